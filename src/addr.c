@@ -1,0 +1,106 @@
+/* One IP address: parsed, printed, compared.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+static const uint8_t mapped_prefix[12] = {
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff,
+};
+
+/* ::ffff:a.b.c.d is the IPv4 address, see the header. */
+static void addr_unmap(struct addr *addr)
+{
+	uint8_t v4[4];
+
+	if (memcmp(addr->bytes, mapped_prefix, sizeof(mapped_prefix)) != 0)
+		return;
+	memcpy(v4, addr->bytes + sizeof(mapped_prefix), sizeof(v4));
+	memset(addr->bytes, 0, sizeof(addr->bytes));
+	memcpy(addr->bytes, v4, sizeof(v4));
+	addr->family = ADDR_IPV4;
+}
+
+int addr_parse(const char *text, size_t len, struct addr *ret_addr)
+{
+	char copy[ADDR_TEXT_SIZE];
+	struct addr addr = { .family = ADDR_IPV4 };
+
+	if (len == 0 || len >= sizeof(copy) || memchr(text, '\0', len))
+		return -EINVAL;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (inet_pton(AF_INET, copy, addr.bytes) == 1) {
+		*ret_addr = addr;
+		return 0;
+	}
+	if (inet_pton(AF_INET6, copy, addr.bytes) != 1)
+		return -EINVAL;
+	addr.family = ADDR_IPV6;
+	addr_unmap(&addr);
+	*ret_addr = addr;
+	return 0;
+}
+
+char *addr_format(const struct addr *addr, char buf[static ADDR_TEXT_SIZE])
+{
+	int af = addr->family == ADDR_IPV4 ? AF_INET : AF_INET6;
+
+	/* Cannot fail: the family is known and the buffer is large enough. */
+	if (!inet_ntop(af, addr->bytes, buf, ADDR_TEXT_SIZE))
+		buf[0] = '\0';
+	return buf;
+}
+
+int addr_compare(const struct addr *a, const struct addr *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+unsigned int addr_bits(const struct addr *addr)
+{
+	return addr->family == ADDR_IPV4 ? 32 : 128;
+}
+
+static bool ipv4_is_peer(const uint8_t *b)
+{
+	return b[0] != 0 && b[0] != 127 && b[0] < 224;
+}
+
+static bool ipv6_is_peer(const uint8_t *b)
+{
+	static const uint8_t zeros[15];
+
+	if (b[0] == 0xff)
+		return false;
+	/* :: and ::1 */
+	return memcmp(b, zeros, sizeof(zeros)) != 0 || b[15] > 1;
+}
+
+bool addr_is_peer(const struct addr *addr)
+{
+	return addr->family == ADDR_IPV4 ? ipv4_is_peer(addr->bytes) :
+					   ipv6_is_peer(addr->bytes);
+}
+
+/* One round of a 64-bit mix (the finalizer of MurmurHash3). */
+static uint64_t mix(uint64_t x)
+{
+	x ^= x >> 33;
+	x *= 0xff51afd7ed558ccdULL;
+	x ^= x >> 33;
+	x *= 0xc4ceb9fe1a85ec53ULL;
+	return x ^ (x >> 33);
+}
+
+uint64_t addr_hash(const struct addr *addr, uint64_t seed)
+{
+	uint64_t half[2];
+
+	memcpy(half, addr->bytes, sizeof(half));
+	return mix(mix(half[0] ^ seed ^ addr->family) + half[1]);
+}

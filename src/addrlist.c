@@ -1,0 +1,105 @@
+/* A set of prefixes that answers whether an address lies in it.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "addrlist.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Prefixes become ranges; sealed ranges are sorted and do not overlap, so that
+ * the only one that can hold an address is found by bisection. */
+struct range {
+	struct addr first;
+	struct addr last;
+};
+
+struct addrlist {
+	struct range *ranges;
+	size_t count;
+	size_t room;
+};
+
+int addrlist_new(struct addrlist **ret_list)
+{
+	struct addrlist *list = calloc(1, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	*ret_list = list;
+	return 0;
+}
+
+void addrlist_free(struct addrlist *list)
+{
+	if (!list)
+		return;
+	free(list->ranges);
+	free(list);
+}
+
+static int addrlist_grow(struct addrlist *list)
+{
+	size_t room = list->room ? list->room * 2 : 16;
+	struct range *ranges = reallocarray(list->ranges, room, sizeof(*ranges));
+
+	if (!ranges)
+		return -ENOMEM;
+	list->ranges = ranges;
+	list->room = room;
+	return 0;
+}
+
+int addrlist_add(struct addrlist *list, const struct cidr *cidr)
+{
+	struct range *range;
+
+	if (list->count == list->room && addrlist_grow(list) < 0)
+		return -ENOMEM;
+	range = &list->ranges[list->count++];
+	range->first = cidr->net;
+	range->last = cidr_last(cidr);
+	return 0;
+}
+
+static int range_compare(const void *a, const void *b)
+{
+	const struct range *ra = a, *rb = b;
+
+	return addr_compare(&ra->first, &rb->first);
+}
+
+void addrlist_seal(struct addrlist *list)
+{
+	size_t i, kept = 0;
+
+	if (list->count == 0)
+		return;
+	qsort(list->ranges, list->count, sizeof(*list->ranges), range_compare);
+	for (i = 1; i < list->count; i++) {
+		struct range *last = &list->ranges[kept];
+
+		/* Prefixes nest or are disjoint: one that starts within the
+		 * range before it lies in it whole. */
+		if (addr_compare(&list->ranges[i].first, &last->last) <= 0)
+			continue;
+		list->ranges[++kept] = list->ranges[i];
+	}
+	list->count = kept + 1;
+}
+
+bool addrlist_contains(const struct addrlist *list, const struct addr *addr)
+{
+	size_t low = 0, high = list ? list->count : 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (addr_compare(addr, &list->ranges[mid].first) < 0)
+			high = mid;
+		else if (addr_compare(addr, &list->ranges[mid].last) > 0)
+			low = mid + 1;
+		else
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,180 @@
+/* The addresses of this host, which are never blocked.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "hostaddrs.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "addrlist.h"
+
+struct hostaddrs {
+	int fd;
+	pthread_mutex_t lock;
+	struct addrlist *list;
+};
+
+int hostaddrs_new(struct hostaddrs **ret_hostaddrs)
+{
+	struct hostaddrs *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return -ENOMEM;
+	h->fd = -1;
+	pthread_mutex_init(&h->lock, NULL);
+	*ret_hostaddrs = h;
+	return 0;
+}
+
+void hostaddrs_free(struct hostaddrs *hostaddrs)
+{
+	if (!hostaddrs)
+		return;
+	if (hostaddrs->fd >= 0)
+		close(hostaddrs->fd);
+	addrlist_free(hostaddrs->list);
+	pthread_mutex_destroy(&hostaddrs->lock);
+	free(hostaddrs);
+}
+
+int hostaddrs_fd(const struct hostaddrs *hostaddrs)
+{
+	return hostaddrs->fd;
+}
+
+/* The address of an interface as a prefix of one host. False for families
+ * other than IP (packet sockets have entries of their own). */
+static bool host_of_sockaddr(const struct sockaddr *sa, struct cidr *ret_host)
+{
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+
+	memset(ret_host, 0, sizeof(*ret_host));
+	if (sa && sa->sa_family == AF_INET) {
+		memcpy(&in, sa, sizeof(in));
+		ret_host->net.family = ADDR_IPV4;
+		memcpy(ret_host->net.bytes, &in.sin_addr, 4);
+	} else if (sa && sa->sa_family == AF_INET6) {
+		memcpy(&in6, sa, sizeof(in6));
+		ret_host->net.family = ADDR_IPV6;
+		memcpy(ret_host->net.bytes, &in6.sin6_addr, 16);
+	} else {
+		return false;
+	}
+	ret_host->prefix = (uint8_t)addr_bits(&ret_host->net);
+	return true;
+}
+
+static int add_all(struct addrlist *list, const struct ifaddrs *ifa)
+{
+	struct cidr host;
+	int r;
+
+	for (; ifa; ifa = ifa->ifa_next) {
+		if (!host_of_sockaddr(ifa->ifa_addr, &host))
+			continue;
+		r = addrlist_add(list, &host);
+		if (r < 0)
+			return r;
+	}
+	addrlist_seal(list);
+	return 0;
+}
+
+static int read_list(struct addrlist **ret_list)
+{
+	struct addrlist *list = NULL;
+	struct ifaddrs *all;
+	int r;
+
+	if (getifaddrs(&all) < 0)
+		return -errno;
+	r = addrlist_new(&list);
+	if (r == 0)
+		r = add_all(list, all);
+	freeifaddrs(all);
+	if (r < 0) {
+		addrlist_free(list);
+		return r;
+	}
+	*ret_list = list;
+	return 0;
+}
+
+static int open_watch(void)
+{
+	struct sockaddr_nl sa = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+	};
+	int fd;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		    NETLINK_ROUTE);
+	if (fd < 0)
+		return -1;
+	if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* What the notes say does not matter, as all addresses are read anew; neither
+ * does ENOBUFS, that some were lost. */
+static void drain(int fd)
+{
+	char buf[4096];
+	ssize_t n;
+
+	do
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
+}
+
+int hostaddrs_refresh(struct hostaddrs *hostaddrs)
+{
+	struct addrlist *list = NULL, *old;
+	int r;
+
+	/* The watch comes first: a change during the reading is not missed. */
+	if (hostaddrs->fd < 0)
+		hostaddrs->fd = open_watch();
+	else
+		drain(hostaddrs->fd);
+	r = read_list(&list);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&hostaddrs->lock);
+	old = hostaddrs->list;
+	hostaddrs->list = list;
+	pthread_mutex_unlock(&hostaddrs->lock);
+	addrlist_free(old);
+	return 0;
+}
+
+bool hostaddrs_known(struct hostaddrs *hostaddrs)
+{
+	bool known;
+
+	pthread_mutex_lock(&hostaddrs->lock);
+	known = hostaddrs->list != NULL;
+	pthread_mutex_unlock(&hostaddrs->lock);
+	return known;
+}
+
+bool hostaddrs_contain(struct hostaddrs *hostaddrs, const struct addr *addr)
+{
+	bool found;
+
+	pthread_mutex_lock(&hostaddrs->lock);
+	found = addrlist_contains(hostaddrs->list, addr);
+	pthread_mutex_unlock(&hostaddrs->lock);
+	return found;
+}
