@@ -1,0 +1,280 @@
+/* What courier's log lines say.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "courierlog.h"
+
+#include <string.h>
+
+/* courier cuts every field at this many characters and appends "...". */
+#define FIELD_MAX 128
+
+/* What is left of the text. Every take_ function moves on only if it found
+ * what it looks for. */
+struct cursor {
+	const char *at;
+	const char *end;
+};
+
+static size_t left(const struct cursor *c)
+{
+	return (size_t)(c->end - c->at);
+}
+
+static bool take_literal(struct cursor *c, const char *literal)
+{
+	size_t len = strlen(literal);
+
+	if (left(c) < len || memcmp(c->at, literal, len) != 0)
+		return false;
+	c->at += len;
+	return true;
+}
+
+/* A decimal number of at most max_digits digits, without leading zeros. */
+static bool take_number(struct cursor *c, unsigned int max_digits,
+			unsigned long *ret_number)
+{
+	const char *p = c->at;
+	unsigned long n = 0;
+
+	while (p < c->end && *p >= '0' && *p <= '9') {
+		if ((unsigned long)(p - c->at) == max_digits)
+			return false;
+		n = n * 10 + (unsigned long)(*p++ - '0');
+	}
+	if (p == c->at || (*c->at == '0' && p - c->at > 1))
+		return false;
+	c->at = p;
+	*ret_number = n;
+	return true;
+}
+
+static bool is_addr_char(char ch)
+{
+	return (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'f') ||
+	       (ch >= 'A' && ch <= 'F') || ch == '.' || ch == ':';
+}
+
+static bool take_addr(struct cursor *c, struct addr *ret_addr)
+{
+	const char *p = c->at;
+
+	while (p < c->end && is_addr_char(*p)) {
+		if (p - c->at == ADDR_TEXT_SIZE)
+			return false;
+		p++;
+	}
+	if (addr_parse(c->at, (size_t)(p - c->at), ret_addr) < 0)
+		return false;
+	c->at = p;
+	return true;
+}
+
+static bool take_port(struct cursor *c, uint16_t *ret_port)
+{
+	struct cursor tried = *c;
+	unsigned long n;
+
+	if (!take_number(&tried, 5, &n) || n == 0 || n > UINT16_MAX)
+		return false;
+	*c = tried;
+	*ret_port = (uint16_t)n;
+	return true;
+}
+
+/* CODE and the blank or dash behind it, not taken: the reply begins there. */
+static bool see_reply(const struct cursor *c, struct courierlog_line *line)
+{
+	struct cursor look = *c;
+	unsigned long code;
+
+	if (!take_number(&look, 3, &code) || code < 100)
+		return false;
+	if (left(&look) > 0 && *look.at != ' ' && *look.at != '-')
+		return false;
+	line->code = (uint16_t)code;
+	line->reply = c->at;
+	line->reply_len = left(c);
+	return true;
+}
+
+/* Whatever stands between the address and the reply is client text, but
+ * courier blanks every ':' in it: the first one ends it. */
+static bool scan_reject(struct cursor *c, struct courierlog_line *line)
+{
+	const char *colon = memchr(c->at, ':', left(c));
+
+	if (!colon || left(c) == 0 || *c->at != ',')
+		return false;
+	c->at = colon + 1;
+	if (!take_literal(c, " ") || !see_reply(c, line))
+		return false;
+	line->kind = COURIERLOG_REJECT;
+	return true;
+}
+
+/* ident=".." is raw: it may hold anything, quotes included. Its end is taken
+ * to be the first ",msg=" – whoever runs the ident server can only misstate the
+ * reply to himself. */
+static bool scan_error(struct cursor *c, struct courierlog_line *line)
+{
+	static const char mark[] = "\",msg=\"";
+	struct cursor at = *c;
+
+	if (take_literal(&at, ",ident=\"")) {
+		const char *p = memmem(at.at, left(&at), mark, strlen(mark));
+
+		if (!p)
+			return false;
+		at.at = p + strlen(mark);
+	} else if (!take_literal(&at, ",msg=\"")) {
+		return false;
+	}
+	if (!see_reply(&at, line))
+		return false;
+	line->kind = COURIERLOG_ERROR;
+	return true;
+}
+
+/* Behind "error,". */
+static bool scan_relay(struct cursor *c, int severity,
+		       struct courierlog_line *line)
+{
+	if (!take_literal(c, "relay=") || !take_addr(c, &line->addr))
+		return false;
+	if (take_literal(c, ",port=") && !take_port(c, &line->port))
+		return false;
+	if (severity != COURIERLOG_SEVERITY_ERR && scan_error(c, line))
+		return true;
+	if (severity > COURIERLOG_SEVERITY_ERR)
+		return false;
+	return scan_reject(c, line);
+}
+
+static bool scan_started(struct cursor *c, struct courierlog_line *line)
+{
+	if (!take_addr(c, &line->addr) || !take_literal(c, "]"))
+		return false;
+	if (take_literal(c, ",port=[") &&
+	    (!take_port(c, &line->port) || !take_literal(c, "]")))
+		return false;
+	line->kind = COURIERLOG_STARTED;
+	return left(c) == 0;
+}
+
+static bool scan_dropped(struct cursor *c, struct courierlog_line *line)
+{
+	line->kind = COURIERLOG_DROPPED;
+	return take_addr(c, &line->addr) && left(c) == 0;
+}
+
+static bool scan_pressure(struct cursor *c, struct courierlog_line *line)
+{
+	unsigned long n;
+
+	line->kind = COURIERLOG_PRESSURE;
+	if (take_literal(c, "Maximum connection limit reached for "))
+		return take_addr(c, &line->addr) && left(c) == 0;
+	if (!take_number(c, 9, &n) || !take_literal(c, " "))
+		return false;
+	take_literal(c, "maximum ");
+	return take_literal(c, "active connections.") && left(c) == 0;
+}
+
+static struct cursor trimmed(const char *msg, size_t len)
+{
+	struct cursor c = { .at = msg, .end = msg + len };
+
+	while (left(&c) > 0 && *c.at == ' ')
+		c.at++;
+	while (left(&c) > 0 && (c.end[-1] == ' ' || c.end[-1] == '\n'))
+		c.end--;
+	return c;
+}
+
+void courierlog_scan(const char *msg, size_t len, int severity,
+		     struct courierlog_line *ret_line)
+{
+	static const struct courierlog_line nothing = { .kind = COURIERLOG_OTHER };
+	static const struct courierlog_line unknown = { .kind = COURIERLOG_UNKNOWN };
+	struct cursor c = trimmed(msg, len);
+
+	*ret_line = nothing;
+	if (take_literal(&c, "error,")) {
+		if (!scan_relay(&c, severity, ret_line))
+			*ret_line = unknown;
+	} else if (take_literal(&c, "started,ip=[")) {
+		if (!scan_started(&c, ret_line))
+			*ret_line = unknown;
+	} else if (take_literal(&c, "dropped blocked connection from ")) {
+		if (!scan_dropped(&c, ret_line))
+			*ret_line = unknown;
+	} else if (!scan_pressure(&c, ret_line)) {
+		*ret_line = nothing;
+	}
+}
+
+/* The next character as lcclog.c writes it; 0 at the end of the text, where it
+ * stays. */
+static unsigned char next_logged(const char **text)
+{
+	unsigned char ch;
+
+	while (**text == '\r')
+		(*text)++;
+	ch = (unsigned char)**text;
+	if (ch == '\0')
+		return 0;
+	(*text)++;
+	if (ch == '\n')
+		return **text ? '/' : 0;
+	return ch < ' ' ? '.' : ch;
+}
+
+/* Do text and reply agree up to reply's end, and does text end there too? */
+static bool same_as_logged(const char *reply, size_t len, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (next_logged(&text) != (unsigned char)reply[i])
+			return false;
+	/* The scan took trailing blanks off the line. */
+	while (*text == ' ' || *text == '\n' || *text == '\r')
+		text++;
+	return *text == '\0';
+}
+
+/* text behind "511 ", cut as courier cuts it. */
+static bool same_when_cut(const char *reply, size_t len, const char *prefix,
+			  const char *text)
+{
+	size_t skip = strlen(prefix), i;
+
+	if (len != FIELD_MAX + 3 || memcmp(reply + FIELD_MAX, "...", 3) != 0)
+		return false;
+	if (memcmp(reply, prefix, skip) != 0)
+		return false;
+	for (i = skip; i < FIELD_MAX; i++)
+		if (next_logged(&text) != (unsigned char)reply[i])
+			return false;
+	return next_logged(&text) != 0;
+}
+
+static bool same_reply(const char *reply, size_t len, const char *prefix,
+		       const char *text)
+{
+	size_t skip = strlen(prefix);
+
+	if (same_when_cut(reply, len, prefix, text))
+		return true;
+	return len > skip && memcmp(reply, prefix, skip) == 0 &&
+	       same_as_logged(reply + skip, len - skip, text);
+}
+
+bool courierlog_reply_is(const char *reply, size_t reply_len, const char *text)
+{
+	if (reply_len == 0 || *text == '\0')
+		return false;
+	return same_reply(reply, reply_len, "", text) ||
+	       same_reply(reply, reply_len, "511 ", text);
+}
