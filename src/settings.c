@@ -1,0 +1,362 @@
+/* The parameters of one action: their names, defaults, bounds and values.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "settings.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct settings_word backend_words[] = {
+	{ "recent", BACKEND_RECENT },
+	{ "null", BACKEND_NULL },
+	{ NULL, 0 },
+};
+
+static const struct settings_word trigger_words[] = {
+	{ "dnsbl", TRIGGER_DNSBL },
+	{ "reject", TRIGGER_REJECT },
+	{ NULL, 0 },
+};
+
+static const struct settings_word verify_words[] = {
+	{ "child", VERIFY_CHILD },
+	{ "sender", VERIFY_SENDER },
+	{ "none", VERIFY_NONE },
+	{ NULL, 0 },
+};
+
+static const struct settings_word signal_words[] = {
+	{ "TERM", SIGTERM },
+	{ "HUP", SIGHUP },
+	{ "KILL", SIGKILL },
+	{ NULL, 0 },
+};
+
+#define FIELD(field) .offset = offsetof(struct settings, field)
+
+static const struct settings_row rows[] = {
+	{ "backend", SETTINGS_WORD, "recent", FIELD(backend),
+	  .words = backend_words },
+	{ "list", SETTINGS_LIST_NAME, "spammer", FIELD(list) },
+	{ "list6", SETTINGS_LIST_NAME, "spammer6", FIELD(list6) },
+	{ "trigger", SETTINGS_WORD, "dnsbl", FIELD(trigger),
+	  .words = trigger_words },
+	{ "replyPattern", SETTINGS_PATTERN, "^511 ", FIELD(reply_pattern) },
+	{ "banTime", SETTINGS_UINT, "600", FIELD(ban_time), .min = 1,
+	  .max = 31536000, .unit = "s" },
+	{ "terminate", SETTINGS_BOOL, "on", FIELD(terminate) },
+	{ "terminate.delay", SETTINGS_UINT, "200", FIELD(terminate_delay),
+	  .max = 5000, .unit = "ms" },
+	{ "terminate.signal", SETTINGS_WORD, "TERM", FIELD(terminate_signal),
+	  .words = signal_words },
+	{ "terminate.killAfter", SETTINGS_UINT, "2000",
+	  FIELD(terminate_kill_after), .max = 60000, .unit = "ms" },
+	{ "verify", SETTINGS_WORD, "child", FIELD(verify),
+	  .words = verify_words },
+	{ "courierUser", SETTINGS_USER, "courier", FIELD(courier_user) },
+	{ "allow", SETTINGS_CIDRS, NULL, FIELD(allow) },
+	{ "dryRun", SETTINGS_BOOL, "off", FIELD(dry_run) },
+};
+
+#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+/* What is being set, and where a complaint goes. */
+struct assignment {
+	const struct settings_row *row;
+	const char *value;
+	void *field;
+	char *errbuf;
+	size_t errbuf_size;
+};
+
+const struct settings_row *settings_rows(size_t *ret_count)
+{
+	*ret_count = ROW_COUNT;
+	return rows;
+}
+
+static const struct settings_row *find_row(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ROW_COUNT; i++)
+		if (strcasecmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+/* "parameter NAME: "VALUE" is not allowed: WHY"; always -EINVAL. A value is
+ * quoted up to 80 characters. */
+static int refuse(const struct assignment *a, const char *why)
+{
+	snprintf(a->errbuf, a->errbuf_size,
+		 "parameter %s: \"%.80s\" is not allowed: %s", a->row->name,
+		 a->value, why);
+	return -EINVAL;
+}
+
+static int set_bool(const struct assignment *a)
+{
+	bool *field = a->field;
+
+	if (strcasecmp(a->value, "on") == 0)
+		*field = true;
+	else if (strcasecmp(a->value, "off") == 0)
+		*field = false;
+	else
+		return refuse(a, "write on or off");
+	return 0;
+}
+
+static int set_uint(const struct assignment *a)
+{
+	const char *unit = a->row->unit ? a->row->unit : "";
+	unsigned int *field = a->field;
+	size_t digits = strspn(a->value, "0123456789");
+	unsigned long n = strtoul(a->value, NULL, 10);
+	char why[96];
+
+	/* 10 digits always fit an unsigned long on the way to the check. */
+	if (digits > 0 && digits <= 10 && a->value[digits] == '\0' &&
+	    n >= a->row->min && n <= a->row->max) {
+		*field = (unsigned int)n;
+		return 0;
+	}
+	snprintf(why, sizeof(why), "write a number from %u to %u%s%s", a->row->min,
+		 a->row->max, *unit ? " " : "", unit);
+	return refuse(a, why);
+}
+
+static int set_word(const struct assignment *a)
+{
+	const struct settings_word *w;
+	char why[128] = "write ";
+	int *field = a->field;
+	size_t used;
+
+	for (w = a->row->words; w->word; w++) {
+		if (strcasecmp(a->value, w->word) == 0) {
+			*field = w->value;
+			return 0;
+		}
+	}
+	for (w = a->row->words; w->word; w++) {
+		used = strlen(why);
+		snprintf(why + used, sizeof(why) - used, "%s%s",
+			 w == a->row->words ? "" :
+			 w[1].word	    ? ", " :
+					      " or ",
+			 w->word);
+	}
+	return refuse(a, why);
+}
+
+/* The name becomes a path in /proc and a word in a command that is shown to the
+ * admin: only what means nothing special in either. */
+static int set_list_name(const struct assignment *a)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_-.";
+	size_t len = strlen(a->value);
+
+	if (len == 0 || len >= SETTINGS_LIST_SIZE || a->value[0] == '.' ||
+	    a->value[0] == '-' || strspn(a->value, allowed) != len)
+		return refuse(a, "write 1 to 199 letters, digits, '_', '-' or '.', "
+				 "a letter, digit or '_' first");
+	memcpy(a->field, a->value, len + 1);
+	return 0;
+}
+
+static int set_user(const struct assignment *a)
+{
+	size_t len = strlen(a->value);
+
+	if (len == 0 || len >= SETTINGS_USER_SIZE)
+		return refuse(a, "write the name of the user that courier's "
+				 "processes run as");
+	memcpy(a->field, a->value, len + 1);
+	return 0;
+}
+
+static int set_pattern(const struct assignment *a)
+{
+	struct pattern **field = a->field;
+	struct pattern *pattern;
+	char wrong[192], why[256];
+	int r;
+
+	r = pattern_new(a->value, &pattern, wrong, sizeof(wrong));
+	if (r == -EINVAL) {
+		snprintf(why, sizeof(why),
+			 "%s; write a PCRE2 expression, such as ^511 ", wrong);
+		return refuse(a, why);
+	}
+	if (r < 0)
+		return r;
+	pattern_free(*field);
+	*field = pattern;
+	return 0;
+}
+
+static int refuse_cidr(const struct assignment *a, int err,
+		       const struct cidr *meant)
+{
+	char text[CIDR_TEXT_SIZE], why[128];
+
+	if (err == -EDOM)
+		snprintf(why, sizeof(why), "did you mean %s?",
+			 cidr_format(meant, text));
+	else if (err == -ERANGE)
+		snprintf(why, sizeof(why), "write a prefix length up to 32 for "
+					   "IPv4, up to 128 for IPv6");
+	else
+		snprintf(why, sizeof(why), "write an address or a prefix, such as "
+					   "192.0.2.0/24 or 2001:db8::/32");
+	return refuse(a, why);
+}
+
+static int set_cidrs(const struct assignment *a)
+{
+	struct addrlist **field = a->field;
+	struct cidr cidr;
+	int r;
+
+	r = cidr_parse(a->value, strlen(a->value), &cidr);
+	if (r < 0)
+		return refuse_cidr(a, r, &cidr);
+	if (!*field)
+		r = addrlist_new(field);
+	return r < 0 ? r : addrlist_add(*field, &cidr);
+}
+
+static int assign(const struct assignment *a)
+{
+	switch (a->row->type) {
+	case SETTINGS_BOOL:
+		return set_bool(a);
+	case SETTINGS_UINT:
+		return set_uint(a);
+	case SETTINGS_WORD:
+		return set_word(a);
+	case SETTINGS_LIST_NAME:
+		return set_list_name(a);
+	case SETTINGS_USER:
+		return set_user(a);
+	case SETTINGS_PATTERN:
+		return set_pattern(a);
+	case SETTINGS_CIDRS:
+		return set_cidrs(a);
+	}
+	return -ENOENT;
+}
+
+static int set_row(struct settings *settings, const struct settings_row *row,
+		   const char *value, char *errbuf, size_t errbuf_size)
+{
+	const struct assignment a = {
+		.row = row,
+		.value = value,
+		.field = (char *)settings + row->offset,
+		.errbuf = errbuf,
+		.errbuf_size = errbuf_size,
+	};
+
+	return assign(&a);
+}
+
+int settings_init(struct settings *settings)
+{
+	char ignored[1];
+	size_t i;
+	int r;
+
+	memset(settings, 0, sizeof(*settings));
+	for (i = 0; i < ROW_COUNT; i++) {
+		if (!rows[i].default_text)
+			continue;
+		r = set_row(settings, &rows[i], rows[i].default_text, ignored,
+			    sizeof(ignored));
+		if (r < 0) {
+			settings_done(settings);
+			return r;
+		}
+	}
+	return 0;
+}
+
+void settings_done(struct settings *settings)
+{
+	pattern_free(settings->reply_pattern);
+	addrlist_free(settings->allow);
+	settings->reply_pattern = NULL;
+	settings->allow = NULL;
+}
+
+int settings_set(struct settings *settings, const char *name, const char *value,
+		 char *errbuf, size_t errbuf_size)
+{
+	const struct settings_row *row = find_row(name);
+	int r;
+
+	if (!row) {
+		snprintf(errbuf, errbuf_size, "there is no parameter %.40s", name);
+		return -ENOENT;
+	}
+	r = set_row(settings, row, value, errbuf, errbuf_size);
+	if (r == 0 && row->type == SETTINGS_USER)
+		settings->courier_user_set = true;
+	return r;
+}
+
+int settings_check(struct settings *settings, char *errbuf, size_t errbuf_size)
+{
+	uid_t uid;
+
+	if (settings->allow)
+		addrlist_seal(settings->allow);
+	if (settings->courier_user_set &&
+	    settings_courier_uid(settings, &uid) == -ENOENT) {
+		snprintf(errbuf, errbuf_size,
+			 "parameter courierUser: there is no user \"%.80s\": write "
+			 "the user that courier's processes run as",
+			 settings->courier_user);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+const char *settings_word(const char *name, int value)
+{
+	const struct settings_row *row = find_row(name);
+	const struct settings_word *w;
+
+	if (!row || row->type != SETTINGS_WORD)
+		return NULL;
+	for (w = row->words; w->word; w++)
+		if (w->value == value)
+			return w->word;
+	return NULL;
+}
+
+int settings_courier_uid(const struct settings *settings, uid_t *ret_uid)
+{
+	struct passwd pwd, *found;
+	char buf[4096];
+	int err;
+
+	err = getpwnam_r(settings->courier_user, &pwd, buf, sizeof(buf), &found);
+	if (found) {
+		*ret_uid = pwd.pw_uid;
+		return 0;
+	}
+	/* getpwnam_r(3) names these besides 0 for "not found". */
+	if (err == 0 || err == ENOENT || err == ESRCH || err == EBADF ||
+	    err == EPERM)
+		return -ENOENT;
+	return -err;
+}

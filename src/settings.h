@@ -1,0 +1,109 @@
+/* The parameters of one action: their names, defaults, bounds and values.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_SETTINGS_H
+#define SMTPBLOCK_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "addrlist.h"
+#include "pattern.h"
+
+/* Which lines start a block. */
+enum trigger {
+	TRIGGER_DNSBL,		/* the reject is the child's own BLOCK */
+	TRIGGER_REJECT,		/* any 5xx reject */
+};
+
+/* The proof that is wanted before an address is blocked. */
+enum verify {
+	VERIFY_CHILD,		/* a living child serves that address */
+	VERIFY_SENDER,		/* or the sender of the line was courier's */
+	VERIFY_NONE,		/* the line says so */
+};
+
+enum backend_kind {
+	BACKEND_RECENT,
+	BACKEND_NULL,
+};
+
+/* XT_RECENT_NAME_LEN of linux/netfilter/xt_recent.h, NUL included. */
+#define SETTINGS_LIST_SIZE 200
+/* LOGIN_NAME_MAX of limits.h, NUL included. */
+#define SETTINGS_USER_SIZE 256
+
+struct settings {
+	int backend;			/* enum backend_kind */
+	char list[SETTINGS_LIST_SIZE];
+	char list6[SETTINGS_LIST_SIZE];
+	int trigger;			/* enum trigger */
+	struct pattern *reply_pattern;	/* owned */
+	unsigned int ban_time;		/* s */
+	bool terminate;
+	unsigned int terminate_delay;	/* ms */
+	int terminate_signal;		/* SIGTERM .. */
+	unsigned int terminate_kill_after; /* ms, 0: never */
+	int verify;			/* enum verify */
+	char courier_user[SETTINGS_USER_SIZE];
+	bool courier_user_set;
+	struct addrlist *allow;		/* owned */
+	bool dry_run;
+};
+
+/* How a value is written in the configuration. */
+enum settings_type {
+	SETTINGS_BOOL,		/* on, off */
+	SETTINGS_UINT,		/* within min..max */
+	SETTINGS_WORD,		/* one of the words of the row */
+	SETTINGS_LIST_NAME,	/* a kernel list's name */
+	SETTINGS_USER,		/* a user name */
+	SETTINGS_PATTERN,	/* a PCRE2 expression */
+	SETTINGS_CIDRS,		/* prefixes; may be given several times */
+};
+
+struct settings_word {
+	const char *word;	/* NULL ends the list */
+	int value;
+};
+
+/* One parameter. The table of rows is the only place that knows them. */
+struct settings_row {
+	const char *name;
+	enum settings_type type;
+	const char *default_text;	/* NULL: none */
+	size_t offset;			/* of the field in struct settings */
+	unsigned int min, max;		/* UINT */
+	const char *unit;		/* UINT: "ms"; NULL: a plain number */
+	const struct settings_word *words; /* WORD */
+};
+
+/* The rows in the order of the manual; *ret_count is their number. */
+const struct settings_row *settings_rows(size_t *ret_count);
+
+/* Defaults. Returns 0, or -ENOMEM with nothing to free. */
+int settings_init(struct settings *settings);
+
+/* Free what the fields own; not settings itself. A second call does nothing. */
+void settings_done(struct settings *settings);
+
+/* Set one parameter from its text. name is compared without case, as rsyslog
+ * does. Returns 0; -ENOENT: no such parameter; -EINVAL: errbuf says what was
+ * written, what is wrong with it and what is allowed; -ENOMEM. On failure the
+ * parameter keeps its value. */
+int settings_set(struct settings *settings, const char *name, const char *value,
+		 char *errbuf, size_t errbuf_size);
+
+/* What only the whole can tell, once all parameters are set: returns 0, or
+ * -EINVAL with the reason in errbuf. Seals the allow list. */
+int settings_check(struct settings *settings, char *errbuf, size_t errbuf_size);
+
+/* The word for a value of a WORD parameter, as in "backend=recent"; NULL when
+ * there is none. */
+const char *settings_word(const char *name, int value);
+
+/* The uid of courierUser, asked of the system's user database, which may read
+ * files: not in a worker. Returns 0; -ENOENT: no such user; -errno. */
+int settings_courier_uid(const struct settings *settings, uid_t *ret_uid);
+
+#endif
