@@ -1,0 +1,373 @@
+/* A courieresmtpd child that is held fast and proven to be courier's.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "child.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum role {
+	ROLE_SMTPD,
+	ROLE_TLS,
+	ROLE_TCPD,
+	ROLE_OTHER,
+};
+
+static const char *const role_names[] = {
+	[ROLE_SMTPD] = "courieresmtpd",
+	[ROLE_TLS] = "couriertls",
+	[ROLE_TCPD] = "couriertcpd",
+};
+
+/* init, which takes in whatever has lost its parent. */
+#define INIT_PID 1
+
+static int read_role(const struct child_rules *rules, pid_t pid,
+		     enum role *ret_role)
+{
+	char name[PROCFS_NAME_SIZE];
+	unsigned int i;
+	int r;
+
+	*ret_role = ROLE_OTHER;
+	r = procfs_read_exe(rules->procfs, pid, name);
+	if (r == -ENAMETOOLONG)
+		return 0;
+	if (r < 0)
+		return r;
+	for (i = 0; i < ROLE_OTHER; i++)
+		if (strcmp(name, role_names[i]) == 0)
+			*ret_role = (enum role)i;
+	return 0;
+}
+
+/* A port that fills a variable's value. */
+static int parse_port(const char *text, uint16_t *ret_port)
+{
+	unsigned long n;
+	char *end;
+
+	if (!text)
+		return -ENODATA;
+	n = strtoul(text, &end, 10);
+	if (end == text || *end != '\0' || n == 0 || n > UINT16_MAX)
+		return -ENODATA;
+	*ret_port = (uint16_t)n;
+	return 0;
+}
+
+static int parse_peer(const char *env, size_t len, struct child_peer *ret_peer)
+{
+	const char *ip = procfs_getenv(env, len, "TCPREMOTEIP");
+	struct child_peer peer;
+
+	if (!ip || addr_parse(ip, strlen(ip), &peer.addr) < 0)
+		return -ENODATA;
+	if (parse_port(procfs_getenv(env, len, "TCPREMOTEPORT"), &peer.port) < 0 ||
+	    parse_port(procfs_getenv(env, len, "TCPLOCALPORT"),
+		       &peer.local_port) < 0)
+		return -ENODATA;
+	*ret_peer = peer;
+	return 0;
+}
+
+static bool same_peer(const struct child_peer *a, const struct child_peer *b)
+{
+	return a->port == b->port && a->local_port == b->local_port &&
+	       addr_compare(&a->addr, &b->addr) == 0;
+}
+
+static const char *unless_empty(const char *text)
+{
+	return text && *text ? text : NULL;
+}
+
+static void parse_facts(const char *env, size_t len, struct child_facts *facts)
+{
+	facts->relay_client = procfs_getenv(env, len, "RELAYCLIENT") != NULL;
+	facts->block = unless_empty(procfs_getenv(env, len, "BLOCK"));
+	facts->block_ip = unless_empty(procfs_getenv(env, len, "BLOCK_IP"));
+	facts->block_zone = unless_empty(procfs_getenv(env, len, "BLOCK_ZONE"));
+}
+
+/* Does the process' environment name this peer? */
+static int check_peer(const struct child_rules *rules, pid_t pid,
+		      const struct child_peer *peer,
+		      struct child_scratch *scratch)
+{
+	struct child_peer found;
+	ssize_t n;
+
+	n = procfs_read_environ(rules->procfs, pid, scratch->env);
+	if (n < 0)
+		return (int)n;
+	if (parse_peer(scratch->env, (size_t)n, &found) < 0)
+		return -EPERM;
+	return same_peer(&found, peer) ? 0 : -EPERM;
+}
+
+/* Hold a couriertls for that peer. Its parent comes out; whose child it has to
+ * be is the caller's to say. */
+static int open_tls(const struct child_rules *rules, pid_t pid,
+		    const struct child_peer *peer,
+		    struct child_scratch *scratch, struct procref *ret_ref,
+		    pid_t *ret_ppid)
+{
+	struct procref ref = PROCREF_NONE;
+	struct procfs_status status;
+	enum role role;
+	int r;
+
+	r = procref_open(pid, &ref);
+	if (r < 0)
+		return r;
+	r = read_role(rules, pid, &role);
+	if (r == 0 && role != ROLE_TLS)
+		r = -EPERM;
+	if (r == 0)
+		r = procfs_read_status(rules->procfs, pid, &status);
+	if (r == 0 && status.uid != rules->uid)
+		r = -EPERM;
+	if (r == 0)
+		r = check_peer(rules, pid, peer, scratch);
+	if (r == 0 && !procref_alive(&ref))
+		r = -ESRCH;
+	if (r < 0) {
+		procref_done(&ref);
+		return r;
+	}
+	*ret_ref = procref_take(&ref);
+	*ret_ppid = status.ppid;
+	return 0;
+}
+
+/* The parent is a listener, or the couriertls of port 465 below one. Uses the
+ * scratch only in the second case, before the child's own texts are in it. */
+static int check_parent(const struct child_rules *rules, pid_t ppid,
+			struct child_scratch *scratch, struct child *child)
+{
+	enum role role;
+	pid_t grandparent;
+	int r;
+
+	r = listeners_check(rules->listeners, ppid);
+	if (r != -EPERM)
+		return r;
+	r = read_role(rules, ppid, &role);
+	if (r < 0)
+		return r;
+	if (role != ROLE_TLS)
+		return -EPERM;
+	r = open_tls(rules, ppid, &child->peer, scratch, &child->tls,
+		     &grandparent);
+	return r < 0 ? r : listeners_check(rules->listeners, grandparent);
+}
+
+static int read_env(const struct child_rules *rules, struct child *child,
+		    struct child_scratch *scratch, struct child_facts *facts)
+{
+	ssize_t n;
+	int r;
+
+	n = procfs_read_environ(rules->procfs, child->smtpd.pid, scratch->env);
+	if (n < 0)
+		return (int)n;
+	r = parse_peer(scratch->env, (size_t)n, &child->peer);
+	if (r < 0)
+		return -EPERM;
+	parse_facts(scratch->env, (size_t)n, facts);
+	return 0;
+}
+
+/* All that is asked of a process which is held and named courieresmtpd. */
+static int prove(const struct child_rules *rules, struct child *child,
+		 struct child_scratch *scratch, struct child_facts *facts)
+{
+	struct procfs_status status;
+	int r;
+
+	r = procfs_read_status(rules->procfs, child->smtpd.pid, &status);
+	if (r < 0)
+		return r;
+	if (status.uid != rules->uid)
+		return -EPERM;
+	r = read_env(rules, child, scratch, facts);
+	if (r < 0)
+		return r;
+	r = check_parent(rules, status.ppid, scratch, child);
+	if (r < 0)
+		return r;
+	/* The parent's environment has overwritten the child's texts. */
+	if (child->tls.fd >= 0)
+		r = read_env(rules, child, scratch, facts);
+	if (r < 0)
+		return r;
+	return procref_alive(&child->smtpd) ? 0 : -ESRCH;
+}
+
+/* The courieresmtpd below a couriertls of port 465. */
+static int below_tls(const struct child_rules *rules, pid_t tls, pid_t *ret_pid)
+{
+	pid_t *pids;
+	ssize_t n, i;
+	enum role role;
+	int r = -EAGAIN;
+
+	n = procfs_read_children(rules->procfs, tls, &pids);
+	if (n < 0)
+		return (int)n;
+	for (i = 0; i < n && r == -EAGAIN; i++) {
+		if (read_role(rules, pids[i], &role) == 0 && role == ROLE_SMTPD) {
+			*ret_pid = pids[i];
+			r = 0;
+		}
+	}
+	free(pids);
+	return r;
+}
+
+static int check_role(enum role role)
+{
+	if (role == ROLE_SMTPD)
+		return 0;
+	return role == ROLE_TCPD ? -EAGAIN : -EPERM;
+}
+
+int child_open(const struct child_rules *rules, pid_t pid,
+	       struct child_scratch *scratch, struct child *ret_child,
+	       struct child_facts *ret_facts)
+{
+	struct child child = CHILD_NONE;
+	enum role role;
+	int r;
+
+	r = procref_open(pid, &child.smtpd);
+	if (r < 0)
+		return r;
+	r = read_role(rules, pid, &role);
+	if (r == 0 && role == ROLE_TLS) {
+		procref_done(&child.smtpd);
+		r = below_tls(rules, pid, &pid);
+		if (r == 0)
+			r = procref_open(pid, &child.smtpd);
+		if (r == 0)
+			r = read_role(rules, pid, &role);
+	}
+	if (r == 0)
+		r = check_role(role);
+	if (r == 0)
+		r = prove(rules, &child, scratch, ret_facts);
+	if (r < 0) {
+		child_done(&child);
+		return r;
+	}
+	*ret_child = child_take(&child);
+	return 0;
+}
+
+int child_peek(const struct child_rules *rules, pid_t pid,
+	       struct child_scratch *scratch, struct child_peer *ret_peer,
+	       bool *ret_exec)
+{
+	enum role role;
+	ssize_t n;
+	int r;
+
+	r = read_role(rules, pid, &role);
+	if (r < 0)
+		return r;
+	*ret_exec = role != ROLE_TCPD;
+	if (role != ROLE_SMTPD && role != ROLE_TLS)
+		return -ENODATA;
+	n = procfs_read_environ(rules->procfs, pid, scratch->env);
+	if (n < 0)
+		return (int)n;
+	return parse_peer(scratch->env, (size_t)n, ret_peer);
+}
+
+bool child_may_leave_tls(const struct child *child)
+{
+	socklen_t size = sizeof(int);
+	int domain = AF_UNIX;
+	long fd;
+
+	if (child->tls.fd >= 0)
+		return false;
+	fd = syscall(SYS_pidfd_getfd, child->smtpd.fd, STDIN_FILENO, 0);
+	if (fd < 0)
+		return true;
+	(void)getsockopt((int)fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+	close((int)fd);
+	return domain == AF_UNIX;
+}
+
+/* Add those among the children of parent that serve the peer. */
+static int left_below(const struct child_rules *rules, pid_t parent,
+		      const struct child_peer *peer,
+		      struct child_scratch *scratch, struct procref *refs,
+		      size_t max)
+{
+	size_t found = 0;
+	pid_t *pids, ppid;
+	enum role role;
+	ssize_t n, i;
+
+	n = procfs_read_children(rules->procfs, parent, &pids);
+	if (n < 0)
+		return (int)n;
+	for (i = 0; i < n && found < max; i++) {
+		/* init has many children; few are worth holding. */
+		if (read_role(rules, pids[i], &role) < 0 || role != ROLE_TLS)
+			continue;
+		if (open_tls(rules, pids[i], peer, scratch, &refs[found],
+			     &ppid) == 0)
+			found++;
+	}
+	free(pids);
+	return (int)found;
+}
+
+int child_find_left_tls(const struct child_rules *rules,
+			const struct child_peer *peer,
+			struct child_scratch *scratch, struct procref *ret_refs,
+			size_t max)
+{
+	pid_t listeners[LISTENERS_MAX], parents[LISTENERS_MAX + 1] = { INIT_PID };
+	size_t n = listeners_pids(rules->listeners, listeners), count = 1, i, j;
+	struct procfs_status status;
+	int r, found = 0;
+
+	for (i = 0; i < n; i++) {
+		if (procfs_read_status(rules->procfs, listeners[i], &status) < 0)
+			continue;
+		for (j = 0; j < count && parents[j] != status.ppid; j++)
+			;
+		if (j == count)
+			parents[count++] = status.ppid;
+	}
+	for (i = 0; i < count && (size_t)found < max; i++) {
+		r = left_below(rules, parents[i], peer, scratch,
+			       ret_refs + found, max - (size_t)found);
+		if (r > 0)
+			found += r;
+	}
+	return found;
+}
+
+void child_done(struct child *child)
+{
+	procref_done(&child->smtpd);
+	procref_done(&child->tls);
+}
+
+struct child child_take(struct child *child)
+{
+	struct child taken = *child;
+
+	taken.smtpd = procref_take(&child->smtpd);
+	taken.tls = procref_take(&child->tls);
+	return taken;
+}

@@ -1,0 +1,91 @@
+/* A courieresmtpd child that is held fast and proven to be courier's.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_CHILD_H
+#define SMTPBLOCK_CHILD_H
+
+#include "addr.h"
+#include "listeners.h"
+#include "procref.h"
+
+/* What is needed to tell a child of courier's. */
+struct child_rules {
+	const struct procfs *procfs;
+	struct listeners *listeners;
+	uid_t uid;	/* courier's */
+};
+
+/* Room for the environment that a child's texts point into. One for a thread. */
+struct child_scratch {
+	char env[PROCFS_ENVIRON_SIZE];
+};
+
+/* One connection, as the environment of its processes names it. */
+struct child_peer {
+	struct addr addr;	/* TCPREMOTEIP */
+	uint16_t port;		/* TCPREMOTEPORT */
+	uint16_t local_port;	/* TCPLOCALPORT */
+};
+
+/* The processes of one connection. On port 465 couriertls stands between
+ * couriertcpd and courieresmtpd and is what takes the slot: it has to end too. */
+struct child {
+	struct procref smtpd;	/* courieresmtpd */
+	struct procref tls;	/* couriertls above it, or PROCREF_NONE */
+	struct child_peer peer;
+};
+
+/* What its environment says, as it was at its exec; the texts live in the
+ * scratch until its next use. */
+struct child_facts {
+	bool relay_client;	/* RELAYCLIENT is set: an own host */
+	const char *block;	/* BLOCK, not empty; NULL: not listed */
+	const char *block_ip;	/* BLOCK_IP or NULL */
+	const char *block_zone;	/* BLOCK_ZONE or NULL */
+};
+
+#define CHILD_NONE { .smtpd = PROCREF_NONE, .tls = PROCREF_NONE }
+
+/* Hold the process and prove it: its executable is named courieresmtpd, its
+ * parent is one of the listeners – or a couriertls of courier's for the same
+ * peer, whose parent is one –, all have courier's uid, and its environment
+ * names a peer. pid may also be that couriertls itself: its courieresmtpd is
+ * meant.
+ * Returns 0 and the caller owns *ret_child; -ESRCH: it is gone; -EAGAIN: it
+ * has not exec'd courieresmtpd yet; -EPERM: it is something else; -EACCES: we
+ * may not look (CAP_SYS_PTRACE); -EMFILE; -errno. On failure nothing is held. */
+int child_open(const struct child_rules *rules, pid_t pid,
+	       struct child_scratch *scratch, struct child *ret_child,
+	       struct child_facts *ret_facts);
+
+/* Can there be a couriertls that stays when this child ends? With STARTTLS the
+ * child's standard input is no longer the peer's TCP connection but a socket to
+ * its couriertls. Looks through pidfd_getfd(2) (CAP_SYS_PTRACE); says yes where
+ * it may not look. */
+bool child_may_leave_tls(const struct child *child);
+
+/* The couriertls processes that serve a peer apart from any courieresmtpd: with
+ * STARTTLS couriertls is started so that init is its parent, and it stays when
+ * courieresmtpd ends. Looks through the children of the process that took the
+ * listeners in (their parent) and of init. Each one is held and proven by name,
+ * uid and environment. Returns their number, at most max, owned by the caller;
+ * -errno. Not in a worker. */
+int child_find_left_tls(const struct child_rules *rules,
+			const struct child_peer *peer,
+			struct child_scratch *scratch, struct procref *ret_refs,
+			size_t max);
+
+/* Read the peer of any process of courier's by its PID alone, without holding
+ * it: good for an index, not for a decision. *ret_exec tells whether it has
+ * exec'd, so that the answer stays true for its life.
+ * Returns 0; -ESRCH; -ENODATA: it names no peer; -EACCES; -errno. */
+int child_peek(const struct child_rules *rules, pid_t pid,
+	       struct child_scratch *scratch, struct child_peer *ret_peer,
+	       bool *ret_exec);
+
+/* Let go of all processes. */
+void child_done(struct child *child);
+
+/* Move ownership: *child holds nothing afterwards. */
+struct child child_take(struct child *child);
+
+#endif

@@ -1,0 +1,38 @@
+/* The couriertcpd processes that listen for one courier user in our network
+ * namespace: the parents that a child must have to be courier's.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_LISTENERS_H
+#define SMTPBLOCK_LISTENERS_H
+
+#include "procfs.h"
+
+/* Each listener is held by a pidfd, so that what was found out about it once
+ * holds until it ends. Any thread may call; no call holds the lock over a
+ * system call other than poll(2) with timeout 0. */
+struct listeners;
+
+/* More ports than anybody listens on. */
+#define LISTENERS_MAX 64
+
+/* uid is courier's. procfs must outlive the result. Returns 0, -ENOMEM, or
+ * -errno if our own network namespace cannot be told. Caller owns. */
+int listeners_new(const struct procfs *procfs, uid_t uid,
+		  struct listeners **ret_listeners);
+void listeners_free(struct listeners *listeners);
+
+/* Is pid a listener? One that is not known yet is looked at: its executable is
+ * couriertcpd, its uid courier's, its network namespace ours.
+ * Returns 0; -EPERM: it is something else; -ESRCH: it is gone; -EACCES: we may
+ * not look; -errno. */
+int listeners_check(struct listeners *listeners, pid_t pid);
+
+/* Look through all processes for listeners. Expensive (2 us a process): not in
+ * a worker. Returns the number of living listeners; -EACCES if processes of
+ * courier's were there that we may not look at; -errno. */
+int listeners_scan(struct listeners *listeners);
+
+/* The living listeners. Returns their number, at most LISTENERS_MAX. */
+size_t listeners_pids(struct listeners *listeners,
+		      pid_t ret_pids[static LISTENERS_MAX]);
+
+#endif

@@ -1,0 +1,273 @@
+/* What /proc says of a process.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "procfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_SIZE (sizeof(((struct procfs *)NULL)->root) + 48)
+
+/* An array of PIDs that grows. */
+struct pids {
+	pid_t *pids;
+	size_t count;
+	size_t room;
+};
+
+static void make_path(char path[static PATH_SIZE], const struct procfs *procfs,
+		      pid_t pid, const char *file)
+{
+	snprintf(path, PATH_SIZE, "%s/%d/%s", procfs->root, (int)pid, file);
+}
+
+/* A process that is gone shows as ENOENT on open and ESRCH on read. */
+static int gone(int err)
+{
+	return err == ENOENT ? -ESRCH : -err;
+}
+
+int procfs_init(struct procfs *procfs, const char *root)
+{
+	int n = snprintf(procfs->root, sizeof(procfs->root), "%s", root);
+
+	return n < 0 || (size_t)n >= sizeof(procfs->root) ? -ENAMETOOLONG : 0;
+}
+
+/* Fill buf from fd. Returns the number of bytes, size if there may be more. */
+static ssize_t read_all(int fd, char *buf, size_t size)
+{
+	size_t have = 0;
+	ssize_t n;
+
+	while (have < size) {
+		n = read(fd, buf + have, size - have);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return gone(errno);
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
+static ssize_t read_file(const struct procfs *procfs, pid_t pid,
+			 const char *file, char *buf, size_t size)
+{
+	char path[PATH_SIZE];
+	ssize_t n;
+	int fd;
+
+	make_path(path, procfs, pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return gone(errno);
+	n = read_all(fd, buf, size);
+	close(fd);
+	return n;
+}
+
+/* The number in the given column behind a label that starts a line. */
+static int status_number(const char *text, const char *label, int column,
+			 unsigned long *ret_number)
+{
+	const char *p = strstr(text, label);
+	char *end;
+	int i;
+
+	if (!p)
+		return -EIO;
+	p += strlen(label);
+	for (i = 0; i <= column; i++) {
+		*ret_number = strtoul(p, &end, 10);
+		if (end == p)
+			return -EIO;
+		p = end;
+	}
+	return 0;
+}
+
+int procfs_read_status(const struct procfs *procfs, pid_t pid,
+		       struct procfs_status *ret_status)
+{
+	unsigned long ppid, uid;
+	char text[2048];
+	ssize_t n;
+
+	n = read_file(procfs, pid, "status", text, sizeof(text) - 1);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	/* Both stand in the first lines. The name before them cannot pass for a
+	 * label: the kernel writes a newline in it as \n (proc(5)). */
+	if (status_number(text, "\nPPid:", 0, &ppid) < 0 ||
+	    status_number(text, "\nUid:", 1, &uid) < 0)
+		return -EIO;
+	ret_status->ppid = (pid_t)ppid;
+	ret_status->uid = (uid_t)uid;
+	return 0;
+}
+
+static void cut_suffix(char *text, const char *suffix)
+{
+	size_t len = strlen(text), suffix_len = strlen(suffix);
+
+	if (len > suffix_len && strcmp(text + len - suffix_len, suffix) == 0)
+		text[len - suffix_len] = '\0';
+}
+
+int procfs_read_exe(const struct procfs *procfs, pid_t pid,
+		    char ret_name[static PROCFS_NAME_SIZE])
+{
+	char path[PATH_SIZE], target[4096];
+	const char *name;
+	ssize_t n;
+
+	make_path(path, procfs, pid, "exe");
+	n = readlink(path, target, sizeof(target));
+	if (n < 0)
+		return gone(errno);
+	if ((size_t)n == sizeof(target))
+		return -ENAMETOOLONG;
+	target[n] = '\0';
+	cut_suffix(target, " (deleted)");
+	name = strrchr(target, '/');
+	name = name ? name + 1 : target;
+	if (strlen(name) >= PROCFS_NAME_SIZE)
+		return -ENAMETOOLONG;
+	memcpy(ret_name, name, strlen(name) + 1);
+	return 0;
+}
+
+ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
+			    char ret_environ[static PROCFS_ENVIRON_SIZE])
+{
+	ssize_t n;
+
+	n = read_file(procfs, pid, "environ", ret_environ,
+		      PROCFS_ENVIRON_SIZE - 1);
+	if (n < 0)
+		return n;
+	if (n == PROCFS_ENVIRON_SIZE - 1)
+		return -E2BIG;
+	ret_environ[n] = '\0';
+	return n;
+}
+
+const char *procfs_getenv(const char *env, size_t len, const char *name)
+{
+	size_t name_len = strlen(name), at = 0;
+
+	while (at < len) {
+		const char *entry = env + at;
+
+		if (strncmp(entry, name, name_len) == 0 && entry[name_len] == '=')
+			return entry + name_len + 1;
+		at += strlen(entry) + 1;
+	}
+	return NULL;
+}
+
+static int pids_add(struct pids *list, pid_t pid)
+{
+	size_t room = list->room ? list->room * 2 : 64;
+	pid_t *pids;
+
+	if (list->count == list->room) {
+		pids = reallocarray(list->pids, room, sizeof(*pids));
+		if (!pids)
+			return -ENOMEM;
+		list->pids = pids;
+		list->room = room;
+	}
+	list->pids[list->count++] = pid;
+	return 0;
+}
+
+/* Hand the array over, or free it after a failure. */
+static ssize_t pids_take(struct pids *list, int result, pid_t **ret_pids)
+{
+	if (result < 0) {
+		free(list->pids);
+		return result;
+	}
+	*ret_pids = list->pids;
+	return (ssize_t)list->count;
+}
+
+/* Numbers apart from each other by blanks. */
+static int pids_add_text(struct pids *list, FILE *text)
+{
+	int pid;
+
+	while (fscanf(text, "%d", &pid) == 1)
+		if (pids_add(list, (pid_t)pid) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+ssize_t procfs_read_children(const struct procfs *procfs, pid_t pid,
+			     pid_t **ret_pids)
+{
+	struct pids list = { .pids = NULL };
+	char path[PATH_SIZE], file[40];
+	FILE *text;
+	int r;
+
+	snprintf(file, sizeof(file), "task/%d/children", (int)pid);
+	make_path(path, procfs, pid, file);
+	text = fopen(path, "re");
+	if (!text)
+		return gone(errno);
+	r = pids_add_text(&list, text);
+	fclose(text);
+	return pids_take(&list, r, ret_pids);
+}
+
+int procfs_read_netns(const struct procfs *procfs, pid_t pid, ino_t *ret_netns)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	make_path(path, procfs, pid, "ns/net");
+	if (stat(path, &st) < 0)
+		return gone(errno);
+	*ret_netns = st.st_ino;
+	return 0;
+}
+
+static int pids_add_dir(struct pids *list, DIR *dir)
+{
+	const struct dirent *entry;
+
+	while ((entry = readdir(dir)) != NULL) {
+		char *end;
+		long pid = strtol(entry->d_name, &end, 10);
+
+		if (pid <= 0 || *end != '\0')
+			continue;
+		if (pids_add(list, (pid_t)pid) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+ssize_t procfs_list(const struct procfs *procfs, pid_t **ret_pids)
+{
+	struct pids list = { .pids = NULL };
+	DIR *dir = opendir(procfs->root);
+	int r;
+
+	if (!dir)
+		return -errno;
+	r = pids_add_dir(&list, dir);
+	closedir(dir);
+	return pids_take(&list, r, ret_pids);
+}

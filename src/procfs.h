@@ -1,0 +1,72 @@
+/* What /proc says of a process.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_PROCFS_H
+#define SMTPBLOCK_PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Where a proc file system is mounted. Tests hand in a tree of their own. */
+struct procfs {
+	char root[128];
+};
+
+#define PROCFS_DEFAULT_ROOT "/proc"
+
+/* Longest name of an executable that is told apart, NUL included. */
+#define PROCFS_NAME_SIZE 32
+
+/* Room for an environment. couriertcpd's children are started with env -i and
+ * what /etc/courier/esmtpd sets: some KB. A larger one is an error, not cut:
+ * what would be missing could matter. */
+#define PROCFS_ENVIRON_SIZE 32768
+
+struct procfs_status {
+	pid_t ppid;
+	uid_t uid;	/* the effective one */
+};
+
+/* Returns 0, or -ENAMETOOLONG. */
+int procfs_init(struct procfs *procfs, const char *root);
+
+/* Parent and uid, from /proc/PID/status. The owner of the directory would not
+ * do: it is root for a process that changed its uid and did not exec since.
+ * Returns 0; -ESRCH when there is no such process; -EIO when the file is not of
+ * the known form; -errno. Any thread, as all of these. */
+int procfs_read_status(const struct procfs *procfs, pid_t pid,
+		       struct procfs_status *ret_status);
+
+/* The last component of the executable's path. " (deleted)", which the kernel
+ * appends once a package update has replaced the file, is taken off.
+ * Reading it of another user's process needs CAP_SYS_PTRACE (proc(5)).
+ * Returns 0; -ESRCH (no such process, or a kernel thread); -EACCES;
+ * -ENAMETOOLONG: longer than any name we look for; -errno. */
+int procfs_read_exe(const struct procfs *procfs, pid_t pid,
+		    char ret_name[static PROCFS_NAME_SIZE]);
+
+/* The environment the process was started with, NUL after each entry and one
+ * more at the end. It is the one of the last exec; putenv(3) does not show.
+ * Returns the number of bytes; -ESRCH; -EACCES; -E2BIG; -errno. */
+ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
+			    char ret_environ[static PROCFS_ENVIRON_SIZE]);
+
+/* The value of name in an environment as read above: the first one, which is
+ * also the one that getenv(3) finds. NULL if it is not there. */
+const char *procfs_getenv(const char *env, size_t len, const char *name);
+
+/* The children of a process' main thread, which is where single-threaded
+ * programs have all of theirs (CONFIG_PROC_CHILDREN). Returns their number,
+ * with *ret_pids an array that the caller frees (NULL for none); -ESRCH;
+ * -ENOMEM; -errno. */
+ssize_t procfs_read_children(const struct procfs *procfs, pid_t pid,
+			     pid_t **ret_pids);
+
+/* The inode number of the process' network namespace. Returns 0; -ESRCH;
+ * -EACCES; -errno. */
+int procfs_read_netns(const struct procfs *procfs, pid_t pid, ino_t *ret_netns);
+
+/* All processes. Returns as procfs_read_children(). */
+ssize_t procfs_list(const struct procfs *procfs, pid_t **ret_pids);
+
+#endif

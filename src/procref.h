@@ -1,0 +1,38 @@
+/* A process that is held fast: what is found out about it afterwards, and the
+ * signal, are about that process and no later one with its PID.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_PROCREF_H
+#define SMTPBLOCK_PROCREF_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* fd is -1 when nothing is held. Owned by whoever holds the struct; hand it on
+ * with procref_take(). */
+struct procref {
+	pid_t pid;
+	int fd;		/* pidfd, readable once the process has ended */
+};
+
+#define PROCREF_NONE { .pid = 0, .fd = -1 }
+
+/* Hold a process. Returns 0; -ESRCH: no such process; -EINVAL: the PID is a
+ * thread's or none; -EMFILE, -ENFILE: no descriptor left; -errno. The
+ * descriptor is closed on exec (pidfd_open(2)). */
+int procref_open(pid_t pid, struct procref *ret_ref);
+
+/* Let go. Does nothing for PROCREF_NONE. */
+void procref_done(struct procref *ref);
+
+/* Move ownership: *ref holds nothing afterwards. */
+struct procref procref_take(struct procref *ref);
+
+/* Has it not ended yet? What was read from /proc/PID between procref_open() and
+ * a true answer was read of this process. */
+bool procref_alive(const struct procref *ref);
+
+/* Signal it. Returns 0; -ESRCH: it has ended; -EPERM: CAP_KILL is missing;
+ * -errno (pidfd_send_signal(2)). */
+int procref_signal(const struct procref *ref, int signal);
+
+#endif
