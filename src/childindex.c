@@ -1,0 +1,257 @@
+/* Which child serves which peer.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "childindex.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Ends a chain. */
+#define NONE UINT32_MAX
+
+/* An entry is on two chains: by PID, for the refresh, and by address, for the
+ * question. */
+struct entry {
+	pid_t pid;
+	struct addr addr;
+	uint16_t port;
+	bool seen;		/* by the refresh that is running */
+	uint32_t next_by_pid;
+	uint32_t next_by_addr;
+};
+
+struct childindex {
+	const struct child_rules *rules;
+	struct child_scratch scratch;	/* the refresher's */
+	pthread_mutex_t lock;		/* everything below */
+	struct entry *entries;		/* the first count are in use */
+	uint32_t count;
+	uint32_t room;			/* a power of two, and the size of.. */
+	uint32_t *by_pid;		/* ..these */
+	uint32_t *by_addr;
+};
+
+static uint32_t *pid_chain(const struct childindex *x, pid_t pid)
+{
+	return &x->by_pid[(uint32_t)pid & (x->room - 1)];
+}
+
+static uint32_t *addr_chain(const struct childindex *x, const struct addr *addr)
+{
+	return &x->by_addr[addr_hash(addr, 0) & (x->room - 1)];
+}
+
+static void link_entry(struct childindex *x, uint32_t i)
+{
+	struct entry *e = &x->entries[i];
+	uint32_t *chain = pid_chain(x, e->pid);
+
+	e->next_by_pid = *chain;
+	*chain = i;
+	chain = addr_chain(x, &e->addr);
+	e->next_by_addr = *chain;
+	*chain = i;
+}
+
+/* All chains anew, after entries moved. */
+static void link_all(struct childindex *x)
+{
+	uint32_t i;
+
+	memset(x->by_pid, 0xff, x->room * sizeof(*x->by_pid));
+	memset(x->by_addr, 0xff, x->room * sizeof(*x->by_addr));
+	for (i = 0; i < x->count; i++)
+		link_entry(x, i);
+}
+
+static int resize(struct childindex *x, uint32_t room)
+{
+	struct entry *entries = reallocarray(x->entries, room, sizeof(*entries));
+	uint32_t *by_pid, *by_addr;
+
+	if (!entries)
+		return -ENOMEM;
+	x->entries = entries;
+	by_pid = reallocarray(x->by_pid, room, sizeof(*by_pid));
+	if (!by_pid)
+		return -ENOMEM;
+	x->by_pid = by_pid;
+	by_addr = reallocarray(x->by_addr, room, sizeof(*by_addr));
+	if (!by_addr)
+		return -ENOMEM;
+	x->by_addr = by_addr;
+	x->room = room;
+	link_all(x);
+	return 0;
+}
+
+int childindex_new(const struct child_rules *rules,
+		   struct childindex **ret_index)
+{
+	struct childindex *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return -ENOMEM;
+	x->rules = rules;
+	pthread_mutex_init(&x->lock, NULL);
+	if (resize(x, 64) < 0) {
+		childindex_free(x);
+		return -ENOMEM;
+	}
+	*ret_index = x;
+	return 0;
+}
+
+void childindex_free(struct childindex *index)
+{
+	if (!index)
+		return;
+	pthread_mutex_destroy(&index->lock);
+	free(index->entries);
+	free(index->by_pid);
+	free(index->by_addr);
+	free(index);
+}
+
+void childindex_forget(struct childindex *index)
+{
+	pthread_mutex_lock(&index->lock);
+	index->count = 0;
+	link_all(index);
+	pthread_mutex_unlock(&index->lock);
+}
+
+/* Mark a PID as still there. False: it is not in the index. */
+static bool mark(struct childindex *x, pid_t pid)
+{
+	uint32_t i;
+
+	pthread_mutex_lock(&x->lock);
+	i = *pid_chain(x, pid);
+	while (i != NONE && x->entries[i].pid != pid)
+		i = x->entries[i].next_by_pid;
+	if (i != NONE)
+		x->entries[i].seen = true;
+	pthread_mutex_unlock(&x->lock);
+	return i != NONE;
+}
+
+static int add(struct childindex *x, const struct entry *e)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&x->lock);
+	if (x->count == x->room)
+		r = resize(x, x->room * 2);
+	if (r == 0) {
+		x->entries[x->count] = *e;
+		link_entry(x, x->count++);
+	}
+	pthread_mutex_unlock(&x->lock);
+	return r;
+}
+
+static int read_child(struct childindex *x, pid_t pid)
+{
+	struct entry e = { .pid = pid, .seen = true };
+	struct child_peer peer;
+	bool exec;
+	int r;
+
+	r = child_peek(x->rules, pid, &x->scratch, &peer, &exec);
+	/* Gone, before its exec, or nobody's connection. */
+	if (r == -ESRCH || r == -ENODATA || (r == 0 && !exec))
+		return 0;
+	if (r < 0)
+		return r;
+	e.addr = peer.addr;
+	e.port = peer.port;
+	return add(x, &e);
+}
+
+/* Before a refresh: nobody was seen yet. */
+static void unmark_all(struct childindex *x)
+{
+	uint32_t i;
+
+	pthread_mutex_lock(&x->lock);
+	for (i = 0; i < x->count; i++)
+		x->entries[i].seen = false;
+	pthread_mutex_unlock(&x->lock);
+}
+
+/* After a refresh: forget who was not seen. */
+static uint32_t sweep(struct childindex *x)
+{
+	uint32_t i, kept = 0;
+
+	pthread_mutex_lock(&x->lock);
+	for (i = 0; i < x->count; i++)
+		if (x->entries[i].seen)
+			x->entries[kept++] = x->entries[i];
+	if (kept != x->count) {
+		x->count = kept;
+		link_all(x);
+	}
+	pthread_mutex_unlock(&x->lock);
+	return kept;
+}
+
+static int refresh_listener(struct childindex *x, pid_t listener)
+{
+	pid_t *pids;
+	ssize_t n, i;
+	int r, err = 0;
+
+	n = procfs_read_children(x->rules->procfs, listener, &pids);
+	if (n < 0)
+		return n == -ESRCH ? 0 : (int)n;
+	for (i = 0; i < n; i++) {
+		if (mark(x, pids[i]))
+			continue;
+		r = read_child(x, pids[i]);
+		if (r < 0)
+			err = r;
+	}
+	free(pids);
+	return err;
+}
+
+int childindex_refresh(struct childindex *index)
+{
+	pid_t listeners[LISTENERS_MAX];
+	size_t n = listeners_pids(index->rules->listeners, listeners), i;
+	uint32_t kept;
+	int r, err = 0;
+
+	unmark_all(index);
+	for (i = 0; i < n; i++) {
+		r = refresh_listener(index, listeners[i]);
+		if (r < 0)
+			err = r;
+	}
+	kept = sweep(index);
+	return err < 0 ? err : (int)kept;
+}
+
+size_t childindex_find(struct childindex *index, const struct addr *addr,
+		       uint16_t port, pid_t *ret_pids, size_t max)
+{
+	size_t found = 0;
+	uint32_t i;
+
+	pthread_mutex_lock(&index->lock);
+	for (i = *addr_chain(index, addr); i != NONE;
+	     i = index->entries[i].next_by_addr) {
+		const struct entry *e = &index->entries[i];
+
+		if (addr_compare(&e->addr, addr) != 0 || (port && e->port != port))
+			continue;
+		if (found < max)
+			ret_pids[found] = e->pid;
+		found++;
+	}
+	pthread_mutex_unlock(&index->lock);
+	return found;
+}

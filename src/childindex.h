@@ -1,0 +1,37 @@
+/* Which child serves which peer, for lines that come without the sender's
+ * credentials: every child of the listeners is read once after its exec.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_CHILDINDEX_H
+#define SMTPBLOCK_CHILDINDEX_H
+
+#include "child.h"
+
+/* A hint where to look, never proof: what it names has to be opened and proven
+ * with child_open(). A PID stands for the process that takes the slot
+ * (courieresmtpd; couriertls on port 465).
+ * childindex_find() may be called by any thread; the others by one. */
+struct childindex;
+
+/* rules must outlive the index. Returns 0 or -ENOMEM. The caller owns. */
+int childindex_new(const struct child_rules *rules,
+		   struct childindex **ret_index);
+void childindex_free(struct childindex *index);
+
+/* Bring it up to date: forget the children that are gone, read those that are
+ * new. One read of each listener's children (40 us at 300) and about 5 us for
+ * each new child. A child that did not exec yet is left for the next time: it
+ * still looks like its parent, and keeps its PID. A PID that was used again
+ * between two refreshes is taken for the old child; childindex_forget() first
+ * if that matters. Returns the number of children; -EACCES if some may not be
+ * looked at; -ENOMEM; -errno. Not in a worker. */
+int childindex_refresh(struct childindex *index);
+
+/* Forget all, so that the next refresh reads every child anew. */
+void childindex_forget(struct childindex *index);
+
+/* The children that serve addr and port; port 0: any port. Writes up to max
+ * PIDs, returns how many there are. No system call. */
+size_t childindex_find(struct childindex *index, const struct addr *addr,
+		       uint16_t port, pid_t *ret_pids, size_t max);
+
+#endif

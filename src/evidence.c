@@ -1,0 +1,142 @@
+/* Who serves this address and port?
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "evidence.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "childindex.h"
+
+struct evidence {
+	struct procfs procfs;
+	struct listeners *listeners;
+	struct child_rules rules;
+	struct childindex *index;
+};
+
+int evidence_new(const char *proc_root, uid_t courier_uid,
+		 struct evidence **ret_evidence)
+{
+	struct evidence *ev = calloc(1, sizeof(*ev));
+	int r;
+
+	if (!ev)
+		return -ENOMEM;
+	r = procfs_init(&ev->procfs, proc_root);
+	if (r == 0)
+		r = listeners_new(&ev->procfs, courier_uid, &ev->listeners);
+	ev->rules.procfs = &ev->procfs;
+	ev->rules.listeners = ev->listeners;
+	ev->rules.uid = courier_uid;
+	if (r == 0)
+		r = childindex_new(&ev->rules, &ev->index);
+	if (r < 0) {
+		evidence_free(ev);
+		return r;
+	}
+	*ret_evidence = ev;
+	return 0;
+}
+
+void evidence_free(struct evidence *evidence)
+{
+	if (!evidence)
+		return;
+	childindex_free(evidence->index);
+	listeners_free(evidence->listeners);
+	free(evidence);
+}
+
+const struct child_rules *evidence_rules(const struct evidence *evidence)
+{
+	return &evidence->rules;
+}
+
+int evidence_prove(struct evidence *evidence, pid_t pid,
+		   const struct addr *addr, uint16_t port,
+		   struct child_scratch *scratch, struct child *ret_child,
+		   struct child_facts *ret_facts)
+{
+	struct child child = CHILD_NONE;
+	int r;
+
+	r = child_open(&evidence->rules, pid, scratch, &child, ret_facts);
+	if (r < 0)
+		return r;
+	if (addr_compare(&child.peer.addr, addr) != 0 ||
+	    (port && child.peer.port != port)) {
+		child_done(&child);
+		return -EPERM;
+	}
+	*ret_child = child_take(&child);
+	return 0;
+}
+
+/* Is there nothing more to find out, as the process cannot be the one? */
+static bool settles(int r)
+{
+	return r != -ESRCH && r != -EPERM && r != -EAGAIN;
+}
+
+static int find_attested(struct evidence *ev, const struct evidence_query *q,
+			 struct child_scratch *scratch, struct child *ret_child,
+			 struct child_facts *ret_facts)
+{
+	int r = evidence_prove(ev, q->attested, &q->addr, q->port, scratch,
+			       ret_child, ret_facts);
+
+	/* A courieresmtpd that logged has exec'd: this one is another process. */
+	return r == -EAGAIN ? -EPERM : r;
+}
+
+int evidence_find(struct evidence *evidence, const struct evidence_query *query,
+		  struct child_scratch *scratch, struct child *ret_child,
+		  struct child_facts *ret_facts)
+{
+	int r = -EAGAIN;
+	pid_t pid;
+
+	if (query->attested)
+		return find_attested(evidence, query, scratch, ret_child,
+				     ret_facts);
+	if (query->hint)
+		r = evidence_prove(evidence, query->hint, &query->addr,
+				   query->port, scratch, ret_child, ret_facts);
+	if (query->hint && settles(r))
+		return r;
+	/* Without a port there may be more children than the index knows. */
+	if (query->port == 0 ||
+	    childindex_find(evidence->index, &query->addr, query->port, &pid,
+			    1) != 1)
+		return -EAGAIN;
+	r = evidence_prove(evidence, pid, &query->addr, query->port, scratch,
+			   ret_child, ret_facts);
+	return settles(r) ? r : -EAGAIN;
+}
+
+int evidence_refresh(struct evidence *evidence, bool thorough)
+{
+	int r;
+
+	if (thorough) {
+		childindex_forget(evidence->index);
+		r = listeners_scan(evidence->listeners);
+		if (r < 0)
+			return r;
+	}
+	r = childindex_refresh(evidence->index);
+	return r < 0 ? r : 0;
+}
+
+bool evidence_has_listeners(struct evidence *evidence)
+{
+	pid_t pids[LISTENERS_MAX];
+
+	return listeners_pids(evidence->listeners, pids) > 0;
+}
+
+size_t evidence_candidates(struct evidence *evidence, const struct addr *addr,
+			   uint16_t port, pid_t *ret_pids, size_t max)
+{
+	return childindex_find(evidence->index, addr, port, ret_pids, max);
+}

@@ -1,0 +1,61 @@
+/* Who serves this address and port?
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_EVIDENCE_H
+#define SMTPBLOCK_EVIDENCE_H
+
+#include "child.h"
+
+/* What is known of the processes of one courier user. Shared by all actions
+ * that name that user. */
+struct evidence;
+
+/* What a line says about its sender. A PID of 0 is none. */
+struct evidence_query {
+	pid_t attested;		/* from the kernel: this process and no other */
+	pid_t hint;		/* where to look first; anybody may have set it */
+	struct addr addr;
+	uint16_t port;		/* 0: the line has none */
+};
+
+/* Returns 0; -ENOMEM; or -errno if our own network namespace cannot be told.
+ * proc_root is where the proc file system is mounted. The caller owns. */
+int evidence_new(const char *proc_root, uid_t courier_uid,
+		 struct evidence **ret_evidence);
+void evidence_free(struct evidence *evidence);
+
+/* What child_open() and the others of child.h go by. Lives as long as it does. */
+const struct child_rules *evidence_rules(const struct evidence *evidence);
+
+/* Find the child that serves the peer and prove it, with what is at hand: the
+ * attested process, else the hint, else the index as it is. A few system calls,
+ * no search: for the worker.
+ * Returns 0 and the caller owns *ret_child.
+ * With an attested PID: -ESRCH: that process is gone; -EPERM: it is not
+ * courier's child or serves somebody else. Nothing else is tried then.
+ * Without: -EAGAIN: only evidence_search() can tell.
+ * Either: -EACCES: we may not look at it; -EMFILE; -errno. */
+int evidence_find(struct evidence *evidence, const struct evidence_query *query,
+		  struct child_scratch *scratch, struct child *ret_child,
+		  struct child_facts *ret_facts);
+
+/* Bring the index up to date for evidence_search(). thorough: read every child
+ * anew and look for new listeners too. Returns 0; -EACCES; -errno. For the
+ * caretaker only. */
+int evidence_refresh(struct evidence *evidence, bool thorough);
+
+/* Is any couriertcpd known? Any thread. */
+bool evidence_has_listeners(struct evidence *evidence);
+
+/* The PIDs that the index has for the address and port (0: any port). Writes up
+ * to max, returns how many there are. They want proof, see evidence_prove(). */
+size_t evidence_candidates(struct evidence *evidence, const struct addr *addr,
+			   uint16_t port, pid_t *ret_pids, size_t max);
+
+/* child_open(), and does it serve that address and port (0: any port)?
+ * Returns as child_open(); -EPERM if it serves somebody else. */
+int evidence_prove(struct evidence *evidence, pid_t pid,
+		   const struct addr *addr, uint16_t port,
+		   struct child_scratch *scratch, struct child *ret_child,
+		   struct child_facts *ret_facts);
+
+#endif
