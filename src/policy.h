@@ -1,0 +1,63 @@
+/* Who is to be blocked: lines, processes and settings in, a verdict out. Pure:
+ * no system call, no state.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_POLICY_H
+#define SMTPBLOCK_POLICY_H
+
+#include "child.h"
+#include "courierlog.h"
+#include "settings.h"
+
+enum verdict {
+	VERDICT_BLOCK,		/* so far nothing speaks against it */
+	VERDICT_IGNORE,		/* not what the trigger is about */
+	VERDICT_ALLOWED,	/* never blocked, whatever it does */
+	VERDICT_REFUSED,	/* the proof is missing */
+};
+
+enum reason {
+	REASON_TRIGGERED,
+	REASON_NO_TRIGGER,	/* another kind of line, or another reply code */
+	REASON_SEVERITY,	/* reject form, not logged with severity err */
+	REASON_TEMPORARY,	/* a 4xx: the sender may come again */
+	REASON_OLD,		/* the line is older than banTime */
+	REASON_NOT_A_PEER,	/* loopback, multicast, reserved */
+	REASON_OWN_ADDRESS,
+	REASON_ALLOW_LIST,
+	REASON_RELAY_CLIENT,
+	REASON_NOT_LISTED,	/* the child has no BLOCK */
+	REASON_DNSBL_ERROR,	/* BLOCK_IP is no listing: the DNSBL has trouble */
+	REASON_OTHER_REPLY,	/* the reply is not what BLOCK says */
+	REASON_PATTERN,		/* the reply does not match replyPattern */
+	REASON_PATTERN_LIMIT,	/* matching was given up */
+	REASON_COUNT
+};
+
+struct decision {
+	enum verdict verdict;
+	enum reason reason;
+};
+
+/* What a line alone tells. severity is syslog's, or COURIERLOG_SEVERITY_ANY; age
+ * is in seconds; own tells whether the address is the host's. VERDICT_BLOCK
+ * means: look for the proof that settings->verify wants. Any thread. */
+struct decision policy_judge_line(const struct settings *settings,
+				  const struct courierlog_line *line,
+				  int severity, int64_t age, bool own);
+
+/* What the child that serves the peer tells, for a line that was not stopped by
+ * policy_judge_line(). */
+struct decision policy_judge_child(const struct settings *settings,
+				   const struct courierlog_line *line,
+				   const struct child_facts *facts);
+
+/* What the reply tells where no child can be asked. scratch is the calling
+ * thread's. */
+struct decision policy_judge_reply(const struct settings *settings,
+				   const struct courierlog_line *line,
+				   struct pattern_scratch *scratch);
+
+/* One short phrase, for reports. */
+const char *policy_reason_text(enum reason reason);
+
+#endif
