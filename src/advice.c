@@ -1,0 +1,133 @@
+/* The sentences for the admin: what is wrong and what to type.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "advice.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+static char *list_missing(struct blocks *blocks, int family, int err, char *buf)
+{
+	char what[ADVICE_SIZE - 120];
+
+	blocks_advice(blocks, family, err, what, sizeof(what));
+	snprintf(buf, ADVICE_SIZE,
+		 "%s . Until then children are ended all the same and the "
+		 "addresses wait.",
+		 what);
+	return buf;
+}
+
+static char *list_back(const char *list, int count, char *buf)
+{
+	snprintf(buf, ADVICE_SIZE,
+		 "the list %s can be written again, %d addresses were put on it",
+		 list, count);
+	return buf;
+}
+
+static char *cannot_look(int err, char *buf)
+{
+	if (err == EMFILE || err == ENFILE)
+		snprintf(buf, ADVICE_SIZE,
+			 "no descriptors left to hold courier's processes: raise "
+			 "LimitNOFILE= of rsyslogd's unit (systemctl edit rsyslog)");
+	else if (err == ENOSYS)
+		snprintf(buf, ADVICE_SIZE,
+			 "this kernel or the unit's SystemCallFilter= has no "
+			 "pidfd_open(2), without which nobody is ended: Linux 5.3 "
+			 "or later is needed");
+	else
+		snprintf(buf, ADVICE_SIZE,
+			 "no right to look at courier's processes (%s), so their "
+			 "lines prove nothing and nobody is blocked: run rsyslogd "
+			 "as root, or give its unit  CapabilityBoundingSet="
+			 "CAP_SYS_PTRACE CAP_KILL  (systemctl edit rsyslog)",
+			 strerrordesc_np(err));
+	return buf;
+}
+
+static char *cannot_signal(int err, char *buf)
+{
+	snprintf(buf, ADVICE_SIZE,
+		 "the kernel refuses to signal courier's children (%s), so they "
+		 "keep their slots: run rsyslogd as root, or give its unit  "
+		 "CapabilityBoundingSet=CAP_KILL  (systemctl edit rsyslog)",
+		 strerrordesc_np(err));
+	return buf;
+}
+
+static char *no_user(const struct settings *settings, char *buf)
+{
+	snprintf(buf, ADVICE_SIZE,
+		 "there is no user %.80s, so no process can be told to be "
+		 "courier's and nobody is blocked: install courier, or write "
+		 "courierUser=\"USER\" into the action",
+		 settings->courier_user);
+	return buf;
+}
+
+static char *other(enum notice id, char *buf)
+{
+	const char *text = "";
+
+	if (id == NOTICE_BUSY)
+		text = "more lines came without the sender's PID than could be "
+		       "looked into, some were left out: load imuxsock with "
+		       "SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "
+		       "SysSock.ParseTrusted=\"on\"";
+	else if (id == NOTICE_HOSTADDRS)
+		text = "this host's own addresses cannot be read, so only the "
+		       "allow list protects them: give rsyslogd's unit  "
+		       "RestrictAddressFamilies=AF_NETLINK  (systemctl edit "
+		       "rsyslog)";
+	snprintf(buf, ADVICE_SIZE, "%s", text);
+	return buf;
+}
+
+char *advice_format(enum notice id, int detail, const struct settings *settings,
+		    struct blocks *blocks, int *ret_severity,
+		    char buf[static ADVICE_SIZE])
+{
+	*ret_severity = LOG_WARNING;
+	switch (id) {
+	case NOTICE_LIST4:
+		return list_missing(blocks, ADDR_IPV4, detail, buf);
+	case NOTICE_LIST6:
+		return list_missing(blocks, ADDR_IPV6, detail, buf);
+	case NOTICE_LIST4_BACK:
+		*ret_severity = LOG_NOTICE;
+		return list_back(settings->list, detail, buf);
+	case NOTICE_LIST6_BACK:
+		*ret_severity = LOG_NOTICE;
+		return list_back(settings->list6, detail, buf);
+	case NOTICE_OVERFLOW4:
+		return blocks_advice(blocks, ADDR_IPV4, ENOSPC, buf, ADVICE_SIZE);
+	case NOTICE_OVERFLOW6:
+		return blocks_advice(blocks, ADDR_IPV6, ENOSPC, buf, ADVICE_SIZE);
+	case NOTICE_LOOK:
+		return cannot_look(detail, buf);
+	case NOTICE_SIGNAL:
+		return cannot_signal(detail, buf);
+	case NOTICE_USER:
+		return no_user(settings, buf);
+	default:
+		return other(id, buf);
+	}
+}
+
+char *advice_clean(const char *text, size_t len, char *buf, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < len && i + 1 < size; i++) {
+		char ch = text[i];
+
+		buf[i] = ch >= ' ' && ch < 0x7f && ch != '"' && ch != '\\' ? ch :
+									     '?';
+	}
+	if (size > 0)
+		buf[i] = '\0';
+	return buf;
+}

@@ -1,0 +1,46 @@
+/* What was done and not done, counted.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "counters.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct counter_text {
+	const char *name;
+	const char *meaning;
+};
+
+#define COUNTERS_TEXT(id, name, meaning) [COUNTER_##id] = { name, meaning },
+static const struct counter_text texts[] = { COUNTERS(COUNTERS_TEXT) };
+
+const char *counters_name(enum counter id)
+{
+	return texts[id].name;
+}
+
+const char *counters_meaning(enum counter id)
+{
+	return texts[id].meaning;
+}
+
+char *counters_format(const struct counters *c, char *buf, size_t size)
+{
+	size_t used = 0;
+	unsigned int i;
+
+	if (size > 0)
+		buf[0] = '\0';
+	for (i = 0; i < COUNTER_COUNT; i++) {
+		uint64_t value = counters_get(c, (enum counter)i);
+		int n;
+
+		if (value == 0)
+			continue;
+		n = snprintf(buf + used, size - used, "%s%s=%" PRIu64,
+			     used ? " " : "", texts[i].name, value);
+		if (n < 0 || (size_t)n >= size - used)
+			break;
+		used += (size_t)n;
+	}
+	return buf;
+}

@@ -1,0 +1,72 @@
+/* What was done and not done, counted.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_COUNTERS_H
+#define SMTPBLOCK_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Identifier, name in reports, what it counts. The only list of them. */
+#define COUNTERS(X)                                                            \
+	X(LINES, "lines", "messages handed to the action")                     \
+	X(REJECTS, "rejects", "reject lines among them")                       \
+	X(UNKNOWN, "unknown", "lines that begin like courier's errors and go " \
+			      "on in no known way")                            \
+	X(TRIGGERS, "triggers", "lines that the trigger asks to act on")       \
+	X(OLD, "old", "triggers older than banTime, not acted on")             \
+	X(ALLOWED, "allowed", "triggers from own addresses, the allow list "   \
+			      "or a relay client")                             \
+	X(NOT_LISTED, "not_listed", "triggers whose child is not listed, or "  \
+				    "whose reply is not what it is listed for") \
+	X(REFUSED_SENDER, "refused.sender", "triggers whose sender is not "    \
+					    "the child for that address")      \
+	X(REFUSED_GONE, "refused.gone", "triggers whose sender had ended")     \
+	X(REFUSED_NO_CHILD, "refused.no_child", "triggers for an address "     \
+						"that no child serves")        \
+	X(REFUSED_RIGHTS, "refused.rights", "triggers whose proof we may not " \
+					    "look at")                         \
+	X(REFUSED_BUSY, "refused.busy", "triggers that came faster than they " \
+					"could be looked into")                \
+	X(PATTERN_LIMIT, "pattern_limit", "replies on which replyPattern was " \
+					  "given up")                          \
+	X(WOULD_BLOCK, "would_block", "blocks left out as dryRun is on")       \
+	X(BLOCKS, "blocks", "addresses put on the list")                       \
+	X(RENEWALS, "renewals", "addresses put there again")                   \
+	X(WAITED, "waited", "addresses that had to wait for the list")         \
+	X(LOST, "lost", "addresses dropped while waiting for the list")        \
+	X(REPLAYED, "replayed", "addresses put on a list that was made anew")  \
+	X(OVERFLOWS, "overflows", "addresses the list was too small to keep")  \
+	X(BACKEND_ERRORS, "backend_errors", "failed writes to the list")       \
+	X(ENDED, "ended", "children ended by our signal")                      \
+	X(GONE, "gone", "children that were gone before it")                   \
+	X(KILLED, "killed", "children that needed KILL")                       \
+	X(SIGNAL_ERRORS, "signal_errors", "signals the kernel refused")
+
+#define COUNTERS_ENUM(id, name, meaning) COUNTER_##id,
+enum counter { COUNTERS(COUNTERS_ENUM) COUNTER_COUNT };
+
+/* Any thread may count and read. */
+struct counters {
+	atomic_uint_least64_t values[COUNTER_COUNT];
+};
+
+static inline void counters_add(struct counters *c, enum counter id, uint64_t n)
+{
+	atomic_fetch_add_explicit(&c->values[id], n, memory_order_relaxed);
+}
+
+static inline uint64_t counters_get(const struct counters *c, enum counter id)
+{
+	return atomic_load_explicit(&c->values[id], memory_order_relaxed);
+}
+
+/* Name and meaning, as in the table above. */
+const char *counters_name(enum counter id);
+const char *counters_meaning(enum counter id);
+
+/* All counters that are not 0 as "name=value name=value", at most size bytes
+ * with the NUL. Returns buf. */
+char *counters_format(const struct counters *c, char *buf, size_t size);
+
+#endif
