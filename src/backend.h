@@ -1,0 +1,71 @@
+/* Where a blocked address goes: one ops table a backend.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_BACKEND_H
+#define SMTPBLOCK_BACKEND_H
+
+#include "addr.h"
+#include "settings.h"
+
+/* Embedded as the first member by each backend. */
+struct backend {
+	const struct backend_ops *ops;
+};
+
+/* What a backend is told, valid during the call to open. */
+struct backend_config {
+	const char *list;		/* of IPv4 addresses */
+	const char *list6;		/* of IPv6 addresses */
+	unsigned int ban_time;		/* s */
+	const char *net_root;		/* normally /proc/net */
+	const char *module_root;	/* normally /sys/module */
+};
+
+#define BACKEND_NET_ROOT "/proc/net"
+#define BACKEND_MODULE_ROOT "/sys/module"
+
+enum backend_result {
+	BACKEND_WRITTEN,
+	/* Written, and the list is not the one that was written to before: what
+	 * had been put on that one is gone. */
+	BACKEND_WRITTEN_ANEW,
+};
+
+/* One thread at a time; no call waits for more than its system calls. Families
+ * are enum addr_family: each has a list of its own, and one missing never stops
+ * the other. */
+struct backend_ops {
+	const char *name;
+
+	/* Makes no demand on the list: it may be missing. Returns 0, -ENOMEM
+	 * or -ENAMETOOLONG. The caller owns *ret_backend. */
+	int (*open)(const struct backend_config *config,
+		    struct backend **ret_backend);
+
+	/* Block the address, or renew its block. Returns an enum
+	 * backend_result; -ENOENT: there is no list; -EACCES, -EPERM: no right
+	 * to write it; -errno. */
+	int (*add)(struct backend *backend, const struct addr *addr);
+
+	/* Is the list there and writable, and the same as before? Returns as
+	 * add, without changing anything. */
+	int (*check)(struct backend *backend, int family);
+
+	/* How many addresses the list holds; SIZE_MAX: no limit. */
+	size_t (*capacity)(struct backend *backend);
+
+	/* One sentence for the admin: what is wrong, in terms of this backend,
+	 * and the exact command that mends it. err is a positive errno as add
+	 * returned it; ENOSPC: the list is too small. Returns buf. */
+	char *(*advice)(const struct backend *backend, int family, int err,
+			char *buf, size_t size);
+
+	void (*free)(struct backend *backend);	/* NULL is allowed */
+};
+
+/* The ops of a backend kind (enum backend_kind). */
+const struct backend_ops *backend_ops(int kind);
+
+extern const struct backend_ops backend_recent_ops;
+extern const struct backend_ops backend_null_ops;
+
+#endif

@@ -1,0 +1,264 @@
+/* The kernel's xt_recent lists: addresses written to a file in /proc, which a
+ * rule of iptables gives a meaning.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The module's name today, and before Linux 2.6.28. */
+static const char *const module_names[] = { "xt_recent", "ipt_recent" };
+
+#define MODULE_COUNT (sizeof(module_names) / sizeof(module_names[0]))
+
+/* What the kernel module holds when it was loaded without ip_list_tot. */
+#define DEFAULT_CAPACITY 100
+
+#define ROOT_SIZE 128
+#define PATH_SIZE (ROOT_SIZE + SETTINGS_LIST_SIZE + 32)
+
+struct list {
+	char name[SETTINGS_LIST_SIZE];
+	int fd;			/* kept open: 0.6 us a write, not 5.6; or -1 */
+	bool had_one;		/* a list that was open went away */
+};
+
+struct recent {
+	struct backend backend;
+	char net_root[ROOT_SIZE];
+	char module_root[ROOT_SIZE];
+	unsigned int ban_time;
+	struct list ipv4, ipv6;
+};
+
+static struct list *list_of(struct recent *b, int family)
+{
+	return family == ADDR_IPV4 ? &b->ipv4 : &b->ipv6;
+}
+
+static int copy(char *to, size_t size, const char *text)
+{
+	int n = snprintf(to, size, "%s", text);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+static int init(struct recent *b, const struct backend_config *config)
+{
+	int r;
+
+	b->backend.ops = &backend_recent_ops;
+	b->ban_time = config->ban_time;
+	b->ipv4.fd = b->ipv6.fd = -1;
+	r = copy(b->net_root, sizeof(b->net_root), config->net_root);
+	if (r == 0)
+		r = copy(b->module_root, sizeof(b->module_root),
+			 config->module_root);
+	if (r == 0)
+		r = copy(b->ipv4.name, sizeof(b->ipv4.name), config->list);
+	if (r == 0)
+		r = copy(b->ipv6.name, sizeof(b->ipv6.name), config->list6);
+	return r;
+}
+
+static int recent_open(const struct backend_config *config,
+		       struct backend **ret_backend)
+{
+	struct recent *b = calloc(1, sizeof(*b));
+	int r;
+
+	if (!b)
+		return -ENOMEM;
+	r = init(b, config);
+	if (r < 0) {
+		free(b);
+		return r;
+	}
+	*ret_backend = &b->backend;
+	return 0;
+}
+
+static void list_close(struct list *list)
+{
+	if (list->fd >= 0)
+		close(list->fd);
+	list->fd = -1;
+}
+
+static void recent_free(struct backend *backend)
+{
+	struct recent *b = (struct recent *)backend;
+
+	if (!b)
+		return;
+	list_close(&b->ipv4);
+	list_close(&b->ipv6);
+	free(b);
+}
+
+/* Open the list's file, by whichever name the module has here. */
+static int open_file(const struct recent *b, const struct list *list)
+{
+	char path[PATH_SIZE];
+	unsigned int i;
+	int fd = -1;
+
+	for (i = 0; i < MODULE_COUNT && fd < 0; i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s", b->net_root,
+			 module_names[i], list->name);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return fd < 0 ? -ENOENT : fd;
+}
+
+/* Back to offset 0, where the kernel wants every write. Fails for a list that
+ * was removed, by a reload of the firewall say: its descriptor stays dead when
+ * the list is made anew. (The inode number would not tell: it may be the same
+ * again.) */
+static bool is_there(const struct list *list)
+{
+	return list->fd >= 0 && lseek(list->fd, 0, SEEK_SET) == 0;
+}
+
+/* Leave a list that is there open, or open what is there now. Returns an enum
+ * backend_result or -errno. */
+static int list_ready(const struct recent *b, struct list *list)
+{
+	int fd;
+
+	if (is_there(list))
+		return BACKEND_WRITTEN;
+	if (list->fd >= 0)
+		list->had_one = true;
+	list_close(list);
+	fd = open_file(b, list);
+	if (fd < 0)
+		return fd;
+	list->fd = fd;
+	if (!list->had_one)
+		return BACKEND_WRITTEN;
+	list->had_one = false;
+	return BACKEND_WRITTEN_ANEW;
+}
+
+/* One command a write: of two, the kernel would take the first only. */
+static int list_write(const struct list *list, const char *text)
+{
+	size_t len = strlen(text);
+	ssize_t n;
+
+	do
+		n = write(list->fd, text, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EIO;
+}
+
+static int recent_add(struct backend *backend, const struct addr *addr)
+{
+	struct recent *b = (struct recent *)backend;
+	struct list *list = list_of(b, addr->family);
+	char text[ADDR_TEXT_SIZE + 1] = "+";
+	int r, ready;
+
+	ready = list_ready(b, list);
+	if (ready < 0)
+		return ready;
+	addr_format(addr, text + 1);
+	r = list_write(list, text);
+	/* EIO: it was removed since list_ready(). */
+	return r == -EIO ? -ENOENT : r < 0 ? r : ready;
+}
+
+static int recent_check(struct backend *backend, int family)
+{
+	struct recent *b = (struct recent *)backend;
+
+	return list_ready(b, list_of(b, family));
+}
+
+static bool read_number(const char *path, unsigned long *ret_number)
+{
+	FILE *file = fopen(path, "re");
+	int n;
+
+	if (!file)
+		return false;
+	n = fscanf(file, "%lu", ret_number);
+	fclose(file);
+	return n == 1;
+}
+
+static size_t recent_capacity(struct backend *backend)
+{
+	const struct recent *b = (const struct recent *)backend;
+	unsigned long total;
+	char path[PATH_SIZE];
+	unsigned int i;
+
+	for (i = 0; i < MODULE_COUNT; i++) {
+		snprintf(path, sizeof(path), "%s/%s/parameters/ip_list_tot",
+			 b->module_root, module_names[i]);
+		if (read_number(path, &total) && total > 0)
+			return total;
+	}
+	return DEFAULT_CAPACITY;
+}
+
+static char *advise_missing(const struct recent *b, const char *name, int family,
+			    char *buf, size_t size)
+{
+	const char *program = family == ADDR_IPV4 ? "iptables" : "ip6tables";
+
+	snprintf(buf, size,
+		 "there is no list %s in the kernel, as no rule names it: type  "
+		 "%s -I INPUT -p tcp --dport 25 -m recent --name %s --update "
+		 "--seconds %u -j DROP",
+		 name, program, name, b->ban_time);
+	return buf;
+}
+
+static char *recent_advice(const struct backend *backend, int family, int err,
+			   char *buf, size_t size)
+{
+	const struct recent *b = (const struct recent *)backend;
+	const char *name = family == ADDR_IPV4 ? b->ipv4.name : b->ipv6.name;
+
+	if (err == ENOENT)
+		return advise_missing(b, name, family, buf, size);
+	if (err == EACCES || err == EPERM)
+		snprintf(buf, size,
+			 "no right to write %s/%s/%s: rsyslogd has to run as root, "
+			 "or load xt_recent with the options ip_list_uid=UID "
+			 "ip_list_perms=0600 of the user it runs as",
+			 b->net_root, module_names[0], name);
+	else if (err == ENOSPC)
+		snprintf(buf, size,
+			 "the list %s holds too few addresses, the kernel drops the "
+			 "oldest: write  options xt_recent ip_list_tot=5000  into "
+			 "/etc/modprobe.d/xt_recent.conf and load the module again, "
+			 "or, where it is built in, boot with "
+			 "xt_recent.ip_list_tot=5000",
+			 name);
+	else
+		snprintf(buf, size, "the list %s cannot be written: %s", name,
+			 strerrordesc_np(err));
+	return buf;
+}
+
+const struct backend_ops backend_recent_ops = {
+	.name = "recent",
+	.open = recent_open,
+	.add = recent_add,
+	.check = recent_check,
+	.capacity = recent_capacity,
+	.advice = recent_advice,
+	.free = recent_free,
+};

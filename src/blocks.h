@@ -1,0 +1,40 @@
+/* Puts addresses on the kernel's list and sees that they get there: also when the
+ * list is missing for a while, or is a new one after the firewall was reloaded.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_BLOCKS_H
+#define SMTPBLOCK_BLOCKS_H
+
+#include "backend.h"
+#include "counters.h"
+#include "ledger.h"
+#include "notices.h"
+
+struct blocks;
+
+/* Opens the backend of settings. counters and notices outlive the result.
+ * Returns 0; -ENOMEM; -ENAMETOOLONG. The caller owns. */
+int blocks_new(const struct settings *settings, const char *net_root,
+	       const char *module_root, struct counters *counters,
+	       struct notices *notices, struct blocks **ret_blocks);
+void blocks_free(struct blocks *blocks);
+
+/* Block addr now (ms of CLOCK_MONOTONIC), or renew its block. If the list cannot
+ * be written the address waits. Counts what came of it. Any thread. Returns true
+ * if blocks_run() has something to do. */
+bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now);
+
+/* Put on the lists what waits for them, and look whether they are still the same
+ * ones while blocks are due on them. Returns when to be called again, in ms;
+ * INT64_MAX: not before the next blocks_add() that asks for it. For the
+ * caretaker only. */
+int64_t blocks_run(struct blocks *blocks, int64_t now);
+
+/* Are the lists there? What is not is raised as a notice. For the caretaker, and
+ * before it starts. */
+void blocks_check(struct blocks *blocks);
+
+/* What to tell about a list of that family: see backend_ops.advice. */
+char *blocks_advice(struct blocks *blocks, int family, int err, char *buf,
+		    size_t size);
+
+#endif

@@ -1,0 +1,51 @@
+/* The addresses that were blocked last, in the order of their blocks.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_LEDGER_H
+#define SMTPBLOCK_LEDGER_H
+
+#include "addr.h"
+
+/* As many as the kernel's list holds: xt_recent drops the oldest entry without a
+ * word when a new one does not fit, and so does the ledger, which thereby knows
+ * what got lost. It also keeps what waits for a list that is not there, and what
+ * has to be put on one that was made anew. Not for several threads at once. */
+struct ledger;
+
+struct ledger_entry {
+	struct addr addr;
+	int64_t blocked_at;	/* ms, of the last block */
+	bool waiting;		/* not on the list that is there */
+	bool written;		/* was on a list since it was put here */
+};
+
+enum ledger_result {
+	LEDGER_KNOWN,		/* was there already, is the newest now */
+	LEDGER_NEW,
+	LEDGER_NEW_EVICTED,	/* new, and the oldest had to go */
+};
+
+/* max is the number of addresses it holds, at least 1; room for them is taken
+ * as they come. Returns 0 or -ENOMEM. The caller owns *ret_ledger. */
+int ledger_new(size_t max, struct ledger **ret_ledger);
+void ledger_free(struct ledger *ledger);
+
+/* Note that addr is blocked, at now. With LEDGER_NEW_EVICTED the entry that had
+ * to go is in *ret_evicted. Returns an enum ledger_result, or -ENOMEM. */
+int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
+	       bool waiting, struct ledger_entry *ret_evicted);
+
+size_t ledger_count(const struct ledger *ledger);
+size_t ledger_waiting(const struct ledger *ledger);
+
+/* The one that has waited longest, NULL if none waits. Valid until the next
+ * change. */
+const struct ledger_entry *ledger_next_waiting(struct ledger *ledger);
+
+/* It is on the list now. */
+void ledger_written(struct ledger *ledger, const struct addr *addr);
+
+/* The list is gone: all that were blocked at since or later wait again. Returns
+ * how many wait. */
+size_t ledger_all_wait(struct ledger *ledger, int64_t since);
+
+#endif
