@@ -1,0 +1,270 @@
+/* What all actions of one rsyslogd share.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "caretaker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long the end may be put off for children whose delay is running: well
+ * under the second that rsyslogd gives a module. */
+#define STOP_GRACE_MS 500
+
+struct shared_evidence {
+	struct shared_evidence *next;
+	uid_t uid;
+	struct evidence *evidence;
+};
+
+struct caretaker {
+	char proc_root[sizeof(((struct procfs *)NULL)->root)];
+	struct caretaker_client *clients;
+	size_t client_count;
+	struct hostaddrs *hostaddrs;
+	struct terminator *terminator;
+	struct shared_evidence *evidence;
+	pthread_mutex_t evidence_lock;
+	int wake;		/* eventfd */
+	atomic_bool awake;	/* a wake-up is on its way */
+	atomic_bool stopping;
+	bool started;
+	pthread_t thread;
+};
+
+int64_t caretaker_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int caretaker_new(const char *proc_root, struct caretaker **ret_caretaker)
+{
+	struct caretaker *c = calloc(1, sizeof(*c));
+	struct procfs procfs;
+
+	if (!c)
+		return -ENOMEM;
+	if (procfs_init(&procfs, proc_root) < 0) {
+		free(c);
+		return -ENAMETOOLONG;
+	}
+	memcpy(c->proc_root, procfs.root, sizeof(c->proc_root));
+	c->wake = -1;
+	pthread_mutex_init(&c->evidence_lock, NULL);
+	if (hostaddrs_new(&c->hostaddrs) < 0) {
+		caretaker_free(c);
+		return -ENOMEM;
+	}
+	*ret_caretaker = c;
+	return 0;
+}
+
+int caretaker_add_client(struct caretaker *caretaker,
+			 const struct caretaker_client *client)
+{
+	size_t n = caretaker->client_count;
+	struct caretaker_client *clients;
+
+	clients = reallocarray(caretaker->clients, n + 1, sizeof(*clients));
+	if (!clients)
+		return -ENOMEM;
+	clients[n] = *client;
+	caretaker->clients = clients;
+	caretaker->client_count = n + 1;
+	return 0;
+}
+
+void caretaker_wake(struct caretaker *caretaker)
+{
+	static const uint64_t one = 1;
+
+	/* One wake-up serves all who ask before it is taken. */
+	if (atomic_exchange(&caretaker->awake, true))
+		return;
+	while (write(caretaker->wake, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+void caretaker_terminate(struct caretaker *caretaker,
+			 struct termination *termination, int64_t due)
+{
+	terminator_add(caretaker->terminator, termination, due);
+	caretaker_wake(caretaker);
+}
+
+struct hostaddrs *caretaker_hostaddrs(struct caretaker *caretaker)
+{
+	return caretaker->hostaddrs;
+}
+
+static int add_evidence(struct caretaker *c, uid_t uid,
+			struct evidence **ret_evidence)
+{
+	struct shared_evidence *e = calloc(1, sizeof(*e));
+	int r;
+
+	if (!e)
+		return -ENOMEM;
+	r = evidence_new(c->proc_root, uid, &e->evidence);
+	if (r < 0) {
+		free(e);
+		return r;
+	}
+	e->uid = uid;
+	e->next = c->evidence;
+	c->evidence = e;
+	*ret_evidence = e->evidence;
+	return 0;
+}
+
+int caretaker_evidence(struct caretaker *caretaker, uid_t courier_uid,
+		       struct evidence **ret_evidence)
+{
+	struct shared_evidence *e;
+	int r = 0;
+
+	pthread_mutex_lock(&caretaker->evidence_lock);
+	for (e = caretaker->evidence; e && e->uid != courier_uid; e = e->next)
+		;
+	if (e)
+		*ret_evidence = e->evidence;
+	else
+		r = add_evidence(caretaker, courier_uid, ret_evidence);
+	pthread_mutex_unlock(&caretaker->evidence_lock);
+	return r;
+}
+
+/* When the first of all has something to do. */
+static int64_t run_all(struct caretaker *c, int64_t now)
+{
+	int64_t next = terminator_run(c->terminator, now), due;
+	size_t i;
+
+	for (i = 0; i < c->client_count; i++) {
+		due = c->clients[i].run(c->clients[i].data, now);
+		if (due < next)
+			next = due;
+	}
+	return next;
+}
+
+/* Wait for an event or the time that is due. */
+static void wait_until(struct caretaker *c, int64_t due)
+{
+	struct pollfd fds[] = {
+		{ .fd = c->wake, .events = POLLIN },
+		{ .fd = terminator_fd(c->terminator), .events = POLLIN },
+		{ .fd = hostaddrs_fd(c->hostaddrs), .events = POLLIN },
+	};
+	int64_t left = due - caretaker_now();
+	uint64_t count;
+	int timeout = -1;
+
+	if (due != TERMINATOR_NEVER)
+		timeout = left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+	if (poll(fds, 3, timeout) <= 0)
+		return;
+	/* An exchange, so that what was done before a wake-up is seen after it. */
+	if (fds[0].revents && read(c->wake, &count, sizeof(count)) > 0)
+		(void)atomic_exchange(&c->awake, false);
+	if (fds[2].revents)
+		(void)hostaddrs_refresh(c->hostaddrs);
+}
+
+/* Deliver what is pending: in its time, if that is soon enough. */
+static void run_out(struct caretaker *c)
+{
+	int64_t now = caretaker_now(), end = now + STOP_GRACE_MS, due;
+
+	due = terminator_run(c->terminator, now);
+	while (terminator_pending(c->terminator) > 0 && now < end) {
+		wait_until(c, due < end ? due : end);
+		now = caretaker_now();
+		due = terminator_run(c->terminator, now);
+	}
+	terminator_flush(c->terminator);
+}
+
+static void *thread_main(void *data)
+{
+	struct caretaker *c = data;
+
+	while (!atomic_load(&c->stopping))
+		wait_until(c, run_all(c, caretaker_now()));
+	run_out(c);
+	return NULL;
+}
+
+int caretaker_open(struct caretaker *caretaker)
+{
+	int r;
+
+	caretaker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (caretaker->wake < 0)
+		return -errno;
+	r = terminator_new(&caretaker->terminator);
+	if (r < 0)
+		return r;
+	/* If that fails the clients see it, and say so. */
+	(void)hostaddrs_refresh(caretaker->hostaddrs);
+	return 0;
+}
+
+/* rsyslogd's main thread is the one that takes signals. */
+int caretaker_start(struct caretaker *caretaker)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&caretaker->thread, NULL, thread_main, caretaker);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		return -err;
+	caretaker->started = true;
+	pthread_setname_np(caretaker->thread, "smtpblock");
+	return 0;
+}
+
+void caretaker_stop(struct caretaker *caretaker)
+{
+	if (!caretaker->started)
+		return;
+	atomic_store(&caretaker->stopping, true);
+	/* Not caretaker_wake(): an earlier wake-up may just have been taken. */
+	atomic_store(&caretaker->awake, false);
+	caretaker_wake(caretaker);
+	pthread_join(caretaker->thread, NULL);
+	caretaker->started = false;
+}
+
+void caretaker_free(struct caretaker *caretaker)
+{
+	struct shared_evidence *next;
+
+	if (!caretaker)
+		return;
+	caretaker_stop(caretaker);
+	terminator_free(caretaker->terminator);
+	hostaddrs_free(caretaker->hostaddrs);
+	for (; caretaker->evidence; caretaker->evidence = next) {
+		next = caretaker->evidence->next;
+		evidence_free(caretaker->evidence->evidence);
+		free(caretaker->evidence);
+	}
+	if (caretaker->wake >= 0)
+		close(caretaker->wake);
+	pthread_mutex_destroy(&caretaker->evidence_lock);
+	free(caretaker->clients);
+	free(caretaker);
+}

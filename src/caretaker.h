@@ -1,0 +1,65 @@
+/* What all actions of one rsyslogd share: the thread that does what a worker must
+ * not wait for, the terminator, the host's own addresses, the evidence.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_CARETAKER_H
+#define SMTPBLOCK_CARETAKER_H
+
+#include "evidence.h"
+#include "hostaddrs.h"
+#include "terminator.h"
+
+struct caretaker;
+
+/* Somebody who has things to do in the thread. */
+struct caretaker_client {
+	/* Do what is due at now (ms of CLOCK_MONOTONIC) and return when to be
+	 * called again at the latest, or TERMINATOR_NEVER. Also called after
+	 * every caretaker_wake(). */
+	int64_t (*run)(void *data, int64_t now);
+	void *data;
+};
+
+/* No thread and no descriptor yet. Returns 0 or -ENOMEM. proc_root as in
+ * evidence_new(). The caller owns. */
+int caretaker_new(const char *proc_root, struct caretaker **ret_caretaker);
+
+/* Open what the functions below need; after the fork. Returns 0 or -errno. */
+int caretaker_open(struct caretaker *caretaker);
+
+/* Clients are called from caretaker_start() on. Not once it has started.
+ * Returns 0 or -ENOMEM. */
+int caretaker_add_client(struct caretaker *caretaker,
+			 const struct caretaker_client *client);
+
+/* Start the thread, after caretaker_open(). All signals are blocked in it.
+ * Returns 0 or -errno. */
+int caretaker_start(struct caretaker *caretaker);
+
+/* Children that are to be signalled get what is left of their delay, but no more
+ * than half a second in all, then their signal; then the thread ends. Clients
+ * are not called any more. Does nothing if it was not started. */
+void caretaker_stop(struct caretaker *caretaker);
+
+/* Stops it first. NULL is allowed. */
+void caretaker_free(struct caretaker *caretaker);
+
+/* Have every client called soon. Any thread; no wait. */
+void caretaker_wake(struct caretaker *caretaker);
+
+/* terminator_add() and wake the thread. */
+void caretaker_terminate(struct caretaker *caretaker,
+			 struct termination *termination, int64_t due);
+
+/* Valid until caretaker_free(). */
+struct hostaddrs *caretaker_hostaddrs(struct caretaker *caretaker);
+
+/* The evidence about one courier user, shared by all who ask for the same uid.
+ * Not in a worker. Returns 0, -ENOMEM or -errno; valid until
+ * caretaker_free(). */
+int caretaker_evidence(struct caretaker *caretaker, uid_t courier_uid,
+		       struct evidence **ret_evidence);
+
+/* Now, in ms of CLOCK_MONOTONIC: the clock of all times here. */
+int64_t caretaker_now(void);
+
+#endif

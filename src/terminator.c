@@ -1,0 +1,460 @@
+/* Ends children: each at its time.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "terminator.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* After its courieresmtpd has ended, a couriertls of STARTTLS has this long to
+ * end by itself. */
+#define TLS_GRACE_MS 50
+/* How long to see a process end that gets no KILL, or got it. */
+#define WATCH_MS 10000
+/* A connection has one couriertls; more would be those of an earlier one. */
+#define LEFT_TLS_MAX 4
+
+enum stage {
+	STAGE_WAITING,	/* to be signalled when due */
+	STAGE_ENDING,	/* signalled; killed when due */
+	STAGE_KILLED,	/* killed; forgotten when due */
+	STAGE_ENDED,	/* gone; when due a couriertls left behind is looked for */
+};
+
+struct item {
+	struct termination what;
+	enum stage stage;
+	bool is_left_tls;	/* what.child.smtpd is a couriertls left behind */
+	bool may_leave_tls;	/* see child_may_leave_tls() */
+	int64_t due;
+	size_t at;		/* in the heap */
+	struct item *next;	/* in the intake */
+};
+
+struct terminator {
+	int epoll;
+	struct child_scratch scratch;
+	struct item *heap[TERMINATOR_MAX];	/* the one due first is heap[0] */
+	size_t count;
+	pthread_mutex_t lock;	/* the three below */
+	struct item *intake;	/* handed over, not in the heap yet */
+	size_t total;		/* intake and heap */
+	size_t pending;		/* in STAGE_WAITING */
+};
+
+int terminator_new(struct terminator **ret_terminator)
+{
+	struct terminator *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	t->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (t->epoll < 0) {
+		err = errno;
+		free(t);
+		return -err;
+	}
+	pthread_mutex_init(&t->lock, NULL);
+	*ret_terminator = t;
+	return 0;
+}
+
+static void item_free(struct item *item)
+{
+	child_done(&item->what.child);
+	free(item);
+}
+
+void terminator_free(struct terminator *terminator)
+{
+	struct item *next;
+	size_t i;
+
+	if (!terminator)
+		return;
+	for (i = 0; i < terminator->count; i++)
+		item_free(terminator->heap[i]);
+	for (; terminator->intake; terminator->intake = next) {
+		next = terminator->intake->next;
+		item_free(terminator->intake);
+	}
+	close(terminator->epoll);
+	pthread_mutex_destroy(&terminator->lock);
+	free(terminator);
+}
+
+int terminator_fd(const struct terminator *terminator)
+{
+	return terminator->epoll;
+}
+
+/* The heap. */
+
+static void heap_place(struct terminator *t, size_t at, struct item *item)
+{
+	t->heap[at] = item;
+	item->at = at;
+}
+
+static void heap_up(struct terminator *t, struct item *item)
+{
+	size_t at = item->at;
+
+	while (at > 0 && t->heap[(at - 1) / 2]->due > item->due) {
+		heap_place(t, at, t->heap[(at - 1) / 2]);
+		at = (at - 1) / 2;
+	}
+	heap_place(t, at, item);
+}
+
+static void heap_down(struct terminator *t, struct item *item)
+{
+	size_t at = item->at, child;
+
+	for (child = 2 * at + 1; child < t->count; child = 2 * at + 1) {
+		if (child + 1 < t->count &&
+		    t->heap[child + 1]->due < t->heap[child]->due)
+			child++;
+		if (t->heap[child]->due >= item->due)
+			break;
+		heap_place(t, at, t->heap[child]);
+		at = child;
+	}
+	heap_place(t, at, item);
+}
+
+static void heap_set_due(struct terminator *t, struct item *item, int64_t due)
+{
+	item->due = due;
+	heap_up(t, item);
+	heap_down(t, item);
+}
+
+static void heap_remove(struct terminator *t, struct item *item)
+{
+	struct item *last = t->heap[--t->count];
+
+	if (last == item)
+		return;
+	heap_place(t, item->at, last);
+	heap_up(t, last);
+	heap_down(t, last);
+}
+
+/* One process gets the signal. Gone is as good as ended. */
+static int signal_one(const struct termination *what, const struct procref *ref,
+		      int signal)
+{
+	int r = procref_signal(ref, signal);
+
+	if (r == 0 || r == -ESRCH)
+		return r;
+	counters_add(what->counters, COUNTER_SIGNAL_ERRORS, 1);
+	notices_raise(what->notices, NOTICE_SIGNAL, -r);
+	return r;
+}
+
+int terminator_signal(struct termination *termination)
+{
+	struct child *child = &termination->child;
+	int r;
+
+	termination->signalled = true;
+	r = signal_one(termination, &child->smtpd, termination->signal);
+	if (child->tls.fd >= 0)
+		signal_one(termination, &child->tls, termination->signal);
+	termination->gone = r == -ESRCH;
+	if (termination->gone)
+		counters_add(termination->counters, COUNTER_GONE, 1);
+	return r;
+}
+
+/* Room for one more, counted. */
+static bool reserve(struct terminator *t)
+{
+	bool room;
+
+	pthread_mutex_lock(&t->lock);
+	room = t->total < TERMINATOR_MAX;
+	if (room)
+		t->total++;
+	pthread_mutex_unlock(&t->lock);
+	return room;
+}
+
+static void put_intake(struct terminator *t, struct item *item)
+{
+	pthread_mutex_lock(&t->lock);
+	item->next = t->intake;
+	t->intake = item;
+	if (item->stage == STAGE_WAITING)
+		t->pending++;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void unreserve(struct terminator *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->total--;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void terminator_add(struct terminator *terminator,
+		    struct termination *termination, int64_t due)
+{
+	struct item *item = NULL;
+
+	if (reserve(terminator)) {
+		item = calloc(1, sizeof(*item));
+		if (!item)
+			unreserve(terminator);
+	}
+	if (!item) {
+		if (!termination->signalled)
+			terminator_signal(termination);
+		child_done(&termination->child);
+		return;
+	}
+	item->what = *termination;
+	item->what.child = child_take(&termination->child);
+	item->stage = termination->signalled ? STAGE_ENDING : STAGE_WAITING;
+	item->may_leave_tls = item->what.child.tls.fd < 0;
+	item->due = due;
+	put_intake(terminator, item);
+}
+
+/* Close its descriptors. Closing alone would not take them out of the epoll set
+ * while a process that rsyslogd has just forked shares them. */
+static void let_go(struct terminator *t, struct item *item)
+{
+	struct child *child = &item->what.child;
+
+	if (child->smtpd.fd >= 0)
+		(void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, child->smtpd.fd, NULL);
+	if (child->tls.fd >= 0)
+		(void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, child->tls.fd, NULL);
+	child_done(child);
+}
+
+static void forget(struct terminator *t, struct item *item)
+{
+	heap_remove(t, item);
+	let_go(t, item);
+	item_free(item);
+	unreserve(t);
+}
+
+/* Hear of it when the process ends. An epoll that cannot take it only delays
+ * what is done then to the time it is due. */
+static void watch(struct terminator *t, struct item *item,
+		  const struct procref *ref)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLONESHOT,
+		.data.ptr = item,
+	};
+
+	if (ref->fd >= 0)
+		(void)epoll_ctl(t->epoll, EPOLL_CTL_ADD, ref->fd, &ev);
+}
+
+static bool has_ended(const struct item *item)
+{
+	return !procref_alive(&item->what.child.smtpd) &&
+	       !procref_alive(&item->what.child.tls);
+}
+
+/* It is gone. With STARTTLS its couriertls may have been left behind. The item
+ * stays until it is due: an event of its second process may be on the way. */
+static void after_end(struct terminator *t, struct item *item, int64_t now)
+{
+	let_go(t, item);
+	item->stage = STAGE_ENDED;
+	heap_set_due(t, item, item->may_leave_tls ? now + TLS_GRACE_MS : now);
+}
+
+/* A child has ended, or one of the two processes on port 465. */
+static void on_end(struct terminator *t, struct item *item, int64_t now)
+{
+	if (item->stage == STAGE_ENDED || !has_ended(item))
+		return;
+	if (!item->is_left_tls && !item->what.gone)
+		counters_add(item->what.counters, COUNTER_ENDED, 1);
+	after_end(t, item, now);
+}
+
+static void start_ending(struct terminator *t, struct item *item, int64_t now)
+{
+	unsigned int kill_after = item->what.kill_after;
+
+	item->stage = STAGE_ENDING;
+	watch(t, item, &item->what.child.smtpd);
+	watch(t, item, &item->what.child.tls);
+	heap_set_due(t, item, now + (kill_after ? kill_after : WATCH_MS));
+}
+
+static void count_pending_down(struct terminator *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->pending--;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void signal_due(struct terminator *t, struct item *item, int64_t now)
+{
+	count_pending_down(t);
+	item->may_leave_tls = child_may_leave_tls(&item->what.child);
+	terminator_signal(&item->what);
+	if (has_ended(item))
+		on_end(t, item, now);
+	else
+		start_ending(t, item, now);
+}
+
+static void kill_due(struct terminator *t, struct item *item, int64_t now)
+{
+	struct child *child = &item->what.child;
+
+	if (item->what.kill_after == 0) {
+		forget(t, item);
+		return;
+	}
+	counters_add(item->what.counters, COUNTER_KILLED, 1);
+	if (procref_alive(&child->smtpd))
+		signal_one(&item->what, &child->smtpd, SIGKILL);
+	if (procref_alive(&child->tls))
+		signal_one(&item->what, &child->tls, SIGKILL);
+	item->stage = STAGE_KILLED;
+	heap_set_due(t, item, now + WATCH_MS);
+}
+
+/* Signal a couriertls that was left behind and see it end. */
+static void end_left_tls(struct terminator *t, const struct item *origin,
+			 struct procref *ref, int64_t now)
+{
+	struct item *item;
+
+	if (!reserve(t))
+		return;
+	item = calloc(1, sizeof(*item));
+	if (!item) {
+		unreserve(t);
+		return;
+	}
+	item->what = origin->what;
+	item->what.child = (struct child)CHILD_NONE;
+	item->what.child.smtpd = procref_take(ref);
+	item->is_left_tls = true;
+	item->at = t->count;
+	t->heap[t->count++] = item;
+	signal_one(&item->what, &item->what.child.smtpd, item->what.signal);
+	start_ending(t, item, now);
+}
+
+static void look_for_left_tls(struct terminator *t, struct item *item,
+			      int64_t now)
+{
+	struct procref refs[LEFT_TLS_MAX];
+	int n, i;
+
+	n = item->may_leave_tls ?
+		    child_find_left_tls(item->what.rules, &item->what.child.peer,
+					&t->scratch, refs, LEFT_TLS_MAX) :
+		    0;
+	for (i = 0; i < n; i++) {
+		end_left_tls(t, item, &refs[i], now);
+		procref_done(&refs[i]);
+	}
+	forget(t, item);
+}
+
+static void do_due(struct terminator *t, struct item *item, int64_t now)
+{
+	switch (item->stage) {
+	case STAGE_WAITING:
+		signal_due(t, item, now);
+		break;
+	case STAGE_ENDING:
+		if (has_ended(item))
+			on_end(t, item, now);
+		else
+			kill_due(t, item, now);
+		break;
+	case STAGE_KILLED:
+		forget(t, item);
+		break;
+	case STAGE_ENDED:
+		look_for_left_tls(t, item, now);
+		break;
+	}
+}
+
+static void take_intake(struct terminator *t, int64_t now)
+{
+	struct item *item, *next;
+
+	pthread_mutex_lock(&t->lock);
+	item = t->intake;
+	t->intake = NULL;
+	pthread_mutex_unlock(&t->lock);
+	for (; item; item = next) {
+		next = item->next;
+		item->at = t->count;
+		t->heap[t->count++] = item;
+		heap_up(t, item);
+		if (item->stage == STAGE_ENDING)
+			start_ending(t, item, now);
+	}
+}
+
+static void take_ends(struct terminator *t, int64_t now)
+{
+	struct epoll_event events[64];
+	int n, i;
+
+	do {
+		n = epoll_wait(t->epoll, events, 64, 0);
+		for (i = 0; i < n; i++)
+			on_end(t, events[i].data.ptr, now);
+	} while (n == 64);
+}
+
+int64_t terminator_run(struct terminator *terminator, int64_t now)
+{
+	take_intake(terminator, now);
+	take_ends(terminator, now);
+	while (terminator->count > 0 && terminator->heap[0]->due <= now)
+		do_due(terminator, terminator->heap[0], now);
+	return terminator->count > 0 ? terminator->heap[0]->due :
+				       TERMINATOR_NEVER;
+}
+
+size_t terminator_pending(struct terminator *terminator)
+{
+	size_t pending;
+
+	pthread_mutex_lock(&terminator->lock);
+	pending = terminator->pending;
+	pthread_mutex_unlock(&terminator->lock);
+	return pending;
+}
+
+void terminator_flush(struct terminator *terminator)
+{
+	size_t i;
+
+	take_intake(terminator, 0);
+	for (i = 0; i < terminator->count; i++) {
+		struct item *item = terminator->heap[i];
+
+		if (item->stage != STAGE_WAITING)
+			continue;
+		count_pending_down(terminator);
+		terminator_signal(&item->what);
+		item->stage = STAGE_ENDING;
+	}
+}

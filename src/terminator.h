@@ -1,0 +1,62 @@
+/* Ends children: each at its time, held fast and proven before it gets here.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_TERMINATOR_H
+#define SMTPBLOCK_TERMINATOR_H
+
+#include "child.h"
+#include "counters.h"
+#include "notices.h"
+
+struct terminator;
+
+/* Nothing is due. */
+#define TERMINATOR_NEVER INT64_MAX
+
+/* More than these at once wait for nothing: see terminator_add(). Each holds
+ * one descriptor, on port 465 two. */
+#define TERMINATOR_MAX 4096
+
+struct termination {
+	struct child child;		/* taken over */
+	const struct child_rules *rules; /* to find a couriertls left behind */
+	struct counters *counters;	/* these two outlive the terminator */
+	struct notices *notices;
+	int signal;
+	unsigned int kill_after;	/* ms; 0: never */
+	bool signalled;			/* terminator_signal() was called.. */
+	bool gone;			/* ..and the child was gone before it */
+};
+
+/* Returns 0, -ENOMEM, -EMFILE. The caller owns. */
+int terminator_new(struct terminator **ret_terminator);
+
+/* Processes that were to be signalled and were not yet are let go. */
+void terminator_free(struct terminator *terminator);
+
+/* Send the signal now: to courieresmtpd, and on port 465 to the couriertls above
+ * it. Counts what came of it. Any thread. Returns 0; -ESRCH: it was gone;
+ * -errno. */
+int terminator_signal(struct termination *termination);
+
+/* Hand a child over, to be signalled at due (ms of CLOCK_MONOTONIC), or at once
+ * when it was signalled already: then what is left is to see it end. Takes
+ * *termination's child in any case. A full terminator signals at once rather
+ * than lose it, and does not see it end. Any thread; the caretaker has to be
+ * woken. */
+void terminator_add(struct terminator *terminator,
+		    struct termination *termination, int64_t due);
+
+/* Becomes readable when a child has ended. */
+int terminator_fd(const struct terminator *terminator);
+
+/* Do what is due at now. Returns when to come again (ms of CLOCK_MONOTONIC), or
+ * TERMINATOR_NEVER. For the caretaker only. */
+int64_t terminator_run(struct terminator *terminator, int64_t now);
+
+/* How many children have not been signalled yet. Any thread. */
+size_t terminator_pending(struct terminator *terminator);
+
+/* Signal all of them now: before the end. For the caretaker only. */
+void terminator_flush(struct terminator *terminator);
+
+#endif
