@@ -1,0 +1,28 @@
+/* Answers the lines that take a search, in the caretaker's thread.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_INQUIRY_H
+#define SMTPBLOCK_INQUIRY_H
+
+#include "enforcer.h"
+
+/* A search costs more the more processes there are, and anybody who can write
+ * into the log can ask for one. So searches may take a tenth of the thread's
+ * time; a line waits until the next one is due, and is refused if it does not
+ * find the child either. While lines ask, the index is kept warm, so that most
+ * are answered by the worker at once. */
+struct inquiry;
+
+/* Says a line to the admin, see smtpblock_log_fn. */
+typedef void inquiry_log_fn(void *ctx, int severity, const char *text);
+
+/* enforcer outlives the result. Returns 0 or -ENOMEM. The caller owns. */
+int inquiry_new(const struct enforcer *enforcer, inquiry_log_fn *log,
+		void *log_ctx, struct inquiry **ret_inquiry);
+void inquiry_free(struct inquiry *inquiry);
+
+/* Answer what was asked. evidence is NULL while courier's user is not known.
+ * Returns when to be called again, in ms; INT64_MAX: when something is asked. */
+int64_t inquiry_run(struct inquiry *inquiry, struct evidence *evidence,
+		    int64_t now);
+
+#endif

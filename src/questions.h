@@ -1,0 +1,52 @@
+/* Lines that only a search can answer, on their way from the workers to the
+ * caretaker.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_QUESTIONS_H
+#define SMTPBLOCK_QUESTIONS_H
+
+#include "courierlog.h"
+#include "evidence.h"
+
+/* More at once are refused: the workers must not wait. */
+#define QUESTIONS_MAX 1024
+
+/* A reply as courier logs it has at most 131 characters. */
+#define QUESTION_REPLY_SIZE 160
+
+enum question_kind {
+	QUESTION_PROVE,		/* find the child; block and end it if it is due */
+	QUESTION_END,		/* blocked already; end the children that serve it */
+	QUESTION_REPORT,	/* dryRun: say what would have been done */
+};
+
+struct question {
+	enum question_kind kind;
+	struct evidence_query query;
+	uint16_t code;
+	char reply[QUESTION_REPLY_SIZE];	/* not terminated */
+	size_t reply_len;
+};
+
+/* A bounded bag. Memory is taken as it fills, kept, and freed at the end. */
+struct questions;
+
+/* Returns 0 or -ENOMEM. The caller owns. */
+int questions_new(struct questions **ret_questions);
+void questions_free(struct questions *questions);
+
+/* Ask. The line's reply is copied, what does not fit is cut. Any thread. Returns
+ * 0; -ENOSPC: full; -ENOMEM. */
+int questions_put(struct questions *questions, enum question_kind kind,
+		  const struct evidence_query *query,
+		  const struct courierlog_line *line);
+
+/* Take all there are, in order. They are valid until the next call. Returns
+ * their number. For the caretaker only. */
+size_t questions_take(struct questions *questions,
+		      const struct question **ret_questions);
+
+/* The line a question came from, as far as policy.h needs it. */
+void question_line(const struct question *question,
+		   struct courierlog_line *ret_line);
+
+#endif

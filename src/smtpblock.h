@@ -1,0 +1,92 @@
+/* The engine of one action: a log line in, an address on the list and a child
+ * ended.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_SMTPBLOCK_H
+#define SMTPBLOCK_SMTPBLOCK_H
+
+#include <sys/types.h>
+
+#include "backend.h"
+#include "caretaker.h"
+#include "counters.h"
+#include "policy.h"
+#include "settings.h"
+
+struct smtpblock;
+
+/* One worker thread's own memory. */
+struct smtpblock_worker;
+
+/* Something for the admin, one line without a newline. severity is syslog's.
+ * Called in the caretaker's thread, and in smtpblock_start(). */
+typedef void smtpblock_log_fn(void *ctx, int severity, const char *text);
+
+/* What the engine is given besides its settings. */
+struct smtpblock_environment {
+	struct caretaker *caretaker;	/* outlives the engine */
+	smtpblock_log_fn *log;		/* NULL: silent */
+	void *log_ctx;
+	const char *net_root;		/* as in struct backend_config */
+	const char *module_root;
+};
+
+/* One message. The texts are the caller's and need not be terminated. */
+struct smtpblock_message {
+	int severity;		/* syslog's; COURIERLOG_SEVERITY_ANY: unknown */
+	int64_t age;		/* s since it was logged; 0: unknown */
+	const char *text;	/* behind the tag */
+	size_t text_len;
+	/* The sender as the kernel told whoever received the message. PID 0:
+	 * it did not. */
+	pid_t attested_pid;
+	bool has_uid;
+	uid_t uid;
+	const char *exe;	/* the executable's path.. */
+	size_t exe_len;		/* ..or 0 when it is not known */
+	/* A PID that anybody may have put there; 0: none. */
+	pid_t hint_pid;
+};
+
+/* What became of a line. */
+struct smtpblock_outcome {
+	enum verdict verdict;
+	enum reason reason;
+	/* It takes a search: the caretaker decides. verdict is BLOCK then, and
+	 * nothing was done yet. */
+	bool deferred;
+};
+
+/* Takes the settings over (they are empty afterwards), which must have passed
+ * settings_check(). No thread, no descriptor, no side effect. Returns 0 or
+ * -ENOMEM. The caller owns a reference. */
+int smtpblock_new(struct settings *settings, struct smtpblock **ret_engine);
+
+struct smtpblock *smtpblock_ref(struct smtpblock *engine);
+/* The last one frees it. NULL is allowed. Not while its caretaker runs. */
+void smtpblock_unref(struct smtpblock *engine);
+
+/* Open the backend, find courier's user, tell what is missing. After the fork,
+ * with the caretaker open and not started yet. Returns 0; -ENOMEM; -errno. */
+int smtpblock_start(struct smtpblock *engine,
+		    const struct smtpblock_environment *environment);
+
+/* Returns 0 or -ENOMEM. The caller owns; it holds no reference. */
+int smtpblock_worker_new(struct smtpblock *engine,
+			 struct smtpblock_worker **ret_worker);
+void smtpblock_worker_free(struct smtpblock_worker *worker);
+
+/* Handle one message. Any number of threads, each with a worker of its own, none
+ * of which may be cancelled within. Waits for nothing. Does nothing without a
+ * successful smtpblock_start(). */
+struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
+					  struct smtpblock_worker *worker,
+					  const struct smtpblock_message *msg);
+
+/* HUP: open the lists anew, look courier's user up again, say again what is
+ * still wrong, and log the counters. Any thread; done by the caretaker. */
+void smtpblock_hup(struct smtpblock *engine);
+
+const struct settings *smtpblock_settings(const struct smtpblock *engine);
+const struct counters *smtpblock_counters(const struct smtpblock *engine);
+
+#endif
