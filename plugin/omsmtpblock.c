@@ -1,0 +1,252 @@
+/* The rsyslog output module: the entry points that rsyslogd calls. All that is
+ * worth a test is done in src/.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "rsyslog.h"
+#include "conf.h"
+#include "errmsg.h"
+#include "module-template.h"
+#include "rsconf.h"
+#include "syslogd-types.h"
+#include "template.h"
+
+#include "fields.h"
+#include "params.h"
+#include "smtpblock.h"
+
+MODULE_TYPE_OUTPUT
+MODULE_TYPE_NOKEEP
+MODULE_CNFNAME("omsmtpblock")
+
+DEF_OMOD_STATIC_DATA
+
+/* One action. */
+typedef struct _instanceData {
+	struct smtpblock *engine;
+} instanceData;
+
+/* One worker of an action. It has a reference of its own: rsyslogd may free the
+ * action first. */
+typedef struct wrkrInstanceData {
+	instanceData *pData;
+	struct smtpblock *engine;
+	struct smtpblock_worker *worker;
+} wrkrInstanceData_t;
+
+/* One configuration: its actions and what they share. */
+struct modConfData_s {
+	struct smtpblock **engines;
+	size_t count;
+	struct caretaker *caretaker;
+};
+
+/* The configuration that is being loaded; rsyslogd loads one at a time. */
+static modConfData_t *loading;
+
+static void log_line(void *ctx, int severity, const char *text)
+{
+	(void)ctx;
+	LogMsg(0, NO_ERRCODE, severity, "omsmtpblock: %s", text);
+}
+
+static rsRetVal remember_engine(modConfData_t *conf, struct smtpblock *engine)
+{
+	struct smtpblock **engines = reallocarray(
+		conf->engines, conf->count + 1, sizeof(struct smtpblock *));
+
+	if (!engines)
+		return RS_RET_OUT_OF_MEMORY;
+	engines[conf->count++] = smtpblock_ref(engine);
+	conf->engines = engines;
+	return RS_RET_OK;
+}
+
+static int start_engines(modConfData_t *conf)
+{
+	const struct smtpblock_environment environment = {
+		.caretaker = conf->caretaker,
+		.log = log_line,
+		.net_root = BACKEND_NET_ROOT,
+		.module_root = BACKEND_MODULE_ROOT,
+	};
+	size_t i;
+	int r;
+
+	for (i = 0; i < conf->count; i++) {
+		r = smtpblock_start(conf->engines[i], &environment);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int start(modConfData_t *conf)
+{
+	int r;
+
+	r = caretaker_new(PROCFS_DEFAULT_ROOT, &conf->caretaker);
+	if (r == 0)
+		r = caretaker_open(conf->caretaker);
+	if (r == 0)
+		r = start_engines(conf);
+	if (r == 0)
+		r = caretaker_start(conf->caretaker);
+	return r;
+}
+
+static void stop(modConfData_t *conf)
+{
+	size_t i;
+
+	if (conf->caretaker)
+		caretaker_stop(conf->caretaker);
+	for (i = 0; i < conf->count; i++)
+		smtpblock_unref(conf->engines[i]);
+	caretaker_free(conf->caretaker);
+	free(conf->engines);
+}
+
+BEGINbeginCnfLoad
+CODESTARTbeginCnfLoad;
+	loading = pModConf;
+ENDbeginCnfLoad
+
+BEGINendCnfLoad
+CODESTARTendCnfLoad;
+	loading = NULL;
+ENDendCnfLoad
+
+BEGINcheckCnf
+CODESTARTcheckCnf;
+ENDcheckCnf
+
+/* After the fork and after privileges were dropped: threads and descriptors that
+ * are made here last. */
+BEGINactivateCnf
+	int r;
+CODESTARTactivateCnf;
+	if (pModConf->count > 0) {
+		r = start(pModConf);
+		if (r < 0)
+			LogError(-r, RS_RET_ERR, "omsmtpblock: cannot start, "
+				 "nobody is blocked and no child is ended");
+	}
+ENDactivateCnf
+
+BEGINfreeCnf
+CODESTARTfreeCnf;
+	if (pModConf)
+		stop(pModConf);
+ENDfreeCnf
+
+BEGINcreateInstance
+CODESTARTcreateInstance;
+ENDcreateInstance
+
+BEGINfreeInstance
+CODESTARTfreeInstance;
+	if (pData)
+		smtpblock_unref(pData->engine);
+ENDfreeInstance
+
+BEGINcreateWrkrInstance
+CODESTARTcreateWrkrInstance;
+	if (smtpblock_worker_new(pData->engine, &pWrkrData->worker) < 0) {
+		free(pWrkrData);
+		*ppWrkrData = NULL;
+		return RS_RET_OUT_OF_MEMORY;
+	}
+	pWrkrData->engine = smtpblock_ref(pData->engine);
+ENDcreateWrkrInstance
+
+BEGINfreeWrkrInstance
+CODESTARTfreeWrkrInstance;
+	if (pWrkrData) {
+		smtpblock_worker_free(pWrkrData->worker);
+		smtpblock_unref(pWrkrData->engine);
+	}
+ENDfreeWrkrInstance
+
+/* Nothing is opened or started here: rsyslogd also comes here for -N1, before the
+ * fork, and for actions that config.enabled="off" turns off. */
+BEGINnewActInst
+	struct settings settings;
+	uchar *tpl;
+CODESTARTnewActInst;
+	CHKiRet(params_read(lst, &settings));
+	if (createInstance(&pData) != RS_RET_OK ||
+	    smtpblock_new(&settings, &pData->engine) < 0) {
+		settings_done(&settings);
+		ABORT_FINALIZE(RS_RET_OUT_OF_MEMORY);
+	}
+	CODE_STD_STRING_REQUESTnewActInst(1);
+	CHKmalloc(tpl = (uchar *)strdup(FIELDS_TEMPLATE_NAME));
+	CHKiRet(OMSRsetEntry(*ppOMSR, 0, tpl, OMSR_NO_RQD_TPL_OPTS));
+	if (loading && !nvlstChkDisabled(lst))
+		CHKiRet(remember_engine(loading, pData->engine));
+CODE_STD_FINALIZERnewActInst
+ENDnewActInst
+
+BEGINdbgPrintInstInfo
+CODESTARTdbgPrintInstInfo;
+	dbgprintf("omsmtpblock, list %s\n",
+		  smtpblock_settings(pData->engine)->list);
+ENDdbgPrintInstInfo
+
+/* Never asked for: doAction does not suspend. A missing list is no reason to be
+ * deaf, children are ended all the same. */
+BEGINtryResume
+CODESTARTtryResume;
+ENDtryResume
+
+/* At a forced shutdown rsyslogd cancels its workers. Not in here, where locks are
+ * held; it takes microseconds. */
+BEGINdoAction
+	struct smtpblock_message msg;
+	int cancel;
+CODESTARTdoAction;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	fields_parse((const char *)ppString[0], (int64_t)time(NULL), &msg);
+	smtpblock_handle(pWrkrData->engine, pWrkrData->worker, &msg);
+	pthread_setcancelstate(cancel, NULL);
+ENDdoAction
+
+BEGINdoHUP
+CODESTARTdoHUP;
+	smtpblock_hup(pData->engine);
+ENDdoHUP
+
+/* "last message repeated n times" would hide lines: not compatible. */
+BEGINisCompatibleWithFeature
+CODESTARTisCompatibleWithFeature;
+ENDisCompatibleWithFeature
+
+NO_LEGACY_CONF_parseSelectorAct
+
+BEGINmodExit
+CODESTARTmodExit;
+ENDmodExit
+
+BEGINqueryEtryPt
+CODESTARTqueryEtryPt;
+CODEqueryEtryPt_STD_OMOD_QUERIES
+CODEqueryEtryPt_STD_OMOD8_QUERIES
+CODEqueryEtryPt_STD_CONF2_QUERIES
+CODEqueryEtryPt_STD_CONF2_OMOD_QUERIES
+CODEqueryEtryPt_doHUP
+ENDqueryEtryPt
+
+/* The only name that rsyslogd looks up. */
+#pragma GCC visibility push(default)
+BEGINmodInit()
+	uchar *tpl = (uchar *)(uintptr_t)fields_template();
+CODESTARTmodInit;
+	*ipIFVersProvided = CURR_MOD_IF_VERSION;
+	tplAddLine(loadConf, FIELDS_TEMPLATE_NAME, &tpl);
+ENDmodInit
+#pragma GCC visibility pop

@@ -1,0 +1,117 @@
+/* From an action's parameters in rsyslog.conf to settings.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "params.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "grammar/rainerscript.h"
+#include "grammar/parserif.h"
+
+/* At least as many as there are rows in settings.c. */
+#define ROWS_MAX 64
+
+/* Everything arrives as text, and settings.c says what is wrong with it: one
+ * place for bounds and messages. */
+static size_t describe(struct cnfparamdescr descr[static ROWS_MAX])
+{
+	size_t count, i;
+	const struct settings_row *rows = settings_rows(&count);
+
+	for (i = 0; i < count && i < ROWS_MAX; i++)
+		descr[i] = (struct cnfparamdescr){
+			.name = rows[i].name,
+			.type = rows[i].type == SETTINGS_CIDRS ? eCmdHdlrArray :
+								 eCmdHdlrString,
+		};
+	return i;
+}
+
+static rsRetVal set_text(struct settings *settings, const char *name,
+			 es_str_t *value)
+{
+	char *text = es_str2cstr(value, NULL);
+	char wrong[512];
+	int r;
+
+	if (!text)
+		return RS_RET_OUT_OF_MEMORY;
+	r = settings_set(settings, name, text, wrong, sizeof(wrong));
+	free(text);
+	if (r == 0)
+		return RS_RET_OK;
+	if (r == -ENOMEM)
+		return RS_RET_OUT_OF_MEMORY;
+	parser_errmsg("omsmtpblock: %s", wrong);
+	return RS_RET_PARAM_ERROR;
+}
+
+static rsRetVal set_array(struct settings *settings, const char *name,
+			  const struct cnfarray *array)
+{
+	rsRetVal r, worst = RS_RET_OK;
+	int i;
+
+	for (i = 0; i < array->nmemb; i++) {
+		r = set_text(settings, name, array->arr[i]);
+		if (r != RS_RET_OK)
+			worst = r;
+	}
+	return worst;
+}
+
+static rsRetVal set_all(struct settings *settings,
+			const struct cnfparamblk *blk,
+			const struct cnfparamvals *vals)
+{
+	rsRetVal r, worst = RS_RET_OK;
+	unsigned int i;
+
+	for (i = 0; i < blk->nParams; i++) {
+		const struct cnfparamdescr *d = &blk->descr[i];
+
+		if (!vals[i].bUsed)
+			continue;
+		if (d->type == eCmdHdlrArray)
+			r = set_array(settings, d->name, vals[i].val.d.ar);
+		else
+			r = set_text(settings, d->name, vals[i].val.d.estr);
+		if (r != RS_RET_OK)
+			worst = r;
+	}
+	return worst;
+}
+
+static rsRetVal check(struct settings *settings)
+{
+	char wrong[512];
+
+	if (settings_check(settings, wrong, sizeof(wrong)) == 0)
+		return RS_RET_OK;
+	parser_errmsg("omsmtpblock: %s", wrong);
+	return RS_RET_PARAM_ERROR;
+}
+
+rsRetVal params_read(struct nvlst *lst, struct settings *ret_settings)
+{
+	struct cnfparamdescr descr[ROWS_MAX];
+	struct cnfparamblk blk = {
+		.version = CNFPARAMBLK_VERSION,
+		.nParams = (unsigned short)describe(descr),
+		.descr = descr,
+	};
+	struct cnfparamvals *vals;
+	rsRetVal r;
+
+	if (settings_init(ret_settings) < 0)
+		return RS_RET_OUT_OF_MEMORY;
+	vals = nvlstGetParams(lst, &blk, NULL);
+	r = vals ? set_all(ret_settings, &blk, vals) : RS_RET_PARAM_ERROR;
+	if (r == RS_RET_OK)
+		r = check(ret_settings);
+	if (vals)
+		cnfparamvalsDestruct(vals, &blk);
+	if (r != RS_RET_OK)
+		settings_done(ret_settings);
+	return r;
+}
