@@ -20,15 +20,16 @@ struct book {
 	int family;
 	enum notice missing, back, overflow;
 	struct ledger *ledger;
-	int64_t check_at;	/* the caretaker's */
-	int put_back;		/* since it was missing; the caretaker's */
+	int64_t check_at;
+	bool watched;		/* blocks_run() comes again by itself */
+	int put_back;		/* addresses, since the list was missing */
 };
 
 struct blocks {
 	const struct settings *settings;
 	struct counters *counters;
 	struct notices *notices;
-	pthread_mutex_t lock;	/* backend and ledgers */
+	pthread_mutex_t lock;	/* backend and books */
 	struct backend *backend;
 	bool limited;		/* the lists hold just so many addresses */
 	struct book books[2];
@@ -148,12 +149,12 @@ static bool note_evicted(struct blocks *b, struct book *book,
 static bool record(struct blocks *b, struct book *book, const struct addr *addr,
 		   int64_t now, int result)
 {
+	bool more = !book->watched;
 	struct ledger_entry evicted;
-	bool more = false;
 	int r;
 
 	if (result == BACKEND_WRITTEN_ANEW)
-		more = start_over(b, book, now);
+		more |= start_over(b, book, now);
 	r = ledger_put(book->ledger, addr, now, result < 0, &evicted);
 	if (r == LEDGER_NEW_EVICTED)
 		more |= note_evicted(b, book, &evicted, now);
@@ -244,16 +245,23 @@ static int64_t put_back(struct blocks *b, struct book *book, int64_t now)
 	return INT64_MAX;
 }
 
+/* With the lock held: is any block due, on a list that can be lost? */
+static bool is_due(const struct blocks *b, const struct book *book, int64_t now)
+{
+	const struct ledger_entry *newest = ledger_newest(book->ledger);
+
+	return newest && now - newest->blocked_at < ban_ms(b);
+}
+
 /* Is the list still the one that the blocks were put on? Returns when to look
  * again; INT64_MAX if nothing is due on it. */
 static int64_t look_at(struct blocks *b, struct book *book, int64_t now)
 {
 	int r = BACKEND_WRITTEN;
-	size_t count;
 
 	pthread_mutex_lock(&b->lock);
-	count = ledger_count(book->ledger);
-	if (count > 0 && now >= book->check_at) {
+	book->watched = is_due(b, book, now);
+	if (book->watched && now >= book->check_at) {
 		book->check_at = now + CHECK_MS;
 		r = b->backend->ops->check(b->backend, book->family);
 		if (r != BACKEND_WRITTEN)
@@ -262,7 +270,7 @@ static int64_t look_at(struct blocks *b, struct book *book, int64_t now)
 	pthread_mutex_unlock(&b->lock);
 	if (r < 0)
 		note_failure(b, book, -r);
-	return count > 0 ? book->check_at : INT64_MAX;
+	return book->watched ? book->check_at : INT64_MAX;
 }
 
 int64_t blocks_run(struct blocks *blocks, int64_t now)

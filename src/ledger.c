@@ -191,6 +191,11 @@ int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 	return r;
 }
 
+const struct ledger_entry *ledger_newest(const struct ledger *ledger)
+{
+	return ledger->newest == NONE ? NULL : &ledger->nodes[ledger->newest].entry;
+}
+
 size_t ledger_count(const struct ledger *ledger)
 {
 	return ledger->count;

@@ -34,6 +34,10 @@ void ledger_free(struct ledger *ledger);
 int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 	       bool waiting, struct ledger_entry *ret_evicted);
 
+/* The one that was blocked last, NULL if there is none. Valid until the next
+ * change. */
+const struct ledger_entry *ledger_newest(const struct ledger *ledger);
+
 size_t ledger_count(const struct ledger *ledger);
 size_t ledger_waiting(const struct ledger *ledger);
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* After its courieresmtpd has ended, a couriertls of STARTTLS has this long to
@@ -42,8 +43,20 @@ struct terminator {
 	pthread_mutex_t lock;	/* the three below */
 	struct item *intake;	/* handed over, not in the heap yet */
 	size_t total;		/* intake and heap */
+	size_t max;
 	size_t pending;		/* in STAGE_WAITING */
 };
+
+/* See TERMINATOR_MAX. Two descriptors for each, to be on the safe side. */
+static size_t most_at_once(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur / 4 > TERMINATOR_MAX)
+		return TERMINATOR_MAX;
+	return limit.rlim_cur / 4;
+}
 
 int terminator_new(struct terminator **ret_terminator)
 {
@@ -58,6 +71,7 @@ int terminator_new(struct terminator **ret_terminator)
 		free(t);
 		return -err;
 	}
+	t->max = most_at_once();
 	pthread_mutex_init(&t->lock, NULL);
 	*ret_terminator = t;
 	return 0;
@@ -179,7 +193,7 @@ static bool reserve(struct terminator *t)
 	bool room;
 
 	pthread_mutex_lock(&t->lock);
-	room = t->total < TERMINATOR_MAX;
+	room = t->total < t->max;
 	if (room)
 		t->total++;
 	pthread_mutex_unlock(&t->lock);

@@ -13,7 +13,8 @@ struct terminator;
 #define TERMINATOR_NEVER INT64_MAX
 
 /* More than these at once wait for nothing: see terminator_add(). Each holds
- * one descriptor, on port 465 two. */
+ * one descriptor, on port 465 two, and together at most half of those that the
+ * process may have: the logger must not run out of them. */
 #define TERMINATOR_MAX 4096
 
 struct termination {
