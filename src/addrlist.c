@@ -87,19 +87,33 @@ void addrlist_seal(struct addrlist *list)
 	list->count = kept + 1;
 }
 
-bool addrlist_contains(const struct addrlist *list, const struct addr *addr)
+/* Is there a range that has an address within first..last? */
+static bool overlaps(const struct addrlist *list, const struct addr *first,
+		     const struct addr *last)
 {
 	size_t low = 0, high = list ? list->count : 0;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (addr_compare(addr, &list->ranges[mid].first) < 0)
+		if (addr_compare(last, &list->ranges[mid].first) < 0)
 			high = mid;
-		else if (addr_compare(addr, &list->ranges[mid].last) > 0)
+		else if (addr_compare(first, &list->ranges[mid].last) > 0)
 			low = mid + 1;
 		else
 			return true;
 	}
 	return false;
+}
+
+bool addrlist_contains(const struct addrlist *list, const struct addr *addr)
+{
+	return overlaps(list, addr, addr);
+}
+
+bool addrlist_overlaps(const struct addrlist *list, const struct cidr *cidr)
+{
+	const struct addr last = cidr_last(cidr);
+
+	return overlaps(list, &cidr->net, &last);
 }

@@ -26,4 +26,7 @@ void addrlist_seal(struct addrlist *list);
  * grows with the logarithm of the number of prefixes. */
 bool addrlist_contains(const struct addrlist *list, const struct addr *addr);
 
+/* Do any of the prefixes and this one have an address in common? */
+bool addrlist_overlaps(const struct addrlist *list, const struct cidr *cidr);
+
 #endif

@@ -178,3 +178,13 @@ bool hostaddrs_contain(struct hostaddrs *hostaddrs, const struct addr *addr)
 	pthread_mutex_unlock(&hostaddrs->lock);
 	return found;
 }
+
+bool hostaddrs_overlap(struct hostaddrs *hostaddrs, const struct cidr *cidr)
+{
+	bool found;
+
+	pthread_mutex_lock(&hostaddrs->lock);
+	found = addrlist_overlaps(hostaddrs->list, cidr);
+	pthread_mutex_unlock(&hostaddrs->lock);
+	return found;
+}

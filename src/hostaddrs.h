@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_HOSTADDRS_H
 #define SMTPBLOCK_HOSTADDRS_H
 
-#include "addr.h"
+#include "cidr.h"
 
 /* The addresses of all interfaces in our network namespace, kept up to date by
  * whoever calls hostaddrs_refresh() when hostaddrs_fd() is readable. */
@@ -29,5 +29,8 @@ bool hostaddrs_known(struct hostaddrs *hostaddrs);
 
 /* Is this an address of the host? Any thread, also during a refresh. */
 bool hostaddrs_contain(struct hostaddrs *hostaddrs, const struct addr *addr);
+
+/* Does the prefix hold an address of the host? Any thread likewise. */
+bool hostaddrs_overlap(struct hostaddrs *hostaddrs, const struct cidr *cidr);
 
 #endif

@@ -1,0 +1,57 @@
+/* So many blocks in an interval and no more.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "budget.h"
+
+void budget_init(struct budget *budget, unsigned int max, unsigned int interval)
+{
+	*budget = (struct budget){
+		.max = max,
+		.interval = (int64_t)interval * 1000,
+	};
+	pthread_mutex_init(&budget->lock, NULL);
+}
+
+void budget_done(struct budget *budget)
+{
+	pthread_mutex_destroy(&budget->lock);
+}
+
+/* With the lock held. */
+static enum budget_answer take(struct budget *b, int64_t now)
+{
+	if (now >= b->ends) {
+		b->ends = now + b->interval;
+		b->used = 0;
+	}
+	if (b->used < b->max) {
+		b->used++;
+		return BUDGET_GRANTED;
+	}
+	if (b->closed)
+		return BUDGET_CLOSED;
+	b->closed = true;
+	return BUDGET_CLOSES;
+}
+
+enum budget_answer budget_take(struct budget *budget, int64_t now)
+{
+	enum budget_answer answer;
+
+	pthread_mutex_lock(&budget->lock);
+	answer = take(budget, now);
+	pthread_mutex_unlock(&budget->lock);
+	return answer;
+}
+
+bool budget_opens(struct budget *budget, int64_t now, int64_t *ret_due)
+{
+	bool opens;
+
+	pthread_mutex_lock(&budget->lock);
+	opens = budget->closed && now >= budget->ends;
+	if (opens)
+		budget->closed = false;
+	*ret_due = budget->closed ? budget->ends : INT64_MAX;
+	pthread_mutex_unlock(&budget->lock);
+	return opens;
+}
