@@ -1,0 +1,72 @@
+/* Tells the client of a child why his connection ends.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "farewell.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* RFC 5321 4.5.3.1.5: a reply line has at most 512 bytes. */
+#define LINE_SIZE 512
+
+/* Behind "511 " or "550-5.7.1", if the text begins so. */
+static const char *behind_code(const char *text)
+{
+	if (strspn(text, "0123456789") == 3 && (text[3] == ' ' || text[3] == '-'))
+		return text + 4;
+	return text;
+}
+
+static size_t format(char line[static LINE_SIZE], const char *text)
+{
+	int n = snprintf(line, LINE_SIZE - 2, "554 5.7.1 %s", behind_code(text));
+	size_t len = n < LINE_SIZE - 2 ? (size_t)n : LINE_SIZE - 3, i;
+
+	for (i = 0; i < len; i++)
+		if (line[i] < ' ' || line[i] > '~')
+			line[i] = '?';
+	line[len++] = '\r';
+	line[len++] = '\n';
+	return len;
+}
+
+/* A socket to anything but the client (STARTTLS) must not be written to. */
+static int check_socket(int fd)
+{
+	socklen_t size = sizeof(int);
+	int domain;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0)
+		return -ENOTCONN;
+	return domain == AF_INET || domain == AF_INET6 ? 0 : -ENOTCONN;
+}
+
+static int send_line(int fd, const char *text)
+{
+	char line[LINE_SIZE];
+	size_t len = format(line, text);
+
+	if (send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return -errno;
+	return 0;
+}
+
+int farewell_send(const struct child *child, const struct child_facts *facts)
+{
+	long fd;
+	int r;
+
+	if (facts->tls || child->tls.fd >= 0 || !facts->block)
+		return -ENOTCONN;
+	fd = syscall(SYS_pidfd_getfd, child->smtpd.fd, STDOUT_FILENO, 0);
+	if (fd < 0)
+		return -errno;
+	r = check_socket((int)fd);
+	if (r == 0)
+		r = send_line((int)fd, facts->block);
+	close((int)fd);
+	return r;
+}
