@@ -24,6 +24,7 @@ enum field {
 	FIELD_IMJOURNAL_UID,
 	FIELD_IMJOURNAL_EXE,
 	FIELD_PROCID,
+	FIELD_TAG,
 	FIELD_COUNT
 };
 
@@ -44,7 +45,13 @@ const char *fields_template(void)
 	       "%$!_UID:::drop-cc%\\31"
 	       "%$!_EXE:::drop-cc%\\31"
 	       "%procid:::drop-cc%\\31"
+	       "%programname:::drop-cc%\\31"
 	       "%msg%\"";
+}
+
+const char *fields_address_template(void)
+{
+	return "\"%msg%\"";
 }
 
 /* A decimal number that fills the field, up to max; -1: it is none. */
@@ -117,6 +124,8 @@ void fields_parse(const char *record, int64_t now,
 	*ret_msg = (struct smtpblock_message){
 		.severity = (int)number(&f[FIELD_SEVERITY], 7),
 		.age = logged >= 0 && logged < now ? now - logged : 0,
+		.tag = f[FIELD_TAG].at,
+		.tag_len = f[FIELD_TAG].len,
 		.text = text,
 		.text_len = strlen(text),
 		.exe = "",

@@ -12,6 +12,10 @@
 /* Its text, in the form of tplAddLine(). */
 const char *fields_template(void);
 
+/* The same for input="address", where the message is the address. */
+#define FIELDS_ADDRESS_TEMPLATE_NAME " omsmtpblock-address"
+const char *fields_address_template(void);
+
 /* Take a message apart that was made by the template. now is in seconds since
  * the epoch. The texts of *ret_msg point into record. */
 void fields_parse(const char *record, int64_t now,

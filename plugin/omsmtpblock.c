@@ -172,6 +172,16 @@ CODESTARTfreeWrkrInstance;
 	}
 ENDfreeWrkrInstance
 
+static const char *template_name(const struct smtpblock *engine)
+{
+	const struct settings *s = smtpblock_settings(engine);
+
+	if (s->input == INPUT_COURIER)
+		return FIELDS_TEMPLATE_NAME;
+	return s->template_name[0] ? s->template_name :
+				     FIELDS_ADDRESS_TEMPLATE_NAME;
+}
+
 /* Nothing is opened or started here: rsyslogd also comes here for -N1, before the
  * fork, and for actions that config.enabled="off" turns off. */
 BEGINnewActInst
@@ -185,7 +195,7 @@ CODESTARTnewActInst;
 		ABORT_FINALIZE(RS_RET_OUT_OF_MEMORY);
 	}
 	CODE_STD_STRING_REQUESTnewActInst(1);
-	CHKmalloc(tpl = (uchar *)strdup(FIELDS_TEMPLATE_NAME));
+	CHKmalloc(tpl = (uchar *)strdup(template_name(pData->engine)));
 	CHKiRet(OMSRsetEntry(*ppOMSR, 0, tpl, OMSR_NO_RQD_TPL_OPTS));
 	if (loading && !nvlstChkDisabled(lst))
 		CHKiRet(remember_engine(loading, pData->engine));
@@ -204,15 +214,25 @@ BEGINtryResume
 CODESTARTtryResume;
 ENDtryResume
 
+static void handle(wrkrInstanceData_t *w, const char *text)
+{
+	struct smtpblock_message msg;
+
+	if (smtpblock_settings(w->engine)->input == INPUT_ADDRESS) {
+		smtpblock_handle_address(w->engine, text, strlen(text));
+		return;
+	}
+	fields_parse(text, (int64_t)time(NULL), &msg);
+	smtpblock_handle(w->engine, w->worker, &msg);
+}
+
 /* At a forced shutdown rsyslogd cancels its workers. Not in here, where locks are
  * held; it takes microseconds. */
 BEGINdoAction
-	struct smtpblock_message msg;
 	int cancel;
 CODESTARTdoAction;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	fields_parse((const char *)ppString[0], (int64_t)time(NULL), &msg);
-	smtpblock_handle(pWrkrData->engine, pWrkrData->worker, &msg);
+	handle(pWrkrData, (const char *)ppString[0]);
 	pthread_setcancelstate(cancel, NULL);
 ENDdoAction
 
@@ -245,8 +265,10 @@ ENDqueryEtryPt
 #pragma GCC visibility push(default)
 BEGINmodInit()
 	uchar *tpl = (uchar *)(uintptr_t)fields_template();
+	uchar *address_tpl = (uchar *)(uintptr_t)fields_address_template();
 CODESTARTmodInit;
 	*ipIFVersProvided = CURR_MOD_IF_VERSION;
 	tplAddLine(loadConf, FIELDS_TEMPLATE_NAME, &tpl);
+	tplAddLine(loadConf, FIELDS_ADDRESS_TEMPLATE_NAME, &address_tpl);
 ENDmodInit
 #pragma GCC visibility pop

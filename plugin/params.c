@@ -82,12 +82,23 @@ static rsRetVal set_all(struct settings *settings,
 	return worst;
 }
 
+static void warn_of(const struct settings *settings)
+{
+	const char *text;
+	unsigned int i;
+
+	for (i = 0; (text = settings_warning(settings, i)) != NULL; i++)
+		parser_warnmsg("omsmtpblock: %s", text);
+}
+
 static rsRetVal check(struct settings *settings)
 {
-	char wrong[512];
+	char wrong[640];
 
-	if (settings_check(settings, wrong, sizeof(wrong)) == 0)
+	if (settings_check(settings, wrong, sizeof(wrong)) == 0) {
+		warn_of(settings);
 		return RS_RET_OK;
+	}
 	parser_errmsg("omsmtpblock: %s", wrong);
 	return RS_RET_PARAM_ERROR;
 }

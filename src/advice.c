@@ -68,11 +68,46 @@ static char *no_user(const struct settings *settings, char *buf)
 	return buf;
 }
 
+static char *budget(const struct settings *settings, bool open, char *buf)
+{
+	if (open)
+		snprintf(buf, ADVICE_SIZE, "maxBlocks: addresses are blocked again");
+	else
+		snprintf(buf, ADVICE_SIZE,
+			 "maxBlocks: %u addresses were blocked within %u s, no more "
+			 "are until that time is over; children are ended all the "
+			 "same. If this is your normal load, write a higher "
+			 "maxBlocks into the action",
+			 settings->max_blocks, settings->max_blocks_interval);
+	return buf;
+}
+
+static char *cannot_reply(int err, char *buf)
+{
+	snprintf(buf, ADVICE_SIZE,
+		 "connect.reply: the sockets of courier's children cannot be "
+		 "borrowed (%s), so clients are not told why they are turned away: "
+		 "run rsyslogd as root, or give its unit  "
+		 "CapabilityBoundingSet=CAP_SYS_PTRACE  (systemctl edit rsyslog)",
+		 strerrordesc_np(err));
+	return buf;
+}
+
 static char *other(enum notice id, char *buf)
 {
 	const char *text = "";
 
-	if (id == NOTICE_BUSY)
+	if (id == NOTICE_DROP)
+		text = "couriertcpd drops listed connections itself (-drop): their "
+		       "children are gone before they can be asked, so write "
+		       "verify=\"sender\" into the action and load imuxsock with "
+		       "SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\"";
+	else if (id == NOTICE_DNSBL)
+		text = "a DNSBL answers what is no listing (outside 127.0.0.0/8, or "
+		       "127.255.255.x, which large lists tell resolvers they do not "
+		       "serve): courier rejects everybody it is asked about; nobody "
+		       "is blocked for it. Look at BLACKLISTS in courier's esmtpd";
+	else if (id == NOTICE_BUSY)
 		text = "more lines came without the sender's PID than could be "
 		       "looked into, some were left out: load imuxsock with "
 		       "SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "
@@ -110,6 +145,13 @@ char *advice_format(enum notice id, int detail, const struct settings *settings,
 		return cannot_look(detail, buf);
 	case NOTICE_SIGNAL:
 		return cannot_signal(detail, buf);
+	case NOTICE_REPLY:
+		return cannot_reply(detail, buf);
+	case NOTICE_BUDGET:
+		return budget(settings, false, buf);
+	case NOTICE_BUDGET_OPEN:
+		*ret_severity = LOG_NOTICE;
+		return budget(settings, true, buf);
 	case NOTICE_USER:
 		return no_user(settings, buf);
 	default:

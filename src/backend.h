@@ -16,6 +16,8 @@ struct backend_config {
 	const char *list;		/* of IPv4 addresses */
 	const char *list6;		/* of IPv6 addresses */
 	unsigned int ban_time;		/* s */
+	unsigned int ipv4_prefix;	/* addresses come masked to these */
+	unsigned int ipv6_prefix;
 	const char *net_root;		/* normally /proc/net */
 	const char *module_root;	/* normally /sys/module */
 };

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cidr.h"
+
 /* The module's name today, and before Linux 2.6.28. */
 static const char *const module_names[] = { "xt_recent", "ipt_recent" };
 
@@ -32,6 +34,7 @@ struct recent {
 	char net_root[ROOT_SIZE];
 	char module_root[ROOT_SIZE];
 	unsigned int ban_time;
+	unsigned int prefix[2];	/* IPv4, IPv6 */
 	struct list ipv4, ipv6;
 };
 
@@ -53,6 +56,8 @@ static int init(struct recent *b, const struct backend_config *config)
 
 	b->backend.ops = &backend_recent_ops;
 	b->ban_time = config->ban_time;
+	b->prefix[0] = config->ipv4_prefix;
+	b->prefix[1] = config->ipv6_prefix;
 	b->ipv4.fd = b->ipv6.fd = -1;
 	r = copy(b->net_root, sizeof(b->net_root), config->net_root);
 	if (r == 0)
@@ -212,16 +217,33 @@ static size_t recent_capacity(struct backend *backend)
 	return DEFAULT_CAPACITY;
 }
 
+/* " --mask 255.255.255.0", where whole prefixes are blocked. */
+static void format_mask(const struct recent *b, int family, char *buf, size_t size)
+{
+	struct addr mask = { .family = (uint8_t)family };
+	unsigned int prefix = b->prefix[family == ADDR_IPV4 ? 0 : 1];
+	char text[ADDR_TEXT_SIZE];
+
+	buf[0] = '\0';
+	if (prefix == addr_bits(&mask))
+		return;
+	memset(mask.bytes, 0xff, addr_bits(&mask) / 8);
+	mask = cidr_mask(&mask, prefix);
+	snprintf(buf, size, " --mask %s", addr_format(&mask, text));
+}
+
 static char *advise_missing(const struct recent *b, const char *name, int family,
 			    char *buf, size_t size)
 {
 	const char *program = family == ADDR_IPV4 ? "iptables" : "ip6tables";
+	char mask[ADDR_TEXT_SIZE + 16];
 
+	format_mask(b, family, mask, sizeof(mask));
 	snprintf(buf, size,
 		 "there is no list %s in the kernel, as no rule names it: type  "
-		 "%s -I INPUT -p tcp --dport 25 -m recent --name %s --update "
+		 "%s -I INPUT -p tcp --dport 25 -m recent --name %s%s --update "
 		 "--seconds %u -j DROP",
-		 name, program, name, b->ban_time);
+		 name, program, name, mask, b->ban_time);
 	return buf;
 }
 

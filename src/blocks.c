@@ -75,6 +75,8 @@ int blocks_new(const struct settings *settings, const char *net_root,
 		.list = settings->list,
 		.list6 = settings->list6,
 		.ban_time = settings->ban_time,
+		.ipv4_prefix = settings->ipv4_prefix,
+		.ipv6_prefix = settings->ipv6_prefix,
 		.net_root = net_root,
 		.module_root = module_root,
 	};

@@ -13,6 +13,7 @@ enum role {
 	ROLE_SMTPD,
 	ROLE_TLS,
 	ROLE_TCPD,
+	ROLE_SUBMIT,
 	ROLE_OTHER,
 };
 
@@ -20,6 +21,7 @@ static const char *const role_names[] = {
 	[ROLE_SMTPD] = "courieresmtpd",
 	[ROLE_TLS] = "couriertls",
 	[ROLE_TCPD] = "couriertcpd",
+	[ROLE_SUBMIT] = "submit",
 };
 
 /* init, which takes in whatever has lost its parent. */
@@ -87,7 +89,10 @@ static const char *unless_empty(const char *text)
 
 static void parse_facts(const char *env, size_t len, struct child_facts *facts)
 {
+	const char *tls = procfs_getenv(env, len, "ESMTP_TLS");
+
 	facts->relay_client = procfs_getenv(env, len, "RELAYCLIENT") != NULL;
+	facts->tls = tls && strtol(tls, NULL, 10) != 0;
 	facts->block = unless_empty(procfs_getenv(env, len, "BLOCK"));
 	facts->block_ip = unless_empty(procfs_getenv(env, len, "BLOCK_IP"));
 	facts->block_zone = unless_empty(procfs_getenv(env, len, "BLOCK_ZONE"));
@@ -286,6 +291,44 @@ int child_peek(const struct child_rules *rules, pid_t pid,
 	if (n < 0)
 		return (int)n;
 	return parse_peer(scratch->env, (size_t)n, ret_peer);
+}
+
+/* The uid is not asked for: the process is the proven child's own. */
+static int check_submit(const struct child_rules *rules, pid_t pid,
+			const char *block, struct child_scratch *scratch)
+{
+	const char *found;
+	enum role role;
+	ssize_t n;
+	int r;
+
+	r = read_role(rules, pid, &role);
+	if (r < 0)
+		return r;
+	if (role != ROLE_SUBMIT)
+		return -EPERM;
+	n = procfs_read_environ(rules->procfs, pid, scratch->env);
+	if (n < 0)
+		return (int)n;
+	found = procfs_getenv(scratch->env, (size_t)n, "BLOCK");
+	return found && strcmp(found, block) == 0 ? 0 : -EPERM;
+}
+
+int child_check_submit(const struct child_rules *rules,
+		       const struct child *child, const char *block,
+		       struct child_scratch *scratch)
+{
+	pid_t *pids;
+	ssize_t n, i;
+	int r = -EPERM;
+
+	n = procfs_read_children(rules->procfs, child->smtpd.pid, &pids);
+	if (n < 0)
+		return (int)n;
+	for (i = 0; i < n && r != 0; i++)
+		r = check_submit(rules, pids[i], block, scratch);
+	free(pids);
+	return r == 0 && !procref_alive(&child->smtpd) ? -ESRCH : r;
 }
 
 bool child_may_leave_tls(const struct child *child)

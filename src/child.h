@@ -38,6 +38,7 @@ struct child {
  * scratch until its next use. */
 struct child_facts {
 	bool relay_client;	/* RELAYCLIENT is set: an own host */
+	bool tls;		/* ESMTP_TLS: the port speaks TLS from the start */
 	const char *block;	/* BLOCK, not empty; NULL: not listed */
 	const char *block_ip;	/* BLOCK_IP or NULL */
 	const char *block_zone;	/* BLOCK_ZONE or NULL */
@@ -56,6 +57,15 @@ struct child_facts {
 int child_open(const struct child_rules *rules, pid_t pid,
 	       struct child_scratch *scratch, struct child *ret_child,
 	       struct child_facts *ret_facts);
+
+/* Does a submit of this child know the peer to be listed, by this very text? It is
+ * submit that gives the reject, and after a login it is started with an empty
+ * BLOCK, while the child's own environment still shows the old one. block may be
+ * a text of the child's scratch; scratch is another one.
+ * Returns 0; -EPERM: there is none; -EACCES; -errno. */
+int child_check_submit(const struct child_rules *rules,
+		       const struct child *child, const char *block,
+		       struct child_scratch *scratch);
 
 /* Can there be a couriertls that stays when this child ends? With STARTTLS the
  * child's standard input is no longer the peer's TCP connection but a socket to

@@ -19,6 +19,12 @@
 			      "or a relay client")                             \
 	X(NOT_LISTED, "not_listed", "triggers whose child is not listed, or "  \
 				    "whose reply is not what it is listed for") \
+	X(DNSBL_ERRORS, "dnsbl_errors", "triggers on a DNSBL answer that is "  \
+					"no listing")                          \
+	X(BELOW_THRESHOLD, "below_threshold", "triggers that did not reach "   \
+					      "the threshold")                 \
+	X(FORGOTTEN, "forgotten", "addresses forgotten below the threshold "   \
+				  "for lack of room")                          \
 	X(REFUSED_SENDER, "refused.sender", "triggers whose sender is not "    \
 					    "the child for that address")      \
 	X(REFUSED_GONE, "refused.gone", "triggers whose sender had ended")     \
@@ -28,6 +34,10 @@
 					    "look at")                         \
 	X(REFUSED_BUSY, "refused.busy", "triggers that came faster than they " \
 					"could be looked into")                \
+	X(REFUSED_BUDGET, "refused.budget", "blocks left out as maxBlocks "    \
+					    "was used up")                     \
+	X(BUDGET_CLOSED, "budget_closed", "intervals in which maxBlocks was "  \
+					  "used up")                           \
 	X(PATTERN_LIMIT, "pattern_limit", "replies on which replyPattern was " \
 					  "given up")                          \
 	X(WOULD_BLOCK, "would_block", "blocks left out as dryRun is on")       \
@@ -38,6 +48,7 @@
 	X(REPLAYED, "replayed", "addresses put on a list that was made anew")  \
 	X(OVERFLOWS, "overflows", "addresses the list was too small to keep")  \
 	X(BACKEND_ERRORS, "backend_errors", "failed writes to the list")       \
+	X(REPLIES, "replies", "clients told why by connect.reply")             \
 	X(ENDED, "ended", "children ended by our signal")                      \
 	X(GONE, "gone", "children that were gone before it")                   \
 	X(KILLED, "killed", "children that needed KILL")                       \

@@ -180,6 +180,25 @@ static bool scan_pressure(struct cursor *c, struct courierlog_line *line)
 	return take_literal(c, "active connections.") && left(c) == 0;
 }
 
+/* Does it look like a reject in a form that we do not know: is there a ": 5xx "
+ * in it? What submitclient reports of a broken submit does not count. */
+static bool gives_reply(const struct cursor *c)
+{
+	static const char submitclient[] = "submitclient:";
+	struct courierlog_line line = { .code = 0 };
+	struct cursor at = *c;
+	const char *colon;
+
+	if (take_literal(&at, submitclient))
+		return false;
+	while ((colon = memmem(at.at, left(&at), ": 5", 3)) != NULL) {
+		at.at = colon + 2;
+		if (see_reply(&at, &line))
+			return true;
+	}
+	return false;
+}
+
 static struct cursor trimmed(const char *msg, size_t len)
 {
 	struct cursor c = { .at = msg, .end = msg + len };
@@ -209,8 +228,26 @@ void courierlog_scan(const char *msg, size_t len, int severity,
 		if (!scan_dropped(&c, ret_line))
 			*ret_line = unknown;
 	} else if (!scan_pressure(&c, ret_line)) {
-		*ret_line = nothing;
+		*ret_line = severity == COURIERLOG_SEVERITY_ERR &&
+					    gives_reply(&c) ?
+				    unknown :
+				    nothing;
 	}
+}
+
+void courierlog_scan_address(const char *text, size_t len,
+			     struct courierlog_line *ret_line)
+{
+	struct courierlog_line line = { .kind = COURIERLOG_REJECT };
+	struct cursor c = trimmed(text, len);
+
+	*ret_line = (struct courierlog_line){ .kind = COURIERLOG_UNKNOWN };
+	if (!take_addr(&c, &line.addr))
+		return;
+	if (take_literal(&c, " ") && !take_port(&c, &line.port))
+		return;
+	if (left(&c) == 0)
+		*ret_line = line;
 }
 
 /* The next character as lcclog.c writes it; 0 at the end of the text, where it

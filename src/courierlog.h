@@ -23,8 +23,9 @@ enum courierlog_kind {
 	/* N active connections.  N maximum active connections.
 	 * Maximum connection limit reached for ADDR   mail.warning, mail.alert */
 	COURIERLOG_PRESSURE,
-	/* Begins like an error line and goes on in no known way: courier's
-	 * wording may have changed. */
+	/* Begins like one of the above and goes on in no known way, or is
+	 * logged with severity err and gives a 5xx reply in an unknown form:
+	 * courier's wording may have changed. */
 	COURIERLOG_UNKNOWN,
 };
 
@@ -56,6 +57,11 @@ struct courierlog_line {
  * Every text gets an answer; *ret_line points into msg. Any thread. */
 void courierlog_scan(const char *msg, size_t len, int severity,
 		     struct courierlog_line *ret_line);
+
+/* Scan "ADDR" or "ADDR PORT", the text of an action with input="address":
+ * COURIERLOG_REJECT without code and reply, or COURIERLOG_UNKNOWN. */
+void courierlog_scan_address(const char *text, size_t len,
+			     struct courierlog_line *ret_line);
 
 /* Is reply what courier logs when it answers with this text, of which the
  * client was told "511 text", or just text where that begins with a code?

@@ -4,25 +4,181 @@
 
 #include <errno.h>
 
-void enforcer_block(const struct enforcer *enforcer,
-		    const struct courierlog_line *line)
-{
-	if (enforcer->settings->dry_run) {
-		const struct evidence_query query = { .addr = line->addr,
-						      .port = line->port };
+#include "farewell.h"
 
-		counters_add(enforcer->counters, COUNTER_WOULD_BLOCK, 1);
-		enforcer_ask(enforcer, QUESTION_REPORT, &query, line);
-		return;
+static void raise_notice(const struct enforcer *e, enum notice id, int detail)
+{
+	if (notices_raise(e->notices, id, detail))
+		caretaker_wake(e->caretaker);
+}
+
+static struct decision decide(enum verdict verdict, enum reason reason)
+{
+	return (struct decision){ .verdict = verdict, .reason = reason };
+}
+
+/* What is blocked for this address. */
+static struct cidr target_of(const struct enforcer *e, const struct addr *addr)
+{
+	unsigned int prefix = settings_prefix(e->settings, addr);
+
+	return (struct cidr){ .net = cidr_mask(addr, prefix),
+			      .prefix = (uint8_t)prefix };
+}
+
+bool enforcer_spares(const struct enforcer *enforcer, const struct addr *addr,
+		     enum reason *ret_reason)
+{
+	const struct cidr host = { .net = *addr,
+				   .prefix = (uint8_t)addr_bits(addr) };
+
+	*ret_reason = REASON_OWN_ADDRESS;
+	if (hostaddrs_contain(caretaker_hostaddrs(enforcer->caretaker), addr))
+		return true;
+	*ret_reason = REASON_ALLOW_LIST;
+	return allowfile_overlaps(enforcer->allow_file, &host);
+}
+
+/* A block of a whole prefix would hit those in it who are never blocked. */
+static bool hits_spared(const struct enforcer *e, const struct cidr *target)
+{
+	return hostaddrs_overlap(caretaker_hostaddrs(e->caretaker), target) ||
+	       addrlist_overlaps(e->settings->allow, target) ||
+	       allowfile_overlaps(e->allow_file, target);
+}
+
+/* Is this the trigger that is one too many? */
+static bool reaches_threshold(const struct enforcer *e, const struct addr *addr,
+			      int64_t now)
+{
+	bool forgot;
+	int r;
+
+	if (!e->tally)
+		return true;
+	r = tally_hit(e->tally, addr, now, &forgot);
+	if (forgot)
+		counters_add(e->counters, COUNTER_FORGOTTEN, 1);
+	return r > 0;
+}
+
+static bool is_within_budget(const struct enforcer *e, int64_t now)
+{
+	switch (budget_take(e->budget, now)) {
+	case BUDGET_GRANTED:
+		return true;
+	case BUDGET_CLOSES:
+		counters_add(e->counters, COUNTER_BUDGET_CLOSED, 1);
+		notices_clear(e->notices, NOTICE_BUDGET_OPEN);
+		raise_notice(e, NOTICE_BUDGET, 0);
+		return false;
+	case BUDGET_CLOSED:
+	default:
+		return false;
 	}
-	if (blocks_add(enforcer->blocks, &line->addr, caretaker_now()))
-		caretaker_wake(enforcer->caretaker);
+}
+
+/* Everything but the block itself. */
+static struct decision permit(const struct enforcer *e,
+			      const struct cidr *target, int64_t now)
+{
+	if (target->prefix < addr_bits(&target->net) && hits_spared(e, target))
+		return decide(VERDICT_ALLOWED, REASON_ALLOWED_NEIGHBOUR);
+	if (!reaches_threshold(e, &target->net, now))
+		return decide(VERDICT_IGNORE, REASON_BELOW_THRESHOLD);
+	if (!e->settings->dry_run && !is_within_budget(e, now))
+		return decide(VERDICT_REFUSED, REASON_BUDGET);
+	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+}
+
+static void do_block(const struct enforcer *e, const struct courierlog_line *line,
+		     const struct cidr *target, int64_t now)
+{
+	const struct evidence_query query = { .addr = line->addr,
+					      .port = line->port };
+
+	if (e->settings->dry_run) {
+		counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
+		enforcer_ask(e, QUESTION_REPORT, &query, line);
+	} else if (blocks_add(e->blocks, &target->net, now)) {
+		caretaker_wake(e->caretaker);
+	}
+}
+
+struct decision enforcer_block(const struct enforcer *enforcer,
+			       const struct courierlog_line *line)
+{
+	const struct cidr target = target_of(enforcer, &line->addr);
+	int64_t now = caretaker_now();
+	struct decision d = permit(enforcer, &target, now);
+
+	if (d.verdict == VERDICT_BLOCK)
+		do_block(enforcer, line, &target, now);
+	else
+		enforcer_count(enforcer, d);
+	return d;
+}
+
+/* trigger="connect": the answer to whatever the client says first. */
+static void turn_away(const struct enforcer *e, const struct child *child,
+		      const struct child_facts *facts)
+{
+	int r;
+
+	if (!e->settings->connect_reply || e->settings->dry_run)
+		return;
+	r = farewell_send(child, facts);
+	if (r == 0)
+		counters_add(e->counters, COUNTER_REPLIES, 1);
+	else if (r == -EPERM || r == -EACCES || r == -ENOSYS)
+		raise_notice(e, NOTICE_REPLY, -r);
+}
+
+/* Only a search finds all children of an address. */
+static void end_all(const struct enforcer *e, const struct courierlog_line *line)
+{
+	const struct evidence_query query = { .addr = line->addr };
+
+	if (e->settings->terminate && !e->settings->dry_run)
+		enforcer_ask(e, QUESTION_END, &query, line);
+}
+
+static bool ends_child(struct decision d)
+{
+	return d.verdict == VERDICT_BLOCK || d.reason == REASON_BUDGET;
+}
+
+struct decision enforcer_punish(const struct enforcer *enforcer,
+				const struct child_rules *rules,
+				const struct courierlog_line *line,
+				const struct child_facts *facts,
+				struct child *child)
+{
+	const struct cidr target = target_of(enforcer, &line->addr);
+	int64_t now = caretaker_now();
+	struct decision d = permit(enforcer, &target, now);
+
+	if (ends_child(d) && enforcer->settings->trigger == TRIGGER_CONNECT)
+		turn_away(enforcer, child, facts);
+	if (d.verdict == VERDICT_BLOCK)
+		do_block(enforcer, line, &target, now);
+	else
+		enforcer_count(enforcer, d);
+	if (ends_child(d) && line->port != 0)
+		enforcer_end(enforcer, rules, child);
+	else if (ends_child(d))
+		end_all(enforcer, line);
+	child_done(child);
+	return d;
 }
 
 void enforcer_end(const struct enforcer *enforcer,
 		  const struct child_rules *rules, struct child *child)
 {
 	const struct settings *s = enforcer->settings;
+	/* Who was turned away at his start has his answer already. */
+	unsigned int delay =
+		s->trigger == TRIGGER_CONNECT ? 0 : s->terminate_delay;
 	struct termination t = {
 		.rules = rules,
 		.counters = enforcer->counters,
@@ -36,10 +192,9 @@ void enforcer_end(const struct enforcer *enforcer,
 		return;
 	}
 	t.child = child_take(child);
-	if (s->terminate_delay == 0)
+	if (delay == 0)
 		terminator_signal(&t);
-	caretaker_terminate(enforcer->caretaker, &t,
-			    caretaker_now() + s->terminate_delay);
+	caretaker_terminate(enforcer->caretaker, &t, caretaker_now() + delay);
 }
 
 void enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
@@ -54,33 +209,43 @@ void enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
 	caretaker_wake(enforcer->caretaker);
 }
 
-void enforcer_count(const struct enforcer *enforcer, struct decision decision)
+/* COUNTER_COUNT: it is not counted. */
+static enum counter counter_of(enum reason reason)
 {
-	enum counter id;
-
-	switch (decision.reason) {
+	switch (reason) {
 	case REASON_OLD:
-		id = COUNTER_OLD;
-		break;
+		return COUNTER_OLD;
 	case REASON_NOT_A_PEER:
 	case REASON_OWN_ADDRESS:
 	case REASON_ALLOW_LIST:
+	case REASON_ALLOWED_NEIGHBOUR:
 	case REASON_RELAY_CLIENT:
-		id = COUNTER_ALLOWED;
-		break;
+		return COUNTER_ALLOWED;
 	case REASON_NOT_LISTED:
-	case REASON_DNSBL_ERROR:
 	case REASON_OTHER_REPLY:
 	case REASON_PATTERN:
-		id = COUNTER_NOT_LISTED;
-		break;
+		return COUNTER_NOT_LISTED;
+	case REASON_DNSBL_ERROR:
+		return COUNTER_DNSBL_ERRORS;
 	case REASON_PATTERN_LIMIT:
-		id = COUNTER_PATTERN_LIMIT;
-		break;
+		return COUNTER_PATTERN_LIMIT;
+	case REASON_BELOW_THRESHOLD:
+		return COUNTER_BELOW_THRESHOLD;
+	case REASON_BUDGET:
+		return COUNTER_REFUSED_BUDGET;
 	default:
-		return;
+		return COUNTER_COUNT;
 	}
-	counters_add(enforcer->counters, id, 1);
+}
+
+void enforcer_count(const struct enforcer *enforcer, struct decision decision)
+{
+	enum counter id = counter_of(decision.reason);
+
+	if (id != COUNTER_COUNT)
+		counters_add(enforcer->counters, id, 1);
+	if (decision.reason == REASON_DNSBL_ERROR)
+		raise_notice(enforcer, NOTICE_DNSBL, 0);
 }
 
 void enforcer_note_look(const struct enforcer *enforcer, int err)
@@ -90,8 +255,7 @@ void enforcer_note_look(const struct enforcer *enforcer, int err)
 	case -ENOSYS:
 	case -EMFILE:
 	case -ENFILE:
-		if (notices_raise(enforcer->notices, NOTICE_LOOK, -err))
-			caretaker_wake(enforcer->caretaker);
+		raise_notice(enforcer, NOTICE_LOOK, -err);
 		break;
 	default:
 		break;

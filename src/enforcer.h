@@ -3,10 +3,13 @@
 #ifndef SMTPBLOCK_ENFORCER_H
 #define SMTPBLOCK_ENFORCER_H
 
+#include "allowfile.h"
 #include "blocks.h"
+#include "budget.h"
 #include "caretaker.h"
 #include "policy.h"
 #include "questions.h"
+#include "tally.h"
 
 /* What it works with; all of it belongs to the engine. Any thread may call the
  * functions below, none waits. */
@@ -16,15 +19,37 @@ struct enforcer {
 	struct notices *notices;
 	struct blocks *blocks;
 	struct questions *questions;
+	struct allowfile *allow_file;
+	struct tally *tally;		/* NULL: every trigger blocks */
+	struct budget *budget;
 	struct caretaker *caretaker;
 };
 
-/* Block the line's address. With dryRun it is only counted and reported. */
-void enforcer_block(const struct enforcer *enforcer,
-		    const struct courierlog_line *line);
+/* Is the address on the host's or the admin's own list of those that are never
+ * blocked, allowFile included? */
+bool enforcer_spares(const struct enforcer *enforcer, const struct addr *addr,
+		     enum reason *ret_reason);
+
+/* A trigger that nothing speaks against: count it for the threshold, see that
+ * its prefix holds nobody who is spared and that maxBlocks is not used up, then
+ * block. With dryRun it is only counted and reported. Returns the decision;
+ * what is not a block is counted. */
+struct decision enforcer_block(const struct enforcer *enforcer,
+			       const struct courierlog_line *line);
+
+/* The same for the line of a child, which is taken over: with trigger="connect"
+ * its client is told first; then, if the address is blocked, or would be were it
+ * not for maxBlocks, the child is ended. Without a port in the line all children
+ * of the address are. */
+struct decision enforcer_punish(const struct enforcer *enforcer,
+				const struct child_rules *rules,
+				const struct courierlog_line *line,
+				const struct child_facts *facts,
+				struct child *child);
 
 /* End a proven child, which is taken over: after terminate.delay, or at once
- * when that is 0. With terminate="off" or dryRun it is let go. */
+ * when that is 0 or it was turned away at its start. With terminate="off" or
+ * dryRun it is let go. */
 void enforcer_end(const struct enforcer *enforcer,
 		  const struct child_rules *rules, struct child *child);
 
@@ -33,7 +58,7 @@ void enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
 		  const struct evidence_query *query,
 		  const struct courierlog_line *line);
 
-/* Count a decision that is not to block. */
+/* Count a decision that is not to block, and raise what the admin can mend. */
 void enforcer_count(const struct enforcer *enforcer, struct decision decision);
 
 /* Count that the proof is missing, and raise what the admin can mend. err is

@@ -114,6 +114,17 @@ int evidence_find(struct evidence *evidence, const struct evidence_query *query,
 	return settles(r) ? r : -EAGAIN;
 }
 
+int evidence_confirm(struct evidence *evidence,
+		     const struct evidence_query *query,
+		     const struct child *child,
+		     const struct child_facts *facts,
+		     struct child_scratch *scratch)
+{
+	if (query->attested)
+		return 0;
+	return child_check_submit(&evidence->rules, child, facts->block, scratch);
+}
+
 int evidence_refresh(struct evidence *evidence, bool thorough)
 {
 	int r;

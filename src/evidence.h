@@ -38,6 +38,15 @@ int evidence_find(struct evidence *evidence, const struct evidence_query *query,
 		  struct child_scratch *scratch, struct child *ret_child,
 		  struct child_facts *ret_facts);
 
+/* What a line without the kernel's word for its sender wants besides: is the
+ * child's BLOCK what its submit goes by too? See child_check_submit(); 0 at once
+ * for an attested sender. scratch is not the one of facts. */
+int evidence_confirm(struct evidence *evidence,
+		     const struct evidence_query *query,
+		     const struct child *child,
+		     const struct child_facts *facts,
+		     struct child_scratch *scratch);
+
 /* Bring the index up to date for evidence_search(). thorough: read every child
  * anew and look for new listeners too. Returns 0; -EACCES; -errno. For the
  * caretaker only. */

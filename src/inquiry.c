@@ -34,6 +34,7 @@ struct inquiry {
 	inquiry_log_fn *log;
 	void *log_ctx;
 	struct child_scratch scratch;
+	struct child_scratch submit;
 	struct question pending[QUESTIONS_MAX];	/* not found by the index */
 	size_t pending_count;
 	int64_t thorough_at;	/* not before */
@@ -63,39 +64,76 @@ void inquiry_free(struct inquiry *inquiry)
 	free(inquiry);
 }
 
-/* One child that serves the peer. Returns 1 if it was acted on, 0 if policy
- * spoke against it, -errno if it is not the one after all. */
-static int act_on(struct inquiry *q, struct evidence *ev,
-		  const struct question *question, pid_t pid, bool block)
+/* A child that only has to end: its address is blocked already. */
+static void end_child(struct inquiry *q, struct evidence *ev,
+		      const struct child_facts *facts, struct child *child)
+{
+	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
+
+	if (facts->relay_client) {
+		enforcer_count(q->enforcer, relays);
+		child_done(child);
+		return;
+	}
+	enforcer_end(q->enforcer, evidence_rules(ev), child);
+}
+
+/* A child that was asked about. Returns true if its address was blocked. */
+static bool judge_child(struct inquiry *q, struct evidence *ev,
+			const struct question *question,
+			const struct child_facts *facts, struct child *child)
 {
 	struct courierlog_line line;
+	struct decision d;
+
+	int r = 0;
+
+	question_line(question, &line);
+	d = policy_judge_child(q->enforcer->settings, &line, facts);
+	if (d.verdict == VERDICT_BLOCK &&
+	    policy_wants_confirmation(q->enforcer->settings))
+		r = evidence_confirm(ev, &question->query, child, facts,
+				     &q->submit);
+	if (r < 0) {
+		enforcer_refuse(q->enforcer, r);
+		child_done(child);
+		return false;
+	}
+	if (d.verdict == VERDICT_BLOCK) {
+		d = enforcer_punish(q->enforcer, evidence_rules(ev), &line,
+				    facts, child);
+		return d.verdict == VERDICT_BLOCK;
+	}
+	enforcer_count(q->enforcer, d);
+	child_done(child);
+	return false;
+}
+
+/* One that may serve the peer. Returns 0 or -errno if it is not the one after
+ * all. *blocked becomes true once the address was blocked. */
+static int act_on(struct inquiry *q, struct evidence *ev,
+		  const struct question *question, pid_t pid, bool *blocked)
+{
 	struct child child = CHILD_NONE;
 	struct child_facts facts;
-	struct decision d;
 	int r;
 
 	r = evidence_prove(ev, pid, &question->query.addr, question->query.port,
 			   &q->scratch, &child, &facts);
 	if (r < 0)
 		return r;
-	question_line(question, &line);
-	d = policy_judge_child(q->enforcer->settings, &line, &facts);
-	if (question->kind == QUESTION_PROVE && d.verdict != VERDICT_BLOCK) {
-		child_done(&child);
-		enforcer_count(q->enforcer, d);
-		return 0;
-	}
-	if (block)
-		enforcer_block(q->enforcer, &line);
-	enforcer_end(q->enforcer, evidence_rules(ev), &child);
-	return 1;
+	if (*blocked)
+		end_child(q, ev, &facts, &child);
+	else
+		*blocked = judge_child(q, ev, question, &facts, &child);
+	return 0;
 }
 
 /* Look the peer up. Returns true if the question is answered. */
 static bool answer(struct inquiry *q, struct evidence *ev,
 		   const struct question *question)
 {
-	bool block = question->kind == QUESTION_PROVE, found = false;
+	bool all = question->kind == QUESTION_END, blocked = all, found = false;
 	pid_t pids[CANDIDATES_MAX];
 	size_t n, i;
 	int r;
@@ -103,12 +141,13 @@ static bool answer(struct inquiry *q, struct evidence *ev,
 	n = evidence_candidates(ev, &question->query.addr, question->query.port,
 				pids, CANDIDATES_MAX);
 	for (i = 0; i < n && i < CANDIDATES_MAX; i++) {
-		r = act_on(q, ev, question, pids[i], block);
-		if (r < 0)
-			enforcer_note_look(q->enforcer, r);
-		if (r > 0)
-			block = false;
-		found = found || r >= 0;
+		r = act_on(q, ev, question, pids[i], &blocked);
+		enforcer_note_look(q->enforcer, r);
+		found = found || r == 0;
+		/* Without a port the others are asked for on their own, by
+		 * enforcer_punish(). */
+		if (blocked && !all && question->query.port == 0)
+			break;
 	}
 	return found;
 }

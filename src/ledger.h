@@ -38,6 +38,7 @@ int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
  * change. */
 const struct ledger_entry *ledger_newest(const struct ledger *ledger);
 
+/* How many addresses it holds, and how many of them wait. */
 size_t ledger_count(const struct ledger *ledger);
 size_t ledger_waiting(const struct ledger *ledger);
 

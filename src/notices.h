@@ -15,6 +15,11 @@ enum notice {
 	NOTICE_OVERFLOW6,	/* the IPv6 list is too small */
 	NOTICE_LOOK,		/* courier's processes cannot be looked at; errno */
 	NOTICE_SIGNAL,		/* nor signalled; errno */
+	NOTICE_REPLY,		/* nor their clients told; errno */
+	NOTICE_DROP,		/* -drop wants verify="sender" */
+	NOTICE_DNSBL,		/* a DNSBL answers what is no listing */
+	NOTICE_BUDGET,		/* maxBlocks is used up */
+	NOTICE_BUDGET_OPEN,	/* and is not any more */
 	NOTICE_USER,		/* courierUser does not exist */
 	NOTICE_BUSY,		/* more lines than can be looked into */
 	NOTICE_HOSTADDRS,	/* own addresses cannot be read */

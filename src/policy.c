@@ -12,29 +12,62 @@ static struct decision decide(enum verdict verdict, enum reason reason)
 	return d;
 }
 
-/* Both triggers go by the reject form. */
-static struct decision judge_reply_code(const struct courierlog_line *line,
-					int severity)
+/* syslog(3)'s severities, as far as courier uses them. */
+#define WARNING 4
+#define INFO 6
+
+/* Which lines a trigger is about. */
+struct shape {
+	enum trigger trigger;
+	enum courierlog_kind kind;
+	int severity;
+	uint16_t low, high;	/* reply codes; 0: the line has none */
+};
+
+static const struct shape shapes[] = {
+	{ TRIGGER_DNSBL, COURIERLOG_REJECT, COURIERLOG_SEVERITY_ERR, 500, 599 },
+	{ TRIGGER_DNSBL, COURIERLOG_DROPPED, WARNING, 0, 0 },
+	{ TRIGGER_REJECT, COURIERLOG_REJECT, COURIERLOG_SEVERITY_ERR, 500, 599 },
+	{ TRIGGER_CONNECT, COURIERLOG_STARTED, INFO, 0, 0 },
+	{ TRIGGER_AUTH, COURIERLOG_ERROR, INFO, 535, 535 },
+	{ TRIGGER_RELAY, COURIERLOG_REJECT, COURIERLOG_SEVERITY_ERR, 513, 513 },
+	{ TRIGGER_PROTOCOL, COURIERLOG_ERROR, INFO, 502, 502 },
+};
+
+static const struct shape *find_shape(const struct settings *settings,
+				      enum courierlog_kind kind)
 {
-	if (line->kind != COURIERLOG_REJECT)
+	size_t i;
+
+	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		if ((int)shapes[i].trigger == settings->trigger &&
+		    shapes[i].kind == kind)
+			return &shapes[i];
+	return NULL;
+}
+
+static struct decision judge_shape(const struct settings *settings,
+				   const struct courierlog_line *line,
+				   int severity)
+{
+	const struct shape *s = find_shape(settings, line->kind);
+
+	if (!s)
 		return decide(VERDICT_IGNORE, REASON_NO_TRIGGER);
-	if (severity != COURIERLOG_SEVERITY_ANY &&
-	    severity != COURIERLOG_SEVERITY_ERR)
+	if (severity != COURIERLOG_SEVERITY_ANY && severity != s->severity)
 		return decide(VERDICT_IGNORE, REASON_SEVERITY);
 	if (line->code >= 400 && line->code < 500)
 		return decide(VERDICT_IGNORE, REASON_TEMPORARY);
-	if (line->code < 500 || line->code > 599)
+	if (line->code < s->low || line->code > s->high)
 		return decide(VERDICT_IGNORE, REASON_NO_TRIGGER);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
-static struct decision judge_address(const struct settings *settings,
-				     const struct addr *addr, bool own)
+struct decision policy_judge_address(const struct settings *settings,
+				     const struct addr *addr)
 {
 	if (!addr_is_peer(addr))
 		return decide(VERDICT_ALLOWED, REASON_NOT_A_PEER);
-	if (own)
-		return decide(VERDICT_ALLOWED, REASON_OWN_ADDRESS);
 	if (addrlist_contains(settings->allow, addr))
 		return decide(VERDICT_ALLOWED, REASON_ALLOW_LIST);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
@@ -42,15 +75,15 @@ static struct decision judge_address(const struct settings *settings,
 
 struct decision policy_judge_line(const struct settings *settings,
 				  const struct courierlog_line *line,
-				  int severity, int64_t age, bool own)
+				  int severity, int64_t age)
 {
-	struct decision d = judge_reply_code(line, severity);
+	struct decision d = judge_shape(settings, line, severity);
 
 	if (d.verdict != VERDICT_BLOCK)
 		return d;
 	if (age > (int64_t)settings->ban_time)
 		return decide(VERDICT_IGNORE, REASON_OLD);
-	return judge_address(settings, &line->addr, own);
+	return policy_judge_address(settings, &line->addr);
 }
 
 /* The large lists answer 127.255.255.0/24 to those they do not serve, and a
@@ -66,16 +99,40 @@ static bool is_listing(const char *block_ip)
 	       !(a.bytes[1] == 255 && a.bytes[2] == 255);
 }
 
-static struct decision judge_listing(const struct courierlog_line *line,
-				     const struct child_facts *facts)
+/* Is the peer listed, as courier sees it and as we do? */
+static struct decision judge_listing(const struct child_facts *facts)
 {
 	if (!facts->block)
 		return decide(VERDICT_IGNORE, REASON_NOT_LISTED);
 	if (facts->block_ip && !is_listing(facts->block_ip))
 		return decide(VERDICT_IGNORE, REASON_DNSBL_ERROR);
-	if (!courierlog_reply_is(line->reply, line->reply_len, facts->block))
-		return decide(VERDICT_IGNORE, REASON_OTHER_REPLY);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+}
+
+/* A message that begins with a code of its own is given as it is. */
+static bool is_temporary(const char *block)
+{
+	return block[0] == '4' && strspn(block, "0123456789") == 3;
+}
+
+static struct decision judge_connect(const struct child_facts *facts)
+{
+	struct decision d = judge_listing(facts);
+
+	if (d.verdict == VERDICT_BLOCK && is_temporary(facts->block))
+		return decide(VERDICT_IGNORE, REASON_TEMPORARY);
+	return d;
+}
+
+static struct decision judge_dnsbl(const struct courierlog_line *line,
+				   const struct child_facts *facts)
+{
+	struct decision d = judge_listing(facts);
+
+	if (d.verdict == VERDICT_BLOCK && line->kind == COURIERLOG_REJECT &&
+	    !courierlog_reply_is(line->reply, line->reply_len, facts->block))
+		return decide(VERDICT_IGNORE, REASON_OTHER_REPLY);
+	return d;
 }
 
 struct decision policy_judge_child(const struct settings *settings,
@@ -84,9 +141,16 @@ struct decision policy_judge_child(const struct settings *settings,
 {
 	if (facts->relay_client)
 		return decide(VERDICT_ALLOWED, REASON_RELAY_CLIENT);
+	if (settings->trigger == TRIGGER_CONNECT)
+		return judge_connect(facts);
 	if (settings->trigger == TRIGGER_DNSBL)
-		return judge_listing(line, facts);
+		return judge_dnsbl(line, facts);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+}
+
+bool policy_wants_confirmation(const struct settings *settings)
+{
+	return settings->trigger == TRIGGER_DNSBL;
 }
 
 struct decision policy_judge_reply(const struct settings *settings,
@@ -95,7 +159,9 @@ struct decision policy_judge_reply(const struct settings *settings,
 {
 	int r;
 
-	if (settings->trigger != TRIGGER_DNSBL)
+	/* A connection that was dropped because of BLOCK says so itself. */
+	if (settings->trigger != TRIGGER_DNSBL ||
+	    line->kind == COURIERLOG_DROPPED)
 		return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 	r = pattern_match(settings->reply_pattern, scratch, line->reply,
 			  line->reply_len);
@@ -111,18 +177,21 @@ const char *policy_reason_text(enum reason reason)
 	static const char *const texts[REASON_COUNT] = {
 		[REASON_TRIGGERED] = "trigger",
 		[REASON_NO_TRIGGER] = "not a line that the trigger is about",
-		[REASON_SEVERITY] = "not logged with severity err",
+		[REASON_SEVERITY] = "not logged with the severity of such a line",
 		[REASON_TEMPORARY] = "a temporary reject",
 		[REASON_OLD] = "older than banTime",
 		[REASON_NOT_A_PEER] = "an address nobody can connect from",
 		[REASON_OWN_ADDRESS] = "an address of this host",
 		[REASON_ALLOW_LIST] = "on the allow list",
+		[REASON_ALLOWED_NEIGHBOUR] = "in a prefix with an allowed address",
 		[REASON_RELAY_CLIENT] = "a relay client",
 		[REASON_NOT_LISTED] = "not listed by a DNSBL",
 		[REASON_DNSBL_ERROR] = "the DNSBL's answer is no listing",
 		[REASON_OTHER_REPLY] = "rejected for another reason than the DNSBL",
 		[REASON_PATTERN] = "the reply does not match replyPattern",
 		[REASON_PATTERN_LIMIT] = "replyPattern took too many steps",
+		[REASON_BELOW_THRESHOLD] = "below the threshold",
+		[REASON_BUDGET] = "more than maxBlocks in this interval",
 	};
 
 	return texts[reason];

@@ -71,11 +71,13 @@ int questions_put(struct questions *questions, enum question_kind kind,
 		q = &bag->all[bag->count++];
 		q->kind = kind;
 		q->query = *query;
+		q->line_kind = line->kind;
 		q->code = line->code;
 		q->reply_len = line->reply_len < sizeof(q->reply) ?
 				       line->reply_len :
 				       sizeof(q->reply);
-		memcpy(q->reply, line->reply, q->reply_len);
+		if (q->reply_len > 0)
+			memcpy(q->reply, line->reply, q->reply_len);
 	}
 	pthread_mutex_unlock(&questions->lock);
 	return r;
@@ -100,7 +102,7 @@ void question_line(const struct question *question,
 		   struct courierlog_line *ret_line)
 {
 	*ret_line = (struct courierlog_line){
-		.kind = COURIERLOG_REJECT,
+		.kind = question->line_kind,
 		.addr = question->query.addr,
 		.port = question->query.port,
 		.code = question->code,

@@ -22,6 +22,7 @@ enum question_kind {
 struct question {
 	enum question_kind kind;
 	struct evidence_query query;
+	enum courierlog_kind line_kind;
 	uint16_t code;
 	char reply[QUESTION_REPLY_SIZE];	/* not terminated */
 	size_t reply_len;

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "allowfile.h"
+
 static const struct settings_word backend_words[] = {
 	{ "recent", BACKEND_RECENT },
 	{ "null", BACKEND_NULL },
@@ -19,6 +21,16 @@ static const struct settings_word backend_words[] = {
 static const struct settings_word trigger_words[] = {
 	{ "dnsbl", TRIGGER_DNSBL },
 	{ "reject", TRIGGER_REJECT },
+	{ "connect", TRIGGER_CONNECT },
+	{ "auth", TRIGGER_AUTH },
+	{ "relay", TRIGGER_RELAY },
+	{ "protocol", TRIGGER_PROTOCOL },
+	{ NULL, 0 },
+};
+
+static const struct settings_word input_words[] = {
+	{ "courier", INPUT_COURIER },
+	{ "address", INPUT_ADDRESS },
 	{ NULL, 0 },
 };
 
@@ -46,8 +58,16 @@ static const struct settings_row rows[] = {
 	{ "trigger", SETTINGS_WORD, "dnsbl", FIELD(trigger),
 	  .words = trigger_words },
 	{ "replyPattern", SETTINGS_PATTERN, "^511 ", FIELD(reply_pattern) },
+	{ "threshold", SETTINGS_UINT, "1", FIELD(threshold), .min = 1,
+	  .max = 1000 },
+	{ "window", SETTINGS_UINT, "600", FIELD(window), .min = 1, .max = 86400,
+	  .unit = "s" },
 	{ "banTime", SETTINGS_UINT, "600", FIELD(ban_time), .min = 1,
 	  .max = 31536000, .unit = "s" },
+	{ "ipv4Prefix", SETTINGS_UINT, "32", FIELD(ipv4_prefix), .min = 8,
+	  .max = 32 },
+	{ "ipv6Prefix", SETTINGS_UINT, "128", FIELD(ipv6_prefix), .min = 16,
+	  .max = 128 },
 	{ "terminate", SETTINGS_BOOL, "on", FIELD(terminate) },
 	{ "terminate.delay", SETTINGS_UINT, "200", FIELD(terminate_delay),
 	  .max = 5000, .unit = "ms" },
@@ -55,11 +75,20 @@ static const struct settings_row rows[] = {
 	  .words = signal_words },
 	{ "terminate.killAfter", SETTINGS_UINT, "2000",
 	  FIELD(terminate_kill_after), .max = 60000, .unit = "ms" },
+	{ "connect.reply", SETTINGS_BOOL, "on", FIELD(connect_reply) },
 	{ "verify", SETTINGS_WORD, "child", FIELD(verify),
 	  .words = verify_words },
 	{ "courierUser", SETTINGS_USER, "courier", FIELD(courier_user) },
 	{ "allow", SETTINGS_CIDRS, NULL, FIELD(allow) },
+	{ "allowFile", SETTINGS_PATH, NULL, FIELD(allow_file) },
+	{ "maxBlocks", SETTINGS_UINT, "10000", FIELD(max_blocks), .min = 1,
+	  .max = 100000000 },
+	{ "maxBlocks.interval", SETTINGS_UINT, "60", FIELD(max_blocks_interval),
+	  .min = 1, .max = 86400, .unit = "s" },
 	{ "dryRun", SETTINGS_BOOL, "off", FIELD(dry_run) },
+	{ "input", SETTINGS_WORD, "courier", FIELD(input),
+	  .words = input_words },
+	{ "template", SETTINGS_TEMPLATE, NULL, FIELD(template_name) },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -234,6 +263,27 @@ static int set_cidrs(const struct assignment *a)
 	return r < 0 ? r : addrlist_add(*field, &cidr);
 }
 
+static int set_path(const struct assignment *a)
+{
+	size_t len = strlen(a->value);
+
+	if (a->value[0] != '/' || len >= SETTINGS_PATH_SIZE)
+		return refuse(a, "write an absolute path of up to 255 characters");
+	memcpy(a->field, a->value, len + 1);
+	return 0;
+}
+
+static int set_template(const struct assignment *a)
+{
+	size_t len = strlen(a->value);
+
+	if (len == 0 || len >= SETTINGS_TEMPLATE_SIZE)
+		return refuse(a, "write the name of a template, 1 to 127 "
+				 "characters");
+	memcpy(a->field, a->value, len + 1);
+	return 0;
+}
+
 static int assign(const struct assignment *a)
 {
 	switch (a->row->type) {
@@ -251,6 +301,10 @@ static int assign(const struct assignment *a)
 		return set_pattern(a);
 	case SETTINGS_CIDRS:
 		return set_cidrs(a);
+	case SETTINGS_PATH:
+		return set_path(a);
+	case SETTINGS_TEMPLATE:
+		return set_template(a);
 	}
 	return -ENOENT;
 }
@@ -313,21 +367,111 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 	return r;
 }
 
-int settings_check(struct settings *settings, char *errbuf, size_t errbuf_size)
+static int check_user(const struct settings *settings, char *errbuf,
+		      size_t errbuf_size)
 {
 	uid_t uid;
 
+	if (!settings->courier_user_set ||
+	    settings_courier_uid(settings, &uid) != -ENOENT)
+		return 0;
+	snprintf(errbuf, errbuf_size,
+		 "parameter courierUser: there is no user \"%.80s\": write "
+		 "the user that courier's processes run as",
+		 settings->courier_user);
+	return -EINVAL;
+}
+
+static int check_together(const struct settings *settings, char *errbuf,
+			  size_t errbuf_size)
+{
+	const char *wrong = NULL;
+
+	if (settings->input == INPUT_ADDRESS && settings->verify != VERIFY_NONE)
+		wrong = "input=\"address\" has no process to ask: write "
+			"verify=\"none\" beside it, and let only those you trust "
+			"send to this action";
+	else if (settings->input == INPUT_COURIER && settings->template_name[0])
+		wrong = "template goes with input=\"address\": courier's lines are "
+			"taken as they are";
+	else if (settings->trigger == TRIGGER_CONNECT &&
+		 settings->verify != VERIFY_CHILD)
+		wrong = "trigger=\"connect\" goes by what the child knows: write "
+			"verify=\"child\"";
+	if (!wrong)
+		return 0;
+	snprintf(errbuf, errbuf_size, "%s", wrong);
+	return -EINVAL;
+}
+
+/* Only a trial: the engine reads the file for itself. */
+static int check_allow_file(const struct settings *settings, char *errbuf,
+			    size_t errbuf_size)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file;
+	int r;
+
+	r = allowfile_new(settings->allow_file, &file, wrong);
+	if (r == 0)
+		allowfile_free(file);
+	else if (r != -ENOMEM)
+		snprintf(errbuf, errbuf_size, "parameter allowFile: %s", wrong);
+	return r == 0 || r == -ENOMEM ? r : -EINVAL;
+}
+
+int settings_check(struct settings *settings, char *errbuf, size_t errbuf_size)
+{
+	int r;
+
 	if (settings->allow)
 		addrlist_seal(settings->allow);
-	if (settings->courier_user_set &&
-	    settings_courier_uid(settings, &uid) == -ENOENT) {
-		snprintf(errbuf, errbuf_size,
-			 "parameter courierUser: there is no user \"%.80s\": write "
-			 "the user that courier's processes run as",
-			 settings->courier_user);
-		return -EINVAL;
-	}
-	return 0;
+	r = check_user(settings, errbuf, errbuf_size);
+	if (r == 0)
+		r = check_together(settings, errbuf, errbuf_size);
+	return r < 0 ? r : check_allow_file(settings, errbuf, errbuf_size);
+}
+
+const char *settings_warning(const struct settings *settings, unsigned int which)
+{
+	bool counted = settings->trigger == TRIGGER_AUTH ||
+		       settings->trigger == TRIGGER_RELAY ||
+		       settings->trigger == TRIGGER_PROTOCOL;
+	const struct {
+		bool holds;
+		const char *text;
+	} all[] = {
+		{ settings->verify == VERIFY_NONE &&
+			  settings->input == INPUT_COURIER,
+		  "verify=\"none\" believes every line: whoever can write into "
+		  "the log, any local user among them, chooses who is blocked" },
+		{ settings->verify == VERIFY_SENDER,
+		  "verify=\"sender\" believes $!pid and $!uid: no parser that "
+		  "takes them from the message, such as mmjsonparse, may run "
+		  "before this action" },
+		{ settings->trigger == TRIGGER_REJECT &&
+			  settings->verify == VERIFY_CHILD,
+		  "trigger=\"reject\" needs the sender's credentials (imuxsock "
+		  "with SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\"): "
+		  "without them any local user can have a connected client "
+		  "blocked" },
+		{ counted && settings->threshold == 1,
+		  "one mistake of a user blocks his address: with this trigger "
+		  "write a threshold above 1" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].holds && which-- == 0)
+			return all[i].text;
+	return NULL;
+}
+
+unsigned int settings_prefix(const struct settings *settings,
+			     const struct addr *addr)
+{
+	return addr->family == ADDR_IPV4 ? settings->ipv4_prefix :
+					   settings->ipv6_prefix;
 }
 
 const char *settings_word(const char *name, int value)

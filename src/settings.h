@@ -14,6 +14,10 @@
 enum trigger {
 	TRIGGER_DNSBL,		/* the reject is the child's own BLOCK */
 	TRIGGER_REJECT,		/* any 5xx reject */
+	TRIGGER_CONNECT,	/* a child with a BLOCK has started */
+	TRIGGER_AUTH,		/* a login failed: 535 */
+	TRIGGER_RELAY,		/* an attempt to relay: 513 */
+	TRIGGER_PROTOCOL,	/* no SMTP command: 502 */
 };
 
 /* The proof that is wanted before an address is blocked. */
@@ -33,22 +37,41 @@ enum backend_kind {
 /* LOGIN_NAME_MAX of limits.h, NUL included. */
 #define SETTINGS_USER_SIZE 256
 
+/* What the action's messages are. */
+enum input {
+	INPUT_COURIER,		/* courier's log lines */
+	INPUT_ADDRESS,		/* ADDR [PORT], from whoever decided already */
+};
+
+#define SETTINGS_PATH_SIZE 256
+#define SETTINGS_TEMPLATE_SIZE 128
+
 struct settings {
 	int backend;			/* enum backend_kind */
 	char list[SETTINGS_LIST_SIZE];
 	char list6[SETTINGS_LIST_SIZE];
 	int trigger;			/* enum trigger */
 	struct pattern *reply_pattern;	/* owned */
+	unsigned int threshold;		/* triggers.. */
+	unsigned int window;		/* ..in this many s */
 	unsigned int ban_time;		/* s */
+	unsigned int ipv4_prefix;	/* bits of an address that are blocked */
+	unsigned int ipv6_prefix;
 	bool terminate;
 	unsigned int terminate_delay;	/* ms */
 	int terminate_signal;		/* SIGTERM .. */
 	unsigned int terminate_kill_after; /* ms, 0: never */
+	bool connect_reply;
 	int verify;			/* enum verify */
 	char courier_user[SETTINGS_USER_SIZE];
 	bool courier_user_set;
 	struct addrlist *allow;		/* owned */
+	char allow_file[SETTINGS_PATH_SIZE]; /* "": none */
+	unsigned int max_blocks;	/* new blocks.. */
+	unsigned int max_blocks_interval; /* ..in this many s */
 	bool dry_run;
+	int input;			/* enum input */
+	char template_name[SETTINGS_TEMPLATE_SIZE]; /* "": built in */
 };
 
 /* How a value is written in the configuration. */
@@ -60,6 +83,8 @@ enum settings_type {
 	SETTINGS_USER,		/* a user name */
 	SETTINGS_PATTERN,	/* a PCRE2 expression */
 	SETTINGS_CIDRS,		/* prefixes; may be given several times */
+	SETTINGS_PATH,		/* an absolute path */
+	SETTINGS_TEMPLATE,	/* the name of one of rsyslog's templates */
 };
 
 struct settings_word {
@@ -97,6 +122,15 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 /* What only the whole can tell, once all parameters are set: returns 0, or
  * -EINVAL with the reason in errbuf. Seals the allow list. */
 int settings_check(struct settings *settings, char *errbuf, size_t errbuf_size);
+
+/* What is allowed and can hardly be meant, or gives up protection: one sentence
+ * after the other, which = 0, 1, ... Returns NULL after the last. */
+const char *settings_warning(const struct settings *settings,
+			     unsigned int which);
+
+/* How many bits of this address are blocked: ipv4Prefix or ipv6Prefix. */
+unsigned int settings_prefix(const struct settings *settings,
+			     const struct addr *addr);
 
 /* The word for a value of a WORD parameter, as in "backend=recent"; NULL when
  * there is none. */

@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "advice.h"
+#include "drift.h"
 #include "enforcer.h"
 #include "inquiry.h"
 
@@ -19,6 +20,8 @@ struct smtpblock {
 	struct counters counters;
 	struct notices notices;
 	struct enforcer enforcer;
+	struct budget budget;
+	struct drift drift;
 	struct inquiry *inquiry;
 	smtpblock_log_fn *log;
 	void *log_ctx;
@@ -31,6 +34,7 @@ struct smtpblock {
 
 struct smtpblock_worker {
 	struct child_scratch child;
+	struct child_scratch submit;
 	struct pattern_scratch *pattern;
 };
 
@@ -43,6 +47,9 @@ int smtpblock_new(struct settings *settings, struct smtpblock **ret_engine)
 	atomic_init(&e->references, 1);
 	e->settings = *settings;
 	memset(settings, 0, sizeof(*settings));
+	budget_init(&e->budget, e->settings.max_blocks,
+		    e->settings.max_blocks_interval);
+	drift_init(&e->drift);
 	*ret_engine = e;
 	return 0;
 }
@@ -58,6 +65,10 @@ void smtpblock_unref(struct smtpblock *engine)
 	if (!engine || atomic_fetch_sub(&engine->references, 1) != 1)
 		return;
 	inquiry_free(engine->inquiry);
+	drift_done(&engine->drift);
+	budget_done(&engine->budget);
+	tally_free(engine->enforcer.tally);
+	allowfile_free(engine->enforcer.allow_file);
 	questions_free(engine->enforcer.questions);
 	blocks_free(engine->enforcer.blocks);
 	settings_done(&engine->settings);
@@ -140,20 +151,81 @@ static void look_around(struct smtpblock *e)
 		blocks_check(e->enforcer.blocks);
 }
 
+static void reload_allow_file(struct smtpblock *e)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE], text[ALLOWFILE_ERROR_SIZE + 80];
+
+	if (allowfile_reload(e->enforcer.allow_file, wrong) == 0)
+		return;
+	snprintf(text, sizeof(text), "allowFile: %s; the list stays as it was",
+		 *wrong ? wrong : "no memory");
+	say(e, LOG_ERR, text);
+}
+
+static void after_hup(struct smtpblock *e)
+{
+	notices_reset(&e->notices);
+	reload_allow_file(e);
+	look_around(e);
+	say_counters(e);
+}
+
+/* Returns when maxBlocks lets in again, if it does not now. */
+static int64_t run_budget(struct smtpblock *e, int64_t now)
+{
+	int64_t due;
+
+	if (budget_opens(&e->budget, now, &due)) {
+		notices_clear(&e->notices, NOTICE_BUDGET);
+		notices_raise(&e->notices, NOTICE_BUDGET_OPEN, 0);
+	}
+	return due;
+}
+
+static void say_drift(struct smtpblock *e)
+{
+	char sample[DRIFT_SAMPLE_SIZE], text[DRIFT_SAMPLE_SIZE + 200];
+	unsigned long lines;
+
+	if (!drift_take(&e->drift, &lines, sample))
+		return;
+	snprintf(text, sizeof(text),
+		 "%lu lines of courieresmtpd have an unknown form and were left "
+		 "alone, such as \"%s\": if courier was updated, omsmtpblock has "
+		 "to be too",
+		 lines, sample);
+	say(e, LOG_WARNING, text);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static int64_t run(void *data, int64_t now)
 {
 	struct smtpblock *e = data;
-	int64_t asked, blocks;
+	int64_t due;
 
-	if (atomic_exchange(&e->hup, false)) {
-		notices_reset(&e->notices);
-		look_around(e);
-		say_counters(e);
-	}
-	asked = inquiry_run(e->inquiry, atomic_load(&e->evidence), now);
-	blocks = blocks_run(e->enforcer.blocks, now);
+	if (atomic_exchange(&e->hup, false))
+		after_hup(e);
+	due = inquiry_run(e->inquiry, atomic_load(&e->evidence), now);
+	due = earlier(due, blocks_run(e->enforcer.blocks, now));
+	due = earlier(due, run_budget(e, now));
+	say_drift(e);
 	say_notices(e);
-	return asked < blocks ? asked : blocks;
+	return due;
+}
+
+static int open_allow_file(struct smtpblock *e)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE];
+	int r;
+
+	r = allowfile_new(e->settings.allow_file, &e->enforcer.allow_file, wrong);
+	if (r < 0 && *wrong)
+		say(e, LOG_ERR, wrong);
+	return r;
 }
 
 static int open_parts(struct smtpblock *e,
@@ -165,12 +237,18 @@ static int open_parts(struct smtpblock *e,
 	f->settings = &e->settings;
 	f->counters = &e->counters;
 	f->notices = &e->notices;
+	f->budget = &e->budget;
 	f->caretaker = environment->caretaker;
 	r = blocks_new(&e->settings, environment->net_root,
 		       environment->module_root, &e->counters, &e->notices,
 		       &f->blocks);
 	if (r == 0)
 		r = questions_new(&f->questions);
+	if (r == 0)
+		r = open_allow_file(e);
+	if (r == 0 && e->settings.threshold > 1)
+		r = tally_new(e->settings.threshold, e->settings.window,
+			      &f->tally);
 	if (r == 0)
 		r = inquiry_new(f, inquiry_says, e, &e->inquiry);
 	return r;
@@ -227,17 +305,21 @@ void smtpblock_worker_free(struct smtpblock_worker *worker)
 	free(worker);
 }
 
-/* Why the line's address is not to be blocked, as far as the line tells. */
-static struct decision judge_line(struct smtpblock *e,
-				  const struct courierlog_line *line,
-				  const struct smtpblock_message *msg)
+static struct smtpblock_outcome outcome(struct decision d)
 {
-	struct hostaddrs *own = caretaker_hostaddrs(e->enforcer.caretaker);
-	bool is_own = line->kind == COURIERLOG_REJECT &&
-		      hostaddrs_contain(own, &line->addr);
+	return (struct smtpblock_outcome){ d.verdict, d.reason, false };
+}
 
-	return policy_judge_line(&e->settings, line, msg->severity, msg->age,
-				 is_own);
+/* Those that the settings do not know: the host's own addresses, allowFile. */
+static struct decision judge_spared(struct smtpblock *e, struct decision d,
+				    const struct addr *addr)
+{
+	enum reason reason;
+
+	if (d.verdict == VERDICT_BLOCK &&
+	    enforcer_spares(&e->enforcer, addr, &reason))
+		return (struct decision){ VERDICT_ALLOWED, reason };
+	return d;
 }
 
 static void make_query(const struct smtpblock_message *msg,
@@ -252,21 +334,6 @@ static void make_query(const struct smtpblock_message *msg,
 	};
 }
 
-/* A child was proven. Without a port in the line all children of the address
- * are to end, and only a search finds them all. */
-static void end_child(struct smtpblock *e, struct evidence *ev,
-		      const struct evidence_query *query,
-		      const struct courierlog_line *line, struct child *child)
-{
-	if (line->port != 0) {
-		enforcer_end(&e->enforcer, evidence_rules(ev), child);
-		return;
-	}
-	child_done(child);
-	if (e->settings.terminate && !e->settings.dry_run)
-		enforcer_ask(&e->enforcer, QUESTION_END, query, line);
-}
-
 /* Does the path end in this program's name? */
 static bool is_program(const char *path, size_t len, const char *name)
 {
@@ -279,7 +346,8 @@ static bool is_program(const char *path, size_t len, const char *name)
 /* verify="sender": the process has ended, but what the kernel told about it when
  * it logged shows that it was courier's. */
 static bool sender_was_couriers(const struct smtpblock *e,
-				const struct smtpblock_message *msg)
+				const struct smtpblock_message *msg,
+				const char *program)
 {
 	uid_t uid;
 
@@ -288,9 +356,7 @@ static bool sender_was_couriers(const struct smtpblock *e,
 	uid = atomic_load(&e->courier_uid);
 	if (msg->uid != 0 && msg->uid != uid)
 		return false;
-	return msg->exe_len == 0 ||
-	       is_program(msg->exe, msg->exe_len, "courieresmtpd") ||
-	       is_program(msg->exe, msg->exe_len, "couriertcpd");
+	return msg->exe_len == 0 || is_program(msg->exe, msg->exe_len, program);
 }
 
 /* No child is left to ask: the reply has to tell. */
@@ -301,10 +367,26 @@ static struct decision block_by_reply(struct smtpblock *e,
 	struct decision d = policy_judge_reply(&e->settings, line, w->pattern);
 
 	if (d.verdict == VERDICT_BLOCK)
-		enforcer_block(&e->enforcer, line);
-	else
-		enforcer_count(&e->enforcer, d);
+		return enforcer_block(&e->enforcer, line);
+	enforcer_count(&e->enforcer, d);
 	return d;
+}
+
+/* -drop: couriertcpd's forked child said so before its exec and ended, so that
+ * only what the kernel told about it can be proof. */
+static struct smtpblock_outcome
+handle_dropped(struct smtpblock *e, struct smtpblock_worker *w,
+	       const struct smtpblock_message *msg,
+	       const struct courierlog_line *line)
+{
+	bool attested = e->settings.verify == VERIFY_SENDER && msg->attested_pid;
+
+	if (attested && sender_was_couriers(e, msg, "couriertcpd"))
+		return outcome(block_by_reply(e, w, line));
+	enforcer_refuse(&e->enforcer, attested ? -EPERM : -ESRCH);
+	if (!attested && notices_raise(&e->notices, NOTICE_DROP, 0))
+		caretaker_wake(e->enforcer.caretaker);
+	return (struct smtpblock_outcome){ .verdict = VERDICT_REFUSED };
 }
 
 /* The proof failed with err, an answer of evidence_find(). */
@@ -314,22 +396,16 @@ without_child(struct smtpblock *e, struct smtpblock_worker *w,
 	      const struct courierlog_line *line,
 	      const struct evidence_query *query, int err)
 {
-	struct smtpblock_outcome out = { .verdict = VERDICT_REFUSED };
-	struct decision d;
-
 	if (err == -EAGAIN) {
-		out.verdict = VERDICT_BLOCK;
-		out.deferred = true;
 		enforcer_ask(&e->enforcer, QUESTION_PROVE, query, line);
-	} else if (err == -ESRCH && e->settings.verify == VERIFY_SENDER &&
-		   sender_was_couriers(e, msg)) {
-		d = block_by_reply(e, w, line);
-		out.verdict = d.verdict;
-		out.reason = d.reason;
-	} else {
-		enforcer_refuse(&e->enforcer, err);
+		return (struct smtpblock_outcome){ .verdict = VERDICT_BLOCK,
+						   .deferred = true };
 	}
-	return out;
+	if (err == -ESRCH && e->settings.verify == VERIFY_SENDER &&
+	    sender_was_couriers(e, msg, "courieresmtpd"))
+		return outcome(block_by_reply(e, w, line));
+	enforcer_refuse(&e->enforcer, err);
+	return (struct smtpblock_outcome){ .verdict = VERDICT_REFUSED };
 }
 
 /* verify="child" and "sender". */
@@ -345,74 +421,126 @@ handle_proven(struct smtpblock *e, struct smtpblock_worker *w,
 	struct decision d;
 	int r = -ENOENT;
 
+	if (line->kind == COURIERLOG_DROPPED)
+		return handle_dropped(e, w, msg, line);
 	make_query(msg, line, &query);
 	if (ev)
 		r = evidence_find(ev, &query, &w->child, &child, &facts);
 	if (r < 0)
 		return without_child(e, w, msg, line, &query, r);
 	d = policy_judge_child(&e->settings, line, &facts);
-	if (d.verdict == VERDICT_BLOCK) {
-		enforcer_block(&e->enforcer, line);
-		end_child(e, ev, &query, line, &child);
-	} else {
-		enforcer_count(&e->enforcer, d);
+	if (d.verdict == VERDICT_BLOCK &&
+	    policy_wants_confirmation(&e->settings))
+		r = evidence_confirm(ev, &query, &child, &facts, &w->submit);
+	if (r < 0) {
 		child_done(&child);
+		enforcer_refuse(&e->enforcer, r);
+		return (struct smtpblock_outcome){ .verdict = VERDICT_REFUSED };
 	}
-	return (struct smtpblock_outcome){ d.verdict, d.reason, false };
+	if (d.verdict == VERDICT_BLOCK)
+		return outcome(enforcer_punish(&e->enforcer, evidence_rules(ev),
+					       line, &facts, &child));
+	enforcer_count(&e->enforcer, d);
+	child_done(&child);
+	return outcome(d);
 }
 
-/* verify="none": the line is enough to block; to end a child takes proof here
- * too. */
+/* verify="none": the line was enough to block; to end a child takes proof here
+ * too, and a search. */
+static void end_unproven(struct smtpblock *e, const struct smtpblock_message *msg,
+			 const struct courierlog_line *line, struct decision d)
+{
+	struct evidence_query query;
+
+	if (d.verdict != VERDICT_BLOCK || !e->settings.terminate ||
+	    e->settings.dry_run || !atomic_load(&e->evidence))
+		return;
+	make_query(msg, line, &query);
+	enforcer_ask(&e->enforcer, QUESTION_END, &query, line);
+}
+
 static struct smtpblock_outcome
 handle_unproven(struct smtpblock *e, struct smtpblock_worker *w,
 		const struct smtpblock_message *msg,
 		const struct courierlog_line *line)
 {
-	struct evidence *ev = atomic_load(&e->evidence);
 	struct decision d = block_by_reply(e, w, line);
-	struct smtpblock_outcome out = { d.verdict, d.reason, false };
-	struct child child = CHILD_NONE;
-	struct evidence_query query;
-	struct child_facts facts;
-	int r;
 
-	if (d.verdict != VERDICT_BLOCK || !ev || !e->settings.terminate ||
-	    e->settings.dry_run)
-		return out;
-	make_query(msg, line, &query);
-	r = evidence_find(ev, &query, &w->child, &child, &facts);
-	if (r == 0)
-		end_child(e, ev, &query, line, &child);
-	else if (r == -EAGAIN)
-		enforcer_ask(&e->enforcer, QUESTION_END, &query, line);
-	else
-		enforcer_note_look(&e->enforcer, r);
-	return out;
+	end_unproven(e, msg, line, d);
+	return outcome(d);
+}
+
+static void note_unknown(struct smtpblock *e, const struct smtpblock_message *msg)
+{
+	static const char courier[] = "courieresmtpd";
+
+	if (msg->tag_len != strlen(courier) ||
+	    memcmp(msg->tag, courier, msg->tag_len) != 0)
+		return;
+	counters_add(&e->counters, COUNTER_UNKNOWN, 1);
+	if (drift_note(&e->drift, caretaker_now(), msg->text, msg->text_len))
+		caretaker_wake(e->enforcer.caretaker);
+}
+
+/* Count the line, and say why its address is not to be blocked, if it tells. */
+static struct decision judge_line(struct smtpblock *e,
+				  const struct courierlog_line *line,
+				  const struct smtpblock_message *msg)
+{
+	struct decision d;
+
+	if (line->kind == COURIERLOG_UNKNOWN)
+		note_unknown(e, msg);
+	if (line->kind == COURIERLOG_REJECT)
+		counters_add(&e->counters, COUNTER_REJECTS, 1);
+	d = policy_judge_line(&e->settings, line, msg->severity, msg->age);
+	return judge_spared(e, d, &line->addr);
 }
 
 struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 					  struct smtpblock_worker *worker,
 					  const struct smtpblock_message *msg)
 {
-	struct counters *c = &engine->counters;
-	struct courierlog_line line;
 	struct decision d = { VERDICT_IGNORE, REASON_NO_TRIGGER };
+	struct courierlog_line line;
 
-	counters_add(c, COUNTER_LINES, 1);
+	counters_add(&engine->counters, COUNTER_LINES, 1);
 	if (!engine->started)
-		return (struct smtpblock_outcome){ d.verdict, d.reason, false };
+		return outcome(d);
 	courierlog_scan(msg->text, msg->text_len, msg->severity, &line);
-	if (line.kind == COURIERLOG_UNKNOWN)
-		counters_add(c, COUNTER_UNKNOWN, 1);
-	if (line.kind == COURIERLOG_REJECT)
-		counters_add(c, COUNTER_REJECTS, 1);
 	d = judge_line(engine, &line, msg);
 	if (d.verdict != VERDICT_BLOCK) {
 		enforcer_count(&engine->enforcer, d);
-		return (struct smtpblock_outcome){ d.verdict, d.reason, false };
+		return outcome(d);
 	}
-	counters_add(c, COUNTER_TRIGGERS, 1);
+	counters_add(&engine->counters, COUNTER_TRIGGERS, 1);
 	if (engine->settings.verify == VERIFY_NONE)
 		return handle_unproven(engine, worker, msg, &line);
 	return handle_proven(engine, worker, msg, &line);
+}
+
+struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
+						  const char *text, size_t len)
+{
+	static const struct smtpblock_message nothing = { .severity = 0 };
+	struct decision d = { VERDICT_IGNORE, REASON_NO_TRIGGER };
+	struct courierlog_line line;
+
+	counters_add(&engine->counters, COUNTER_LINES, 1);
+	if (!engine->started)
+		return outcome(d);
+	courierlog_scan_address(text, len, &line);
+	if (line.kind == COURIERLOG_UNKNOWN) {
+		counters_add(&engine->counters, COUNTER_UNKNOWN, 1);
+		return outcome(d);
+	}
+	counters_add(&engine->counters, COUNTER_TRIGGERS, 1);
+	d = policy_judge_address(&engine->settings, &line.addr);
+	d = judge_spared(engine, d, &line.addr);
+	if (d.verdict == VERDICT_BLOCK)
+		d = enforcer_block(&engine->enforcer, &line);
+	else
+		enforcer_count(&engine->enforcer, d);
+	end_unproven(engine, &nothing, &line, d);
+	return outcome(d);
 }

@@ -34,6 +34,8 @@ struct smtpblock_environment {
 struct smtpblock_message {
 	int severity;		/* syslog's; COURIERLOG_SEVERITY_ANY: unknown */
 	int64_t age;		/* s since it was logged; 0: unknown */
+	const char *tag;	/* the program's name */
+	size_t tag_len;
 	const char *text;	/* behind the tag */
 	size_t text_len;
 	/* The sender as the kernel told whoever received the message. PID 0:
@@ -61,8 +63,11 @@ struct smtpblock_outcome {
  * -ENOMEM. The caller owns a reference. */
 int smtpblock_new(struct settings *settings, struct smtpblock **ret_engine);
 
+/* One more owner; returns engine. Any thread. */
 struct smtpblock *smtpblock_ref(struct smtpblock *engine);
-/* The last one frees it. NULL is allowed. Not while its caretaker runs. */
+
+/* One owner less; the last one frees it. NULL is allowed. Any thread; the last
+ * one not while the caretaker runs. */
 void smtpblock_unref(struct smtpblock *engine);
 
 /* Open the backend, find courier's user, tell what is missing. After the fork,
@@ -82,10 +87,17 @@ struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 					  struct smtpblock_worker *worker,
 					  const struct smtpblock_message *msg);
 
-/* HUP: open the lists anew, look courier's user up again, say again what is
+/* Handle one address: the text of an action with input="address", otherwise as
+ * above. */
+struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
+						  const char *text, size_t len);
+
+/* HUP: read allowFile and open the lists anew, look courier's user up again, say again what is
  * still wrong, and log the counters. Any thread; done by the caretaker. */
 void smtpblock_hup(struct smtpblock *engine);
 
+/* What it was made with, and what it has counted; valid as long as it is. Any
+ * thread. */
 const struct settings *smtpblock_settings(const struct smtpblock *engine);
 const struct counters *smtpblock_counters(const struct smtpblock *engine);
 
