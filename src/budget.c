@@ -16,9 +16,19 @@ void budget_done(struct budget *budget)
 	pthread_mutex_destroy(&budget->lock);
 }
 
+/* With the lock held: is the interval in which it closed over? */
+static void reopen(struct budget *b, int64_t now)
+{
+	if (!b->closed || now < b->ends)
+		return;
+	b->closed = false;
+	b->opened = true;
+}
+
 /* With the lock held. */
 static enum budget_answer take(struct budget *b, int64_t now)
 {
+	reopen(b, now);
 	if (now >= b->ends) {
 		b->ends = now + b->interval;
 		b->used = 0;
@@ -48,9 +58,9 @@ bool budget_opens(struct budget *budget, int64_t now, int64_t *ret_due)
 	bool opens;
 
 	pthread_mutex_lock(&budget->lock);
-	opens = budget->closed && now >= budget->ends;
-	if (opens)
-		budget->closed = false;
+	reopen(budget, now);
+	opens = budget->opened;
+	budget->opened = false;
 	*ret_due = budget->closed ? budget->ends : INT64_MAX;
 	pthread_mutex_unlock(&budget->lock);
 	return opens;

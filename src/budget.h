@@ -14,6 +14,7 @@ struct budget {
 	int64_t ends;		/* of the interval that is running */
 	unsigned int used;
 	bool closed;
+	bool opened;		/* and budget_opens() did not tell yet */
 };
 
 enum budget_answer {
