@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "grammar/rainerscript.h"
-#include "grammar/parserif.h"
+#include "rainerscript.h"
+#include "parserif.h"
 
 /* At least as many as there are rows in settings.c. */
 #define ROWS_MAX 64
