@@ -1,0 +1,151 @@
+#!/bin/bash
+# Builds and tests everything, and sums it up in one line.
+#
+#   sudo ./check.sh [PART...]
+#
+# Nothing is installed or changed on this host but the package debootstrap and
+# the lab, a private Debian tree in which all of it happens (tests/lab/root).
+# Without names all parts run, in this order:
+#
+#   bootstrap    ./bootstrap: packages, rsyslog's headers, apt left as it was
+#   gcc          the build with gcc without warnings, and make check
+#   clang        the same with clang
+#   sanitizers   the unit tests under address and undefined behaviour sanitizers
+#   configure    what configure refuses, and what it says
+#   install      make install and uninstall, DESTDIR and prefix
+#   distcheck    the source archive is complete and builds
+#   fresh        the way of README on a Debian that has nothing of it
+#   integration  rsyslogd, courier, a DNSBL and the kernel's list, for real
+#
+# The last line is "N passed, N failed, N skipped". The status is 0 only if
+# nothing failed and every part ran to its end.
+set -euo pipefail
+
+tree=$(cd "$(dirname "$0")" && pwd -P)
+all_parts=(bootstrap gcc clang sanitizers configure install distcheck fresh integration)
+passed=0 failed=0 skipped=0
+
+usage() {
+	sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"
+}
+
+die() {
+	printf 'check.sh: %s\n' "$*" >&2
+	exit 2
+}
+
+chosen_parts() {
+	local part
+	for part; do
+		case " ${all_parts[*]} " in
+		*" $part "*) ;;
+		*) die "there is no part \"$part\": ${all_parts[*]}" ;;
+		esac
+	done
+	parts=("${@:-${all_parts[@]}}")
+	[ $# -gt 0 ] || parts=("${all_parts[@]}")
+}
+
+# Everything below the lab's directory: output of the parts, a lock, and the
+# second, empty lab for the part fresh.
+prepare_lab() {
+	"$tree/tests/lab/root" ensure build test || die "the lab cannot be made: nothing was tested"
+	lab=$(dirname "$("$tree/tests/lab/root" path)")
+	results=$lab/check
+	mkdir -p "$results"
+	exec {lock}>"$results/lock"
+	flock --nonblock "$lock" || die "another check.sh is using the lab in $lab"
+	copy_sources
+	# A part by name in a new lab: what all parts need comes first.
+	if [ ! -x "$lab/root/build/src/configure" ] && [ "${parts[0]}" != bootstrap ]; then
+		parts=(bootstrap "${parts[@]}")
+	fi
+}
+
+in_lab() {
+	"$tree/tests/lab/enter" "${network[@]}" -- "$@"
+}
+
+# All parts work on one copy of the sources, whatever is edited meanwhile.
+copy_sources() {
+	local -a network=()
+	in_lab /src/tests/ci/copy-source /src /build/src
+}
+
+# The part fresh wants a Debian with nothing in it: a lab of its own, for once.
+in_fresh_lab() {
+	local status=0
+	export OMSMTPBLOCK_LAB=$lab/fresh
+	"$tree/tests/lab/root" remove
+	{ "$tree/tests/lab/root" ensure && copy_sources && in_lab "$1"; } || status=$?
+	"$tree/tests/lab/root" remove
+	return "$status"
+}
+
+run_part() {
+	local script=/build/src/tests/ci/$1
+	local -a network=()
+	case $1 in
+	bootstrap) network=(--with-network); in_lab "$script" ;;
+	fresh) network=(--with-network); (in_fresh_lab "$script") ;;
+	*) in_lab "$script" ;;
+	esac
+}
+
+# Counts the TAP of one part: "passed failed skipped". No plan, another number
+# of points than planned, none at all or "Bail out!" is one more failure.
+tally() {
+	awk '
+	/^(not )?ok([ \t]|$)/ {
+		ran++
+		if (tolower($0) ~ /#[ \t]*skip/) skipped++
+		else if ($1 == "ok") passed++
+		else failed++
+	}
+	/^1\.\.[0-9]+/ {
+		plans++
+		planned = substr($1, 4) + 0
+		if (planned == 0 && tolower($0) ~ /#[ \t]*skip/) { skipped++; whole = 1 }
+	}
+	/^Bail out!/ { failed++ }
+	END {
+		if (!whole && (plans != 1 || planned != ran || ran == 0)) failed++
+		print passed + 0, failed + 0, skipped + 0
+	}' "$1"
+}
+
+report_part() {
+	local part=$1 status=$2 seconds=$3 p f s
+	read -r p f s < <(tally "$results/$part.tap")
+	# A failure that no point tells of, such as that of a sanitizer at exit.
+	[ "$status" = 0 ] || [ "$f" != 0 ] || f=1
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	printf -- '---- %s: %d passed, %d failed, %d skipped, %d s\n' \
+		"$part" "$p" "$f" "$s" "$seconds"
+	grep -E '^1\.\.[0-9]+' "$results/$part.tap" >/dev/null ||
+		printf -- '---- %s: did not run to its end\n' "$part"
+}
+
+main() {
+	local part started status
+	chosen_parts "$@"
+	[ "$(id -u)" = 0 ] || die "needs root, for the lab's namespaces: sudo $0${*:+ $*}"
+	trap 'printf "check.sh: interrupted\n"; exit 130' INT TERM
+	prepare_lab
+	for part in "${parts[@]}"; do
+		printf -- '---- %s\n' "$part"
+		started=$SECONDS
+		status=0
+		run_part "$part" 2>&1 | tee "$results/$part.tap" || status=$?
+		report_part "$part" "$status" $((SECONDS - started))
+	done
+	printf 'all parts: %d s\n' "$SECONDS"
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	[ "$failed" = 0 ]
+}
+
+case ${1:-} in
+--help) usage; exit 0 ;;
+-*) die "unknown option $1 (see --help)" ;;
+esac
+main "$@"

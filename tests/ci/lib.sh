@@ -1,0 +1,153 @@
+# Shared by the parts of check.sh in tests/ci: where things are built in the
+# lab, and TAP.
+# shellcheck shell=bash
+#
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+
+# The lab's copy of the sources, and what is made from it.
+source=/build/src
+work=/build/check
+jobs=$(nproc)
+
+part=${0##*/}
+log=$work/$part.log
+points=0
+
+mkdir -p "$work"
+: >"$log"
+
+# The result of one point. Every part says at its end how many there were: one
+# that dies on the way has no plan, which counts as a failure.
+point() {
+	points=$((points + 1))
+	printf '%s %d - %s: %s\n' "$1" "$points" "$part" "$2"
+}
+
+plan() {
+	printf '1..%d\n' "$points"
+}
+
+comment() {
+	sed 's/^/#   /'
+}
+
+# What the last step said: what the compiler objected to, and the end.
+show_log() {
+	local step
+	step=$(awk '/^== / { text = "" } { text = text $0 "\n" } END { printf "%s", text }' "$log")
+	grep -E '(error|warning): ' <<<"$step" | head -n 15 | comment
+	tail -n 20 <<<"$step" | comment
+}
+
+# try NAME COMMAND...: the command succeeds. What it prints goes to the log.
+try() {
+	local name=$1
+	shift
+	printf '\n== %s: %s\n' "$name" "$*" >>"$log"
+	if "$@" >>"$log" 2>&1 </dev/null; then
+		point ok "$name"
+	else
+		point 'not ok' "$name"
+		show_log
+		return 1
+	fi
+}
+
+# refuses NAME PATTERN COMMAND...: the command fails, and says PATTERN, in which
+# a blank stands for the end of a line too.
+refuses() {
+	local name=$1 pattern=$2 output status=0
+	shift 2
+	output=$("$@" 2>&1 </dev/null) || status=$?
+	printf '\n== %s: %s\n%s\n' "$name" "$*" "$output" >>"$log"
+	if [ "$status" != 0 ] && grep -qE -- "$pattern" <<<"${output//$'\n'/ }"; then
+		point ok "$name"
+	else
+		point 'not ok' "$name"
+		printf 'want a failure and "%s", got status %s and:\n%s\n' \
+			"$pattern" "$status" "$output" | tail -n 20 | comment
+	fi
+}
+
+# same NAME WANT GOT
+same() {
+	if [ "$2" = "$3" ]; then
+		point ok "$1"
+	else
+		point 'not ok' "$1"
+		diff -u --label want --label got <(printf '%s\n' "$2") <(printf '%s\n' "$3") |
+			comment || true
+	fi
+}
+
+# check.sh has copied the sources; the part bootstrap has made the rest.
+need_configure() {
+	if [ ! -x "$source/configure" ] || [ ! -d "$source/rsyslog-headers" ]; then
+		echo "# $source is not bootstrapped: run the part bootstrap first"
+		exit 1
+	fi
+	if [ -n "$(find "$source"/{configure.ac,Makefile.am,m4} -newer "$source/configure")" ]; then
+		(cd "$source" && autoreconf -fi) >>"$log" 2>&1
+	fi
+}
+
+# configure_in DIR ARGUMENT...: out of tree
+configure_in() {
+	local dir=$1
+	shift
+	mkdir -p "$dir"
+	(cd "$dir" && "$source/configure" "$@")
+}
+
+make_in() {
+	local dir=$1
+	shift
+	make -C "$dir" -j "$jobs" "$@"
+}
+
+# A build whose warnings would be errors, made anew.
+build() {
+	local dir=$1
+	shift
+	rm -rf "$dir"
+	try "configure" configure_in "$dir" --enable-werror "$@" &&
+		try "make, warnings are errors" make_in "$dir"
+}
+
+# check DIR TARGET: the points of make's tests as points of ours
+check() {
+	local dir=$1 target=$2 kind name
+	printf '\n== make %s\n' "$target" >>"$log"
+	make_in "$dir" "$target" >>"$log" 2>&1 </dev/null || true
+	while read -r kind name; do
+		case $kind in
+		PASS) point ok "$name" ;;
+		SKIP) point ok "$name # SKIP" ;;
+		*) point 'not ok' "$name ($kind)" ;;
+		esac
+	done < <(test_results "$dir")
+	failed_tests "$dir" | comment || true
+	[ -n "$(test_results "$dir")" ] || { point 'not ok' "make $target ran"; show_log; }
+}
+
+# Each line "PASS: tests/unit/test_addr 1 - name" of the tests' logs, in which
+# automake's driver notes what it made of each point. That a test with failed
+# points ends with a status is no further failure.
+test_results() {
+	local trs
+	for trs in $(find "$1/tests" -name '*.trs' | sort); do
+		awk '
+		/^(PASS|FAIL|XPASS|XFAIL|SKIP): / { failed += /^FAIL/; print; next }
+		/^ERROR: .* exited with status/ && failed { next }
+		/^ERROR: /' "${trs%.trs}.log" | sed 's/: / /'
+	done
+}
+
+# What the failed tests said, without the points that are good.
+failed_tests() {
+	local trs failed='^:test-result: (FAIL|XPASS|ERROR)'
+	grep -rlE --include='*.trs' "$failed" "$1/tests" | sort | while read -r trs; do
+		printf '%s:\n' "${trs#"$1"/}"
+		grep -vE '^(ok|PASS:|1\.\.)' "${trs%.trs}.log" || true
+	done
+}
