@@ -61,11 +61,14 @@ int addrlist_add(struct addrlist *list, const struct cidr *cidr)
 	return 0;
 }
 
+/* By start; of two that start alike the larger comes first, which holds the
+ * other. */
 static int range_compare(const void *a, const void *b)
 {
 	const struct range *ra = a, *rb = b;
+	int r = addr_compare(&ra->first, &rb->first);
 
-	return addr_compare(&ra->first, &rb->first);
+	return r != 0 ? r : addr_compare(&rb->last, &ra->last);
 }
 
 void addrlist_seal(struct addrlist *list)
