@@ -3,10 +3,13 @@
 #include "allowfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct allowfile {
 	char *path;
@@ -18,16 +21,30 @@ struct allowfile {
 struct reading {
 	const char *path;
 	unsigned long line;
-	size_t bytes;
 	struct addrlist *list;
 	char *errbuf;
 };
 
-static int complain(const struct reading *r, int err, const char *text,
-		    size_t len, const char *why)
+/* What stands in the file may be anything: it is shown up to 60 characters, and
+ * what is not printable as '?'. */
+static int complain_line(const struct reading *r, const char *text, size_t len,
+			 const char *why)
 {
-	snprintf(r->errbuf, ALLOWFILE_ERROR_SIZE, "%s, line %lu: \"%.*s\": %s",
-		 r->path, r->line, len > 60 ? 60 : (int)len, text, why);
+	char shown[61];
+	size_t i;
+
+	for (i = 0; i < len && i < sizeof(shown) - 1; i++)
+		shown[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+	shown[i] = '\0';
+	snprintf(r->errbuf, ALLOWFILE_ERROR_SIZE, "%s, line %lu: \"%s\": %s",
+		 r->path, r->line, shown, why);
+	return -EINVAL;
+}
+
+/* The file as such. */
+static int complain(const struct reading *r, int err, const char *why)
+{
+	snprintf(r->errbuf, ALLOWFILE_ERROR_SIZE, "%s: %s", r->path, why);
 	return err;
 }
 
@@ -45,16 +62,19 @@ static int complain_cidr(const struct reading *r, int err, const char *text,
 	else
 		snprintf(why, sizeof(why), "write one address or prefix, such as "
 					   "192.0.2.0/24");
-	return complain(r, -EINVAL, text, len, why);
+	return complain_line(r, text, len, why);
+}
+
+static bool is_blank(char ch)
+{
+	return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n';
 }
 
 static size_t trim(const char **text, size_t len)
 {
-	static const char blanks[] = " \t\r\n";
-
-	while (len > 0 && strchr(blanks, (*text)[len - 1]))
+	while (len > 0 && is_blank((*text)[len - 1]))
 		len--;
-	while (len > 0 && strchr(blanks, **text)) {
+	while (len > 0 && is_blank(**text)) {
 		(*text)++;
 		len--;
 	}
@@ -68,9 +88,6 @@ static int read_line(struct reading *r, const char *text, size_t len)
 	int err;
 
 	r->line++;
-	r->bytes += len;
-	if (r->bytes > ALLOWFILE_BYTES_MAX)
-		return complain(r, -EFBIG, "", 0, "the file is too large");
 	len = trim(&text, hash ? (size_t)(hash - text) : len);
 	if (len == 0)
 		return 0;
@@ -91,24 +108,40 @@ static int read_lines(struct reading *r, FILE *file)
 		err = read_line(r, text, (size_t)n);
 	free(text);
 	if (err == 0 && ferror(file))
-		err = complain(r, -EIO, "", 0, "cannot be read on");
+		err = complain(r, -EIO, "cannot be read on");
 	return err;
+}
+
+/* A pipe would keep us waiting, a device never end. */
+static int check_file(const struct reading *r, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return complain(r, -errno, strerrordesc_np(errno));
+	if (!S_ISREG(st.st_mode))
+		return complain(r, -EINVAL, "is no regular file");
+	if (st.st_size > ALLOWFILE_BYTES_MAX)
+		return complain(r, -EFBIG, "is too large");
+	return 0;
 }
 
 static int read_file(const char *path, struct addrlist *list, char *errbuf)
 {
 	struct reading r = { .path = path, .list = list, .errbuf = errbuf };
 	FILE *file;
-	int err;
+	int fd, err;
 
 	if (*path == '\0')
 		return 0;
-	file = fopen(path, "re");
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return complain(&r, -errno, strerrordesc_np(errno));
+	err = check_file(&r, fd);
+	file = err < 0 ? NULL : fdopen(fd, "r");
 	if (!file) {
-		err = -errno;
-		snprintf(errbuf, ALLOWFILE_ERROR_SIZE, "%s: %s", path,
-			 strerrordesc_np(-err));
-		return err;
+		close(fd);
+		return err < 0 ? err : -ENOMEM;
 	}
 	err = read_lines(&r, file);
 	fclose(file);

@@ -12,8 +12,8 @@ struct allowfile;
 /* Longest message, NUL included. */
 #define ALLOWFILE_ERROR_SIZE 512
 
-/* Lines and bytes that are read at most: a list of addresses is not larger. */
-#define ALLOWFILE_BYTES_MAX (64UL << 20)
+/* The largest file that is read: no list of addresses is larger. */
+#define ALLOWFILE_BYTES_MAX (64L << 20)
 
 /* Read path, which is copied; "" is no file: an empty list. Returns 0 and the
  * caller owns *ret_file; -EINVAL or -errno with a message in errbuf that names
