@@ -14,6 +14,8 @@
 	X(UNKNOWN, "unknown", "lines that begin like courier's errors and go " \
 			      "on in no known way")                            \
 	X(TRIGGERS, "triggers", "lines that the trigger asks to act on")       \
+	X(TEMPORARY, "temporary", "rejects and listings that are temporary, "  \
+				  "4xx")                                       \
 	X(OLD, "old", "triggers older than banTime, not acted on")             \
 	X(ALLOWED, "allowed", "triggers from own addresses, the allow list "   \
 			      "or a relay client")                             \

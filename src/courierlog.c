@@ -267,13 +267,21 @@ static unsigned char next_logged(const char **text)
 	return ch < ' ' ? '.' : ch;
 }
 
+/* A NUL is no character, of the reply either: the text has ended. */
+static bool same_char(const char **text, char logged)
+{
+	unsigned char ch = next_logged(text);
+
+	return ch != 0 && ch == (unsigned char)logged;
+}
+
 /* Do text and reply agree up to reply's end, and does text end there too? */
 static bool same_as_logged(const char *reply, size_t len, const char *text)
 {
 	size_t i;
 
 	for (i = 0; i < len; i++)
-		if (next_logged(&text) != (unsigned char)reply[i])
+		if (!same_char(&text, reply[i]))
 			return false;
 	/* The scan took trailing blanks off the line. */
 	while (*text == ' ' || *text == '\n' || *text == '\r')
@@ -292,7 +300,7 @@ static bool same_when_cut(const char *reply, size_t len, const char *prefix,
 	if (memcmp(reply, prefix, skip) != 0)
 		return false;
 	for (i = skip; i < FIELD_MAX; i++)
-		if (next_logged(&text) != (unsigned char)reply[i])
+		if (!same_char(&text, reply[i]))
 			return false;
 	return next_logged(&text) != 0;
 }

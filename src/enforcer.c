@@ -213,6 +213,8 @@ void enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
 static enum counter counter_of(enum reason reason)
 {
 	switch (reason) {
+	case REASON_TEMPORARY:
+		return COUNTER_TEMPORARY;
 	case REASON_OLD:
 		return COUNTER_OLD;
 	case REASON_NOT_A_PEER:
