@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""rsyslogd -N1 refuses a wrong value: file, line, what was written, what is allowed.
+
+And it accepts what is right: defaults, both bounds, every word.
+"""
+
+from lib import tap
+from lib.rsyslog import Rsyslog, action
+from lib.scenario import workdir
+
+# (parameters, what the message must hold besides the written value)
+WRONG = (
+    ({"backend": "iptables"}, ("recent", "null")),
+    ({"backend": ""}, ("recent", "null")),
+    ({"list": "no/slash"}, ("letters",)),
+    ({"list": ""}, ("letters",)),
+    ({"list6": "../../etc/passwd"}, ("letters",)),
+    ({"list6": "x" * 200}, ("199",)),
+    ({"trigger": "spam"}, ("dnsbl", "reject")),
+    ({"replyPattern": "^(511"}, ("PCRE2",)),
+    ({"replyPattern": "[z-a]"}, ("PCRE2",)),
+    ({"terminate": "maybe"}, ("on", "off")),
+    ({"terminate_delay": "5001"}, ("0", "5000", "ms")),
+    ({"terminate_delay": "-1"}, ("0", "5000")),
+    ({"terminate_delay": "200ms"}, ("0", "5000")),
+    ({"terminate_delay": ""}, ("0", "5000")),
+    ({"terminate_delay": "4294967296"}, ("0", "5000")),
+    ({"terminate_signal": "9"}, ("TERM", "HUP", "KILL")),
+    ({"terminate_signal": "SIGTERM"}, ("TERM", "HUP", "KILL")),
+    ({"terminate_killAfter": "60001"}, ("0", "60000", "ms")),
+    ({"verify": "yes"}, ("child", "sender", "none")),
+    ({"courierUser": "no-such-user"}, ("user",)),
+    ({"courierUser": ""}, ("user",)),
+    ({"allow": "10.0.0.1/8"}, ("10.0.0.0/8",)),
+    ({"allow": "10.0.0.0/33"}, ("32",)),
+    ({"allow": "2001:db8::/129"}, ("128",)),
+    ({"allow": "example.com"}, ("192.0.2.0/24",)),
+    ({"allow": ["192.0.2.0/24", "300.0.0.1"]}, ("192.0.2.0/24",)),
+    ({"dryRun": "2"}, ("on", "off")),
+)
+
+RIGHT = (
+    {},
+    {"backend": "recent"}, {"backend": "null"}, {"backend": "NULL"},
+    {"list": "x" * 199, "list6": "_a.b-9"},
+    {"trigger": "dnsbl"}, {"trigger": "reject"},
+    {"replyPattern": r"^5\d\d (?i)listed"},
+    {"terminate": "off"}, {"terminate": "on"},
+    {"terminate_delay": "0"}, {"terminate_delay": "5000"},
+    {"terminate_signal": "TERM"}, {"terminate_signal": "HUP"}, {"terminate_signal": "KILL"},
+    {"terminate_killAfter": "0"}, {"terminate_killAfter": "60000"},
+    {"verify": "child"}, {"verify": "sender"}, {"verify": "none"},
+    {"courierUser": "courier"}, {"courierUser": "root"},
+    {"allow": "192.0.2.1"}, {"allow": ["192.0.2.0/24", "2001:db8::/32", "::1"]},
+    {"dryRun": "on"}, {"dryRun": "off"},
+)
+
+
+def written(parameters):
+    """The offending value as it should be shown: the last one, cut where it is long."""
+    value = list(parameters.values())[-1]
+    return (value[-1] if isinstance(value, list) else value)[:60]
+
+
+def refused(points, daemon, parameters, allowed):
+    daemon.rules = f"# a comment line\n{action(**parameters)}"
+    status, output = daemon.validate()
+    line = daemon.config.read_text().splitlines().index(action(**parameters).strip()) + 1
+    label = " ".join(f'{name.replace("_", ".")}="{str(value)[:40]}"'
+                     for name, value in parameters.items())
+    wanted = (str(daemon.config), f"line {line}", f'"{written(parameters)}', *allowed)
+    missing = [text for text in wanted if text not in output]
+    points.ok(status == 1 and not missing, f"{label} is refused in full words",
+              f"status {status}, missing in the message: {missing}", output)
+
+
+def unknown_parameter(points, daemon):
+    daemon.rules = action(terminateDelay="200")
+    status, output = daemon.validate()
+    points.ok(status == 1 and "terminateDelay" in output, "an unknown parameter is refused", output)
+
+
+def accepted(points, daemon, parameters):
+    daemon.rules = action(**parameters)
+    status, output = daemon.validate()
+    label = " ".join(f'{name.replace("_", ".")}="{str(value)[:40]}"'
+                     for name, value in parameters.items()) or "no parameter"
+    points.ok(status == 0 and "omsmtpblock" not in output.replace(str(daemon.config), ""),
+              f"{label} is accepted without a word", f"status {status}", output)
+
+
+def scenario(points):
+    daemon = Rsyslog(workdir())
+    for parameters, allowed in WRONG:
+        refused(points, daemon, parameters, allowed)
+    unknown_parameter(points, daemon)
+    for parameters in RIGHT:
+        accepted(points, daemon, parameters)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)

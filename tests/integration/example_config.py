@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""rsyslog.d/omsmtpblock.conf, the example to copy: with -N1 and for real.
+
+As it stands it blocks a listed client; every default that it shows as a
+comment is one, and is accepted when the comment sign is taken off.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from lib import rsyslog, tap
+from lib.rsyslog import Rsyslog
+from lib.scenario import block, listed, mail_host, workdir
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "rsyslog.d" / "omsmtpblock.conf"
+
+
+def installed_example(directory, text):
+    """The example as a main configuration: the module by its path, files beside it."""
+    text = re.sub(r'module\(load="omsmtpblock"\)', f'module(load="{rsyslog.module_path()}")', text)
+    path = directory / "example.conf"
+    path.write_text(text)
+    return path
+
+
+def uncommented(text):
+    """All "# name="value"" lines inside the action become parameters."""
+    return re.sub(r'^(\s*)#\s*([A-Za-z][\w.]*=(?:"[^"]*"|\[[^\]]*\])\s*(?:#.*)?)$', r"\1\2", text,
+                  flags=re.M)
+
+
+def validates(points, directory, text, label):
+    status, output = rsyslog.validate(installed_example(directory, text))
+    points.ok(status == 0, f"{label}: -N1 accepts it", output)
+
+
+class ExampleRsyslog(Rsyslog):
+    """rsyslogd with the example and the two files that the tests read."""
+
+    def write_config(self):
+        self.workdir.mkdir(exist_ok=True)
+        files = (f'template(name="line" type="string" string="{rsyslog.LINE}")\n'
+                 f'mail.* action(type="omfile" file="{self.mail_log}" template="line")\n'
+                 f'syslog.* action(type="omfile" file="{self.own_log}" template="line")\n')
+        example = installed_example(self.workdir, EXAMPLE.read_text())
+        self.config.write_text(f'global(workDirectory="{self.workdir}")\n'
+                               f'include(file="{example}")\n{files}')
+        if 'load="imuxsock"' not in re.sub(r"^\s*#.*$", "", EXAMPLE.read_text(), flags=re.M):
+            self.config.write_text('module(load="imuxsock")\n' + self.config.read_text())
+        return self.config
+
+
+def for_real(points, host):
+    host.rsyslog.stop()
+    shutil.rmtree(host.rsyslog.workdir)
+    with ExampleRsyslog(workdir()) as host.rsyslog:
+        for family in (4, 6):
+            block(points, host, listed(1, family), f"the example, IPv{family}")
+        points.equal(host.rsyslog.said("error during|omsmtpblock:.*not"), [],
+                     "the example: nothing to complain about")
+
+
+def scenario(points):
+    text = EXAMPLE.read_text()
+    directory = workdir() / "check"
+    directory.mkdir()
+    validates(points, directory, text, "as it stands")
+    shown = uncommented(text)
+    points.ok(shown != text, "it shows defaults as comments")
+    validates(points, directory, shown, "with every comment sign taken off")
+    with mail_host("") as host:
+        for_real(points, host)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)

@@ -1,0 +1,103 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""The rules that look at the kernel's recent lists, and what they drop."""
+
+import errno
+import re
+import select
+import socket
+from pathlib import Path
+
+from lib.netns import run
+from lib.wait import wait_for
+
+
+class RecentList:
+    """One family's list and the rule that keeps it alive and drops by it."""
+
+    CHAIN = "SPAMMER"
+
+    def __init__(self, family, name=None, ports=(25,), seconds=600):
+        self.family = family
+        self.name = name or {4: "spammer", 6: "spammer6"}[family]
+        self.ports = ports
+        self.seconds = seconds
+        self._program = {4: "iptables", 6: "ip6tables"}[family]
+        self.path = Path("/proc/net/xt_recent") / self.name
+
+    def _iptables(self, *words):
+        return run(self._program, "-w", *words)
+
+    def __enter__(self):
+        self.install()
+        return self
+
+    def __exit__(self, *_):
+        if self.path.exists():
+            self.remove()
+
+    def install(self):
+        """The rules as an admin types them. The list is there afterwards."""
+        self._iptables("-N", self.CHAIN)
+        self._iptables("-A", self.CHAIN, "-m", "recent", "--name", self.name, "--update",
+                       "--seconds", self.seconds, "-j", "DROP")
+        for port in self.ports:
+            self._iptables("-A", "INPUT", "-p", "tcp", "--dport", port, "-j", self.CHAIN)
+
+    def remove(self):
+        """As at the start of a firewall reload: the list vanishes with its rule."""
+        for port in self.ports:
+            self._iptables("-D", "INPUT", "-p", "tcp", "--dport", port, "-j", self.CHAIN)
+        self._iptables("-F", self.CHAIN)
+        self._iptables("-X", self.CHAIN)
+        wait_for(lambda: not self.path.exists(), 2, f"the end of {self.path}")
+
+    def addresses(self):
+        """What the list holds now; empty when there is no list."""
+        try:
+            lines = self.path.read_text().splitlines()
+        except OSError as problem:
+            if problem.errno in (errno.ENOENT, errno.EIO):
+                return set()
+            raise
+        return {_plain(re.match(r"src=(\S+)", line).group(1)) for line in lines}
+
+    def add(self, address):
+        self.path.write_text(f"+{address}\n")
+
+    def flush(self):
+        self.path.write_text("/\n")
+
+    def dropped_packets(self):
+        """The drop rule's own counter."""
+        return int(self._iptables("-nvxL", self.CHAIN).splitlines()[2].split()[0])
+
+
+def _plain(address):
+    """The kernel writes IPv6 addresses in full; tests write them short."""
+    if ":" not in address:
+        return address
+    return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address))
+
+
+def connects(network, source, port=25, deadline=5):
+    """A connection attempt from `source` gets through."""
+    with network.socket(source) as client:
+        client.setblocking(False)
+        client.connect_ex((network.mx_for(source), port))
+        _, writable, _ = select.select([], [client], [], deadline)
+        return bool(writable) and client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+
+
+def drops(recent, network, source, port=25, deadline=2):
+    """The packet is dropped: the rule counts the attempt, and no answer comes."""
+    before = recent.dropped_packets()
+    with network.socket(source) as client:
+        client.setblocking(False)
+        client.connect_ex((network.mx_for(source), port))
+        wait_for(lambda: recent.dropped_packets() > before or _answered(client), deadline,
+                 f"a drop or an answer for {source}")
+        return not _answered(client)
+
+
+def _answered(client):
+    return bool(select.select([], [client], [], 0)[1])

@@ -1,0 +1,106 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""Processes as /proc shows them to the scenario's own PID namespace."""
+
+import dataclasses
+import os
+import signal
+from pathlib import Path
+
+from lib.wait import Timeout, wait_for
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """One process at one moment; `environment` is empty where it can't be read."""
+
+    pid: int
+    parent: int
+    name: str
+    state: str
+    environment: dict
+
+    @property
+    def address(self):
+        """The client a courier process serves, without ::ffff:, or None."""
+        address = self.environment.get("TCPREMOTEIP")
+        return address.removeprefix("::ffff:") if address else None
+
+    @property
+    def port(self):
+        port = self.environment.get("TCPREMOTEPORT")
+        return int(port) if port else None
+
+    @property
+    def local_port(self):
+        port = self.environment.get("TCPLOCALPORT")
+        return int(port) if port else None
+
+
+def _environment(pid):
+    try:
+        text = Path(f"/proc/{pid}/environ").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return {}
+    return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
+
+
+def look(pid):
+    """The process, or None when it is gone. A zombie's name is its comm."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    comm, rest = stat[stat.index("(") + 1:].rsplit(")", 1)
+    state, parent = rest.split()[:2]
+    try:
+        comm = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        pass
+    return Process(pid, int(parent), comm, state, _environment(pid))
+
+
+def every():
+    """All processes of the scenario."""
+    found = (look(int(entry)) for entry in os.listdir("/proc") if entry.isdigit())
+    return [process for process in found if process]
+
+
+def named(*names):
+    return [process for process in every() if process.name in names]
+
+
+def zombies():
+    return [process for process in every() if process.state == "Z"]
+
+
+def alive(pid):
+    process = look(pid)
+    return process is not None and process.state not in "ZX"
+
+
+def gone(pid):
+    """Gone for good: not even a zombie is left."""
+    return look(pid) is None
+
+
+def end(pids, deadline=5):
+    """TERM, and KILL for what is still there after the deadline."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+        try:
+            wait_for(lambda: not any(alive(pid) for pid in pids), deadline, f"end of {pids}")
+            return
+        except Timeout:
+            pass
+
+
+def memory_kb(pid):
+    """Resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise ValueError(f"process {pid} has no memory")

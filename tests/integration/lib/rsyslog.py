@@ -1,0 +1,175 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""The distribution's rsyslogd, with a configuration of the scenario's own."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from lib import processes
+from lib.wait import wait_for
+
+CREDENTIALS = 'SysSock.UsePIDFromSystem="on" SysSock.Annotate="on" SysSock.ParseTrusted="on"'
+
+# How both log files have their lines: "err courieresmtpd[42]: error,relay=...".
+LINE = "%syslogseverity-text% %syslogtag%%msg%\\n"
+
+
+def module_path():
+    """The module under test, as check.sh or the caller says it."""
+    directory = os.environ.get("OMSMTPBLOCK_MODULE_DIR", "")
+    return Path(directory) / "omsmtpblock.so"
+
+
+def action(selector="mail.err", **parameters):
+    """The action under test. Parameters are written with _ for the dot."""
+    words = "".join(f' {name.replace("_", ".")}={_value(value)}'
+                    for name, value in parameters.items())
+    return f'{selector} action(type="omsmtpblock" name="block"{words})\n'
+
+
+def _value(value):
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class Rsyslog:
+    """One rsyslogd on /dev/log. Use as a context manager, or start() and stop().
+
+    `rules` are appended to the configuration; the module is loaded when they
+    use it. The mail log is in `mail_log`, rsyslogd's own messages are in
+    `own_log`.
+    """
+
+    def __init__(self, workdir, rules="", *, imuxsock=CREDENTIALS, settings="", name="rsyslog",
+                 environment=None):
+        self.workdir = Path(workdir) / name
+        self.rules = rules
+        self.imuxsock = imuxsock
+        self.settings = settings
+        self.environment = environment
+        self.config = self.workdir / "rsyslog.conf"
+        self.mail_log = self.workdir / "mail.log"
+        self.own_log = self.workdir / "own.log"
+        self.pid = None
+        self._pidfile = self.workdir / "pid"
+        self._process = None
+
+    def write_config(self):
+        """The configuration; what it says before `rules` is the tests' own."""
+        self.workdir.mkdir(exist_ok=True)
+        load = f'module(load="{module_path()}")\n' if "omsmtpblock" in self.rules else ""
+        self.config.write_text(
+            f'global(workDirectory="{self.workdir}")\n'
+            f'module(load="imuxsock" SysSock.Name="/dev/log" SysSock.RateLimit.Interval="0"'
+            f' {self.imuxsock})\n'
+            f'{self.settings}'
+            f'{load}'
+            f'template(name="line" type="string" string="{LINE}")\n'
+            f'mail.* action(type="omfile" file="{self.mail_log}" template="line")\n'
+            f'syslog.* action(type="omfile" file="{self.own_log}" template="line")\n'
+            f'{self.rules}')
+        return self.config
+
+    def validate(self):
+        """rsyslogd -N1: its exit status and what it said."""
+        self.write_config()
+        return validate(self.config)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        if self.pid and processes.alive(self.pid):
+            self.stop()
+
+    def start(self, *, forking=False, prefix=()):
+        """Starts it and waits until it takes messages.
+
+        `prefix` is a command that starts rsyslogd with other rights.
+        """
+        self.write_config()
+        self._pidfile.unlink(missing_ok=True)
+        Path("/dev/log").unlink(missing_ok=True)
+        command = [*prefix, "rsyslogd", *([] if forking else ["-n"]), "-f", self.config,
+                   "-i", self._pidfile]
+        with open(self.workdir / "stderr", "ab") as errors:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors,
+                                             stderr=errors, env=self.environment)
+        wait_for(self._takes_messages, 10, "rsyslogd to take messages")
+        self.pid = int(self._pidfile.read_text())
+        if forking:
+            self._process.wait(10)
+        return self
+
+    def _takes_messages(self):
+        if not self._pidfile.exists() or not self._pidfile.read_text().strip():
+            return False
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            return probe.connect_ex("/dev/log") == 0
+
+    def hup(self):
+        os.kill(self.pid, signal.SIGHUP)
+
+    def stop(self, deadline=30):
+        """Ends it as an init system would; returns how long it took, in seconds."""
+        began = time.monotonic()
+        os.kill(self.pid, signal.SIGTERM)
+        wait_for(self._has_ended, deadline, "the end of rsyslogd")
+        return time.monotonic() - began
+
+    def _has_ended(self):
+        self._process.poll()
+        return not processes.alive(self.pid)
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        wait_for(self._has_ended, 5, "the end of rsyslogd")
+
+    def mail(self):
+        """The mail log's lines."""
+        return _lines(self.mail_log)
+
+    def own(self):
+        """What rsyslogd and its modules said, the module's configuration messages included."""
+        return _lines(self.own_log) + _lines(self.workdir / "stderr")
+
+    def said(self, pattern):
+        """Its own lines that match; the module's are found by its name in them."""
+        return [line for line in self.own() if re.search(pattern, line)]
+
+    def memory_kb(self):
+        return processes.memory_kb(self.pid)
+
+
+def _lines(path):
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def validate(config):
+    result = subprocess.run(["rsyslogd", "-N1", "-f", str(config)], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, check=False, timeout=30)
+    return result.returncode, result.stdout
+
+
+def log(text, priority="mail.err", tag="courieresmtpd"):
+    """One message to /dev/log as syslog(3) writes it, from this process."""
+    facility, severity = priority.split(".")
+    number = {"mail": 2, "user": 1, "daemon": 3}[facility] * 8 \
+        + {"alert": 1, "err": 3, "warning": 4, "info": 6, "debug": 7}[severity]
+    stamp = time.strftime("%b %d %H:%M:%S")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect("/dev/log")
+        sender.send(f"<{number}>{stamp} {tag}: {text}".encode("utf-8", "surrogateescape"))
+
+
+def installed():
+    return shutil.which("rsyslogd") is not None

@@ -1,0 +1,79 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""Test results as TAP on standard output."""
+
+import contextlib
+import sys
+import traceback
+
+from lib.wait import Timeout, wait_for
+
+
+class Tap:
+    """Numbers the points and knows whether one failed."""
+
+    def __init__(self, out=sys.stdout):
+        self.count = 0
+        self.failed = 0
+        self._out = out
+
+    def _print(self, text):
+        print(text, file=self._out, flush=True)
+
+    def note(self, text):
+        """Says something that is no result."""
+        for line in str(text).splitlines():
+            self._print(f"# {line}")
+
+    def ok(self, passed, name, *details):
+        """One point; `details` are shown when it failed."""
+        self.count += 1
+        self._print(f"{'ok' if passed else 'not ok'} {self.count} - {name}")
+        if not passed:
+            self.failed += 1
+            for detail in details:
+                self.note(detail)
+        return bool(passed)
+
+    def equal(self, got, want, name):
+        return self.ok(got == want, name, f"got:  {got!r}", f"want: {want!r}")
+
+    def at_most(self, got, limit, name):
+        return self.ok(got <= limit, f"{name} ({got:.3g}, at most {limit:.3g})")
+
+    def until(self, condition, deadline, name, *details):
+        """One point: condition() comes true before the deadline.
+
+        Details may be callables: they are asked once it is too late.
+        """
+        try:
+            wait_for(condition, deadline, name)
+        except Timeout as late:
+            shown = [detail() if callable(detail) else detail for detail in details]
+            return self.ok(False, name, str(late), *shown)
+        return self.ok(True, name)
+
+    def skip(self, name, lacking):
+        self.count += 1
+        self._print(f"ok {self.count} - {name} # SKIP {lacking}")
+
+    def finish(self):
+        """The plan; the exit status that goes with the results."""
+        self._print(f"1..{self.count}")
+        return 1 if self.failed else 0
+
+
+@contextlib.contextmanager
+def part(tap, name):
+    """A part of a scenario: an exception in it fails that part, the next one runs."""
+    try:
+        yield
+    except Exception:
+        tap.ok(False, f"{name}: ran to its end", traceback.format_exc())
+
+
+def main(scenario):
+    """Run scenario(tap), print the plan, exit."""
+    tap = Tap()
+    with part(tap, "the scenario"):
+        scenario(tap)
+    sys.exit(tap.finish())

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""A reject is seen by its sender before his connection ends: 100 of 100 sessions."""
+
+# serial: the delay between reply and end is measured
+# limit: 90
+
+import concurrent.futures
+import statistics
+
+from lib import processes, tap
+from lib.scenario import NOBODY, listed, mail_host
+from lib.smtp import Closed
+
+SESSIONS, AT_A_TIME = 100, 10
+
+
+def one_session(host, source):
+    """(saw his 511, his child, seconds until he saw the end or None)
+
+    The end is for the curious only: a FIN that does not get out before TCP's
+    first timeout waits for an acknowledgement, and those are dropped now.
+    """
+    session = host.session(source)
+    with session:
+        session.greet()
+        child = host.courier.child_of(session)
+        try:
+            reply = session.recipient(NOBODY)
+        except Closed:
+            return False, child, None
+        session.ended(2)
+        return reply.code == 511, child, session.ended_at and session.ended_at - reply.at
+
+
+def scenario(points):
+    with mail_host() as host, concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+        sources = [listed(number) for number in range(1, SESSIONS + 1)]
+        results = list(pool.map(lambda source: one_session(host, source), sources))
+        points.equal(sum(saw for saw, _, _ in results), SESSIONS, "sessions that saw their 511")
+        points.until(lambda: all(processes.gone(child.pid) for _, child, _ in results), 4,
+                     f"all {SESSIONS} children are gone", host.rsyslog.own)
+        delays = [delay for _, _, delay in results if delay is not None]
+        points.ok(delays and 0.150 <= statistics.median(delays) <= 0.5,
+                  "from the reply to the end: 200 ms, nearly (median)", sorted(delays))
+        points.until(lambda: len(host.list4.addresses()) == SESSIONS, 3, "all are on the list",
+                     lambda: len(host.list4.addresses()))
+        points.until(lambda: not host.courier.slots(), 4, "all slots are free", host.courier.slots)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)
