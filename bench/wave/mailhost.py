@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""One mail host under one wave: courier, DNSBL, rsyslogd and firewall, all real.
+
+Runs as root in namespaces of its own, which `run` makes. Prints "ready" when
+the mail host stands, then reads one line: the monotonic time at which the wave
+begins. What it measures goes to the directory RESULTS (results.py reads it),
+logs and configurations to WORK.
+
+Without RULES the host has no protection but the DNSBL, the firewall's rule
+and its empty list. RULES are rsyslog's, such as the module's action.
+"""
+
+import argparse
+import contextlib
+import ipaddress
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "tests" / "integration"))
+
+from lib.courier import Courier  # noqa: E402
+from lib.dnsbl import Dnsbl  # noqa: E402
+from lib.firewall import RecentList  # noqa: E402
+from lib.netns import Network  # noqa: E402
+from lib.rsyslog import Rsyslog  # noqa: E402
+from lib.wait import Timeout, wait_for  # noqa: E402
+
+import results  # noqa: E402
+import sender  # noqa: E402
+
+SENDER = "10.9.0.1"
+FIRST_BOT = "10.9.1.1"
+USER = "customer"
+DELIVERY_DEADLINE = 20
+
+
+class MailHost:
+    """All parts of it, as long as the context manager lasts."""
+
+    def __init__(self, options):
+        self.options = options
+        self._parts = contextlib.ExitStack()
+
+    def __enter__(self):
+        with contextlib.ExitStack() as parts:
+            work, options = self.options.work, self.options
+            self.network = parts.enter_context(Network())
+            self.blocked = parts.enter_context(RecentList(4))
+            parts.enter_context(RecentList(6))
+            parts.enter_context(Dnsbl(work, listed(options.addresses)))
+            self.rsyslog = parts.enter_context(Rsyslog(work, options.rules + "\n"))
+            self.courier = parts.enter_context(Courier(
+                work, tarpit=options.tarpit, maxdaemons=options.slots,
+                users={USER: "secret"}, delivery=True))
+            self._parts = parts.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._parts.close()
+
+    def delivered(self):
+        """Numbers of the ordinary sender's mails in the Maildir."""
+        marks = (re.search(rf"^{sender.MARK}: (\d+)", mail, re.M)
+                 for mail in self.courier.mails(USER))
+        return {int(mark.group(1)) for mark in marks if mark}
+
+    def counters(self):
+        """The module's own counters, which it logs at HUP; empty without it."""
+        if "omsmtpblock" not in self.options.rules:
+            return {}
+        self.rsyslog.hup()
+        line = wait_for(lambda: self.rsyslog.said("action with list"), 5,
+                        "the module's counters")[-1]
+        return {name: int(value) for name, value in re.findall(r"([\w.]+)=(\d+)", line)}
+
+
+def listed(addresses):
+    """The prefixes that cover the bots' addresses."""
+    first = ipaddress.ip_address(FIRST_BOT)
+    return [str(network) for network in
+            ipaddress.summarize_address_range(first, first + (addresses - 1))]
+
+
+class Programs:
+    """The programs of a run, each writing its table to RESULTS."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self._running = {}
+
+    def start(self, name, **options):
+        words = [word for option, value in options.items() for word in (f"--{option}", str(value))]
+        with open(self.directory / f"{name}.csv", "wb") as table:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, str(HERE / f"{name}.py"), *words], stdout=table)
+
+    def finish(self):
+        """Waits for all. CPU seconds of each, by name."""
+        return {name: self._finish(name, program) for name, program in self._running.items()}
+
+    @staticmethod
+    def _finish(name, program):
+        _, status, usage = os.wait4(program.pid, 0)
+        program.returncode = os.waitstatus_to_exitcode(status)
+        if program.returncode:
+            raise RuntimeError(f"{name} ended with status {program.returncode}")
+        return round(usage.ru_utime + usage.ru_stime, 2)
+
+
+def run_wave(host, options, start):
+    """The wave and all that watches it; returns the CPU seconds of the programs."""
+    programs, end = Programs(options.results), options.duration + options.settle
+    recipient = f"{USER}@{Courier.DOMAIN}"
+    common = {"start": start, "server": host.network.MX4, "recipient": recipient,
+              "duration": options.duration}
+    programs.start("slots", start=start, duration=end, pid=host.courier.daemons()[0].pid)
+    with host.network.world.entered():
+        programs.start("sender", source=SENDER, interval=options.interval,
+                       patience=options.patience, **common)
+        # They let go after the last look at the slots.
+        programs.start("bots", first=FIRST_BOT, addresses=options.addresses, rate=options.rate,
+                       end=end + 1, **common)
+    return programs.finish()
+
+
+def wait_for_delivery(host, options):
+    """Every mail that was taken has until the deadline to reach the Maildir."""
+    accepted = {mail.number for mail in results.mails(options.results) if mail.accepted}
+    with contextlib.suppress(Timeout):
+        wait_for(lambda: accepted <= host.delivered(), DELIVERY_DEADLINE, "the last delivery")
+    return sorted(host.delivered())
+
+
+def measure(options):
+    with MailHost(options) as host:
+        print("ready", flush=True)
+        start = float(sys.stdin.readline())
+        cpu = run_wave(host, options, start)
+        found = {"blocked": sorted(host.blocked.addresses()), "counters": host.counters(),
+                 "delivered": wait_for_delivery(host, options)}
+        wave = {name: getattr(options, name) for name in results.PARAMETERS}
+        results.write(options.results, {"wave": wave, "cpu": cpu, **found})
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rules", default="", help="rsyslog's rules that protect the host")
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    results.add_parameters(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    measure(arguments())
