@@ -250,8 +250,9 @@ int child_open(const struct child_rules *rules, pid_t pid,
 	int r;
 
 	r = procref_open(pid, &child.smtpd);
+	/* A thread's ID is no process of courier's. */
 	if (r < 0)
-		return r;
+		return r == -EINVAL ? -EPERM : r;
 	r = read_role(rules, pid, &role);
 	if (r == 0 && role == ROLE_TLS) {
 		procref_done(&child.smtpd);

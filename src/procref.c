@@ -16,8 +16,9 @@ int procref_open(pid_t pid, struct procref *ret_ref)
 	if (pid <= 0)
 		return -EINVAL;
 	fd = syscall(SYS_pidfd_open, pid, 0);
+	/* Of a thread's ID Linux says EINVAL, since 6.15 ENOENT. */
 	if (fd < 0)
-		return -errno;
+		return errno == ENOENT ? -EINVAL : -errno;
 	ret_ref->pid = pid;
 	ret_ref->fd = (int)fd;
 	return 0;
