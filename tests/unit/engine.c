@@ -1,0 +1,223 @@
+/* A whole engine on invented processes and lists.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "processes.h"
+
+#define SUBMIT "/usr/lib/courier/courier/submit"
+
+/* courierUser="root": its uid is 0 wherever the tests run. */
+#define COURIER_UID 0
+
+static const char *const listed_env[] = {
+	"BLOCK=" LISTED, "BLOCK_IP=127.0.0.2", "BLOCK_ZONE=dnsbl.example", NULL,
+};
+
+static void put(struct engine *e, pid_t pid, const char *exe, pid_t ppid,
+		const struct peer *peer)
+{
+	char env[4096];
+	struct fake_process p = {
+		.pid = pid, .exe = exe, .ppid = ppid, .uid = COURIER_UID,
+	};
+
+	if (peer) {
+		p.env = env;
+		p.env_len = peer_environment(peer, env, sizeof(env));
+	}
+	fakeproc_put(&e->tree, &p);
+}
+
+static struct peer the_peer(const char *const *extra)
+{
+	return (struct peer){ "::ffff:" PEER, PEER_PORT, 25, extra };
+}
+
+void engine_smtpd_env(struct engine *e, const char *const *extra)
+{
+	const struct peer peer = the_peer(extra);
+
+	put(e, e->smtpd, FAKE_SMTPD, e->tcpd, &peer);
+	fakeproc_children(&e->tree, e->smtpd, &e->submit, 1);
+}
+
+void engine_submit_env(struct engine *e, const char *const *extra)
+{
+	const struct peer peer = the_peer(extra);
+
+	put(e, e->submit, SUBMIT, e->smtpd, &peer);
+}
+
+pid_t engine_add_child(struct engine *e, const struct peer *peer)
+{
+	const pid_t pid = waiter_start(), all[2] = { e->smtpd, pid };
+
+	put(e, pid, FAKE_SMTPD, e->tcpd, peer);
+	fakeproc_children(&e->tree, e->tcpd, all, 2);
+	return pid;
+}
+
+void engine_open(struct engine *e)
+{
+	memset(e, 0, sizeof(*e));
+	pthread_mutex_init(&e->lock, NULL);
+	fakelists_open(&e->lists);
+	fakelists_make(&e->lists, "xt_recent/spammer");
+	fakelists_make(&e->lists, "xt_recent/spammer6");
+	fakelists_limit(&e->lists, "xt_recent", "100\n");
+	fakeproc_open(&e->tree);
+	e->tcpd = waiter_start();
+	e->smtpd = waiter_start();
+	e->submit = waiter_start();
+	put(e, e->tcpd, FAKE_TCPD, 1, NULL);
+	fakeproc_children(&e->tree, e->tcpd, &e->smtpd, 1);
+	engine_smtpd_env(e, listed_env);
+	engine_submit_env(e, listed_env);
+	want_int(settings_init(&e->settings), 0);
+	engine_set(e, "courierUser", "root");
+	engine_set(e, "terminate.delay", "0");
+}
+
+void engine_set(struct engine *e, const char *name, const char *value)
+{
+	char wrong[512] = "";
+	int r = settings_set(&e->settings, name, value, wrong, sizeof(wrong));
+
+	want_str(wrong, "");
+	want_int(r, 0);
+}
+
+/* Called by the caretaker. */
+static void hear(void *ctx, int severity, const char *text)
+{
+	struct engine *e = ctx;
+	size_t used;
+
+	(void)severity;
+	pthread_mutex_lock(&e->lock);
+	used = strlen(e->said);
+	snprintf(e->said + used, sizeof(e->said) - used, "%s\n", text);
+	pthread_mutex_unlock(&e->lock);
+}
+
+unsigned int engine_said(struct engine *e, const char *text)
+{
+	unsigned int n = 0;
+	const char *at;
+
+	pthread_mutex_lock(&e->lock);
+	for (at = strstr(e->said, text); at; at = strstr(at + 1, text))
+		n++;
+	pthread_mutex_unlock(&e->lock);
+	return n;
+}
+
+struct hope {
+	struct engine *e;
+	const char *text;
+};
+
+static bool is_said(void *data)
+{
+	const struct hope *hope = data;
+
+	return engine_said(hope->e, hope->text) > 0;
+}
+
+void engine_want_said(struct engine *e, const char *text)
+{
+	struct hope hope = { e, text };
+
+	if (soon(is_said, &hope))
+		return;
+	print_message("# said: %s# want: %s\n", e->said, text);
+	fail();
+}
+
+void engine_start(struct engine *e)
+{
+	struct smtpblock_environment environment = {
+		.log = hear,
+		.log_ctx = e,
+		.net_root = e->lists.net_root,
+		.module_root = e->lists.module_root,
+	};
+	char wrong[640] = "";
+
+	want_int(settings_check(&e->settings, wrong, sizeof(wrong)), 0);
+	want_int(smtpblock_new(&e->settings, &e->block), 0);
+	want_int(caretaker_new(e->tree.root, &e->caretaker), 0);
+	want_int(caretaker_open(e->caretaker), 0);
+	environment.caretaker = e->caretaker;
+	want_int(smtpblock_start(e->block, &environment), 0);
+	want_int(caretaker_start(e->caretaker), 0);
+	want_int(smtpblock_worker_new(e->block, &e->worker), 0);
+}
+
+struct smtpblock_outcome engine_line(struct engine *e, const char *text,
+				     pid_t attested)
+{
+	const struct smtpblock_message msg = {
+		.severity = COURIERLOG_SEVERITY_ERR,
+		.tag = "courieresmtpd",
+		.tag_len = strlen("courieresmtpd"),
+		.text = text,
+		.text_len = strlen(text),
+		.attested_pid = attested,
+		.exe = "",
+	};
+
+	return smtpblock_handle(e->block, e->worker, &msg);
+}
+
+uint64_t engine_count(const struct engine *e, enum counter id)
+{
+	return counters_get(smtpblock_counters(e->block), id);
+}
+
+struct expectation {
+	const struct engine *e;
+	enum counter id;
+	uint64_t want;
+};
+
+static bool is_reached(void *data)
+{
+	const struct expectation *x = data;
+
+	return engine_count(x->e, x->id) == x->want;
+}
+
+void engine_want_soon(struct engine *e, enum counter id, uint64_t want)
+{
+	struct expectation x = { e, id, want };
+
+	if (!soon(is_reached, &x))
+		print_message("# %s\n", counters_name(id));
+	want_int(engine_count(e, id), want);
+}
+
+void engine_stop(struct engine *e)
+{
+	if (e->caretaker)
+		caretaker_stop(e->caretaker);
+}
+
+void engine_close(struct engine *e)
+{
+	engine_stop(e);
+	smtpblock_worker_free(e->worker);
+	smtpblock_unref(e->block);
+	caretaker_free(e->caretaker);
+	settings_done(&e->settings);
+	waiter_end(e->tcpd);
+	waiter_end(e->smtpd);
+	waiter_end(e->submit);
+	fakeproc_close(&e->tree);
+	fakelists_close(&e->lists);
+	pthread_mutex_destroy(&e->lock);
+}

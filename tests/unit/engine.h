@@ -1,0 +1,72 @@
+/* A whole engine on invented processes and lists: for tests of what it is made
+ * of, and of itself.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_ENGINE_H
+#define TESTS_ENGINE_H
+
+#include <pthread.h>
+
+#include "fakeproc.h"
+#include "smtpblock.h"
+#include "support.h"
+
+/* The peer of the connection that is always there, and what courier logs when it
+ * rejects him. */
+#define PEER "198.51.100.7"
+#define PEER_PORT 41703
+#define LISTED "Listed in test DNSBL"
+#define REJECT_FOR(ip, port, reply) \
+	"error,relay=::ffff:" ip ",port=" port ",from=<a@b.example>,to=<c@d.example>: " reply
+#define REJECT REJECT_FOR(PEER, "41703", "511 " LISTED)
+
+struct engine {
+	struct fakelists lists;
+	struct fakeproc tree;
+	pid_t tcpd, smtpd, submit;	/* real processes that wait */
+	struct caretaker *caretaker;
+	struct smtpblock *block;
+	struct smtpblock_worker *worker;
+	struct settings settings;	/* until engine_start() */
+	pthread_mutex_t lock;		/* said */
+	char said[8192];		/* what the admin was told, a line each */
+};
+
+/* The processes (couriertcpd, courieresmtpd for PEER with BLOCK=LISTED, its
+ * submit), both lists with room for 100, and settings with courierUser="root".
+ * Nothing has started. */
+void engine_open(struct engine *e);
+
+/* Set a parameter before the start; a wrong one ends the test. */
+void engine_set(struct engine *e, const char *name, const char *value);
+
+/* Another environment for the courieresmtpd, or its submit: "NAME=value" up to a
+ * NULL. */
+void engine_smtpd_env(struct engine *e, const char *const *extra);
+void engine_submit_env(struct engine *e, const char *const *extra);
+
+/* One more courieresmtpd for that peer, a real process that waits. */
+pid_t engine_add_child(struct engine *e, const struct peer *peer);
+
+void engine_start(struct engine *e);
+
+/* Hand over a line of severity err; attested is the sender's PID, or 0. */
+struct smtpblock_outcome engine_line(struct engine *e, const char *text,
+				     pid_t attested);
+
+/* Wait until the admin has been told something with this text in it. */
+void engine_want_said(struct engine *e, const char *text);
+
+/* How often he has been. */
+unsigned int engine_said(struct engine *e, const char *text);
+
+/* A counter's value, and the wait for one. */
+uint64_t engine_count(const struct engine *e, enum counter id);
+void engine_want_soon(struct engine *e, enum counter id, uint64_t want);
+
+/* Stop the caretaker: every child that was to be signalled is. */
+void engine_stop(struct engine *e);
+
+/* Stop it and end all processes. */
+void engine_close(struct engine *e);
+
+#endif

@@ -1,0 +1,275 @@
+/* A tree of files that looks like /proc.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "fakeproc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#define PATH_SIZE 256
+
+static void must(bool done, const char *what)
+{
+	if (done)
+		return;
+	print_message("# %s: %s\n", what, strerror(errno));
+	fail();
+}
+
+static void path_of(const struct fakeproc *tree, pid_t pid, const char *file,
+		    char path[static PATH_SIZE])
+{
+	snprintf(path, PATH_SIZE, "%s/%d/%s", tree->root, (int)pid, file);
+}
+
+/* pwrite(2), as write(2) to a file is the kernel's list in some tests (see
+ * struct fakelists). */
+static void write_file(const char *path, const void *bytes, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	size_t done = 0;
+	ssize_t n;
+
+	must(fd >= 0, path);
+	while (done < len) {
+		n = pwrite(fd, (const char *)bytes + done, len - done,
+			   (off_t)done);
+		must(n > 0, path);
+		done += (size_t)n;
+	}
+	close(fd);
+}
+
+/* The namespaces: files whose inode numbers tell them apart. */
+static void namespace_path(const struct fakeproc *tree, bool other,
+			   char path[static PATH_SIZE])
+{
+	snprintf(path, PATH_SIZE, "%s/%s", tree->root, other ? "other" : "ours");
+}
+
+void fakeproc_open(struct fakeproc *tree)
+{
+	const struct fake_process self = {
+		.pid = getpid(), .exe = "/usr/sbin/rsyslogd", .ppid = 1,
+	};
+	char path[PATH_SIZE];
+
+	tree->root = temp_dir_new();
+	namespace_path(tree, false, path);
+	write_file(path, "", 0);
+	namespace_path(tree, true, path);
+	write_file(path, "", 0);
+	fakeproc_put(tree, &self);
+}
+
+void fakeproc_close(struct fakeproc *tree)
+{
+	temp_dir_remove(tree->root);
+	tree->root = NULL;
+}
+
+static void make_dir(const struct fakeproc *tree, pid_t pid, const char *name)
+{
+	char path[PATH_SIZE];
+
+	path_of(tree, pid, name, path);
+	must(mkdir(path, 0755) == 0 || errno == EEXIST, path);
+}
+
+static void make_dirs(const struct fakeproc *tree, pid_t pid)
+{
+	char task[32];
+
+	make_dir(tree, pid, "");
+	make_dir(tree, pid, "ns");
+	make_dir(tree, pid, "task");
+	snprintf(task, sizeof(task), "task/%d", (int)pid);
+	make_dir(tree, pid, task);
+}
+
+/* The lines that Linux writes first; the others do not matter. */
+static void put_status(const struct fakeproc *tree,
+		       const struct fake_process *p)
+{
+	unsigned int uid = p->uid, real = p->uid + 1;
+	char text[512];
+	int n;
+
+	n = snprintf(text, sizeof(text),
+		     "Name:\tx\nUmask:\t0022\nState:\tS (sleeping)\n"
+		     "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n"
+		     "Uid:\t%u\t%u\t%u\t%u\nGid:\t7\t7\t7\t7\nFDSize:\t64\n",
+		     (int)p->pid, (int)p->pid, (int)p->ppid, real, uid, real, uid);
+	fakeproc_write(tree, p->pid, "status", text, (size_t)n);
+}
+
+static void put_namespace(const struct fakeproc *tree,
+			  const struct fake_process *p)
+{
+	char from[PATH_SIZE], to[PATH_SIZE];
+
+	namespace_path(tree, p->other_netns, from);
+	path_of(tree, p->pid, "ns/net", to);
+	unlink(to);
+	must(link(from, to) == 0, to);
+}
+
+void fakeproc_put(const struct fakeproc *tree, const struct fake_process *process)
+{
+	make_dirs(tree, process->pid);
+	put_status(tree, process);
+	put_namespace(tree, process);
+	fakeproc_children(tree, process->pid, NULL, 0);
+	if (process->exe)
+		fakeproc_exe(tree, process->pid, process->exe);
+	fakeproc_write(tree, process->pid, "environ", process->env,
+		       process->env_len);
+}
+
+void fakeproc_put_tcpd(const struct fakeproc *tree, pid_t pid)
+{
+	static const char env[] = "PATH=/usr/bin";
+	const struct fake_process p = {
+		.pid = pid, .exe = FAKE_TCPD, .ppid = 1, .uid = FAKE_UID,
+		.env = env, .env_len = sizeof(env),
+	};
+
+	fakeproc_put(tree, &p);
+}
+
+static void put_peer(const struct fakeproc *tree, pid_t pid, const char *exe,
+		     pid_t ppid, const struct peer *peer)
+{
+	char env[4096];
+	const struct fake_process p = {
+		.pid = pid, .exe = exe, .ppid = ppid, .uid = FAKE_UID, .env = env,
+		.env_len = peer_environment(peer, env, sizeof(env)),
+	};
+
+	fakeproc_put(tree, &p);
+}
+
+void fakeproc_put_smtpd(const struct fakeproc *tree, pid_t pid, pid_t ppid,
+			const struct peer *peer)
+{
+	put_peer(tree, pid, FAKE_SMTPD, ppid, peer);
+}
+
+void fakeproc_put_tls(const struct fakeproc *tree, pid_t pid, pid_t ppid,
+		      const struct peer *peer)
+{
+	put_peer(tree, pid, FAKE_TLS, ppid, peer);
+}
+
+void fakeproc_drop(const struct fakeproc *tree, pid_t pid)
+{
+	char from[PATH_SIZE], to[PATH_SIZE];
+
+	/* Under a name that is no process, for the end to remove. */
+	path_of(tree, pid, "", from);
+	snprintf(to, sizeof(to), "%s/was-%d.XXXXXX", tree->root, (int)pid);
+	must(mkdtemp(to) != NULL && rename(from, to) == 0, from);
+}
+
+void fakeproc_children(const struct fakeproc *tree, pid_t pid,
+		       const pid_t *children, size_t count)
+{
+	char *text = malloc(count * 12 + 1), file[48];
+	size_t at = 0, i;
+
+	must(text != NULL, "children");
+	for (i = 0; i < count; i++)
+		at += (size_t)sprintf(text + at, "%d ", (int)children[i]);
+	snprintf(file, sizeof(file), "task/%d/children", (int)pid);
+	fakeproc_write(tree, pid, file, text, at);
+	free(text);
+}
+
+void fakeproc_write(const struct fakeproc *tree, pid_t pid, const char *path,
+		    const void *bytes, size_t len)
+{
+	char whole[PATH_SIZE];
+
+	path_of(tree, pid, path, whole);
+	write_file(whole, bytes, len);
+}
+
+void fakeproc_remove(const struct fakeproc *tree, pid_t pid, const char *path)
+{
+	char whole[PATH_SIZE];
+
+	path_of(tree, pid, path, whole);
+	must(unlink(whole) == 0, whole);
+}
+
+void fakeproc_exe(const struct fakeproc *tree, pid_t pid, const char *target)
+{
+	char path[PATH_SIZE];
+
+	path_of(tree, pid, "exe", path);
+	unlink(path);
+	must(symlink(target, path) == 0, path);
+}
+
+/* A pipe in place of the file: who opens it waits until we write. */
+static void *moment_thread(void *data)
+{
+	struct fake_moment *m = data;
+	int fd = open(m->path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || __atomic_load_n(&m->over, __ATOMIC_ACQUIRE)) {
+		close(fd);
+		return NULL;
+	}
+	m->happen(m->data);
+	/* Whoever looks next finds a plain file again. */
+	unlink(m->path);
+	write_file(m->path, m->text, m->len);
+	m->came = write(fd, m->text, m->len) == (ssize_t)m->len;
+	close(fd);
+	return NULL;
+}
+
+void fakeproc_at(const struct fakeproc *tree, pid_t pid, const char *file,
+		 void (*happen)(void *data), void *data,
+		 struct fake_moment *moment)
+{
+	ssize_t n;
+	int fd;
+
+	path_of(tree, pid, file, moment->path);
+	fd = open(moment->path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0, moment->path);
+	n = read(fd, moment->text, sizeof(moment->text));
+	close(fd);
+	must(n >= 0 && (size_t)n < sizeof(moment->text), moment->path);
+	moment->len = (size_t)n;
+	moment->happen = happen;
+	moment->data = data;
+	moment->came = false;
+	moment->over = false;
+	must(unlink(moment->path) == 0 && mkfifo(moment->path, 0644) == 0,
+	     moment->path);
+	must(pthread_create(&moment->thread, NULL, moment_thread, moment) == 0,
+	     "thread");
+}
+
+bool fakeproc_came(struct fake_moment *moment)
+{
+	int fd;
+
+	/* If it waits still, let it go without what was to happen. */
+	__atomic_store_n(&moment->over, true, __ATOMIC_RELEASE);
+	fd = open(moment->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	pthread_join(moment->thread, NULL);
+	if (fd >= 0)
+		close(fd);
+	return moment->came;
+}

@@ -1,0 +1,521 @@
+/* What the unit tests share.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "support.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Test points. */
+
+struct suite {
+	struct CMUnitTest *points;
+	size_t count;
+};
+
+/* Without memory, or a disk, there is nothing to test: say so in TAP. */
+static void give_up(const char *what)
+{
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	exit(99);
+}
+
+struct suite *suite_new(void)
+{
+	struct suite *suite = malloc(sizeof(*suite));
+
+	if (!suite)
+		give_up("suite");
+	suite->points = NULL;
+	suite->count = 0;
+	return suite;
+}
+
+static void append(struct suite *suite, CMUnitTestFunction test,
+		   const void *row, char *name)
+{
+	size_t count = suite->count + 1;
+	struct CMUnitTest *points;
+
+	points = realloc(suite->points, count * sizeof(*points));
+	if (!points)
+		give_up("suite");
+	/* cmocka hands the row on as it is. */
+	points[suite->count] = (struct CMUnitTest){
+		.name = name,
+		.test_func = test,
+		.initial_state = (void *)(uintptr_t)row,
+	};
+	suite->points = points;
+	suite->count = count;
+}
+
+void suite_add(struct suite *suite, CMUnitTestFunction test, const void *row,
+	       const char *name, ...)
+{
+	va_list args;
+	char *text;
+	int n;
+
+	va_start(args, name);
+	n = vasprintf(&text, name, args);
+	va_end(args);
+	if (n < 0)
+		give_up("name of a point");
+	if (strchr(text, '#'))
+		give_up("a '#' in the name of a point");
+	append(suite, test, row, text);
+}
+
+static void skipped(void **state)
+{
+	(void)state;
+}
+
+/* cmocka's own skip() prints "not ok", which automake counts as a failure. */
+void suite_skip(struct suite *suite, const char *name, const char *lacks)
+{
+	char *text;
+
+	if (asprintf(&text, "%s # SKIP %s", name, lacks) < 0)
+		give_up("name of a point");
+	append(suite, skipped, NULL, text);
+}
+
+/* cmocka only tells the compiler that these are not to be freed. */
+static void free_name(const char *name)
+{
+	free((void *)(uintptr_t)name);
+}
+
+int suite_run(struct suite *suite, const char *name)
+{
+	int failed;
+	size_t i;
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	failed = _cmocka_run_group_tests(name, suite->points, suite->count, NULL,
+					 NULL);
+	for (i = 0; i < suite->count; i++)
+		free_name(suite->points[i].name);
+	free(suite->points);
+	free(suite);
+	return failed == 0 ? 0 : 1;
+}
+
+/* Comparisons. */
+
+void support_want_int(intmax_t got, intmax_t want, const char *what,
+		      const char *file, int line)
+{
+	if (got == want)
+		return;
+	print_message("# %s: got %jd, want %jd\n", what, got, want);
+	_fail(file, line);
+}
+
+/* As a line of TAP: what does not print is escaped. */
+static void print_text(const char *what, const char *text)
+{
+	print_message("#   %s ", what);
+	if (!text)
+		print_message("NULL");
+	else
+		print_message("\"");
+	for (; text && *text; text++) {
+		unsigned char ch = (unsigned char)*text;
+
+		print_message(ch < ' ' || ch >= 0x7f ? "\\x%02x" : "%c", ch);
+	}
+	print_message(text ? "\"\n" : "\n");
+}
+
+void support_want_str(const char *got, const char *want, const char *what,
+		      const char *file, int line)
+{
+	if (got == want || (got && want && strcmp(got, want) == 0))
+		return;
+	print_message("# %s:\n", what);
+	print_text("got ", got);
+	print_text("want", want);
+	_fail(file, line);
+}
+
+static void print_bytes(const char *what, const uint8_t *bytes, size_t size)
+{
+	size_t i;
+
+	print_message("#   %s", what);
+	for (i = 0; i < size; i++)
+		print_message(" %02x", bytes[i]);
+	print_message("\n");
+}
+
+void support_want_mem(const void *got, const void *want, size_t size,
+		      const char *what, const char *file, int line)
+{
+	if (size == 0 || memcmp(got, want, size) == 0)
+		return;
+	print_message("# %s:\n", what);
+	print_bytes("got ", got, size);
+	print_bytes("want", want, size);
+	_fail(file, line);
+}
+
+uint64_t support_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+char *support_exact_copy(const void *bytes, size_t len)
+{
+	char *copy = malloc(len ? len : 1);
+
+	if (!copy)
+		give_up("copy");
+	if (len > 0)
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
+/* Memory that fails. The linker puts the __wrap_ functions in front of those of
+ * the C library, see --wrap in ld(1). */
+
+static unsigned int allocations_left;	/* until the one that fails; 0: none */
+static bool allocation_failed;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_reallocarray(void *old, size_t count, size_t size);
+void *__wrap_reallocarray(void *old, size_t count, size_t size);
+
+static bool this_one_fails(void)
+{
+	if (allocations_left == 0 || --allocations_left > 0)
+		return false;
+	allocation_failed = true;
+	errno = ENOMEM;
+	return true;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return this_one_fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_reallocarray(void *old, size_t count, size_t size)
+{
+	return this_one_fails() ? NULL : __real_reallocarray(old, count, size);
+}
+
+void memory_fail(unsigned int nth)
+{
+	allocations_left = nth;
+	allocation_failed = false;
+}
+
+bool memory_failed(void)
+{
+	allocations_left = 0;
+	return allocation_failed;
+}
+
+unsigned int memory_fail_each(int (*attempt)(void *data), void *data)
+{
+	unsigned int nth;
+	int r;
+
+	for (nth = 1; nth < 1000; nth++) {
+		memory_fail(nth);
+		r = attempt(data);
+		if (!memory_failed()) {
+			want_int(r, 0);
+			return nth - 1;
+		}
+		want_int(r, -ENOMEM);
+	}
+	print_message("# the attempt has no end\n");
+	fail();
+	return 0;
+}
+
+/* Temporary files. */
+
+char *temp_dir_new(void)
+{
+	const char *top = getenv("TMPDIR");
+	char *dir;
+
+	if (asprintf(&dir, "%s/smtpblock.XXXXXX", top && *top ? top : "/tmp") < 0)
+		give_up("temporary directory");
+	/* Others are let in: tests give rights away to be refused. */
+	if (!mkdtemp(dir) || chmod(dir, 0755) < 0)
+		give_up(dir);
+	return dir;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void temp_dir_remove(char *dir)
+{
+	if (nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0)
+		give_up(dir);
+	free(dir);
+}
+
+static void make_parents(const char *path)
+{
+	char *copy = support_exact_copy(path, strlen(path) + 1), *slash = copy;
+
+	while ((slash = strchr(slash + 1, '/'))) {
+		*slash = '\0';
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			give_up(copy);
+		*slash = '/';
+	}
+	free(copy);
+}
+
+void temp_file_write(const char *path, const char *text)
+{
+	FILE *file;
+
+	make_parents(path);
+	file = fopen(path, "we");
+	if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+		give_up(path);
+}
+
+char *temp_file_read(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = NULL;
+	size_t room = 0;
+
+	if (!file)
+		return NULL;
+	if (getdelim(&text, &room, '\0', file) < 0) {
+		free(text);
+		text = strdup("");
+	}
+	fclose(file);
+	if (!text)
+		give_up(path);
+	return text;
+}
+
+/* The kernel's lists. A file that has no name any more stands for a list that
+ * was removed. */
+
+static struct {
+	int err;
+	unsigned int count;
+} failing_writes;
+static unsigned int opened;
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+off_t __real_lseek(int fd, off_t offset, int whence);
+off_t __wrap_lseek(int fd, off_t offset, int whence);
+ssize_t __real_write(int fd, const void *buf, size_t size);
+ssize_t __wrap_write(int fd, const void *buf, size_t size);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	int fd, mode = 0;
+	va_list args;
+
+	if (flags & O_CREAT) {
+		va_start(args, flags);
+		mode = va_arg(args, int);
+		va_end(args);
+	}
+	fd = __real_open(path, flags, mode);
+	if (fd >= 0)
+		opened++;
+	return fd;
+}
+
+/* Is it a list, and if so, was it removed? */
+static bool is_list(int fd, bool *ret_removed)
+{
+	char link[64], path[512];
+	struct stat st;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	path[n] = '\0';
+	*ret_removed = st.st_nlink == 0;
+	return strstr(path, "t_recent/") != NULL;
+}
+
+off_t __wrap_lseek(int fd, off_t offset, int whence)
+{
+	bool removed;
+
+	if (is_list(fd, &removed) && removed) {
+		errno = EINVAL;
+		return -1;
+	}
+	return __real_lseek(fd, offset, whence);
+}
+
+/* "+ADDR", "-ADDR" or "/", up to a newline. */
+static bool is_command(const char *text)
+{
+	char addr[64];
+	uint8_t bytes[16];
+
+	if (strcmp(text, "/") == 0)
+		return true;
+	if (text[0] != '+' && text[0] != '-')
+		return false;
+	snprintf(addr, sizeof(addr), "%.*s", (int)strcspn(text + 1, "\n"),
+		 text + 1);
+	return inet_pton(strchr(addr, ':') ? AF_INET6 : AF_INET, addr, bytes) == 1;
+}
+
+/* Keep the command at the end of the file; the offset moves as in the kernel. */
+static ssize_t take_command(int fd, const char *text, size_t size)
+{
+	char line[80];
+	struct stat st;
+	int n;
+
+	n = snprintf(line, sizeof(line), "%.*s\n", (int)strcspn(text, "\n"), text);
+	if (fstat(fd, &st) < 0 || pwrite(fd, line, (size_t)n, st.st_size) != n)
+		give_up("list");
+	__real_lseek(fd, (off_t)size, SEEK_SET);
+	return (ssize_t)size;
+}
+
+static ssize_t write_list(int fd, const void *buf, size_t size, bool removed)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%.*s", (int)size, (const char *)buf);
+	if (failing_writes.count > 0 && failing_writes.count--) {
+		errno = failing_writes.err;
+		return errno ? -1 : (ssize_t)size / 2;
+	}
+	if (removed)
+		errno = EIO;
+	else if (__real_lseek(fd, 0, SEEK_CUR) != 0)
+		errno = ESPIPE;
+	else if (!is_command(text))
+		errno = EINVAL;
+	else
+		return take_command(fd, text, size);
+	return -1;
+}
+
+ssize_t __wrap_write(int fd, const void *buf, size_t size)
+{
+	bool removed;
+
+	return is_list(fd, &removed) ? write_list(fd, buf, size, removed) :
+				       __real_write(fd, buf, size);
+}
+
+void fakelists_open(struct fakelists *lists)
+{
+	lists->dir = temp_dir_new();
+	snprintf(lists->net_root, sizeof(lists->net_root), "%s/net", lists->dir);
+	snprintf(lists->module_root, sizeof(lists->module_root), "%s/module",
+		 lists->dir);
+	if (mkdir(lists->net_root, 0755) < 0)
+		give_up(lists->net_root);
+	fakelists_fail_writes(0, 0);
+	opened = 0;
+}
+
+void fakelists_close(struct fakelists *lists)
+{
+	temp_dir_remove(lists->dir);
+	lists->dir = NULL;
+}
+
+static char *list_path(const struct fakelists *lists, const char *path)
+{
+	char *whole;
+
+	if (asprintf(&whole, "%s/%s", lists->net_root, path) < 0)
+		give_up(path);
+	return whole;
+}
+
+void fakelists_make(const struct fakelists *lists, const char *path)
+{
+	char *whole = list_path(lists, path);
+
+	temp_file_write(whole, "");
+	free(whole);
+}
+
+void fakelists_remove(const struct fakelists *lists, const char *path)
+{
+	char *whole = list_path(lists, path);
+
+	if (unlink(whole) < 0)
+		give_up(whole);
+	free(whole);
+}
+
+char *fakelists_text(const struct fakelists *lists, const char *path)
+{
+	char *whole = list_path(lists, path), *text = temp_file_read(whole);
+
+	free(whole);
+	return text;
+}
+
+void support_want_list(const struct fakelists *lists, const char *path,
+		       const char *want, const char *file, int line)
+{
+	char *got = fakelists_text(lists, path);
+
+	support_want_str(got, want, path, file, line);
+	free(got);
+}
+
+void fakelists_limit(const struct fakelists *lists, const char *module,
+		     const char *text)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s/parameters/ip_list_tot", lists->module_root,
+		     module) < 0)
+		give_up(module);
+	temp_file_write(path, text);
+	free(path);
+}
+
+void fakelists_fail_writes(int err, unsigned int count)
+{
+	failing_writes.err = err;
+	failing_writes.count = count;
+}
+
+unsigned int fakelists_opened(void)
+{
+	return opened;
+}

@@ -1,0 +1,360 @@
+/* One IP address: parsed, printed, compared.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "addr.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+#define V4(...) { .family = ADDR_IPV4, .bytes = { __VA_ARGS__ } }
+#define V6(...) { .family = ADDR_IPV6, .bytes = { __VA_ARGS__ } }
+
+static const struct good_row {
+	const char *label, *text;
+	struct addr want;
+	const char *format;	/* NULL: text itself */
+} good_rows[] = {
+	{ "IPv4", "192.0.2.7", V4(192, 0, 2, 7), NULL },
+	{ "lowest IPv4", "0.0.0.0", V4(0), NULL },
+	{ "highest IPv4, longest text", "255.255.255.255",
+	  V4(255, 255, 255, 255), NULL },
+	{ "IPv6", "2001:db8::2", V6(0x20, 0x01, 0x0d, 0xb8, [15] = 2), NULL },
+	{ "unspecified IPv6", "::", V6(0), NULL },
+	{ "loopback IPv6", "::1", V6([15] = 1), NULL },
+	{ "IPv6 in full", "2001:db8:1:2:3:4:5:6",
+	  V6(0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6), NULL },
+	{ "leading zeros of a hextet", "2001:0db8:0000::0002",
+	  V6(0x20, 0x01, 0x0d, 0xb8, [15] = 2), "2001:db8::2" },
+	{ "capitals", "2001:DB8::ABCD",
+	  V6(0x20, 0x01, 0x0d, 0xb8, [14] = 0xab, 0xcd), "2001:db8::abcd" },
+	{ "longest IPv6 with hextets", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+	  V6(255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+	     255, 255, 255),
+	  NULL },
+	{ "longest IPv6 of all, 45 characters",
+	  "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",
+	  V6(255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+	     255, 255, 255),
+	  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+	{ "mapped", "::ffff:192.0.2.7", V4(192, 0, 2, 7), "192.0.2.7" },
+	{ "mapped, capitals", "::FFFF:192.0.2.7", V4(192, 0, 2, 7), "192.0.2.7" },
+	{ "mapped, as hextets", "::ffff:c000:207", V4(192, 0, 2, 7), "192.0.2.7" },
+	{ "mapped, in full", "0:0:0:0:0:ffff:192.0.2.7", V4(192, 0, 2, 7),
+	  "192.0.2.7" },
+	{ "mapped unspecified", "::ffff:0.0.0.0", V4(0), "0.0.0.0" },
+	{ "mapped loopback as hextets", "::ffff:7f00:1", V4(127, 0, 0, 1),
+	  "127.0.0.1" },
+	{ "not mapped: IPv4-compatible", "::192.0.2.7",
+	  V6([12] = 192, 0, 2, 7), NULL },
+	{ "not mapped: fffe", "::fffe:c000:207",
+	  V6([10] = 0xff, 0xfe, 192, 0, 2, 7), NULL },
+	{ "not mapped: a bit before ffff", "1::ffff:c000:207",
+	  V6([1] = 1, [10] = 0xff, 0xff, 192, 0, 2, 7), NULL },
+	{ "not mapped: the bit next to ffff", "::1:ffff:c000:207",
+	  V6([9] = 1, [10] = 0xff, 0xff, 192, 0, 2, 7), NULL },
+	{ "translated (64:ff9b::/96)", "64:ff9b::192.0.2.7",
+	  V6(0, 0x64, 0xff, 0x9b, [12] = 192, 0, 2, 7), "64:ff9b::c000:207" },
+};
+
+static void parse_good(void **state)
+{
+	const struct good_row *row = *state;
+	char buf[ADDR_TEXT_SIZE], *text;
+	struct addr got;
+
+	/* What is not text must not matter. */
+	memset(&got, 0xa5, sizeof(got));
+	text = support_exact_copy(row->text, strlen(row->text));
+	want_int(addr_parse(text, strlen(row->text), &got), 0);
+	free(text);
+	want_int(got.family, row->want.family);
+	want_mem(got.bytes, row->want.bytes, sizeof(got.bytes));
+	want_str(addr_format(&got, buf), row->format ? row->format : row->text);
+}
+
+/* What is printed is read as the same address again. */
+static void format_reads_back(void **state)
+{
+	const struct good_row *row = *state;
+	char buf[ADDR_TEXT_SIZE];
+	struct addr again;
+
+	memset(buf, 'x', sizeof(buf));
+	want_int(addr_format(&row->want, buf) == buf, true);
+	want_int(addr_parse(buf, strlen(buf), &again), 0);
+	want_int(addr_compare(&again, &row->want), 0);
+}
+
+#define BAD(label, text) { label, text, sizeof(text) - 1 }
+
+static const struct bad_row {
+	const char *label, *text;
+	size_t len;
+} bad_rows[] = {
+	BAD("empty", ""),
+	BAD("a blank", " "),
+	BAD("leading blank", " 192.0.2.7"),
+	BAD("trailing blank", "192.0.2.7 "),
+	BAD("trailing newline", "192.0.2.7\n"),
+	BAD("trailing NUL", "192.0.2.7\0"),
+	BAD("NUL within", "192.0.2.7\0.1"),
+	BAD("NUL within IPv6", "2001:db8::1\0::"),
+	BAD("octal-looking", "192.0.02.7"),
+	BAD("octal-looking first", "010.0.0.1"),
+	BAD("zeros doubled", "00.0.0.0"),
+	BAD("hexadecimal", "0xc0.0.2.7"),
+	BAD("one number", "3221225991"),
+	BAD("two numbers", "192.519"),
+	BAD("three numbers", "192.0.519"),
+	BAD("five numbers", "192.0.2.7.1"),
+	BAD("256", "192.0.2.256"),
+	BAD("four digits", "192.0.2.1000"),
+	BAD("a number of 2^32", "192.0.2.4294967296"),
+	BAD("negative", "192.0.2.-7"),
+	BAD("sign", "192.0.2.+7"),
+	BAD("empty number", "192..2.7"),
+	BAD("trailing dot", "192.0.2.7."),
+	BAD("leading dot", ".192.0.2.7"),
+	BAD("comma", "192,0,2,7"),
+	BAD("prefix", "192.0.2.0/24"),
+	BAD("port", "192.0.2.7:25"),
+	BAD("brackets", "[2001:db8::1]"),
+	BAD("zone", "fe80::1%eth0"),
+	BAD("zone by number", "fe80::1%2"),
+	BAD("empty zone", "fe80::1%"),
+	BAD("zone behind IPv4", "192.0.2.7%lo"),
+	BAD("mapped, octal-looking", "::ffff:192.0.02.7"),
+	BAD("mapped, 256", "::ffff:192.0.2.256"),
+	BAD("mapped, short", "::ffff:192.0.2"),
+	BAD("mapped, trailing colon", "::ffff:192.0.2.7:"),
+	BAD("two gaps", "2001::db8::1"),
+	BAD("three colons", "2001:::1"),
+	BAD("nine hextets", "1:2:3:4:5:6:7:8:9"),
+	BAD("seven hextets", "1:2:3:4:5:6:7"),
+	BAD("five digits", "2001:0db80::1"),
+	BAD("leading colon", ":2001:db8::1"),
+	BAD("trailing colon", "2001:db8::1:"),
+	BAD("no hex", "2001:db8::g"),
+	BAD("one colon", ":"),
+	BAD("name", "mx.example"),
+	BAD("a letter behind", "192.0.2.7x"),
+	BAD("no ASCII digit", "192.0.2.\xd9\xa7"),
+	BAD("high bytes", "\xff\xff\xff\xff"),
+	BAD("46 characters", "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555"),
+	BAD("47 characters", "0ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555"),
+	BAD("an IPv4 address in 46 characters of zeros",
+	    "0000000000000000000000000000000000000192.0.2.7"),
+};
+
+static void parse_bad(void **state)
+{
+	const struct bad_row *row = *state;
+	char *text = support_exact_copy(row->text, row->len);
+	struct addr got, untouched;
+
+	memset(&untouched, 0xa5, sizeof(untouched));
+	got = untouched;
+	want_int(addr_parse(text, row->len, &got), -EINVAL);
+	free(text);
+	want_mem(&got, &untouched, sizeof(got));
+}
+
+/* Only the first len characters count. */
+static void parse_stops_at_len(void **state)
+{
+	struct addr got;
+	char buf[ADDR_TEXT_SIZE];
+
+	(void)state;
+	want_int(addr_parse("192.0.2.77", 9, &got), 0);
+	want_str(addr_format(&got, buf), "192.0.2.7");
+	want_int(addr_parse("192.0.2.7,port=25", 9, &got), 0);
+	want_str(addr_format(&got, buf), "192.0.2.7");
+}
+
+/* No byte but those of a neighbouring address makes another address. */
+static void parse_any_byte(void **state)
+{
+	static const char text[] = "::ffff:192.0.2.7", good[] = "0123456789abcdefABCDEF.:";
+	char *copy = support_exact_copy(text, strlen(text));
+	char buf[ADDR_TEXT_SIZE];
+	struct addr got;
+	size_t at;
+	int ch;
+
+	(void)state;
+	for (at = 0; at < strlen(text); at++) {
+		for (ch = 0; ch < 256; ch++) {
+			copy[at] = (char)ch;
+			if (addr_parse(copy, strlen(text), &got) < 0)
+				continue;
+			assert_non_null(memchr(good, ch, strlen(good)));
+			addr_format(&got, buf);
+			want_int(addr_parse(buf, strlen(buf), &got), 0);
+		}
+		copy[at] = text[at];
+	}
+	free(copy);
+}
+
+static const struct addr ordered[] = {
+	V4(0), V4(0, 0, 0, 1), V4(127, 255, 255, 255), V4(128), V4(192, 0, 2, 7),
+	V4(192, 0, 2, 8), V4(255, 255, 255, 255), V6(0), V6([15] = 1),
+	V6([10] = 0xff, 0xff, 192, 0, 2, 7), V6(0x7f), V6(0x80), V6(0x80, [15] = 1),
+};
+
+static int sign(int n)
+{
+	return (n > 0) - (n < 0);
+}
+
+static void compare_is_total_order(void **state)
+{
+	int a, b, count = (int)COUNT_OF(ordered);
+
+	(void)state;
+	for (a = 0; a < count; a++)
+		for (b = 0; b < count; b++)
+			want_int(sign(addr_compare(&ordered[a], &ordered[b])),
+				 sign(a - b));
+}
+
+static void bits_of_family(void **state)
+{
+	const struct addr v4 = V4(192, 0, 2, 7), v6 = V6(0x20);
+
+	(void)state;
+	want_int(addr_bits(&v4), 32);
+	want_int(addr_bits(&v6), 128);
+}
+
+static const struct peer_row {
+	const char *label, *text;
+	bool want;
+} peer_rows[] = {
+	{ "unspecified", "0.0.0.0", false },
+	{ "mapped unspecified", "::ffff:0.0.0.0", false },
+	{ "end of this network", "0.255.255.255", false },
+	{ "first after this network", "1.0.0.0", true },
+	{ "private 10", "10.0.0.1", true },
+	{ "last before loopback", "126.255.255.255", true },
+	{ "first loopback", "127.0.0.0", false },
+	{ "loopback", "127.0.0.1", false },
+	{ "mapped loopback", "::ffff:127.0.0.1", false },
+	{ "last loopback", "127.255.255.255", false },
+	{ "first after loopback", "128.0.0.0", true },
+	{ "link local", "169.254.1.1", true },
+	{ "documentation", "192.0.2.7", true },
+	{ "last before multicast", "223.255.255.255", true },
+	{ "first multicast", "224.0.0.0", false },
+	{ "last multicast", "239.255.255.255", false },
+	{ "first reserved", "240.0.0.0", false },
+	{ "last reserved", "255.255.255.254", false },
+	{ "broadcast", "255.255.255.255", false },
+	{ "mapped broadcast", "::ffff:255.255.255.255", false },
+	{ "unspecified IPv6", "::", false },
+	{ "loopback IPv6", "::1", false },
+	{ "a host of IPv6 that ends in 1", "2001:db8::1", true },
+	{ "a host of IPv6 that ends in 0", "2001:db8::", true },
+	{ "only the first bit set", "8000::", true },
+	{ "only the byte before the last set", "::100", true },
+	{ "unique local", "fd00::1", true },
+	{ "link local IPv6", "fe80::1", true },
+	{ "last before multicast IPv6",
+	  "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true },
+	{ "first multicast IPv6", "ff00::", false },
+	{ "all nodes", "ff02::1", false },
+	{ "last multicast IPv6", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false },
+};
+
+static void is_peer(void **state)
+{
+	const struct peer_row *row = *state;
+	struct addr addr;
+
+	want_int(addr_parse(row->text, strlen(row->text), &addr), 0);
+	want_int(addr_is_peer(&addr), row->want);
+}
+
+static void hash_is_the_same_for_the_same(void **state)
+{
+	struct addr a = V6(0x20, 1, [15] = 9), b;
+
+	(void)state;
+	memcpy(&b, &a, sizeof(b));
+	want_int(addr_hash(&a, 7) == addr_hash(&b, 7), true);
+}
+
+/* A table of 64-bit values this small has no collision by chance. */
+static void hash_sees_every_bit(void **state)
+{
+	const struct addr addr = V6(0x20, 0x01, 0x0d, 0xb8, [15] = 9);
+	uint64_t seen[129];
+	unsigned int i, j;
+
+	(void)state;
+	seen[128] = addr_hash(&addr, 1);
+	for (i = 0; i < 128; i++) {
+		struct addr other = addr;
+
+		other.bytes[i / 8] ^= (uint8_t)(1U << (i % 8));
+		seen[i] = addr_hash(&other, 1);
+	}
+	for (i = 0; i < 129; i++)
+		for (j = 0; j < i; j++)
+			want_int(seen[i] == seen[j], false);
+}
+
+static void hash_sees_family_and_seed(void **state)
+{
+	struct addr v4 = V4(192, 0, 2, 7), v6 = V6(192, 0, 2, 7);
+
+	(void)state;
+	want_int(addr_hash(&v4, 1) == addr_hash(&v6, 1), false);
+	want_int(addr_hash(&v4, 1) == addr_hash(&v4, 2), false);
+}
+
+/* Addresses in a row, as a sender has them, fill a small table evenly, and
+ * another seed fills it in another way. */
+static void hash_spreads(void **state)
+{
+	unsigned int filled[2][64] = { { 0 } }, i, seed;
+	bool differ = false;
+
+	(void)state;
+	for (seed = 0; seed < 2; seed++) {
+		for (i = 0; i < 6400; i++) {
+			const struct addr addr = V4(198, 51, (uint8_t)(i >> 8),
+						    (uint8_t)i);
+
+			filled[seed][addr_hash(&addr, seed) % 64]++;
+		}
+	}
+	for (i = 0; i < 64; i++) {
+		/* 100 each, give or take five times the standard deviation */
+		want_int(filled[0][i] > 50 && filled[0][i] < 150, true);
+		differ = differ || filled[0][i] != filled[1][i];
+	}
+	want_int(differ, true);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_ROWS(suite, parse_good, good_rows);
+	SUITE_ROWS(suite, format_reads_back, good_rows);
+	SUITE_ROWS(suite, parse_bad, bad_rows);
+	SUITE_TEST(suite, parse_stops_at_len);
+	SUITE_TEST(suite, parse_any_byte);
+	SUITE_TEST(suite, compare_is_total_order);
+	SUITE_TEST(suite, bits_of_family);
+	SUITE_ROWS(suite, is_peer, peer_rows);
+	SUITE_TEST(suite, hash_is_the_same_for_the_same);
+	SUITE_TEST(suite, hash_sees_every_bit);
+	SUITE_TEST(suite, hash_sees_family_and_seed);
+	SUITE_TEST(suite, hash_spreads);
+	return suite_run(suite, "addr");
+}

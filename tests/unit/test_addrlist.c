@@ -1,0 +1,293 @@
+/* A set of prefixes that answers whether an address lies in it.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "addrlist.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+#define PREFIXES_MAX 8
+#define ADDRS_MAX 12
+
+static const struct set_row {
+	const char *label;
+	const char *prefixes[PREFIXES_MAX];
+	const char *in[ADDRS_MAX], *out[ADDRS_MAX];
+} set_rows[] = {
+	{ "empty", { NULL }, { NULL }, { "192.0.2.7", "::", "0.0.0.0" } },
+	{ "one host", { "192.0.2.7" },
+	  { "192.0.2.7", "::ffff:192.0.2.7" },
+	  { "192.0.2.6", "192.0.2.8", "::c000:207" } },
+	{ "both ends of a prefix", { "192.0.2.64/26" },
+	  { "192.0.2.64", "192.0.2.100", "192.0.2.127" },
+	  { "192.0.2.63", "192.0.2.128" } },
+	{ "both ends of an IPv6 prefix", { "2001:db8::/33" },
+	  { "2001:db8::", "2001:db8:7fff:ffff:ffff:ffff:ffff:ffff" },
+	  { "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db8:8000::" } },
+	{ "all of IPv4 is nothing of IPv6", { "0.0.0.0/0" },
+	  { "0.0.0.0", "192.0.2.7", "255.255.255.255" },
+	  { "::", "2001:db8::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" } },
+	{ "all of IPv6 is nothing of IPv4", { "::/0" },
+	  { "::", "2001:db8::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+	  { "0.0.0.0", "192.0.2.7", "255.255.255.255" } },
+	{ "families side by side", { "10.0.0.0/8", "2001:db8::/32" },
+	  { "10.1.2.3", "2001:db8::1" }, { "11.0.0.0", "2001:db9::" } },
+	{ "a prefix twice", { "10.0.0.0/8", "10.0.0.0/8" },
+	  { "10.0.0.0", "10.255.255.255" }, { "9.255.255.255", "11.0.0.0" } },
+	{ "the inner one first", { "10.1.0.0/16", "10.0.0.0/8" },
+	  { "10.0.0.1", "10.1.0.1", "10.2.0.1", "10.255.255.255" },
+	  { "11.0.0.0" } },
+	{ "the outer one first", { "10.0.0.0/8", "10.1.0.0/16" },
+	  { "10.0.0.1", "10.1.0.1", "10.2.0.1", "10.255.255.255" },
+	  { "11.0.0.0" } },
+	{ "same start, the longer prefix first", { "10.0.0.0/16", "10.0.0.0/8" },
+	  { "10.0.0.1", "10.0.255.255", "10.1.0.0", "10.255.255.255" },
+	  { "11.0.0.0" } },
+	{ "same start, the shorter prefix first", { "10.0.0.0/8", "10.0.0.0/16" },
+	  { "10.0.0.1", "10.0.255.255", "10.1.0.0", "10.255.255.255" },
+	  { "11.0.0.0" } },
+	{ "same start, a host first", { "10.0.0.0", "10.0.0.0/24" },
+	  { "10.0.0.0", "10.0.0.1", "10.0.0.255" }, { "10.0.1.0" } },
+	{ "same start, three lengths",
+	  { "2001:db8::/64", "2001:db8::/32", "2001:db8::/48" },
+	  { "2001:db8::1", "2001:db8:0:1::", "2001:db8:1::" },
+	  { "2001:db9::" } },
+	{ "nested, then one behind it",
+	  { "10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24", "11.0.0.0/24" },
+	  { "10.255.0.0", "11.0.0.255" }, { "11.0.1.0" } },
+	{ "neighbours", { "10.0.0.0/25", "10.0.0.128/25" },
+	  { "10.0.0.0", "10.0.0.127", "10.0.0.128", "10.0.0.255" },
+	  { "10.0.1.0", "9.255.255.255" } },
+	{ "a gap of one address", { "10.0.0.0", "10.0.0.2" },
+	  { "10.0.0.0", "10.0.0.2" }, { "10.0.0.1", "10.0.0.3" } },
+	{ "backwards", { "198.51.100.3", "198.51.100.2", "198.51.100.1" },
+	  { "198.51.100.1", "198.51.100.2", "198.51.100.3" },
+	  { "198.51.100.0", "198.51.100.4" } },
+};
+
+static struct addr addr_of(const char *text)
+{
+	struct addr addr = { 0 };
+
+	want_int(addr_parse(text, strlen(text), &addr), 0);
+	return addr;
+}
+
+static void add_text(struct addrlist *list, const char *text)
+{
+	struct cidr cidr = { 0 };
+
+	want_int(cidr_parse(text, strlen(text), &cidr), 0);
+	want_int(addrlist_add(list, &cidr), 0);
+}
+
+static void want_contains(const struct addrlist *list, const char *text,
+			  bool want)
+{
+	const struct addr addr = addr_of(text);
+
+	if (addrlist_contains(list, &addr) == want)
+		return;
+	print_message("# %s: got %s, want %s\n", text, want ? "out" : "in",
+		      want ? "in" : "out");
+	fail();
+}
+
+static void set(void **state)
+{
+	const struct set_row *row = *state;
+	struct addrlist *list;
+	size_t i;
+
+	want_int(addrlist_new(&list), 0);
+	for (i = 0; i < PREFIXES_MAX && row->prefixes[i]; i++)
+		add_text(list, row->prefixes[i]);
+	addrlist_seal(list);
+	for (i = 0; i < ADDRS_MAX && row->in[i]; i++)
+		want_contains(list, row->in[i], true);
+	for (i = 0; i < ADDRS_MAX && row->out[i]; i++)
+		want_contains(list, row->out[i], false);
+	addrlist_free(list);
+}
+
+static void no_set_holds_nothing(void **state)
+{
+	(void)state;
+	want_contains(NULL, "192.0.2.7", false);
+	addrlist_free(NULL);
+}
+
+static void empty_is_sealed(void **state)
+{
+	struct addrlist *list;
+
+	(void)state;
+	want_int(addrlist_new(&list), 0);
+	want_contains(list, "192.0.2.7", false);
+	addrlist_free(list);
+}
+
+/* What is added later counts once the set is sealed again. */
+static void sealed_again(void **state)
+{
+	struct addrlist *list;
+
+	(void)state;
+	want_int(addrlist_new(&list), 0);
+	add_text(list, "10.0.0.0/8");
+	add_text(list, "10.1.0.0/16");
+	addrlist_seal(list);
+	addrlist_seal(list);
+	want_contains(list, "10.1.0.1", true);
+	add_text(list, "9.0.0.0/8");
+	add_text(list, "10.0.0.0/7");
+	addrlist_seal(list);
+	want_contains(list, "9.1.1.1", true);
+	want_contains(list, "10.1.0.1", true);
+	want_contains(list, "11.255.255.255", true);
+	want_contains(list, "12.0.0.0", false);
+	addrlist_free(list);
+}
+
+/* The set against a plain search through the prefixes. */
+
+#define MODEL_MAX 200
+
+static bool lies_in(const struct cidr *cidr, const struct addr *addr)
+{
+	struct addr net;
+
+	if (cidr->net.family != addr->family)
+		return false;
+	net = cidr_mask(addr, cidr->prefix);
+	return addr_compare(&net, &cidr->net) == 0;
+}
+
+static bool model_contains(const struct cidr *all, size_t count,
+			   const struct addr *addr)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (lies_in(&all[i], addr))
+			return true;
+	return false;
+}
+
+/* Few different bits, so that prefixes nest and meet often. */
+static struct addr random_addr(uint64_t *seed)
+{
+	struct addr addr = { .family = ADDR_IPV4 };
+	unsigned int i;
+
+	if (support_random(seed) % 2)
+		addr.family = ADDR_IPV6;
+	for (i = 0; i < addr_bits(&addr) / 8; i++)
+		addr.bytes[i] = support_random(seed) % 3 ? 0 :
+			(uint8_t)(support_random(seed) & 0xc1);
+	return addr;
+}
+
+static struct cidr random_cidr(uint64_t *seed)
+{
+	const struct addr addr = random_addr(seed);
+	unsigned int prefix;
+
+	prefix = (unsigned int)(support_random(seed) % (addr_bits(&addr) + 1));
+	return (struct cidr){ .net = cidr_mask(&addr, prefix),
+			      .prefix = (uint8_t)prefix };
+}
+
+/* Ask for both ends of a prefix and for what is next to them. */
+static void compare_at(const struct addrlist *list, const struct cidr *all,
+		       size_t count, struct addr addr)
+{
+	unsigned int last = addr_bits(&addr) / 8 - 1;
+	int step;
+
+	addr.bytes[last]--;
+	for (step = 0; step < 3; step++, addr.bytes[last]++) {
+		char buf[ADDR_TEXT_SIZE];
+
+		want_contains(list, addr_format(&addr, buf),
+			      model_contains(all, count, &addr));
+	}
+}
+
+static void model(void **state)
+{
+	uint64_t seed = *(const uint64_t *)*state;
+	size_t count = (size_t)(support_random(&seed) % MODEL_MAX), i;
+	struct cidr all[MODEL_MAX];
+	struct addrlist *list;
+
+	want_int(addrlist_new(&list), 0);
+	for (i = 0; i < count; i++) {
+		all[i] = random_cidr(&seed);
+		/* Short ones would hold nearly everything. */
+		if (i > 2 && all[i].prefix < 8)
+			all[i].prefix = (uint8_t)addr_bits(&all[i].net);
+		want_int(addrlist_add(list, &all[i]), 0);
+	}
+	addrlist_seal(list);
+	for (i = 0; i < count; i++) {
+		compare_at(list, all, count, all[i].net);
+		compare_at(list, all, count, cidr_last(&all[i]));
+	}
+	for (i = 0; i < 500; i++)
+		compare_at(list, all, count, random_addr(&seed));
+	addrlist_free(list);
+}
+
+/* Memory for the set, and for the next prefix when the room is used up. */
+static int grow(void *data)
+{
+	struct addrlist *list = NULL;
+	struct cidr cidr;
+	unsigned int i;
+	int r;
+
+	(void)data;
+	want_int(cidr_parse("10.0.0.0", 8, &cidr), 0);
+	r = addrlist_new(&list);
+	for (i = 0; i < 1000 && r == 0; i++) {
+		cidr.net.bytes[2] = (uint8_t)(i / 250);
+		cidr.net.bytes[3] = (uint8_t)(i % 250);
+		r = addrlist_add(list, &cidr);
+	}
+	if (r < 0 && list) {
+		/* What is in stays in. */
+		addrlist_seal(list);
+		want_contains(list, "10.0.0.15", i > 16);
+		want_contains(list, "10.0.0.16", i > 17);
+		/* And there is memory again. */
+		want_int(addrlist_add(list, &cidr), 0);
+	}
+	addrlist_free(list);
+	return r;
+}
+
+static void memory(void **state)
+{
+	(void)state;
+	assert_in_range(memory_fail_each(grow, NULL), 2, 100);
+}
+
+static const uint64_t seeds[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 };
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+	size_t i;
+
+	SUITE_ROWS(suite, set, set_rows);
+	SUITE_TEST(suite, no_set_holds_nothing);
+	SUITE_TEST(suite, empty_is_sealed);
+	SUITE_TEST(suite, sealed_again);
+	for (i = 0; i < COUNT_OF(seeds); i++)
+		suite_add(suite, model, &seeds[i], "model: seed %d", (int)i + 1);
+	SUITE_TEST(suite, memory);
+	return suite_run(suite, "addrlist");
+}

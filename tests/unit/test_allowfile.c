@@ -1,0 +1,243 @@
+/* The allow list that stands in a file.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "allowfile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support.h"
+
+struct fixture {
+	char *dir;
+	char path[160];
+};
+
+static void setup(struct fixture *f, const char *text)
+{
+	f->dir = temp_dir_new();
+	snprintf(f->path, sizeof(f->path), "%s/allow", f->dir);
+	if (text)
+		temp_file_write(f->path, text);
+}
+
+static bool holds(struct allowfile *file, const char *text)
+{
+	struct cidr cidr;
+
+	want_int(cidr_parse(text, strlen(text), &cidr), 0);
+	return allowfile_overlaps(file, &cidr);
+}
+
+static void takes_both_families_comments_and_blanks(void **state)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE] = "x";
+	struct allowfile *file = NULL;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "# partners\n\n192.0.2.7\n  198.51.100.0/24\t# office\r\n"
+		  "2001:db8::/32#no blank\n\t\n::ffff:203.0.113.9");
+	want_int(allowfile_new(f.path, &file, wrong), 0);
+	want_str(wrong, "");
+	want_int(holds(file, "192.0.2.7"), true);
+	want_int(holds(file, "192.0.2.8"), false);
+	want_int(holds(file, "198.51.100.255"), true);
+	want_int(holds(file, "2001:db8:1::1"), true);
+	want_int(holds(file, "2001:db9::1"), false);
+	want_int(holds(file, "203.0.113.9"), true);
+	want_int(holds(file, "192.0.2.0/24"), true);
+	want_int(holds(file, "192.0.3.0/24"), false);
+	allowfile_free(file);
+	temp_dir_remove(f.dir);
+}
+
+static void no_file_is_an_empty_list(void **state)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file = NULL;
+
+	(void)state;
+	want_int(allowfile_new("", &file, wrong), 0);
+	want_int(holds(file, "0.0.0.0/0"), false);
+	want_int(allowfile_reload(file, wrong), 0);
+	allowfile_free(file);
+}
+
+/* What stands in the file, and the complaint behind its path. */
+static const struct bad_row {
+	const char *label, *text, *want;
+} bad_rows[] = {
+	{ "host bits", "192.0.2.7\n10.0.0.1/8\n",
+	  ", line 2: \"10.0.0.1/8\": did you mean 10.0.0.0/8?" },
+	{ "host bits, IPv6", "2001:db8::1/32",
+	  ", line 1: \"2001:db8::1/32\": did you mean 2001:db8::/32?" },
+	{ "long prefix", "\n\n192.0.2.0/33 # x\n",
+	  ", line 3: \"192.0.2.0/33\": a prefix length is at most 32 for IPv4, "
+	  "128 for IPv6" },
+	{ "name", "mail.example.org",
+	  ", line 1: \"mail.example.org\": write one address or prefix, such as "
+	  "192.0.2.0/24" },
+	{ "two on a line", "192.0.2.1 192.0.2.2",
+	  ", line 1: \"192.0.2.1 192.0.2.2\": write one address or prefix, such "
+	  "as 192.0.2.0/24" },
+	{ "range", "192.0.2.1-192.0.2.9",
+	  ", line 1: \"192.0.2.1-192.0.2.9\": write one address or prefix, such "
+	  "as 192.0.2.0/24" },
+	{ "overlong", "1234567890123456789012345678901234567890123456789012345678"
+		      "901234567890",
+	  ", line 1: \"12345678901234567890123456789012345678901234567890123456"
+	  "7890\": write one address or prefix, such as 192.0.2.0/24" },
+};
+
+static void refused(void **state)
+{
+	const struct bad_row *row = *state;
+	char wrong[ALLOWFILE_ERROR_SIZE], want[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file = NULL;
+	struct fixture f;
+
+	setup(&f, row->text);
+	snprintf(want, sizeof(want), "%s%s", f.path, row->want);
+	want_int(allowfile_new(f.path, &file, wrong), -EINVAL);
+	want_str(wrong, want);
+	want_int(file == NULL, true);
+	temp_dir_remove(f.dir);
+}
+
+static void missing_file_is_named(void **state)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE], want[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file = NULL;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, NULL);
+	snprintf(want, sizeof(want), "%s: No such file or directory", f.path);
+	want_int(allowfile_new(f.path, &file, wrong), -ENOENT);
+	want_str(wrong, want);
+	temp_dir_remove(f.dir);
+}
+
+static void directory_is_refused(void **state)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file = NULL;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, NULL);
+	want_int(allowfile_new(f.dir, &file, wrong), -EINVAL);
+	want_int(strstr(wrong, f.dir) != NULL, true);
+	temp_dir_remove(f.dir);
+}
+
+/* A pipe that nobody writes to would keep rsyslogd waiting for good. */
+static void pipe_is_refused(void **state)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE], want[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file = NULL;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, NULL);
+	want_int(mkfifo(f.path, 0600), 0);
+	snprintf(want, sizeof(want), "%s: is no regular file", f.path);
+	want_int(allowfile_new(f.path, &file, wrong), -EINVAL);
+	want_str(wrong, want);
+	temp_dir_remove(f.dir);
+}
+
+static void too_large_is_refused(void **state)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file = NULL;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "192.0.2.7\n");
+	want_int(truncate(f.path, ALLOWFILE_BYTES_MAX + 1), 0);
+	want_int(allowfile_new(f.path, &file, wrong), -EFBIG);
+	temp_dir_remove(f.dir);
+}
+
+/* What a crash may leave of a file: it is no empty list. */
+static void zeros_are_refused(void **state)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file = NULL;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "");
+	want_int(truncate(f.path, 10), 0);
+	want_int(allowfile_new(f.path, &file, wrong), -EINVAL);
+	want_int(strstr(wrong, "line 1: \"??????????\"") != NULL, true);
+	temp_dir_remove(f.dir);
+}
+
+static void reload_takes_all_or_nothing(void **state)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file = NULL;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "192.0.2.7\n");
+	want_int(allowfile_new(f.path, &file, wrong), 0);
+	temp_file_write(f.path, "198.51.100.1\nnonsense\n");
+	want_int(allowfile_reload(file, wrong), -EINVAL);
+	want_int(holds(file, "192.0.2.7"), true);
+	want_int(holds(file, "198.51.100.1"), false);
+	temp_file_write(f.path, "198.51.100.1\n");
+	want_int(allowfile_reload(file, wrong), 0);
+	want_int(holds(file, "192.0.2.7"), false);
+	want_int(holds(file, "198.51.100.1"), true);
+	unlink(f.path);
+	want_int(allowfile_reload(file, wrong), -ENOENT);
+	want_int(holds(file, "198.51.100.1"), true);
+	allowfile_free(file);
+	temp_dir_remove(f.dir);
+}
+
+static int read_one(void *data)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file = NULL;
+	int r;
+
+	r = allowfile_new(data, &file, wrong);
+	if (r == 0)
+		allowfile_free(file);
+	return r;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "192.0.2.7\n");
+	want_int(memory_fail_each(read_one, f.path) >= 3, true);
+	temp_dir_remove(f.dir);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, takes_both_families_comments_and_blanks);
+	SUITE_TEST(suite, no_file_is_an_empty_list);
+	SUITE_ROWS(suite, refused, bad_rows);
+	SUITE_TEST(suite, missing_file_is_named);
+	SUITE_TEST(suite, directory_is_refused);
+	SUITE_TEST(suite, pipe_is_refused);
+	SUITE_TEST(suite, too_large_is_refused);
+	SUITE_TEST(suite, zeros_are_refused);
+	SUITE_TEST(suite, reload_takes_all_or_nothing);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	return suite_run(suite, "allowfile");
+}

@@ -1,0 +1,53 @@
+/* The backend that changes nothing.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "backend.h"
+
+#include <errno.h>
+
+#include "support.h"
+
+static void takes_all_and_does_nothing(void **state)
+{
+	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
+	const struct backend_config config = { .list = "spammer" };
+	const struct backend_ops *ops = &backend_null_ops;
+	struct backend *b = NULL;
+	char buf[8] = "x";
+
+	(void)state;
+	want_int(ops->open(&config, &b), 0);
+	want_int(b->ops == ops, true);
+	want_int(ops->add(b, &addr), BACKEND_WRITTEN);
+	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(ops->check(b, ADDR_IPV6), BACKEND_WRITTEN);
+	want_int(ops->capacity(b) == SIZE_MAX, true);
+	want_str(ops->advice(b, ADDR_IPV4, ENOENT, buf, sizeof(buf)), "");
+	ops->free(b);
+	ops->free(NULL);
+}
+
+static int open_one(void *data)
+{
+	const struct backend_config config = { .list = "spammer" };
+	struct backend *b = NULL;
+	int r = backend_null_ops.open(&config, &b);
+
+	(void)data;
+	backend_null_ops.free(b);
+	return r;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	(void)state;
+	want_int(memory_fail_each(open_one, NULL), 1);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, takes_all_and_does_nothing);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	return suite_run(suite, "backend_null");
+}

@@ -1,0 +1,332 @@
+/* What all actions of one rsyslogd share.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "caretaker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "fakeproc.h"
+#include "processes.h"
+#include "support.h"
+
+/* A client that counts its calls and comes again when it is told to. */
+struct client {
+	atomic_uint runs;
+	atomic_bool signals_blocked;
+	int64_t again;		/* ms from now; 0: only when woken */
+};
+
+static int64_t run(void *data, int64_t now)
+{
+	struct client *c = data;
+	sigset_t set;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &set);
+	atomic_store(&c->signals_blocked, sigismember(&set, SIGHUP) == 1);
+	atomic_fetch_add(&c->runs, 1);
+	return c->again ? now + c->again : TERMINATOR_NEVER;
+}
+
+struct fixture {
+	struct fakeproc tree;
+	struct caretaker *caretaker;
+	struct client client;
+	struct counters counters;
+	struct notices notices;
+};
+
+static void setup(struct fixture *f, int64_t again)
+{
+	const struct caretaker_client client = { .run = run, .data = &f->client };
+
+	memset(f, 0, sizeof(*f));
+	f->client.again = again;
+	fakeproc_open(&f->tree);
+	want_int(caretaker_new(f->tree.root, &f->caretaker), 0);
+	want_int(caretaker_open(f->caretaker), 0);
+	want_int(caretaker_add_client(f->caretaker, &client), 0);
+	want_int(caretaker_start(f->caretaker), 0);
+}
+
+static void teardown(struct fixture *f)
+{
+	caretaker_free(f->caretaker);
+	fakeproc_close(&f->tree);
+}
+
+struct goal {
+	struct client *client;
+	unsigned int runs;
+};
+
+static bool has_run(void *data)
+{
+	const struct goal *g = data;
+
+	return atomic_load(&g->client->runs) >= g->runs;
+}
+
+static void want_runs(struct fixture *f, unsigned int runs)
+{
+	struct goal goal = { &f->client, runs };
+
+	want_int(soon(has_run, &goal), true);
+}
+
+static void runs_clients_when_due(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 1);
+	want_runs(&f, 5);
+	want_int(atomic_load(&f.client.signals_blocked), true);
+	teardown(&f);
+}
+
+static void runs_clients_when_woken(void **state)
+{
+	struct fixture f;
+	unsigned int runs;
+
+	(void)state;
+	setup(&f, 0);
+	want_runs(&f, 1);
+	runs = atomic_load(&f.client.runs);
+	caretaker_wake(f.caretaker);
+	want_runs(&f, runs + 1);
+	teardown(&f);
+}
+
+/* What is done before a wake-up is seen by a run after it, however many wake. */
+struct mailbox {
+	struct caretaker *caretaker;
+	pthread_mutex_t lock;
+	unsigned int posted, taken;
+};
+
+static int64_t take(void *data, int64_t now)
+{
+	struct mailbox *m = data;
+
+	(void)now;
+	pthread_mutex_lock(&m->lock);
+	m->taken = m->posted;
+	pthread_mutex_unlock(&m->lock);
+	return TERMINATOR_NEVER;
+}
+
+static bool all_taken(void *data)
+{
+	struct mailbox *m = data;
+	bool all;
+
+	pthread_mutex_lock(&m->lock);
+	all = m->taken == m->posted;
+	pthread_mutex_unlock(&m->lock);
+	return all;
+}
+
+static void *post_many(void *data)
+{
+	struct mailbox *m = data;
+	unsigned int i;
+
+	for (i = 0; i < 20000; i++) {
+		pthread_mutex_lock(&m->lock);
+		m->posted++;
+		pthread_mutex_unlock(&m->lock);
+		caretaker_wake(m->caretaker);
+	}
+	return NULL;
+}
+
+static void no_wake_is_lost(void **state)
+{
+	struct mailbox m = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	const struct caretaker_client client = { .run = take, .data = &m };
+	pthread_t threads[3];
+	struct fakeproc tree;
+	unsigned int i;
+
+	(void)state;
+	fakeproc_open(&tree);
+	want_int(caretaker_new(tree.root, &m.caretaker), 0);
+	want_int(caretaker_open(m.caretaker), 0);
+	want_int(caretaker_add_client(m.caretaker, &client), 0);
+	want_int(caretaker_start(m.caretaker), 0);
+	for (i = 0; i < COUNT_OF(threads); i++)
+		want_int(pthread_create(&threads[i], NULL, post_many, &m), 0);
+	for (i = 0; i < COUNT_OF(threads); i++)
+		pthread_join(threads[i], NULL);
+	want_int(soon(all_taken, &m), true);
+	caretaker_free(m.caretaker);
+	fakeproc_close(&tree);
+}
+
+static void hand_over(struct fixture *f, struct evidence *ev, pid_t pid,
+		      int64_t delay)
+{
+	struct termination t = {
+		.child = CHILD_NONE,
+		.rules = evidence_rules(ev),
+		.counters = &f->counters,
+		.notices = &f->notices,
+		.signal = SIGTERM,
+	};
+
+	want_int(procref_open(pid, &t.child.smtpd), 0);
+	caretaker_terminate(f->caretaker, &t, caretaker_now() + delay);
+}
+
+static void ends_a_child_in_its_time(void **state)
+{
+	struct evidence *ev = NULL;
+	struct fixture f;
+	pid_t pid = waiter_start();
+	int64_t began;
+
+	(void)state;
+	setup(&f, 0);
+	want_int(caretaker_evidence(f.caretaker, FAKE_UID, &ev), 0);
+	began = clock_ms();
+	hand_over(&f, ev, pid, 150);
+	want_int(has_ended_soon(pid), true);
+	want_int(clock_ms() - began >= 149, true);
+	waiter_end(pid);
+	teardown(&f);
+}
+
+/* At the end nobody waits longer than half a second, and no signal is lost. */
+static void stop_delivers_what_is_pending(void **state)
+{
+	pid_t early = waiter_start(), late = waiter_start();
+	struct evidence *ev = NULL;
+	struct fixture f;
+	int64_t began, took;
+
+	(void)state;
+	setup(&f, 0);
+	want_int(caretaker_evidence(f.caretaker, FAKE_UID, &ev), 0);
+	hand_over(&f, ev, early, 100);
+	hand_over(&f, ev, late, 60000);
+	began = clock_ms();
+	caretaker_stop(f.caretaker);
+	took = clock_ms() - began;
+	want_int(took >= 100 && took < 1000, true);
+	want_int(has_ended_soon(early), true);
+	want_int(has_ended_soon(late), true);
+	waiter_end(early);
+	waiter_end(late);
+	teardown(&f);
+}
+
+static void stop_with_nothing_pending_is_quick(void **state)
+{
+	struct fixture f;
+	int64_t began;
+
+	(void)state;
+	setup(&f, 0);
+	began = clock_ms();
+	caretaker_stop(f.caretaker);
+	caretaker_stop(f.caretaker);
+	want_int(clock_ms() - began < 400, true);
+	teardown(&f);
+}
+
+static void evidence_is_shared_by_uid(void **state)
+{
+	struct evidence *first = NULL, *same = NULL, *other = NULL;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 0);
+	want_int(caretaker_evidence(f.caretaker, 1, &first), 0);
+	want_int(caretaker_evidence(f.caretaker, 2, &other), 0);
+	want_int(caretaker_evidence(f.caretaker, 1, &same), 0);
+	want_int(first == same, true);
+	want_int(first != other, true);
+	teardown(&f);
+}
+
+static void knows_this_hosts_addresses(void **state)
+{
+	const struct addr loopback = { .family = ADDR_IPV4,
+				       .bytes = { 127, 0, 0, 1 } };
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 0);
+	want_int(hostaddrs_known(caretaker_hostaddrs(f.caretaker)), true);
+	want_int(hostaddrs_contain(caretaker_hostaddrs(f.caretaker), &loopback),
+		 true);
+	teardown(&f);
+}
+
+static void leaves_no_descriptor(void **state)
+{
+	size_t before = descriptors_open();
+	struct evidence *ev = NULL;
+	struct fixture f;
+	pid_t pid = waiter_start();
+
+	(void)state;
+	setup(&f, 0);
+	want_int(caretaker_evidence(f.caretaker, FAKE_UID, &ev), 0);
+	hand_over(&f, ev, pid, 60000);
+	teardown(&f);
+	want_int(descriptors_open(), before);
+	waiter_end(pid);
+}
+
+static void free_takes_anything(void **state)
+{
+	struct caretaker *c = NULL;
+
+	(void)state;
+	caretaker_free(NULL);
+	want_int(caretaker_new("/proc", &c), 0);
+	caretaker_free(c);
+}
+
+static int make_one(void *data)
+{
+	const struct caretaker_client client = { .run = run };
+	struct caretaker *c = NULL;
+	int r;
+
+	(void)data;
+	r = caretaker_new("/proc", &c);
+	if (r == 0)
+		r = caretaker_add_client(c, &client);
+	caretaker_free(c);
+	return r;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	(void)state;
+	want_int(memory_fail_each(make_one, NULL) >= 3, true);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, runs_clients_when_due);
+	SUITE_TEST(suite, runs_clients_when_woken);
+	SUITE_TEST(suite, no_wake_is_lost);
+	SUITE_TEST(suite, ends_a_child_in_its_time);
+	SUITE_TEST(suite, stop_delivers_what_is_pending);
+	SUITE_TEST(suite, stop_with_nothing_pending_is_quick);
+	SUITE_TEST(suite, evidence_is_shared_by_uid);
+	SUITE_TEST(suite, knows_this_hosts_addresses);
+	SUITE_TEST(suite, leaves_no_descriptor);
+	SUITE_TEST(suite, free_takes_anything);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	return suite_run(suite, "caretaker");
+}

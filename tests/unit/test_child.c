@@ -1,0 +1,1042 @@
+/* A courieresmtpd child that is held fast and proven to be courier's.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fakeproc.h"
+#include "support.h"
+
+/* A tree with a couriertcpd, and two real processes for what is below it. */
+struct fixture {
+	struct fakeproc tree;
+	struct procfs procfs;
+	struct child_rules rules;
+	struct child_scratch *scratch;	/* exact, for sanitizers */
+	size_t descriptors;
+	pid_t tcpd, tls, smtpd;
+};
+
+static const struct peer somebody = {
+	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 25,
+};
+
+static const struct peer somebody_tls = {
+	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 465,
+};
+
+static void rules_open(struct child_rules *rules, const struct procfs *procfs,
+		       uid_t uid)
+{
+	rules->procfs = procfs;
+	rules->uid = uid;
+	want_int(listeners_new(procfs, uid, &rules->listeners), 0);
+}
+
+static void fixture_open(struct fixture *f)
+{
+	f->descriptors = descriptors_open();
+	fakeproc_open(&f->tree);
+	want_int(procfs_init(&f->procfs, f->tree.root), 0);
+	rules_open(&f->rules, &f->procfs, FAKE_UID);
+	f->scratch = malloc(sizeof(*f->scratch));
+	assert_non_null(f->scratch);
+	f->tcpd = waiter_start();
+	f->tls = waiter_start();
+	f->smtpd = waiter_start();
+	fakeproc_put_tcpd(&f->tree, f->tcpd);
+}
+
+static void fixture_close(struct fixture *f)
+{
+	waiter_end(f->tcpd);
+	waiter_end(f->tls);
+	waiter_end(f->smtpd);
+	free(f->scratch);
+	listeners_free(f->rules.listeners);
+	fakeproc_close(&f->tree);
+	want_int(descriptors_open(), f->descriptors);
+}
+
+/* On 25: couriertcpd -> courieresmtpd. */
+static void put_plain(struct fixture *f, const struct peer *peer)
+{
+	fakeproc_put_smtpd(&f->tree, f->smtpd, f->tcpd, peer);
+	fakeproc_children(&f->tree, f->tcpd, &f->smtpd, 1);
+}
+
+/* On 465: couriertcpd -> couriertls -> courieresmtpd. */
+static void put_smtps(struct fixture *f, const struct peer *tls_peer,
+		      const struct peer *peer)
+{
+	fakeproc_put_tls(&f->tree, f->tls, f->tcpd, tls_peer);
+	fakeproc_put_smtpd(&f->tree, f->smtpd, f->tls, peer);
+	fakeproc_children(&f->tree, f->tcpd, &f->tls, 1);
+	fakeproc_children(&f->tree, f->tls, &f->smtpd, 1);
+}
+
+static int open_child(struct fixture *f, pid_t pid, struct child *child,
+		      struct child_facts *facts)
+{
+	*child = (struct child)CHILD_NONE;
+	return child_open(&f->rules, pid, f->scratch, child, facts);
+}
+
+/* The answer alone; nothing stays open. */
+static int answer(struct fixture *f, pid_t pid)
+{
+	struct child_facts facts;
+	struct child child;
+	size_t before;
+	int r;
+
+	/* Held from the first question on, however that ends. */
+	(void)listeners_check(f->rules.listeners, f->tcpd);
+	before = descriptors_open();
+	r = open_child(f, pid, &child, &facts);
+	if (r < 0)
+		want_int(child.smtpd.fd == -1 && child.tls.fd == -1, true);
+	child_done(&child);
+	want_int(descriptors_open(), before);
+	return r;
+}
+
+static void want_addr(const struct addr *got, const char *want)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	want_str(addr_format(got, text), want);
+}
+
+static void plain(void **state)
+{
+	struct child_facts facts;
+	struct child child;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_plain(&f, &somebody);
+	want_int(open_child(&f, f.smtpd, &child, &facts), 0);
+	want_int(child.smtpd.pid, f.smtpd);
+	want_int(procref_alive(&child.smtpd), true);
+	want_int(child.tls.fd, -1);
+	want_addr(&child.peer.addr, "192.0.2.7");
+	want_int(child.peer.port, 41703);
+	want_int(child.peer.local_port, 25);
+	want_int(facts.relay_client, false);
+	want_str(facts.block, NULL);
+	want_str(facts.block_ip, NULL);
+	want_str(facts.block_zone, NULL);
+	child_done(&child);
+	want_int(child.smtpd.fd, -1);
+	child_done(&child);
+	fixture_close(&f);
+}
+
+static void want_smtps(const struct fixture *f, const struct child *child)
+{
+	want_int(child->smtpd.pid, f->smtpd);
+	want_int(child->tls.pid, f->tls);
+	want_int(procref_alive(&child->smtpd), true);
+	want_int(procref_alive(&child->tls), true);
+	want_addr(&child->peer.addr, "192.0.2.7");
+	want_int(child->peer.local_port, 465);
+}
+
+static void smtps(void **state)
+{
+	struct child_facts facts;
+	struct child child;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_smtps(&f, &somebody_tls, &somebody_tls);
+	want_int(open_child(&f, f.smtpd, &child, &facts), 0);
+	want_smtps(&f, &child);
+	child_done(&child);
+	want_int(child.tls.fd, -1);
+	/* couriertls is what the index names. */
+	want_int(open_child(&f, f.tls, &child, &facts), 0);
+	want_smtps(&f, &child);
+	child_done(&child);
+	fixture_close(&f);
+}
+
+/* Both processes' environments pass through the same memory. */
+static void smtps_facts_are_those_of_courieresmtpd(void **state)
+{
+	static const char *const tls_extra[] = { "PAD=0123456789012345678901234",
+						 "BLOCK=of couriertls",
+						 "BLOCK_IP=127.0.0.9", NULL };
+	static const char *const extra[] = { "BLOCK=of courieresmtpd",
+					     "BLOCK_IP=127.0.0.2",
+					     "BLOCK_ZONE=bl.example", NULL };
+	const struct peer above = { somebody_tls.ip, 41703, 465, tls_extra };
+	const struct peer below = { somebody_tls.ip, 41703, 465, extra };
+	struct child_facts facts;
+	struct child child;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_smtps(&f, &above, &below);
+	want_int(open_child(&f, f.smtpd, &child, &facts), 0);
+	want_str(facts.block, "of courieresmtpd");
+	want_str(facts.block_ip, "127.0.0.2");
+	want_str(facts.block_zone, "bl.example");
+	child_done(&child);
+	fixture_close(&f);
+}
+
+struct facts_row {
+	const char *label;
+	const char *extra[6];
+	struct child_facts want;
+};
+
+static const struct facts_row facts_rows[] = {
+	{ "listed by TXT",
+	  { "BLOCK=Listed, 192.0.2.7", "BLOCK_IP=127.0.0.2", "BLOCK_ZONE=bl.example",
+	    "BLOCK_TXT=Listed, 192.0.2.7" },
+	  { false, "Listed, 192.0.2.7", "127.0.0.2", "bl.example" } },
+	{ "a zone without BLOCK", { "BLOCK_IP=127.0.0.2", "BLOCK_ZONE=bl.example" },
+	  { false, NULL, "127.0.0.2", "bl.example" } },
+	{ "an -allow hit", { "BLOCK=", "BLOCK_IP=127.0.0.2" },
+	  { false, NULL, "127.0.0.2", NULL } },
+	{ "empty values", { "BLOCK=", "BLOCK_IP=", "BLOCK_ZONE=" },
+	  { false, NULL, NULL, NULL } },
+	{ "a relay client", { "RELAYCLIENT=" }, { true, NULL, NULL, NULL } },
+	{ "a relay client with a suffix", { "RELAYCLIENT=@relay", "BLOCK=x" },
+	  { true, "x", NULL, NULL } },
+	{ "not quite a relay client", { "RELAYCLIENTS=1", "NORELAYCLIENT=" },
+	  { false, NULL, NULL, NULL } },
+	{ "the first of two", { "BLOCK=1", "BLOCK=2" },
+	  { false, "1", NULL, NULL } },
+};
+
+static void facts(void **state)
+{
+	const struct facts_row *row = *state;
+	const struct peer peer = { somebody.ip, 41703, 25, row->extra };
+	struct child_facts got;
+	struct child child;
+	struct fixture f;
+
+	fixture_open(&f);
+	put_plain(&f, &peer);
+	want_int(open_child(&f, f.smtpd, &child, &got), 0);
+	want_int(got.relay_client, row->want.relay_client);
+	want_str(got.block, row->want.block);
+	want_str(got.block_ip, row->want.block_ip);
+	want_str(got.block_zone, row->want.block_zone);
+	child_done(&child);
+	fixture_close(&f);
+}
+
+/* Who it is. */
+
+#define GOOD_ENV                                                               \
+	"TCPREMOTEIP=::ffff:192.0.2.7\0TCPREMOTEPORT=41703\0TCPLOCALPORT=25"
+
+struct who_row {
+	const char *label;
+	const char *exe;
+	uid_t uid;
+	pid_t ppid;		/* 0: couriertcpd's */
+	int result;
+};
+
+static const struct who_row who_rows[] = {
+	{ "courieresmtpd", FAKE_SMTPD, FAKE_UID, 0, 0 },
+	{ "replaced by an upgrade", FAKE_SMTPD " (deleted)", FAKE_UID, 0, 0 },
+	{ "before its exec", FAKE_TCPD, FAKE_UID, 0, -EAGAIN },
+	{ "submit", "/usr/lib/courier/courier/submit", FAKE_UID, 0, -EPERM },
+	{ "couriertls with nothing below", FAKE_TLS, FAKE_UID, 0, -EAGAIN },
+	{ "a shell", "/bin/sh", FAKE_UID, 0, -EPERM },
+	{ "a longer name", "/bin/courieresmtpd2", FAKE_UID, 0, -EPERM },
+	{ "a shorter name", "/bin/courieresmtp", FAKE_UID, 0, -EPERM },
+	{ "a name longer than any", "/bin/courieresmtpd-0123456789012345678901",
+	  FAKE_UID, 0, -EPERM },
+	{ "a directory of that name", "/tmp/courieresmtpd/sh", FAKE_UID, 0, -EPERM },
+	{ "another user's", FAKE_SMTPD, FAKE_UID + 7, 0, -EPERM },
+	{ "root's", FAKE_SMTPD, 0, 0, -EPERM },
+	{ "courier's by its real uid only", FAKE_SMTPD, FAKE_UID - 1, 0, -EPERM },
+	{ "orphaned", FAKE_SMTPD, FAKE_UID, 1, -EPERM },
+	{ "no kernel's parent", FAKE_SMTPD, FAKE_UID, 77, -ESRCH },
+	{ "a kernel thread", NULL, FAKE_UID, 0, -ESRCH },
+};
+
+static void put_who(struct fixture *f, const struct who_row *row)
+{
+	const struct fake_process init = { .pid = 1, .exe = "/sbin/init" };
+	static const char env[] = GOOD_ENV;
+	const struct fake_process p = {
+		.pid = f->smtpd, .exe = row->exe, .uid = row->uid,
+		.ppid = row->ppid ? row->ppid : f->tcpd,
+		.env = env, .env_len = sizeof(env),
+	};
+
+	fakeproc_put(&f->tree, &init);
+	fakeproc_put(&f->tree, &p);
+}
+
+static void who(void **state)
+{
+	const struct who_row *row = *state;
+	struct fixture f;
+
+	fixture_open(&f);
+	put_who(&f, row);
+	want_int(answer(&f, f.smtpd), row->result);
+	fixture_close(&f);
+}
+
+/* Its parent is not what it seems. */
+struct parent_row {
+	const char *label;
+	struct fake_process parent;
+};
+
+static const struct parent_row parent_rows[] = {
+	{ "a shell", { .exe = "/bin/sh", .uid = FAKE_UID } },
+	{ "another user's couriertcpd", { .exe = FAKE_TCPD, .uid = FAKE_UID + 1 } },
+	{ "a container's couriertcpd",
+	  { .exe = FAKE_TCPD, .uid = FAKE_UID, .other_netns = true } },
+	{ "a courieresmtpd", { .exe = FAKE_SMTPD, .uid = FAKE_UID } },
+	{ "a couriertcpd that is no listener but its child",
+	  { .exe = FAKE_TCPD, .uid = FAKE_UID, .ppid = -1 } },
+};
+
+static void parent(void **state)
+{
+	const struct parent_row *row = *state;
+	struct fake_process p = row->parent;
+	static const char env[] = GOOD_ENV;
+	struct fixture f;
+
+	fixture_open(&f);
+	p.pid = f.tls;
+	p.ppid = p.ppid ? f.tcpd : 1;
+	p.env = env;
+	p.env_len = sizeof(env);
+	fakeproc_put(&f.tree, &p);
+	fakeproc_put_smtpd(&f.tree, f.smtpd, f.tls, &somebody);
+	want_int(answer(&f, f.smtpd), -EPERM);
+	fixture_close(&f);
+}
+
+/* Port 465: the couriertls in between is asked for as much. */
+struct above_row {
+	const char *label;
+	uid_t uid;
+	const char *env;
+	size_t env_len;
+	bool orphan;
+	int result;
+};
+
+#define TLS_ENV(ip, port, local)                                               \
+	"TCPREMOTEIP=" ip "\0TCPREMOTEPORT=" port "\0TCPLOCALPORT=" local
+#define ENV(text) text, sizeof(text)
+
+static const struct above_row above_rows[] = {
+	{ "the same peer", FAKE_UID, ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "465")),
+	  false, 0 },
+	{ "the same peer otherwise written", FAKE_UID,
+	  ENV(TLS_ENV("192.0.2.7", "41703", "465")), false, 0 },
+	{ "another user's", FAKE_UID + 1,
+	  ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "465")), false, -EPERM },
+	{ "another address", FAKE_UID,
+	  ENV(TLS_ENV("::ffff:192.0.2.8", "41703", "465")), false, -EPERM },
+	{ "another port", FAKE_UID,
+	  ENV(TLS_ENV("::ffff:192.0.2.7", "41704", "465")), false, -EPERM },
+	{ "another local port", FAKE_UID,
+	  ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "25")), false, -EPERM },
+	{ "no peer", FAKE_UID, ENV("PATH=/bin"), false, -EPERM },
+	{ "no couriertcpd above", FAKE_UID,
+	  ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "465")), true, -EPERM },
+};
+
+static void above(void **state)
+{
+	const struct above_row *row = *state;
+	const struct fake_process init = { .pid = 1, .exe = "/sbin/init" };
+	struct fake_process p = { .exe = FAKE_TLS, .uid = row->uid,
+				  .env = row->env, .env_len = row->env_len };
+	struct fixture f;
+
+	fixture_open(&f);
+	put_smtps(&f, &somebody_tls, &somebody_tls);
+	p.pid = f.tls;
+	p.ppid = row->orphan ? 1 : f.tcpd;
+	fakeproc_put(&f.tree, &init);
+	fakeproc_put(&f.tree, &p);
+	fakeproc_children(&f.tree, f.tls, &f.smtpd, 1);
+	want_int(answer(&f, f.smtpd), row->result);
+	want_int(answer(&f, f.tls), row->result);
+	fixture_close(&f);
+}
+
+/* Only one couriertls may stand in between. */
+static void two_couriertls_above(void **state)
+{
+	struct fixture f;
+	pid_t second;
+
+	(void)state;
+	fixture_open(&f);
+	second = waiter_start();
+	fakeproc_put_tls(&f.tree, second, f.tcpd, &somebody_tls);
+	fakeproc_put_tls(&f.tree, f.tls, second, &somebody_tls);
+	fakeproc_put_smtpd(&f.tree, f.smtpd, f.tls, &somebody_tls);
+	want_int(answer(&f, f.smtpd), -EPERM);
+	waiter_end(second);
+	fixture_close(&f);
+}
+
+/* couriertls before it has forked and exec'd courieresmtpd. */
+static void couriertls_during_the_handshake(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_put_tls(&f.tree, f.tls, f.tcpd, &somebody_tls);
+	want_int(answer(&f, f.tls), -EAGAIN);
+	/* Forked, not exec'd. */
+	fakeproc_put_tls(&f.tree, f.smtpd, f.tls, &somebody_tls);
+	fakeproc_children(&f.tree, f.tls, &f.smtpd, 1);
+	want_int(answer(&f, f.tls), -EAGAIN);
+	fixture_close(&f);
+}
+
+/* The environment. */
+
+struct env_row {
+	const char *label;
+	const char *env;
+	size_t len;
+	const char *addr;	/* NULL: refused */
+	unsigned int port, local_port;
+};
+
+#define REST "\0TCPREMOTEPORT=41703\0TCPLOCALPORT=25"
+#define PORTED(port) "TCPREMOTEIP=192.0.2.7\0TCPLOCALPORT=25\0TCPREMOTEPORT=" port
+
+static const struct env_row env_rows[] = {
+	{ "IPv4 on a dual socket", ENV("TCPREMOTEIP=::ffff:192.0.2.7" REST),
+	  "192.0.2.7", 41703, 25 },
+	{ "IPv4", ENV("TCPREMOTEIP=192.0.2.7" REST), "192.0.2.7", 41703, 25 },
+	{ "IPv6", ENV("TCPREMOTEIP=2001:db8::7" REST), "2001:db8::7", 41703, 25 },
+	{ "port 1", ENV(PORTED("1")), "192.0.2.7", 1, 25 },
+	{ "port 65535", ENV(PORTED("65535")), "192.0.2.7", 65535, 25 },
+	{ "port 587", ENV("TCPREMOTEIP=192.0.2.7\0TCPREMOTEPORT=2\0TCPLOCALPORT=587"),
+	  "192.0.2.7", 2, 587 },
+	{ "the first address", ENV("TCPREMOTEIP=192.0.2.7\0TCPREMOTEIP=192.0.2.8" REST),
+	  "192.0.2.7", 41703, 25 },
+	{ "no address", ENV("PATH=/bin" REST), NULL, 0, 0 },
+	{ "no port", ENV("TCPREMOTEIP=192.0.2.7\0TCPLOCALPORT=25"), NULL, 0, 0 },
+	{ "no local port", ENV("TCPREMOTEIP=192.0.2.7\0TCPREMOTEPORT=41703"), NULL,
+	  0, 0 },
+	{ "an empty address", ENV("TCPREMOTEIP=" REST), NULL, 0, 0 },
+	{ "no real address", ENV("TCPREMOTEIP=192.0.2.256" REST), NULL, 0, 0 },
+	{ "a host name", ENV("TCPREMOTEIP=host.example" REST), NULL, 0, 0 },
+	{ "an empty port", ENV(PORTED("")), NULL, 0, 0 },
+	{ "port 0", ENV(PORTED("0")), NULL, 0, 0 },
+	{ "port 65536", ENV(PORTED("65536")), NULL, 0, 0 },
+	{ "a port with more behind", ENV(PORTED("25x")), NULL, 0, 0 },
+	{ "a negative port", ENV(PORTED("-1")), NULL, 0, 0 },
+	{ "a port beyond all numbers", ENV(PORTED("99999999999999999999999")), NULL,
+	  0, 0 },
+	{ "a port that wraps", ENV(PORTED("18446744073709551641")), NULL, 0, 0 },
+	{ "a port that wraps the other way", ENV(PORTED("-18446744073709551591")),
+	  NULL, 0, 0 },
+	{ "a port with a sign", ENV(PORTED("+41703")), NULL, 0, 0 },
+	{ "a port behind a blank", ENV(PORTED(" 41703")), NULL, 0, 0 },
+	{ "nothing", "", 0, NULL, 0, 0 },
+};
+
+static void put_env(struct fixture *f, const char *env, size_t len)
+{
+	const struct fake_process p = {
+		.pid = f->smtpd, .exe = FAKE_SMTPD, .uid = FAKE_UID,
+		.ppid = f->tcpd, .env = env, .env_len = len,
+	};
+
+	fakeproc_put(&f->tree, &p);
+}
+
+static void env(void **state)
+{
+	const struct env_row *row = *state;
+	struct child_facts unused;
+	struct child child;
+	struct fixture f;
+	int r;
+
+	fixture_open(&f);
+	put_env(&f, row->env, row->len);
+	r = open_child(&f, f.smtpd, &child, &unused);
+	want_int(r, row->addr ? 0 : -EPERM);
+	if (r == 0) {
+		want_addr(&child.peer.addr, row->addr);
+		want_int(child.peer.port, row->port);
+		want_int(child.peer.local_port, row->local_port);
+	}
+	child_done(&child);
+	fixture_close(&f);
+}
+
+static void env_too_large(void **state)
+{
+	static char big[PROCFS_ENVIRON_SIZE];
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	memset(big, 'x', sizeof(big));
+	memcpy(big, GOOD_ENV, sizeof(GOOD_ENV));
+	put_env(&f, big, sizeof(big));
+	want_int(answer(&f, f.smtpd), -E2BIG);
+	fixture_close(&f);
+}
+
+/* Not there, not allowed, no descriptors. */
+
+static void gone(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	pid = waiter_start();
+	fakeproc_put_smtpd(&f.tree, pid, f.tcpd, &somebody);
+	want_int(answer(&f, pid), 0);
+	waiter_end(pid);
+	/* The tree still has it, or rather another with its PID. */
+	want_int(answer(&f, pid), -ESRCH);
+	want_int(answer(&f, 0) < 0, true);
+	want_int(answer(&f, -1) < 0, true);
+	fixture_close(&f);
+}
+
+struct ending {
+	pid_t pid;
+	struct fixture *f;
+};
+
+static void end_process(void *data)
+{
+	const struct ending *e = data;
+
+	kill(e->pid, SIGKILL);
+	has_ended_soon(e->pid);
+}
+
+/* It ends between two looks, and what the tree says from then on is about
+ * another process with its PID. */
+static void gone_between(void **state)
+{
+	const char *file = *state;
+	struct fake_moment moment;
+	struct ending e;
+	struct fixture f;
+
+	fixture_open(&f);
+	e.pid = waiter_start();
+	fakeproc_put_smtpd(&f.tree, e.pid, f.tcpd, &somebody);
+	want_int(answer(&f, e.pid), 0);
+	fakeproc_at(&f.tree, e.pid, file, end_process, &e, &moment);
+	want_int(answer(&f, e.pid), -ESRCH);
+	want_int(fakeproc_came(&moment), true);
+	waiter_end(e.pid);
+	fixture_close(&f);
+}
+
+/* Its PID is another child's by the time its environment is read. */
+static void become_another(void *data)
+{
+	static const struct peer other = { "::ffff:198.51.100.9", 5, 25, NULL };
+	const struct ending *e = data;
+
+	end_process(data);
+	fakeproc_remove(&e->f->tree, e->pid, "environ");
+	fakeproc_put_smtpd(&e->f->tree, e->pid, e->f->tcpd, &other);
+}
+
+static void another_between(void **state)
+{
+	struct fake_moment moment;
+	struct fixture f;
+	struct ending e;
+
+	(void)state;
+	fixture_open(&f);
+	e.pid = waiter_start();
+	e.f = &f;
+	fakeproc_put_smtpd(&f.tree, e.pid, f.tcpd, &somebody);
+	fakeproc_at(&f.tree, e.pid, "status", become_another, &e, &moment);
+	want_int(answer(&f, e.pid), -ESRCH);
+	want_int(fakeproc_came(&moment), true);
+	waiter_end(e.pid);
+	fixture_close(&f);
+}
+
+/* The couriertls of port 465 ends between two looks. */
+static void couriertls_gone_between(void **state)
+{
+	struct fake_moment moment;
+	struct ending e;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	e.pid = waiter_start();
+	fakeproc_put_tls(&f.tree, e.pid, f.tcpd, &somebody_tls);
+	fakeproc_put_smtpd(&f.tree, f.smtpd, e.pid, &somebody_tls);
+	want_int(answer(&f, f.smtpd), 0);
+	fakeproc_at(&f.tree, e.pid, "environ", end_process, &e, &moment);
+	want_int(answer(&f, f.smtpd), -ESRCH);
+	want_int(fakeproc_came(&moment), true);
+	waiter_end(e.pid);
+	fixture_close(&f);
+}
+
+static void parent_gone(void **state)
+{
+	struct fixture f;
+	pid_t tcpd;
+
+	(void)state;
+	fixture_open(&f);
+	tcpd = waiter_start();
+	fakeproc_put_tcpd(&f.tree, tcpd);
+	fakeproc_put_smtpd(&f.tree, f.smtpd, tcpd, &somebody);
+	want_int(answer(&f, f.smtpd), 0);
+	waiter_end(tcpd);
+	want_int(answer(&f, f.smtpd), -ESRCH);
+	fixture_close(&f);
+}
+
+static void without_descriptors(void **state)
+{
+	struct rlimit old, low = { .rlim_cur = 3 };
+	struct child_facts unused;
+	struct child child;
+	struct fixture f;
+	int r;
+
+	(void)state;
+	fixture_open(&f);
+	put_plain(&f, &somebody);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low.rlim_max = old.rlim_max;
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+	r = open_child(&f, f.smtpd, &child, &unused);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(r, -EMFILE);
+	fixture_close(&f);
+}
+
+/* Descriptors run out in the middle, wherever that is: nothing stays open. */
+static void descriptors_run_out(void **state)
+{
+	struct rlimit old, low;
+	struct child_facts unused;
+	struct child child;
+	struct fixture f;
+	size_t before;
+	int r = -1, room;
+
+	(void)state;
+	fixture_open(&f);
+	put_smtps(&f, &somebody_tls, &somebody_tls);
+	want_int(answer(&f, f.smtpd), 0);
+	before = descriptors_open();
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	for (room = 0; room < 10 && r != 0; room++) {
+		/* The three of readdir() do not count. */
+		low.rlim_cur = before - 3 + (size_t)room;
+		want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+		r = open_child(&f, f.smtpd, &child, &unused);
+		want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+		if (r != 0)
+			want_int(r, -EMFILE);
+		child_done(&child);
+		want_int(descriptors_open(), before);
+	}
+	want_int(r, 0);
+	want_int(room >= 3, true);
+	fixture_close(&f);
+}
+
+/* child_take */
+
+static void take(void **state)
+{
+	struct child_facts unused;
+	struct child a, b;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_smtps(&f, &somebody_tls, &somebody_tls);
+	want_int(open_child(&f, f.smtpd, &a, &unused), 0);
+	b = child_take(&a);
+	want_int(a.smtpd.fd == -1 && a.tls.fd == -1, true);
+	want_smtps(&f, &b);
+	child_done(&a);
+	want_int(procref_alive(&b.smtpd) && procref_alive(&b.tls), true);
+	child_done(&b);
+	fixture_close(&f);
+}
+
+/* child_peek */
+
+struct peek_row {
+	const char *label;
+	const char *exe;
+	const char *env;
+	size_t env_len;
+	int result;
+	bool exec;
+};
+
+static const struct peek_row peek_rows[] = {
+	{ "courieresmtpd", FAKE_SMTPD, ENV(GOOD_ENV), 0, true },
+	{ "couriertls", FAKE_TLS, ENV(GOOD_ENV), 0, true },
+	{ "replaced by an upgrade", FAKE_SMTPD " (deleted)", ENV(GOOD_ENV), 0, true },
+	{ "before its exec", FAKE_TCPD, ENV("PATH=/bin"), -ENODATA, false },
+	{ "before its exec, with an environment", FAKE_TCPD, ENV(GOOD_ENV), -ENODATA,
+	  false },
+	{ "names no peer", FAKE_SMTPD, ENV("PATH=/bin"), -ENODATA, true },
+	{ "another program", "/bin/sh", ENV(GOOD_ENV), -ENODATA, true },
+};
+
+static void peek(void **state)
+{
+	const struct peek_row *row = *state;
+	const struct fake_process p = {
+		.pid = 4242, .exe = row->exe, .uid = FAKE_UID, .ppid = 1,
+		.env = row->env, .env_len = row->env_len,
+	};
+	struct child_peer peer;
+	struct fixture f;
+	bool exec = !row->exec;
+
+	fixture_open(&f);
+	fakeproc_put(&f.tree, &p);
+	want_int(child_peek(&f.rules, 4242, f.scratch, &peer, &exec), row->result);
+	want_int(exec, row->exec);
+	if (row->result == 0) {
+		want_addr(&peer.addr, "192.0.2.7");
+		want_int(peer.port, 41703);
+		want_int(peer.local_port, 25);
+	}
+	want_int(child_peek(&f.rules, 4243, f.scratch, &peer, &exec), -ESRCH);
+	fixture_close(&f);
+}
+
+/* Real processes. */
+
+struct real {
+	struct procfs procfs;
+	struct child_rules rules;
+	struct child_scratch scratch;
+	struct courier courier;
+	struct child child;
+	struct child_facts facts;
+	size_t descriptors;
+};
+
+static void real_open(struct real *r)
+{
+	r->descriptors = descriptors_open();
+	want_int(procfs_init(&r->procfs, PROCFS_DEFAULT_ROOT), 0);
+	rules_open(&r->rules, &r->procfs, geteuid());
+	courier_start(&r->courier);
+	r->child = (struct child)CHILD_NONE;
+}
+
+static void real_close(struct real *r)
+{
+	child_done(&r->child);
+	courier_stop(&r->courier);
+	listeners_free(r->rules.listeners);
+	want_int(descriptors_open(), r->descriptors);
+}
+
+static int real_child(struct real *r, pid_t pid)
+{
+	child_done(&r->child);
+	return child_open(&r->rules, pid, &r->scratch, &r->child, &r->facts);
+}
+
+static void real_plain(void **state)
+{
+	static const char *const extra[] = { "BLOCK=511 Listed", NULL };
+	const struct peer peer = { "::ffff:192.0.2.7", 41703, 25, extra };
+	struct connection c;
+	struct real r;
+
+	(void)state;
+	real_open(&r);
+	c = courier_plain(&r.courier, &peer);
+	want_int(real_child(&r, c.smtpd), 0);
+	want_int(r.child.smtpd.pid, c.smtpd);
+	want_addr(&r.child.peer.addr, "192.0.2.7");
+	want_str(r.facts.block, "511 Listed");
+	want_int(child_may_leave_tls(&r.child), false);
+	want_int(real_child(&r, r.courier.tcpd), -EAGAIN);
+	want_int(real_child(&r, getpid()), -EPERM);
+	courier_upgrade(&r.courier);
+	want_int(real_child(&r, c.smtpd), 0);
+	real_close(&r);
+}
+
+static void real_smtps(void **state)
+{
+	struct connection c;
+	struct real r;
+
+	(void)state;
+	real_open(&r);
+	c = courier_smtps(&r.courier, &somebody_tls);
+	want_int(real_child(&r, c.smtpd), 0);
+	want_int(r.child.smtpd.pid, c.smtpd);
+	want_int(r.child.tls.pid, c.tls);
+	want_int(child_may_leave_tls(&r.child), false);
+	want_int(real_child(&r, c.tls), 0);
+	want_int(r.child.smtpd.pid, c.smtpd);
+	want_int(r.child.tls.pid, c.tls);
+	real_close(&r);
+}
+
+/* It keeps its PID when it execs. */
+static void real_before_and_after_exec(void **state)
+{
+	struct child_peer peer;
+	struct real r;
+	bool exec;
+	pid_t pid;
+
+	(void)state;
+	real_open(&r);
+	pid = courier_forked(&r.courier, &somebody);
+	want_int(real_child(&r, pid), -EAGAIN);
+	want_int(child_peek(&r.rules, pid, &r.scratch, &peer, &exec), -ENODATA);
+	want_int(exec, false);
+	courier_exec(&r.courier);
+	want_int(child_peek(&r.rules, pid, &r.scratch, &peer, &exec), 0);
+	want_int(exec, true);
+	want_int(real_child(&r, pid), 0);
+	want_int(r.child.smtpd.pid, pid);
+	real_close(&r);
+}
+
+/* No listener of that user: nobody's children are courier's. */
+static void real_of_another_user(void **state)
+{
+	struct connection c;
+	struct real r;
+
+	(void)state;
+	real_open(&r);
+	c = courier_plain(&r.courier, &somebody);
+	r.rules.uid = NOBODY_UID;
+	want_int(real_child(&r, c.smtpd), -EPERM);
+	real_close(&r);
+}
+
+static void real_that_is_hidden(void **state)
+{
+	struct child_peer peer;
+	struct connection c;
+	int opened, peeked;
+	struct real r;
+	bool exec;
+
+	(void)state;
+	real_open(&r);
+	c = courier_plain(&r.courier, &somebody);
+	user_become(NOBODY_UID);
+	opened = real_child(&r, c.smtpd);
+	peeked = child_peek(&r.rules, c.smtpd, &r.scratch, &peer, &exec);
+	user_back();
+	want_int(opened, -EACCES);
+	want_int(peeked, -EACCES);
+	real_close(&r);
+}
+
+/* couriertls apart from its courieresmtpd. */
+
+static int find_left(struct real *r, struct procref *refs, size_t max)
+{
+	return child_find_left_tls(&r->rules, &r->child.peer, &r->scratch, refs,
+				   max);
+}
+
+static void real_starttls(void **state)
+{
+	const struct peer others[] = {
+		{ "::ffff:192.0.2.8", 41703, 25, NULL },
+		{ "::ffff:192.0.2.7", 41704, 25, NULL },
+		{ "::ffff:192.0.2.7", 41703, 587, NULL },
+		{ "2001:db8::7", 41703, 25, NULL },
+	};
+	struct procref refs[4];
+	struct connection c;
+	struct real r;
+	size_t i;
+
+	(void)state;
+	real_open(&r);
+	for (i = 0; i < COUNT_OF(others); i++)
+		courier_starttls(&r.courier, &others[i]);
+	courier_smtps(&r.courier, &somebody);
+	c = courier_starttls(&r.courier, &somebody);
+	want_int(real_child(&r, c.smtpd), 0);
+	want_int(r.child.tls.fd, -1);
+	want_int(child_may_leave_tls(&r.child), true);
+	want_int(find_left(&r, refs, 4), 1);
+	want_int(refs[0].pid, c.tls);
+	want_int(procref_alive(&refs[0]), true);
+	procref_done(&refs[0]);
+	want_int(find_left(&r, refs, 0), 0);
+	/* Also when courieresmtpd has ended, which is when it is asked for. */
+	kill(c.smtpd, SIGTERM);
+	want_int(has_ended_soon(c.smtpd), true);
+	want_int(find_left(&r, refs, 4), 1);
+	want_int(refs[0].pid, c.tls);
+	procref_done(&refs[0]);
+	kill(c.tls, SIGTERM);
+	want_int(has_ended_soon(c.tls), true);
+	want_int(find_left(&r, refs, 4), 0);
+	real_close(&r);
+}
+
+static void real_starttls_of_another_user(void **state)
+{
+	struct procref refs[4];
+	struct connection c;
+	struct real r;
+
+	(void)state;
+	real_open(&r);
+	c = courier_starttls(&r.courier, &somebody);
+	want_int(real_child(&r, c.smtpd), 0);
+	r.rules.uid = NOBODY_UID;
+	want_int(find_left(&r, refs, 4), 0);
+	real_close(&r);
+}
+
+/* Below init, where courier is started without a supervisor, and below the
+ * listeners' own parent; no more than asked for. */
+static void left_below_init(void **state)
+{
+	struct procref refs[4];
+	const struct fake_process init = { .pid = 1, .exe = "/sbin/init" };
+	struct child_peer peer = { .port = 41703, .local_port = 25 };
+	struct fixture f;
+	pid_t both[2];
+	int i;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(addr_parse("192.0.2.7", 9, &peer.addr), 0);
+	both[0] = f.tls;
+	both[1] = f.smtpd;
+	fakeproc_put(&f.tree, &init);
+	want_int(listeners_check(f.rules.listeners, f.tcpd), 0);
+	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 4), 0);
+	fakeproc_put_tls(&f.tree, f.tls, 1, &somebody);
+	fakeproc_put_tls(&f.tree, f.smtpd, 1, &somebody);
+	fakeproc_children(&f.tree, 1, both, 2);
+	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 1), 1);
+	procref_done(&refs[0]);
+	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 4), 2);
+	for (i = 0; i < 2; i++)
+		procref_done(&refs[i]);
+	/* Another parent took the listeners in. */
+	fakeproc_children(&f.tree, 1, NULL, 0);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = f.tcpd, .exe = FAKE_TCPD, .ppid = 9, .uid = FAKE_UID });
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = 9, .exe = "/lib/systemd/systemd", .ppid = 1 });
+	fakeproc_children(&f.tree, 9, both, 1);
+	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 4), 1);
+	want_int(refs[0].pid, f.tls);
+	procref_done(&refs[0]);
+	fixture_close(&f);
+}
+
+static void may_leave_tls_where_it_may_not_look(void **state)
+{
+	struct connection c;
+	struct real r;
+	bool may;
+
+	(void)state;
+	real_open(&r);
+	c = courier_plain(&r.courier, &somebody);
+	want_int(real_child(&r, c.smtpd), 0);
+	user_become(NOBODY_UID);
+	may = child_may_leave_tls(&r.child);
+	user_back();
+	want_int(may, true);
+	real_close(&r);
+}
+
+static void add_fake(struct suite *s)
+{
+	SUITE_TEST(s, plain);
+	SUITE_TEST(s, smtps);
+	SUITE_TEST(s, smtps_facts_are_those_of_courieresmtpd);
+	SUITE_ROWS(s, facts, facts_rows);
+	SUITE_ROWS(s, who, who_rows);
+	SUITE_ROWS(s, parent, parent_rows);
+	SUITE_ROWS(s, above, above_rows);
+	SUITE_TEST(s, two_couriertls_above);
+	SUITE_TEST(s, couriertls_during_the_handshake);
+	SUITE_ROWS(s, env, env_rows);
+	SUITE_TEST(s, env_too_large);
+	SUITE_TEST(s, gone);
+	suite_add(s, gone_between, "status", "gone_between: at its status");
+	suite_add(s, gone_between, "environ", "gone_between: at its environment");
+	SUITE_TEST(s, another_between);
+	SUITE_TEST(s, couriertls_gone_between);
+	SUITE_TEST(s, parent_gone);
+	SUITE_TEST(s, without_descriptors);
+	SUITE_TEST(s, descriptors_run_out);
+	SUITE_TEST(s, take);
+	SUITE_ROWS(s, peek, peek_rows);
+	SUITE_TEST(s, left_below_init);
+}
+
+int main(void)
+{
+	struct suite *s = suite_new();
+
+	add_fake(s);
+	SUITE_TEST(s, real_plain);
+	SUITE_TEST(s, real_smtps);
+	SUITE_TEST(s, real_before_and_after_exec);
+	SUITE_TEST(s, real_starttls);
+	SUITE_AS_ROOT(s, real_of_another_user);
+	SUITE_AS_ROOT(s, real_that_is_hidden);
+	SUITE_AS_ROOT(s, real_starttls_of_another_user);
+	SUITE_AS_ROOT(s, may_leave_tls_where_it_may_not_look);
+	return suite_run(s, "child");
+}

@@ -1,0 +1,263 @@
+/* Which child serves which peer.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "childindex.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fakeproc.h"
+#include "processes.h"
+#include "support.h"
+
+/* PIDs of the tree's own: nothing here is held but the listener. */
+#define FIRST_PID 500000
+
+struct fixture {
+	struct fakeproc tree;
+	struct procfs procfs;
+	struct listeners *listeners;
+	struct child_rules rules;
+	struct childindex *index;
+	pid_t tcpd;
+};
+
+static void setup(struct fixture *f)
+{
+	f->tcpd = waiter_start();
+	fakeproc_open(&f->tree);
+	fakeproc_put_tcpd(&f->tree, f->tcpd);
+	fakeproc_children(&f->tree, f->tcpd, NULL, 0);
+	want_int(procfs_init(&f->procfs, f->tree.root), 0);
+	want_int(listeners_new(&f->procfs, FAKE_UID, &f->listeners), 0);
+	want_int(listeners_check(f->listeners, f->tcpd), 0);
+	f->rules = (struct child_rules){ &f->procfs, f->listeners, FAKE_UID };
+	want_int(childindex_new(&f->rules, &f->index), 0);
+}
+
+static void teardown(struct fixture *f)
+{
+	childindex_free(f->index);
+	listeners_free(f->listeners);
+	fakeproc_close(&f->tree);
+	waiter_end(f->tcpd);
+}
+
+/* The nth child serves 10.(n/250).(n%250).1, port 1000 + n. */
+static void put_child(struct fixture *f, unsigned int n)
+{
+	struct peer peer = { .port = 1000 + n, .local_port = 25 };
+	char ip[64];
+
+	snprintf(ip, sizeof(ip), "::ffff:10.%u.%u.1", n / 250, n % 250);
+	peer.ip = ip;
+	fakeproc_put_smtpd(&f->tree, FIRST_PID + (pid_t)n, f->tcpd, &peer);
+}
+
+/* couriertcpd has the children from..to-1. */
+static void set_children(struct fixture *f, unsigned int from, unsigned int to)
+{
+	pid_t *pids = malloc((to - from + 1) * sizeof(*pids));
+	unsigned int i;
+
+	for (i = from; i < to; i++)
+		pids[i - from] = FIRST_PID + (pid_t)i;
+	fakeproc_children(&f->tree, f->tcpd, pids, to - from);
+	free(pids);
+}
+
+static size_t find(struct fixture *f, unsigned int n, uint16_t port, pid_t *ret_pid)
+{
+	const struct addr addr = {
+		.family = ADDR_IPV4,
+		.bytes = { 10, (uint8_t)(n / 250), (uint8_t)(n % 250), 1 },
+	};
+
+	return childindex_find(f->index, &addr, port, ret_pid, 1);
+}
+
+static void finds_by_address_and_port(void **state)
+{
+	struct fixture f;
+	pid_t pid = 0;
+
+	(void)state;
+	setup(&f);
+	put_child(&f, 1);
+	put_child(&f, 2);
+	set_children(&f, 1, 3);
+	want_int(find(&f, 1, 1001, &pid), 0);
+	want_int(childindex_refresh(f.index), 2);
+	want_int(find(&f, 1, 1001, &pid), 1);
+	want_int(pid, FIRST_PID + 1);
+	want_int(find(&f, 2, 1002, &pid), 1);
+	want_int(pid, FIRST_PID + 2);
+	want_int(find(&f, 1, 1002, &pid), 0);
+	want_int(find(&f, 3, 1003, &pid), 0);
+	teardown(&f);
+}
+
+static void port_0_is_any_port(void **state)
+{
+	const struct peer second = { "::ffff:10.0.1.1", 5000, 25, NULL };
+	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 10, 0, 1, 1 } };
+	pid_t pids[4] = { 0 };
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	put_child(&f, 1);
+	fakeproc_put_smtpd(&f.tree, FIRST_PID + 2, f.tcpd, &second);
+	set_children(&f, 1, 3);
+	want_int(childindex_refresh(f.index), 2);
+	want_int(childindex_find(f.index, &addr, 0, pids, 4), 2);
+	want_int(pids[0] + pids[1], 2 * FIRST_PID + 3);
+	want_int(childindex_find(f.index, &addr, 0, pids, 1), 2);
+	want_int(childindex_find(f.index, &addr, 5000, pids, 4), 1);
+	want_int(pids[0], FIRST_PID + 2);
+	teardown(&f);
+}
+
+static void forgets_who_is_gone(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	put_child(&f, 1);
+	put_child(&f, 2);
+	set_children(&f, 1, 3);
+	childindex_refresh(f.index);
+	set_children(&f, 2, 3);
+	want_int(childindex_refresh(f.index), 1);
+	want_int(find(&f, 1, 1001, &pid), 0);
+	want_int(find(&f, 2, 1002, &pid), 1);
+	teardown(&f);
+}
+
+/* Before its exec it is couriertcpd by name, with the PID it keeps. */
+static void waits_for_exec(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	put_child(&f, 1);
+	fakeproc_exe(&f.tree, FIRST_PID + 1, FAKE_TCPD);
+	set_children(&f, 1, 2);
+	want_int(childindex_refresh(f.index), 0);
+	want_int(find(&f, 1, 1001, &pid), 0);
+	fakeproc_exe(&f.tree, FIRST_PID + 1, FAKE_SMTPD);
+	want_int(childindex_refresh(f.index), 1);
+	want_int(find(&f, 1, 1001, &pid), 1);
+	teardown(&f);
+}
+
+/* A child is read once: what its files say later changes nothing.. */
+static void reads_a_child_once(void **state)
+{
+	const struct peer changed = { "::ffff:10.9.9.9", 9999, 25, NULL };
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	put_child(&f, 1);
+	set_children(&f, 1, 2);
+	childindex_refresh(f.index);
+	fakeproc_put_smtpd(&f.tree, FIRST_PID + 1, f.tcpd, &changed);
+	childindex_refresh(f.index);
+	want_int(find(&f, 1, 1001, &pid), 1);
+	/* ..unless all is forgotten: its PID may be another child's. */
+	childindex_forget(f.index);
+	want_int(find(&f, 1, 1001, &pid), 0);
+	want_int(childindex_refresh(f.index), 1);
+	want_int(find(&f, 1, 1001, &pid), 0);
+	teardown(&f);
+}
+
+static void skips_what_names_no_peer(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	put_child(&f, 1);
+	put_child(&f, 2);
+	put_child(&f, 3);
+	fakeproc_write(&f.tree, FIRST_PID + 1, "environ", "PATH=/bin", 10);
+	fakeproc_exe(&f.tree, FIRST_PID + 2, "/bin/sh");
+	set_children(&f, 1, 4);
+	want_int(childindex_refresh(f.index), 1);
+	want_int(find(&f, 3, 1003, &pid), 1);
+	teardown(&f);
+}
+
+/* Many, coming and going: the chains stay right while the tables grow. */
+static void ten_thousand_children(void **state)
+{
+	struct fixture f;
+	unsigned int i;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	for (i = 0; i < 10000; i++)
+		put_child(&f, i);
+	set_children(&f, 0, 6000);
+	want_int(childindex_refresh(f.index), 6000);
+	set_children(&f, 3000, 10000);
+	want_int(childindex_refresh(f.index), 7000);
+	for (i = 0; i < 10000; i++) {
+		want_int(find(&f, i, (uint16_t)(1000 + i), &pid), i >= 3000);
+		if (i >= 3000)
+			want_int(pid, FIRST_PID + (pid_t)i);
+	}
+	teardown(&f);
+}
+
+static int make_one(void *data)
+{
+	struct fixture *f = data;
+	struct childindex *index = NULL;
+	int r;
+
+	r = childindex_new(&f->rules, &index);
+	if (r == 0)
+		r = childindex_refresh(index);
+	childindex_free(index);
+	return r < 0 ? r : 0;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	struct fixture f;
+	unsigned int i;
+
+	(void)state;
+	setup(&f);
+	for (i = 0; i < 100; i++)
+		put_child(&f, i);
+	set_children(&f, 0, 100);
+	want_int(memory_fail_each(make_one, &f) >= 5, true);
+	teardown(&f);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, finds_by_address_and_port);
+	SUITE_TEST(suite, port_0_is_any_port);
+	SUITE_TEST(suite, forgets_who_is_gone);
+	SUITE_TEST(suite, waits_for_exec);
+	SUITE_TEST(suite, reads_a_child_once);
+	SUITE_TEST(suite, skips_what_names_no_peer);
+	SUITE_TEST(suite, ten_thousand_children);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	return suite_run(suite, "childindex");
+}

@@ -1,0 +1,169 @@
+/* One prefix, as written in an allow list or masked for a block.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "cidr.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+static const struct parse_row {
+	const char *label, *text;
+	int want;
+	const char *format;	/* of the result; NULL: untouched */
+} parse_rows[] = {
+	{ "IPv4 prefix", "192.0.2.0/24", 0, "192.0.2.0/24" },
+	{ "IPv6 prefix", "2001:db8::/32", 0, "2001:db8::/32" },
+	{ "IPv4 host", "192.0.2.7", 0, "192.0.2.7/32" },
+	{ "IPv6 host", "2001:db8::7", 0, "2001:db8::7/128" },
+	{ "mapped host", "::ffff:192.0.2.7", 0, "192.0.2.7/32" },
+	{ "all of IPv4", "0.0.0.0/0", 0, "0.0.0.0/0" },
+	{ "all of IPv6", "::/0", 0, "::/0" },
+	{ "highest IPv4 prefix", "192.0.2.7/32", 0, "192.0.2.7/32" },
+	{ "highest IPv6 prefix", "2001:db8::7/128", 0, "2001:db8::7/128" },
+	{ "not on a byte's end", "192.0.2.128/25", 0, "192.0.2.128/25" },
+	{ "IPv6, not on a byte's end", "2001:db8:8000::/33", 0,
+	  "2001:db8:8000::/33" },
+	{ "longest text",
+	  "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128", 0,
+	  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128" },
+	{ "host bits", "10.0.0.1/8", -EDOM, "10.0.0.0/8" },
+	{ "one host bit, the lowest", "192.0.2.1/31", -EDOM, "192.0.2.0/31" },
+	{ "one host bit, the highest", "192.0.2.64/25", -EDOM, "192.0.2.0/25" },
+	{ "host bits under 0", "128.0.0.0/0", -EDOM, "0.0.0.0/0" },
+	{ "IPv6 host bits", "2001:db8::1/64", -EDOM, "2001:db8::/64" },
+	{ "IPv6 host bit next to the prefix", "2001:db8:0:0:8000::/64", -EDOM,
+	  "2001:db8::/64" },
+	{ "IPv4 too long", "192.0.2.0/33", -ERANGE, NULL },
+	{ "IPv4 as long as IPv6", "192.0.2.0/128", -ERANGE, NULL },
+	{ "IPv6 too long", "2001:db8::/129", -ERANGE, NULL },
+	{ "mapped, with the length of IPv6", "::ffff:192.0.2.0/120", -ERANGE,
+	  NULL },
+	{ "256, which is 0 in a byte", "192.0.2.0/256", -ERANGE, NULL },
+	{ "999", "2001:db8::/999", -ERANGE, NULL },
+	{ "host bits and too long", "192.0.2.7/33", -ERANGE, NULL },
+	{ "empty", "", -EINVAL, NULL },
+	{ "slash", "/", -EINVAL, NULL },
+	{ "no address", "/24", -EINVAL, NULL },
+	{ "no number", "192.0.2.0/", -EINVAL, NULL },
+	{ "two slashes", "192.0.2.0//24", -EINVAL, NULL },
+	{ "two prefixes", "192.0.2.0/24/24", -EINVAL, NULL },
+	{ "netmask", "192.0.2.0/255.255.255.0", -EINVAL, NULL },
+	{ "four digits", "192.0.2.0/0024", -EINVAL, NULL },
+	{ "2^32 + 24", "192.0.2.0/4294967320", -EINVAL, NULL },
+	{ "negative", "192.0.2.0/-1", -EINVAL, NULL },
+	{ "sign", "192.0.2.0/+24", -EINVAL, NULL },
+	{ "blank before the number", "192.0.2.0/ 24", -EINVAL, NULL },
+	{ "blank behind the number", "192.0.2.0/24 ", -EINVAL, NULL },
+	{ "blank before the slash", "192.0.2.0 /24", -EINVAL, NULL },
+	{ "hexadecimal number", "192.0.2.0/0x8", -EINVAL, NULL },
+	{ "character before 0", "192.0.2.0/2/", -EINVAL, NULL },
+	{ "character behind 9", "192.0.2.0/2:", -EINVAL, NULL },
+	{ "short address", "10/8", -EINVAL, NULL },
+	{ "octal-looking address", "010.0.0.0/8", -EINVAL, NULL },
+	{ "zone", "fe80::%eth0/64", -EINVAL, NULL },
+	{ "name", "mx.example/24", -EINVAL, NULL },
+	{ "over-long address",
+	  "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555/128", -EINVAL, NULL },
+};
+
+static void parse(void **state)
+{
+	const struct parse_row *row = *state;
+	size_t len = strlen(row->text);
+	char *text = support_exact_copy(row->text, len);
+	char buf[CIDR_TEXT_SIZE];
+	struct cidr got, untouched;
+
+	memset(&untouched, 0xa5, sizeof(untouched));
+	got = untouched;
+	want_int(cidr_parse(text, len, &got), row->want);
+	free(text);
+	if (row->format)
+		want_str(cidr_format(&got, buf), row->format);
+	else
+		want_mem(&got, &untouched, sizeof(got));
+}
+
+static void parse_stops_at_len(void **state)
+{
+	char buf[CIDR_TEXT_SIZE];
+	struct cidr got;
+
+	(void)state;
+	want_int(cidr_parse("10.0.0.0/80", 10, &got), 0);
+	want_str(cidr_format(&got, buf), "10.0.0.0/8");
+	want_int(cidr_parse("10.0.0.0/8", 8, &got), 0);
+	want_str(cidr_format(&got, buf), "10.0.0.0/32");
+}
+
+static void format_returns_its_buffer(void **state)
+{
+	const struct cidr all = { .net = { .family = ADDR_IPV6 } };
+	char buf[CIDR_TEXT_SIZE];
+
+	(void)state;
+	memset(buf, 'x', sizeof(buf));
+	want_int(cidr_format(&all, buf) == buf, true);
+	want_str(buf, "::/0");
+}
+
+static bool bit_of(const struct addr *addr, unsigned int bit)
+{
+	return (addr->bytes[bit / 8] >> (7 - bit % 8)) & 1;
+}
+
+/* Bit by bit: within the prefix as it was, behind it 0 in the network and 1 in
+ * its last address. */
+static void mask_and_last(const struct addr *addr)
+{
+	unsigned int prefix, bit;
+
+	for (prefix = 0; prefix <= addr_bits(addr); prefix++) {
+		const struct cidr cidr = { .net = cidr_mask(addr, prefix),
+					   .prefix = (uint8_t)prefix };
+		const struct addr last = cidr_last(&cidr);
+
+		want_int(cidr.net.family, addr->family);
+		want_int(last.family, addr->family);
+		for (bit = 0; bit < 128; bit++) {
+			bool in = bit < prefix, host = bit < addr_bits(addr);
+
+			want_int(bit_of(&cidr.net, bit), in && bit_of(addr, bit));
+			want_int(bit_of(&last, bit),
+				 in ? bit_of(addr, bit) : host);
+		}
+	}
+}
+
+static const struct mask_row {
+	const char *label, *text;
+} mask_rows[] = {
+	{ "no bit", "0.0.0.0" },
+	{ "all bits", "255.255.255.255" },
+	{ "every other bit", "170.85.170.85" },
+	{ "IPv6, no bit", "::" },
+	{ "IPv6, all bits", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+	{ "IPv6, every other bit", "5555:aaaa:5555:aaaa:5555:aaaa:5555:aaaa" },
+};
+
+static void mask(void **state)
+{
+	const struct mask_row *row = *state;
+	struct addr addr;
+
+	want_int(addr_parse(row->text, strlen(row->text), &addr), 0);
+	mask_and_last(&addr);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_ROWS(suite, parse, parse_rows);
+	SUITE_TEST(suite, parse_stops_at_len);
+	SUITE_TEST(suite, format_returns_its_buffer);
+	SUITE_ROWS(suite, mask, mask_rows);
+	return suite_run(suite, "cidr");
+}

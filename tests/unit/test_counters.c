@@ -1,0 +1,107 @@
+/* What was done and not done, counted.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "counters.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "support.h"
+
+static void names_are_distinct_words(void **state)
+{
+	unsigned int i, j;
+
+	(void)state;
+	for (i = 0; i < COUNTER_COUNT; i++) {
+		const char *name = counters_name((enum counter)i);
+
+		want_int(strspn(name, "abcdefghijklmnopqrstuvwxyz_."),
+			 strlen(name));
+		for (j = 0; j < i; j++)
+			want_int(strcmp(name, counters_name((enum counter)j)) == 0,
+				 false);
+	}
+}
+
+static void every_counter_is_explained(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < COUNTER_COUNT; i++)
+		want_int(strlen(counters_meaning((enum counter)i)) > 10, true);
+}
+
+static void add_counts_that_one_only(void **state)
+{
+	struct counters c = { .values = { 0 } };
+
+	(void)state;
+	counters_add(&c, COUNTER_BLOCKS, 2);
+	counters_add(&c, COUNTER_BLOCKS, 3);
+	want_int(counters_get(&c, COUNTER_BLOCKS), 5);
+	want_int(counters_get(&c, COUNTER_RENEWALS), 0);
+}
+
+static void format_leaves_zeros_out(void **state)
+{
+	struct counters c = { .values = { 0 } };
+	char buf[200];
+
+	(void)state;
+	want_str(counters_format(&c, buf, sizeof(buf)), "");
+	counters_add(&c, COUNTER_LINES, 12);
+	counters_add(&c, COUNTER_ENDED, 1);
+	want_str(counters_format(&c, buf, sizeof(buf)), "lines=12 ended=1");
+}
+
+static void format_ends_at_whole_counter(void **state)
+{
+	struct counters c = { .values = { 0 } };
+	char buf[12];
+
+	(void)state;
+	counters_add(&c, COUNTER_LINES, 1);
+	counters_add(&c, COUNTER_REJECTS, 1);
+	memset(buf, 'x', sizeof(buf));
+	counters_format(&c, buf, sizeof(buf));
+	want_int(memchr(buf, '\0', sizeof(buf)) != NULL, true);
+	want_int(strncmp(buf, "lines=1", 7), 0);
+}
+
+static void *add_many(void *data)
+{
+	unsigned int i;
+
+	for (i = 0; i < 100000; i++)
+		counters_add(data, COUNTER_LINES, 1);
+	return NULL;
+}
+
+static void threads_lose_nothing(void **state)
+{
+	struct counters c = { .values = { 0 } };
+	pthread_t threads[4];
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < COUNT_OF(threads); i++)
+		want_int(pthread_create(&threads[i], NULL, add_many, &c), 0);
+	for (i = 0; i < COUNT_OF(threads); i++)
+		pthread_join(threads[i], NULL);
+	want_int(counters_get(&c, COUNTER_LINES), 400000);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, names_are_distinct_words);
+	SUITE_TEST(suite, every_counter_is_explained);
+	SUITE_TEST(suite, add_counts_that_one_only);
+	SUITE_TEST(suite, format_leaves_zeros_out);
+	SUITE_TEST(suite, format_ends_at_whole_counter);
+	SUITE_TEST(suite, threads_lose_nothing);
+	return suite_run(suite, "counters");
+}

@@ -1,0 +1,194 @@
+/* Does what was decided: blocks the address, ends the child, counts.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "engine.h"
+#include "processes.h"
+
+/* An enforcer on its own: what is counted and noted needs no more. */
+struct fixture {
+	struct settings settings;
+	struct counters counters;
+	struct notices notices;
+	struct enforcer enforcer;
+	struct fakeproc tree;
+};
+
+static void setup(struct fixture *f)
+{
+	memset(f, 0, sizeof(*f));
+	fakeproc_open(&f->tree);
+	want_int(settings_init(&f->settings), 0);
+	f->enforcer.settings = &f->settings;
+	f->enforcer.counters = &f->counters;
+	f->enforcer.notices = &f->notices;
+	want_int(caretaker_new(f->tree.root, &f->enforcer.caretaker), 0);
+	want_int(caretaker_open(f->enforcer.caretaker), 0);
+}
+
+static void teardown(struct fixture *f)
+{
+	caretaker_free(f->enforcer.caretaker);
+	settings_done(&f->settings);
+	fakeproc_close(&f->tree);
+}
+
+/* COUNTER_COUNT: nothing is counted. */
+static const struct reason_row {
+	const char *label;
+	enum reason reason;
+	enum counter want;
+} reason_rows[] = {
+	{ "triggered", REASON_TRIGGERED, COUNTER_COUNT },
+	{ "no trigger", REASON_NO_TRIGGER, COUNTER_COUNT },
+	{ "severity", REASON_SEVERITY, COUNTER_COUNT },
+	{ "temporary", REASON_TEMPORARY, COUNTER_TEMPORARY },
+	{ "old", REASON_OLD, COUNTER_OLD },
+	{ "not a peer", REASON_NOT_A_PEER, COUNTER_ALLOWED },
+	{ "own address", REASON_OWN_ADDRESS, COUNTER_ALLOWED },
+	{ "allow list", REASON_ALLOW_LIST, COUNTER_ALLOWED },
+	{ "allowed neighbour", REASON_ALLOWED_NEIGHBOUR, COUNTER_ALLOWED },
+	{ "relay client", REASON_RELAY_CLIENT, COUNTER_ALLOWED },
+	{ "not listed", REASON_NOT_LISTED, COUNTER_NOT_LISTED },
+	{ "DNSBL error", REASON_DNSBL_ERROR, COUNTER_DNSBL_ERRORS },
+	{ "other reply", REASON_OTHER_REPLY, COUNTER_NOT_LISTED },
+	{ "pattern", REASON_PATTERN, COUNTER_NOT_LISTED },
+	{ "pattern limit", REASON_PATTERN_LIMIT, COUNTER_PATTERN_LIMIT },
+	{ "below threshold", REASON_BELOW_THRESHOLD, COUNTER_BELOW_THRESHOLD },
+	{ "budget", REASON_BUDGET, COUNTER_REFUSED_BUDGET },
+};
+
+static void want_only(const struct counters *c, enum counter id)
+{
+	unsigned int i;
+
+	for (i = 0; i < COUNTER_COUNT; i++)
+		want_int(counters_get(c, (enum counter)i), i == id);
+}
+
+static void counts_reason(void **state)
+{
+	const struct reason_row *row = *state;
+	struct decision d = { VERDICT_IGNORE, row->reason };
+	struct fixture f;
+
+	setup(&f);
+	enforcer_count(&f.enforcer, d);
+	want_only(&f.counters, row->want);
+	want_int(notices_clear(&f.notices, NOTICE_DNSBL), false);
+	teardown(&f);
+}
+
+static void every_reason_is_in_the_table(void **state)
+{
+	(void)state;
+	want_int(COUNT_OF(reason_rows), REASON_COUNT);
+}
+
+static const struct error_row {
+	const char *label;
+	int err;
+	enum counter want;
+	enum notice notice;	/* NOTICE_COUNT: none */
+} error_rows[] = {
+	{ "gone", -ESRCH, COUNTER_REFUSED_GONE, NOTICE_COUNT },
+	{ "somebody else", -EPERM, COUNTER_REFUSED_SENDER, NOTICE_COUNT },
+	{ "nobody", -EAGAIN, COUNTER_REFUSED_NO_CHILD, NOTICE_COUNT },
+	{ "no right", -EACCES, COUNTER_REFUSED_RIGHTS, NOTICE_LOOK },
+	{ "no descriptor", -EMFILE, COUNTER_REFUSED_RIGHTS, NOTICE_LOOK },
+	{ "no descriptor in the system", -ENFILE, COUNTER_REFUSED_RIGHTS,
+	  NOTICE_LOOK },
+	{ "no pidfd", -ENOSYS, COUNTER_REFUSED_RIGHTS, NOTICE_LOOK },
+	{ "anything else", -EIO, COUNTER_REFUSED_RIGHTS, NOTICE_COUNT },
+};
+
+static void refuses(void **state)
+{
+	const struct error_row *row = *state;
+	enum notice id = NOTICE_COUNT;
+	struct fixture f;
+	int detail = 0;
+
+	setup(&f);
+	enforcer_refuse(&f.enforcer, row->err);
+	want_only(&f.counters, row->want);
+	want_int(notices_next(&f.notices, &id, &detail),
+		 row->notice != NOTICE_COUNT);
+	want_int(id, row->notice);
+	if (row->notice != NOTICE_COUNT)
+		want_int(detail, -row->err);
+	teardown(&f);
+}
+
+static void turns_away_at_once(void **state)
+{
+	static const char started[] =
+		"started,ip=[::ffff:" PEER "],port=[41703]";
+	struct smtpblock_message msg = {
+		.severity = 6, .text = started, .text_len = strlen(started),
+		.exe = "",
+	};
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "trigger", "connect");
+	engine_set(&e, "terminate.delay", "5000");
+	engine_start(&e);
+	msg.attested_pid = e.smtpd;
+	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
+	want_int(has_ended_soon(e.smtpd), true);
+	want_list(&e.lists, "xt_recent/spammer", "+" PEER "\n");
+	/* Its standard output is no connection to tell anybody over. */
+	want_int(engine_count(&e, COUNTER_REPLIES), 0);
+	engine_close(&e);
+}
+
+static void waits_for_the_delay(void **state)
+{
+	int64_t began, took;
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "terminate.delay", "300");
+	engine_start(&e);
+	began = clock_ms();
+	engine_line(&e, REJECT, e.smtpd);
+	want_list(&e.lists, "xt_recent/spammer", "+" PEER "\n");
+	want_int(has_ended_soon(e.smtpd), true);
+	took = clock_ms() - began;
+	want_int(took >= 299, true);
+	engine_close(&e);
+}
+
+static void own_address_is_spared(void **state)
+{
+	static const char text[] =
+		"error,relay=127.0.0.1,port=41703,from=<a>: 511 " LISTED;
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "verify", "none");
+	engine_start(&e);
+	want_int(engine_line(&e, text, 0).verdict, VERDICT_ALLOWED);
+	want_int(engine_count(&e, COUNTER_ALLOWED), 1);
+	engine_close(&e);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_ROWS(suite, counts_reason, reason_rows);
+	SUITE_TEST(suite, every_reason_is_in_the_table);
+	SUITE_ROWS(suite, refuses, error_rows);
+	SUITE_TEST(suite, turns_away_at_once);
+	SUITE_TEST(suite, waits_for_the_delay);
+	SUITE_TEST(suite, own_address_is_spared);
+	return suite_run(suite, "enforcer");
+}

@@ -1,0 +1,257 @@
+/* Who serves this address and port?
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "evidence.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "fakeproc.h"
+#include "processes.h"
+#include "support.h"
+
+/* A couriertcpd with two children for two peers, and a process of no concern. */
+struct fixture {
+	struct fakeproc tree;
+	struct evidence *evidence;
+	pid_t tcpd, first, second, stranger;
+	struct child_scratch scratch;
+};
+
+static const char *const listed[] = { "BLOCK=Listed", NULL };
+static const struct peer first_peer = { "::ffff:192.0.2.1", 1001, 25, listed };
+static const struct peer second_peer = { "2001:db8::2", 1002, 25, NULL };
+
+static void setup(struct fixture *f)
+{
+	f->tcpd = waiter_start();
+	f->first = waiter_start();
+	f->second = waiter_start();
+	f->stranger = waiter_start();
+	fakeproc_open(&f->tree);
+	fakeproc_put_tcpd(&f->tree, f->tcpd);
+	fakeproc_put_smtpd(&f->tree, f->first, f->tcpd, &first_peer);
+	fakeproc_put_smtpd(&f->tree, f->second, f->tcpd, &second_peer);
+	fakeproc_put(&f->tree, &(struct fake_process){
+		.pid = f->stranger, .exe = "/bin/sh", .ppid = 1, .uid = FAKE_UID,
+	});
+	fakeproc_children(&f->tree, f->tcpd, (pid_t[]){ f->first, f->second }, 2);
+	want_int(evidence_new(f->tree.root, FAKE_UID, &f->evidence), 0);
+}
+
+static void teardown(struct fixture *f)
+{
+	evidence_free(f->evidence);
+	fakeproc_close(&f->tree);
+	waiter_end(f->tcpd);
+	waiter_end(f->first);
+	waiter_end(f->second);
+	waiter_end(f->stranger);
+}
+
+static struct evidence_query query(const char *ip, uint16_t port)
+{
+	struct evidence_query q = { .port = port };
+
+	want_int(addr_parse(ip, strlen(ip), &q.addr), 0);
+	return q;
+}
+
+/* Returns what evidence_find() does, and lets go of the child. */
+static int find(struct fixture *f, const struct evidence_query *q, pid_t *ret_pid)
+{
+	struct child child = CHILD_NONE;
+	struct child_facts facts;
+	int r;
+
+	r = evidence_find(f->evidence, q, &f->scratch, &child, &facts);
+	*ret_pid = child.smtpd.pid;
+	child_done(&child);
+	return r;
+}
+
+enum who { NOBODY, FIRST, SECOND, STRANGER, TCPD };
+
+static pid_t pid_of(const struct fixture *f, enum who who)
+{
+	const pid_t pids[] = { 0, f->first, f->second, f->stranger, f->tcpd };
+
+	return pids[who];
+}
+
+/* Nothing is in the index unless warm is set. */
+static const struct row {
+	const char *label, *ip;
+	uint16_t port;
+	enum who attested, hint;
+	bool warm;
+	int want;
+	enum who found;
+} rows[] = {
+	{ "attested", "192.0.2.1", 1001, FIRST, NOBODY, false, 0, FIRST },
+	{ "attested, no port in the line", "192.0.2.1", 0, FIRST, NOBODY, false, 0,
+	  FIRST },
+	{ "attested, IPv6", "2001:db8::2", 1002, SECOND, NOBODY, false, 0, SECOND },
+	{ "attested serves another address", "192.0.2.9", 1001, FIRST, NOBODY,
+	  false, -EPERM, NOBODY },
+	{ "attested serves another port", "192.0.2.1", 1009, FIRST, NOBODY, false,
+	  -EPERM, NOBODY },
+	{ "attested is no child: nothing else is tried", "192.0.2.1", 1001,
+	  STRANGER, FIRST, true, -EPERM, NOBODY },
+	{ "attested is couriertcpd", "192.0.2.1", 1001, TCPD, FIRST, true, -EPERM,
+	  NOBODY },
+	{ "hint", "192.0.2.1", 1001, NOBODY, FIRST, false, 0, FIRST },
+	{ "wrong hint, nothing known", "192.0.2.1", 1001, NOBODY, SECOND, false,
+	  -EAGAIN, NOBODY },
+	{ "wrong hint, known", "192.0.2.1", 1001, NOBODY, SECOND, true, 0, FIRST },
+	{ "hint is no child, known", "192.0.2.1", 1001, NOBODY, STRANGER, true, 0,
+	  FIRST },
+	{ "known", "2001:db8::2", 1002, NOBODY, NOBODY, true, 0, SECOND },
+	{ "not known", "192.0.2.1", 1001, NOBODY, NOBODY, false, -EAGAIN, NOBODY },
+	{ "known, another port", "192.0.2.1", 1009, NOBODY, NOBODY, true, -EAGAIN,
+	  NOBODY },
+	{ "known, no port: there may be more", "192.0.2.1", 0, NOBODY, NOBODY, true,
+	  -EAGAIN, NOBODY },
+};
+
+static void finds(void **state)
+{
+	const struct row *row = *state;
+	struct evidence_query q = query(row->ip, row->port);
+	size_t before;
+	struct fixture f;
+	pid_t pid;
+
+	setup(&f);
+	q.attested = pid_of(&f, row->attested);
+	q.hint = pid_of(&f, row->hint);
+	if (row->warm)
+		want_int(evidence_refresh(f.evidence, true), 0);
+	/* The first time a listener is learned, which holds a descriptor. */
+	find(&f, &q, &pid);
+	before = descriptors_open();
+	want_int(find(&f, &q, &pid), row->want);
+	if (row->want == 0)
+		want_int(pid, pid_of(&f, row->found));
+	want_int(descriptors_open(), before);
+	teardown(&f);
+}
+
+static void attested_is_gone(void **state)
+{
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	q.attested = f.first;
+	waiter_end(f.first);
+	want_int(find(&f, &q, &pid), -ESRCH);
+	f.first = waiter_start();
+	teardown(&f);
+}
+
+/* The index names a process that is somebody else by now. */
+static void index_is_no_proof(void **state)
+{
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	want_int(evidence_refresh(f.evidence, true), 0);
+	fakeproc_put_smtpd(&f.tree, f.first, f.tcpd, &second_peer);
+	want_int(find(&f, &q, &pid), -EAGAIN);
+	teardown(&f);
+}
+
+static void thorough_refresh_finds_new_listeners(void **state)
+{
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	want_int(evidence_has_listeners(f.evidence), false);
+	want_int(evidence_refresh(f.evidence, false), 0);
+	want_int(find(&f, &q, &pid), -EAGAIN);
+	want_int(evidence_refresh(f.evidence, true), 0);
+	want_int(evidence_has_listeners(f.evidence), true);
+	want_int(find(&f, &q, &pid), 0);
+	teardown(&f);
+}
+
+static void candidates_of_an_address(void **state)
+{
+	const struct evidence_query q = query("192.0.2.1", 0);
+	struct fixture f;
+	pid_t pids[4] = { 0 };
+
+	(void)state;
+	setup(&f);
+	want_int(evidence_refresh(f.evidence, true), 0);
+	want_int(evidence_candidates(f.evidence, &q.addr, 0, pids, 4), 1);
+	want_int(pids[0], f.first);
+	want_int(evidence_candidates(f.evidence, &q.addr, 7, pids, 4), 0);
+	teardown(&f);
+}
+
+/* The submit below the child, as it is found by evidence_confirm(). */
+static const struct submit_row {
+	const char *label, *exe, *env;	/* NULL: there is none */
+	bool attested;
+	int want;
+} submit_rows[] = {
+	{ "knows the listing", "/usr/lib/courier/courier/submit", "BLOCK=Listed",
+	  false, 0 },
+	{ "after a login", "/usr/lib/courier/courier/submit", "BLOCK=", false,
+	  -EPERM },
+	{ "another text", "/usr/lib/courier/courier/submit", "BLOCK=Listed too",
+	  false, -EPERM },
+	{ "nothing of it", "/usr/lib/courier/courier/submit", "PATH=/bin", false,
+	  -EPERM },
+	{ "another program", "/bin/cat", "BLOCK=Listed", false, -EPERM },
+	{ "no submit", NULL, NULL, false, -EPERM },
+	{ "no submit, but the kernel's word", NULL, NULL, true, 0 },
+};
+
+static void confirms(void **state)
+{
+	const struct submit_row *row = *state;
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct child child = CHILD_NONE;
+	struct child_scratch other;
+	struct child_facts facts;
+	struct fixture f;
+
+	setup(&f);
+	fakeproc_children(&f.tree, f.first, &f.stranger, row->exe ? 1 : 0);
+	if (row->exe) {
+		fakeproc_exe(&f.tree, f.stranger, row->exe);
+		fakeproc_write(&f.tree, f.stranger, "environ", row->env,
+			       strlen(row->env) + 1);
+	}
+	q.hint = f.first;
+	want_int(evidence_find(f.evidence, &q, &f.scratch, &child, &facts), 0);
+	q.attested = row->attested ? f.first : 0;
+	want_int(evidence_confirm(f.evidence, &q, &child, &facts, &other),
+		 row->want);
+	want_str(facts.block, "Listed");
+	child_done(&child);
+	teardown(&f);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_ROWS(suite, finds, rows);
+	SUITE_TEST(suite, attested_is_gone);
+	SUITE_TEST(suite, index_is_no_proof);
+	SUITE_TEST(suite, thorough_refresh_finds_new_listeners);
+	SUITE_TEST(suite, candidates_of_an_address);
+	SUITE_ROWS(suite, confirms, submit_rows);
+	return suite_run(suite, "evidence");
+}

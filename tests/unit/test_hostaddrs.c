@@ -1,0 +1,523 @@
+/* The addresses of this host, which are never blocked.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "hostaddrs.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/netlink.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "support.h"
+
+/* An event of the kernel's comes within this time, or the test fails. */
+#define DEADLINE_MS 10000
+
+/* The calls that the tests stand in for, see --wrap in ld(1). */
+
+static bool faked;
+static int getifaddrs_err, socket_err, bind_err;
+static struct ifaddrs *interfaces;
+static int lists_out;	/* that were not freed yet */
+
+int __real_getifaddrs(struct ifaddrs **all);
+int __wrap_getifaddrs(struct ifaddrs **all);
+void __real_freeifaddrs(struct ifaddrs *all);
+void __wrap_freeifaddrs(struct ifaddrs *all);
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+int __real_bind(int fd, const struct sockaddr *sa, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *sa, socklen_t len);
+
+int __wrap_getifaddrs(struct ifaddrs **all)
+{
+	if (getifaddrs_err) {
+		errno = getifaddrs_err;
+		return -1;
+	}
+	lists_out++;
+	if (!faked)
+		return __real_getifaddrs(all);
+	*all = interfaces;
+	return 0;
+}
+
+void __wrap_freeifaddrs(struct ifaddrs *all)
+{
+	lists_out--;
+	if (!faked)
+		__real_freeifaddrs(all);
+}
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+	if (domain != AF_NETLINK || !socket_err)
+		return __real_socket(domain, type, protocol);
+	errno = socket_err;
+	return -1;
+}
+
+int __wrap_bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	if (sa->sa_family != AF_NETLINK || !bind_err)
+		return __real_bind(fd, sa, len);
+	errno = bind_err;
+	return -1;
+}
+
+/* A host with an address of each kind, as getifaddrs(3) tells of it. */
+
+static struct sockaddr_in loopback, mail;
+static struct sockaddr_in6 mail6, link_local;
+static struct sockaddr_ll hardware;
+static struct ifaddrs chain[6];
+
+static void set_ipv4(struct sockaddr_in *sa, const char *text)
+{
+	*sa = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = 25 };
+	inet_pton(AF_INET, text, &sa->sin_addr);
+}
+
+static void set_ipv6(struct sockaddr_in6 *sa, const char *text)
+{
+	*sa = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+				     .sin6_scope_id = 2 };
+	inet_pton(AF_INET6, text, &sa->sin6_addr);
+}
+
+static void fake_host(void)
+{
+	struct sockaddr *const addrs[] = {
+		(struct sockaddr *)&hardware, (struct sockaddr *)&loopback,
+		NULL, (struct sockaddr *)&mail, (struct sockaddr *)&mail6,
+		(struct sockaddr *)&link_local,
+	};
+	size_t i;
+
+	hardware.sll_family = AF_PACKET;
+	set_ipv4(&loopback, "127.0.0.1");
+	set_ipv4(&mail, "192.0.2.25");
+	set_ipv6(&mail6, "2001:db8::25");
+	set_ipv6(&link_local, "fe80::25");
+	for (i = 0; i < COUNT_OF(chain); i++) {
+		chain[i] = (struct ifaddrs){ .ifa_addr = addrs[i] };
+		if (i + 1 < COUNT_OF(chain))
+			chain[i].ifa_next = &chain[i + 1];
+	}
+	interfaces = chain;
+	faked = true;
+	getifaddrs_err = socket_err = bind_err = 0;
+}
+
+static void real_host(void)
+{
+	fake_host();
+	faked = false;
+}
+
+static bool contains(struct hostaddrs *h, const char *text)
+{
+	struct addr addr = { 0 };
+
+	want_int(addr_parse(text, strlen(text), &addr), 0);
+	return hostaddrs_contain(h, &addr);
+}
+
+static struct hostaddrs *new_hostaddrs(void)
+{
+	struct hostaddrs *h;
+
+	want_int(hostaddrs_new(&h), 0);
+	return h;
+}
+
+/* A descriptor that leaks moves this. */
+static int lowest_free_fd(void)
+{
+	int fd = dup(STDOUT_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+static void knows_nothing_at_first(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+
+	(void)state;
+	want_int(hostaddrs_known(h), false);
+	want_int(hostaddrs_fd(h), -1);
+	want_int(contains(h, "127.0.0.1"), false);
+	hostaddrs_free(h);
+	hostaddrs_free(NULL);
+}
+
+static const struct contain_row {
+	const char *label, *addr;
+	bool want;
+} contain_rows[] = {
+	{ "loopback", "127.0.0.1", true },
+	{ "IPv4", "192.0.2.25", true },
+	{ "IPv4, mapped", "::ffff:192.0.2.25", true },
+	{ "IPv6", "2001:db8::25", true },
+	{ "link local", "fe80::25", true },
+	{ "neighbour below", "192.0.2.24", false },
+	{ "neighbour above", "192.0.2.26", false },
+	{ "IPv6 neighbour", "2001:db8::26", false },
+	{ "the bytes of an entry that is no IP", "0.0.0.0", false },
+	{ "the same of IPv6", "::", false },
+};
+
+static void contain(void **state)
+{
+	const struct contain_row *row = *state;
+	struct hostaddrs *h = new_hostaddrs();
+
+	fake_host();
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(hostaddrs_known(h), true);
+	want_int(contains(h, row->addr), row->want);
+	want_int(lists_out, 0);
+	hostaddrs_free(h);
+}
+
+static void refresh_follows(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+
+	(void)state;
+	fake_host();
+	want_int(hostaddrs_refresh(h), 0);
+	set_ipv4(&mail, "192.0.2.26");
+	want_int(contains(h, "192.0.2.25"), true);
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(contains(h, "192.0.2.25"), false);
+	want_int(contains(h, "192.0.2.26"), true);
+	hostaddrs_free(h);
+}
+
+static void host_without_addresses_is_known(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+
+	(void)state;
+	fake_host();
+	interfaces = NULL;
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(hostaddrs_known(h), true);
+	want_int(contains(h, "127.0.0.1"), false);
+	hostaddrs_free(h);
+}
+
+static void failed_refresh_keeps_the_old(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+
+	(void)state;
+	fake_host();
+	getifaddrs_err = EAFNOSUPPORT;
+	want_int(hostaddrs_refresh(h), -EAFNOSUPPORT);
+	want_int(hostaddrs_known(h), false);
+	getifaddrs_err = 0;
+	want_int(hostaddrs_refresh(h), 0);
+	set_ipv4(&mail, "192.0.2.26");
+	getifaddrs_err = ENOBUFS;
+	want_int(hostaddrs_refresh(h), -ENOBUFS);
+	want_int(hostaddrs_known(h), true);
+	want_int(contains(h, "192.0.2.25"), true);
+	want_int(contains(h, "192.0.2.26"), false);
+	hostaddrs_free(h);
+}
+
+/* Without a socket to watch, the addresses are read all the same. */
+static void no_watch(void **state)
+{
+	const int *err = *state;
+	struct hostaddrs *h = new_hostaddrs();
+	int free_fd = lowest_free_fd();
+
+	fake_host();
+	socket_err = *err;
+	bind_err = EPERM;
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(hostaddrs_fd(h), -1);
+	want_int(contains(h, "192.0.2.25"), true);
+	want_int(lowest_free_fd(), free_fd);
+	/* It is tried again. */
+	socket_err = bind_err = 0;
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(hostaddrs_fd(h), free_fd);
+	hostaddrs_free(h);
+	want_int(lowest_free_fd(), free_fd);
+}
+
+static void watch_is_one_descriptor(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+	int free_fd = lowest_free_fd();
+
+	(void)state;
+	fake_host();
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(hostaddrs_fd(h), free_fd);
+	want_int(lowest_free_fd(), free_fd + 1);
+	hostaddrs_free(h);
+	want_int(lowest_free_fd(), free_fd);
+}
+
+static int new_and_refresh(void *data)
+{
+	struct hostaddrs *h;
+	int r;
+
+	(void)data;
+	r = hostaddrs_new(&h);
+	if (r < 0)
+		return r;
+	r = hostaddrs_refresh(h);
+	want_int(hostaddrs_known(h), r == 0);
+	hostaddrs_free(h);
+	return r;
+}
+
+/* The set, its list, its room. */
+static void memory(void **state)
+{
+	(void)state;
+	fake_host();
+	want_int(memory_fail_each(new_and_refresh, NULL), 3);
+	want_int(lists_out, 0);
+}
+
+/* This machine, whatever it has. */
+
+static void every_address_of_this_host(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+	struct ifaddrs *all, *ifa;
+	char text[ADDR_TEXT_SIZE];
+	int seen = 0;
+
+	(void)state;
+	real_host();
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(__real_getifaddrs(&all), 0);
+	for (ifa = all; ifa; ifa = ifa->ifa_next) {
+		const struct sockaddr_in *in = (const void *)ifa->ifa_addr;
+
+		if (!in || in->sin_family != AF_INET)
+			continue;
+		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+		want_int(contains(h, text), true);
+		seen++;
+	}
+	__real_freeifaddrs(all);
+	/* At least that of the loopback device. */
+	want_int(seen > 0, true);
+	want_int(contains(h, "203.0.113.77"), false);
+	hostaddrs_free(h);
+}
+
+static void *refresh_often(void *data)
+{
+	struct hostaddrs *h = data;
+	uintptr_t failed = 0;
+	int i;
+
+	for (i = 0; i < 2000; i++)
+		failed += hostaddrs_refresh(h) != 0;
+	return (void *)failed;
+}
+
+static void asked_during_a_refresh(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+	unsigned int wrong = 0, i;
+	pthread_t thread;
+	void *failed;
+
+	(void)state;
+	fake_host();
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(pthread_create(&thread, NULL, refresh_often, h), 0);
+	for (i = 0; i < 20000; i++)
+		wrong += !contains(h, "192.0.2.25") || contains(h, "192.0.2.1");
+	want_int(pthread_join(thread, &failed), 0);
+	want_int((uintptr_t)failed, 0);
+	want_int(wrong, 0);
+	hostaddrs_free(h);
+}
+
+/* A network namespace of our own, where addresses can come and go. */
+
+static bool enter_namespace(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd;
+
+	if (unshare(CLONE_NEWNET) < 0 &&
+	    unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return false;
+	fd = __real_socket(AF_INET, SOCK_DGRAM, 0);
+	want_int(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
+	close(fd);
+	return true;
+}
+
+/* Give the loopback device a second IPv4 address; 0.0.0.0 takes it away. */
+static void set_second_address(const char *text)
+{
+	struct ifreq ifr = { .ifr_name = "lo:1" };
+	struct sockaddr_in sa;
+	int fd = __real_socket(AF_INET, SOCK_DGRAM, 0);
+
+	set_ipv4(&sa, text);
+	sa.sin_port = 0;
+	memcpy(&ifr.ifr_addr, &sa, sizeof(sa));
+	want_int(ioctl(fd, SIOCSIFADDR, &ifr), 0);
+	close(fd);
+}
+
+static bool is_readable(int fd, int timeout)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, timeout) == 1 && p.revents == POLLIN;
+}
+
+static void want_notified(struct hostaddrs *h)
+{
+	want_int(is_readable(hostaddrs_fd(h), DEADLINE_MS), true);
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(is_readable(hostaddrs_fd(h), 0), false);
+}
+
+static void address_comes_and_goes(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+
+	(void)state;
+	real_host();
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(is_readable(hostaddrs_fd(h), 0), false);
+	want_int(contains(h, "192.0.2.77"), false);
+	set_second_address("192.0.2.77");
+	want_notified(h);
+	want_int(contains(h, "192.0.2.77"), true);
+	set_second_address("0.0.0.0");
+	want_notified(h);
+	want_int(contains(h, "192.0.2.77"), false);
+	hostaddrs_free(h);
+}
+
+/* More than the socket's buffer holds: some notes are lost, no address is. */
+static void many_changes_unread(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+	int i;
+
+	(void)state;
+	real_host();
+	want_int(hostaddrs_refresh(h), 0);
+	for (i = 0; i < 600; i++) {
+		set_second_address("192.0.2.78");
+		set_second_address("0.0.0.0");
+	}
+	set_second_address("192.0.2.79");
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(is_readable(hostaddrs_fd(h), 0), false);
+	want_int(contains(h, "192.0.2.79"), true);
+	want_int(contains(h, "192.0.2.78"), false);
+	set_second_address("0.0.0.0");
+	want_notified(h);
+	want_int(contains(h, "192.0.2.79"), false);
+	hostaddrs_free(h);
+}
+
+/* struct in6_ifreq of linux/ipv6.h, which does not go with netinet/in.h. */
+struct ipv6_request {
+	struct in6_addr addr;
+	uint32_t prefix;
+	int index;
+};
+
+static void change_ipv6(const char *text, unsigned long request)
+{
+	struct ipv6_request r = { .prefix = 128,
+				  .index = (int)if_nametoindex("lo") };
+	int fd = __real_socket(AF_INET6, SOCK_DGRAM, 0);
+
+	inet_pton(AF_INET6, text, &r.addr);
+	want_int(ioctl(fd, request, &r), 0);
+	close(fd);
+}
+
+static void ipv6_address_comes_and_goes(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+
+	(void)state;
+	real_host();
+	want_int(hostaddrs_refresh(h), 0);
+	change_ipv6("2001:db8::77", SIOCSIFADDR);
+	want_notified(h);
+	want_int(contains(h, "2001:db8::77"), true);
+	change_ipv6("2001:db8::77", SIOCDIFADDR);
+	want_notified(h);
+	want_int(contains(h, "2001:db8::77"), false);
+	hostaddrs_free(h);
+}
+
+static bool has_ipv6(void)
+{
+	return access("/proc/sys/net/ipv6", F_OK) == 0;
+}
+
+static void add_namespace_tests(struct suite *suite)
+{
+	static const char lacks[] = "the right to make a network namespace";
+	bool in = enter_namespace();
+
+	if (in) {
+		SUITE_TEST(suite, address_comes_and_goes);
+		SUITE_TEST(suite, many_changes_unread);
+	} else {
+		suite_skip(suite, "address_comes_and_goes", lacks);
+		suite_skip(suite, "many_changes_unread", lacks);
+	}
+	if (in && has_ipv6())
+		SUITE_TEST(suite, ipv6_address_comes_and_goes);
+	else
+		suite_skip(suite, "ipv6_address_comes_and_goes",
+			   in ? "IPv6" : lacks);
+}
+
+int main(void)
+{
+	static const int errs[] = { EAFNOSUPPORT, 0 };
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, knows_nothing_at_first);
+	SUITE_ROWS(suite, contain, contain_rows);
+	SUITE_TEST(suite, refresh_follows);
+	SUITE_TEST(suite, host_without_addresses_is_known);
+	SUITE_TEST(suite, failed_refresh_keeps_the_old);
+	suite_add(suite, no_watch, &errs[0], "no_watch: no netlink socket");
+	suite_add(suite, no_watch, &errs[1], "no_watch: not to be bound");
+	SUITE_TEST(suite, watch_is_one_descriptor);
+	SUITE_TEST(suite, memory);
+	SUITE_TEST(suite, every_address_of_this_host);
+	SUITE_TEST(suite, asked_during_a_refresh);
+	add_namespace_tests(suite);
+	return suite_run(suite, "hostaddrs");
+}

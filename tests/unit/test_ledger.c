@@ -1,0 +1,251 @@
+/* The addresses that were blocked last, in the order of their blocks.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "ledger.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "support.h"
+
+static struct addr numbered(unsigned int n)
+{
+	return (struct addr){ .family = ADDR_IPV4,
+			      .bytes = { 198, 51, (uint8_t)(n >> 8), (uint8_t)n } };
+}
+
+static int put(struct ledger *l, unsigned int n, int64_t now, bool waiting,
+	       struct ledger_entry *evicted)
+{
+	const struct addr addr = numbered(n);
+
+	return ledger_put(l, &addr, now, waiting, evicted);
+}
+
+static struct ledger *new_ledger(size_t max)
+{
+	struct ledger *l = NULL;
+
+	want_int(ledger_new(max, &l), 0);
+	return l;
+}
+
+static void tells_new_from_known(void **state)
+{
+	struct ledger *l = new_ledger(4);
+	struct ledger_entry evicted;
+
+	(void)state;
+	want_int(put(l, 1, 10, false, &evicted), LEDGER_NEW);
+	want_int(put(l, 2, 20, false, &evicted), LEDGER_NEW);
+	want_int(put(l, 1, 30, false, &evicted), LEDGER_KNOWN);
+	want_int(ledger_count(l), 2);
+	want_int(ledger_newest(l)->blocked_at, 30);
+	ledger_free(l);
+}
+
+static void oldest_makes_room(void **state)
+{
+	struct ledger *l = new_ledger(2);
+	struct ledger_entry evicted;
+	const struct addr second = numbered(2);
+
+	(void)state;
+	put(l, 1, 10, false, &evicted);
+	put(l, 2, 20, false, &evicted);
+	put(l, 1, 30, false, &evicted);
+	want_int(put(l, 3, 40, false, &evicted), LEDGER_NEW_EVICTED);
+	want_int(addr_compare(&evicted.addr, &second), 0);
+	want_int(evicted.blocked_at, 20);
+	want_int(ledger_count(l), 2);
+	ledger_free(l);
+}
+
+static void waiting_come_oldest_first(void **state)
+{
+	struct ledger *l = new_ledger(8);
+	struct ledger_entry evicted;
+	const struct addr third = numbered(3), fifth = numbered(5);
+
+	(void)state;
+	want_int(ledger_next_waiting(l) == NULL, true);
+	put(l, 1, 1, false, &evicted);
+	put(l, 3, 2, true, &evicted);
+	put(l, 4, 3, false, &evicted);
+	put(l, 5, 4, true, &evicted);
+	want_int(ledger_waiting(l), 2);
+	want_int(addr_compare(&ledger_next_waiting(l)->addr, &third), 0);
+	want_int(ledger_next_waiting(l)->written, false);
+	ledger_written(l, &third);
+	want_int(addr_compare(&ledger_next_waiting(l)->addr, &fifth), 0);
+	ledger_written(l, &fifth);
+	want_int(ledger_next_waiting(l) == NULL, true);
+	want_int(ledger_waiting(l), 0);
+	ledger_free(l);
+}
+
+static void only_what_is_due_waits_again(void **state)
+{
+	struct ledger *l = new_ledger(8);
+	struct ledger_entry evicted;
+	const struct addr second = numbered(2);
+
+	(void)state;
+	put(l, 1, 10, false, &evicted);
+	put(l, 2, 20, false, &evicted);
+	put(l, 3, 30, false, &evicted);
+	want_int(ledger_all_wait(l, 20), 2);
+	want_int(addr_compare(&ledger_next_waiting(l)->addr, &second), 0);
+	want_int(ledger_next_waiting(l)->written, true);
+	ledger_free(l);
+}
+
+static void written_forgets_unknown(void **state)
+{
+	struct ledger *l = new_ledger(2);
+	const struct addr unknown = numbered(9);
+
+	(void)state;
+	ledger_written(l, &unknown);
+	want_int(ledger_count(l), 0);
+	want_int(ledger_newest(l) == NULL, true);
+	ledger_free(l);
+}
+
+/* A slow ledger that cannot be wrong: an array, the oldest first. */
+struct model {
+	struct ledger_entry entries[64];
+	unsigned int count, max;
+};
+
+static unsigned int model_find(const struct model *m, const struct addr *addr)
+{
+	unsigned int i = 0;
+
+	while (i < m->count && addr_compare(&m->entries[i].addr, addr) != 0)
+		i++;
+	return i;
+}
+
+static void model_remove(struct model *m, unsigned int i)
+{
+	memmove(&m->entries[i], &m->entries[i + 1],
+		(m->count - i - 1) * sizeof(m->entries[0]));
+	m->count--;
+}
+
+static int model_put(struct model *m, const struct addr *addr, int64_t now,
+		     bool waiting)
+{
+	unsigned int i = model_find(m, addr);
+	struct ledger_entry e = { .addr = *addr };
+	int r = LEDGER_NEW;
+
+	if (i < m->count) {
+		e = m->entries[i];
+		model_remove(m, i);
+		r = LEDGER_KNOWN;
+	} else if (m->count == m->max) {
+		model_remove(m, 0);
+		r = LEDGER_NEW_EVICTED;
+	}
+	e.blocked_at = now;
+	e.waiting = waiting;
+	m->entries[m->count++] = e;
+	return r;
+}
+
+static void same_waiting(struct ledger *l, const struct model *m)
+{
+	const struct ledger_entry *next = ledger_next_waiting(l);
+	unsigned int i = 0, waiting = 0, j;
+
+	while (i < m->count && !m->entries[i].waiting)
+		i++;
+	for (j = 0; j < m->count; j++)
+		waiting += m->entries[j].waiting;
+	want_int(ledger_waiting(l), waiting);
+	want_int(next == NULL, i == m->count);
+	if (next)
+		want_int(addr_compare(&next->addr, &m->entries[i].addr), 0);
+}
+
+static void model_step(struct ledger *l, struct model *m, uint64_t random,
+		       int64_t now)
+{
+	const struct addr addr = numbered((unsigned int)(random >> 8) % 90);
+	struct ledger_entry evicted;
+	unsigned int i;
+
+	switch (random % 8) {
+	case 0:
+		ledger_all_wait(l, now - 20);
+		for (i = 0; i < m->count; i++)
+			if (m->entries[i].blocked_at >= now - 20)
+				m->entries[i].waiting = true;
+		break;
+	case 1:
+	case 2:
+		ledger_written(l, &addr);
+		i = model_find(m, &addr);
+		if (i < m->count)
+			m->entries[i].waiting = false;
+		break;
+	default:
+		want_int(ledger_put(l, &addr, now, random & 64, &evicted),
+			 model_put(m, &addr, now, random & 64));
+	}
+}
+
+static void agrees_with_model(void **state)
+{
+	uint64_t seed = 7;
+	unsigned int max, i;
+
+	(void)state;
+	for (max = 1; max <= 61; max += 12) {
+		struct ledger *l = new_ledger(max);
+		struct model m = { .max = max };
+
+		for (i = 0; i < 20000; i++) {
+			model_step(l, &m, support_random(&seed), i);
+			want_int(ledger_count(l), m.count);
+			same_waiting(l, &m);
+		}
+		ledger_free(l);
+	}
+}
+
+static int fill(void *data)
+{
+	struct ledger_entry evicted;
+	struct ledger *l = NULL;
+	unsigned int i;
+	int r;
+
+	(void)data;
+	r = ledger_new(100, &l);
+	for (i = 0; i < 100 && r >= 0; i++)
+		r = put(l, i, i, false, &evicted);
+	ledger_free(l);
+	return r < 0 ? r : 0;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	(void)state;
+	want_int(memory_fail_each(fill, NULL) >= 3, true);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, tells_new_from_known);
+	SUITE_TEST(suite, oldest_makes_room);
+	SUITE_TEST(suite, waiting_come_oldest_first);
+	SUITE_TEST(suite, only_what_is_due_waits_again);
+	SUITE_TEST(suite, written_forgets_unknown);
+	SUITE_TEST(suite, agrees_with_model);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	return suite_run(suite, "ledger");
+}

@@ -1,0 +1,661 @@
+/* What /proc says of a process.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "procfs.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fakeproc.h"
+#include "support.h"
+
+/* A PID in trees that need no real process. */
+#define PID 4242
+
+/* A tree with one process, PID. */
+struct fixture {
+	struct fakeproc tree;
+	struct procfs procfs;
+	size_t descriptors;
+};
+
+static void fixture_open(struct fixture *f)
+{
+	const struct fake_process p = {
+		.pid = PID, .exe = FAKE_SMTPD, .ppid = 41, .uid = FAKE_UID,
+	};
+
+	f->descriptors = descriptors_open();
+	fakeproc_open(&f->tree);
+	want_int(procfs_init(&f->procfs, f->tree.root), 0);
+	fakeproc_put(&f->tree, &p);
+}
+
+static void fixture_close(struct fixture *f)
+{
+	fakeproc_close(&f->tree);
+	want_int(descriptors_open(), f->descriptors);
+}
+
+static void real_init(struct procfs *procfs)
+{
+	want_int(procfs_init(procfs, PROCFS_DEFAULT_ROOT), 0);
+}
+
+static void init_takes_what_fits(void **state)
+{
+	struct procfs procfs;
+	char root[sizeof(procfs.root) + 1];
+
+	(void)state;
+	memset(root, '/', sizeof(root));
+	root[sizeof(procfs.root)] = '\0';
+	want_int(procfs_init(&procfs, root), -ENAMETOOLONG);
+	root[sizeof(procfs.root) - 1] = '\0';
+	want_int(procfs_init(&procfs, root), 0);
+	want_str(procfs.root, root);
+}
+
+/* status */
+
+struct status_row {
+	const char *label;
+	const char *text;
+	int result;
+	pid_t ppid;
+	uid_t uid;
+};
+
+#define UIDS(n) "Uid:\t1\t" n "\t3\t4\n"
+
+static const struct status_row status_rows[] = {
+	{ "the effective uid", "Name:\tx\nPPid:\t41\n" UIDS("1234") "Gid:\t7\n",
+	  0, 41, 1234 },
+	{ "the highest uid", "Name:\tx\nPPid:\t1\n" UIDS("4294967294"), 0, 1,
+	  4294967294U },
+	{ "the highest PID", "Name:\tx\nPPid:\t4194304\n" UIDS("0"), 0, 4194304,
+	  0 },
+	{ "no parent", "Name:\tx\nPPid:\t0\n" UIDS("5"), 0, 0, 5 },
+	{ "a name like a label", "Name:\tUid:\t0 0\nPPid:\t41\n" UIDS("9"), 0,
+	  41, 9 },
+	{ "an escaped newline in the name",
+	  "Name:\tx\\nUid:\t0\t0\\nPPid:\t8\nPPid:\t41\n" UIDS("9"), 0, 41, 9 },
+	{ "empty", "", -EIO, 0, 0 },
+	{ "no parent line", "Name:\tx\n" UIDS("9"), -EIO, 0, 0 },
+	{ "no uid line", "Name:\tx\nPPid:\t41\nGid:\t1\t2\t3\t4\n", -EIO, 0, 0 },
+	{ "no number", "Name:\tx\nPPid:\tx\n" UIDS("9"), -EIO, 0, 0 },
+	{ "one uid only", "Name:\tx\nPPid:\t41\nUid:\t1\n", -EIO, 0, 0 },
+	{ "cut short", "Name:\tx\nPPid:", -EIO, 0, 0 },
+};
+
+static void status(void **state)
+{
+	const struct status_row *row = *state;
+	struct procfs_status got = { .ppid = -7, .uid = 77 };
+	struct fixture f;
+
+	fixture_open(&f);
+	fakeproc_write(&f.tree, PID, "status", row->text, strlen(row->text));
+	want_int(procfs_read_status(&f.procfs, PID, &got), row->result);
+	want_int(got.ppid, row->result == 0 ? row->ppid : -7);
+	want_int(got.uid, row->result == 0 ? row->uid : 77);
+	fixture_close(&f);
+}
+
+static void status_of_this_process(void **state)
+{
+	struct procfs_status got;
+	struct procfs procfs;
+
+	(void)state;
+	real_init(&procfs);
+	want_int(procfs_read_status(&procfs, getpid(), &got), 0);
+	want_int(got.ppid, getppid());
+	want_int(got.uid, geteuid());
+}
+
+/* A process may name itself as it likes. */
+static void status_of_a_process_with_a_forged_name(void **state)
+{
+	static const char *const names[] = { "x\nUid:\t7\t7\t7", "x\nPPid:\t7",
+					     "\nUid:\t7\t7\n", "\\\nUid:\t7\t7" };
+	char before[16] = "";
+	struct procfs_status got;
+	struct procfs procfs;
+	size_t i;
+
+	(void)state;
+	real_init(&procfs);
+	prctl(PR_GET_NAME, before);
+	for (i = 0; i < COUNT_OF(names); i++) {
+		prctl(PR_SET_NAME, names[i]);
+		want_int(procfs_read_status(&procfs, getpid(), &got), 0);
+		want_int(got.ppid, getppid());
+		want_int(got.uid, geteuid());
+	}
+	prctl(PR_SET_NAME, before);
+}
+
+static void status_tells_the_effective_uid(void **state)
+{
+	struct procfs_status got;
+	struct procfs procfs;
+
+	(void)state;
+	real_init(&procfs);
+	user_become(NOBODY_UID);
+	want_int(procfs_read_status(&procfs, getpid(), &got), 0);
+	user_back();
+	want_int(got.uid, NOBODY_UID);
+}
+
+/* exe */
+
+struct exe_row {
+	const char *label;
+	const char *target;
+	int result;
+	const char *name;
+};
+
+static const struct exe_row exe_rows[] = {
+	{ "courier's", FAKE_SMTPD, 0, "courieresmtpd" },
+	{ "replaced by an upgrade", FAKE_SMTPD " (deleted)", 0, "courieresmtpd" },
+	{ "in a directory with that name", "/tmp/courieresmtpd/sh", 0, "sh" },
+	{ "with more behind the name", "/usr/bin/courieresmtpd-1", 0,
+	  "courieresmtpd-1" },
+	{ "deleted in the middle of the name", "/x/a (deleted)b", 0,
+	  "a (deleted)b" },
+	{ "without a directory", "memfd:x", 0, "memfd:x" },
+	{ "the longest name", "/bin/a234567890123456789012345678901", 0,
+	  "a234567890123456789012345678901" },
+	{ "a longer one", "/bin/a2345678901234567890123456789012",
+	  -ENAMETOOLONG, "" },
+	{ "the longest one, deleted",
+	  "/bin/a234567890123456789012345678901 (deleted)", 0,
+	  "a234567890123456789012345678901" },
+};
+
+static void exe(void **state)
+{
+	const struct exe_row *row = *state;
+	char name[PROCFS_NAME_SIZE] = "";
+	struct fixture f;
+
+	fixture_open(&f);
+	fakeproc_exe(&f.tree, PID, row->target);
+	want_int(procfs_read_exe(&f.procfs, PID, name), row->result);
+	want_str(name, row->name);
+	fixture_close(&f);
+}
+
+/* A kernel thread has none. */
+static void exe_missing(void **state)
+{
+	char name[PROCFS_NAME_SIZE];
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_remove(&f.tree, PID, "exe");
+	want_int(procfs_read_exe(&f.procfs, PID, name), -ESRCH);
+	fixture_close(&f);
+}
+
+static void exe_of_this_process(void **state)
+{
+	char name[PROCFS_NAME_SIZE];
+	struct procfs procfs;
+
+	(void)state;
+	real_init(&procfs);
+	want_int(procfs_read_exe(&procfs, getpid(), name), 0);
+	want_str(name, "test_procfs");
+}
+
+static const struct peer somebody = {
+	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 25,
+};
+
+static void exe_of_a_real_child(void **state)
+{
+	char name[PROCFS_NAME_SIZE];
+	struct connection c;
+	struct courier courier;
+	struct procfs procfs;
+
+	(void)state;
+	real_init(&procfs);
+	courier_start(&courier);
+	c = courier_plain(&courier, &somebody);
+	want_int(procfs_read_exe(&procfs, courier.tcpd, name), 0);
+	want_str(name, "couriertcpd");
+	courier_upgrade(&courier);
+	want_int(procfs_read_exe(&procfs, c.smtpd, name), 0);
+	want_str(name, "courieresmtpd");
+	courier_stop(&courier);
+}
+
+/* environ */
+
+static void environ_bounds(void **state)
+{
+	static char big[PROCFS_ENVIRON_SIZE + 1], got[PROCFS_ENVIRON_SIZE];
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	memset(big, 'x', sizeof(big));
+	big[PROCFS_ENVIRON_SIZE - 3] = '\0';
+	fakeproc_write(&f.tree, PID, "environ", big, PROCFS_ENVIRON_SIZE - 2);
+	want_int(procfs_read_environ(&f.procfs, PID, got),
+		 PROCFS_ENVIRON_SIZE - 2);
+	want_mem(got, big, PROCFS_ENVIRON_SIZE - 2);
+	want_int(got[PROCFS_ENVIRON_SIZE - 2], 0);
+	big[PROCFS_ENVIRON_SIZE - 3] = 'x';
+	fakeproc_write(&f.tree, PID, "environ", big, PROCFS_ENVIRON_SIZE);
+	want_int(procfs_read_environ(&f.procfs, PID, got), -E2BIG);
+	fakeproc_write(&f.tree, PID, "environ", big, sizeof(big));
+	want_int(procfs_read_environ(&f.procfs, PID, got), -E2BIG);
+	fixture_close(&f);
+}
+
+static void environ_empty(void **state)
+{
+	static char got[PROCFS_ENVIRON_SIZE];
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	got[0] = 'x';
+	want_int(procfs_read_environ(&f.procfs, PID, got), 0);
+	want_int(got[0], 0);
+	fixture_close(&f);
+}
+
+/* What ends without a NUL (a process can write its environment over) is ended
+ * all the same. */
+static void environ_is_terminated(void **state)
+{
+	static char got[PROCFS_ENVIRON_SIZE];
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	memset(got, 'y', sizeof(got));
+	fakeproc_write(&f.tree, PID, "environ", "A=1\0B=2", 7);
+	want_int(procfs_read_environ(&f.procfs, PID, got), 7);
+	want_mem(got, "A=1\0B=2", 8);
+	fixture_close(&f);
+}
+
+static void environ_of_a_real_child(void **state)
+{
+	static char got[PROCFS_ENVIRON_SIZE];
+	char want[1024];
+	struct connection c;
+	struct courier courier;
+	struct procfs procfs;
+	ssize_t n;
+
+	(void)state;
+	real_init(&procfs);
+	courier_start(&courier);
+	c = courier_plain(&courier, &somebody);
+	n = procfs_read_environ(&procfs, c.smtpd, got);
+	want_int(n, peer_environment(&somebody, want, sizeof(want)));
+	want_mem(got, want, (size_t)n);
+	courier_stop(&courier);
+}
+
+struct getenv_row {
+	const char *label;
+	const char *env;
+	size_t len;
+	const char *want;	/* of BLOCK */
+};
+
+#define ENV(text) text, sizeof(text)
+
+static const struct getenv_row getenv_rows[] = {
+	{ "the only one", ENV("BLOCK=511 x"), "511 x" },
+	{ "the last one", ENV("A=1\0BLOCK=y"), "y" },
+	{ "the first of two", ENV("BLOCK=1\0BLOCK=2"), "1" },
+	{ "empty", ENV("BLOCK=\0A=1"), "" },
+	{ "missing", ENV("A=1\0B=2"), NULL },
+	{ "a longer name", ENV("BLOCK_IP=127.0.0.2"), NULL },
+	{ "a shorter name", ENV("BLOC=1"), NULL },
+	{ "the end of a name", ENV("XBLOCK=1"), NULL },
+	{ "no equals sign", ENV("BLOCK\0BLOCK2=1"), NULL },
+	{ "in a value", ENV("A=BLOCK=1\0B=\nBLOCK=2"), NULL },
+	{ "in a value, then for real", ENV("A= BLOCK=1\0BLOCK=2"), "2" },
+	{ "after an empty entry", ENV("\0\0BLOCK=2"), "2" },
+	{ "other case", ENV("block=1"), NULL },
+	{ "cut off at its end", ENV("A=1\0BLOCK"), NULL },
+	{ "no environment", "", 0, NULL },
+	{ "behind the end", "A=1\0BLOCK=2", 4, NULL },
+};
+
+static void getenv_finds(void **state)
+{
+	const struct getenv_row *row = *state;
+	/* As procfs_read_environ() leaves it: one NUL more. */
+	char *env = calloc(1, row->len + 1);
+
+	assert_non_null(env);
+	memcpy(env, row->env, row->len);
+	want_str(procfs_getenv(env, row->len, "BLOCK"), row->want);
+	free(env);
+}
+
+/* Children, processes, namespaces. */
+
+static void children_of_a_tree(void **state)
+{
+	enum { MANY = 10000 };
+	static pid_t want[MANY];
+	struct fixture f;
+	pid_t *got;
+	int i;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(procfs_read_children(&f.procfs, PID, &got), 0);
+	assert_null(got);
+	for (i = 0; i < MANY; i++)
+		want[i] = 100000 + i * 7;
+	fakeproc_children(&f.tree, PID, want, 1);
+	want_int(procfs_read_children(&f.procfs, PID, &got), 1);
+	want_int(got[0], 100000);
+	free(got);
+	fakeproc_children(&f.tree, PID, want, MANY);
+	want_int(procfs_read_children(&f.procfs, PID, &got), MANY);
+	want_mem(got, want, sizeof(want));
+	free(got);
+	fixture_close(&f);
+}
+
+static bool contains(const pid_t *pids, ssize_t n, pid_t pid)
+{
+	ssize_t i;
+
+	for (i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
+static void children_of_this_process(void **state)
+{
+	struct procfs procfs;
+	pid_t a, b, *got;
+	ssize_t n;
+
+	(void)state;
+	real_init(&procfs);
+	a = waiter_start();
+	b = waiter_start();
+	n = procfs_read_children(&procfs, getpid(), &got);
+	want_int(n, 2);
+	want_int(contains(got, n, a) && contains(got, n, b), true);
+	free(got);
+	waiter_end(a);
+	waiter_end(b);
+	want_int(procfs_read_children(&procfs, getpid(), &got), 0);
+}
+
+static void list_has_the_processes_only(void **state)
+{
+	static const char *const others[] = { "self", "sys", "12x", "-5", "0",
+					      "x12" };
+	struct fixture f;
+	char path[256];
+	pid_t *got;
+	ssize_t n;
+	size_t i;
+
+	(void)state;
+	fixture_open(&f);
+	for (i = 0; i < COUNT_OF(others); i++) {
+		snprintf(path, sizeof(path), "%s/%s", f.tree.root, others[i]);
+		want_int(mkdir(path, 0755), 0);
+	}
+	n = procfs_list(&f.procfs, &got);
+	want_int(n, 2);
+	want_int(contains(got, n, PID) && contains(got, n, getpid()), true);
+	free(got);
+	fixture_close(&f);
+}
+
+static void list_of_the_system(void **state)
+{
+	pid_t *got, waiter = waiter_start();
+	struct procfs procfs;
+	ssize_t n;
+
+	(void)state;
+	real_init(&procfs);
+	n = procfs_list(&procfs, &got);
+	want_int(n >= 2, true);
+	want_int(contains(got, n, getpid()) && contains(got, n, waiter), true);
+	free(got);
+	waiter_end(waiter);
+}
+
+static void list_without_a_tree(void **state)
+{
+	struct procfs procfs;
+	pid_t *got;
+
+	(void)state;
+	want_int(procfs_init(&procfs, "/nonexistent"), 0);
+	want_int(procfs_list(&procfs, &got), -ENOENT);
+}
+
+static void namespaces(void **state)
+{
+	const struct fake_process other = {
+		.pid = PID + 1, .exe = FAKE_SMTPD, .other_netns = true,
+	};
+	ino_t ours, same, differs;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_put(&f.tree, &other);
+	want_int(procfs_read_netns(&f.procfs, getpid(), &ours), 0);
+	want_int(procfs_read_netns(&f.procfs, PID, &same), 0);
+	want_int(procfs_read_netns(&f.procfs, PID + 1, &differs), 0);
+	want_int(ours == same, true);
+	want_int(ours == differs, false);
+	fixture_close(&f);
+}
+
+static void namespace_of_this_process(void **state)
+{
+	struct procfs procfs;
+	struct stat st;
+	ino_t got;
+
+	(void)state;
+	real_init(&procfs);
+	want_int(stat("/proc/self/ns/net", &st), 0);
+	want_int(procfs_read_netns(&procfs, getpid(), &got), 0);
+	want_int(got == st.st_ino, true);
+}
+
+/* What is not there, what we may not read, and no memory: of all functions. */
+
+struct answers {
+	ssize_t status, exe, environ, children, netns;
+};
+
+static void ask_all(const struct procfs *procfs, pid_t pid, struct answers *ret)
+{
+	static char env[PROCFS_ENVIRON_SIZE];
+	char name[PROCFS_NAME_SIZE];
+	struct procfs_status st;
+	pid_t *pids;
+	ino_t inode;
+
+	ret->status = procfs_read_status(procfs, pid, &st);
+	ret->exe = procfs_read_exe(procfs, pid, name);
+	ret->environ = procfs_read_environ(procfs, pid, env);
+	ret->children = procfs_read_children(procfs, pid, &pids);
+	ret->netns = procfs_read_netns(procfs, pid, &inode);
+	if (ret->children > 0)
+		free(pids);
+}
+
+static void want_all(const struct answers *got, int want)
+{
+	want_int(got->status, want);
+	want_int(got->exe, want);
+	want_int(got->environ, want);
+	want_int(got->children, want);
+	want_int(got->netns, want);
+}
+
+static void no_such_process(void **state)
+{
+	pid_t gone = waiter_start();
+	struct procfs procfs;
+	struct answers got;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	ask_all(&f.procfs, PID + 1, &got);
+	want_all(&got, -ESRCH);
+	fixture_close(&f);
+	waiter_end(gone);
+	real_init(&procfs);
+	ask_all(&procfs, gone, &got);
+	want_all(&got, -ESRCH);
+}
+
+static void no_right_to_look(void **state)
+{
+	struct answers got;
+	struct fixture f;
+	char path[256];
+
+	(void)state;
+	fixture_open(&f);
+	snprintf(path, sizeof(path), "%s/%d", f.tree.root, PID);
+	want_int(chmod(path, 0700), 0);
+	user_become(NOBODY_UID);
+	ask_all(&f.procfs, PID, &got);
+	user_back();
+	want_all(&got, -EACCES);
+	fixture_close(&f);
+}
+
+/* As the kernel has it: parent and uid are everybody's to see. */
+static void no_right_to_look_at_a_real_process(void **state)
+{
+	struct procfs procfs;
+	struct answers got;
+	pid_t pid = waiter_start();
+
+	(void)state;
+	real_init(&procfs);
+	user_become(NOBODY_UID);
+	ask_all(&procfs, pid, &got);
+	user_back();
+	waiter_end(pid);
+	want_int(got.status, 0);
+	want_int(got.exe, -EACCES);
+	want_int(got.environ, -EACCES);
+	want_int(got.netns, -EACCES);
+}
+
+static void a_zombie_has_no_executable(void **state)
+{
+	char name[PROCFS_NAME_SIZE];
+	struct procfs procfs;
+	pid_t pid = waiter_start();
+
+	(void)state;
+	real_init(&procfs);
+	kill(pid, SIGKILL);
+	want_int(has_ended_soon(pid), true);
+	want_int(procfs_read_exe(&procfs, pid, name), -ESRCH);
+	waiter_end(pid);
+}
+
+static int read_many(void *data)
+{
+	const struct procfs *procfs = data;
+	pid_t *pids;
+	ssize_t n = procfs_read_children(procfs, PID, &pids);
+
+	if (n >= 0)
+		free(pids);
+	return n < 0 ? (int)n : 0;
+}
+
+static int list_all(void *data)
+{
+	const struct procfs *procfs = data;
+	pid_t *pids;
+	ssize_t n = procfs_list(procfs, &pids);
+
+	if (n >= 0)
+		free(pids);
+	return n < 0 ? (int)n : 0;
+}
+
+static void no_memory(void **state)
+{
+	static pid_t many[1000];
+	struct fixture f;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++)
+		many[i] = i + 1;
+	fixture_open(&f);
+	fakeproc_children(&f.tree, PID, many, 1000);
+	want_int(memory_fail_each(read_many, &f.procfs) > 0, true);
+	want_int(memory_fail_each(list_all, &f.procfs) > 0, true);
+	fixture_close(&f);
+}
+
+int main(void)
+{
+	struct suite *s = suite_new();
+
+	SUITE_TEST(s, init_takes_what_fits);
+	SUITE_ROWS(s, status, status_rows);
+	SUITE_TEST(s, status_of_this_process);
+	SUITE_TEST(s, status_of_a_process_with_a_forged_name);
+	SUITE_ROWS(s, exe, exe_rows);
+	SUITE_TEST(s, exe_missing);
+	SUITE_TEST(s, exe_of_this_process);
+	SUITE_TEST(s, exe_of_a_real_child);
+	SUITE_TEST(s, environ_bounds);
+	SUITE_TEST(s, environ_empty);
+	SUITE_TEST(s, environ_is_terminated);
+	SUITE_TEST(s, environ_of_a_real_child);
+	SUITE_ROWS(s, getenv_finds, getenv_rows);
+	SUITE_TEST(s, children_of_a_tree);
+	SUITE_TEST(s, children_of_this_process);
+	SUITE_TEST(s, list_has_the_processes_only);
+	SUITE_TEST(s, list_of_the_system);
+	SUITE_TEST(s, list_without_a_tree);
+	SUITE_TEST(s, namespaces);
+	SUITE_TEST(s, namespace_of_this_process);
+	SUITE_TEST(s, no_such_process);
+	SUITE_TEST(s, a_zombie_has_no_executable);
+	SUITE_TEST(s, no_memory);
+	SUITE_AS_ROOT(s, status_tells_the_effective_uid);
+	SUITE_AS_ROOT(s, no_right_to_look);
+	SUITE_AS_ROOT(s, no_right_to_look_at_a_real_process);
+	return suite_run(s, "procfs");
+}

@@ -1,0 +1,311 @@
+/* A process that is held fast.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "procref.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "processes.h"
+#include "support.h"
+
+static const struct procref none = PROCREF_NONE;
+
+static void want_none(const struct procref *ref)
+{
+	want_int(ref->pid, 0);
+	want_int(ref->fd, -1);
+}
+
+/* How it ended: the signal, or 0. */
+static int reap(pid_t pid)
+{
+	int status = 0;
+
+	want_int(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void holds_a_process(void **state)
+{
+	size_t before = descriptors_open();
+	pid_t pid = waiter_start();
+	struct procref ref = none;
+
+	(void)state;
+	want_int(procref_open(pid, &ref), 0);
+	want_int(ref.pid, pid);
+	want_int(fcntl(ref.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	want_int(procref_alive(&ref), true);
+	want_int(descriptors_open(), before + 1);
+	procref_done(&ref);
+	want_none(&ref);
+	want_int(descriptors_open(), before);
+	waiter_end(pid);
+}
+
+static void holds_this_process(void **state)
+{
+	struct procref ref = none;
+
+	(void)state;
+	want_int(procref_open(getpid(), &ref), 0);
+	want_int(procref_alive(&ref), true);
+	procref_done(&ref);
+}
+
+struct bad_row {
+	const char *label;
+	pid_t pid;
+	int result;
+};
+
+static const struct bad_row bad_rows[] = {
+	{ "no PID", 0, -EINVAL },
+	{ "all that may be signalled", -1, -EINVAL },
+	{ "a process group", -4242, -EINVAL },
+	{ "the lowest number", INT32_MIN, -EINVAL },
+	{ "a PID that cannot be", INT32_MAX, -ESRCH },
+};
+
+static void open_refuses(void **state)
+{
+	const struct bad_row *row = *state;
+	struct procref ref = none;
+
+	want_int(procref_open(row->pid, &ref), row->result);
+	want_none(&ref);
+}
+
+static void open_of_the_ended(void **state)
+{
+	pid_t pid = waiter_start();
+	struct procref ref = none;
+
+	(void)state;
+	waiter_end(pid);
+	want_int(procref_open(pid, &ref), -ESRCH);
+	want_none(&ref);
+}
+
+/* A thread that waits, and its ID. */
+struct threads {
+	int ready[2], end[2];
+	pid_t id;
+};
+
+static void *thread_main(void *data)
+{
+	struct threads *t = data;
+	char byte;
+
+	t->id = (pid_t)syscall(SYS_gettid);
+	if (write(t->ready[1], "x", 1) == 1)
+		(void)!read(t->end[0], &byte, 1);
+	return NULL;
+}
+
+static void open_of_a_thread(void **state)
+{
+	struct procref ref = none;
+	struct threads t;
+	pthread_t thread;
+	char byte;
+	int r;
+
+	(void)state;
+	want_int(pipe(t.ready) | pipe(t.end), 0);
+	want_int(pthread_create(&thread, NULL, thread_main, &t), 0);
+	want_int(read(t.ready[0], &byte, 1), 1);
+	r = procref_open(t.id, &ref);
+	close(t.end[1]);
+	pthread_join(thread, NULL);
+	close(t.ready[0]);
+	close(t.ready[1]);
+	close(t.end[0]);
+	want_int(r, -EINVAL);
+	want_none(&ref);
+}
+
+static void open_without_descriptors(void **state)
+{
+	struct rlimit old, low = { .rlim_cur = 3 };
+	struct procref ref = none;
+	int r;
+
+	(void)state;
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low.rlim_max = old.rlim_max;
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+	r = procref_open(getpid(), &ref);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(r, -EMFILE);
+	want_none(&ref);
+}
+
+static void done_twice(void **state)
+{
+	size_t before = descriptors_open();
+	struct procref ref = none;
+
+	(void)state;
+	procref_done(&ref);
+	want_none(&ref);
+	want_int(procref_open(getpid(), &ref), 0);
+	procref_done(&ref);
+	procref_done(&ref);
+	want_int(descriptors_open(), before);
+}
+
+static void take_moves(void **state)
+{
+	struct procref a = none, b;
+	int fd;
+
+	(void)state;
+	want_int(procref_open(getpid(), &a), 0);
+	fd = a.fd;
+	b = procref_take(&a);
+	want_none(&a);
+	want_int(b.fd, fd);
+	want_int(b.pid, getpid());
+	want_int(procref_alive(&b), true);
+	procref_done(&b);
+	b = procref_take(&a);
+	want_none(&b);
+}
+
+/* It has ended once it is a zombie. */
+static void alive_until_the_end(void **state)
+{
+	pid_t pid = waiter_start();
+	struct procref ref = none;
+
+	(void)state;
+	want_int(procref_open(pid, &ref), 0);
+	kill(pid, SIGSTOP);
+	want_int(procref_alive(&ref), true);
+	kill(pid, SIGKILL);
+	want_int(wait_readable(ref.fd), true);
+	want_int(procref_alive(&ref), false);
+	reap(pid);
+	want_int(procref_alive(&ref), false);
+	procref_done(&ref);
+	want_int(procref_alive(&ref), false);
+	want_int(procref_alive(&none), false);
+}
+
+struct signal_row {
+	const char *label;
+	int signal;
+};
+
+static const struct signal_row signal_rows[] = {
+	{ "TERM", SIGTERM },
+	{ "HUP", SIGHUP },
+	{ "KILL", SIGKILL },
+};
+
+static void signal_arrives(void **state)
+{
+	const struct signal_row *row = *state;
+	pid_t pid = waiter_start(), other = waiter_start();
+	struct procref ref = none;
+
+	want_int(procref_open(pid, &ref), 0);
+	want_int(procref_signal(&ref, row->signal), 0);
+	want_int(reap(pid), row->signal);
+	want_int(is_living(other), true);
+	want_int(procref_signal(&ref, row->signal), -ESRCH);
+	procref_done(&ref);
+	waiter_end(other);
+}
+
+static void signal_to_nobody(void **state)
+{
+	(void)state;
+	want_int(procref_signal(&none, SIGKILL) < 0, true);
+}
+
+static void signal_without_right(void **state)
+{
+	pid_t pid = waiter_start();
+	struct procref ref = none;
+	int r;
+
+	(void)state;
+	want_int(procref_open(pid, &ref), 0);
+	/* Both the real and the effective uid count. */
+	want_int(setresuid(NOBODY_UID, NOBODY_UID, 0), 0);
+	r = procref_signal(&ref, SIGTERM);
+	want_int(setresuid(0, 0, 0), 0);
+	want_int(r, -EPERM);
+	want_int(procref_alive(&ref), true);
+	procref_done(&ref);
+	waiter_end(pid);
+}
+
+/* Start a process with a PID of our choice. Returns it, or 0 where the kernel
+ * does not allow that. */
+static pid_t start_with_pid(pid_t pid)
+{
+	struct clone_args args = {
+		.exit_signal = SIGCHLD,
+		.set_tid = (uint64_t)(uintptr_t)&pid,
+		.set_tid_size = 1,
+	};
+	long got = syscall(SYS_clone3, &args, sizeof(args));
+
+	if (got == 0)
+		for (;;)
+			pause();
+	return got > 0 ? (pid_t)got : 0;
+}
+
+/* The PID belongs to another process by the time of the signal. */
+static void a_pid_that_is_used_again(void **state)
+{
+	struct procref ref = none, other = none;
+	pid_t pid = waiter_start();
+
+	(void)state;
+	want_int(procref_open(pid, &ref), 0);
+	waiter_end(pid);
+	want_int(start_with_pid(pid), pid);
+	want_int(procref_alive(&ref), false);
+	want_int(procref_signal(&ref, SIGKILL), -ESRCH);
+	want_int(is_living(pid), true);
+	want_int(procref_open(pid, &other), 0);
+	want_int(procref_alive(&other), true);
+	procref_done(&other);
+	procref_done(&ref);
+	waiter_end(pid);
+}
+
+int main(void)
+{
+	struct suite *s = suite_new();
+
+	SUITE_TEST(s, holds_a_process);
+	SUITE_TEST(s, holds_this_process);
+	SUITE_ROWS(s, open_refuses, bad_rows);
+	SUITE_TEST(s, open_of_the_ended);
+	SUITE_TEST(s, open_of_a_thread);
+	SUITE_TEST(s, open_without_descriptors);
+	SUITE_TEST(s, done_twice);
+	SUITE_TEST(s, take_moves);
+	SUITE_TEST(s, alive_until_the_end);
+	SUITE_ROWS(s, signal_arrives, signal_rows);
+	SUITE_TEST(s, signal_to_nobody);
+	SUITE_AS_ROOT(s, signal_without_right);
+	SUITE_AS_ROOT(s, a_pid_that_is_used_again);
+	return suite_run(s, "procref");
+}

@@ -1,0 +1,138 @@
+/* Lines that only a search can answer, on their way to the caretaker.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "questions.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "support.h"
+
+static const struct evidence_query query = {
+	.hint = 77,
+	.addr = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } },
+	.port = 41703,
+};
+
+static struct courierlog_line reject(const char *reply, size_t len)
+{
+	return (struct courierlog_line){
+		.kind = COURIERLOG_REJECT,
+		.addr = query.addr,
+		.port = query.port,
+		.code = 511,
+		.reply = reply,
+		.reply_len = len,
+	};
+}
+
+static void come_out_as_they_went_in(void **state)
+{
+	const struct courierlog_line line = reject("511 Listed", 10);
+	struct questions *q = NULL;
+	const struct question *all;
+	struct courierlog_line got;
+
+	(void)state;
+	want_int(questions_new(&q), 0);
+	want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
+	want_int(questions_put(q, QUESTION_END, &query, &line), 0);
+	want_int(questions_take(q, &all), 2);
+	want_int(all[0].kind, QUESTION_PROVE);
+	want_int(all[1].kind, QUESTION_END);
+	want_int(all[0].query.hint, 77);
+	question_line(&all[0], &got);
+	want_int(got.kind, COURIERLOG_REJECT);
+	want_int(got.port, 41703);
+	want_int(got.code, 511);
+	want_int(addr_compare(&got.addr, &query.addr), 0);
+	want_int(got.reply_len, 10);
+	want_mem(got.reply, "511 Listed", 10);
+	want_int(questions_take(q, &all), 0);
+	questions_free(q);
+}
+
+static void started_line_has_no_reply(void **state)
+{
+	const struct courierlog_line line = { .kind = COURIERLOG_STARTED,
+					      .addr = query.addr };
+	struct questions *q = NULL;
+	const struct question *all;
+	struct courierlog_line got;
+
+	(void)state;
+	want_int(questions_new(&q), 0);
+	want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
+	want_int(questions_take(q, &all), 1);
+	question_line(&all[0], &got);
+	want_int(got.kind, COURIERLOG_STARTED);
+	want_int(got.reply_len, 0);
+	questions_free(q);
+}
+
+static void overlong_reply_is_cut(void **state)
+{
+	char text[400];
+	struct courierlog_line line;
+	struct questions *q = NULL;
+	const struct question *all;
+
+	(void)state;
+	memset(text, 'r', sizeof(text));
+	line = reject(text, sizeof(text));
+	want_int(questions_new(&q), 0);
+	want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
+	want_int(questions_take(q, &all), 1);
+	want_int(all[0].reply_len, QUESTION_REPLY_SIZE);
+	questions_free(q);
+}
+
+static void one_too_many_is_refused(void **state)
+{
+	const struct courierlog_line line = reject("511 x", 5);
+	struct questions *q = NULL;
+	const struct question *all;
+	unsigned int i;
+
+	(void)state;
+	want_int(questions_new(&q), 0);
+	for (i = 0; i < QUESTIONS_MAX; i++)
+		want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
+	want_int(questions_put(q, QUESTION_PROVE, &query, &line), -ENOSPC);
+	want_int(questions_take(q, &all), QUESTIONS_MAX);
+	want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
+	want_int(questions_take(q, &all), 1);
+	questions_free(q);
+}
+
+static int put_some(void *data)
+{
+	const struct courierlog_line line = reject("511 x", 5);
+	struct questions *q = NULL;
+	unsigned int i;
+	int r;
+
+	(void)data;
+	r = questions_new(&q);
+	for (i = 0; i < 40 && r == 0; i++)
+		r = questions_put(q, QUESTION_PROVE, &query, &line);
+	questions_free(q);
+	return r;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	(void)state;
+	want_int(memory_fail_each(put_some, NULL) >= 3, true);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, come_out_as_they_went_in);
+	SUITE_TEST(suite, started_line_has_no_reply);
+	SUITE_TEST(suite, overlong_reply_is_cut);
+	SUITE_TEST(suite, one_too_many_is_refused);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	return suite_run(suite, "questions");
+}

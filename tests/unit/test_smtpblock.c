@@ -1,0 +1,506 @@
+/* The engine of one action: a log line in, an address on the list and a child
+ * ended.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "smtpblock.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "engine.h"
+#include "processes.h"
+
+#define LIST "xt_recent/spammer"
+
+/* Who the line comes from. */
+enum sender {
+	ATTESTED,	/* the child, by the kernel's word */
+	UNKNOWN,	/* nobody knows: a search */
+	OTHER,		/* another process, by the kernel's word */
+};
+
+/* One line for the connection that is there, and what comes of it. */
+static const struct row {
+	const char *label, *name, *value, *text;
+	enum sender sender;
+	const char *smtpd[5], *submit[5];	/* NULL: listed */
+	enum verdict verdict;
+	enum counter counter;
+	bool ends;
+} rows[] = {
+	{ "listed, attested", NULL, NULL, REJECT, ATTESTED, { 0 }, { 0 },
+	  VERDICT_BLOCK, COUNTER_BLOCKS, true },
+	{ "listed, by search", NULL, NULL, REJECT, UNKNOWN, { 0 }, { 0 },
+	  VERDICT_BLOCK, COUNTER_BLOCKS, true },
+	{ "without a port all children of the address end", NULL, NULL,
+	  "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, ATTESTED, { 0 },
+	  { 0 }, VERDICT_BLOCK, COUNTER_BLOCKS, true },
+	{ "sent by another process", NULL, NULL, REJECT, OTHER, { 0 }, { 0 },
+	  VERDICT_REFUSED, COUNTER_REFUSED_SENDER, false },
+	{ "another address", NULL, NULL,
+	  REJECT_FOR("203.0.113.1", "41703", "511 " LISTED), ATTESTED, { 0 },
+	  { 0 }, VERDICT_REFUSED, COUNTER_REFUSED_SENDER, false },
+	{ "another port", NULL, NULL, REJECT_FOR(PEER, "41704", "511 " LISTED),
+	  ATTESTED, { 0 }, { 0 }, VERDICT_REFUSED, COUNTER_REFUSED_SENDER,
+	  false },
+	{ "nobody's port, by search", NULL, NULL,
+	  REJECT_FOR(PEER, "41704", "511 " LISTED), UNKNOWN, { 0 }, { 0 },
+	  VERDICT_BLOCK, COUNTER_REFUSED_NO_CHILD, false },
+	{ "another reply", NULL, NULL, REJECT_FOR(PEER, "41703", "550 User unknown"),
+	  ATTESTED, { 0 }, { 0 }, VERDICT_IGNORE, COUNTER_NOT_LISTED, false },
+	{ "not listed", NULL, NULL, REJECT, ATTESTED, { "BLOCK=" }, { 0 },
+	  VERDICT_IGNORE, COUNTER_NOT_LISTED, false },
+	{ "the DNSBL answers an error", NULL, NULL, REJECT, ATTESTED,
+	  { "BLOCK=" LISTED, "BLOCK_IP=127.255.255.254" }, { 0 }, VERDICT_IGNORE,
+	  COUNTER_DNSBL_ERRORS, false },
+	{ "the DNSBL answers anything", NULL, NULL, REJECT, ATTESTED,
+	  { "BLOCK=" LISTED, "BLOCK_IP=192.0.2.1" }, { 0 }, VERDICT_IGNORE,
+	  COUNTER_DNSBL_ERRORS, false },
+	{ "a relay client", NULL, NULL, REJECT, ATTESTED,
+	  { "BLOCK=" LISTED, "RELAYCLIENT=" }, { 0 }, VERDICT_ALLOWED,
+	  COUNTER_ALLOWED, false },
+	{ "logged in, forged by anybody", NULL, NULL, REJECT, UNKNOWN, { 0 },
+	  { "BLOCK=", "RELAYCLIENT=" }, VERDICT_BLOCK, COUNTER_REFUSED_SENDER,
+	  false },
+	{ "on the allow list", "allow", "198.51.100.0/24", REJECT, ATTESTED, { 0 },
+	  { 0 }, VERDICT_ALLOWED, COUNTER_ALLOWED, false },
+	{ "a temporary reject", NULL, NULL, REJECT_FOR(PEER, "41703", "451 Later"),
+	  ATTESTED, { 0 }, { 0 }, VERDICT_IGNORE, COUNTER_TEMPORARY, false },
+	{ "dryRun", "dryRun", "on", REJECT, ATTESTED, { 0 }, { 0 }, VERDICT_BLOCK,
+	  COUNTER_WOULD_BLOCK, false },
+	{ "terminate off", "terminate", "off", REJECT, ATTESTED, { 0 }, { 0 },
+	  VERDICT_BLOCK, COUNTER_BLOCKS, false },
+	{ "trigger reject", "trigger", "reject",
+	  REJECT_FOR(PEER, "41703", "550 User unknown"), ATTESTED, { 0 }, { 0 },
+	  VERDICT_BLOCK, COUNTER_BLOCKS, true },
+	{ "threshold not reached", "threshold", "2", REJECT, ATTESTED, { 0 },
+	  { 0 }, VERDICT_IGNORE, COUNTER_BELOW_THRESHOLD, false },
+	{ "verify none by the reply", "verify", "none",
+	  REJECT_FOR("203.0.113.1", "9", "511 Listed"), UNKNOWN, { 0 }, { 0 },
+	  VERDICT_BLOCK, COUNTER_BLOCKS, false },
+	{ "verify none, another reply", "verify", "none",
+	  REJECT_FOR("203.0.113.1", "9", "550 No"), UNKNOWN, { 0 }, { 0 },
+	  VERDICT_IGNORE, COUNTER_NOT_LISTED, false },
+	{ "verify none ends a proven child", "verify", "none", REJECT, UNKNOWN,
+	  { 0 }, { 0 }, VERDICT_BLOCK, COUNTER_BLOCKS, true },
+	{ "loopback", "verify", "none",
+	  REJECT_FOR("127.0.0.1", "9", "511 Listed"), UNKNOWN, { 0 }, { 0 },
+	  VERDICT_ALLOWED, COUNTER_ALLOWED, false },
+};
+
+static void one_line(void **state)
+{
+	const struct row *row = *state;
+	struct smtpblock_outcome out;
+	struct engine e;
+	pid_t sender;
+
+	engine_open(&e);
+	if (row->smtpd[0])
+		engine_smtpd_env(&e, row->smtpd);
+	if (row->submit[0])
+		engine_submit_env(&e, row->submit);
+	if (row->name)
+		engine_set(&e, row->name, row->value);
+	engine_start(&e);
+	sender = row->sender == ATTESTED ? e.smtpd :
+		 row->sender == OTHER	 ? e.submit :
+					   0;
+	out = engine_line(&e, row->text, sender);
+	want_int(out.verdict, row->verdict);
+	engine_want_soon(&e, row->counter, 1);
+	if (row->ends)
+		engine_want_soon(&e, COUNTER_ENDED, 1);
+	want_int(engine_count(&e, COUNTER_LINES), 1);
+	engine_stop(&e);
+	want_int(is_living(e.smtpd), !row->ends);
+	want_int(is_living(e.tcpd) && is_living(e.submit), true);
+	if (row->counter != COUNTER_BLOCKS)
+		want_list(&e.lists, LIST, "");
+	engine_close(&e);
+}
+
+static void address_is_unmapped_on_the_list(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_start(&e);
+	engine_line(&e, REJECT, e.smtpd);
+	want_list(&e.lists, LIST, "+" PEER "\n");
+	want_list(&e.lists, "xt_recent/spammer6", "");
+	engine_close(&e);
+}
+
+static void prefix_is_masked(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "ipv4Prefix", "24");
+	engine_start(&e);
+	engine_line(&e, REJECT, e.smtpd);
+	want_list(&e.lists, LIST, "+198.51.100.0\n");
+	engine_close(&e);
+}
+
+static void prefix_with_an_allowed_address_is_not_blocked(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "ipv4Prefix", "24");
+	engine_set(&e, "allow", "198.51.100.200");
+	engine_start(&e);
+	want_int(engine_line(&e, REJECT, e.smtpd).reason,
+		 REASON_ALLOWED_NEIGHBOUR);
+	want_int(engine_count(&e, COUNTER_ALLOWED), 1);
+	want_list(&e.lists, LIST, "");
+	engine_stop(&e);
+	want_int(is_living(e.smtpd), true);
+	engine_close(&e);
+}
+
+/* Another connection of the same address, and one of another address. */
+static void only_the_named_child_ends(void **state)
+{
+	const struct peer second = { "::ffff:" PEER, 41999, 25, NULL };
+	struct engine e;
+	pid_t other;
+
+	(void)state;
+	engine_open(&e);
+	other = engine_add_child(&e, &second);
+	engine_start(&e);
+	engine_line(&e, REJECT, 0);
+	engine_want_soon(&e, COUNTER_ENDED, 1);
+	engine_stop(&e);
+	want_int(is_living(e.smtpd), false);
+	want_int(is_living(other), true);
+	engine_close(&e);
+	waiter_end(other);
+}
+
+static void without_port_all_of_the_address_end(void **state)
+{
+	static const char *const listed[] = { "BLOCK=" LISTED, NULL };
+	const struct peer second = { "::ffff:" PEER, 41999, 25, listed };
+	struct engine e;
+	pid_t other;
+
+	(void)state;
+	engine_open(&e);
+	other = engine_add_child(&e, &second);
+	engine_start(&e);
+	engine_line(&e, "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, 0);
+	engine_want_soon(&e, COUNTER_ENDED, 2);
+	engine_close(&e);
+	waiter_end(other);
+}
+
+static void threshold_is_reached(void **state)
+{
+	struct engine e;
+	unsigned int i;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "threshold", "3");
+	engine_start(&e);
+	for (i = 0; i < 3; i++)
+		engine_line(&e, REJECT, e.smtpd);
+	want_int(engine_count(&e, COUNTER_BELOW_THRESHOLD), 2);
+	want_int(engine_count(&e, COUNTER_BLOCKS), 1);
+	engine_close(&e);
+}
+
+static void budget_closes_and_children_end(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "maxBlocks", "1");
+	engine_set(&e, "verify", "none");
+	engine_start(&e);
+	engine_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0);
+	want_int(engine_line(&e, REJECT_FOR("203.0.113.2", "9", "511 x"), 0).reason,
+		 REASON_BUDGET);
+	engine_line(&e, REJECT_FOR("203.0.113.3", "9", "511 x"), 0);
+	want_int(engine_count(&e, COUNTER_REFUSED_BUDGET), 2);
+	want_int(engine_count(&e, COUNTER_BUDGET_CLOSED), 1);
+	want_list(&e.lists, LIST, "+203.0.113.1\n");
+	engine_close(&e);
+}
+
+static void sender_mode_takes_the_kernels_word(void **state)
+{
+	struct smtpblock_message msg = {
+		.severity = COURIERLOG_SEVERITY_ERR,
+		.text = REJECT, .text_len = strlen(REJECT),
+		.has_uid = true, .uid = 0,
+		.exe = FAKE_SMTPD, .exe_len = strlen(FAKE_SMTPD),
+	};
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "verify", "sender");
+	engine_start(&e);
+	msg.attested_pid = waiter_start();
+	waiter_end(msg.attested_pid);
+	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
+	want_list(&e.lists, LIST, "+" PEER "\n");
+	msg.uid = NOBODY_UID;
+	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict,
+		 VERDICT_REFUSED);
+	msg.uid = 0;
+	msg.exe = "/tmp/x/logger";
+	msg.exe_len = strlen(msg.exe);
+	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict,
+		 VERDICT_REFUSED);
+	want_int(engine_count(&e, COUNTER_REFUSED_GONE), 2);
+	engine_close(&e);
+}
+
+static void dropped_line(struct engine *e, struct smtpblock_message *msg)
+{
+	static const char text[] = "dropped blocked connection from ::ffff:" PEER;
+
+	engine_open(e);
+	*msg = (struct smtpblock_message){
+		.severity = LOG_WARNING,
+		.text = text, .text_len = strlen(text),
+		.has_uid = true, .uid = 0,
+		.exe = FAKE_TCPD, .exe_len = strlen(FAKE_TCPD),
+		.attested_pid = e->tcpd,
+	};
+}
+
+static void dropped_connection_wants_the_sender(void **state)
+{
+	struct smtpblock_message msg;
+	struct engine e;
+
+	(void)state;
+	dropped_line(&e, &msg);
+	engine_set(&e, "verify", "sender");
+	engine_start(&e);
+	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
+	msg.exe = FAKE_SMTPD;
+	msg.exe_len = strlen(msg.exe);
+	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict,
+		 VERDICT_REFUSED);
+	want_list(&e.lists, LIST, "+" PEER "\n");
+	engine_close(&e);
+}
+
+static void dropped_connection_says_what_to_write(void **state)
+{
+	struct smtpblock_message msg;
+	struct engine e;
+
+	(void)state;
+	dropped_line(&e, &msg);
+	engine_start(&e);
+	smtpblock_handle(e.block, e.worker, &msg);
+	smtpblock_handle(e.block, e.worker, &msg);
+	want_int(engine_count(&e, COUNTER_REFUSED_GONE), 2);
+	engine_want_said(&e, "verify=\"sender\"");
+	want_list(&e.lists, LIST, "");
+	engine_close(&e);
+}
+
+static void old_line_is_left_alone(void **state)
+{
+	struct smtpblock_message msg = {
+		.severity = COURIERLOG_SEVERITY_ERR, .age = 601,
+		.text = REJECT, .text_len = strlen(REJECT), .exe = "",
+	};
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_start(&e);
+	msg.attested_pid = e.smtpd;
+	want_int(smtpblock_handle(e.block, e.worker, &msg).reason, REASON_OLD);
+	msg.age = 600;
+	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
+	want_int(engine_count(&e, COUNTER_OLD), 1);
+	engine_close(&e);
+}
+
+static void unknown_form_is_counted_and_shown(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_start(&e);
+	engine_line(&e, "error,peer=192.0.2.1: 511 Listed", 0);
+	engine_line(&e, "rejected 192.0.2.1: 550 \"No\"", 0);
+	engine_line(&e, "Purging /var/lib/courier", 0);
+	want_int(engine_count(&e, COUNTER_UNKNOWN), 2);
+	engine_want_said(&e, "error,peer=192.0.2.1: 511 Listed");
+	engine_close(&e);
+}
+
+static void addresses_decided_elsewhere(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "input", "address");
+	engine_set(&e, "verify", "none");
+	engine_start(&e);
+	want_int(smtpblock_handle_address(e.block, "203.0.113.9", 11).verdict,
+		 VERDICT_BLOCK);
+	want_int(smtpblock_handle_address(e.block, " ::ffff:" PEER "\n",
+					  strlen(PEER) + 9).verdict,
+		 VERDICT_BLOCK);
+	engine_want_soon(&e, COUNTER_ENDED, 1);
+	want_int(smtpblock_handle_address(e.block, "127.0.0.1 25", 12).verdict,
+		 VERDICT_ALLOWED);
+	want_int(smtpblock_handle_address(e.block, "203.0.113.9 x", 13).verdict,
+		 VERDICT_IGNORE);
+	want_int(engine_count(&e, COUNTER_UNKNOWN), 1);
+	want_list(&e.lists, LIST, "+203.0.113.9\n+" PEER "\n");
+	engine_close(&e);
+}
+
+static void missing_list_is_said_once_and_children_end(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	fakelists_remove(&e.lists, LIST);
+	engine_start(&e);
+	engine_line(&e, REJECT, e.smtpd);
+	engine_want_soon(&e, COUNTER_ENDED, 1);
+	engine_stop(&e);
+	want_int(engine_said(&e, "iptables -I INPUT -p tcp --dport 25 -m recent "
+				 "--name spammer --update --seconds 600 -j DROP"),
+		 1);
+	want_int(engine_count(&e, COUNTER_WAITED), 1);
+	engine_close(&e);
+}
+
+static void waiting_address_is_written_when_the_list_comes(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	fakelists_remove(&e.lists, LIST);
+	engine_start(&e);
+	engine_line(&e, REJECT, e.smtpd);
+	fakelists_make(&e.lists, LIST);
+	engine_want_soon(&e, COUNTER_BLOCKS, 1);
+	want_list(&e.lists, LIST, "+" PEER "\n");
+	engine_close(&e);
+}
+
+static void no_user_is_said(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	strcpy(e.settings.courier_user, "no-such-user");
+	e.settings.courier_user_set = false;
+	engine_start(&e);
+	want_int(engine_line(&e, REJECT, e.smtpd).verdict, VERDICT_REFUSED);
+	engine_stop(&e);
+	want_int(engine_said(&e, "there is no user no-such-user"), 1);
+	want_int(is_living(e.smtpd), true);
+	engine_close(&e);
+}
+
+static void hup_says_counters_and_what_is_still_wrong(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	fakelists_remove(&e.lists, LIST);
+	engine_start(&e);
+	engine_line(&e, "Purging", 0);
+	smtpblock_hup(e.block);
+	engine_want_said(&e, "action with list spammer and spammer6: lines=1 "
+			     "backend_errors=2\n");
+	engine_stop(&e);
+	want_int(engine_said(&e, "--name spammer "), 2);
+	engine_close(&e);
+}
+
+static void dry_run_reports_cleaned_text(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "dryRun", "on");
+	engine_set(&e, "verify", "none");
+	engine_start(&e);
+	engine_line(&e, REJECT_FOR("203.0.113.9", "25", "511 a\"\x1b[0mb"), 0);
+	engine_want_said(&e, "dryRun: would block 203.0.113.9 port 25: "
+			     "\"511 a??[0mb\"");
+	want_list(&e.lists, LIST, "");
+	engine_close(&e);
+}
+
+static void without_start_nothing_happens(void **state)
+{
+	struct smtpblock_worker *worker = NULL;
+	struct smtpblock *block = NULL;
+	struct smtpblock_message msg = {
+		.severity = COURIERLOG_SEVERITY_ERR,
+		.text = REJECT, .text_len = strlen(REJECT), .exe = "",
+	};
+	struct settings settings;
+
+	(void)state;
+	want_int(settings_init(&settings), 0);
+	want_int(smtpblock_new(&settings, &block), 0);
+	want_int(smtpblock_worker_new(block, &worker), 0);
+	want_int(smtpblock_handle(block, worker, &msg).verdict, VERDICT_IGNORE);
+	want_int(smtpblock_handle_address(block, "192.0.2.1", 9).verdict,
+		 VERDICT_IGNORE);
+	smtpblock_hup(block);
+	smtpblock_worker_free(worker);
+	smtpblock_unref(smtpblock_ref(block));
+	smtpblock_unref(block);
+	smtpblock_unref(NULL);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_ROWS(suite, one_line, rows);
+	SUITE_TEST(suite, address_is_unmapped_on_the_list);
+	SUITE_TEST(suite, prefix_is_masked);
+	SUITE_TEST(suite, prefix_with_an_allowed_address_is_not_blocked);
+	SUITE_TEST(suite, only_the_named_child_ends);
+	SUITE_TEST(suite, without_port_all_of_the_address_end);
+	SUITE_TEST(suite, threshold_is_reached);
+	SUITE_TEST(suite, budget_closes_and_children_end);
+	SUITE_TEST(suite, sender_mode_takes_the_kernels_word);
+	SUITE_TEST(suite, dropped_connection_wants_the_sender);
+	SUITE_TEST(suite, dropped_connection_says_what_to_write);
+	SUITE_TEST(suite, old_line_is_left_alone);
+	SUITE_TEST(suite, unknown_form_is_counted_and_shown);
+	SUITE_TEST(suite, addresses_decided_elsewhere);
+	SUITE_TEST(suite, missing_list_is_said_once_and_children_end);
+	SUITE_TEST(suite, waiting_address_is_written_when_the_list_comes);
+	SUITE_TEST(suite, no_user_is_said);
+	SUITE_TEST(suite, hup_says_counters_and_what_is_still_wrong);
+	SUITE_TEST(suite, dry_run_reports_cleaned_text);
+	SUITE_TEST(suite, without_start_nothing_happens);
+	return suite_run(suite, "smtpblock");
+}

@@ -1,0 +1,164 @@
+/* How often an address triggered lately.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "tally.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <string.h>
+
+#include "support.h"
+
+static struct addr numbered(unsigned int n)
+{
+	return (struct addr){ .family = ADDR_IPV6,
+			      .bytes = { 0x20, 0x01, 0x0d, 0xb8,
+					 [12] = (uint8_t)(n >> 24),
+					 (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+					 (uint8_t)n } };
+}
+
+static int hit(struct tally *t, unsigned int n, int64_t seconds)
+{
+	const struct addr addr = numbered(n);
+	bool forgot = true;
+	int r = tally_hit(t, &addr, 5000 + seconds * 1000, &forgot);
+
+	want_int(forgot, false);
+	return r;
+}
+
+static struct tally *new_tally(unsigned int threshold, unsigned int window)
+{
+	struct tally *t = NULL;
+
+	want_int(tally_new(threshold, window, &t), 0);
+	return t;
+}
+
+/* Times of one address' triggers, and which of them reaches the threshold. */
+static const struct sequence_row {
+	const char *label;
+	unsigned int threshold, window;
+	int64_t times[8];	/* up to -1 */
+	int want[8];
+} sequence_rows[] = {
+	{ "three in time", 3, 60, { 0, 10, 20, -1 }, { 0, 0, 1 } },
+	{ "third at the last second", 3, 60, { 0, 10, 59, -1 }, { 0, 0, 1 } },
+	{ "third too late", 3, 60, { 0, 10, 60, -1 }, { 0, 0, 0 } },
+	{ "window slides", 3, 60, { 0, 50, 70, 100, -1 }, { 0, 0, 0, 1 } },
+	{ "stays reached", 2, 60, { 0, 1, 2, 3, -1 }, { 0, 1, 1, 1 } },
+	{ "all at once", 3, 1, { 5, 5, 5, -1 }, { 0, 0, 1 } },
+	{ "starts over", 2, 10, { 0, 20, 40, 41, -1 }, { 0, 0, 0, 1 } },
+	{ "clock a little back", 2, 60, { 10, 9, -1 }, { 0, 1 } },
+};
+
+static void sequence(void **state)
+{
+	const struct sequence_row *row = *state;
+	struct tally *t = new_tally(row->threshold, row->window);
+	unsigned int i;
+
+	for (i = 0; row->times[i] >= 0; i++)
+		want_int(hit(t, 1, row->times[i]), row->want[i]);
+	tally_free(t);
+}
+
+static void addresses_count_apart(void **state)
+{
+	struct tally *t = new_tally(2, 60);
+
+	(void)state;
+	want_int(hit(t, 1, 0), 0);
+	want_int(hit(t, 2, 1), 0);
+	want_int(hit(t, 1, 2), 1);
+	want_int(hit(t, 2, 3), 1);
+	tally_free(t);
+}
+
+static void highest_threshold(void **state)
+{
+	struct tally *t = new_tally(1000, 86400);
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 999; i++)
+		want_int(hit(t, 1, i), 0);
+	want_int(hit(t, 1, 999), 1);
+	tally_free(t);
+}
+
+/* A million addresses: less than 64 MB, and the one that comes on top costs the
+ * one that was quiet longest. */
+static void million_addresses(void **state)
+{
+	struct tally *t = new_tally(3, 600);
+	size_t before = mallinfo2().uordblks + mallinfo2().hblkhd, after;
+	unsigned int i, lost = 0;
+
+	(void)state;
+	for (i = 0; i < 1000000; i++) {
+		const struct addr addr = numbered(i);
+		bool forgot;
+
+		want_int(tally_hit(t, &addr, 0, &forgot), 0);
+		lost += forgot;
+	}
+	after = mallinfo2().uordblks + mallinfo2().hblkhd;
+	want_int(after - before < 64UL << 20, true);
+	want_int(lost, 1000000 > tally_max(t) ? 1000000 - tally_max(t) : 0);
+	tally_free(t);
+}
+
+static void oldest_is_forgotten(void **state)
+{
+	struct tally *t = new_tally(1000, 60);
+	unsigned int max = (unsigned int)tally_max(t), i;
+	const struct addr extra = numbered(max + 1);
+	bool forgot;
+
+	(void)state;
+	for (i = 0; i < max; i++)
+		hit(t, i, 0);
+	want_int(tally_hit(t, &extra, 5000 + 59000, &forgot), 0);
+	want_int(forgot, true);
+	/* Quiet for longer than the window: nothing was lost with it. */
+	want_int(hit(t, max + 2, 60), 0);
+	tally_free(t);
+}
+
+static int fill(void *data)
+{
+	struct tally *t = NULL;
+	unsigned int i;
+	bool forgot;
+	int r;
+
+	(void)data;
+	r = tally_new(2, 60, &t);
+	for (i = 0; i < 200 && r >= 0; i++) {
+		const struct addr addr = numbered(i);
+
+		r = tally_hit(t, &addr, 0, &forgot);
+	}
+	tally_free(t);
+	return r < 0 ? r : 0;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	(void)state;
+	want_int(memory_fail_each(fill, NULL) >= 3, true);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_ROWS(suite, sequence, sequence_rows);
+	SUITE_TEST(suite, addresses_count_apart);
+	SUITE_TEST(suite, highest_threshold);
+	SUITE_TEST(suite, million_addresses);
+	SUITE_TEST(suite, oldest_is_forgotten);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	return suite_run(suite, "tally");
+}
