@@ -26,8 +26,8 @@ int pattern_scratch_new(const struct pattern *pattern,
 void pattern_scratch_free(struct pattern_scratch *scratch);
 
 /* Does the expression match in text? Returns 1 or 0; -EOVERFLOW when it was given
- * up at the limit on steps, which keeps an expression with catastrophic
- * backtracking under a millisecond a line; -EINVAL for any other failure. */
+ * up: an expression with catastrophic backtracking costs less than a
+ * millisecond a line, of at most a reply's length, that way. */
 int pattern_match(const struct pattern *pattern,
 		  struct pattern_scratch *scratch, const char *text, size_t len);
 
