@@ -46,16 +46,16 @@ static int read_role(const struct child_rules *rules, pid_t pid,
 	return 0;
 }
 
-/* A port that fills a variable's value. */
+/* A port that fills a variable's value: digits and nothing else. */
 static int parse_port(const char *text, uint16_t *ret_port)
 {
+	size_t digits = text ? strspn(text, "0123456789") : 0;
 	unsigned long n;
-	char *end;
 
-	if (!text)
+	if (digits == 0 || digits > 5 || text[digits] != '\0')
 		return -ENODATA;
-	n = strtoul(text, &end, 10);
-	if (end == text || *end != '\0' || n == 0 || n > UINT16_MAX)
+	n = strtoul(text, NULL, 10);
+	if (n == 0 || n > UINT16_MAX)
 		return -ENODATA;
 	*ret_port = (uint16_t)n;
 	return 0;

@@ -312,7 +312,8 @@ static bool same_reply(const char *reply, size_t len, const char *prefix,
 
 	if (same_when_cut(reply, len, prefix, text))
 		return true;
-	return len > skip && memcmp(reply, prefix, skip) == 0 &&
+	/* A longer one would have been cut. */
+	return len <= FIELD_MAX && len > skip && memcmp(reply, prefix, skip) == 0 &&
 	       same_as_logged(reply + skip, len - skip, text);
 }
 
