@@ -142,7 +142,8 @@ def measure(options):
         start = float(sys.stdin.readline())
         cpu = run_wave(host, options, start)
         found = {"blocked": sorted(host.blocked.addresses()), "counters": host.counters(),
-                 "delivered": wait_for_delivery(host, options)}
+                 "delivered": wait_for_delivery(host, options),
+                 "list_room": results.list_room()}
         wave = {name: getattr(options, name) for name in results.PARAMETERS}
         results.write(options.results, {"wave": wave, "cpu": cpu, **found})
 

@@ -12,8 +12,7 @@ from table import named_runs
 TERMINALS = {
     "svg": "svg size 900,450 dynamic enhanced font 'DejaVu Sans,Helvetica,sans-serif,14'"
            " background '#ffffff'",
-    "png": "pngcairo size 1800,900 enhanced font 'DejaVu Sans,14' fontscale 1.5 linewidth 2"
-           " dashlength 2",
+    "png": "pngcairo size 1800,900 enhanced font 'DejaVu Sans,14' fontscale 1.5 linewidth 2",
 }
 COLOURS = ("#c8102e", "#00629b", "#7a7a7a", "#6a9a2d")
 

@@ -5,6 +5,7 @@ A directory holds slots.csv, sender.csv and bots.csv, each written by the
 program of that name, and run.json from mailhost.py.
 """
 
+import argparse
 import csv
 import dataclasses
 import json
@@ -13,23 +14,33 @@ from pathlib import Path
 
 RUN = "run.json"
 
-# Parameters of a wave: type, default, meaning.
+# Parameters of a wave: type, default, least and most, meaning.
 PARAMETERS = {
-    "addresses": (int, 100, "listed addresses"),
-    "rate": (float, 20.0, "connections a second, all addresses together"),
-    "duration": (float, 60.0, "seconds with new connections"),
-    "settle": (float, 10.0, "seconds to watch after them"),
-    "slots": (int, 300, "courier's MAXDAEMONS"),
-    "tarpit": (int, 1, "courier's TARPIT, 0 or 1"),
-    "interval": (float, 0.5, "seconds from one ordinary mail to the next"),
-    "patience": (float, 10.0, "seconds until the ordinary sender gives a mail up"),
+    "addresses": (int, 100, 1, 60000, "listed addresses"),
+    "rate": (float, 20.0, 0.1, 1000, "connections a second, all addresses together"),
+    "duration": (float, 60.0, 1, 3600, "seconds with new connections"),
+    "settle": (float, 10.0, 1, 3600, "seconds to watch after them"),
+    "slots": (int, 300, 1, 10000, "courier's MAXDAEMONS"),
+    "tarpit": (int, 1, 0, 1, "courier's TARPIT"),
+    "interval": (float, 0.5, 0.01, 60, "seconds from one ordinary mail to the next"),
+    "patience": (float, 10.0, 0.1, 600, "seconds until the ordinary sender gives a mail up"),
 }
 
 
 def add_parameters(parser):
-    for name, (kind, default, meaning) in PARAMETERS.items():
-        parser.add_argument(f"--{name}", type=kind, default=default,
-                            help=f"{meaning} (default {default:g})")
+    for name, (kind, default, least, most, meaning) in PARAMETERS.items():
+        parser.add_argument(f"--{name}", type=_bounded(kind, least, most), default=default,
+                            help=f"{meaning} ({least:g} to {most:g}, default {default:g})")
+
+
+def _bounded(kind, least, most):
+    def convert(text):
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text}: must be from {least:g} to {most:g}")
+        return value
+    convert.__name__ = kind.__name__
+    return convert
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +98,11 @@ def visits(directory):
             for row in _rows(directory, "bots.csv")]
 
 
+def list_room():
+    """How many addresses a list of this kernel holds; known once there is a list."""
+    return int(Path("/sys/module/xt_recent/parameters/ip_list_tot").read_text())
+
+
 def write(directory, found):
     (Path(directory) / RUN).write_text(json.dumps(found, indent=1) + "\n")
 
@@ -100,6 +116,7 @@ class Run:
         self.wave = found["wave"]
         self.cpu = found["cpu"]
         self.blocked = found["blocked"]
+        self.list_room = found["list_room"]
         self.counters = found["counters"]
         self.delivered = found["delivered"]
         self.looks = looks(directory)
@@ -136,6 +153,11 @@ class Run:
     @property
     def all_delivered(self):
         return len(self.delivered) == self.accepted == len(self.mails)
+
+    @property
+    def addresses(self):
+        """The bots' addresses, all of them listed."""
+        return {visit.address for visit in self.visits}
 
     @property
     def greeted(self):
