@@ -124,8 +124,8 @@ class Rsyslog:
         return time.monotonic() - began
 
     def _has_ended(self):
-        self._process.poll()
-        return not processes.alive(self.pid)
+        """Ended, and collected where it is our child: no zombie of ours is left."""
+        return self._process.poll() is not None and not processes.alive(self.pid)
 
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)
