@@ -228,10 +228,10 @@ static void *moment_thread(void *data)
 		close(fd);
 		return NULL;
 	}
-	m->happen(m->data);
 	/* Whoever looks next finds a plain file again. */
 	unlink(m->path);
 	write_file(m->path, m->text, m->len);
+	m->happen(m->data);
 	m->came = write(fd, m->text, m->len) == (ssize_t)m->len;
 	close(fd);
 	return NULL;

@@ -125,14 +125,15 @@ bool is_living(pid_t pid)
 	return living;
 }
 
+/* Real and effective uid: the kernel asks for either, by what is done. */
 void user_become(uid_t uid)
 {
-	must(seteuid(uid) == 0, "seteuid");
+	must(setresuid(uid, uid, 0) == 0, "setresuid");
 }
 
 void user_back(void)
 {
-	must(seteuid(getuid()) == 0, "seteuid");
+	must(setresuid(0, 0, 0) == 0, "setresuid");
 }
 
 /* courier. */

@@ -187,6 +187,145 @@ char *support_exact_copy(const void *bytes, size_t len)
 	return copy;
 }
 
+/* Lines of tests/data. */
+
+static void bad_corpus(const struct corpus *corpus, unsigned int number)
+{
+	printf("Bail out! %s:%u: not of the form that the file tells of\n",
+	       corpus->name, number);
+	exit(99);
+}
+
+static void field_append(struct corpus_field *field, const char *text,
+			 size_t len)
+{
+	char *grown = realloc(field->text, field->len + len + 1);
+
+	if (!grown)
+		give_up("corpus");
+	memcpy(grown + field->len, text, len);
+	field->text = grown;
+	field->len += len;
+	grown[field->len] = '\0';
+}
+
+/* The escape behind a backslash. Returns its end, NULL if it is none. */
+static const char *take_escape(struct corpus_field *field, const char *at);
+
+/* Add [at, end) to the field, escapes resolved. False: one is wrong. */
+static bool unescape(struct corpus_field *field, const char *at, const char *end)
+{
+	field_append(field, "", 0);
+	while (at && at < end) {
+		size_t plain = strcspn(at, "\\");
+
+		if (plain > (size_t)(end - at))
+			plain = (size_t)(end - at);
+		field_append(field, at, plain);
+		at += plain;
+		if (at < end)
+			at = take_escape(field, at + 1);
+	}
+	return at == end;
+}
+
+static const char *take_repeated(struct corpus_field *field, const char *at)
+{
+	struct corpus_field once = { NULL, 0 };
+	const char *end = strchr(at, '}');
+	unsigned long times;
+	char *colon;
+
+	times = strtoul(at, &colon, 10);
+	if (!end || *colon != ':' || !unescape(&once, colon + 1, end))
+		return NULL;
+	while (times-- > 0)
+		field_append(field, once.text, once.len);
+	free(once.text);
+	return end + 1;
+}
+
+static const char *take_escape(struct corpus_field *field, const char *at)
+{
+	unsigned int value;
+	char byte;
+
+	if (*at == '\\') {
+		field_append(field, at, 1);
+		return at + 1;
+	}
+	if (*at == '{')
+		return take_repeated(field, at + 1);
+	if (*at != 'x' || sscanf(at + 1, "%2x", &value) != 1)
+		return NULL;
+	byte = (char)value;
+	field_append(field, &byte, 1);
+	return at + 3;
+}
+
+static void read_fields(const struct corpus *corpus, struct corpus_line *line,
+			const char *at, size_t fields)
+{
+	const char *end;
+	size_t i;
+
+	for (i = 0; i < fields; i++) {
+		end = i + 1 < fields ? strchr(at, '|') : at + strlen(at);
+		if (!end || !unescape(&line->fields[i], at, end))
+			bad_corpus(corpus, line->number);
+		at = end + 1;
+	}
+}
+
+static struct corpus_line *next_line(struct corpus *corpus, unsigned int number)
+{
+	size_t count = corpus->count + 1;
+	struct corpus_line *lines;
+
+	lines = realloc(corpus->lines, count * sizeof(*lines));
+	if (!lines)
+		give_up("corpus");
+	corpus->lines = lines;
+	lines += corpus->count++;
+	memset(lines, 0, sizeof(*lines));
+	lines->number = number;
+	return lines;
+}
+
+void corpus_read(struct corpus *corpus, const char *name, size_t fields)
+{
+	const char *dir = getenv("TEST_DATA");
+	char *path, *text, *at, *line;
+	unsigned int number = 0;
+
+	*corpus = (struct corpus){ .name = name };
+	if (asprintf(&path, "%s/%s", dir ? dir : "tests/data", name) < 0)
+		give_up(name);
+	text = at = temp_file_read(path);
+	if (!text)
+		give_up(path);
+	free(path);
+	while ((line = strsep(&at, "\n"))) {
+		number++;
+		if (*line && *line != '#')
+			read_fields(corpus, next_line(corpus, number), line,
+				    fields);
+	}
+	free(text);
+	if (corpus->count == 0)
+		bad_corpus(corpus, number);
+}
+
+void corpus_free(struct corpus *corpus)
+{
+	size_t i, j;
+
+	for (i = 0; i < corpus->count; i++)
+		for (j = 0; j < CORPUS_FIELDS; j++)
+			free(corpus->lines[i].fields[j].text);
+	free(corpus->lines);
+}
+
 /* Memory that fails. The linker puts the __wrap_ functions in front of those of
  * the C library, see --wrap in ld(1). */
 

@@ -69,6 +69,29 @@ uint64_t support_random(uint64_t *state);
  * caller frees. */
 char *support_exact_copy(const void *bytes, size_t len);
 
+/* Lines of a file in tests/data, each of count fields with '|' between them; the
+ * last field may hold any. Empty lines and those that begin with '#' are left
+ * out. In every field \xHH is a byte, \{N:TEXT} TEXT N times, \\ a backslash. */
+#define CORPUS_FIELDS 8
+
+struct corpus_line {
+	unsigned int number;	/* in the file, from 1 */
+	struct corpus_field {
+		char *text;	/* terminated, but may hold NUL too */
+		size_t len;
+	} fields[CORPUS_FIELDS];
+};
+
+struct corpus {
+	const char *name;
+	struct corpus_line *lines;
+	size_t count;
+};
+
+/* Ends the program if the file is missing or not of that form. */
+void corpus_read(struct corpus *corpus, const char *name, size_t fields);
+void corpus_free(struct corpus *corpus);
+
 /* Memory that fails: from now on the nth calloc(3) or reallocarray(3) of the
  * code under test returns NULL; 0: none does. Only in programs that are linked
  * with the --wrap options of Makefile.am. */

@@ -243,10 +243,9 @@ static void signal_without_right(void **state)
 
 	(void)state;
 	want_int(procref_open(pid, &ref), 0);
-	/* Both the real and the effective uid count. */
-	want_int(setresuid(NOBODY_UID, NOBODY_UID, 0), 0);
+	user_become(NOBODY_UID);
 	r = procref_signal(&ref, SIGTERM);
-	want_int(setresuid(0, 0, 0), 0);
+	user_back();
 	want_int(r, -EPERM);
 	want_int(procref_alive(&ref), true);
 	procref_done(&ref);
