@@ -8,7 +8,7 @@
 #include "settings.h"
 
 /* Longest sentence, NUL included. */
-#define ADVICE_SIZE 640
+#define ADVICE_SIZE 960
 
 /* The sentence for a notice, with the list's or user's name of these settings.
  * detail is the number that was raised with it. *ret_severity is syslog's.

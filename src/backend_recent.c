@@ -26,7 +26,7 @@ static const char *const module_names[] = { "xt_recent", "ipt_recent" };
 struct list {
 	char name[SETTINGS_LIST_SIZE];
 	int fd;			/* kept open: 0.6 us a write, not 5.6; or -1 */
-	bool had_one;		/* a list that was open went away */
+	bool lost_one;		/* a list that was open went away, untold */
 };
 
 struct recent {
@@ -131,25 +131,30 @@ static bool is_there(const struct list *list)
 	return list->fd >= 0 && lseek(list->fd, 0, SEEK_SET) == 0;
 }
 
-/* Leave a list that is there open, or open what is there now. Returns an enum
- * backend_result or -errno. */
+/* Leave a list that is there open, or open what is there now. */
 static int list_ready(const struct recent *b, struct list *list)
 {
 	int fd;
 
 	if (is_there(list))
-		return BACKEND_WRITTEN;
+		return 0;
 	if (list->fd >= 0)
-		list->had_one = true;
+		list->lost_one = true;
 	list_close(list);
 	fd = open_file(b, list);
 	if (fd < 0)
 		return fd;
 	list->fd = fd;
-	if (!list->had_one)
-		return BACKEND_WRITTEN;
-	list->had_one = false;
-	return BACKEND_WRITTEN_ANEW;
+	return 0;
+}
+
+/* Tell once that the list is another one. */
+static enum backend_result tell(struct list *list)
+{
+	bool anew = list->lost_one;
+
+	list->lost_one = false;
+	return anew ? BACKEND_WRITTEN_ANEW : BACKEND_WRITTEN;
 }
 
 /* One command a write: of two, the kernel would take the first only. */
@@ -171,22 +176,26 @@ static int recent_add(struct backend *backend, const struct addr *addr)
 	struct recent *b = (struct recent *)backend;
 	struct list *list = list_of(b, addr->family);
 	char text[ADDR_TEXT_SIZE + 1] = "+";
-	int r, ready;
+	int r;
 
-	ready = list_ready(b, list);
-	if (ready < 0)
-		return ready;
+	r = list_ready(b, list);
+	if (r < 0)
+		return r;
 	addr_format(addr, text + 1);
 	r = list_write(list, text);
 	/* EIO: it was removed since list_ready(). */
-	return r == -EIO ? -ENOENT : r < 0 ? r : ready;
+	if (r < 0)
+		return r == -EIO ? -ENOENT : r;
+	return (int)tell(list);
 }
 
 static int recent_check(struct backend *backend, int family)
 {
 	struct recent *b = (struct recent *)backend;
+	struct list *list = list_of(b, family);
+	int r = list_ready(b, list);
 
-	return list_ready(b, list_of(b, family));
+	return r < 0 ? r : (int)tell(list);
 }
 
 static bool read_number(const char *path, unsigned long *ret_number)

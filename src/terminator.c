@@ -182,6 +182,7 @@ int terminator_signal(struct termination *termination)
 	if (child->tls.fd >= 0)
 		signal_one(termination, &child->tls, termination->signal);
 	termination->gone = r == -ESRCH;
+	termination->refused = r < 0 && r != -ESRCH;
 	if (termination->gone)
 		counters_add(termination->counters, COUNTER_GONE, 1);
 	return r;
@@ -296,7 +297,7 @@ static void on_end(struct terminator *t, struct item *item, int64_t now)
 {
 	if (item->stage == STAGE_ENDED || !has_ended(item))
 		return;
-	if (!item->is_left_tls && !item->what.gone)
+	if (!item->is_left_tls && !item->what.gone && !item->what.refused)
 		counters_add(item->what.counters, COUNTER_ENDED, 1);
 	after_end(t, item, now);
 }
@@ -329,6 +330,12 @@ static void signal_due(struct terminator *t, struct item *item, int64_t now)
 		start_ending(t, item, now);
 }
 
+/* True if it was there to be killed, and was. */
+static bool kill_one(const struct termination *what, const struct procref *ref)
+{
+	return procref_alive(ref) && signal_one(what, ref, SIGKILL) == 0;
+}
+
 static void kill_due(struct terminator *t, struct item *item, int64_t now)
 {
 	struct child *child = &item->what.child;
@@ -337,11 +344,11 @@ static void kill_due(struct terminator *t, struct item *item, int64_t now)
 		forget(t, item);
 		return;
 	}
-	counters_add(item->what.counters, COUNTER_KILLED, 1);
-	if (procref_alive(&child->smtpd))
-		signal_one(&item->what, &child->smtpd, SIGKILL);
-	if (procref_alive(&child->tls))
-		signal_one(&item->what, &child->tls, SIGKILL);
+	if (kill_one(&item->what, &child->smtpd) |
+	    kill_one(&item->what, &child->tls)) {
+		counters_add(item->what.counters, COUNTER_KILLED, 1);
+		item->what.refused = false;
+	}
 	item->stage = STAGE_KILLED;
 	heap_set_due(t, item, now + WATCH_MS);
 }

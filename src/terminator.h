@@ -25,7 +25,8 @@ struct termination {
 	int signal;
 	unsigned int kill_after;	/* ms; 0: never */
 	bool signalled;			/* terminator_signal() was called.. */
-	bool gone;			/* ..and the child was gone before it */
+	bool gone;			/* ..and the child was gone before it.. */
+	bool refused;			/* ..or the kernel refused it */
 };
 
 /* Returns 0, -ENOMEM, -EMFILE. The caller owns. */

@@ -125,6 +125,28 @@ bool is_living(pid_t pid)
 	return living;
 }
 
+static bool is_stopped(void *data)
+{
+	char path[32], line[256];
+	const char *state;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)*(const pid_t *)data);
+	stat = fopen(path, "re");
+	must(stat && fgets(line, sizeof(line), stat), path);
+	fclose(stat);
+	state = strrchr(line, ')');
+	return state && state[2] == 'T';
+}
+
+/* Of two signals that wait the kernel delivers the lower number first: TERM, if
+ * it came before the process has stopped. */
+void process_stop(pid_t pid)
+{
+	must(kill(pid, SIGSTOP) == 0, "SIGSTOP");
+	must(soon(is_stopped, &pid), "a process that does not stop");
+}
+
 /* Real and effective uid: the kernel asks for either, by what is done. */
 void user_become(uid_t uid)
 {

@@ -46,6 +46,9 @@ bool has_ended_soon(pid_t pid);
 /* Does it live? A zombie does not. */
 bool is_living(pid_t pid);
 
+/* Stop a process, so that it takes no signal but KILL. Returns once it has. */
+void process_stop(pid_t pid);
+
 /* Act as another user until user_back(). Only for tests that run as root. */
 void user_become(uid_t uid);
 void user_back(void);

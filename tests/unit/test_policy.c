@@ -393,7 +393,7 @@ static const struct reply_row {
 	  REJECT("511 Listed"), ERR, VERDICT_IGNORE, REASON_PATTERN },
 	{ "dnsbl, only the reply is matched", "verify=none replyPattern=relay",
 	  REJECT("511 Listed"), ERR, VERDICT_IGNORE, REASON_PATTERN },
-	{ "dnsbl, catastrophic", "verify=none replyPattern=(x+x+)+y",
+	{ "dnsbl, catastrophic", "verify=none replyPattern=(x+x+)+[yz]",
 	  REJECT("511 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
 	  ERR, VERDICT_IGNORE, REASON_PATTERN_LIMIT },
 	{ "dnsbl, dropped", "verify=none", DROPPED, WARNING,

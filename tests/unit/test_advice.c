@@ -1,0 +1,183 @@
+/* The sentences for the admin: what is wrong and what to type.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "advice.h"
+
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "support.h"
+
+/* What has to stand in the sentence: what to type, or what is no longer wrong. */
+static const struct row {
+	const char *label;
+	enum notice id;
+	int detail, severity;
+	const char *want;
+} rows[] = {
+	{ "no IPv4 list", NOTICE_LIST4, ENOENT, LOG_WARNING,
+	  "there is no list bad in the kernel, as no rule names it: type  iptables "
+	  "-I INPUT -p tcp --dport 25 -m recent --name bad --update --seconds 900 "
+	  "-j DROP . Until then children are ended all the same and the addresses "
+	  "wait." },
+	{ "no IPv6 list", NOTICE_LIST6, ENOENT, LOG_WARNING,
+	  "type  ip6tables -I INPUT -p tcp --dport 25 -m recent --name bad6 --mask "
+	  "ffff:ffff:ffff:ffff:: --update --seconds 900 -j DROP ." },
+	{ "no right to write", NOTICE_LIST4, EACCES, LOG_WARNING,
+	  "no right to write /net/xt_recent/bad: rsyslogd has to run as root" },
+	{ "IPv4 list is back", NOTICE_LIST4_BACK, 7, LOG_NOTICE,
+	  "the list bad can be written again, 7 addresses were put on it" },
+	{ "IPv6 list is back", NOTICE_LIST6_BACK, 0, LOG_NOTICE,
+	  "the list bad6 can be written again, 0 addresses were put on it" },
+	{ "IPv4 list too small", NOTICE_OVERFLOW4, 0, LOG_WARNING,
+	  "the list bad holds too few addresses, the kernel drops the oldest: write "
+	  " options xt_recent ip_list_tot=5000  into /etc/modprobe.d/xt_recent.conf" },
+	{ "IPv6 list too small", NOTICE_OVERFLOW6, 0, LOG_WARNING, "the list bad6" },
+	{ "no right to look", NOTICE_LOOK, EACCES, LOG_WARNING,
+	  "no right to look at courier's processes (Permission denied)" },
+	{ "no descriptors", NOTICE_LOOK, EMFILE, LOG_WARNING, "LimitNOFILE=" },
+	{ "no descriptors in the system", NOTICE_LOOK, ENFILE, LOG_WARNING,
+	  "LimitNOFILE=" },
+	{ "no pidfd", NOTICE_LOOK, ENOSYS, LOG_WARNING, "pidfd_open(2)" },
+	{ "no right to signal", NOTICE_SIGNAL, EPERM, LOG_WARNING,
+	  "CapabilityBoundingSet=CAP_KILL" },
+	{ "no right to reply", NOTICE_REPLY, EPERM, LOG_WARNING,
+	  "connect.reply: the sockets of courier's children cannot be borrowed "
+	  "(Operation not permitted)" },
+	{ "-drop", NOTICE_DROP, 0, LOG_WARNING, "verify=\"sender\"" },
+	{ "DNSBL", NOTICE_DNSBL, 0, LOG_WARNING, "BLACKLISTS" },
+	{ "maxBlocks closes", NOTICE_BUDGET, 0, LOG_WARNING,
+	  "maxBlocks: 10000 addresses were blocked within 60 s" },
+	{ "maxBlocks opens", NOTICE_BUDGET_OPEN, 0, LOG_NOTICE,
+	  "addresses are blocked again" },
+	{ "no user", NOTICE_USER, 0, LOG_WARNING,
+	  "there is no user courier, so no process can be told to be courier's" },
+	{ "busy", NOTICE_BUSY, 0, LOG_WARNING,
+	  "SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "
+	  "SysSock.ParseTrusted=\"on\"" },
+	{ "own addresses", NOTICE_HOSTADDRS, 0, LOG_WARNING,
+	  "RestrictAddressFamilies=AF_NETLINK" },
+};
+
+struct fixture {
+	struct settings settings;
+	struct counters counters;
+	struct notices notices;
+	struct blocks *blocks;
+};
+
+static void set(struct fixture *f, const char *name, const char *value)
+{
+	char wrong[200] = "";
+
+	want_int(settings_set(&f->settings, name, value, wrong, sizeof(wrong)), 0);
+}
+
+static void setup(struct fixture *f)
+{
+	memset(f, 0, sizeof(*f));
+	want_int(settings_init(&f->settings), 0);
+	set(f, "list", "bad");
+	set(f, "list6", "bad6");
+	set(f, "banTime", "900");
+	set(f, "ipv6Prefix", "64");
+	want_int(blocks_new(&f->settings, "/net", "/module", &f->counters,
+			    &f->notices, &f->blocks), 0);
+}
+
+static void teardown(struct fixture *f)
+{
+	blocks_free(f->blocks);
+	settings_done(&f->settings);
+}
+
+static void says(void **state)
+{
+	const struct row *row = *state;
+	char text[ADVICE_SIZE];
+	struct fixture f;
+	int severity = -1;
+
+	setup(&f);
+	advice_format(row->id, row->detail, &f.settings, f.blocks, &severity, text);
+	want_int(severity, row->severity);
+	if (!strstr(text, row->want))
+		want_str(text, row->want);
+	teardown(&f);
+}
+
+static void every_notice_has_a_sentence(void **state)
+{
+	unsigned int i, r;
+
+	(void)state;
+	for (i = 0; i < NOTICE_COUNT; i++) {
+		for (r = 0; r < COUNT_OF(rows) && rows[r].id != i; r++)
+			;
+		want_int(r < COUNT_OF(rows), true);
+	}
+}
+
+/* With the longest names there are, nothing is cut: a command has to be whole. */
+static void longest_names_fit(void **state)
+{
+	char name[SETTINGS_LIST_SIZE], text[ADVICE_SIZE];
+	struct fixture f;
+	int severity;
+
+	(void)state;
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	setup(&f);
+	blocks_free(f.blocks);
+	set(&f, "list6", name);
+	want_int(blocks_new(&f.settings, "/proc/net", "/sys/module", &f.counters,
+			    &f.notices, &f.blocks), 0);
+	advice_format(NOTICE_LIST6, ENOENT, &f.settings, f.blocks, &severity, text);
+	want_int(strstr(text, "-j DROP . Until then") != NULL, true);
+	want_int(strstr(text, "addresses wait.") != NULL, true);
+	teardown(&f);
+}
+
+static const struct clean_row {
+	const char *label, *text, *want;
+} clean_rows[] = {
+	{ "plain", "511 Listed, 192.0.2.7", "511 Listed, 192.0.2.7" },
+	{ "quotes and backslash", "a\"b\\c", "a?b?c" },
+	{ "control characters", "\x1b[31m\r\n\t\x7f", "?[31m????" },
+	{ "above ASCII", "\xc3\xa9\xff", "???" },
+	{ "empty", "", "" },
+};
+
+static void cleans(void **state)
+{
+	const struct clean_row *row = *state;
+	char buf[64];
+
+	want_str(advice_clean(row->text, strlen(row->text), buf, sizeof(buf)),
+		 row->want);
+}
+
+static void cleans_within_size(void **state)
+{
+	char buf[5] = "----";
+
+	(void)state;
+	want_str(advice_clean("abcdefgh", 8, buf, 4), "abc");
+	want_int(buf[4], '\0');
+	want_str(advice_clean("x\0y", 3, buf, 5), "x?y");
+	advice_clean("abc", 3, buf, 0);
+	want_str(buf, "x?y");
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_ROWS(suite, says, rows);
+	SUITE_TEST(suite, every_notice_has_a_sentence);
+	SUITE_TEST(suite, longest_names_fit);
+	SUITE_ROWS(suite, cleans, clean_rows);
+	SUITE_TEST(suite, cleans_within_size);
+	return suite_run(suite, "advice");
+}

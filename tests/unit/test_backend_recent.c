@@ -1,0 +1,472 @@
+/* The backend of the kernel's xt_recent lists, on files that play them.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "backend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support.h"
+
+static const struct backend_ops *const ops = &backend_recent_ops;
+
+struct fixture {
+	struct fakelists lists;
+	struct backend *backend;
+};
+
+static struct backend_config config_of(const struct fakelists *lists)
+{
+	return (struct backend_config){
+		.list = "spammer",
+		.list6 = "spammer6",
+		.ban_time = 600,
+		.ipv4_prefix = 32,
+		.ipv6_prefix = 128,
+		.net_root = lists->net_root,
+		.module_root = lists->module_root,
+	};
+}
+
+/* A backend, and a list for each family if the kernel module's name is given. */
+static void setup(struct fixture *f, const char *module)
+{
+	struct backend_config config;
+	char path[64];
+
+	fakelists_open(&f->lists);
+	config = config_of(&f->lists);
+	if (module) {
+		snprintf(path, sizeof(path), "%s/spammer", module);
+		fakelists_make(&f->lists, path);
+		snprintf(path, sizeof(path), "%s/spammer6", module);
+		fakelists_make(&f->lists, path);
+	}
+	want_int(ops->open(&config, &f->backend), 0);
+}
+
+static void teardown(struct fixture *f)
+{
+	ops->free(f->backend);
+	fakelists_close(&f->lists);
+}
+
+static int add(struct fixture *f, const char *text)
+{
+	struct addr addr;
+
+	want_int(addr_parse(text, strlen(text), &addr), 0);
+	return ops->add(f->backend, &addr);
+}
+
+static void writes_each_family_to_its_list(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "xt_recent");
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+	want_int(add(&f, "2001:db8::7"), BACKEND_WRITTEN);
+	want_int(add(&f, "::ffff:198.51.100.7"), BACKEND_WRITTEN);
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+	want_list(&f.lists, "xt_recent/spammer",
+		  "+192.0.2.7\n+198.51.100.7\n+192.0.2.7\n");
+	want_list(&f.lists, "xt_recent/spammer6", "+2001:db8::7\n");
+	teardown(&f);
+}
+
+/* Opening a list for each write costs ten times as much as the write. */
+static void keeps_lists_open(void **state)
+{
+	struct fixture f;
+	unsigned int i;
+
+	(void)state;
+	setup(&f, "xt_recent");
+	for (i = 0; i < 5; i++) {
+		want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+		want_int(add(&f, "2001:db8::7"), BACKEND_WRITTEN);
+		want_int(ops->check(f.backend, ADDR_IPV4), BACKEND_WRITTEN);
+	}
+	want_int(fakelists_opened(), 2);
+	teardown(&f);
+}
+
+static void old_kernels_name_is_tried(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "ipt_recent");
+	want_int(ops->check(f.backend, ADDR_IPV6), BACKEND_WRITTEN);
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+	want_list(&f.lists, "ipt_recent/spammer", "+192.0.2.7\n");
+	want_list(&f.lists, "xt_recent/spammer", NULL);
+	teardown(&f);
+}
+
+static void todays_name_goes_first(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "ipt_recent");
+	fakelists_make(&f.lists, "xt_recent/spammer");
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.7\n");
+	want_list(&f.lists, "ipt_recent/spammer", "");
+	teardown(&f);
+}
+
+static void missing_list_is_told_and_found_later(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, NULL);
+	want_int(add(&f, "192.0.2.7"), -ENOENT);
+	want_int(ops->check(f.backend, ADDR_IPV4), -ENOENT);
+	fakelists_make(&f.lists, "xt_recent/spammer");
+	/* Nothing was put on it before, so nothing is gone. */
+	want_int(ops->check(f.backend, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN);
+	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.8\n");
+	teardown(&f);
+}
+
+static void one_missing_never_stops_the_other(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, NULL);
+	fakelists_make(&f.lists, "xt_recent/spammer6");
+	want_int(add(&f, "192.0.2.7"), -ENOENT);
+	want_int(add(&f, "2001:db8::7"), BACKEND_WRITTEN);
+	want_int(ops->check(f.backend, ADDR_IPV4), -ENOENT);
+	want_int(ops->check(f.backend, ADDR_IPV6), BACKEND_WRITTEN);
+	want_list(&f.lists, "xt_recent/spammer6", "+2001:db8::7\n");
+	teardown(&f);
+}
+
+static void removed_list_is_told(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "xt_recent");
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+	fakelists_remove(&f.lists, "xt_recent/spammer");
+	want_int(add(&f, "192.0.2.8"), -ENOENT);
+	want_int(ops->check(f.backend, ADDR_IPV4), -ENOENT);
+	want_int(add(&f, "2001:db8::7"), BACKEND_WRITTEN);
+	fakelists_make(&f.lists, "xt_recent/spammer");
+	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN_ANEW);
+	want_int(add(&f, "192.0.2.9"), BACKEND_WRITTEN);
+	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.8\n+192.0.2.9\n");
+	teardown(&f);
+}
+
+/* A reload of the firewall that nobody saw. */
+static void list_made_anew_is_told_once(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "xt_recent");
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+	fakelists_remove(&f.lists, "xt_recent/spammer");
+	fakelists_make(&f.lists, "xt_recent/spammer");
+	want_int(ops->check(f.backend, ADDR_IPV4), BACKEND_WRITTEN_ANEW);
+	want_int(ops->check(f.backend, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN);
+	want_int(ops->check(f.backend, ADDR_IPV6), BACKEND_WRITTEN);
+	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.8\n");
+	teardown(&f);
+}
+
+/* Whoever is not told cannot put back what is gone. */
+static void anew_is_told_although_the_first_write_failed(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "xt_recent");
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+	fakelists_remove(&f.lists, "xt_recent/spammer");
+	fakelists_make(&f.lists, "xt_recent/spammer");
+	fakelists_fail_writes(ENOMEM, 1);
+	want_int(add(&f, "192.0.2.8"), -ENOMEM);
+	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN_ANEW);
+	teardown(&f);
+}
+
+/* A write that does not go through, and what the next one does. */
+static const struct write_row {
+	const char *label;
+	int err, want;
+	const char *list;
+} write_rows[] = {
+	{ "removed meanwhile", EIO, -ENOENT, "+192.0.2.8\n" },
+	{ "taken in part", 0, -ENOENT, "+192.0.2.8\n" },
+	{ "refused", EINVAL, -EINVAL, "+192.0.2.8\n" },
+	{ "no memory", ENOMEM, -ENOMEM, "+192.0.2.8\n" },
+	{ "interrupted", EINTR, BACKEND_WRITTEN, "+192.0.2.7\n+192.0.2.8\n" },
+};
+
+static void failed_write(void **state)
+{
+	const struct write_row *row = *state;
+	struct fixture f;
+
+	setup(&f, "xt_recent");
+	fakelists_fail_writes(row->err, 1);
+	want_int(add(&f, "192.0.2.7"), row->want);
+	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN);
+	want_list(&f.lists, "xt_recent/spammer", row->list);
+	teardown(&f);
+}
+
+/* root may write anything: somebody else is asked. */
+static int add_without_right(struct fixture *f)
+{
+	bool is_root = geteuid() == 0;
+	char path[200];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f->lists.net_root);
+	want_int(chmod(path, 0400), 0);
+	if (is_root)
+		want_int(seteuid(65534), 0);
+	r = add(f, "192.0.2.7");
+	if (is_root)
+		want_int(seteuid(0), 0);
+	want_int(chmod(path, 0600), 0);
+	return r;
+}
+
+static void lack_of_rights_is_told(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "xt_recent");
+	/* The old kernels' name is no way out. */
+	fakelists_make(&f.lists, "ipt_recent/spammer");
+	want_int(add_without_right(&f), -EACCES);
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.7\n");
+	want_list(&f.lists, "ipt_recent/spammer", "");
+	teardown(&f);
+}
+
+static void what_is_no_list_is_told(void **state)
+{
+	struct fixture f;
+	char path[200];
+
+	(void)state;
+	setup(&f, NULL);
+	snprintf(path, sizeof(path), "%s/xt_recent", f.lists.net_root);
+	want_int(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f.lists.net_root);
+	want_int(mkdir(path, 0755), 0);
+	want_int(add(&f, "192.0.2.7"), -EISDIR);
+	teardown(&f);
+}
+
+static const struct capacity_row {
+	const char *label, *module, *text;
+	size_t want;
+} capacity_rows[] = {
+	{ "module not loaded", NULL, NULL, 100 },
+	{ "default", "xt_recent", "100\n", 100 },
+	{ "raised", "xt_recent", "5000\n", 5000 },
+	{ "one", "xt_recent", "1\n", 1 },
+	{ "old kernel", "ipt_recent", "200\n", 200 },
+	{ "zero", "xt_recent", "0\n", 100 },
+	{ "empty", "xt_recent", "", 100 },
+	{ "no number", "xt_recent", "many\n", 100 },
+};
+
+static void capacity(void **state)
+{
+	const struct capacity_row *row = *state;
+	struct fixture f;
+
+	setup(&f, NULL);
+	if (row->module)
+		fakelists_limit(&f.lists, row->module, row->text);
+	want_int(ops->capacity(f.backend), row->want);
+	teardown(&f);
+}
+
+#define X10 "xxxxxxxxxx"
+#define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+#define X199 X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 "xxxxxxxxx"
+#define NO_RIGHT                                                             \
+	": rsyslogd has to run as root, or load xt_recent with the options " \
+	"ip_list_uid=UID ip_list_perms=0600 of the user it runs as"
+#define TOO_SMALL                                                              \
+	" holds too few addresses, the kernel drops the oldest: write  "       \
+	"options xt_recent ip_list_tot=5000  into "                            \
+	"/etc/modprobe.d/xt_recent.conf and load the module again, or, where " \
+	"it is built in, boot with xt_recent.ip_list_tot=5000"
+
+static const struct advice_row {
+	const char *label;
+	int family, err;
+	unsigned int prefix, ban_time;
+	const char *want;
+} advice_rows[] = {
+	{ "missing, IPv4", ADDR_IPV4, ENOENT, 32, 600,
+	  "there is no list spammer in the kernel, as no rule names it: type  "
+	  "iptables -I INPUT -p tcp --dport 25 -m recent --name spammer "
+	  "--update --seconds 600 -j DROP" },
+	{ "missing, IPv6", ADDR_IPV6, ENOENT, 128, 600,
+	  "there is no list spammer6 in the kernel, as no rule names it: type  "
+	  "ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 "
+	  "--update --seconds 600 -j DROP" },
+	{ "missing, /24", ADDR_IPV4, ENOENT, 24, 3600,
+	  "there is no list spammer in the kernel, as no rule names it: type  "
+	  "iptables -I INPUT -p tcp --dport 25 -m recent --name spammer "
+	  "--mask 255.255.255.0 --update --seconds 3600 -j DROP" },
+	{ "missing, /21", ADDR_IPV4, ENOENT, 21, 600,
+	  "there is no list spammer in the kernel, as no rule names it: type  "
+	  "iptables -I INPUT -p tcp --dport 25 -m recent --name spammer "
+	  "--mask 255.255.248.0 --update --seconds 600 -j DROP" },
+	{ "missing, /64", ADDR_IPV6, ENOENT, 64, 31536000,
+	  "there is no list spammer6 in the kernel, as no rule names it: type  "
+	  "ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 "
+	  "--mask ffff:ffff:ffff:ffff:: --update --seconds 31536000 -j DROP" },
+	{ "missing, /127", ADDR_IPV6, ENOENT, 127, 600,
+	  "there is no list spammer6 in the kernel, as no rule names it: type  "
+	  "ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 "
+	  "--mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe --update --seconds "
+	  "600 -j DROP" },
+	{ "no right, IPv4", ADDR_IPV4, EACCES, 32, 600,
+	  "no right to write ROOT/xt_recent/spammer" NO_RIGHT },
+	{ "no right, IPv6", ADDR_IPV6, EPERM, 128, 600,
+	  "no right to write ROOT/xt_recent/spammer6" NO_RIGHT },
+	{ "too small, IPv4", ADDR_IPV4, ENOSPC, 32, 600,
+	  "the list spammer" TOO_SMALL },
+	{ "too small, IPv6", ADDR_IPV6, ENOSPC, 128, 600,
+	  "the list spammer6" TOO_SMALL },
+	{ "other, IPv4", ADDR_IPV4, EISDIR, 32, 600,
+	  "the list spammer cannot be written: Is a directory" },
+	{ "other, IPv6", ADDR_IPV6, ENOMEM, 128, 600,
+	  "the list spammer6 cannot be written: Cannot allocate memory" },
+};
+
+static void advice(void **state)
+{
+	const struct advice_row *row = *state;
+	struct fakelists lists = { .net_root = "ROOT", .module_root = "ROOT" };
+	struct backend_config config = config_of(&lists);
+	struct backend *b = NULL;
+	char got[640] = "";
+
+	config.ban_time = row->ban_time;
+	if (row->family == ADDR_IPV4)
+		config.ipv4_prefix = row->prefix;
+	else
+		config.ipv6_prefix = row->prefix;
+	want_int(ops->open(&config, &b), 0);
+	want_int(ops->advice(b, row->family, row->err, got, sizeof(got)) == got,
+		 true);
+	want_str(got, row->want);
+	ops->free(b);
+}
+
+static int open_with(struct backend_config config)
+{
+	struct backend *b = NULL;
+	int r = ops->open(&config, &b);
+
+	ops->free(b);
+	return r;
+}
+
+static void overlong_names_are_refused(void **state)
+{
+	char root[129], list[201];
+	struct fakelists lists = { .net_root = "n", .module_root = "m" };
+	struct backend_config ok = config_of(&lists), long_net = ok, long_module = ok;
+	struct backend_config long_list = ok, long_list6 = ok;
+
+	(void)state;
+	memset(root, 'r', sizeof(root));
+	memset(list, 'l', sizeof(list));
+	root[128] = list[200] = '\0';
+	long_net.net_root = long_module.module_root = root;
+	long_list.list = long_list6.list6 = list;
+	want_int(open_with(ok), 0);
+	want_int(open_with(long_net), -ENAMETOOLONG);
+	want_int(open_with(long_module), -ENAMETOOLONG);
+	want_int(open_with(long_list), -ENAMETOOLONG);
+	want_int(open_with(long_list6), -ENAMETOOLONG);
+	root[127] = list[199] = '\0';
+	want_int(open_with(long_net), 0);
+	want_int(open_with(long_module), 0);
+	want_int(open_with(long_list), 0);
+	want_int(open_with(long_list6), 0);
+}
+
+/* The path of the longest name is not cut. */
+static void longest_name_is_written(void **state)
+{
+	struct backend_config config;
+	struct fixture f;
+
+	(void)state;
+	fakelists_open(&f.lists);
+	fakelists_make(&f.lists, "xt_recent/" X199);
+	config = config_of(&f.lists);
+	config.list = X199;
+	want_int(ops->open(&config, &f.backend), 0);
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+	want_list(&f.lists, "xt_recent/" X199, "+192.0.2.7\n");
+	teardown(&f);
+}
+
+static int open_one(void *data)
+{
+	return open_with(*(const struct backend_config *)data);
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	const struct fakelists lists = { .net_root = "n", .module_root = "m" };
+	struct backend_config config = config_of(&lists);
+
+	(void)state;
+	want_int(memory_fail_each(open_one, &config), 1);
+	ops->free(NULL);
+	want_str(ops->name, "recent");
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, writes_each_family_to_its_list);
+	SUITE_TEST(suite, keeps_lists_open);
+	SUITE_TEST(suite, old_kernels_name_is_tried);
+	SUITE_TEST(suite, todays_name_goes_first);
+	SUITE_TEST(suite, missing_list_is_told_and_found_later);
+	SUITE_TEST(suite, one_missing_never_stops_the_other);
+	SUITE_TEST(suite, removed_list_is_told);
+	SUITE_TEST(suite, list_made_anew_is_told_once);
+	SUITE_TEST(suite, anew_is_told_although_the_first_write_failed);
+	SUITE_ROWS(suite, failed_write, write_rows);
+	SUITE_TEST(suite, lack_of_rights_is_told);
+	SUITE_TEST(suite, what_is_no_list_is_told);
+	SUITE_ROWS(suite, capacity, capacity_rows);
+	SUITE_ROWS(suite, advice, advice_rows);
+	SUITE_TEST(suite, overlong_names_are_refused);
+	SUITE_TEST(suite, longest_name_is_written);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	return suite_run(suite, "backend_recent");
+}

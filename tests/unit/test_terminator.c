@@ -1,0 +1,882 @@
+/* Ends children: each at its time. Times here are what the test says they are;
+ * processes are real, and what they do is waited for.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "terminator.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "processes.h"
+#include "support.h"
+
+struct fixture {
+	struct terminator *terminator;
+	struct procfs procfs;
+	struct child_rules rules;
+	struct child_scratch scratch;
+	struct counters counters;
+	struct notices notices;
+	struct courier courier;
+	size_t descriptors;
+};
+
+static const struct peer somebody = {
+	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 25,
+};
+
+static const struct peer neighbour = {
+	.ip = "::ffff:192.0.2.7", .port = 41704, .local_port = 25,
+};
+
+static const struct peer somebody_tls = {
+	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 465,
+};
+
+static void fixture_open(struct fixture *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->descriptors = descriptors_open();
+	courier_start(&f->courier);
+	want_int(procfs_init(&f->procfs, PROCFS_DEFAULT_ROOT), 0);
+	f->rules.procfs = &f->procfs;
+	f->rules.uid = geteuid();
+	want_int(listeners_new(&f->procfs, f->rules.uid, &f->rules.listeners), 0);
+	want_int(terminator_new(&f->terminator), 0);
+}
+
+static void fixture_close(struct fixture *f)
+{
+	terminator_free(f->terminator);
+	courier_stop(&f->courier);
+	listeners_free(f->rules.listeners);
+	want_int(descriptors_open(), f->descriptors);
+}
+
+static struct termination blank(struct fixture *f, unsigned int kill_after)
+{
+	return (struct termination){
+		.child = CHILD_NONE,
+		.rules = &f->rules,
+		.counters = &f->counters,
+		.notices = &f->notices,
+		.signal = SIGTERM,
+		.kill_after = kill_after,
+	};
+}
+
+/* A proven child of the courier that stands in. */
+static struct termination of_child(struct fixture *f, pid_t pid,
+				   unsigned int kill_after)
+{
+	struct termination t = blank(f, kill_after);
+	struct child_facts unused;
+
+	want_int(child_open(&f->rules, pid, &f->scratch, &t.child, &unused), 0);
+	return t;
+}
+
+/* Any process, held as if it were a child. */
+static struct termination of_process(struct fixture *f, pid_t pid,
+				     unsigned int kill_after)
+{
+	struct termination t = blank(f, kill_after);
+
+	want_int(procref_open(pid, &t.child.smtpd), 0);
+	return t;
+}
+
+static void add(struct fixture *f, struct termination *t, int64_t due)
+{
+	terminator_add(f->terminator, t, due);
+	want_int(t->child.smtpd.fd == -1 && t->child.tls.fd == -1, true);
+}
+
+/* Run once something has ended. */
+static int64_t run_after_end(struct fixture *f, int64_t now)
+{
+	want_int(wait_readable(terminator_fd(f->terminator)), true);
+	return terminator_run(f->terminator, now);
+}
+
+static void want_counted(const struct fixture *f, unsigned int ended,
+			 unsigned int gone, unsigned int killed,
+			 unsigned int errors)
+{
+	want_int(counters_get(&f->counters, COUNTER_ENDED), ended);
+	want_int(counters_get(&f->counters, COUNTER_GONE), gone);
+	want_int(counters_get(&f->counters, COUNTER_KILLED), killed);
+	want_int(counters_get(&f->counters, COUNTER_SIGNAL_ERRORS), errors);
+}
+
+static bool fd_is_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* One child. */
+
+static void delay_is_kept(void **state)
+{
+	struct connection c, other;
+	struct termination t;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(terminator_run(f.terminator, 0), TERMINATOR_NEVER);
+	c = courier_plain(&f.courier, &somebody);
+	other = courier_plain(&f.courier, &neighbour);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 1000);
+	want_int(terminator_pending(f.terminator), 1);
+	want_int(terminator_run(f.terminator, 0), 1000);
+	want_int(terminator_run(f.terminator, 999), 1000);
+	want_int(is_living(c.smtpd), true);
+	want_int(terminator_pending(f.terminator), 1);
+	want_int(fd_is_readable(terminator_fd(f.terminator)), false);
+	terminator_run(f.terminator, 1000);
+	want_int(terminator_pending(f.terminator), 0);
+	want_int(has_ended_soon(c.smtpd), true);
+	terminator_run(f.terminator, 1001);
+	want_counted(&f, 1, 0, 0, 0);
+	want_int(terminator_run(f.terminator, 1100), TERMINATOR_NEVER);
+	want_int(is_living(other.smtpd), true);
+	want_int(is_living(f.courier.tcpd), true);
+	want_counted(&f, 1, 0, 0, 0);
+	fixture_close(&f);
+}
+
+struct signal_row {
+	const char *label;
+	int signal;
+};
+
+static const struct signal_row signal_rows[] = {
+	{ "TERM", SIGTERM },
+	{ "HUP", SIGHUP },
+	{ "KILL", SIGKILL },
+};
+
+static void signal_is_the_one(void **state)
+{
+	const struct signal_row *row = *state;
+	struct termination t;
+	struct fixture f;
+	int status = 0;
+	pid_t pid;
+
+	fixture_open(&f);
+	pid = waiter_start();
+	t = of_process(&f, pid, 2000);
+	t.signal = row->signal;
+	add(&f, &t, 5);
+	terminator_run(f.terminator, 5);
+	want_int(waitpid(pid, &status, 0), pid);
+	want_int(WIFSIGNALED(status) ? WTERMSIG(status) : 0, row->signal);
+	terminator_run(f.terminator, 6);
+	want_counted(&f, 1, 0, 0, 0);
+	fixture_close(&f);
+}
+
+/* terminate.delay="0": the worker signals, and what is left is to see it end. */
+static void signalled_by_the_worker(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	want_int(terminator_signal(&t), 0);
+	want_int(has_ended_soon(c.smtpd), true);
+	add(&f, &t, 7);
+	want_int(terminator_pending(f.terminator), 0);
+	terminator_run(f.terminator, 7);
+	want_counted(&f, 1, 0, 0, 0);
+	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
+	want_counted(&f, 1, 0, 0, 0);
+	fixture_close(&f);
+}
+
+static void gone_before(void **state)
+{
+	bool by_worker = *state != NULL;
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	kill(c.smtpd, SIGKILL);
+	want_int(has_ended_soon(c.smtpd), true);
+	if (by_worker)
+		want_int(terminator_signal(&t), -ESRCH);
+	add(&f, &t, 10);
+	terminator_run(f.terminator, 10);
+	terminator_run(f.terminator, 100);
+	want_int(terminator_run(f.terminator, 5000), TERMINATOR_NEVER);
+	want_counted(&f, 0, 1, 0, 0);
+	fixture_close(&f);
+}
+
+/* It ends by itself while the delay runs, and its PID is another process' by the
+ * time of the signal. */
+static void pid_used_again(void **state)
+{
+	pid_t pid = waiter_start(), again = pid;
+	struct clone_args args = {
+		.exit_signal = SIGCHLD,
+		.set_tid = (uint64_t)(uintptr_t)&again,
+		.set_tid_size = 1,
+	};
+	struct termination t;
+	struct fixture f;
+	long got;
+
+	(void)state;
+	fixture_open(&f);
+	t = of_process(&f, pid, 2000);
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 0);
+	waiter_end(pid);
+	got = syscall(SYS_clone3, &args, sizeof(args));
+	if (got == 0)
+		for (;;)
+			pause();
+	want_int(got, pid);
+	terminator_run(f.terminator, 200);
+	terminator_run(f.terminator, 3000);
+	terminator_run(f.terminator, 30000);
+	want_counted(&f, 0, 1, 0, 0);
+	want_int(is_living(pid), true);
+	waiter_end(pid);
+	fixture_close(&f);
+}
+
+/* A child that does not go. A stopped process takes no TERM. */
+
+static void killed_when_it_stays(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	process_stop(c.smtpd);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 200);
+	want_int(terminator_run(f.terminator, 200), 2200);
+	want_int(terminator_run(f.terminator, 2199), 2200);
+	want_int(is_living(c.smtpd), true);
+	want_counted(&f, 0, 0, 0, 0);
+	terminator_run(f.terminator, 2200);
+	want_int(has_ended_soon(c.smtpd), true);
+	terminator_run(f.terminator, 2201);
+	want_int(terminator_run(f.terminator, 2300), TERMINATOR_NEVER);
+	want_counted(&f, 1, 0, 1, 0);
+	fixture_close(&f);
+}
+
+static void never_killed(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+	int64_t next;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	process_stop(c.smtpd);
+	t = of_child(&f, c.smtpd, 0);
+	add(&f, &t, 200);
+	next = terminator_run(f.terminator, 200);
+	/* Watched for a while, then forgotten. */
+	while (next != TERMINATOR_NEVER) {
+		want_int(next > 200 && next < 3600000, true);
+		next = terminator_run(f.terminator, next);
+	}
+	want_int(is_living(c.smtpd), true);
+	want_counted(&f, 0, 0, 0, 0);
+	want_int(kill(c.smtpd, SIGCONT), 0);
+	want_int(has_ended_soon(c.smtpd), true);
+	fixture_close(&f);
+}
+
+static void kill_of_a_pair(void **state)
+{
+	bool stop_tls = *state != NULL;
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	fixture_open(&f);
+	c = courier_smtps(&f.courier, &somebody_tls);
+	t = of_child(&f, c.smtpd, 2000);
+	process_stop(stop_tls ? c.tls : c.smtpd);
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(stop_tls ? c.smtpd : c.tls), true);
+	want_int(terminator_run(f.terminator, 300), 2200);
+	want_counted(&f, 0, 0, 0, 0);
+	terminator_run(f.terminator, 2200);
+	want_int(has_ended_soon(c.smtpd) && has_ended_soon(c.tls), true);
+	terminator_run(f.terminator, 2201);
+	want_counted(&f, 1, 0, 1, 0);
+	want_int(terminator_run(f.terminator, 2300), TERMINATOR_NEVER);
+	fixture_close(&f);
+}
+
+/* Port 465. */
+
+static void both_of_a_pair(void **state)
+{
+	bool by_worker = *state != NULL;
+	const struct peer other_peer = { "::ffff:192.0.2.7", 5, 465, NULL };
+	struct connection c, other;
+	struct termination t;
+	struct fixture f;
+
+	fixture_open(&f);
+	c = courier_smtps(&f.courier, &somebody_tls);
+	other = courier_smtps(&f.courier, &other_peer);
+	t = of_child(&f, c.smtpd, 2000);
+	if (by_worker)
+		want_int(terminator_signal(&t), 0);
+	add(&f, &t, 20);
+	terminator_run(f.terminator, 20);
+	want_int(has_ended_soon(c.smtpd) && has_ended_soon(c.tls), true);
+	/* Both events are there at once, unless they were seen already. */
+	terminator_run(f.terminator, 21);
+	terminator_run(f.terminator, 22);
+	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
+	want_counted(&f, 1, 0, 0, 0);
+	want_int(is_living(other.smtpd) && is_living(other.tls), true);
+	fixture_close(&f);
+}
+
+static void pair_without_its_courieresmtpd(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_smtps(&f.courier, &somebody_tls);
+	t = of_child(&f, c.smtpd, 2000);
+	kill(c.smtpd, SIGKILL);
+	want_int(has_ended_soon(c.smtpd), true);
+	add(&f, &t, 20);
+	terminator_run(f.terminator, 20);
+	/* It holds the slot all the same. */
+	want_int(has_ended_soon(c.tls), true);
+	terminator_run(f.terminator, 21);
+	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
+	want_counted(&f, 0, 1, 0, 0);
+	fixture_close(&f);
+}
+
+/* STARTTLS. */
+
+static void left_couriertls(void **state)
+{
+	bool by_worker = *state != NULL;
+	struct connection c, other;
+	struct termination t;
+	struct fixture f;
+	int64_t next;
+
+	fixture_open(&f);
+	c = courier_starttls(&f.courier, &somebody);
+	other = courier_starttls(&f.courier, &neighbour);
+	t = of_child(&f, c.smtpd, 2000);
+	if (by_worker)
+		want_int(terminator_signal(&t), 0);
+	add(&f, &t, 200);
+	next = terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(c.smtpd), true);
+	next = terminator_run(f.terminator, 201);
+	want_counted(&f, 1, 0, 0, 0);
+	/* It has a moment to end by itself. */
+	want_int(is_living(c.tls), true);
+	want_int(next > 201 && next <= 700, true);
+	terminator_run(f.terminator, next);
+	want_int(has_ended_soon(c.tls), true);
+	terminator_run(f.terminator, next + 1);
+	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
+	want_int(is_living(other.smtpd) && is_living(other.tls), true);
+	want_counted(&f, 1, 0, 0, 0);
+	fixture_close(&f);
+}
+
+static void left_couriertls_that_stays(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+	int64_t next;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_starttls(&f.courier, &somebody);
+	process_stop(c.tls);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(c.smtpd), true);
+	next = terminator_run(f.terminator, 201);
+	next = terminator_run(f.terminator, next);
+	want_int(is_living(c.tls), true);
+	want_int(next < 200 + 2000 + 2000, true);
+	terminator_run(f.terminator, next);
+	want_int(has_ended_soon(c.tls), true);
+	terminator_run(f.terminator, next + 1);
+	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
+	want_int(counters_get(&f.counters, COUNTER_ENDED), 1);
+	fixture_close(&f);
+}
+
+static void left_couriertls_that_goes(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+	int64_t next;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_starttls(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(c.smtpd), true);
+	next = terminator_run(f.terminator, 201);
+	kill(c.tls, SIGTERM);
+	want_int(has_ended_soon(c.tls), true);
+	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
+	want_counted(&f, 1, 0, 0, 0);
+	fixture_close(&f);
+}
+
+/* Many. */
+
+static uint64_t seed = 0x5eed;
+
+static int64_t random_due(void)
+{
+	return (int64_t)(support_random(&seed) % 50);
+}
+
+/* At any time exactly those have ended that are due. */
+static void order_by_due_time(void **state)
+{
+	enum { MANY = 120 };
+	pid_t pids[MANY];
+	int64_t due[MANY], now, next;
+	struct termination t;
+	struct fixture f;
+	int i;
+
+	(void)state;
+	fixture_open(&f);
+	for (i = 0; i < MANY; i++) {
+		pids[i] = waiter_start();
+		due[i] = random_due();
+		t = of_process(&f, pids[i], 100000);
+		add(&f, &t, due[i]);
+		/* Some are in the heap already when others come. */
+		if (i % 7 == 0)
+			terminator_run(f.terminator, -1);
+	}
+	for (now = 0; now < 50; now++) {
+		next = terminator_run(f.terminator, now);
+		for (i = 0; i < MANY; i++) {
+			if (due[i] == now)
+				want_int(has_ended_soon(pids[i]), true);
+			if (due[i] > now)
+				want_int(is_living(pids[i]) && next <= due[i], true);
+		}
+	}
+	want_int(terminator_pending(f.terminator), 0);
+	terminator_run(f.terminator, 200);
+	want_int(terminator_run(f.terminator, 300), TERMINATOR_NEVER);
+	want_counted(&f, MANY, 0, 0, 0);
+	for (i = 0; i < MANY; i++)
+		want_int(waitpid(pids[i], NULL, 0), pids[i]);
+	fixture_close(&f);
+}
+
+/* More events than are taken at a time, and the fd is quiet afterwards. */
+static void many_end_at_once(void **state)
+{
+	enum { MANY = 150 };
+	struct termination t;
+	pid_t pids[MANY];
+	struct fixture f;
+	int i;
+
+	(void)state;
+	fixture_open(&f);
+	for (i = 0; i < MANY; i++) {
+		pids[i] = waiter_start();
+		process_stop(pids[i]);
+		t = of_process(&f, pids[i], 100000);
+		add(&f, &t, 5);
+	}
+	terminator_run(f.terminator, 5);
+	want_counted(&f, 0, 0, 0, 0);
+	for (i = 0; i < MANY; i++)
+		want_int(kill(pids[i], SIGCONT), 0);
+	for (i = 0; i < MANY; i++)
+		want_int(waitpid(pids[i], NULL, 0), pids[i]);
+	want_int(run_after_end(&f, 6) != TERMINATOR_NEVER, true);
+	want_counted(&f, MANY, 0, 0, 0);
+	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
+	want_int(fd_is_readable(terminator_fd(f.terminator)), false);
+	want_counted(&f, MANY, 0, 0, 0);
+	fixture_close(&f);
+}
+
+/* Wrong times and no memory. */
+
+/* A full terminator signals at once. Half of the descriptors are for others. */
+static void full(void **state)
+{
+	struct rlimit old, low;
+	struct terminator *small;
+	struct termination t;
+	struct fixture f;
+	pid_t pids[100];
+	int i, living = 0;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = 160;
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+	want_int(terminator_new(&small), 0);
+	for (i = 0; i < 100; i++) {
+		pids[i] = waiter_start();
+		t = of_process(&f, pids[i], 2000);
+		terminator_add(small, &t, 1000);
+		want_int(t.child.smtpd.fd, -1);
+	}
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(terminator_run(small, 0), 1000);
+	for (i = 0; i < 100; i++)
+		living += i < 40 ? is_living(pids[i]) : !has_ended_soon(pids[i]);
+	want_int(living, 40);
+	want_int(terminator_pending(small), 40);
+	terminator_free(small);
+	for (i = 0; i < 40; i++)
+		waiter_end(pids[i]);
+	for (; i < 100; i++)
+		want_int(waitpid(pids[i], NULL, 0), pids[i]);
+	fixture_close(&f);
+}
+
+/* There is room again once the children have ended. */
+static void room_again(void **state)
+{
+	struct rlimit old, low;
+	struct terminator *small;
+	struct termination t;
+	struct fixture f;
+	pid_t pid;
+	int i;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = 64;
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+	want_int(terminator_new(&small), 0);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	for (i = 0; i < 100; i++) {
+		pid = waiter_start();
+		t = of_process(&f, pid, 2000);
+		terminator_add(small, &t, i * 1000);
+		want_int(terminator_pending(small), 1);
+		terminator_run(small, i * 1000);
+		want_int(waitpid(pid, NULL, 0), pid);
+		terminator_run(small, i * 1000 + 1);
+		want_int(terminator_run(small, i * 1000 + 100), TERMINATOR_NEVER);
+	}
+	terminator_free(small);
+	want_counted(&f, 100, 0, 0, 0);
+	fixture_close(&f);
+}
+
+static void no_memory_for_one(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	memory_fail(1);
+	add(&f, &t, 1000);
+	want_int(memory_failed(), true);
+	want_int(has_ended_soon(c.smtpd), true);
+	want_int(terminator_pending(f.terminator), 0);
+	want_int(terminator_run(f.terminator, 0), TERMINATOR_NEVER);
+	fixture_close(&f);
+}
+
+static int make_one(void *data)
+{
+	struct terminator *t;
+	int r = terminator_new(&t);
+
+	(void)data;
+	if (r == 0)
+		terminator_free(t);
+	return r;
+}
+
+static void no_memory_at_all(void **state)
+{
+	struct rlimit old, low;
+	struct terminator *t;
+	int r;
+
+	(void)state;
+	want_int(memory_fail_each(make_one, NULL) > 0, true);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = 3;
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+	r = terminator_new(&t);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(r, -EMFILE);
+	terminator_free(NULL);
+}
+
+/* The kernel refuses: nothing of it counts as done. */
+static void no_right_to_signal(void **state)
+{
+	struct termination t;
+	struct connection c;
+	enum notice id;
+	struct fixture f;
+	int detail = 0;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 200);
+	user_become(NOBODY_UID);
+	terminator_run(f.terminator, 200);
+	user_back();
+	want_int(is_living(c.smtpd), true);
+	want_counted(&f, 0, 0, 0, 1);
+	want_int(notices_next(&f.notices, &id, &detail), true);
+	want_int(id, NOTICE_SIGNAL);
+	want_int(detail, EPERM);
+	/* What ends later does so by itself. */
+	kill(c.smtpd, SIGKILL);
+	want_int(has_ended_soon(c.smtpd), true);
+	terminator_run(f.terminator, 300);
+	terminator_run(f.terminator, 2300);
+	want_counted(&f, 0, 0, 0, 1);
+	fixture_close(&f);
+}
+
+static void no_right_to_kill(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 200);
+	user_become(NOBODY_UID);
+	terminator_run(f.terminator, 200);
+	terminator_run(f.terminator, 2200);
+	user_back();
+	want_int(is_living(c.smtpd), true);
+	want_int(counters_get(&f.counters, COUNTER_KILLED), 0);
+	want_int(counters_get(&f.counters, COUNTER_SIGNAL_ERRORS) >= 1, true);
+	fixture_close(&f);
+}
+
+/* The end. */
+
+static void flush_signals_all(void **state)
+{
+	struct connection plain, smtps, in_intake;
+	struct termination t;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	plain = courier_plain(&f.courier, &somebody);
+	smtps = courier_smtps(&f.courier, &somebody_tls);
+	in_intake = courier_plain(&f.courier, &neighbour);
+	t = of_child(&f, plain.smtpd, 2000);
+	add(&f, &t, 100000);
+	t = of_child(&f, smtps.smtpd, 2000);
+	add(&f, &t, 50000);
+	terminator_run(f.terminator, 0);
+	t = of_child(&f, in_intake.smtpd, 2000);
+	add(&f, &t, 200000);
+	want_int(terminator_pending(f.terminator), 3);
+	terminator_flush(f.terminator);
+	want_int(terminator_pending(f.terminator), 0);
+	want_int(has_ended_soon(plain.smtpd) && has_ended_soon(smtps.smtpd) &&
+		 has_ended_soon(smtps.tls) && has_ended_soon(in_intake.smtpd),
+		 true);
+	/* Nobody is signalled twice. */
+	terminator_flush(f.terminator);
+	want_counted(&f, 0, 0, 0, 0);
+	fixture_close(&f);
+}
+
+static void free_lets_go(void **state)
+{
+	struct connection c, in_intake;
+	struct termination t;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_smtps(&f.courier, &somebody_tls);
+	in_intake = courier_plain(&f.courier, &neighbour);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 1000);
+	terminator_run(f.terminator, 0);
+	t = of_child(&f, in_intake.smtpd, 2000);
+	add(&f, &t, 1000);
+	terminator_free(f.terminator);
+	f.terminator = NULL;
+	want_int(is_living(c.smtpd) && is_living(c.tls) &&
+		 is_living(in_intake.smtpd), true);
+	fixture_close(&f);
+}
+
+/* Several threads hand children over while one runs. */
+
+struct hand {
+	struct fixture *f;
+	pid_t pids[40];
+};
+
+static void *hand_over(void *data)
+{
+	struct hand *h = data;
+	struct termination t;
+	size_t i;
+
+	for (i = 0; i < COUNT_OF(h->pids); i++) {
+		t = blank(h->f, 2000);
+		if (procref_open(h->pids[i], &t.child.smtpd) < 0)
+			continue;
+		if (i % 2)
+			terminator_signal(&t);
+		terminator_add(h->f->terminator, &t, (int64_t)i);
+	}
+	return NULL;
+}
+
+static bool all_ended(void *data)
+{
+	struct fixture *f = data;
+
+	terminator_run(f->terminator, 1000);
+	return counters_get(&f->counters, COUNTER_ENDED) == 120;
+}
+
+static void several_threads(void **state)
+{
+	static struct hand hands[3];
+	pthread_t threads[3];
+	struct fixture f;
+	size_t i, j;
+
+	(void)state;
+	fixture_open(&f);
+	for (i = 0; i < 3; i++) {
+		hands[i].f = &f;
+		for (j = 0; j < COUNT_OF(hands[i].pids); j++)
+			hands[i].pids[j] = waiter_start();
+	}
+	for (i = 0; i < 3; i++)
+		want_int(pthread_create(&threads[i], NULL, hand_over, &hands[i]), 0);
+	want_int(soon(all_ended, &f), true);
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	for (i = 0; i < 3; i++)
+		for (j = 0; j < COUNT_OF(hands[i].pids); j++)
+			waitpid(hands[i].pids[j], NULL, 0);
+	want_int(terminator_run(f.terminator, 5000), TERMINATOR_NEVER);
+	want_counted(&f, 120, 0, 0, 0);
+	fixture_close(&f);
+}
+
+static void add_points(struct suite *s)
+{
+	SUITE_TEST(s, delay_is_kept);
+	SUITE_ROWS(s, signal_is_the_one, signal_rows);
+	SUITE_TEST(s, signalled_by_the_worker);
+	suite_add(s, gone_before, NULL, "gone_before: in the delay");
+	suite_add(s, gone_before, "x", "gone_before: before the worker's signal");
+	SUITE_TEST(s, killed_when_it_stays);
+	SUITE_TEST(s, never_killed);
+	suite_add(s, kill_of_a_pair, NULL, "kill_of_a_pair: courieresmtpd stays");
+	suite_add(s, kill_of_a_pair, "x", "kill_of_a_pair: couriertls stays");
+	suite_add(s, both_of_a_pair, NULL, "both_of_a_pair: after the delay");
+	suite_add(s, both_of_a_pair, "x", "both_of_a_pair: by the worker");
+	SUITE_TEST(s, pair_without_its_courieresmtpd);
+	suite_add(s, left_couriertls, NULL, "left_couriertls: after the delay");
+	suite_add(s, left_couriertls, "x", "left_couriertls: by the worker");
+	SUITE_TEST(s, left_couriertls_that_stays);
+	SUITE_TEST(s, left_couriertls_that_goes);
+	SUITE_TEST(s, order_by_due_time);
+	SUITE_TEST(s, many_end_at_once);
+	SUITE_TEST(s, full);
+	SUITE_TEST(s, room_again);
+	SUITE_TEST(s, no_memory_for_one);
+	SUITE_TEST(s, no_memory_at_all);
+	SUITE_TEST(s, flush_signals_all);
+	SUITE_TEST(s, free_lets_go);
+	SUITE_TEST(s, several_threads);
+}
+
+int main(void)
+{
+	struct suite *s = suite_new();
+
+	add_points(s);
+	SUITE_AS_ROOT(s, pid_used_again);
+	SUITE_AS_ROOT(s, no_right_to_signal);
+	SUITE_AS_ROOT(s, no_right_to_kill);
+	return suite_run(s, "terminator");
+}
