@@ -22,6 +22,7 @@ struct book {
 	struct ledger *ledger;
 	int64_t check_at;
 	bool watched;		/* blocks_run() comes again by itself */
+	bool anew;		/* blocks_check() met another list */
 	int put_back;		/* addresses, since the list was missing */
 };
 
@@ -126,9 +127,12 @@ static bool note_failure(struct blocks *b, struct book *book, int err)
 	return notices_raise(b->notices, book->missing, err);
 }
 
-/* The list could be written. */
-static bool note_success(struct blocks *b, struct book *book, int put_back)
+/* With the lock held: the list could be written, and nothing waits. */
+static bool note_success(struct blocks *b, struct book *book)
 {
+	int put_back = book->put_back;
+
+	book->put_back = 0;
 	return notices_clear(b->notices, book->missing) &&
 	       notices_raise(b->notices, book->back, put_back);
 }
@@ -147,6 +151,15 @@ static bool note_evicted(struct blocks *b, struct book *book,
 	return notices_raise(b->notices, book->overflow, 0);
 }
 
+/* An address could not be written; r is what the ledger said of it. */
+static void count_wait(struct blocks *b, int r)
+{
+	if (r < 0)
+		counters_add(b->counters, COUNTER_LOST, 1);
+	else if (r == LEDGER_NEW || r == LEDGER_NEW_EVICTED)
+		counters_add(b->counters, COUNTER_WAITED, 1);
+}
+
 /* With the lock held. result is what the backend said. */
 static bool record(struct blocks *b, struct book *book, const struct addr *addr,
 		   int64_t now, int result)
@@ -161,16 +174,17 @@ static bool record(struct blocks *b, struct book *book, const struct addr *addr,
 	if (r == LEDGER_NEW_EVICTED)
 		more |= note_evicted(b, book, &evicted, now);
 	if (result < 0) {
-		if (r != LEDGER_KNOWN)
-			counters_add(b->counters, COUNTER_WAITED, 1);
+		count_wait(b, r);
 		note_failure(b, book, -result);
 		return true;
 	}
 	counters_add(b->counters,
 		     r == LEDGER_KNOWN ? COUNTER_RENEWALS : COUNTER_BLOCKS, 1);
+	if (r == LEDGER_WAITING)
+		book->put_back++;
 	/* What waits is put back first, and counted in the message. */
 	if (ledger_waiting(book->ledger) == 0)
-		more |= note_success(b, book, 0);
+		more |= note_success(b, book);
 	return more;
 }
 
@@ -217,7 +231,7 @@ static int put_one_back(struct blocks *b, struct book *book, int64_t now)
 		return 0;
 	if (now - entry->blocked_at >= ban_ms(b)) {
 		/* By now it would be off the list again. */
-		ledger_written(book->ledger, &entry->addr);
+		ledger_lost(book->ledger, &entry->addr);
 		counters_add(b->counters, COUNTER_LOST, 1);
 		return 1;
 	}
@@ -241,9 +255,10 @@ static int64_t put_back(struct blocks *b, struct book *book, int64_t now)
 		notices_raise(b->notices, book->missing, -r);
 		return now + RETRY_MS;
 	}
+	pthread_mutex_lock(&b->lock);
 	if (book->put_back > 0)
-		note_success(b, book, book->put_back);
-	book->put_back = 0;
+		note_success(b, book);
+	pthread_mutex_unlock(&b->lock);
 	return INT64_MAX;
 }
 
@@ -263,6 +278,9 @@ static int64_t look_at(struct blocks *b, struct book *book, int64_t now)
 
 	pthread_mutex_lock(&b->lock);
 	book->watched = is_due(b, book, now);
+	if (book->anew)
+		start_over(b, book, now);
+	book->anew = false;
 	if (book->watched && now >= book->check_at) {
 		book->check_at = now + CHECK_MS;
 		r = b->backend->ops->check(b->backend, book->family);
@@ -300,6 +318,7 @@ void blocks_check(struct blocks *blocks)
 
 		pthread_mutex_lock(&blocks->lock);
 		r = blocks->backend->ops->check(blocks->backend, book->family);
+		book->anew = book->anew || r == BACKEND_WRITTEN_ANEW;
 		pthread_mutex_unlock(&blocks->lock);
 		if (r < 0)
 			note_failure(blocks, book, -r);

@@ -38,8 +38,11 @@ char *counters_format(const struct counters *c, char *buf, size_t size)
 			continue;
 		n = snprintf(buf + used, size - used, "%s%s=%" PRIu64,
 			     used ? " " : "", texts[i].name, value);
-		if (n < 0 || (size_t)n >= size - used)
+		/* A figure that is cut is worse than none. */
+		if (n < 0 || (size_t)n >= size - used) {
+			buf[used] = '\0';
 			break;
+		}
 		used += (size_t)n;
 	}
 	return buf;

@@ -170,11 +170,19 @@ static int take_node(struct ledger *l, uint32_t *ret_i,
 	return LEDGER_NEW_EVICTED;
 }
 
+/* What an entry that is there already has been through. */
+static int past_of(const struct ledger_entry *entry)
+{
+	if (entry->written)
+		return LEDGER_KNOWN;
+	return entry->waiting ? LEDGER_WAITING : LEDGER_NEW;
+}
+
 int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 	       bool waiting, struct ledger_entry *ret_evicted)
 {
 	uint32_t i = find(ledger, addr);
-	int r = LEDGER_KNOWN;
+	int r;
 
 	if (i == NONE) {
 		r = take_node(ledger, &i, ret_evicted);
@@ -183,6 +191,7 @@ int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 		ledger->nodes[i].entry = (struct ledger_entry){ .addr = *addr };
 		chain_in(ledger, i);
 	} else {
+		r = past_of(&ledger->nodes[i].entry);
 		take_out(ledger, i);
 	}
 	append(ledger, i);
@@ -221,6 +230,16 @@ void ledger_written(struct ledger *ledger, const struct addr *addr)
 
 	if (i != NONE)
 		set_waiting(ledger, &ledger->nodes[i], false);
+}
+
+void ledger_lost(struct ledger *ledger, const struct addr *addr)
+{
+	uint32_t i = find(ledger, addr);
+
+	if (i == NONE)
+		return;
+	set_waiting(ledger, &ledger->nodes[i], false);
+	ledger->nodes[i].entry.written = false;
 }
 
 size_t ledger_all_wait(struct ledger *ledger, int64_t since)

@@ -19,7 +19,8 @@ struct ledger_entry {
 };
 
 enum ledger_result {
-	LEDGER_KNOWN,		/* was there already, is the newest now */
+	LEDGER_KNOWN,		/* was written before */
+	LEDGER_WAITING,		/* has been waiting for its first writing */
 	LEDGER_NEW,
 	LEDGER_NEW_EVICTED,	/* new, and the oldest had to go */
 };
@@ -29,7 +30,7 @@ enum ledger_result {
 int ledger_new(size_t max, struct ledger **ret_ledger);
 void ledger_free(struct ledger *ledger);
 
-/* Note that addr is blocked, at now. With LEDGER_NEW_EVICTED the entry that had
+/* Note that addr is blocked, at now: it is the newest then. With LEDGER_NEW_EVICTED the entry that had
  * to go is in *ret_evicted. Returns an enum ledger_result, or -ENOMEM. */
 int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 	       bool waiting, struct ledger_entry *ret_evicted);
@@ -48,6 +49,9 @@ const struct ledger_entry *ledger_next_waiting(struct ledger *ledger);
 
 /* It is on the list now. */
 void ledger_written(struct ledger *ledger, const struct addr *addr);
+
+/* It waited for too long and waits no more; its next block is a new one. */
+void ledger_lost(struct ledger *ledger, const struct addr *addr);
 
 /* The list is gone: all that were blocked at since or later wait again. Returns
  * how many wait. */

@@ -40,6 +40,8 @@ static int compile(struct pattern *p, const char *expression, char *errbuf,
 
 	p->code = pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED, 0,
 				&code, &at, NULL);
+	if (!p->code && code == PCRE2_ERROR_HEAP_FAILED)
+		return -ENOMEM;
 	if (!p->code) {
 		pcre2_get_error_message(code, text, sizeof(text));
 		snprintf(errbuf, errbuf_size, "%s at character %zu", (char *)text,

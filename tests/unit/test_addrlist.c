@@ -112,10 +112,63 @@ static void set(void **state)
 	addrlist_free(list);
 }
 
+static const struct overlap_row {
+	const char *label, *asked;
+	bool want;
+} overlap_rows[] = {
+	/* Of { 10.1.0.0/16, 192.0.2.7, 2001:db8::/48 } */
+	{ "the same", "10.1.0.0/16", true },
+	{ "a part of it", "10.1.2.0/24", true },
+	{ "its first address", "10.1.0.0", true },
+	{ "its last address", "10.1.255.255", true },
+	{ "it is a part", "10.0.0.0/8", true },
+	{ "it is the second half", "10.0.0.0/15", true },
+	{ "the one before", "10.0.0.0/16", false },
+	{ "the one behind", "10.2.0.0/16", false },
+	{ "a host", "192.0.2.7", true },
+	{ "around a host", "192.0.2.0/24", true },
+	{ "the least around a host", "192.0.2.6/31", true },
+	{ "next to a host", "192.0.2.8/29", false },
+	{ "all of IPv4", "0.0.0.0/0", true },
+	{ "all of IPv6", "::/0", true },
+	{ "between two", "11.0.0.0/8", false },
+	{ "before all", "9.0.0.0/8", false },
+	{ "behind all of IPv4", "193.0.0.0/8", false },
+	{ "IPv6, a part of it", "2001:db8:0:1::/64", true },
+	{ "IPv6, it is a part", "2001:db8::/32", true },
+	{ "IPv6, the one behind", "2001:db8:1::/48", false },
+	{ "the bytes of an IPv4 prefix", "a01::/16", false },
+};
+
+static bool overlaps(const struct addrlist *list, const char *text)
+{
+	struct cidr cidr = { 0 };
+	int r = cidr_parse(text, strlen(text), &cidr);
+
+	want_int(r == 0 || r == -EDOM, true);
+	return addrlist_overlaps(list, &cidr);
+}
+
+static void overlap(void **state)
+{
+	const struct overlap_row *row = *state;
+	struct addrlist *list;
+
+	want_int(addrlist_new(&list), 0);
+	want_int(overlaps(list, row->asked), false);
+	add_text(list, "2001:db8::/48");
+	add_text(list, "192.0.2.7");
+	add_text(list, "10.1.0.0/16");
+	addrlist_seal(list);
+	want_int(overlaps(list, row->asked), row->want);
+	addrlist_free(list);
+}
+
 static void no_set_holds_nothing(void **state)
 {
 	(void)state;
 	want_contains(NULL, "192.0.2.7", false);
+	want_int(overlaps(NULL, "0.0.0.0/0"), false);
 	addrlist_free(NULL);
 }
 
@@ -172,6 +225,18 @@ static bool model_contains(const struct cidr *all, size_t count,
 
 	for (i = 0; i < count; i++)
 		if (lies_in(&all[i], addr))
+			return true;
+	return false;
+}
+
+static bool model_overlaps(const struct cidr *all, size_t count,
+			   const struct cidr *cidr)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (all[i].prefix < cidr->prefix ? lies_in(&all[i], &cidr->net) :
+						   lies_in(cidr, &all[i].net))
 			return true;
 	return false;
 }
@@ -236,8 +301,13 @@ static void model(void **state)
 		compare_at(list, all, count, all[i].net);
 		compare_at(list, all, count, cidr_last(&all[i]));
 	}
-	for (i = 0; i < 500; i++)
-		compare_at(list, all, count, random_addr(&seed));
+	for (i = 0; i < 500; i++) {
+		const struct cidr cidr = random_cidr(&seed);
+
+		compare_at(list, all, count, cidr.net);
+		want_int(addrlist_overlaps(list, &cidr),
+			 model_overlaps(all, count, &cidr));
+	}
 	addrlist_free(list);
 }
 
@@ -283,6 +353,7 @@ int main(void)
 	size_t i;
 
 	SUITE_ROWS(suite, set, set_rows);
+	SUITE_ROWS(suite, overlap, overlap_rows);
 	SUITE_TEST(suite, no_set_holds_nothing);
 	SUITE_TEST(suite, empty_is_sealed);
 	SUITE_TEST(suite, sealed_again);

@@ -187,6 +187,33 @@ static void list_made_anew_is_told_once(void **state)
 	teardown(&f);
 }
 
+/* The number that the next descriptor would get: it grows if one is left open. */
+static int next_descriptor(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	want_int(fd >= 0, true);
+	close(fd);
+	return fd;
+}
+
+static void removed_list_is_closed(void **state)
+{
+	struct fixture f;
+	int before;
+
+	(void)state;
+	setup(&f, "xt_recent");
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
+	before = next_descriptor();
+	fakelists_remove(&f.lists, "xt_recent/spammer");
+	fakelists_make(&f.lists, "xt_recent/spammer");
+	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN_ANEW);
+	want_int(next_descriptor(), before);
+	teardown(&f);
+	want_int(next_descriptor() < before, true);
+}
+
 /* Whoever is not told cannot put back what is gone. */
 static void anew_is_told_although_the_first_write_failed(void **state)
 {
@@ -459,6 +486,7 @@ int main(void)
 	SUITE_TEST(suite, one_missing_never_stops_the_other);
 	SUITE_TEST(suite, removed_list_is_told);
 	SUITE_TEST(suite, list_made_anew_is_told_once);
+	SUITE_TEST(suite, removed_list_is_closed);
 	SUITE_TEST(suite, anew_is_told_although_the_first_write_failed);
 	SUITE_ROWS(suite, failed_write, write_rows);
 	SUITE_TEST(suite, lack_of_rights_is_told);

@@ -234,8 +234,7 @@ static void severity(void **state)
 static bool same_peer(const struct courierlog_line *a,
 		      const struct courierlog_line *b)
 {
-	return addr_compare(&a->addr, &b->addr) == 0 &&
-	       (a->port == b->port || a->port == 0);
+	return addr_compare(&a->addr, &b->addr) == 0 && a->port == b->port;
 }
 
 /* A line that was cut still names the same peer, or none; the port may be cut
@@ -251,6 +250,8 @@ static void cut_line(const struct corpus_line *row)
 
 		if (has_addr(s.line.kind) && has_addr(whole.line.kind) &&
 		    s.line.kind != COURIERLOG_DROPPED) {
+			if (s.line.port == 0)
+				s.line.port = whole.line.port;
 			want_int(same_peer(&s.line, &whole.line), true);
 			if (s.line.kind == whole.line.kind)
 				want_int(s.line.code, whole.line.code);
@@ -428,6 +429,63 @@ static void huge(void **state)
 	free(text);
 }
 
+#define ADDRESS(label, text, ip, port) { label, text, sizeof(text) - 1, ip, port }
+
+static const struct address_row {
+	const char *label, *text;
+	size_t len;
+	const char *ip;		/* NULL: unknown */
+	unsigned int port;
+} address_rows[] = {
+	ADDRESS("IPv4", "192.0.2.7", "192.0.2.7", 0),
+	ADDRESS("IPv6", "2001:db8::7", "2001:db8::7", 0),
+	ADDRESS("mapped", "::ffff:192.0.2.7", "192.0.2.7", 0),
+	ADDRESS("with a port", "192.0.2.7 41703", "192.0.2.7", 41703),
+	ADDRESS("IPv6 with a port", "2001:db8::7 41703", "2001:db8::7", 41703),
+	ADDRESS("lowest port", "192.0.2.7 1", "192.0.2.7", 1),
+	ADDRESS("highest port", "192.0.2.7 65535", "192.0.2.7", 65535),
+	ADDRESS("blanks and newlines around", "  192.0.2.7 25 \n\n", "192.0.2.7", 25),
+	ADDRESS("a blank behind", "192.0.2.7 ", "192.0.2.7", 0),
+	ADDRESS("empty", "", NULL, 0),
+	ADDRESS("blanks", "   ", NULL, 0),
+	ADDRESS("port 0", "192.0.2.7 0", NULL, 0),
+	ADDRESS("port 65536", "192.0.2.7 65536", NULL, 0),
+	ADDRESS("octal-looking port", "192.0.2.7 025", NULL, 0),
+	ADDRESS("sign", "192.0.2.7 +25", NULL, 0),
+	ADDRESS("two blanks", "192.0.2.7  25", NULL, 0),
+	ADDRESS("tab", "192.0.2.7\t25", NULL, 0),
+	ADDRESS("two ports", "192.0.2.7 25 26", NULL, 0),
+	ADDRESS("two addresses", "192.0.2.7 192.0.2.8", NULL, 0),
+	ADDRESS("comma", "192.0.2.7,25", NULL, 0),
+	ADDRESS("colon", "192.0.2.7:25", NULL, 0),
+	ADDRESS("brackets", "[2001:db8::7] 25", NULL, 0),
+	ADDRESS("prefix", "192.0.2.0/24", NULL, 0),
+	ADDRESS("zone", "fe80::1%eth0", NULL, 0),
+	ADDRESS("octal-looking", "192.0.02.7", NULL, 0),
+	ADDRESS("NUL behind", "192.0.2.7\0", NULL, 0),
+	ADDRESS("text behind", "192.0.2.7 25x", NULL, 0),
+	ADDRESS("text before", "relay=192.0.2.7", NULL, 0),
+	ADDRESS("a reject", "error,relay=192.0.2.7,port=25,from=<>: 511 x", NULL, 0),
+};
+
+static void scan_address(void **state)
+{
+	const struct address_row *row = *state;
+	char *text = support_exact_copy(row->text, row->len);
+	struct courierlog_line line;
+	char ip[ADDR_TEXT_SIZE];
+
+	memset(&line, 0xa5, sizeof(line));
+	courierlog_scan_address(text, row->len, &line);
+	free(text);
+	want_str(kind_word(line.kind), row->ip ? "reject" : "unknown");
+	want_int(line.port, row->port);
+	want_int(line.code, 0);
+	want_int(line.reply == NULL && line.reply_len == 0, true);
+	if (row->ip)
+		want_str(addr_format(&line.addr, ip), row->ip);
+}
+
 static void reply_is(void **state)
 {
 	const struct corpus_line *row = *state;
@@ -576,6 +634,7 @@ int main(void)
 	corpus_read(&replies, "courier-replies.txt", REPLY_FIELDS);
 	add_corpus(suite, scan, "scan", &lines);
 	add_corpus(suite, scan, "scan", &hostile);
+	SUITE_ROWS(suite, scan_address, address_rows);
 	add_corpus(suite, reply_is, "reply_is", &replies);
 	add_scans(suite);
 	status = suite_run(suite, "courierlog");

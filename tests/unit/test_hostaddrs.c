@@ -190,6 +190,32 @@ static void contain(void **state)
 	hostaddrs_free(h);
 }
 
+static const struct overlap_row {
+	const char *label, *prefix;
+	bool want;
+} overlap_rows[] = {
+	{ "the address itself", "192.0.2.25/32", true },
+	{ "a prefix around it", "192.0.2.0/24", true },
+	{ "the prefix beside it", "192.0.3.0/24", false },
+	{ "an IPv6 prefix around it", "2001:db8::/64", true },
+	{ "the IPv6 prefix beside it", "2001:db8:0:1::/64", false },
+	{ "loopback", "127.0.0.0/8", true },
+};
+
+static void overlap(void **state)
+{
+	const struct overlap_row *row = *state;
+	struct hostaddrs *h = new_hostaddrs();
+	struct cidr cidr;
+
+	want_int(cidr_parse(row->prefix, strlen(row->prefix), &cidr), 0);
+	want_int(hostaddrs_overlap(h, &cidr), false);
+	fake_host();
+	want_int(hostaddrs_refresh(h), 0);
+	want_int(hostaddrs_overlap(h, &cidr), row->want);
+	hostaddrs_free(h);
+}
+
 static void refresh_follows(void **state)
 {
 	struct hostaddrs *h = new_hostaddrs();
@@ -509,6 +535,7 @@ int main(void)
 
 	SUITE_TEST(suite, knows_nothing_at_first);
 	SUITE_ROWS(suite, contain, contain_rows);
+	SUITE_ROWS(suite, overlap, overlap_rows);
 	SUITE_TEST(suite, refresh_follows);
 	SUITE_TEST(suite, host_without_addresses_is_known);
 	SUITE_TEST(suite, failed_refresh_keeps_the_old);

@@ -99,6 +99,23 @@ static void only_what_is_due_waits_again(void **state)
 	ledger_free(l);
 }
 
+static void lost_is_new_again(void **state)
+{
+	struct ledger *l = new_ledger(4);
+	struct ledger_entry evicted;
+	const struct addr first = numbered(1);
+
+	(void)state;
+	want_int(put(l, 1, 10, true, &evicted), LEDGER_NEW);
+	want_int(put(l, 1, 11, true, &evicted), LEDGER_WAITING);
+	ledger_lost(l, &first);
+	want_int(ledger_waiting(l), 0);
+	want_int(put(l, 1, 12, true, &evicted), LEDGER_NEW);
+	want_int(put(l, 1, 13, false, &evicted), LEDGER_WAITING);
+	want_int(put(l, 1, 14, false, &evicted), LEDGER_KNOWN);
+	ledger_free(l);
+}
+
 static void written_forgets_unknown(void **state)
 {
 	struct ledger *l = new_ledger(2);
@@ -143,13 +160,14 @@ static int model_put(struct model *m, const struct addr *addr, int64_t now,
 	if (i < m->count) {
 		e = m->entries[i];
 		model_remove(m, i);
-		r = LEDGER_KNOWN;
+		r = e.written ? LEDGER_KNOWN : LEDGER_WAITING;
 	} else if (m->count == m->max) {
 		model_remove(m, 0);
 		r = LEDGER_NEW_EVICTED;
 	}
 	e.blocked_at = now;
 	e.waiting = waiting;
+	e.written = e.written || !waiting;
 	m->entries[m->count++] = e;
 	return r;
 }
@@ -187,8 +205,10 @@ static void model_step(struct ledger *l, struct model *m, uint64_t random,
 	case 2:
 		ledger_written(l, &addr);
 		i = model_find(m, &addr);
-		if (i < m->count)
+		if (i < m->count) {
 			m->entries[i].waiting = false;
+			m->entries[i].written = true;
+		}
 		break;
 	default:
 		want_int(ledger_put(l, &addr, now, random & 64, &evicted),
@@ -244,6 +264,7 @@ int main(void)
 	SUITE_TEST(suite, oldest_makes_room);
 	SUITE_TEST(suite, waiting_come_oldest_first);
 	SUITE_TEST(suite, only_what_is_due_waits_again);
+	SUITE_TEST(suite, lost_is_new_again);
 	SUITE_TEST(suite, written_forgets_unknown);
 	SUITE_TEST(suite, agrees_with_model);
 	SUITE_TEST(suite, survives_lack_of_memory);

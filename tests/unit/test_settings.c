@@ -585,17 +585,21 @@ static void broken_allow_file_is_told(void **state)
 
 static void check_seals_allow_list(void **state)
 {
-	static const char inside[] = "198.51.100.9";
+	static const char *const inside[] = { "203.0.113.9", "198.51.100.9",
+					      "192.0.2.9" };
 	char wrong[ERROR_SIZE];
 	struct settings s;
 	struct addr addr;
+	size_t i;
 
 	(void)state;
 	defaults(&s);
 	set_all(&s, "allow=203.0.113.0/24 allow=198.51.100.0/24 allow=192.0.2.0/24");
 	want_int(settings_check(&s, wrong, sizeof(wrong)), 0);
-	want_int(addr_parse(inside, strlen(inside), &addr), 0);
-	want_int(addrlist_contains(s.allow, &addr), true);
+	for (i = 0; i < COUNT_OF(inside); i++) {
+		want_int(addr_parse(inside[i], strlen(inside[i]), &addr), 0);
+		want_int(addrlist_contains(s.allow, &addr), true);
+	}
 	settings_done(&s);
 }
 

@@ -275,7 +275,8 @@ static void dropped_line(struct engine *e, struct smtpblock_message *msg)
 		.severity = LOG_WARNING,
 		.text = text, .text_len = strlen(text),
 		.has_uid = true, .uid = 0,
-		.exe = FAKE_TCPD, .exe_len = strlen(FAKE_TCPD),
+		.exe = "/usr/sbin/courierlogger",
+		.exe_len = strlen("/usr/sbin/courierlogger"),
 		.attested_pid = e->tcpd,
 	};
 }
@@ -290,11 +291,15 @@ static void dropped_connection_wants_the_sender(void **state)
 	engine_set(&e, "verify", "sender");
 	engine_start(&e);
 	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
+	want_list(&e.lists, LIST, "+" PEER "\n");
+	msg.exe = FAKE_TCPD;
+	msg.exe_len = strlen(msg.exe);
+	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	msg.exe = FAKE_SMTPD;
 	msg.exe_len = strlen(msg.exe);
 	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict,
 		 VERDICT_REFUSED);
-	want_list(&e.lists, LIST, "+" PEER "\n");
+	want_int(engine_count(&e, COUNTER_RENEWALS), 1);
 	engine_close(&e);
 }
 
@@ -405,6 +410,23 @@ static void waiting_address_is_written_when_the_list_comes(void **state)
 	engine_close(&e);
 }
 
+/* A script that loads the firewall anew and then reloads rsyslogd. */
+static void hup_puts_blocks_on_a_new_list(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_start(&e);
+	engine_line(&e, REJECT, e.smtpd);
+	fakelists_remove(&e.lists, LIST);
+	fakelists_make(&e.lists, LIST);
+	smtpblock_hup(e.block);
+	engine_want_soon(&e, COUNTER_REPLAYED, 1);
+	want_list(&e.lists, LIST, "+" PEER "\n");
+	engine_close(&e);
+}
+
 static void no_user_is_said(void **state)
 {
 	struct engine e;
@@ -498,6 +520,7 @@ int main(void)
 	SUITE_TEST(suite, addresses_decided_elsewhere);
 	SUITE_TEST(suite, missing_list_is_said_once_and_children_end);
 	SUITE_TEST(suite, waiting_address_is_written_when_the_list_comes);
+	SUITE_TEST(suite, hup_puts_blocks_on_a_new_list);
 	SUITE_TEST(suite, no_user_is_said);
 	SUITE_TEST(suite, hup_says_counters_and_what_is_still_wrong);
 	SUITE_TEST(suite, dry_run_reports_cleaned_text);

@@ -1,0 +1,939 @@
+/* Addresses on their way to the kernel's lists, on files that play these. The
+ * time is what the tests say it is.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "blocks.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#define LIST4 "xt_recent/spammer"
+#define LIST6 "xt_recent/spammer6"
+
+/* ms: a missing list is tried again after.., the lists are looked at every.. */
+#define RETRY 50
+#define LOOK 5000
+
+struct fixture {
+	struct fakelists lists;
+	struct settings settings;
+	struct counters counters;
+	struct notices notices;
+	struct blocks *blocks;
+};
+
+/* limit: what the kernel's lists hold. Neither is there yet. */
+static void setup(struct fixture *f, const char *ban_time, const char *limit)
+{
+	char wrong[256];
+
+	memset(f, 0, sizeof(*f));
+	fakelists_open(&f->lists);
+	fakelists_limit(&f->lists, "xt_recent", limit);
+	want_int(settings_init(&f->settings), 0);
+	want_int(settings_set(&f->settings, "banTime", ban_time, wrong,
+			      sizeof(wrong)), 0);
+	want_int(blocks_new(&f->settings, f->lists.net_root, f->lists.module_root,
+			    &f->counters, &f->notices, &f->blocks), 0);
+}
+
+/* As most tests want it: 600 s, 100 addresses, both lists there. */
+static void setup_with_lists(struct fixture *f)
+{
+	setup(f, "600", "100");
+	fakelists_make(&f->lists, LIST4);
+	fakelists_make(&f->lists, LIST6);
+}
+
+static void teardown(struct fixture *f)
+{
+	blocks_free(f->blocks);
+	settings_done(&f->settings);
+	fakelists_close(&f->lists);
+}
+
+static bool add(struct fixture *f, const char *text, int64_t now)
+{
+	struct addr addr;
+
+	want_int(addr_parse(text, strlen(text), &addr), 0);
+	return blocks_add(f->blocks, &addr, now);
+}
+
+static struct addr numbered(unsigned int n)
+{
+	return (struct addr){ .family = ADDR_IPV4,
+			      .bytes = { 198, 51, (uint8_t)(n >> 8), (uint8_t)n } };
+}
+
+/* Block the first count numbered addresses. */
+static void add_many(struct fixture *f, unsigned int count, int64_t now)
+{
+	struct addr addr;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		addr = numbered(i);
+		blocks_add(f->blocks, &addr, now);
+	}
+}
+
+/* The counters that are not 0, errors of the back end aside: how often a missing
+ * list was tried is nobody's promise. */
+static void want_counted(struct fixture *f, const char *want)
+{
+	char got[512];
+
+	atomic_store(&f->counters.values[COUNTER_BACKEND_ERRORS], 0);
+	want_str(counters_format(&f->counters, got, sizeof(got)), want);
+}
+
+/* The next thing to be told is this one, with this detail. */
+static void want_notice(struct fixture *f, enum notice id, int detail)
+{
+	enum notice got_id = NOTICE_COUNT;
+	int got_detail = -1;
+
+	want_int(notices_next(&f->notices, &got_id, &got_detail), true);
+	want_int(got_id, id);
+	want_int(got_detail, detail);
+}
+
+static void want_no_notice(struct fixture *f)
+{
+	enum notice id = NOTICE_COUNT;
+	int detail;
+
+	want_int(notices_next(&f->notices, &id, &detail), false);
+	want_int(id, NOTICE_COUNT);
+}
+
+static unsigned int lines(const struct fixture *f, const char *path)
+{
+	char *text = fakelists_text(&f->lists, path), *at;
+	unsigned int n = 0;
+
+	for (at = text; at && *at; at++)
+		n += *at == '\n';
+	free(text);
+	return n;
+}
+
+/* A reload of the firewall. */
+static void make_anew(struct fixture *f, const char *path)
+{
+	fakelists_remove(&f->lists, path);
+	fakelists_make(&f->lists, path);
+}
+
+static void written_and_renewed(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_with_lists(&f);
+	add(&f, "192.0.2.7", 0);
+	add(&f, "2001:db8::7", 1);
+	want_counted(&f, "blocks=2");
+	add(&f, "192.0.2.7", 2);
+	want_counted(&f, "blocks=2 renewals=1");
+	want_list(&f.lists, LIST4, "+192.0.2.7\n+192.0.2.7\n");
+	want_list(&f.lists, LIST6, "+2001:db8::7\n");
+	want_no_notice(&f);
+	teardown(&f);
+}
+
+static void nothing_to_do_without_blocks(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_with_lists(&f);
+	want_int(blocks_run(f.blocks, 0), INT64_MAX);
+	want_int(blocks_run(f.blocks, 123456), INT64_MAX);
+	want_int(fakelists_opened(), 0);
+	teardown(&f);
+}
+
+/* blocks_run() asks to come again while blocks are due, and blocks_add() asks for
+ * it only where it does not. */
+static void lists_are_looked_at_while_blocks_are_due(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_with_lists(&f);
+	want_int(add(&f, "192.0.2.7", 1000), true);
+	want_int(blocks_run(f.blocks, 1000), 1000 + LOOK);
+	want_int(add(&f, "192.0.2.8", 2000), false);
+	want_int(blocks_run(f.blocks, 2000), 1000 + LOOK);
+	want_int(blocks_run(f.blocks, 1000 + LOOK), 1000 + 2 * LOOK);
+	want_int(blocks_run(f.blocks, 2000 + 599999), 2000 + 599999 + LOOK);
+	want_int(blocks_run(f.blocks, 2000 + 600000), INT64_MAX);
+	want_int(add(&f, "192.0.2.7", 700000), true);
+	want_int(blocks_run(f.blocks, 700000), 700000 + LOOK);
+	teardown(&f);
+}
+
+/* Each list is watched by itself. */
+static void watched_by_family(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_with_lists(&f);
+	add(&f, "192.0.2.7", 0);
+	want_int(blocks_run(f.blocks, 0), LOOK);
+	want_int(add(&f, "2001:db8::7", 100), true);
+	want_int(blocks_run(f.blocks, 100), LOOK);
+	want_int(blocks_run(f.blocks, LOOK), LOOK + 100);
+	teardown(&f);
+}
+
+static void waits_for_missing_list(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "100");
+	want_int(add(&f, "192.0.2.7", 0), true);
+	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 1);
+	want_notice(&f, NOTICE_LIST4, ENOENT);
+	/* Counted once, told once. */
+	want_int(add(&f, "192.0.2.7", 10), true);
+	want_counted(&f, "waited=1");
+	want_int(blocks_run(f.blocks, 20), 20 + RETRY);
+	want_int(blocks_run(f.blocks, 70), 70 + RETRY);
+	want_no_notice(&f);
+	fakelists_make(&f.lists, LIST4);
+	want_int(blocks_run(f.blocks, 120), 20 + LOOK);
+	want_list(&f.lists, LIST4, "+192.0.2.7\n");
+	want_counted(&f, "blocks=1 waited=1");
+	want_notice(&f, NOTICE_LIST4_BACK, 1);
+	want_no_notice(&f);
+	teardown(&f);
+}
+
+/* It is told again when the list goes missing again. */
+static void each_gap_is_told(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "100");
+	add(&f, "192.0.2.7", 0);
+	want_notice(&f, NOTICE_LIST4, ENOENT);
+	fakelists_make(&f.lists, LIST4);
+	blocks_run(f.blocks, 50);
+	want_notice(&f, NOTICE_LIST4_BACK, 1);
+	fakelists_remove(&f.lists, LIST4);
+	add(&f, "192.0.2.8", 100);
+	want_notice(&f, NOTICE_LIST4, ENOENT);
+	fakelists_make(&f.lists, LIST4);
+	blocks_run(f.blocks, 150);
+	want_notice(&f, NOTICE_LIST4_BACK, 2);
+	want_int(lines(&f, LIST4), 2);
+	want_no_notice(&f);
+	teardown(&f);
+}
+
+/* Nobody was told of the gap: then nobody is told of its end. */
+static void short_gap_is_not_told(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "100");
+	add(&f, "192.0.2.7", 0);
+	fakelists_make(&f.lists, LIST4);
+	blocks_run(f.blocks, 50);
+	want_list(&f.lists, LIST4, "+192.0.2.7\n");
+	want_no_notice(&f);
+	teardown(&f);
+}
+
+static void waiting_ones_are_told_when_all_are_back(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "100");
+	add(&f, "192.0.2.7", 0);
+	add(&f, "192.0.2.8", 1);
+	want_notice(&f, NOTICE_LIST4, ENOENT);
+	fakelists_make(&f.lists, LIST4);
+	want_int(add(&f, "192.0.2.9", 2), true);
+	want_no_notice(&f);
+	blocks_run(f.blocks, 3);
+	want_list(&f.lists, LIST4, "+192.0.2.9\n+192.0.2.7\n+192.0.2.8\n");
+	want_notice(&f, NOTICE_LIST4_BACK, 2);
+	want_counted(&f, "blocks=3 waited=2");
+	teardown(&f);
+}
+
+/* All that waited has passed meanwhile: the next block tells. */
+static void back_without_waiting_ones_is_told(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "1", "100");
+	add(&f, "192.0.2.7", 0);
+	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_int(blocks_run(f.blocks, 1000), INT64_MAX);
+	want_no_notice(&f);
+	fakelists_make(&f.lists, LIST4);
+	add(&f, "192.0.2.8", 1001);
+	want_notice(&f, NOTICE_LIST4_BACK, 0);
+	want_counted(&f, "blocks=1 waited=1 lost=1");
+	teardown(&f);
+}
+
+static const struct family_row {
+	const char *label, *there, *missing, *addr, *other;
+	enum notice told, back;
+} family_rows[] = {
+	{ "IPv4 missing", LIST6, LIST4, "192.0.2.7", "2001:db8::7",
+	  NOTICE_LIST4, NOTICE_LIST4_BACK },
+	{ "IPv6 missing", LIST4, LIST6, "2001:db8::7", "192.0.2.7",
+	  NOTICE_LIST6, NOTICE_LIST6_BACK },
+};
+
+static void one_missing_never_stops_the_other(void **state)
+{
+	const struct family_row *row = *state;
+	char want[64], want_other[64];
+	struct fixture f;
+
+	snprintf(want, sizeof(want), "+%s\n", row->addr);
+	snprintf(want_other, sizeof(want_other), "+%s\n", row->other);
+	setup(&f, "600", "100");
+	fakelists_make(&f.lists, row->there);
+	add(&f, row->addr, 0);
+	add(&f, row->other, 1);
+	want_list(&f.lists, row->there, want_other);
+	want_int(blocks_run(f.blocks, 2), 2 + RETRY);
+	want_notice(&f, row->told, ENOENT);
+	want_no_notice(&f);
+	fakelists_make(&f.lists, row->missing);
+	blocks_run(f.blocks, 2 + RETRY);
+	want_list(&f.lists, row->missing, want);
+	want_list(&f.lists, row->there, want_other);
+	want_notice(&f, row->back, 1);
+	want_counted(&f, "blocks=2 waited=1");
+	teardown(&f);
+}
+
+static void list_made_anew_gets_all_oldest_first(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_with_lists(&f);
+	add(&f, "192.0.2.1", 0);
+	add(&f, "192.0.2.2", 1);
+	add(&f, "192.0.2.3", 2);
+	add(&f, "192.0.2.1", 3);
+	add(&f, "2001:db8::7", 4);
+	blocks_run(f.blocks, 5);
+	make_anew(&f, LIST4);
+	/* Not before it is looked at again. */
+	want_int(blocks_run(f.blocks, 4 + LOOK), 5 + LOOK);
+	want_list(&f.lists, LIST4, "");
+	want_int(blocks_run(f.blocks, 5 + LOOK), 5 + 2 * LOOK);
+	want_list(&f.lists, LIST4, "+192.0.2.2\n+192.0.2.3\n+192.0.2.1\n");
+	want_list(&f.lists, LIST6, "+2001:db8::7\n");
+	want_counted(&f, "blocks=4 renewals=1 replayed=3");
+	want_no_notice(&f);
+	teardown(&f);
+}
+
+static void block_notices_list_made_anew(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_with_lists(&f);
+	add(&f, "192.0.2.1", 0);
+	add(&f, "192.0.2.2", 1);
+	blocks_run(f.blocks, 2);
+	make_anew(&f, LIST4);
+	want_int(add(&f, "192.0.2.3", 3), true);
+	want_list(&f.lists, LIST4, "+192.0.2.3\n");
+	blocks_run(f.blocks, 3);
+	want_list(&f.lists, LIST4, "+192.0.2.3\n+192.0.2.1\n+192.0.2.2\n");
+	want_counted(&f, "blocks=3 replayed=2");
+	teardown(&f);
+}
+
+/* The one that is renewed is on the new list already. */
+static void renewal_notices_list_made_anew(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_with_lists(&f);
+	add(&f, "192.0.2.1", 0);
+	add(&f, "192.0.2.2", 1);
+	blocks_run(f.blocks, 2);
+	make_anew(&f, LIST4);
+	want_int(add(&f, "192.0.2.1", 3), true);
+	blocks_run(f.blocks, 3);
+	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");
+	want_counted(&f, "blocks=2 renewals=1 replayed=1");
+	teardown(&f);
+}
+
+static void list_gone_for_a_while_gets_all(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_with_lists(&f);
+	add(&f, "192.0.2.1", 0);
+	blocks_run(f.blocks, 0);
+	fakelists_remove(&f.lists, LIST4);
+	/* Found by looking: nothing else came. */
+	want_int(blocks_run(f.blocks, LOOK), LOOK + RETRY);
+	want_notice(&f, NOTICE_LIST4, ENOENT);
+	add(&f, "192.0.2.2", LOOK + 10);
+	fakelists_make(&f.lists, LIST4);
+	blocks_run(f.blocks, LOOK + RETRY);
+	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");
+	want_notice(&f, NOTICE_LIST4_BACK, 2);
+	want_counted(&f, "blocks=2 waited=1 replayed=1");
+	teardown(&f);
+}
+
+/* While things are put back the list is made anew once more. */
+static void gap_within_a_gap(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "5000");
+	fakelists_make(&f.lists, LIST4);
+	add_many(&f, 1500, 0);
+	make_anew(&f, LIST4);
+	want_int(blocks_run(f.blocks, 1), 1);
+	want_int(lines(&f, LIST4), 1000);
+	make_anew(&f, LIST4);
+	want_int(blocks_run(f.blocks, 2), 2);
+	want_int(blocks_run(f.blocks, 3), 1 + LOOK);
+	want_int(lines(&f, LIST4), 1500);
+	teardown(&f);
+}
+
+static void only_what_is_due_is_put_back(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "10", "100");
+	fakelists_make(&f.lists, LIST4);
+	add(&f, "192.0.2.1", 0);
+	add(&f, "192.0.2.2", 8000);
+	blocks_run(f.blocks, 8000);
+	make_anew(&f, LIST4);
+	blocks_run(f.blocks, 8000 + LOOK);
+	want_list(&f.lists, LIST4, "+192.0.2.2\n");
+	want_counted(&f, "blocks=2 replayed=1");
+	teardown(&f);
+}
+
+static const struct expiry_row {
+	const char *label;
+	int64_t now;
+	const char *list, *counted;
+} expiry_rows[] = {
+	{ "just before its end", 999, "+192.0.2.7\n", "blocks=1 waited=1" },
+	{ "at its end", 1000, "", "waited=1 lost=1" },
+	{ "long after", 99999, "", "waited=1 lost=1" },
+};
+
+/* banTime is 1 s, and the list comes at now. */
+static void ban_passes_while_waiting(void **state)
+{
+	const struct expiry_row *row = *state;
+	struct fixture f;
+
+	setup(&f, "1", "100");
+	add(&f, "192.0.2.7", 0);
+	fakelists_make(&f.lists, LIST4);
+	blocks_run(f.blocks, row->now);
+	want_list(&f.lists, LIST4, row->list);
+	want_counted(&f, row->counted);
+	teardown(&f);
+}
+
+/* What is counted as lost was never on a list: its next block is a new one. */
+static void lost_address_comes_again(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "1", "100");
+	add(&f, "192.0.2.7", 0);
+	blocks_run(f.blocks, 1000);
+	want_counted(&f, "waited=1 lost=1");
+	fakelists_make(&f.lists, LIST4);
+	add(&f, "192.0.2.7", 2000);
+	want_list(&f.lists, LIST4, "+192.0.2.7\n");
+	want_counted(&f, "blocks=1 waited=1 lost=1");
+	teardown(&f);
+}
+
+static void lost_address_waits_again(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "1", "100");
+	add(&f, "192.0.2.7", 0);
+	blocks_run(f.blocks, 1000);
+	add(&f, "192.0.2.7", 2000);
+	want_counted(&f, "waited=2 lost=1");
+	fakelists_make(&f.lists, LIST4);
+	blocks_run(f.blocks, 2050);
+	want_counted(&f, "blocks=1 waited=2 lost=1");
+	teardown(&f);
+}
+
+/* It waits, and the line that comes next finds the list: that is its first block,
+ * no renewal. */
+static void waiting_address_is_written_by_its_next_line(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "100");
+	add(&f, "192.0.2.7", 0);
+	fakelists_make(&f.lists, LIST4);
+	add(&f, "192.0.2.7", 10);
+	want_counted(&f, "blocks=1 waited=1");
+	blocks_run(f.blocks, 50);
+	want_list(&f.lists, LIST4, "+192.0.2.7\n");
+	want_counted(&f, "blocks=1 waited=1");
+	teardown(&f);
+}
+
+static void overflow_is_told_once(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "3");
+	fakelists_make(&f.lists, LIST4);
+	add_many(&f, 3, 0);
+	blocks_run(f.blocks, 0);
+	want_counted(&f, "blocks=3");
+	want_int(add(&f, "192.0.2.4", 1), true);
+	want_counted(&f, "blocks=4 overflows=1");
+	want_notice(&f, NOTICE_OVERFLOW4, 0);
+	want_int(add(&f, "192.0.2.5", 2), false);
+	want_counted(&f, "blocks=5 overflows=2");
+	want_no_notice(&f);
+	/* A renewal needs no room. */
+	add(&f, "192.0.2.5", 3);
+	want_counted(&f, "blocks=5 renewals=1 overflows=2");
+	teardown(&f);
+}
+
+static void overflow_of_ipv6_is_told(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "1");
+	fakelists_make(&f.lists, LIST6);
+	add(&f, "2001:db8::1", 0);
+	add(&f, "2001:db8::2", 1);
+	want_counted(&f, "blocks=2 overflows=1");
+	want_notice(&f, NOTICE_OVERFLOW6, 0);
+	want_no_notice(&f);
+	teardown(&f);
+}
+
+/* Whose block is over may go. */
+static const struct room_row {
+	const char *label;
+	int64_t now;
+	const char *counted;
+} room_rows[] = {
+	{ "the oldest is due", 999, "blocks=2 overflows=1" },
+	{ "the oldest is over", 1000, "blocks=2" },
+};
+
+static void makes_room(void **state)
+{
+	const struct room_row *row = *state;
+	struct fixture f;
+
+	setup(&f, "1", "1");
+	fakelists_make(&f.lists, LIST4);
+	add(&f, "192.0.2.1", 0);
+	add(&f, "192.0.2.2", row->now);
+	want_counted(&f, row->counted);
+	teardown(&f);
+}
+
+/* What waits is bounded too, and the oldest goes. */
+static void too_many_wait(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "2");
+	add(&f, "192.0.2.1", 0);
+	add(&f, "192.0.2.2", 1);
+	add(&f, "192.0.2.3", 2);
+	want_counted(&f, "waited=3 lost=1");
+	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_no_notice(&f);
+	fakelists_make(&f.lists, LIST4);
+	blocks_run(f.blocks, 50);
+	want_list(&f.lists, LIST4, "+192.0.2.2\n+192.0.2.3\n");
+	want_counted(&f, "blocks=2 waited=3 lost=1");
+	teardown(&f);
+}
+
+static void capacity_is_100_by_default(void **state)
+{
+	struct fixture f;
+	struct addr addr = numbered(100);
+
+	(void)state;
+	setup(&f, "600", "");
+	fakelists_make(&f.lists, LIST4);
+	add_many(&f, 100, 0);
+	want_counted(&f, "blocks=100");
+	blocks_add(f.blocks, &addr, 0);
+	want_counted(&f, "blocks=101 overflows=1");
+	teardown(&f);
+}
+
+static void old_kernels_lists_serve(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "100");
+	add(&f, "192.0.2.7", 0);
+	fakelists_make(&f.lists, "ipt_recent/spammer");
+	blocks_run(f.blocks, 50);
+	add(&f, "192.0.2.8", 60);
+	want_list(&f.lists, "ipt_recent/spammer", "+192.0.2.7\n+192.0.2.8\n");
+	teardown(&f);
+}
+
+/* No step of the caretaker's is so long that others wait for it. */
+static void many_are_put_back_in_steps(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "5000");
+	add_many(&f, 2500, 0);
+	want_notice(&f, NOTICE_LIST4, ENOENT);
+	fakelists_make(&f.lists, LIST4);
+	want_int(blocks_run(f.blocks, 10), 10);
+	want_int(lines(&f, LIST4), 1000);
+	want_no_notice(&f);
+	want_int(blocks_run(f.blocks, 11), 11);
+	want_int(lines(&f, LIST4), 2000);
+	want_int(blocks_run(f.blocks, 12), 10 + LOOK);
+	want_int(lines(&f, LIST4), 2500);
+	want_notice(&f, NOTICE_LIST4_BACK, 2500);
+	want_counted(&f, "blocks=2500 waited=2500");
+	teardown(&f);
+}
+
+static const struct write_row {
+	const char *label;
+	int err, told;
+} write_rows[] = {
+	{ "removed meanwhile", EIO, ENOENT },
+	{ "taken in part", 0, ENOENT },
+	{ "no memory", ENOMEM, ENOMEM },
+	{ "refused", EINVAL, EINVAL },
+};
+
+static void failed_write_is_repeated(void **state)
+{
+	const struct write_row *row = *state;
+	struct fixture f;
+
+	setup_with_lists(&f);
+	add(&f, "192.0.2.1", 0);
+	fakelists_fail_writes(row->err, 2);
+	want_int(add(&f, "192.0.2.2", 1), true);
+	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 1);
+	want_notice(&f, NOTICE_LIST4, row->told);
+	want_int(blocks_run(f.blocks, 2), 2 + RETRY);
+	blocks_run(f.blocks, 2 + RETRY);
+	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");
+	want_notice(&f, NOTICE_LIST4_BACK, 1);
+	want_counted(&f, "blocks=2 waited=1");
+	teardown(&f);
+}
+
+/* root may write anything: somebody else is asked. */
+static void lack_of_rights_is_told(void **state)
+{
+	bool is_root = geteuid() == 0;
+	struct fixture f;
+	char path[200];
+
+	(void)state;
+	setup_with_lists(&f);
+	snprintf(path, sizeof(path), "%s/" LIST4, f.lists.net_root);
+	want_int(chmod(path, 0400), 0);
+	if (is_root)
+		want_int(seteuid(65534), 0);
+	add(&f, "192.0.2.7", 0);
+	blocks_run(f.blocks, 1);
+	if (is_root)
+		want_int(seteuid(0), 0);
+	want_notice(&f, NOTICE_LIST4, EACCES);
+	want_counted(&f, "waited=1");
+	want_int(chmod(path, 0600), 0);
+	blocks_run(f.blocks, 51);
+	want_list(&f.lists, LIST4, "+192.0.2.7\n");
+	want_notice(&f, NOTICE_LIST4_BACK, 1);
+	teardown(&f);
+}
+
+static void check_tells_what_is_missing(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "100");
+	blocks_check(f.blocks);
+	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 2);
+	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_notice(&f, NOTICE_LIST6, ENOENT);
+	fakelists_make(&f.lists, LIST4);
+	blocks_check(f.blocks);
+	want_no_notice(&f);
+	teardown(&f);
+}
+
+static void check_changes_nothing(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_with_lists(&f);
+	blocks_check(f.blocks);
+	want_no_notice(&f);
+	want_list(&f.lists, LIST4, "");
+	want_list(&f.lists, LIST6, "");
+	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 0);
+	want_counted(&f, "");
+	teardown(&f);
+}
+
+static void advice_is_the_backends(void **state)
+{
+	struct fixture f;
+	char got[300] = "";
+
+	(void)state;
+	setup(&f, "77", "100");
+	blocks_advice(f.blocks, ADDR_IPV6, ENOENT, got, sizeof(got));
+	want_str(got,
+		 "there is no list spammer6 in the kernel, as no rule names it: "
+		 "type  ip6tables -I INPUT -p tcp --dport 25 -m recent --name "
+		 "spammer6 --update --seconds 77 -j DROP");
+	teardown(&f);
+}
+
+/* Renewals are told from blocks as long as the addresses are remembered; to forget
+ * one is no overflow of a list that has no limit. */
+static void null_backend_takes_all(void **state)
+{
+	struct settings s;
+	struct counters counters = { 0 };
+	struct notices notices = { 0 };
+	struct blocks *blocks = NULL;
+	struct addr addr = numbered(1);
+	char wrong[256];
+	unsigned int i;
+
+	(void)state;
+	want_int(settings_init(&s), 0);
+	want_int(settings_set(&s, "backend", "null", wrong, sizeof(wrong)), 0);
+	want_int(blocks_new(&s, "nowhere", "nowhere", &counters, &notices, &blocks),
+		 0);
+	blocks_add(blocks, &addr, 0);
+	blocks_add(blocks, &addr, 1);
+	want_int(counters_get(&counters, COUNTER_BLOCKS), 1);
+	want_int(counters_get(&counters, COUNTER_RENEWALS), 1);
+	for (i = 0; i < 70000; i++) {
+		addr = numbered(i);
+		addr.bytes[1] = (uint8_t)(i >> 16);
+		blocks_add(blocks, &addr, 2);
+	}
+	want_int(counters_get(&counters, COUNTER_BLOCKS), 70001);
+	want_int(counters_get(&counters, COUNTER_OVERFLOWS), 0);
+	want_int(counters_get(&counters, COUNTER_BACKEND_ERRORS), 0);
+	blocks_free(blocks);
+	settings_done(&s);
+}
+
+static void overlong_root_is_refused(void **state)
+{
+	struct counters counters = { 0 };
+	struct notices notices = { 0 };
+	struct blocks *blocks = NULL;
+	struct settings s;
+	char root[129];
+
+	(void)state;
+	memset(root, 'r', sizeof(root));
+	root[128] = '\0';
+	want_int(settings_init(&s), 0);
+	want_int(blocks_new(&s, root, "m", &counters, &notices, &blocks),
+		 -ENAMETOOLONG);
+	want_int(blocks == NULL, true);
+	blocks_free(NULL);
+	settings_done(&s);
+}
+
+static int make_blocks(void *data)
+{
+	struct fixture *f = data;
+	struct blocks *blocks = NULL;
+	int r;
+
+	r = blocks_new(&f->settings, f->lists.net_root, f->lists.module_root,
+		       &f->counters, &f->notices, &blocks);
+	if (r == 0)
+		blocks_free(blocks);
+	return r;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "600", "100");
+	want_int(memory_fail_each(make_blocks, &f) >= 5, true);
+	teardown(&f);
+}
+
+/* Add addresses until memory for one more was asked for, which was not there.
+ * Returns how many they are. */
+static unsigned int add_until_memory_fails(struct fixture *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1000; i++) {
+		struct addr addr = numbered(i);
+
+		memory_fail(1);
+		blocks_add(f->blocks, &addr, 0);
+		if (memory_failed())
+			return i + 1;
+	}
+	fail();
+	return 0;
+}
+
+/* Not remembered, and on the list all the same. */
+static void block_without_memory_is_written(void **state)
+{
+	struct fixture f;
+	unsigned int n;
+
+	(void)state;
+	setup(&f, "600", "500");
+	fakelists_make(&f.lists, LIST4);
+	n = add_until_memory_fails(&f);
+	want_int(lines(&f, LIST4), n);
+	want_int(counters_get(&f.counters, COUNTER_BLOCKS), n);
+	teardown(&f);
+}
+
+/* It cannot wait: then it counts as lost, and the others wait on. */
+static void block_without_memory_and_list_is_lost(void **state)
+{
+	struct fixture f;
+	unsigned int n;
+
+	(void)state;
+	setup(&f, "600", "500");
+	n = add_until_memory_fails(&f);
+	fakelists_make(&f.lists, LIST4);
+	blocks_run(f.blocks, 50);
+	want_int(lines(&f, LIST4), n - 1);
+	want_int(counters_get(&f.counters, COUNTER_BLOCKS), n - 1);
+	want_int(counters_get(&f.counters, COUNTER_LOST), 1);
+	teardown(&f);
+}
+
+static void add_lists_there(struct suite *suite)
+{
+	SUITE_TEST(suite, written_and_renewed);
+	SUITE_TEST(suite, nothing_to_do_without_blocks);
+	SUITE_TEST(suite, lists_are_looked_at_while_blocks_are_due);
+	SUITE_TEST(suite, watched_by_family);
+	SUITE_TEST(suite, overflow_is_told_once);
+	SUITE_TEST(suite, overflow_of_ipv6_is_told);
+	SUITE_ROWS(suite, makes_room, room_rows);
+	SUITE_TEST(suite, capacity_is_100_by_default);
+	SUITE_TEST(suite, check_tells_what_is_missing);
+	SUITE_TEST(suite, check_changes_nothing);
+	SUITE_TEST(suite, advice_is_the_backends);
+	SUITE_TEST(suite, null_backend_takes_all);
+}
+
+static void add_lists_missing(struct suite *suite)
+{
+	SUITE_TEST(suite, waits_for_missing_list);
+	SUITE_TEST(suite, each_gap_is_told);
+	SUITE_TEST(suite, short_gap_is_not_told);
+	SUITE_TEST(suite, waiting_ones_are_told_when_all_are_back);
+	SUITE_TEST(suite, back_without_waiting_ones_is_told);
+	SUITE_ROWS(suite, one_missing_never_stops_the_other, family_rows);
+	SUITE_ROWS(suite, ban_passes_while_waiting, expiry_rows);
+	SUITE_TEST(suite, lost_address_comes_again);
+	SUITE_TEST(suite, lost_address_waits_again);
+	SUITE_TEST(suite, waiting_address_is_written_by_its_next_line);
+	SUITE_TEST(suite, too_many_wait);
+	SUITE_TEST(suite, old_kernels_lists_serve);
+	SUITE_TEST(suite, many_are_put_back_in_steps);
+	SUITE_ROWS(suite, failed_write_is_repeated, write_rows);
+	SUITE_TEST(suite, lack_of_rights_is_told);
+}
+
+static void add_lists_made_anew(struct suite *suite)
+{
+	SUITE_TEST(suite, list_made_anew_gets_all_oldest_first);
+	SUITE_TEST(suite, block_notices_list_made_anew);
+	SUITE_TEST(suite, renewal_notices_list_made_anew);
+	SUITE_TEST(suite, list_gone_for_a_while_gets_all);
+	SUITE_TEST(suite, gap_within_a_gap);
+	SUITE_TEST(suite, only_what_is_due_is_put_back);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	add_lists_there(suite);
+	add_lists_missing(suite);
+	add_lists_made_anew(suite);
+	SUITE_TEST(suite, overlong_root_is_refused);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	SUITE_TEST(suite, block_without_memory_is_written);
+	SUITE_TEST(suite, block_without_memory_and_list_is_lost);
+	return suite_run(suite, "blocks");
+}
