@@ -372,8 +372,9 @@ static struct decision block_by_reply(struct smtpblock *e,
 	return d;
 }
 
-/* -drop: couriertcpd's forked child said so before its exec and ended, so that
- * only what the kernel told about it can be proof. */
+/* -drop: couriertcpd's forked child says so before its exec, on its standard
+ * error, and ends. courierlogger passes it on; newer couriers may log it
+ * themselves. Only what the kernel told about either can be proof. */
 static struct smtpblock_outcome
 handle_dropped(struct smtpblock *e, struct smtpblock_worker *w,
 	       const struct smtpblock_message *msg,
@@ -381,7 +382,8 @@ handle_dropped(struct smtpblock *e, struct smtpblock_worker *w,
 {
 	bool attested = e->settings.verify == VERIFY_SENDER && msg->attested_pid;
 
-	if (attested && sender_was_couriers(e, msg, "couriertcpd"))
+	if (attested && (sender_was_couriers(e, msg, "courierlogger") ||
+			 sender_was_couriers(e, msg, "couriertcpd")))
 		return outcome(block_by_reply(e, w, line));
 	enforcer_refuse(&e->enforcer, attested ? -EPERM : -ESRCH);
 	if (!attested && notices_raise(&e->notices, NOTICE_DROP, 0))

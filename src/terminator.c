@@ -339,13 +339,15 @@ static bool kill_one(const struct termination *what, const struct procref *ref)
 static void kill_due(struct terminator *t, struct item *item, int64_t now)
 {
 	struct child *child = &item->what.child;
+	bool killed;
 
 	if (item->what.kill_after == 0) {
 		forget(t, item);
 		return;
 	}
-	if (kill_one(&item->what, &child->smtpd) |
-	    kill_one(&item->what, &child->tls)) {
+	killed = kill_one(&item->what, &child->smtpd);
+	killed = kill_one(&item->what, &child->tls) || killed;
+	if (killed) {
 		counters_add(item->what.counters, COUNTER_KILLED, 1);
 		item->what.refused = false;
 	}
