@@ -3,11 +3,75 @@
 #include "pattern.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
 #include "support.h"
+
+/* PCRE2 takes its memory itself: its calls fail here, see --wrap in ld(1). The
+ * nth of them from now on; 0: none does. */
+static unsigned int fails_in;
+static int jit_result;	/* what the JIT compiler says; 0: as it is */
+
+pcre2_code *__real_pcre2_compile_8(PCRE2_SPTR text, PCRE2_SIZE len,
+				   uint32_t options, int *code, PCRE2_SIZE *at,
+				   pcre2_compile_context *context);
+pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR text, PCRE2_SIZE len,
+				   uint32_t options, int *code, PCRE2_SIZE *at,
+				   pcre2_compile_context *context);
+int __real_pcre2_jit_compile_8(pcre2_code *code, uint32_t options);
+int __wrap_pcre2_jit_compile_8(pcre2_code *code, uint32_t options);
+pcre2_match_context *
+__real_pcre2_match_context_create_8(pcre2_general_context *context);
+pcre2_match_context *
+__wrap_pcre2_match_context_create_8(pcre2_general_context *context);
+pcre2_match_data *__real_pcre2_match_data_create_from_pattern_8(
+	const pcre2_code *code, pcre2_general_context *context);
+pcre2_match_data *__wrap_pcre2_match_data_create_from_pattern_8(
+	const pcre2_code *code, pcre2_general_context *context);
+
+static bool this_one_fails(void)
+{
+	return fails_in > 0 && --fails_in == 0;
+}
+
+pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR text, PCRE2_SIZE len,
+				   uint32_t options, int *code, PCRE2_SIZE *at,
+				   pcre2_compile_context *context)
+{
+	if (!this_one_fails())
+		return __real_pcre2_compile_8(text, len, options, code, at,
+					      context);
+	*code = PCRE2_ERROR_HEAP_FAILED;
+	*at = 0;
+	return NULL;
+}
+
+int __wrap_pcre2_jit_compile_8(pcre2_code *code, uint32_t options)
+{
+	return jit_result ? jit_result : __real_pcre2_jit_compile_8(code, options);
+}
+
+pcre2_match_context *
+__wrap_pcre2_match_context_create_8(pcre2_general_context *context)
+{
+	return this_one_fails() ? NULL :
+				  __real_pcre2_match_context_create_8(context);
+}
+
+pcre2_match_data *__wrap_pcre2_match_data_create_from_pattern_8(
+	const pcre2_code *code, pcre2_general_context *context)
+{
+	return this_one_fails() ?
+		       NULL :
+		       __real_pcre2_match_data_create_from_pattern_8(code, context);
+}
 
 static int match(const char *expression, const char *text, size_t len)
 {
@@ -37,7 +101,26 @@ static const struct match_row {
 	{ "lookbehind sees what was before", "(?<=511 )L", "511 Listed", 1 },
 	{ "empty text", "^$", "", 1 },
 	{ "at the end", "x$", "511 x", 1 },
+	{ "empty expression", "", "511 x", 1 },
+	{ "a group that is not in the match", "(a)|511", "511 x", 1 },
+	{ "many groups", "(5)(1)(1)( )(x)(y)?(z)?", "511 x", 1 },
+	{ "bytes are no characters", "^511 ..$", "511 \xc3\xa4", 1 },
+	{ "bytes that are no UTF-8", "^511 \xff", "511 \xff", 1 },
+	{ "many steps and a match", "^511 (a|aa){1,12}b", "511 aaaaaaaaaaaab", 1 },
+	{ "many steps, found at a later start", "(a+)+b", "511 aaaaaaaaxaaab", 1 },
 };
+
+/* The same without JIT, as under MemoryDenyWriteExecute=: slower, that is all. */
+static void matches_without_jit(void **state)
+{
+	const struct match_row *row = *state;
+	int r;
+
+	jit_result = PCRE2_ERROR_NOMEMORY;
+	r = match(row->expression, row->text, strlen(row->text));
+	jit_result = 0;
+	want_int(r, row->want);
+}
 
 static void matches(void **state)
 {
@@ -51,6 +134,32 @@ static void stops_at_len(void **state)
 	(void)state;
 	want_int(match("Listed", "511 Listed", 9), 0);
 	want_int(match("Liste$", "511 Listed", 9), 1);
+}
+
+static void every_byte_is_itself(void **state)
+{
+	char text[256];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 256; i++)
+		text[i] = (char)i;
+	want_int(match("^\\x00\\x01\\x02(?s:.{252})\\xff$", text, sizeof(text)), 1);
+	want_int(match("\\xff\\x00", text, sizeof(text)), 0);
+}
+
+/* Nothing of it is read beyond its end, none is read of an empty one. */
+static void text_need_not_end(void **state)
+{
+	char *text = support_exact_copy("511 Listed", 10), *none;
+
+	(void)state;
+	none = support_exact_copy("", 0);
+	want_int(match("d$", text, 10), 1);
+	want_int(match("^$", none, 0), 1);
+	want_int(match("^511 ", none, 0), 0);
+	free(text);
+	free(none);
 }
 
 static const struct bad_row {
@@ -72,6 +181,26 @@ static void refuses(void **state)
 	want_int(pattern_new(row->expression, &p, wrong, sizeof(wrong)), -EINVAL);
 	want_str(wrong, row->want);
 	want_int(p == NULL, true);
+}
+
+/* What does not fit into the caller's buffer is cut. */
+static void refuses_in_little_room(void **state)
+{
+	static const char whole[] = "missing closing parenthesis at character 2";
+	struct pattern *p = NULL;
+	char wrong[64];
+	size_t size;
+
+	(void)state;
+	for (size = 0; size <= sizeof(whole); size++) {
+		memset(wrong, '#', sizeof(wrong));
+		want_int(pattern_new("(", &p, wrong, size), -EINVAL);
+		if (size > 0) {
+			want_int(strlen(wrong), size - 1);
+			want_mem(wrong, whole, size - 1);
+		}
+		want_int(wrong[size], '#');
+	}
 }
 
 /* Each takes time out of mind on a reply of many equal characters. */
@@ -135,14 +264,93 @@ static void survives_lack_of_memory(void **state)
 	want_int(memory_fail_each(make_one, NULL), 2);
 }
 
+/* Where PCRE2 has no memory. */
+static void survives_lack_of_memory_in_pcre2(void **state)
+{
+	unsigned int nth;
+
+	(void)state;
+	for (nth = 1; nth <= 4; nth++) {
+		fails_in = nth;
+		want_int(make_one(NULL), -ENOMEM);
+		want_int(fails_in, 0);
+	}
+	want_int(make_one(NULL), 0);
+}
+
+static void nothing_to_free(void **state)
+{
+	(void)state;
+	pattern_free(NULL);
+	pattern_scratch_free(NULL);
+}
+
+/* One pattern, many threads, each with what it needs itself. */
+
+struct share {
+	const struct pattern *pattern;
+	const char *text;
+	int want;
+	unsigned int wrong;
+};
+
+static void *match_often(void *data)
+{
+	struct share *share = data;
+	struct pattern_scratch *scratch;
+	unsigned int i;
+
+	if (pattern_scratch_new(share->pattern, &scratch) < 0) {
+		share->wrong++;
+		return NULL;
+	}
+	for (i = 0; i < 20000; i++)
+		share->wrong += pattern_match(share->pattern, scratch, share->text,
+					      strlen(share->text)) != share->want;
+	pattern_scratch_free(scratch);
+	return NULL;
+}
+
+static void threads_share_a_pattern(void **state)
+{
+	struct share shares[4];
+	pthread_t threads[COUNT_OF(shares)];
+	struct pattern *p = NULL;
+	char wrong[64];
+	unsigned int i;
+
+	(void)state;
+	want_int(pattern_new("^511 (L.*)d", &p, wrong, sizeof(wrong)), 0);
+	for (i = 0; i < COUNT_OF(shares); i++) {
+		shares[i] = (struct share){ .pattern = p,
+					    .text = i % 2 ? "511 Listed" :
+							    "511 Lister",
+					    .want = i % 2 };
+		want_int(pthread_create(&threads[i], NULL, match_often,
+					&shares[i]), 0);
+	}
+	for (i = 0; i < COUNT_OF(shares); i++)
+		want_int(pthread_join(threads[i], NULL), 0);
+	for (i = 0; i < COUNT_OF(shares); i++)
+		want_int(shares[i].wrong, 0);
+	pattern_free(p);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
 
 	SUITE_ROWS(suite, matches, match_rows);
+	SUITE_ROWS(suite, matches_without_jit, match_rows);
 	SUITE_TEST(suite, stops_at_len);
+	SUITE_TEST(suite, every_byte_is_itself);
+	SUITE_TEST(suite, text_need_not_end);
 	SUITE_ROWS(suite, refuses, bad_rows);
+	SUITE_TEST(suite, refuses_in_little_room);
 	SUITE_ROWS(suite, gives_up, slow_rows);
 	SUITE_TEST(suite, survives_lack_of_memory);
+	SUITE_TEST(suite, survives_lack_of_memory_in_pcre2);
+	SUITE_TEST(suite, nothing_to_free);
+	SUITE_TEST(suite, threads_share_a_pattern);
 	return suite_run(suite, "pattern");
 }

@@ -150,9 +150,9 @@ static void delay_is_kept(void **state)
 	terminator_run(f.terminator, 1000);
 	want_int(terminator_pending(f.terminator), 0);
 	want_int(has_ended_soon(c.smtpd), true);
-	terminator_run(f.terminator, 1001);
+	/* A plain connection leaves no couriertls to look for. */
+	want_int(terminator_run(f.terminator, 1001), TERMINATOR_NEVER);
 	want_counted(&f, 1, 0, 0, 0);
-	want_int(terminator_run(f.terminator, 1100), TERMINATOR_NEVER);
 	want_int(is_living(other.smtpd), true);
 	want_int(is_living(f.courier.tcpd), true);
 	want_counted(&f, 1, 0, 0, 0);
@@ -310,14 +310,34 @@ static void never_killed(void **state)
 	add(&f, &t, 200);
 	next = terminator_run(f.terminator, 200);
 	/* Watched for a while, then forgotten. */
-	while (next != TERMINATOR_NEVER) {
-		want_int(next > 200 && next < 3600000, true);
-		next = terminator_run(f.terminator, next);
-	}
+	want_int(next > 200 && next < 3600000, true);
+	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
 	want_int(is_living(c.smtpd), true);
 	want_counted(&f, 0, 0, 0, 0);
 	want_int(kill(c.smtpd, SIGCONT), 0);
 	want_int(has_ended_soon(c.smtpd), true);
+	fixture_close(&f);
+}
+
+/* It takes its time, and is counted all the same. */
+static void never_killed_and_late(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	process_stop(c.smtpd);
+	t = of_child(&f, c.smtpd, 0);
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	terminator_run(f.terminator, 5000);
+	want_counted(&f, 0, 0, 0, 0);
+	want_int(kill(c.smtpd, SIGCONT), 0);
+	want_int(run_after_end(&f, 5001), TERMINATOR_NEVER);
+	want_counted(&f, 1, 0, 0, 0);
 	fixture_close(&f);
 }
 
@@ -725,6 +745,9 @@ static void no_right_to_kill(void **state)
 	want_int(is_living(c.smtpd), true);
 	want_int(counters_get(&f.counters, COUNTER_KILLED), 0);
 	want_int(counters_get(&f.counters, COUNTER_SIGNAL_ERRORS) >= 1, true);
+	/* It is not kept for ever. */
+	want_int(terminator_run(f.terminator, 3600000), TERMINATOR_NEVER);
+	want_int(is_living(c.smtpd), true);
 	fixture_close(&f);
 }
 
@@ -850,6 +873,7 @@ static void add_points(struct suite *s)
 	suite_add(s, gone_before, "x", "gone_before: before the worker's signal");
 	SUITE_TEST(s, killed_when_it_stays);
 	SUITE_TEST(s, never_killed);
+	SUITE_TEST(s, never_killed_and_late);
 	suite_add(s, kill_of_a_pair, NULL, "kill_of_a_pair: courieresmtpd stays");
 	suite_add(s, kill_of_a_pair, "x", "kill_of_a_pair: couriertls stays");
 	suite_add(s, both_of_a_pair, NULL, "both_of_a_pair: after the delay");

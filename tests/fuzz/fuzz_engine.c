@@ -1,0 +1,603 @@
+/* The whole engine: settings, then messages, with a /proc of our own in which
+ * courier's processes stand. Nothing of the machine is looked at or signalled.
+ *
+ * Input: a line of settings, NAME=VALUE apart from each other by ';', then a
+ * message a line. Of a message the first characters say how it came, the low five
+ * bits of each: severity, attested process, hinted process, uid and executable,
+ * age. The rest is the text.
+ *
+ * The linker puts the __wrap_ functions in front of the engine's own, see ld(1):
+ * they look at what it decides and keep all of it within this thread.
+ *
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blocks.h"
+#include "smtpblock.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- the processes --- */
+
+enum guilt {
+	NOBODY,		/* serves no peer, or is not courier's */
+	LISTED,		/* the DNSBL lists the peer */
+	LOGGED_IN,	/* listed, and logged in since */
+	RELAY,		/* listed, and may relay */
+	TROUBLED,	/* by a DNSBL that answers so for everybody */
+	PLAIN,		/* not listed */
+};
+
+struct stand_in {
+	const char *exe;
+	int parent;		/* its row; -1: init */
+	unsigned int uid;
+	const char *peer;	/* NULL: its environment names none */
+	unsigned int port;
+	enum guilt guilt;
+	bool real;		/* a process that can be held; else only files */
+	const char *env;	/* further entries, apart from each other by '|' */
+};
+
+#define COURIER 0	/* root's uid: a user that every machine has */
+#define STRANGER 65534
+
+#define BLOCK "BLOCK=Listed in lab DNSBL|BLOCK_IP=127.0.0.2|BLOCK_ZONE=bl.lab"
+
+static const struct stand_in rows[] = {
+	{ "couriertcpd", -1, COURIER, NULL, 0, NOBODY, true, "" },
+	{ "courieresmtpd", 0, COURIER, "::ffff:192.0.2.7", 41703, LISTED, true,
+	  BLOCK },
+	{ "submit", 1, COURIER, "::ffff:192.0.2.7", 41703, NOBODY, false, BLOCK },
+	{ "courieresmtpd", 0, COURIER, "::ffff:192.0.2.6", 41704, LOGGED_IN,
+	  true, BLOCK },
+	{ "submit", 3, COURIER, "::ffff:192.0.2.6", 41704, NOBODY, false,
+	  "BLOCK=" },
+	{ "courieresmtpd", 0, COURIER, "192.0.2.8", 41705, RELAY, true,
+	  BLOCK "|RELAYCLIENT=" },
+	{ "courieresmtpd", 0, COURIER, "192.0.2.9", 41706, TROUBLED, true,
+	  "BLOCK=Listed in lab DNSBL|BLOCK_IP=127.255.255.254" },
+	{ "couriertls", 0, COURIER, "2001:db8::7", 41707, LISTED, true, BLOCK },
+	{ "courieresmtpd", 7, COURIER, "2001:db8::7", 41707, LISTED, true,
+	  BLOCK "|ESMTP_TLS=1" },
+	{ "submit", 8, COURIER, "2001:db8::7", 41707, NOBODY, false, BLOCK },
+	{ "courieresmtpd", 0, COURIER, "198.51.100.1", 41708, PLAIN, true, "" },
+	/* Listed, and on the allow lists. */
+	{ "courieresmtpd", 0, COURIER, "192.0.2.130", 41709, LISTED, true, BLOCK },
+	{ "submit", 11, COURIER, "192.0.2.130", 41709, NOBODY, false, BLOCK },
+	/* Not courier's: of another user; below no couriertcpd; before exec. */
+	{ "courieresmtpd", 0, STRANGER, "203.0.113.9", 41710, NOBODY, true,
+	  BLOCK },
+	{ "courieresmtpd", -1, COURIER, "203.0.113.10", 41711, NOBODY, true,
+	  BLOCK },
+	{ "couriertcpd", 0, COURIER, "203.0.113.11", 41712, NOBODY, true, BLOCK },
+	{ "courieresmtpd", 0, COURIER, "203.0.113.12x", 41713, NOBODY, true,
+	  BLOCK },
+	/* A temporary listing, and one whose message has a code of its own. */
+	{ "courieresmtpd", 0, COURIER, "192.0.2.20", 41714, PLAIN, true,
+	  "BLOCK=451 Try later|BLOCK_IP=127.0.0.2" },
+	{ "courieresmtpd", 0, COURIER, "192.0.2.21", 41715, LISTED, true,
+	  "BLOCK=550 Go away|BLOCK_IP=127.0.0.2" },
+	{ "submit", 18, COURIER, "192.0.2.21", 41715, NOBODY, false,
+	  "BLOCK=550 Go away" },
+};
+
+static pid_t pids[COUNT_OF(rows)];
+static char root[64], allow_path[96];
+
+static void write_file(pid_t pid, const char *name, const char *text, size_t len)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%d/%s", root, (int)pid, name);
+	file = fopen(path, "we");
+	FUZZ_CHECK(file && fwrite(text, 1, len, file) == len);
+	FUZZ_CHECK(fclose(file) == 0);
+}
+
+static void make_dir(pid_t pid, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%d/%s", root, (int)pid, name);
+	FUZZ_CHECK(mkdir(path, 0755) == 0);
+}
+
+/* All share our own network namespace: one file, linked. */
+static void link_netns(pid_t pid)
+{
+	char path[256], own[256];
+
+	make_dir(pid, "");
+	make_dir(pid, "ns");
+	snprintf(path, sizeof(path), "%s/%d/ns/net", root, (int)pid);
+	snprintf(own, sizeof(own), "%s/%d/ns/net", root, (int)getpid());
+	if (pid == getpid())
+		write_file(pid, "ns/net", "", 0);
+	else
+		FUZZ_CHECK(link(own, path) == 0);
+}
+
+static void write_environ(pid_t pid, const struct stand_in *row)
+{
+	char text[1024];
+	int n = 0;
+	size_t i;
+
+	if (row->peer)
+		n = snprintf(text, sizeof(text),
+			     "PATH=/bin|TCPREMOTEIP=%s|TCPREMOTEPORT=%u|"
+			     "TCPLOCALPORT=25|%s|",
+			     row->peer, row->port, row->env);
+	FUZZ_CHECK(n >= 0 && (size_t)n < sizeof(text));
+	for (i = 0; i < (size_t)n; i++)
+		if (text[i] == '|')
+			text[i] = '\0';
+	write_file(pid, "environ", text, (size_t)n);
+}
+
+static void write_children(size_t parent)
+{
+	char name[64], text[512] = "";
+	size_t i, used = 0;
+
+	for (i = 0; i < COUNT_OF(rows); i++)
+		if (rows[i].parent == (int)parent)
+			used += (size_t)snprintf(text + used, sizeof(text) - used,
+						 "%d ", (int)pids[i]);
+	make_dir(pids[parent], "task");
+	snprintf(name, sizeof(name), "task/%d", (int)pids[parent]);
+	make_dir(pids[parent], name);
+	snprintf(name, sizeof(name), "task/%d/children", (int)pids[parent]);
+	write_file(pids[parent], name, text, used);
+}
+
+static void write_process(size_t i)
+{
+	const struct stand_in *row = &rows[i];
+	char text[256], path[256];
+	int n;
+
+	link_netns(pids[i]);
+	n = snprintf(text, sizeof(text), "Name:\t%s\nPPid:\t%d\nUid:\t%u\t%u\t%u\t%u\n",
+		     row->exe, row->parent < 0 ? 1 : (int)pids[row->parent],
+		     row->uid, row->uid, row->uid, row->uid);
+	write_file(pids[i], "status", text, (size_t)n);
+	snprintf(text, sizeof(text), "/usr/lib/courier/%s", row->exe);
+	snprintf(path, sizeof(path), "%s/%d/exe", root, (int)pids[i]);
+	FUZZ_CHECK(symlink(text, path) == 0);
+	write_environ(pids[i], row);
+	write_children(i);
+}
+
+/* A process that does nothing and ends with us. It has no files open, so that
+ * nothing can be written to it. */
+static pid_t start_process(void)
+{
+	pid_t pid = fork();
+
+	FUZZ_CHECK(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close_range(0, ~0U, 0);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void clean_up(void)
+{
+	size_t i;
+
+	nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	for (i = 0; i < COUNT_OF(rows); i++)
+		if (rows[i].real)
+			kill(pids[i], SIGKILL);
+}
+
+static void make_processes(void)
+{
+	const char *top = getenv("TMPDIR");
+	size_t i;
+
+	snprintf(root, sizeof(root), "%.40s/fuzz_engine.XXXXXX",
+		 top && *top ? top : "/tmp");
+	FUZZ_CHECK(mkdtemp(root));
+	link_netns(getpid());
+	for (i = 0; i < COUNT_OF(rows); i++)
+		/* Beyond PID_MAX_LIMIT: no process has such a number. */
+		pids[i] = rows[i].real ? start_process() : (pid_t)(5000000 + i);
+	for (i = 0; i < COUNT_OF(rows); i++)
+		write_process(i);
+}
+
+static void make_allow_file(void)
+{
+	FILE *file;
+
+	snprintf(allow_path, sizeof(allow_path), "%s/allow", root);
+	file = fopen(allow_path, "we");
+	FUZZ_CHECK(file && fputs("192.0.2.128/26\n2001:db8:1::/48\n", file) >= 0);
+	FUZZ_CHECK(fclose(file) == 0);
+}
+
+/* --- what the engine does --- */
+
+static const char *const spared_texts[] = {
+	"192.0.2.128/26", "2001:db8:1::/48",	/* in the file */
+	"127.0.0.0/8", "::1/128", "0.0.0.0/8", "224.0.0.0/3", "ff00::/8",
+};
+
+static struct caretaker *caretaker;
+static struct caretaker_client client;
+static const struct settings *current;
+static unsigned long messages, adds;
+static bool attested;	/* is the message that is handled? */
+
+static bool hits(const struct cidr *target, const char *text)
+{
+	struct cidr spared;
+	struct addr net;
+
+	FUZZ_CHECK(cidr_parse(text, strlen(text), &spared) == 0);
+	if (spared.net.family != target->net.family)
+		return false;
+	net = cidr_mask(&spared.net, target->prefix < spared.prefix ?
+					     target->prefix :
+					     spared.prefix);
+	if (target->prefix <= spared.prefix)
+		return addr_compare(&net, &target->net) == 0;
+	net = cidr_mask(&target->net, spared.prefix);
+	return addr_compare(&net, &spared.net) == 0;
+}
+
+static bool guilty_enough(enum guilt guilt, int trigger)
+{
+	switch (trigger) {
+	case TRIGGER_DNSBL:
+		/* After a login only courier itself can say so. */
+		return guilt == LISTED || (guilt == LOGGED_IN && attested);
+	case TRIGGER_CONNECT:
+		/* At the start nobody has logged in yet. */
+		return guilt == LISTED || guilt == LOGGED_IN;
+	default:
+		return guilt != NOBODY && guilt != RELAY;
+	}
+}
+
+/* With verify="child" only who is served by a child of courier's is blocked. */
+static bool is_served(const struct cidr *target)
+{
+	struct addr addr;
+	size_t i;
+
+	for (i = 0; i < COUNT_OF(rows); i++) {
+		const struct stand_in *row = &rows[i];
+
+		if (!row->peer || !guilty_enough(row->guilt, current->trigger))
+			continue;
+		FUZZ_CHECK(addr_parse(row->peer, strlen(row->peer), &addr) == 0);
+		addr = cidr_mask(&addr, target->prefix < addr_bits(&addr) ?
+						target->prefix :
+						addr_bits(&addr));
+		if (addr_compare(&addr, &target->net) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool __real_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now);
+bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now);
+bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now)
+{
+	const struct cidr target = {
+		.net = *addr, .prefix = (uint8_t)settings_prefix(current, addr),
+	};
+	struct addr masked = cidr_mask(addr, target.prefix);
+	size_t i;
+
+	FUZZ_CHECK(addr_compare(addr, &masked) == 0);
+	FUZZ_CHECK(!current->dry_run);
+	for (i = 0; i < COUNT_OF(spared_texts); i++)
+		/* 0/8 and 224/3 may lie in a wide prefix; nobody is there. */
+		FUZZ_CHECK((i >= 2 && target.prefix < addr_bits(addr)) ||
+			   !hits(&target, spared_texts[i]));
+	FUZZ_CHECK(!addrlist_overlaps(current->allow, &target));
+	if (current->verify == VERIFY_CHILD)
+		FUZZ_CHECK(is_served(&target));
+	adds++;
+	return __real_blocks_add(blocks, addr, now);
+}
+
+/* Only processes of courier's with a peer are ever held to be ended. */
+static void check_ended(const struct child *child)
+{
+	size_t i;
+
+	FUZZ_CHECK(current->terminate && !current->dry_run);
+	for (i = 0; i < COUNT_OF(rows); i++)
+		if (rows[i].real && pids[i] == child->smtpd.pid)
+			break;
+	FUZZ_CHECK(i < COUNT_OF(rows));
+	FUZZ_CHECK(rows[i].guilt != NOBODY && rows[i].guilt != RELAY);
+	FUZZ_CHECK(strcmp(rows[i].exe, "courieresmtpd") == 0);
+	FUZZ_CHECK(rows[i].uid == COURIER);
+	FUZZ_CHECK(strcmp(rows[i].peer, "192.0.2.130") != 0);
+	FUZZ_CHECK(child->tls.fd < 0 || child->tls.pid == pids[7]);
+}
+
+int __wrap_terminator_signal(struct termination *termination);
+int __wrap_terminator_signal(struct termination *termination)
+{
+	check_ended(&termination->child);
+	termination->signalled = true;
+	return 0;
+}
+
+void __wrap_caretaker_terminate(struct caretaker *c, struct termination *termination,
+				int64_t due);
+void __wrap_caretaker_terminate(struct caretaker *c, struct termination *termination,
+				int64_t due)
+{
+	(void)c;
+	FUZZ_CHECK(due <= caretaker_now() + 5000);
+	check_ended(&termination->child);
+	child_done(&termination->child);
+}
+
+int __wrap_caretaker_add_client(struct caretaker *c,
+				const struct caretaker_client *added);
+int __wrap_caretaker_add_client(struct caretaker *c,
+				const struct caretaker_client *added)
+{
+	(void)c;
+	client = *added;
+	return 0;
+}
+
+/* What the admin reads is one line of what prints. */
+static void check_log(void *ctx, int severity, const char *text)
+{
+	(void)ctx;
+	FUZZ_CHECK(severity >= 0 && severity <= 7);
+	for (; *text; text++)
+		FUZZ_CHECK(*text >= ' ' && *text <= '~');
+}
+
+/* --- an input --- */
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	signal(SIGPIPE, SIG_IGN);
+	make_processes();
+	make_allow_file();
+	atexit(clean_up);
+	FUZZ_CHECK(caretaker_new(root, &caretaker) == 0);
+	FUZZ_CHECK(caretaker_open(caretaker) == 0);
+	return 0;
+}
+
+static void set(struct settings *s, char *pair)
+{
+	char wrong[512], *value = strchr(pair, '=');
+
+	if (!value)
+		return;
+	*value++ = '\0';
+	/* Files and users are the machine's; lists are the kernel's. */
+	if (strcasecmp(pair, "allowFile") != 0 &&
+	    strcasecmp(pair, "courierUser") != 0 &&
+	    strcasecmp(pair, "backend") != 0)
+		(void)settings_set(s, pair, value, wrong, sizeof(wrong));
+}
+
+static bool make_settings(struct settings *s, const char *line, size_t len)
+{
+	char *text = fuzz_string(line, len), *at = text, *pair, wrong[640];
+	bool good;
+
+	FUZZ_CHECK(settings_init(s) == 0);
+	while ((pair = strsep(&at, ";")))
+		set(s, pair);
+	free(text);
+	good = settings_set(s, "courierUser", "root", wrong, sizeof(wrong)) == 0 &&
+	       settings_set(s, "backend", "null", wrong, sizeof(wrong)) == 0 &&
+	       settings_set(s, "allowFile", allow_path, wrong, sizeof(wrong)) == 0;
+	FUZZ_CHECK(good);
+	return settings_check(s, wrong, sizeof(wrong)) == 0;
+}
+
+/* 0 is none, then each of the rows, then one that does not exist. */
+static pid_t choose_pid(uint8_t byte)
+{
+	size_t i = byte & 31;
+
+	if (i == 0)
+		return 0;
+	return i <= COUNT_OF(rows) ? pids[i - 1] : 4999999;
+}
+
+static void choose_sender(struct smtpblock_message *msg, uint8_t byte)
+{
+	static const char *const exes[] = {
+		"", "/usr/lib/courier/courieresmtpd", "/usr/sbin/couriertcpd",
+		"/tmp/x",
+	};
+
+	msg->has_uid = byte & 1;
+	msg->uid = byte & 2 ? STRANGER : COURIER;
+	msg->exe = exes[(byte >> 2) & 3];
+	msg->exe_len = strlen(msg->exe);
+}
+
+static void read_message(const char *line, size_t len,
+			 struct smtpblock_message *msg, char **ret_text)
+{
+	static const int64_t ages[] = { 0, 1, 600, 601, 31536000, INT64_MAX };
+	struct fuzz_input in = { (const uint8_t *)line, len };
+
+	memset(msg, 0, sizeof(*msg));
+	msg->severity = (int)((fuzz_byte(&in) & 31) % 9) - 1;
+	msg->attested_pid = choose_pid(fuzz_byte(&in));
+	msg->hint_pid = choose_pid(fuzz_byte(&in));
+	choose_sender(msg, fuzz_byte(&in));
+	msg->age = ages[(fuzz_byte(&in) & 31) % COUNT_OF(ages)];
+	msg->tag = "courieresmtpd";
+	msg->tag_len = msg->has_uid ? strlen(msg->tag) : 3;
+	*ret_text = fuzz_copy(in.at, in.left);
+	msg->text = *ret_text;
+	msg->text_len = in.left;
+}
+
+static void check_outcome(const struct smtpblock_outcome *outcome,
+			  unsigned long adds_before)
+{
+	FUZZ_CHECK(outcome->reason < REASON_COUNT);
+	FUZZ_CHECK(policy_reason_text(outcome->reason));
+	FUZZ_CHECK(adds - adds_before <= 1);
+	if (outcome->deferred)
+		FUZZ_CHECK(outcome->verdict == VERDICT_BLOCK);
+	if (outcome->verdict != VERDICT_BLOCK || outcome->deferred)
+		FUZZ_CHECK(adds == adds_before);
+	else
+		FUZZ_CHECK(current->dry_run || adds == adds_before + 1);
+}
+
+/* The caretaker's thread, as far as the engine is concerned, at a time when
+ * whatever it puts off is due. */
+static void run_caretaker(void)
+{
+	static int64_t ahead;
+
+	ahead += 30000;
+	attested = false;
+	(void)client.run(client.data, caretaker_now() + ahead);
+}
+
+static void handle(struct smtpblock *engine, struct smtpblock_worker *worker,
+		   const char *line, size_t len)
+{
+	unsigned long adds_before = adds;
+	struct smtpblock_outcome outcome;
+	struct smtpblock_message msg;
+	char *text;
+
+	read_message(line, len, &msg, &text);
+	attested = msg.attested_pid != 0;
+	if (current->input == INPUT_ADDRESS)
+		outcome = smtpblock_handle_address(engine, msg.text, msg.text_len);
+	else
+		outcome = smtpblock_handle(engine, worker, &msg);
+	check_outcome(&outcome, adds_before);
+	messages++;
+	free(text);
+	if (len > 0 && line[0] & 0x20)
+		run_caretaker();
+}
+
+static uint64_t sum(const struct counters *c, const enum counter *ids, size_t count)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		n += counters_get(c, ids[i]);
+	return n;
+}
+
+/* Every message is counted, every trigger in what came of it too, and every block
+ * was one of ours. */
+static void check_counters(const struct counters *c)
+{
+	static const enum counter blocked[] = {
+		COUNTER_BLOCKS, COUNTER_RENEWALS, COUNTER_WAITED,
+		COUNTER_BACKEND_ERRORS,
+	};
+	static const enum counter others[] = {
+		COUNTER_ALLOWED, COUNTER_NOT_LISTED, COUNTER_DNSBL_ERRORS,
+		COUNTER_BELOW_THRESHOLD, COUNTER_REFUSED_SENDER,
+		COUNTER_REFUSED_GONE, COUNTER_REFUSED_NO_CHILD,
+		COUNTER_REFUSED_RIGHTS, COUNTER_REFUSED_BUSY,
+		COUNTER_REFUSED_BUDGET, COUNTER_PATTERN_LIMIT,
+		COUNTER_WOULD_BLOCK,
+	};
+	uint64_t triggers = counters_get(c, COUNTER_TRIGGERS);
+	char text[2048];
+
+	FUZZ_CHECK(counters_get(c, COUNTER_LINES) == messages);
+	FUZZ_CHECK(triggers <= messages);
+	FUZZ_CHECK(counters_get(c, COUNTER_REJECTS) <= messages);
+	FUZZ_CHECK(sum(c, blocked, COUNT_OF(blocked)) == adds);
+	FUZZ_CHECK(adds <= triggers);
+	if (current->trigger != TRIGGER_CONNECT)
+		FUZZ_CHECK(adds + sum(c, others, COUNT_OF(others)) >= triggers);
+	counters_format(c, text, sizeof(text));
+}
+
+/* All messages of an input, as one worker would hand them over. */
+static void run_engine(struct smtpblock *engine, struct fuzz_input *in)
+{
+	const struct smtpblock_environment environment = {
+		.caretaker = caretaker, .log = check_log,
+		.net_root = root, .module_root = root,
+	};
+	struct smtpblock_worker *worker;
+	const char *line;
+	size_t len;
+
+	FUZZ_CHECK(smtpblock_start(engine, &environment) == 0);
+	FUZZ_CHECK(smtpblock_worker_new(engine, &worker) == 0);
+	current = smtpblock_settings(engine);
+	messages = adds = 0;
+	while (messages < 64 && fuzz_line(in, &line, &len))
+		handle(engine, worker, line, len);
+	if (messages & 1)
+		smtpblock_hup(engine);
+	run_caretaker();
+	run_caretaker();
+	check_counters(smtpblock_counters(engine));
+	smtpblock_worker_free(worker);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input in = { data, size };
+	struct smtpblock *engine;
+	struct settings settings;
+	const char *line = "";
+	size_t len = 0;
+
+	fuzz_line(&in, &line, &len);
+	if (make_settings(&settings, line, len)) {
+		FUZZ_CHECK(smtpblock_new(&settings, &engine) == 0);
+		run_engine(engine, &in);
+		smtpblock_unref(engine);
+	} else {
+		settings_done(&settings);
+	}
+	return 0;
+}

@@ -1,0 +1,75 @@
+/* A message as rsyslog's template renders it. The input is the record.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fields.h"
+
+/* Fields before the message, as the template has them. */
+#define FIELDS 11
+
+static void check_within(const char *at, size_t len, const char *record,
+			 size_t size)
+{
+	FUZZ_CHECK(at >= record && at + len <= record + size);
+}
+
+/* Where the nth field begins; the end of the record if there are not so many. */
+static const char *field(const char *record, unsigned int n)
+{
+	while (n-- > 0) {
+		const char *end = strchr(record, '\x1f');
+
+		if (!end)
+			return record + strlen(record);
+		record = end + 1;
+	}
+	return record;
+}
+
+static bool field_is(const char *record, unsigned int n, const char *text)
+{
+	const char *at = field(record, n);
+
+	return strncmp(at, text, strlen(text)) == 0 &&
+	       (at[strlen(text)] == '\x1f' || at[strlen(text)] == '\0');
+}
+
+/* Only what comes from an input that asks the kernel attests anything. */
+static void check_sender(const struct smtpblock_message *msg, const char *record,
+			 size_t size)
+{
+	bool trusted = field_is(record, 0, "imuxsock") ||
+		       field_is(record, 0, "imjournal");
+
+	FUZZ_CHECK(msg->attested_pid >= 0 && msg->hint_pid >= 0);
+	if (msg->attested_pid == 0) {
+		FUZZ_CHECK(!msg->has_uid && msg->exe_len == 0);
+		return;
+	}
+	FUZZ_CHECK(trusted);
+	check_within(msg->exe, msg->exe_len, record, size);
+	FUZZ_CHECK(!memchr(msg->exe, '\x1f', msg->exe_len));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct smtpblock_message msg;
+	char *record = fuzz_string(data, size);
+	const int64_t now = 1700000000;
+
+	fields_parse(record, now, &msg);
+	FUZZ_CHECK(msg.severity >= -1 && msg.severity <= 7);
+	FUZZ_CHECK(msg.age >= 0 && msg.age <= now);
+	check_within(msg.tag, msg.tag_len, record, size);
+	check_within(msg.text, msg.text_len, record, size);
+	FUZZ_CHECK(!memchr(msg.tag, '\x1f', msg.tag_len));
+	/* The message is what is left, its own separators included. */
+	FUZZ_CHECK(msg.text == field(record, FIELDS));
+	FUZZ_CHECK(msg.text_len == strlen(msg.text));
+	check_sender(&msg, record, size);
+	free(record);
+	return 0;
+}

@@ -1,0 +1,444 @@
+/* Tests of the scanner and the policy together, over tests/data/hostile.txt, and
+ * of what an expression may cost.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "support.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "policy.h"
+
+/* One case of the file. Numbers and texts as they stand there. */
+struct corpus_case {
+	unsigned long number;	/* of the line */
+	char *options, *severity, *expected, *verdict;
+	char *text;		/* the message, its escapes resolved */
+	size_t len;
+	int64_t age;
+};
+
+/* --- reading --- */
+
+static void refuse_line(unsigned long number, const char *why)
+{
+	printf("Bail out! hostile.txt, line %lu: %s\n", number, why);
+	exit(99);
+}
+
+/* "\xNN" or "\{c*N}" at text. Writes its bytes to out, if there is one, and
+ * returns where the text goes on; NULL: it is neither. */
+static const char *read_escape(const char *text, char *out, size_t *len)
+{
+	unsigned int byte, count = 1;
+	int used = 0;
+	char ch;
+
+	if (sscanf(text, "\\x%2x%n", &byte, &used) == 1 && used == 4)
+		ch = (char)byte;
+	else if (sscanf(text, "\\{%c*%u}%n", &ch, &count, &used) != 2 || used == 0)
+		return NULL;
+	if (out)
+		memset(out + *len, ch, count);
+	*len += count;
+	return text + used;
+}
+
+/* The bytes that the text stands for; with out NULL only their number. */
+static size_t resolve(unsigned long number, const char *text, char *out)
+{
+	size_t len = 0;
+
+	while (*text) {
+		if (*text == '\\') {
+			text = read_escape(text, out, &len);
+			if (!text)
+				refuse_line(number, "no escape");
+			continue;
+		}
+		if (out)
+			out[len] = *text;
+		len++;
+		text++;
+	}
+	return len;
+}
+
+static char *next_column(char **at, unsigned long number)
+{
+	static const char separator[] = " | ";
+	char *column = *at, *end = strstr(column, separator);
+
+	if (!end)
+		refuse_line(number, "too few columns");
+	*end = '\0';
+	*at = end + strlen(separator);
+	return support_exact_copy(column, strlen(column) + 1);
+}
+
+static struct corpus_case *read_case(char *line, unsigned long number)
+{
+	struct corpus_case *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		refuse_line(number, "no memory");
+	c->number = number;
+	c->options = next_column(&line, number);
+	c->severity = next_column(&line, number);
+	c->expected = next_column(&line, number);
+	c->verdict = next_column(&line, number);
+	c->len = resolve(number, line, NULL);
+	/* Exactly as long as it is: a sanitizer sees every step beyond. */
+	c->text = malloc(c->len ? c->len : 1);
+	if (!c->text)
+		refuse_line(number, "no memory");
+	resolve(number, line, c->text);
+	return c;
+}
+
+static void free_case(struct corpus_case *c)
+{
+	free(c->options);
+	free(c->severity);
+	free(c->expected);
+	free(c->verdict);
+	free(c->text);
+	free(c);
+}
+
+/* --- one case --- */
+
+static void set_option(struct settings *settings, struct corpus_case *c,
+		       char *option)
+{
+	char wrong[256], *value = strchr(option, '=');
+
+	if (!value)
+		fail_msg("line %lu: no option: %s", c->number, option);
+	*value++ = '\0';
+	if (strcmp(option, "age") == 0)
+		c->age = strtoll(value, NULL, 10);
+	else if (settings_set(settings, option, value, wrong, sizeof(wrong)) < 0)
+		fail_msg("line %lu: %s", c->number, wrong);
+}
+
+static void set_options(struct settings *settings, struct corpus_case *c)
+{
+	char *copy = support_exact_copy(c->options, strlen(c->options) + 1);
+	char *at = copy, *option, wrong[640];
+
+	want_int(settings_init(settings), 0);
+	while (strcmp(c->options, "-") != 0 && (option = strsep(&at, ";")))
+		set_option(settings, c, option);
+	if (settings_check(settings, wrong, sizeof(wrong)) < 0)
+		fail_msg("line %lu: %s", c->number, wrong);
+	free(copy);
+}
+
+static int severity_number(const struct corpus_case *c)
+{
+	static const char *const names[] = { "emerg",	"alert",  "crit", "err",
+					     "warning", "notice", "info", "debug" };
+	int i;
+
+	for (i = 0; i < (int)COUNT_OF(names); i++)
+		if (strcmp(names[i], c->severity) == 0)
+			return i;
+	want_str(c->severity, "any");
+	return COURIERLOG_SEVERITY_ANY;
+}
+
+/* A number that is there, or "-". */
+static void add_number(char *text, size_t size, unsigned int number)
+{
+	size_t used = strlen(text);
+
+	if (number)
+		snprintf(text + used, size - used, " %u", number);
+	else
+		snprintf(text + used, size - used, " -");
+}
+
+/* As the third column of the file. */
+static void describe_line(const struct courierlog_line *line, char *text,
+			  size_t size)
+{
+	static const char *const kinds[] = {
+		[COURIERLOG_OTHER] = "other",
+		[COURIERLOG_REJECT] = "reject",
+		[COURIERLOG_ERROR] = "error",
+		[COURIERLOG_STARTED] = "started",
+		[COURIERLOG_DROPPED] = "dropped",
+		[COURIERLOG_PRESSURE] = "pressure",
+		[COURIERLOG_UNKNOWN] = "unknown",
+	};
+	char ip[ADDR_TEXT_SIZE] = "-";
+
+	if (line->addr.family)
+		addr_format(&line->addr, ip);
+	snprintf(text, size, "%s %s", kinds[line->kind], ip);
+	add_number(text, size, line->port);
+	add_number(text, size, line->code);
+}
+
+/* As the fourth column. */
+static void describe_decision(struct decision d, char *text, size_t size)
+{
+	static const char *const verdicts[] = {
+		[VERDICT_BLOCK] = "block",
+		[VERDICT_IGNORE] = "ignore",
+		[VERDICT_ALLOWED] = "allowed",
+		[VERDICT_REFUSED] = "refused",
+	};
+	static const char *const reasons[REASON_COUNT] = {
+		[REASON_TRIGGERED] = "triggered",
+		[REASON_NO_TRIGGER] = "no-trigger",
+		[REASON_SEVERITY] = "severity",
+		[REASON_TEMPORARY] = "temporary",
+		[REASON_OLD] = "old",
+		[REASON_NOT_A_PEER] = "not-a-peer",
+		[REASON_ALLOW_LIST] = "allow-list",
+		[REASON_PATTERN] = "pattern",
+		[REASON_PATTERN_LIMIT] = "pattern-limit",
+	};
+	const char *reason = reasons[d.reason];
+
+	snprintf(text, size, "%s %s", verdicts[d.verdict],
+		 reason ? reason : "not the line's");
+}
+
+static struct decision judge_courier(const struct settings *settings,
+				     const struct courierlog_line *line,
+				     int severity, int64_t age)
+{
+	struct pattern_scratch *scratch;
+	struct decision d;
+
+	d = policy_judge_line(settings, line, severity, age);
+	if (d.verdict != VERDICT_BLOCK)
+		return d;
+	want_int(pattern_scratch_new(settings->reply_pattern, &scratch), 0);
+	d = policy_judge_reply(settings, line, scratch);
+	pattern_scratch_free(scratch);
+	return d;
+}
+
+static struct decision judge(const struct settings *settings,
+			     const struct corpus_case *c,
+			     struct courierlog_line *ret_line)
+{
+	const struct decision nothing = { VERDICT_IGNORE, REASON_NO_TRIGGER };
+	int severity = severity_number(c);
+
+	if (settings->input == INPUT_COURIER) {
+		courierlog_scan(c->text, c->len, severity, ret_line);
+		return judge_courier(settings, ret_line, severity, c->age);
+	}
+	courierlog_scan_address(c->text, c->len, ret_line);
+	if (ret_line->kind == COURIERLOG_UNKNOWN)
+		return nothing;
+	return policy_judge_address(settings, &ret_line->addr);
+}
+
+static void line_gets_its_verdict(void **state)
+{
+	struct corpus_case *c = *state;
+	char line_text[128], verdict[64];
+	struct courierlog_line line;
+	struct settings settings;
+	struct decision d;
+
+	set_options(&settings, c);
+	d = judge(&settings, c, &line);
+	settings_done(&settings);
+	describe_line(&line, line_text, sizeof(line_text));
+	describe_decision(d, verdict, sizeof(verdict));
+	want_str(line_text, c->expected);
+	want_str(verdict, c->verdict);
+}
+
+/* --- what an expression costs --- */
+
+/* Expressions that backtrack without end on the replies below, from the families
+ * that are known for it: nested and overlapping repetition, alternatives with a
+ * common start, back references, look-around, lazy and possessive forms. */
+static const char *const costly[] = {
+	"^(a+)+$", "(a+)+$", "^511 (a+)+$", "(a*)*$", "^(a*)*b", "(a+)+b", "(a|a)*b",
+	"(a|aa){13}x", "(aa|a)+b", "^511 (a|b|ab)*$", "(.*)*$", "(.*)*x", "(.*a){20}x",
+	"(.*a){10}.*b", "(.+)+x", "(\\w+\\s?)+x", "(\\w*)*x", "([a-z]+)*[0-9]$",
+	"(([a-z])+.)+[A-Z]([a-z])+$", "^(([a-z])+.)+[A-Z]$", "(a?){50}a{50}",
+	"(a?a?a?a?a?a?a?a?a?a?)*x", "(x+x+)+y", "(a+a+)+y", "((a+)+)+y",
+	"(((a+)+)+)+y", "(a{1,30}){1,30}x", "(a{0,50}){50}x", "(?:a+)+x",
+	"(?:a|a){13}x", "(?=(a+)+x)a", "(?!(a+)+x)b", "(?<=a)(a+)+x", "(a+)\\1+x",
+	"(a+)(\\1)+(\\1)+x", "(a+?)+?x", "(a+?a+?)+x", "^(?:.*?a){12}x", ".*.*.*.*x",
+	".*.*.*.*.*.*.*x", "a*a*a*a*a*a*a*x", "(a*a*)*x", "(a+)(a+)(a+)x",
+	"^(.+)*(.+)*(.+)*x", "(\\S+\\s*)+$x", "(?i)(A+)+x", "(?s)(.|\\s)*x",
+	"(?:a|a){14}x", "(a(?1)?)+x", "^(?:a(?:a(?:a)*)*)*x",
+};
+
+/* What the owner of a DNSBL, or a sender whose text courier repeats, would write.
+ * The letters at the end are those that the expressions end with: PCRE2 looks for
+ * them first, and would give up at once where one is missing. */
+#define END "!xbyA0Z"
+static const char *const replies[] = {
+	"511 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" END,
+	"511 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" END,
+	"511 abababababababababababababababababababababababababababababababababababab"
+	"abababababababababababababababababababababab" END,
+	"511 a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a "
+	"a a a a a a a a a a a a a a a a a a a a a a" END,
+};
+
+/* The least of some runs, in us of this thread's own time: what the machine does
+ * besides is not the expression's. */
+static double cost_us(const struct pattern *pattern,
+		      struct pattern_scratch *scratch, const char *reply, int *ret_r)
+{
+	struct timespec start, end;
+	double best = 1e9, us;
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+		*ret_r = pattern_match(pattern, scratch, reply, strlen(reply));
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+		us = (double)(end.tv_sec - start.tv_sec) * 1e6 +
+		     (double)(end.tv_nsec - start.tv_nsec) / 1e3;
+		if (us < best)
+			best = us;
+	}
+	return best;
+}
+
+/* Instrumented code is slower than what is shipped. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define COST_MAX_US 5000.0
+#else
+#define COST_MAX_US 1000.0
+#endif
+
+struct costs {
+	const char *prefix;	/* of each expression */
+	const char *label;
+	double worst_us;
+	const char *worst;
+	unsigned int given_up;
+};
+
+static void note_cost(struct costs *costs, const char *expression, int r, double us)
+{
+	if (r != 0 && r != 1)
+		want_int(r, -EOVERFLOW);
+	costs->given_up += r == -EOVERFLOW;
+	if (us > costs->worst_us) {
+		costs->worst_us = us;
+		costs->worst = expression;
+	}
+}
+
+static void measure(const char *expression, struct costs *costs)
+{
+	struct pattern_scratch *scratch;
+	struct pattern *pattern;
+	char whole[160], wrong[128];
+	double us;
+	size_t i;
+	int r;
+
+	snprintf(whole, sizeof(whole), "%s%s", costs->prefix, expression);
+	if (pattern_new(whole, &pattern, wrong, sizeof(wrong)) < 0)
+		fail_msg("%s: %s", whole, wrong);
+	want_int(pattern_scratch_new(pattern, &scratch), 0);
+	for (i = 0; i < COUNT_OF(replies); i++) {
+		us = cost_us(pattern, scratch, replies[i], &r);
+		note_cost(costs, expression, r, us);
+	}
+	pattern_scratch_free(scratch);
+	pattern_free(pattern);
+}
+
+static void costly_expressions_are_given_up(void **state)
+{
+	struct costs costs = *(const struct costs *)*state;
+	size_t i;
+
+	for (i = 0; i < COUNT_OF(costly); i++)
+		measure(costly[i], &costs);
+	print_message("# %s, %zu expressions on %zu replies: at most %.0f us, by "
+		      "%s; %u times given up\n",
+		      costs.label, COUNT_OF(costly), COUNT_OF(replies),
+		      costs.worst_us, costs.worst, costs.given_up);
+	/* If few were, the expressions would prove nothing. */
+	assert_true(costs.given_up >= COUNT_OF(costly) / 2);
+	assert_true(costs.worst_us <= COST_MAX_US);
+}
+
+/* (*NO_JIT) is PCRE2's own way to match as where no JIT is to be had. */
+static const struct costs cost_rows[] = {
+	{ .prefix = "", .label = "with JIT", .worst = "" },
+	{ .prefix = "(*NO_JIT)", .label = "without JIT", .worst = "" },
+};
+
+/* --- the suite --- */
+
+struct hostile_corpus {
+	struct corpus_case **cases;
+	size_t count;
+};
+
+static void keep(struct hostile_corpus *corpus, struct corpus_case *c)
+{
+	size_t size = (corpus->count + 1) * sizeof(struct corpus_case *);
+
+	corpus->cases = realloc(corpus->cases, size);
+	if (!corpus->cases)
+		refuse_line(c->number, "no memory");
+	corpus->cases[corpus->count++] = c;
+}
+
+static void read_corpus(const char *path, struct hostile_corpus *corpus)
+{
+	unsigned long number = 0;
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+
+	if (!file)
+		refuse_line(0, path);
+	while ((n = getline(&line, &room, file)) > 0) {
+		number++;
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] != '#' && line[0] != '\0')
+			keep(corpus, read_case(line, number));
+	}
+	free(line);
+	fclose(file);
+}
+
+int main(void)
+{
+	struct hostile_corpus corpus = { .count = 0 };
+	struct suite *suite = suite_new();
+	const char *data = getenv("TEST_DATA");
+	char path[4096];
+	size_t i;
+	int status;
+
+	snprintf(path, sizeof(path), "%s/hostile.txt", data ? data : "tests/data");
+	read_corpus(path, &corpus);
+	for (i = 0; i < corpus.count; i++)
+		suite_add(suite, line_gets_its_verdict, corpus.cases[i],
+			  "hostile.txt, line %lu: %s, %s", corpus.cases[i]->number,
+			  corpus.cases[i]->expected, corpus.cases[i]->verdict);
+	SUITE_ROWS(suite, costly_expressions_are_given_up, cost_rows);
+	status = suite_run(suite, "corpus");
+	for (i = 0; i < corpus.count; i++)
+		free_case(corpus.cases[i]);
+	free(corpus.cases);
+	return status;
+}
