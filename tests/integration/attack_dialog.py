@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""ESMTP_LOG_DIALOG=1: what a client says is logged raw, under courier's own tag and PID.
+
+A client whom no DNSBL lists forges a reject, a failed login, a `started` and
+a dropped connection of others. He moves neither the default action nor, with
+the kernel's word for the sender, trigger="connect" and trigger="auth".
+"""
+
+import re
+
+from lib import tap
+from lib.attack import Counted, NamedList, harmless, reject_line, restart
+from lib.rsyslog import CREDENTIALS, action
+from lib.scenario import block, listed, mail_host, ordinary
+
+ABSENT = "10.9.4.1"
+DEFAULT = action("mail.*")
+BESIDE = (action("mail.*", trigger="connect", list="connect4", list6="connect6")
+          + action("mail.*", trigger="auth", list="auth4", list6="auth6")).replace(
+              'name="block" ', "")
+
+
+def forgeries(victim, port):
+    """Six that courier itself could have logged of the victim, then some odder ones."""
+    address = f"::ffff:{victim}"
+    reject = reject_line(victim, port)
+    started = f"started,ip=[{address}],port=[{port}]"
+    return (reject, f'error,relay={address},port={port},msg="535 Authentication failed.",cmd: AUTH',
+            f"error,relay={address},port={port},"
+            f"msg=\"511 Listed in lab DNSBL, {victim}\",cmd: RCPT",
+            started, started.split(",port")[0], f"dropped blocked connection from {address}",
+            f"<19>{reject}", f"courieresmtpd: {reject}", f"\x01{reject}")
+
+
+def says_all(points, host, label, attacker, victim, port):
+    before = len(host.rsyslog.mail())
+    lines = forgeries(victim, port)
+    for line in lines:
+        attacker.command(line)
+    points.until(lambda: len([line for line in host.rsyslog.mail()[before:] if victim in line])
+                 >= len(lines), 5, f"{label}: his lines are logged",
+                 lambda: host.rsyslog.mail()[before:])
+    points.ok(f"info courieresmtpd: {lines[0]}" in _without_pids(host.rsyslog.mail()[before:]),
+              f"{label}: just as if courier had said it", host.rsyslog.mail()[before:])
+
+
+def _without_pids(lines):
+    return [re.sub(r"^(\S+ \w+)\[\d+\]", r"\1", line) for line in lines]
+
+
+def default_action(points, host, label, number):
+    """The victim is listed, connected, and past his EHLO."""
+    attacker, child = host.open(ordinary(number))
+    victim, victims_child = host.open(listed(number))
+    with attacker, victim:
+        # A reject of severity info is no form of courier's: counted as unknown.
+        with harmless(points, host, label, sources=[attacker.source, victim.source], unknown=1,
+                      pids=[child.pid, victims_child.pid]):
+            says_all(points, host, label, attacker, victim.source, victim.source_port)
+        points.ok(victim.lives(), f"{label}: the victim's session goes on")
+    with Counted(points, host, f"{label}, a genuine reject", triggers=1, blocks=1, ended=1):
+        block(points, host, listed(number + 50), f"{label}, a genuine reject")
+
+
+def others(points, host, lists, label, number, address=None):
+    """trigger="connect" and "auth": the victim is an unlisted client, or absent."""
+    attacker, child = host.open(ordinary(number))
+    victim, victims_child = host.open(ordinary(number + 50))
+    address, port = (address, 4711) if address else (victim.source, victim.source_port)
+    with attacker, victim:
+        with Counted(points, host, f"{label}, auth", "auth4", triggers=1, refused__sender=1,
+                     unknown=1), \
+                harmless(points, host, f"{label}, connect", name="connect4", unknown=1,
+                         pids=[child.pid, victims_child.pid], triggers=2, refused__sender=2):
+            says_all(points, host, label, attacker, address, port)
+        points.ok(victim.lives(), f"{label}: the victim's session goes on")
+    points.ok(not any(recent.addresses() for recent in lists), f"{label}: the lists are empty",
+              [recent.addresses() for recent in lists])
+
+
+def scenario(points):
+    with mail_host(DEFAULT, dialog=True) as host:
+        with tap.part(points, "default, credentials"):
+            default_action(points, host, "default, credentials", 1)
+        restart(host, DEFAULT, imuxsock="")
+        with tap.part(points, "default, no credentials"):
+            default_action(points, host, "default, no credentials", 2)
+        with NamedList(4, "connect4") as connect4, NamedList(4, "auth4") as auth4, \
+                NamedList(6, "connect6"), NamedList(6, "auth6"):
+            restart(host, BESIDE, imuxsock=CREDENTIALS)
+            with tap.part(points, "others, credentials"):
+                others(points, host, (connect4, auth4), "others, connected", 3)
+            with tap.part(points, "others, absent"):
+                others(points, host, (connect4, auth4), "others, absent", 4, ABSENT)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)

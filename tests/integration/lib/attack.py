@@ -1,0 +1,281 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""What attacks are made of: forgers, exact counters, and hosts that are set up for them."""
+
+import contextlib
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+from lib import processes
+from lib.courier import Courier
+from lib.dnsbl import Dnsbl
+from lib.firewall import RecentList
+from lib.rsyslog import Rsyslog, action
+from lib.scenario import (LISTED, PASSWORD, USER, MailHost, network_and_lists, workdir)
+from lib.wait import Timeout, stays, wait_for
+
+# How long "nothing happens" is looked at: terminate.delay is 200 ms, and a
+# line that takes a search is answered within some 20 ms.
+QUIET = 0.5
+
+
+class TunedCourier(Courier):
+    """A courier with variables of esmtpd that Courier has no parameter for."""
+
+    def __init__(self, *words, variables=None, files=None, **options):
+        super().__init__(*words, **options)
+        self.settings |= variables or {}
+        self.files = files or {}
+
+    def _configure(self):
+        super()._configure()
+        for path, text in self.files.items():
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+
+
+class NamedList(RecentList):
+    """A list with a chain of its own, so that several stand side by side."""
+
+    def __init__(self, family, name, *, mask=None, ports=(25,)):
+        super().__init__(family, name, ports)
+        self.CHAIN = name.upper()
+        self.mask = mask
+
+    def install(self):
+        words = ["--mask", self.mask] if self.mask else []
+        self._iptables("-N", self.CHAIN)
+        self._iptables("-A", self.CHAIN, "-m", "recent", "--name", self.name, *words, "--update",
+                       "--seconds", self.seconds, "-j", "DROP")
+        for port in self.ports:
+            self._iptables("-A", "INPUT", "-p", "tcp", "--dport", port, "-j", self.CHAIN)
+
+
+@contextlib.contextmanager
+def tuned_host(rules=None, *, imuxsock, settings="", answer="127.0.0.2", delivery=False,
+               users=None, **courier):
+    """scenario.mail_host() with a TunedCourier."""
+    directory = workdir()
+    users = {USER: PASSWORD} if users is None else users
+    with network_and_lists(courier.get("ports", (25,))) as (network, list4, list6), \
+            Dnsbl(directory, LISTED, answer=answer) as dnsbl, \
+            Rsyslog(directory, rules or action(), imuxsock=imuxsock,
+                    settings=settings) as rsyslog, \
+            TunedCourier(directory, users=users, delivery=delivery, **courier) as real:
+        yield MailHost(network, list4, list6, dnsbl, rsyslog, real)
+
+
+def restart(host, rules=None, *, imuxsock=None, settings=None):
+    """rsyslogd anew with other rules; counters start at 0, the lists are empty."""
+    host.rsyslog.stop()
+    for recent in (host.list4, host.list6):
+        recent.flush()
+    host.rsyslog.rules = rules or action()
+    if imuxsock is not None:
+        host.rsyslog.imuxsock = imuxsock
+    if settings is not None:
+        host.rsyslog.settings = settings
+    host.rsyslog.start()
+
+
+def reject_line(source, port=4711, reply=None):
+    """The line of a listed client, as courier writes it."""
+    address = source if ":" in source else f"::ffff:{source}"
+    reply = reply or f"511 Listed in lab DNSBL, {source}"
+    return f"error,relay={address},port={port},from=<a@b.example>,to=<x@mx.lab>: {reply}"
+
+
+# Counters.
+
+def _summaries(rsyslog, name):
+    return rsyslog.said(rf"omsmtpblock: action with list {re.escape(name)} and ")
+
+
+def counters(rsyslog, name="spammer"):
+    """All counters of the action with that IPv4 list, by a HUP; those that are 0 are missing."""
+    before = len(_summaries(rsyslog, name))
+    rsyslog.hup()
+    found = wait_for(lambda: _summaries(rsyslog, name)[before:], 5, "the counters after a HUP")
+    pairs = re.findall(r"([\w.]+)=(\d+)", found[-1].split(": ", 2)[-1])
+    return {key: int(value) for key, value in pairs}
+
+
+def _growth(before, after):
+    keys = before.keys() | after.keys()
+    return {key: after.get(key, 0) - before.get(key, 0) for key in keys
+            if after.get(key, 0) != before.get(key, 0)}
+
+
+class Counted:
+    """What a block of code adds to the counters, which must be exactly `want`.
+
+    `lines` and `rejects` are compared only where `want` names them: courier
+    itself logs, too.
+    """
+
+    def __init__(self, points, host, label, name="spammer", **want):
+        self.points, self.rsyslog, self.label, self.name = points, host.rsyslog, label, name
+        self.want = {key.replace("__", "."): value for key, value in want.items()}
+
+    def __enter__(self):
+        self.before = counters(self.rsyslog, self.name)
+        return self
+
+    def growth(self):
+        after = _growth(self.before, counters(self.rsyslog, self.name))
+        return {key: value for key, value in after.items()
+                if key in self.want or key not in ("lines", "rejects")}
+
+    def reached(self, deadline=5):
+        """Waits until the counters say so, or too long."""
+        with contextlib.suppress(Timeout):
+            wait_for(lambda: self.growth() == self.want, deadline, self.label)
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            return
+        self.reached()
+        self.points.equal(self.growth(), self.want, f"{self.label}: counted exactly")
+
+
+@contextlib.contextmanager
+def harmless(points, host, label, *, sources=(), pids=(), name="spammer", **want):
+    """The attack in this block blocks nobody, signals nobody, and is counted exactly.
+
+    `sources` must not be on a list, `pids` must live, the forgers' among them.
+    """
+    with Counted(points, host, label, name, **want) as counted:
+        yield counted
+        counted.reached()
+        points.ok(stays(lambda: all(map(processes.alive, pids))
+                        and not any(map(host.is_blocked, sources)), QUIET),
+                  f"{label}: nobody blocked, nobody signalled",
+                  host.list4.addresses() | host.list6.addresses(),
+                  [pid for pid in pids if not processes.alive(pid)], host.rsyslog.own()[-10:])
+
+
+# Forgers.
+
+_FORGER = r"""
+import json, socket, sys, time
+NUMBERS = {"alert": 1, "crit": 2, "err": 3, "warning": 4, "notice": 5, "info": 6, "debug": 7}
+sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sender.connect("/dev/log")
+print("ready", flush=True)
+for order in sys.stdin:
+    text, severity, tag = json.loads(order)
+    stamp = time.strftime("%b %d %H:%M:%S")
+    sender.send(f"<{16 + NUMBERS[severity]}>{stamp} {tag}: {text}".encode("utf-8", "surrogateescape"))
+    print("sent", flush=True)
+"""
+
+
+class Forger:
+    """A process of a user's that logs what it is told, and lives until it is closed.
+
+    `program` names the executable (a copy of the interpreter), `environment`
+    is what /proc shows of it.
+    """
+
+    def __init__(self, user="nobody", *, program=None, environment=None):
+        python = sys.executable if program is None else _copy_of_python(program)
+        entry = pwd.getpwnam(user)
+        self._process = subprocess.Popen(
+            ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups",
+             python, "-I", "-c", _FORGER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, env={"PYTHONHOME": sys.prefix, "PATH": "/usr/bin:/bin"} | (environment or {}))
+        self.pid = self._process.pid
+        self._answer("ready")
+
+    def _answer(self, want):
+        got = self._process.stdout.readline().strip()
+        if got != want:
+            raise RuntimeError(f"the forger said {got!r}, not {want!r}")
+
+    def log(self, text, severity="err", tag="courieresmtpd"):
+        print(json.dumps([text, severity, tag]), file=self._process.stdin, flush=True)
+        self._answer("sent")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait(5)
+        self._process.stdout.close()
+
+
+def _copy_of_python(name):
+    directory = workdir() / "programs"
+    directory.mkdir(mode=0o755, exist_ok=True)
+    path = directory / name
+    if not path.exists():
+        shutil.copyfile(os.path.realpath(sys.executable), path)
+        path.chmod(0o755)
+    return path
+
+
+@contextlib.contextmanager
+def rsyslogd_held(host):
+    """rsyslogd stands still meanwhile: what is logged is read afterwards."""
+    os.kill(host.rsyslog.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(host.rsyslog.pid, signal.SIGCONT)
+
+
+def log_and_leave(host, text, user="nobody", *, program=None, **options):
+    """A process of that user logs a line and has ended before rsyslogd reads it."""
+    with rsyslogd_held(host), Forger(user, program=program) as forger:
+        forger.log(text, **options)
+
+
+def take_next_pid(pid, start):
+    """start() makes a process that gets this PID; returns what it returned, or raises.
+
+    Only in a PID namespace of one's own, where little else is started.
+    """
+    with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as last:
+        last.write(str(pid - 1))
+    return start()
+
+
+class Identd(threading.Thread):
+    """The ident server of a client in world, which answers what it likes."""
+
+    def __init__(self, network, source, user):
+        super().__init__(daemon=True)
+        self.user = user
+        with network.world.entered():
+            family = socket.AF_INET6 if ":" in source else socket.AF_INET
+            self._socket = socket.create_server((source, 113), family=family)
+        self.asked = 0
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                return
+            with client, contextlib.suppress(OSError):
+                client.settimeout(5)
+                ports = client.recv(100).decode("latin-1").strip()
+                client.sendall(f"{ports} : USERID : UNIX : {self.user}\r\n".encode("latin-1"))
+                self.asked += 1
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""trigger="connect": a listed client is turned away at `started`.
+
+Before the tarpit (TARPIT is on here), before any dialogue. On a plain
+connection he reads 554 as the answer to whatever he says first; into a TLS
+stream nothing is written; a 4xx for BLOCK closes no door.
+"""
+# limit: 90
+
+import contextlib
+import ssl
+
+from lib import processes, tap
+from lib.attack import Counted, harmless, restart
+from lib.courier import block_message
+from lib.firewall import drops
+from lib.rsyslog import CREDENTIALS, action
+from lib.scenario import MAILBOX, listed, mail_host, ordinary
+from lib.smtp import Closed
+from lib.wait import stays
+
+SESSIONS = 100
+
+
+def rules(**parameters):
+    return action("mail.info", trigger="connect", **parameters)
+
+
+def turned_away(host, source, port=25):
+    """A client who says EHLO at once; he may be answered before he is turned away.
+
+    All that he read is in the session's replies; how it ended is returned, too.
+    """
+    session = host.session(source, port)
+    with session:
+        with contextlib.suppress(Closed):
+            session.greet()
+        return session, session.ended(5)
+
+
+def read_the_554(session):
+    return session.replies[0].code == 220 and session.saw(554)
+
+
+def every_session_reads_it(points, host):
+    restart(host, rules())
+    with Counted(points, host, f"{SESSIONS} sessions", triggers=SESSIONS, blocks=SESSIONS,
+                 replies=SESSIONS, ended=SESSIONS):
+        results = [turned_away(host, listed(number)) for number in range(1, SESSIONS + 1)]
+    told = [session for session, _ in results if read_the_554(session)]
+    points.equal(len(told), SESSIONS, f"{SESSIONS} of {SESSIONS} sessions read the 554")
+    points.ok(all(f"5.7.1 Listed in lab DNSBL, {session.source}" in
+                  [reply.text for reply in session.replies] for session in told),
+              "it says what the DNSBL says")
+    points.equal([how for _, how in results].count(None), 0, "every connection is ended")
+    points.equal(host.list4.addresses(), {listed(n) for n in range(1, SESSIONS + 1)},
+                 "every address is on the list")
+    points.ok(drops(host.list4, host.network, listed(1)), "the next packet is dropped")
+    points.until(lambda: not host.courier.slots(), 3, "no slot is taken", host.courier.slots)
+    # Lists hold 100 addresses where xt_recent is built into the kernel, and it
+    # is the module's own reckoning that tells when they are full.
+    restart(host, rules())
+
+
+def ipv6(points, host):
+    session, _ = turned_away(host, listed(1, 6))
+    points.ok(read_the_554(session), "IPv6: he reads the 554", session.replies)
+    points.until(lambda: host.is_blocked(listed(1, 6)), 2, "IPv6: on the list")
+
+
+def before_the_tarpit(points, host):
+    """He says nothing at all: his slot is free all the same."""
+    source = listed(120)
+    with host.session(source) as session:
+        child = host.courier.child_of(session)
+        points.until(lambda: processes.gone(child.pid), 3, "a silent client's child is gone",
+                     host.rsyslog.own)
+        points.until(lambda: host.is_blocked(source), 1, "a silent client is on the list")
+
+
+def not_listed(points, host):
+    session, child = host.open(ordinary(1))
+    with session:
+        with harmless(points, host, "not listed", sources=[ordinary(1)], pids=[child.pid]):
+            pass
+        points.equal(session.recipient(MAILBOX).code, 250, "not listed: served")
+
+
+def submission_port(points, host):
+    """A port with STARTTLS is plain at first: so is the reply."""
+    session, how = turned_away(host, listed(121), 587)
+    points.ok(read_the_554(session), "587: he reads the 554 in plain", session.replies)
+    points.ok(how, "587: the connection is ended")
+
+
+def tls_port(points, host):
+    """Nothing but TLS comes out of 465, and the child is ended."""
+    source = listed(122)
+    with Counted(points, host, "465", triggers=1, blocks=1, ended=1):
+        broken = None
+        with host.session(source, 465, tls=True) as session:
+            try:
+                session.reply()
+                session.command("EHLO client.example")
+            except Closed:
+                pass
+            except ssl.SSLError as problem:
+                broken = problem
+            codes = [reply.code for reply in session.replies]
+            points.until(lambda: host.is_blocked(source), 3, "465: on the list", host.rsyslog.own)
+            points.until(lambda: not host.courier.serving(source), 3,
+                         "465: the child and its couriertls are gone",
+                         lambda: host.courier.serving(source))
+        points.ok(broken is None and 554 not in codes, "465: nothing was written into the TLS stream",
+                  broken, codes)
+
+
+def reply_off(points, host):
+    restart(host, rules(connect_reply="off"))
+    source = listed(123)
+    with Counted(points, host, 'connect.reply="off"', triggers=1, blocks=1, ended=1):
+        session, how = turned_away(host, source)
+        points.ok(how and not session.saw(554), 'connect.reply="off": no 554, but an end',
+                  session.replies, how)
+
+
+def dry_run(points, host):
+    restart(host, rules(dryRun="on"))
+    source = listed(124)
+    with Counted(points, host, "dryRun", triggers=1, would_block=1):
+        with host.session(source) as session:
+            session.reply()
+            child = host.courier.child_of(session)
+            points.until(lambda: host.rsyslog.said(f"dryRun: would block {source} port"), 3,
+                         "dryRun: it is said")
+            points.ok(stays(lambda: processes.alive(child.pid), 0.4)
+                      and not host.is_blocked(source), "dryRun: nothing is done")
+
+
+def temporary(points):
+    """A BLOCK that says 451 asks the client to come again."""
+    with mail_host(rules(), imuxsock=CREDENTIALS,
+                   blacklists=block_message("451 Try again later")) as host:
+        source = listed(1)
+        with host.session(source) as session:
+            session.reply()
+            child = host.courier.child_of(session)
+            points.equal(child.environment.get("BLOCK"), "451 Try again later", "451: BLOCK is that")
+            with harmless(points, host, "451", sources=[source], pids=[child.pid]):
+                points.until(lambda: any("started,ip" in line for line in host.rsyslog.mail()), 3,
+                             "451: started is logged")
+
+
+CHECKS = (every_session_reads_it, ipv6, before_the_tarpit, not_listed, submission_port, tls_port,
+          reply_off, dry_run)
+
+
+def scenario(points):
+    with mail_host(rules(), ports=(25, 465, 587), tarpit=True) as host:
+        for check in CHECKS:
+            with tap.part(points, check.__name__):
+                check(points, host)
+    with tap.part(points, "temporary"):
+        temporary(points)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)
