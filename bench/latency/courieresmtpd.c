@@ -1,0 +1,174 @@
+/* A stand-in for courieresmtpd in the latency bench: it has the executable's
+ * name, the user and the environment of a child of courier's and a submit below
+ * it, logs one reject when it is told to (SIGUSR1), and notes when it has its
+ * SIGTERM.
+ *
+ *   courieresmtpd BOARD SOCKET...
+ *
+ * The board says to which of the sockets. The line's time begins right before
+ * its send(2), so what the child does to write the line is not in the figures.
+ * With the PID in the tag it is for the floor that has no other way to know whom
+ * to signal; courier logs without.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "board.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+struct smtpd {
+	struct board *board;
+	char **sockets;		/* by lane */
+	const char *ip;		/* TCPREMOTEIP */
+	const char *port;	/* TCPREMOTEPORT */
+	const char *block;	/* BLOCK */
+};
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+static const char *need(const char *name)
+{
+	const char *value = getenv(name);
+
+	if (!value) {
+		fprintf(stderr, "courieresmtpd: no %s\n", name);
+		exit(2);
+	}
+	return value;
+}
+
+static int connect_log(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0)
+		die(path);
+	return fd;
+}
+
+static void format_tag(const struct smtpd *s, char *buf, size_t size)
+{
+	if (atomic_load(&s->board->pid_in_tag))
+		snprintf(buf, size, "courieresmtpd[%d]", (int)getpid());
+	else
+		snprintf(buf, size, "courieresmtpd");
+}
+
+/* The line as syslog(3) makes it. */
+static size_t format_line(const struct smtpd *s, char *buf, size_t size)
+{
+	char stamp[32], tag[32];
+	time_t now = time(NULL);
+	struct tm tm;
+	int n;
+
+	format_tag(s, tag, sizeof(tag));
+	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", localtime_r(&now, &tm));
+	n = snprintf(buf, size,
+		     "<19>%s %s: error,relay=%s,port=%s,from=<a@b.example>,"
+		     "to=<x@mx.lab>: 511 %s",
+		     stamp, tag, s->ip, s->port, s->block);
+	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
+}
+
+static void log_reject(const struct smtpd *s)
+{
+	int log = connect_log(s->sockets[atomic_load(&s->board->lane)]);
+	char line[1024];
+	size_t len = format_line(s, line, sizeof(line));
+
+	atomic_store(&s->board->sent, board_now());
+	if (len == 0 || send(log, line, len, 0) < 0)
+		die("courieresmtpd: send");
+}
+
+/* In the child that becomes submit: the program beside our own. */
+static void become_submit(const char *self, int input)
+{
+	const char *slash = strrchr(self, '/');
+	char path[256];
+
+	snprintf(path, sizeof(path), "%.*ssubmit",
+		 slash ? (int)(slash - self) + 1 : 0, self);
+	if (dup2(input, STDIN_FILENO) < 0)
+		die("dup2");
+	execl(path, "submit", "-src=smtp", "-rfc3848=ESMTP", "esmtp",
+	      "dns; world (softdnserr [198.18.0.1])", (char *)NULL);
+	die(path);
+}
+
+/* Start submit; it ends with us. The second pipe closes when it has exec'd. */
+static void start_submit(const char *self)
+{
+	int input[2], started[2];
+	char nothing;
+
+	if (pipe2(input, O_CLOEXEC) < 0 || pipe2(started, O_CLOEXEC) < 0)
+		die("pipe2");
+	switch (fork()) {
+	case -1:
+		die("fork");
+		break;
+	case 0:
+		become_submit(self, input[0]);
+		break;
+	default:
+		close(input[0]);
+		close(started[1]);
+		if (read(started[0], &nothing, 1) != 0)
+			die("submit");
+		close(started[0]);
+	}
+}
+
+/* Both signals are blocked since before the exec: none is lost. */
+static void serve(const struct smtpd *s)
+{
+	sigset_t set;
+	int signal;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	atomic_store(&s->board->ready, getpid());
+	for (;;) {
+		signal = sigwaitinfo(&set, NULL);
+		if (signal == SIGUSR1)
+			log_reject(s);
+		if (signal == SIGTERM) {
+			atomic_store(&s->board->signalled, board_now());
+			_exit(0);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct smtpd s = { .sockets = argv + 2 };
+
+	if (argc < 3) {
+		fprintf(stderr, "courieresmtpd BOARD SOCKET...\n");
+		return 2;
+	}
+	s.board = board_map(argv[1]);
+	if (!s.board)
+		die(argv[1]);
+	s.ip = need("TCPREMOTEIP");
+	s.port = need("TCPREMOTEPORT");
+	s.block = need("BLOCK");
+	start_submit(argv[0]);
+	serve(&s);
+	return 0;
+}

@@ -1,0 +1,419 @@
+/* A stand-in for couriertcpd in the latency bench: it keeps a number of children
+ * alive, has one after the other log a reject, and prints when that was heard.
+ *
+ *   couriertcpd [--children N] [--warm-up N] [--samples N] [--burst N]
+ *               [--pace US] [--addresses N] BOARD COURIERESMTPD LANE...
+ *
+ * A lane is one way for a line to go, SOCKET,WHO,END,TAG:
+ *   SOCKET       what the line is sent to
+ *   oldest|newest  who logs: the child that lives longest, or the one just started
+ *   term|note    what ends the sample: the child's SIGTERM; or the action's note of
+ *                the time (then the child is ended here)
+ *   plain|pid    what the line's tag is
+ *
+ * The lanes take turns of --burst lines each, so that whatever else goes on in
+ * the machine befalls all of them. A line of output is a sample: the number of
+ * its lane, and ns from the child's send(2) to the floor action, to the list and
+ * to the SIGTERM; "-" is what did not happen.
+ *
+ * Between two samples, whatever the lane: a child has ended, another is started in
+ * its place, and for --pace us nothing happens. The oldest is children * pace old.
+ *
+ * Every child has an address of its own (198.18.0.0/15, set aside for benchmarks
+ * by RFC 2544), or one of --addresses.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "board.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What takes longer than this has gone wrong. */
+#define DEADLINE_MS 5000
+#define START_MS 10000
+/* So many samples may go wrong before it is no use to go on. */
+#define MISSED_MAX 5
+
+#define LANES_MAX 16
+
+struct lane {
+	char *socket;
+	bool newest, note, pid_in_tag;
+};
+
+struct options {
+	unsigned long children, warm_up, samples, burst, pace, addresses;
+};
+
+struct tcpd {
+	struct options o;
+	struct lane lanes[LANES_MAX];
+	unsigned int lane_count;
+	/* What a child is: its executable, the board, all sockets. */
+	char *smtpd[LANES_MAX + 3];
+	struct board *board;
+	pid_t *children;	/* a ring; oldest first */
+	unsigned long first, serial, missed;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "couriertcpd: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static void sleep_us(unsigned long us)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(us / 1000000),
+		.tv_nsec = (long)(us % 1000000) * 1000,
+	};
+
+	while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
+		;
+}
+
+/* A variable as couriertcpd and its DNSBL lookup set it. */
+__attribute__((format(printf, 2, 3)))
+static void set(const char *name, const char *format, ...)
+{
+	char value[128];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(value, sizeof(value), format, ap);
+	va_end(ap);
+	if (setenv(name, value, 1) < 0)
+		die("setenv");
+}
+
+static void set_connection(const struct tcpd *t)
+{
+	unsigned long n = t->serial;
+	char ip[32];
+
+	if (t->o.addresses)
+		n %= t->o.addresses;
+	snprintf(ip, sizeof(ip), "198.%lu.%lu.%lu", 18 + (n >> 16 & 1),
+		 n >> 8 & 255, n & 255);
+	set("TCPREMOTEIP", "::ffff:%s", ip);
+	set("TCPREMOTEPORT", "%lu", 1024 + t->serial % 64000);
+	set("TCPREMOTEHOST", "softdnserr");
+	set("TCPLOCALIP", "::ffff:192.0.2.25");
+	set("TCPLOCALPORT", "25");
+	set("TCPLOCALHOST", "mx.lab");
+	set("BLOCK_ZONE", "bl.lab");
+	set("BLOCK_IP", "127.0.0.2");
+	set("BLOCK", "Listed in lab DNSBL, %s", ip);
+	set("BLOCK_TXT", "Listed in lab DNSBL, %s", ip);
+}
+
+/* In the child: the signals that it waits for are blocked already. */
+static void become_smtpd(const struct tcpd *t)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	set_connection(t);
+	execv(t->smtpd[0], t->smtpd);
+	die(t->smtpd[0]);
+}
+
+/* Wait until the child can be told to log. */
+static void wait_ready(const struct tcpd *t, pid_t pid)
+{
+	int status, i;
+
+	for (i = 0; i < START_MS * 10; i++) {
+		if (atomic_load(&t->board->ready) == pid)
+			return;
+		if (waitpid(pid, &status, WNOHANG) == pid) {
+			errno = ECHILD;
+			die("a child ended at its start");
+		}
+		sleep_us(100);
+	}
+	errno = ETIMEDOUT;
+	die("start of a child");
+}
+
+static pid_t spawn(struct tcpd *t)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		become_smtpd(t);
+	if (pid < 0)
+		die("fork");
+	t->serial++;
+	wait_ready(t, pid);
+	return pid;
+}
+
+/* Wait for the end of that child. False: it did not come in time. */
+static bool wait_end(pid_t pid)
+{
+	const struct timespec deadline = { .tv_sec = DEADLINE_MS / 1000 };
+	sigset_t set;
+	int status;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	do {
+		if (waitpid(pid, &status, WNOHANG) == pid) {
+			if (status != 0) {
+				errno = ECHILD;
+				die("a child has failed");
+			}
+			return true;
+		}
+	} while (sigtimedwait(&set, NULL, &deadline) > 0 || errno == EINTR);
+	return false;
+}
+
+/* Wait for the floor's note. Rarely looked for, so that looking does not disturb
+ * what is measured. */
+static bool wait_note(const struct tcpd *t)
+{
+	int i;
+
+	for (i = 0; i < DEADLINE_MS / 2; i++) {
+		sleep_us(2000);
+		if (atomic_load(&t->board->begun))
+			return true;
+	}
+	return false;
+}
+
+static void end_child(pid_t pid, int signal)
+{
+	int status;
+
+	kill(pid, signal);
+	waitpid(pid, &status, 0);
+}
+
+/* Have the child log, and wait for what comes of it. False: nothing did. */
+static bool take_sample(struct tcpd *t, const struct lane *lane, pid_t pid)
+{
+	bool good;
+
+	board_clear(t->board);
+	atomic_store(&t->board->lane, (unsigned int)(lane - t->lanes));
+	atomic_store(&t->board->pid_in_tag, lane->pid_in_tag);
+	if (kill(pid, SIGUSR1) < 0)
+		die("kill");
+	if (lane->note) {
+		good = wait_note(t);
+		end_child(pid, SIGKILL);
+		return good;
+	}
+	good = wait_end(pid);
+	if (!good)
+		end_child(pid, SIGKILL);
+	return good && atomic_load(&t->board->signalled);
+}
+
+static void print_since(uint64_t sent, uint64_t time, char end)
+{
+	if (time >= sent && sent > 0)
+		printf("%" PRIu64 "%c", time - sent, end);
+	else
+		printf("-%c", end);
+}
+
+static void print_sample(const struct tcpd *t)
+{
+	const struct board *b = t->board;
+	uint64_t sent = atomic_load(&b->sent);
+
+	printf("%u ", atomic_load(&b->lane));
+	print_since(sent, atomic_load(&b->begun), ' ');
+	print_since(sent, atomic_load(&b->listed), ' ');
+	print_since(sent, atomic_load(&b->signalled), '\n');
+}
+
+/* The child whose turn it is: its place in the ring. */
+static pid_t *choose(struct tcpd *t, const struct lane *lane)
+{
+	unsigned long n = t->o.children;
+	unsigned long at = lane->newest ? (t->first + n - 1) % n : t->first;
+
+	if (!lane->newest)
+		t->first = (t->first + 1) % n;
+	return &t->children[at];
+}
+
+static void note_missed(struct tcpd *t, const struct lane *lane)
+{
+	t->missed++;
+	fprintf(stderr, "couriertcpd: nothing came of a line to %s in %d ms\n",
+		lane->socket, DEADLINE_MS);
+}
+
+/* One lane's turn. */
+static void run_burst(struct tcpd *t, const struct lane *lane,
+		      unsigned long lines, bool print)
+{
+	unsigned long i;
+	pid_t *child;
+
+	for (i = 0; i < lines && t->missed <= MISSED_MAX; i++) {
+		sleep_us(t->o.pace);
+		child = choose(t, lane);
+		if (!take_sample(t, lane, *child))
+			note_missed(t, lane);
+		else if (print)
+			print_sample(t);
+		*child = spawn(t);
+	}
+}
+
+static void run(struct tcpd *t)
+{
+	unsigned long done, lines;
+	unsigned int i;
+
+	for (i = 0; i < t->lane_count; i++)
+		run_burst(t, &t->lanes[i], t->o.warm_up, false);
+	for (done = 0; done < t->o.samples; done += lines) {
+		lines = t->o.samples - done;
+		if (lines > t->o.burst)
+			lines = t->o.burst;
+		for (i = 0; i < t->lane_count; i++)
+			run_burst(t, &t->lanes[i], lines, true);
+	}
+}
+
+static unsigned long number(const char *text)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (end == text || *end || errno || n > 10000000) {
+		fprintf(stderr, "couriertcpd: %s: want a number\n", text);
+		exit(2);
+	}
+	return n;
+}
+
+/* One of two words, ahead of the next comma: true for the second. */
+static bool second_of(char **text, const char *first, const char *second)
+{
+	const char *word = strsep(text, ",");
+
+	if (!word || (strcmp(word, first) != 0 && strcmp(word, second) != 0)) {
+		fprintf(stderr, "couriertcpd: %s in a lane: want %s or %s\n",
+			word ? word : "nothing", first, second);
+		exit(2);
+	}
+	return strcmp(word, second) == 0;
+}
+
+static void add_lane(struct tcpd *t, char *text)
+{
+	struct lane *lane = &t->lanes[t->lane_count];
+
+	lane->socket = strsep(&text, ",");
+	lane->newest = second_of(&text, "oldest", "newest");
+	lane->note = second_of(&text, "term", "note");
+	lane->pid_in_tag = second_of(&text, "plain", "pid");
+	t->smtpd[2 + t->lane_count++] = lane->socket;
+}
+
+static unsigned long *option_field(struct options *o, int option)
+{
+	switch (option) {
+	case 'c':
+		return &o->children;
+	case 'w':
+		return &o->warm_up;
+	case 's':
+		return &o->samples;
+	case 'b':
+		return &o->burst;
+	case 'p':
+		return &o->pace;
+	case 'a':
+		return &o->addresses;
+	default:
+		exit(2);
+	}
+}
+
+static void parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option names[] = {
+		{ "children", required_argument, NULL, 'c' },
+		{ "warm-up", required_argument, NULL, 'w' },
+		{ "samples", required_argument, NULL, 's' },
+		{ "burst", required_argument, NULL, 'b' },
+		{ "pace", required_argument, NULL, 'p' },
+		{ "addresses", required_argument, NULL, 'a' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
+		*option_field(o, option) = number(optarg);
+}
+
+static void parse(int argc, char **argv, struct tcpd *t)
+{
+	int i;
+
+	parse_options(argc, argv, &t->o);
+	if (argc - optind < 3 || argc - optind > LANES_MAX + 2 ||
+	    t->o.children == 0 || t->o.burst == 0) {
+		fprintf(stderr, "couriertcpd [OPTION...] BOARD COURIERESMTPD LANE...\n");
+		exit(2);
+	}
+	t->smtpd[0] = argv[optind + 1];
+	t->smtpd[1] = argv[optind];
+	for (i = optind + 2; i < argc; i++)
+		add_lane(t, argv[i]);
+}
+
+/* The children get these for themselves; we take their ends one by one. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	struct tcpd t = {
+		.o = { .children = 300, .warm_up = 100, .samples = 1000,
+		       .burst = 50, .pace = 5000 },
+	};
+	unsigned long i;
+
+	parse(argc, argv, &t);
+	t.board = board_map(t.smtpd[1]);
+	t.children = calloc(t.o.children, sizeof(*t.children));
+	if (!t.board || !t.children)
+		die(t.smtpd[1]);
+	block_signals();
+	for (i = 0; i < t.o.children; i++)
+		t.children[i] = spawn(&t);
+	run(&t);
+	for (i = 0; i < t.o.children; i++)
+		end_child(t.children[i], SIGKILL);
+	return t.missed || fflush(stdout) ? 1 : 0;
+}
