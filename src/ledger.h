@@ -31,7 +31,8 @@ int ledger_new(size_t max, struct ledger **ret_ledger);
 void ledger_free(struct ledger *ledger);
 
 /* Note that addr is blocked, at now: it is the newest then. With
- * LEDGER_NEW_EVICTED the entry that had to go is in *ret_evicted. Returns an enum ledger_result, or -ENOMEM. */
+ * LEDGER_NEW_EVICTED the entry that had to go is in *ret_evicted. Returns an
+ * enum ledger_result, or -ENOMEM. */
 int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 	       bool waiting, struct ledger_entry *ret_evicted);
 

@@ -79,11 +79,13 @@ def scenario(points):
         wait_for(lambda: logged(host) == WARM, 30, "the first lines")
         before, memory, began = counters(host.rsyslog), host.rsyslog.memory_kb(), time.monotonic()
         flood = Flood(WARM, LINES)
-        wait_for(lambda: host.rsyslog.mail_log.stat().st_size > 30_000_000 or not flood.running(), 60,
+        wait_for(lambda: host.rsyslog.mail_log.stat().st_size > 30_000_000
+                 or not flood.running(), 60,
                  "a good part of the flood")
         in_the_middle(points, host, flood)
         flood.wait()
-        points.until(lambda: counters(host.rsyslog).get("lines", 0) - before["lines"] == LINES + 1, 30,
+        points.until(lambda: counters(host.rsyslog).get("lines", 0) - before["lines"]
+                     == LINES + 1, 30,
                      "every line was seen", lambda: counters(host.rsyslog))
         seconds = time.monotonic() - began
         points.note(f"{LINES / seconds:.0f} lines a second")

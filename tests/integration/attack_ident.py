@@ -52,11 +52,13 @@ def scenario(points):
                 for index, answer in enumerate(ANSWERS):
                     label = f"{sender}, ident {index + 1}"
                     with tap.part(points, label):
-                        forged(points, host, label, ordinary(10 * number + index + 1), answer, victim)
+                        forged(points, host, label, ordinary(10 * number + index + 1),
+                               answer, victim)
                 points.ok(victim.lives(), f"{sender}: the victim's session goes on")
             source = listed(10 + number)
             with Identd(host.network, source, ANSWERS[0].format(victim=VICTIM, port=1)), \
-                    Counted(points, host, f"{sender}, a listed client", triggers=1, blocks=1, ended=1):
+                    Counted(points, host, f"{sender}, a listed client",
+                            triggers=1, blocks=1, ended=1):
                 block(points, host, source, f"{sender}, a listed client")
 
 
