@@ -162,7 +162,8 @@ def reused_before_the_reading(points, host):
             ended(child)
             session, stranger = child_with_pid(host, other, child.pid)
         with session:
-            points.ok(stays(lambda: processes.alive(stranger.pid) and not host.list4.addresses(), 1.0),
+            points.ok(stays(lambda: processes.alive(stranger.pid) and not host.list4.addresses(),
+                            1.0),
                       "before the reading: nobody blocked, nobody signalled")
             points.ok(session.lives(), "before the reading: the other client's session goes on")
 

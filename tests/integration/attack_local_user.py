@@ -60,8 +60,8 @@ def after_ehlo(points, host, forger, label, why):
     """He has a submit that knows him to be listed, and may be about to log in."""
     session, child = host.open(listed(4))
     with session:
-        wait_for(lambda: any(process.name == "submit" for process in host.courier.serving(listed(4))),
-                 3, "his submit")
+        wait_for(lambda: any(process.name == "submit"
+                             for process in host.courier.serving(listed(4))), 3, "his submit")
         forge_twice(points, host, forger, f"{label}, listed, after his EHLO", session, child)
 
 

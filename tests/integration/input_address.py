@@ -85,12 +85,14 @@ def children(points, host):
 
 def bad_texts(points, host):
     """What is no address costs a counter."""
-    texts = ("10.9.4.300", "010.9.4.1", "10.9.4.7/24", "10.9.4.7 0", "10.9.4.7 65536", "10.9.4.7 1 2",
+    texts = ("10.9.4.300", "010.9.4.1", "10.9.4.7/24", "10.9.4.7 0", "10.9.4.7 65536",
+             "10.9.4.7 1 2",
              "10.9.4.7;", "fe80::1%mx0", "nobody", "-", "10.9.4.7 port 25")
     with harmless(points, host, "no address", sources=["10.9.4.7"], unknown=len(texts)):
         for text in texts:
             logger(text)
-    never = ("127.0.0.1", "::1", Network.MX4, Network.MX6, "0.0.0.0", "224.0.0.1", "255.255.255.255")
+    never = ("127.0.0.1", "::1", Network.MX4, Network.MX6, "0.0.0.0", "224.0.0.1",
+             "255.255.255.255")
     with harmless(points, host, "never blocked", sources=never, triggers=len(never),
                   allowed=len(never)):
         for text in never:
@@ -101,7 +103,8 @@ def refused_without_none(points, host):
     host.rsyslog.stop()
     host.rsyslog.rules = action("user.*", input="address")
     status, text = host.rsyslog.validate()
-    points.ok(status == 1 and 'verify="none"' in text, 'without verify="none" -N1 refuses', status, text)
+    points.ok(status == 1 and 'verify="none"' in text, 'without verify="none" -N1 refuses',
+              status, text)
 
 
 def scenario(points):

@@ -43,7 +43,8 @@ def max_blocks(points, host):
                  budget_closed=1, ended=9):
         began = time.monotonic()
         open_ones = [rejected(host, number) for number in range(1, 9)]
-        points.at_most(time.monotonic() - began, INTERVAL, "maxBlocks: eight came in one interval, s")
+        points.at_most(time.monotonic() - began, INTERVAL,
+                       "maxBlocks: eight came in one interval, s")
         points.until(lambda: all(processes.gone(child.pid) for _, child in open_ones), 4,
                      "maxBlocks: all eight children are ended")
         points.equal(len(host.list4.addresses()), ENOUGH, f"maxBlocks: {ENOUGH} are on the list")
@@ -89,7 +90,8 @@ def drift(points, host):
         points.until(said, 3, "drift: it is said", host.rsyslog.own)
     points.equal(len(said()), 1, "drift: once, and not again at HUP")
     sample = said()[0].split("such as ", 1)[-1]
-    points.ok('error,relay=someone else entirely, said ?no?' in sample, "drift: with a sample", sample)
+    points.ok('error,relay=someone else entirely, said ?no?' in sample, "drift: with a sample",
+              sample)
     points.ok(all(" " <= letter <= "~" for letter in sample), "drift: a clean one", repr(sample))
 
 

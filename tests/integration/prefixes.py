@@ -36,7 +36,8 @@ def prefix_is_blocked(points, host, recent, source, neighbour, outsider, written
             points.until(lambda: recent.addresses() == {written}, 3,
                          f"{label}: {written} is written", recent.addresses, host.rsyslog.own)
             points.until(lambda: processes.gone(child.pid), 3, f"{label}: the child is gone")
-    points.ok(drops(recent, host.network, neighbour), f"{label}: a packet of {neighbour} is dropped")
+    points.ok(drops(recent, host.network, neighbour),
+              f"{label}: a packet of {neighbour} is dropped")
     points.ok(connects(host.network, outsider), f"{label}: {outsider} gets through")
 
 

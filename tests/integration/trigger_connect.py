@@ -112,7 +112,8 @@ def tls_port(points, host):
             points.until(lambda: not host.courier.serving(source), 3,
                          "465: the child and its couriertls are gone",
                          lambda: host.courier.serving(source))
-        points.ok(broken is None and 554 not in codes, "465: nothing was written into the TLS stream",
+        points.ok(broken is None and 554 not in codes,
+                  "465: nothing was written into the TLS stream",
                   broken, codes)
 
 
@@ -146,7 +147,8 @@ def temporary(points):
         with host.session(source) as session:
             session.reply()
             child = host.courier.child_of(session)
-            points.equal(child.environment.get("BLOCK"), "451 Try again later", "451: BLOCK is that")
+            points.equal(child.environment.get("BLOCK"), "451 Try again later",
+                         "451: BLOCK is that")
             with harmless(points, host, "451", sources=[source], pids=[child.pid]):
                 points.until(lambda: any("started,ip" in line for line in host.rsyslog.mail()), 3,
                              "451: started is logged")

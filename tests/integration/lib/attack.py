@@ -172,7 +172,8 @@ print("ready", flush=True)
 for order in sys.stdin:
     text, severity, tag = json.loads(order)
     stamp = time.strftime("%b %d %H:%M:%S")
-    sender.send(f"<{16 + NUMBERS[severity]}>{stamp} {tag}: {text}".encode("utf-8", "surrogateescape"))
+    sender.send(f"<{16 + NUMBERS[severity]}>{stamp} {tag}: {text}".encode("utf-8",
+                                                                          "surrogateescape"))
     print("sent", flush=True)
 """
 
@@ -190,7 +191,8 @@ class Forger:
         self._process = subprocess.Popen(
             ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups",
              python, "-I", "-c", _FORGER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env={"PYTHONHOME": sys.prefix, "PATH": "/usr/bin:/bin"} | (environment or {}))
+            text=True, env={"PYTHONHOME": sys.prefix,
+                            "PATH": "/usr/bin:/bin"} | (environment or {}))
         self.pid = self._process.pid
         self._answer("ready")
 
