@@ -27,8 +27,7 @@ def forgeries(victim, port):
     reject = reject_line(victim, port)
     started = f"started,ip=[{address}],port=[{port}]"
     return (reject, f'error,relay={address},port={port},msg="535 Authentication failed.",cmd: AUTH',
-            f"error,relay={address},port={port},"
-            f"msg=\"511 Listed in lab DNSBL, {victim}\",cmd: RCPT",
+            f'error,relay={address},port={port},msg="511 Listed in lab DNSBL, {victim}",cmd: x',
             started, started.split(",port")[0], f"dropped blocked connection from {address}",
             f"<19>{reject}", f"courieresmtpd: {reject}", f"\x01{reject}")
 
@@ -65,8 +64,9 @@ def default_action(points, host, label, number):
 
 def others(points, host, lists, label, number, address=None):
     """trigger="connect" and "auth": the victim is an unlisted client, or absent."""
-    attacker, child = host.open(ordinary(number))
-    victim, victims_child = host.open(ordinary(number + 50))
+    with Counted(points, host, f"{label}, both start", "connect4", triggers=2, not_listed=2):
+        attacker, child = host.open(ordinary(number))
+        victim, victims_child = host.open(ordinary(number + 50))
     address, port = (address, 4711) if address else (victim.source, victim.source_port)
     with attacker, victim:
         with Counted(points, host, f"{label}, auth", "auth4", triggers=1, refused__sender=1,

@@ -83,7 +83,7 @@ def through_courierlogger(points, host, label, user, without):
                             else {"refused__sender": 2})):
             logger.log(reject_line(VICTIM))
             logger.log(reject_line(session.source, session.source_port))
-            points.until(lambda: any(f"err courieresmtpd" in line and VICTIM in line
+            points.until(lambda: any("err courieresmtpd" in line and VICTIM in line
                                      for line in host.rsyslog.mail()), 3,
                          f"{label}: logged as courier would", host.rsyslog.mail)
 
@@ -162,8 +162,8 @@ def reused_before_the_reading(points, host):
             ended(child)
             session, stranger = child_with_pid(host, other, child.pid)
         with session:
-            points.ok(stays(lambda: processes.alive(stranger.pid) and not host.list4.addresses(),
-                            1.0),
+            points.ok(stays(lambda: processes.alive(stranger.pid)
+                            and not host.list4.addresses(), 1.0),
                       "before the reading: nobody blocked, nobody signalled")
             points.ok(session.lives(), "before the reading: the other client's session goes on")
 

@@ -12,7 +12,7 @@ import contextlib
 import ssl
 
 from lib import processes, tap
-from lib.attack import Counted, harmless, restart
+from lib.attack import QUIET, Counted, restart
 from lib.courier import block_message
 from lib.firewall import drops
 from lib.rsyslog import CREDENTIALS, action
@@ -64,7 +64,8 @@ def every_session_reads_it(points, host):
 
 
 def ipv6(points, host):
-    session, _ = turned_away(host, listed(1, 6))
+    with Counted(points, host, "IPv6", triggers=1, blocks=1, replies=1, ended=1):
+        session, _ = turned_away(host, listed(1, 6))
     points.ok(read_the_554(session), "IPv6: he reads the 554", session.replies)
     points.until(lambda: host.is_blocked(listed(1, 6)), 2, "IPv6: on the list")
 
@@ -72,24 +73,27 @@ def ipv6(points, host):
 def before_the_tarpit(points, host):
     """He says nothing at all: his slot is free all the same."""
     source = listed(120)
-    with host.session(source) as session:
-        child = host.courier.child_of(session)
-        points.until(lambda: processes.gone(child.pid), 3, "a silent client's child is gone",
+    with host.session(source), Counted(points, host, "a silent client", triggers=1, blocks=1,
+                                       replies=1, ended=1):
+        points.until(lambda: host.is_blocked(source), 3, "a silent client is on the list",
                      host.rsyslog.own)
-        points.until(lambda: host.is_blocked(source), 1, "a silent client is on the list")
+        points.until(lambda: not host.courier.slots_of(source), 3, "a silent client's slot is free",
+                     host.courier.slots)
 
 
 def not_listed(points, host):
-    session, child = host.open(ordinary(1))
+    with Counted(points, host, "not listed", triggers=1, not_listed=1):
+        session, child = host.open(ordinary(1))
     with session:
-        with harmless(points, host, "not listed", sources=[ordinary(1)], pids=[child.pid]):
-            pass
+        points.ok(stays(lambda: processes.alive(child.pid) and not host.is_blocked(ordinary(1)),
+                        QUIET), "not listed: neither blocked nor ended")
         points.equal(session.recipient(MAILBOX).code, 250, "not listed: served")
 
 
 def submission_port(points, host):
     """A port with STARTTLS is plain at first: so is the reply."""
-    session, how = turned_away(host, listed(121), 587)
+    with Counted(points, host, "587", triggers=1, blocks=1, replies=1, ended=1):
+        session, how = turned_away(host, listed(121), 587)
     points.ok(read_the_554(session), "587: he reads the 554 in plain", session.replies)
     points.ok(how, "587: the connection is ended")
 
@@ -113,8 +117,7 @@ def tls_port(points, host):
                          "465: the child and its couriertls are gone",
                          lambda: host.courier.serving(source))
         points.ok(broken is None and 554 not in codes,
-                  "465: nothing was written into the TLS stream",
-                  broken, codes)
+                  "465: nothing was written into the TLS stream", broken, codes)
 
 
 def reply_off(points, host):
@@ -144,14 +147,15 @@ def temporary(points):
     with mail_host(rules(), imuxsock=CREDENTIALS,
                    blacklists=block_message("451 Try again later")) as host:
         source = listed(1)
-        with host.session(source) as session:
+        with Counted(points, host, "451", triggers=1, temporary=1):
+            session = host.session(source)
             session.reply()
             child = host.courier.child_of(session)
+        with session:
             points.equal(child.environment.get("BLOCK"), "451 Try again later",
                          "451: BLOCK is that")
-            with harmless(points, host, "451", sources=[source], pids=[child.pid]):
-                points.until(lambda: any("started,ip" in line for line in host.rsyslog.mail()), 3,
-                             "451: started is logged")
+            points.ok(stays(lambda: processes.alive(child.pid) and not host.is_blocked(source),
+                            QUIET), "451: neither blocked nor ended")
 
 
 CHECKS = (every_session_reads_it, ipv6, before_the_tarpit, not_listed, submission_port, tls_port,

@@ -172,8 +172,8 @@ print("ready", flush=True)
 for order in sys.stdin:
     text, severity, tag = json.loads(order)
     stamp = time.strftime("%b %d %H:%M:%S")
-    sender.send(f"<{16 + NUMBERS[severity]}>{stamp} {tag}: {text}".encode("utf-8",
-                                                                          "surrogateescape"))
+    line = f"<{16 + NUMBERS[severity]}>{stamp} {tag}: {text}"
+    sender.send(line.encode("utf-8", "surrogateescape"))
     print("sent", flush=True)
 """
 
@@ -188,11 +188,11 @@ class Forger:
     def __init__(self, user="nobody", *, program=None, environment=None):
         python = sys.executable if program is None else _copy_of_python(program)
         entry = pwd.getpwnam(user)
+        basics = {"PYTHONHOME": sys.prefix, "PATH": "/usr/bin:/bin"}
         self._process = subprocess.Popen(
             ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups",
              python, "-I", "-c", _FORGER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env={"PYTHONHOME": sys.prefix,
-                            "PATH": "/usr/bin:/bin"} | (environment or {}))
+            text=True, env=basics | (environment or {}))
         self.pid = self._process.pid
         self._answer("ready")
 
@@ -238,16 +238,6 @@ def log_and_leave(host, text, user="nobody", *, program=None, **options):
     """A process of that user logs a line and has ended before rsyslogd reads it."""
     with rsyslogd_held(host), Forger(user, program=program) as forger:
         forger.log(text, **options)
-
-
-def take_next_pid(pid, start):
-    """start() makes a process that gets this PID; returns what it returned, or raises.
-
-    Only in a PID namespace of one's own, where little else is started.
-    """
-    with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as last:
-        last.write(str(pid - 1))
-    return start()
 
 
 class Identd(threading.Thread):
