@@ -256,6 +256,7 @@ static const struct peer_row {
 	{ "mapped broadcast", "::ffff:255.255.255.255", false },
 	{ "unspecified IPv6", "::", false },
 	{ "loopback IPv6", "::1", false },
+	{ "the first after loopback IPv6", "::2", true },
 	{ "a host of IPv6 that ends in 1", "2001:db8::1", true },
 	{ "a host of IPv6 that ends in 0", "2001:db8::", true },
 	{ "only the first bit set", "8000::", true },

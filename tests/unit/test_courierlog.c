@@ -168,7 +168,7 @@ static void scan(void **state)
 	struct sample s = scan_row(row);
 	char ip[ADDR_TEXT_SIZE] = "-";
 
-	want_str(kind_word(s.line.kind), row->fields[KIND].text);
+	want_str(kind_word((int)s.line.kind), row->fields[KIND].text);
 	if (has_addr(s.line.kind))
 		addr_format(&s.line.addr, ip);
 	want_str(ip, row->fields[IP].text);
@@ -478,7 +478,7 @@ static void scan_address(void **state)
 	memset(&line, 0xa5, sizeof(line));
 	courierlog_scan_address(text, row->len, &line);
 	free(text);
-	want_str(kind_word(line.kind), row->ip ? "reject" : "unknown");
+	want_str(kind_word((int)line.kind), row->ip ? "reject" : "unknown");
 	want_int(line.port, row->port);
 	want_int(line.code, 0);
 	want_int(line.reply == NULL && line.reply_len == 0, true);

@@ -97,9 +97,9 @@ static void set_ipv6(struct sockaddr_in6 *sa, const char *text)
 static void fake_host(void)
 {
 	struct sockaddr *const addrs[] = {
-		(struct sockaddr *)&hardware, (struct sockaddr *)&loopback,
-		NULL, (struct sockaddr *)&mail, (struct sockaddr *)&mail6,
-		(struct sockaddr *)&link_local,
+		(struct sockaddr *)&hardware, (struct sockaddr *)&link_local,
+		(struct sockaddr *)&mail, NULL, (struct sockaddr *)&mail6,
+		(struct sockaddr *)&loopback,
 	};
 	size_t i;
 

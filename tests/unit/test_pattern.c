@@ -18,6 +18,7 @@
  * nth of them from now on; 0: none does. */
 static unsigned int fails_in;
 static int jit_result;	/* what the JIT compiler says; 0: as it is */
+static unsigned int jit_asked;
 
 pcre2_code *__real_pcre2_compile_8(PCRE2_SPTR text, PCRE2_SIZE len,
 				   uint32_t options, int *code, PCRE2_SIZE *at,
@@ -55,6 +56,7 @@ pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR text, PCRE2_SIZE len,
 
 int __wrap_pcre2_jit_compile_8(pcre2_code *code, uint32_t options)
 {
+	jit_asked++;
 	return jit_result ? jit_result : __real_pcre2_jit_compile_8(code, options);
 }
 
@@ -106,7 +108,9 @@ static const struct match_row {
 	{ "many groups", "(5)(1)(1)( )(x)(y)?(z)?", "511 x", 1 },
 	{ "bytes are no characters", "^511 ..$", "511 \xc3\xa4", 1 },
 	{ "bytes that are no UTF-8", "^511 \xff", "511 \xff", 1 },
-	{ "many steps and a match", "^511 (a|aa){1,12}b", "511 aaaaaaaaaaaab", 1 },
+	{ "many steps and a match", "^511 (a|a){9}c|^511 a", "511 aaaaaaaaaaaa", 1 },
+	{ "many steps and none", "(a|a){9}c", "511 aaaaaaaaaaaa", 0 },
+	{ "many steps, found at the end", "(a|a){9}c|$", "511 aaaaaaaaaaaa", 1 },
 	{ "many steps, found at a later start", "(a+)+b", "511 aaaaaaaaxaaab", 1 },
 };
 
@@ -127,6 +131,14 @@ static void matches(void **state)
 	const struct match_row *row = *state;
 
 	want_int(match(row->expression, row->text, strlen(row->text)), row->want);
+}
+
+static void jit_is_used(void **state)
+{
+	(void)state;
+	jit_asked = 0;
+	want_int(match("^511 ", "511 Listed", 10), 1);
+	want_int(jit_asked, 1);
 }
 
 static void stops_at_len(void **state)
@@ -210,6 +222,7 @@ static const struct slow_row {
 	{ "^511 (a+)+$" },
 	{ "(*NO_JIT)^511 (a+)+$" },
 	{ "(?:a|a){14}x" },
+	{ "(*NO_JIT)(?:a|a){11}x" },
 	{ "(*NO_JIT)(?:a|a){14}x" },
 	{ "(*NO_JIT)(a|aa){13}x" },
 	{ "(*NO_JIT)(a+)(a+)(a+)x" },
@@ -342,6 +355,7 @@ int main(void)
 
 	SUITE_ROWS(suite, matches, match_rows);
 	SUITE_ROWS(suite, matches_without_jit, match_rows);
+	SUITE_TEST(suite, jit_is_used);
 	SUITE_TEST(suite, stops_at_len);
 	SUITE_TEST(suite, every_byte_is_itself);
 	SUITE_TEST(suite, text_need_not_end);
