@@ -470,45 +470,6 @@ static void many_changes_unread(void **state)
 	hostaddrs_free(h);
 }
 
-/* struct in6_ifreq of linux/ipv6.h, which does not go with netinet/in.h. */
-struct ipv6_request {
-	struct in6_addr addr;
-	uint32_t prefix;
-	int index;
-};
-
-static void change_ipv6(const char *text, unsigned long request)
-{
-	struct ipv6_request r = { .prefix = 128,
-				  .index = (int)if_nametoindex("lo") };
-	int fd = __real_socket(AF_INET6, SOCK_DGRAM, 0);
-
-	inet_pton(AF_INET6, text, &r.addr);
-	want_int(ioctl(fd, request, &r), 0);
-	close(fd);
-}
-
-static void ipv6_address_comes_and_goes(void **state)
-{
-	struct hostaddrs *h = new_hostaddrs();
-
-	(void)state;
-	real_host();
-	want_int(hostaddrs_refresh(h), 0);
-	change_ipv6("2001:db8::77", SIOCSIFADDR);
-	want_notified(h);
-	want_int(contains(h, "2001:db8::77"), true);
-	change_ipv6("2001:db8::77", SIOCDIFADDR);
-	want_notified(h);
-	want_int(contains(h, "2001:db8::77"), false);
-	hostaddrs_free(h);
-}
-
-static bool has_ipv6(void)
-{
-	return access("/proc/sys/net/ipv6", F_OK) == 0;
-}
-
 static void add_namespace_tests(struct suite *suite)
 {
 	static const char lacks[] = "the right to make a network namespace";
@@ -521,11 +482,6 @@ static void add_namespace_tests(struct suite *suite)
 		suite_skip(suite, "address_comes_and_goes", lacks);
 		suite_skip(suite, "many_changes_unread", lacks);
 	}
-	if (in && has_ipv6())
-		SUITE_TEST(suite, ipv6_address_comes_and_goes);
-	else
-		suite_skip(suite, "ipv6_address_comes_and_goes",
-			   in ? "IPv6" : lacks);
 }
 
 int main(void)

@@ -108,11 +108,22 @@ static const struct match_row {
 	{ "many groups", "(5)(1)(1)( )(x)(y)?(z)?", "511 x", 1 },
 	{ "bytes are no characters", "^511 ..$", "511 \xc3\xa4", 1 },
 	{ "bytes that are no UTF-8", "^511 \xff", "511 \xff", 1 },
-	{ "many steps and a match", "^511 (a|a){9}c|^511 a", "511 aaaaaaaaaaaa", 1 },
-	{ "many steps and none", "(a|a){9}c", "511 aaaaaaaaaaaa", 0 },
-	{ "many steps, found at the end", "(a|a){9}c|$", "511 aaaaaaaaaaaa", 1 },
-	{ "many steps, found at a later start", "(a+)+b", "511 aaaaaaaaxaaab", 1 },
+	{ "many steps and a match", "^511 (a|a){7}c|^511 a", "511 aaaaaaaa", 1 },
+	{ "many steps and none", "(a|a){7}c", "511 aaaaaaaa", 0 },
+	{ "many steps, found at the end", "(a|a){7}c|$", "511 aaaaaaaa", 1 },
+	{ "many steps, found at a later start", "(a+)+b", "511 aaaaaaxaaab", 1 },
 };
+
+/* None of these takes anything like the time after which matching is given up,
+ * but a busy machine may: it gets more than one try. */
+static int match_in_time(const struct match_row *row)
+{
+	int r = -EOVERFLOW, tries;
+
+	for (tries = 0; tries < 20 && r == -EOVERFLOW; tries++)
+		r = match(row->expression, row->text, strlen(row->text));
+	return r;
+}
 
 /* The same without JIT, as under MemoryDenyWriteExecute=: slower, that is all. */
 static void matches_without_jit(void **state)
@@ -121,7 +132,7 @@ static void matches_without_jit(void **state)
 	int r;
 
 	jit_result = PCRE2_ERROR_NOMEMORY;
-	r = match(row->expression, row->text, strlen(row->text));
+	r = match_in_time(row);
 	jit_result = 0;
 	want_int(r, row->want);
 }
@@ -130,7 +141,7 @@ static void matches(void **state)
 {
 	const struct match_row *row = *state;
 
-	want_int(match(row->expression, row->text, strlen(row->text)), row->want);
+	want_int(match_in_time(row), row->want);
 }
 
 static void jit_is_used(void **state)
@@ -222,7 +233,7 @@ static const struct slow_row {
 	{ "^511 (a+)+$" },
 	{ "(*NO_JIT)^511 (a+)+$" },
 	{ "(?:a|a){14}x" },
-	{ "(*NO_JIT)(?:a|a){11}x" },
+	{ "(*NO_JIT)(?:a|a){12}x" },
 	{ "(*NO_JIT)(?:a|a){14}x" },
 	{ "(*NO_JIT)(a|aa){13}x" },
 	{ "(*NO_JIT)(a+)(a+)(a+)x" },
