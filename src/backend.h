@@ -32,6 +32,16 @@ enum backend_result {
 	BACKEND_WRITTEN_ANEW,
 };
 
+/* One address that the kernel holds. Times in ms, reckoned when it was asked. */
+struct backend_entry {
+	struct addr addr;
+	int64_t age;		/* since the block or the last dropped packet */
+	int64_t left;		/* until it gets through again; <= 0: it does,
+				 * and is only not forgotten yet (recent) */
+};
+
+typedef int backend_entry_fn(void *ctx, const struct backend_entry *entry);
+
 /* One thread at a time; no call waits for more than its system calls. Families
  * are enum addr_family: each has a list of its own, and one missing never stops
  * the other. */
@@ -51,6 +61,20 @@ struct backend_ops {
 	/* Is the list there and writable, and the same as before? Returns as
 	 * add, without changing anything. */
 	int (*check)(struct backend *backend, int family);
+
+	/* Take the address off the list. Returns 0; -ESRCH: it is not on it;
+	 * -errno as add. Not for the module: for people. */
+	int (*remove)(struct backend *backend, const struct addr *addr);
+
+	/* Take all of that family off. Returns 0; -errno as add. */
+	int (*flush)(struct backend *backend, int family);
+
+	/* Call fn with each address of that family that the kernel holds, in
+	 * the kernel's order, until fn returns other than 0, which is returned
+	 * then. Slow, and with recent in the way of the kernel's packets: not
+	 * for the module. Returns 0; -errno as add. */
+	int (*each)(struct backend *backend, int family, backend_entry_fn *fn,
+		    void *ctx);
 
 	/* How many addresses the list holds; SIZE_MAX: no limit. */
 	size_t (*capacity)(struct backend *backend);

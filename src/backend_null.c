@@ -34,6 +34,30 @@ static int null_check(struct backend *backend, int family)
 	return BACKEND_WRITTEN;
 }
 
+static int null_remove(struct backend *backend, const struct addr *addr)
+{
+	(void)backend;
+	(void)addr;
+	return -ESRCH;
+}
+
+static int null_flush(struct backend *backend, int family)
+{
+	(void)backend;
+	(void)family;
+	return 0;
+}
+
+static int null_each(struct backend *backend, int family, backend_entry_fn *fn,
+		     void *ctx)
+{
+	(void)backend;
+	(void)family;
+	(void)fn;
+	(void)ctx;
+	return 0;
+}
+
 static size_t null_capacity(struct backend *backend)
 {
 	(void)backend;
@@ -61,6 +85,9 @@ const struct backend_ops backend_null_ops = {
 	.open = null_open,
 	.add = null_add,
 	.check = null_check,
+	.remove = null_remove,
+	.flush = null_flush,
+	.each = null_each,
 	.capacity = null_capacity,
 	.advice = null_advice,
 	.free = null_free,
