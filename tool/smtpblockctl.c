@@ -1,0 +1,161 @@
+/* smtpblockctl: what the mail server's admin types.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend.h"
+#include "command.h"
+#include "config.h"
+#include "procfs.h"
+
+/* In the order of the help. */
+static const struct command *const commands[] = {
+	NULL,
+};
+
+static void complain(const struct context *context, const char *format, va_list args)
+{
+	fputs("smtpblockctl: ", context->err);
+	vfprintf(context->err, format, args);
+}
+
+int failed(const struct context *context, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	complain(context, format, args);
+	va_end(args);
+	fputc('\n', context->err);
+	return STATUS_FAILED;
+}
+
+int usage_error(const struct context *context, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	complain(context, format, args);
+	va_end(args);
+	fputs(" (smtpblockctl --help)\n", context->err);
+	return STATUS_USAGE;
+}
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; commands[i]; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static int help(const struct context *context)
+{
+	size_t i;
+
+	fputs("Usage: smtpblockctl [--json] [--config FILE] COMMAND [ARGUMENT...]\n\n"
+	      "What omsmtpblock has blocked, and how to set it up.\n\n",
+	      context->out);
+	for (i = 0; commands[i]; i++)
+		fprintf(context->out, "  %-9s %-22s %s\n", commands[i]->name,
+			commands[i]->arguments, commands[i]->summary);
+	fputs("\n"
+	      "  --json         for programs: JSON, one document or one object a line\n"
+	      "  --config FILE  rsyslog's configuration, normally /etc/rsyslog.conf\n"
+	      "\n"
+	      "smtpblockctl COMMAND --help tells more. Exit status: 0 done, 1 not done,\n"
+	      "2 the command line is wrong.\n",
+	      context->out);
+	return STATUS_DONE;
+}
+
+static int help_with(const struct context *context, const struct command *command)
+{
+	fprintf(context->out, "Usage: smtpblockctl %s %s\n\n%s.\n\n%s", command->name,
+		command->arguments, command->summary, command->help);
+	return STATUS_DONE;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0)
+			return true;
+	return false;
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc == 0)
+		return usage_error(context, "which command?");
+	command = find_command(argv[0]);
+	if (!command)
+		return usage_error(context, "there is no command \"%s\"", argv[0]);
+	if (wants_help(argc, argv))
+		return help_with(context, command);
+	optind = 0;
+	return command->run(context, argc, argv);
+}
+
+/* What stands before the subcommand. Returns a STATUS_, or -1 to go on. */
+static int read_options(struct context *context, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "config", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		if (option == 'j')
+			context->json = true;
+		else if (option == 'c')
+			context->config = optarg;
+		else if (option == 'h')
+			return help(context);
+		else if (option == 'v')
+			return fprintf(context->out, "%s\n", PACKAGE_STRING) < 0;
+		else
+			return usage_error(context, "see the options");
+	}
+	return -1;
+}
+
+/* A full disk or a closed pipe must not look like a success. */
+static int flush_out(const struct context *context, int status)
+{
+	if (fflush(context->out) != 0 || ferror(context->out))
+		return failed(context, "the output cannot be written");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct context context = {
+		.out = stdout,
+		.err = stderr,
+		.terminal = isatty(STDOUT_FILENO),
+		.config = "/etc/rsyslog.conf",
+		.proc_root = PROCFS_DEFAULT_ROOT,
+		.net_root = BACKEND_NET_ROOT,
+		.module_root = BACKEND_MODULE_ROOT,
+		.courier_etc = "/etc/courier",
+	};
+	int status = read_options(&context, argc, argv);
+
+	if (status < 0)
+		status = run(&context, argc - optind, argv + optind);
+	return flush_out(&context, status);
+}
