@@ -1,0 +1,116 @@
+/* rsyslog's configuration as the tool sees it: what is loaded, what comes in, which
+ * actions there are and what stands in front of them. It is read, not checked: that
+ * is for rsyslogd -N1.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCKCTL_RSYSLOGCONF_H
+#define SMTPBLOCKCTL_RSYSLOGCONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "settings.h"
+
+struct rsyslogconf;
+
+/* Bounds: what is beyond them is left out and is a problem (see below). */
+#define RSYSLOGCONF_FILE_MAX (4L << 20)	/* bytes of one file */
+#define RSYSLOGCONF_FILES_MAX 1000	/* files in all */
+#define RSYSLOGCONF_OBJECTS_MAX 100000
+#define RSYSLOGCONF_DEPTH_MAX 64	/* blocks in blocks, includes in includes */
+
+#define RSYSLOGCONF_ERROR_SIZE 512
+
+enum rsyslogconf_kind {
+	RSYSLOGCONF_MODULE,	/* module(load="imuxsock" ..) or $ModLoad imuxsock,
+				 * which then has the one parameter load */
+	RSYSLOGCONF_INPUT,	/* input(..) */
+	RSYSLOGCONF_ACTION,	/* action(..) */
+	RSYSLOGCONF_RULESET,	/* ruleset(..), in front of what stands in it */
+	RSYSLOGCONF_INCLUDE,	/* include(..) or $IncludeConfig, which then has the
+				 * one parameter file; in front of what is included */
+	RSYSLOGCONF_OBJECT,	/* any other: global(..), main_queue(..), template(..) */
+	RSYSLOGCONF_DIRECTIVE,	/* $SystemLogRateLimitInterval 5: name and text */
+	RSYSLOGCONF_STATEMENT,	/* stop, call x, set $.x = 1; and actions in the old
+				 * form: -/var/log/mail.log, @host, ~ : text */
+};
+
+struct rsyslogconf_param {
+	const char *name;	/* as written */
+	size_t count;		/* of values: of ["a", "b"] 2 */
+	const char *const *values; /* escapes resolved */
+	unsigned int line;
+};
+
+enum rsyslogconf_condition {
+	RSYSLOGCONF_SELECTOR,	/* mail.err */
+	RSYSLOGCONF_PROPERTY,	/* :msg, contains, "x" */
+	RSYSLOGCONF_IF,		/* the expression between if and then */
+	RSYSLOGCONF_ELSE,	/* the same expression, which must not hold */
+	RSYSLOGCONF_FOREACH,	/* what stands in the parentheses of foreach */
+	RSYSLOGCONF_BLOCK,	/* of BSD style: !program, +host */
+};
+
+struct rsyslogconf_filter {
+	enum rsyslogconf_condition condition;
+	const char *text;	/* as written; blanks and comments are one blank */
+	const struct rsyslogconf_filter *outer;	/* must hold too; NULL: no other */
+};
+
+struct rsyslogconf_item {
+	enum rsyslogconf_kind kind;
+	const char *name;	/* "action", "global"; DIRECTIVE: without the $;
+				 * STATEMENT: "" */
+	const char *text;	/* DIRECTIVE, STATEMENT; else "" */
+	size_t count;		/* of params, in the order of the file */
+	const struct rsyslogconf_param *params;
+	const struct rsyslogconf_filter *filter; /* NULL: every message */
+	const char *ruleset;	/* it stands in this one; "": the default one */
+	bool disabled;		/* config.enabled="off" */
+	const char *file;
+	unsigned int line;	/* of its first character, from 1 */
+};
+
+/* Read the file and what it includes. What cannot be understood is skipped and is a
+ * problem; so is an include that is not there. Returns 0 and the caller owns
+ * *ret_conf; -ENOMEM; -errno if path itself cannot be read, and then errbuf says so
+ * in one sentence. */
+int rsyslogconf_read(const char *path, struct rsyslogconf **ret_conf,
+		     char errbuf[static RSYSLOGCONF_ERROR_SIZE]);
+
+/* The same from text, as if it stood in a file of that name, which is only for
+ * messages: relative includes start there. text need not end with NUL. */
+int rsyslogconf_read_text(const char *text, size_t len, const char *name,
+			  struct rsyslogconf **ret_conf);
+
+/* NULL is allowed. Items and all they point to go with it. */
+void rsyslogconf_free(struct rsyslogconf *conf);
+
+/* In the order in which rsyslogd comes across them. */
+size_t rsyslogconf_count(const struct rsyslogconf *conf);
+const struct rsyslogconf_item *rsyslogconf_at(const struct rsyslogconf *conf, size_t i);
+
+/* "FILE line N: what", i = 0, 1, ...; NULL after the last. */
+const char *rsyslogconf_problem(const struct rsyslogconf *conf, size_t i);
+
+/* The (first) value of a parameter, its name compared without case as rsyslog does;
+ * of a name that is given twice, the first. NULL: it is not given. */
+const char *rsyslogconf_value(const struct rsyslogconf_item *item, const char *name);
+
+/* Is it on? otherwise: what holds where the parameter is not given. */
+bool rsyslogconf_is_on(const struct rsyslogconf_item *item, const char *name,
+		       bool otherwise);
+
+/* The next module that is loaded, input or action that is of this type ("imuxsock",
+ * "omsmtpblock"), from item *from on, which is moved behind it. kind is MODULE,
+ * INPUT or ACTION; disabled ones are left out. NULL: no more. */
+const struct rsyslogconf_item *rsyslogconf_next(const struct rsyslogconf *conf,
+						enum rsyslogconf_kind kind,
+						const char *type, size_t *from);
+
+/* The settings of an action(type="omsmtpblock" ..), as the module would take them:
+ * by settings_set() and settings_check(). Returns 0 and the caller calls
+ * settings_done(); -EINVAL with "FILE line N: why" in errbuf; -ENOMEM. */
+int rsyslogconf_settings(const struct rsyslogconf_item *item, struct settings *ret_settings,
+			 char errbuf[static RSYSLOGCONF_ERROR_SIZE]);
+
+#endif
