@@ -3,7 +3,9 @@
 #include "params.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "rainerscript.h"
 #include "parserif.h"
@@ -82,13 +84,29 @@ static rsRetVal set_all(struct settings *settings,
 	return worst;
 }
 
+/* Set by rsyslogd -N1. In none of its headers, so weak: the module also loads
+ * into an rsyslogd that does not have it. */
+extern int iConfigVerify __attribute__((weak));
+
+/* rsyslogd -N1 shows errors only, and would exit with 1 for one. */
+static void say_warning(const char *text)
+{
+	if (&iConfigVerify && iConfigVerify)
+		dprintf(STDERR_FILENO,
+			"rsyslogd: warning during parsing file %s, on or before "
+			"line %d: omsmtpblock: %s\n",
+			cnfcurrfn ? cnfcurrfn : "-", yylineno, text);
+	else
+		parser_warnmsg("omsmtpblock: %s", text);
+}
+
 static void warn_of(const struct settings *settings)
 {
 	const char *text;
 	unsigned int i;
 
 	for (i = 0; (text = settings_warning(settings, i)) != NULL; i++)
-		parser_warnmsg("omsmtpblock: %s", text);
+		say_warning(text);
 }
 
 static rsRetVal check(struct settings *settings)

@@ -449,9 +449,9 @@ const char *settings_warning(const struct settings *settings, unsigned int which
 		  "verify=\"sender\" believes $!pid and $!uid: no parser that "
 		  "takes them from the message, such as mmjsonparse, may run "
 		  "before this action" },
-		{ settings->trigger == TRIGGER_REJECT &&
+		{ (settings->trigger == TRIGGER_REJECT || counted) &&
 			  settings->verify == VERIFY_CHILD,
-		  "trigger=\"reject\" needs the sender's credentials (imuxsock "
+		  "this trigger needs the sender's credentials (imuxsock "
 		  "with SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\"): "
 		  "without them any local user can have a connected client "
 		  "blocked" },

@@ -2,7 +2,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """rsyslogd -N1 refuses a wrong value: file, line, what was written, what is allowed.
 
-And it accepts what is right: defaults, both bounds, every word.
+And it accepts what is right: defaults, both bounds, every word; what gives up
+protection it warns of.
 """
 
 from lib import tap
@@ -44,16 +45,28 @@ RIGHT = (
     {},
     {"backend": "recent"}, {"backend": "null"}, {"backend": "NULL"},
     {"list": "x" * 199, "list6": "_a.b-9"},
-    {"trigger": "dnsbl"}, {"trigger": "reject"},
+    {"trigger": "dnsbl"}, {"trigger": "connect"},
     {"replyPattern": r"^5\d\d (?i)listed"},
     {"terminate": "off"}, {"terminate": "on"},
     {"terminate_delay": "0"}, {"terminate_delay": "5000"},
     {"terminate_signal": "TERM"}, {"terminate_signal": "HUP"}, {"terminate_signal": "KILL"},
     {"terminate_killAfter": "0"}, {"terminate_killAfter": "60000"},
-    {"verify": "child"}, {"verify": "sender"}, {"verify": "none"},
+    {"verify": "child"},
     {"courierUser": "courier"}, {"courierUser": "root"},
     {"allow": "192.0.2.1"}, {"allow": ["192.0.2.0/24", "2001:db8::/32", "::1"]},
     {"dryRun": "on"}, {"dryRun": "off"},
+)
+
+# (parameters, how the sentence begins that warns of them)
+OPEN = (
+    ({"verify": "none"}, 'verify="none" believes every line'),
+    ({"verify": "sender"}, 'verify="sender" believes $!pid and $!uid'),
+    ({"trigger": "reject"}, "this trigger needs the sender's credentials"),
+    ({"trigger": "auth", "threshold": "5"}, "this trigger needs the sender's credentials"),
+    ({"trigger": "relay", "threshold": "5"}, "this trigger needs the sender's credentials"),
+    ({"trigger": "protocol", "threshold": "5"}, "this trigger needs the sender's credentials"),
+    ({"trigger": "auth", "verify": "none", "threshold": "1"},
+     "one mistake of a user blocks his address"),
 )
 
 
@@ -90,6 +103,19 @@ def accepted(points, daemon, parameters):
               f"{label} is accepted without a word", f"status {status}", output)
 
 
+def warned(points, daemon, parameters, sentence):
+    """Allowed, but it gives up protection: -N1 says so and exits with 0."""
+    daemon.rules = f"# a comment line\n{action(**parameters)}"
+    status, output = daemon.validate()
+    line = daemon.config.read_text().splitlines().index(action(**parameters).strip()) + 1
+    wanted = f"warning during parsing file {daemon.config}, on or before line {line}: " \
+        f"omsmtpblock: "
+    said = [text for text in output.splitlines() if wanted in text and sentence in text]
+    label = " ".join(f'{name}="{value}"' for name, value in parameters.items())
+    points.ok(status == 0 and len(said) == 1, f"{label} is accepted with a warning, said once",
+              f"status {status}", output)
+
+
 def scenario(points):
     daemon = Rsyslog(workdir())
     for parameters, allowed in WRONG:
@@ -97,6 +123,8 @@ def scenario(points):
     unknown_parameter(points, daemon)
     for parameters in RIGHT:
         accepted(points, daemon, parameters)
+    for parameters, sentence in OPEN:
+        warned(points, daemon, parameters, sentence)
 
 
 if __name__ == "__main__":

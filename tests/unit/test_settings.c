@@ -610,8 +610,8 @@ static void check_seals_allow_list(void **state)
 	"verify=\"sender\" believes $!pid and $!uid: no parser that takes " \
 	"them from the message, such as mmjsonparse, may run before this "  \
 	"action"
-#define WARN_REJECT                                                          \
-	"trigger=\"reject\" needs the sender's credentials (imuxsock with " \
+#define WARN_CREDENTIALS                                                     \
+	"this trigger needs the sender's credentials (imuxsock with " \
 	"SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\"): without them " \
 	"any local user can have a connected client blocked"
 #define WARN_ONE                                                           \
@@ -625,16 +625,16 @@ static const struct warning_row {
 	{ "none", "verify=none", WARN_NONE, NULL },
 	{ "none, address", "verify=none input=address", NULL, NULL },
 	{ "sender", "verify=sender", WARN_SENDER, NULL },
-	{ "reject, child", "trigger=reject", WARN_REJECT, NULL },
+	{ "reject, child", "trigger=reject", WARN_CREDENTIALS, NULL },
 	{ "reject, none", "trigger=reject verify=none", WARN_NONE, NULL },
 	{ "reject, sender", "trigger=reject verify=sender", WARN_SENDER, NULL },
 	{ "connect", "trigger=connect", NULL, NULL },
-	{ "auth, 1", "trigger=auth", WARN_ONE, NULL },
-	{ "relay, 1", "trigger=relay", WARN_ONE, NULL },
-	{ "protocol, 1", "trigger=protocol", WARN_ONE, NULL },
-	{ "auth, 2", "trigger=auth threshold=2", NULL, NULL },
-	{ "relay, 2", "trigger=relay threshold=2", NULL, NULL },
-	{ "protocol, 2", "trigger=protocol threshold=2", NULL, NULL },
+	{ "auth, 1", "trigger=auth", WARN_CREDENTIALS, WARN_ONE },
+	{ "relay, 1", "trigger=relay", WARN_CREDENTIALS, WARN_ONE },
+	{ "protocol, 1", "trigger=protocol", WARN_CREDENTIALS, WARN_ONE },
+	{ "auth, 2", "trigger=auth threshold=2", WARN_CREDENTIALS, NULL },
+	{ "relay, 2", "trigger=relay threshold=2", WARN_CREDENTIALS, NULL },
+	{ "protocol, 2", "trigger=protocol threshold=2", WARN_CREDENTIALS, NULL },
 	{ "two", "trigger=auth verify=none", WARN_NONE, WARN_ONE },
 };
 
