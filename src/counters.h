@@ -54,6 +54,9 @@
 	X(ENDED, "ended", "children ended by our signal")                      \
 	X(GONE, "gone", "children that were gone before it")                   \
 	X(KILLED, "killed", "children that needed KILL")                       \
+	X(RESETS, "resets", "connections of ended children that were reset")    \
+	X(SPARED, "spared", "relay clients' children left alone after the "    \
+			    "line alone had blocked their address")            \
 	X(SIGNAL_ERRORS, "signal_errors", "signals the kernel refused")
 
 #define COUNTERS_ENUM(id, name, meaning) COUNTER_##id,

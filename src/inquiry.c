@@ -34,6 +34,7 @@ struct inquiry {
 	inquiry_log_fn *log;
 	void *log_ctx;
 	struct child_scratch scratch;
+	struct child_scratch kept;	/* of a child that is held meanwhile */
 	struct child_scratch submit;
 	struct question pending[QUESTIONS_MAX];	/* not found by the index */
 	size_t pending_count;
@@ -64,92 +65,179 @@ void inquiry_free(struct inquiry *inquiry)
 	free(inquiry);
 }
 
+/* What the children that a line may be about tell of it. One line has one
+ * verdict, however many they are: the strongest. */
+struct hearing {
+	const struct question *question;
+	struct courierlog_line line;
+	bool found;		/* somebody serves the peer */
+	struct decision decision;
+	int err;		/* VERDICT_REFUSED: which proof is missing */
+	bool holds;		/* the first child that is to be blocked: */
+	struct child child;
+	struct child_facts facts;	/* with its texts in q->kept */
+	pid_t others[CANDIDATES_MAX];	/* that are to be blocked too */
+	size_t others_count;
+};
+
+/* A relay client comes before all: without a port the line may be his, and what
+ * is blocked is the whole address. */
+static int strength(struct decision d)
+{
+	switch (d.verdict) {
+	case VERDICT_ALLOWED:
+		return 4;
+	case VERDICT_BLOCK:
+		return 3;
+	case VERDICT_REFUSED:
+		return 2;
+	case VERDICT_IGNORE:
+	default:
+		return d.reason == REASON_NOT_LISTED ? 0 : 1;
+	}
+}
+
 /* A child that only has to end: its address is blocked already. */
 static void end_child(struct inquiry *q, struct evidence *ev,
 		      const struct child_facts *facts, struct child *child)
 {
-	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
-
 	if (facts->relay_client) {
-		enforcer_count(q->enforcer, relays);
+		counters_add(q->enforcer->counters, COUNTER_SPARED, 1);
 		child_done(child);
 		return;
 	}
 	enforcer_end(q->enforcer, evidence_rules(ev), child);
 }
 
-/* A child that was asked about. Returns true if its address was blocked. */
-static bool judge_child(struct inquiry *q, struct evidence *ev,
-			const struct question *question,
-			const struct child_facts *facts, struct child *child)
+static struct decision judge_child(struct inquiry *q, struct evidence *ev,
+				   const struct hearing *h,
+				   const struct child *child,
+				   const struct child_facts *facts, int *ret_err)
 {
-	struct courierlog_line line;
-	struct decision d;
-
+	const struct settings *settings = q->enforcer->settings;
+	struct decision d = policy_judge_child(settings, &h->line, facts);
 	int r = 0;
 
-	question_line(question, &line);
-	d = policy_judge_child(q->enforcer->settings, &line, facts);
-	if (d.verdict == VERDICT_BLOCK &&
-	    policy_wants_confirmation(q->enforcer->settings))
-		r = evidence_confirm(ev, &question->query, child, facts,
+	if (d.verdict == VERDICT_BLOCK && policy_wants_confirmation(settings))
+		r = evidence_confirm(ev, &h->question->query, child, facts,
 				     &q->submit);
 	if (r < 0) {
-		enforcer_refuse(q->enforcer, r);
-		child_done(child);
-		return false;
+		*ret_err = r;
+		return (struct decision){ VERDICT_REFUSED, REASON_TRIGGERED };
 	}
-	if (d.verdict == VERDICT_BLOCK) {
-		d = enforcer_punish(q->enforcer, evidence_rules(ev), &line,
-				    facts, child);
-		return d.verdict == VERDICT_BLOCK;
-	}
-	enforcer_count(q->enforcer, d);
-	child_done(child);
-	return false;
+	return d;
 }
 
-/* One that may serve the peer. Returns 0 or -errno if it is not the one after
- * all. *blocked becomes true once the address was blocked. */
-static int act_on(struct inquiry *q, struct evidence *ev,
-		  const struct question *question, pid_t pid, bool *blocked)
+static void keep(struct hearing *h, struct child *child,
+		 const struct child_facts *facts)
+{
+	if (h->holds) {
+		h->others[h->others_count++] = child->smtpd.pid;
+		child_done(child);
+		return;
+	}
+	h->holds = true;
+	h->child = child_take(child);
+	h->facts = *facts;
+}
+
+static int prove(struct inquiry *q, struct evidence *ev,
+		 const struct question *question, pid_t pid,
+		 struct child_scratch *scratch, struct child *ret_child,
+		 struct child_facts *ret_facts)
+{
+	int r = evidence_prove(ev, pid, &question->query.addr,
+			       question->query.port, scratch, ret_child,
+			       ret_facts);
+
+	enforcer_note_look(q->enforcer, r);
+	return r;
+}
+
+/* One that may serve the peer. */
+static void hear(struct inquiry *q, struct evidence *ev, struct hearing *h,
+		 pid_t pid)
 {
 	struct child child = CHILD_NONE;
 	struct child_facts facts;
-	int r;
+	struct decision d;
+	int err = 0;
 
-	r = evidence_prove(ev, pid, &question->query.addr, question->query.port,
-			   &q->scratch, &child, &facts);
-	if (r < 0)
-		return r;
-	if (*blocked)
-		end_child(q, ev, &facts, &child);
+	if (prove(q, ev, h->question, pid, h->holds ? &q->scratch : &q->kept,
+		  &child, &facts) < 0)
+		return;
+	d = judge_child(q, ev, h, &child, &facts, &err);
+	if (d.verdict == VERDICT_BLOCK)
+		keep(h, &child, &facts);
 	else
-		*blocked = judge_child(q, ev, question, &facts, &child);
-	return 0;
+		child_done(&child);
+	if (!h->found || strength(d) > strength(h->decision)) {
+		h->decision = d;
+		h->err = err;
+	}
+	h->found = true;
+}
+
+/* The children of an address that is blocked already. Returns true if there was
+ * one. */
+static bool end_children(struct inquiry *q, struct evidence *ev,
+			 const struct question *question, const pid_t *pids,
+			 size_t count)
+{
+	struct child child = CHILD_NONE;
+	struct child_facts facts;
+	bool found = false;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (prove(q, ev, question, pids[i], &q->scratch, &child,
+			  &facts) < 0)
+			continue;
+		end_child(q, ev, &facts, &child);
+		found = true;
+	}
+	return found;
+}
+
+static void conclude(struct inquiry *q, struct evidence *ev, struct hearing *h)
+{
+	struct decision d = h->decision;
+
+	if (d.verdict == VERDICT_BLOCK) {
+		d = enforcer_punish(q->enforcer, evidence_rules(ev), &h->line,
+				    &h->facts, &h->child);
+		/* Without a port enforcer_punish() asks for them itself. */
+		if (d.verdict == VERDICT_BLOCK && h->line.port != 0)
+			end_children(q, ev, h->question, h->others,
+				     h->others_count);
+	} else if (d.verdict == VERDICT_REFUSED) {
+		enforcer_refuse(q->enforcer, h->err);
+	} else {
+		enforcer_count(q->enforcer, d);
+	}
+	child_done(&h->child);
 }
 
 /* Look the peer up. Returns true if the question is answered. */
 static bool answer(struct inquiry *q, struct evidence *ev,
 		   const struct question *question)
 {
-	bool all = question->kind == QUESTION_END, blocked = all, found = false;
+	struct hearing h = { .question = question, .child = CHILD_NONE };
 	pid_t pids[CANDIDATES_MAX];
 	size_t n, i;
-	int r;
 
 	n = evidence_candidates(ev, &question->query.addr, question->query.port,
 				pids, CANDIDATES_MAX);
-	for (i = 0; i < n && i < CANDIDATES_MAX; i++) {
-		r = act_on(q, ev, question, pids[i], &blocked);
-		enforcer_note_look(q->enforcer, r);
-		found = found || r == 0;
-		/* Without a port the others are asked for on their own, by
-		 * enforcer_punish(). */
-		if (blocked && !all && question->query.port == 0)
-			break;
-	}
-	return found;
+	if (n > CANDIDATES_MAX)
+		n = CANDIDATES_MAX;
+	if (question->kind == QUESTION_END)
+		return end_children(q, ev, question, pids, n);
+	question_line(question, &h.line);
+	for (i = 0; i < n; i++)
+		hear(q, ev, &h, pids[i]);
+	if (h.found)
+		conclude(q, ev, &h);
+	return h.found;
 }
 
 /* Counting only: nobody serves the address. */

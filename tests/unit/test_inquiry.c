@@ -128,10 +128,150 @@ static void relay_client_is_not_ended(void **state)
 	engine_set(&e, "verify", "none");
 	engine_start(&e);
 	engine_line(&e, REJECT, 0);
-	engine_want_soon(&e, COUNTER_ALLOWED, 1);
+	engine_want_soon(&e, COUNTER_SPARED, 1);
 	engine_stop(&e);
 	want_int(is_living(e.smtpd), true);
+	want_int(engine_count(&e, COUNTER_ALLOWED), 0);
 	engine_close(&e);
+}
+
+/* Without a port a line is about whoever serves the address: two children here. */
+static const char *const listed_env[] = { "BLOCK=" LISTED, NULL };
+static const char *const clean_env[] = { "BLOCK=", NULL };
+static const char *const error_env[] = { "BLOCK=" LISTED,
+					 "BLOCK_IP=127.255.255.254", NULL };
+static const char *const relay_env[] = { "BLOCK=" LISTED, "RELAYCLIENT=", NULL };
+
+/* What the two carry, and the one verdict on the line; ended counts children. */
+static const struct verdict_row {
+	const char *label, *trigger, *threshold;
+	const char *const *first, *const *second, *const *submit;
+	enum counter want;
+	unsigned int ended;
+} verdict_rows[] = {
+	{ "both listed", "dnsbl", "1", listed_env, listed_env, listed_env,
+	  COUNTER_BLOCKS, 2 },
+	{ "one listed", "dnsbl", "1", listed_env, clean_env, listed_env,
+	  COUNTER_BLOCKS, 2 },
+	{ "one with a DNSBL error", "dnsbl", "1", listed_env, error_env,
+	  listed_env, COUNTER_BLOCKS, 2 },
+	{ "one a relay client", "dnsbl", "1", listed_env, relay_env, listed_env,
+	  COUNTER_ALLOWED, 0 },
+	{ "the other a relay client", "dnsbl", "1", relay_env, listed_env,
+	  listed_env, COUNTER_ALLOWED, 0 },
+	{ "both relay clients", "dnsbl", "1", relay_env, relay_env, listed_env,
+	  COUNTER_ALLOWED, 0 },
+	{ "none listed", "dnsbl", "1", clean_env, clean_env, listed_env,
+	  COUNTER_NOT_LISTED, 0 },
+	{ "none listed, one with a DNSBL error", "dnsbl", "1", clean_env,
+	  error_env, listed_env, COUNTER_DNSBL_ERRORS, 0 },
+	{ "one logged in, one not listed", "dnsbl", "1", listed_env, clean_env,
+	  clean_env, COUNTER_REFUSED_SENDER, 0 },
+	{ "both logged in", "dnsbl", "1", listed_env, listed_env, clean_env,
+	  COUNTER_REFUSED_SENDER, 0 },
+	{ "below the threshold", "dnsbl", "2", listed_env, listed_env, listed_env,
+	  COUNTER_BELOW_THRESHOLD, 0 },
+	{ "below the threshold, another trigger", "reject", "2",
+	  clean_env, clean_env, clean_env, COUNTER_BELOW_THRESHOLD, 0 },
+};
+
+/* The counters that say what became of a line. */
+static const enum counter verdicts[] = {
+	COUNTER_TEMPORARY, COUNTER_OLD, COUNTER_ALLOWED, COUNTER_NOT_LISTED,
+	COUNTER_DNSBL_ERRORS, COUNTER_BELOW_THRESHOLD, COUNTER_REFUSED_SENDER,
+	COUNTER_REFUSED_GONE, COUNTER_REFUSED_NO_CHILD, COUNTER_REFUSED_RIGHTS,
+	COUNTER_REFUSED_BUSY, COUNTER_REFUSED_BUDGET, COUNTER_PATTERN_LIMIT,
+	COUNTER_WOULD_BLOCK, COUNTER_BLOCKS, COUNTER_RENEWALS, COUNTER_WAITED,
+};
+
+static uint64_t verdicts_counted(const struct engine *e)
+{
+	uint64_t n = 0;
+	unsigned int i;
+
+	for (i = 0; i < COUNT_OF(verdicts); i++)
+		n += engine_count(e, verdicts[i]);
+	return n;
+}
+
+/* The first is the child with a submit of its own. */
+static pid_t open_two(struct engine *e, const struct verdict_row *row,
+		      unsigned int port, unsigned int local_port)
+{
+	const struct peer peer = { "::ffff:" PEER, port, local_port, row->second };
+	pid_t second;
+
+	engine_open(e);
+	engine_smtpd_env(e, row->first);
+	engine_submit_env(e, row->submit);
+	second = engine_add_child(e, &peer);
+	engine_set(e, "trigger", row->trigger);
+	engine_set(e, "threshold", row->threshold);
+	return second;
+}
+
+static void one_line_has_one_verdict(void **state)
+{
+	const struct verdict_row *row = *state;
+	struct engine e;
+	pid_t second;
+
+	second = open_two(&e, row, 41999, 25);
+	engine_start(&e);
+	engine_line(&e, "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, 0);
+	engine_want_soon(&e, row->want, 1);
+	engine_want_soon(&e, COUNTER_ENDED, row->ended);
+	engine_stop(&e);
+	want_int(engine_count(&e, row->want), 1);
+	want_int(verdicts_counted(&e), 1);
+	want_int(is_living(e.smtpd), row->ended == 0);
+	want_int(is_living(second), row->ended == 0);
+	want_int(engine_count(&e, COUNTER_BLOCKS), row->want == COUNTER_BLOCKS);
+	engine_close(&e);
+	waiter_end(second);
+}
+
+/* One port of his, connected to two of ours: the line does not tell which. */
+static void one_port_twice(void **state)
+{
+	static const struct verdict_row row = {
+		.trigger = "reject", .threshold = "1", .first = listed_env,
+		.second = clean_env, .submit = listed_env,
+	};
+	struct engine e;
+	pid_t second;
+
+	(void)state;
+	second = open_two(&e, &row, PEER_PORT, 465);
+	engine_start(&e);
+	engine_line(&e, REJECT, 0);
+	engine_want_soon(&e, COUNTER_ENDED, 2);
+	engine_stop(&e);
+	want_int(verdicts_counted(&e), 1);
+	engine_close(&e);
+	waiter_end(second);
+}
+
+/* One of them is not what the line is about. */
+static void one_port_twice_one_listed(void **state)
+{
+	static const struct verdict_row row = {
+		.trigger = "dnsbl", .threshold = "1", .first = listed_env,
+		.second = clean_env, .submit = listed_env,
+	};
+	struct engine e;
+	pid_t second;
+
+	(void)state;
+	second = open_two(&e, &row, PEER_PORT, 465);
+	engine_start(&e);
+	engine_line(&e, REJECT, 0);
+	engine_want_soon(&e, COUNTER_ENDED, 1);
+	engine_stop(&e);
+	want_int(is_living(second), true);
+	want_int(verdicts_counted(&e), 1);
+	engine_close(&e);
+	waiter_end(second);
 }
 
 int main(void)
@@ -143,5 +283,8 @@ int main(void)
 	SUITE_TEST(suite, known_child_needs_no_search);
 	SUITE_TEST(suite, reports_are_limited);
 	SUITE_TEST(suite, relay_client_is_not_ended);
+	SUITE_ROWS(suite, one_line_has_one_verdict, verdict_rows);
+	SUITE_TEST(suite, one_port_twice);
+	SUITE_TEST(suite, one_port_twice_one_listed);
 	return suite_run(suite, "inquiry");
 }
