@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cidr.h"
+#include "jiffies.h"
 
 /* The module's name today, and before Linux 2.6.28. */
 static const char *const module_names[] = { "xt_recent", "ipt_recent" };
@@ -106,7 +107,7 @@ static void recent_free(struct backend *backend)
 }
 
 /* Open the list's file, by whichever name the module has here. */
-static int open_file(const struct recent *b, const struct list *list)
+static int open_file(const struct recent *b, const struct list *list, bool write)
 {
 	char path[PATH_SIZE];
 	unsigned int i;
@@ -115,7 +116,8 @@ static int open_file(const struct recent *b, const struct list *list)
 	for (i = 0; i < MODULE_COUNT && fd < 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s", b->net_root,
 			 module_names[i], list->name);
-		fd = open(path, O_WRONLY | O_CLOEXEC);
+		fd = write ? open(path, O_WRONLY | O_CLOEXEC) :
+			     open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0 && errno != ENOENT)
 			return -errno;
 	}
@@ -141,7 +143,7 @@ static int list_ready(const struct recent *b, struct list *list)
 	if (list->fd >= 0)
 		list->lost_one = true;
 	list_close(list);
-	fd = open_file(b, list);
+	fd = open_file(b, list, true);
 	if (fd < 0)
 		return fd;
 	list->fd = fd;
@@ -171,6 +173,18 @@ static int list_write(const struct list *list, const char *text)
 	return (size_t)n == len ? 0 : -EIO;
 }
 
+/* Open the list if need be, and write. */
+static int command(const struct recent *b, struct list *list, const char *text)
+{
+	int r = list_ready(b, list);
+
+	if (r < 0)
+		return r;
+	r = list_write(list, text);
+	/* EIO: it was removed since list_ready(). */
+	return r == -EIO ? -ENOENT : r;
+}
+
 static int recent_add(struct backend *backend, const struct addr *addr)
 {
 	struct recent *b = (struct recent *)backend;
@@ -178,15 +192,9 @@ static int recent_add(struct backend *backend, const struct addr *addr)
 	char text[ADDR_TEXT_SIZE + 1] = "+";
 	int r;
 
-	r = list_ready(b, list);
-	if (r < 0)
-		return r;
 	addr_format(addr, text + 1);
-	r = list_write(list, text);
-	/* EIO: it was removed since list_ready(). */
-	if (r < 0)
-		return r == -EIO ? -ENOENT : r;
-	return (int)tell(list);
+	r = command(b, list, text);
+	return r < 0 ? r : (int)tell(list);
 }
 
 static int recent_check(struct backend *backend, int family)
@@ -196,6 +204,107 @@ static int recent_check(struct backend *backend, int family)
 	int r = list_ready(b, list);
 
 	return r < 0 ? r : (int)tell(list);
+}
+
+/* One line of the list, as net/netfilter/xt_recent.c writes it:
+ *	src=192.0.2.7 ttl: 0 last_seen: 4298106357 oldest_pkt: 2 4298106230, ..
+ * where last_seen is a time in jiffies. */
+static int parse_line(const char *line, struct addr *ret_addr, uint64_t *ret_seen)
+{
+	static const char seen[] = " last_seen: ";
+	const char *digits, *text;
+	size_t len;
+	char *end;
+	int r;
+
+	if (strncmp(line, "src=", 4) != 0)
+		return -EINVAL;
+	text = line + 4;
+	len = strcspn(text, " \n");
+	digits = strstr(text + len, seen);
+	if (!digits)
+		return -EINVAL;
+	*ret_seen = strtoull(digits + strlen(seen), &end, 10);
+	r = addr_parse(text, len, ret_addr);
+	return end == digits + strlen(seen) ? -EINVAL : r;
+}
+
+static int tell_entry(const struct recent *b, const struct jiffies_clock *clock,
+		      const char *line, backend_entry_fn *fn, void *ctx)
+{
+	struct backend_entry entry;
+	uint64_t seen;
+
+	/* A kernel that writes something else has nothing to tell us. */
+	if (parse_line(line, &entry.addr, &seen) < 0)
+		return 0;
+	entry.age = jiffies_age(clock, seen);
+	entry.left = (int64_t)b->ban_time * 1000 - entry.age;
+	return fn(ctx, &entry);
+}
+
+static int tell_all(const struct recent *b, FILE *file, backend_entry_fn *fn, void *ctx)
+{
+	struct jiffies_clock clock;
+	char *line = NULL;
+	size_t room = 0;
+	int r;
+
+	r = jiffies_clock_read(&clock);
+	while (r == 0 && getline(&line, &room, file) >= 0)
+		r = tell_entry(b, &clock, line, fn, ctx);
+	if (r == 0 && ferror(file))
+		r = errno == EIO ? -ENOENT : -errno;
+	free(line);
+	return r;
+}
+
+static int recent_each(struct backend *backend, int family, backend_entry_fn *fn, void *ctx)
+{
+	struct recent *b = (struct recent *)backend;
+	int fd = open_file(b, list_of(b, family), false), r;
+	FILE *file;
+
+	if (fd < 0)
+		return fd;
+	file = fdopen(fd, "r");
+	if (!file) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	r = tell_all(b, file, fn, ctx);
+	fclose(file);
+	return r;
+}
+
+/* Stops at the address that is looked for. */
+static int compare(void *ctx, const struct backend_entry *entry)
+{
+	return addr_compare(ctx, &entry->addr) == 0;
+}
+
+/* The kernel takes an address that is not on the list off it without a word: only
+ * reading tells. */
+static int recent_remove(struct backend *backend, const struct addr *addr)
+{
+	struct recent *b = (struct recent *)backend;
+	char text[ADDR_TEXT_SIZE + 1] = "-";
+	struct addr wanted = *addr;
+	int r;
+
+	r = recent_each(backend, addr->family, compare, &wanted);
+	if (r <= 0)
+		return r < 0 ? r : -ESRCH;
+	addr_format(addr, text + 1);
+	return command(b, list_of(b, addr->family), text);
+}
+
+static int recent_flush(struct backend *backend, int family)
+{
+	struct recent *b = (struct recent *)backend;
+
+	return command(b, list_of(b, family), "/");
 }
 
 static bool read_number(const char *path, unsigned long *ret_number)
@@ -289,6 +398,9 @@ const struct backend_ops backend_recent_ops = {
 	.open = recent_open,
 	.add = recent_add,
 	.check = recent_check,
+	.remove = recent_remove,
+	.flush = recent_flush,
+	.each = recent_each,
 	.capacity = recent_capacity,
 	.advice = recent_advice,
 	.free = recent_free,

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "jiffies.h"
 #include "support.h"
 
 static const struct backend_ops *const ops = &backend_recent_ops;
@@ -304,6 +306,178 @@ static void what_is_no_list_is_told(void **state)
 	teardown(&f);
 }
 
+/* The list as the kernel shows it: each line's address, and for how many seconds
+ * it has not been seen. */
+struct shown {
+	const char *src;
+	unsigned int age;
+};
+
+static void show(struct fixture *f, const char *path, const struct shown *shown, size_t count)
+{
+	struct jiffies_clock clock;
+	char whole[200], text[1024] = "";
+	uint64_t seen;
+	size_t i;
+
+	want_int(jiffies_clock_read(&clock), 0);
+	for (i = 0; i < count; i++) {
+		seen = clock.now - (uint64_t)shown[i].age * clock.hz;
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "src=%s ttl: 0 last_seen: %ju oldest_pkt: 2 %ju, %ju\n",
+			 shown[i].src, (uintmax_t)seen, (uintmax_t)(seen - 100),
+			 (uintmax_t)seen);
+	}
+	snprintf(whole, sizeof(whole), "%s/%s", f->lists.net_root, path);
+	temp_file_write(whole, text);
+}
+
+/* What each() told: "ADDR AGE LEFT" in seconds, one a line. */
+struct told {
+	char text[512];
+	unsigned int stop_after;
+};
+
+static int remember(void *ctx, const struct backend_entry *entry)
+{
+	struct told *told = ctx;
+	char addr[ADDR_TEXT_SIZE];
+	size_t used = strlen(told->text);
+
+	/* The clock may go on between show() and each(). */
+	snprintf(told->text + used, sizeof(told->text) - used, "%s %jd %jd\n",
+		 addr_format(&entry->addr, addr), (intmax_t)entry->age / 1000,
+		 (intmax_t)(entry->left + 999) / 1000);
+	return told->stop_after && --told->stop_after == 0 ? 7 : 0;
+}
+
+static const struct shown both[] = {
+	{ "192.0.2.7", 10 }, { "198.51.100.9", 599 }, { "203.0.113.1", 4000 },
+};
+
+static void tells_each_entry(void **state)
+{
+	static const struct shown long6[] = {
+		{ "2001:0db8:0000:0000:0000:0000:0000:0007", 3 },
+	};
+	struct told told = { .text = "" };
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "xt_recent");
+	show(&f, "xt_recent/spammer", both, COUNT_OF(both));
+	show(&f, "xt_recent/spammer6", long6, COUNT_OF(long6));
+	want_int(ops->each(f.backend, ADDR_IPV4, remember, &told), 0);
+	want_int(ops->each(f.backend, ADDR_IPV6, remember, &told), 0);
+	want_str(told.text, "192.0.2.7 10 590\n198.51.100.9 599 1\n"
+			    "203.0.113.1 4000 -3399\n2001:db8::7 3 597\n");
+	teardown(&f);
+}
+
+static void each_ends_when_it_is_told_to(void **state)
+{
+	struct told told = { .stop_after = 2 };
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "ipt_recent");
+	show(&f, "ipt_recent/spammer", both, COUNT_OF(both));
+	want_int(ops->each(f.backend, ADDR_IPV4, remember, &told), 7);
+	want_str(told.text, "192.0.2.7 10 590\n198.51.100.9 599 1\n");
+	teardown(&f);
+}
+
+/* Lines that no kernel writes. */
+static void each_passes_over_other_lines(void **state)
+{
+	struct told told = { .text = "" };
+	struct fixture f;
+	char path[200];
+
+	(void)state;
+	setup(&f, "xt_recent");
+	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f.lists.net_root);
+	temp_file_write(path, "\nsrc=\nsrc=192.0.2.7\nsrc=192.0.2.7 last_seen: \n"
+			      "src=192.0.2.7 last_seen: x\nsrc=none last_seen: 5\n"
+			      "192.0.2.7 last_seen: 5\nsrc= last_seen: 5\n"
+			      "last_seen: 5 src=192.0.2.7\n");
+	want_int(ops->each(f.backend, ADDR_IPV4, remember, &told), 0);
+	want_str(told.text, "");
+	teardown(&f);
+}
+
+static void each_of_no_list(void **state)
+{
+	struct told told = { .text = "" };
+	struct fixture f;
+	char path[200];
+
+	(void)state;
+	setup(&f, NULL);
+	want_int(ops->each(f.backend, ADDR_IPV4, remember, &told), -ENOENT);
+	snprintf(path, sizeof(path), "%s/xt_recent", f.lists.net_root);
+	want_int(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f.lists.net_root);
+	want_int(mkdir(path, 0755), 0);
+	want_int(ops->each(f.backend, ADDR_IPV4, remember, &told), -EISDIR);
+	teardown(&f);
+}
+
+static int take_off(struct fixture *f, const char *text)
+{
+	struct addr addr;
+
+	want_int(addr_parse(text, strlen(text), &addr), 0);
+	return ops->remove(f->backend, &addr);
+}
+
+/* A list of commands only, once what it showed is cut off. */
+static void want_commands(struct fixture *f, const char *path, const char *want)
+{
+	char *got = fakelists_text(&f->lists, path), *line = got;
+
+	while (line && strncmp(line, "src=", 4) == 0)
+		line = strchr(line, '\n') + 1;
+	want_str(line, want);
+	free(got);
+}
+
+static void removes_what_is_on_the_list(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "xt_recent");
+	show(&f, "xt_recent/spammer", both, COUNT_OF(both));
+	want_int(take_off(&f, "198.51.100.9"), 0);
+	want_int(take_off(&f, "198.51.100.1"), -ESRCH);
+	want_int(take_off(&f, "2001:db8::7"), -ESRCH);
+	want_int(take_off(&f, "203.0.113.1"), 0);
+	want_commands(&f, "xt_recent/spammer", "-198.51.100.9\n-203.0.113.1\n");
+	want_commands(&f, "xt_recent/spammer6", "");
+	fakelists_fail_writes(EIO, 1);
+	want_int(take_off(&f, "192.0.2.7"), -ENOENT);
+	fakelists_remove(&f.lists, "xt_recent/spammer");
+	want_int(take_off(&f, "192.0.2.7"), -ENOENT);
+	teardown(&f);
+}
+
+static void flushes_one_family(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "xt_recent");
+	want_int(ops->flush(f.backend, ADDR_IPV6), 0);
+	want_list(&f.lists, "xt_recent/spammer", "");
+	want_list(&f.lists, "xt_recent/spammer6", "/\n");
+	fakelists_fail_writes(ENOMEM, 1);
+	want_int(ops->flush(f.backend, ADDR_IPV4), -ENOMEM);
+	fakelists_remove(&f.lists, "xt_recent/spammer");
+	want_int(ops->flush(f.backend, ADDR_IPV4), -ENOENT);
+	teardown(&f);
+}
+
 static const struct capacity_row {
 	const char *label, *module, *text;
 	size_t want;
@@ -491,6 +665,12 @@ int main(void)
 	SUITE_ROWS(suite, failed_write, write_rows);
 	SUITE_TEST(suite, lack_of_rights_is_told);
 	SUITE_TEST(suite, what_is_no_list_is_told);
+	SUITE_TEST(suite, tells_each_entry);
+	SUITE_TEST(suite, each_ends_when_it_is_told_to);
+	SUITE_TEST(suite, each_passes_over_other_lines);
+	SUITE_TEST(suite, each_of_no_list);
+	SUITE_TEST(suite, removes_what_is_on_the_list);
+	SUITE_TEST(suite, flushes_one_family);
 	SUITE_ROWS(suite, capacity, capacity_rows);
 	SUITE_ROWS(suite, advice, advice_rows);
 	SUITE_TEST(suite, overlong_names_are_refused);
