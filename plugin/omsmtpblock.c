@@ -219,7 +219,8 @@ static void handle(wrkrInstanceData_t *w, const char *text)
 	struct smtpblock_message msg;
 
 	if (smtpblock_settings(w->engine)->input == INPUT_ADDRESS) {
-		smtpblock_handle_address(w->engine, text, strlen(text));
+		smtpblock_handle_address(w->engine, w->worker, text,
+					 strlen(text));
 		return;
 	}
 	fields_parse(text, (int64_t)time(NULL), &msg);

@@ -7,6 +7,9 @@
 
 #include "childindex.h"
 
+/* Connections of one address that the worker looks at. */
+#define RELAY_CLIENTS_MAX 8
+
 struct evidence {
 	struct procfs procfs;
 	struct listeners *listeners;
@@ -112,6 +115,34 @@ int evidence_find(struct evidence *evidence, const struct evidence_query *query,
 	r = evidence_prove(evidence, pid, &query->addr, query->port, scratch,
 			   ret_child, ret_facts);
 	return settles(r) ? r : -EAGAIN;
+}
+
+static bool serves_relay_client(struct evidence *ev, pid_t pid,
+				const struct addr *addr,
+				struct child_scratch *scratch)
+{
+	struct child child = CHILD_NONE;
+	struct child_facts facts;
+
+	if (pid == 0 || evidence_prove(ev, pid, addr, 0, scratch, &child, &facts) < 0)
+		return false;
+	child_done(&child);
+	return facts.relay_client;
+}
+
+bool evidence_knows_relay_client(struct evidence *evidence,
+				 const struct evidence_query *query,
+				 struct child_scratch *scratch)
+{
+	pid_t pids[RELAY_CLIENTS_MAX + 2] = { query->attested, query->hint };
+	size_t i, n;
+
+	n = 2 + childindex_find(evidence->index, &query->addr, 0, pids + 2,
+				RELAY_CLIENTS_MAX);
+	for (i = 0; i < n && i < RELAY_CLIENTS_MAX + 2; i++)
+		if (serves_relay_client(evidence, pids[i], &query->addr, scratch))
+			return true;
+	return false;
 }
 
 int evidence_confirm(struct evidence *evidence,

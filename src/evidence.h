@@ -38,6 +38,14 @@ int evidence_find(struct evidence *evidence, const struct evidence_query *query,
 		  struct child_scratch *scratch, struct child *ret_child,
 		  struct child_facts *ret_facts);
 
+/* Is a child known, and proven, that serves the address for a relay client,
+ * whatever the port? Asks the attested process, the hint and the first few that
+ * the index has, as it is: false may mean that he is not known yet. For lines that
+ * no child is asked about; for the worker. */
+bool evidence_knows_relay_client(struct evidence *evidence,
+				 const struct evidence_query *query,
+				 struct child_scratch *scratch);
+
 /* What a line without the kernel's word for its sender wants besides: is the
  * child's BLOCK what its submit goes by too? See child_check_submit(); 0 at once
  * for an attested sender. scratch is not the one of facts. */

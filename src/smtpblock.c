@@ -359,15 +359,34 @@ static bool sender_was_couriers(const struct smtpblock *e,
 	return msg->exe_len == 0 || is_program(msg->exe, msg->exe_len, program);
 }
 
+/* Block by the line alone; but not a relay client, as far as his children are
+ * known without a search. */
+static struct decision block_unproven(struct smtpblock *e,
+				      struct smtpblock_worker *w,
+				      const struct smtpblock_message *msg,
+				      const struct courierlog_line *line)
+{
+	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
+	struct evidence *ev = atomic_load(&e->evidence);
+	struct evidence_query query;
+
+	make_query(msg, line, &query);
+	if (!ev || !evidence_knows_relay_client(ev, &query, &w->child))
+		return enforcer_block(&e->enforcer, line);
+	enforcer_count(&e->enforcer, relays);
+	return relays;
+}
+
 /* No child is left to ask: the reply has to tell. */
 static struct decision block_by_reply(struct smtpblock *e,
 				      struct smtpblock_worker *w,
+				      const struct smtpblock_message *msg,
 				      const struct courierlog_line *line)
 {
 	struct decision d = policy_judge_reply(&e->settings, line, w->pattern);
 
 	if (d.verdict == VERDICT_BLOCK)
-		return enforcer_block(&e->enforcer, line);
+		return block_unproven(e, w, msg, line);
 	enforcer_count(&e->enforcer, d);
 	return d;
 }
@@ -384,7 +403,7 @@ handle_dropped(struct smtpblock *e, struct smtpblock_worker *w,
 
 	if (attested && (sender_was_couriers(e, msg, "courierlogger") ||
 			 sender_was_couriers(e, msg, "couriertcpd")))
-		return outcome(block_by_reply(e, w, line));
+		return outcome(block_by_reply(e, w, msg, line));
 	enforcer_refuse(&e->enforcer, attested ? -EPERM : -ESRCH);
 	if (!attested && notices_raise(&e->notices, NOTICE_DROP, 0))
 		caretaker_wake(e->enforcer.caretaker);
@@ -405,7 +424,7 @@ without_child(struct smtpblock *e, struct smtpblock_worker *w,
 	}
 	if (err == -ESRCH && e->settings.verify == VERIFY_SENDER &&
 	    sender_was_couriers(e, msg, "courieresmtpd"))
-		return outcome(block_by_reply(e, w, line));
+		return outcome(block_by_reply(e, w, msg, line));
 	enforcer_refuse(&e->enforcer, err);
 	return (struct smtpblock_outcome){ .verdict = VERDICT_REFUSED };
 }
@@ -466,7 +485,7 @@ handle_unproven(struct smtpblock *e, struct smtpblock_worker *w,
 		const struct smtpblock_message *msg,
 		const struct courierlog_line *line)
 {
-	struct decision d = block_by_reply(e, w, line);
+	struct decision d = block_by_reply(e, w, msg, line);
 
 	end_unproven(e, msg, line, d);
 	return outcome(d);
@@ -522,6 +541,7 @@ struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 }
 
 struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
+						  struct smtpblock_worker *worker,
 						  const char *text, size_t len)
 {
 	static const struct smtpblock_message nothing = { .severity = 0 };
@@ -540,7 +560,7 @@ struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
 	d = policy_judge_address(&engine->settings, &line.addr);
 	d = judge_spared(engine, d, &line.addr);
 	if (d.verdict == VERDICT_BLOCK)
-		d = enforcer_block(&engine->enforcer, &line);
+		d = block_unproven(engine, worker, &nothing, &line);
 	else
 		enforcer_count(&engine->enforcer, d);
 	end_unproven(engine, &nothing, &line, d);

@@ -90,6 +90,7 @@ struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 /* Handle one address: the text of an action with input="address", otherwise as
  * above. */
 struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
+						  struct smtpblock_worker *worker,
 						  const char *text, size_t len);
 
 /* HUP: read allowFile and open the lists anew, look courier's user up again, say again what is

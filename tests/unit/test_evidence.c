@@ -243,6 +243,66 @@ static void confirms(void **state)
 	teardown(&f);
 }
 
+/* The second peer is a relay client; he has no other connection than his own. */
+static const struct relay_row {
+	const char *label, *ip;
+	enum who attested, hint;
+	bool warm, want;
+} relay_rows[] = {
+	{ "attested", "2001:db8::2", SECOND, NOBODY, false, true },
+	{ "hint", "2001:db8::2", NOBODY, SECOND, false, true },
+	{ "known", "2001:db8::2", NOBODY, NOBODY, true, true },
+	{ "known, attested is somebody else", "2001:db8::2", STRANGER, NOBODY, true,
+	  true },
+	{ "not known", "2001:db8::2", NOBODY, NOBODY, false, false },
+	{ "attested is somebody else's child", "192.0.2.9", SECOND, NOBODY, true,
+	  false },
+	{ "attested is none", "192.0.2.1", FIRST, FIRST, true, false },
+	{ "nobody's address", "192.0.2.9", NOBODY, NOBODY, true, false },
+};
+
+/* Without a port, and with one that nobody has: it is the address that counts. */
+static void knows_relay_client(void **state)
+{
+	static const char *const relays[] = { "RELAYCLIENT=", NULL };
+	const struct peer relay = { "2001:db8::2", 1002, 25, relays };
+	const struct relay_row *row = *state;
+	struct evidence_query q = query(row->ip, 7);
+	size_t before;
+	struct fixture f;
+
+	setup(&f);
+	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &relay);
+	q.attested = pid_of(&f, row->attested);
+	q.hint = pid_of(&f, row->hint);
+	if (row->warm)
+		want_int(evidence_refresh(f.evidence, true), 0);
+	evidence_knows_relay_client(f.evidence, &q, &f.scratch);
+	before = descriptors_open();
+	want_int(evidence_knows_relay_client(f.evidence, &q, &f.scratch),
+		 row->want);
+	want_int(descriptors_open(), before);
+	teardown(&f);
+}
+
+/* The index remembers him, but he is gone. */
+static void knows_no_relay_client_that_is_gone(void **state)
+{
+	static const char *const relays[] = { "RELAYCLIENT=", NULL };
+	const struct peer relay = { "2001:db8::2", 1002, 25, relays };
+	struct evidence_query q = query("2001:db8::2", 0);
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &relay);
+	want_int(evidence_refresh(f.evidence, true), 0);
+	waiter_end(f.second);
+	want_int(evidence_knows_relay_client(f.evidence, &q, &f.scratch), false);
+	f.second = waiter_start();
+	teardown(&f);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -253,5 +313,7 @@ int main(void)
 	SUITE_TEST(suite, thorough_refresh_finds_new_listeners);
 	SUITE_TEST(suite, candidates_of_an_address);
 	SUITE_ROWS(suite, confirms, submit_rows);
+	SUITE_ROWS(suite, knows_relay_client, relay_rows);
+	SUITE_TEST(suite, knows_no_relay_client_that_is_gone);
 	return suite_run(suite, "evidence");
 }

@@ -83,6 +83,11 @@ static const struct row {
 	  VERDICT_IGNORE, COUNTER_NOT_LISTED, false },
 	{ "verify none ends a proven child", "verify", "none", REJECT, UNKNOWN,
 	  { 0 }, { 0 }, VERDICT_BLOCK, COUNTER_BLOCKS, true },
+	{ "verify none, a relay client's own child", "verify", "none", REJECT,
+	  ATTESTED, { "BLOCK=" LISTED, "RELAYCLIENT=" }, { 0 }, VERDICT_ALLOWED,
+	  COUNTER_ALLOWED, false },
+	{ "verify none, a child that is no relay client", "verify", "none", REJECT, ATTESTED,
+	  { "BLOCK=" }, { 0 }, VERDICT_BLOCK, COUNTER_BLOCKS, true },
 	{ "loopback", "verify", "none",
 	  REJECT_FOR("127.0.0.1", "9", "511 Listed"), UNKNOWN, { 0 }, { 0 },
 	  VERDICT_ALLOWED, COUNTER_ALLOWED, false },
@@ -362,18 +367,42 @@ static void addresses_decided_elsewhere(void **state)
 	engine_set(&e, "input", "address");
 	engine_set(&e, "verify", "none");
 	engine_start(&e);
-	want_int(smtpblock_handle_address(e.block, "203.0.113.9", 11).verdict,
+	want_int(smtpblock_handle_address(e.block, e.worker, "203.0.113.9", 11).verdict,
 		 VERDICT_BLOCK);
-	want_int(smtpblock_handle_address(e.block, " ::ffff:" PEER "\n",
+	want_int(smtpblock_handle_address(e.block, e.worker, " ::ffff:" PEER "\n",
 					  strlen(PEER) + 9).verdict,
 		 VERDICT_BLOCK);
 	engine_want_soon(&e, COUNTER_ENDED, 1);
-	want_int(smtpblock_handle_address(e.block, "127.0.0.1 25", 12).verdict,
+	want_int(smtpblock_handle_address(e.block, e.worker, "127.0.0.1 25", 12).verdict,
 		 VERDICT_ALLOWED);
-	want_int(smtpblock_handle_address(e.block, "203.0.113.9 x", 13).verdict,
+	want_int(smtpblock_handle_address(e.block, e.worker, "203.0.113.9 x", 13).verdict,
 		 VERDICT_IGNORE);
 	want_int(engine_count(&e, COUNTER_UNKNOWN), 1);
 	want_list(&e.lists, LIST, "+203.0.113.9\n+" PEER "\n");
+	engine_close(&e);
+}
+
+/* The first line comes before any child was looked for; it keeps the index warm
+ * for those that follow. */
+static void relay_client_is_known_after_the_first_line(void **state)
+{
+	static const char *const relays[] = { "BLOCK=" LISTED, "RELAYCLIENT=",
+					      NULL };
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_smtpd_env(&e, relays);
+	engine_set(&e, "verify", "none");
+	engine_start(&e);
+	want_int(engine_line(&e, REJECT, 0).verdict, VERDICT_BLOCK);
+	engine_want_soon(&e, COUNTER_SPARED, 1);
+	want_int(engine_line(&e, REJECT, 0).verdict, VERDICT_ALLOWED);
+	want_int(smtpblock_handle_address(e.block, e.worker, PEER, strlen(PEER))
+			 .verdict,
+		 VERDICT_ALLOWED);
+	want_int(engine_count(&e, COUNTER_ALLOWED), 2);
+	want_list(&e.lists, LIST, "+" PEER "\n");
 	engine_close(&e);
 }
 
@@ -491,7 +520,7 @@ static void without_start_nothing_happens(void **state)
 	want_int(smtpblock_new(&settings, &block), 0);
 	want_int(smtpblock_worker_new(block, &worker), 0);
 	want_int(smtpblock_handle(block, worker, &msg).verdict, VERDICT_IGNORE);
-	want_int(smtpblock_handle_address(block, "192.0.2.1", 9).verdict,
+	want_int(smtpblock_handle_address(block, worker, "192.0.2.1", 9).verdict,
 		 VERDICT_IGNORE);
 	smtpblock_hup(block);
 	smtpblock_worker_free(worker);
@@ -518,6 +547,7 @@ int main(void)
 	SUITE_TEST(suite, old_line_is_left_alone);
 	SUITE_TEST(suite, unknown_form_is_counted_and_shown);
 	SUITE_TEST(suite, addresses_decided_elsewhere);
+	SUITE_TEST(suite, relay_client_is_known_after_the_first_line);
 	SUITE_TEST(suite, missing_list_is_said_once_and_children_end);
 	SUITE_TEST(suite, waiting_address_is_written_when_the_list_comes);
 	SUITE_TEST(suite, hup_puts_blocks_on_a_new_list);
