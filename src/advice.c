@@ -93,6 +93,24 @@ static char *cannot_reply(int err, char *buf)
 	return buf;
 }
 
+static char *cannot_reset(int err, char *buf)
+{
+	bool kernel = err == EOPNOTSUPP || err == EPROTONOSUPPORT;
+
+	snprintf(buf, ADVICE_SIZE,
+		 "terminate.reset: connections of ended children cannot be reset "
+		 "(%s), so the kernel keeps each for a minute or two; nothing "
+		 "else depends on it: %s",
+		 strerrordesc_np(err),
+		 kernel ? "this kernel has no CONFIG_INET_DIAG_DESTROY; write "
+			  "terminate.reset=\"off\" into the action" :
+			  "run rsyslogd as root, or give its unit  "
+			  "CapabilityBoundingSet=CAP_NET_ADMIN  and  "
+			  "RestrictAddressFamilies=AF_NETLINK  (systemctl edit "
+			  "rsyslog)");
+	return buf;
+}
+
 static char *other(enum notice id, char *buf)
 {
 	const char *text = "";
@@ -145,6 +163,8 @@ char *advice_format(enum notice id, int detail, const struct settings *settings,
 		return cannot_look(detail, buf);
 	case NOTICE_SIGNAL:
 		return cannot_signal(detail, buf);
+	case NOTICE_RESET:
+		return cannot_reset(detail, buf);
 	case NOTICE_REPLY:
 		return cannot_reply(detail, buf);
 	case NOTICE_BUDGET:

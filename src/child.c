@@ -72,6 +72,9 @@ static int parse_peer(const char *env, size_t len, struct child_peer *ret_peer)
 	    parse_port(procfs_getenv(env, len, "TCPLOCALPORT"),
 		       &peer.local_port) < 0)
 		return -ENODATA;
+	ip = procfs_getenv(env, len, "TCPLOCALIP");
+	if (!ip || addr_parse(ip, strlen(ip), &peer.local) < 0)
+		peer.local = (struct addr){ .family = 0 };
 	*ret_peer = peer;
 	return 0;
 }

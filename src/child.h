@@ -24,6 +24,7 @@ struct child_peer {
 	struct addr addr;	/* TCPREMOTEIP */
 	uint16_t port;		/* TCPREMOTEPORT */
 	uint16_t local_port;	/* TCPLOCALPORT */
+	struct addr local;	/* TCPLOCALIP; family 0 where it is not named */
 };
 
 /* The processes of one connection. On port 465 couriertls stands between

@@ -185,6 +185,8 @@ void enforcer_end(const struct enforcer *enforcer,
 		.notices = enforcer->notices,
 		.signal = s->terminate_signal,
 		.kill_after = s->terminate_kill_after,
+		.reset = s->terminate_reset,
+		.reset_delay = s->terminate_delay,
 	};
 
 	if (!s->terminate || s->dry_run) {

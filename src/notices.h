@@ -15,6 +15,7 @@ enum notice {
 	NOTICE_OVERFLOW6,	/* the IPv6 list is too small */
 	NOTICE_LOOK,		/* courier's processes cannot be looked at; errno */
 	NOTICE_SIGNAL,		/* nor signalled; errno */
+	NOTICE_RESET,		/* nor their connections reset; errno */
 	NOTICE_REPLY,		/* nor their clients told; errno */
 	NOTICE_DROP,		/* -drop wants verify="sender" */
 	NOTICE_DNSBL,		/* a DNSBL answers what is no listing */

@@ -75,6 +75,7 @@ static const struct settings_row rows[] = {
 	  .words = signal_words },
 	{ "terminate.killAfter", SETTINGS_UINT, "2000",
 	  FIELD(terminate_kill_after), .max = 60000, .unit = "ms" },
+	{ "terminate.reset", SETTINGS_BOOL, "on", FIELD(terminate_reset) },
 	{ "connect.reply", SETTINGS_BOOL, "on", FIELD(connect_reply) },
 	{ "verify", SETTINGS_WORD, "child", FIELD(verify),
 	  .words = verify_words },

@@ -61,6 +61,7 @@ struct settings {
 	unsigned int terminate_delay;	/* ms */
 	int terminate_signal;		/* SIGTERM .. */
 	unsigned int terminate_kill_after; /* ms, 0: never */
+	bool terminate_reset;
 	bool connect_reply;
 	int verify;			/* enum verify */
 	char courier_user[SETTINGS_USER_SIZE];

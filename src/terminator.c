@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "reset.h"
+
 /* After its courieresmtpd has ended, a couriertls of STARTTLS has this long to
  * end by itself. */
 #define TLS_GRACE_MS 50
@@ -23,6 +25,7 @@ enum stage {
 	STAGE_ENDING,	/* signalled; killed when due */
 	STAGE_KILLED,	/* killed; forgotten when due */
 	STAGE_ENDED,	/* gone; when due a couriertls left behind is looked for */
+	STAGE_GONE,	/* nobody is left; when due the connection is reset */
 };
 
 struct item {
@@ -295,7 +298,7 @@ static void after_end(struct terminator *t, struct item *item, int64_t now)
 /* A child has ended, or one of the two processes on port 465. */
 static void on_end(struct terminator *t, struct item *item, int64_t now)
 {
-	if (item->stage == STAGE_ENDED || !has_ended(item))
+	if (item->stage >= STAGE_ENDED || !has_ended(item))
 		return;
 	if (!item->is_left_tls && !item->what.gone && !item->what.refused)
 		counters_add(item->what.counters, COUNTER_ENDED, 1);
@@ -370,12 +373,44 @@ static void end_left_tls(struct terminator *t, const struct item *origin,
 	}
 	item->what = origin->what;
 	item->what.child = (struct child)CHILD_NONE;
+	item->what.child.peer = origin->what.child.peer;
 	item->what.child.smtpd = procref_take(ref);
 	item->is_left_tls = true;
 	item->at = t->count;
 	t->heap[t->count++] = item;
 	signal_one(&item->what, &item->what.child.smtpd, item->what.signal);
 	start_ending(t, item, now);
+}
+
+/* Nobody holds the connection any more: the kernel's share goes too. It was that
+ * child's when the child was proven; its peer cannot have taken the same port for
+ * a new one since, as his packets are dropped. */
+static void reset(const struct termination *what)
+{
+	const struct child_peer *peer = &what->child.peer;
+	const struct reset_ends ends = {
+		.local = peer->local,
+		.remote = peer->addr,
+		.local_port = peer->local_port,
+		.remote_port = peer->port,
+	};
+	int r;
+
+	r = reset_connection(&ends);
+	if (r == 0)
+		counters_add(what->counters, COUNTER_RESETS, 1);
+	else if (r != -ENOENT && r != -ESTALE && r != -EINVAL)
+		notices_raise(what->notices, NOTICE_RESET, -r);
+}
+
+static void after_all(struct terminator *t, struct item *item, int64_t now)
+{
+	if (!item->what.reset || item->what.gone || item->what.refused) {
+		forget(t, item);
+		return;
+	}
+	item->stage = STAGE_GONE;
+	heap_set_due(t, item, now + item->what.reset_delay);
 }
 
 static void look_for_left_tls(struct terminator *t, struct item *item,
@@ -392,7 +427,11 @@ static void look_for_left_tls(struct terminator *t, struct item *item,
 		end_left_tls(t, item, &refs[i], now);
 		procref_done(&refs[i]);
 	}
-	forget(t, item);
+	/* The one left behind holds the connection now. */
+	if (n > 0)
+		forget(t, item);
+	else
+		after_all(t, item, now);
 }
 
 static void do_due(struct terminator *t, struct item *item, int64_t now)
@@ -412,6 +451,10 @@ static void do_due(struct terminator *t, struct item *item, int64_t now)
 		break;
 	case STAGE_ENDED:
 		look_for_left_tls(t, item, now);
+		break;
+	case STAGE_GONE:
+		reset(&item->what);
+		forget(t, item);
 		break;
 	}
 }

@@ -24,6 +24,8 @@ struct termination {
 	struct notices *notices;
 	int signal;
 	unsigned int kill_after;	/* ms; 0: never */
+	bool reset;			/* the connection, once the child is gone.. */
+	unsigned int reset_delay;	/* ..for so many ms: the peer may read yet */
 	bool signalled;			/* terminator_signal() was called.. */
 	bool gone;			/* ..and the child was gone before it.. */
 	bool refused;			/* ..or the kernel refused it */

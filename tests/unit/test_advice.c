@@ -41,6 +41,10 @@ static const struct row {
 	{ "no pidfd", NOTICE_LOOK, ENOSYS, LOG_WARNING, "pidfd_open(2)" },
 	{ "no right to signal", NOTICE_SIGNAL, EPERM, LOG_WARNING,
 	  "CapabilityBoundingSet=CAP_KILL" },
+	{ "no right to reset", NOTICE_RESET, EPERM, LOG_WARNING,
+	  "CapabilityBoundingSet=CAP_NET_ADMIN" },
+	{ "no reset in the kernel", NOTICE_RESET, EOPNOTSUPP, LOG_WARNING,
+	  "write terminate.reset=\"off\" into the action" },
 	{ "no right to reply", NOTICE_REPLY, EPERM, LOG_WARNING,
 	  "connect.reply: the sockets of courier's children cannot be borrowed "
 	  "(Operation not permitted)" },

@@ -165,6 +165,10 @@ static const struct value_row {
 	{ "terminate.killAfter", "never", NULL,
 	  "write a number from 0 to 60000 ms" },
 
+	{ "terminate.reset", NULL, "on", NULL },
+	{ "terminate.reset", "on", "on", NULL },
+	{ "terminate.reset", "off", "off", NULL },
+	{ "terminate.reset", "yes", NULL, ON_OFF },
 	{ "connect.reply", NULL, "on", NULL },
 	{ "connect.reply", "on", "on", NULL },
 	{ "connect.reply", "off", "off", NULL },

@@ -18,7 +18,24 @@
 #include <unistd.h>
 
 #include "processes.h"
+#include "reset.h"
 #include "support.h"
+
+/* What was asked to be reset, and the kernel's answer. */
+static struct {
+	unsigned int count;
+	int answer;
+	struct reset_ends ends;
+} resets;
+
+int __wrap_reset_connection(const struct reset_ends *ends);
+
+int __wrap_reset_connection(const struct reset_ends *ends)
+{
+	resets.count++;
+	resets.ends = *ends;
+	return resets.answer;
+}
 
 struct fixture {
 	struct terminator *terminator;
@@ -49,6 +66,7 @@ static void fixture_open(struct fixture *f)
 	f->descriptors = descriptors_open();
 	courier_start(&f->courier);
 	want_int(procfs_init(&f->procfs, PROCFS_DEFAULT_ROOT), 0);
+	memset(&resets, 0, sizeof(resets));
 	f->rules.procfs = &f->procfs;
 	f->rules.uid = geteuid();
 	want_int(listeners_new(&f->procfs, f->rules.uid, &f->rules.listeners), 0);
@@ -864,6 +882,120 @@ static void several_threads(void **state)
 	fixture_close(&f);
 }
 
+/* terminate.reset. */
+
+static void want_reset(unsigned int count, unsigned int local_port)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	want_int(resets.count, count);
+	want_str(addr_format(&resets.ends.remote, text), "192.0.2.7");
+	want_str(addr_format(&resets.ends.local, text), "192.0.2.1");
+	want_int(resets.ends.remote_port, 41703);
+	want_int(resets.ends.local_port, local_port);
+}
+
+static void reset_after_its_delay(void **state)
+{
+	bool pair = *state != NULL;
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	fixture_open(&f);
+	c = pair ? courier_smtps(&f.courier, &somebody_tls) :
+		   courier_plain(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	t.reset = true;
+	t.reset_delay = 300;
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(c.smtpd), true);
+	want_int(!pair || has_ended_soon(c.tls), true);
+	want_int(terminator_run(f.terminator, 201), 501);
+	want_int(terminator_run(f.terminator, 500), 501);
+	want_int(resets.count, 0);
+	want_int(terminator_run(f.terminator, 501), TERMINATOR_NEVER);
+	want_reset(1, pair ? 465 : 25);
+	want_int(counters_get(&f.counters, COUNTER_RESETS), 1);
+	want_counted(&f, 1, 0, 0, 0);
+	fixture_close(&f);
+}
+
+/* The couriertls left behind holds the connection until it ends too. */
+static void reset_after_couriertls(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+	int64_t next;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_starttls(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	t.reset = true;
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(c.smtpd), true);
+	next = terminator_run(f.terminator, 201);
+	want_int(is_living(c.tls), true);
+	terminator_run(f.terminator, next);
+	want_int(resets.count, 0);
+	want_int(has_ended_soon(c.tls), true);
+	terminator_run(f.terminator, next + 1);
+	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
+	want_reset(1, 25);
+	fixture_close(&f);
+}
+
+struct no_reset_row {
+	const char *label;
+	bool wanted, gone;
+	int answer;
+	unsigned int asked, notices;
+};
+
+static const struct no_reset_row no_reset_rows[] = {
+	{ "off", false, false, 0, 0, 0 },
+	{ "the child ended by itself", true, true, 0, 0, 0 },
+	{ "the connection is gone", true, false, -ENOENT, 1, 0 },
+	{ "no right", true, false, -EPERM, 1, 1 },
+	{ "not in the kernel", true, false, -EOPNOTSUPP, 1, 1 },
+};
+
+static void no_reset(void **state)
+{
+	const struct no_reset_row *row = *state;
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+	enum notice id;
+	int detail;
+
+	fixture_open(&f);
+	resets.answer = row->answer;
+	c = courier_plain(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	t.reset = row->wanted;
+	if (row->gone)
+		want_int(kill(c.smtpd, SIGKILL), 0);
+	want_int(!row->gone || has_ended_soon(c.smtpd), true);
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(c.smtpd), true);
+	terminator_run(f.terminator, 201);
+	want_int(terminator_run(f.terminator, 300), TERMINATOR_NEVER);
+	want_int(resets.count, row->asked);
+	want_int(counters_get(&f.counters, COUNTER_RESETS), 0);
+	want_int(notices_next(&f.notices, &id, &detail), row->notices);
+	if (row->notices) {
+		want_int(id, NOTICE_RESET);
+		want_int(detail, -row->answer);
+	}
+	fixture_close(&f);
+}
+
 static void add_points(struct suite *s)
 {
 	SUITE_TEST(s, delay_is_kept);
@@ -883,6 +1015,10 @@ static void add_points(struct suite *s)
 	suite_add(s, left_couriertls, "x", "left_couriertls: by the worker");
 	SUITE_TEST(s, left_couriertls_that_stays);
 	SUITE_TEST(s, left_couriertls_that_goes);
+	suite_add(s, reset_after_its_delay, NULL, "reset_after_its_delay: plain");
+	suite_add(s, reset_after_its_delay, "x", "reset_after_its_delay: port 465");
+	SUITE_TEST(s, reset_after_couriertls);
+	SUITE_ROWS(s, no_reset, no_reset_rows);
 	SUITE_TEST(s, order_by_due_time);
 	SUITE_TEST(s, many_end_at_once);
 	SUITE_TEST(s, full);

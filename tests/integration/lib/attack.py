@@ -116,8 +116,9 @@ def _growth(before, after):
 class Counted:
     """What a block of code adds to the counters, which must be exactly `want`.
 
-    `lines` and `rejects` are compared only where `want` names them: courier
-    itself logs, too.
+    `lines`, `rejects` and `resets` are compared only where `want` names them:
+    courier itself logs, too, and a connection is reset a while after its child
+    has ended.
     """
 
     def __init__(self, points, host, label, name="spammer", **want):
@@ -131,7 +132,7 @@ class Counted:
     def growth(self):
         after = _growth(self.before, counters(self.rsyslog, self.name))
         return {key: value for key, value in after.items()
-                if key in self.want or key not in ("lines", "rejects")}
+                if key in self.want or key not in ("lines", "rejects", "resets")}
 
     def reached(self, deadline=5):
         """Waits until the counters say so, or too long."""

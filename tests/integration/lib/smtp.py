@@ -8,6 +8,10 @@ import ssl
 import time
 
 
+# netinet/tcp.h: the state of a connection that is over at once.
+TCP_CLOSE = 7
+
+
 @dataclasses.dataclass(frozen=True)
 class Reply:
     """One reply, all its lines; `at` is the monotonic time of its last line."""
@@ -146,6 +150,10 @@ class Session:
             return closed.how
         except (socket.timeout, TimeoutError):
             return None
+
+    def is_reset(self):
+        """A RST has come, after the server's end of the connection or before it."""
+        return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
 
     def lives(self):
         """The connection still answers."""

@@ -1,0 +1,107 @@
+/* Ends the kernel's share of a connection whose processes are gone.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "reset.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct request {
+	struct nlmsghdr header;
+	struct inet_diag_req_v2 diag;
+};
+
+/* What comes back is one of these. */
+struct answer {
+	struct nlmsghdr header;
+	union {
+		struct nlmsgerr error;
+		struct inet_diag_msg found;
+	};
+};
+
+/* A connection of IPv4 addresses is found as such on a dual socket too. */
+static struct request make_request(const struct reset_ends *ends)
+{
+	bool ipv4 = ends->local.family == ADDR_IPV4;
+	struct request request = {
+		.header = { .nlmsg_len = sizeof(request) },
+		.diag = { .sdiag_family = ipv4 ? AF_INET : AF_INET6,
+			  .sdiag_protocol = IPPROTO_TCP },
+	};
+	struct inet_diag_sockid *id = &request.diag.id;
+
+	id->idiag_sport = htons(ends->local_port);
+	id->idiag_dport = htons(ends->remote_port);
+	memcpy(id->idiag_src, ends->local.bytes, addr_bits(&ends->local) / 8);
+	memcpy(id->idiag_dst, ends->remote.bytes, addr_bits(&ends->remote) / 8);
+	memset(id->idiag_cookie, 0xff, sizeof(id->idiag_cookie)); /* INET_DIAG_NOCOOKIE */
+	return request;
+}
+
+/* The kernel has done it, and queued its answer, when send() returns. */
+static int ask(int fd, struct request *request, uint16_t type, uint16_t flags,
+	       struct answer *ret_answer)
+{
+	ssize_t n;
+
+	request->header.nlmsg_type = type;
+	request->header.nlmsg_flags = NLM_F_REQUEST | flags;
+	if (send(fd, request, sizeof(*request), MSG_DONTWAIT) < 0)
+		return -errno;
+	n = recv(fd, ret_answer, sizeof(*ret_answer), MSG_DONTWAIT);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < sizeof(struct nlmsghdr) + sizeof(struct nlmsgerr))
+		return -EPROTO;
+	if (ret_answer->header.nlmsg_type == NLMSG_ERROR)
+		return ret_answer->error.error;
+	return (size_t)n < sizeof(*ret_answer) ? -EPROTO : 0;
+}
+
+/* Where there is no such connection the kernel finds the socket that listens on
+ * the local port: to reset that would close the port to everybody. So look
+ * first, and name the one that was found by its cookie. */
+static int find(int fd, struct request *request)
+{
+	struct inet_diag_sockid *id = &request->diag.id;
+	const struct inet_diag_sockid *found;
+	struct answer answer;
+	int r;
+
+	r = ask(fd, request, SOCK_DIAG_BY_FAMILY, 0, &answer);
+	if (r < 0)
+		return r;
+	found = &answer.found.id;
+	if (answer.found.idiag_state == TCP_LISTEN || found->idiag_dport != id->idiag_dport ||
+	    found->idiag_sport != id->idiag_sport)
+		return -ENOENT;
+	memcpy(id->idiag_cookie, found->idiag_cookie, sizeof(id->idiag_cookie));
+	return 0;
+}
+
+int reset_connection(const struct reset_ends *ends)
+{
+	struct request request;
+	struct answer answer;
+	int fd, r;
+
+	if (ends->local.family != ends->remote.family || ends->local.family == 0)
+		return -EINVAL;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (fd < 0)
+		return -errno;
+	request = make_request(ends);
+	r = find(fd, &request);
+	if (r == 0)
+		r = ask(fd, &request, SOCK_DESTROY, NLM_F_ACK, &answer);
+	close(fd);
+	return r;
+}

@@ -1,0 +1,25 @@
+/* Ends the kernel's share of a connection whose processes are gone.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_RESET_H
+#define SMTPBLOCK_RESET_H
+
+#include "addr.h"
+
+/* Both ends of a TCP connection, ports in host order. */
+struct reset_ends {
+	struct addr local, remote;	/* of one family */
+	uint16_t local_port, remote_port;
+};
+
+/* Remove the socket that the kernel keeps for them, and send the peer a RST: a
+ * blocked peer's packets are dropped, so that without this it stays in FIN-WAIT-1
+ * for minutes. Only of our network namespace. Opens a socket of its own (tens of
+ * microseconds): not for workers. Any thread.
+ * Returns 0; -ENOENT, -ESTALE: there is no such connection (any more); -EPERM: CAP_NET_ADMIN is
+ * missing; -EOPNOTSUPP: the kernel has no CONFIG_INET_DIAG_DESTROY; -EINVAL: the
+ * ends are of two families or an end is unknown; -errno of socket(2), such as
+ * -EAFNOSUPPORT where a unit's RestrictAddressFamilies= has no AF_NETLINK.
+ * (SOCK_DESTROY of sock_diag(7), since Linux 4.5; net/ipv4/inet_diag.c.) */
+int reset_connection(const struct reset_ends *ends);
+
+#endif

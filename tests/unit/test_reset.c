@@ -1,0 +1,202 @@
+/* Ends the kernel's share of a connection: real ones, over loopback.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "reset.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "processes.h"
+#include "support.h"
+
+struct connection_row {
+	const char *label;
+	int listen_family, client_family;
+	const char *from, *to;		/* as the client names them */
+};
+
+static const struct connection_row connection_rows[] = {
+	{ "IPv4", AF_INET, AF_INET, "127.0.0.2", "127.0.0.1" },
+	{ "IPv4 on a dual socket", AF_INET6, AF_INET, "127.0.0.2", "127.0.0.1" },
+	{ "IPv6", AF_INET6, AF_INET6, "::1", "::1" },
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+struct pair {
+	int listener, server, client;
+	struct reset_ends ends;		/* as the server sees them */
+};
+
+static socklen_t make_address(union address *to, int family, const char *text,
+			      uint16_t port)
+{
+	memset(to, 0, sizeof(*to));
+	to->any.sa_family = (sa_family_t)family;
+	if (family == AF_INET) {
+		want_int(inet_pton(AF_INET, text, &to->in.sin_addr), 1);
+		to->in.sin_port = htons(port);
+		return sizeof(to->in);
+	}
+	want_int(inet_pton(AF_INET6, text, &to->in6.sin6_addr), 1);
+	to->in6.sin6_port = htons(port);
+	return sizeof(to->in6);
+}
+
+/* sin_port and sin6_port lie at the same place. */
+static uint16_t port_of(int fd)
+{
+	union address a;
+	socklen_t size = sizeof(a);
+
+	want_int(getsockname(fd, &a.any, &size), 0);
+	return ntohs(a.in.sin_port);
+}
+
+static int bound(int family, const char *text)
+{
+	union address a;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t size = make_address(&a, family, text, 0);
+
+	want_int(fd >= 0, true);
+	want_int(bind(fd, &a.any, size), 0);
+	return fd;
+}
+
+static void pair_open(const struct connection_row *row, struct pair *p)
+{
+	bool any = row->listen_family != row->client_family;
+	union address to;
+	socklen_t size;
+
+	p->listener = bound(row->listen_family, any ? "::" : row->to);
+	want_int(listen(p->listener, 1), 0);
+	p->ends.local_port = port_of(p->listener);
+	p->client = bound(row->client_family, row->from);
+	size = make_address(&to, row->client_family, row->to, p->ends.local_port);
+	want_int(connect(p->client, &to.any, size), 0);
+	p->ends.remote_port = port_of(p->client);
+	p->server = accept(p->listener, NULL, NULL);
+	want_int(p->server >= 0, true);
+	want_int(addr_parse(row->to, strlen(row->to), &p->ends.local), 0);
+	want_int(addr_parse(row->from, strlen(row->from), &p->ends.remote), 0);
+}
+
+static void pair_close(const struct pair *p)
+{
+	close(p->client);
+	close(p->server);
+	close(p->listener);
+}
+
+/* What the client reads next: an errno, or 0 for an orderly end. */
+static int client_ends_with(const struct pair *p)
+{
+	struct pollfd poll_in = { .fd = p->client, .events = POLLIN };
+	char byte;
+
+	want_int(poll(&poll_in, 1, 5000), 1);
+	return recv(p->client, &byte, 1, MSG_DONTWAIT) < 0 ? errno : 0;
+}
+
+/* The kernel's look-up falls back to it: it is never what is reset. */
+static void want_listening(const struct pair *p)
+{
+	int on = 0;
+	socklen_t size = sizeof(on);
+
+	want_int(getsockopt(p->listener, SOL_SOCKET, SO_ACCEPTCONN, &on, &size), 0);
+	want_int(on, 1);
+}
+
+static void resets(void **state)
+{
+	struct pair p;
+
+	pair_open(*state, &p);
+	want_int(reset_connection(&p.ends), 0);
+	want_int(client_ends_with(&p), ECONNRESET);
+	want_int(reset_connection(&p.ends), -ENOENT);
+	want_listening(&p);
+	pair_close(&p);
+}
+
+/* Only that one: not its neighbour on the next port, nor the listener. */
+static void leaves_others(void **state)
+{
+	struct reset_ends other;
+	struct pair p;
+
+	pair_open(*state, &p);
+	other = p.ends;
+	other.remote_port = (uint16_t)(other.remote_port ^ 1);
+	want_int(reset_connection(&other), -ENOENT);
+	want_listening(&p);
+	want_int(send(p.server, "x", 1, MSG_NOSIGNAL), 1);
+	want_int(client_ends_with(&p), 0);
+	pair_close(&p);
+}
+
+static void ends_must_match(void **state)
+{
+	struct reset_ends ends = { .local_port = 25, .remote_port = 1024 };
+
+	(void)state;
+	want_int(reset_connection(&ends), -EINVAL);
+	want_int(addr_parse("192.0.2.1", 9, &ends.local), 0);
+	want_int(reset_connection(&ends), -EINVAL);
+	want_int(addr_parse("2001:db8::1", 11, &ends.remote), 0);
+	want_int(reset_connection(&ends), -EINVAL);
+}
+
+/* The kernel asks for CAP_NET_ADMIN. */
+static void without_the_right(void **state)
+{
+	struct pair p;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pair_open(&connection_rows[0], &p);
+	pid = fork();
+	if (pid == 0) {
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+			_exit(1);
+		_exit(reset_connection(&p.ends) == -EPERM ? 0 : 2);
+	}
+	want_int(waitpid(pid, &status, 0), pid);
+	want_int(status, 0);
+	want_int(send(p.server, "x", 1, MSG_NOSIGNAL), 1);
+	want_int(client_ends_with(&p), 0);
+	pair_close(&p);
+}
+
+int main(void)
+{
+	struct suite *s = suite_new();
+	size_t i;
+
+	for (i = 0; i < COUNT_OF(connection_rows); i++) {
+		const struct connection_row *row = &connection_rows[i];
+
+		if (geteuid() != 0) {
+			suite_skip(s, row->label, "root, to reset a connection");
+			continue;
+		}
+		suite_add(s, resets, row, "resets: %s", row->label);
+		suite_add(s, leaves_others, row, "leaves_others: %s", row->label);
+	}
+	SUITE_TEST(s, ends_must_match);
+	SUITE_TEST(s, without_the_right);
+	return suite_run(s, "reset");
+}
