@@ -1,0 +1,35 @@
+/* The command line of a subcommand whose options are the module's parameters.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCKCTL_ARGUMENTS_H
+#define SMTPBLOCKCTL_ARGUMENTS_H
+
+#include <stdbool.h>
+
+/* Longest name of an option, NUL included. */
+#define ARGUMENTS_NAME_SIZE 64
+
+enum argument {
+	ARGUMENT_END,
+	ARGUMENT_OPERAND,	/* operand holds it */
+	ARGUMENT_OPTION,	/* --NAME or --NAME=VALUE: name holds it */
+	ARGUMENT_STRANGE,	/* -x, or an option with too long a name: operand */
+};
+
+struct arguments {
+	int argc;
+	char **argv;
+	int at;			/* of the next one; begins at 1 */
+	bool only_operands;	/* behind "--" */
+	const char *operand;
+	char name[ARGUMENTS_NAME_SIZE];
+	const char *value;	/* behind "="; NULL */
+};
+
+/* Take the next argument. "-" is an operand. */
+enum argument arguments_next(struct arguments *arguments);
+
+/* The value of the option just taken: behind its "=", or the argument behind it,
+ * which is taken too. NULL: there is none. */
+const char *arguments_value(struct arguments *arguments);
+
+#endif

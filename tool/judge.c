@@ -1,0 +1,131 @@
+/* What the module would decide about one line of a log, its proof assumed.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "judge.h"
+
+#include <errno.h>
+#include <string.h>
+
+int judge_init(struct judge *judge)
+{
+	int r;
+
+	memset(judge, 0, sizeof(*judge));
+	r = settings_init(&judge->settings);
+	if (r == 0)
+		r = hostaddrs_new(&judge->own);
+	if (r < 0)
+		judge_done(judge);
+	return r;
+}
+
+void judge_done(struct judge *judge)
+{
+	pattern_scratch_free(judge->scratch);
+	allowfile_free(judge->allow_file);
+	hostaddrs_free(judge->own);
+	settings_done(&judge->settings);
+	memset(judge, 0, sizeof(*judge));
+}
+
+int judge_option(struct judge *judge, const struct context *context,
+		 struct arguments *arguments)
+{
+	const char *value = arguments_value(arguments);
+	char wrong[JUDGE_ERROR_SIZE];
+	int r;
+
+	if (!value)
+		return usage_error(context, "--%s: write a value behind it",
+				   arguments->name);
+	r = settings_set(&judge->settings, arguments->name, value, wrong, sizeof(wrong));
+	if (r == -ENOMEM)
+		return failed(context, "no memory");
+	return r < 0 ? usage_error(context, "%s", wrong) : STATUS_DONE;
+}
+
+static int open_parts(struct judge *judge)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE];
+	int r;
+
+	/* Where nobody tells them, none are known: as in the module. */
+	hostaddrs_refresh(judge->own);
+	r = allowfile_new(judge->settings.allow_file, &judge->allow_file, wrong);
+	return r < 0 ? r :
+		       pattern_scratch_new(judge->settings.reply_pattern, &judge->scratch);
+}
+
+int judge_ready(struct judge *judge, const struct context *context)
+{
+	char wrong[JUDGE_ERROR_SIZE] = "";
+	int r;
+
+	r = settings_check(&judge->settings, wrong, sizeof(wrong));
+	if (r == -EINVAL)
+		return usage_error(context, "%s", wrong);
+	if (r == 0)
+		r = open_parts(judge);
+	return r < 0 ? failed(context, "%s", strerror(-r)) : STATUS_DONE;
+}
+
+static struct decision decide(enum verdict verdict, enum reason reason)
+{
+	return (struct decision){ .verdict = verdict, .reason = reason };
+}
+
+static bool is_scanned(const struct judge *judge, const struct logline *line,
+		       struct courierlog_line *ret_found)
+{
+	if (judge->settings.input == INPUT_ADDRESS) {
+		courierlog_scan_address(line->text, line->text_len, ret_found);
+		return ret_found->kind != COURIERLOG_UNKNOWN;
+	}
+	courierlog_scan(line->text, line->text_len, line->severity, ret_found);
+	return true;
+}
+
+static struct decision judge_found(const struct judge *judge,
+				   const struct courierlog_line *found, int severity)
+{
+	if (judge->settings.input == INPUT_ADDRESS)
+		return policy_judge_address(&judge->settings, &found->addr);
+	return policy_judge_line(&judge->settings, found, severity, 0);
+}
+
+/* Those that the settings do not know, as in the engine: the addresses
+ * themselves, then, where a prefix is blocked, their neighbours. */
+static struct decision judge_spared(const struct judge *judge, const struct addr *addr)
+{
+	const struct cidr host = { *addr, (uint8_t)addr_bits(addr) };
+	unsigned int prefix = settings_prefix(&judge->settings, addr);
+	const struct cidr target = { cidr_mask(addr, prefix), (uint8_t)prefix };
+
+	if (hostaddrs_contain(judge->own, addr))
+		return decide(VERDICT_ALLOWED, REASON_OWN_ADDRESS);
+	if (allowfile_overlaps(judge->allow_file, &host))
+		return decide(VERDICT_ALLOWED, REASON_ALLOW_LIST);
+	if (prefix < addr_bits(addr) &&
+	    (hostaddrs_overlap(judge->own, &target) ||
+	     addrlist_overlaps(judge->settings.allow, &target) ||
+	     allowfile_overlaps(judge->allow_file, &target)))
+		return decide(VERDICT_ALLOWED, REASON_ALLOWED_NEIGHBOUR);
+	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+}
+
+struct decision judge_line(const struct judge *judge, const struct logline *line,
+			   struct courierlog_line *ret_found)
+{
+	struct decision d, spared;
+
+	if (!is_scanned(judge, line, ret_found))
+		return decide(VERDICT_IGNORE, REASON_NO_TRIGGER);
+	d = judge_found(judge, ret_found, line->severity);
+	if (d.verdict != VERDICT_BLOCK)
+		return d;
+	spared = judge_spared(judge, &ret_found->addr);
+	if (spared.reason == REASON_OWN_ADDRESS || spared.reason == REASON_ALLOW_LIST)
+		return spared;
+	if (judge->settings.input == INPUT_COURIER)
+		d = policy_judge_reply(&judge->settings, ret_found, judge->scratch);
+	return d.verdict == VERDICT_BLOCK ? spared : d;
+}

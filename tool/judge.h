@@ -1,0 +1,42 @@
+/* What the module would decide about one line of a log, its proof assumed.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCKCTL_JUDGE_H
+#define SMTPBLOCKCTL_JUDGE_H
+
+#include "allowfile.h"
+#include "hostaddrs.h"
+#include "policy.h"
+
+#include "arguments.h"
+#include "command.h"
+#include "logline.h"
+
+/* Longest message of judge_ready(), NUL included. */
+#define JUDGE_ERROR_SIZE 640
+
+struct judge {
+	struct settings settings;
+	struct pattern_scratch *scratch;
+	struct allowfile *allow_file;
+	struct hostaddrs *own;	/* addresses of this host */
+};
+
+/* The module's defaults. Returns 0 or -ENOMEM. */
+int judge_init(struct judge *judge);
+void judge_done(struct judge *judge);
+
+/* Take the option that was just read for a parameter of the module. Returns
+ * STATUS_DONE; or STATUS_USAGE or STATUS_FAILED, and said why. */
+int judge_option(struct judge *judge, const struct context *context,
+		 struct arguments *arguments);
+
+/* Once all options are taken. Returns as judge_option(). */
+int judge_ready(struct judge *judge, const struct context *context);
+
+/* What the policy makes of one line, as if its sender's proof had been asked for
+ * and found. What depends on other lines (threshold, maxBlocks, a block that is
+ * there already) does not count, nor does the line's age. */
+struct decision judge_line(const struct judge *judge, const struct logline *line,
+			   struct courierlog_line *ret_found);
+
+#endif

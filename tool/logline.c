@@ -1,0 +1,467 @@
+/* One line of a log file: where its message begins, and what stands before it.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "logline.h"
+
+#include <string.h>
+
+#include "courierlog.h"
+
+/* No program's name is longer (rsyslog cuts tags far below). */
+#define TAG_MAX 64
+/* A host name, RFC 1035 2.3.4. */
+#define HOST_MAX 255
+
+/* As in courierlog.c: every take_ function moves on only if it found what it
+ * looks for. */
+struct cursor {
+	const char *at;
+	const char *end;
+};
+
+static size_t left(const struct cursor *c)
+{
+	return (size_t)(c->end - c->at);
+}
+
+static bool is_digit(char ch)
+{
+	return ch >= '0' && ch <= '9';
+}
+
+static bool is_letter(char ch)
+{
+	return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
+}
+
+static bool take_char(struct cursor *c, char ch)
+{
+	if (left(c) == 0 || *c->at != ch)
+		return false;
+	c->at++;
+	return true;
+}
+
+static bool take_literal(struct cursor *c, const char *literal)
+{
+	size_t len = strlen(literal);
+
+	if (left(c) < len || memcmp(c->at, literal, len) != 0)
+		return false;
+	c->at += len;
+	return true;
+}
+
+/* A number of min to max digits, max at most 10. */
+static bool take_digits(struct cursor *c, unsigned int min, unsigned int max,
+			int64_t *ret_number)
+{
+	int64_t n = 0;
+	unsigned int i;
+
+	for (i = 0; i < left(c) && is_digit(c->at[i]); i++) {
+		if (i == max)
+			return false;
+		n = n * 10 + (c->at[i] - '0');
+	}
+	if (i < min)
+		return false;
+	c->at += i;
+	*ret_number = n;
+	return true;
+}
+
+/* A number of just so many digits, whatever follows, with bounds on its value. */
+static bool take_value(struct cursor *c, unsigned int digits, int low, int high,
+		       int *ret_value)
+{
+	unsigned int i;
+	int n = 0;
+
+	if (left(c) < digits)
+		return false;
+	for (i = 0; i < digits; i++) {
+		if (!is_digit(c->at[i]))
+			return false;
+		n = n * 10 + (c->at[i] - '0');
+	}
+	if (n < low || n > high)
+		return false;
+	c->at += digits;
+	*ret_value = n;
+	return true;
+}
+
+/* One of the words, and the character behind it. Returns its index, or -1. */
+static int take_word(struct cursor *c, const char *const *words, int count, char behind)
+{
+	struct cursor tried;
+	int i;
+
+	for (i = 0; i < count; i++) {
+		tried = *c;
+		if (take_literal(&tried, words[i]) && take_char(&tried, behind)) {
+			*c = tried;
+			return i;
+		}
+	}
+	return -1;
+}
+
+/* --- priority --- */
+
+/* <FACILITY * 8 + SEVERITY>, RFC 3164 4.1.1. */
+static bool take_number_priority(struct cursor *c, struct logline *line)
+{
+	struct cursor tried = *c;
+	int64_t n;
+
+	if (!take_char(&tried, '<') || !take_digits(&tried, 1, 3, &n) || n > 191 ||
+	    !take_char(&tried, '>'))
+		return false;
+	*c = tried;
+	line->severity = (int)(n & 7);
+	return true;
+}
+
+/* FACILITY.SEVERITY and a blank. */
+static bool take_word_priority(struct cursor *c, struct logline *line)
+{
+	static const char *const facilities[] = {
+		"kern",	    "user",   "mail",	"daemon", "auth",   "syslog", "lpr",
+		"news",	    "uucp",   "cron",	"authpriv", "ftp",  "local0", "local1",
+		"local2",   "local3", "local4", "local5", "local6", "local7",
+	};
+	static const char *const severities[] = { "emerg",   "alert",  "crit", "err",
+						  "warning", "notice", "info", "debug" };
+	struct cursor tried = *c;
+	int severity;
+
+	if (take_word(&tried, facilities, sizeof(facilities) / sizeof(facilities[0]),
+		      '.') < 0)
+		return false;
+	severity = take_word(&tried, severities, 8, ' ');
+	if (severity < 0)
+		return false;
+	*c = tried;
+	line->severity = severity;
+	return true;
+}
+
+/* --- time --- */
+
+int64_t logline_days(int year, int month, int day)
+{
+	/* Years begin in March here: the leap day is the last of them. */
+	int64_t y = month > 2 ? year : year - 1;
+	int64_t era = (y >= 0 ? y : y - 399) / 400;
+	int64_t of_era = y - era * 400;
+	int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year -
+	       719468;
+}
+
+static int64_t wall_seconds(const struct logline_wall *w)
+{
+	return logline_days(w->year, w->month, w->day) * 86400 + w->hour * 3600 +
+	       w->minute * 60 + w->second;
+}
+
+/* HH:MM:SS and a fraction, which nobody wants. */
+static bool take_clock(struct cursor *c, struct logline_wall *w)
+{
+	struct cursor tried = *c;
+
+	if (!take_value(&tried, 2, 0, 23, &w->hour) || !take_char(&tried, ':') ||
+	    !take_value(&tried, 2, 0, 59, &w->minute) || !take_char(&tried, ':') ||
+	    !take_value(&tried, 2, 0, 60, &w->second))
+		return false;
+	*c = tried;
+	if (take_char(&tried, '.') && left(&tried) > 0 && is_digit(*tried.at)) {
+		while (left(&tried) > 0 && is_digit(*tried.at))
+			tried.at++;
+		*c = tried;
+	}
+	return true;
+}
+
+/* Nov 23 12:00:00, the day with a blank or zero in front. */
+static bool take_traditional(struct cursor *c, struct logline *line)
+{
+	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	struct logline_wall w = { .year = 0 };
+	struct cursor tried = *c;
+
+	w.month = take_word(&tried, months, 12, ' ') + 1;
+	if (w.month == 0)
+		return false;
+	if (!take_value(&tried, 2, 1, 31, &w.day) &&
+	    !(take_char(&tried, ' ') && take_value(&tried, 1, 1, 9, &w.day)))
+		return false;
+	if (!take_char(&tried, ' ') || !take_clock(&tried, &w))
+		return false;
+	*c = tried;
+	line->stamp = LOGLINE_WALL;
+	line->wall = w;
+	return true;
+}
+
+/* Z, +01:00, +0100 or +01. */
+static bool take_zone(struct cursor *c, int *ret_offset)
+{
+	struct cursor tried = *c;
+	int hours, minutes = 0, sign = 1;
+
+	*ret_offset = 0;
+	if (take_char(c, 'Z'))
+		return true;
+	if (take_char(&tried, '-'))
+		sign = -1;
+	else if (!take_char(&tried, '+'))
+		return false;
+	if (!take_value(&tried, 2, 0, 23, &hours))
+		return false;
+	*c = tried;
+	take_char(&tried, ':');
+	if (take_value(&tried, 2, 0, 59, &minutes))
+		*c = tried;
+	*ret_offset = sign * (hours * 3600 + minutes * 60);
+	return true;
+}
+
+/* RFC 3339, 5.6, a blank for the T too. */
+static bool take_iso(struct cursor *c, struct logline *line)
+{
+	struct logline_wall w = { .year = 0 };
+	struct cursor tried = *c;
+	int offset;
+
+	if (!take_value(&tried, 4, 1, 9999, &w.year) || !take_char(&tried, '-') ||
+	    !take_value(&tried, 2, 1, 12, &w.month) || !take_char(&tried, '-') ||
+	    !take_value(&tried, 2, 1, 31, &w.day))
+		return false;
+	if (!take_char(&tried, 'T') && !take_char(&tried, ' '))
+		return false;
+	if (!take_clock(&tried, &w))
+		return false;
+	line->stamp = LOGLINE_WALL;
+	line->wall = w;
+	if (take_zone(&tried, &offset)) {
+		line->stamp = LOGLINE_EPOCH;
+		line->epoch = wall_seconds(&w) - offset;
+	}
+	*c = tried;
+	return true;
+}
+
+/* Seconds since the epoch, with a fraction. */
+static bool take_unix(struct cursor *c, struct logline *line)
+{
+	struct cursor tried = *c;
+	int64_t n;
+
+	if (!take_digits(&tried, 9, 10, &n) || !take_char(&tried, '.') ||
+	    left(&tried) == 0 || !is_digit(*tried.at))
+		return false;
+	while (left(&tried) > 0 && is_digit(*tried.at))
+		tried.at++;
+	*c = tried;
+	line->stamp = LOGLINE_EPOCH;
+	line->epoch = n;
+	return true;
+}
+
+/* A time ends with a blank. */
+static bool take_stamp(struct cursor *c, struct logline *line)
+{
+	const struct logline before = *line;
+	struct cursor tried = *c;
+
+	if ((take_traditional(&tried, line) || take_iso(&tried, line) ||
+	     take_unix(&tried, line)) &&
+	    take_char(&tried, ' ')) {
+		*c = tried;
+		return true;
+	}
+	*line = before;
+	return false;
+}
+
+/* --- host and tag --- */
+
+static bool is_tag_char(char ch)
+{
+	return is_digit(ch) || is_letter(ch) || (ch != '\0' && strchr("_.-/@()", ch));
+}
+
+static bool is_host_char(char ch)
+{
+	return is_digit(ch) || is_letter(ch) || (ch != '\0' && strchr("_.-:[]%", ch));
+}
+
+/* Characters of a kind, at most max. Returns how many; 0: none, or too many. */
+static size_t take_chars(struct cursor *c, bool (*is_one)(char), size_t max)
+{
+	size_t n = 0;
+
+	while (n < left(c) && is_one(c->at[n]))
+		if (++n > max)
+			return 0;
+	c->at += n;
+	return n;
+}
+
+static void take_pid(struct cursor *c, pid_t *ret_pid)
+{
+	struct cursor tried = *c;
+	int64_t n;
+
+	if (take_char(&tried, '[') && take_digits(&tried, 1, 10, &n) &&
+	    take_char(&tried, ']') && n <= INT32_MAX) {
+		*c = tried;
+		*ret_pid = (pid_t)n;
+	}
+}
+
+/* TAG[PID]: and a blank or the end. */
+static bool take_tag(struct cursor *c, struct logline *line)
+{
+	struct cursor tried = *c;
+	size_t len = take_chars(&tried, is_tag_char, TAG_MAX);
+	pid_t pid = 0;
+
+	if (len == 0)
+		return false;
+	take_pid(&tried, &pid);
+	if (!take_char(&tried, ':') || (left(&tried) > 0 && *tried.at != ' '))
+		return false;
+	line->tag = c->at;
+	line->tag_len = len;
+	line->pid = pid;
+	*c = tried;
+	return true;
+}
+
+/* A host's name or address, and its blank. */
+static bool take_host(struct cursor *c)
+{
+	struct cursor tried = *c;
+
+	if (take_chars(&tried, is_host_char, HOST_MAX) == 0 || !take_char(&tried, ' '))
+		return false;
+	*c = tried;
+	return true;
+}
+
+/* --- RFC 5424 --- */
+
+/* A word of printable characters and its blank; "-" stands for none. */
+static bool take_field(struct cursor *c, size_t max, const char **ret_at, size_t *ret_len)
+{
+	size_t n = 0;
+
+	while (n < left(c) && c->at[n] > ' ' && c->at[n] != '\x7f' && n <= max)
+		n++;
+	if (n == 0 || n > max || n == left(c) || c->at[n] != ' ')
+		return false;
+	*ret_at = n == 1 && *c->at == '-' ? NULL : c->at;
+	*ret_len = *ret_at ? n : 0;
+	c->at += n + 1;
+	return true;
+}
+
+/* One [..] of structured data: its end is the first ] outside of quotes. */
+static bool take_element(struct cursor *c)
+{
+	struct cursor tried = *c;
+	bool quoted = false;
+
+	if (!take_char(&tried, '['))
+		return false;
+	for (; left(&tried) > 0; tried.at++) {
+		if (*tried.at == '\\' && quoted && left(&tried) > 1)
+			tried.at++;
+		else if (*tried.at == '"')
+			quoted = !quoted;
+		else if (*tried.at == ']' && !quoted) {
+			c->at = tried.at + 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool take_structured_data(struct cursor *c)
+{
+	bool any = take_char(c, '-');
+
+	if (!any)
+		while (take_element(c))
+			any = true;
+	return any && (left(c) == 0 || take_char(c, ' '));
+}
+
+static pid_t to_pid(const char *text, size_t len)
+{
+	struct cursor c = { .at = text, .end = text + len };
+	int64_t n;
+
+	if (len == 0 || !take_digits(&c, 1, 10, &n) || left(&c) > 0 || n > INT32_MAX)
+		return 0;
+	return (pid_t)n;
+}
+
+/* Behind <PRI>: 1 TIME HOST APP PROCID MSGID STRUCTURED-DATA MESSAGE. */
+static bool take_rfc5424(struct cursor *c, struct logline *line)
+{
+	struct cursor tried = *c;
+	struct logline found = *line;
+	const char *word;
+	size_t len;
+
+	if (!take_literal(&tried, "1 "))
+		return false;
+	if (!take_literal(&tried, "- ") && !take_stamp(&tried, &found))
+		return false;
+	if (!take_field(&tried, 255, &word, &len) ||
+	    !take_field(&tried, 48, &found.tag, &found.tag_len) ||
+	    !take_field(&tried, 128, &word, &len))
+		return false;
+	found.pid = to_pid(word, len);
+	if (!take_field(&tried, 32, &word, &len) || !take_structured_data(&tried))
+		return false;
+	*line = found;
+	*c = tried;
+	return true;
+}
+
+/* --- all of it --- */
+
+static void take_header(struct cursor *c, struct logline *line)
+{
+	bool numbered = take_number_priority(c, line);
+
+	if (numbered && take_rfc5424(c, line))
+		return;
+	if (!numbered)
+		take_word_priority(c, line);
+	if (!take_stamp(c, line))
+		take_tag(c, line);
+	else if (!take_tag(c, line) && take_host(c))
+		take_tag(c, line);
+}
+
+void logline_parse(const char *line, size_t len, struct logline *ret_line)
+{
+	struct cursor c = { .at = line, .end = line + len };
+
+	if (left(&c) > 0 && c.end[-1] == '\n')
+		c.end--;
+	if (left(&c) > 0 && c.end[-1] == '\r')
+		c.end--;
+	*ret_line = (struct logline){ .severity = COURIERLOG_SEVERITY_ANY };
+	take_header(&c, ret_line);
+	ret_line->text = c.at;
+	ret_line->text_len = left(&c);
+}

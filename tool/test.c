@@ -1,0 +1,246 @@
+/* smtpblockctl test: log lines in, the verdict on each and its reason out.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <strings.h>
+
+#include "judge.h"
+#include "lines.h"
+#include "words.h"
+
+struct totals {
+	unsigned long lines, hidden;
+	unsigned long verdicts[VERDICT_REFUSED + 1];
+};
+
+/* What is told about one line. */
+struct report {
+	unsigned long number;
+	const char *kind;
+	char ip[ADDR_TEXT_SIZE];	/* "": none */
+	unsigned int port, code;	/* 0: none */
+	struct decision decision;
+};
+
+static void print_number(FILE *out, const char *name, unsigned int number)
+{
+	if (number)
+		fprintf(out, "\"%s\":%u,", name, number);
+	else
+		fprintf(out, "\"%s\":null,", name);
+}
+
+/* All texts here are ours or an address: nothing to escape. */
+static void print_json(FILE *out, const struct report *r)
+{
+	fprintf(out, "{\"line\":%lu,\"kind\":\"%s\",", r->number, r->kind);
+	if (*r->ip)
+		fprintf(out, "\"ip\":\"%s\",", r->ip);
+	else
+		fputs("\"ip\":null,", out);
+	print_number(out, "port", r->port);
+	print_number(out, "code", r->code);
+	fprintf(out, "\"verdict\":\"%s\",\"reason\":\"%s\"}\n",
+		words_verdict(r->decision.verdict),
+		policy_reason_text(r->decision.reason));
+}
+
+static void print_cell(FILE *out, int width, unsigned int number)
+{
+	if (number)
+		fprintf(out, "%-*u ", width, number);
+	else
+		fprintf(out, "%-*s ", width, "-");
+}
+
+static void print_row(FILE *out, const struct report *r)
+{
+	fprintf(out, "%6lu  %-8s ", r->number, r->kind);
+	print_cell(out, 4, r->code);
+	fprintf(out, "%-15s ", *r->ip ? r->ip : "-");
+	print_cell(out, 5, r->port);
+	fprintf(out, "%-7s  %s\n", words_verdict(r->decision.verdict),
+		policy_reason_text(r->decision.reason));
+}
+
+static void print_totals(FILE *out, const struct lines *lines, const struct totals *t)
+{
+	fprintf(out, "%lu line%s: %lu block, %lu ignore, %lu allowed, %lu refused\n",
+		t->lines, t->lines == 1 ? "" : "s", t->verdicts[VERDICT_BLOCK],
+		t->verdicts[VERDICT_IGNORE], t->verdicts[VERDICT_ALLOWED],
+		t->verdicts[VERDICT_REFUSED]);
+	if (t->hidden)
+		fprintf(out, "%lu of them not courier's, and not shown\n", t->hidden);
+	if (lines_cut(lines))
+		fprintf(out, "%lu of them longer than %d bytes, and judged by those\n",
+			lines_cut(lines), LINES_MAX);
+}
+
+static struct report judge_text(const struct judge *judge, const char *text, size_t len)
+{
+	struct courierlog_line found;
+	struct report report = { .ip = "" };
+	struct logline line;
+
+	logline_parse(text, len, &line);
+	report.decision = judge_line(judge, &line, &found);
+	report.kind = judge->settings.input == INPUT_ADDRESS ? "other" :
+							       words_kind(&found);
+	if (found.addr.family)
+		addr_format(&found.addr, report.ip);
+	report.port = found.port;
+	report.code = found.code;
+	return report;
+}
+
+static bool is_foreign(const struct report *r)
+{
+	return strcmp(r->kind, "other") == 0 && !*r->ip;
+}
+
+static void tell(const struct context *context, const struct report *r, struct totals *t)
+{
+	t->lines++;
+	t->verdicts[r->decision.verdict]++;
+	if (context->json) {
+		print_json(context->out, r);
+	} else if (is_foreign(r)) {
+		t->hidden++;
+	} else {
+		if (t->lines == t->hidden + 1)
+			fputs("  LINE  KIND     CODE ADDRESS         PORT  VERDICT  REASON\n",
+			      context->out);
+		print_row(context->out, r);
+	}
+}
+
+static int give_up(const struct context *context, const char *path, const char *why)
+{
+	return failed(context, "%s: %s", strcmp(path, "-") == 0 ? "standard input" : path,
+		      why);
+}
+
+static int test_lines(const struct context *context, const struct judge *judge,
+		      const char *path, struct lines *lines)
+{
+	struct totals totals = { .lines = 0 };
+	struct report report;
+	const char *text;
+	size_t len;
+	int r;
+
+	while ((r = lines_next(lines, &text, &len)) > 0) {
+		if (lines_compressed(lines))
+			return give_up(context, path,
+				       "it is compressed: zcat FILE | smtpblockctl test");
+		report = judge_text(judge, text, len);
+		report.number = lines_number(lines);
+		tell(context, &report, &totals);
+	}
+	if (r < 0)
+		return give_up(context, path, strerror(-r));
+	if (!context->json)
+		print_totals(context->out, lines, &totals);
+	return STATUS_DONE;
+}
+
+static int test_file(const struct context *context, const struct judge *judge,
+		     const char *path)
+{
+	struct lines *lines;
+	int status, r;
+
+	r = lines_open(path, &lines);
+	if (r < 0)
+		return give_up(context, path, strerror(-r));
+	status = test_lines(context, judge, path, lines);
+	lines_close(lines);
+	return status;
+}
+
+static int take_file(const struct context *context, const char *operand,
+		     const char **path)
+{
+	if (*path)
+		return usage_error(context, "test takes one FILE, not \"%s\" too", operand);
+	*path = operand;
+	return STATUS_DONE;
+}
+
+static int read_arguments(struct context *context, struct judge *judge, int argc,
+			  char **argv, const char **path)
+{
+	struct arguments a = { .argc = argc, .argv = argv, .at = 1 };
+	int status = STATUS_DONE;
+	enum argument kind;
+
+	while (status == STATUS_DONE && (kind = arguments_next(&a)) != ARGUMENT_END) {
+		if (kind == ARGUMENT_OPERAND)
+			status = take_file(context, a.operand, path);
+		else if (kind == ARGUMENT_STRANGE)
+			status = usage_error(context, "there is no option \"%s\"", a.operand);
+		else if (strcasecmp(a.name, "json") == 0 && !a.value)
+			context->json = true;
+		else
+			status = judge_option(judge, context, &a);
+	}
+	return status == STATUS_DONE ? judge_ready(judge, context) : status;
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	const char *path = NULL;
+	struct judge judge;
+	int status;
+
+	if (judge_init(&judge) < 0)
+		return failed(context, "no memory");
+	status = read_arguments(context, &judge, argc, argv, &path);
+	if (status == STATUS_DONE)
+		status = test_file(context, &judge, path ? path : "-");
+	judge_done(&judge);
+	return status;
+}
+
+const struct command command_test = {
+	.name = "test",
+	.arguments = "[OPTION...] [FILE]",
+	.summary = "Log lines in, the verdict on each and its reason out",
+	.help = "FILE is a log file; without it, or with -, standard input. Its lines may\n"
+		"be as log files have them (\"Nov 23 12:00:00 mx courieresmtpd: ...\", or\n"
+		"with the time of RFC 3339), as journalctl prints them (-o short,\n"
+		"short-iso, short-unix), datagrams (\"<19>Nov 23 12:00:00 ...\"), RFC 5424,\n"
+		"\"mail.err courieresmtpd: ...\", or just the message.\n"
+		"\n"
+		"  --NAME VALUE   a parameter of the module, by its name there:\n"
+		"                 --trigger dnsbl --allow 10.0.0.0/8 --allowFile /etc/allow\n"
+		"                 Some can have no influence here, such as list.\n"
+		"  --json         one object a line of the log\n"
+		"\n"
+		"It is the module's own code that judges, but no child can be asked: the\n"
+		"proof is assumed, and trigger=\"dnsbl\" goes by replyPattern. Each line\n"
+		"stands alone: threshold, maxBlocks, earlier blocks and the line's age do not\n"
+		"count. A line without a priority counts as logged with the severity that\n"
+		"courier gives it. This host's own addresses are allowed, as in the module.\n"
+		"\n"
+		"In JSON: {\"line\":N,\"kind\":K,\"ip\":A,\"port\":N,\"code\":N,\"verdict\":V,\n"
+		"\"reason\":R}; ip, port and code are null where the line has none.\n"
+		"  kind      reject, relay (a reject with 513), auth (535), protocol (other\n"
+		"            replies of courieresmtpd's own), started, dropped, pressure,\n"
+		"            other\n"
+		"  verdict   block, ignore, allowed (never blocked); refused (no proof)\n"
+		"            cannot come here\n"
+		"  reason    trigger (it blocks), or why it does not, in words that do not\n"
+		"            change from release to release:\n"
+		"              not a line that the trigger is about\n"
+		"              not logged with the severity of such a line\n"
+		"              a temporary reject\n"
+		"              the reply does not match replyPattern\n"
+		"              replyPattern took too many steps\n"
+		"              an address nobody can connect from\n"
+		"              an address of this host\n"
+		"              on the allow list\n"
+		"              in a prefix with an allowed address\n"
+		"\n"
+		"  journalctl -t courieresmtpd | smtpblockctl test --trigger reject\n",
+	.run = run,
+};

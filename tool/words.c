@@ -1,0 +1,35 @@
+/* What people and programs read: the names of kinds and verdicts.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "words.h"
+
+const char *words_kind(const struct courierlog_line *line)
+{
+	switch (line->kind) {
+	case COURIERLOG_REJECT:
+		return line->code == 513 ? "relay" : "reject";
+	case COURIERLOG_ERROR:
+		return line->code == 535 ? "auth" : "protocol";
+	case COURIERLOG_STARTED:
+		return "started";
+	case COURIERLOG_DROPPED:
+		return "dropped";
+	case COURIERLOG_PRESSURE:
+		return "pressure";
+	case COURIERLOG_OTHER:
+	case COURIERLOG_UNKNOWN:
+	default:
+		return "other";
+	}
+}
+
+const char *words_verdict(enum verdict verdict)
+{
+	static const char *const words[] = {
+		[VERDICT_BLOCK] = "block",
+		[VERDICT_IGNORE] = "ignore",
+		[VERDICT_ALLOWED] = "allowed",
+		[VERDICT_REFUSED] = "refused",
+	};
+
+	return words[verdict];
+}
