@@ -345,6 +345,80 @@ static void memory(void **state)
 	assert_in_range(memory_fail_each(grow, NULL), 2, 100);
 }
 
+/* What a lookup costs, counted where a clock would flake: comparisons of two
+ * addresses. Bisection makes at most two a step. */
+static unsigned int comparisons;
+
+int __real_addr_compare(const struct addr *a, const struct addr *b);
+int __wrap_addr_compare(const struct addr *a, const struct addr *b);
+
+int __wrap_addr_compare(const struct addr *a, const struct addr *b)
+{
+	comparisons++;
+	return __real_addr_compare(a, b);
+}
+
+static const struct cost_row {
+	const char *label;
+	uint32_t count;
+	unsigned int most;
+} cost_rows[] = {
+	{ "1 entry", 1, 2 },
+	{ "10 entries", 10, 8 },
+	{ "1,000 entries", 1000, 20 },
+	{ "100,000 entries", 100000, 34 },
+};
+
+static struct addr number_addr(uint32_t n)
+{
+	return (struct addr){ .family = ADDR_IPV4,
+			      .bytes = { 10, (uint8_t)(n >> 16),
+					 (uint8_t)(n >> 8), (uint8_t)n } };
+}
+
+/* Every other address of 10.0.0.0/8, so that none can be merged. */
+static struct addrlist *every_other(uint32_t count)
+{
+	struct addrlist *list;
+	uint32_t i;
+
+	want_int(addrlist_new(&list), 0);
+	for (i = 0; i < count; i++) {
+		const struct cidr host = { .net = number_addr(2 * i),
+					   .prefix = 32 };
+
+		want_int(addrlist_add(list, &host), 0);
+	}
+	addrlist_seal(list);
+	return list;
+}
+
+static unsigned int cost_of(const struct addrlist *list, uint32_t n)
+{
+	const struct addr addr = number_addr(n);
+
+	comparisons = 0;
+	want_int(addrlist_contains(list, &addr), n % 2 == 0);
+	return comparisons;
+}
+
+static void cost(void **state)
+{
+	const struct cost_row *row = *state;
+	struct addrlist *list = every_other(row->count);
+	unsigned int most = 0, n;
+	uint32_t i;
+
+	for (i = 0; i < 2 * row->count; i++) {
+		n = cost_of(list, i);
+		most = n > most ? n : most;
+	}
+	want_int(most <= row->most, true);
+	/* The comparisons do come by here. */
+	want_int(most > 0, true);
+	addrlist_free(list);
+}
+
 static const uint64_t seeds[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 };
 
 int main(void)
@@ -360,5 +434,6 @@ int main(void)
 	for (i = 0; i < COUNT_OF(seeds); i++)
 		suite_add(suite, model, &seeds[i], "model: seed %d", (int)i + 1);
 	SUITE_TEST(suite, memory);
+	SUITE_ROWS(suite, cost, cost_rows);
 	return suite_run(suite, "addrlist");
 }
