@@ -47,7 +47,6 @@ enum rsyslogconf_condition {
 	RSYSLOGCONF_IF,		/* the expression between if and then */
 	RSYSLOGCONF_ELSE,	/* the same expression, which must not hold */
 	RSYSLOGCONF_FOREACH,	/* what stands in the parentheses of foreach */
-	RSYSLOGCONF_BLOCK,	/* of BSD style: !program, +host */
 };
 
 struct rsyslogconf_filter {
@@ -71,14 +70,15 @@ struct rsyslogconf_item {
 };
 
 /* Read the file and what it includes. What cannot be understood is skipped and is a
- * problem; so is an include that is not there. Returns 0 and the caller owns
+ * problem; so is an include that is not there. A relative include is looked for in
+ * the directory / as rsyslogd, started by an init system, does. Returns 0 and the caller owns
  * *ret_conf; -ENOMEM; -errno if path itself cannot be read, and then errbuf says so
  * in one sentence. */
 int rsyslogconf_read(const char *path, struct rsyslogconf **ret_conf,
 		     char errbuf[static RSYSLOGCONF_ERROR_SIZE]);
 
 /* The same from text, as if it stood in a file of that name, which is only for
- * messages: relative includes start there. text need not end with NUL. */
+ * messages. text need not end with NUL. Returns 0 or -ENOMEM. */
 int rsyslogconf_read_text(const char *text, size_t len, const char *name,
 			  struct rsyslogconf **ret_conf);
 

@@ -17,6 +17,7 @@ static const struct command *const commands[] = {
 	NULL,
 };
 
+__attribute__((format(printf, 2, 0)))
 static void complain(const struct context *context, const char *format, va_list args)
 {
 	fputs("smtpblockctl: ", context->err);

@@ -1,0 +1,927 @@
+/* The statements of rsyslog's configuration, read as tolerantly as a reader can that
+ * must not fail where rsyslogd itself does not.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "rsyslogconf.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <glob.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "conftext.h"
+
+/* Everything that items point to. */
+struct piece {
+	struct piece *next;
+	max_align_t bytes[];
+};
+
+struct rsyslogconf {
+	struct piece *pieces;
+	struct rsyslogconf_item *items;
+	size_t count, room;
+	const char **problems;
+	size_t problem_count, problem_room;
+	unsigned int files;
+	bool no_memory;
+};
+
+/* One file that is being read, and where in the configuration it stands. */
+struct reader {
+	struct rsyslogconf *conf;
+	struct conftext text;
+	const char *file;
+	const char *ruleset;
+	unsigned int depth;
+	char *scratch;		/* room for all of the text */
+};
+
+static void *take(struct rsyslogconf *conf, size_t size)
+{
+	struct piece *piece = calloc(1, sizeof(*piece) + size);
+
+	if (!piece) {
+		conf->no_memory = true;
+		return NULL;
+	}
+	piece->next = conf->pieces;
+	conf->pieces = piece;
+	return piece->bytes;
+}
+
+static const char *keep_bytes(struct rsyslogconf *conf, const char *text, size_t len)
+{
+	char *copy = take(conf, len + 1);
+
+	if (!copy)
+		return "";
+	memcpy(copy, text, len);
+	return copy;
+}
+
+static const char *keep(struct rsyslogconf *conf, const char *text)
+{
+	return keep_bytes(conf, text, strlen(text));
+}
+
+/* Room for one more in an array; false: there is no memory. */
+static bool grow(struct rsyslogconf *conf, void **array, size_t count, size_t *room,
+		 size_t size)
+{
+	size_t more = *room ? 2 * *room : 16;
+	void *grown;
+
+	if (count < *room)
+		return true;
+	grown = reallocarray(*array, more, size);
+	if (!grown) {
+		conf->no_memory = true;
+		return false;
+	}
+	*array = grown;
+	*room = more;
+	return true;
+}
+
+__attribute__((format(printf, 3, 4)))
+static void problem(struct reader *r, unsigned int line, const char *format, ...)
+{
+	struct rsyslogconf *conf = r->conf;
+	char what[160], whole[RSYSLOGCONF_ERROR_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	snprintf(whole, sizeof(whole), "%.300s line %u: %s", r->file, line, what);
+	if (conf->problem_count < RSYSLOGCONF_OBJECTS_MAX &&
+	    grow(conf, (void **)&conf->problems, conf->problem_count, &conf->problem_room,
+		 sizeof(*conf->problems)))
+		conf->problems[conf->problem_count++] = keep(conf, whole);
+}
+
+/* Append an item; NULL: there is no room. */
+static struct rsyslogconf_item *add_item(struct reader *r, enum rsyslogconf_kind kind,
+					 const struct rsyslogconf_filter *filter,
+					 unsigned int line)
+{
+	struct rsyslogconf *conf = r->conf;
+	struct rsyslogconf_item *item;
+
+	if (conf->count >= RSYSLOGCONF_OBJECTS_MAX) {
+		problem(r, line, "too many objects");
+		r->text.at = r->text.end;
+		return NULL;
+	}
+	if (!grow(conf, (void **)&conf->items, conf->count, &conf->room, sizeof(*conf->items)))
+		return NULL;
+	item = &conf->items[conf->count++];
+	*item = (struct rsyslogconf_item){
+		.kind = kind, .name = "", .text = "", .filter = filter,
+		.ruleset = r->ruleset, .file = r->file, .line = line,
+	};
+	return item;
+}
+
+/* --- parameters ------------------------------------------------------------ */
+
+struct values {
+	const char **values;
+	size_t count, room;
+};
+
+static void add_value(struct reader *r, struct values *values, const char *value)
+{
+	if (grow(r->conf, (void **)&values->values, values->count, &values->room,
+		 sizeof(*values->values)))
+		values->values[values->count++] = value;
+}
+
+/* One string or bare word; false: there is none. */
+static bool read_value(struct reader *r, struct values *values)
+{
+	int c = conftext_peek(&r->text);
+	size_t len;
+
+	if (c == '"' || c == '\'' || c == '`') {
+		if (!conftext_string(&r->text, r->scratch))
+			return false;
+		add_value(r, values, keep(r->conf, r->scratch));
+		return true;
+	}
+	len = conftext_word(&r->text);
+	if (len == 0)
+		return false;
+	add_value(r, values, keep_bytes(r->conf, r->text.at, len));
+	conftext_skip(&r->text, len);
+	return true;
+}
+
+/* What stands between brackets. */
+static bool read_array(struct reader *r, struct values *values)
+{
+	for (;;) {
+		conftext_blanks(&r->text);
+		if (conftext_take_char(&r->text, ']'))
+			return true;
+		if (!conftext_take_char(&r->text, ',') && !read_value(r, values))
+			return false;
+	}
+}
+
+static const char *const *keep_values(struct reader *r, const struct values *values)
+{
+	const char **copy = take(r->conf, (values->count + 1) * sizeof(*copy));
+
+	if (copy && values->count > 0)
+		memcpy(copy, values->values, values->count * sizeof(*copy));
+	return copy;
+}
+
+/* name="value" or name=["a", "b"]. */
+static bool read_param(struct reader *r, struct rsyslogconf_param *param)
+{
+	size_t len = conftext_word(&r->text);
+	struct values values = { NULL, 0, 0 };
+	bool good;
+
+	if (len == 0)
+		return false;
+	param->line = r->text.line;
+	param->name = keep_bytes(r->conf, r->text.at, len);
+	conftext_skip(&r->text, len);
+	conftext_blanks(&r->text);
+	if (!conftext_take_char(&r->text, '='))
+		return false;
+	conftext_blanks(&r->text);
+	good = conftext_take_char(&r->text, '[') ? read_array(r, &values) :
+						   read_value(r, &values);
+	param->count = values.count;
+	param->values = keep_values(r, &values);
+	free(values.values);
+	return good && param->values;
+}
+
+struct params {
+	struct rsyslogconf_param *params;
+	size_t count, room;
+};
+
+/* All up to the closing parenthesis. What cannot be understood ends it. */
+static void read_params(struct reader *r, struct params *params)
+{
+	struct rsyslogconf_param param;
+
+	for (;;) {
+		conftext_blanks(&r->text);
+		if (conftext_take_char(&r->text, ')'))
+			return;
+		if (conftext_take_char(&r->text, ','))
+			continue;
+		if (!read_param(r, &param))
+			break;
+		if (!grow(r->conf, (void **)&params->params, params->count, &params->room,
+			  sizeof(param)))
+			return;
+		params->params[params->count++] = param;
+	}
+	if (r->conf->no_memory)
+		return;
+	problem(r, r->text.line, "name=\"value\" or ) expected");
+	conftext_until(&r->text, ")", NULL, r->scratch);
+	conftext_take_char(&r->text, ')');
+}
+
+static void keep_params(struct reader *r, const struct params *params,
+			struct rsyslogconf_item *item)
+{
+	struct rsyslogconf_param *copy = take(r->conf, (params->count + 1) * sizeof(*copy));
+
+	if (!copy)
+		return;
+	if (params->count > 0)
+		memcpy(copy, params->params, params->count * sizeof(*copy));
+	item->params = copy;
+	item->count = params->count;
+}
+
+/* The one parameter that a directive of the old form stands for. */
+static void one_param(struct reader *r, struct rsyslogconf_item *item, const char *name,
+		      const char *value)
+{
+	const char **values = take(r->conf, sizeof(*values));
+	struct rsyslogconf_param param = { .name = name, .count = 1, .values = values,
+					   .line = item->line };
+	const struct params params = { .params = &param, .count = 1 };
+
+	if (!values)
+		return;
+	values[0] = value;
+	keep_params(r, &params, item);
+}
+
+/* --- included files -------------------------------------------------------- */
+
+static void read_statements(struct reader *r, const struct rsyslogconf_filter *filter);
+
+static int read_into(struct reader *outer, const char *text, size_t len, const char *name,
+		     const struct rsyslogconf_filter *filter)
+{
+	struct reader r = *outer;
+
+	r.text = (struct conftext){ .at = text, .end = text + len, .line = 1 };
+	r.file = keep(r.conf, name);
+	r.scratch = malloc(len + 2);
+	if (!r.scratch) {
+		r.conf->no_memory = true;
+		return -ENOMEM;
+	}
+	while (r.text.at < r.text.end && !r.conf->no_memory) {
+		read_statements(&r, filter);
+		if (conftext_take_char(&r.text, '}'))
+			problem(&r, r.text.line, "} without its {");
+	}
+	free(r.scratch);
+	outer->ruleset = r.ruleset;
+	return r.conf->no_memory ? -ENOMEM : 0;
+}
+
+/* All of a regular file; what grows while it is read is cut. */
+static int slurp(const char *path, char **ret_text, size_t *ret_len)
+{
+	FILE *file = fopen(path, "re");
+	struct stat st;
+	char *text;
+
+	if (!file)
+		return -errno;
+	if (fstat(fileno(file), &st) < 0 || S_ISDIR(st.st_mode)) {
+		fclose(file);
+		return -EISDIR;
+	}
+	text = malloc(RSYSLOGCONF_FILE_MAX + 1);
+	if (text)
+		*ret_len = fread(text, 1, RSYSLOGCONF_FILE_MAX + 1, file);
+	fclose(file);
+	if (!text)
+		return -ENOMEM;
+	*ret_text = text;
+	return 0;
+}
+
+static int read_file(struct reader *outer, const char *path,
+		     const struct rsyslogconf_filter *filter)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int r;
+
+	if (outer->conf->files++ >= RSYSLOGCONF_FILES_MAX)
+		return -EMFILE;
+	r = slurp(path, &text, &len);
+	if (r < 0)
+		return r;
+	r = len > RSYSLOGCONF_FILE_MAX ? -EFBIG :
+					 read_into(outer, text, len, path, filter);
+	free(text);
+	return r;
+}
+
+/* A directory stands for all files in it. */
+static void format_pattern(const char *path, char *buf, size_t size)
+{
+	size_t len = strlen(path);
+
+	snprintf(buf, size, "%s%s%s", path[0] == '/' ? "" : "/", path,
+		 len > 0 && path[len - 1] == '/' ? "*" : "");
+}
+
+static void include_one(struct reader *r, const char *path, unsigned int line,
+			const struct rsyslogconf_filter *filter, bool optional)
+{
+	int err = read_file(r, path, filter);
+
+	if (err == -EMFILE)
+		problem(r, line, "too many included files");
+	else if (err < 0 && err != -ENOMEM && !optional)
+		problem(r, line, "%.100s: %s", path, strerrordesc_np(-err));
+}
+
+/* Files by their names in order, as glob(3) sorts them; so does rsyslogd. */
+static void include(struct reader *r, const char *path, unsigned int line,
+		    const struct rsyslogconf_filter *filter, bool optional)
+{
+	char pattern[1024];
+	glob_t found = { .gl_pathc = 0 };
+	size_t i, len;
+
+	if (r->depth >= RSYSLOGCONF_DEPTH_MAX) {
+		problem(r, line, "includes too deep");
+		return;
+	}
+	format_pattern(path, pattern, sizeof(pattern));
+	if (!strpbrk(pattern, "*?[")) {
+		include_one(r, pattern, line, filter, optional);
+		return;
+	}
+	r->depth++;
+	if (glob(pattern, GLOB_MARK, NULL, &found) == 0)
+		for (i = 0; i < found.gl_pathc && !r->conf->no_memory; i++) {
+			len = strlen(found.gl_pathv[i]);
+			if (found.gl_pathv[i][len - 1] != '/')
+				include_one(r, found.gl_pathv[i], line, filter, optional);
+		}
+	globfree(&found);
+	r->depth--;
+}
+
+static void include_object(struct reader *r, const struct rsyslogconf_item *item,
+			   const struct rsyslogconf_filter *filter)
+{
+	/* The array of items may move while the file is read. */
+	const struct rsyslogconf_item it = *item;
+	const char *mode = rsyslogconf_value(&it, "mode"), *file, *text;
+	bool optional = mode && strcasecmp(mode, "optional") == 0;
+
+	file = rsyslogconf_value(&it, "file");
+	text = rsyslogconf_value(&it, "text");
+	if (it.disabled)
+		return;
+	r->depth++;
+	if (file)
+		include(r, file, it.line, filter, optional);
+	else if (text && r->depth < RSYSLOGCONF_DEPTH_MAX)
+		read_into(r, text, strlen(text), it.file, filter);
+	r->depth--;
+}
+
+/* --- statements ------------------------------------------------------------ */
+
+static void read_statement(struct reader *r, const struct rsyslogconf_filter *filter);
+
+static const struct rsyslogconf_filter *add_filter(struct reader *r,
+						   enum rsyslogconf_condition condition,
+						   const char *text,
+						   const struct rsyslogconf_filter *outer)
+{
+	struct rsyslogconf_filter *filter = take(r->conf, sizeof(*filter));
+
+	if (!filter)
+		return outer;
+	filter->condition = condition;
+	filter->text = text;
+	filter->outer = outer;
+	return filter;
+}
+
+/* Step over what stands between braces; no statements of ours. */
+static void skip_braces(struct reader *r)
+{
+	unsigned int depth = 0;
+
+	do {
+		if (!conftext_until(&r->text, "{}", NULL, r->scratch))
+			return;
+		depth += *r->text.at == '{' ? 1 : (unsigned int)-1;
+		conftext_skip(&r->text, 1);
+	} while (depth > 0);
+}
+
+static void read_block(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	unsigned int line = r->text.line;
+
+	conftext_skip(&r->text, 1);
+	read_statements(r, filter);
+	if (!conftext_take_char(&r->text, '}') && !r->conf->no_memory)
+		problem(r, line, "{ without its }");
+}
+
+static enum rsyslogconf_kind kind_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum rsyslogconf_kind kind;
+	} kinds[] = {
+		{ "module", RSYSLOGCONF_MODULE },   { "input", RSYSLOGCONF_INPUT },
+		{ "action", RSYSLOGCONF_ACTION },   { "ruleset", RSYSLOGCONF_RULESET },
+		{ "include", RSYSLOGCONF_INCLUDE },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcasecmp(kinds[i].name, name) == 0)
+			return kinds[i].kind;
+	return RSYSLOGCONF_OBJECT;
+}
+
+/* A ruleset's statements are not under the filters around it. */
+static void read_ruleset(struct reader *r, const char *name)
+{
+	const char *outer = r->ruleset;
+
+	r->ruleset = name ? name : "";
+	read_block(r, NULL);
+	r->ruleset = outer;
+}
+
+/* What may follow the parentheses. */
+static void after_object(struct reader *r, const struct rsyslogconf_item *item,
+			 const struct rsyslogconf_filter *filter)
+{
+	const struct rsyslogconf_item it = *item;
+
+	if (it.kind == RSYSLOGCONF_INCLUDE)
+		include_object(r, &it, filter);
+	if (it.kind != RSYSLOGCONF_RULESET && strcasecmp(it.name, "template") != 0)
+		return;
+	conftext_blanks(&r->text);
+	if (conftext_peek(&r->text) != '{')
+		return;
+	if (it.kind == RSYSLOGCONF_RULESET)
+		read_ruleset(r, rsyslogconf_value(&it, "name"));
+	else
+		skip_braces(r);
+}
+
+/* name(..), at whose parenthesis text stands. */
+static void read_object(struct reader *r, const char *name, unsigned int line,
+			const struct rsyslogconf_filter *filter)
+{
+	struct params params = { NULL, 0, 0 };
+	struct rsyslogconf_item *item;
+
+	conftext_skip(&r->text, 1);
+	read_params(r, &params);
+	item = add_item(r, kind_of(name), filter, line);
+	if (item) {
+		item->name = name;
+		keep_params(r, &params, item);
+		item->disabled = !rsyslogconf_is_on(item, "config.enabled", true);
+		after_object(r, item, filter);
+	}
+	free(params.params);
+}
+
+static void add_text(struct reader *r, enum rsyslogconf_kind kind, unsigned int line,
+		     const struct rsyslogconf_filter *filter)
+{
+	struct rsyslogconf_item *item = add_item(r, kind, filter, line);
+
+	if (item)
+		item->text = keep(r->conf, r->scratch);
+}
+
+/* An action in the old form: the rest of the line. */
+static void read_old_action(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	unsigned int line = r->text.line;
+
+	conftext_rest(&r->text, r->scratch);
+	add_text(r, RSYSLOGCONF_STATEMENT, line, filter);
+}
+
+/* set $.x = 1; and the like, up to the semicolon. */
+static void read_assignment(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	unsigned int line = r->text.line;
+
+	if (!conftext_until(&r->text, ";", NULL, r->scratch))
+		problem(r, line, "; expected");
+	add_text(r, RSYSLOGCONF_STATEMENT, line, filter);
+	conftext_take_char(&r->text, ';');
+}
+
+/* stop, continue, call NAME. */
+static void read_call(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	bool call = strncasecmp(r->text.at, "call", 4) == 0;
+	unsigned int line = r->text.line;
+	size_t len = conftext_word(&r->text), used = len;
+
+	memcpy(r->scratch, r->text.at, len);
+	conftext_skip(&r->text, len);
+	if (call) {
+		conftext_blanks(&r->text);
+		len = conftext_word(&r->text);
+		r->scratch[used++] = ' ';
+		memcpy(r->scratch + used, r->text.at, len);
+		conftext_skip(&r->text, len);
+		used += len;
+	}
+	r->scratch[used] = '\0';
+	add_text(r, RSYSLOGCONF_STATEMENT, line, filter);
+}
+
+/* The directives that stand for an object, and the others. */
+static void add_directive(struct reader *r, const char *name, const char *value,
+			  unsigned int line, const struct rsyslogconf_filter *filter)
+{
+	bool load = strcasecmp(name, "ModLoad") == 0;
+	bool file = strcasecmp(name, "IncludeConfig") == 0;
+	struct rsyslogconf_item *item;
+
+	item = add_item(r, load ? RSYSLOGCONF_MODULE : file ? RSYSLOGCONF_INCLUDE :
+							      RSYSLOGCONF_DIRECTIVE,
+			filter, line);
+	if (!item)
+		return;
+	item->name = name;
+	item->text = value;
+	if (load || file)
+		one_param(r, item, load ? "load" : "file", value);
+	if (file)
+		include_object(r, item, filter);
+	else if (strcasecmp(name, "RuleSet") == 0)
+		r->ruleset = strcmp(value, "RSYSLOG_DefaultRuleset") == 0 ? "" : value;
+}
+
+static void read_directive(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	unsigned int line = r->text.line;
+	const char *name, *value;
+	size_t len;
+
+	conftext_skip(&r->text, 1);
+	conftext_rest(&r->text, r->scratch);
+	len = strcspn(r->scratch, " \t");
+	name = keep_bytes(r->conf, r->scratch, len);
+	value = r->scratch + len;
+	value = keep(r->conf, value + strspn(value, " \t"));
+	if (!r->conf->no_memory)
+		add_directive(r, name, value, line, filter);
+}
+
+/* What a filter is in front of: one statement, a block, or several with & . */
+static void read_filtered(struct reader *r, enum rsyslogconf_condition condition,
+			  const char *text, const struct rsyslogconf_filter *outer)
+{
+	const struct rsyslogconf_filter *filter = add_filter(r, condition, text, outer);
+
+	conftext_blanks(&r->text);
+	if (r->text.at >= r->text.end || *r->text.at == '}')
+		problem(r, r->text.line, "nothing follows %.60s", text);
+	else
+		read_statement(r, filter);
+}
+
+static void read_if(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	unsigned int line = r->text.line;
+	struct conftext before;
+	const char *text;
+
+	if (!conftext_until(&r->text, NULL, "then", r->scratch)) {
+		problem(r, line, "if without its then");
+		return;
+	}
+	text = keep(r->conf, r->scratch);
+	conftext_take(&r->text, "then");
+	read_filtered(r, RSYSLOGCONF_IF, text, filter);
+	before = r->text;
+	conftext_blanks(&r->text);
+	if (conftext_take(&r->text, "else"))
+		read_filtered(r, RSYSLOGCONF_ELSE, text, filter);
+	else
+		r->text = before;
+}
+
+/* foreach ($.i in $.list) do { .. } */
+static void read_foreach(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	unsigned int line = r->text.line;
+	const char *text;
+
+	conftext_blanks(&r->text);
+	conftext_take_char(&r->text, '(');
+	if (!conftext_until(&r->text, ")", NULL, r->scratch)) {
+		problem(r, line, "foreach without its )");
+		return;
+	}
+	text = keep(r->conf, r->scratch);
+	conftext_skip(&r->text, 1);
+	conftext_blanks(&r->text);
+	conftext_take(&r->text, "do");
+	read_filtered(r, RSYSLOGCONF_FOREACH, text, filter);
+}
+
+/* :property, operation, "value" */
+static void read_property(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	struct conftext begin = r->text;
+	const char *text;
+
+	while (r->text.at < r->text.end && *r->text.at != '"' && *r->text.at != '\n')
+		r->text.at++;
+	if (conftext_peek(&r->text) != '"' || !conftext_string(&r->text, r->scratch)) {
+		problem(r, begin.line, "a property filter ends with a \"string\"");
+		conftext_rest(&r->text, r->scratch);
+		return;
+	}
+	text = keep_bytes(r->conf, begin.at, (size_t)(r->text.at - begin.at));
+	read_filtered(r, RSYSLOGCONF_PROPERTY, text, filter);
+}
+
+/* What begins with a word and is no selector. */
+static void read_word(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	unsigned int line = r->text.line;
+	struct conftext begin = r->text;
+	size_t len = conftext_word(&r->text);
+	const char *name = keep_bytes(r->conf, r->text.at, len);
+
+	conftext_skip(&r->text, len);
+	conftext_blanks(&r->text);
+	if (strcasecmp(name, "if") == 0) {
+		read_if(r, filter);
+	} else if (strcasecmp(name, "foreach") == 0) {
+		read_foreach(r, filter);
+	} else if (conftext_peek(&r->text) == '(') {
+		read_object(r, name, line, filter);
+	} else {
+		r->text = begin;
+		if (strcasecmp(name, "set") == 0 || strcasecmp(name, "reset") == 0 ||
+		    strcasecmp(name, "unset") == 0 || strcasecmp(name, "call_indirect") == 0)
+			read_assignment(r, filter);
+		else if (strcasecmp(name, "stop") == 0 || strcasecmp(name, "continue") == 0 ||
+			 strcasecmp(name, "call") == 0)
+			read_call(r, filter);
+		else
+			read_old_action(r, filter);
+	}
+}
+
+/* By its first byte. */
+static void read_one(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	int c = conftext_peek(&r->text);
+
+	if (c == '{')
+		read_block(r, filter);
+	else if (c == '$')
+		read_directive(r, filter);
+	else if (c == ':' && !(r->text.end - r->text.at > 3 && memcmp(r->text.at, ":om", 3) == 0))
+		read_property(r, filter);
+	else if (conftext_selector(&r->text, r->scratch))
+		read_filtered(r, RSYSLOGCONF_SELECTOR, keep(r->conf, r->scratch), filter);
+	else if (isalpha(c))
+		read_word(r, filter);
+	else
+		read_old_action(r, filter);
+}
+
+static void read_statement(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	if (r->depth >= RSYSLOGCONF_DEPTH_MAX) {
+		problem(r, r->text.line, "too deep");
+		r->text.at = r->text.end;
+		return;
+	}
+	r->depth++;
+	read_one(r, filter);
+	for (;;) {
+		conftext_blanks(&r->text);
+		if (!filter || !conftext_take_char(&r->text, '&'))
+			break;
+		conftext_blanks(&r->text);
+		read_one(r, filter);
+	}
+	r->depth--;
+}
+
+/* Up to the end or a closing brace. */
+static void read_statements(struct reader *r, const struct rsyslogconf_filter *filter)
+{
+	for (;;) {
+		conftext_blanks(&r->text);
+		if (r->text.at >= r->text.end || *r->text.at == '}' || r->conf->no_memory)
+			return;
+		read_statement(r, filter);
+	}
+}
+
+/* --- what others call ------------------------------------------------------ */
+
+int rsyslogconf_read(const char *path, struct rsyslogconf **ret_conf,
+		     char errbuf[static RSYSLOGCONF_ERROR_SIZE])
+{
+	struct rsyslogconf *conf = calloc(1, sizeof(*conf));
+	struct reader r = { .conf = conf, .file = path, .ruleset = "" };
+	int err;
+
+	if (!conf)
+		return -ENOMEM;
+	err = read_file(&r, path, NULL);
+	if (err < 0) {
+		if (err != -ENOMEM)
+			snprintf(errbuf, RSYSLOGCONF_ERROR_SIZE, "%.400s: %s", path,
+				 strerrordesc_np(-err));
+		rsyslogconf_free(conf);
+		return err;
+	}
+	*ret_conf = conf;
+	return 0;
+}
+
+int rsyslogconf_read_text(const char *text, size_t len, const char *name,
+			  struct rsyslogconf **ret_conf)
+{
+	struct rsyslogconf *conf = calloc(1, sizeof(*conf));
+	struct reader r = { .conf = conf, .file = name, .ruleset = "" };
+	int err;
+
+	if (!conf)
+		return -ENOMEM;
+	err = read_into(&r, text, len, name, NULL);
+	if (err < 0) {
+		rsyslogconf_free(conf);
+		return err;
+	}
+	*ret_conf = conf;
+	return 0;
+}
+
+void rsyslogconf_free(struct rsyslogconf *conf)
+{
+	struct piece *next;
+
+	if (!conf)
+		return;
+	for (; conf->pieces; conf->pieces = next) {
+		next = conf->pieces->next;
+		free(conf->pieces);
+	}
+	free(conf->items);
+	free(conf->problems);
+	free(conf);
+}
+
+size_t rsyslogconf_count(const struct rsyslogconf *conf)
+{
+	return conf->count;
+}
+
+const struct rsyslogconf_item *rsyslogconf_at(const struct rsyslogconf *conf, size_t i)
+{
+	return &conf->items[i];
+}
+
+const char *rsyslogconf_problem(const struct rsyslogconf *conf, size_t i)
+{
+	return i < conf->problem_count ? conf->problems[i] : NULL;
+}
+
+const char *rsyslogconf_value(const struct rsyslogconf_item *item, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < item->count; i++)
+		if (strcasecmp(item->params[i].name, name) == 0 && item->params[i].count > 0)
+			return item->params[i].values[0];
+	return NULL;
+}
+
+bool rsyslogconf_is_on(const struct rsyslogconf_item *item, const char *name, bool otherwise)
+{
+	const char *value = rsyslogconf_value(item, name);
+
+	if (!value)
+		return otherwise;
+	return strcasecmp(value, "on") == 0 || strcasecmp(value, "yes") == 0 ||
+	       strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0;
+}
+
+/* A module may be loaded by its path, and with .so or without. */
+static bool is_type(const char *value, const char *type)
+{
+	const char *slash = strrchr(value, '/');
+	size_t len = strlen(type);
+
+	if (slash)
+		value = slash + 1;
+	return strncasecmp(value, type, len) == 0 &&
+	       (value[len] == '\0' || strcmp(value + len, ".so") == 0);
+}
+
+const struct rsyslogconf_item *rsyslogconf_next(const struct rsyslogconf *conf,
+						enum rsyslogconf_kind kind,
+						const char *type, size_t *from)
+{
+	const char *name = kind == RSYSLOGCONF_MODULE ? "load" : "type", *value;
+	const struct rsyslogconf_item *item;
+
+	while (*from < conf->count) {
+		item = &conf->items[(*from)++];
+		if (item->kind != kind || item->disabled)
+			continue;
+		value = rsyslogconf_value(item, name);
+		if (value && is_type(value, type))
+			return item;
+	}
+	return NULL;
+}
+
+/* What every action has, of whatever module: these are rsyslog's. */
+static bool is_common(const char *name)
+{
+	return strcasecmp(name, "type") == 0 || strcasecmp(name, "name") == 0 ||
+	       strcasecmp(name, "config.enabled") == 0 ||
+	       strncasecmp(name, "action.", 7) == 0 || strncasecmp(name, "queue.", 6) == 0;
+}
+
+static int set_param(struct settings *settings, const struct rsyslogconf_param *param,
+		     char *why, size_t size)
+{
+	size_t i;
+	int r = 0;
+
+	if (is_common(param->name))
+		return 0;
+	for (i = 0; i < param->count && r == 0; i++)
+		r = settings_set(settings, param->name, param->values[i], why, size);
+	return r;
+}
+
+static int set_all(const struct rsyslogconf_item *item, struct settings *settings, char *why,
+		   size_t size, unsigned int *ret_line)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < item->count; i++) {
+		*ret_line = item->params[i].line;
+		r = set_param(settings, &item->params[i], why, size);
+		if (r < 0)
+			return r;
+	}
+	*ret_line = item->line;
+	return settings_check(settings, why, size);
+}
+
+int rsyslogconf_settings(const struct rsyslogconf_item *item, struct settings *ret_settings,
+			 char errbuf[static RSYSLOGCONF_ERROR_SIZE])
+{
+	struct settings settings;
+	unsigned int line = 0;
+	char why[384] = "";
+	int r;
+
+	r = settings_init(&settings);
+	if (r < 0)
+		return r;
+	r = set_all(item, &settings, why, sizeof(why), &line);
+	if (r == 0) {
+		*ret_settings = settings;
+		return 0;
+	}
+	settings_done(&settings);
+	if (r == -ENOMEM)
+		return r;
+	snprintf(errbuf, RSYSLOGCONF_ERROR_SIZE, "%.100s line %u: %s", item->file, line, why);
+	return -EINVAL;
+}
