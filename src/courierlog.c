@@ -169,14 +169,12 @@ static bool scan_dropped(struct cursor *c, struct courierlog_line *line)
 
 static bool scan_pressure(struct cursor *c, struct courierlog_line *line)
 {
-	unsigned long n;
-
 	line->kind = COURIERLOG_PRESSURE;
 	if (take_literal(c, "Maximum connection limit reached for "))
 		return take_addr(c, &line->addr) && left(c) == 0;
-	if (!take_number(c, 9, &n) || !take_literal(c, " "))
+	if (!take_number(c, 9, &line->active) || !take_literal(c, " "))
 		return false;
-	take_literal(c, "maximum ");
+	line->full = take_literal(c, "maximum ");
 	return take_literal(c, "active connections.") && left(c) == 0;
 }
 

@@ -45,6 +45,10 @@ struct courierlog_line {
 	 * longer. In ERROR it ends with the line, client text included. */
 	const char *reply;
 	size_t reply_len;
+	/* PRESSURE: how many connections courier counts; 0: the line is about
+	 * one address. full: they are as many as it takes (MAXDAEMONS). */
+	unsigned long active;
+	bool full;
 };
 
 /* Scan one message, without the syslog header and tag; leading blanks and

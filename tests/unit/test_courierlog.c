@@ -486,6 +486,32 @@ static void scan_address(void **state)
 		want_str(addr_format(&line.addr, ip), row->ip);
 }
 
+static const struct {
+	const char *label, *text;
+	unsigned long active;
+	bool full;
+} pressure_rows[] = {
+	{ "most slots taken", "270 active connections.", 270, false },
+	{ "all slots taken", "300 maximum active connections.", 300, true },
+	{ "one", "1 maximum active connections.", 1, true },
+	{ "nine digits", "999999999 active connections.", 999999999, false },
+	{ "ten digits", "1000000000 active connections.", 0, false },
+	{ "of one address", "Maximum connection limit reached for 192.0.2.7", 0, false },
+	{ "goes on", "300 maximum active connections. x", 0, false },
+	{ "no number", "maximum active connections.", 0, false },
+	{ "another line", "started,ip=[192.0.2.7],port=[300]", 0, false },
+};
+
+static void pressure(void **state)
+{
+	const __typeof__(pressure_rows[0]) *row = *state;
+	struct courierlog_line line;
+
+	courierlog_scan(row->text, strlen(row->text), COURIERLOG_SEVERITY_ANY, &line);
+	want_int(line.active, row->active);
+	want_int(line.full, row->full);
+}
+
 static void reply_is(void **state)
 {
 	const struct corpus_line *row = *state;
@@ -635,6 +661,7 @@ int main(void)
 	add_corpus(suite, scan, "scan", &lines);
 	add_corpus(suite, scan, "scan", &hostile);
 	SUITE_ROWS(suite, scan_address, address_rows);
+	SUITE_ROWS(suite, pressure, pressure_rows);
 	add_corpus(suite, reply_is, "reply_is", &replies);
 	add_scans(suite);
 	status = suite_run(suite, "courierlog");
