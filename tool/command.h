@@ -25,6 +25,8 @@ struct context {
 	const char *net_root;	/* as in struct backend_config */
 	const char *module_root;
 	const char *courier_etc; /* normally /etc/courier */
+	const char *system_root; /* in front of all other paths; normally "" */
+	const char *programs;	/* where programs are: normally PROGRAM_DIRS */
 };
 
 struct command {
@@ -47,6 +49,9 @@ extern const struct command command_check;
 extern const struct command command_test;
 extern const struct command command_replay;
 extern const struct command command_why;
+
+/* The whole tool: options, the subcommand, and its output written. Returns a STATUS_. */
+int smtpblockctl(struct context *context, int argc, char **argv);
 
 /* Write "smtpblockctl: " and the formatted text as one line to stderr. Returns
  * STATUS_FAILED; usage_error: with a hint at --help, STATUS_USAGE. */

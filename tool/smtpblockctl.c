@@ -4,15 +4,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "backend.h"
 #include "command.h"
 #include "config.h"
-#include "procfs.h"
 
 /* In the order of the help. */
 static const struct command *const commands[] = {
+	&command_check,
 	&command_test,
 	NULL,
 };
@@ -143,21 +141,11 @@ static int flush_out(const struct context *context, int status)
 	return status;
 }
 
-int main(int argc, char **argv)
+int smtpblockctl(struct context *context, int argc, char **argv)
 {
-	struct context context = {
-		.out = stdout,
-		.err = stderr,
-		.terminal = isatty(STDOUT_FILENO),
-		.config = "/etc/rsyslog.conf",
-		.proc_root = PROCFS_DEFAULT_ROOT,
-		.net_root = BACKEND_NET_ROOT,
-		.module_root = BACKEND_MODULE_ROOT,
-		.courier_etc = "/etc/courier",
-	};
-	int status = read_options(&context, argc, argv);
+	int status = read_options(context, argc, argv);
 
 	if (status < 0)
-		status = run(&context, argc - optind, argv + optind);
-	return flush_out(&context, status);
+		status = run(context, argc - optind, argv + optind);
+	return flush_out(context, status);
 }

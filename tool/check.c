@@ -1,0 +1,258 @@
+/* smtpblockctl check: the doctor.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <json.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checks.h"
+
+static const char *status_word(enum check_status status)
+{
+	static const char *const words[] = {
+		[CHECK_OK] = "ok", [CHECK_WARNING] = "warning", [CHECK_BROKEN] = "broken",
+	};
+
+	return words[status];
+}
+
+/* --- results ------------------------------------------------------------- */
+
+static bool is_there(const struct checks *checks, const struct check_result *result)
+{
+	size_t i;
+
+	for (i = 0; i < checks->count; i++) {
+		const struct check_result *other = &checks->results[i];
+
+		if (other->status == result->status && strcmp(other->id, result->id) == 0 &&
+		    strcmp(other->why, result->why) == 0 &&
+		    strcmp(other->type, result->type) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool keep(struct checks *checks, const struct check_result *result)
+{
+	struct check_result *more;
+
+	if (is_there(checks, result))
+		return false;
+	more = reallocarray(checks->results, checks->count + 1, sizeof(*more));
+	if (!more) {
+		checks->out_of_memory = true;
+		return false;
+	}
+	checks->results = more;
+	checks->results[checks->count++] = *result;
+	return true;
+}
+
+static void add(struct checks *checks, enum check_status status, const char *id,
+		const char *type, const char *why, va_list args)
+{
+	struct check_result result = { .status = status, .id = id };
+
+	if (vasprintf(&result.why, why, args) < 0)
+		result.why = NULL;
+	result.type = strdup(type);
+	if (!result.why || !result.type)
+		checks->out_of_memory = true;
+	else if (keep(checks, &result))
+		return;
+	free(result.why);
+	free(result.type);
+}
+
+void check_add(struct checks *checks, enum check_status status, const char *id,
+	       const char *type, const char *why, ...)
+{
+	va_list args;
+
+	va_start(args, why);
+	add(checks, status, id, type, why, args);
+	va_end(args);
+}
+
+void check_ok(struct checks *checks, const char *id, const char *why, ...)
+{
+	va_list args;
+
+	va_start(args, why);
+	add(checks, CHECK_OK, id, "", why, args);
+	va_end(args);
+}
+
+void check_warning(struct checks *checks, const char *id, const char *type, const char *why,
+		   ...)
+{
+	va_list args;
+
+	va_start(args, why);
+	add(checks, CHECK_WARNING, id, type, why, args);
+	va_end(args);
+}
+
+void check_broken(struct checks *checks, const char *id, const char *type, const char *why,
+		  ...)
+{
+	va_list args;
+
+	va_start(args, why);
+	add(checks, CHECK_BROKEN, id, type, why, args);
+	va_end(args);
+}
+
+char *check_place(const struct rsyslogconf_item *item, char *buf, size_t size)
+{
+	if (item)
+		snprintf(buf, size, "%s line %u", item->file, item->line);
+	else
+		snprintf(buf, size, "rsyslog's configuration");
+	return buf;
+}
+
+/* --- output -------------------------------------------------------------- */
+
+static void print_text(const struct context *context, const struct checks *checks)
+{
+	size_t i;
+
+	for (i = 0; i < checks->count; i++) {
+		const struct check_result *result = &checks->results[i];
+
+		fprintf(context->out, "%-7s  %-20s  %s", status_word(result->status), result->id,
+			result->why);
+		if (*result->type)
+			fprintf(context->out, "  → %s", result->type);
+		fputc('\n', context->out);
+	}
+}
+
+static struct json_object *one_as_json(const struct check_result *result)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (!object)
+		return NULL;
+	json_object_object_add(object, "check", json_object_new_string(result->id));
+	json_object_object_add(object, "status",
+			       json_object_new_string(status_word(result->status)));
+	json_object_object_add(object, "why", json_object_new_string(result->why));
+	json_object_object_add(object, "type",
+			       *result->type ? json_object_new_string(result->type) : NULL);
+	return object;
+}
+
+static void print_json(const struct context *context, const struct checks *checks)
+{
+	struct json_object *array = json_object_new_array();
+	size_t i;
+
+	for (i = 0; array && i < checks->count; i++)
+		json_object_array_add(array, one_as_json(&checks->results[i]));
+	if (array)
+		fprintf(context->out, "%s\n", json_object_to_json_string(array));
+	json_object_put(array);
+}
+
+static void print(const struct context *context, const struct checks *checks)
+{
+	if (context->json)
+		print_json(context, checks);
+	else
+		print_text(context, checks);
+}
+
+/* --- the command --------------------------------------------------------- */
+
+static void check_all(struct checks *checks)
+{
+	const struct site *site = checks->site;
+	size_t i;
+
+	check_rsyslog(checks);
+	check_rsyslogd(checks);
+	for (i = 0; i < site->action_count; i++) {
+		const struct site_action *action = &site->actions[i];
+
+		if (action->error[0])
+			continue;
+		check_inputs(checks, action);
+		check_reach(checks, action);
+		check_kernel(checks, action);
+		check_lists(checks, action);
+		check_rules(checks, action);
+		check_courier_action(checks, action);
+		check_rights(checks, action);
+		check_unit(checks, action);
+	}
+	check_journald(checks);
+	check_courier(checks);
+	check_namespaces(checks);
+}
+
+static int verdict(const struct checks *checks)
+{
+	size_t i;
+
+	for (i = 0; i < checks->count; i++)
+		if (checks->results[i].status == CHECK_BROKEN)
+			return STATUS_FAILED;
+	return STATUS_DONE;
+}
+
+static void free_results(struct checks *checks)
+{
+	size_t i;
+
+	for (i = 0; i < checks->count; i++) {
+		free(checks->results[i].why);
+		free(checks->results[i].type);
+	}
+	free(checks->results);
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	struct site site;
+	struct checks checks = { .site = &site };
+	int status;
+
+	if (argc > 1)
+		return usage_error(context, "check takes no \"%s\"", argv[1]);
+	if (site_open(&site, context) == 0)
+		check_all(&checks);
+	else
+		checks.out_of_memory = true;
+	print(context, &checks);
+	status = verdict(&checks);
+	if (checks.out_of_memory)
+		status = failed(context, "there is not enough memory");
+	free_results(&checks);
+	site_close(&site);
+	return status;
+}
+
+const struct command command_check = {
+	.name = "check",
+	.arguments = "",
+	.summary = "Say whether all is as it has to be, and what to type if it is not",
+	.help = "One line a check: ok, warning or broken; what was looked at; what was found;\n"
+		"and behind the arrow what to type. What does not concern this host is left\n"
+		"out. Run it as root: what may not be looked at is a warning.\n"
+		"\n"
+		"  broken   nobody is blocked, or children are not ended, as it is\n"
+		"  warning  it works, but could do better; or it cannot be told\n"
+		"\n"
+		"With --json: one array of objects with the members check, status, why and\n"
+		"type (null where there is nothing to type).\n"
+		"\n"
+		"Exit status: 0 nothing is broken, 1 something is, 2 the command line is wrong.\n"
+		"\n"
+		"  smtpblockctl check\n"
+		"  smtpblockctl --json check\n",
+	.run = run,
+};

@@ -1,0 +1,279 @@
+/* courier's side: is it there, and does it reject whom it should?
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checks.h"
+
+#define WORD_SIZE 512
+
+/* What the words of BLACKLISTS and TCPDOPTS come to (couriertcpd(8)). */
+struct blocking {
+	unsigned int zones;	/* -block= in all */
+	unsigned int set;	/* those that set BLOCK, by which submit rejects */
+	unsigned int temporary;	/* those of them with a reply of 4xx */
+	char silent[WORD_SIZE];	/* the first that does not set it */
+	bool drop;
+};
+
+static const char *get(const struct site *site, const char *name)
+{
+	const char *value = courierconf_get(site->esmtpd, name);
+
+	return value ? value : "";
+}
+
+/* -block=zone[=display_zone][,var[/n.n.n.n][,msg]] */
+static void take_block(struct blocking *blocking, const char *word)
+{
+	const char *var = strchr(word, ',');
+	size_t len = var ? strcspn(++var, ",/") : 0;
+	const char *message = var ? strchr(var, ',') : NULL;
+
+	blocking->zones++;
+	if (len != 5 || strncmp(var, "BLOCK", 5) != 0) {
+		if (blocking->silent[0] == '\0')
+			snprintf(blocking->silent, sizeof(blocking->silent), "%s", word);
+		return;
+	}
+	blocking->set++;
+	if (message && message[1] == '4')
+		blocking->temporary++;
+}
+
+static void take_words(struct blocking *blocking, const char *value)
+{
+	char word[WORD_SIZE];
+
+	while (courierconf_word(&value, word, sizeof(word)) > 0) {
+		if (strncmp(word, "-block=", 7) == 0)
+			take_block(blocking, word);
+		else if (strncmp(word, "-drop", 5) == 0)
+			blocking->drop = true;
+	}
+}
+
+static void read_blocking(const struct site *site, struct blocking *ret_blocking)
+{
+	memset(ret_blocking, 0, sizeof(*ret_blocking));
+	take_words(ret_blocking, get(site, "BLACKLISTS"));
+	take_words(ret_blocking, get(site, "TCPDOPTS"));
+	take_words(ret_blocking, get(site, "DROP"));
+}
+
+bool site_drops(const struct site *site)
+{
+	struct blocking blocking;
+
+	if (!site->esmtpd)
+		return false;
+	read_blocking(site, &blocking);
+	return blocking.drop;
+}
+
+/* --- what no action has a hand in ---------------------------------------- */
+
+static void check_limits(struct checks *checks)
+{
+	const struct site *site = checks->site;
+	long slots = courierconf_number(site->esmtpd, "MAXDAEMONS", 0);
+	long each = courierconf_number(site->esmtpd, "MAXPERIP", 0);
+
+	if (slots == 0)
+		check_warning(checks, "courier.maxdaemons", "write MAXDAEMONS=300 into esmtpd",
+			      "MAXDAEMONS is not set in %s", site->esmtpd_path);
+	else
+		check_ok(checks, "courier.maxdaemons", "%ld connections at a time", slots);
+	if (slots == 0)
+		return;
+	if (each == 0 || each >= slots)
+		check_warning(checks, "courier.maxperip",
+			      "write a MAXPERIP far below MAXDAEMONS into esmtpd",
+			      "one address can take all %ld connections", slots);
+	else
+		check_ok(checks, "courier.maxperip", "%ld of them from one address", each);
+}
+
+/* The listening processes read esmtpd only when they are started. */
+static void check_restart(struct checks *checks)
+{
+	const struct site *site = checks->site;
+	time_t changed = site_changed(site->esmtpd_path);
+	size_t i;
+
+	for (i = 0; i < site->tcpd_count; i++)
+		if (site->tcpds[i].started && changed > site->tcpds[i].started + 2)
+			check_warning(checks, "courier.restart", "systemctl restart courier-mta",
+				      "%s was changed after couriertcpd (PID %d) was started",
+				      site->esmtpd_path, (int)site->tcpds[i].pid);
+}
+
+static void check_running(struct checks *checks)
+{
+	const struct site *site = checks->site;
+
+	if (site->tcpd_count == 0)
+		check_broken(checks, "courier.running", "systemctl start courier-mta",
+			     "there is no couriertcpd");
+	else
+		check_ok(checks, "courier.running", "couriertcpd runs, PID %d",
+			 (int)site->tcpds[0].pid);
+}
+
+void check_courier(struct checks *checks)
+{
+	const struct site *site = checks->site;
+
+	check_running(checks);
+	if (!site->esmtpd) {
+		check_warning(checks, "courier.config",
+			      site->esmtpd_error == -EACCES ? "run smtpblockctl check as root" : "",
+			      "cannot tell how courier is set up: %s: %s", site->esmtpd_path,
+			      strerrordesc_np(-site->esmtpd_error));
+		return;
+	}
+	if (courierconf_unsure(site->esmtpd))
+		check_warning(checks, "courier.config", "",
+			      "%s has more in it than settings: what follows may differ",
+			      site->esmtpd_path);
+	check_restart(checks);
+	check_limits(checks);
+}
+
+/* --- what an action needs ------------------------------------------------ */
+
+static void check_user(struct checks *checks, const struct settings *settings)
+{
+	const struct site *site = checks->site;
+	uid_t uid;
+	size_t i;
+
+	if (settings_courier_uid(settings, &uid) < 0) {
+		check_broken(checks, "courier.user", "write courierUser=\"USER\" into the action",
+			     "there is no user %s", settings->courier_user);
+		return;
+	}
+	for (i = 0; i < site->tcpd_count; i++) {
+		if (site->tcpds[i].uid == uid)
+			continue;
+		check_broken(checks, "courier.user",
+			     "write courierUser=\"USER\" into the action, as ps -C couriertcpd "
+			     "shows it",
+			     "couriertcpd (PID %d) runs with uid %u, not as %s (%u): its children "
+			     "prove nothing",
+			     (int)site->tcpds[i].pid, (unsigned int)site->tcpds[i].uid,
+			     settings->courier_user, (unsigned int)uid);
+		return;
+	}
+	if (site->tcpd_count > 0)
+		check_ok(checks, "courier.user", "it runs as %s", settings->courier_user);
+}
+
+/* Both live on the BLOCK that a DNSBL gives a child. */
+static bool wants_block(const struct settings *settings)
+{
+	return settings->trigger == TRIGGER_DNSBL || settings->trigger == TRIGGER_CONNECT;
+}
+
+#define BLACKLISTS_EXAMPLE "write BLACKLISTS='-block=ZONE,BLOCK,*' into esmtpd, and restart courier"
+
+static void check_blacklists(struct checks *checks, const struct blocking *blocking)
+{
+	const char *path = checks->site->esmtpd_path;
+
+	if (blocking->zones == 0)
+		check_broken(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
+			     "%s asks no DNSBL (BLACKLISTS), so nobody is rejected for one", path);
+	else if (blocking->set == 0)
+		check_broken(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
+			     "%s does not set BLOCK, so nobody is rejected", blocking->silent);
+	else if (blocking->set == blocking->temporary)
+		check_broken(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
+			     "all zones in %s give a reply of 4xx, for which nobody is blocked",
+			     path);
+	else if (blocking->set < blocking->zones)
+		check_warning(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
+			      "%s does not set BLOCK, so nobody is rejected for it",
+			      blocking->silent);
+	else
+		check_ok(checks, "courier.blacklists", "%u DNSBL%s, each sets BLOCK",
+			 blocking->zones, blocking->zones == 1 ? "" : "s");
+}
+
+/* Dropped children are gone before they can be asked. */
+static void check_drop(struct checks *checks, const struct settings *settings,
+		       const struct blocking *blocking)
+{
+	if (!blocking->drop)
+		return;
+	if (settings->verify == VERIFY_CHILD)
+		check_broken(checks, "courier.drop",
+			     "write verify=\"sender\" into the action, or take -drop out of esmtpd",
+			     "courier drops listed connections itself (-drop): their children are "
+			     "gone before they can prove anything");
+	else if (settings->trigger != TRIGGER_DNSBL)
+		check_warning(checks, "courier.drop", "write trigger=\"dnsbl\" into the action",
+			      "courier drops listed connections itself (-drop), and this action "
+			      "does not look at those lines");
+	else
+		check_ok(checks, "courier.drop",
+			 "courier drops listed connections itself (-drop), verify=\"%s\" allows "
+			 "for it",
+			 settings_word("verify", settings->verify));
+}
+
+static void check_tarpit(struct checks *checks, const struct settings *settings,
+			 const struct blocking *blocking)
+{
+	if (settings->trigger != TRIGGER_DNSBL || blocking->drop)
+		return;
+	if (courierconf_number(checks->site->esmtpd, "TARPIT", 0) == 0)
+		check_ok(checks, "courier.tarpit", "rejects are logged at once (TARPIT=0)");
+	else
+		check_warning(checks, "courier.tarpit",
+			      "write TARPIT=0 into esmtpd, or trigger=\"connect\" into the action",
+			      "with TARPIT=1 a reject is logged 8 s late and later: a wave holds "
+			      "its connections that long");
+}
+
+/* Clients can log lines of the info form through it. */
+static void check_dialog(struct checks *checks, const struct settings *settings)
+{
+	bool info = settings->trigger == TRIGGER_AUTH || settings->trigger == TRIGGER_PROTOCOL ||
+		    settings->trigger == TRIGGER_CONNECT;
+
+	if (courierconf_number(checks->site->esmtpd, "ESMTP_LOG_DIALOG", 0) == 0)
+		return;
+	if (settings->verify == VERIFY_NONE && info)
+		check_broken(checks, "courier.dialog",
+			     "write ESMTP_LOG_DIALOG=0 into esmtpd, or verify=\"child\" into the "
+			     "action",
+			     "clients can log any line (ESMTP_LOG_DIALOG=1), and with "
+			     "verify=\"none\" have anybody blocked");
+	else
+		check_warning(checks, "courier.dialog", "write ESMTP_LOG_DIALOG=0 into esmtpd",
+			      "clients can log any line (ESMTP_LOG_DIALOG=1), and fill the log in "
+			      "a wave");
+}
+
+void check_courier_action(struct checks *checks, const struct site_action *action)
+{
+	const struct settings *settings = &action->settings;
+	struct blocking blocking;
+
+	if (settings->input != INPUT_COURIER)
+		return;
+	if (settings->verify != VERIFY_NONE)
+		check_user(checks, settings);
+	if (!checks->site->esmtpd)
+		return;
+	read_blocking(checks->site, &blocking);
+	if (wants_block(settings))
+		check_blacklists(checks, &blocking);
+	check_drop(checks, settings, &blocking);
+	check_tarpit(checks, settings, &blocking);
+	check_dialog(checks, settings);
+}

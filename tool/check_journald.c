@@ -1,0 +1,93 @@
+/* journald, where it stands between courier and rsyslog.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "checks.h"
+#include "unitfile.h"
+
+/* As in check_rsyslog.c: lines that a wave logs in a second. */
+#define WAVE_LINES 100
+
+/* What journald does where nothing is written (journald.conf(5)). */
+#define DEFAULT_INTERVAL 30
+#define DEFAULT_BURST 10000
+
+/* "30s", "1min", "500ms", "2h": in seconds; a bare number is seconds. */
+static double seconds_of(const char *text, double otherwise)
+{
+	static const struct {
+		const char *unit;
+		double seconds;
+	} units[] = { { "", 1 },    { "s", 1 },	   { "sec", 1 }, { "min", 60 }, { "m", 60 },
+		      { "h", 3600 }, { "ms", 1e-3 }, { "us", 1e-6 }, { "d", 86400 } };
+	char *end;
+	double number = strtod(text, &end);
+	size_t i;
+
+	end += strspn(end, " ");
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(end, units[i].unit) == 0)
+			return number * units[i].seconds;
+	return otherwise;
+}
+
+static void check_forward(struct checks *checks, const struct unitfile *conf)
+{
+	size_t from = 0;
+	const char *value = unitfile_last(conf, "ForwardToSyslog");
+	bool socket = checks->site->conf &&
+		      rsyslogconf_next(checks->site->conf, RSYSLOGCONF_MODULE, "imuxsock", &from);
+
+	from = 0;
+	if (!checks->site->conf || !socket ||
+	    rsyslogconf_next(checks->site->conf, RSYSLOGCONF_MODULE, "imjournal", &from))
+		return;
+	if (value && unitfile_is_off(value))
+		check_broken(checks, "journald.forward",
+			     "write ForwardToSyslog=yes into /etc/systemd/journald.conf, "
+			     "systemctl restart systemd-journald",
+			     "journald takes what courier logs and hands nothing on");
+	else
+		check_ok(checks, "journald.forward", "journald hands on what courier logs");
+}
+
+static void check_limit(struct checks *checks, const struct unitfile *conf)
+{
+	const char *interval_text = unitfile_last(conf, "RateLimitIntervalSec");
+	const char *burst_text = unitfile_last(conf, "RateLimitBurst");
+	double interval = interval_text ? seconds_of(interval_text, DEFAULT_INTERVAL) :
+					  DEFAULT_INTERVAL;
+	long burst = burst_text ? strtol(burst_text, NULL, 10) : DEFAULT_BURST;
+
+	if (interval <= 0 || burst == 0)
+		check_ok(checks, "journald.ratelimit", "journald drops no lines");
+	else if ((double)burst < WAVE_LINES * interval)
+		check_warning(checks, "journald.ratelimit",
+			      "write RateLimitIntervalSec=0 into /etc/systemd/journald.conf, "
+			      "systemctl restart systemd-journald",
+			      "journald drops what is more than %ld lines in %g s of courier",
+			      burst, interval);
+	else
+		check_ok(checks, "journald.ratelimit",
+			 "journald takes %ld lines in %g s of courier", burst, interval);
+}
+
+void check_journald(struct checks *checks)
+{
+	struct unitfile *conf;
+	char path[PATH_MAX];
+
+	if (access(site_path(checks->site, "/run/systemd/journal/dev-log", path), F_OK) < 0)
+		return;
+	if (unitfile_read(checks->site, "journald.conf", "", &conf) < 0) {
+		checks->out_of_memory = true;
+		return;
+	}
+	check_forward(checks, conf);
+	check_limit(checks, conf);
+	unitfile_free(conf);
+}

@@ -1,0 +1,204 @@
+/* What the kernel has: lists and what they need.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend.h"
+#include "checks.h"
+
+/* The first kernel with pidfd_open(2). */
+#define KERNEL_MAJOR 5
+#define KERNEL_MINOR 3
+
+static bool kernel_release(const struct site *site, char *release, size_t size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/sys/kernel/osrelease", site->procfs.root);
+	if (site_read(path, release, size) <= 0)
+		return false;
+	release[strcspn(release, "\n")] = '\0';
+	return true;
+}
+
+static void check_pidfd(struct checks *checks)
+{
+	char release[128];
+	unsigned int major, minor;
+
+	if (!kernel_release(checks->site, release, sizeof(release)) ||
+	    sscanf(release, "%u.%u", &major, &minor) != 2)
+		return;
+	if (major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR))
+		check_broken(checks, "kernel.pidfd", "install Linux 5.3 or later",
+			     "Linux %s has no pidfd_open(2), without which nobody is ended",
+			     release);
+}
+
+/* Do the lists of modules name it? 1: yes, 0: no, -1: there is no list. */
+static int is_available(const struct site *site, const char *module)
+{
+	static const char *const files[] = { "modules.dep", "modules.builtin" };
+	char release[128], name[PATH_MAX], path[PATH_MAX], line[4096], want[80];
+	int answer = -1;
+	size_t i;
+
+	snprintf(want, sizeof(want), "/%s.ko", module);
+	if (!kernel_release(site, release, sizeof(release)))
+		return -1;
+	for (i = 0; i < 2 && answer != 1; i++) {
+		FILE *file;
+
+		snprintf(name, sizeof(name), "/lib/modules/%s/%s", release, files[i]);
+		file = fopen(site_path(site, name, path), "re");
+		if (!file)
+			continue;
+		answer = 0;
+		while (answer == 0 && fgets(line, sizeof(line), file))
+			answer = strstr(line, want) != NULL;
+		fclose(file);
+	}
+	return answer;
+}
+
+static void check_module(struct checks *checks, const char *module, const char *instead)
+{
+	const struct context *context = checks->site->context;
+	char path[PATH_MAX], net_path[PATH_MAX];
+	int available;
+
+	snprintf(path, sizeof(path), "%s/%s", context->module_root, module);
+	snprintf(net_path, sizeof(net_path), "%s/%s", context->net_root, module);
+	if (access(path, F_OK) == 0 || access(net_path, F_OK) == 0) {
+		check_ok(checks, "kernel", "%s is there", module);
+		return;
+	}
+	available = is_available(checks->site, module);
+	if (available == 1)
+		check_ok(checks, "kernel", "%s can be loaded", module);
+	else if (available == 0)
+		check_broken(checks, "kernel", instead, "this kernel has no %s", module);
+	else
+		check_warning(checks, "kernel", "modprobe the module",
+			      "cannot tell: %s is not loaded, and there is no list of modules",
+			      module);
+}
+
+void check_kernel(struct checks *checks, const struct site_action *action)
+{
+	check_pidfd(checks);
+	if (action->settings.backend == BACKEND_RECENT)
+		check_module(checks, "xt_recent",
+			     "write backend=\"nftables\" into the action");
+}
+
+/* Has this host an IPv6 address that others reach? Then clients may come over it. */
+static bool has_ipv6(const struct site *site)
+{
+	char path[PATH_MAX], line[256];
+	bool found = false;
+	unsigned int scope;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/if_inet6", site->context->net_root);
+	file = fopen(path, "re");
+	/* Address, index, length, scope (0: global), flags, interface. */
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "%*s %*x %*x %x", &scope) == 1 && scope == 0;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static bool has_list(const struct site *site, const char *name)
+{
+	static const char *const dirs[] = { "xt_recent", "ipt_recent" };
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s", site->context->net_root, dirs[i], name);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static struct backend *open_backend(const struct site *site, const struct settings *settings)
+{
+	const struct backend_config config = {
+		.list = settings->list,
+		.list6 = settings->list6,
+		.ban_time = settings->ban_time,
+		.ipv4_prefix = settings->ipv4_prefix,
+		.ipv6_prefix = settings->ipv6_prefix,
+		.net_root = site->context->net_root,
+		.module_root = site->context->module_root,
+	};
+	struct backend *backend = NULL;
+
+	if (backend_ops(settings->backend)->open(&config, &backend) < 0)
+		return NULL;
+	return backend;
+}
+
+static void check_list(struct checks *checks, const struct settings *settings, int family)
+{
+	const char *name = family == ADDR_IPV4 ? settings->list : settings->list6;
+	const char *id = family == ADDR_IPV4 ? "list.ipv4" : "list.ipv6";
+
+	if (has_list(checks->site, name))
+		check_ok(checks, id, "the list %s is there", name);
+	else if (family == ADDR_IPV4 || has_ipv6(checks->site))
+		check_broken(checks, id, "smtpblockctl setup recent --apply",
+			     "there is no list %s: no rule names it", name);
+}
+
+/* How many connections a wave holds at a time, and so at least how many addresses
+ * there can be to block. */
+static void check_size(struct checks *checks, struct backend *backend, const char *list)
+{
+	const struct courierconf *esmtpd = checks->site->esmtpd;
+	size_t capacity = backend->ops->capacity(backend);
+	long slots = esmtpd ? courierconf_number(esmtpd, "MAXDAEMONS", 0) : 0;
+
+	if (capacity == SIZE_MAX)
+		return;
+	if (slots <= 0)
+		check_warning(checks, "list.size", "",
+			      "the list %s holds %zu addresses; cannot tell whether that is "
+			      "enough: MAXDAEMONS is not known",
+			      list, capacity);
+	else if (capacity < (size_t)slots)
+		check_warning(checks, "list.size",
+			      "write  options xt_recent ip_list_tot=5000  into "
+			      "/etc/modprobe.d/xt_recent.conf and load the module again, or, "
+			      "where it is built in, boot with xt_recent.ip_list_tot=5000",
+			      "the list %s holds %zu addresses, a wave can have %ld at once: "
+			      "the oldest fall off untold",
+			      list, capacity, slots);
+	else
+		check_ok(checks, "list.size", "the list %s holds %zu addresses, courier %ld "
+			 "connections", list, capacity, slots);
+}
+
+void check_lists(struct checks *checks, const struct site_action *action)
+{
+	const struct settings *settings = &action->settings;
+	struct backend *backend;
+
+	if (settings->backend != BACKEND_RECENT)
+		return;
+	check_list(checks, settings, ADDR_IPV4);
+	check_list(checks, settings, ADDR_IPV6);
+	backend = open_backend(checks->site, settings);
+	if (!backend) {
+		checks->out_of_memory = true;
+		return;
+	}
+	check_size(checks, backend, settings->list);
+	backend->ops->free(backend);
+}

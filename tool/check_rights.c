@@ -1,0 +1,353 @@
+/* What the running rsyslogd may do, and what its unit takes from it.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "checks.h"
+#include "unitfile.h"
+
+/* The lines of /proc/PID/status that tell of rights (proc(5)). */
+struct rights {
+	uint64_t effective, bounding;
+	unsigned int no_new_privs, seccomp;
+};
+
+/* A capability that an action needs. */
+struct want {
+	int capability;
+	const char *name;	/* as units have it */
+	enum check_status lacking;
+	const char *why;	/* what does not happen without it */
+};
+
+#define WANTS_MAX 5
+
+static bool read_rights(const struct site *site, struct rights *ret_rights)
+{
+	char text[8192], *line, *rest = text;
+
+	memset(ret_rights, 0, sizeof(*ret_rights));
+	if (site_read_proc(site, site->rsyslogd.pid, "status", text, sizeof(text)) <= 0)
+		return false;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		sscanf(line, "CapEff: %" SCNx64, &ret_rights->effective);
+		sscanf(line, "CapBnd: %" SCNx64, &ret_rights->bounding);
+		sscanf(line, "NoNewPrivs: %u", &ret_rights->no_new_privs);
+		sscanf(line, "Seccomp: %u", &ret_rights->seccomp);
+	}
+	return true;
+}
+
+static bool has(uint64_t set, int capability)
+{
+	return (set >> capability & 1) != 0;
+}
+
+/* A list that rsyslogd's user may write by the file's own permissions needs no
+ * capability. Root is not above them here: root without CAP_DAC_OVERRIDE is not. */
+static bool may_write_list(const struct site *site, const char *list)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/xt_recent/%s", site->context->net_root, list);
+	if (stat(path, &st) < 0)
+		return true;
+	if (st.st_uid == site->rsyslogd.uid)
+		return (st.st_mode & S_IWUSR) != 0;
+	return (st.st_mode & S_IWOTH) != 0;
+}
+
+static size_t list_wants(const struct site *site, const struct settings *settings,
+			 struct want wants[static WANTS_MAX])
+{
+	size_t n = 0;
+	bool list_is_file = settings->backend == BACKEND_RECENT;
+
+	if (settings->verify != VERIFY_NONE)
+		wants[n++] = (struct want){ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", CHECK_BROKEN,
+					    "courier's processes prove nothing, so nobody "
+					    "is blocked" };
+	if (settings->terminate)
+		wants[n++] = (struct want){ CAP_KILL, "CAP_KILL", CHECK_BROKEN,
+					    "children are not ended, and keep their slots" };
+	if (list_is_file && !(may_write_list(site, settings->list) &&
+			      may_write_list(site, settings->list6)))
+		wants[n++] = (struct want){ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", CHECK_BROKEN,
+					    "the lists cannot be written" };
+	if (settings->terminate && settings->terminate_reset)
+		wants[n++] = (struct want){ CAP_NET_ADMIN, "CAP_NET_ADMIN", CHECK_WARNING,
+					    "connections are not reset" };
+	return n;
+}
+
+/* --- capabilities -------------------------------------------------------- */
+
+static const struct rsyslogconf_item *privilege_drop(const struct site *site)
+{
+	size_t i;
+
+	for (i = 0; site->conf && i < rsyslogconf_count(site->conf); i++) {
+		const struct rsyslogconf_item *item = rsyslogconf_at(site->conf, i);
+
+		if (item->disabled)
+			continue;
+		if (item->kind == RSYSLOGCONF_DIRECTIVE &&
+		    strncasecmp(item->name, "PrivDropToUser", 14) == 0)
+			return item;
+		if (item->kind == RSYSLOGCONF_OBJECT && strcasecmp(item->name, "global") == 0 &&
+		    rsyslogconf_value(item, "privdrop.user.name"))
+			return item;
+	}
+	return NULL;
+}
+
+/* Who takes the capability away decides what to type. */
+static void format_mend(const struct site *site, const struct rights *rights,
+			const struct want *want, char type[static CHECK_TYPE_SIZE])
+{
+	const struct rsyslogconf_item *drop = privilege_drop(site);
+	char place[600];
+
+	if (!has(rights->bounding, want->capability))
+		snprintf(type, CHECK_TYPE_SIZE,
+			 "systemctl edit rsyslog, write  [Service] CapabilityBoundingSet=%s  "
+			 "and restart it",
+			 want->name);
+	else if (drop)
+		snprintf(type, CHECK_TYPE_SIZE,
+			 "take $PrivDropToUser out (%s), or give its user the right",
+			 check_place(drop, place, sizeof(place)));
+	else
+		snprintf(type, CHECK_TYPE_SIZE, "run rsyslogd as root");
+}
+
+static void check_capabilities(struct checks *checks, const struct rights *rights,
+			       const struct settings *settings)
+{
+	struct want wants[WANTS_MAX];
+	size_t i, n = list_wants(checks->site, settings, wants), lacking = 0;
+	char type[CHECK_TYPE_SIZE];
+
+	for (i = 0; i < n; i++) {
+		if (has(rights->effective, wants[i].capability))
+			continue;
+		lacking++;
+		format_mend(checks->site, rights, &wants[i], type);
+		check_add(checks, wants[i].lacking, "rights.capabilities", type,
+			  "rsyslogd lacks %s: %s", wants[i].name, wants[i].why);
+	}
+	if (lacking == 0)
+		check_ok(checks, "rights.capabilities", "rsyslogd has what the action needs");
+}
+
+static void check_privilege_drop(struct checks *checks)
+{
+	const struct rsyslogconf_item *drop = privilege_drop(checks->site);
+	char place[600];
+
+	if (drop && checks->site->rsyslogd.pid == 0)
+		check_warning(checks, "rights.privdrop", "take $PrivDropToUser out",
+			      "%s: rsyslogd gives its rights away at the start",
+			      check_place(drop, place, sizeof(place)));
+}
+
+static void check_filter(struct checks *checks, const struct rights *rights)
+{
+	if (rights->seccomp == 2)
+		check_ok(checks, "rights.seccomp",
+			 "a filter of system calls is on: what it forbids the module says itself");
+	if (rights->no_new_privs)
+		check_ok(checks, "rights.seccomp", "NoNewPrivileges is on, which takes nothing");
+}
+
+/* --- security modules ---------------------------------------------------- */
+
+static bool file_mentions(const char *path, const char *word)
+{
+	char text[65536];
+
+	return site_read(path, text, sizeof(text)) > 0 && strstr(text, word) != NULL;
+}
+
+/* Where an admin adds to the profile. */
+static bool has_snippet(const struct site *site)
+{
+	static const char *const files[] = {
+		"/etc/apparmor.d/rsyslog.d/omsmtpblock", "/etc/apparmor.d/local/usr.sbin.rsyslogd",
+		"/etc/apparmor.d/usr.sbin.rsyslogd",
+	};
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (file_mentions(site_path(site, files[i], path), "sys_ptrace"))
+			return true;
+	return false;
+}
+
+static bool read_label(const struct site *site, char *label, size_t size)
+{
+	pid_t pid = site->rsyslogd.pid;
+
+	if (site_read_proc(site, pid, "attr/apparmor/current", label, size) <= 0 &&
+	    site_read_proc(site, pid, "attr/current", label, size) <= 0)
+		return false;
+	label[strcspn(label, "\n")] = '\0';
+	return true;
+}
+
+static bool selinux_enforces(const struct site *site)
+{
+	char path[PATH_MAX], text[8];
+
+	site_path(site, "/sys/fs/selinux/enforce", path);
+	return site_read(path, text, sizeof(text)) > 0 && text[0] == '1';
+}
+
+static void check_labels(struct checks *checks)
+{
+	const struct site *site = checks->site;
+	char label[512];
+
+	if (!read_label(site, label, sizeof(label)))
+		return;
+	if (strstr(label, "(enforce)") && has_snippet(site))
+		check_ok(checks, "rights.apparmor", "the profile %s was added to", label);
+	else if (strstr(label, "(enforce)"))
+		check_warning(checks, "rights.apparmor",
+			      "write into /etc/apparmor.d/rsyslog.d/omsmtpblock  capability kill, "
+			      "capability sys_ptrace, capability net_admin, signal (send), ptrace "
+			      "(read), @{PROC}/@{pid}/net/xt_recent/* rw, "
+			      "@{PROC}/[0-9]*/{environ,stat,cmdline,status,comm} r,  and "
+			      "apparmor_parser -r /etc/apparmor.d/usr.sbin.rsyslogd",
+			      "AppArmor confines rsyslogd: %s", label);
+	if (selinux_enforces(site) && strstr(label, ":syslogd_t:"))
+		check_warning(checks, "rights.selinux", "ausearch -m avc -c rsyslogd",
+			      "SELinux confines rsyslogd: %s", label);
+}
+
+void check_rights(struct checks *checks, const struct site_action *action)
+{
+	struct rights rights;
+
+	check_privilege_drop(checks);
+	if (checks->site->rsyslogd.pid == 0)
+		return;
+	if (!read_rights(checks->site, &rights)) {
+		check_warning(checks, "rights.capabilities", "run smtpblockctl check as root",
+			      "cannot tell what rsyslogd may do");
+		return;
+	}
+	check_capabilities(checks, &rights, &action->settings);
+	check_filter(checks, &rights);
+	check_labels(checks);
+}
+
+/* --- the unit ------------------------------------------------------------ */
+
+/* One setting of the unit that is in the way, and of whom. */
+struct obstacle {
+	const char *key;
+	const char *bad[3];	/* its bad values; NULL: any that is not off */
+	bool recent_only;
+	enum check_status status;
+	const char *why, *type;
+};
+
+/* ProtectKernelTunables= is none: of /proc it makes sys, sysrq-trigger, fs, irq and the
+ * like read-only (systemd.exec(5)), and lists are in net. */
+static const struct obstacle obstacles[] = {
+	{ "PrivateNetwork", { NULL }, false, CHECK_BROKEN,
+	  "it gives rsyslogd a network namespace without courier",
+	  "systemctl edit rsyslog, write  [Service] PrivateNetwork=no" },
+	{ "PrivateUsers", { NULL }, false, CHECK_BROKEN,
+	  "it gives rsyslogd a user namespace, from which no other user's process is signalled",
+	  "systemctl edit rsyslog, write  [Service] PrivateUsers=no" },
+	{ "PrivatePIDs", { NULL }, false, CHECK_BROKEN, "it hides courier's processes",
+	  "systemctl edit rsyslog, write  [Service] PrivatePIDs=no" },
+	{ "ProcSubset", { "pid", NULL }, true, CHECK_BROKEN, "it hides /proc/net, where lists are",
+	  "systemctl edit rsyslog, write  [Service] ProcSubset=all" },
+	{ "ProtectProc", { "noaccess", "invisible", "ptraceable" }, false, CHECK_OK,
+	  "it shows courier's processes to CAP_SYS_PTRACE only", "" },
+};
+
+static bool is_bad(const struct obstacle *obstacle, const char *value)
+{
+	size_t i;
+
+	if (!obstacle->bad[0])
+		return !unitfile_is_off(value);
+	for (i = 0; i < 3 && obstacle->bad[i]; i++)
+		if (strcmp(value, obstacle->bad[i]) == 0)
+			return true;
+	return false;
+}
+
+static void check_obstacles(struct checks *checks, const struct unitfile *unit,
+			    const struct settings *settings)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(obstacles) / sizeof(obstacles[0]); i++) {
+		const struct obstacle *obstacle = &obstacles[i];
+		const char *value = unitfile_last(unit, obstacle->key);
+
+		if (!value || !is_bad(obstacle, value))
+			continue;
+		if (obstacle->recent_only && settings->backend != BACKEND_RECENT)
+			continue;
+		check_add(checks, obstacle->status, "unit", obstacle->type,
+			  "rsyslog.service has %s=%s: %s", obstacle->key, value, obstacle->why);
+	}
+}
+
+static void check_families(struct checks *checks, const struct unitfile *unit)
+{
+	if (!unitfile_lists(unit, "RestrictAddressFamilies", "AF_NETLINK", true))
+		check_warning(checks, "unit",
+			      "systemctl edit rsyslog, write  [Service] "
+			      "RestrictAddressFamilies=AF_NETLINK  and restart it",
+			      "rsyslog.service lets rsyslogd have no netlink socket: it does not "
+			      "know this host's own addresses and resets no connection");
+}
+
+/* What would be lacking; of one that runs, what is lacking is known. */
+static void check_bounds(struct checks *checks, const struct unitfile *unit,
+			 const struct settings *settings)
+{
+	struct want wants[WANTS_MAX];
+	size_t i, n = list_wants(checks->site, settings, wants);
+	char type[CHECK_TYPE_SIZE];
+
+	for (i = 0; checks->site->rsyslogd.pid == 0 && i < n; i++) {
+		if (unitfile_lists(unit, "CapabilityBoundingSet", wants[i].name, false))
+			continue;
+		snprintf(type, sizeof(type),
+			 "systemctl edit rsyslog, write  [Service] CapabilityBoundingSet=%s",
+			 wants[i].name);
+		check_add(checks, wants[i].lacking, "unit", type,
+			  "rsyslog.service takes %s from rsyslogd: %s", wants[i].name,
+			  wants[i].why);
+	}
+}
+
+void check_unit(struct checks *checks, const struct site_action *action)
+{
+	struct unitfile *unit;
+
+	if (unitfile_read(checks->site, "rsyslog.service", "/system", &unit) < 0) {
+		checks->out_of_memory = true;
+		return;
+	}
+	check_obstacles(checks, unit, &action->settings);
+	check_families(checks, unit);
+	check_bounds(checks, unit, &action->settings);
+	unitfile_free(unit);
+}

@@ -1,0 +1,471 @@
+/* rsyslog's configuration: does what the action needs come to it?
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "checks.h"
+#include "filter.h"
+
+#define PLACE_SIZE 600
+#define PROBLEMS_MAX 3
+#define DEPTH_MAX 8
+
+/* What a busy wave logs in a second: 20 connections with some lines each. */
+#define WAVE_LINES 100
+
+#define IMUXSOCK_EXAMPLE                                                                         \
+	"module(load=\"imuxsock\" SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "      \
+	"SysSock.ParseTrusted=\"on\")"
+
+/* The module of that name that is loaded, or NULL. */
+static const struct rsyslogconf_item *loaded(const struct site *site, const char *name)
+{
+	size_t from = 0;
+
+	return site->conf ? rsyslogconf_next(site->conf, RSYSLOGCONF_MODULE, name, &from) : NULL;
+}
+
+/* --- the file ------------------------------------------------------------ */
+
+static void check_problems(struct checks *checks)
+{
+	const char *problem;
+	size_t i;
+
+	for (i = 0; i < PROBLEMS_MAX; i++) {
+		problem = rsyslogconf_problem(checks->site->conf, i);
+		if (!problem)
+			return;
+		check_warning(checks, "rsyslog.config", "rsyslogd -N1", "%s", problem);
+	}
+}
+
+static void check_file(struct checks *checks)
+{
+	const struct site *site = checks->site;
+
+	if (!site->conf) {
+		check_broken(checks, "rsyslog.config", "smtpblockctl --config FILE check", "%s",
+			     site->conf_error);
+		return;
+	}
+	check_problems(checks);
+	if (!rsyslogconf_problem(site->conf, 0))
+		check_ok(checks, "rsyslog.config", "%s was read", site->context->config);
+}
+
+/* Where rsyslogd looks for modules: what the package was built for, then what
+ * distributions use. */
+static bool has_module_file(const struct site *site, const char *name,
+			    char path[static PATH_MAX])
+{
+	static const char *const dirs[] = {
+		MODULE_DIR,
+		"/usr/lib/x86_64-linux-gnu/rsyslog",
+		"/usr/lib/aarch64-linux-gnu/rsyslog",
+		"/usr/lib64/rsyslog",
+		"/usr/lib/rsyslog",
+		"/usr/local/lib/rsyslog",
+	};
+	char file[PATH_MAX];
+	size_t i;
+
+	if (name[0] == '/')
+		return access(site_path(site, name, path), R_OK) == 0;
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(file, sizeof(file), "%s/%s.so", dirs[i], name);
+		if (access(site_path(site, file, path), R_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void check_module(struct checks *checks)
+{
+	const struct rsyslogconf_item *item = loaded(checks->site, "omsmtpblock");
+	char path[PATH_MAX], place[PLACE_SIZE];
+	const char *name;
+
+	if (!item) {
+		check_broken(checks, "rsyslog.module",
+			     "write  module(load=\"omsmtpblock\")  into rsyslog's configuration",
+			     "the module is not loaded");
+		return;
+	}
+	check_place(item, place, sizeof(place));
+	name = rsyslogconf_value(item, "load");
+	if (name && has_module_file(checks->site, name, path))
+		check_ok(checks, "rsyslog.module", "%s loads %s", place, path);
+	else
+		check_broken(checks, "rsyslog.module",
+			     "install it where rsyslogd looks for modules, or write its full path",
+			     "%s loads %s, which is not there", place, name ? name : "nothing");
+}
+
+static void check_action(struct checks *checks, const struct site_action *action)
+{
+	char place[PLACE_SIZE];
+	const char *warning;
+	unsigned int i;
+
+	if (!action->item) {
+		check_broken(checks, "rsyslog.action",
+			     "write  mail.err action(type=\"omsmtpblock\")  into rsyslog's "
+			     "configuration",
+			     "there is no action of type omsmtpblock");
+		return;
+	}
+	if (action->error[0]) {
+		check_broken(checks, "rsyslog.action", "rsyslogd -N1", "%s", action->error);
+		return;
+	}
+	check_ok(checks, "rsyslog.action", "%s, lists %s and %s",
+		 check_place(action->item, place, sizeof(place)), action->settings.list,
+		 action->settings.list6);
+	for (i = 0; (warning = settings_warning(&action->settings, i)) != NULL; i++)
+		check_warning(checks, "rsyslog.settings", "", "%s: %s", place, warning);
+	if (action->settings.dry_run)
+		check_warning(checks, "rsyslog.settings", "take dryRun out of the action",
+			      "%s: dryRun is on, nobody is blocked", place);
+	if (action->settings.backend == BACKEND_NULL)
+		check_warning(checks, "rsyslog.settings", "take backend out of the action",
+			      "%s: backend=\"null\" blocks nobody", place);
+}
+
+void check_rsyslog(struct checks *checks)
+{
+	const struct site *site = checks->site;
+	size_t i;
+
+	check_file(checks);
+	if (!site->conf)
+		return;
+	check_module(checks);
+	for (i = 0; i < site->action_count; i++)
+		check_action(checks, &site->actions[i]);
+}
+
+/* --- where lines come in ------------------------------------------------- */
+
+static bool is_journald_there(const struct site *site)
+{
+	char path[PATH_MAX];
+
+	return access(site_path(site, "/run/systemd/journal/dev-log", path), F_OK) == 0;
+}
+
+static void check_credentials(struct checks *checks, const struct settings *settings,
+			      const struct rsyslogconf_item *item)
+{
+	bool annotate = rsyslogconf_is_on(item, "SysSock.Annotate", false);
+	bool parse = rsyslogconf_is_on(item, "SysSock.ParseTrusted", false);
+	char place[PLACE_SIZE];
+
+	check_place(item, place, sizeof(place));
+	if (annotate && parse)
+		check_ok(checks, "rsyslog.credentials", "%s: the kernel says who logs", place);
+	else if (annotate)
+		check_broken(checks, "rsyslog.credentials", IMUXSOCK_EXAMPLE,
+			     "%s: Annotate without ParseTrusted writes the sender into the "
+			     "message, as he could himself",
+			     place);
+	else if (settings->verify == VERIFY_SENDER)
+		check_broken(checks, "rsyslog.credentials", IMUXSOCK_EXAMPLE,
+			     "%s: verify=\"sender\" needs to know the sender", place);
+	else
+		check_warning(checks, "rsyslog.credentials", IMUXSOCK_EXAMPLE,
+			      "%s does not ask the kernel who logs: children have to be searched "
+			      "for",
+			      place);
+}
+
+static long number_of(const struct rsyslogconf_item *item, const char *name, long otherwise)
+{
+	const char *text = rsyslogconf_value(item, name);
+
+	return text ? strtol(text, NULL, 10) : otherwise;
+}
+
+/* imuxsock counts for each process: children log little. But where journald or
+ * courierlogger stands between, theirs is the process. */
+static void check_socket_limit(struct checks *checks, const struct rsyslogconf_item *item)
+{
+	long interval = number_of(item, "SysSock.RateLimit.Interval", 0);
+	long burst = number_of(item, "SysSock.RateLimit.Burst", 200);
+	bool shared = is_journald_there(checks->site) || site_drops(checks->site);
+	long least = shared ? WAVE_LINES * interval : 20;
+	char place[PLACE_SIZE];
+
+	check_place(item, place, sizeof(place));
+	if (interval <= 0)
+		check_ok(checks, "rsyslog.ratelimit", "imuxsock drops no lines");
+	else if (burst < least)
+		check_warning(checks, "rsyslog.ratelimit",
+			      "write SysSock.RateLimit.Interval=\"0\" where imuxsock is loaded",
+			      "%s: imuxsock drops what is more than %ld lines in %ld s of %s",
+			      place, burst, interval,
+			      shared ? "one process, through which all of a wave comes" :
+				       "one child");
+	else
+		check_ok(checks, "rsyslog.ratelimit",
+			 "imuxsock takes %ld lines in %ld s of one process", burst, interval);
+}
+
+static void check_journal_limit(struct checks *checks, const struct rsyslogconf_item *item)
+{
+	long interval = number_of(item, "Ratelimit.Interval", 600);
+	long burst = number_of(item, "Ratelimit.Burst", 20000);
+	char place[PLACE_SIZE];
+
+	if (interval <= 0 || burst >= WAVE_LINES * interval)
+		check_ok(checks, "rsyslog.ratelimit", "imjournal drops no lines of a wave");
+	else
+		check_warning(checks, "rsyslog.ratelimit",
+			      "write Ratelimit.Interval=\"0\" where imjournal is loaded",
+			      "%s: imjournal drops what is more than %ld lines in %ld s of all",
+			      check_place(item, place, sizeof(place)), burst, interval);
+}
+
+/* Does imuxsock take /dev/log, or what journald hands on? */
+static bool takes_socket(const struct rsyslogconf_item *imuxsock)
+{
+	return imuxsock && rsyslogconf_is_on(imuxsock, "SysSock.Use", true);
+}
+
+void check_inputs(struct checks *checks, const struct site_action *action)
+{
+	const struct settings *settings = &action->settings;
+	const struct rsyslogconf_item *socket = loaded(checks->site, "imuxsock");
+	const struct rsyslogconf_item *journal = loaded(checks->site, "imjournal");
+
+	if (!action->item || settings->input != INPUT_COURIER)
+		return;
+	if (takes_socket(socket)) {
+		check_credentials(checks, settings, socket);
+		check_socket_limit(checks, socket);
+	}
+	if (journal)
+		check_journal_limit(checks, journal);
+	if (journal && !takes_socket(socket))
+		check_ok(checks, "rsyslog.credentials", "the journal says who logs");
+	if (!journal && !takes_socket(socket) && settings->verify != VERIFY_NONE)
+		check_broken(checks, "rsyslog.input", IMUXSOCK_EXAMPLE,
+			     "neither imuxsock nor imjournal is loaded: nothing that courier logs "
+			     "comes in");
+}
+
+/* --- what stands before the action --------------------------------------- */
+
+/* A line that the trigger needs. */
+struct need {
+	int trigger;
+	bool drop;	/* for couriers that drop themselves */
+	int severity;
+	const char *selector;
+	const char *message;
+};
+
+static const struct need needs[] = {
+	{ TRIGGER_DNSBL, false, LOG_ERR, "mail.err",
+	  "error,relay=::ffff:192.0.2.7,port=41703,from=<a@b.example>,to=<c@d.example>: 511 " },
+	{ TRIGGER_DNSBL, true, LOG_WARNING, "mail.warning",
+	  "dropped blocked connection from ::ffff:192.0.2.7" },
+	{ TRIGGER_REJECT, false, LOG_ERR, "mail.err",
+	  "error,relay=::ffff:192.0.2.7,port=41703,from=<a@b.example>,to=<c@d.example>: 5" },
+	{ TRIGGER_CONNECT, false, LOG_INFO, "mail.info",
+	  "started,ip=[::ffff:192.0.2.7],port=[41703]" },
+	{ TRIGGER_AUTH, false, LOG_INFO, "mail.info",
+	  "error,relay=::ffff:192.0.2.7,port=41703,msg=\"535 Authentication failed.\",cmd: " },
+	{ TRIGGER_RELAY, false, LOG_ERR, "mail.err",
+	  "error,relay=::ffff:192.0.2.7,port=41703,from=<a@b.example>,to=<c@d.example>: 513 " },
+	{ TRIGGER_PROTOCOL, false, LOG_INFO, "mail.info",
+	  "error,relay=::ffff:192.0.2.7,port=41703,msg=\"502 ESMTP command error\",cmd: " },
+};
+
+/* How far the line gets. */
+struct way {
+	const struct rsyslogconf *conf;
+	struct specimen specimen;
+	enum answer answer;
+	const struct rsyslogconf_item *culprit;	/* what may end it; NULL: nothing does */
+};
+
+static bool is_discard(const struct rsyslogconf_item *item)
+{
+	if (item->kind == RSYSLOGCONF_ACTION) {
+		const char *type = rsyslogconf_value(item, "type");
+
+		return type && strcasecmp(type, "omdiscard") == 0;
+	}
+	return item->kind == RSYSLOGCONF_STATEMENT &&
+	       (strcmp(item->text, "stop") == 0 || strcmp(item->text, "~") == 0);
+}
+
+static void worsen(struct way *way, enum answer answer, const struct rsyslogconf_item *culprit)
+{
+	if (answer >= way->answer)
+		return;
+	way->answer = answer;
+	way->culprit = culprit;
+}
+
+static void reach_ruleset(struct way *way, const char *ruleset, unsigned int depth);
+
+/* Up to the item, which is the index-th, from the start of its ruleset. */
+static void reach_item(struct way *way, size_t index, unsigned int depth)
+{
+	const struct rsyslogconf_item *goal = rsyslogconf_at(way->conf, index);
+	size_t i;
+
+	for (i = 0; i < index; i++) {
+		const struct rsyslogconf_item *item = rsyslogconf_at(way->conf, i);
+		enum answer passes;
+
+		if (item->disabled || strcmp(item->ruleset, goal->ruleset) != 0 ||
+		    !is_discard(item))
+			continue;
+		passes = filter_passes(item->filter, &way->specimen);
+		worsen(way, (enum answer)-(int)passes, item);
+	}
+	worsen(way, filter_passes(goal->filter, &way->specimen), goal);
+	if (goal->ruleset[0] != '\0')
+		reach_ruleset(way, goal->ruleset, depth);
+}
+
+static bool is_call_of(const struct rsyslogconf_item *item, const char *ruleset)
+{
+	return item->kind == RSYSLOGCONF_STATEMENT && strncmp(item->text, "call ", 5) == 0 &&
+	       strcasecmp(item->text + 5 + strspn(item->text + 5, " \t"), ruleset) == 0;
+}
+
+/* The ruleset of an input, or the one that is made the default. */
+static bool is_fed(const struct rsyslogconf_item *item, const char *ruleset)
+{
+	const char *name = NULL;
+
+	if (item->kind == RSYSLOGCONF_INPUT)
+		name = rsyslogconf_value(item, "ruleset");
+	else if (item->kind == RSYSLOGCONF_DIRECTIVE &&
+		 strcasecmp(item->name, "DefaultRuleset") == 0)
+		name = item->text;
+	return name && strcasecmp(name, ruleset) == 0;
+}
+
+/* By the best of the ways that lead to it. */
+static void reach_ruleset(struct way *way, const char *ruleset, unsigned int depth)
+{
+	struct way best = { .answer = ANSWER_NO };
+	size_t i;
+
+	for (i = 0; depth < DEPTH_MAX && i < rsyslogconf_count(way->conf); i++) {
+		const struct rsyslogconf_item *item = rsyslogconf_at(way->conf, i);
+		struct way one = { .conf = way->conf, .specimen = way->specimen,
+				   .answer = ANSWER_YES };
+
+		if (item->disabled)
+			continue;
+		if (is_call_of(item, ruleset))
+			reach_item(&one, i, depth + 1);
+		else if (!is_fed(item, ruleset))
+			continue;
+		if (!best.culprit || one.answer > best.answer)
+			best = one;
+		if (one.answer == ANSWER_YES)
+			return;
+	}
+	worsen(way, best.answer, best.culprit);
+}
+
+static void say_reach(struct checks *checks, const struct way *way, const struct need *need,
+		      const struct rsyslogconf_item *action)
+{
+	char place[PLACE_SIZE], type[CHECK_TYPE_SIZE] = "", culprit[PLACE_SIZE];
+	bool own = way->culprit == action;
+
+	check_place(action, place, sizeof(place));
+	check_place(way->culprit, culprit, sizeof(culprit));
+	if (way->answer == ANSWER_YES) {
+		check_ok(checks, "rsyslog.reach", "%s of courier comes to %s", need->selector,
+			 place);
+		return;
+	}
+	if (own)
+		snprintf(type, sizeof(type), "write  %s  in front of the action", need->selector);
+	else if (way->culprit)
+		snprintf(type, sizeof(type), "move the action before %s", culprit);
+	else
+		snprintf(type, sizeof(type), "call %s", action->ruleset);
+	if (way->answer == ANSWER_NO)
+		check_broken(checks, "rsyslog.reach", type, "%s of courier does not come to %s: %s",
+			     need->selector, place,
+			     own ? "its filter lets none through" :
+			     way->culprit ? "it is discarded before" :
+					    "nothing leads to its ruleset");
+	else
+		check_warning(checks, "rsyslog.reach", type,
+			      "cannot tell whether %s of courier comes to %s: it depends on the "
+			      "filter at %s",
+			      need->selector, place, culprit);
+}
+
+static size_t index_of(const struct rsyslogconf *conf, const struct rsyslogconf_item *item)
+{
+	size_t i = 0;
+
+	while (rsyslogconf_at(conf, i) != item)
+		i++;
+	return i;
+}
+
+/* They put what they find in a message where the sender's PID stands, too. */
+static void check_parsers(struct checks *checks, const struct site_action *action, size_t index)
+{
+	static const char *const types[] = { "mmjsonparse", "mmnormalize", "mmexternal" };
+	const struct settings *settings = &action->settings;
+	char place[PLACE_SIZE];
+	size_t i;
+
+	for (i = 0; i < 3 && settings->verify != VERIFY_NONE; i++) {
+		const struct rsyslogconf_item *item;
+		size_t from = 0;
+
+		item = rsyslogconf_next(checks->site->conf, RSYSLOGCONF_ACTION, types[i], &from);
+		if (!item || from > index)
+			continue;
+		check_add(checks,
+			  settings->verify == VERIFY_SENDER ? CHECK_BROKEN : CHECK_WARNING,
+			  "rsyslog.parser", "move the action of omsmtpblock before it",
+			  "%s: %s runs before the action and lets a sender say who he is",
+			  check_place(item, place, sizeof(place)), types[i]);
+	}
+}
+
+void check_reach(struct checks *checks, const struct site_action *action)
+{
+	const struct site *site = checks->site;
+	size_t i, index;
+
+	if (!action->item || action->settings.input != INPUT_COURIER)
+		return;
+	index = index_of(site->conf, action->item);
+	for (i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+		const struct need *need = &needs[i];
+		struct way way = { .conf = site->conf, .answer = ANSWER_YES };
+
+		if (need->trigger != action->settings.trigger)
+			continue;
+		if (need->trigger == TRIGGER_DNSBL && need->drop != site_drops(site))
+			continue;
+		way.specimen = (struct specimen){ .facility = LOG_MAIL >> 3,
+						  .severity = need->severity,
+						  .program = "courieresmtpd",
+						  .message = need->message };
+		reach_item(&way, index, 0);
+		say_reach(checks, &way, need, action->item);
+	}
+	check_parsers(checks, action, index);
+}

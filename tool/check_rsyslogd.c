@@ -1,0 +1,184 @@
+/* The rsyslogd that runs: is it there, in the right namespace, and does it know what the
+ * configuration says now?
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checks.h"
+
+/* Starts are known to the second, and reckoned from two clocks. */
+#define CLOCK_SLACK 2
+
+#define RESTART "systemctl restart rsyslog"
+
+/* Behind -f in its command line; the default without one. */
+static void config_of(const struct site *site, pid_t pid, char path[static PATH_MAX])
+{
+	char words[8192];
+	ssize_t len = site_read_proc(site, pid, "cmdline", words, sizeof(words)), at = 0;
+
+	snprintf(path, PATH_MAX, "/etc/rsyslog.conf");
+	while (at < len) {
+		const char *word = words + at;
+
+		at += (ssize_t)strlen(word) + 1;
+		if (strncmp(word, "-f", 2) != 0)
+			continue;
+		if (word[2] == '\0' && at < len)
+			snprintf(path, PATH_MAX, "%s", words + at);
+		else if (word[2] != '\0')
+			snprintf(path, PATH_MAX, "%s", word + 2);
+	}
+}
+
+static void check_config(struct checks *checks)
+{
+	const struct site *site = checks->site;
+	char path[PATH_MAX], type[PATH_MAX + 64];
+
+	config_of(site, site->rsyslogd.pid, path);
+	if (strcmp(path, site->context->config) == 0)
+		return;
+	snprintf(type, sizeof(type), "smtpblockctl --config %s check", path);
+	check_warning(checks, "rsyslogd.config", type,
+		      "rsyslogd (PID %d) reads %s, the checks are about %s",
+		      (int)site->rsyslogd.pid, path, site->context->config);
+}
+
+/* The line of its memory map with the module in it. Returns 1; 0: there is none;
+ * -errno. */
+static int find_module(const struct site *site, char *line, size_t size)
+{
+	char path[PATH_MAX];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%d/maps", site->procfs.root, (int)site->rsyslogd.pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (!found && fgets(line, (int)size, file))
+		found = strstr(line, "/omsmtpblock.so") != NULL;
+	fclose(file);
+	return found;
+}
+
+static void check_loaded(struct checks *checks)
+{
+	char line[PATH_MAX + 128];
+	int r = find_module(checks->site, line, sizeof(line));
+
+	if (r == 1 && strstr(line, "(deleted)"))
+		check_warning(checks, "rsyslogd.module", RESTART,
+			      "rsyslogd runs with an older file of the module");
+	else if (r == 1)
+		check_ok(checks, "rsyslogd.module", "rsyslogd has the module loaded");
+	else if (r == 0)
+		check_broken(checks, "rsyslogd.module", RESTART,
+			     "rsyslogd (PID %d) does not have the module loaded",
+			     (int)checks->site->rsyslogd.pid);
+	else
+		check_warning(checks, "rsyslogd.module", "run smtpblockctl check as root",
+			      "cannot tell whether rsyslogd has the module loaded: %s",
+			      strerrordesc_np(-r));
+}
+
+/* The file of the configuration that was changed last. */
+static const char *newest(const struct rsyslogconf *conf, time_t *ret_changed)
+{
+	const char *file = NULL;
+	size_t i;
+
+	*ret_changed = 0;
+	for (i = 0; i < rsyslogconf_count(conf); i++) {
+		const struct rsyslogconf_item *item = rsyslogconf_at(conf, i);
+		time_t changed = site_changed(item->file);
+
+		if (changed <= *ret_changed)
+			continue;
+		*ret_changed = changed;
+		file = item->file;
+	}
+	return file;
+}
+
+static void check_fresh(struct checks *checks)
+{
+	const struct site *site = checks->site;
+	const char *file;
+	time_t changed;
+
+	if (!site->conf || site->rsyslogd.started == 0)
+		return;
+	file = newest(site->conf, &changed);
+	if (file && changed > site->rsyslogd.started + CLOCK_SLACK)
+		check_warning(checks, "rsyslogd.restart", RESTART,
+			      "%s was changed after rsyslogd was started", file);
+}
+
+void check_rsyslogd(struct checks *checks)
+{
+	const struct site *site = checks->site;
+
+	if (site->rsyslogd.pid == 0) {
+		check_broken(checks, "rsyslogd.running", "systemctl start rsyslog",
+			     "there is no rsyslogd");
+		return;
+	}
+	check_ok(checks, "rsyslogd.running", "rsyslogd runs, PID %d", (int)site->rsyslogd.pid);
+	check_config(checks);
+	if (site->actions[0].item)
+		check_loaded(checks);
+	check_fresh(checks);
+}
+
+/* --- network namespaces -------------------------------------------------- */
+
+/* Lists, rules and children count only where the module looks: in its own. */
+static void compare_tcpd(struct checks *checks)
+{
+	const struct site *site = checks->site;
+	size_t i;
+
+	for (i = 0; i < site->tcpd_count; i++) {
+		const struct site_daemon *tcpd = &site->tcpds[i];
+
+		if (tcpd->netns == 0 || tcpd->netns == site->rsyslogd.netns)
+			continue;
+		check_broken(checks, "netns.courier",
+			     "run rsyslogd and courier in the same network namespace",
+			     "couriertcpd (PID %d) is in another network namespace than rsyslogd "
+			     "(PID %d): its children are not found, its packets not dropped",
+			     (int)tcpd->pid, (int)site->rsyslogd.pid);
+		return;
+	}
+	if (site->tcpd_count > 0 && site->tcpds[0].netns != 0)
+		check_ok(checks, "netns.courier",
+			 "courier and rsyslogd are in the same network namespace");
+}
+
+void check_namespaces(struct checks *checks)
+{
+	const struct site *site = checks->site;
+	char type[128];
+
+	if (site->rsyslogd.pid == 0)
+		return;
+	if (site->netns == 0 || site->rsyslogd.netns == 0) {
+		check_warning(checks, "netns", "run smtpblockctl check as root",
+			      "cannot tell in which network namespace rsyslogd is");
+		return;
+	}
+	compare_tcpd(checks);
+	if (site->netns == site->rsyslogd.netns) {
+		check_ok(checks, "netns", "rsyslogd is in this network namespace");
+		return;
+	}
+	snprintf(type, sizeof(type), "nsenter -t %d -n smtpblockctl check",
+		 (int)site->rsyslogd.pid);
+	check_warning(checks, "netns", type,
+		      "rsyslogd is in another network namespace: it has other lists and rules than "
+		      "those that are checked here");
+}

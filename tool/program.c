@@ -1,0 +1,130 @@
+/* Running another program.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHUNK 65536
+
+/* Messages that are read have to be in one language. */
+static char path_variable[] = "PATH=" PROGRAM_DIRS;
+static char locale_variable[] = "LC_ALL=C.UTF-8";
+static char *const environment[] = { path_variable, locale_variable, NULL };
+
+static int find(const char *dirs, const char *name, char path[static PATH_MAX])
+{
+	while (*dirs) {
+		size_t len = strcspn(dirs, ":");
+		int n = snprintf(path, PATH_MAX, "%.*s/%s", (int)len, dirs, name);
+
+		if (n > 0 && n < PATH_MAX && access(path, X_OK) == 0)
+			return 0;
+		dirs += len + (dirs[len] == ':');
+	}
+	return -ENOENT;
+}
+
+static int start(const char *path, char *const argv[], int out, pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	int err = posix_spawn_file_actions_init(&actions);
+
+	if (err != 0)
+		return -err;
+	err = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (err == 0)
+		err = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	if (err == 0)
+		err = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null",
+						       O_WRONLY, 0);
+	if (err == 0)
+		err = posix_spawn(ret_pid, path, &actions, NULL, argv, environment);
+	posix_spawn_file_actions_destroy(&actions);
+	return -err;
+}
+
+/* To its end, so that the program never waits for us; what is too much is lost. */
+static int read_all(int fd, char **ret_text, size_t *ret_len)
+{
+	char *text = NULL;
+	size_t len = 0, size = 0;
+	ssize_t n;
+
+	for (;;) {
+		if (size - len < 2) {
+			char *larger = realloc(text, size + CHUNK);
+
+			if (!larger) {
+				free(text);
+				return -ENOMEM;
+			}
+			text = larger;
+			size += CHUNK;
+		}
+		n = read(fd, text + len, size - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		if (len + (size_t)n <= PROGRAM_OUTPUT_MAX)
+			len += (size_t)n;
+	}
+	text[len] = '\0';
+	*ret_text = text;
+	*ret_len = len;
+	return 0;
+}
+
+static int wait_for_end(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
+}
+
+static int collect(pid_t pid, int fd, char **ret_output, size_t *ret_len)
+{
+	char *output = NULL;
+	size_t len = 0;
+	int r = read_all(fd, &output, &len);
+	int status = wait_for_end(pid);
+
+	if (r == 0 && status >= 0) {
+		*ret_output = output;
+		*ret_len = len;
+		return status;
+	}
+	free(output);
+	return r < 0 ? r : status;
+}
+
+int program_run(const char *dirs, char *const argv[], char **ret_output, size_t *ret_len)
+{
+	char path[PATH_MAX];
+	int fds[2];
+	pid_t pid;
+	int r = find(dirs, argv[0], path);
+
+	if (r < 0)
+		return r;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	r = start(path, argv, fds[1], &pid);
+	close(fds[1]);
+	if (r == 0)
+		r = collect(pid, fds[0], ret_output, ret_len);
+	close(fds[0]);
+	return r;
+}

@@ -1,0 +1,69 @@
+/* What there is on this host that the module has to do with: rsyslog's configuration,
+ * courier's, and the processes of both. Read once, for questions about it.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCKCTL_SITE_H
+#define SMTPBLOCKCTL_SITE_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "command.h"
+#include "courierconf.h"
+#include "procfs.h"
+#include "rsyslogconf.h"
+#include "settings.h"
+
+/* One action(type="omsmtpblock"). */
+struct site_action {
+	const struct rsyslogconf_item *item; /* NULL: there is none, and these are the
+					      * defaults */
+	struct settings settings;
+	char error[RSYSLOGCONF_ERROR_SIZE]; /* its parameters are wrong; "": they are
+					     * not, and the settings hold */
+};
+
+#define SITE_DAEMONS_MAX 16
+
+struct site_daemon {
+	pid_t pid;		/* 0: none */
+	ino_t netns;		/* 0: may not be looked at */
+	time_t started;		/* 0: not known */
+	uid_t uid;
+};
+
+struct site {
+	const struct context *context;
+	struct procfs procfs;
+	ino_t netns;		/* ours; 0: not known */
+	struct rsyslogconf *conf; /* NULL: it cannot be read, and .. */
+	char conf_error[RSYSLOGCONF_ERROR_SIZE]; /* .. why */
+	struct site_action *actions;	/* at least one */
+	size_t action_count;
+	struct courierconf *esmtpd;	/* NULL: it cannot be read, and .. */
+	char esmtpd_path[PATH_MAX];
+	int esmtpd_error;		/* .. -errno */
+	struct site_daemon rsyslogd;	/* in our network namespace, if one is there */
+	struct site_daemon tcpds[SITE_DAEMONS_MAX]; /* that listen: no child of another;
+						     * the same of namespaces */
+	size_t tcpd_count;
+	bool hidden;	/* there are processes whose executable we may not see */
+};
+
+/* Look at everything. What is not there is told by the fields, not an error. Returns
+ * 0; -ENOMEM. site_close() must follow in both cases. context must outlive it. */
+int site_open(struct site *site, const struct context *context);
+void site_close(struct site *site);
+
+/* The file, or directory, of this path below the context's system_root. Returns buf. */
+char *site_path(const struct site *site, const char *path, char buf[static PATH_MAX]);
+
+/* A small file of the system's or of a process' as text, cut at size. Returns its
+ * length; -errno. */
+ssize_t site_read(const char *path, char *buf, size_t size);
+ssize_t site_read_proc(const struct site *site, pid_t pid, const char *name, char *buf,
+		       size_t size);
+
+/* Time of the last change of a file; 0: none can be told. */
+time_t site_changed(const char *path);
+
+#endif
