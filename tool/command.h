@@ -21,6 +21,7 @@ struct context {
 	bool json;		/* for programs, not for people */
 	bool terminal;		/* out is one */
 	const char *config;	/* rsyslog's configuration */
+	bool config_given;	/* and not only where it normally is */
 	const char *proc_root;	/* normally /proc */
 	const char *net_root;	/* as in struct backend_config */
 	const char *module_root;

@@ -10,6 +10,10 @@
 
 /* In the order of the help. */
 static const struct command *const commands[] = {
+	&command_list,
+	&command_add,
+	&command_del,
+	&command_flush,
 	&command_check,
 	&command_test,
 	NULL,
@@ -122,7 +126,7 @@ static int read_options(struct context *context, int argc, char **argv)
 		if (option == 'j')
 			context->json = true;
 		else if (option == 'c')
-			context->config = optarg;
+			context->config = optarg, context->config_given = true;
 		else if (option == 'h')
 			return help(context);
 		else if (option == 'v')

@@ -1,0 +1,188 @@
+/* Tables and times for people, JSON for programs.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct output_table {
+	const char *const *headings;
+	size_t columns;
+	char *(*rows)[OUTPUT_COLUMNS_MAX];
+	size_t count, room;
+	bool no_memory;
+};
+
+struct output_table *output_table_new(const char *const headings[])
+{
+	struct output_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->headings = headings;
+	while (headings[table->columns] && table->columns < OUTPUT_COLUMNS_MAX)
+		table->columns++;
+	return table;
+}
+
+static bool make_room(struct output_table *table)
+{
+	size_t room = table->room ? 2 * table->room : 64;
+	void *rows;
+
+	if (table->count < table->room)
+		return true;
+	rows = reallocarray(table->rows, room, sizeof(*table->rows));
+	if (!rows)
+		return false;
+	table->rows = rows;
+	table->room = room;
+	return true;
+}
+
+void output_table_add(struct output_table *table, const char *const texts[])
+{
+	size_t i;
+
+	if (!make_room(table)) {
+		table->no_memory = true;
+		return;
+	}
+	for (i = 0; i < table->columns; i++) {
+		table->rows[table->count][i] = strdup(texts[i] ? texts[i] : "");
+		if (!table->rows[table->count][i])
+			table->no_memory = true;
+	}
+	table->count++;
+}
+
+static size_t width_of(const struct output_table *table, size_t column)
+{
+	size_t width = strlen(table->headings[column]), row, len;
+
+	for (row = 0; row < table->count; row++) {
+		len = strlen(table->rows[row][column]);
+		if (len > width)
+			width = len;
+	}
+	return width;
+}
+
+/* No blanks at the line's end. */
+static void print_row(const struct output_table *table, const char *const *texts,
+		      const int *widths, FILE *out)
+{
+	size_t i, last = 0;
+
+	for (i = 0; i < table->columns; i++)
+		if (*texts[i])
+			last = i;
+	for (i = 0; i < last; i++)
+		fprintf(out, "%-*s  ", widths[i], texts[i]);
+	fprintf(out, "%s\n", texts[last]);
+}
+
+int output_table_print(const struct output_table *table, FILE *out)
+{
+	int widths[OUTPUT_COLUMNS_MAX];
+	size_t i;
+
+	if (table->no_memory)
+		return -ENOMEM;
+	for (i = 0; i < table->columns; i++)
+		widths[i] = (int)width_of(table, i);
+	print_row(table, table->headings, widths, out);
+	for (i = 0; i < table->count; i++)
+		print_row(table, (const char *const *)table->rows[i], widths, out);
+	return 0;
+}
+
+void output_table_free(struct output_table *table)
+{
+	size_t row, i;
+
+	if (!table)
+		return;
+	for (row = 0; row < table->count; row++)
+		for (i = 0; i < table->columns; i++)
+			free(table->rows[row][i]);
+	free(table->rows);
+	free(table);
+}
+
+char *output_local(time_t when, char buf[static OUTPUT_TIME_SIZE])
+{
+	struct tm tm;
+
+	if (!localtime_r(&when, &tm) ||
+	    strftime(buf, OUTPUT_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		snprintf(buf, OUTPUT_TIME_SIZE, "-");
+	return buf;
+}
+
+char *output_utc(time_t when, char buf[static OUTPUT_TIME_SIZE])
+{
+	struct tm tm;
+
+	if (!gmtime_r(&when, &tm) ||
+	    strftime(buf, OUTPUT_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		snprintf(buf, OUTPUT_TIME_SIZE, "-");
+	return buf;
+}
+
+char *output_span(int64_t seconds, char buf[static OUTPUT_TIME_SIZE])
+{
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	size_t i = 0;
+	int64_t rest;
+
+	if (seconds < 0)
+		seconds = 0;
+	while (i < 3 && seconds < units[i].seconds)
+		i++;
+	rest = seconds % units[i].seconds;
+	if (i < 3 && rest >= units[i + 1].seconds)
+		snprintf(buf, OUTPUT_TIME_SIZE, "%" PRId64 " %s %" PRId64 " %s",
+			 seconds / units[i].seconds, units[i].name,
+			 rest / units[i + 1].seconds, units[i + 1].name);
+	else
+		snprintf(buf, OUTPUT_TIME_SIZE, "%" PRId64 " %s",
+			 seconds / units[i].seconds, units[i].name);
+	return buf;
+}
+
+void output_add_time(struct fjson_object *object, const char *name, time_t when)
+{
+	char text[OUTPUT_TIME_SIZE], seconds[64];
+
+	snprintf(seconds, sizeof(seconds), "%.60s_s", name);
+	output_add_text(object, name, output_utc(when, text));
+	output_add_number(object, seconds, when);
+}
+
+void output_add_text(struct fjson_object *object, const char *name, const char *text)
+{
+	fjson_object_object_add(object, name, text ? fjson_object_new_string(text) : NULL);
+}
+
+void output_add_number(struct fjson_object *object, const char *name, int64_t number)
+{
+	fjson_object_object_add(object, name, fjson_object_new_int64(number));
+}
+
+void output_add_bool(struct fjson_object *object, const char *name, int value)
+{
+	fjson_object_object_add(object, name, fjson_object_new_boolean(value));
+}
+
+void output_json(struct fjson_object *object, FILE *out)
+{
+	fprintf(out, "%s\n", fjson_object_to_json_string_ext(object, FJSON_TO_STRING_PLAIN));
+	fjson_object_put(object);
+}
