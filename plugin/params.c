@@ -23,8 +23,8 @@ static size_t describe(struct cnfparamdescr descr[static ROWS_MAX])
 	for (i = 0; i < count && i < ROWS_MAX; i++)
 		descr[i] = (struct cnfparamdescr){
 			.name = rows[i].name,
-			.type = rows[i].type == SETTINGS_CIDRS ? eCmdHdlrArray :
-								 eCmdHdlrString,
+			.type = settings_is_list(&rows[i]) ? eCmdHdlrArray :
+							     eCmdHdlrString,
 		};
 	return i;
 }

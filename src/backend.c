@@ -4,6 +4,7 @@
 
 static const struct backend_ops *const all[] = {
 	[BACKEND_RECENT] = &backend_recent_ops,
+	[BACKEND_NFTABLES] = &backend_nftables_ops,
 	[BACKEND_NULL] = &backend_null_ops,
 };
 

@@ -18,6 +18,8 @@ struct backend_config {
 	unsigned int ban_time;		/* s */
 	unsigned int ipv4_prefix;	/* addresses come masked to these */
 	unsigned int ipv6_prefix;
+	unsigned int list_size;		/* nftables: addresses a set holds */
+	const struct settings_ports *ports; /* nftables: that are closed */
 	const char *net_root;		/* normally /proc/net */
 	const char *module_root;	/* normally /sys/module */
 };
@@ -31,6 +33,15 @@ enum backend_result {
 	 * had been put on that one is gone. */
 	BACKEND_WRITTEN_ANEW,
 };
+
+/* One address to be blocked. */
+struct backend_block {
+	struct addr addr;
+	int64_t stay;		/* ms, up to ban_time; recent ignores it */
+};
+
+/* As many as add_many takes at a time. */
+#define BACKEND_MANY 32
 
 /* One address that the kernel holds. Times in ms, reckoned when it was asked. */
 struct backend_entry {
@@ -48,18 +59,33 @@ typedef int backend_entry_fn(void *ctx, const struct backend_entry *entry);
 struct backend_ops {
 	const char *name;
 
+	/* The backend makes its lists itself: they are looked after also while
+	 * they are empty, what fails fails for both, and what they hold at the
+	 * start (each) is known. */
+	bool own;
+
+	/* A full list lets its oldest entry go for a new one, without a word;
+	 * otherwise it takes no new one: -ENFILE. */
+	bool evicts;
+
 	/* Makes no demand on the list: it may be missing. Returns 0, -ENOMEM
 	 * or -ENAMETOOLONG. The caller owns *ret_backend. */
 	int (*open)(const struct backend_config *config,
 		    struct backend **ret_backend);
 
 	/* Block the address, or renew its block. Returns an enum
-	 * backend_result; -ENOENT: there is no list; -EACCES, -EPERM: no right
-	 * to write it; -errno. */
-	int (*add)(struct backend *backend, const struct addr *addr);
+	 * backend_result; -ENOENT: there is no list; -ENFILE: it is full;
+	 * -EACCES, -EPERM: no right to write it; -errno. */
+	int (*add)(struct backend *backend, const struct backend_block *block);
+
+	/* The same for up to BACKEND_MANY of them at once, which is cheaper;
+	 * ret_results gets an answer for each. NULL: it is not. */
+	void (*add_many)(struct backend *backend,
+			 const struct backend_block *blocks, size_t count,
+			 int *ret_results);
 
 	/* Is the list there and writable, and the same as before? Returns as
-	 * add, without changing anything. */
+	 * add. Changes nothing, but for what a backend makes itself. */
 	int (*check)(struct backend *backend, int family);
 
 	/* Take the address off the list. Returns 0; -ESRCH: it is not on it;
@@ -92,6 +118,7 @@ struct backend_ops {
 const struct backend_ops *backend_ops(int kind);
 
 extern const struct backend_ops backend_recent_ops;
+extern const struct backend_ops backend_nftables_ops;
 extern const struct backend_ops backend_null_ops;
 
 #endif

@@ -20,10 +20,10 @@ static int null_open(const struct backend_config *config,
 	return 0;
 }
 
-static int null_add(struct backend *backend, const struct addr *addr)
+static int null_add(struct backend *backend, const struct backend_block *block)
 {
 	(void)backend;
-	(void)addr;
+	(void)block;
 	return BACKEND_WRITTEN;
 }
 

@@ -185,8 +185,9 @@ static int command(const struct recent *b, struct list *list, const char *text)
 	return r == -EIO ? -ENOENT : r;
 }
 
-static int recent_add(struct backend *backend, const struct addr *addr)
+static int recent_add(struct backend *backend, const struct backend_block *block)
 {
+	const struct addr *addr = &block->addr;
 	struct recent *b = (struct recent *)backend;
 	struct list *list = list_of(b, addr->family);
 	char text[ADDR_TEXT_SIZE + 1] = "+";
@@ -395,6 +396,7 @@ static char *recent_advice(const struct backend *backend, int family, int err,
 
 const struct backend_ops backend_recent_ops = {
 	.name = "recent",
+	.evicts = true,
 	.open = recent_open,
 	.add = recent_add,
 	.check = recent_check,

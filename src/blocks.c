@@ -5,15 +5,23 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A list that is missing is tried this often: it costs an open(2) that fails. */
 #define RETRY_MS 50
+/* One that is full, or that we have no right to, is tried this often. */
+#define CALM_MS 5000
 /* A list that blocks are due on is looked at this often. */
 #define CHECK_MS 5000
 /* Addresses put back at a time, so that the caretaker is not kept from others. */
 #define FLUSH_MAX 1000
-/* Addresses remembered for a backend whose list has no limit. */
+/* Addresses remembered for a backend whose list has no limit, and beyond what a
+ * list holds that takes no more. */
 #define REMEMBER_MAX 65536
+/* Addresses of one millisecond that are written one by one. With more it is a
+ * wave: they are queued then and written many at a time. */
+#define ALONE_MAX 4
+#define QUEUE_MAX 1024
 
 /* One list and what is known of it. */
 struct book {
@@ -21,19 +29,31 @@ struct book {
 	enum notice missing, back, overflow;
 	struct ledger *ledger;
 	int64_t check_at;
+	int64_t retry_at;	/* not before, for what waits */
 	bool watched;		/* blocks_run() comes again by itself */
 	bool anew;		/* blocks_check() met another list */
+	bool learned;		/* what was on the list at the start */
 	int put_back;		/* addresses, since the list was missing */
+};
+
+/* An address on its way to the books. */
+struct queued {
+	struct addr addr;
+	int64_t at;
 };
 
 struct blocks {
 	const struct settings *settings;
 	struct counters *counters;
 	struct notices *notices;
-	pthread_mutex_t lock;	/* backend and books */
+	pthread_mutex_t lock;	/* of all below */
 	struct backend *backend;
 	bool limited;		/* the lists hold just so many addresses */
 	struct book books[2];
+	struct queued queue[QUEUE_MAX];
+	unsigned int queued;
+	int64_t tick;		/* the millisecond of the last address.. */
+	unsigned int in_tick;	/* ..and how many it had */
 };
 
 static struct book *book_of(struct blocks *b, int family)
@@ -46,6 +66,16 @@ static int64_t ban_ms(const struct blocks *b)
 	return (int64_t)b->settings->ban_time * 1000;
 }
 
+static size_t ledger_room(struct blocks *b)
+{
+	size_t capacity = b->backend->ops->capacity(b->backend);
+
+	b->limited = capacity < REMEMBER_MAX;
+	if (!b->backend->ops->evicts && capacity < SIZE_MAX)
+		return capacity + REMEMBER_MAX;
+	return b->limited ? capacity : REMEMBER_MAX;
+}
+
 static int open_books(struct blocks *b)
 {
 	static const struct book blank[2] = {
@@ -54,16 +84,20 @@ static int open_books(struct blocks *b)
 		{ .family = ADDR_IPV6, .missing = NOTICE_LIST6,
 		  .back = NOTICE_LIST6_BACK, .overflow = NOTICE_OVERFLOW6 },
 	};
-	size_t capacity = b->backend->ops->capacity(b->backend);
+	size_t room = ledger_room(b);
 	int i, r;
 
-	b->limited = capacity < REMEMBER_MAX;
 	for (i = 0; i < 2; i++) {
 		b->books[i] = blank[i];
-		r = ledger_new(b->limited ? capacity : REMEMBER_MAX,
-			       &b->books[i].ledger);
+		r = ledger_new(room, &b->books[i].ledger);
 		if (r < 0)
 			return r;
+	}
+	/* What keeps such a backend from one list keeps it from both: that is
+	 * told once. */
+	if (b->backend->ops->own) {
+		b->books[1].missing = b->books[0].missing;
+		b->books[1].back = b->books[0].back;
 	}
 	return 0;
 }
@@ -78,6 +112,8 @@ int blocks_new(const struct settings *settings, const char *net_root,
 		.ban_time = settings->ban_time,
 		.ipv4_prefix = settings->ipv4_prefix,
 		.ipv6_prefix = settings->ipv6_prefix,
+		.list_size = settings->list_size,
+		.ports = &settings->ports,
 		.net_root = net_root,
 		.module_root = module_root,
 	};
@@ -101,10 +137,13 @@ int blocks_new(const struct settings *settings, const char *net_root,
 	return 0;
 }
 
+static void write_queue(struct blocks *b);
+
 void blocks_free(struct blocks *blocks)
 {
 	if (!blocks)
 		return;
+	write_queue(blocks);
 	ledger_free(blocks->books[0].ledger);
 	ledger_free(blocks->books[1].ledger);
 	if (blocks->backend)
@@ -122,6 +161,8 @@ static bool start_over(struct blocks *b, struct book *book, int64_t now)
 /* The list could not be written. */
 static bool note_failure(struct blocks *b, struct book *book, int err)
 {
+	if (err == ENFILE)
+		return notices_raise(b->notices, book->overflow, 0);
 	counters_add(b->counters, COUNTER_BACKEND_ERRORS, 1);
 	notices_clear(b->notices, book->back);
 	return notices_raise(b->notices, book->missing, err);
@@ -145,17 +186,20 @@ static bool note_evicted(struct blocks *b, struct book *book,
 		counters_add(b->counters, COUNTER_LOST, 1);
 		return false;
 	}
-	if (!b->limited || now - evicted->blocked_at >= ban_ms(b))
+	if (!b->limited || !b->backend->ops->evicts ||
+	    now - evicted->blocked_at >= ban_ms(b))
 		return false;
 	counters_add(b->counters, COUNTER_OVERFLOWS, 1);
 	return notices_raise(b->notices, book->overflow, 0);
 }
 
 /* An address could not be written; r is what the ledger said of it. */
-static void count_wait(struct blocks *b, int r)
+static void count_wait(struct blocks *b, int r, int err)
 {
 	if (r < 0)
 		counters_add(b->counters, COUNTER_LOST, 1);
+	else if (err == ENFILE && r != LEDGER_WAITING)
+		counters_add(b->counters, COUNTER_OVERFLOWS, 1);
 	else if (r == LEDGER_NEW || r == LEDGER_NEW_EVICTED)
 		counters_add(b->counters, COUNTER_WAITED, 1);
 }
@@ -174,7 +218,7 @@ static bool record(struct blocks *b, struct book *book, const struct addr *addr,
 	if (r == LEDGER_NEW_EVICTED)
 		more |= note_evicted(b, book, &evicted, now);
 	if (result < 0) {
-		count_wait(b, r);
+		count_wait(b, r, -result);
 		note_failure(b, book, -result);
 		return true;
 	}
@@ -188,72 +232,191 @@ static bool record(struct blocks *b, struct book *book, const struct addr *addr,
 	return more;
 }
 
-bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now)
+/* Is this one of very many? */
+static bool is_wave(struct blocks *b, int64_t now)
 {
-	struct book *book = book_of(blocks, addr->family);
+	if (!b->backend->ops->add_many)
+		return false;
+	if (b->tick != now)
+		b->in_tick = 0;
+	b->tick = now;
+	return ++b->in_tick > ALONE_MAX;
+}
+
+/* With the lock held. */
+static bool add_now(struct blocks *b, const struct addr *addr, int64_t now)
+{
+	const struct backend_block block = { .addr = *addr, .stay = ban_ms(b) };
+	int r = b->backend->ops->add(b->backend, &block);
+
+	return record(b, book_of(b, addr->family), addr, now, r);
+}
+
+/* With the lock held: write many that were queued, the first ones. Returns true
+ * if blocks_run() has something to do. */
+static bool write_many(struct blocks *b)
+{
+	struct backend_block many[BACKEND_MANY] = { { .stay = 0 } };
+	int results[BACKEND_MANY];
+	struct queued *q = b->queue;
+	unsigned int n, i;
+	bool more = false;
+
+	n = b->queued < BACKEND_MANY ? b->queued : BACKEND_MANY;
+	for (i = 0; i < n; i++)
+		many[i] = (struct backend_block){ .addr = q[i].addr,
+						  .stay = ban_ms(b) };
+	b->backend->ops->add_many(b->backend, many, n, results);
+	for (i = 0; i < n; i++)
+		more |= record(b, book_of(b, q[i].addr.family), &q[i].addr,
+			       q[i].at, results[i]);
+	b->queued -= n;
+	memmove(q, q + n, b->queued * sizeof(*q));
+	return more;
+}
+
+/* With the lock held. */
+static bool add_later(struct blocks *b, const struct addr *addr, int64_t now)
+{
+	bool more = b->queued == 0;
+
+	if (b->queued == QUEUE_MAX)
+		more |= write_many(b);
+	b->queue[b->queued++] = (struct queued){ .addr = *addr, .at = now };
+	return more;
+}
+
+bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
+		bool at_once)
+{
 	bool more;
-	int r;
 
 	pthread_mutex_lock(&blocks->lock);
-	r = blocks->backend->ops->add(blocks->backend, addr);
-	more = record(blocks, book, addr, now, r);
+	if (!at_once && is_wave(blocks, now))
+		more = add_later(blocks, addr, now);
+	else
+		more = add_now(blocks, addr, now);
 	pthread_mutex_unlock(&blocks->lock);
 	return more;
 }
 
-/* With the lock held: write one that waits. */
-static int write_waiting(struct blocks *b, struct book *book,
-			 const struct ledger_entry *entry, int64_t now)
+static void write_queue(struct blocks *b)
 {
-	const struct addr addr = entry->addr;
-	enum counter counter = entry->written ? COUNTER_REPLAYED : COUNTER_BLOCKS;
-	int r;
+	bool more = true;
 
-	r = b->backend->ops->add(b->backend, &addr);
-	if (r < 0)
-		return r;
-	if (r == BACKEND_WRITTEN_ANEW)
-		start_over(b, book, now);
-	ledger_written(book->ledger, &addr);
-	counters_add(b->counters, counter, 1);
-	book->put_back++;
-	return 0;
+	while (more) {
+		pthread_mutex_lock(&b->lock);
+		if (b->queued > 0)
+			write_many(b);
+		more = b->queued > 0;
+		pthread_mutex_unlock(&b->lock);
+	}
 }
 
-/* With the lock held: put one back that waits. Returns 1 if there was one, 0 if
- * none waits, -errno if the list cannot be written. */
-static int put_one_back(struct blocks *b, struct book *book, int64_t now)
+static size_t at_a_time(const struct blocks *b)
 {
-	const struct ledger_entry *entry = ledger_next_waiting(book->ledger);
-	int r;
+	return b->backend->ops->add_many ? BACKEND_MANY : 1;
+}
 
-	if (!entry)
-		return 0;
-	if (now - entry->blocked_at >= ban_ms(b)) {
-		/* By now it would be off the list again. */
-		ledger_lost(book->ledger, &entry->addr);
+/* With the lock held: those that wait, and can be written with one call. Leaves
+ * out and forgets those that would be off the list again by now. */
+static size_t next_waiting(struct blocks *b, struct book *book, int64_t now,
+			   struct ledger_entry entries[BACKEND_MANY],
+			   size_t *ret_expired)
+{
+	size_t n, i, kept = 0;
+
+	n = ledger_longest_waiting(book->ledger, at_a_time(b), entries);
+	for (i = 0; i < n; i++) {
+		if (now - entries[i].blocked_at < ban_ms(b)) {
+			entries[kept++] = entries[i];
+			continue;
+		}
+		ledger_lost(book->ledger, &entries[i].addr);
 		counters_add(b->counters, COUNTER_LOST, 1);
-		return 1;
 	}
-	r = write_waiting(b, book, entry, now);
-	return r < 0 ? r : 1;
+	*ret_expired = n - kept;
+	return kept;
+}
+
+/* Put back for the time that they have left. */
+static void write_waiting(struct blocks *b, const struct ledger_entry *entries,
+			  size_t count, int64_t now, int *ret_results)
+{
+	const struct backend_ops *ops = b->backend->ops;
+	struct backend_block many[BACKEND_MANY];
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		many[i] = (struct backend_block){
+			.addr = entries[i].addr,
+			.stay = ban_ms(b) - (now - entries[i].blocked_at),
+		};
+	if (ops->add_many)
+		ops->add_many(b->backend, many, count, ret_results);
+	else if (count > 0)
+		ret_results[0] = ops->add(b->backend, many);
+}
+
+static void note_put_back(struct blocks *b, struct book *book,
+			  const struct ledger_entry *entry)
+{
+	ledger_written(book->ledger, &entry->addr);
+	counters_add(b->counters,
+		     entry->written ? COUNTER_REPLAYED : COUNTER_BLOCKS, 1);
+	book->put_back++;
+}
+
+/* With the lock held: put some back that wait. Returns 1 if there were any, 0 if
+ * none waits, -errno if the list cannot be written. */
+static int put_some_back(struct blocks *b, struct book *book, int64_t now)
+{
+	struct ledger_entry entries[BACKEND_MANY];
+	int results[BACKEND_MANY], r = 0;
+	size_t count, expired, i;
+
+	count = next_waiting(b, book, now, entries, &expired);
+	write_waiting(b, entries, count, now, results);
+	/* That it is a new list concerns those, too, which are on it by now. */
+	for (i = 0; i < count; i++)
+		if (results[i] == BACKEND_WRITTEN_ANEW)
+			start_over(b, book, now);
+	for (i = 0; i < count; i++) {
+		if (results[i] >= 0)
+			note_put_back(b, book, &entries[i]);
+		else if (r == 0)
+			r = results[i];
+	}
+	return r < 0 ? r : count + expired > 0;
+}
+
+/* Only a missing list can be there again at any moment. */
+static int64_t pace(const struct blocks *b, int err)
+{
+	return err == -ENFILE || b->backend->ops->own ? CALM_MS : RETRY_MS;
 }
 
 /* Returns when to come again. */
 static int64_t put_back(struct blocks *b, struct book *book, int64_t now)
 {
-	int i, r = 1;
+	size_t i;
+	int r = 1;
 
-	for (i = 0; i < FLUSH_MAX && r > 0; i++) {
+	if (now < book->retry_at)
+		return book->retry_at;
+	for (i = 0; i < FLUSH_MAX && r > 0; i += at_a_time(b)) {
 		pthread_mutex_lock(&b->lock);
-		r = put_one_back(b, book, now);
+		r = put_some_back(b, book, now);
 		pthread_mutex_unlock(&b->lock);
 	}
 	if (r > 0)
 		return now;
 	if (r < 0) {
-		notices_raise(b->notices, book->missing, -r);
-		return now + RETRY_MS;
+		if (r != -ENFILE)
+			notices_raise(b->notices, book->missing, -r);
+		if (pace(b, r) > RETRY_MS)
+			book->retry_at = now + pace(b, r);
+		return now + pace(b, r);
 	}
 	pthread_mutex_lock(&b->lock);
 	if (book->put_back > 0)
@@ -277,7 +440,7 @@ static int64_t look_at(struct blocks *b, struct book *book, int64_t now)
 	int r = BACKEND_WRITTEN;
 
 	pthread_mutex_lock(&b->lock);
-	book->watched = is_due(b, book, now);
+	book->watched = b->backend->ops->own || is_due(b, book, now);
 	if (book->anew)
 		start_over(b, book, now);
 	book->anew = false;
@@ -298,6 +461,9 @@ int64_t blocks_run(struct blocks *blocks, int64_t now)
 	int64_t next = INT64_MAX, due;
 	int i;
 
+	if (blocks->settings->dry_run)
+		return INT64_MAX;
+	write_queue(blocks);
 	for (i = 0; i < 2; i++) {
 		due = look_at(blocks, &blocks->books[i], now);
 		if (due < next)
@@ -309,16 +475,67 @@ int64_t blocks_run(struct blocks *blocks, int64_t now)
 	return next;
 }
 
-void blocks_check(struct blocks *blocks)
+/* What a list held when it was read. */
+struct found {
+	struct backend_entry *all;
+	size_t count, room;
+};
+
+static int take_found(void *ctx, const struct backend_entry *entry)
 {
+	struct found *found = ctx;
+	size_t room = found->room > 0 ? found->room * 2 : 64;
+	struct backend_entry *all;
+
+	if (found->count == found->room) {
+		all = reallocarray(found->all, room, sizeof(*all));
+		if (!all)
+			return -ENOMEM;
+		found->all = all;
+		found->room = room;
+	}
+	found->all[found->count++] = *entry;
+	return 0;
+}
+
+static int older_first(const void *a, const void *b)
+{
+	const struct backend_entry *x = a, *y = b;
+
+	return (x->left > y->left) - (x->left < y->left);
+}
+
+/* With the lock held: blocks of an earlier rsyslogd are ours. If they cannot be
+ * read they are as well blocked, only that nobody knows. */
+static void learn(struct blocks *b, struct book *book, int64_t now)
+{
+	struct found found = { .all = NULL };
+	struct ledger_entry evicted;
+	size_t i;
+
+	book->learned = true;
+	b->backend->ops->each(b->backend, book->family, take_found, &found);
+	if (found.count > 0)
+		qsort(found.all, found.count, sizeof(*found.all), older_first);
+	for (i = 0; i < found.count; i++)
+		ledger_put(book->ledger, &found.all[i].addr,
+			   now + found.all[i].left - ban_ms(b), false, &evicted);
+	free(found.all);
+}
+
+void blocks_check(struct blocks *blocks, int64_t now)
+{
+	const struct backend_ops *ops = blocks->backend->ops;
 	int i, r;
 
 	for (i = 0; i < 2; i++) {
 		struct book *book = &blocks->books[i];
 
 		pthread_mutex_lock(&blocks->lock);
-		r = blocks->backend->ops->check(blocks->backend, book->family);
+		r = ops->check(blocks->backend, book->family);
 		book->anew = book->anew || r == BACKEND_WRITTEN_ANEW;
+		if (r >= 0 && ops->own && !book->learned)
+			learn(blocks, book, now);
 		pthread_mutex_unlock(&blocks->lock);
 		if (r < 0)
 			note_failure(blocks, book, -r);

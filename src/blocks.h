@@ -16,12 +16,17 @@ struct blocks;
 int blocks_new(const struct settings *settings, const char *net_root,
 	       const char *module_root, struct counters *counters,
 	       struct notices *notices, struct blocks **ret_blocks);
+
+/* What is left to blocks_run() is written first. NULL is allowed. */
 void blocks_free(struct blocks *blocks);
 
 /* Block addr now (ms of CLOCK_MONOTONIC), or renew its block. If the list cannot
  * be written the address waits. Counts what came of it. Any thread. Returns true
- * if blocks_run() has something to do. */
-bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now);
+ * if blocks_run() has something to do. at_once: it is on the list when this
+ * returns, if that can be; otherwise, of very many in a short time, most are left
+ * to blocks_run(), which is soon and cheaper. */
+bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
+		bool at_once);
 
 /* Put on the lists what waits for them, and look whether they are still the same
  * ones while blocks are due on them. Returns when to be called again, in ms;
@@ -29,9 +34,9 @@ bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now);
  * caretaker only. */
 int64_t blocks_run(struct blocks *blocks, int64_t now);
 
-/* Are the lists there? What is not is raised as a notice. For the caretaker, and
- * before it starts. */
-void blocks_check(struct blocks *blocks);
+/* Are the lists there? A backend that makes them itself does so; what is not is
+ * raised as a notice. For the caretaker, and before it starts. */
+void blocks_check(struct blocks *blocks, int64_t now);
 
 /* What to tell about a list of that family: see backend_ops.advice. */
 char *blocks_advice(struct blocks *blocks, int family, int err, char *buf,

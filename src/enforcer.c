@@ -6,6 +6,9 @@
 
 #include "farewell.h"
 
+/* The caretaker is that late at most, unless the machine is overloaded. */
+#define CARETAKER_LATE_MS 50
+
 static void raise_notice(const struct enforcer *e, enum notice id, int detail)
 {
 	if (notices_raise(e->notices, id, detail))
@@ -91,6 +94,14 @@ static struct decision permit(const struct enforcer *e,
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
+/* Is the child signalled so soon after the block that this has to be done by then?
+ * Otherwise the caretaker does both, the block first. */
+static bool is_urgent(const struct settings *s)
+{
+	return s->terminate && (s->trigger == TRIGGER_CONNECT ||
+				s->terminate_delay < CARETAKER_LATE_MS);
+}
+
 static void do_block(const struct enforcer *e, const struct courierlog_line *line,
 		     const struct cidr *target, int64_t now)
 {
@@ -100,7 +111,8 @@ static void do_block(const struct enforcer *e, const struct courierlog_line *lin
 	if (e->settings->dry_run) {
 		counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
 		enforcer_ask(e, QUESTION_REPORT, &query, line);
-	} else if (blocks_add(e->blocks, &target->net, now)) {
+	} else if (blocks_add(e->blocks, &target->net, now,
+			      is_urgent(e->settings))) {
 		caretaker_wake(e->caretaker);
 	}
 }

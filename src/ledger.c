@@ -224,6 +224,20 @@ const struct ledger_entry *ledger_next_waiting(struct ledger *ledger)
 	return &ledger->nodes[ledger->cursor].entry;
 }
 
+size_t ledger_longest_waiting(struct ledger *ledger, size_t max,
+			      struct ledger_entry *ret_entries)
+{
+	size_t n = 0, all = ledger->waiting < max ? ledger->waiting : max;
+	uint32_t i;
+
+	if (!ledger_next_waiting(ledger))
+		return 0;
+	for (i = ledger->cursor; n < all; i = ledger->nodes[i].newer)
+		if (ledger->nodes[i].entry.waiting)
+			ret_entries[n++] = ledger->nodes[i].entry;
+	return n;
+}
+
 void ledger_written(struct ledger *ledger, const struct addr *addr)
 {
 	uint32_t i = find(ledger, addr);

@@ -5,9 +5,9 @@
 
 #include "addr.h"
 
-/* As many as the kernel's list holds: xt_recent drops the oldest entry without a
- * word when a new one does not fit, and so does the ledger, which thereby knows
- * what got lost. It also keeps what waits for a list that is not there, and what
+/* With xt_recent as many as the kernel's list holds: that drops the oldest entry
+ * without a word when a new one does not fit, and so does the ledger, which thereby
+ * knows what got lost. It also keeps what waits for a list that is not there, and what
  * has to be put on one that was made anew. Not for several threads at once. */
 struct ledger;
 
@@ -47,6 +47,10 @@ size_t ledger_waiting(const struct ledger *ledger);
 /* The one that has waited longest, NULL if none waits. Valid until the next
  * change. */
 const struct ledger_entry *ledger_next_waiting(struct ledger *ledger);
+
+/* Copies of up to max that have waited longest, in that order. Returns how many. */
+size_t ledger_longest_waiting(struct ledger *ledger, size_t max,
+			      struct ledger_entry *ret_entries);
 
 /* It is on the list now. */
 void ledger_written(struct ledger *ledger, const struct addr *addr);

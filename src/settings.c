@@ -14,6 +14,7 @@
 
 static const struct settings_word backend_words[] = {
 	{ "recent", BACKEND_RECENT },
+	{ "nftables", BACKEND_NFTABLES },
 	{ "null", BACKEND_NULL },
 	{ NULL, 0 },
 };
@@ -55,6 +56,9 @@ static const struct settings_row rows[] = {
 	  .words = backend_words },
 	{ "list", SETTINGS_LIST_NAME, "spammer", FIELD(list) },
 	{ "list6", SETTINGS_LIST_NAME, "spammer6", FIELD(list6) },
+	{ "listSize", SETTINGS_UINT, "65536", FIELD(list_size), .min = 1,
+	  .max = SETTINGS_LIST_SIZE_MAX },
+	{ "ports", SETTINGS_PORTS, "25", FIELD(ports), .min = 1, .max = 65535 },
 	{ "trigger", SETTINGS_WORD, "dnsbl", FIELD(trigger),
 	  .words = trigger_words },
 	{ "replyPattern", SETTINGS_PATTERN, "^511 ", FIELD(reply_pattern) },
@@ -264,6 +268,39 @@ static int set_cidrs(const struct assignment *a)
 	return r < 0 ? r : addrlist_add(*field, &cidr);
 }
 
+/* Where it stands in the list, or should. */
+static unsigned int place_of(const struct settings_ports *ports, uint16_t port)
+{
+	unsigned int i = 0;
+
+	while (i < ports->count && ports->list[i] < port)
+		i++;
+	return i;
+}
+
+static int set_ports(const struct assignment *a)
+{
+	struct settings_ports *ports = a->field;
+	struct assignment number = *a;
+	unsigned int port, i;
+	int r;
+
+	number.field = &port;
+	r = set_uint(&number);
+	if (r < 0)
+		return r;
+	i = place_of(ports, (uint16_t)port);
+	if (i < ports->count && ports->list[i] == port)
+		return 0;
+	if (ports->count == SETTINGS_PORTS_MAX)
+		return refuse(a, "write up to 64 ports");
+	memmove(&ports->list[i + 1], &ports->list[i],
+		(ports->count - i) * sizeof(ports->list[0]));
+	ports->list[i] = (uint16_t)port;
+	ports->count++;
+	return 0;
+}
+
 static int set_path(const struct assignment *a)
 {
 	size_t len = strlen(a->value);
@@ -302,6 +339,8 @@ static int assign(const struct assignment *a)
 		return set_pattern(a);
 	case SETTINGS_CIDRS:
 		return set_cidrs(a);
+	case SETTINGS_PORTS:
+		return set_ports(a);
 	case SETTINGS_PATH:
 		return set_path(a);
 	case SETTINGS_TEMPLATE:
@@ -352,6 +391,28 @@ void settings_done(struct settings *settings)
 	settings->allow = NULL;
 }
 
+bool settings_is_list(const struct settings_row *row)
+{
+	return row->type == SETTINGS_CIDRS || row->type == SETTINGS_PORTS;
+}
+
+/* The first port that is written takes the place of the default. */
+static int set_port(struct settings *settings, const struct settings_row *row,
+		    const char *value, char *errbuf, size_t errbuf_size)
+{
+	const struct settings_ports before = settings->ports;
+	int r;
+
+	if (!settings->ports_set)
+		settings->ports.count = 0;
+	r = set_row(settings, row, value, errbuf, errbuf_size);
+	if (r < 0)
+		settings->ports = before;
+	else
+		settings->ports_set = true;
+	return r;
+}
+
 int settings_set(struct settings *settings, const char *name, const char *value,
 		 char *errbuf, size_t errbuf_size)
 {
@@ -362,6 +423,8 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 		snprintf(errbuf, errbuf_size, "there is no parameter %.40s", name);
 		return -ENOENT;
 	}
+	if (row->type == SETTINGS_PORTS)
+		return set_port(settings, row, value, errbuf, errbuf_size);
 	r = set_row(settings, row, value, errbuf, errbuf_size);
 	if (r == 0 && row->type == SETTINGS_USER)
 		settings->courier_user_set = true;
@@ -405,6 +468,39 @@ static int check_together(const struct settings *settings, char *errbuf,
 	return -EINVAL;
 }
 
+/* A set's name as nft takes it back from a file. */
+static bool is_set_name(const char *name)
+{
+	return strlen(name) < SETTINGS_NFT_NAME_SIZE &&
+	       (name[0] < '0' || name[0] > '9');
+}
+
+static int check_sets(const struct settings *settings, char *errbuf,
+		      size_t errbuf_size)
+{
+	const char *wrong = settings->list;
+
+	if (settings->backend != BACKEND_NFTABLES)
+		return 0;
+	if (strcmp(settings->list, settings->list6) == 0) {
+		snprintf(errbuf, errbuf_size,
+			 "parameters list and list6: with backend=\"nftables\" "
+			 "two sets cannot have the one name \"%.80s\"",
+			 settings->list);
+		return -EINVAL;
+	}
+	if (is_set_name(wrong))
+		wrong = settings->list6;
+	if (is_set_name(wrong))
+		return 0;
+	snprintf(errbuf, errbuf_size,
+		 "parameter %s: \"%.80s\" is not allowed with "
+		 "backend=\"nftables\": write 1 to 100 characters, a letter or "
+		 "'_' first",
+		 wrong == settings->list ? "list" : "list6", wrong);
+	return -EINVAL;
+}
+
 /* Only a trial: the engine reads the file for itself. */
 static int check_allow_file(const struct settings *settings, char *errbuf,
 			    size_t errbuf_size)
@@ -430,6 +526,8 @@ int settings_check(struct settings *settings, char *errbuf, size_t errbuf_size)
 	r = check_user(settings, errbuf, errbuf_size);
 	if (r == 0)
 		r = check_together(settings, errbuf, errbuf_size);
+	if (r == 0)
+		r = check_sets(settings, errbuf, errbuf_size);
 	return r < 0 ? r : check_allow_file(settings, errbuf, errbuf_size);
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "addrlist.h"
@@ -29,11 +30,15 @@ enum verify {
 
 enum backend_kind {
 	BACKEND_RECENT,
+	BACKEND_NFTABLES,
 	BACKEND_NULL,
 };
 
 /* XT_RECENT_NAME_LEN of linux/netfilter/xt_recent.h, NUL included. */
 #define SETTINGS_LIST_SIZE 200
+/* With nftables a list's name goes into a comment of at most 128 bytes
+ * (NFTNL_UDATA_COMMENT_MAXLEN of libnftnl). NUL included. */
+#define SETTINGS_NFT_NAME_SIZE 101
 /* LOGIN_NAME_MAX of limits.h, NUL included. */
 #define SETTINGS_USER_SIZE 256
 
@@ -46,10 +51,24 @@ enum input {
 #define SETTINGS_PATH_SIZE 256
 #define SETTINGS_TEMPLATE_SIZE 128
 
+/* The most that listSize may be. */
+#define SETTINGS_LIST_SIZE_MAX 16777216
+
+/* TCP ports: ascending, each once. */
+#define SETTINGS_PORTS_MAX 64
+
+struct settings_ports {
+	unsigned int count;
+	uint16_t list[SETTINGS_PORTS_MAX];
+};
+
 struct settings {
 	int backend;			/* enum backend_kind */
 	char list[SETTINGS_LIST_SIZE];
 	char list6[SETTINGS_LIST_SIZE];
+	unsigned int list_size;		/* addresses a set holds (nftables) */
+	struct settings_ports ports;	/* that are closed (nftables) */
+	bool ports_set;
 	int trigger;			/* enum trigger */
 	struct pattern *reply_pattern;	/* owned */
 	unsigned int threshold;		/* triggers.. */
@@ -84,6 +103,7 @@ enum settings_type {
 	SETTINGS_USER,		/* a user name */
 	SETTINGS_PATTERN,	/* a PCRE2 expression */
 	SETTINGS_CIDRS,		/* prefixes; may be given several times */
+	SETTINGS_PORTS,		/* TCP ports; the same */
 	SETTINGS_PATH,		/* an absolute path */
 	SETTINGS_TEMPLATE,	/* the name of one of rsyslog's templates */
 };
@@ -103,6 +123,9 @@ struct settings_row {
 	const char *unit;		/* UINT: "ms"; NULL: a plain number */
 	const struct settings_word *words; /* WORD */
 };
+
+/* May this parameter be given several times, each time with one value of a list? */
+bool settings_is_list(const struct settings_row *row);
 
 /* The rows in the order of the manual; *ret_count is their number. */
 const struct settings_row *settings_rows(size_t *ret_count);

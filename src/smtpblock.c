@@ -148,7 +148,7 @@ static void look_around(struct smtpblock *e)
 		notices_raise(&e->notices, NOTICE_HOSTADDRS, 0);
 	find_user(e);
 	if (!e->settings.dry_run)
-		blocks_check(e->enforcer.blocks);
+		blocks_check(e->enforcer.blocks, caretaker_now());
 }
 
 static void reload_allow_file(struct smtpblock *e)

@@ -308,9 +308,12 @@ static bool is_served(const struct cidr *target)
 	return false;
 }
 
-bool __real_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now);
-bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now);
-bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now)
+bool __real_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
+			bool at_once);
+bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
+			bool at_once);
+bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
+			bool at_once)
 {
 	const struct cidr target = {
 		.net = *addr, .prefix = (uint8_t)settings_prefix(current, addr),
@@ -328,7 +331,7 @@ bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t n
 	if (current->verify == VERIFY_CHILD)
 		FUZZ_CHECK(is_served(&target));
 	adds++;
-	return __real_blocks_add(blocks, addr, now);
+	return __real_blocks_add(blocks, addr, now, at_once);
 }
 
 /* Only processes of courier's with a peer are ever held to be ended. */

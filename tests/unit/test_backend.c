@@ -19,18 +19,20 @@ static void every_word_has_its_backend(void **state)
 		;
 	for (w = rows[i].words; w->word; w++, found++)
 		want_str(backend_ops(w->value)->name, w->word);
-	want_int(found, 2);
+	want_int(found, 3);
 }
 
 static void every_table_is_whole(void **state)
 {
 	const struct backend_ops *all[] = { &backend_recent_ops,
+					    &backend_nftables_ops,
 					    &backend_null_ops };
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < COUNT_OF(all); i++)
 		want_int(all[i]->open && all[i]->add && all[i]->check &&
+				 all[i]->remove && all[i]->flush && all[i]->each &&
 				 all[i]->capacity && all[i]->advice &&
 				 all[i]->free,
 			 true);

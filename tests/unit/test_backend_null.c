@@ -17,7 +17,7 @@ static void takes_all_and_does_nothing(void **state)
 	(void)state;
 	want_int(ops->open(&config, &b), 0);
 	want_int(b->ops == ops, true);
-	want_int(ops->add(b, &addr), BACKEND_WRITTEN);
+	want_int(ops->add(b, &(struct backend_block){ .addr = addr }), BACKEND_WRITTEN);
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(ops->check(b, ADDR_IPV6), BACKEND_WRITTEN);
 	want_int(ops->capacity(b) == SIZE_MAX, true);

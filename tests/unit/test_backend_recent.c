@@ -60,7 +60,7 @@ static int add(struct fixture *f, const char *text)
 	struct addr addr;
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	return ops->add(f->backend, &addr);
+	return ops->add(f->backend, &(struct backend_block){ .addr = addr });
 }
 
 static void writes_each_family_to_its_list(void **state)

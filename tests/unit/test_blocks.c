@@ -62,7 +62,7 @@ static bool add(struct fixture *f, const char *text, int64_t now)
 	struct addr addr;
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	return blocks_add(f->blocks, &addr, now);
+	return blocks_add(f->blocks, &addr, now, true);
 }
 
 static struct addr numbered(unsigned int n)
@@ -79,7 +79,7 @@ static void add_many(struct fixture *f, unsigned int count, int64_t now)
 
 	for (i = 0; i < count; i++) {
 		addr = numbered(i);
-		blocks_add(f->blocks, &addr, now);
+		blocks_add(f->blocks, &addr, now, true);
 	}
 }
 
@@ -612,7 +612,7 @@ static void capacity_is_100_by_default(void **state)
 	fakelists_make(&f.lists, LIST4);
 	add_many(&f, 100, 0);
 	want_counted(&f, "blocks=100");
-	blocks_add(f.blocks, &addr, 0);
+	blocks_add(f.blocks, &addr, 0, true);
 	want_counted(&f, "blocks=101 overflows=1");
 	teardown(&f);
 }
@@ -714,12 +714,12 @@ static void check_tells_what_is_missing(void **state)
 
 	(void)state;
 	setup(&f, "600", "100");
-	blocks_check(f.blocks);
+	blocks_check(f.blocks, 0);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 2);
 	want_notice(&f, NOTICE_LIST4, ENOENT);
 	want_notice(&f, NOTICE_LIST6, ENOENT);
 	fakelists_make(&f.lists, LIST4);
-	blocks_check(f.blocks);
+	blocks_check(f.blocks, 0);
 	want_no_notice(&f);
 	teardown(&f);
 }
@@ -730,7 +730,7 @@ static void check_changes_nothing(void **state)
 
 	(void)state;
 	setup_with_lists(&f);
-	blocks_check(f.blocks);
+	blocks_check(f.blocks, 0);
 	want_no_notice(&f);
 	want_list(&f.lists, LIST4, "");
 	want_list(&f.lists, LIST6, "");
@@ -771,14 +771,14 @@ static void null_backend_takes_all(void **state)
 	want_int(settings_set(&s, "backend", "null", wrong, sizeof(wrong)), 0);
 	want_int(blocks_new(&s, "nowhere", "nowhere", &counters, &notices, &blocks),
 		 0);
-	blocks_add(blocks, &addr, 0);
-	blocks_add(blocks, &addr, 1);
+	blocks_add(blocks, &addr, 0, true);
+	blocks_add(blocks, &addr, 1, true);
 	want_int(counters_get(&counters, COUNTER_BLOCKS), 1);
 	want_int(counters_get(&counters, COUNTER_RENEWALS), 1);
 	for (i = 0; i < 70000; i++) {
 		addr = numbered(i);
 		addr.bytes[1] = (uint8_t)(i >> 16);
-		blocks_add(blocks, &addr, 2);
+		blocks_add(blocks, &addr, 2, true);
 	}
 	want_int(counters_get(&counters, COUNTER_BLOCKS), 70001);
 	want_int(counters_get(&counters, COUNTER_OVERFLOWS), 0);
@@ -839,7 +839,7 @@ static unsigned int add_until_memory_fails(struct fixture *f)
 		struct addr addr = numbered(i);
 
 		memory_fail(1);
-		blocks_add(f->blocks, &addr, 0);
+		blocks_add(f->blocks, &addr, 0, true);
 		if (memory_failed())
 			return i + 1;
 	}

@@ -34,6 +34,7 @@
 #define TEMPLATE_WANTED "write the name of a template, 1 to 127 characters"
 #define PATTERN_WANTED "; write a PCRE2 expression, such as ^511 "
 #define ON_OFF "write on or off"
+#define BACKENDS "write recent, nftables or null"
 #define TRIGGERS \
 	"write dnsbl, reject, connect, auth, relay or protocol"
 
@@ -44,11 +45,12 @@ static const struct value_row {
 } value_rows[] = {
 	{ "backend", NULL, "recent", NULL },
 	{ "backend", "recent", "recent", NULL },
+	{ "backend", "nftables", "nftables", NULL },
 	{ "backend", "null", "null", NULL },
 	{ "BackEnd", "NULL", "null", NULL },
-	{ "backend", "ipset", NULL, "write recent or null" },
-	{ "backend", "", NULL, "write recent or null" },
-	{ "backend", "recent ", NULL, "write recent or null" },
+	{ "backend", "ipset", NULL, BACKENDS },
+	{ "backend", "", NULL, BACKENDS },
+	{ "backend", "recent ", NULL, BACKENDS },
 
 	{ "list", NULL, "spammer", NULL },
 	{ "list", "a", "a", NULL },
@@ -69,6 +71,22 @@ static const struct value_row {
 	{ "list6", X199 "x", NULL, LIST_WANTED },
 	{ "list6", "", NULL, LIST_WANTED },
 	{ "list6", ".a", NULL, LIST_WANTED },
+
+	{ "listSize", NULL, "65536", NULL },
+	{ "listSize", "1", "1", NULL },
+	{ "listSize", "16777216", "16777216", NULL },
+	{ "listSize", "0", NULL, "write a number from 1 to 16777216" },
+	{ "listSize", "16777217", NULL, "write a number from 1 to 16777216" },
+
+	{ "ports", NULL, "25", NULL },
+	{ "ports", "1", "1", NULL },
+	{ "ports", "587", "587", NULL },
+	{ "ports", "65535", "65535", NULL },
+	{ "ports", "0", NULL, "write a number from 1 to 65535" },
+	{ "ports", "65536", NULL, "write a number from 1 to 65535" },
+	{ "ports", "25,465", NULL, "write a number from 1 to 65535" },
+	{ "ports", "smtp", NULL, "write a number from 1 to 65535" },
+	{ "ports", "", NULL, "write a number from 1 to 65535" },
 
 	{ "trigger", NULL, "dnsbl", NULL },
 	{ "trigger", "dnsbl", "dnsbl", NULL },
@@ -303,6 +321,17 @@ static void allow_effect(struct addrlist *allow, char *text)
 	}
 }
 
+static void ports_effect(const struct settings_ports *ports, char *text)
+{
+	char number[8];
+	unsigned int i;
+
+	for (i = 0; i < ports->count; i++) {
+		snprintf(number, sizeof(number), "%u", ports->list[i]);
+		add_word(text, number);
+	}
+}
+
 /* What the parameter's field makes the module do, as a text. */
 static char *effect(const struct settings *s, const struct settings_row *row,
 		    char text[static TEXT_SIZE])
@@ -324,6 +353,9 @@ static char *effect(const struct settings *s, const struct settings_row *row,
 		break;
 	case SETTINGS_CIDRS:
 		allow_effect(s->allow, text);
+		break;
+	case SETTINGS_PORTS:
+		ports_effect(field, text);
 		break;
 	case SETTINGS_LIST_NAME:
 	case SETTINGS_USER:
@@ -472,6 +504,55 @@ static void allow_grows(void **state)
 	settings_done(&s);
 }
 
+static void set_port(struct settings *s, const char *port, int want)
+{
+	char wrong[ERROR_SIZE];
+
+	want_int(settings_set(s, "ports", port, wrong, sizeof(wrong)), want);
+}
+
+/* The first one replaces the default; they are sorted, and each is there once. */
+static void ports_grow(void **state)
+{
+	const struct settings_row *row = find_row("ports");
+	char text[TEXT_SIZE];
+	struct settings s;
+
+	(void)state;
+	defaults(&s);
+	set_port(&s, "0", -EINVAL);
+	want_str(effect(&s, row, text), "25");
+	set_port(&s, "587", 0);
+	want_str(effect(&s, row, text), "587");
+	set_port(&s, "25", 0);
+	set_port(&s, "465", 0);
+	set_port(&s, "587", 0);
+	set_port(&s, "25", 0);
+	want_str(effect(&s, row, text), "25 465 587");
+	settings_done(&s);
+}
+
+static void ports_have_a_bound(void **state)
+{
+	char port[8], wrong[ERROR_SIZE];
+	struct settings s;
+	int i;
+
+	(void)state;
+	defaults(&s);
+	for (i = 1; i <= SETTINGS_PORTS_MAX; i++) {
+		snprintf(port, sizeof(port), "%d", 1000 - i);
+		set_port(&s, port, 0);
+	}
+	set_port(&s, "999", 0);
+	want_int(settings_set(&s, "ports", "1", wrong, sizeof(wrong)), -EINVAL);
+	want_str(wrong, "parameter ports: \"1\" is not allowed: write up to 64 "
+			"ports");
+	want_int(s.ports.count, SETTINGS_PORTS_MAX);
+	want_int(s.ports.list[0], 1000 - SETTINGS_PORTS_MAX);
+	settings_done(&s);
+}
+
 static void signals_are_the_systems(void **state)
 {
 	char wrong[ERROR_SIZE];
@@ -507,6 +588,10 @@ static void set_all(struct settings *s, const char *text)
 	"beside it, and let only those you trust send to this action"
 #define TEMPLATE_ALONE \
 	"template goes with input=\"address\": courier's lines are taken as they are"
+#define SET_NAME(parameter, name)                                              \
+	"parameter " parameter ": \"" name                                     \
+	"\" is not allowed with backend=\"nftables\": write 1 to 100 characters, " \
+	"a letter or '_' first"
 #define CONNECT_ALONE \
 	"trigger=\"connect\" goes by what the child knows: write verify=\"child\""
 
@@ -525,6 +610,19 @@ static const struct check_row {
 	{ "connect, child", "trigger=connect", NULL },
 	{ "connect, sender", "trigger=connect verify=sender", CONNECT_ALONE },
 	{ "connect, none", "trigger=connect verify=none", CONNECT_ALONE },
+	{ "sets", "backend=nftables", NULL },
+	{ "sets, names of 100", "backend=nftables list=" X100 " list6=a", NULL },
+	{ "sets, a name of 101", "backend=nftables list=" X100 "x",
+	  SET_NAME("list", X80) },
+	{ "sets, a name of 101, IPv6", "backend=nftables list6=" X100 "x",
+	  SET_NAME("list6", X80) },
+	{ "sets, a digit first", "backend=nftables list6=6spammers",
+	  SET_NAME("list6", "6spammers") },
+	{ "lists, a digit first", "backend=recent list6=6spammers", NULL },
+	{ "sets with one name", "backend=nftables list=a list6=a",
+	  "parameters list and list6: with backend=\"nftables\" two sets cannot "
+	  "have the one name \"a\"" },
+	{ "lists with one name", "backend=recent list=a list6=a", NULL },
 	{ "user that exists", "courierUser=root", NULL },
 	{ "user that does not", "courierUser=smtpblock-nobody-has-this",
 	  "parameter courierUser: there is no user "
@@ -747,7 +845,7 @@ static void example_shows_each_default(void **state)
 				 row->default_text);
 		else
 			snprintf(want, sizeof(want), "\n#\t%s%s", row->name,
-				 row->type == SETTINGS_CIDRS ? "=[" :
+				 settings_is_list(row) ? "=[" :
 							       ": no default");
 		want_within(text, want, "the example");
 	}
@@ -885,6 +983,8 @@ int main(void)
 	SUITE_TEST(suite, unknown_name_is_told);
 	SUITE_TEST(suite, long_value_is_cut_in_message);
 	SUITE_TEST(suite, allow_grows);
+	SUITE_TEST(suite, ports_grow);
+	SUITE_TEST(suite, ports_have_a_bound);
 	SUITE_TEST(suite, signals_are_the_systems);
 	SUITE_ROWS(suite, check, check_rows);
 	SUITE_TEST(suite, default_user_may_be_missing);

@@ -1,0 +1,357 @@
+/* The backend that needs nothing but this program: sets in an nftables table of
+ * our own, over netlink.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "backend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nftsetup.h"
+
+/* How often a transaction is put together anew from what is left of it. */
+#define ROUNDS_MAX 4
+
+/* Messages for one address, see put_block(). */
+#define STEPS 3
+
+/* The least that is worth to be advised as listSize. */
+#define SIZE_ADVISED 65536
+
+/* A place in the results that has none yet. */
+#define PENDING 1000
+
+struct nftables {
+	struct backend backend;
+	struct nfttable table;
+	struct nftlink *link;
+	bool settled;		/* it was set up exactly, once */
+	struct nftstate state;	/* as it was seen last */
+	bool anew[2];		/* the set is another one, untold */
+};
+
+static struct nftables *of(struct backend *backend)
+{
+	return (struct nftables *)backend;
+}
+
+static int which_of(int family)
+{
+	return family == ADDR_IPV4 ? 0 : 1;
+}
+
+static int nftables_open(const struct backend_config *config,
+			 struct backend **ret_backend)
+{
+	struct nftables *b = calloc(1, sizeof(*b));
+	int r;
+
+	if (!b)
+		return -ENOMEM;
+	b->backend.ops = &backend_nftables_ops;
+	r = nfttable_init(&b->table, config);
+	if (r == 0)
+		r = nftlink_new(&b->link);
+	if (r < 0) {
+		free(b);
+		return r;
+	}
+	*ret_backend = &b->backend;
+	return 0;
+}
+
+static void nftables_free(struct backend *backend)
+{
+	struct nftables *b = of(backend);
+
+	if (!b)
+		return;
+	nftlink_free(b->link);
+	free(b);
+}
+
+/* Note whether the sets are those that were there before. */
+static void remember(struct nftables *b, const struct nftstate *state)
+{
+	bool same_table = state->table_handle == b->state.table_handle;
+	int i;
+
+	for (i = 0; i < 2 && b->settled; i++)
+		if (!same_table || state->lists[i].set_handle !=
+					   b->state.lists[i].set_handle)
+			b->anew[i] = true;
+	b->state = *state;
+	b->settled = true;
+}
+
+/* Have the table there: at first exactly as it should be, and then in working
+ * order. */
+static int ensure(struct nftables *b)
+{
+	struct nftstate state;
+	int r;
+
+	r = nftsetup_ensure(b->link, &b->table,
+			    b->settled ? NFTSETUP_WORKING : NFTSETUP_EXACT,
+			    &state);
+	if (r == 0)
+		remember(b, &state);
+	return r;
+}
+
+/* Tell once that the set is another one. */
+static int tell(struct nftables *b, int family)
+{
+	bool anew = b->anew[which_of(family)];
+
+	b->anew[which_of(family)] = false;
+	return anew ? BACKEND_WRITTEN_ANEW : BACKEND_WRITTEN;
+}
+
+/* Where nobody has changed a rule since, there is nothing to be looked at. */
+static int nftables_check(struct backend *backend, int family)
+{
+	struct nftables *b = of(backend);
+	uint32_t genid = 0;
+	int r;
+
+	r = nftlink_generation(b->link, &genid);
+	if (r == 0 && (!b->settled || genid != b->state.genid))
+		r = ensure(b);
+	return r < 0 ? r : tell(b, family);
+}
+
+/* --- adding -------------------------------------------------------------- */
+
+/* What becomes of a transaction, address by address. */
+struct round {
+	const struct backend_block *blocks;
+	int *results;
+	unsigned int order[BACKEND_MANY]; /* of those that are in it */
+	unsigned int count;
+	bool missing;		/* the set, it seems */
+};
+
+/* Out and in again: that is what renews a timeout before Linux 6.12. In first,
+ * since it cannot be taken out if it is not in. Nobody sees it out, and a set
+ * that is full takes it again. */
+static int put_block(struct nftables *b, const struct backend_block *block)
+{
+	const char *name = b->table.lists[which_of(block->addr.family)].name;
+	const int64_t ban = (int64_t)b->table.ban_time * 1000;
+	uint64_t timeout = block->stay < ban ? (uint64_t)block->stay : 0;
+	int r;
+
+	r = nfttable_put_address(b->link, name, &block->addr, 0);
+	if (r == 0)
+		r = nfttable_drop_address(b->link, name, &block->addr);
+	if (r == 0)
+		r = nfttable_put_address(b->link, name, &block->addr, timeout);
+	return r;
+}
+
+/* The first error of an address tells: the others follow from it. ENOENT may also
+ * come of an address whose time ended in the middle. */
+static void note_error(void *ctx, unsigned int index, int err)
+{
+	struct round *round = ctx;
+	unsigned int i = index / STEPS;
+
+	if (i >= round->count || round->results[round->order[i]] != PENDING)
+		return;
+	if (err == ENOENT)
+		round->missing = true;
+	else
+		round->results[round->order[i]] = -err;
+}
+
+/* Try those that have no result yet. Returns 0 if that is true of none any more,
+ * 1 if it is worth another try, -errno if it is not. */
+static int try_pending(struct nftables *b, struct round *round, size_t count)
+{
+	unsigned int i;
+	bool refused = false;
+	int r = 0;
+
+	round->count = 0;
+	round->missing = false;
+	nftlink_begin(b->link, 0);
+	for (i = 0; i < count && r == 0; i++) {
+		if (round->results[i] != PENDING)
+			continue;
+		round->order[round->count++] = i;
+		r = put_block(b, &round->blocks[i]);
+	}
+	if (r == 0 && round->count > 0)
+		r = nftlink_commit(b->link, note_error, round);
+	if (r == 0)
+		return 0;
+	for (i = 0; i < round->count; i++)
+		refused |= round->results[round->order[i]] != PENDING;
+	if (round->missing)
+		r = ensure(b);
+	return r == 0 || refused ? 1 : r;
+}
+
+static void nftables_add_many(struct backend *backend,
+			      const struct backend_block *blocks, size_t count,
+			      int *ret_results)
+{
+	struct round round = { .blocks = blocks, .results = ret_results };
+	struct nftables *b = of(backend);
+	int i, r = 1;
+	size_t n;
+
+	for (n = 0; n < count; n++)
+		ret_results[n] = PENDING;
+	for (i = 0; i < ROUNDS_MAX && r > 0; i++)
+		r = try_pending(b, &round, count);
+	for (n = 0; n < count; n++)
+		if (ret_results[n] == PENDING)
+			ret_results[n] = r == 0 ?
+						 tell(b, blocks[n].addr.family) :
+					 r < 0 ? r :
+						 -EAGAIN;
+}
+
+static int nftables_add(struct backend *backend, const struct backend_block *block)
+{
+	int result;
+
+	nftables_add_many(backend, block, 1, &result);
+	return result;
+}
+
+/* --- for people ---------------------------------------------------------- */
+
+static int nftables_remove(struct backend *backend, const struct addr *addr)
+{
+	int which = which_of(addr->family), r;
+	struct nftables *b = of(backend);
+	struct nftstate state;
+
+	nftlink_begin(b->link, 0);
+	r = nfttable_drop_address(b->link, b->table.lists[which].name, addr);
+	if (r == 0)
+		r = nftlink_commit(b->link, NULL, NULL);
+	if (r != -ENOENT)
+		return r;
+	/* It may be the address or the set that is not there. */
+	r = nftstate_read(b->link, &b->table, &state);
+	if (r < 0)
+		return r;
+	return state.lists[which].set ? -ESRCH : -ENOENT;
+}
+
+static int nftables_flush(struct backend *backend, int family)
+{
+	struct nftables *b = of(backend);
+	int r;
+
+	nftlink_begin(b->link, 0);
+	r = nfttable_drop_addresses(b->link,
+				    b->table.lists[which_of(family)].name);
+	return r < 0 ? r : nftlink_commit(b->link, NULL, NULL);
+}
+
+static int nftables_each(struct backend *backend, int family,
+			 backend_entry_fn *fn, void *ctx)
+{
+	struct nftables *b = of(backend);
+	struct nftstate_addresses found;
+	struct backend_entry entry;
+	size_t i;
+	int r;
+
+	r = nftstate_read_addresses(b->link, &b->table, which_of(family), &found);
+	if (r < 0)
+		return r;
+	for (i = 0; i < found.count && r == 0; i++) {
+		entry.addr = found.all[i].addr;
+		entry.left = found.all[i].left;
+		entry.age = (int64_t)b->table.ban_time * 1000 - entry.left;
+		if (entry.age < 0)
+			entry.age = 0;
+		r = fn(ctx, &entry);
+	}
+	free(found.all);
+	return r;
+}
+
+static size_t nftables_capacity(struct backend *backend)
+{
+	return of(backend)->table.size;
+}
+
+static void advise_rights(int err, char *buf, size_t size)
+{
+	snprintf(buf, size,
+		 "no right to change nftables (%s): run rsyslogd as root and give "
+		 "its unit  CapabilityBoundingSet=CAP_NET_ADMIN  and  "
+		 "RestrictAddressFamilies=AF_NETLINK  (type  systemctl edit rsyslog  "
+		 "and write both below [Service])",
+		 strerrordesc_np(err));
+}
+
+static void advise_size(const struct nftables *b, int which, char *buf, size_t size)
+{
+	unsigned int more = b->table.size < SIZE_ADVISED / 4 ? SIZE_ADVISED :
+			    b->table.size < SETTINGS_LIST_SIZE_MAX / 4 ?
+							       b->table.size * 4 :
+							       SETTINGS_LIST_SIZE_MAX;
+
+	snprintf(buf, size,
+		 "the set %s is full with %u addresses and takes no new one: write  "
+		 "listSize=\"%u\"  into the action and restart rsyslogd",
+		 b->table.lists[which].name, b->table.size, more);
+}
+
+static char *nftables_advice(const struct backend *backend, int family, int err,
+			     char *buf, size_t size)
+{
+	const struct nftables *b = (const struct nftables *)backend;
+
+	switch (err) {
+	case EPERM:
+	case EACCES:
+	case EAFNOSUPPORT:
+		advise_rights(err, buf, size);
+		break;
+	case EPROTONOSUPPORT:
+	case EOPNOTSUPP:
+		snprintf(buf, size,
+			 "this kernel has no nftables: type  modprobe nf_tables , "
+			 "or write backend=\"recent\" into the action");
+		break;
+	case ENOSPC:
+		advise_size(b, which_of(family), buf, size);
+		break;
+	case EEXIST:
+	case EBUSY:
+		snprintf(buf, size,
+			 "the table inet " NFTTABLE_NAME " has something in it that "
+			 "is in the way: type  nft delete table inet " NFTTABLE_NAME);
+		break;
+	default:
+		snprintf(buf, size,
+			 "the table inet " NFTTABLE_NAME " cannot be written: %s",
+			 strerrordesc_np(err));
+	}
+	return buf;
+}
+
+const struct backend_ops backend_nftables_ops = {
+	.name = "nftables",
+	.own = true,
+	.open = nftables_open,
+	.add = nftables_add,
+	.add_many = nftables_add_many,
+	.check = nftables_check,
+	.remove = nftables_remove,
+	.flush = nftables_flush,
+	.each = nftables_each,
+	.capacity = nftables_capacity,
+	.advice = nftables_advice,
+	.free = nftables_free,
+};
