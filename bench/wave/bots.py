@@ -2,9 +2,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The spam wave: listed hosts that connect at a steady rate and do not let go.
 
-The addresses take turns. Each connection says HELO, MAIL and RCPT, reads the
-replies, and then stays until the server ends it or the run is over, as spam
-bots do: it never says QUIT. Writes one CSV row a connection to standard
+The addresses take turns. Each connection says HELO, MAIL and RCPT until one of
+them is refused, and then stays until the server ends it or the run is over, as
+spam bots do: it never says QUIT. Writes one CSV row a connection to standard
 output at the end; times are seconds since the start.
 """
 
@@ -21,7 +21,9 @@ from client import Client, Clock, Closed
 
 @dataclasses.dataclass
 class Visit:
-    """One connection. `ending` is how it ended, and for whom it was too long:
+    """One connection. `code` is the refusal, or the reply to RCPT.
+
+    `ending` is how it ended, and for whom it was too long:
 
     closed, reset   by the server
     held            not at all: the bot still had it at the end of the run
@@ -72,10 +74,12 @@ class Wave:
 
     async def _talk(self, client, visit):
         await asyncio.wait_for(self._reach(client, visit), self.options.patience)
-        await client.command(f"HELO bot.{visit.address}.example")
-        await client.command("MAIL FROM:<offer@bot.example>")
-        visit.code = await client.command(f"RCPT TO:<{self.options.recipient}>")
-        visit.replied = self.clock.now()
+        for command in (f"HELO bot.{visit.address}.example", "MAIL FROM:<offer@bot.example>",
+                        f"RCPT TO:<{self.options.recipient}>"):
+            code = await client.command(command)
+            if code >= 400:
+                break
+        visit.code, visit.replied = code, self.clock.now()
         await client.end()
 
     async def _reach(self, client, visit):

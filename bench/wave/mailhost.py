@@ -48,20 +48,44 @@ class MailHost:
 
     def __enter__(self):
         with contextlib.ExitStack() as parts:
-            work, options = self.options.work, self.options
             self.network = parts.enter_context(Network())
-            self.blocked = parts.enter_context(RecentList(4))
+            self.list = parts.enter_context(RecentList(4))
             parts.enter_context(RecentList(6))
-            parts.enter_context(Dnsbl(work, listed(options.addresses)))
-            self.rsyslog = parts.enter_context(Rsyslog(work, options.rules + "\n"))
-            self.courier = parts.enter_context(Courier(
-                work, tarpit=options.tarpit, maxdaemons=options.slots,
-                users={USER: "secret"}, delivery=True))
+            parts.enter_context(self.dnsbl())
+            self.rsyslog = parts.enter_context(Rsyslog(self.options.work, self.rules() + "\n"))
+            self.courier = parts.enter_context(self.mail_server())
+            self.protect(parts)
             self._parts = parts.pop_all()
         return self
 
     def __exit__(self, *_):
         self._parts.close()
+
+    def rules(self):
+        return self.options.rules
+
+    def dnsbl(self):
+        return Dnsbl(self.options.work, listed(self.options.addresses))
+
+    def mail_server(self, **settings):
+        return Courier(self.options.work, tarpit=self.options.tarpit,
+                       maxdaemons=self.options.slots, users={USER: "secret"}, delivery=True,
+                       **settings)
+
+    def protect(self, parts):
+        """More that has to stand before the wave. Nothing here: the rules do it."""
+
+    def before(self, start):
+        """Called when it is known when the wave begins."""
+
+    def found(self):
+        """What is told of the host after the wave, besides the tables."""
+        return {"blocked": sorted(self.blocked()), "counters": self.counters(),
+                "delivered": wait_for_delivery(self, self.options),
+                "list_room": results.list_room()}
+
+    def blocked(self):
+        return self.list.addresses()
 
     def delivered(self):
         """Numbers of the ordinary sender's mails in the Maildir."""
@@ -71,7 +95,7 @@ class MailHost:
 
     def counters(self):
         """The module's own counters, which it logs at HUP; empty without it."""
-        if "omsmtpblock" not in self.options.rules:
+        if "omsmtpblock" not in self.rules():
             return {}
         self.rsyslog.hup()
         line = wait_for(lambda: self.rsyslog.said("action with list"), 5,
@@ -93,11 +117,11 @@ class Programs:
         self.directory = directory
         self._running = {}
 
-    def start(self, name, **options):
+    def start(self, name, *, place=HERE, **options):
         words = [word for option, value in options.items() for word in (f"--{option}", str(value))]
         with open(self.directory / f"{name}.csv", "wb") as table:
             self._running[name] = subprocess.Popen(
-                [sys.executable, str(HERE / f"{name}.py"), *words], stdout=table)
+                [sys.executable, str(place / f"{name}.py"), *words], stdout=table)
 
     def finish(self):
         """Waits for all. CPU seconds of each, by name."""
@@ -136,26 +160,30 @@ def wait_for_delivery(host, options):
     return sorted(host.delivered())
 
 
-def measure(options):
-    with MailHost(options) as host:
+def measure(host):
+    """The run, from "ready" to the files of its results."""
+    options = host.options
+    with host:
         print("ready", flush=True)
         start = float(sys.stdin.readline())
+        host.before(start)
         cpu = run_wave(host, options, start)
-        found = {"blocked": sorted(host.blocked.addresses()), "counters": host.counters(),
-                 "delivered": wait_for_delivery(host, options),
-                 "list_room": results.list_room()}
         wave = {name: getattr(options, name) for name in results.PARAMETERS}
-        results.write(options.results, {"wave": wave, "cpu": cpu, **found})
+        results.write(options.results, {"wave": wave, "cpu": cpu, **host.found()})
+
+
+def add_arguments(parser):
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    results.add_parameters(parser)
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rules", default="", help="rsyslog's rules that protect the host")
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    results.add_parameters(parser)
+    add_arguments(parser)
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    measure(arguments())
+    measure(MailHost(arguments()))

@@ -50,6 +50,7 @@ class Look:
     seconds: float
     slots: int
     connections: int
+    forks: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +82,8 @@ def _rows(directory, name):
 
 
 def looks(directory):
-    return [Look(float(row["seconds"]), int(row["slots"]), int(row["connections"]))
+    return [Look(float(row["seconds"]), int(row["slots"]), int(row["connections"]),
+                 int(row["forks"]))
             for row in _rows(directory, "slots.csv")]
 
 

@@ -5,6 +5,8 @@
     slots         children of that couriertcpd, which is what MAXDAEMONS limits
     connections   established connections on its port, as netstat shows them;
                   once the slots are taken, these wait for one in the backlog
+    forks         processes and threads that were started since the first look,
+                  in this PID namespace
 """
 
 import argparse
@@ -13,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-COLUMNS = ("seconds", "slots", "connections")
+COLUMNS = ("seconds", "slots", "connections", "forks")
 ESTABLISHED = "01"
 
 
@@ -32,14 +34,41 @@ def _established(line, local):
     return words[1].endswith(local) and words[3] == ESTABLISHED
 
 
+class Forks:
+    """Numbers that the kernel gave away since the last look. They go up by one.
+
+    At the end of the range they begin again behind RESERVED_PIDS (kernel/pid.c).
+    """
+
+    RESERVED = 300
+
+    def __init__(self):
+        self._most = int(Path("/proc/sys/kernel/pid_max").read_text())
+        self._last = self._look()
+        self.count = 0
+
+    @staticmethod
+    def _look():
+        return int(Path("/proc/loadavg").read_text().split()[-1])
+
+    def look(self):
+        now = self._look()
+        around = self._most - self.RESERVED if now < self._last else 0
+        self.count += now - self._last + around
+        self._last = now
+        return self.count
+
+
 def watch(options):
     """Looks at fixed times, so that the rows of several hosts stand side by side."""
     rows = csv.writer(sys.stdout)
     rows.writerow(COLUMNS)
+    forks = Forks()
     for look in range(round(options.duration / options.interval) + 1):
         due = look * options.interval
         time.sleep(max(0.0, options.start + due - time.monotonic()))
-        rows.writerow((f"{due:.2f}", slots(options.pid), connections(options.port)))
+        rows.writerow((f"{due:.2f}", slots(options.pid), connections(options.port),
+                       forks.look()))
         sys.stdout.flush()
 
 

@@ -1,0 +1,74 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""One mail host as its wave's maker sees it: a program in namespaces of its own."""
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import results
+
+HERE = Path(__file__).resolve().parent
+ISOLATE = HERE.parents[1] / "tests" / "integration" / "lib" / "isolate.py"
+
+
+class Host:
+    """A mail host in its namespaces, and the directory of its results.
+
+    `program` is mailhost.py or one that is started like it, with `words` and
+    the parameters of the wave, `wave`, by name. Results and logs go to
+    directories named for the host, in `output` and in `work`.
+    """
+
+    def __init__(self, name, program, words, wave, *, output, work):
+        self.name = name
+        label = name.replace(" ", "-")
+        self.results, self.work = output / label, work / label
+        for directory in (self.results, self.work):
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir(parents=True)
+        parameters = [word for parameter in results.PARAMETERS
+                      for word in (f"--{parameter}", str(wave[parameter]))]
+        with open(self.work / "errors", "wb") as errors:
+            self.process = subprocess.Popen(
+                ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork",
+                 "--kill-child", sys.executable, str(ISOLATE), sys.executable, str(program),
+                 *words, "--results", str(self.results), "--work", str(self.work), *parameters],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+
+    def wait_until_ready(self, deadline):
+        readable, _, _ = select.select([self.process.stdout], [], [], deadline)
+        if not readable or self.process.stdout.readline().strip() != "ready":
+            self.fail()
+
+    def begin(self, start):
+        """The wave begins at that monotonic time."""
+        self.process.stdin.write(f"{start}\n")
+        self.process.stdin.close()
+
+    def finish(self, deadline):
+        try:
+            status = self.process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            self.fail()
+        if status:
+            self.fail()
+        return results.Run(self.name, self.results)
+
+    def fail(self):
+        """The end of the run, with what the host said last."""
+        self.process.kill()
+        sys.exit(f"the mail host {self.name} failed:\n" + "\n".join(
+            (self.work / "errors").read_text(errors="replace").splitlines()[-15:])
+            + f"\nIts logs are in the lab, in {self.work}.")
+
+    def progress(self, seconds):
+        """Slots and the ordinary sender's accepted mails at that second."""
+        looks = [look for look in results.looks(self.results) if look.seconds <= seconds]
+        mails = [mail for mail in results.mails(self.results) if mail.due <= seconds]
+        accepted = sum(mail.accepted and mail.due + mail.wait <= seconds for mail in mails)
+        slots = looks[-1].slots if looks else 0
+        return f"{slots:>8}{accepted:>12}"
