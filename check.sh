@@ -11,18 +11,21 @@
 #   gcc          the build with gcc without warnings, and make check
 #   clang        the same with clang
 #   sanitizers   the unit tests under address and undefined behaviour sanitizers
+#   coverage     the lines of src/ that the unit tests reach: 95 %
 #   configure    what configure refuses, and what it says
 #   install      make install and uninstall, DESTDIR and prefix
 #   distcheck    the source archive is complete and builds
 #   fresh        the way of README on a Debian that has nothing of it
 #   integration  rsyslogd, courier, a DNSBL and the kernel's list, for real
+#   integration-sanitizers  the same with rsyslogd under the sanitizers
 #
 # The last line is "N passed, N failed, N skipped". The status is 0 only if
 # nothing failed and every part ran to its end.
 set -euo pipefail
 
 tree=$(cd "$(dirname "$0")" && pwd -P)
-all_parts=(bootstrap gcc clang sanitizers configure install distcheck fresh integration)
+all_parts=(bootstrap gcc clang sanitizers coverage configure install distcheck fresh
+	integration integration-sanitizers)
 passed=0 failed=0 skipped=0
 
 usage() {

@@ -10,8 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from lib import processes
-from lib.wait import wait_for
+from lib import instrument, processes
+from lib.wait import PATIENCE, wait_for
 
 CREDENTIALS = 'SysSock.UsePIDFromSystem="on" SysSock.Annotate="on" SysSock.ParseTrusted="on"'
 
@@ -96,8 +96,8 @@ class Rsyslog:
         self.write_config()
         self._pidfile.unlink(missing_ok=True)
         Path("/dev/log").unlink(missing_ok=True)
-        command = [*prefix, "rsyslogd", *([] if forking else ["-n"]), "-f", self.config,
-                   "-i", self._pidfile]
+        command = [*prefix, *instrument.words(), "rsyslogd", *([] if forking else ["-n"]),
+                   "-f", self.config, "-i", self._pidfile]
         with open(self.workdir / "stderr", "ab") as errors:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors,
                                              stderr=errors, env=self.environment)
@@ -155,8 +155,9 @@ def _lines(path):
 
 
 def validate(config):
-    result = subprocess.run(["rsyslogd", "-N1", "-f", str(config)], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, check=False, timeout=30)
+    result = subprocess.run([*instrument.words(), "rsyslogd", "-N1", "-f", str(config)],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            check=False, timeout=30 * PATIENCE)
     return result.returncode, result.stdout
 
 

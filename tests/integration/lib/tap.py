@@ -5,7 +5,7 @@ import contextlib
 import sys
 import traceback
 
-from lib.wait import Timeout, wait_for
+from lib.wait import PATIENCE, Timeout, wait_for
 
 
 class Tap:
@@ -38,6 +38,8 @@ class Tap:
         return self.ok(got == want, name, f"got:  {got!r}", f"want: {want!r}")
 
     def at_most(self, got, limit, name):
+        """One point: a time or a size, which an instrument makes larger."""
+        limit *= PATIENCE
         return self.ok(got <= limit, f"{name} ({got:.3g}, at most {limit:.3g})")
 
     def until(self, condition, deadline, name, *details):

@@ -1,0 +1,80 @@
+/* One fault of each kind that an instrument has to notice, for a module that is
+ * made to prove that it does: see tests/instrument/faulty-module. Never in the module
+ * that is installed.
+ *
+ * The linker puts __wrap_smtpblock_handle() in front of the engine's function, see
+ * ld(1). The environment variable OMSMTPBLOCK_FAULT says which fault it commits at
+ * every line.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "smtpblock.h"
+
+struct smtpblock_outcome __real_smtpblock_handle(struct smtpblock *engine,
+						 struct smtpblock_worker *worker,
+						 const struct smtpblock_message *msg);
+struct smtpblock_outcome __wrap_smtpblock_handle(struct smtpblock *engine,
+						 struct smtpblock_worker *worker,
+						 const struct smtpblock_message *msg);
+
+/* volatile: the compiler may not see through what is done with these. */
+static char *volatile block;
+static volatile int number;
+static volatile unsigned int shared;
+
+static void leak(void)
+{
+	block = malloc(64);
+	block = NULL;
+}
+
+static void overflow(void)
+{
+	block = malloc(64);
+	block[64] = 1;
+	free(block);
+}
+
+static void use_after_free(void)
+{
+	block = malloc(64);
+	free(block);
+	number = block[0];
+}
+
+static void undefined(void)
+{
+	number = INT_MAX;
+	number++;
+}
+
+static void race(void)
+{
+	shared++;
+}
+
+static const struct {
+	const char *name;
+	void (*commit)(void);
+} faults[] = {
+	{ "leak", leak },
+	{ "overflow", overflow },
+	{ "use_after_free", use_after_free },
+	{ "undefined", undefined },
+	{ "race", race },
+};
+
+struct smtpblock_outcome __wrap_smtpblock_handle(struct smtpblock *engine,
+						 struct smtpblock_worker *worker,
+						 const struct smtpblock_message *msg)
+{
+	const char *wanted = getenv("OMSMTPBLOCK_FAULT");
+	size_t i;
+
+	for (i = 0; wanted && i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (strcmp(wanted, faults[i].name) == 0)
+			faults[i].commit();
+	return __real_smtpblock_handle(engine, worker, msg);
+}

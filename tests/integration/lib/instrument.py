@@ -1,0 +1,181 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""rsyslogd under an instrument, and what the instrument found.
+
+rsyslogd is the distribution's; only the module is ours. So what is found is ours
+if one of its stacks goes through omsmtpblock.so: for a leak or a bad access
+through any frame, for a race by the code that did the access. All else is
+counted and told, but fails nothing. Nothing is suppressed by name.
+
+OMSMTPBLOCK_UNDER names the instrument; tests/integration/run --under sets it.
+"""
+
+import dataclasses
+import os
+import re
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+OURS = "omsmtpblock.so"
+
+# Frames of these only do what their caller asked for.
+RUNTIME = re.compile(r"vgpreload|lib[at]san\.so|libc\.so|ld-linux|libpcre2|libestr")
+
+
+@dataclasses.dataclass(frozen=True)
+class Instrument:
+    """One way to run rsyslogd.
+
+    `patience` is what deadlines are multiplied with. `built_with` is a symbol
+    that the module must refer to, "" if it must be an ordinary one.
+    """
+
+    words: callable
+    read: callable
+    patience: float
+    built_with: str = ""
+
+
+def _library(name):
+    """The compiler's own runtime: the one that the module was linked with."""
+    path = subprocess.run(["gcc", f"-print-file-name={name}"], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout.strip()
+    return os.path.realpath(path)
+
+
+# --- sanitizers ------------------------------------------------------------
+
+def _sanitizers(reports):
+    libraries = " ".join(map(_library, ("libasan.so", "libubsan.so")))
+    return ["env", f"LD_PRELOAD={libraries}",
+            f"ASAN_OPTIONS=detect_leaks=1:log_path={reports}/address"
+            ':stack_trace_format="    #%n %p %F %L %m"',
+            "UBSAN_OPTIONS=print_stacktrace=1"]
+
+
+def _thread_sanitizer(reports):
+    """Its shadow has fixed places: the addresses must not be random."""
+    return ["setarch", "-R", "env", f"LD_PRELOAD={_library('libtsan.so')}",
+            f"TSAN_OPTIONS=log_path={reports}/thread:second_deadlock_stack=1"]
+
+
+def _read_address(text):
+    """Leaks one by one; anything else ends the process and is ours."""
+    if "ERROR: LeakSanitizer" in text:
+        for leak in re.findall(r"^(?:Direct|Indirect) leak of .*?(?=^$)", text, re.M | re.S):
+            yield OURS in leak, leak
+    else:
+        yield True, text
+
+
+def _read_undefined(path):
+    """Only our code is built with it. It writes where rsyslogd's errors go, whatever
+    its options say; a rsyslogd that went to the background just ends."""
+    if "runtime error: " in (text := path.read_text(errors="replace")):
+        yield True, text
+
+
+def _read_thread(text):
+    for race in text.split("=" * 18):
+        if "ThreadSanitizer" in race and "WARNING" in race:
+            yield _race_is_ours(_text_stacks(race)), race
+
+
+def _text_stacks(text):
+    """The frames of each stack, "function file (object+offset)"."""
+    stacks = []
+    for number, frame in re.findall(r"^\s+#(\d+) (.*)$", text, re.M):
+        if number == "0":
+            stacks.append([])
+        stacks[-1].append(frame)
+    return stacks
+
+
+def _race_is_ours(stacks):
+    return any(OURS in next((f for f in stack if not RUNTIME.search(f)), "") for stack in stacks)
+
+
+def _read_sanitizer_files(reports):
+    readers = {"address": _read_address, "thread": _read_thread}
+    for path in sorted(reports.iterdir()):
+        yield from readers[path.name.split(".")[0]](path.read_text(errors="replace"))
+    for path in sorted(reports.parent.glob("*/stderr")):
+        yield from _read_undefined(path)
+
+
+# --- valgrind --------------------------------------------------------------
+
+def _valgrind(tool, *options):
+    def words(reports):
+        # No module is unloaded before its leaks are told: names stay known.
+        return ["valgrind", f"--tool={tool}", "--xml=yes", f"--xml-file={reports}/%p.xml",
+                "--keep-debuginfo=yes", "--num-callers=40", *options]
+    return words
+
+
+def _frame(node):
+    return " ".join(node.findtext(key, "") for key in ("fn", "file", "line", "obj")).strip()
+
+
+def _stacks(error):
+    return [[_frame(frame) for frame in stack.iter("frame")] for stack in error.iter("stack")]
+
+
+def _told(error, stacks):
+    what = error.findtext("what") or error.findtext("xwhat/text") or ""
+    return "\n".join([f"{error.findtext('kind')}: {what}"]
+                     + ["\n".join(f"    {frame}" for frame in stack) + "\n" for stack in stacks])
+
+
+def _read_valgrind(reports):
+    for path in sorted(reports.glob("*.xml")):
+        for error in re.findall(r"<error>.*?</error>", path.read_text(errors="replace"), re.S):
+            node = ElementTree.fromstring(error)
+            stacks = _stacks(node)
+            if node.findtext("kind", "").endswith("Race"):
+                ours = _race_is_ours(stacks)
+            else:
+                ours = any(OURS in frame for stack in stacks for frame in stack)
+            yield ours, _told(node, stacks)
+
+
+# --- what the runner and lib/rsyslog.py use --------------------------------
+
+INSTRUMENTS = {
+    "sanitizers": Instrument(_sanitizers, _read_sanitizer_files, 3, "__asan_init"),
+    "tsan": Instrument(_thread_sanitizer, _read_sanitizer_files, 5, "__tsan_init"),
+    "memcheck": Instrument(_valgrind("memcheck", "--leak-check=full"), _read_valgrind, 10),
+    "helgrind": Instrument(_valgrind("helgrind"), _read_valgrind, 15),
+    "drd": Instrument(_valgrind("drd"), _read_valgrind, 15),
+}
+
+
+def _reports(directory):
+    """Made for rsyslogd as whatever user it becomes."""
+    path = Path(directory) / "reports"
+    path.mkdir(exist_ok=True)
+    path.chmod(0o1777)
+    return path
+
+
+def words():
+    """What to put in front of rsyslogd; nothing without an instrument."""
+    name = os.environ.get("OMSMTPBLOCK_UNDER")
+    if not name:
+        return []
+    return INSTRUMENTS[name].words(_reports(os.environ["SCENARIO_DIR"]))
+
+
+def findings(name, directory):
+    """What was found in a scenario: (ours, how many others)."""
+    found = list(INSTRUMENTS[name].read(_reports(directory)))
+    return [text for ours, text in found if ours], sum(1 for ours, _ in found if not ours)
+
+
+def unfit_module(name, module):
+    """Why this build of the module is not for the instrument; "" if it is."""
+    wanted, content = INSTRUMENTS[name].built_with, Path(module).read_bytes()
+    for symbol in sorted({i.built_with for i in INSTRUMENTS.values()} - {""}):
+        if (symbol.encode() in content) != (symbol == wanted):
+            return f"{module} is {'not ' if symbol == wanted else ''}built with {symbol}"
+    return ""
