@@ -135,6 +135,8 @@ static struct backend *open_backend(const struct site *site, const struct settin
 		.ban_time = settings->ban_time,
 		.ipv4_prefix = settings->ipv4_prefix,
 		.ipv6_prefix = settings->ipv6_prefix,
+		.list_size = settings->list_size,
+		.ports = &settings->ports,
 		.net_root = site->context->net_root,
 		.module_root = site->context->module_root,
 	};

@@ -104,6 +104,8 @@ static int open_backend(const struct context *context, struct place_action *acti
 		.ban_time = s->ban_time,
 		.ipv4_prefix = s->ipv4_prefix,
 		.ipv6_prefix = s->ipv6_prefix,
+		.list_size = s->list_size,
+		.ports = &s->ports,
 		.net_root = context->net_root,
 		.module_root = context->module_root,
 	};
@@ -353,7 +355,12 @@ enum reason place_judge(const struct places *places, const struct place *place,
 
 int place_add(const struct place *place, const struct addr *addr)
 {
-	return place->backend->ops->add(place->backend, addr);
+	const struct backend_block block = {
+		.addr = *addr,
+		.stay = (int64_t)place->action->settings.ban_time * 1000,
+	};
+
+	return place->backend->ops->add(place->backend, &block);
 }
 
 int place_remove(const struct place *place, const struct addr *addr)
