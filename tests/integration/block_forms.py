@@ -6,6 +6,7 @@ The TXT record; a message with its own 5xx code and the address in it; one
 without a code; one of 200 characters, which courier cuts in the log; a 451,
 which is no listing for good; a zone without BLOCK, which rejects nobody.
 """
+# backends: both
 
 from lib import processes, tap
 from lib.courier import BLOCK_TXT, block_message

@@ -7,6 +7,7 @@ unheeded: every address logged since the old list went is on the new one, and
 a child whose reject falls into the gap ends all the same.
 """
 
+# backends: both
 # serial: lines are logged at a steady pace
 
 import time

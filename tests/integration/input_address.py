@@ -5,12 +5,13 @@
 From logger on this host, over UDP and over TCP; with the built-in template
 and with one of the admin's; with and without a port.
 """
+# backends: both
 
 import contextlib
 import subprocess
 
 from lib import processes, tap
-from lib.attack import Counted, NamedList, harmless
+from lib.attack import Counted, harmless, named_list
 from lib.firewall import drops
 from lib.netns import Network
 from lib.rsyslog import action
@@ -50,7 +51,7 @@ def from_logger(points, host):
 
 
 def from_template(points, host):
-    with NamedList(4, "parsed4") as recent:
+    with named_list(4, "parsed4") as recent:
         logger("login failed port=<4711> from=<10.9.4.4>", "otherd")
         points.until(lambda: "10.9.4.4" in recent.addresses(), 3,
                      "a template: 10.9.4.4 is on that action's list", host.rsyslog.own)

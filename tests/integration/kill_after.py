@@ -6,6 +6,7 @@ A stopped child keeps TERM pending: KILL ends it after killAfter, and with
 killAfter="0" never does.
 """
 
+# backends: both
 # serial: the times between reject, TERM and KILL are measured
 
 import os

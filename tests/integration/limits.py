@@ -4,6 +4,7 @@
 
 Each is counted and, where somebody should know, said once.
 """
+# backends: both
 
 import socket
 import time

@@ -6,6 +6,7 @@ His packet is dropped, his child and its submit are gone, nothing is left; the
 neighbour's connection and mail are unharmed. With the sender's credentials in
 the message and without, in the foreground and forking, one worker and several.
 """
+# backends: both
 
 import itertools
 

@@ -5,11 +5,12 @@
 The rule has the mask; what is written is masked. A prefix with an allowed
 address or an own one in it is left alone, an own address that came later too.
 """
+# backends: both
 
 import contextlib
 
 from lib import processes, tap
-from lib.attack import Counted, NamedList, harmless, restart
+from lib.attack import Counted, harmless, named_list, restart
 from lib.dnsbl import A, ask
 from lib.firewall import connects, drops
 from lib.netns import run
@@ -76,8 +77,8 @@ def scenario(points):
         for entry in ("10.9.5.0/24", "10.9.6.0/24", "fd00:9::/64"):
             host.dnsbl.add(entry)
         wait_for(lambda: ask(host.dnsbl.name_of("10.9.6.1"), A), 5, "the DNSBL to list more")
-        recents = [stack.enter_context(NamedList(4, "nets4", mask="255.255.255.0")),
-                   stack.enter_context(NamedList(6, "nets6", mask="ffff:ffff:ffff:ffff::"))]
+        recents = [stack.enter_context(named_list(4, "nets4", mask="255.255.255.0")),
+                   stack.enter_context(named_list(6, "nets6", mask="ffff:ffff:ffff:ffff::"))]
         restart(host, RULES)
         with tap.part(points, "IPv4"):
             prefix_is_blocked(points, host, recents[0], listed(1), listed(200), "10.9.2.1",

@@ -6,6 +6,7 @@ With signals pending, with a full queue, while lines pour in. A pending signal
 is delivered or dropped; nobody else is ever signalled.
 """
 
+# backends: both
 # serial: the time to end is measured
 
 import os

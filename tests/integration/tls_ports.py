@@ -6,6 +6,7 @@ No couriertls is left, although the client never closes his end; on 465 the
 slot is couriertls', so it counts that this one ends. Nothing is killed here:
 TERM has to be enough.
 """
+# backends: both
 
 import itertools
 
@@ -13,6 +14,7 @@ from lib import tap
 from lib.rsyslog import CREDENTIALS, action
 from lib.scenario import Neighbour, block, listed, mail_host
 
+PORT_NUMBERS = (25, 465, 587)
 PORTS = (
     ("STARTTLS on 25", {"port": 25, "starttls": True}),
     ("465", {"port": 465, "tls": True}),
@@ -23,7 +25,7 @@ PORTS = (
 
 def scenario(points):
     numbers = itertools.count(1)
-    with mail_host(action(terminate_killAfter=0), ports=(25, 465, 587), delivery=True) as host:
+    with mail_host(action(terminate_killAfter=0, ports=PORT_NUMBERS), ports=PORT_NUMBERS, delivery=True) as host:
         for sender, imuxsock in (("credentials", CREDENTIALS), ("no credentials", "")):
             host.rsyslog.stop()
             host.rsyslog.imuxsock = imuxsock

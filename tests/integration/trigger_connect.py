@@ -6,6 +6,7 @@ Before the tarpit (TARPIT is on here), before any dialogue. On a plain
 connection he reads 554 as the answer to whatever he says first; into a TLS
 stream nothing is written; a 4xx for BLOCK closes no door.
 """
+# backends: both
 # limit: 90
 
 import contextlib
@@ -21,10 +22,11 @@ from lib.smtp import Closed
 from lib.wait import stays
 
 SESSIONS = 100
+PORTS = (25, 465, 587)
 
 
 def rules(**parameters):
-    return action("mail.info", trigger="connect", **parameters)
+    return action("mail.info", trigger="connect", ports=PORTS, **parameters)
 
 
 def turned_away(host, source, port=25):
@@ -163,7 +165,7 @@ CHECKS = (every_session_reads_it, ipv6, before_the_tarpit, not_listed, submissio
 
 
 def scenario(points):
-    with mail_host(rules(), ports=(25, 465, 587), tarpit=True) as host:
+    with mail_host(rules(), ports=PORTS, tarpit=True) as host:
         for check in CHECKS:
             with tap.part(points, check.__name__):
                 check(points, host)

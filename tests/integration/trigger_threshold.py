@@ -6,11 +6,12 @@ Each action has a list of its own. Two failures do nothing, the third blocks;
 what one trigger counts is nothing to another; a threshold with ipv4Prefix
 counts the whole prefix.
 """
+# backends: both
 
 import contextlib
 
 from lib import processes, tap
-from lib.attack import Counted, NamedList, counters, harmless
+from lib.attack import Counted, counters, harmless, named_list
 from lib.firewall import drops
 from lib.rsyslog import action
 from lib.scenario import NOBODY, USER, listed, mail_host
@@ -102,10 +103,10 @@ def scenario(points):
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(mail_host(RULES))
         lists = {name: stack.enter_context(
-            NamedList(4, name, mask="255.255.255.0" if name == "net4" else None))
+            named_list(4, name, mask="255.255.255.0" if name == "net4" else None))
                  for name in LISTS}
         for name in LISTS:
-            stack.enter_context(NamedList(6, name.replace("4", "6")))
+            stack.enter_context(named_list(6, name.replace("4", "6")))
         # The lists of these actions were missing at their start.
         counters(host.rsyslog)
         for trigger, act, code, first in (("auth", fails_to_log_in, 535, 11),

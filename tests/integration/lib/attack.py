@@ -16,7 +16,7 @@ import threading
 from lib import processes
 from lib.courier import Courier
 from lib.dnsbl import Dnsbl
-from lib.firewall import RecentList
+from lib.firewall import NftList, RecentList, backend
 from lib.rsyslog import Rsyslog, action
 from lib.scenario import (LISTED, PASSWORD, USER, MailHost, network_and_lists, workdir)
 from lib.wait import Timeout, stays, wait_for
@@ -56,6 +56,14 @@ class NamedList(RecentList):
                        "--seconds", self.seconds, "-j", "DROP")
         for port in self.ports:
             self._iptables("-A", "INPUT", "-p", "tcp", "--dport", port, "-j", self.CHAIN)
+
+
+def named_list(family, name, **options):
+    """A list with a name of its own; mask is for recent, the module's own rule has one."""
+    if backend() == "nftables":
+        options.pop("mask", None)
+        return NftList(family, name, **options)
+    return NamedList(family, name, **options)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The rules that look at the kernel's recent lists, and what they drop."""
+"""The rules that look at the kernel's lists, and what they drop: for each backend."""
 
 import errno
+import json
+import os
 import re
 import select
 import socket
@@ -70,6 +72,81 @@ class RecentList:
     def dropped_packets(self):
         """The drop rule's own counter."""
         return int(self._iptables("-nvxL", self.CHAIN).splitlines()[2].split()[0])
+
+
+class NftList:
+    """One family's set, which the module makes, and the rule that drops by it."""
+
+    TABLE = "inet omsmtpblock"
+
+    def __init__(self, family, name=None, ports=(25,), seconds=600):
+        self.family = family
+        self.name = name or {4: "spammer", 6: "spammer6"}[family]
+        self.ports = ports
+        self.seconds = seconds
+
+    def __enter__(self):
+        self.install()
+        return self
+
+    def __exit__(self, *_):
+        """The table is the module's, and others' sets are in it; it goes with the namespace."""
+
+    def install(self):
+        """The module does that."""
+
+    def remove(self):
+        """As at the start of a firewall reload."""
+        run("nft", "flush", "ruleset")
+
+    def entries(self):
+        """What the set holds now, each address with the seconds it has left."""
+        try:
+            text = run("nft", "-j", "list", "set", *self.TABLE.split(), self.name)
+        except RuntimeError as problem:
+            if "No such file" in str(problem):
+                return {}
+            raise
+        found = next(item["set"] for item in json.loads(text)["nftables"] if "set" in item)
+        return {entry["elem"]["val"]: entry["elem"]["expires"] for entry in found.get("elem", [])}
+
+    def addresses(self):
+        return set(self.entries())
+
+    def add(self, address):
+        run("nft", "add", "element", *self.TABLE.split(), self.name, "{", address, "}")
+
+    def flush(self):
+        if self.rules():
+            run("nft", "flush", "set", *self.TABLE.split(), self.name)
+
+    def rules(self):
+        """The rules that drop by this set, as nft's JSON has them."""
+        try:
+            text = run("nft", "-j", "list", "chain", *self.TABLE.split(), "input")
+        except RuntimeError as problem:
+            if "No such file" in str(problem):
+                return []
+            raise
+        every = [item["rule"] for item in json.loads(text)["nftables"] if "rule" in item]
+        return [rule for rule in every
+                if re.fullmatch(rf"omsmtpblock {re.escape(self.name)} [0-9a-f]{{8}}",
+                                rule.get("comment", ""))]
+
+    def dropped_packets(self):
+        """The drop rule's own counter."""
+        return sum(part["counter"]["packets"] for rule in self.rules() for part in rule["expr"]
+                   if "counter" in part)
+
+
+def backend():
+    """The backend that this run of the scenario is for."""
+    return os.environ.get("SCENARIO_BACKEND", "recent")
+
+
+def kernel_list(family, **options):
+    """A list of that backend."""
+    return (NftList if backend() == "nftables" else RecentList)(family, **options)
 
 
 def _plain(address):

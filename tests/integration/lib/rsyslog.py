@@ -26,7 +26,13 @@ def module_path():
 
 
 def action(selector="mail.err", **parameters):
-    """The action under test. Parameters are written with _ for the dot."""
+    """The action under test. Parameters are written with _ for the dot.
+
+    It has the backend that this run of the scenario is for, unless it names one.
+    """
+    backend = os.environ.get("SCENARIO_BACKEND", "recent")
+    if backend != "recent":
+        parameters = {"backend": backend} | parameters
     words = "".join(f' {name.replace("_", ".")}={_value(value)}'
                     for name, value in parameters.items())
     return f'{selector} action(type="omsmtpblock" name="block"{words})\n'

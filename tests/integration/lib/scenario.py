@@ -10,7 +10,7 @@ from pathlib import Path
 from lib import processes
 from lib.courier import Courier
 from lib.dnsbl import Dnsbl
-from lib.firewall import RecentList, drops
+from lib.firewall import NftList, RecentList, drops, kernel_list
 from lib.netns import Network
 from lib.rsyslog import CREDENTIALS, Rsyslog, action
 from lib.smtp import Session
@@ -41,8 +41,8 @@ def workdir():
 @contextlib.contextmanager
 def network_and_lists(ports=(25,)):
     """The network and both families' lists with their rules: (network, list4, list6)."""
-    with Network() as network, RecentList(4, ports=ports) as list4, \
-            RecentList(6, ports=ports) as list6:
+    with Network() as network, kernel_list(4, ports=ports) as list4, \
+            kernel_list(6, ports=ports) as list6:
         yield network, list4, list6
 
 
@@ -51,8 +51,8 @@ class MailHost:
     """All parts of a mail host that runs."""
 
     network: Network
-    list4: RecentList
-    list6: RecentList
+    list4: RecentList | NftList
+    list6: RecentList | NftList
     dnsbl: Dnsbl
     rsyslog: Rsyslog
     courier: Courier
