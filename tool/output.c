@@ -181,8 +181,22 @@ void output_add_bool(struct fjson_object *object, const char *name, int value)
 	fjson_object_object_add(object, name, fjson_object_new_boolean(value));
 }
 
+/* libfastjson writes a slash with a backslash before it, which JSON does not ask for
+ * and nobody likes to read. */
+static void print_plain(const char *json, FILE *out)
+{
+	for (; *json; json++) {
+		if (json[0] == '\\' && json[1] == '/')
+			json++;
+		else if (json[0] == '\\')
+			fputc(*json++, out);
+		fputc(*json, out);
+	}
+	fputc('\n', out);
+}
+
 void output_json(struct fjson_object *object, FILE *out)
 {
-	fprintf(out, "%s\n", fjson_object_to_json_string_ext(object, FJSON_TO_STRING_PLAIN));
+	print_plain(fjson_object_to_json_string_ext(object, FJSON_TO_STRING_PLAIN), out);
 	fjson_object_put(object);
 }

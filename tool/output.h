@@ -32,10 +32,10 @@ void output_table_free(struct output_table *table);
 /* Room for any time below. */
 #define OUTPUT_TIME_SIZE 48
 
-/* 2001-02-03 14:05:06, local. Returns buf, as all of these. */
+/* YYYY-MM-DD HH:MM:SS, local time. Returns buf, as all of these. */
 char *output_local(time_t when, char buf[static OUTPUT_TIME_SIZE]);
 
-/* 2001-02-03T14:05:06Z */
+/* YYYY-MM-DDTHH:MM:SSZ */
 char *output_utc(time_t when, char buf[static OUTPUT_TIME_SIZE]);
 
 /* A length of time by its two largest units: 45 s, 9 min 30 s, 2 h 5 min, 3 d 1 h. */

@@ -13,7 +13,8 @@
 
 /* The parameters that matter to what is on a list. */
 static const char *const options_known[] = {
-	"backend", "banTime", "ipv4Prefix", "ipv6Prefix", "allow", "allowFile",
+	"backend", "banTime", "ipv4Prefix", "ipv6Prefix", "ports", "listSize", "allow",
+	"allowFile",
 };
 
 static bool is_known(const char *name)

@@ -52,7 +52,8 @@ struct places_options {
 /* The options that places_option() takes, as lines for a help text. */
 #define PLACES_HELP                                                                     \
 	"  --list NAME, --list6 NAME   only these lists (IPv4, IPv6)\n"                   \
-	"  --backend, --banTime, --ipv4Prefix, --ipv6Prefix, --allow, --allowFile VALUE\n" \
+	"  --backend, --banTime, --ipv4Prefix, --ipv6Prefix, --ports, --listSize,\n"       \
+	"  --allow, --allowFile VALUE\n"                                                   \
 	"                 as the module's parameters; where they are not given, those of\n" \
 	"                 the action in rsyslog's configuration count, or else its\n"     \
 	"                 defaults\n"

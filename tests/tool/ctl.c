@@ -1,0 +1,156 @@
+/* smtpblockctl inside a test.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "ctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+
+int __wrap_clock_getres(clockid_t clock, struct timespec *ret_tick);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
+time_t __wrap_time(time_t *ret_now);
+
+int __wrap_clock_getres(clockid_t clock, struct timespec *ret_tick)
+{
+	(void)clock;
+	*ret_tick = (struct timespec){ .tv_nsec = 1000000000 / CTL_HZ };
+	return 0;
+}
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
+{
+	*ret_now = (struct timespec){ .tv_sec = clock == CLOCK_REALTIME ? CTL_NOW : CTL_UP };
+	return 0;
+}
+
+time_t __wrap_time(time_t *ret_now)
+{
+	if (ret_now)
+		*ret_now = CTL_NOW;
+	return CTL_NOW;
+}
+
+void ctl_open(struct ctl *ctl)
+{
+	*ctl = (struct ctl){ .status = -1 };
+	setenv("TZ", "UTC0", 1);
+	fakelists_open(&ctl->lists);
+	ctl->dir = ctl->lists.dir;
+	snprintf(ctl->config, sizeof(ctl->config), "%s/rsyslog.conf", ctl->dir);
+	snprintf(ctl->proc_root, sizeof(ctl->proc_root), "%s/proc", ctl->dir);
+	snprintf(ctl->courier_etc, sizeof(ctl->courier_etc), "%s/courier", ctl->dir);
+}
+
+void ctl_close(struct ctl *ctl)
+{
+	free(ctl->out);
+	free(ctl->err);
+	fakelists_close(&ctl->lists);
+}
+
+void ctl_write(struct ctl *ctl, const char *path, const char *text)
+{
+	char *whole;
+
+	if (asprintf(&whole, "%s/%s", ctl->dir, path) < 0)
+		return;
+	temp_file_write(whole, text);
+	free(whole);
+}
+
+void ctl_configure(struct ctl *ctl, const char *text)
+{
+	ctl_write(ctl, "rsyslog.conf", text);
+}
+
+void ctl_show(struct ctl *ctl, const char *path, const char *addr, unsigned int age)
+{
+	unsigned long seen = (1UL << 32) - 300 * CTL_HZ + (CTL_UP - age) * CTL_HZ;
+	char *before = fakelists_text(&ctl->lists, path), *text, whole[512];
+
+	if (asprintf(&text, "%ssrc=%s ttl: 0 last_seen: %lu oldest_pkt: 1 %lu\n",
+		     before ? before : "", addr, seen, seen) < 0)
+		return;
+	snprintf(whole, sizeof(whole), "net/%s", path);
+	ctl_write(ctl, whole, text);
+	free(before);
+	free(text);
+}
+
+/* The words in place, separated by NULs. */
+static int split(char *words, char **argv, int max)
+{
+	int argc = 0;
+	char *word, *rest = NULL;
+
+	for (word = strtok_r(words, " ", &rest); word && argc < max - 1;
+	     word = strtok_r(NULL, " ", &rest))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	return argc;
+}
+
+/* The directory has another name every time. */
+static char *without_dir(const struct ctl *ctl, char *text)
+{
+	size_t len = strlen(ctl->dir), used = 0;
+	char *clean = calloc(1, strlen(text) + 1), *p = text;
+
+	while (clean && *p) {
+		if (strncmp(p, ctl->dir, len) == 0) {
+			memcpy(clean + used, "DIR", 3);
+			used += 3;
+			p += len;
+		} else {
+			clean[used++] = *p++;
+		}
+	}
+	free(text);
+	return clean;
+}
+
+void ctl_run(struct ctl *ctl, const char *words)
+{
+	size_t out_len, err_len;
+	struct context context = {
+		.config = ctl->config,
+		.proc_root = ctl->proc_root,
+		.net_root = ctl->lists.net_root,
+		.module_root = ctl->lists.module_root,
+		.courier_etc = ctl->courier_etc,
+		.system_root = ctl->dir,
+		.programs = "/nowhere",
+	};
+	char *argv[32], *copy;
+
+	free(ctl->out);
+	free(ctl->err);
+	if (asprintf(&copy, "smtpblockctl %s", words) < 0)
+		return;
+	context.out = open_memstream(&ctl->out, &out_len);
+	context.err = open_memstream(&ctl->err, &err_len);
+	ctl->status = smtpblockctl(&context, split(copy, argv, 32), argv);
+	fclose(context.out);
+	fclose(context.err);
+	free(copy);
+	ctl->out = without_dir(ctl, ctl->out);
+	ctl->err = without_dir(ctl, ctl->err);
+}
+
+void ctl_want_golden(const struct ctl *ctl, const char *name)
+{
+	const char *sources = getenv("SOURCES"), *update = getenv("GOLDEN_UPDATE");
+	char path[512], *want;
+
+	snprintf(path, sizeof(path), "%s/tests/tool/golden/%s", sources ? sources : ".", name);
+	if (update && strcmp(update, "yes") == 0)
+		temp_file_write(path, ctl->out);
+	want = temp_file_read(path);
+	want_str(ctl->out, want);
+	free(want);
+}

@@ -1,0 +1,54 @@
+/* smtpblockctl inside a test: on lists, processes and files of the test's invention,
+ * at a time that stands still.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_CTL_H
+#define TESTS_CTL_H
+
+#include "../unit/support.h"
+
+/* The clocks of such a run: 100000 s after the start, a quarter of a thousand ticks
+ * a second, and a moment in UTC. Needs --wrap for time, clock_gettime and
+ * clock_getres. */
+#define CTL_UP 100000
+#define CTL_HZ 250
+#define CTL_NOW 1700000000
+
+struct ctl {
+	struct fakelists lists;
+	char *dir;
+	char config[128];	/* may be missing */
+	char proc_root[128];
+	char courier_etc[128];
+	char *out, *err;	/* of the last run; the directory's name is DIR there */
+	int status;
+};
+
+void ctl_open(struct ctl *ctl);
+void ctl_close(struct ctl *ctl);
+
+/* Write rsyslog's configuration. */
+void ctl_configure(struct ctl *ctl, const char *text);
+
+/* Write any file below the directory. */
+void ctl_write(struct ctl *ctl, const char *path, const char *text);
+
+/* What the kernel shows of a list: addresses, and how many s ago each was seen. Puts
+ * them behind those there are. path is "xt_recent/NAME". */
+void ctl_show(struct ctl *ctl, const char *path, const char *addr, unsigned int age);
+
+/* Run it with these words, split at blanks. */
+void ctl_run(struct ctl *ctl, const char *words);
+
+/* The last run ended so, and printed that. */
+#define want_run(ctl, want_status, want_out, want_err)       \
+	do {                                                 \
+		want_str((ctl)->err, want_err);              \
+		want_str((ctl)->out, want_out);              \
+		want_int((ctl)->status, want_status);        \
+	} while (0)
+
+/* It printed what stands in tests/tool/golden/NAME. With GOLDEN_UPDATE=yes in the
+ * environment that becomes the file, to be looked at before it is committed. */
+void ctl_want_golden(const struct ctl *ctl, const char *name);
+
+#endif

@@ -1,0 +1,418 @@
+/* smtpblockctl list, add, del and flush: what they print, what they write, and that a
+ * mistake leaves nothing half done.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ctl.h"
+
+#define MISSING4                                                                       \
+	"smtpblockctl: there is no list spammer in the kernel, as no rule names it: type  " \
+	"iptables -I INPUT -p tcp --dport 25 -m recent --name spammer --update --seconds 600 " \
+	"-j DROP\n"
+#define MISSING6                                                                        \
+	"smtpblockctl: there is no list spammer6 in the kernel, as no rule names it: type  " \
+	"ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 --update --seconds 600 " \
+	"-j DROP\n"
+
+static const char one_action[] = "module(load=\"omsmtpblock\")\n"
+				 "mail.err action(type=\"omsmtpblock\")\n";
+
+/* Some addresses on both of the default lists. */
+static void fill(struct ctl *ctl)
+{
+	ctl_configure(ctl, one_action);
+	ctl_show(ctl, "xt_recent/spammer", "192.0.2.7", 10);
+	ctl_show(ctl, "xt_recent/spammer", "198.51.100.77", 599);
+	ctl_show(ctl, "xt_recent/spammer", "203.0.113.1", 600);
+	ctl_show(ctl, "xt_recent/spammer6", "2001:0db8:0000:0000:0000:0000:0000:0007", 75);
+}
+
+/* What was written to a list, without what it showed. */
+static void want_written(struct ctl *ctl, const char *path, const char *want)
+{
+	char *text = fakelists_text(&ctl->lists, path), *line = text;
+
+	while (line && strncmp(line, "src=", 4) == 0)
+		line = strchr(line, '\n') + 1;
+	want_str(line, want);
+	free(text);
+}
+
+static void lists_in_the_order_of_time(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	ctl_open(&ctl);
+	fill(&ctl);
+	ctl_run(&ctl, "list");
+	want_str(ctl.err, "");
+	want_int(ctl.status, 0);
+	ctl_want_golden(&ctl, "list.txt");
+	ctl_run(&ctl, "list --all");
+	ctl_want_golden(&ctl, "list-all.txt");
+	ctl_run(&ctl, "--json list");
+	want_str(ctl.err, "");
+	want_int(ctl.status, 0);
+	ctl_want_golden(&ctl, "list.json");
+	ctl_run(&ctl, "--json list --all");
+	ctl_want_golden(&ctl, "list-all.json");
+	ctl_close(&ctl);
+}
+
+static void prefixes_are_shown_as_such(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	ctl_open(&ctl);
+	ctl_configure(&ctl, "mail.err action(type=\"omsmtpblock\" ipv4Prefix=\"24\" "
+			    "ipv6Prefix=\"64\" banTime=\"3600\" list=\"n4\" list6=\"n6\")\n"
+			    "mail.err action(type=\"omsmtpblock\" list=\"m4\" list6=\"m6\")\n");
+	ctl_show(&ctl, "xt_recent/n4", "192.0.2.0", 1);
+	ctl_show(&ctl, "xt_recent/n4", "192.0.2.9", 2);
+	ctl_show(&ctl, "xt_recent/n6", "2001:0db8:0000:0000:0000:0000:0000:0000", 3);
+	ctl_show(&ctl, "xt_recent/m4", "192.0.2.0", 500);
+	fakelists_make(&ctl.lists, "xt_recent/m6");
+	ctl_run(&ctl, "list");
+	want_str(ctl.err, "");
+	ctl_want_golden(&ctl, "list-several.txt");
+	ctl_run(&ctl, "--json list --list m4");
+	ctl_want_golden(&ctl, "list-one.json");
+	ctl_close(&ctl);
+}
+
+/* Where there are no lists, or nobody on them. */
+static void list_of_nobody(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	ctl_open(&ctl);
+	ctl_run(&ctl, "list");
+	want_run(&ctl, 1, "", MISSING4 MISSING6);
+	fakelists_make(&ctl.lists, "xt_recent/spammer6");
+	ctl_run(&ctl, "list");
+	want_run(&ctl, 0,
+		 "From the module's defaults: recent, spammer, spammer6\nNobody is blocked.\n",
+		 MISSING4);
+	ctl_show(&ctl, "xt_recent/spammer", "192.0.2.7", 600);
+	ctl_run(&ctl, "list --banTime=30");
+	want_run(&ctl, 0,
+		 "From the module's defaults: recent, spammer, spammer6\nNobody is blocked.\n"
+		 "1 more whose time is over (--all).\n", "");
+	ctl_close(&ctl);
+}
+
+static const struct config_row {
+	const char *label, *config, *words, *out, *err;
+	int status;
+} config_rows[] = {
+	{ "the action's list", "action(type=\"omsmtpblock\" list=\"x\")", "list",
+	  "From DIR/rsyslog.conf line 1: recent, x, spammer6\n",
+	  "there is no list x in the kernel", 0 },
+	{ "another list", "action(type=\"omsmtpblock\" list=\"x\")", "list --list spammer",
+	  "From the command line: recent, spammer\n", "", 0 },
+	{ "null", "action(type=\"omsmtpblock\" backend=\"null\")", "list", "",
+	  "smtpblockctl: DIR/rsyslog.conf line 1: backend=\"null\" blocks nobody, there is no "
+	  "list\n", 1 },
+	{ "null, and another", "action(type=\"omsmtpblock\" backend=\"null\")", "list "
+	  "--backend recent", "From DIR/rsyslog.conf line 1: recent, spammer, spammer6\n", "", 0 },
+	{ "broken action", "\naction(type=\"omsmtpblock\" banTime=\"x\")", "list", "",
+	  "smtpblockctl: DIR/rsyslog.conf line 2: parameter banTime: \"x\" is not allowed: write "
+	  "a number from 1 to 31536000 s\n", 1 },
+	{ "disabled action", "action(type=\"omsmtpblock\" list=\"x\" config.enabled=\"off\")",
+	  "list", "From the module's defaults: recent, spammer, spammer6\n", "", 0 },
+	{ "allow file that is not there", "action(type=\"omsmtpblock\")",
+	  "add --allowFile /nowhere 192.0.2.9", "", "/nowhere", 1 },
+	{ "missing configuration", "", "--config /nowhere/x.conf list", "",
+	  "smtpblockctl: /nowhere/x.conf: No such file or directory\n", 1 },
+	{ "option without a value", "", "list --list", "",
+	  "smtpblockctl: --list wants a value (smtpblockctl --help)\n", 2 },
+	{ "option with a wrong value", "", "list --banTime 0", "",
+	  "smtpblockctl: parameter banTime: \"0\" is not allowed: write a number from 1 to "
+	  "31536000 s (smtpblockctl --help)\n", 2 },
+	{ "list with a wrong name", "", "flush --list ../x", "",
+	  "smtpblockctl: parameter list: \"../x\" is not allowed", 2 },
+	{ "no such option", "", "list --lists x", "",
+	  "smtpblockctl: there is no option --lists (smtpblockctl --help)\n", 2 },
+	{ "no such short option", "", "add -f 192.0.2.9", "",
+	  "smtpblockctl: there is no option -f (smtpblockctl --help)\n", 2 },
+	{ "operand", "", "list 192.0.2.7", "",
+	  "smtpblockctl: list has nothing to do with 192.0.2.7 (smtpblockctl --help)\n", 2 },
+	{ "flush of an address", "", "flush 192.0.2.7", "",
+	  "smtpblockctl: flush takes lists, not 192.0.2.7: one address is taken off by del "
+	  "(smtpblockctl --help)\n", 2 },
+	{ "no address", "", "add", "", "smtpblockctl: add which address? (smtpblockctl --help)\n",
+	  2 },
+	{ "no address to take off", "", "del --list x", "",
+	  "smtpblockctl: del which address? (smtpblockctl --help)\n", 2 },
+};
+
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* One line of complaint, and nothing else done. */
+static void takes_lists_from_the_configuration(void **state)
+{
+	const struct config_row *row = *state;
+	struct ctl ctl;
+
+	ctl_open(&ctl);
+	ctl_configure(&ctl, row->config);
+	fakelists_make(&ctl.lists, "xt_recent/spammer");
+	fakelists_make(&ctl.lists, "xt_recent/spammer6");
+	ctl_run(&ctl, row->words);
+	want_int(begins(ctl.out, row->out), true);
+	want_int(*row->out != '\0', *ctl.out != '\0');
+	want_int(strstr(ctl.err, row->err) != NULL, true);
+	want_int(ctl.status, row->status);
+	want_list(&ctl.lists, "xt_recent/spammer", "");
+	ctl_close(&ctl);
+}
+
+static void adds(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	ctl_open(&ctl);
+	ctl_configure(&ctl, "action(type=\"omsmtpblock\" ipv6Prefix=\"64\" banTime=\"5430\")");
+	fakelists_make(&ctl.lists, "xt_recent/spammer");
+	fakelists_make(&ctl.lists, "xt_recent/spammer6");
+	ctl_run(&ctl, "add 192.0.2.7 ::ffff:198.51.100.7 2001:db8::7 2001:db8:0:1::/64");
+	want_run(&ctl, 0, "192.0.2.7 is blocked for 1 h 30 min: on spammer\n"
+			  "198.51.100.7 is blocked for 1 h 30 min: on spammer\n"
+			  "2001:db8::/64 is blocked for 1 h 30 min: on spammer6\n"
+			  "2001:db8:0:1::/64 is blocked for 1 h 30 min: on spammer6\n", "");
+	want_list(&ctl.lists, "xt_recent/spammer", "+192.0.2.7\n+198.51.100.7\n");
+	want_list(&ctl.lists, "xt_recent/spammer6", "+2001:db8::\n+2001:db8:0:1::\n");
+	ctl_run(&ctl, "--json add --banTime 5 192.0.2.8 2001:db8:0:2::1");
+	want_run(&ctl, 0, "{\"added\":[{\"address\":\"192.0.2.8\",\"list\":\"spammer\"},"
+			  "{\"address\":\"2001:db8:0:2::/64\",\"list\":\"spammer6\"}]}\n", "");
+	ctl_close(&ctl);
+}
+
+/* Each stands behind a good address, which must not be on the list afterwards. */
+static const struct refused_row {
+	const char *label, *words, *err;
+	int status;
+} refused_rows[] = {
+	{ "no address", "192.0.2", "\"192.0.2\" is no address: write one such as 192.0.2.7 or "
+	  "2001:db8::7 (smtpblockctl --help)", 2 },
+	{ "a name", "mx.example", "\"mx.example\" is no address: write one such as 192.0.2.7 or "
+	  "2001:db8::7 (smtpblockctl --help)", 2 },
+	{ "a zone", "fe80::1%eth0", "\"fe80::1%eth0\" is no address: write one such as 192.0.2.7 "
+	  "or 2001:db8::7 (smtpblockctl --help)", 2 },
+	{ "a prefix", "192.0.2.0/24", "192.0.2.0/24: ipv4Prefix=\"32\" is what spammer has: write "
+	  "an address, or a /32 (smtpblockctl --help)", 2 },
+	{ "host bits", "192.0.2.9/24", "192.0.2.9/24: did you mean 192.0.2.0/24? "
+	  "(smtpblockctl --help)", 2 },
+	{ "loopback", "127.0.0.1", "127.0.0.1 is never blocked: an address nobody can connect from",
+	  1 },
+	{ "mapped loopback", "::ffff:127.0.0.1",
+	  "::ffff:127.0.0.1 is never blocked: an address nobody can connect from", 1 },
+	{ "allowed", "--allow 192.0.2.0/24 192.0.2.9", NULL, 1 },
+	{ "missing list", "--list6 none6 --list spammer 2001:db8::7",
+	  "there is no list none6 in the kernel, as no rule names it: type  ip6tables -I INPUT -p "
+	  "tcp --dport 25 -m recent --name none6 --update --seconds 600 -j DROP", 1 },
+	{ "no list of that family", "--list spammer 2001:db8::7",
+	  "no list of IPv6 addresses is named: write --list6 NAME (smtpblockctl --help)", 2 },
+};
+
+static void adds_all_or_nothing(void **state)
+{
+	const struct refused_row *row = *state;
+	char words[256], want[512];
+	struct ctl ctl;
+
+	ctl_open(&ctl);
+	fakelists_make(&ctl.lists, "xt_recent/spammer");
+	fakelists_make(&ctl.lists, "xt_recent/spammer6");
+	snprintf(words, sizeof(words), "add 192.0.2.7 %s", row->words);
+	ctl_run(&ctl, words);
+	snprintf(want, sizeof(want), "smtpblockctl: %s\n",
+		 row->err ? row->err : "192.0.2.7 is never blocked: on the allow list");
+	want_run(&ctl, row->status, "", want);
+	want_list(&ctl.lists, "xt_recent/spammer", "");
+	want_list(&ctl.lists, "xt_recent/spammer6", "");
+	ctl_close(&ctl);
+}
+
+static void neighbours_are_spared(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	ctl_open(&ctl);
+	ctl_write(&ctl, "allow", "198.51.100.200 # a customer\n");
+	ctl_write(&ctl, "rsyslog.conf", "");
+	fakelists_make(&ctl.lists, "xt_recent/spammer");
+	ctl_run(&ctl, "add --ipv4Prefix 24 --allow 192.0.2.200 192.0.2.7");
+	want_run(&ctl, 1, "", "smtpblockctl: 192.0.2.7 is never blocked: in a prefix with an "
+			      "allowed address\n");
+	want_list(&ctl.lists, "xt_recent/spammer", "");
+	ctl_close(&ctl);
+}
+
+static const char two_actions[] =
+	"mail.err action(type=\"omsmtpblock\" list=\"a\" list6=\"a6\")\n"
+	"mail.info action(type=\"omsmtpblock\" list=\"b\" list6=\"a6\" trigger=\"auth\" "
+	"threshold=\"5\")\n";
+
+static void asks_which_list(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	ctl_open(&ctl);
+	ctl_configure(&ctl, two_actions);
+	ctl_show(&ctl, "xt_recent/a", "192.0.2.7", 1);
+	ctl_show(&ctl, "xt_recent/b", "192.0.2.7", 1);
+	fakelists_make(&ctl.lists, "xt_recent/a6");
+	ctl_run(&ctl, "add 192.0.2.9");
+	want_run(&ctl, 2, "", "smtpblockctl: on which list? write --list a or --list b "
+			      "(smtpblockctl --help)\n");
+	ctl_run(&ctl, "add 192.0.2.9 --list b");
+	want_run(&ctl, 0, "192.0.2.9 is blocked for 10 min: on b\n", "");
+	ctl_run(&ctl, "add 2001:db8::1");
+	want_run(&ctl, 0, "2001:db8::1 is blocked for 10 min: on a6\n", "");
+	ctl_run(&ctl, "flush");
+	want_run(&ctl, 2, "",
+		 "smtpblockctl: there are lists of several actions: write --list NAME, --list6 "
+		 "NAME or --all (smtpblockctl --help)\n");
+	want_written(&ctl, "xt_recent/a", "");
+	ctl_run(&ctl, "del 192.0.2.7");
+	want_run(&ctl, 0, "192.0.2.7 is taken off a\n192.0.2.7 is taken off b\n", "");
+	ctl_run(&ctl, "flush --list a");
+	want_run(&ctl, 0, "1 address taken off a\n", "");
+	want_written(&ctl, "xt_recent/a", "-192.0.2.7\n/\n");
+	want_written(&ctl, "xt_recent/b", "+192.0.2.9\n-192.0.2.7\n");
+	ctl_run(&ctl, "flush --all");
+	want_run(&ctl, 0, "1 address taken off a\n1 address taken off b\n"
+			  "0 addresses taken off a6\n", "");
+	ctl_close(&ctl);
+}
+
+static void deletes(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	ctl_open(&ctl);
+	fill(&ctl);
+	ctl_run(&ctl, "del 192.0.2.7 192.0.2.8");
+	want_run(&ctl, 1, "", "smtpblockctl: 192.0.2.8 is not on spammer\n");
+	ctl_run(&ctl, "del 192.0.2.7 nonsense");
+	want_int(ctl.status, 2);
+	want_written(&ctl, "xt_recent/spammer", "");
+	ctl_run(&ctl, "del --list other 192.0.2.7");
+	want_int(ctl.status, 1);
+	ctl_run(&ctl, "del --list spammer 2001:db8::7");
+	want_run(&ctl, 2, "",
+		 "smtpblockctl: no list of IPv6 addresses is named: write --list6 NAME "
+		 "(smtpblockctl --help)\n");
+	ctl_run(&ctl, "--json del 192.0.2.7 2001:db8::7");
+	want_run(&ctl, 0, "{\"removed\":[{\"address\":\"192.0.2.7\",\"list\":\"spammer\"},"
+			  "{\"address\":\"2001:db8::7\",\"list\":\"spammer6\"}]}\n", "");
+	want_written(&ctl, "xt_recent/spammer", "-192.0.2.7\n");
+	want_written(&ctl, "xt_recent/spammer6", "-2001:db8::7\n");
+	ctl_close(&ctl);
+}
+
+static void flushes(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	ctl_open(&ctl);
+	fill(&ctl);
+	ctl_run(&ctl, "flush");
+	want_run(&ctl, 0, "3 addresses taken off spammer\n1 address taken off spammer6\n", "");
+	want_written(&ctl, "xt_recent/spammer", "/\n");
+	want_written(&ctl, "xt_recent/spammer6", "/\n");
+	fakelists_remove(&ctl.lists, "xt_recent/spammer6");
+	ctl_run(&ctl, "--json flush");
+	want_run(&ctl, 0, "{\"flushed\":[{\"list\":\"spammer\",\"count\":3}]}\n", "");
+	fakelists_remove(&ctl.lists, "xt_recent/spammer");
+	ctl_run(&ctl, "flush");
+	want_run(&ctl, 1, "", MISSING4);
+	ctl_close(&ctl);
+}
+
+/* root may write anything: somebody else is asked. */
+static void run_as_other(struct ctl *ctl, const char *words)
+{
+	bool is_root = geteuid() == 0;
+
+	if (is_root)
+		want_int(seteuid(65534), 0);
+	ctl_run(ctl, words);
+	if (is_root)
+		want_int(seteuid(0), 0);
+}
+
+static void lack_of_rights_is_told(void **state)
+{
+	static const char want[] = "smtpblockctl: no right to do this to the list spammer: type it "
+				   "as root\n";
+	static const char *const words[] = { "add 192.0.2.9", "del 192.0.2.7", "flush" };
+	char path[256];
+	struct ctl ctl;
+	size_t i;
+
+	(void)state;
+	ctl_open(&ctl);
+	fill(&ctl);
+	snprintf(path, sizeof(path), "%s/xt_recent/spammer", ctl.lists.net_root);
+	want_int(chmod(path, 0444), 0);
+	for (i = 0; i < COUNT_OF(words); i++) {
+		run_as_other(&ctl, words[i]);
+		want_run(&ctl, 1, "", want);
+	}
+	want_written(&ctl, "xt_recent/spammer", "");
+	want_written(&ctl, "xt_recent/spammer6", "");
+	ctl_close(&ctl);
+}
+
+/* The kernel refuses in the middle: what was done until then is told. */
+static void failure_in_the_middle_is_told(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	ctl_open(&ctl);
+	fakelists_make(&ctl.lists, "xt_recent/spammer");
+	fakelists_make(&ctl.lists, "xt_recent/spammer6");
+	fakelists_fail_writes(ENOMEM, 1);
+	ctl_run(&ctl, "add 192.0.2.7");
+	want_run(&ctl, 1, "", "smtpblockctl: the list spammer cannot be written: Cannot allocate "
+			      "memory\n");
+	ctl_close(&ctl);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, lists_in_the_order_of_time);
+	SUITE_TEST(suite, prefixes_are_shown_as_such);
+	SUITE_TEST(suite, list_of_nobody);
+	SUITE_ROWS(suite, takes_lists_from_the_configuration, config_rows);
+	SUITE_TEST(suite, adds);
+	SUITE_ROWS(suite, adds_all_or_nothing, refused_rows);
+	SUITE_TEST(suite, neighbours_are_spared);
+	SUITE_TEST(suite, asks_which_list);
+	SUITE_TEST(suite, deletes);
+	SUITE_TEST(suite, flushes);
+	SUITE_TEST(suite, lack_of_rights_is_told);
+	SUITE_TEST(suite, failure_in_the_middle_is_told);
+	return suite_run(suite, "lists");
+}
