@@ -25,7 +25,8 @@ PORTS = (
 
 def scenario(points):
     numbers = itertools.count(1)
-    with mail_host(action(terminate_killAfter=0, ports=PORT_NUMBERS), ports=PORT_NUMBERS, delivery=True) as host:
+    with mail_host(action(terminate_killAfter=0, ports=PORT_NUMBERS), ports=PORT_NUMBERS,
+                   delivery=True) as host:
         for sender, imuxsock in (("credentials", CREDENTIALS), ("no credentials", "")):
             host.rsyslog.stop()
             host.rsyslog.imuxsock = imuxsock
