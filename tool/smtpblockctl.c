@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
 	&command_flush,
 	&command_check,
 	&command_test,
+	&command_replay,
 	NULL,
 };
 

@@ -1,0 +1,325 @@
+/* smtpblockctl replay: an old log, without the module and with it.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "clock.h"
+#include "courierconf.h"
+#include "lines.h"
+#include "report.h"
+
+#define DEFAULT_SESSION 5
+#define DEFAULT_IDLE 10
+#define DEFAULT_TOP 10
+
+/* What the command line says. */
+struct request {
+	const char *path;	/* NULL: not said */
+	const char *svg;	/* NULL: none */
+	struct simulate_model model;
+	unsigned long limit;	/* 0: not said */
+	unsigned long top;
+	struct judge judge;
+};
+
+static const char *name_of(const char *path)
+{
+	return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+/* --- the command line --- */
+
+/* A number up to max, or usage_error(). */
+static int take_number(const struct context *context, struct arguments *a,
+		       unsigned long min, unsigned long max, unsigned long *ret_number)
+{
+	const char *value = arguments_value(a);
+	size_t digits = value ? strspn(value, "0123456789") : 0;
+	unsigned long n = 0;
+
+	if (digits > 0 && digits <= 10 && value[digits] == '\0')
+		n = strtoul(value, NULL, 10);
+	else
+		digits = 0;
+	if (digits == 0 || n < min || n > max)
+		return usage_error(context, "--%s: write a number from %lu to %lu", a->name,
+				   min, max);
+	*ret_number = n;
+	return STATUS_DONE;
+}
+
+static int take_seconds(const struct context *context, struct arguments *a,
+			int64_t *ret_seconds)
+{
+	unsigned long n;
+	int status = take_number(context, a, 0, SIMULATE_SECONDS_MAX, &n);
+
+	if (status == STATUS_DONE)
+		*ret_seconds = (int64_t)n;
+	return status;
+}
+
+static int take_svg(const struct context *context, struct arguments *a, const char **ret_svg)
+{
+	*ret_svg = arguments_value(a);
+	return *ret_svg ? STATUS_DONE :
+			  usage_error(context, "--svg: write the file that is to be made");
+}
+
+static int take_option(struct context *context, struct arguments *a, struct request *q)
+{
+	if (strcasecmp(a->name, "session") == 0)
+		return take_seconds(context, a, &q->model.session);
+	if (strcasecmp(a->name, "idle") == 0)
+		return take_seconds(context, a, &q->model.idle);
+	if (strcasecmp(a->name, "max") == 0)
+		return take_number(context, a, 1, SLOTS_MAX, &q->limit);
+	if (strcasecmp(a->name, "top") == 0)
+		return take_number(context, a, 0, 1000000, &q->top);
+	if (strcasecmp(a->name, "svg") == 0)
+		return take_svg(context, a, &q->svg);
+	if (strcasecmp(a->name, "json") != 0 || a->value)
+		return judge_option(&q->judge, context, a);
+	context->json = true;
+	return STATUS_DONE;
+}
+
+static int take_file(const struct context *context, const char *operand, struct request *q)
+{
+	if (q->path)
+		return usage_error(context, "replay takes one FILE, not \"%s\" too", operand);
+	q->path = operand;
+	return STATUS_DONE;
+}
+
+static int check_request(const struct context *context, struct request *q)
+{
+	if (!q->path)
+		return usage_error(context, "replay which FILE? - is standard input");
+	if (q->judge.settings.input != INPUT_COURIER)
+		return usage_error(context, "replay takes courier's lines: leave --input out");
+	return judge_ready(&q->judge, context);
+}
+
+static int read_arguments(struct context *context, int argc, char **argv, struct request *q)
+{
+	struct arguments a = { .argc = argc, .argv = argv, .at = 1 };
+	int status = STATUS_DONE;
+	enum argument kind;
+
+	while (status == STATUS_DONE && (kind = arguments_next(&a)) != ARGUMENT_END) {
+		if (kind == ARGUMENT_OPERAND)
+			status = take_file(context, a.operand, q);
+		else if (kind == ARGUMENT_STRANGE)
+			status = usage_error(context, "there is no option \"%s\"", a.operand);
+		else
+			status = take_option(context, &a, q);
+	}
+	return status == STATUS_DONE ? check_request(context, q) : status;
+}
+
+/* --- the log --- */
+
+static int play_line(struct simulation *simulation, struct clock *clock,
+		     struct report *report, const char *text, size_t len)
+{
+	struct logline line;
+	int64_t time;
+
+	logline_parse(text, len, &line);
+	report->lines++;
+	if (!clock_read(clock, &line, &time)) {
+		report->unstamped++;
+		return 0;
+	}
+	if (report->lines == report->unstamped + 1)
+		report->from = time;
+	report->until = time;
+	return simulation_line(simulation, &line, time);
+}
+
+static int play_lines(const struct context *context, const struct request *q,
+		      struct lines *lines, struct simulation *simulation,
+		      struct report *report)
+{
+	struct clock clock;
+	const char *text;
+	size_t len;
+	int r;
+
+	clock_init(&clock, time(NULL));
+	while ((r = lines_next(lines, &text, &len)) > 0) {
+		if (lines_compressed(lines))
+			return failed(context, "%s: it is compressed: zcat FILE | smtpblockctl "
+					       "replay -", name_of(q->path));
+		r = play_line(simulation, &clock, report, text, len);
+		if (r < 0)
+			break;
+	}
+	if (r < 0)
+		return failed(context, "%s: %s", name_of(q->path), strerror(-r));
+	if (report->lines == report->unstamped)
+		return failed(context, "%s: no line in it has a time", name_of(q->path));
+	simulation_finish(simulation);
+	report->late = clock.late;
+	return STATUS_DONE;
+}
+
+static int play_file(const struct context *context, const struct request *q,
+		     struct simulation *simulation, struct report *report)
+{
+	struct lines *lines;
+	int status, r;
+
+	r = lines_open(q->path, &lines);
+	if (r < 0)
+		return failed(context, "%s: %s", name_of(q->path), strerror(-r));
+	status = play_lines(context, q, lines, simulation, report);
+	lines_close(lines);
+	return status;
+}
+
+/* --- the result --- */
+
+/* MAXDAEMONS of courier on this host; 0: it is not here, or does not say. */
+static uint32_t ask_esmtpd(const struct context *context)
+{
+	struct courierconf *conf;
+	char path[PATH_MAX];
+	long slots = 0;
+
+	snprintf(path, sizeof(path), "%s/esmtpd", context->courier_etc);
+	if (courierconf_new(&conf) < 0)
+		return 0;
+	if (courierconf_read(conf, path) == 0)
+		slots = courierconf_number(conf, "MAXDAEMONS", 0);
+	courierconf_free(conf);
+	return slots <= SLOTS_MAX ? (uint32_t)slots : 0;
+}
+
+/* How many slots there are, by whoever knows best. The log may be another host's:
+ * what it shows cannot be more. */
+static void find_limit(const struct context *context, const struct request *q,
+		       struct report *report)
+{
+	const struct simulate_totals *t = simulation_totals(report->simulation);
+
+	report->limit_source = "as --max says";
+	report->limit = (uint32_t)q->limit;
+	if (report->limit == 0 && t->limit <= SLOTS_MAX) {
+		report->limit_source = "as the log says";
+		report->limit = (uint32_t)t->limit;
+	}
+	if (report->limit == 0) {
+		report->limit_source = "MAXDAEMONS in this host's esmtpd";
+		report->limit = ask_esmtpd(context);
+	}
+	if (report->limit < t->active && q->limit == 0)
+		report->limit = 0;
+}
+
+static int write_svg(const struct context *context, const char *path,
+		     const struct report *report)
+{
+	FILE *file = fopen(path, "we");
+	bool bad;
+
+	if (!file)
+		return failed(context, "%s: %s", path, strerror(errno));
+	report_draw(file, report);
+	bad = ferror(file) != 0;
+	if (fclose(file) != 0 || bad)
+		return failed(context, "%s: it cannot be written", path);
+	return STATUS_DONE;
+}
+
+/* The picture first: where it cannot be made, nothing is told. */
+static int tell(const struct context *context, const struct request *q,
+		const struct report *report)
+{
+	int status = STATUS_DONE, r;
+
+	if (q->svg)
+		status = write_svg(context, q->svg, report);
+	if (status != STATUS_DONE)
+		return status;
+	r = context->json ? report_json(context->out, report) :
+			    report_print(context->out, report);
+	return r < 0 ? failed(context, "no memory") : STATUS_DONE;
+}
+
+static int replay(const struct context *context, const struct request *q)
+{
+	struct report report = { .model = q->model, .top = q->top };
+	struct simulation *simulation;
+	int status;
+
+	if (simulation_new(&q->judge, &q->model, &simulation) < 0)
+		return failed(context, "no memory");
+	report.simulation = simulation;
+	status = play_file(context, q, simulation, &report);
+	if (status == STATUS_DONE) {
+		find_limit(context, q, &report);
+		status = tell(context, q, &report);
+	}
+	simulation_free(simulation);
+	return status;
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	struct request q = {
+		.model = { .session = DEFAULT_SESSION, .idle = DEFAULT_IDLE },
+		.top = DEFAULT_TOP,
+	};
+	int status;
+
+	if (judge_init(&q.judge) < 0)
+		return failed(context, "no memory");
+	status = read_arguments(context, argc, argv, &q);
+	if (status == STATUS_DONE)
+		status = replay(context, &q);
+	judge_done(&q.judge);
+	return status;
+}
+
+const struct command command_replay = {
+	.name = "replay",
+	.arguments = "[OPTION...] FILE",
+	.summary = "An old log: slots taken over time without the module and with it",
+	.help = "FILE is a mail log in one of the forms that test takes, in order of time;\n"
+		"- is standard input: zcat mail.log.*.gz | smtpblockctl replay -\n"
+		"\n"
+		"  --max N        slots that there are (MAXDAEMONS); if not given, what\n"
+		"                 courier logged when all were taken, or what this host's\n"
+		"                 esmtpd says\n"
+		"  --session S    a connection of which only the start is logged lasts so\n"
+		"                 many seconds (5)\n"
+		"  --idle S       one with errors lasts until so many seconds behind the\n"
+		"                 last of them (10)\n"
+		"  --top N        addresses to show, by the slot time they took (10)\n"
+		"  --svg FILE     draw both curves\n"
+		"  --json         one document, with the curves and all blocked addresses\n"
+		"  --NAME VALUE   a parameter of the module, as in test; threshold, window,\n"
+		"                 banTime, maxBlocks, prefixes and terminate count here\n"
+		"\n"
+		"What it reckons, and what it cannot know: courier logs the start of a\n"
+		"connection and what goes wrong in it, but not its end, so that the curve\n"
+		"without the module rests on --session and --idle; courier's own counts\n"
+		"(\"270 active connections.\") are told beside it. With the module the same\n"
+		"clients come, except that no connection of a blocked address starts until\n"
+		"banTime after its last try; one that was open ends when its own next line\n"
+		"triggers. That others would have come into the slots that were freed is not\n"
+		"reckoned. The proof is assumed, as in test. Ports (25, 465, 587) with a\n"
+		"couriertcpd each are not told apart: courier's lines do not name them.\n"
+		"\n"
+		"Times without a zone are this host's (TZ), those without a year lie in the\n"
+		"last twelve months.\n"
+		"\n"
+		"  smtpblockctl replay --svg wave.svg /var/log/mail.log.1\n",
+	.run = run,
+};

@@ -1,0 +1,391 @@
+/* What a replay has found, for people and for programs.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "picture.h"
+
+/* One address or prefix of the table of hosts. */
+struct row {
+	struct cidr target;
+	const struct simulate_host *host;
+};
+
+static struct picture picture_of(const struct report *r)
+{
+	const struct slots *slots = simulation_slots(r->simulation);
+
+	return (struct picture){ .curve = slots_curve(slots),
+				 .limit = r->limit,
+				 .peak = slots_peak(slots, COURSE_WITHOUT) };
+}
+
+static uint32_t peak(const struct report *r, enum course course)
+{
+	uint32_t taken = slots_peak(simulation_slots(r->simulation), course);
+
+	return r->limit && taken > r->limit ? r->limit : taken;
+}
+
+static int64_t seconds_full(const struct report *r, enum course course)
+{
+	return slots_seconds(simulation_slots(r->simulation), course, r->limit);
+}
+
+static uint64_t slot_time(const struct report *r, enum course course)
+{
+	return slots_time(simulation_slots(r->simulation), course,
+			  r->limit ? r->limit : SLOTS_MAX);
+}
+
+/* More than there can be: then the model is wrong. */
+static int64_t seconds_beyond(const struct report *r)
+{
+	return r->limit ? slots_seconds(simulation_slots(r->simulation), COURSE_WITHOUT,
+					r->limit + 1) :
+			  0;
+}
+
+/* --- addresses --- */
+
+static int compare_slot_time(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int64_t tx = x->host->slot_time[COURSE_WITHOUT], ty = y->host->slot_time[COURSE_WITHOUT];
+
+	if (tx != ty)
+		return tx < ty ? 1 : -1;
+	return addr_compare(&x->target.net, &y->target.net);
+}
+
+static int compare_block(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if (x->host->first_block != y->host->first_block)
+		return x->host->first_block < y->host->first_block ? -1 : 1;
+	return addr_compare(&x->target.net, &y->target.net);
+}
+
+/* The hosts, or those that were blocked. The caller frees *ret_rows. */
+static int collect(const struct report *r, bool blocked, struct row **ret_rows,
+		   size_t *ret_count)
+{
+	const struct table *hosts = simulation_hosts(r->simulation);
+	const struct settings *settings = simulation_settings(r->simulation);
+	const struct simulate_host *host;
+	struct table_key key;
+	struct row *rows = calloc(table_count(hosts) + 1UL, sizeof(*rows));
+	size_t count = 0;
+	uint32_t i;
+
+	if (!rows)
+		return -ENOMEM;
+	for (i = 0; i < table_count(hosts); i++) {
+		host = table_at(hosts, i, &key);
+		if (blocked && host->blocks == 0)
+			continue;
+		rows[count].target.net = key.addr;
+		rows[count].target.prefix = (uint8_t)settings_prefix(settings, &key.addr);
+		rows[count++].host = host;
+	}
+	qsort(rows, count, sizeof(*rows), blocked ? compare_block : compare_slot_time);
+	*ret_rows = rows;
+	*ret_count = count;
+	return 0;
+}
+
+/* A whole prefix is written as one. */
+static const char *name_of(const struct row *row, char text[static CIDR_TEXT_SIZE])
+{
+	if (row->target.prefix == addr_bits(&row->target.net))
+		return addr_format(&row->target.net, text);
+	return cidr_format(&row->target, text);
+}
+
+/* --- for people --- */
+
+static void print_head(FILE *out, const struct report *r)
+{
+	const struct simulate_totals *t = simulation_totals(r->simulation);
+	char from[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+
+	fprintf(out, "%s to %s: %lu lines, %lu of courier's, %u addresses\n\n",
+		clock_format(r->from, from), clock_format(r->until, until), r->lines,
+		t->lines, table_count(simulation_hosts(r->simulation)));
+}
+
+static void print_pair(FILE *out, const char *what, unsigned long without,
+		       unsigned long with)
+{
+	fprintf(out, "%-34s %12lu %12lu\n", what, without, with);
+}
+
+static void print_single(FILE *out, const char *what, unsigned long with)
+{
+	fprintf(out, "%-34s %12s %12lu\n", what, "-", with);
+}
+
+static void print_summary(FILE *out, const struct report *r)
+{
+	const struct simulate_totals *t = simulation_totals(r->simulation);
+	char text[64];
+
+	fprintf(out, "%-34s %12s %12s\n", "", "without", "with module");
+	print_pair(out, "slots taken at the peak", peak(r, COURSE_WITHOUT),
+		   peak(r, COURSE_WITH));
+	snprintf(text, sizeof(text), "seconds with all %u taken", r->limit);
+	if (r->limit)
+		print_pair(out, text, (unsigned long)seconds_full(r, COURSE_WITHOUT),
+			   (unsigned long)seconds_full(r, COURSE_WITH));
+	print_pair(out, "slot time, s", slot_time(r, COURSE_WITHOUT),
+		   slot_time(r, COURSE_WITH));
+	print_pair(out, "connections", t->connections, t->connections - t->kept_out);
+	print_single(out, "addresses blocked", t->hosts_blocked);
+	print_single(out, "children ended", t->ended);
+	fputc('\n', out);
+}
+
+/* When it was blocked, if it was. */
+static void print_block(FILE *out, const struct simulate_host *host)
+{
+	char from[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+
+	if (host->blocks)
+		fprintf(out, "  %s  %s\n", clock_format(host->first_block, from),
+			clock_format(host->blocked_until, until));
+	else
+		fputs("  -\n", out);
+}
+
+static void print_host(FILE *out, const struct row *row)
+{
+	const struct simulate_host *host = row->host;
+	char name[CIDR_TEXT_SIZE];
+
+	fprintf(out, "%-18s %11lu %8lu %9lld %9lld", name_of(row, name), host->connections,
+		host->kept_out, (long long)host->slot_time[COURSE_WITHOUT],
+		(long long)host->slot_time[COURSE_WITH]);
+	print_block(out, host);
+}
+
+static int print_hosts(FILE *out, const struct report *r)
+{
+	struct row *rows;
+	size_t count, i;
+	int e;
+
+	if (r->top == 0)
+		return 0;
+	e = collect(r, false, &rows, &count);
+	if (e < 0)
+		return e;
+	fprintf(out, "\n%30s %8s %19s\n", "", "KEPT", "SLOT TIME, s");
+	fprintf(out, "%-18s %11s %8s %9s %9s  %-19s  %s\n", "ADDRESS", "CONNECTIONS", "OUT",
+		"WITHOUT", "WITH", "BLOCKED", "UNTIL");
+	for (i = 0; i < count && i < r->top; i++)
+		print_host(out, &rows[i]);
+	if (count > r->top)
+		fprintf(out, "and %zu more (--top N shows N)\n", count - r->top);
+	free(rows);
+	return 0;
+}
+
+static void print_limit_note(FILE *out, const struct report *r)
+{
+	const struct simulate_totals *t = simulation_totals(r->simulation);
+	int64_t beyond = seconds_beyond(r);
+
+	if (r->limit == 0)
+		fputs("How many slots there are is not known: --max N.\n", out);
+	else
+		fprintf(out, "%u slots: %s.\n", r->limit, r->limit_source);
+	if (beyond > 0)
+		fprintf(out, "In %lld seconds more slots come out as taken than there are: "
+			     "--session or --idle is\ntoo long, or several couriertcpds log "
+			     "here.\n",
+			(long long)beyond);
+	if (t->active > peak(r, COURSE_WITHOUT))
+		fprintf(out, "courier itself counted %lu connections, more than come out here: "
+			     "--session\nor --idle is too short.\n",
+			t->active);
+	else if (t->active)
+		fprintf(out, "courier itself counted up to %lu connections.\n", t->active);
+}
+
+static void print_notes(FILE *out, const struct report *r)
+{
+	const struct simulate_totals *t = simulation_totals(r->simulation);
+	unsigned long forgotten = table_forgotten(simulation_hosts(r->simulation));
+
+	fprintf(out, "\nNo log tells when a connection ends: reckoned with %lld s from its start, "
+		     "and %lld s\nfrom its last error on (--session, --idle).\n",
+		(long long)r->model.session, (long long)r->model.idle);
+	print_limit_note(out, r);
+	if (t->full_address)
+		fprintf(out, "%lu times courier refused an address that had all its slots.\n",
+			t->full_address);
+	if (t->over_budget)
+		fprintf(out, "%lu triggers came when maxBlocks was used up.\n", t->over_budget);
+	if (forgotten)
+		fprintf(out, "%lu addresses were forgotten for newer ones.\n", forgotten);
+	if (r->late)
+		fprintf(out, "%lu lines are out of order: they count as logged with the line "
+			     "before.\n",
+			r->late);
+	if (r->unstamped)
+		fprintf(out, "%lu lines have no time and do not count.\n", r->unstamped);
+}
+
+int report_print(FILE *out, const struct report *report)
+{
+	const struct picture picture = picture_of(report);
+	int r;
+
+	print_head(out, report);
+	print_summary(out, report);
+	picture_print(out, &picture);
+	r = print_hosts(out, report);
+	print_notes(out, report);
+	return r;
+}
+
+/* --- for programs: all texts are ours, an address or a time --- */
+
+static void json_course(FILE *out, const struct report *r, enum course course,
+			const char *name)
+{
+	fprintf(out, "\"%s\":{\"peak\":%u,", name, peak(r, course));
+	if (r->limit)
+		fprintf(out, "\"seconds_full\":%lld,", (long long)seconds_full(r, course));
+	else
+		fputs("\"seconds_full\":null,", out);
+	fprintf(out, "\"slot_time\":%llu},\n",
+		(unsigned long long)slot_time(r, course));
+}
+
+static void json_head(FILE *out, const struct report *r)
+{
+	char from[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+
+	fprintf(out, "{\"from\":\"%s\",\"until\":\"%s\",\"lines\":%lu,\"courier_lines\":%lu,"
+		     "\"without_time\":%lu,\"out_of_order\":%lu,\n",
+		clock_format_iso(r->from, from), clock_format_iso(r->until, until), r->lines,
+		simulation_totals(r->simulation)->lines, r->unstamped, r->late);
+	fprintf(out, "\"session\":%lld,\"idle\":%lld,", (long long)r->model.session,
+		(long long)r->model.idle);
+	if (r->limit)
+		fprintf(out, "\"max\":%u,\"max_source\":\"%s\",", r->limit, r->limit_source);
+	else
+		fputs("\"max\":null,\"max_source\":null,", out);
+	fprintf(out, "\"seconds_beyond_max\":%lld,\n", (long long)seconds_beyond(r));
+}
+
+static void json_totals(FILE *out, const struct report *r)
+{
+	const struct simulate_totals *t = simulation_totals(r->simulation);
+
+	fprintf(out, "\"connections\":%lu,\"kept_out\":%lu,\"children_ended\":%lu,"
+		     "\"blocks\":%lu,\"addresses\":%u,\"addresses_blocked\":%lu,"
+		     "\"addresses_forgotten\":%lu,\"over_max_blocks\":%lu,\n",
+		t->connections, t->kept_out, t->ended, t->blocks,
+		table_count(simulation_hosts(r->simulation)), t->hosts_blocked,
+		table_forgotten(simulation_hosts(r->simulation)), t->over_budget);
+	fprintf(out, "\"courier\":{\"active\":%lu,\"maximum\":%lu,\"full\":%lu,"
+		     "\"full_address\":%lu},\n",
+		t->active, t->limit, t->full, t->full_address);
+}
+
+static void json_time(FILE *out, const char *name, const struct simulate_host *host,
+		      int64_t time)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (host->blocks)
+		fprintf(out, "\"%s\":\"%s\",", name, clock_format_iso(time, text));
+	else
+		fprintf(out, "\"%s\":null,", name);
+}
+
+static void json_host(FILE *out, const struct row *row)
+{
+	const struct simulate_host *host = row->host;
+	char name[CIDR_TEXT_SIZE];
+
+	fprintf(out, "{\"ip\":\"%s\",", name_of(row, name));
+	json_time(out, "from", host, host->first_block);
+	json_time(out, "until", host, host->blocked_until);
+	fprintf(out, "\"blocks\":%lu,\"connections\":%lu,\"kept_out\":%lu,"
+		     "\"slot_time\":{\"without\":%lld,\"with\":%lld}}",
+		host->blocks, host->connections, host->kept_out,
+		(long long)host->slot_time[COURSE_WITHOUT],
+		(long long)host->slot_time[COURSE_WITH]);
+}
+
+static int json_hosts(FILE *out, const struct report *r, const char *name, bool blocked,
+		      size_t most)
+{
+	struct row *rows;
+	size_t count, i;
+	int e;
+
+	e = collect(r, blocked, &rows, &count);
+	if (e < 0)
+		return e;
+	fprintf(out, "\"%s\":[", name);
+	for (i = 0; i < count && i < most; i++) {
+		fputs(i ? ",\n" : "\n", out);
+		json_host(out, &rows[i]);
+	}
+	fputs("],\n", out);
+	free(rows);
+	return 0;
+}
+
+static void json_curve(FILE *out, const struct report *r, enum course course,
+		       const char *name)
+{
+	const struct slots_curve curve = slots_curve(simulation_slots(r->simulation));
+	unsigned int i;
+	uint32_t taken;
+
+	fprintf(out, ",\n\"%s\":[", name);
+	for (i = 0; i < curve.points; i++) {
+		taken = curve.taken[course][i];
+		fprintf(out, "%s%u", i ? "," : "",
+			r->limit && taken > r->limit ? r->limit : taken);
+	}
+	fputc(']', out);
+}
+
+int report_json(FILE *out, const struct report *report)
+{
+	const struct slots_curve curve = slots_curve(simulation_slots(report->simulation));
+	int r;
+
+	json_head(out, report);
+	json_course(out, report, COURSE_WITHOUT, "without");
+	json_course(out, report, COURSE_WITH, "with");
+	json_totals(out, report);
+	r = json_hosts(out, report, "blocked", true, SIZE_MAX);
+	if (r == 0)
+		r = json_hosts(out, report, "top", false, report->top);
+	fprintf(out, "\"curve\":{\"seconds\":%lld", (long long)curve.seconds);
+	json_curve(out, report, COURSE_WITHOUT, "without");
+	json_curve(out, report, COURSE_WITH, "with");
+	fputs("}}\n", out);
+	return r;
+}
+
+void report_draw(FILE *out, const struct report *report)
+{
+	const struct picture picture = picture_of(report);
+	char title[128], from[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+
+	snprintf(title, sizeof(title), "courier's slots, %s to %s",
+		 clock_format(report->from, from), clock_format(report->until, until));
+	picture_draw(out, &picture, title);
+}

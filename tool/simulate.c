@@ -1,0 +1,356 @@
+/* A log played again: which slots were taken without the module, and which would
+ * have been with it.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "simulate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "budget.h"
+#include "tally.h"
+
+/* What is remembered at most: some 20 MB each. */
+#define SESSIONS_MAX 262144
+#define HOSTS_MAX 262144
+
+/* courier waits so long for a client's next line: a child whose client's packets
+ * are dropped, and that nobody ends, stays as long. */
+#define READ_TIMEOUT 600
+
+struct session {
+	int64_t last;			/* line */
+	int64_t end[COURSE_COUNT];
+	bool kept_out;			/* does not come with the module */
+	bool ended;			/* by the module */
+};
+
+struct simulation {
+	const struct judge *judge;
+	const struct simulate_model *model;
+	struct table *sessions, *hosts;
+	struct slots *slots;
+	struct tally *tally;		/* NULL: every trigger blocks */
+	struct budget budget;
+	struct simulate_totals totals;
+};
+
+/* One line, and whom it is about. */
+struct event {
+	const struct courierlog_line *line;
+	struct decision decision;
+	int64_t time;
+	struct table_key key;
+	struct simulate_host *host;
+	struct cidr target;
+};
+
+static int open_parts(struct simulation *s)
+{
+	const struct settings *settings = &s->judge->settings;
+	int r;
+
+	r = table_new(sizeof(struct session), SESSIONS_MAX, &s->sessions);
+	if (r == 0)
+		r = table_new(sizeof(struct simulate_host), HOSTS_MAX, &s->hosts);
+	if (r == 0)
+		r = slots_new(&s->slots);
+	if (r == 0 && settings->threshold > 1)
+		r = tally_new(settings->threshold, settings->window, &s->tally);
+	return r;
+}
+
+int simulation_new(const struct judge *judge, const struct simulate_model *model,
+		   struct simulation **ret_simulation)
+{
+	struct simulation *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->judge = judge;
+	s->model = model;
+	budget_init(&s->budget, judge->settings.max_blocks,
+		    judge->settings.max_blocks_interval);
+	if (open_parts(s) < 0) {
+		simulation_free(s);
+		return -ENOMEM;
+	}
+	*ret_simulation = s;
+	return 0;
+}
+
+void simulation_free(struct simulation *simulation)
+{
+	if (!simulation)
+		return;
+	table_free(simulation->sessions);
+	table_free(simulation->hosts);
+	slots_free(simulation->slots);
+	tally_free(simulation->tally);
+	budget_done(&simulation->budget);
+	free(simulation);
+}
+
+/* --- slots --- */
+
+/* The connection lasts until end, which may be earlier than what was thought. */
+static void set_end(struct simulation *s, const struct event *e, struct session *session,
+		    enum course course, int64_t end)
+{
+	slots_take(s->slots, course, session->end[course], end);
+	e->host->slot_time[course] += end - session->end[course];
+	session->end[course] = end;
+}
+
+static void extend(struct simulation *s, const struct event *e, struct session *session,
+		   enum course course, int64_t end)
+{
+	if (end > session->end[course])
+		set_end(s, e, session, course, end);
+}
+
+static void shorten(struct simulation *s, const struct event *e, struct session *session,
+		    enum course course, int64_t end)
+{
+	if (end < session->end[course])
+		set_end(s, e, session, course, end);
+}
+
+/* --- blocks --- */
+
+static bool is_blocked(const struct event *e)
+{
+	return e->host->blocks > 0 && e->time < e->host->blocked_until;
+}
+
+/* It knocks: each dropped packet renews the block. */
+static void keep_out(struct simulation *s, const struct event *e)
+{
+	e->host->kept_out++;
+	s->totals.kept_out++;
+	e->host->blocked_until = e->time + s->judge->settings.ban_time;
+}
+
+static void block(struct simulation *s, const struct event *e)
+{
+	if (!is_blocked(e)) {
+		if (e->host->blocks++ == 0) {
+			e->host->first_block = e->time;
+			s->totals.hosts_blocked++;
+		}
+		s->totals.blocks++;
+	}
+	e->host->blocked_until = e->time + s->judge->settings.ban_time;
+}
+
+/* Is it the trigger that is one too many? Then the address is blocked, if
+ * maxBlocks lets it. The order is the engine's. */
+static bool punish(struct simulation *s, const struct event *e)
+{
+	int64_t now = e->time * 1000;
+	bool forgot;
+
+	if (s->tally && tally_hit(s->tally, &e->target.net, now, &forgot) <= 0)
+		return false;
+	if (budget_take(&s->budget, now) == BUDGET_GRANTED)
+		block(s, e);
+	else
+		s->totals.over_budget++;
+	return true;
+}
+
+/* The child's line triggered: the module ends it, or leaves it to its time. */
+static void end_child(struct simulation *s, const struct event *e, struct session *session)
+{
+	const struct settings *settings = &s->judge->settings;
+
+	if (!settings->terminate) {
+		extend(s, e, session, COURSE_WITH, e->time + READ_TIMEOUT);
+		return;
+	}
+	set_end(s, e, session, COURSE_WITH, e->time + settings->terminate_delay / 1000);
+	s->totals.ended++;
+	session->ended = true;
+}
+
+/* --- lines --- */
+
+static int add_session(struct simulation *s, const struct event *e,
+		       struct session **ret_session)
+{
+	void *found = table_find(s->sessions, &e->key);
+	int r = 0;
+
+	if (!found)
+		r = table_add(s->sessions, &e->key, &found);
+	if (r < 0)
+		return r;
+	*ret_session = found;
+	**ret_session = (struct session){ .last = e->time,
+					  .end = { e->time, e->time } };
+	e->host->connections++;
+	s->totals.connections++;
+	if (is_blocked(e)) {
+		(*ret_session)->kept_out = true;
+		keep_out(s, e);
+	}
+	return 0;
+}
+
+/* The connection that the line is about; NULL: it began before the log did, or is
+ * forgotten. */
+static struct session *find_session(const struct simulation *s, const struct event *e)
+{
+	struct session *session = table_find(s->sessions, &e->key);
+
+	return session && e->time - session->last < SLOTS_BACK ? session : NULL;
+}
+
+/* With the module: nothing comes from one that is not there. */
+static void go_on_with(struct simulation *s, const struct event *e, struct session *session,
+		       int64_t seconds)
+{
+	if (session->kept_out || session->ended)
+		return;
+	if (e->decision.verdict == VERDICT_BLOCK && punish(s, e))
+		end_child(s, e, session);
+	else
+		extend(s, e, session, COURSE_WITH, e->time + seconds);
+}
+
+static void go_on(struct simulation *s, const struct event *e, struct session *session,
+		  int64_t seconds)
+{
+	session->last = e->time;
+	extend(s, e, session, COURSE_WITHOUT, e->time + seconds);
+	go_on_with(s, e, session, seconds);
+}
+
+static int play_started(struct simulation *s, const struct event *e)
+{
+	struct session *session = find_session(s, e);
+	int r;
+
+	/* Lines without a port and PID do not tell connections apart. */
+	if (session && (e->key.port || e->key.pid)) {
+		shorten(s, e, session, COURSE_WITHOUT, e->time);
+		shorten(s, e, session, COURSE_WITH, e->time);
+	}
+	r = add_session(s, e, &session);
+	if (r == 0)
+		go_on(s, e, session, s->model->session);
+	return r;
+}
+
+static int play_error(struct simulation *s, const struct event *e)
+{
+	struct session *session = find_session(s, e);
+	int r = 0;
+
+	if (!session)
+		r = add_session(s, e, &session);
+	if (r == 0)
+		go_on(s, e, session, s->model->idle);
+	return r;
+}
+
+/* -drop: the child ends as it says so. */
+static void play_dropped(struct simulation *s, const struct event *e)
+{
+	s->totals.connections++;
+	e->host->connections++;
+	if (is_blocked(e))
+		keep_out(s, e);
+	else if (e->decision.verdict == VERDICT_BLOCK)
+		punish(s, e);
+}
+
+static void note_pressure(struct simulation *s, const struct courierlog_line *line)
+{
+	struct simulate_totals *t = &s->totals;
+
+	if (line->active > t->active)
+		t->active = line->active;
+	if (line->full && line->active > t->limit)
+		t->limit = line->active;
+	t->full += line->full;
+	t->full_address += line->active == 0;
+}
+
+static int find_host(struct simulation *s, struct event *e)
+{
+	const struct addr *addr = &e->line->addr;
+	struct table_key key = { .port = 0 };
+	void *found;
+	int r = 0;
+
+	e->target.prefix = (uint8_t)settings_prefix(&s->judge->settings, addr);
+	e->target.net = cidr_mask(addr, e->target.prefix);
+	key.addr = e->target.net;
+	found = table_find(s->hosts, &key);
+	if (!found)
+		r = table_add(s->hosts, &key, &found);
+	if (r == 0)
+		e->host = found;
+	return r;
+}
+
+static int play(struct simulation *s, struct event *e)
+{
+	int r = find_host(s, e);
+
+	if (r < 0)
+		return r;
+	if (e->line->kind == COURIERLOG_DROPPED)
+		play_dropped(s, e);
+	else if (e->line->kind == COURIERLOG_STARTED)
+		r = play_started(s, e);
+	else
+		r = play_error(s, e);
+	return r;
+}
+
+int simulation_line(struct simulation *simulation, const struct logline *line,
+		    int64_t time)
+{
+	struct courierlog_line found;
+	struct event e = { .line = &found, .time = time };
+
+	slots_advance(simulation->slots, time);
+	e.decision = judge_line(simulation->judge, line, &found);
+	if (found.kind == COURIERLOG_OTHER || found.kind == COURIERLOG_UNKNOWN)
+		return 0;
+	simulation->totals.lines++;
+	if (found.kind == COURIERLOG_PRESSURE) {
+		note_pressure(simulation, &found);
+		return 0;
+	}
+	e.key = (struct table_key){ .addr = found.addr,
+				    .port = found.port,
+				    .pid = found.port ? 0 : line->pid };
+	return play(simulation, &e);
+}
+
+void simulation_finish(struct simulation *simulation)
+{
+	slots_finish(simulation->slots);
+}
+
+const struct simulate_totals *simulation_totals(const struct simulation *simulation)
+{
+	return &simulation->totals;
+}
+
+const struct settings *simulation_settings(const struct simulation *simulation)
+{
+	return &simulation->judge->settings;
+}
+
+const struct slots *simulation_slots(const struct simulation *simulation)
+{
+	return simulation->slots;
+}
+
+const struct table *simulation_hosts(const struct simulation *simulation)
+{
+	return simulation->hosts;
+}
