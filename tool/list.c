@@ -70,7 +70,9 @@ static int list_places(const struct context *context, const struct places_option
 		return status;
 	status = listing_read(context, &places, all, &listing);
 	if (status == 0) {
-		if (context->json)
+		if (!listing_any(&places, &listing))
+			status = STATUS_FAILED;
+		else if (context->json)
 			print_json(context, &places, &listing);
 		else
 			print_text(context, &places, &listing);

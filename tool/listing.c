@@ -84,17 +84,27 @@ static int read_place(const struct context *context, const struct place *place,
 static int read_places(const struct context *context, const struct places *places,
 		       struct listing *listing)
 {
-	bool any = false;
-	int status;
+	int status = 0;
 	size_t i;
 
-	for (i = 0; i < places->count; i++) {
+	for (i = 0; status == 0 && i < places->count; i++)
 		status = read_place(context, &places->all[i], &listing->lists[i], listing);
-		if (status != 0)
-			return status;
-		any = any || listing->lists[i].there;
-	}
-	return any ? 0 : STATUS_FAILED;
+	return status;
+}
+
+bool listing_any(const struct places *places, const struct listing *listing)
+{
+	size_t i;
+
+	for (i = 0; i < places->count; i++)
+		if (listing->lists[i].there)
+			return true;
+	return false;
+}
+
+bool listing_overflows(const struct place *place, const struct listing_list *list)
+{
+	return list->there && list->blocked >= place_capacity(place);
 }
 
 int listing_read(const struct context *context, const struct places *places, bool all,
@@ -157,9 +167,10 @@ static struct fjson_object *json_list(const struct place *place, const struct li
 	output_add_text(object, "backend", place_backend(place));
 	output_add_text(object, "source", place->action->source);
 	output_add_number(object, "ban_time_s", place->action->settings.ban_time);
-	fjson_object_object_add(object, "there", fjson_object_new_boolean(list->there));
+	output_add_bool(object, "there", list->there);
 	output_add_number(object, "held", (int64_t)list->held);
 	output_add_number(object, "blocked", (int64_t)list->blocked);
+	output_add_bool(object, "overflows", listing_overflows(place, list));
 	if (capacity == SIZE_MAX)
 		output_add_text(object, "capacity", NULL);
 	else

@@ -33,11 +33,20 @@ struct listing {
 };
 
 /* Read all lists. all: with those whose time is over. A list that is not there is
- * told on stderr, and is an error only when none is. Returns 0 and the caller calls
- * listing_done(); or a STATUS_ once the complaint is written. */
+ * told on stderr, and is no error. Returns 0 and the caller calls listing_done(); or
+ * a STATUS_ once the complaint is written. */
 int listing_read(const struct context *context, const struct places *places, bool all,
 		 struct listing *ret_listing);
 void listing_done(struct listing *listing);
+
+/* Is any of the lists there? */
+bool listing_any(const struct places *places, const struct listing *listing);
+
+/* Does the list hold nothing but living blocks, as many as it can? Then recent has
+ * let the oldest of them go before their time, or will with the next one; nftables
+ * takes no more. One that holds some whose time is over has lost none that was alive:
+ * the kernel drops the one that was seen longest ago. */
+bool listing_overflows(const struct place *place, const struct listing_list *list);
 
 /* The address, or the prefix where whole prefixes are blocked. Returns buf. */
 char *listing_address(const struct listing_entry *entry, char buf[static CIDR_TEXT_SIZE]);

@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
 	&command_add,
 	&command_del,
 	&command_flush,
+	&command_status,
 	&command_check,
 	&command_test,
 	&command_replay,

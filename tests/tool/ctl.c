@@ -118,6 +118,7 @@ void ctl_run(struct ctl *ctl, const char *words)
 {
 	size_t out_len, err_len;
 	struct context context = {
+		.terminal = ctl->terminal,
 		.config = ctl->config,
 		.proc_root = ctl->proc_root,
 		.net_root = ctl->lists.net_root,

@@ -1,0 +1,156 @@
+/* smtpblockctl status: slots, lists, last blocks.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "../unit/fakeproc.h"
+#include "ctl.h"
+
+#define TCPD 100
+#define TCPD_TLS 200
+
+struct fixture {
+	struct ctl ctl;
+	struct fakeproc tree;
+};
+
+static const struct peer peer = { .ip = "192.0.2.7", .port = 1025 };
+
+/* A command line as /proc has it: a blank in text is a NUL there. */
+static void put_cmdline(struct fixture *f, pid_t pid, const char *text)
+{
+	char bytes[512];
+	size_t len = strlen(text), i;
+
+	for (i = 0; i <= len; i++)
+		bytes[i] = text[i] == ' ' ? '\0' : text[i];
+	fakeproc_write(&f->tree, pid, "cmdline", bytes, len + 1);
+}
+
+static void put_children(struct fixture *f, pid_t tcpd, size_t count)
+{
+	pid_t pids[64];
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		pids[i] = tcpd + 1 + (pid_t)i;
+		fakeproc_put_smtpd(&f->tree, pids[i], tcpd, &peer);
+	}
+	fakeproc_children(&f->tree, tcpd, pids, count);
+}
+
+static void setup(struct fixture *f)
+{
+	ctl_open(&f->ctl);
+	fakeproc_open(&f->tree);
+	snprintf(f->ctl.proc_root, sizeof(f->ctl.proc_root), "%s", f->tree.root);
+	ctl_configure(&f->ctl, "mail.err action(type=\"omsmtpblock\")\n");
+	fakelists_make(&f->ctl.lists, "xt_recent/spammer");
+	fakelists_make(&f->ctl.lists, "xt_recent/spammer6");
+}
+
+static void teardown(struct fixture *f)
+{
+	fakeproc_close(&f->tree);
+	ctl_close(&f->ctl);
+}
+
+/* Two couriertcpds, one with its limit on the command line. */
+static void put_courier(struct fixture *f)
+{
+	const struct fake_process logger = { .pid = 101, .exe = "/usr/sbin/courierlogger",
+					     .ppid = TCPD, .uid = FAKE_UID };
+
+	ctl_write(&f->ctl, "courier/esmtpd", "MAXDAEMONS=40\n");
+	fakeproc_put_tcpd(&f->tree, TCPD);
+	put_cmdline(f, TCPD, "/usr/sbin/couriertcpd -block=bl,BLOCK,x -maxprocs=12 -pid=/x smtp "
+			     "/usr/lib/courieresmtpd -maxprocs=7");
+	put_children(f, TCPD, 10);
+	fakeproc_put(&f->tree, &logger);
+	fakeproc_put_tcpd(&f->tree, TCPD_TLS);
+	put_cmdline(f, TCPD_TLS, "couriertcpd 465 /usr/lib/courieresmtpd");
+	put_children(f, TCPD_TLS, 0);
+}
+
+static void tells_slots_and_lists(void **state)
+{
+	struct fixture f;
+	unsigned int i;
+	char addr[32];
+
+	(void)state;
+	setup(&f);
+	put_courier(&f);
+	for (i = 0; i < 7; i++) {
+		snprintf(addr, sizeof(addr), "192.0.2.%u", i + 1);
+		ctl_show(&f.ctl, "xt_recent/spammer", addr, 500 - i);
+	}
+	ctl_show(&f.ctl, "xt_recent/spammer", "198.51.100.1", 601);
+	fakelists_limit(&f.ctl.lists, "xt_recent", "8\n");
+	ctl_run(&f.ctl, "status");
+	want_str(f.ctl.err, "");
+	want_int(f.ctl.status, 0);
+	ctl_want_golden(&f.ctl, "status.txt");
+	ctl_run(&f.ctl, "--json status");
+	want_int(f.ctl.status, 0);
+	ctl_want_golden(&f.ctl, "status.json");
+	f.ctl.terminal = true;
+	ctl_run(&f.ctl, "status");
+	ctl_want_golden(&f.ctl, "status-terminal.txt");
+	teardown(&f);
+}
+
+/* Full of living blocks, not only of what is remembered. */
+static void tells_of_an_overflow(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	fakelists_limit(&f.ctl.lists, "xt_recent", "2\n");
+	ctl_show(&f.ctl, "xt_recent/spammer", "192.0.2.1", 1);
+	ctl_show(&f.ctl, "xt_recent/spammer", "192.0.2.2", 600);
+	ctl_run(&f.ctl, "status");
+	want_int(strstr(f.ctl.out, "Full") == NULL, true);
+	ctl_show(&f.ctl, "xt_recent/spammer", "192.0.2.3", 2);
+	ctl_run(&f.ctl, "status");
+	ctl_want_golden(&f.ctl, "status-full.txt");
+	ctl_run(&f.ctl, "--json status");
+	want_int(strstr(f.ctl.out, "\"blocked\":2,\"overflows\":true,") != NULL, true);
+	teardown(&f);
+}
+
+static void nothing_runs_and_no_list_is_there(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	fakelists_remove(&f.ctl.lists, "xt_recent/spammer");
+	ctl_run(&f.ctl, "status");
+	want_str(f.ctl.out, "From DIR/rsyslog.conf line 1: recent, spammer, spammer6\n"
+			    "                USED     OF\n"
+			    "list spammer6      0    100\n"
+			    "No couriertcpd is running.\n");
+	want_int(f.ctl.status, 0);
+	fakelists_remove(&f.ctl.lists, "xt_recent/spammer6");
+	ctl_run(&f.ctl, "status");
+	want_str(f.ctl.out, "From DIR/rsyslog.conf line 1: recent, spammer, spammer6\n"
+			    "No couriertcpd is running.\n");
+	want_int(strstr(f.ctl.err, "--name spammer6 --update") != NULL, true);
+	want_int(f.ctl.status, 1);
+	ctl_run(&f.ctl, "status now");
+	want_run(&f.ctl, 2, "", "smtpblockctl: status has nothing to do with now "
+				"(smtpblockctl --help)\n");
+	teardown(&f);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, tells_slots_and_lists);
+	SUITE_TEST(suite, tells_of_an_overflow);
+	SUITE_TEST(suite, nothing_runs_and_no_list_is_there);
+	return suite_run(suite, "status");
+}

@@ -1,0 +1,72 @@
+/* couriertcpd's children and its limit.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "slotcount.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* More than any start script writes. */
+#define CMDLINE_SIZE 4096
+
+static const char maxprocs[] = "-maxprocs=";
+
+/* Options come first, then the port, then the program that serves it. */
+static void read_cmdline(const struct site *site, struct slotcount *count)
+{
+	char text[CMDLINE_SIZE], *word, *end;
+	ssize_t len;
+
+	len = site_read_proc(site, count->pid, "cmdline", text, sizeof(text) - 1);
+	if (len <= 0)
+		return;
+	text[len] = '\0';
+	end = text + len;
+	for (word = text + strlen(text) + 1; word < end; word += strlen(word) + 1) {
+		if (strncmp(word, maxprocs, strlen(maxprocs)) == 0)
+			count->max = strtol(word + strlen(maxprocs), NULL, 10);
+		if (word[0] != '-') {
+			snprintf(count->port, sizeof(count->port), "%s", word);
+			return;
+		}
+	}
+}
+
+/* With -stderrlogger couriertcpd has courierlogger as a child, which takes no slot. */
+static bool is_logger(const struct site *site, pid_t pid)
+{
+	char name[PROCFS_NAME_SIZE];
+
+	return procfs_read_exe(&site->procfs, pid, name) == 0 &&
+	       strcmp(name, "courierlogger") == 0;
+}
+
+static bool count_one(const struct site *site, struct slotcount *count)
+{
+	pid_t *children = NULL;
+	ssize_t n, i;
+
+	n = procfs_read_children(&site->procfs, count->pid, &children);
+	if (n < 0)
+		return false;
+	for (i = 0; i < n; i++)
+		count->used += !is_logger(site, children[i]);
+	free(children);
+	read_cmdline(site, count);
+	if (count->max <= 0)
+		count->max = site->esmtpd ? courierconf_number(site->esmtpd, "MAXDAEMONS", 0) : 0;
+	return true;
+}
+
+size_t slotcount_read(const struct site *site,
+		      struct slotcount ret_counts[static SITE_DAEMONS_MAX])
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < site->tcpd_count; i++) {
+		ret_counts[count] = (struct slotcount){ .pid = site->tcpds[i].pid };
+		if (count_one(site, &ret_counts[count]))
+			count++;
+	}
+	return count;
+}

@@ -1,0 +1,24 @@
+/* How many of courier's slots are taken, by each couriertcpd.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCKCTL_SLOTCOUNT_H
+#define SMTPBLOCKCTL_SLOTCOUNT_H
+
+#include "site.h"
+
+/* Longest name of a port that is told, NUL included: "25", "smtp", "25,587". */
+#define SLOTCOUNT_PORT_SIZE 64
+
+struct slotcount {
+	pid_t pid;		/* the couriertcpd */
+	char port[SLOTCOUNT_PORT_SIZE];	/* as on its command line; "" unknown */
+	size_t used;		/* its children, but not its logger */
+	long max;		/* -maxprocs of its command line, or else MAXDAEMONS of
+				 * the file esmtpd; 0 unknown */
+};
+
+/* Count for each couriertcpd of the site. Returns how many there are; one that ends
+ * meanwhile is left out. */
+size_t slotcount_read(const struct site *site,
+		      struct slotcount ret_counts[static SITE_DAEMONS_MAX]);
+
+#endif

@@ -1,0 +1,253 @@
+/* smtpblockctl status: slots, blocks, room on the lists, at a glance.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "command.h"
+#include "listing.h"
+#include "output.h"
+#include "slotcount.h"
+
+#define LAST_BLOCKS 5
+
+/* Characters of a bar that is full. */
+#define BAR_WIDTH 30
+
+struct overview {
+	const struct context *context;
+	struct places places;
+	struct listing listing;
+	struct slotcount slots[SITE_DAEMONS_MAX];
+	size_t slot_count;
+	bool hidden;		/* processes may not be looked at */
+};
+
+/* One row: how much of something is taken. */
+struct gauge {
+	char what[SETTINGS_LIST_SIZE + 8];
+	size_t used;
+	size_t max;		/* 0: unknown; SIZE_MAX: no limit */
+};
+
+static void add_gauge(const struct overview *o, struct output_table *table,
+		      const struct gauge *gauge)
+{
+	char used[24], max[24] = "    -", bar[BAR_WIDTH + 1] = "";
+	size_t filled, i;
+
+	snprintf(used, sizeof(used), "%5zu", gauge->used);
+	if (gauge->max != 0 && gauge->max != SIZE_MAX) {
+		snprintf(max, sizeof(max), "%5zu", gauge->max);
+		filled = gauge->used >= gauge->max ? BAR_WIDTH :
+						     gauge->used * BAR_WIDTH / gauge->max;
+		for (i = 0; i < BAR_WIDTH && o->context->terminal; i++)
+			bar[i] = i < filled ? '#' : '.';
+	}
+	output_table_add(table, (const char *const[]){ gauge->what, used, max, bar });
+}
+
+static void add_slots(const struct overview *o, struct output_table *table)
+{
+	struct gauge gauge;
+	size_t i;
+
+	for (i = 0; i < o->slot_count; i++) {
+		gauge.used = o->slots[i].used;
+		gauge.max = o->slots[i].max > 0 ? (size_t)o->slots[i].max : 0;
+		snprintf(gauge.what, sizeof(gauge.what), "slots of port %s",
+			 *o->slots[i].port ? o->slots[i].port : "?");
+		add_gauge(o, table, &gauge);
+	}
+}
+
+static void add_lists(const struct overview *o, struct output_table *table)
+{
+	struct gauge gauge;
+	size_t i;
+
+	for (i = 0; i < o->places.count; i++) {
+		if (!o->listing.lists[i].there)
+			continue;
+		gauge.used = o->listing.lists[i].blocked;
+		gauge.max = place_capacity(&o->places.all[i]);
+		snprintf(gauge.what, sizeof(gauge.what), "list %s", o->places.all[i].name);
+		add_gauge(o, table, &gauge);
+	}
+}
+
+static void print_gauges(const struct overview *o)
+{
+	static const char *const headings[] = { "", " USED", "   OF", "", NULL };
+	struct output_table *table = output_table_new(headings);
+
+	if (table) {
+		add_slots(o, table);
+		add_lists(o, table);
+	}
+	if (!table || output_table_print(table, o->context->out) < 0)
+		failed(o->context, "no memory");
+	output_table_free(table);
+}
+
+/* What is not as it should be. */
+static void print_remarks(const struct overview *o)
+{
+	const struct place *place;
+	char advice[1024];
+	size_t i;
+
+	if (o->slot_count == 0 && o->hidden)
+		fputs("couriertcpd's slots may not be looked at: type it as root.\n",
+		      o->context->out);
+	else if (o->slot_count == 0)
+		fputs("No couriertcpd is running.\n", o->context->out);
+	for (i = 0; i < o->places.count; i++) {
+		place = &o->places.all[i];
+		if (listing_overflows(place, &o->listing.lists[i]))
+			fprintf(o->context->out, "Full: %s\n",
+				place->backend->ops->advice(place->backend, place->family, ENOSPC,
+							    advice, sizeof(advice)));
+	}
+}
+
+static size_t first_of_last(const struct overview *o)
+{
+	return o->listing.count > LAST_BLOCKS ? o->listing.count - LAST_BLOCKS : 0;
+}
+
+/* The newest at the top. */
+static void print_last(const struct overview *o)
+{
+	static const char *const headings[] = { "LAST BLOCKS", "LIST", "SINCE", "LEFT", NULL };
+	char address[CIDR_TEXT_SIZE], since[OUTPUT_TIME_SIZE], left[OUTPUT_TIME_SIZE];
+	struct output_table *table = output_table_new(headings);
+	const struct listing_entry *e;
+	size_t i;
+
+	for (i = o->listing.count; table && i > first_of_last(o); i--) {
+		e = &o->listing.entries[i - 1];
+		output_table_add(table, (const char *const[]){
+						listing_address(e, address), e->place->name,
+						output_local(e->since, since),
+						output_span(e->left, left) });
+	}
+	fputc('\n', o->context->out);
+	if (!table || output_table_print(table, o->context->out) < 0)
+		failed(o->context, "no memory");
+	output_table_free(table);
+}
+
+static void print_text(const struct overview *o)
+{
+	places_print_sources(&o->places, o->context->out);
+	if (o->slot_count > 0 || listing_any(&o->places, &o->listing))
+		print_gauges(o);
+	print_remarks(o);
+	if (o->listing.count > 0)
+		print_last(o);
+}
+
+static struct fjson_object *json_slots(const struct overview *o)
+{
+	struct fjson_object *slots = fjson_object_new_array(), *one;
+	size_t i;
+
+	for (i = 0; i < o->slot_count; i++) {
+		one = fjson_object_new_object();
+		output_add_text(one, "port", *o->slots[i].port ? o->slots[i].port : NULL);
+		output_add_number(one, "pid", o->slots[i].pid);
+		output_add_number(one, "used", (int64_t)o->slots[i].used);
+		if (o->slots[i].max > 0)
+			output_add_number(one, "max", o->slots[i].max);
+		else
+			output_add_text(one, "max", NULL);
+		fjson_object_array_add(slots, one);
+	}
+	return slots;
+}
+
+static void print_json(const struct overview *o)
+{
+	struct fjson_object *whole = fjson_object_new_object();
+	struct fjson_object *last = fjson_object_new_array();
+	size_t i;
+
+	fjson_object_object_add(whole, "slots", json_slots(o));
+	fjson_object_object_add(whole, "lists", listing_json_lists(&o->places, &o->listing));
+	for (i = o->listing.count; i > first_of_last(o); i--)
+		fjson_object_array_add(last, listing_json_entry(&o->listing.entries[i - 1]));
+	fjson_object_object_add(whole, "last_blocks", last);
+	output_json(whole, o->context->out);
+}
+
+static int read_slots(struct overview *o)
+{
+	struct site site;
+	int r = site_open(&site, o->context);
+
+	if (r == 0)
+		o->slot_count = slotcount_read(&site, o->slots);
+	o->hidden = site.hidden;
+	site_close(&site);
+	return r < 0 ? failed(o->context, "no memory") : 0;
+}
+
+/* Without any list that is blocked on, the slots are told all the same. */
+static int tell(struct overview *o)
+{
+	int status = listing_read(o->context, &o->places, false, &o->listing);
+
+	if (status != 0)
+		return status;
+	status = read_slots(o);
+	if (status == 0) {
+		if (o->context->json)
+			print_json(o);
+		else
+			print_text(o);
+		if (!listing_any(&o->places, &o->listing))
+			status = STATUS_FAILED;
+	}
+	listing_done(&o->listing);
+	return status;
+}
+
+static int run_status(struct context *context, int argc, char **argv)
+{
+	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
+	struct overview overview = { .context = context };
+	struct places_options options = { .count = 0 };
+	enum argument argument;
+	int status = 0;
+
+	while (status == 0 && (argument = arguments_next(&arguments)) != ARGUMENT_END) {
+		if (argument == ARGUMENT_OPTION)
+			status = places_option(context, &options, &arguments);
+		else
+			status = usage_error(context, "status has nothing to do with %s",
+					     arguments.operand);
+	}
+	if (status == 0)
+		status = places_open(context, &options, &overview.places);
+	if (status != 0)
+		return status;
+	status = tell(&overview);
+	places_done(&overview.places);
+	return status;
+}
+
+const struct command command_status = {
+	.name = "status",
+	.arguments = "[OPTION..]",
+	.summary = "Slots, blocks, room on the lists, the last blocks",
+	.help =
+		"How many of courier's slots are taken, for each couriertcpd (its children; the\n"
+		"limit is MAXDAEMONS), how many blocks are on each list and how many it holds,\n"
+		"whether a list overflows, and the last blocks, the newest at the top.\n\n"
+		PLACES_HELP "\n"
+		"  smtpblockctl status\n"
+		"  watch -n 2 smtpblockctl status\n",
+	.run = run_status,
+};
