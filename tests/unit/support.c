@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,11 +341,22 @@ void corpus_free(struct corpus *corpus)
 	free(corpus->lines);
 }
 
+/* One less, unless there is none; returns how many there were. Any thread may come
+ * here: the caretaker has one. */
+static unsigned int count_down(atomic_uint *left)
+{
+	unsigned int n = atomic_load(left);
+
+	while (n > 0 && !atomic_compare_exchange_weak(left, &n, n - 1))
+		;
+	return n;
+}
+
 /* Memory that fails. The linker puts the __wrap_ functions in front of those of
  * the C library, see --wrap in ld(1). */
 
-static unsigned int allocations_left;	/* until the one that fails; 0: none */
-static bool allocation_failed;
+static atomic_uint allocations_left;	/* until the one that fails; 0: none */
+static atomic_bool allocation_failed;
 
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
@@ -353,7 +365,7 @@ void *__wrap_reallocarray(void *old, size_t count, size_t size);
 
 static bool this_one_fails(void)
 {
-	if (allocations_left == 0 || --allocations_left > 0)
+	if (count_down(&allocations_left) != 1)
 		return false;
 	allocation_failed = true;
 	errno = ENOMEM;
@@ -478,9 +490,9 @@ char *temp_file_read(const char *path)
 
 static struct {
 	int err;
-	unsigned int count;
+	atomic_uint count;
 } failing_writes;
-static unsigned int opened;
+static atomic_uint opened;
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
@@ -566,7 +578,7 @@ static ssize_t write_list(int fd, const void *buf, size_t size, bool removed)
 	char text[64];
 
 	snprintf(text, sizeof(text), "%.*s", (int)size, (const char *)buf);
-	if (failing_writes.count > 0 && failing_writes.count--) {
+	if (count_down(&failing_writes.count) > 0) {
 		errno = failing_writes.err;
 		return errno ? -1 : (ssize_t)size / 2;
 	}

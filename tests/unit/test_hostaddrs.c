@@ -470,6 +470,53 @@ static void many_changes_unread(void **state)
 	hostaddrs_free(h);
 }
 
+/* struct in6_ifreq of linux/ipv6.h, which does not go with netinet/in.h. */
+struct ipv6_request {
+	struct in6_addr addr;
+	uint32_t prefix;
+	int index;
+};
+
+static void change_ipv6(const char *text, unsigned long request)
+{
+	struct ipv6_request r = { .prefix = 128,
+				  .index = (int)if_nametoindex("lo") };
+	int fd = __real_socket(AF_INET6, SOCK_DGRAM, 0);
+
+	inet_pton(AF_INET6, text, &r.addr);
+	want_int(ioctl(fd, request, &r), 0);
+	close(fd);
+}
+
+/* The kernel tells of a new IPv6 address again when it has been found to be no
+ * duplicate: there may be a note more, at any time. */
+static void want_notified_once_or_twice(struct hostaddrs *h)
+{
+	want_int(is_readable(hostaddrs_fd(h), DEADLINE_MS), true);
+	want_int(hostaddrs_refresh(h), 0);
+}
+
+static void ipv6_address_comes_and_goes(void **state)
+{
+	struct hostaddrs *h = new_hostaddrs();
+
+	(void)state;
+	real_host();
+	want_int(hostaddrs_refresh(h), 0);
+	change_ipv6("2001:db8::77", SIOCSIFADDR);
+	want_notified_once_or_twice(h);
+	want_int(contains(h, "2001:db8::77"), true);
+	change_ipv6("2001:db8::77", SIOCDIFADDR);
+	want_notified_once_or_twice(h);
+	want_int(contains(h, "2001:db8::77"), false);
+	hostaddrs_free(h);
+}
+
+static bool has_ipv6(void)
+{
+	return access("/proc/sys/net/ipv6", F_OK) == 0;
+}
+
 static void add_namespace_tests(struct suite *suite)
 {
 	static const char lacks[] = "the right to make a network namespace";
@@ -482,6 +529,11 @@ static void add_namespace_tests(struct suite *suite)
 		suite_skip(suite, "address_comes_and_goes", lacks);
 		suite_skip(suite, "many_changes_unread", lacks);
 	}
+	if (in && has_ipv6())
+		SUITE_TEST(suite, ipv6_address_comes_and_goes);
+	else
+		suite_skip(suite, "ipv6_address_comes_and_goes",
+			   in ? "IPv6" : lacks);
 }
 
 int main(void)
