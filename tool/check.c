@@ -50,6 +50,7 @@ static bool keep(struct checks *checks, const struct check_result *result)
 	return true;
 }
 
+__attribute__((format(printf, 5, 0)))
 static void add(struct checks *checks, enum check_status status, const char *id,
 		const char *type, const char *why, va_list args)
 {
@@ -185,6 +186,7 @@ static void check_all(struct checks *checks)
 		check_kernel(checks, action);
 		check_lists(checks, action);
 		check_rules(checks, action);
+		check_nftables(checks, action);
 		check_courier_action(checks, action);
 		check_rights(checks, action);
 		check_unit(checks, action);

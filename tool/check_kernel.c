@@ -129,17 +129,7 @@ static bool has_list(const struct site *site, const char *name)
 
 static struct backend *open_backend(const struct site *site, const struct settings *settings)
 {
-	const struct backend_config config = {
-		.list = settings->list,
-		.list6 = settings->list6,
-		.ban_time = settings->ban_time,
-		.ipv4_prefix = settings->ipv4_prefix,
-		.ipv6_prefix = settings->ipv6_prefix,
-		.list_size = settings->list_size,
-		.ports = &settings->ports,
-		.net_root = site->context->net_root,
-		.module_root = site->context->module_root,
-	};
+	const struct backend_config config = site_backend_config(site, settings);
 	struct backend *backend = NULL;
 
 	if (backend_ops(settings->backend)->open(&config, &backend) < 0)

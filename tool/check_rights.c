@@ -81,7 +81,10 @@ static size_t list_wants(const struct site *site, const struct settings *setting
 			      may_write_list(site, settings->list6)))
 		wants[n++] = (struct want){ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", CHECK_BROKEN,
 					    "the lists cannot be written" };
-	if (settings->terminate && settings->terminate_reset)
+	if (settings->backend == BACKEND_NFTABLES)
+		wants[n++] = (struct want){ CAP_NET_ADMIN, "CAP_NET_ADMIN", CHECK_BROKEN,
+					    "no address gets into its set" };
+	else if (settings->terminate && settings->terminate_reset)
 		wants[n++] = (struct want){ CAP_NET_ADMIN, "CAP_NET_ADMIN", CHECK_WARNING,
 					    "connections are not reset" };
 	return n;
@@ -308,14 +311,19 @@ static void check_obstacles(struct checks *checks, const struct unitfile *unit,
 	}
 }
 
-static void check_families(struct checks *checks, const struct unitfile *unit)
+static void check_families(struct checks *checks, const struct unitfile *unit,
+			   const struct settings *settings)
 {
+	bool nftables = settings->backend == BACKEND_NFTABLES;
+
 	if (!unitfile_lists(unit, "RestrictAddressFamilies", "AF_NETLINK", true))
-		check_warning(checks, "unit",
-			      "systemctl edit rsyslog, write  [Service] "
-			      "RestrictAddressFamilies=AF_NETLINK  and restart it",
-			      "rsyslog.service lets rsyslogd have no netlink socket: it does not "
-			      "know this host's own addresses and resets no connection");
+		check_add(checks, nftables ? CHECK_BROKEN : CHECK_WARNING, "unit",
+			  "systemctl edit rsyslog, write  [Service] "
+			  "RestrictAddressFamilies=AF_NETLINK  and restart it",
+			  "rsyslog.service lets rsyslogd have no netlink socket: %s",
+			  nftables ? "no address gets into its set" :
+				     "it does not know this host's own addresses and resets no "
+				     "connection");
 }
 
 /* What would be lacking; of one that runs, what is lacking is known. */
@@ -347,7 +355,7 @@ void check_unit(struct checks *checks, const struct site_action *action)
 		return;
 	}
 	check_obstacles(checks, unit, &action->settings);
-	check_families(checks, unit);
+	check_families(checks, unit, &action->settings);
 	check_bounds(checks, unit, &action->settings);
 	unitfile_free(unit);
 }

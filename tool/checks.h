@@ -51,6 +51,7 @@ bool site_drops(const struct site *site);
 /* One function a subject. Those with an action are called for each. */
 void check_kernel(struct checks *checks, const struct site_action *action);
 void check_lists(struct checks *checks, const struct site_action *action);
+void check_nftables(struct checks *checks, const struct site_action *action);
 void check_rules(struct checks *checks, const struct site_action *action);
 void check_namespaces(struct checks *checks);
 void check_courier(struct checks *checks);

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "backend.h"
 #include "command.h"
 #include "courierconf.h"
 #include "procfs.h"
@@ -53,6 +54,10 @@ struct site {
  * 0; -ENOMEM. site_close() must follow in both cases. context must outlive it. */
 int site_open(struct site *site, const struct context *context);
 void site_close(struct site *site);
+
+/* What a backend is told for these settings, which must outlive it. */
+struct backend_config site_backend_config(const struct site *site,
+					  const struct settings *settings);
 
 /* The file, or directory, of this path below the context's system_root. Returns buf. */
 char *site_path(const struct site *site, const char *path, char buf[static PATH_MAX]);
