@@ -404,10 +404,13 @@ static bool take_structured_data(struct cursor *c)
 
 static pid_t to_pid(const char *text, size_t len)
 {
-	struct cursor c = { .at = text, .end = text + len };
+	struct cursor c = { .at = text };
 	int64_t n;
 
-	if (len == 0 || !take_digits(&c, 1, 10, &n) || left(&c) > 0 || n > INT32_MAX)
+	if (!text)
+		return 0;
+	c.end = text + len;
+	if (!take_digits(&c, 1, 10, &n) || left(&c) > 0 || n > INT32_MAX)
 		return 0;
 	return (pid_t)n;
 }

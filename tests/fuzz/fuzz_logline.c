@@ -1,0 +1,94 @@
+/* Lines of log files: any text, and any text behind a header.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "courierlog.h"
+#include "logline.h"
+
+static void check_wall(const struct logline_wall *w)
+{
+	FUZZ_CHECK(w->year >= 0 && w->year <= 9999);
+	FUZZ_CHECK(w->month >= 1 && w->month <= 12 && w->day >= 1 && w->day <= 31);
+	FUZZ_CHECK(w->hour >= 0 && w->hour <= 23 && w->minute >= 0 && w->minute <= 59);
+	FUZZ_CHECK(w->second >= 0 && w->second <= 60);
+}
+
+/* The message ends where the line does; the tag lies in front of it. */
+static void check_line(const struct logline *l, const char *line, size_t len)
+{
+	const char *end = l->text + l->text_len;
+
+	FUZZ_CHECK(l->text >= line && end <= line + len);
+	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+		len--;
+	FUZZ_CHECK(end >= line + len);
+	FUZZ_CHECK(l->severity >= COURIERLOG_SEVERITY_ANY && l->severity <= 7);
+	FUZZ_CHECK(l->pid >= 0);
+	FUZZ_CHECK((l->tag == NULL) == (l->tag_len == 0));
+	if (l->tag)
+		FUZZ_CHECK(l->tag >= line && l->tag + l->tag_len <= l->text);
+	if (l->stamp == LOGLINE_WALL)
+		check_wall(&l->wall);
+}
+
+/* Times do not go back, whatever the lines say. */
+static void check_times(const struct logline *first, const struct logline *second)
+{
+	struct clock clock;
+	int64_t a, b;
+
+	clock_init(&clock, 1700000000);
+	FUZZ_CHECK(clock_read(&clock, first, &a) == (first->stamp != LOGLINE_NO_STAMP));
+	if (!clock_read(&clock, second, &b))
+		FUZZ_CHECK(second->stamp == LOGLINE_NO_STAMP);
+	else if (first->stamp != LOGLINE_NO_STAMP)
+		FUZZ_CHECK(b >= a);
+}
+
+/* What stands behind a header is the message, to its last byte, even if it looks
+ * like another header. */
+static void check_behind(const char *header, int severity, const char *text, size_t len)
+{
+	size_t skip = strlen(header);
+	char *line = malloc(skip + len + 1);
+	struct logline found;
+
+	FUZZ_CHECK(line);
+	memcpy(line, header, skip);
+	memcpy(line + skip, text, len);
+	logline_parse(line, skip + len, &found);
+	check_line(&found, line, skip + len);
+	FUZZ_CHECK(found.severity == severity && found.pid == 7);
+	FUZZ_CHECK(found.tag_len == 13 && memcmp(found.tag, "courieresmtpd", 13) == 0);
+	/* The blank may be the header's or the message's. */
+	FUZZ_CHECK(found.text == line + skip || found.text + 1 == line + skip);
+	free(line);
+}
+
+static void check_headers(const char *text, size_t len)
+{
+	check_behind("Nov 23 12:00:00 mx courieresmtpd[7]: ", COURIERLOG_SEVERITY_ANY, text, len);
+	check_behind("<19>Nov  3 12:00:00 courieresmtpd[7]: ", 3, text, len);
+	check_behind("<22>1 - mx courieresmtpd 7 - [a b=\"\\\"]\"] ", 6, text, len);
+	check_behind("mail.err courieresmtpd[7]: ", 3, text, len);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *line = fuzz_copy(data, size);
+	struct logline found, shorter;
+
+	logline_parse(line, size, &found);
+	check_line(&found, line, size);
+	logline_parse(line, size / 2, &shorter);
+	check_line(&shorter, line, size / 2);
+	check_times(&found, &shorter);
+	check_times(&shorter, &found);
+	check_headers(line, size);
+	free(line);
+	return 0;
+}
