@@ -3,9 +3,10 @@
  * it, logs one reject when it is told to (SIGUSR1), and notes when it has its
  * SIGTERM.
  *
- *   courieresmtpd BOARD SOCKET...
+ *   courieresmtpd BOARD [+]SOCKET...
  *
- * The board says to which of the sockets. The line's time begins right before
+ * The board says to which of the sockets. To those with a plus sign it logs its
+ * start, before anything else. The line's time begins right before
  * its send(2), so what the child does to write the line is not in the figures.
  * With the PID in the tag it is for the floor that has no other way to know whom
  * to signal; courier logs without.
@@ -52,6 +53,7 @@ static int connect_log(const char *path)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
+	path += *path == '+';
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0)
 		die(path);
@@ -66,16 +68,22 @@ static void format_tag(const struct smtpd *s, char *buf, size_t size)
 		snprintf(buf, size, "courieresmtpd");
 }
 
+static void format_stamp(char stamp[static 32])
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	strftime(stamp, 32, "%b %e %H:%M:%S", localtime_r(&now, &tm));
+}
+
 /* The line as syslog(3) makes it. */
 static size_t format_line(const struct smtpd *s, char *buf, size_t size)
 {
 	char stamp[32], tag[32];
-	time_t now = time(NULL);
-	struct tm tm;
 	int n;
 
 	format_tag(s, tag, sizeof(tag));
-	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", localtime_r(&now, &tm));
+	format_stamp(stamp);
 	n = snprintf(buf, size,
 		     "<19>%s %s: error,relay=%s,port=%s,from=<a@b.example>,"
 		     "to=<x@mx.lab>: 511 %s",
@@ -92,6 +100,26 @@ static void log_reject(const struct smtpd *s)
 	atomic_store(&s->board->sent, board_now());
 	if (len == 0 || send(log, line, len, 0) < 0)
 		die("courieresmtpd: send");
+}
+
+static void log_start(const struct smtpd *s)
+{
+	char line[256], stamp[32];
+	char **path;
+	int n, log;
+
+	format_stamp(stamp);
+	n = snprintf(line, sizeof(line),
+		     "<22>%s courieresmtpd: started,ip=[%s],port=[%s]", stamp,
+		     s->ip, s->port);
+	for (path = s->sockets; *path; path++) {
+		if (**path != '+')
+			continue;
+		log = connect_log(*path);
+		if (send(log, line, (size_t)n, 0) < 0)
+			die("courieresmtpd: send");
+		close(log);
+	}
 }
 
 /* In the child that becomes submit: the program beside our own. */
@@ -168,6 +196,7 @@ int main(int argc, char **argv)
 	s.ip = need("TCPREMOTEIP");
 	s.port = need("TCPREMOTEPORT");
 	s.block = need("BLOCK");
+	log_start(&s);
 	start_submit(argv[0]);
 	serve(&s);
 	return 0;

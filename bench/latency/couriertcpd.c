@@ -4,12 +4,13 @@
  *   couriertcpd [--children N] [--warm-up N] [--samples N] [--burst N]
  *               [--pace US] [--addresses N] BOARD COURIERESMTPD LANE...
  *
- * A lane is one way for a line to go, SOCKET,WHO,END,TAG:
+ * A lane is one way for a line to go, SOCKET,WHO,END,TAG,START:
  *   SOCKET       what the line is sent to
  *   oldest|newest  who logs: the child that lives longest, or the one just started
  *   term|note    what ends the sample: the child's SIGTERM; or the action's note of
  *                the time (then the child is ended here)
  *   plain|pid    what the line's tag is
+ *   silent|started  whether every child logs its start there too, as courier's do
  *
  * The lanes take turns of --burst lines each, so that whatever else goes on in
  * the machine befalls all of them. A line of output is a sample: the number of
@@ -34,6 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,7 +50,7 @@
 
 struct lane {
 	char *socket;
-	bool newest, note, pid_in_tag;
+	bool newest, note, pid_in_tag, started;
 };
 
 struct options {
@@ -320,6 +322,16 @@ static bool second_of(char **text, const char *first, const char *second)
 	return strcmp(word, second) == 0;
 }
 
+/* As courieresmtpd takes it: a plus sign in front where it logs its start. */
+static char *smtpd_lane(const struct lane *lane)
+{
+	char *word;
+
+	if (asprintf(&word, "%s%s", lane->started ? "+" : "", lane->socket) < 0)
+		die("memory");
+	return word;
+}
+
 static void add_lane(struct tcpd *t, char *text)
 {
 	struct lane *lane = &t->lanes[t->lane_count];
@@ -328,7 +340,8 @@ static void add_lane(struct tcpd *t, char *text)
 	lane->newest = second_of(&text, "oldest", "newest");
 	lane->note = second_of(&text, "term", "note");
 	lane->pid_in_tag = second_of(&text, "plain", "pid");
-	t->smtpd[2 + t->lane_count++] = lane->socket;
+	lane->started = second_of(&text, "silent", "started");
+	t->smtpd[2 + t->lane_count++] = smtpd_lane(lane);
 }
 
 static unsigned long *option_field(struct options *o, int option)
@@ -396,6 +409,16 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/* A child's standard input is its peer's connection; it can be told by that from
+ * one behind a couriertls. */
+static void take_connection(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0 || dup2(fd, STDIN_FILENO) < 0)
+		die("socket");
+}
+
 int main(int argc, char **argv)
 {
 	struct tcpd t = {
@@ -410,6 +433,7 @@ int main(int argc, char **argv)
 	if (!t.board || !t.children)
 		die(t.smtpd[1]);
 	block_signals();
+	take_connection();
 	for (i = 0; i < t.o.children; i++)
 		t.children[i] = spawn(&t);
 	run(&t);

@@ -7,22 +7,31 @@
  * that lock while it reads, and take one of the processors. This costs a write
  * two comparisons, and a block one look at the clock.
  *
+ * With nftables it stands before sendto(2): the kernel has done all of a batch when
+ * that comes back (nfnetlink_rcv() of its net/netfilter/nfnetlink.c).
+ *
  * OMSMTPBLOCK_BENCH_BOARD names the board. Without it nothing is noted.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "board.h"
 
 #include <dlfcn.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 typedef ssize_t write_fn(int fd, const void *buf, size_t len);
+typedef ssize_t sendto_fn(int fd, const void *buf, size_t len, int flags,
+			  const struct sockaddr *to, socklen_t to_len);
 
 static struct board *board;
 static write_fn *next_write;
+static sendto_fn *next_sendto;
 static _Atomic int list_fd = -1;
 
 __attribute__((constructor)) static void start(void)
@@ -30,6 +39,7 @@ __attribute__((constructor)) static void start(void)
 	const char *path = getenv("OMSMTPBLOCK_BENCH_BOARD");
 
 	next_write = (write_fn *)dlsym(RTLD_NEXT, "write");
+	next_sendto = (sendto_fn *)dlsym(RTLD_NEXT, "sendto");
 	if (path)
 		board = board_map(path);
 }
@@ -64,6 +74,28 @@ ssize_t write(int fd, const void *buf, size_t len)
 		if (is_list(fd))
 			atomic_store(&board->listed, now);
 	}
+	errno = err;
+	return n;
+}
+
+/* Looking whether the table is there is no batch. */
+static bool is_batch(const void *buf, size_t len, const struct sockaddr *to)
+{
+	const struct nlmsghdr *message = buf;
+
+	return to && to->sa_family == AF_NETLINK && len > sizeof(*message) &&
+	       message->nlmsg_type == NFNL_MSG_BATCH_BEGIN;
+}
+
+__attribute__((visibility("default")))
+ssize_t sendto(int fd, const void *buf, size_t len, int flags,
+	       const struct sockaddr *to, socklen_t to_len)
+{
+	ssize_t n = next_sendto(fd, buf, len, flags, to, to_len);
+	int err = errno;
+
+	if (n > 0 && board && is_batch(buf, len, to))
+		atomic_store(&board->listed, board_now());
 	errno = err;
 	return n;
 }

@@ -5,6 +5,8 @@
  *       The first statement sends SIGTERM to the PID that the template makes.
  *   action(type="omfloor" template="pid" mode="note" board="FILE")
  *       The first statement notes the time on the board.
+ *   action(type="omfloor" template="pid" mode="none")
+ *       Nothing is done.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <signal.h>
@@ -26,17 +28,23 @@ MODULE_CNFNAME("omfloor")
 
 DEF_OMOD_STATIC_DATA
 
+enum mode { MODE_KILL, MODE_NOTE, MODE_NONE };
+
+static const char *const mode_names[] = { "kill", "note", "none" };
+
 typedef struct _instanceData {
-	struct board *board;	/* NULL: kill */
+	enum mode mode;
+	struct board *board;	/* of MODE_NOTE */
 } instanceData;
 
 typedef struct wrkrInstanceData {
 	instanceData *pData;
+	enum mode mode;
 	struct board *board;
 } wrkrInstanceData_t;
 
 static struct cnfparamdescr params[] = {
-	{ "template", eCmdHdlrGetWord, CNFPARAM_REQUIRED },
+	{ "template", eCmdHdlrString, CNFPARAM_REQUIRED },
 	{ "mode", eCmdHdlrGetWord, CNFPARAM_REQUIRED },
 	{ "board", eCmdHdlrGetWord, 0 },
 };
@@ -44,20 +52,29 @@ static struct cnfparamblk params_blk = {
 	CNFPARAMBLK_VERSION, sizeof(params) / sizeof(params[0]), params,
 };
 
-/* The board of mode "note". */
-static rsRetVal open_board(instanceData *data, const struct cnfparamvals *vals)
+static rsRetVal find_mode(const char *name, enum mode *ret_mode)
+{
+	unsigned int i;
+
+	for (i = 0; name && i < sizeof(mode_names) / sizeof(mode_names[0]); i++) {
+		if (strcmp(name, mode_names[i]) != 0)
+			continue;
+		*ret_mode = (enum mode)i;
+		return RS_RET_OK;
+	}
+	return RS_RET_PARAM_ERROR;
+}
+
+static rsRetVal read_mode(instanceData *data, const struct cnfparamvals *vals)
 {
 	char *mode = es_str2cstr(vals[1].val.d.estr, NULL);
-	char *path = NULL;
-	rsRetVal r = RS_RET_OK;
+	char *path = vals[2].bUsed ? es_str2cstr(vals[2].val.d.estr, NULL) : NULL;
+	rsRetVal r = find_mode(mode, &data->mode);
 
-	if (mode && strcmp(mode, "note") == 0 && vals[2].bUsed) {
-		path = es_str2cstr(vals[2].val.d.estr, NULL);
+	if (r == RS_RET_OK && data->mode == MODE_NOTE) {
 		data->board = path ? board_map(path) : NULL;
 		if (!data->board)
 			r = RS_RET_FILE_NOT_FOUND;
-	} else if (!mode || strcmp(mode, "kill") != 0) {
-		r = RS_RET_PARAM_ERROR;
 	}
 	if (r != RS_RET_OK)
 		LogError(errno, r, "omfloor: mode \"%s\", board \"%s\"",
@@ -77,6 +94,7 @@ ENDfreeInstance
 
 BEGINcreateWrkrInstance
 CODESTARTcreateWrkrInstance;
+	pWrkrData->mode = pData->mode;
 	pWrkrData->board = pData->board;
 ENDcreateWrkrInstance
 
@@ -92,7 +110,7 @@ CODESTARTnewActInst;
 	if (!vals)
 		ABORT_FINALIZE(RS_RET_MISSING_CNFPARAMS);
 	CHKiRet(createInstance(&pData));
-	CHKiRet(open_board(pData, vals));
+	CHKiRet(read_mode(pData, vals));
 	CODE_STD_STRING_REQUESTnewActInst(1);
 	CHKmalloc(tpl = (uchar *)es_str2cstr(vals[0].val.d.estr, NULL));
 	CHKiRet(OMSRsetEntry(*ppOMSR, 0, tpl, OMSR_NO_RQD_TPL_OPTS));
@@ -113,9 +131,10 @@ ENDtryResume
 BEGINdoAction
 	int pid;
 CODESTARTdoAction;
-	if (pWrkrData->board)
+	if (pWrkrData->mode == MODE_NOTE)
 		atomic_store(&pWrkrData->board->begun, board_now());
-	else if ((pid = atoi((const char *)ppString[0])) > 1)
+	else if (pWrkrData->mode == MODE_KILL &&
+		 (pid = atoi((const char *)ppString[0])) > 1)
 		kill(pid, SIGTERM);
 ENDdoAction
 

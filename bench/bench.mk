@@ -1,0 +1,29 @@
+# What the parts of the bench need to be built: make bench. Nothing of it is
+# installed or built by make all.
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+
+EXTRA_PROGRAMS += bench/burst/flood bench/cost/drive bench/scale/memory
+bench_programs = bench/burst/flood bench/cost/drive bench/scale/memory
+CLEANFILES += $(bench_programs)
+
+bench_burst_flood_SOURCES = \
+	bench/latency/board.c bench/latency/board.h bench/burst/flood.c
+bench_burst_flood_CPPFLAGS = $(BUILD_CPPFLAGS)
+bench_burst_flood_LDFLAGS = $(BUILD_LDFLAGS)
+bench_burst_flood_LDADD =
+
+# Drives the engine as the plugin does, without rsyslogd around it.
+bench_cost_drive_SOURCES = \
+	bench/latency/board.c bench/latency/board.h bench/cost/drive.c \
+	plugin/fields.c plugin/fields.h
+bench_cost_drive_CPPFLAGS = $(BUILD_CPPFLAGS) -I$(top_srcdir)/plugin
+bench_cost_drive_LDFLAGS = $(BUILD_LDFLAGS) -Wl,--wrap=syscall
+bench_cost_drive_LDADD = libsmtpblock.la
+
+bench_scale_memory_SOURCES = bench/scale/memory.c
+bench_scale_memory_CPPFLAGS = $(BUILD_CPPFLAGS)
+bench_scale_memory_LDFLAGS = $(BUILD_LDFLAGS)
+bench_scale_memory_LDADD = libsmtpblock.la
+
+bench: latency-bench smtpblockctl $(bench_programs) bench/allow/lookup
+.PHONY: bench

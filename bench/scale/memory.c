@@ -1,0 +1,125 @@
+/* What the threshold's memory costs: time for a trigger and memory for an
+ * address, by the number of addresses. Prints a JSON object a line.
+ *
+ *   memory [--threshold N] [ADDRESSES]...
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tally.h"
+
+#define WINDOW 86400
+#define ROUNDS 3
+
+struct pass {
+	double first_ns, again_ns;
+	unsigned long forgotten, reached, kb;
+};
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+static double now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+/* kB that are resident now. */
+static unsigned long resident(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	if (!file || fscanf(file, "%*u %lu", &pages) != 1)
+		die("/proc/self/statm");
+	fclose(file);
+	return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+/* Scattered, as a wave's are: neighbours in time are none in memory. */
+static struct addr nth_addr(unsigned long n)
+{
+	const uint32_t x = (uint32_t)n * 2654435761u;
+
+	return (struct addr){ .family = ADDR_IPV4,
+			      .bytes = { (uint8_t)(1 + (x >> 24) % 126),
+					 (uint8_t)(x >> 16), (uint8_t)(x >> 8),
+					 (uint8_t)x } };
+}
+
+/* One trigger from each. Returns ns a trigger. */
+static double hit_all(struct tally *tally, unsigned long count, int64_t now,
+		      struct pass *p)
+{
+	double began = now_ns();
+	unsigned long i;
+
+	for (i = 0; i < count; i++) {
+		struct addr addr = nth_addr(i);
+		bool forgot = false;
+		int r = tally_hit(tally, &addr, now, &forgot);
+
+		if (r < 0)
+			die("tally_hit");
+		p->forgotten += forgot;
+		p->reached += r > 0;
+	}
+	return (now_ns() - began) / (double)count;
+}
+
+static struct pass measure(unsigned int threshold, unsigned long count)
+{
+	unsigned long before = resident();
+	struct pass p = { 0 };
+	struct tally *tally;
+
+	if (tally_new(threshold, WINDOW, &tally) < 0)
+		die("tally_new");
+	p.first_ns = hit_all(tally, count, 1000, &p);
+	p.kb = resident() - before;
+	p.again_ns = hit_all(tally, count, 2000, &p);
+	tally_free(tally);
+	return p;
+}
+
+static void print_best(unsigned int threshold, unsigned long count)
+{
+	struct pass best = measure(threshold, count);
+	int i;
+
+	for (i = 1; i < ROUNDS; i++) {
+		struct pass p = measure(threshold, count);
+
+		if (p.first_ns < best.first_ns)
+			best.first_ns = p.first_ns;
+		if (p.again_ns < best.again_ns)
+			best.again_ns = p.again_ns;
+	}
+	printf("{\"addresses\": %lu, \"first ns\": %.1f, \"again ns\": %.1f, "
+	       "\"kB\": %lu, \"forgotten\": %lu, \"reached\": %lu}\n",
+	       count, best.first_ns, best.again_ns, best.kb, best.forgotten,
+	       best.reached);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int threshold = 2;
+	int i = 1;
+
+	if (argc > 2 && strcmp(argv[1], "--threshold") == 0) {
+		threshold = (unsigned int)strtoul(argv[2], NULL, 10);
+		i = 3;
+	}
+	for (; i < argc; i++)
+		print_best(threshold, strtoul(argv[i], NULL, 10));
+	return 0;
+}
