@@ -113,7 +113,7 @@ class Run:
     """One host's run, and the figures that are told of it."""
 
     def __init__(self, name, directory):
-        found = json.loads((Path(directory) / RUN).read_text())
+        self.found = found = json.loads((Path(directory) / RUN).read_text())
         self.name = name
         self.wave = found["wave"]
         self.cpu = found["cpu"]

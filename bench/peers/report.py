@@ -1,0 +1,202 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""The figures of the runs, as rows for people and for programs."""
+
+import csv
+import dataclasses
+import statistics
+
+import peers
+from results import Run
+
+# In the kernel's list a time is known to a jiffy.
+JIFFY = 0.004
+
+
+def _rows(path):
+    with open(path, encoding="ascii") as table:
+        return list(csv.DictReader(table))
+
+
+@dataclasses.dataclass
+class Figures:
+    """One run's, in the order of the table. Times are seconds; None: there is none."""
+
+    run: str
+    label: str
+    peak: int
+    mean: float
+    seconds_at_limit: float
+    at_end: int
+    held_by_blocked: int
+    mails: int
+    accepted: int
+    median_wait: float
+    worst_wait: float
+    forks_per_minute: float
+    queries_per_minute: float
+    cpu: float
+    cpu_protection: float
+    connections: int
+    served: int
+    addresses: int
+    blocked: int
+    first_block: float
+    last_block: float
+    line_to_block_median: float
+    line_to_block_worst: float
+    saw_reply: int
+    addresses_saw_reply: int
+    lateness: float
+    load_cpu: float
+
+
+# Programs whose CPU time is the mail server's own; the rest logs and protects.
+MAIL_SERVER = ("courier", "submit", "authdaemon", "rbldnsd", "orphans", "perl", "makedat")
+
+
+def is_mail_server(program):
+    return program.startswith(MAIL_SERVER)
+
+
+def figures(name, directory):
+    """Of a run's directory; and the Run itself, for its curve."""
+    run, named = Run(name, directory), peers.RUNS[name]
+    peer, wave = peers.PEERS[named.peer], run.wave
+    refused = [visit for visit in run.visits if visit.code and visit.code >= 500]
+    minutes = wave["duration"] / 60
+    return run, Figures(
+        run=name, label=peer.label, peak=run.peak, mean=mean_slots(run),
+        seconds_at_limit=run.seconds_at_limit, at_end=run.at_end,
+        held_by_blocked=run.found["held"], mails=len(run.mails),
+        accepted=run.accepted, median_wait=run.median_wait, worst_wait=run.worst_wait,
+        forks_per_minute=run.looks[-1].forks / minutes,
+        queries_per_minute=run.found["queries"] / minutes,
+        cpu=sum(run.found["cpu_host"].values()),
+        cpu_protection=sum(seconds for program, seconds in run.found["cpu_host"].items()
+                           if not is_mail_server(program)),
+        connections=len(run.visits), served=len(run.greeted), addresses=wave["addresses"],
+        blocked=len(run.blocked), **blocks(directory, peer),
+        saw_reply=len(refused), addresses_saw_reply=len({visit.address for visit in refused}),
+        lateness=run.lateness, load_cpu=run.load_cpu)
+
+
+def mean_slots(run):
+    """While new connections came."""
+    return statistics.mean(look.slots for look in run.looks
+                           if look.seconds <= run.wave["duration"])
+
+
+def blocks(directory, peer):
+    """When the list got its addresses, since the wave began and since courier's line."""
+    blocked = {row["address"]: float(row["seconds"]) for row in _rows(directory / "blocks.csv")}
+    lines = {row["address"]: float(row["seconds"]) for row in _rows(directory / "log.csv")
+             if row["kind"] == peer.line}
+    waits = [max(0.0, when - lines[address]) for address, when in blocked.items()
+             if address in lines]
+    return {"first_block": min(blocked.values(), default=None),
+            "last_block": max(blocked.values(), default=None),
+            "line_to_block_median": statistics.median(waits) if waits else None,
+            "line_to_block_worst": max(waits, default=None)}
+
+
+def seconds(value):
+    """A wait, as short as it can be told."""
+    if value is None:
+        return "-"
+    if value < 10:
+        return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+    return f"{value:.0f} s"
+
+
+def since_line(value):
+    return "-" if value is None else f"<{JIFFY * 1000:.0f} ms" if value < JIFFY else seconds(value)
+
+
+# Heading, and what stands below it: how the host fares, and what it costs.
+FATE = (
+    ("peak of\nslots", lambda f: f"{f.peak}"),
+    ("\nmean", lambda f: f"{f.mean:.0f}"),
+    ("at the\nlimit", lambda f: f"{f.seconds_at_limit:.0f} s"),
+    ("slots at\nthe end", lambda f: f"{f.at_end}"),
+    ("held by\nblocked", lambda f: f"{f.held_by_blocked}"),
+    ("mails\naccepted", lambda f: f"{f.accepted}/{f.mails}"),
+    ("median\nwait", lambda f: seconds(f.median_wait)),
+    ("worst\nwait", lambda f: seconds(f.worst_wait)),
+    ("addresses\nsaw 5xx", lambda f: f"{f.addresses_saw_reply}/{f.addresses}"))
+COST = (
+    ("forks\na min", lambda f: f"{f.forks_per_minute:.0f}"),
+    ("DNS\na min", lambda f: f"{f.queries_per_minute:.0f}"),
+    ("CPU\nin all", lambda f: f"{f.cpu:.1f} s"),
+    ("guards'\nCPU", lambda f: f"{f.cpu_protection:.1f} s"),
+    ("first\nblock", lambda f: seconds(f.first_block)),
+    ("last\nblock", lambda f: seconds(f.last_block)),
+    ("line to\nblock", lambda f: since_line(f.line_to_block_median)),
+    ("\nworst", lambda f: since_line(f.line_to_block_worst)),
+    ("served and\nsaw 5xx", lambda f: f"{f.saw_reply}/{f.served}"))
+
+# What a rival is compared in. Less is better in each.
+RATIOS = (
+    ("peak of\nslots", lambda f: f.peak),
+    ("\nmean", lambda f: f.mean),
+    ("slots at\nthe end", lambda f: f.at_end),
+    ("mails\nlost", lambda f: f.mails - f.accepted),
+    ("median\nwait", lambda f: f.median_wait),
+    ("worst\nwait", lambda f: f.worst_wait),
+    ("\nforks", lambda f: f.forks_per_minute),
+    ("DNS\nqueries", lambda f: f.queries_per_minute),
+    ("CPU\nin all", lambda f: f.cpu),
+    ("guards'\nCPU", lambda f: f.cpu_protection),
+    ("line to\nblock", lambda f: f.line_to_block_median and
+     max(f.line_to_block_median, JIFFY)))
+
+LABEL = 24
+
+
+def ratio(theirs, ours):
+    """How many times as much as ours; in words where ours is nothing."""
+    if theirs is None or ours is None:
+        return "-"
+    if not ours:
+        return "0 : 0" if not theirs else f"{theirs:g} : 0"
+    quotient = theirs / ours
+    return f"{quotient:.2f}" if quotient < 10 else f"{quotient:.0f}"
+
+
+def _lines(columns, rows):
+    """Headings of two lines over rows of (label, texts), each column as wide as it must be."""
+    heads = [("", [heading.split("\n")[line] for heading, _ in columns]) for line in (0, 1)]
+    widths = [max(map(len, texts)) for texts in zip(*(texts for _, texts in heads + rows))]
+    return "".join(
+        (f"{label:<{LABEL}}" + "".join(f"{text:>{width + 2}}" for text, width in
+                                      zip(texts, widths))).rstrip() + "\n"
+        for label, texts in heads + rows)
+
+
+def table(columns, found):
+    return _lines(columns, [(f.label, [show(f) for _, show in columns]) for f in found])
+
+
+def ratios(found, ours):
+    return _lines(RATIOS, [(f.label, [ratio(of(f), of(ours)) for _, of in RATIOS])
+                           for f in found])
+
+
+def ours_of(found):
+    """What the others of a condition are compared with: connect where it ran, else dnsbl."""
+    by_peer = {peers.RUNS[f.run].peer: f for f in found}
+    return by_peer.get("connect") or by_peer.get("dnsbl")
+
+
+def text(found):
+    """All tables: for each condition the figures, then the ratios to ours."""
+    parts = []
+    for name, condition in peers.CONDITIONS.items():
+        of_it = [f for f in found if peers.RUNS[f.run].condition == name]
+        if not of_it:
+            continue
+        parts.append(f"{condition.title}\n\n{table(FATE, of_it)}\n{table(COST, of_it)}")
+        ours = ours_of(of_it)
+        if ours and len(of_it) > 1:
+            parts.append(f"Times as much as {ours.label} (less than 1: it does better):\n\n"
+                         f"{ratios(of_it, ours)}")
+    return "\n".join(parts)
