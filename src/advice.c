@@ -33,6 +33,10 @@ static char *cannot_look(int err, char *buf)
 		snprintf(buf, ADVICE_SIZE,
 			 "no descriptors left to hold courier's processes: raise "
 			 "LimitNOFILE= of rsyslogd's unit (systemctl edit rsyslog)");
+	else if (err == ENOMEM)
+		snprintf(buf, ADVICE_SIZE,
+			 "no memory left to look at courier's processes: see "
+			 "MemoryMax= of rsyslogd's unit, then  systemctl restart rsyslog");
 	else if (err == ENOSYS)
 		snprintf(buf, ADVICE_SIZE,
 			 "this kernel or the unit's SystemCallFilter= has no "

@@ -271,6 +271,7 @@ void enforcer_note_look(const struct enforcer *enforcer, int err)
 	case -ENOSYS:
 	case -EMFILE:
 	case -ENFILE:
+	case -ENOMEM:
 		raise_notice(enforcer, NOTICE_LOOK, -err);
 		break;
 	default:

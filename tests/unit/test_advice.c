@@ -38,6 +38,7 @@ static const struct row {
 	{ "no descriptors", NOTICE_LOOK, EMFILE, LOG_WARNING, "LimitNOFILE=" },
 	{ "no descriptors in the system", NOTICE_LOOK, ENFILE, LOG_WARNING,
 	  "LimitNOFILE=" },
+	{ "no memory to look", NOTICE_LOOK, ENOMEM, LOG_WARNING, "MemoryMax=" },
 	{ "no pidfd", NOTICE_LOOK, ENOSYS, LOG_WARNING, "pidfd_open(2)" },
 	{ "no right to signal", NOTICE_SIGNAL, EPERM, LOG_WARNING,
 	  "CapabilityBoundingSet=CAP_KILL" },

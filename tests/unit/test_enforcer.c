@@ -101,6 +101,7 @@ static const struct error_row {
 	{ "no descriptor", -EMFILE, COUNTER_REFUSED_RIGHTS, NOTICE_LOOK },
 	{ "no descriptor in the system", -ENFILE, COUNTER_REFUSED_RIGHTS,
 	  NOTICE_LOOK },
+	{ "no memory", -ENOMEM, COUNTER_REFUSED_RIGHTS, NOTICE_LOOK },
 	{ "no pidfd", -ENOSYS, COUNTER_REFUSED_RIGHTS, NOTICE_LOOK },
 	{ "anything else", -EIO, COUNTER_REFUSED_RIGHTS, NOTICE_COUNT },
 };

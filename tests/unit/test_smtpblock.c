@@ -3,6 +3,7 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "smtpblock.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -529,6 +530,84 @@ static void without_start_nothing_happens(void **state)
 	smtpblock_unref(NULL);
 }
 
+static void count_said(void *ctx, int severity, const char *text)
+{
+	unsigned int *said = ctx;
+
+	(void)severity;
+	(void)text;
+	(*said)++;
+}
+
+static int start_parts(const struct engine *e, struct smtpblock *block,
+		       struct caretaker *caretaker, unsigned int *said)
+{
+	const struct smtpblock_environment environment = {
+		.caretaker = caretaker,
+		.log = count_said,
+		.log_ctx = said,
+		.net_root = e->lists.net_root,
+		.module_root = e->lists.module_root,
+	};
+	struct smtpblock_worker *worker;
+	int r = smtpblock_start(block, &environment);
+
+	if (r == 0)
+		r = smtpblock_worker_new(block, &worker);
+	if (r == 0)
+		smtpblock_worker_free(worker);
+	return r;
+}
+
+/* The nth allocation fails. Returns what came of it. */
+static int start_without_memory(struct engine *e, unsigned int nth,
+				unsigned int *said, bool *ret_failed)
+{
+	struct caretaker *caretaker = NULL;
+	struct smtpblock *block = NULL;
+	int r;
+
+	want_int(settings_init(&e->settings), 0);
+	engine_set(e, "courierUser", "root");
+	engine_set(e, "threshold", "5");
+	memory_fail(nth);
+	r = smtpblock_new(&e->settings, &block);
+	if (r == 0)
+		r = caretaker_new(e->tree.root, &caretaker);
+	if (r == 0)
+		r = caretaker_open(caretaker);
+	if (r == 0)
+		r = start_parts(e, block, caretaker, said);
+	*ret_failed = memory_failed();
+	smtpblock_unref(block);
+	caretaker_free(caretaker);
+	settings_done(&e->settings);
+	return r;
+}
+
+/* It does not start, or starts and says what it lacks. */
+static void lack_of_memory_is_told(void **state)
+{
+	unsigned int nth, said, refused = 0;
+	struct engine e;
+	bool failed = true;
+	int r;
+
+	(void)state;
+	engine_open(&e);
+	settings_done(&e.settings);
+	for (nth = 1; failed; nth++) {
+		said = 0;
+		r = start_without_memory(&e, nth, &said, &failed);
+		want_int(r == 0 || r == -ENOMEM, true);
+		want_int(!failed || r == -ENOMEM || said > 0, true);
+		refused += r == -ENOMEM;
+	}
+	want_int(refused >= 8, true);
+	want_int(said, 0);
+	engine_close(&e);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -555,5 +634,6 @@ int main(void)
 	SUITE_TEST(suite, hup_says_counters_and_what_is_still_wrong);
 	SUITE_TEST(suite, dry_run_reports_cleaned_text);
 	SUITE_TEST(suite, without_start_nothing_happens);
+	SUITE_TEST(suite, lack_of_memory_is_told);
 	return suite_run(suite, "smtpblock");
 }
