@@ -26,6 +26,30 @@ static void takes_all_and_does_nothing(void **state)
 	ops->free(NULL);
 }
 
+static int no_entry(void *ctx, const struct backend_entry *entry)
+{
+	(void)ctx;
+	(void)entry;
+	fail();
+	return 0;
+}
+
+static void holds_nothing(void **state)
+{
+	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
+	const struct backend_config config = { .list = "spammer" };
+	const struct backend_ops *ops = &backend_null_ops;
+	struct backend *b = NULL;
+
+	(void)state;
+	want_int(ops->open(&config, &b), 0);
+	want_int(ops->add(b, &(struct backend_block){ .addr = addr }), BACKEND_WRITTEN);
+	want_int(ops->each(b, ADDR_IPV4, no_entry, NULL), 0);
+	want_int(ops->remove(b, &addr), -ESRCH);
+	want_int(ops->flush(b, ADDR_IPV4), 0);
+	ops->free(b);
+}
+
 static int open_one(void *data)
 {
 	const struct backend_config config = { .list = "spammer" };
@@ -48,6 +72,7 @@ int main(void)
 	struct suite *suite = suite_new();
 
 	SUITE_TEST(suite, takes_all_and_does_nothing);
+	SUITE_TEST(suite, holds_nothing);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	return suite_run(suite, "backend_null");
 }

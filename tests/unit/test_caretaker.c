@@ -296,6 +296,7 @@ static void free_takes_anything(void **state)
 static int make_one(void *data)
 {
 	const struct caretaker_client client = { .run = run };
+	struct evidence *evidence;
 	struct caretaker *c = NULL;
 	int r;
 
@@ -303,6 +304,8 @@ static int make_one(void *data)
 	r = caretaker_new("/proc", &c);
 	if (r == 0)
 		r = caretaker_add_client(c, &client);
+	if (r == 0)
+		r = caretaker_evidence(c, 0, &evidence);
 	caretaker_free(c);
 	return r;
 }
@@ -310,7 +313,19 @@ static int make_one(void *data)
 static void survives_lack_of_memory(void **state)
 {
 	(void)state;
-	want_int(memory_fail_each(make_one, NULL) >= 3, true);
+	want_int(memory_fail_each(make_one, NULL) >= 6, true);
+}
+
+static void overlong_proc_root_is_refused(void **state)
+{
+	struct caretaker *c = NULL;
+	char root[4096];
+
+	(void)state;
+	memset(root, 'x', sizeof(root) - 1);
+	root[sizeof(root) - 1] = '\0';
+	want_int(caretaker_new(root, &c), -ENAMETOOLONG);
+	want_int(c == NULL, true);
 }
 
 int main(void)
@@ -328,5 +343,6 @@ int main(void)
 	SUITE_TEST(suite, leaves_no_descriptor);
 	SUITE_TEST(suite, free_takes_anything);
 	SUITE_TEST(suite, survives_lack_of_memory);
+	SUITE_TEST(suite, overlong_proc_root_is_refused);
 	return suite_run(suite, "caretaker");
 }

@@ -303,6 +303,41 @@ static void knows_no_relay_client_that_is_gone(void **state)
 	teardown(&f);
 }
 
+static int make_one(void *data)
+{
+	const struct fixture *f = data;
+	struct evidence *evidence = NULL;
+	int r = evidence_new(f->tree.root, FAKE_UID, &evidence);
+
+	/* Untouched on failure. */
+	want_int(evidence != NULL, r == 0);
+	evidence_free(evidence);
+	return r;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	want_int(memory_fail_each(make_one, &f) >= 3, true);
+	teardown(&f);
+	evidence_free(NULL);
+}
+
+static void overlong_proc_root_is_refused(void **state)
+{
+	struct evidence *evidence = NULL;
+	char root[4096];
+
+	(void)state;
+	memset(root, 'x', sizeof(root) - 1);
+	root[sizeof(root) - 1] = '\0';
+	want_int(evidence_new(root, FAKE_UID, &evidence), -ENAMETOOLONG);
+	want_int(evidence == NULL, true);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -315,5 +350,7 @@ int main(void)
 	SUITE_ROWS(suite, confirms, submit_rows);
 	SUITE_ROWS(suite, knows_relay_client, relay_rows);
 	SUITE_TEST(suite, knows_no_relay_client_that_is_gone);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	SUITE_TEST(suite, overlong_proc_root_is_refused);
 	return suite_run(suite, "evidence");
 }
