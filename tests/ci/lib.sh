@@ -105,9 +105,12 @@ make_in() {
 	make -C "$dir" -j "$jobs" "$@"
 }
 
-# For the address and undefined behaviour sanitizers. The module stays loaded, so
-# that its code has names when leaks are told at the end.
+# For sanitizers. The module stays loaded, so that its code has names in what is told
+# at the end. The second is tests/instrument/run's.
 sanitized=(CC=gcc --enable-sanitizers=address,undefined CFLAGS='-g -O1'
+	LDFLAGS='-Wl,-z,nodelete')
+# shellcheck disable=SC2034
+thread_sanitized=(CC=gcc --enable-sanitizers=thread CFLAGS='-g -O1'
 	LDFLAGS='-Wl,-z,nodelete')
 
 configure_sanitized() {
