@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&command_del,
 	&command_flush,
 	&command_status,
+	&command_setup,
 	&command_check,
 	&command_test,
 	&command_replay,

@@ -125,7 +125,7 @@ void ctl_run(struct ctl *ctl, const char *words)
 		.module_root = ctl->lists.module_root,
 		.courier_etc = ctl->courier_etc,
 		.system_root = ctl->dir,
-		.programs = "/nowhere",
+		.programs = ctl->programs,
 	};
 	char *argv[32], *copy;
 

@@ -19,6 +19,7 @@ struct ctl {
 	char config[128];	/* may be missing */
 	char proc_root[128];
 	char courier_etc[128];
+	char programs[128];	/* where programs are: nowhere at first */
 	bool terminal;		/* output goes to one */
 	char *out, *err;	/* of the last run; the directory's name is DIR there */
 	int status;

@@ -1,0 +1,247 @@
+/* smtpblockctl setup: what it prints, and what it runs; iptables is played by scripts
+ * of the test's. (nftables needs the kernel: see tests/integration.)
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ctl.h"
+
+/* Keeps rules of the one chain INPUT in bin/rules4 or bin/rules6, and every command
+ * line in bin/log. Where bin/broken names the program, -I fails. */
+#define IPTABLES(n)                                                               \
+	"#!/bin/sh\n"                                                             \
+	"cd \"${0%/*}\" && echo \"${0##*/} $*\" >> log && touch rules" n " broken\n" \
+	"[ \"$1\" = -w ] && op=$2 && shift 3 || exit 2\n"                         \
+	"case $op in\n"                                                           \
+	"-I) grep -q \"^${0##*/}$\" broken && exit 4\n"                           \
+	"    { echo \"-A INPUT $*\"; cat rules" n "; } > new && mv new rules" n " ;;\n" \
+	"-D) grep -Fvx -- \"-A INPUT $*\" rules" n " > new; mv new rules" n " ;;\n"   \
+	"*) exit 2 ;;\n"                                                          \
+	"esac\n"
+#define SAVE(n)                                                                         \
+	"#!/bin/sh\n"                                                                   \
+	"cd \"${0%/*}\" && touch rules" n " && [ ! -e denied ] || exit 1\n"             \
+	"printf '*filter\\n:INPUT ACCEPT [0:0]\\n' && cat rules" n " && echo COMMIT\n"
+
+static void write_program(struct ctl *ctl, const char *name, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "bin/%s", name);
+	ctl_write(ctl, path, text);
+	snprintf(path, sizeof(path), "%s/bin/%s", ctl->dir, name);
+	want_int(chmod(path, 0755), 0);
+}
+
+static void setup(struct ctl *ctl, const char *config)
+{
+	ctl_open(ctl);
+	ctl_configure(ctl, config);
+	snprintf(ctl->programs, sizeof(ctl->programs), "%s/bin", ctl->dir);
+	write_program(ctl, "iptables", IPTABLES("4"));
+	write_program(ctl, "ip6tables", IPTABLES("6"));
+	write_program(ctl, "iptables-save", SAVE("4"));
+	write_program(ctl, "ip6tables-save", SAVE("6"));
+}
+
+static void want_file(struct ctl *ctl, const char *path, const char *want)
+{
+	char whole[256], *got;
+
+	snprintf(whole, sizeof(whole), "%s/%s", ctl->dir, path);
+	got = temp_file_read(whole);
+	want_str(got, want);
+	free(got);
+}
+
+static const char plain[] = "mail.err action(type=\"omsmtpblock\")\n";
+static const char several[] =
+	"mail.err action(type=\"omsmtpblock\" ipv4Prefix=\"21\" ipv6Prefix=\"64\" banTime=\"60\")\n"
+	"mail.info action(type=\"omsmtpblock\" list=\"b\" list6=\"b6\" trigger=\"connect\")\n";
+
+#define RULE4 "-p tcp --dport 25 -m recent --name spammer --update --seconds 600 -j DROP"
+#define RULE6 "-p tcp --dport 25 -m recent --name spammer6 --update --seconds 600 -j DROP"
+
+static const struct print_row {
+	const char *label, *config, *words, *golden;
+	const char *capacity;	/* NULL: the module is not loaded */
+	bool loaded;		/* and not built in */
+} print_rows[] = {
+	{ "recent", plain, "setup recent", "setup-recent.txt", NULL, false },
+	{ "recent, JSON", plain, "--json setup recent", "setup-recent.json", NULL, false },
+	{ "recent, several", several, "setup recent --ports 25 --ports 587",
+	  "setup-recent-several.txt", "100\n", false },
+	{ "recent, loaded", plain, "setup recent", "setup-recent-loaded.txt", "200\n", true },
+	{ "recent, large", plain, "setup recent --list other", "setup-recent-large.txt", "5000\n",
+	  true },
+	{ "recent, though the action has nftables",
+	  "action(type=\"omsmtpblock\" backend=\"nftables\" list=\"n\" list6=\"n6\")",
+	  "setup recent", "setup-recent-other.txt", "5000\n", true },
+	{ "nftables", plain, "setup nftables", "setup-nftables.txt", NULL, false },
+	{ "nftables, several", several, "setup nftables", "setup-nftables-several.txt", NULL,
+	  false },
+	{ "nftables, JSON", plain, "--json setup nftables", "setup-nftables.json", NULL, false },
+};
+
+static void prints_what_to_type(void **state)
+{
+	const struct print_row *row = *state;
+	struct ctl ctl;
+
+	setup(&ctl, row->config);
+	if (row->capacity)
+		fakelists_limit(&ctl.lists, "xt_recent", row->capacity);
+	if (row->loaded)
+		ctl_write(&ctl, "module/xt_recent/initstate", "live\n");
+	ctl_run(&ctl, row->words);
+	want_str(ctl.err, "");
+	want_int(ctl.status, 0);
+	ctl_want_golden(&ctl, row->golden);
+	want_file(&ctl, "bin/log", NULL);
+	ctl_close(&ctl);
+}
+
+static void applies_once(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	setup(&ctl, plain);
+	ctl_write(&ctl, "bin/rules4", "-A INPUT -m state --state ESTABLISHED -j ACCEPT\n");
+	ctl_run(&ctl, "setup recent --apply");
+	want_str(ctl.err, "");
+	want_int(ctl.status, 0);
+	ctl_want_golden(&ctl, "setup-apply.txt");
+	want_file(&ctl, "bin/rules4",
+		  "-A INPUT " RULE4 "\n-A INPUT -m state --state ESTABLISHED -j ACCEPT\n");
+	want_file(&ctl, "bin/rules6", "-A INPUT " RULE6 "\n");
+	ctl_run(&ctl, "--json setup recent --apply");
+	ctl_want_golden(&ctl, "setup-apply-again.json");
+	want_file(&ctl, "bin/log", "iptables -w -I INPUT " RULE4 "\nip6tables -w -I INPUT " RULE6
+				   "\n");
+	ctl_close(&ctl);
+}
+
+/* Rules that look like ours and are not enough. */
+static const struct there_row {
+	const char *label, *rules;
+	bool enough;
+} there_rows[] = {
+	{ "ours", "-A INPUT " RULE4 "\n", true },
+	{ "with the mask of a whole address",
+	  "-A INPUT -p tcp -m tcp --dport 25 -m recent --update --seconds 600 --name spammer "
+	  "--mask 255.255.255.255 --rsource -j DROP\n", true },
+	{ "in a chain", ":S - [0:0]\n-A INPUT -p tcp -m tcp --dport 25 -j S\n-A S -m recent "
+	  "--update --seconds 600 --name spammer -j DROP\n", true },
+	{ "behind established",
+	  "-A INPUT -m state --state ESTABLISHED -j ACCEPT\n-A INPUT " RULE4 "\n", false },
+	{ "another list", "-A INPUT -p tcp --dport 25 -m recent --name spam --update --seconds 600 "
+	  "-j DROP\n", false },
+	{ "another port", "-A INPUT -p tcp --dport 26 -m recent --name spammer --update --seconds "
+	  "600 -j DROP\n", false },
+	{ "another time", "-A INPUT -p tcp --dport 25 -m recent --name spammer --update --seconds "
+	  "60 -j DROP\n", false },
+	{ "another mask", "-A INPUT -p tcp --dport 25 -m recent --name spammer --mask "
+	  "255.255.255.0 --update --seconds 600 -j DROP\n", false },
+	{ "not renewing", "-A INPUT -p tcp --dport 25 -m recent --name spammer --rcheck --seconds "
+	  "600 -j DROP\n", false },
+	{ "not dropping", "-A INPUT -p tcp --dport 25 -m recent --name spammer --update --seconds "
+	  "600 -j LOG\n", false },
+	{ "by destination", "-A INPUT -p tcp --dport 25 -m recent --name spammer --rdest --update "
+	  "--seconds 600 -j DROP\n", false },
+};
+
+static void knows_what_is_there(void **state)
+{
+	const struct there_row *row = *state;
+	struct ctl ctl;
+
+	setup(&ctl, plain);
+	ctl_write(&ctl, "bin/rules4", row->rules);
+	ctl_run(&ctl, "setup recent --apply --list spammer");
+	want_str(ctl.err, "");
+	want_int(strstr(ctl.out, "\nalready there: iptables") != NULL, row->enough);
+	want_int(strstr(ctl.out, "\nadded: iptables") != NULL, !row->enough);
+	want_file(&ctl, "bin/log", row->enough ? NULL : "iptables -w -I INPUT " RULE4 "\n");
+	ctl_close(&ctl);
+}
+
+/* What the run added is taken away again, and nothing else. */
+static void failure_is_undone(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	setup(&ctl, several);
+	ctl_write(&ctl, "bin/rules4", "-A INPUT -p tcp -j ACCEPT\n");
+	ctl_write(&ctl, "bin/broken", "ip6tables\n");
+	ctl_run(&ctl, "setup recent --apply --list b --list6 b6");
+	want_run(&ctl, 1, "",
+		 "smtpblockctl: this failed, type it to see why: ip6tables -I INPUT -p tcp --dport "
+		 "25 -m recent --name b6 --update --seconds 600 -j DROP\n");
+	want_file(&ctl, "bin/rules4", "-A INPUT -p tcp -j ACCEPT\n");
+	want_file(&ctl, "bin/rules6", "");
+	ctl_close(&ctl);
+}
+
+static void what_is_missing_is_told(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	setup(&ctl, plain);
+	ctl_write(&ctl, "bin/denied", "");
+	ctl_run(&ctl, "setup recent --apply");
+	want_run(&ctl, 1, "", "smtpblockctl: iptables-save cannot read the rules: type it as "
+			      "root\n");
+	snprintf(ctl.programs, sizeof(ctl.programs), "/nowhere");
+	ctl_run(&ctl, "setup recent --apply --list6 spammer6");
+	want_run(&ctl, 1, "", "smtpblockctl: there is no program ip6tables: install iptables, or "
+			      "write backend=\"nftables\", which needs none\n");
+	ctl_close(&ctl);
+}
+
+static const struct wrong_row {
+	const char *label, *words, *err;
+} wrong_rows[] = {
+	{ "no backend", "setup", "setup recent or setup nftables?" },
+	{ "no such backend", "setup ipset", "setup recent or setup nftables, not ipset" },
+	{ "null", "setup null --apply", "setup recent or setup nftables, not null" },
+	{ "two", "setup recent nftables", "setup one backend after the other" },
+	{ "as an option", "setup --backend recent",
+	  "setup recent or setup nftables: without --backend" },
+	{ "no such option", "setup recent --appl", "there is no option --appl" },
+	{ "a value too many", "setup recent --apply=yes", "there is no option --apply" },
+	{ "no port", "setup recent --ports 0", "parameter ports: \"0\" is not allowed: write "
+	  "a number from 1 to 65535" },
+};
+
+static void refuses_wrong_words(void **state)
+{
+	const struct wrong_row *row = *state;
+	struct ctl ctl;
+
+	setup(&ctl, plain);
+	ctl_run(&ctl, row->words);
+	want_int(ctl.status, 2);
+	want_str(ctl.out, "");
+	if (!strstr(ctl.err, row->err))
+		want_str(ctl.err, row->err);
+	want_file(&ctl, "bin/log", NULL);
+	ctl_close(&ctl);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_ROWS(suite, prints_what_to_type, print_rows);
+	SUITE_TEST(suite, applies_once);
+	SUITE_ROWS(suite, knows_what_is_there, there_rows);
+	SUITE_TEST(suite, failure_is_undone);
+	SUITE_TEST(suite, what_is_missing_is_told);
+	SUITE_ROWS(suite, refuses_wrong_words, wrong_rows);
+	return suite_run(suite, "setup");
+}

@@ -1,0 +1,176 @@
+/* Rules for recent's lists.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "iptables.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "program.h"
+#include "ruleset.h"
+
+/* Words of a rule's command, and room for -w. */
+#define WORDS_MAX 32
+
+static const char *program_of(const struct place *place)
+{
+	return place->family == ADDR_IPV4 ? "iptables" : "ip6tables";
+}
+
+/* The mask of what is blocked, all ones for single hosts. */
+static struct addr mask_of(const struct place *place)
+{
+	struct addr ones = { .family = (uint8_t)place->family };
+
+	memset(ones.bytes, 0xff, addr_bits(&ones) / 8);
+	return cidr_mask(&ones, settings_prefix(&place->action->settings, &ones));
+}
+
+unsigned int iptables_rules(const struct place *place)
+{
+	unsigned int count = place->action->settings.ports.count;
+
+	return (count + IPTABLES_PORTS_MAX - 1) / IPTABLES_PORTS_MAX;
+}
+
+static void append(struct iptables_rule *rule, const char *text)
+{
+	size_t used = strlen(rule->text);
+
+	snprintf(rule->text + used, sizeof(rule->text) - used, "%s", text);
+}
+
+static void append_ports(struct iptables_rule *rule)
+{
+	char port[16];
+	unsigned int i;
+
+	append(rule, rule->port_count == 1 ? " --dport " : " -m multiport --dports ");
+	for (i = 0; i < rule->port_count; i++) {
+		snprintf(port, sizeof(port), "%s%u", i ? "," : "", rule->ports[i]);
+		append(rule, port);
+	}
+}
+
+static void append_list(struct iptables_rule *rule)
+{
+	struct addr mask = mask_of(rule->place);
+	unsigned int prefix = settings_prefix(&rule->place->action->settings, &mask);
+	char text[SETTINGS_LIST_SIZE + 96], mask_text[ADDR_TEXT_SIZE];
+
+	snprintf(text, sizeof(text), " -m recent --name %s", rule->place->name);
+	append(rule, text);
+	if (prefix != addr_bits(&mask)) {
+		snprintf(text, sizeof(text), " --mask %s", addr_format(&mask, mask_text));
+		append(rule, text);
+	}
+	snprintf(text, sizeof(text), " --update --seconds %u -j DROP",
+		 rule->place->action->settings.ban_time);
+	append(rule, text);
+}
+
+void iptables_make(const struct place *place, unsigned int which, struct iptables_rule *ret_rule)
+{
+	const struct settings_ports *ports = &place->action->settings.ports;
+	unsigned int first = which * IPTABLES_PORTS_MAX, left = ports->count - first;
+
+	*ret_rule = (struct iptables_rule){
+		.place = place,
+		.ports = ports->list + first,
+		.port_count = left < IPTABLES_PORTS_MAX ? left : IPTABLES_PORTS_MAX,
+	};
+	append(ret_rule, program_of(place));
+	append(ret_rule, " -I INPUT -p tcp");
+	append_ports(ret_rule);
+	append_list(ret_rule);
+}
+
+/* --- what is there --------------------------------------------------------- */
+
+static int read_ruleset(const struct context *context, const struct place *place,
+			struct ruleset **ret_ruleset)
+{
+	char save4[] = "iptables-save", save6[] = "ip6tables-save";
+	char *argv[] = { place->family == ADDR_IPV4 ? save4 : save6, NULL };
+	char *output = NULL;
+	size_t len = 0;
+	int r;
+
+	r = program_run(context->programs, argv, &output, &len);
+	if (r == 0)
+		r = ruleset_parse(output, len, ret_ruleset);
+	else if (r > 0)
+		r = -EACCES;
+	free(output);
+	return r;
+}
+
+/* iptables prints the mask of a whole address too; old versions print none. */
+static bool is_mask(const struct place *place, const char *text)
+{
+	struct addr want = mask_of(place), got;
+
+	if (*text == '\0')
+		return settings_prefix(&place->action->settings, &want) == addr_bits(&want);
+	return addr_parse(text, strlen(text), &got) == 0 && addr_compare(&got, &want) == 0;
+}
+
+static bool is_in_force(const struct ruleset *ruleset, const struct place *place, uint16_t port)
+{
+	struct ruleset_answer answer;
+
+	ruleset_ask(ruleset, place->name, port, &answer);
+	return answer.exists && answer.rule.update && answer.rule.drops && !answer.rule.rdest &&
+	       answer.rule.hitcount <= 1 &&
+	       answer.rule.seconds == place->action->settings.ban_time &&
+	       is_mask(place, answer.rule.mask) && answer.new_connections == RULESET_REACHED &&
+	       answer.established == RULESET_REACHED;
+}
+
+int iptables_is_there(const struct context *context, const struct iptables_rule *rule)
+{
+	struct ruleset *ruleset = NULL;
+	unsigned int i;
+	int r = read_ruleset(context, rule->place, &ruleset);
+
+	if (r < 0)
+		return r;
+	for (i = 0, r = 1; i < rule->port_count && r == 1; i++)
+		r = is_in_force(ruleset, rule->place, rule->ports[i]);
+	ruleset_free(ruleset);
+	return r;
+}
+
+/* --- changes --------------------------------------------------------------- */
+
+/* The rule's own words, with -w, which waits for others who change rules, and -D in
+ * place of -I. */
+static int change(const struct context *context, const struct iptables_rule *rule, bool insert)
+{
+	char text[sizeof(rule->text)], wait[] = "-w", delete[] = "-D";
+	char *argv[WORDS_MAX], *word, *rest = NULL, *output = NULL;
+	size_t count = 0, len = 0;
+	int r;
+
+	memcpy(text, rule->text, sizeof(text));
+	for (word = strtok_r(text, " ", &rest); word && count < WORDS_MAX - 2;
+	     word = strtok_r(NULL, " ", &rest)) {
+		argv[count++] = !insert && strcmp(word, "-I") == 0 ? delete : word;
+		if (count == 1)
+			argv[count++] = wait;
+	}
+	argv[count] = NULL;
+	r = program_run(context->programs, argv, &output, &len);
+	free(output);
+	return r > 0 ? -EIO : r;
+}
+
+int iptables_insert(const struct context *context, const struct iptables_rule *rule)
+{
+	return change(context, rule, true);
+}
+
+int iptables_delete(const struct context *context, const struct iptables_rule *rule)
+{
+	return change(context, rule, false);
+}

@@ -1,0 +1,382 @@
+/* smtpblockctl setup: what has to be typed once, or doing it.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "iptables.h"
+#include "nftsetup.h"
+#include "output.h"
+
+/* What a list of recent should hold for a wave of thousands. */
+#define RECENT_CAPACITY 5000
+
+/* Room for the table of one action. */
+#define TABLE_SIZE 8192
+
+/* One thing that has to be there. */
+struct step {
+	struct iptables_rule rule;
+	const struct place_action *action;	/* nftables: its sets and rules */
+	const char *outcome;	/* NULL: nothing was done about it */
+	bool added;
+};
+
+struct setup {
+	const struct context *context;
+	struct places places;
+	bool nftables, apply;
+	struct step *steps;
+	size_t count;
+	char remarks[2][320];	/* "": none */
+};
+
+static const char outcome_added[] = "added";
+static const char outcome_there[] = "already there";
+
+/* --- what has to be there -------------------------------------------------- */
+
+static size_t count_steps(const struct setup *s)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < s->places.count; i++)
+		count += s->nftables ? 1 : iptables_rules(&s->places.all[i]);
+	return count;
+}
+
+static struct backend_config config_of(const struct place_action *action)
+{
+	const struct settings *settings = &action->settings;
+
+	return (struct backend_config){
+		.list = settings->list,
+		.list6 = settings->list6,
+		.ban_time = settings->ban_time,
+		.ipv4_prefix = settings->ipv4_prefix,
+		.ipv6_prefix = settings->ipv6_prefix,
+		.list_size = settings->list_size,
+		.ports = &settings->ports,
+	};
+}
+
+/* An action's sets and rules are set up together. */
+static void plan_table(struct setup *s, const struct place_action *action)
+{
+	size_t i;
+
+	for (i = 0; i < s->count; i++)
+		if (s->steps[i].action == action)
+			return;
+	s->steps[s->count++].action = action;
+}
+
+static int plan(struct setup *s)
+{
+	const struct place *place;
+	unsigned int which;
+	size_t i;
+
+	s->steps = calloc(count_steps(s), sizeof(*s->steps));
+	if (!s->steps)
+		return failed(s->context, "no memory");
+	for (i = 0; i < s->places.count; i++) {
+		place = &s->places.all[i];
+		if (s->nftables)
+			plan_table(s, place->action);
+		for (which = 0; !s->nftables && which < iptables_rules(place); which++)
+			iptables_make(place, which, &s->steps[s->count++].rule);
+	}
+	return 0;
+}
+
+/* --- how many a list of recent holds --------------------------------------- */
+
+static bool exists(const char *directory, const char *rest)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s%s", directory, rest);
+
+	return n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0;
+}
+
+/* Modules that are built in have no initstate in /sys/module (kernel/module). */
+static bool is_built_in(const struct context *context)
+{
+	return exists(context->module_root, "/xt_recent") &&
+	       !exists(context->module_root, "/xt_recent/initstate");
+}
+
+static void add_remarks(struct setup *s)
+{
+	size_t capacity = place_capacity(&s->places.all[0]);
+
+	if (s->nftables) {
+		snprintf(s->remarks[0], sizeof(s->remarks[0]),
+			 "With backend=\"nftables\" the module makes this itself when rsyslogd "
+			 "starts.");
+		return;
+	}
+	snprintf(s->remarks[0], sizeof(s->remarks[0]),
+		 "Rules that are typed are gone after the next boot: write them where your "
+		 "firewall is set up, before whatever accepts established connections.");
+	if (capacity >= RECENT_CAPACITY)
+		return;
+	if (is_built_in(s->context))
+		snprintf(s->remarks[1], sizeof(s->remarks[1]),
+			 "A list holds %zu addresses; xt_recent is built into this kernel: for a "
+			 "wave of thousands boot with xt_recent.ip_list_tot=%d",
+			 capacity, RECENT_CAPACITY);
+	else
+		snprintf(s->remarks[1], sizeof(s->remarks[1]),
+			 "A list holds %zu addresses: for a wave of thousands write  options "
+			 "xt_recent ip_list_tot=%d  into /etc/modprobe.d/xt_recent.conf before "
+			 "the rules are there",
+			 capacity, RECENT_CAPACITY);
+}
+
+/* --- doing it -------------------------------------------------------------- */
+
+static int explain(const struct setup *s, const struct step *step, int err)
+{
+	const char *program = step->rule.place && step->rule.place->family == ADDR_IPV6 ?
+				      "ip6tables" : "iptables";
+
+	if (s->nftables && (err == -EPERM || err == -EACCES))
+		return failed(s->context, "no right to change nftables: type it as root");
+	if (s->nftables)
+		return failed(s->context, "the table omsmtpblock cannot be set up: %s",
+			      strerrordesc_np(-err));
+	if (err == -ENOENT)
+		return failed(s->context, "there is no program %s: install iptables, or write "
+					  "backend=\"nftables\", which needs none", program);
+	if (err == -EACCES)
+		return failed(s->context, "%s-save cannot read the rules: type it as root",
+			      program);
+	if (err == -EIO)
+		return failed(s->context, "this failed, type it to see why: %s",
+			      step->rule.text);
+	return failed(s->context, "%s: %s", program, strerrordesc_np(-err));
+}
+
+static int apply_step(const struct setup *s, struct step *step)
+{
+	struct backend_config config;
+	bool changed = false;
+	int r;
+
+	if (s->nftables) {
+		config = config_of(step->action);
+		r = nftsetup_apply(&config, &changed);
+	} else {
+		r = iptables_is_there(s->context, &step->rule);
+		changed = r == 0;
+		if (r == 0)
+			r = iptables_insert(s->context, &step->rule);
+	}
+	if (r < 0)
+		return r;
+	step->added = changed;
+	step->outcome = changed ? outcome_added : outcome_there;
+	return 0;
+}
+
+/* Take away what this run added; the last goes first. A table of nftables is made in
+ * one transaction, and what is whole may stay. */
+static void undo(const struct setup *s, size_t count)
+{
+	while (count-- > 0)
+		if (s->steps[count].added && !s->nftables &&
+		    iptables_delete(s->context, &s->steps[count].rule) < 0)
+			failed(s->context, "and this could not be undone: %s",
+			       s->steps[count].rule.text);
+}
+
+/* All of it or nothing. */
+static int apply(struct setup *s)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < s->count; i++) {
+		r = apply_step(s, &s->steps[i]);
+		if (r < 0) {
+			undo(s, i);
+			return explain(s, &s->steps[i], r);
+		}
+	}
+	return 0;
+}
+
+/* --- telling --------------------------------------------------------------- */
+
+static void format_table(const struct place_action *action, char text[static TABLE_SIZE])
+{
+	struct backend_config config = config_of(action);
+	struct nfttable table;
+
+	text[0] = '\0';
+	if (nfttable_init(&table, &config) == 0)
+		nfttable_text(&table, text, TABLE_SIZE);
+}
+
+static void print_step(const struct setup *s, const struct step *step)
+{
+	char text[TABLE_SIZE];
+
+	if (!s->nftables) {
+		fprintf(s->context->out, "%s%s%s\n", step->outcome ? step->outcome : "",
+			step->outcome ? ": " : "", step->rule.text);
+	} else if (step->outcome) {
+		fprintf(s->context->out, "%s: table inet %s with %s and %s\n", step->outcome,
+			NFTTABLE_NAME, step->action->settings.list,
+			step->action->settings.list6);
+	} else {
+		format_table(step->action, text);
+		fputs(text, s->context->out);
+	}
+}
+
+/* Without --apply it is a script for sh, or a file for nft -f. */
+static void print_text(const struct setup *s)
+{
+	const struct place_action *action, *last = NULL;
+	const char *mark = s->apply ? "" : "# ";
+	size_t i;
+
+	for (i = 0; i < s->places.count; i++) {
+		action = s->places.all[i].action;
+		if (action != last && s->places.all[i].family == s->places.all[0].family)
+			fprintf(s->context->out, "%sFrom %s\n", mark, action->source);
+		last = action;
+	}
+	for (i = 0; i < s->count; i++)
+		print_step(s, &s->steps[i]);
+	for (i = 0; i < 2; i++)
+		if (*s->remarks[i])
+			fprintf(s->context->out, "%s%s\n", mark, s->remarks[i]);
+}
+
+static void print_json(const struct setup *s)
+{
+	struct fjson_object *whole = fjson_object_new_object(), *one;
+	struct fjson_object *steps = fjson_object_new_array();
+	struct fjson_object *remarks = fjson_object_new_array();
+	char text[TABLE_SIZE];
+	size_t i;
+
+	output_add_text(whole, "backend", s->nftables ? "nftables" : "recent");
+	output_add_bool(whole, "applied", s->apply);
+	for (i = 0; i < s->count; i++) {
+		one = fjson_object_new_object();
+		if (s->nftables)
+			format_table(s->steps[i].action, text);
+		output_add_text(one, s->nftables ? "table" : "command",
+				s->nftables ? text : s->steps[i].rule.text);
+		output_add_text(one, "outcome", s->steps[i].outcome);
+		fjson_object_array_add(steps, one);
+	}
+	fjson_object_object_add(whole, "steps", steps);
+	for (i = 0; i < 2; i++)
+		if (*s->remarks[i])
+			fjson_object_array_add(remarks, fjson_object_new_string(s->remarks[i]));
+	fjson_object_object_add(whole, "remarks", remarks);
+	output_json(whole, s->context->out);
+}
+
+static int do_setup(struct setup *s, const struct places_options *options)
+{
+	int status = places_open(s->context, options, &s->places);
+
+	if (status != 0)
+		return status;
+	status = plan(s);
+	if (status == 0)
+		add_remarks(s);
+	if (status == 0 && s->apply)
+		status = apply(s);
+	if (status == 0) {
+		if (s->context->json)
+			print_json(s);
+		else
+			print_text(s);
+	}
+	free(s->steps);
+	places_done(&s->places);
+	return status;
+}
+
+/* --- the command line ------------------------------------------------------ */
+
+static int take_backend(const struct context *context, struct setup *s,
+			struct places_options *options, const char *name)
+{
+	struct places_option *option = &options->set[0];
+
+	if (options->count > 0 && strcmp(option->name, "backend") == 0)
+		return usage_error(context, "setup one backend after the other");
+	s->nftables = strcmp(name, "nftables") == 0;
+	if (!s->nftables && strcmp(name, "recent") != 0)
+		return usage_error(context, "setup recent or setup nftables, not %.60s", name);
+	if (options->count == PLACES_OPTIONS_MAX)
+		return usage_error(context, "too many options");
+	memmove(option + 1, option, options->count * sizeof(*option));
+	snprintf(option->name, sizeof(option->name), "backend");
+	option->value = s->nftables ? "nftables" : "recent";
+	options->count++;
+	return 0;
+}
+
+static int take_option(const struct context *context, struct setup *s,
+		       struct places_options *options, struct arguments *arguments)
+{
+	if (strcasecmp(arguments->name, "apply") == 0 && !arguments->value) {
+		s->apply = true;
+		return 0;
+	}
+	if (strcasecmp(arguments->name, "backend") == 0)
+		return usage_error(context, "setup recent or setup nftables: without --backend");
+	return places_option(context, options, arguments);
+}
+
+static int run_setup(struct context *context, int argc, char **argv)
+{
+	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
+	struct places_options options = { .count = 0 };
+	struct setup setup = { .context = context };
+	enum argument argument;
+	int status = 0;
+
+	while (status == 0 && (argument = arguments_next(&arguments)) != ARGUMENT_END) {
+		if (argument == ARGUMENT_OPERAND)
+			status = take_backend(context, &setup, &options, arguments.operand);
+		else if (argument == ARGUMENT_OPTION)
+			status = take_option(context, &setup, &options, &arguments);
+		else
+			status = usage_error(context, "there is no option %s", arguments.operand);
+	}
+	if (status == 0 && (options.count == 0 || strcmp(options.set[0].name, "backend") != 0))
+		status = usage_error(context, "setup recent or setup nftables?");
+	return status != 0 ? status : do_setup(&setup, &options);
+}
+
+const struct command command_setup = {
+	.name = "setup",
+	.arguments = "recent|nftables [--apply] [OPTION..]",
+	.summary = "The firewall's part: print it, or do it",
+	.help =
+		"Prints what has to be typed once: for recent the rules of iptables and\n"
+		"ip6tables, a script for sh; for nftables the table, a file for nft -f. Rules go\n"
+		"to the top of INPUT, before what accepts established connections.\n\n"
+		"  --apply        do it. What is there already stays; if a rule cannot be\n"
+		"                 inserted, those of this run are taken away again\n" PLACES_HELP
+		"\n"
+		"  smtpblockctl setup recent\n"
+		"  smtpblockctl setup recent --apply --ports 25 --ports 587\n"
+		"  smtpblockctl setup nftables | nft -c -f -\n",
+	.run = run_setup,
+};
