@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""smtpblockctl list, add, del, flush and status on the kernel's own lists, beside the
+module that writes them too."""
+
+# backends: both
+# limit: 120
+
+import datetime
+import time
+
+from lib import processes, tap
+from lib.ctl import ctl
+from lib.firewall import backend, connects, drops
+from lib.netns import run
+from lib.rsyslog import action
+from lib.scenario import NOBODY, listed, mail_host, ordinary
+from lib.wait import wait_for
+
+NOT_ROOT = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
+
+def tool(host, *words, **options):
+    return ctl(*words, config=host.rsyslog.config, **options)
+
+
+def done(points, host, label, *words, out=None):
+    """It ends well and says this one line."""
+    result = tool(host, *words)
+    return points.equal((result.status, result.err, result.out if out else None),
+                        (0, "", out), label)
+
+
+def refused(points, host, label, words, status, said, **options):
+    """It ends with that status, one line on stderr, and nothing else said."""
+    result = tool(host, *words, **options)
+    return points.ok(result.status == status and result.out == "" and said in result.err
+                     and result.err.count("\n") == 1, f"{label}: {said}", result)
+
+
+def entries(host):
+    return {entry["address"]: entry for entry in tool(host, "--json", "list").json()["blocks"]}
+
+
+def block_of_the_module(points, host):
+    """What the module wrote is told, with the right time."""
+    session, child = host.open(listed(1))
+    with session:
+        began = time.time()
+        points.equal(session.recipient(NOBODY).code, 511, "a listed client is rejected")
+        points.until(lambda: host.is_blocked(listed(1)), 3, "and blocked")
+        points.until(lambda: processes.gone(child.pid), 4, "and his child ended")
+    entry = entries(host).get(listed(1), {})
+    since = datetime.datetime.fromisoformat(entry["since"].replace("Z", "+00:00")).timestamp()
+    points.ok(abs(since - began) <= 2, "list tells since when", entry, began)
+    points.equal((entry["list"], entry["since_s"], entry["until_s"] - entry["since_s"]),
+                 ("spammer", since, 600), "on which list, and for how long")
+    text = tool(host, "list").out.splitlines()
+    points.ok(text[0].endswith(f": {backend()}, spammer, spammer6") and "line " in text[0],
+              "the text says whose lists these are", text)
+    points.ok(any(line.split()[:2] == [listed(1), "spammer"] for line in text),
+              "and has the address", text)
+
+
+def by_hand(points, host):
+    """What add blocks is dropped, and what del takes off gets through."""
+    four, six = ordinary(1), ordinary(1, 6)
+    points.ok(connects(host.network, four) and connects(host.network, six), "they connect at first")
+    done(points, host, "add", "add", f"::ffff:{four}", six,
+         out=f"{four} is blocked for 10 min: on spammer\n{six} is blocked for 10 min: on spammer6\n")
+    points.ok(drops(host.list4, host.network, four), "IPv4 is dropped")
+    points.ok(drops(host.list6, host.network, six), "IPv6 is dropped")
+    points.equal(set(entries(host)), {listed(1), four, six}, "list has them all")
+    done(points, host, "del", "del", four, six,
+         out=f"{four} is taken off spammer\n{six} is taken off spammer6\n")
+    points.ok(connects(host.network, four) and connects(host.network, six),
+              "and they connect again")
+
+
+def time_goes_on(points, host):
+    """What is left shrinks, and a dropped packet renews the block."""
+    source = ordinary(2)
+    tool(host, "add", source)
+    wait_for(lambda: entries(host)[source]["left_s"] <= 598, 10, "two seconds to pass")
+    points.ok(True, "the time left shrinks")
+    points.ok(drops(host.list4, host.network, source), "a packet is dropped")
+    points.ok(entries(host)[source]["left_s"] >= 599, "and has renewed the block", entries(host))
+    tool(host, "del", source)
+
+
+def nothing_half_done(points, host):
+    own = run("hostname", "-I").split()[0]
+    before = set(entries(host))
+    for label, words, status, said in (
+            ("no address", ("nonsense",), 2, '"nonsense" is no address'),
+            ("loopback", ("127.0.0.1",), 1, "never blocked"),
+            ("own address", (own,), 1, "an address of this host"),
+            ("allowed", ("--allow", "10.9.7.0/24", "10.9.7.9"), 1, "on the allow list"),
+            ("prefix", ("10.9.7.0/24",), 2, 'ipv4Prefix="32"')):
+        refused(points, host, f"add, {label}", ("add", ordinary(3), *words), status, said)
+    refused(points, host, "del of one that is not there", ("del", listed(1), ordinary(3)), 1,
+            f"{ordinary(3)} is not on spammer")
+    for words in (("add", ordinary(3)), ("del", listed(1)), ("flush",)):
+        refused(points, host, f"{words[0]} without rights", words, 1, "type it as root",
+                prefix=NOT_ROOT)
+    points.equal(set(entries(host)), before, "none of that changed anything")
+
+
+def slots(points, host):
+    """Slots taken are couriertcpd's children; its logger is none."""
+    before = host.courier.slots_of(ordinary(9))
+    with host.session(ordinary(9)) as first, host.session(ordinary(9)) as second:
+        first.greet()
+        second.greet()
+        status = tool(host, "--json", "status").json()
+        points.equal([(slot["port"], slot["used"], slot["max"]) for slot in status["slots"]],
+                     [("smtp", 2, 300)], "two sessions take two slots of 300")
+        points.equal(status["last_blocks"][0]["address"], listed(1), "the last block is told")
+        points.ok(not any(one["overflows"] for one in status["lists"]), "no list overflows")
+        text = tool(host, "status").out
+        points.ok("slots of port smtp" in text and "list spammer " in text, "as text too", text)
+    points.equal(before, [], "they were none before")
+
+
+def flush(points, host):
+    tool(host, "add", ordinary(4), ordinary(4, 6))
+    done(points, host, "flush says how many", "flush",
+         out="2 addresses taken off spammer\n1 address taken off spammer6\n")
+    points.equal(entries(host), {}, "nobody is left")
+    points.ok(connects(host.network, listed(1)), "who was blocked connects")
+
+
+def no_list(points, host):
+    """The lists are gone, as after a reload of the firewall."""
+    host.rsyslog.stop()
+    host.list4.remove()
+    if backend() == "recent":
+        refused(points, host, "add", ("add", ordinary(5)), 1, "type  iptables -I INPUT -p tcp")
+        points.equal(tool(host, "list", "--list", "spammer").status, 1, "list without a list")
+        host.list4.install()
+    else:
+        points.equal(tool(host, "list").status, 1, "list without a table")
+        done(points, host, "add makes the table", "add", ordinary(5))
+        points.ok(drops(host.list4, host.network, ordinary(5)), "and it works")
+
+
+def scenario(points):
+    with mail_host(action()) as host:
+        for check in (block_of_the_module, by_hand, time_goes_on, nothing_half_done, slots, flush,
+                      no_list):
+            with tap.part(points, check.__name__):
+                check(points, host)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)
