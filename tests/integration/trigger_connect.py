@@ -75,8 +75,8 @@ def ipv6(points, host):
 def before_the_tarpit(points, host):
     """He says nothing at all: his slot is free all the same."""
     source = listed(120)
-    with host.session(source), Counted(points, host, "a silent client", triggers=1, blocks=1,
-                                       replies=1, ended=1):
+    with Counted(points, host, "a silent client", triggers=1, blocks=1, replies=1,
+                 ended=1), host.session(source):
         points.until(lambda: host.is_blocked(source), 3, "a silent client is on the list",
                      host.rsyslog.own)
         points.until(lambda: not host.courier.slots_of(source), 3, "a silent client's slot is free",
