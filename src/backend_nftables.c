@@ -151,8 +151,10 @@ static int put_block(struct nftables *b, const struct backend_block *block)
 	return r;
 }
 
-/* The first error of an address tells: the others follow from it. ENOENT may also
- * come of an address whose time ended in the middle. */
+/* The first error of an address tells, the others follow from it. ENOENT may also
+ * come of an address whose time ended in the middle. That there is no room to put
+ * in again what was just taken out only says that others were refused: recent
+ * kernels count these until the end of the transaction. */
 static void note_error(void *ctx, unsigned int index, int err)
 {
 	struct round *round = ctx;
@@ -162,7 +164,7 @@ static void note_error(void *ctx, unsigned int index, int err)
 		return;
 	if (err == ENOENT)
 		round->missing = true;
-	else
+	else if (err != ENFILE || index % STEPS == 0)
 		round->results[round->order[i]] = -err;
 }
 

@@ -7,7 +7,7 @@
 
 /* Rules of one list that are looked at: more than one are there only after
  * somebody loaded our table a second time. */
-#define NFTSTATE_RULES_MAX 8
+#define NFTSTATE_RULES_MAX 64
 
 /* What is there of a list. */
 struct nftstate_list {

@@ -1,0 +1,613 @@
+/* The sets of nftables as a backend: on the kernel's own, in a namespace, and
+ * with a netlink that fails.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "backend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nftspace.h"
+
+#define ops (&backend_nftables_ops)
+
+static const struct settings_ports smtp = { 1, { 25 } };
+
+static const struct backend_config config = {
+	.list = "a",
+	.list6 = "b",
+	.ban_time = 600,
+	.ipv4_prefix = 32,
+	.ipv6_prefix = 128,
+	.list_size = 1000,
+	.ports = &smtp,
+};
+
+static struct backend *open_with(const struct backend_config *c)
+{
+	struct backend *b = NULL;
+
+	want_int(ops->open(c, &b), 0);
+	return b;
+}
+
+/* A backend that has its table. */
+static struct backend *setup_with(const struct backend_config *c)
+{
+	struct backend *b;
+
+	nftspace_reset();
+	nftspace_do("flush ruleset");
+	b = open_with(c);
+	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(ops->check(b, ADDR_IPV6), BACKEND_WRITTEN);
+	return b;
+}
+
+static struct backend *setup(void)
+{
+	return setup_with(&config);
+}
+
+static void teardown(struct backend *b)
+{
+	ops->free(b);
+	nftspace_reset();
+}
+
+static struct addr parse(const char *text)
+{
+	struct addr addr;
+
+	want_int(addr_parse(text, strlen(text), &addr), 0);
+	return addr;
+}
+
+static int add_for(struct backend *b, const char *text, int64_t stay)
+{
+	const struct backend_block block = { .addr = parse(text), .stay = stay };
+
+	return ops->add(b, &block);
+}
+
+static int add(struct backend *b, const char *text)
+{
+	return add_for(b, text, 600000);
+}
+
+/* The addresses of a set: "192.0.2.7/600", with the seconds left, rounded. */
+static int write_entry(void *ctx, const struct backend_entry *entry)
+{
+	char *text = ctx, addr[ADDR_TEXT_SIZE];
+
+	want_int(entry->age >= 0, true);
+	sprintf(text + strlen(text), "%s%s/%d", *text ? " " : "",
+		addr_format(&entry->addr, addr), (int)((entry->left + 500) / 1000));
+	return 0;
+}
+
+static void want_set(struct backend *b, int family, const char *want)
+{
+	char got[1024] = "";
+
+	want_int(ops->each(b, family, write_entry, got), 0);
+	want_str(got, want);
+}
+
+static void added_with_the_sets_time(void **state)
+{
+	struct backend *b = setup();
+
+	(void)state;
+	want_int(add(b, "192.0.2.7"), BACKEND_WRITTEN);
+	want_int(add(b, "2001:db8::7"), BACKEND_WRITTEN);
+	want_set(b, ADDR_IPV4, "192.0.2.7/600");
+	want_set(b, ADDR_IPV6, "2001:db8::7/600");
+	teardown(b);
+}
+
+static void added_for_less(void **state)
+{
+	struct backend *b = setup();
+
+	(void)state;
+	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
+	want_set(b, ADDR_IPV4, "192.0.2.7/90");
+	teardown(b);
+}
+
+/* To a later end as to an earlier one. */
+static void renewed(void **state)
+{
+	struct backend *b = setup();
+
+	(void)state;
+	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
+	want_int(add(b, "192.0.2.7"), BACKEND_WRITTEN);
+	want_set(b, ADDR_IPV4, "192.0.2.7/600");
+	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
+	want_set(b, ADDR_IPV4, "192.0.2.7/90");
+	teardown(b);
+}
+
+static void many(struct backend_block *blocks, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		blocks[i] = (struct backend_block){
+			.addr = { .family = ADDR_IPV4,
+				  .bytes = { 10, 0, 0, (uint8_t)i } },
+			.stay = 600000,
+		};
+}
+
+/* "12 0" for twelve results 0. */
+static void want_results(const int *results, unsigned int count, const char *want)
+{
+	unsigned int i, same = 0;
+	char got[256] = "";
+
+	for (i = 0; i < count; i++) {
+		same++;
+		if (i + 1 < count && results[i + 1] == results[i])
+			continue;
+		sprintf(got + strlen(got), "%s%u x %d", *got ? ", " : "", same,
+			results[i]);
+		same = 0;
+	}
+	want_str(got, want);
+}
+
+static size_t count_of(struct backend *b)
+{
+	char text[65536] = "";
+	size_t n = 0;
+	char *at;
+
+	want_int(ops->each(b, ADDR_IPV4, write_entry, text), 0);
+	for (at = text; *at; at++)
+		n += *at == '/';
+	return n;
+}
+
+static void many_with_one_message(void **state)
+{
+	struct backend_block blocks[BACKEND_MANY];
+	struct backend *b = setup();
+	int results[BACKEND_MANY];
+
+	(void)state;
+	many(blocks, BACKEND_MANY);
+	blocks[3].addr = parse("2001:db8::7");
+	blocks[4] = blocks[5];
+	nftspace_sent = 0;
+	ops->add_many(b, blocks, BACKEND_MANY, results);
+	want_int(nftspace_sent, 1);
+	want_results(results, BACKEND_MANY, "32 x 0");
+	want_int(count_of(b), BACKEND_MANY - 2);
+	want_set(b, ADDR_IPV6, "2001:db8::7/600");
+	teardown(b);
+}
+
+static void full_set_takes_no_new_one(void **state)
+{
+	struct backend_config c = config;
+	struct backend *b;
+
+	(void)state;
+	c.list_size = 2;
+	b = setup_with(&c);
+	want_int(ops->capacity(b), 2);
+	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	want_int(add_for(b, "192.0.2.2", 90000), BACKEND_WRITTEN);
+	want_int(add(b, "192.0.2.3"), -ENFILE);
+	/* Those that are in it are renewed all the same, and the other is not
+	 * full. */
+	want_int(add(b, "192.0.2.2"), BACKEND_WRITTEN);
+	want_int(add(b, "2001:db8::7"), BACKEND_WRITTEN);
+	want_int(add(b, "192.0.2.3"), -ENFILE);
+	want_int(nftspace_has("192.0.2.2 expires "), true);
+	want_int(nftspace_has("192.0.2.3"), false);
+	teardown(b);
+}
+
+/* Of many those are written that fit. */
+static void nearly_full_set_takes_some(void **state)
+{
+	struct backend_block blocks[BACKEND_MANY];
+	struct backend_config c = config;
+	int results[BACKEND_MANY];
+	struct backend *b;
+
+	(void)state;
+	c.list_size = 10;
+	b = setup_with(&c);
+	want_int(add(b, "10.0.0.20"), BACKEND_WRITTEN);
+	want_int(add(b, "10.0.0.31"), BACKEND_WRITTEN);
+	many(blocks, BACKEND_MANY);
+	ops->add_many(b, blocks, BACKEND_MANY, results);
+	want_results(results, BACKEND_MANY, "8 x 0, 12 x -23, 1 x 0, 10 x -23, 1 x 0");
+	want_int(count_of(b), 10);
+	teardown(b);
+}
+
+static const struct gone_row {
+	const char *label, *nft;
+	int want, want6;	/* of the next additions */
+} gone_rows[] = {
+	{ "ruleset", "flush ruleset", BACKEND_WRITTEN_ANEW, BACKEND_WRITTEN_ANEW },
+	{ "table", "delete table inet omsmtpblock", BACKEND_WRITTEN_ANEW,
+	  BACKEND_WRITTEN_ANEW },
+	{ "set", "flush chain inet omsmtpblock input\\; delete set inet "
+		 "omsmtpblock a", BACKEND_WRITTEN_ANEW, BACKEND_WRITTEN },
+};
+
+static void set_that_is_gone_is_made(void **state)
+{
+	const struct gone_row *row = *state;
+	struct backend *b = setup();
+
+	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	nftspace_do("%s", row->nft);
+	want_int(add(b, "192.0.2.2"), row->want);
+	want_int(add(b, "192.0.2.3"), BACKEND_WRITTEN);
+	want_int(add(b, "2001:db8::1"), row->want6);
+	want_int(nftspace_has("ip saddr @a update @a"), true);
+	want_int(nftspace_has("ip6 saddr @b update @b"), true);
+	want_int(nftspace_has("192.0.2.2 expires"), true);
+	teardown(b);
+}
+
+static void set_that_is_gone_is_noticed(void **state)
+{
+	const struct gone_row *row = *state;
+	struct backend *b = setup();
+
+	nftspace_do("%s", row->nft);
+	want_int(ops->check(b, ADDR_IPV4), row->want);
+	want_int(ops->check(b, ADDR_IPV6), row->want6);
+	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(nftspace_has("ip saddr @a update @a"), true);
+	teardown(b);
+}
+
+/* The same names, but not the sets that had our addresses. */
+static void other_set_is_noticed(void **state)
+{
+	struct backend *b = setup(), *other = open_with(&config);
+
+	(void)state;
+	nftspace_do("flush ruleset");
+	want_int(ops->check(other, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN_ANEW);
+	want_int(ops->check(b, ADDR_IPV6), BACKEND_WRITTEN_ANEW);
+	ops->free(other);
+	teardown(b);
+}
+
+/* Only rules were lost: what is on the list is still there. */
+static void rules_that_are_gone_are_made(void **state)
+{
+	struct backend *b = setup();
+
+	(void)state;
+	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	nftspace_do("flush chain inet omsmtpblock input");
+	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(nftspace_has("ip saddr @a update @a"), true);
+	want_set(b, ADDR_IPV4, "192.0.2.1/600");
+	teardown(b);
+}
+
+/* One question where nobody has changed a rule. */
+static void looking_is_cheap(void **state)
+{
+	struct backend *b = setup();
+
+	(void)state;
+	nftspace_sent = 0;
+	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(nftspace_sent, 1);
+	teardown(b);
+}
+
+/* The first look makes the table exactly, later ones let another action's be. */
+static void last_action_has_its_way(void **state)
+{
+	struct backend_config c = config;
+	struct backend *b = setup(), *other;
+
+	(void)state;
+	c.ban_time = 60;
+	other = open_with(&c);
+	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	want_int(ops->check(other, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(nftspace_has("timeout 1m\n"), true);
+	want_int(nftspace_has("192.0.2.1 timeout "), true);
+	/* It is another set for the first, who puts back what he knows. */
+	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN_ANEW);
+	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(nftspace_has("timeout 1m\n"), true);
+	ops->free(other);
+	teardown(b);
+}
+
+static void blocks_outlive_the_backend(void **state)
+{
+	struct backend *b = setup();
+
+	(void)state;
+	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	ops->free(b);
+	b = open_with(&config);
+	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
+	want_set(b, ADDR_IPV4, "192.0.2.1/600");
+	teardown(b);
+}
+
+static void taken_off(void **state)
+{
+	const struct addr one = parse("192.0.2.1"), other = parse("192.0.2.9");
+	struct backend *b = setup();
+
+	(void)state;
+	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	want_int(ops->remove(b, &other), -ESRCH);
+	want_int(ops->remove(b, &one), 0);
+	want_int(ops->remove(b, &one), -ESRCH);
+	want_set(b, ADDR_IPV4, "");
+	nftspace_do("flush ruleset");
+	want_int(ops->remove(b, &one), -ENOENT);
+	want_int(nftspace_has("table"), false);
+	teardown(b);
+}
+
+static void flushed(void **state)
+{
+	struct backend *b = setup();
+	char text[64] = "";
+
+	(void)state;
+	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	want_int(add(b, "192.0.2.2"), BACKEND_WRITTEN);
+	want_int(add(b, "2001:db8::1"), BACKEND_WRITTEN);
+	want_int(ops->flush(b, ADDR_IPV4), 0);
+	want_set(b, ADDR_IPV4, "");
+	want_set(b, ADDR_IPV6, "2001:db8::1/600");
+	want_int(ops->flush(b, ADDR_IPV6), 0);
+	want_int(ops->flush(b, ADDR_IPV6), 0);
+	want_set(b, ADDR_IPV6, "");
+	nftspace_do("flush ruleset");
+	want_int(ops->flush(b, ADDR_IPV4), -ENOENT);
+	want_int(ops->each(b, ADDR_IPV4, write_entry, text), -ENOENT);
+	teardown(b);
+}
+
+static int stop_at_once(void *ctx, const struct backend_entry *entry)
+{
+	(void)entry;
+	return ++*(int *)ctx == 2 ? 42 : 0;
+}
+
+static void each_ends_when_told(void **state)
+{
+	struct backend *b = setup();
+	int count = 0;
+
+	(void)state;
+	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	want_int(add(b, "192.0.2.2"), BACKEND_WRITTEN);
+	want_int(add(b, "192.0.2.3"), BACKEND_WRITTEN);
+	want_int(ops->each(b, ADDR_IPV4, stop_at_once, &count), 42);
+	want_int(count, 2);
+	teardown(b);
+}
+
+static const struct fault_row {
+	const char *label;
+	struct nftspace_faults faults;
+	int want;
+} fault_rows[] = {
+	{ "no netlink", { .open_err = EAFNOSUPPORT }, -EAFNOSUPPORT },
+	{ "no netlink of that kind", { .open_err = EPROTONOSUPPORT },
+	  -EPROTONOSUPPORT },
+	{ "no right", { .send_err = EPERM }, -EPERM },
+	{ "lost answers", { .receive_err = ENOBUFS }, -ENOBUFS },
+};
+
+/* Whatever it is, everybody is told, and afterwards all is well again. */
+static void faults_are_told(void **state)
+{
+	const struct fault_row *row = *state;
+	const struct addr one = parse("192.0.2.1");
+	struct backend_block blocks[3];
+	int results[3];
+	struct backend *b;
+
+	nftspace_reset();
+	nftspace_do("flush ruleset");
+	b = open_with(&config);
+	nftspace_faults = row->faults;
+	many(blocks, 3);
+	want_int(ops->check(b, ADDR_IPV4), row->want);
+	ops->add_many(b, blocks, 3, results);
+	want_int(results[0], row->want);
+	want_int(results[2], row->want);
+	want_int(ops->remove(b, &one), row->want);
+	want_int(ops->flush(b, ADDR_IPV4), row->want);
+	nftspace_reset();
+	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	teardown(b);
+}
+
+/* The kernel says that there is no set, and it is there: an address' time may end
+ * in the middle of a transaction. */
+static size_t vanished(const void *data, size_t size, char *buf, size_t room)
+{
+	const struct nlmsghdr *nlh = data;
+
+	(void)size;
+	(void)room;
+	nftspace_faults.answer = NULL;
+	return (size_t)(nftspace_error(buf, nlh->nlmsg_seq + 2, ENOENT) - buf);
+}
+
+static size_t never_there(const void *data, size_t size, char *buf, size_t room)
+{
+	const struct nlmsghdr *nlh = data;
+	uint32_t first = nlh->nlmsg_type == NLMSG_MIN_TYPE ? nlh->nlmsg_seq + 1 :
+							     nlh->nlmsg_seq;
+
+	(void)size;
+	(void)room;
+	return (size_t)(nftspace_error(buf, first, ENOENT) - buf);
+}
+
+static void vanished_address_is_tried_again(void **state)
+{
+	struct backend *b = setup();
+
+	(void)state;
+	nftspace_faults.answer = vanished;
+	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	want_set(b, ADDR_IPV4, "192.0.2.1/600");
+	teardown(b);
+}
+
+static void endless_absence_ends(void **state)
+{
+	struct backend *b = setup();
+
+	(void)state;
+	nftspace_faults.answer = never_there;
+	nftspace_sent = 0;
+	want_int(add(b, "192.0.2.1") < 0, true);
+	want_int(nftspace_sent < 100, true);
+	teardown(b);
+}
+
+static const struct advice_row {
+	const char *label;
+	int err, family;
+	const char *want[2];
+} advice_rows[] = {
+	{ "no right", EPERM, ADDR_IPV4,
+	  { "CapabilityBoundingSet=CAP_NET_ADMIN", "systemctl edit rsyslog" } },
+	{ "no netlink", EAFNOSUPPORT, ADDR_IPV4,
+	  { "RestrictAddressFamilies=AF_NETLINK", "not supported" } },
+	{ "no nf_tables", EOPNOTSUPP, ADDR_IPV4,
+	  { "modprobe nf_tables", "backend=\"recent\"" } },
+	{ "no netfilter", EPROTONOSUPPORT, ADDR_IPV6,
+	  { "modprobe nf_tables", "backend=\"recent\"" } },
+	{ "full", ENOSPC, ADDR_IPV6, { "the set b is full", "listSize=\"65536\"" } },
+	{ "in the way", EEXIST, ADDR_IPV4,
+	  { "nft delete table inet omsmtpblock", "in the way" } },
+	{ "in use", EBUSY, ADDR_IPV4,
+	  { "nft delete table inet omsmtpblock", "in the way" } },
+	{ "other", ENOBUFS, ADDR_IPV4, { "cannot be written", "No buffer space" } },
+};
+
+static void advice_tells_what_to_type(void **state)
+{
+	const struct advice_row *row = *state;
+	struct backend *b = open_with(&config);
+	char text[512];
+	int i;
+
+	ops->advice(b, row->family, row->err, text, sizeof(text));
+	for (i = 0; i < 2; i++)
+		if (!strstr(text, row->want[i]))
+			want_str(text, row->want[i]);
+	ops->free(b);
+}
+
+static const struct size_row {
+	const char *label;
+	unsigned int size;
+	const char *want;
+} size_rows[] = {
+	{ "small", 100, "listSize=\"65536\"" },
+	{ "as ever", 65536, "listSize=\"262144\"" },
+	{ "large", 10000000, "listSize=\"16777216\"" },
+};
+
+static void advised_size_is_allowed(void **state)
+{
+	const struct size_row *row = *state;
+	struct backend_config c = config;
+	struct backend *b;
+	char text[512];
+
+	c.list_size = row->size;
+	b = open_with(&c);
+	ops->advice(b, ADDR_IPV4, ENOSPC, text, sizeof(text));
+	if (!strstr(text, row->want))
+		want_str(text, row->want);
+	ops->free(b);
+}
+
+static int open_one(void *data)
+{
+	struct backend *b;
+	int r = ops->open(&config, &b);
+
+	(void)data;
+	if (r == 0)
+		ops->free(b);
+	return r;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	struct backend_config c = config;
+	struct backend *b = NULL;
+	char name[102];
+
+	(void)state;
+	want_int(memory_fail_each(open_one, NULL), 4);
+	ops->free(NULL);
+	memset(name, 'x', 101);
+	name[101] = '\0';
+	c.list6 = name;
+	want_int(ops->open(&c, &b), -ENAMETOOLONG);
+}
+
+static void add_real(struct suite *suite)
+{
+	SUITE_TEST(suite, added_with_the_sets_time);
+	SUITE_TEST(suite, added_for_less);
+	SUITE_TEST(suite, renewed);
+	SUITE_TEST(suite, many_with_one_message);
+	SUITE_TEST(suite, full_set_takes_no_new_one);
+	SUITE_TEST(suite, nearly_full_set_takes_some);
+	SUITE_ROWS(suite, set_that_is_gone_is_made, gone_rows);
+	SUITE_ROWS(suite, set_that_is_gone_is_noticed, gone_rows);
+	SUITE_TEST(suite, other_set_is_noticed);
+	SUITE_TEST(suite, rules_that_are_gone_are_made);
+	SUITE_TEST(suite, looking_is_cheap);
+	SUITE_TEST(suite, last_action_has_its_way);
+	SUITE_TEST(suite, blocks_outlive_the_backend);
+	SUITE_TEST(suite, taken_off);
+	SUITE_TEST(suite, flushed);
+	SUITE_TEST(suite, each_ends_when_told);
+	SUITE_ROWS(suite, faults_are_told, fault_rows);
+	SUITE_TEST(suite, vanished_address_is_tried_again);
+	SUITE_TEST(suite, endless_absence_ends);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+	const char *lacks = nftspace_enter();
+
+	SUITE_ROWS(suite, advice_tells_what_to_type, advice_rows);
+	SUITE_ROWS(suite, advised_size_is_allowed, size_rows);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	if (lacks)
+		suite_skip(suite, "sets of the kernel", lacks);
+	else
+		add_real(suite);
+	return suite_run(suite, "backend_nftables");
+}

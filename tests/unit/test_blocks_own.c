@@ -1,0 +1,604 @@
+/* Addresses on their way to lists that the backend makes itself, and that take many
+ * at once: with a backend of the test's. The time is what the tests say it is.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "blocks.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+/* ms: the lists are looked at, and full ones tried again, every.. */
+#define LOOK 5000
+/* Of one millisecond so many go by themselves. */
+#define ALONE 4
+
+/* What the backend was told: "192.0.2.1/600 " for one address, "[...]" around those
+ * that came in one call. */
+static char told[262144];
+static size_t told_used;
+
+/* What it answers: the result of each addition, and of looks by family. */
+static int add_result, check_results[2];
+/* Additions that are taken before the list is full; -1: it has no end. */
+static int room;
+static struct backend_entry held[8];
+static size_t held_count;
+static unsigned int checks;
+static const struct backend_ops fake_ops;
+
+const struct backend_ops *__wrap_backend_ops(int kind);
+const struct backend_ops *__wrap_backend_ops(int kind)
+{
+	(void)kind;
+	return &fake_ops;
+}
+
+static void tell(const char *text)
+{
+	size_t len = strlen(text);
+
+	assert_true(told_used + len < sizeof(told));
+	memcpy(told + told_used, text, len + 1);
+	told_used += len;
+}
+
+static int fake_open(const struct backend_config *config,
+		     struct backend **ret_backend)
+{
+	(void)config;
+	*ret_backend = calloc(1, sizeof(**ret_backend));
+	if (!*ret_backend)
+		return -ENOMEM;
+	(*ret_backend)->ops = &fake_ops;
+	return 0;
+}
+
+static int take(const struct backend_block *block)
+{
+	char text[ADDR_TEXT_SIZE], line[ADDR_TEXT_SIZE + 24];
+
+	if (add_result < 0)
+		return add_result;
+	if (room == 0)
+		return -ENFILE;
+	room -= room > 0;
+	snprintf(line, sizeof(line), "%s/%d ", addr_format(&block->addr, text),
+		 (int)(block->stay / 1000));
+	tell(line);
+	return add_result;
+}
+
+static int fake_add(struct backend *backend, const struct backend_block *block)
+{
+	(void)backend;
+	return take(block);
+}
+
+static void fake_add_many(struct backend *backend,
+			  const struct backend_block *blocks, size_t count,
+			  int *ret_results)
+{
+	size_t i;
+
+	(void)backend;
+	assert_true(count <= BACKEND_MANY);
+	if (count == 0)
+		return;
+	tell("[");
+	for (i = 0; i < count; i++)
+		ret_results[i] = take(&blocks[i]);
+	tell("] ");
+}
+
+static int fake_check(struct backend *backend, int family)
+{
+	int *result = &check_results[family == ADDR_IPV4 ? 0 : 1], r = *result;
+
+	(void)backend;
+	checks++;
+	if (r == BACKEND_WRITTEN_ANEW)
+		*result = BACKEND_WRITTEN;
+	return r;
+}
+
+static int fake_each(struct backend *backend, int family, backend_entry_fn *fn,
+		     void *ctx)
+{
+	size_t i;
+	int r;
+
+	(void)backend;
+	for (i = 0; i < held_count; i++) {
+		if (held[i].addr.family != family)
+			continue;
+		r = fn(ctx, &held[i]);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static size_t fake_capacity(struct backend *backend)
+{
+	(void)backend;
+	return 1000;
+}
+
+static char *fake_advice(const struct backend *backend, int family, int err,
+			 char *buf, size_t size)
+{
+	(void)backend;
+	snprintf(buf, size, "%d %d", family, err);
+	return buf;
+}
+
+static void fake_free(struct backend *backend)
+{
+	free(backend);
+}
+
+static const struct backend_ops fake_ops = {
+	.name = "fake",
+	.own = true,
+	.open = fake_open,
+	.add = fake_add,
+	.add_many = fake_add_many,
+	.check = fake_check,
+	.each = fake_each,
+	.capacity = fake_capacity,
+	.advice = fake_advice,
+	.free = fake_free,
+};
+
+struct fixture {
+	struct settings settings;
+	struct counters counters;
+	struct notices notices;
+	struct blocks *blocks;
+};
+
+static void setup(struct fixture *f)
+{
+	memset(f, 0, sizeof(*f));
+	told[0] = '\0';
+	told_used = 0;
+	add_result = check_results[0] = check_results[1] = BACKEND_WRITTEN;
+	room = -1;
+	held_count = 0;
+	checks = 0;
+	want_int(settings_init(&f->settings), 0);
+	want_int(blocks_new(&f->settings, "", "", &f->counters, &f->notices,
+			    &f->blocks), 0);
+}
+
+static void teardown(struct fixture *f)
+{
+	blocks_free(f->blocks);
+	settings_done(&f->settings);
+}
+
+static struct addr parse(const char *text)
+{
+	struct addr addr;
+
+	want_int(addr_parse(text, strlen(text), &addr), 0);
+	return addr;
+}
+
+static bool add(struct fixture *f, const char *text, int64_t now)
+{
+	struct addr addr = parse(text);
+
+	return blocks_add(f->blocks, &addr, now, false);
+}
+
+/* 10.0.x.y, numbered first and on, all in one millisecond. */
+static unsigned int add_many(struct fixture *f, unsigned int first,
+			     unsigned int count, int64_t now)
+{
+	unsigned int i, wakes = 0;
+	struct addr addr;
+
+	for (i = first; i < first + count; i++) {
+		addr = (struct addr){ .family = ADDR_IPV4,
+				      .bytes = { 10, 0, (uint8_t)(i >> 8),
+						 (uint8_t)i } };
+		wakes += blocks_add(f->blocks, &addr, now, false);
+	}
+	return wakes;
+}
+
+static void hold(const char *text, int64_t left)
+{
+	held[held_count++] = (struct backend_entry){ .addr = parse(text),
+						     .left = left };
+}
+
+static void want_told(const char *want)
+{
+	want_str(told, want);
+	told[0] = '\0';
+	told_used = 0;
+}
+
+static void want_counted(struct fixture *f, const char *want)
+{
+	char got[512];
+
+	want_str(counters_format(&f->counters, got, sizeof(got)), want);
+}
+
+static void want_notice(struct fixture *f, enum notice id, int detail)
+{
+	enum notice got_id = NOTICE_COUNT;
+	int got_detail = -1;
+
+	want_int(notices_next(&f->notices, &got_id, &got_detail), true);
+	want_int(got_id, id);
+	want_int(got_detail, detail);
+}
+
+static void want_no_notice(struct fixture *f)
+{
+	enum notice id = NOTICE_COUNT;
+	int detail;
+
+	want_int(notices_next(&f->notices, &id, &detail), false);
+	want_int(id, NOTICE_COUNT);
+}
+
+static unsigned int brackets(void)
+{
+	unsigned int n = 0;
+	const char *at;
+
+	for (at = told; *at; at++)
+		n += *at == '[';
+	return n;
+}
+
+static void lone_ones_go_at_once(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	add(&f, "192.0.2.1", 1000);
+	want_told("192.0.2.1/600 ");
+	add(&f, "2001:db8::1", 1001);
+	add(&f, "192.0.2.1", 1001);
+	want_told("2001:db8::1/600 192.0.2.1/600 ");
+	want_counted(&f, "blocks=2 renewals=1");
+	teardown(&f);
+}
+
+/* Behind the first few of a millisecond they are collected: one wake-up, few
+ * calls, and counted as if they had gone one by one. */
+static void wave_goes_many_at_a_time(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	blocks_run(f.blocks, 999);
+	want_int(add_many(&f, 0, ALONE, 1000), 0);
+	want_int(add_many(&f, ALONE, 100, 1000), 1);
+	want_int(brackets(), 0);
+	want_counted(&f, "blocks=4");
+	add(&f, "10.0.0.50", 1000);
+	blocks_run(f.blocks, 1000);
+	want_int(brackets(), 4);
+	want_counted(&f, "blocks=104 renewals=1");
+	want_told(told);
+	/* The next millisecond is a new one. */
+	add(&f, "192.0.2.1", 1001);
+	want_told("192.0.2.1/600 ");
+	blocks_run(f.blocks, 1001);
+	want_told("");
+	teardown(&f);
+}
+
+static void urgent_ones_are_not_collected(void **state)
+{
+	struct addr addr = parse("192.0.2.1");
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	add_many(&f, 0, 10, 1000);
+	want_told("10.0.0.0/600 10.0.0.1/600 10.0.0.2/600 10.0.0.3/600 ");
+	blocks_add(f.blocks, &addr, 1000, true);
+	want_told("192.0.2.1/600 ");
+	teardown(&f);
+}
+
+/* Without anybody who runs it the queue is written by those who fill it. */
+static void queue_has_an_end(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	add_many(&f, 0, 5000, 1000);
+	want_int(counters_get(&f.counters, COUNTER_BLOCKS) > 3900, true);
+	blocks_run(f.blocks, 1000);
+	want_int(counters_get(&f.counters, COUNTER_BLOCKS), 5000);
+	teardown(&f);
+}
+
+static void nothing_is_lost_at_the_end(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	add_many(&f, 0, ALONE + 3, 1000);
+	teardown(&f);
+	want_told("10.0.0.0/600 10.0.0.1/600 10.0.0.2/600 10.0.0.3/600 "
+		  "[10.0.0.4/600 10.0.0.5/600 10.0.0.6/600 ] ");
+}
+
+static void *one_worker(void *data)
+{
+	struct fixture *f = data;
+	static _Atomic unsigned int next;
+	unsigned int i;
+
+	for (i = 0; i < 50; i++)
+		add_many(f, atomic_fetch_add(&next, 100), 100, i);
+	return NULL;
+}
+
+/* Several workers and the caretaker. */
+static void workers_share_the_queue(void **state)
+{
+	pthread_t threads[3];
+	struct fixture f;
+	unsigned int i;
+
+	(void)state;
+	setup(&f);
+	for (i = 0; i < 3; i++)
+		want_int(pthread_create(&threads[i], NULL, one_worker, &f), 0);
+	while (counters_get(&f.counters, COUNTER_BLOCKS) < 10000)
+		blocks_run(f.blocks, 100);
+	for (i = 0; i < 3; i++)
+		want_int(pthread_join(threads[i], NULL), 0);
+	blocks_run(f.blocks, 100);
+	want_counted(&f, "blocks=15000");
+	teardown(&f);
+}
+
+/* The list is looked at also while nothing is on it, both in each round. */
+static void empty_lists_are_looked_at(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	want_int(blocks_run(f.blocks, 10000), 10000 + LOOK);
+	want_int(checks, 2);
+	want_int(blocks_run(f.blocks, 10001), 10000 + LOOK);
+	want_int(checks, 2);
+	want_int(blocks_run(f.blocks, 10000 + LOOK), 10000 + 2 * LOOK);
+	want_int(checks, 4);
+	teardown(&f);
+}
+
+static void dry_run_touches_nothing(void **state)
+{
+	char wrong[256];
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	want_int(settings_set(&f.settings, "dryRun", "on", wrong, sizeof(wrong)), 0);
+	want_int(blocks_run(f.blocks, 10000), INT64_MAX);
+	want_int(checks, 0);
+	teardown(&f);
+}
+
+/* A list that was made anew gets all that is due, for the rest of its time. */
+static void put_back_for_the_rest(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	add(&f, "192.0.2.1", 0);
+	add(&f, "192.0.2.2", 100000);
+	add(&f, "2001:db8::1", 200000);
+	want_told("192.0.2.1/600 192.0.2.2/600 2001:db8::1/600 ");
+	check_results[0] = BACKEND_WRITTEN_ANEW;
+	blocks_run(f.blocks, 300000);
+	want_told("[192.0.2.1/300 192.0.2.2/400 ] ");
+	check_results[0] = check_results[1] = BACKEND_WRITTEN_ANEW;
+	blocks_run(f.blocks, 650000);
+	want_told("[192.0.2.2/50 ] [2001:db8::1/150 ] ");
+	want_counted(&f, "blocks=3 replayed=4");
+	teardown(&f);
+}
+
+/* It was noticed when an address was added. */
+static void put_back_after_an_addition(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	add(&f, "192.0.2.1", 0);
+	blocks_run(f.blocks, 0);
+	add_result = BACKEND_WRITTEN_ANEW;
+	want_int(add(&f, "192.0.2.2", 60000), true);
+	add_result = BACKEND_WRITTEN;
+	blocks_run(f.blocks, 60000);
+	want_told("192.0.2.1/600 192.0.2.2/600 [192.0.2.1/540 ] ");
+	want_counted(&f, "blocks=2 replayed=1");
+	teardown(&f);
+}
+
+/* Many at a time, and in rounds that leave the caretaker to others. */
+static void many_are_put_back(void **state)
+{
+	struct fixture f;
+	int rounds;
+
+	(void)state;
+	setup(&f);
+	add_many(&f, 0, 1000 + ALONE, 0);
+	blocks_run(f.blocks, 0);
+	add_many(&f, 2000, 1000, 0);
+	blocks_run(f.blocks, 1);
+	want_told(told);
+	check_results[0] = BACKEND_WRITTEN_ANEW;
+	for (rounds = 1; blocks_run(f.blocks, LOOK) == LOOK; rounds++)
+		assert_true(rounds < 10);
+	want_int(rounds, 2);
+	want_int(counters_get(&f.counters, COUNTER_REPLAYED), 2004);
+	want_int(brackets(), 63);
+	teardown(&f);
+}
+
+/* A full list: said once, counted once an address, tried again calmly. */
+static void full_list_is_told(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	room = 2;
+	add(&f, "192.0.2.1", 0);
+	add(&f, "192.0.2.2", 1);
+	want_no_notice(&f);
+	want_int(add(&f, "192.0.2.3", 2), true);
+	want_notice(&f, NOTICE_OVERFLOW4, 0);
+	add(&f, "192.0.2.3", 3);
+	want_counted(&f, "blocks=2 overflows=1");
+	want_no_notice(&f);
+	want_int(blocks_run(f.blocks, 4), 4 + LOOK);
+	room = 1;
+	/* Not each time that somebody wakes the caretaker. */
+	blocks_run(f.blocks, 5);
+	want_told("192.0.2.1/600 192.0.2.2/600 [] ");
+	blocks_run(f.blocks, 4 + LOOK);
+	want_told("[192.0.2.3/594 ] ");
+	want_counted(&f, "blocks=3 overflows=1");
+	want_no_notice(&f);
+	teardown(&f);
+}
+
+/* In a wave, too; those that fit are on it. */
+static void wave_on_a_nearly_full_list(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	room = 10;
+	add_many(&f, 0, 40, 0);
+	blocks_run(f.blocks, 0);
+	want_counted(&f, "blocks=10 overflows=30");
+	want_notice(&f, NOTICE_OVERFLOW4, 0);
+	want_no_notice(&f);
+	room = 5;
+	blocks_run(f.blocks, LOOK);
+	want_counted(&f, "blocks=15 overflows=30");
+	/* Whose time is over waits no more. */
+	blocks_run(f.blocks, 700000);
+	want_counted(&f, "blocks=15 lost=25 overflows=30");
+	teardown(&f);
+}
+
+/* What fails for one family fails for both: it is said once. */
+static void lack_of_rights_is_told_once(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	check_results[0] = check_results[1] = add_result = -EPERM;
+	blocks_check(f.blocks, 0);
+	want_notice(&f, NOTICE_LIST4, EPERM);
+	add(&f, "192.0.2.1", 1);
+	add(&f, "2001:db8::1", 2);
+	want_int(blocks_run(f.blocks, 3), 3 + LOOK);
+	blocks_run(f.blocks, 4);
+	want_no_notice(&f);
+	want_int(counters_get(&f.counters, COUNTER_WAITED), 2);
+	want_told("[] [] ");
+	check_results[0] = check_results[1] = add_result = BACKEND_WRITTEN;
+	blocks_run(f.blocks, 3 + LOOK);
+	want_told("[192.0.2.1/594 ] [2001:db8::1/594 ] ");
+	want_notice(&f, NOTICE_LIST4_BACK, 1);
+	want_no_notice(&f);
+	teardown(&f);
+}
+
+/* Blocks of an earlier rsyslogd are known, and put back if need be. */
+static void earlier_blocks_are_known(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	hold("192.0.2.2", 400000);
+	hold("192.0.2.1", 100000);
+	hold("2001:db8::1", 500000);
+	blocks_check(f.blocks, 1000000);
+	held_count = 0;
+	blocks_check(f.blocks, 1000000);
+	add(&f, "192.0.2.2", 1000000);
+	want_counted(&f, "renewals=1");
+	want_told("192.0.2.2/600 ");
+	check_results[0] = check_results[1] = BACKEND_WRITTEN_ANEW;
+	blocks_run(f.blocks, 1050000);
+	want_told("[192.0.2.1/50 192.0.2.2/550 ] [2001:db8::1/450 ] ");
+	check_results[0] = BACKEND_WRITTEN_ANEW;
+	blocks_run(f.blocks, 1100000);
+	want_told("[192.0.2.2/500 ] ");
+	teardown(&f);
+}
+
+/* Where the memory is lacking to read them they are not known, and nothing else
+ * comes of it. */
+static void lack_of_memory_only_forgets(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	hold("192.0.2.1", 100000);
+	memory_fail(1);
+	blocks_check(f.blocks, 0);
+	want_int(memory_failed(), true);
+	add(&f, "192.0.2.1", 0);
+	want_counted(&f, "blocks=1");
+	teardown(&f);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, lone_ones_go_at_once);
+	SUITE_TEST(suite, wave_goes_many_at_a_time);
+	SUITE_TEST(suite, urgent_ones_are_not_collected);
+	SUITE_TEST(suite, queue_has_an_end);
+	SUITE_TEST(suite, nothing_is_lost_at_the_end);
+	SUITE_TEST(suite, workers_share_the_queue);
+	SUITE_TEST(suite, empty_lists_are_looked_at);
+	SUITE_TEST(suite, dry_run_touches_nothing);
+	SUITE_TEST(suite, put_back_for_the_rest);
+	SUITE_TEST(suite, put_back_after_an_addition);
+	SUITE_TEST(suite, many_are_put_back);
+	SUITE_TEST(suite, full_list_is_told);
+	SUITE_TEST(suite, wave_on_a_nearly_full_list);
+	SUITE_TEST(suite, lack_of_rights_is_told_once);
+	SUITE_TEST(suite, earlier_blocks_are_known);
+	SUITE_TEST(suite, lack_of_memory_only_forgets);
+	return suite_run(suite, "blocks_own");
+}

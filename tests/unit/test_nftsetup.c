@@ -1,0 +1,413 @@
+/* Our nftables table is made, mended and replaced, and nothing else.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "nftsetup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nftspace.h"
+
+static const struct settings_ports smtp = { 1, { 25 } };
+static const struct settings_ports several = { 3, { 25, 465, 587 } };
+
+static const struct backend_config config = {
+	.list = "a",
+	.list6 = "b",
+	.ban_time = 600,
+	.ipv4_prefix = 32,
+	.ipv6_prefix = 128,
+	.list_size = 1000,
+	.ports = &smtp,
+};
+
+static void setup(void)
+{
+	nftspace_reset();
+	nftspace_do("flush ruleset");
+}
+
+static int ensure(const struct backend_config *c, enum nftsetup_demand demand,
+		  struct nftstate *ret_state)
+{
+	struct nftlink *link = NULL;
+	struct nfttable table;
+	int r;
+
+	want_int(nfttable_init(&table, c), 0);
+	want_int(nftlink_new(&link), 0);
+	r = nftsetup_ensure(link, &table, demand, ret_state);
+	nftlink_free(link);
+	return r;
+}
+
+static void want_works(const struct backend_config *c)
+{
+	struct nftstate state;
+
+	want_int(nftsetup_look(c, &state), 0);
+	want_int(nftstate_is_as_wanted(&state, 0), true);
+	want_int(nftstate_is_as_wanted(&state, 1), true);
+}
+
+static void made_once(void **state)
+{
+	bool changed = false;
+	char *first, *second;
+
+	(void)state;
+	setup();
+	want_int(nftsetup_apply(&config, &changed), 0);
+	want_int(changed, true);
+	want_works(&config);
+	first = nftspace_run("-a list ruleset");
+	want_int(nftsetup_apply(&config, &changed), 0);
+	want_int(changed, false);
+	second = nftspace_run("-a list ruleset");
+	want_str(second, first);
+	free(first);
+	free(second);
+}
+
+static void looking_changes_nothing(void **state)
+{
+	struct nftstate found;
+
+	(void)state;
+	setup();
+	want_int(nftsetup_look(&config, &found), 0);
+	want_int(found.table, false);
+	want_int(nftspace_has("table"), false);
+}
+
+/* What is there of others, in our table and elsewhere, and how it is printed
+ * before and after. */
+static void others_stay(void **state)
+{
+	struct backend_config c = config;
+	char *before, *after;
+	bool changed;
+
+	(void)state;
+	setup();
+	nftspace_do("add table inet filter");
+	nftspace_do("add chain inet filter input '{ type filter hook input priority "
+		    "0; policy accept; }'");
+	nftspace_do("add rule inet filter input tcp dport 25 counter accept");
+	nftspace_do("add table ip omsmtpblock");
+	c.list = "other";
+	c.list6 = "other6";
+	want_int(nftsetup_apply(&c, &changed), 0);
+	nftspace_do("add element inet omsmtpblock other '{ 192.0.2.1 }'");
+	nftspace_do("add rule inet omsmtpblock input tcp dport 26 drop");
+	before = nftspace_run("-s list ruleset");
+	want_int(nftsetup_apply(&config, &changed), 0);
+	want_works(&config);
+	want_works(&c);
+	want_int(nftspace_has("192.0.2.1"), true);
+	after = nftspace_run("-s list table inet filter");
+	assert_non_null(strstr(before, after));
+	free(before);
+	free(after);
+}
+
+/* A parameter changed while the list had addresses. */
+static const struct changed_row {
+	const char *label;
+	struct backend_config config;
+	const char *want[2];	/* in the ruleset afterwards */
+} changed_rows[] = {
+	{ "time", { "a", "b", 60, 32, 128, 1000, &smtp, 0, 0 },
+	  { "192.0.2.7 timeout 1m", "timeout 1m }" } },
+	{ "size", { "a", "b", 600, 32, 128, 2000, &smtp, 0, 0 },
+	  { "size 2000", "192.0.2.7 timeout 1m" } },
+	{ "smaller size", { "a", "b", 600, 32, 128, 1, &smtp, 0, 0 },
+	  { "size 1\n", "192.0.2.7 timeout 1m" } },
+	{ "prefix", { "a", "b", 600, 24, 128, 1000, &smtp, 0, 0 },
+	  { "ip saddr & 255.255.255.0", "192.0.2.0 timeout 1m" } },
+	{ "ports", { "a", "b", 600, 32, 128, 1000, &several, 0, 0 },
+	  { "tcp dport { 25, 465, 587 } ip saddr @a", "192.0.2.7 timeout 1m" } },
+};
+
+static void replaced_with_its_addresses(void **state)
+{
+	const struct changed_row *row = *state;
+	bool changed = false;
+	char *rules;
+	int i;
+
+	setup();
+	want_int(nftsetup_apply(&config, &changed), 0);
+	nftspace_do("add element inet omsmtpblock a '{ 192.0.2.7 timeout 90s }'");
+	nftspace_do("add element inet omsmtpblock b '{ 2001:db8::7 timeout 90s }'");
+	want_int(nftsetup_apply(&row->config, &changed), 0);
+	want_int(changed, true);
+	want_works(&row->config);
+	want_int(nftspace_has("2001:db8::7 timeout 1m"), true);
+	rules = nftspace_run("list ruleset");
+	for (i = 0; i < 2; i++)
+		if (!strstr(rules, row->want[i]))
+			want_str(rules, row->want[i]);
+	free(rules);
+}
+
+/* With many addresses, several transactions are needed. */
+static void all_addresses_are_kept(void **state)
+{
+	struct backend_config c = config;
+	struct nftstate_addresses found;
+	struct nftlink *link = NULL;
+	struct nfttable table;
+	char list[150 * 12] = "", *end = list;
+	bool changed;
+	int i;
+
+	(void)state;
+	setup();
+	want_int(nftsetup_apply(&config, &changed), 0);
+	for (i = 0; i < 150; i++)
+		end += sprintf(end, "%s10.0.0.%d", i == 0 ? "" : ",", i);
+	nftspace_do("add element inet omsmtpblock a '{ %s }'", list);
+	c.list_size = 5000;
+	want_int(nftsetup_apply(&c, &changed), 0);
+	want_int(nfttable_init(&table, &c), 0);
+	want_int(nftlink_new(&link), 0);
+	want_int(nftstate_read_addresses(link, &table, 0, &found), 0);
+	want_int(found.count, 150);
+	free(found.all);
+	nftlink_free(link);
+}
+
+/* What is not one of ours, but has our names. */
+static const struct foreign_row {
+	const char *label, *nft[3];
+	int want;
+} foreign_rows[] = {
+	{ "a chain without hook", { "add chain inet omsmtpblock input", NULL },
+	  -EEXIST },
+	{ "a chain on output",
+	  { "add chain inet omsmtpblock input '{ type filter hook output priority "
+	    "0; }'", NULL }, -EEXIST },
+	{ "a set of ports", { "add set inet omsmtpblock a '{ type inet_service; }'",
+			      NULL }, 0 },
+	{ "a set that somebody uses",
+	  { "add set inet omsmtpblock a '{ type ipv4_addr; }'",
+	    "add chain inet omsmtpblock x",
+	    "add rule inet omsmtpblock x ip saddr @a drop" }, -EBUSY },
+};
+
+static void foreign_things(void **state)
+{
+	const struct foreign_row *row = *state;
+	bool changed;
+	int i;
+
+	setup();
+	nftspace_do("add table inet omsmtpblock");
+	for (i = 0; i < 3 && row->nft[i]; i++)
+		nftspace_do("%s", row->nft[i]);
+	want_int(nftsetup_apply(&config, &changed), row->want);
+	if (row->want == 0)
+		want_works(&config);
+}
+
+/* Our table, loaded from a file a second time. */
+static void doubled_rules_become_one(void **state)
+{
+	char *dir = temp_dir_new(), path[256], text[4096];
+	struct nfttable table;
+	struct nftstate found;
+	bool changed;
+	int i;
+
+	(void)state;
+	setup();
+	want_int(nfttable_init(&table, &config), 0);
+	nfttable_text(&table, text, sizeof(text));
+	snprintf(path, sizeof(path), "%s/t.nft", dir);
+	temp_file_write(path, text);
+	for (i = 0; i < 12; i++)
+		nftspace_do("-f '%s'", path);
+	want_int(nftsetup_look(&config, &found), 0);
+	want_int(found.lists[0].rules, 12);
+	want_int(nftsetup_apply(&config, &changed), 0);
+	want_works(&config);
+	temp_dir_remove(dir);
+}
+
+static const struct broken_row {
+	const char *label, *nft;
+} broken_rows[] = {
+	{ "table", "delete table inet omsmtpblock" },
+	{ "ruleset", "flush ruleset" },
+	{ "rules", "flush chain inet omsmtpblock input" },
+	{ "one rule", "flush chain inet omsmtpblock input\\; add rule inet "
+		      "omsmtpblock input tcp dport 25 ip saddr @a drop comment "
+		      "'\"omsmtpblock a 00000000\"'" },
+	{ "chain", "flush chain inet omsmtpblock input\\; delete chain inet "
+		   "omsmtpblock input" },
+	{ "set", "flush chain inet omsmtpblock input\\; delete set inet omsmtpblock a" },
+};
+
+static void broken_is_mended(void **state)
+{
+	const struct broken_row *row = *state;
+	struct nftstate found;
+	bool changed;
+
+	setup();
+	want_int(nftsetup_apply(&config, &changed), 0);
+	nftspace_do("%s", row->nft);
+	want_int(ensure(&config, NFTSETUP_WORKING, &found), 0);
+	want_int(nftstate_works(&found, 0), true);
+	want_int(nftstate_works(&found, 1), true);
+}
+
+/* Another action with the same list has its way while it works. */
+static void working_is_enough(void **state)
+{
+	struct backend_config c = config;
+	struct nftstate found;
+	char *before, *after;
+	bool changed;
+
+	(void)state;
+	setup();
+	c.ban_time = 60;
+	c.ipv4_prefix = 24;
+	want_int(nftsetup_apply(&c, &changed), 0);
+	before = nftspace_run("-a list ruleset");
+	want_int(ensure(&config, NFTSETUP_WORKING, &found), 0);
+	after = nftspace_run("-a list ruleset");
+	want_str(after, before);
+	free(before);
+	free(after);
+}
+
+/* An admin's own priority and policy stay. */
+static void chain_of_the_admin_stays(void **state)
+{
+	bool changed;
+
+	(void)state;
+	setup();
+	nftspace_do("add table inet omsmtpblock");
+	nftspace_do("add chain inet omsmtpblock input '{ type filter hook input "
+		    "priority -150; policy accept; }'");
+	want_int(nftsetup_apply(&config, &changed), 0);
+	want_works(&config);
+	want_int(nftspace_has("priority mangle"), true);
+}
+
+static void disturb(void)
+{
+	nftspace_do("add table ip disturbing");
+}
+
+/* Rules that change between look and deed have us look again. */
+static void others_may_be_at_it(void **state)
+{
+	bool changed;
+	unsigned int i;
+
+	(void)state;
+	for (i = 1; i <= 3; i++) {
+		setup();
+		nftspace_faults.before = disturb;
+		nftspace_faults.before_nth = i;
+		want_int(nftsetup_apply(&config, &changed), 0);
+		want_works(&config);
+	}
+}
+
+static void set_goes_meanwhile(void)
+{
+	nftspace_do("flush ruleset");
+}
+
+/* The set with the addresses that were to be kept is gone before they are read. */
+static void what_goes_meanwhile_is_made(void **state)
+{
+	struct backend_config c = config;
+	bool changed;
+
+	(void)state;
+	setup();
+	want_int(nftsetup_apply(&config, &changed), 0);
+	c.ban_time = 60;
+	nftspace_faults.before = set_goes_meanwhile;
+	nftspace_faults.before_nth = 7;
+	want_int(nftsetup_apply(&c, &changed), 0);
+	want_works(&c);
+}
+
+static void errors_are_told(void **state)
+{
+	struct backend_config c = config;
+	struct nftstate found;
+	bool changed = false;
+
+	(void)state;
+	setup();
+	nftspace_faults.open_err = EAFNOSUPPORT;
+	want_int(nftsetup_apply(&config, &changed), -EAFNOSUPPORT);
+	want_int(nftsetup_look(&config, &found), -EAFNOSUPPORT);
+	nftspace_reset();
+	c.list = "0123456789012345678901234567890123456789012345678901234567890123"
+		 "4567890123456789012345678901234567890";
+	want_int(nftsetup_apply(&c, &changed), -ENAMETOOLONG);
+	want_int(nftsetup_look(&c, &found), -ENAMETOOLONG);
+	want_int(changed, false);
+}
+
+static int apply_new_time(void *data)
+{
+	unsigned int *ban_time = data;
+	struct backend_config c = config;
+	bool changed;
+	int r;
+
+	c.ban_time = ++*ban_time;
+	r = nftsetup_apply(&c, &changed);
+	return r;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	unsigned int ban_time = 600;
+	bool changed;
+
+	(void)state;
+	setup();
+	want_int(nftsetup_apply(&config, &changed), 0);
+	nftspace_do("add element inet omsmtpblock a '{ 192.0.2.7 timeout 90s }'");
+	want_int(memory_fail_each(apply_new_time, &ban_time) >= 4, true);
+	want_int(nftspace_has("192.0.2.7 timeout 1m"), true);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+	const char *lacks = nftspace_enter();
+
+	if (lacks) {
+		suite_skip(suite, "all of it", lacks);
+		return suite_run(suite, "nftsetup");
+	}
+	SUITE_TEST(suite, made_once);
+	SUITE_TEST(suite, looking_changes_nothing);
+	SUITE_TEST(suite, others_stay);
+	SUITE_ROWS(suite, replaced_with_its_addresses, changed_rows);
+	SUITE_TEST(suite, all_addresses_are_kept);
+	SUITE_ROWS(suite, foreign_things, foreign_rows);
+	SUITE_TEST(suite, doubled_rules_become_one);
+	SUITE_ROWS(suite, broken_is_mended, broken_rows);
+	SUITE_TEST(suite, working_is_enough);
+	SUITE_TEST(suite, chain_of_the_admin_stays);
+	SUITE_TEST(suite, others_may_be_at_it);
+	SUITE_TEST(suite, what_goes_meanwhile_is_made);
+	SUITE_TEST(suite, errors_are_told);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	return suite_run(suite, "nftsetup");
+}

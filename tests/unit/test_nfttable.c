@@ -1,0 +1,268 @@
+/* What belongs into our nftables table; what nft and the kernel make of it.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "nfttable.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nftspace.h"
+
+#define X10 "xxxxxxxxxx"
+#define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+
+static const struct settings_ports smtp = { 1, { 25 } };
+static const struct settings_ports several = { 3, { 25, 465, 587 } };
+
+static const struct backend_config config = {
+	.list = "spammer",
+	.list6 = "spammer6",
+	.ban_time = 600,
+	.ipv4_prefix = 32,
+	.ipv6_prefix = 128,
+	.list_size = 65536,
+	.ports = &smtp,
+};
+
+static struct nfttable make(const struct backend_config *c)
+{
+	struct nfttable table;
+
+	want_int(nfttable_init(&table, c), 0);
+	return table;
+}
+
+static void names_have_a_bound(void **state)
+{
+	struct backend_config c = config;
+	struct nfttable table;
+
+	(void)state;
+	c.list = X100;
+	c.list6 = X100;
+	want_int(nfttable_init(&table, &c), 0);
+	want_str(table.lists[0].name, X100);
+	want_str(table.lists[1].name, X100);
+	c.list = X100 "x";
+	want_int(nfttable_init(&table, &c), -ENAMETOOLONG);
+	c.list = "a";
+	c.list6 = X100 "x";
+	want_int(nfttable_init(&table, &c), -ENAMETOOLONG);
+}
+
+/* A comment longer than that would not be one for nft. */
+static void comment_fits(void **state)
+{
+	char text[NFTTABLE_COMMENT_SIZE];
+	struct backend_config c = config;
+	struct nfttable table;
+
+	(void)state;
+	c.list = X100;
+	table = make(&c);
+	want_str(nfttable_comment(&table, 0, false, text), "omsmtpblock " X100 " ");
+	want_int(strlen(nfttable_comment(&table, 0, true, text)), 121);
+	want_str(nfttable_comment(&table, 1, false, text), "omsmtpblock spammer6 ");
+}
+
+static const struct changed_row {
+	const char *label;
+	struct backend_config config;
+	bool same[2];		/* the comments of IPv4 and IPv6 */
+} changed_rows[] = {
+	{ "nothing", { "spammer", "spammer6", 600, 32, 128, 65536, &smtp, 0, 0 },
+	  { true, true } },
+	{ "time", { "spammer", "spammer6", 601, 32, 128, 65536, &smtp, 0, 0 },
+	  { false, false } },
+	{ "IPv4 prefix", { "spammer", "spammer6", 600, 24, 128, 65536, &smtp, 0, 0 },
+	  { false, true } },
+	{ "IPv6 prefix", { "spammer", "spammer6", 600, 32, 64, 65536, &smtp, 0, 0 },
+	  { true, false } },
+	{ "size", { "spammer", "spammer6", 600, 32, 128, 65535, &smtp, 0, 0 },
+	  { false, false } },
+	{ "ports", { "spammer", "spammer6", 600, 32, 128, 65536, &several, 0, 0 },
+	  { false, false } },
+};
+
+/* The comment is another one with whatever the rule or the set depends on. */
+static void comment_tells_changes(void **state)
+{
+	const struct changed_row *row = *state;
+	struct nfttable before = make(&config), after = make(&row->config);
+	char a[NFTTABLE_COMMENT_SIZE], b[NFTTABLE_COMMENT_SIZE];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		nfttable_comment(&before, i, true, a);
+		nfttable_comment(&after, i, true, b);
+		want_int(strcmp(a, b) == 0, row->same[i]);
+	}
+}
+
+static void text_is_bounded(void **state)
+{
+	struct nfttable table = make(&config);
+	char whole[4096], part[100];
+	size_t size;
+
+	(void)state;
+	size = nfttable_text(&table, whole, sizeof(whole));
+	want_int(size, strlen(whole));
+	want_int(nfttable_text(&table, part, sizeof(part)), size);
+	want_int(strlen(part), sizeof(part) - 1);
+	want_mem(part, whole, sizeof(part) - 1);
+	want_int(nfttable_text(&table, NULL, 0), size);
+}
+
+/* --- in a namespace: what the messages make, and what the text makes --------- */
+
+static const struct made_row {
+	const char *label;
+	struct backend_config config;
+	const char *rules[2];	/* from the port on, to the counter */
+} made_rows[] = {
+	{ "as ever", { "spammer", "spammer6", 600, 32, 128, 65536, &smtp, 0, 0 },
+	  { "tcp dport 25 ip saddr @spammer update @spammer { ip saddr timeout "
+	    "10m } counter packets 0 bytes 0 drop comment \"omsmtpblock spammer ",
+	    "tcp dport 25 ip6 saddr @spammer6 update @spammer6 { ip6 saddr timeout "
+	    "10m } counter packets 0 bytes 0 drop comment \"omsmtpblock spammer6 " } },
+	{ "prefixes", { "_a-b.c", "b", 90, 24, 64, 1, &smtp, 0, 0 },
+	  { "tcp dport 25 ip saddr & 255.255.255.0 == @_a-b.c update @_a-b.c { ip "
+	    "saddr & 255.255.255.0 timeout 1m30s } counter packets 0 bytes 0 drop",
+	    "tcp dport 25 ip6 saddr & ffff:ffff:ffff:ffff:: == @b update @b { ip6 "
+	    "saddr & ffff:ffff:ffff:ffff:: timeout 1m30s } counter" } },
+	{ "odd prefixes", { "a", "b", 1, 13, 47, 1, &smtp, 0, 0 },
+	  { "ip saddr & 255.248.0.0 == @a", "ip6 saddr & ffff:ffff:fffe:: == @b" } },
+	{ "ports", { "a", "b", 31536000, 32, 128, 16777216, &several, 0, 0 },
+	  { "tcp dport { 25, 465, 587 } ip saddr @a update @a { ip saddr timeout "
+	    "365d }",
+	    "tcp dport { 25, 465, 587 } ip6 saddr @b update @b { ip6 saddr timeout "
+	    "365d }" } },
+	{ "long names", { X100, X10, 600, 32, 128, 65536, &several, 0, 0 },
+	  { "update @" X100 " {", "update @" X10 " {" } },
+};
+
+static char *make_by_messages(const struct nfttable *table)
+{
+	struct nftlink *link = NULL;
+	int i;
+
+	want_int(nftlink_new(&link), 0);
+	nftlink_begin(link, 0);
+	want_int(nfttable_put_table(link), 0);
+	want_int(nfttable_put_chain(link), 0);
+	for (i = 0; i < 2; i++) {
+		want_int(nfttable_put_set(link, table, i), 0);
+		want_int(nfttable_put_rule(link, table, i), 0);
+	}
+	want_int(nftlink_commit(link, NULL, NULL), 0);
+	nftlink_free(link);
+	return nftspace_run("list ruleset");
+}
+
+static char *make_by_text(const struct nfttable *table)
+{
+	char *dir = temp_dir_new(), path[256], text[4096];
+
+	nfttable_text(table, text, sizeof(text));
+	snprintf(path, sizeof(path), "%s/table.nft", dir);
+	temp_file_write(path, text);
+	nftspace_do("-c -f '%s'", path);
+	nftspace_do("-f '%s'", path);
+	temp_dir_remove(dir);
+	return nftspace_run("list ruleset");
+}
+
+static void messages_and_text_make_the_same(void **state)
+{
+	const struct made_row *row = *state;
+	struct nfttable table = make(&row->config);
+	char *by_messages, *by_text;
+	int i;
+
+	nftspace_reset();
+	nftspace_do("flush ruleset");
+	by_messages = make_by_messages(&table);
+	nftspace_do("flush ruleset");
+	by_text = make_by_text(&table);
+	want_str(by_messages, by_text);
+	for (i = 0; i < 2; i++)
+		if (!strstr(by_messages, row->rules[i]))
+			want_str(by_messages, row->rules[i]);
+	nftspace_do("flush ruleset");
+	free(by_messages);
+	free(by_text);
+}
+
+static void most_ports_fit(void **state)
+{
+	struct settings_ports most = { .count = SETTINGS_PORTS_MAX };
+	struct backend_config c = config;
+	struct nfttable table;
+	char *made;
+	uint16_t i;
+
+	(void)state;
+	for (i = 0; i < SETTINGS_PORTS_MAX; i++)
+		most.list[i] = (uint16_t)(65472 + i);
+	c.ports = &most;
+	table = make(&c);
+	nftspace_reset();
+	made = make_by_messages(&table);
+	assert_non_null(strstr(made, "65472"));
+	assert_non_null(strstr(made, "65535"));
+	nftspace_do("flush ruleset");
+	free(made);
+}
+
+static void addresses_come_and_go(void **state)
+{
+	struct addr a = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
+	struct nfttable table = make(&config);
+	struct nftlink *link = NULL;
+
+	(void)state;
+	nftspace_reset();
+	free(make_by_messages(&table));
+	want_int(nftlink_new(&link), 0);
+	nftlink_begin(link, 0);
+	want_int(nfttable_put_address(link, "spammer", &a, 0), 0);
+	a.bytes[3] = 8;
+	want_int(nfttable_put_address(link, "spammer", &a, 90000), 0);
+	want_int(nftlink_commit(link, NULL, NULL), 0);
+	want_int(nftspace_has("192.0.2.7 expires "), true);
+	want_int(nftspace_has("192.0.2.8 timeout 1m30s expires 1m"), true);
+	nftlink_begin(link, 0);
+	want_int(nfttable_drop_address(link, "spammer", &a), 0);
+	want_int(nftlink_commit(link, NULL, NULL), 0);
+	want_int(nftspace_has("192.0.2.8"), false);
+	want_int(nftspace_has("192.0.2.7"), true);
+	nftlink_begin(link, 0);
+	want_int(nfttable_drop_addresses(link, "spammer"), 0);
+	want_int(nftlink_commit(link, NULL, NULL), 0);
+	want_int(nftspace_has("192.0.2.7"), false);
+	nftlink_free(link);
+	nftspace_do("flush ruleset");
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+	const char *lacks;
+
+	SUITE_TEST(suite, names_have_a_bound);
+	SUITE_TEST(suite, comment_fits);
+	SUITE_ROWS(suite, comment_tells_changes, changed_rows);
+	SUITE_TEST(suite, text_is_bounded);
+	lacks = nftspace_enter();
+	if (lacks) {
+		suite_skip(suite, "what messages and text make", lacks);
+	} else {
+		SUITE_ROWS(suite, messages_and_text_make_the_same, made_rows);
+		SUITE_TEST(suite, most_ports_fit);
+		SUITE_TEST(suite, addresses_come_and_go);
+	}
+	return suite_run(suite, "nfttable");
+}
