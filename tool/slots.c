@@ -110,12 +110,8 @@ static void leave_second(struct slots *s)
 /* Nothing is taken, and nothing will be before second. */
 static void skip_to(struct slots *s, int64_t second)
 {
-	unsigned int course;
-
 	if (second <= s->first)
 		return;
-	for (course = 0; course < COURSE_COUNT; course++)
-		s->seconds[course][0] += second - s->first;
 	point_of(s, second - 1);
 	s->first = second;
 }
