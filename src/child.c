@@ -136,7 +136,7 @@ static int open_tls(const struct child_rules *rules, pid_t pid,
 	if (r == 0 && role != ROLE_TLS)
 		r = -EPERM;
 	if (r == 0)
-		r = procfs_read_status(rules->procfs, pid, &status);
+		r = procfs_read_status_held(rules->procfs, ref.fd, pid, &status);
 	if (r == 0 && status.uid != rules->uid)
 		r = -EPERM;
 	if (r == 0)
@@ -197,7 +197,8 @@ static int prove(const struct child_rules *rules, struct child *child,
 	struct procfs_status status;
 	int r;
 
-	r = procfs_read_status(rules->procfs, child->smtpd.pid, &status);
+	r = procfs_read_status_held(rules->procfs, child->smtpd.fd,
+				    child->smtpd.pid, &status);
 	if (r < 0)
 		return r;
 	if (status.uid != rules->uid)

@@ -5,13 +5,31 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Root, "/", a PID of ten digits, "/" and a file, the longest "task/PID/children". */
 #define PATH_SIZE (sizeof(((struct procfs *)NULL)->root) + 48)
+
+/* What the kernel hands out in one read of a file of many lines: a page. */
+#define CHUNK_SIZE 4096
+
+/* PIDFD_GET_INFO of linux/pidfd.h as it came with Linux 6.13: older headers have
+ * neither. Later kernels take this size too. */
+struct pidfd_info_v0 {
+	uint64_t mask, cgroupid;
+	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+};
+
+#define PIDFD_GET_INFO_V0 _IOWR(0xff, 11, struct pidfd_info_v0)
+#define PIDFD_INFO_PID_V0 1U	/* the PIDs are there */
+#define PIDFD_INFO_CREDS_V0 2U	/* so are the uids */
 
 /* An array of PIDs that grows. */
 struct pids {
@@ -20,10 +38,46 @@ struct pids {
 	size_t room;
 };
 
+/* Text that grows towards the end of its buffer, where the NUL goes. */
+struct text {
+	char *at;
+	const char *end;
+};
+
+static void put(struct text *t, const char *bytes, size_t len)
+{
+	size_t room = (size_t)(t->end - t->at);
+
+	if (len > room)
+		len = room;
+	memcpy(t->at, bytes, len);
+	t->at += len;
+}
+
+static void put_pid(struct text *t, pid_t pid)
+{
+	char digits[12];
+	unsigned int n = (unsigned int)pid, i = sizeof(digits);
+
+	do {
+		digits[--i] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	put(t, digits + i, sizeof(digits) - i);
+}
+
+/* By hand: with snprintf(3) it took a tenth of the instructions of a block. */
 static void make_path(char path[static PATH_SIZE], const struct procfs *procfs,
 		      pid_t pid, const char *file)
 {
-	snprintf(path, PATH_SIZE, "%s/%d/%s", procfs->root, (int)pid, file);
+	struct text t = { path, path + PATH_SIZE - 1 };
+
+	put(&t, procfs->root, strlen(procfs->root));
+	put(&t, "/", 1);
+	put_pid(&t, pid);
+	put(&t, "/", 1);
+	put(&t, file, strlen(file));
+	*t.at = '\0';
 }
 
 /* A process that is gone shows as ENOENT on open and ESRCH on read. */
@@ -115,6 +169,32 @@ int procfs_read_status(const struct procfs *procfs, pid_t pid,
 	return 0;
 }
 
+/* The kernel's own answer about the process that pidfd holds. */
+static int ask_pidfd(int pidfd, struct procfs_status *ret_status)
+{
+	const uint64_t wanted = PIDFD_INFO_PID_V0 | PIDFD_INFO_CREDS_V0;
+	struct pidfd_info_v0 info = { .mask = wanted };
+
+	if (ioctl(pidfd, PIDFD_GET_INFO_V0, &info) < 0)
+		return -errno;
+	if ((info.mask & wanted) != wanted)
+		return -EOPNOTSUPP;
+	ret_status->ppid = (pid_t)info.ppid;
+	ret_status->uid = (uid_t)info.euid;
+	return 0;
+}
+
+int procfs_read_status_held(const struct procfs *procfs, int pidfd, pid_t pid,
+			    struct procfs_status *ret_status)
+{
+	/* Another tree is to be asked itself. Whatever the kernel does not tell,
+	 * or tells in another way, the file does. */
+	if (strcmp(procfs->root, PROCFS_DEFAULT_ROOT) == 0 &&
+	    ask_pidfd(pidfd, ret_status) == 0)
+		return 0;
+	return procfs_read_status(procfs, pid, ret_status);
+}
+
 static void cut_suffix(char *text, const char *suffix)
 {
 	size_t len = strlen(text), suffix_len = strlen(suffix);
@@ -168,7 +248,8 @@ const char *procfs_getenv(const char *env, size_t len, const char *name)
 	while (at < len) {
 		const char *entry = env + at;
 
-		if (strncmp(entry, name, name_len) == 0 && entry[name_len] == '=')
+		if (*entry == *name && strncmp(entry, name, name_len) == 0 &&
+		    entry[name_len] == '=')
 			return entry + name_len + 1;
 		at += strlen(entry) + 1;
 	}
@@ -202,15 +283,47 @@ static ssize_t pids_take(struct pids *list, int result, pid_t **ret_pids)
 	return (ssize_t)list->count;
 }
 
-/* Numbers apart from each other by blanks. */
-static int pids_add_text(struct pids *list, FILE *text)
-{
-	int pid;
+/* A number of which part has been read. */
+struct partial {
+	bool digits;
+	pid_t number;
+};
 
-	while (fscanf(text, "%d", &pid) == 1)
-		if (pids_add(list, (pid_t)pid) < 0)
+/* Numbers apart from each other by blanks; the last one may go on in the next
+ * chunk. */
+static int pids_add_text(struct pids *list, struct partial *p, const char *text,
+			 size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (text[i] >= '0' && text[i] <= '9') {
+			p->number = p->number * 10 + (text[i] - '0');
+			p->digits = true;
+			continue;
+		}
+		if (p->digits && pids_add(list, p->number) < 0)
 			return -ENOMEM;
+		*p = (struct partial){ .digits = false };
+	}
 	return 0;
+}
+
+static int pids_add_file(struct pids *list, int fd)
+{
+	struct partial p = { .digits = false };
+	char text[CHUNK_SIZE];
+	ssize_t n;
+	int r;
+
+	do {
+		n = read_all(fd, text, sizeof(text));
+		if (n < 0)
+			return (int)n;
+		r = pids_add_text(list, &p, text, (size_t)n);
+	} while (r == 0 && n > 0);
+	/* The kernel writes a blank behind the last one too. */
+	return r == 0 ? pids_add_text(list, &p, " ", 1) : r;
 }
 
 ssize_t procfs_read_children(const struct procfs *procfs, pid_t pid,
@@ -218,16 +331,15 @@ ssize_t procfs_read_children(const struct procfs *procfs, pid_t pid,
 {
 	struct pids list = { .pids = NULL };
 	char path[PATH_SIZE], file[40];
-	FILE *text;
-	int r;
+	int fd, r;
 
 	snprintf(file, sizeof(file), "task/%d/children", (int)pid);
 	make_path(path, procfs, pid, file);
-	text = fopen(path, "re");
-	if (!text)
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return gone(errno);
-	r = pids_add_text(&list, text);
-	fclose(text);
+	r = pids_add_file(&list, fd);
+	close(fd);
 	return pids_take(&list, r, ret_pids);
 }
 

@@ -9,9 +9,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "fakeproc.h"
+#include "processes.h"
 #include "support.h"
 
 /* A PID in trees that need no real process. */
@@ -152,6 +155,115 @@ static void status_tells_the_effective_uid(void **state)
 	want_int(procfs_read_status(&procfs, getpid(), &got), 0);
 	user_back();
 	want_int(got.uid, NOBODY_UID);
+}
+
+/* The same of a process that is held. */
+
+static int hold(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	want_int(fd >= 0, true);
+	return fd;
+}
+
+static void status_held(void **state)
+{
+	struct procfs_status got;
+	struct procfs procfs;
+	pid_t pid = waiter_start();
+	int fd = hold(pid);
+
+	(void)state;
+	real_init(&procfs);
+	want_int(procfs_read_status_held(&procfs, fd, pid, &got), 0);
+	want_int(got.ppid, getpid());
+	want_int(got.uid, geteuid());
+	close(fd);
+	waiter_end(pid);
+}
+
+static void status_held_tells_the_effective_uid(void **state)
+{
+	struct procfs_status got;
+	struct procfs procfs;
+	int fd = hold(getpid());
+
+	(void)state;
+	real_init(&procfs);
+	want_int(seteuid(NOBODY_UID), 0);
+	want_int(procfs_read_status_held(&procfs, fd, getpid(), &got), 0);
+	want_int(seteuid(0), 0);
+	want_int(got.ppid, getppid());
+	want_int(got.uid, NOBODY_UID);
+	close(fd);
+}
+
+/* PIDFD_GET_INFO came with Linux 6.13. */
+static bool kernel_tells_of_pidfds(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	uname(&name);
+	sscanf(name.release, "%u.%u", &major, &minor);
+	return major > 6 || (major == 6 && minor >= 13);
+}
+
+static void status_held_reads_no_file(void **state)
+{
+	unsigned int opened = fakelists_opened();
+	struct procfs_status got;
+	struct procfs procfs;
+	int fd = hold(getpid());
+
+	(void)state;
+	real_init(&procfs);
+	want_int(procfs_read_status_held(&procfs, fd, getpid(), &got), 0);
+	want_int(fakelists_opened() - opened, kernel_tells_of_pidfds() ? 0 : 1);
+	close(fd);
+}
+
+static void status_held_where_the_kernel_does_not_tell(void **state)
+{
+	struct procfs_status got;
+	struct procfs procfs;
+
+	(void)state;
+	real_init(&procfs);
+	want_int(procfs_read_status_held(&procfs, -1, getpid(), &got), 0);
+	want_int(got.ppid, getppid());
+	want_int(got.uid, geteuid());
+}
+
+static void status_held_asks_another_tree_itself(void **state)
+{
+	struct procfs_status got;
+	struct fixture f;
+	int fd;
+
+	(void)state;
+	fixture_open(&f);
+	fd = hold(getpid());
+	want_int(procfs_read_status_held(&f.procfs, fd, PID, &got), 0);
+	want_int(got.ppid, 41);
+	want_int(got.uid, FAKE_UID);
+	close(fd);
+	fixture_close(&f);
+}
+
+static void status_held_of_nobody(void **state)
+{
+	struct procfs_status got;
+	struct procfs procfs;
+	pid_t pid = waiter_start();
+	int fd = hold(pid);
+
+	(void)state;
+	real_init(&procfs);
+	waiter_end(pid);
+	want_int(procfs_read_status_held(&procfs, fd, pid, &got), -ESRCH);
+	close(fd);
 }
 
 /* exe */
@@ -376,6 +488,30 @@ static void children_of_a_tree(void **state)
 	fakeproc_children(&f.tree, PID, want, MANY);
 	want_int(procfs_read_children(&f.procfs, PID, &got), MANY);
 	want_mem(got, want, sizeof(want));
+	free(got);
+	/* Numbers of other lengths: each place of a read's end is met. */
+	for (i = 0; i < MANY; i++)
+		want[i] = i % 3 ? i + 1 : 1000000 + i;
+	fakeproc_children(&f.tree, PID, want, MANY);
+	want_int(procfs_read_children(&f.procfs, PID, &got), MANY);
+	want_mem(got, want, sizeof(want));
+	free(got);
+	fixture_close(&f);
+}
+
+static void children_without_a_blank_at_the_end(void **state)
+{
+	char file[40];
+	struct fixture f;
+	pid_t *got;
+
+	(void)state;
+	fixture_open(&f);
+	snprintf(file, sizeof(file), "task/%d/children", PID);
+	fakeproc_write(&f.tree, PID, file, "5 67", 4);
+	want_int(procfs_read_children(&f.procfs, PID, &got), 2);
+	want_int(got[0], 5);
+	want_int(got[1], 67);
 	free(got);
 	fixture_close(&f);
 }
@@ -635,6 +771,11 @@ int main(void)
 	SUITE_ROWS(s, status, status_rows);
 	SUITE_TEST(s, status_of_this_process);
 	SUITE_TEST(s, status_of_a_process_with_a_forged_name);
+	SUITE_TEST(s, status_held);
+	SUITE_TEST(s, status_held_reads_no_file);
+	SUITE_TEST(s, status_held_where_the_kernel_does_not_tell);
+	SUITE_TEST(s, status_held_asks_another_tree_itself);
+	SUITE_TEST(s, status_held_of_nobody);
 	SUITE_ROWS(s, exe, exe_rows);
 	SUITE_TEST(s, exe_missing);
 	SUITE_TEST(s, exe_of_this_process);
@@ -645,6 +786,7 @@ int main(void)
 	SUITE_TEST(s, environ_of_a_real_child);
 	SUITE_ROWS(s, getenv_finds, getenv_rows);
 	SUITE_TEST(s, children_of_a_tree);
+	SUITE_TEST(s, children_without_a_blank_at_the_end);
 	SUITE_TEST(s, children_of_this_process);
 	SUITE_TEST(s, list_has_the_processes_only);
 	SUITE_TEST(s, list_of_the_system);
@@ -655,6 +797,7 @@ int main(void)
 	SUITE_TEST(s, a_zombie_has_no_executable);
 	SUITE_TEST(s, no_memory);
 	SUITE_AS_ROOT(s, status_tells_the_effective_uid);
+	SUITE_AS_ROOT(s, status_held_tells_the_effective_uid);
 	SUITE_AS_ROOT(s, no_right_to_look);
 	SUITE_AS_ROOT(s, no_right_to_look_at_a_real_process);
 	return suite_run(s, "procfs");
