@@ -1,12 +1,12 @@
 /* smtpblockctl check: the doctor.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <json.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "checks.h"
+#include "output.h"
 
 static const char *status_word(enum check_status status)
 {
@@ -132,31 +132,25 @@ static void print_text(const struct context *context, const struct checks *check
 	}
 }
 
-static struct json_object *one_as_json(const struct check_result *result)
+static struct fjson_object *one_as_json(const struct check_result *result)
 {
-	struct json_object *object = json_object_new_object();
+	struct fjson_object *object = fjson_object_new_object();
 
-	if (!object)
-		return NULL;
-	json_object_object_add(object, "check", json_object_new_string(result->id));
-	json_object_object_add(object, "status",
-			       json_object_new_string(status_word(result->status)));
-	json_object_object_add(object, "why", json_object_new_string(result->why));
-	json_object_object_add(object, "type",
-			       *result->type ? json_object_new_string(result->type) : NULL);
+	output_add_text(object, "check", result->id);
+	output_add_text(object, "status", status_word(result->status));
+	output_add_text(object, "why", result->why);
+	output_add_text(object, "type", *result->type ? result->type : NULL);
 	return object;
 }
 
 static void print_json(const struct context *context, const struct checks *checks)
 {
-	struct json_object *array = json_object_new_array();
+	struct fjson_object *array = fjson_object_new_array();
 	size_t i;
 
-	for (i = 0; array && i < checks->count; i++)
-		json_object_array_add(array, one_as_json(&checks->results[i]));
-	if (array)
-		fprintf(context->out, "%s\n", json_object_to_json_string(array));
-	json_object_put(array);
+	for (i = 0; i < checks->count; i++)
+		fjson_object_array_add(array, one_as_json(&checks->results[i]));
+	output_json(array, context->out);
 }
 
 static void print(const struct context *context, const struct checks *checks)

@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
 	&command_check,
 	&command_test,
 	&command_replay,
+	&command_why,
 	NULL,
 };
 

@@ -14,6 +14,9 @@ DRIVER = pathlib.Path(os.environ.get("BUILD") or ".") / "tests/tool/driver"
 
 BOOT, STARTED = 1_700_000_000, 1_700_000_100
 
+# The driver's clocks.
+HZ, UP = 250, 100_000
+
 # What the action needs, and what a kernel of today has.
 CAPABILITIES = {"DAC_OVERRIDE": 1, "KILL": 5, "NET_ADMIN": 12, "SYS_PTRACE": 19}
 ALL = (1 << 41) - 1
@@ -128,6 +131,13 @@ class Host:
         self.write(f"{name}.out", text)
         self.write(f"sbin/{name}", f"#!/bin/sh\ncat '{self.root}/{name}.out'\nexit {status}\n")
         self.path(f"sbin/{name}").chmod(0o755)
+
+    def block(self, address, age, name="spammer"):
+        """One more address on a list, seen so many seconds ago."""
+        path = f"proc/net/xt_recent/{name}"
+        seen = (1 << 32) - 300 * HZ + (UP - age) * HZ
+        self.write(path, self.path(path).read_text() +
+                   f"src={address} ttl: 0 last_seen: {seen} oldest_pkt: 1 {seen}\n")
 
     def rules(self, family, text, status=0):
         self.program({4: "iptables-save", 6: "ip6tables-save"}[family], text, status)

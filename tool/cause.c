@@ -1,0 +1,244 @@
+/* The line of the log for which an address was blocked.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "cause.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+
+#include "filter.h"
+#include "judge.h"
+#include "lines.h"
+#include "program.h"
+
+/* The clocks of log and kernel, and the time that a line takes. */
+#define SLACK 5
+
+/* The newest lines of the journal that are asked for. */
+#define JOURNAL_LINES "100000"
+
+struct search {
+	const struct context *context;
+	const struct place *place;
+	struct addr addr;
+	time_t until, now;
+	struct judge judge;	/* borrows all but the scratch */
+	struct cause *cause;
+};
+
+/* Without a zone it is local time; without a year the last one in which it is not
+ * after now. 0: the line does not say. */
+static time_t time_of(const struct logline *line, time_t now)
+{
+	struct tm tm = { .tm_isdst = -1 };
+	time_t when;
+
+	if (line->stamp == LOGLINE_EPOCH)
+		return (time_t)line->epoch;
+	if (line->stamp != LOGLINE_WALL || !localtime_r(&now, &tm))
+		return 0;
+	if (line->wall.year != 0)
+		tm.tm_year = line->wall.year - 1900;
+	tm.tm_mon = line->wall.month - 1;
+	tm.tm_mday = line->wall.day;
+	tm.tm_hour = line->wall.hour;
+	tm.tm_min = line->wall.minute;
+	tm.tm_sec = line->wall.second;
+	tm.tm_isdst = -1;
+	when = mktime(&tm);
+	if (line->wall.year != 0 || when <= now + SLACK)
+		return when;
+	tm.tm_year--;
+	return mktime(&tm);
+}
+
+/* Did this line, or could it, start the block? Where a child was asked, its BLOCK
+ * decided and no pattern. */
+static bool starts_block(const struct search *search, const struct logline *line)
+{
+	struct courierlog_line found;
+	struct decision d = judge_line(&search->judge, line, &found);
+	struct cidr target, other;
+	time_t when;
+
+	if (d.verdict == VERDICT_IGNORE && d.reason != REASON_PATTERN)
+		return false;
+	if (d.verdict == VERDICT_REFUSED)
+		return false;
+	target = place_target(search->place, &search->addr);
+	other = place_target(search->place, &found.addr);
+	if (addr_compare(&target.net, &other.net) != 0)
+		return false;
+	when = time_of(line, search->now);
+	return when == 0 || when <= search->until + SLACK;
+}
+
+/* Clients write into lines: what a terminal would obey does not get there. */
+static void keep(struct cause *cause, const char *line, size_t len)
+{
+	size_t i;
+
+	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+		len--;
+	for (i = 0; i < len && i + 1 < sizeof(cause->text); i++)
+		cause->text[i] = line[i] >= ' ' && line[i] < 0x7f ? line[i] : '?';
+	cause->text[i] = '\0';
+	cause->found = true;
+}
+
+static void take_log(struct cause *cause, const char *name)
+{
+	if (cause->log_count < CAUSE_LOGS_MAX)
+		snprintf(cause->logs[cause->log_count++], PATH_MAX, "%s", name);
+	snprintf(cause->where, sizeof(cause->where), "%s", name);
+}
+
+/* --- files --------------------------------------------------------------- */
+
+/* To the end: the last one counts. */
+static void search_lines(struct search *search, struct lines *lines)
+{
+	struct logline line;
+	const char *text;
+	size_t len;
+
+	while (lines_next(lines, &text, &len) == 1) {
+		logline_parse(text, len, &line);
+		if (!starts_block(search, &line))
+			continue;
+		keep(search->cause, text, len);
+		search->cause->number = lines_number(lines);
+	}
+}
+
+static bool was_searched(const struct cause *cause, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < cause->log_count; i++)
+		if (strcmp(cause->logs[i], path) == 0)
+			return true;
+	return false;
+}
+
+static void search_file(struct search *search, const char *name)
+{
+	char path[PATH_MAX];
+	struct lines *lines;
+
+	snprintf(path, sizeof(path), "%s%s", search->context->system_root, name);
+	if (search->cause->found || was_searched(search->cause, path))
+		return;
+	if (lines_open(path, &lines) < 0)
+		return;
+	take_log(search->cause, path);
+	search_lines(search, lines);
+	lines_close(lines);
+}
+
+/* The file that this action writes, if courier's rejects come to it; NULL: none. */
+static const char *log_of(const struct rsyslogconf_item *item)
+{
+	static const struct specimen reject = { LOG_MAIL >> 3, LOG_ERR, "courieresmtpd",
+						"error,relay=" };
+	const char *type = NULL, *path = NULL;
+
+	if (item->kind == RSYSLOGCONF_ACTION) {
+		type = rsyslogconf_value(item, "type");
+		if (type && strcasecmp(type, "omfile") == 0)
+			path = rsyslogconf_value(item, "file");
+	} else if (item->kind == RSYSLOGCONF_STATEMENT) {
+		path = item->text + (item->text[0] == '-');
+	}
+	if (!path || path[0] != '/' || filter_passes(item->filter, &reject) == ANSWER_NO)
+		return NULL;
+	return path;
+}
+
+/* "/var/log/mail.log;template" */
+static void search_configured(struct search *search, const struct rsyslogconf *conf)
+{
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; conf && i < rsyslogconf_count(conf); i++) {
+		const struct rsyslogconf_item *item = rsyslogconf_at(conf, i);
+		const char *log = item->disabled ? NULL : log_of(item);
+
+		if (!log)
+			continue;
+		snprintf(path, sizeof(path), "%.*s", (int)strcspn(log, ";"), log);
+		search_file(search, path);
+	}
+}
+
+/* --- the journal --------------------------------------------------------- */
+
+/* Newest first: the first one counts. */
+static void search_journal_text(struct search *search, const char *text, size_t len)
+{
+	const char *end = text + len;
+	struct logline line;
+
+	while (text < end && !search->cause->found) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		size_t n = newline ? (size_t)(newline - text) : (size_t)(end - text);
+
+		logline_parse(text, n, &line);
+		if (starts_block(search, &line))
+			keep(search->cause, text, n);
+		text += n + 1;
+	}
+}
+
+/* Asked for courier's tags: couriertcpd's children have that of courieresmtpd. */
+static void search_journal(struct search *search)
+{
+	static char program[] = "journalctl", quiet[] = "-q", pager[] = "--no-pager",
+		    form[] = "-o", iso[] = "short-iso", reverse[] = "-r", count[] = "-n",
+		    lines[] = JOURNAL_LINES, tag[] = "-t", name[] = "courieresmtpd";
+	char *const argv[] = { program, quiet, pager, form,  iso,  reverse,
+			       count,	lines, tag,   name, NULL };
+	char *output;
+	size_t len;
+	int r = program_run(search->context->programs, argv, &output, &len);
+
+	if (r < 0)
+		return;
+	if (r == 0 && len > 0) {
+		take_log(search->cause, "journal");
+		search_journal_text(search, output, len);
+	}
+	free(output);
+}
+
+int cause_find(const struct context *context, const struct rsyslogconf *conf,
+	       const struct places *places, const struct place *place,
+	       const struct addr *addr, time_t until, struct cause *ret_cause)
+{
+	struct search search = {
+		.context = context,
+		.place = place,
+		.addr = *addr,
+		.until = until,
+		.now = time(NULL),
+		.judge = { .settings = place->action->settings,
+			   .allow_file = place->action->allow_file,
+			   .own = places->hostaddrs },
+		.cause = ret_cause,
+	};
+	int r;
+
+	memset(ret_cause, 0, sizeof(*ret_cause));
+	r = pattern_scratch_new(place->action->settings.reply_pattern, &search.judge.scratch);
+	if (r < 0)
+		return r;
+	search_journal(&search);
+	search_configured(&search, conf);
+	search_file(&search, "/var/log/mail.err");
+	search_file(&search, "/var/log/mail.log");
+	pattern_scratch_free(search.judge.scratch);
+	return 0;
+}

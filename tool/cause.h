@@ -1,0 +1,40 @@
+/* The line of the log for which an address was blocked.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCKCTL_CAUSE_H
+#define SMTPBLOCKCTL_CAUSE_H
+
+#include <limits.h>
+#include <time.h>
+
+#include "places.h"
+#include "rsyslogconf.h"
+
+/* What is kept of a line, NUL included. */
+#define CAUSE_TEXT_SIZE 512
+
+/* Logs that can be looked through: more than anybody writes mail.err to. */
+#define CAUSE_LOGS_MAX 16
+
+struct cause {
+	char text[CAUSE_TEXT_SIZE];	/* printable ASCII; the rest is '?' */
+	char where[PATH_MAX];		/* the file, or "journal" */
+	unsigned long number;		/* of the line in the file; 0: in the journal */
+	bool found;
+	/* What was looked through, in this order, and could be read. */
+	char logs[CAUSE_LOGS_MAX][PATH_MAX];
+	size_t log_count;
+};
+
+/* Look for the last line, logged no later than at that time, that names the address (or
+ * one of its prefix) and starts a block by the settings of the list's action: in the
+ * journal, in the files that rsyslog's configuration writes mail.err to, and, if it
+ * names none, in /var/log/mail.err and /var/log/mail.log. The first log with one is the
+ * last that is looked through. The address is found by courierlog_scan(), where
+ * courier has it: a line in which a client wrote it is none. conf may be NULL; of
+ * the places the host has to be known. Returns
+ * 0, also if there is none; -ENOMEM. */
+int cause_find(const struct context *context, const struct rsyslogconf *conf,
+	       const struct places *places, const struct place *place,
+	       const struct addr *addr, time_t until, struct cause *ret_cause);
+
+#endif

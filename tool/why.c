@@ -1,0 +1,327 @@
+/* smtpblockctl why: is this address blocked, and what for?
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cause.h"
+#include "command.h"
+#include "listing.h"
+#include "output.h"
+
+/* More lists than an address is on. */
+#define BLOCKS_MAX 64
+
+/* All that is found out about one address. */
+struct answer {
+	const struct context *context;
+	struct addr addr;
+	char address[ADDR_TEXT_SIZE];
+	const struct place *place;	/* that is being read */
+	struct listing_entry blocks[BLOCKS_MAX];	/* also those whose time is over */
+	size_t count;
+	bool blocked;
+	size_t unread;		/* lists that cannot be read */
+	time_t now;
+	const char *spared;	/* it never would be blocked, and why; NULL */
+	struct cause cause;
+	char lift[ADDR_TEXT_SIZE + 32];
+};
+
+/* --- finding out --------------------------------------------------------- */
+
+static int take_entry(void *ctx, const struct backend_entry *entry)
+{
+	struct answer *answer = ctx;
+	struct cidr target = place_target(answer->place, &answer->addr);
+	struct listing_entry *block;
+
+	if (addr_compare(&entry->addr, &target.net) != 0 &&
+	    addr_compare(&entry->addr, &answer->addr) != 0)
+		return 0;
+	if (answer->count == BLOCKS_MAX)
+		return 0;
+	block = &answer->blocks[answer->count++];
+	block->place = answer->place;
+	block->addr = entry->addr;
+	block->since = answer->now - (time_t)(entry->age / 1000);
+	block->left = (entry->left + 999) / 1000;
+	block->until = answer->now + (time_t)(entry->left / 1000);
+	answer->blocked |= entry->left > 0;
+	return 0;
+}
+
+static void read_lists(struct answer *answer, const struct places *places)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < places->count; i++) {
+		if (places->all[i].family != answer->addr.family)
+			continue;
+		answer->place = &places->all[i];
+		r = place_each(answer->place, take_entry, answer);
+		if (r < 0) {
+			place_failed(answer->context, answer->place, r);
+			answer->unread++;
+		}
+	}
+}
+
+/* By all actions, or it may be. */
+static void judge(struct answer *answer, const struct places *places)
+{
+	size_t i;
+
+	for (i = 0; i < places->count; i++) {
+		enum reason reason;
+
+		if (places->all[i].family != answer->addr.family)
+			continue;
+		reason = place_judge(places, &places->all[i], &answer->addr);
+		answer->spared = policy_reason_text(reason);
+		if (reason == REASON_TRIGGERED)
+			answer->spared = NULL;
+		if (!answer->spared)
+			return;
+	}
+}
+
+/* The newest block's. */
+static int find_cause(struct answer *answer, const struct places *places)
+{
+	const struct listing_entry *newest = NULL;
+	char errbuf[RSYSLOGCONF_ERROR_SIZE];
+	struct rsyslogconf *conf = NULL;
+	size_t i;
+	int r;
+
+	for (i = 0; i < answer->count; i++)
+		if (!newest || answer->blocks[i].since > newest->since)
+			newest = &answer->blocks[i];
+	if (!newest)
+		return 0;
+	r = rsyslogconf_read(answer->context->config, &conf, errbuf);
+	if (r == -ENOMEM)
+		return r;
+	r = cause_find(answer->context, r < 0 ? NULL : conf, places, newest->place,
+		       &answer->addr, newest->since, &answer->cause);
+	if (conf)
+		rsyslogconf_free(conf);
+	return r;
+}
+
+static int find_out(struct answer *answer, const struct places *places)
+{
+	int r;
+
+	read_lists(answer, places);
+	judge(answer, places);
+	r = find_cause(answer, places);
+	if (r < 0)
+		return failed(answer->context, "there is not enough memory");
+	snprintf(answer->lift, sizeof(answer->lift), "smtpblockctl del %s", answer->address);
+	return 0;
+}
+
+/* --- saying so ----------------------------------------------------------- */
+
+static void print_block(const struct answer *answer, const struct listing_entry *block)
+{
+	FILE *out = answer->context->out;
+	char address[CIDR_TEXT_SIZE], when[OUTPUT_TIME_SIZE], span[OUTPUT_TIME_SIZE];
+
+	fprintf(out, "  %s on list %s (%s)\n", listing_address(block, address), block->place->name,
+		block->place->action->source);
+	fprintf(out, "    since    %s, ", output_local(block->since, when));
+	fprintf(out, "%s ago: the block, or the last packet that was dropped\n",
+		output_span(answer->now - block->since, span));
+	fprintf(out, "    until    %s", output_local(block->until, when));
+	if (block->left > 0)
+		fprintf(out, ", %s from now; each dropped packet renews it\n",
+			output_span(block->left, span));
+	else
+		fputs(": it gets through again\n", out);
+}
+
+static void print_logs(const struct answer *answer)
+{
+	const struct cause *cause = &answer->cause;
+	size_t i;
+
+	fputs("  by       no line of it found: ", answer->context->out);
+	if (cause->log_count == 0)
+		fputs("no log could be read\n", answer->context->out);
+	for (i = 0; i < cause->log_count; i++)
+		fprintf(answer->context->out, "%s%s", i ? ", " : "looked through ",
+			cause->logs[i]);
+	if (cause->log_count > 0)
+		fputs("; it was put there by hand, or the log is older\n", answer->context->out);
+}
+
+static void print_cause(const struct answer *answer)
+{
+	const struct cause *cause = &answer->cause;
+
+	if (!cause->found)
+		print_logs(answer);
+	else if (cause->number > 0)
+		fprintf(answer->context->out, "  by       %s line %lu: %s\n", cause->where,
+			cause->number, cause->text);
+	else
+		fprintf(answer->context->out, "  by       %s: %s\n", cause->where, cause->text);
+}
+
+static void print_text(const struct answer *answer)
+{
+	FILE *out = answer->context->out;
+	size_t i;
+
+	fprintf(out, "%s is %sblocked.\n", answer->address, answer->blocked ? "" : "not ");
+	for (i = 0; i < answer->count; i++)
+		print_block(answer, &answer->blocks[i]);
+	if (answer->count > 0)
+		print_cause(answer);
+	if (answer->blocked)
+		fprintf(out, "  to lift  %s\n", answer->lift);
+	if (answer->spared)
+		fprintf(out, "  It never would be: %s.\n", answer->spared);
+	else if (!answer->blocked)
+		fputs("  It would be, if courier rejected it as the action's trigger says.\n", out);
+}
+
+static struct fjson_object *cause_as_json(const struct cause *cause)
+{
+	struct fjson_object *object;
+
+	if (!cause->found)
+		return NULL;
+	object = fjson_object_new_object();
+	output_add_text(object, "log", cause->where);
+	if (cause->number > 0)
+		output_add_number(object, "number", (int64_t)cause->number);
+	else
+		output_add_text(object, "number", NULL);
+	output_add_text(object, "text", cause->text);
+	return object;
+}
+
+static void print_json(const struct answer *answer)
+{
+	struct fjson_object *whole = fjson_object_new_object();
+	struct fjson_object *blocks = fjson_object_new_array();
+	struct fjson_object *logs = fjson_object_new_array();
+	size_t i;
+
+	output_add_text(whole, "address", answer->address);
+	output_add_bool(whole, "blocked", answer->blocked);
+	for (i = 0; i < answer->count; i++) {
+		struct fjson_object *block = listing_json_entry(&answer->blocks[i]);
+
+		output_add_text(block, "source", answer->blocks[i].place->action->source);
+		fjson_object_array_add(blocks, block);
+	}
+	fjson_object_object_add(whole, "blocks", blocks);
+	fjson_object_object_add(whole, "line", cause_as_json(&answer->cause));
+	for (i = 0; i < answer->cause.log_count; i++)
+		fjson_object_array_add(logs, fjson_object_new_string(answer->cause.logs[i]));
+	fjson_object_object_add(whole, "searched", logs);
+	output_add_text(whole, "spared", answer->spared);
+	output_add_text(whole, "lift", answer->blocked ? answer->lift : NULL);
+	output_json(whole, answer->context->out);
+}
+
+/* --- the command --------------------------------------------------------- */
+
+static int answer_from(struct answer *answer, const struct places *places)
+{
+	int status = find_out(answer, places);
+
+	if (status != 0)
+		return status;
+	/* Not being able to look is no answer. */
+	if (!answer->blocked && answer->unread > 0)
+		return STATUS_FAILED;
+	if (answer->context->json)
+		print_json(answer);
+	else
+		print_text(answer);
+	return answer->blocked ? STATUS_DONE : STATUS_FAILED;
+}
+
+static int why(const struct context *context, const struct places_options *options,
+	       const char *text)
+{
+	struct answer *answer;
+	struct places places;
+	int status = places_open(context, options, &places);
+
+	if (status != 0)
+		return status;
+	answer = calloc(1, sizeof(*answer));
+	if (!answer) {
+		places_done(&places);
+		return failed(context, "there is not enough memory");
+	}
+	answer->context = context;
+	answer->now = time(NULL);
+	addr_parse(text, strlen(text), &answer->addr);
+	addr_format(&answer->addr, answer->address);
+	status = places_know_host(context, &places);
+	if (status == 0)
+		status = answer_from(answer, &places);
+	free(answer);
+	places_done(&places);
+	return status;
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
+	struct places_options options = { .count = 0 };
+	enum argument argument;
+	const char *text = NULL;
+	struct addr addr;
+	int status;
+
+	while ((argument = arguments_next(&arguments)) != ARGUMENT_END) {
+		if (argument == ARGUMENT_OPTION) {
+			status = places_option(context, &options, &arguments);
+			if (status != 0)
+				return status;
+		} else if (text || argument != ARGUMENT_OPERAND) {
+			return usage_error(context, "why takes one address, and no \"%s\"",
+					   arguments.operand);
+		} else {
+			text = arguments.operand;
+		}
+	}
+	if (!text)
+		return usage_error(context, "why: which address?");
+	if (addr_parse(text, strlen(text), &addr) < 0)
+		return usage_error(context, "\"%s\" is no address", text);
+	return why(context, &options, text);
+}
+
+const struct command command_why = {
+	.name = "why",
+	.arguments = "[OPTION..] ADDR",
+	.summary = "Is this address blocked, since when, and for which line of the log",
+	.help =
+		"The line is looked for in the journal and in the files that rsyslog's\n"
+		"configuration writes mail.err to, or else in /var/log/mail.err and mail.log. The\n"
+		"last one that names the address and starts a block counts; what clients wrote\n"
+		"into lines does not. Where whole prefixes are blocked, so is every address in\n"
+		"them.\n\n" PLACES_HELP
+		"\n"
+		"With --json: an object with the members address, blocked, blocks (as in list,\n"
+		"with their source), line (log, number, text; or null), searched, spared (why it\n"
+		"is never blocked, or null) and lift (what to type, or null).\n"
+		"\n"
+		"Exit status: 0 it is blocked, 1 it is not, or that cannot be told; 2 the command\n"
+		"line is wrong.\n"
+		"\n"
+		"  smtpblockctl why 192.0.2.7\n",
+	.run = run,
+};
