@@ -316,7 +316,7 @@ static void urgent_ones_are_not_collected(void **state)
 	teardown(&f);
 }
 
-/* Without anybody who runs it the queue is written by those who fill it. */
+/* Where nobody runs it, those who fill the queue write it. */
 static void queue_has_an_end(void **state)
 {
 	struct fixture f;
