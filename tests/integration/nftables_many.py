@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""backend="nftables": 100,000 blocks, the last ones as fast as the first.
+
+And back on a new set, all of them, after the ruleset was flushed.
+"""
+# serial: times are compared
+# limit: 120
+
+import socket
+import time
+
+from lib import tap
+from lib.attack import counters
+from lib.firewall import NftList
+from lib.netns import Network, run
+from lib.rsyslog import Rsyslog, action
+from lib.scenario import workdir
+from lib.wait import wait_for
+
+ALL, PART = 100_000, 10_000
+
+RULES = action("user.*", backend="nftables", input="address", verify="none", listSize=ALL,
+               maxBlocks=10 * ALL, terminate="off")
+
+
+def address(number):
+    return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+
+
+def log_addresses(first, last):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect("/dev/log")
+        for number in range(first, last):
+            sender.send(b"<13>Jan  1 00:00:00 blocker: " + address(number).encode())
+
+
+def seconds_for(daemon, first, last):
+    """From the first of these lines until all are counted as blocked."""
+    began = time.monotonic()
+    log_addresses(first, last)
+    wait_for(lambda: counters(daemon).get("blocks") == last, 30, f"{last} blocks")
+    return time.monotonic() - began
+
+
+def replayed(daemon):
+    return counters(daemon).get("replayed", 0)
+
+
+def scenario(points):
+    with Network(), Rsyslog(workdir(), RULES) as daemon:
+        numbers = NftList(4)
+        first = seconds_for(daemon, 0, PART)
+        log_addresses(PART, ALL - PART)
+        wait_for(lambda: counters(daemon).get("blocks") == ALL - PART, 60, "most of them")
+        last = seconds_for(daemon, ALL - PART, ALL)
+        points.note(f"{PART} blocks took {first:.2f} s at first, {last:.2f} s at last")
+        points.at_most(last / first, 2, "the last ones take no longer than the first")
+        # While the kernel resizes its table, a dump may lack some.
+        held = lambda: len(numbers.entries())
+        points.until(lambda: held() == ALL, 10, f"{ALL} are blocked", held)
+        points.equal(counters(daemon).get("overflows", 0), 0, "none is too many")
+        log_addresses(ALL, ALL + 1)
+        wait_for(lambda: counters(daemon).get("overflows") == 1, 5, "one too many")
+        points.until(lambda: held() == ALL, 10, "one more does not fit, and all stay", held)
+        run("nft", "flush", "ruleset")
+        points.until(lambda: replayed(daemon) >= ALL, 15, "they are put back after a flush",
+                     lambda: counters(daemon))
+        points.until(lambda: held() == ALL, 10, f"all {ALL}", held)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)
