@@ -48,15 +48,18 @@ def _library(name):
 
 # --- sanitizers ------------------------------------------------------------
 
-def _sanitizers(reports):
+def _sanitizers(reports, few_messages):
+    """Stacks through libraries without frame pointers, such as those that configurations
+    are read with, take too long where there are many messages."""
     libraries = " ".join(map(_library, ("libasan.so", "libubsan.so")))
     return ["env", f"LD_PRELOAD={libraries}",
             f"ASAN_OPTIONS=detect_leaks=1:log_path={reports}/address"
+            f":fast_unwind_on_malloc={int(not few_messages)}"
             ':stack_trace_format="    #%n %p %F %L %m"',
             "UBSAN_OPTIONS=print_stacktrace=1"]
 
 
-def _thread_sanitizer(reports):
+def _thread_sanitizer(reports, _few_messages):
     """Its shadow has fixed places: the addresses must not be random."""
     return ["setarch", "-R", "env", f"LD_PRELOAD={_library('libtsan.so')}",
             f"TSAN_OPTIONS=log_path={reports}/thread:second_deadlock_stack=1"]
@@ -115,7 +118,7 @@ def _pidfd(directory):
 
 
 def _valgrind(tool, *options):
-    def words(reports):
+    def words(reports, _few_messages):
         # rsyslogd unloads its modules at the end: their names are kept.
         return ["env", *_pidfd(reports.parent), "valgrind", f"--tool={tool}", "--xml=yes",
                 f"--xml-file={reports}/%p.xml", "--keep-debuginfo=yes", "--num-callers=40",
@@ -172,12 +175,12 @@ def _reports(directory):
     return path
 
 
-def words():
+def words(*, few_messages=False):
     """What to put in front of rsyslogd; nothing without an instrument."""
     name = os.environ.get("OMSMTPBLOCK_UNDER")
     if not name:
         return []
-    return INSTRUMENTS[name].words(_reports(os.environ["SCENARIO_DIR"]))
+    return INSTRUMENTS[name].words(_reports(os.environ["SCENARIO_DIR"]), few_messages)
 
 
 def findings(name, directory):

@@ -161,8 +161,8 @@ def _lines(path):
 
 
 def validate(config):
-    result = subprocess.run([*instrument.words(), "rsyslogd", "-N1", "-f", str(config)],
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    command = [*instrument.words(few_messages=True), "rsyslogd", "-N1", "-f", str(config)]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             check=False, timeout=30 * PATIENCE)
     return result.returncode, result.stdout
 
