@@ -159,7 +159,7 @@ def reused_before_the_reading(points, host):
             session, child = host.open(source)
             with session:
                 points.equal(session.recipient(NOBODY).code, 511, "before the reading: rejected")
-            ended(child)
+                ended(child)
             session, stranger = child_with_pid(host, other, child.pid)
         with session:
             points.ok(stays(lambda: processes.alive(stranger.pid)
