@@ -472,7 +472,7 @@ static int run_flush(struct context *context, int argc, char **argv)
 
 const struct command command_add = {
 	.name = "add",
-	.arguments = "[OPTION..] ADDR..",
+	.arguments = "[OPTION...] ADDR...",
 	.summary = "Block addresses",
 	.help = "The same addresses are refused as by the module: loopback, the host's own, those\n"
 		"on its allow lists. An address that is blocked already is blocked anew.\n\n"
@@ -483,7 +483,7 @@ const struct command command_add = {
 
 const struct command command_del = {
 	.name = "del",
-	.arguments = "[OPTION..] ADDR..",
+	.arguments = "[OPTION...] ADDR...",
 	.summary = "Let addresses through again",
 	.help = "An address is taken off every list that has it. One that is on none is an error,\n"
 		"and then nothing is done.\n\n" PLACES_HELP
@@ -494,7 +494,7 @@ const struct command command_del = {
 
 const struct command command_flush = {
 	.name = "flush",
-	.arguments = "[--all] [OPTION..]",
+	.arguments = "[--all] [OPTION...]",
 	.summary = "Let everybody through again",
 	.help = "Takes all addresses off the action's lists, at once and without a question.\n\n"
 		"  --all          the lists of all actions, where there are several\n" PLACES_HELP

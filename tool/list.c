@@ -104,7 +104,7 @@ static int run_list(struct context *context, int argc, char **argv)
 
 const struct command command_list = {
 	.name = "list",
-	.arguments = "[--all] [OPTION..]",
+	.arguments = "[--all] [OPTION...]",
 	.summary = "Who is blocked",
 	.help =
 		"One line an address, the one that was blocked first at the top. SINCE is the\n"

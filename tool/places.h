@@ -50,12 +50,13 @@ struct places_options {
 };
 
 /* The options that places_option() takes, as lines for a help text. */
-#define PLACES_HELP                                                                     \
-	"  --list NAME, --list6 NAME   only these lists (IPv4, IPv6)\n"                   \
-	"  --backend, --banTime, --ipv4Prefix, --ipv6Prefix, --ports, --listSize,\n"       \
+#define PLACES_HELP PLACES_HELP_WITH("--backend, ")
+#define PLACES_HELP_WITH(backend)                                                         \
+	"  --list NAME, --list6 NAME   only these lists (IPv4, IPv6)\n"                    \
+	"  " backend "--banTime, --ipv4Prefix, --ipv6Prefix, --ports, --listSize,\n"       \
 	"  --allow, --allowFile VALUE\n"                                                   \
 	"                 as the module's parameters; where they are not given, those of\n" \
-	"                 the action in rsyslog's configuration count, or else its\n"     \
+	"                 the action in rsyslog's configuration count, or else its\n"      \
 	"                 defaults\n"
 
 /* Take an option that has a parameter's name. Returns 0, or a STATUS_ once the

@@ -366,14 +366,15 @@ static int run_setup(struct context *context, int argc, char **argv)
 
 const struct command command_setup = {
 	.name = "setup",
-	.arguments = "recent|nftables [--apply] [OPTION..]",
+	.arguments = "recent|nftables [..]",
 	.summary = "The firewall's part: print it, or do it",
 	.help =
 		"Prints what has to be typed once: for recent the rules of iptables and\n"
 		"ip6tables, a script for sh; for nftables the table, a file for nft -f. Rules go\n"
 		"to the top of INPUT, before what accepts established connections.\n\n"
 		"  --apply        do it. What is there already stays; if a rule cannot be\n"
-		"                 inserted, those of this run are taken away again\n" PLACES_HELP
+		"                 inserted, those of this run are taken away again\n"
+		PLACES_HELP_WITH("")
 		"\n"
 		"  smtpblockctl setup recent\n"
 		"  smtpblockctl setup recent --apply --ports 25 --ports 587\n"

@@ -240,7 +240,7 @@ static int run_status(struct context *context, int argc, char **argv)
 
 const struct command command_status = {
 	.name = "status",
-	.arguments = "[OPTION..]",
+	.arguments = "[OPTION...]",
 	.summary = "Slots, blocks, room on the lists, the last blocks",
 	.help =
 		"How many of courier's slots are taken, for each couriertcpd (its children; the\n"

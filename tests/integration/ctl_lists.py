@@ -67,7 +67,8 @@ def by_hand(points, host):
     four, six = ordinary(1), ordinary(1, 6)
     points.ok(connects(host.network, four) and connects(host.network, six), "they connect at first")
     done(points, host, "add", "add", f"::ffff:{four}", six,
-         out=f"{four} is blocked for 10 min: on spammer\n{six} is blocked for 10 min: on spammer6\n")
+         out=f"{four} is blocked for 10 min: on spammer\n"
+             f"{six} is blocked for 10 min: on spammer6\n")
     points.ok(drops(host.list4, host.network, four), "IPv4 is dropped")
     points.ok(drops(host.list6, host.network, six), "IPv6 is dropped")
     points.equal(set(entries(host)), {listed(1), four, six}, "list has them all")
