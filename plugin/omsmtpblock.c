@@ -15,9 +15,11 @@
 #include "syslogd-types.h"
 #include "template.h"
 
+#include "announce.h"
 #include "fields.h"
 #include "params.h"
 #include "smtpblock.h"
+#include "stats.h"
 
 MODULE_TYPE_OUTPUT
 MODULE_TYPE_NOKEEP
@@ -38,11 +40,19 @@ typedef struct wrkrInstanceData {
 	struct smtpblock_worker *worker;
 } wrkrInstanceData_t;
 
+/* An action as its configuration knows it. */
+struct member {
+	struct smtpblock *engine;
+	struct stats *stats;
+};
+
 /* One configuration: its actions and what they share. */
 struct modConfData_s {
-	struct smtpblock **engines;
+	rsconf_t *conf;
+	struct member *members;
 	size_t count;
 	struct caretaker *caretaker;
+	struct events *events;		/* NULL: nobody listens */
 };
 
 /* The configuration that is being loaded; rsyslogd loads one at a time. */
@@ -56,33 +66,93 @@ static void log_line(void *ctx, int severity, const char *text)
 
 static rsRetVal remember_engine(modConfData_t *conf, struct smtpblock *engine)
 {
-	struct smtpblock **engines = reallocarray(
-		conf->engines, conf->count + 1, sizeof(struct smtpblock *));
+	struct member *members = reallocarray(conf->members, conf->count + 1,
+					      sizeof(*members));
 
-	if (!engines)
+	if (!members)
 		return RS_RET_OUT_OF_MEMORY;
-	engines[conf->count++] = smtpblock_ref(engine);
-	conf->engines = engines;
+	members[conf->count++] = (struct member){ .engine = smtpblock_ref(engine) };
+	conf->members = members;
 	return RS_RET_OK;
 }
 
-static int start_engines(modConfData_t *conf)
+/* The ruleset that hears of the action's blocks, or NULL. */
+static ruleset_t *listener_of(const modConfData_t *conf, const struct member *m)
 {
-	const struct smtpblock_environment environment = {
-		.caretaker = conf->caretaker,
-		.log = log_line,
-		.net_root = BACKEND_NET_ROOT,
-		.module_root = BACKEND_MODULE_ROOT,
-	};
+	const char *name = smtpblock_settings(m->engine)->event_ruleset;
+
+	return name[0] ? announce_find(conf->conf, name, NULL) : NULL;
+}
+
+/* Is every eventRuleset there, and fit for it? */
+static rsRetVal check_listeners(const modConfData_t *conf)
+{
+	rsRetVal r = RS_RET_OK;
+	const char *warning;
 	size_t i;
-	int r;
 
 	for (i = 0; i < conf->count; i++) {
-		r = smtpblock_start(conf->engines[i], &environment);
+		const char *name = smtpblock_settings(conf->members[i].engine)
+					   ->event_ruleset;
+
+		if (!name[0])
+			continue;
+		if (!announce_find(conf->conf, name, &warning)) {
+			LogError(0, RS_RET_RULESET_NOT_FOUND, "omsmtpblock: "
+				 "eventRuleset: there is no ruleset \"%s\": write "
+				 "ruleset(name=\"%s\" queue.type=\"linkedList\") "
+				 "{ ... }", name, name);
+			r = RS_RET_RULESET_NOT_FOUND;
+		} else if (warning) {
+			params_warn("eventRuleset: the ruleset", name, warning);
+		}
+	}
+	return r;
+}
+
+static int open_events(modConfData_t *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->count && !conf->events; i++) {
+		int r = listener_of(conf, &conf->members[i]) ?
+				events_new(&conf->events) :
+				0;
+
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+static int start_member(const modConfData_t *conf, struct member *m)
+{
+	ruleset_t *listener = listener_of(conf, m);
+
+	m->stats = stats_new(m->engine);
+	return smtpblock_start(m->engine, &(struct smtpblock_environment){
+		.caretaker = conf->caretaker,
+		.log = log_line,
+		.zone = m->stats ? stats_add_zone : NULL,
+		.zone_ctx = m->stats,
+		.events = listener ? conf->events : NULL,
+		.listener = listener,
+		.net_root = BACKEND_NET_ROOT,
+		.module_root = BACKEND_MODULE_ROOT,
+	});
+}
+
+static int start_members(modConfData_t *conf)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < conf->count; i++) {
+		r = start_member(conf, &conf->members[i]);
+		if (r < 0)
+			return r;
+	}
+	return conf->events ? announce_start(conf->events) : 0;
 }
 
 static int start(modConfData_t *conf)
@@ -93,7 +163,9 @@ static int start(modConfData_t *conf)
 	if (r == 0)
 		r = caretaker_open(conf->caretaker);
 	if (r == 0)
-		r = start_engines(conf);
+		r = open_events(conf);
+	if (r == 0)
+		r = start_members(conf);
 	if (r == 0)
 		r = caretaker_start(conf->caretaker);
 	return r;
@@ -105,15 +177,19 @@ static void stop(modConfData_t *conf)
 
 	if (conf->caretaker)
 		caretaker_stop(conf->caretaker);
-	for (i = 0; i < conf->count; i++)
-		smtpblock_unref(conf->engines[i]);
+	for (i = 0; i < conf->count; i++) {
+		stats_free(conf->members[i].stats);
+		smtpblock_unref(conf->members[i].engine);
+	}
 	caretaker_free(conf->caretaker);
-	free(conf->engines);
+	events_free(conf->events);
+	free(conf->members);
 }
 
 BEGINbeginCnfLoad
 CODESTARTbeginCnfLoad;
 	loading = pModConf;
+	pModConf->conf = pConf;
 ENDbeginCnfLoad
 
 BEGINendCnfLoad
@@ -123,6 +199,7 @@ ENDendCnfLoad
 
 BEGINcheckCnf
 CODESTARTcheckCnf;
+	iRet = check_listeners(pModConf);
 ENDcheckCnf
 
 /* After the fork and after privileges were dropped: threads and descriptors that
@@ -251,6 +328,7 @@ NO_LEGACY_CONF_parseSelectorAct
 
 BEGINmodExit
 CODESTARTmodExit;
+	stats_close();
 ENDmodExit
 
 BEGINqueryEtryPt
@@ -269,6 +347,7 @@ BEGINmodInit()
 	uchar *address_tpl = (uchar *)(uintptr_t)fields_address_template();
 CODESTARTmodInit;
 	*ipIFVersProvided = CURR_MOD_IF_VERSION;
+	stats_open();
 	tplAddLine(loadConf, FIELDS_TEMPLATE_NAME, &tpl);
 	tplAddLine(loadConf, FIELDS_ADDRESS_TEMPLATE_NAME, &address_tpl);
 ENDmodInit

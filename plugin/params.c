@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "errmsg.h"
 #include "rainerscript.h"
 #include "parserif.h"
 
@@ -88,10 +89,25 @@ static rsRetVal set_all(struct settings *settings,
  * into an rsyslogd that does not have it. */
 extern int iConfigVerify __attribute__((weak));
 
+static bool is_validation(void)
+{
+	return &iConfigVerify && iConfigVerify;
+}
+
+void params_warn(const char *what, const char *name, const char *why)
+{
+	if (is_validation())
+		dprintf(STDERR_FILENO, "rsyslogd: warning: omsmtpblock: %s \"%s\" %s\n",
+			what, name, why);
+	else
+		LogMsg(0, RS_RET_CONF_PARSE_WARNING, LOG_WARNING,
+		       "omsmtpblock: %s \"%s\" %s", what, name, why);
+}
+
 /* rsyslogd -N1 shows errors only, and would exit with 1 for one. */
 static void say_warning(const char *text)
 {
-	if (&iConfigVerify && iConfigVerify)
+	if (is_validation())
 		dprintf(STDERR_FILENO,
 			"rsyslogd: warning during parsing file %s, on or before "
 			"line %d: omsmtpblock: %s\n",

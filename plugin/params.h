@@ -16,4 +16,8 @@ struct nvlst;
  * nothing to free. */
 rsRetVal params_read(struct nvlst *lst, struct settings *ret_settings);
 
+/* Warn of something in the configuration: "omsmtpblock: WHAT "NAME" WHY". Also
+ * rsyslogd -N1 shows it, which has no eye for warnings of its own. */
+void params_warn(const char *what, const char *name, const char *why);
+
 #endif

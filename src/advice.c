@@ -134,6 +134,11 @@ static char *other(enum notice id, char *buf)
 		       "looked into, some were left out: load imuxsock with "
 		       "SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "
 		       "SysSock.ParseTrusted=\"on\"";
+	else if (id == NOTICE_EVENTS)
+		text = "eventRuleset takes messages more slowly than addresses are "
+		       "blocked, some blocks were not told: give the ruleset a "
+		       "queue of its own, ruleset(name=\"...\" "
+		       "queue.type=\"linkedList\")";
 	else if (id == NOTICE_HOSTADDRS)
 		text = "this host's own addresses cannot be read, so only the "
 		       "allow list protects them: give rsyslogd's unit  "

@@ -57,6 +57,9 @@
 	X(RESETS, "resets", "connections of ended children that were reset")    \
 	X(SPARED, "spared", "relay clients' children left alone after the "    \
 			    "line alone had blocked their address")            \
+	X(EVENTS, "events", "blocks that eventRuleset was told of")            \
+	X(EVENTS_LOST, "events_lost", "blocks it was not told of, as it is too " \
+				      "slow")                                  \
 	X(SIGNAL_ERRORS, "signal_errors", "signals the kernel refused")
 
 #define COUNTERS_ENUM(id, name, meaning) COUNTER_##id,

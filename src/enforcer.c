@@ -3,6 +3,8 @@
 #include "enforcer.h"
 
 #include <errno.h>
+#include <string.h>
+#include <time.h>
 
 #include "farewell.h"
 
@@ -102,30 +104,99 @@ static bool is_urgent(const struct settings *s)
 				s->terminate_delay < CARETAKER_LATE_MS);
 }
 
-static void do_block(const struct enforcer *e, const struct courierlog_line *line,
-		     const struct cidr *target, int64_t now)
+/* Who is blocked, and why. */
+struct offence {
+	const struct courierlog_line *line;
+	struct cidr target;
+	const struct child_facts *facts;	/* NULL: no child was asked */
+	pid_t pid;
+};
+
+static int64_t wall_clock(void)
 {
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void copy_text(char *to, size_t size, const char *text, size_t len)
+{
+	if (len >= size)
+		len = size - 1;
+	if (len > 0)
+		memcpy(to, text, len);
+	to[len] = '\0';
+}
+
+static void put_texts(struct event *event, const struct offence *o)
+{
+	const struct child_facts *facts = o->facts;
+
+	if (o->line->reply_len > 0)
+		copy_text(event->reply, sizeof(event->reply), o->line->reply,
+			  o->line->reply_len);
+	else if (facts && facts->block)
+		copy_text(event->reply, sizeof(event->reply), facts->block,
+			  strlen(facts->block));
+	if (facts && facts->block_zone)
+		copy_text(event->zone, sizeof(event->zone), facts->block_zone,
+			  strlen(facts->block_zone));
+}
+
+static void tell_listener(const struct enforcer *e, const struct offence *o)
+{
+	const struct settings *s = e->settings;
+	struct event event = {
+		.listener = e->listener,
+		.at = wall_clock(),
+		.addr = o->line->addr,
+		.target = o->target,
+		.port = o->line->port,
+		.pid = o->pid,
+		.dry_run = s->dry_run,
+		.ends_child = o->pid && s->terminate && !s->dry_run,
+		.list = o->line->addr.family == ADDR_IPV4 ? s->list : s->list6,
+		.trigger = settings_word("trigger", s->trigger),
+		.seconds = s->ban_time,
+	};
+
+	put_texts(&event, o);
+	if (events_put(e->events, &event) == 0) {
+		counters_add(e->counters, COUNTER_EVENTS, 1);
+		return;
+	}
+	counters_add(e->counters, COUNTER_EVENTS_LOST, 1);
+	raise_notice(e, NOTICE_EVENTS, 0);
+}
+
+static void do_block(const struct enforcer *e, const struct offence *o, int64_t now)
+{
+	const struct courierlog_line *line = o->line;
 	const struct evidence_query query = { .addr = line->addr,
 					      .port = line->port };
 
 	if (e->settings->dry_run) {
 		counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
 		enforcer_ask(e, QUESTION_REPORT, &query, line);
-	} else if (blocks_add(e->blocks, &target->net, now,
+	} else if (blocks_add(e->blocks, &o->target.net, now,
 			      is_urgent(e->settings))) {
 		caretaker_wake(e->caretaker);
 	}
+	if (e->events)
+		tell_listener(e, o);
 }
 
 struct decision enforcer_block(const struct enforcer *enforcer,
 			       const struct courierlog_line *line)
 {
-	const struct cidr target = target_of(enforcer, &line->addr);
+	const struct offence o = { .line = line,
+				   .target = target_of(enforcer, &line->addr) };
 	int64_t now = caretaker_now();
-	struct decision d = permit(enforcer, &target, now);
+	struct decision d = permit(enforcer, &o.target, now);
 
 	if (d.verdict == VERDICT_BLOCK)
-		do_block(enforcer, line, &target, now);
+		do_block(enforcer, &o, now);
 	else
 		enforcer_count(enforcer, d);
 	return d;
@@ -155,6 +226,13 @@ static void end_all(const struct enforcer *e, const struct courierlog_line *line
 		enforcer_ask(e, QUESTION_END, &query, line);
 }
 
+/* Its listing frees the slot. */
+static void count_zone(const struct enforcer *e, const struct child_facts *facts)
+{
+	if (e->settings->terminate && !e->settings->dry_run && facts->block_zone)
+		zones_count(e->zones, facts->block_zone);
+}
+
 static bool ends_child(struct decision d)
 {
 	return d.verdict == VERDICT_BLOCK || d.reason == REASON_BUDGET;
@@ -166,16 +244,21 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 				const struct child_facts *facts,
 				struct child *child)
 {
-	const struct cidr target = target_of(enforcer, &line->addr);
+	const struct offence o = { .line = line,
+				   .target = target_of(enforcer, &line->addr),
+				   .facts = facts,
+				   .pid = child->smtpd.pid };
 	int64_t now = caretaker_now();
-	struct decision d = permit(enforcer, &target, now);
+	struct decision d = permit(enforcer, &o.target, now);
 
 	if (ends_child(d) && enforcer->settings->trigger == TRIGGER_CONNECT)
 		turn_away(enforcer, child, facts);
 	if (d.verdict == VERDICT_BLOCK)
-		do_block(enforcer, line, &target, now);
+		do_block(enforcer, &o, now);
 	else
 		enforcer_count(enforcer, d);
+	if (ends_child(d))
+		count_zone(enforcer, facts);
 	if (ends_child(d) && line->port != 0)
 		enforcer_end(enforcer, rules, child);
 	else if (ends_child(d))

@@ -7,9 +7,11 @@
 #include "blocks.h"
 #include "budget.h"
 #include "caretaker.h"
+#include "events.h"
 #include "policy.h"
 #include "questions.h"
 #include "tally.h"
+#include "zones.h"
 
 /* What it works with; all of it belongs to the engine. Any thread may call the
  * functions below, none waits. */
@@ -18,11 +20,14 @@ struct enforcer {
 	struct counters *counters;
 	struct notices *notices;
 	struct blocks *blocks;
-	struct questions *questions;
+	struct bag *questions;
 	struct allowfile *allow_file;
 	struct tally *tally;		/* NULL: every trigger blocks */
 	struct budget *budget;
 	struct caretaker *caretaker;
+	struct zones *zones;
+	struct events *events;		/* NULL: nobody is told of blocks */
+	void *listener;			/* goes with an event */
 };
 
 /* Is the address on the host's or the admin's own list of those that are never

@@ -23,6 +23,7 @@ enum notice {
 	NOTICE_BUDGET_OPEN,	/* and is not any more */
 	NOTICE_USER,		/* courierUser does not exist */
 	NOTICE_BUSY,		/* more lines than can be looked into */
+	NOTICE_EVENTS,		/* eventRuleset is too slow */
 	NOTICE_HOSTADDRS,	/* own addresses cannot be read */
 	NOTICE_COUNT
 };

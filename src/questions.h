@@ -4,6 +4,7 @@
 #ifndef SMTPBLOCK_QUESTIONS_H
 #define SMTPBLOCK_QUESTIONS_H
 
+#include "bag.h"
 #include "courierlog.h"
 #include "evidence.h"
 
@@ -28,22 +29,19 @@ struct question {
 	size_t reply_len;
 };
 
-/* A bounded bag. Memory is taken as it fills, kept, and freed at the end. */
-struct questions;
-
-/* Returns 0 or -ENOMEM. The caller owns. */
-int questions_new(struct questions **ret_questions);
-void questions_free(struct questions *questions);
+/* A bag for them. Returns 0 or -ENOMEM. The caller owns, and frees it with
+ * bag_free(). */
+int questions_new(struct bag **ret_questions);
 
 /* Ask. The line's reply is copied, what does not fit is cut. Any thread. Returns
  * 0; -ENOSPC: full; -ENOMEM. */
-int questions_put(struct questions *questions, enum question_kind kind,
+int questions_put(struct bag *questions, enum question_kind kind,
 		  const struct evidence_query *query,
 		  const struct courierlog_line *line);
 
 /* Take all there are, in order. They are valid until the next call. Returns
  * their number. For the caretaker only. */
-size_t questions_take(struct questions *questions,
+size_t questions_take(struct bag *questions,
 		      const struct question **ret_questions);
 
 /* The line a question came from, as far as policy.h needs it. */

@@ -94,6 +94,8 @@ static const struct settings_row rows[] = {
 	{ "input", SETTINGS_WORD, "courier", FIELD(input),
 	  .words = input_words },
 	{ "template", SETTINGS_TEMPLATE, NULL, FIELD(template_name) },
+	{ "eventRuleset", SETTINGS_RULESET, NULL, FIELD(event_ruleset) },
+	{ "statsName", SETTINGS_LIST_NAME, NULL, FIELD(stats_name) },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -322,6 +324,17 @@ static int set_template(const struct assignment *a)
 	return 0;
 }
 
+static int set_ruleset(const struct assignment *a)
+{
+	size_t len = strlen(a->value);
+
+	if (len == 0 || len >= SETTINGS_RULESET_SIZE)
+		return refuse(a, "write the name of a ruleset, 1 to 127 "
+				 "characters");
+	memcpy(a->field, a->value, len + 1);
+	return 0;
+}
+
 static int assign(const struct assignment *a)
 {
 	switch (a->row->type) {
@@ -345,6 +358,8 @@ static int assign(const struct assignment *a)
 		return set_path(a);
 	case SETTINGS_TEMPLATE:
 		return set_template(a);
+	case SETTINGS_RULESET:
+		return set_ruleset(a);
 	}
 	return -ENOENT;
 }
@@ -458,6 +473,9 @@ static int check_together(const struct settings *settings, char *errbuf,
 	else if (settings->input == INPUT_COURIER && settings->template_name[0])
 		wrong = "template goes with input=\"address\": courier's lines are "
 			"taken as they are";
+	else if (settings->input == INPUT_ADDRESS && settings->event_ruleset[0])
+		wrong = "input=\"address\" applies what was decided elsewhere and "
+			"raises no events: leave eventRuleset out";
 	else if (settings->trigger == TRIGGER_CONNECT &&
 		 settings->verify != VERIFY_CHILD)
 		wrong = "trigger=\"connect\" goes by what the child knows: write "

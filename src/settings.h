@@ -50,6 +50,7 @@ enum input {
 
 #define SETTINGS_PATH_SIZE 256
 #define SETTINGS_TEMPLATE_SIZE 128
+#define SETTINGS_RULESET_SIZE 128
 
 /* The most that listSize may be. */
 #define SETTINGS_LIST_SIZE_MAX 16777216
@@ -92,6 +93,8 @@ struct settings {
 	bool dry_run;
 	int input;			/* enum input */
 	char template_name[SETTINGS_TEMPLATE_SIZE]; /* "": built in */
+	char event_ruleset[SETTINGS_RULESET_SIZE]; /* "": none */
+	char stats_name[SETTINGS_LIST_SIZE]; /* "": that of the list */
 };
 
 /* How a value is written in the configuration. */
@@ -106,6 +109,7 @@ enum settings_type {
 	SETTINGS_PORTS,		/* TCP ports; the same */
 	SETTINGS_PATH,		/* an absolute path */
 	SETTINGS_TEMPLATE,	/* the name of one of rsyslog's templates */
+	SETTINGS_RULESET,	/* the name of one of rsyslog's rulesets */
 };
 
 struct settings_word {

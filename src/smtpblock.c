@@ -22,9 +22,13 @@ struct smtpblock {
 	struct enforcer enforcer;
 	struct budget budget;
 	struct drift drift;
+	struct zones zones;
+	unsigned int zones_told;
 	struct inquiry *inquiry;
 	smtpblock_log_fn *log;
 	void *log_ctx;
+	smtpblock_zone_fn *zone;
+	void *zone_ctx;
 	/* NULL while there is no such user. Set by the caretaker. */
 	struct evidence *_Atomic evidence;
 	atomic_uint courier_uid;	/* valid once evidence is there */
@@ -50,6 +54,7 @@ int smtpblock_new(struct settings *settings, struct smtpblock **ret_engine)
 	budget_init(&e->budget, e->settings.max_blocks,
 		    e->settings.max_blocks_interval);
 	drift_init(&e->drift);
+	zones_init(&e->zones);
 	*ret_engine = e;
 	return 0;
 }
@@ -66,10 +71,11 @@ void smtpblock_unref(struct smtpblock *engine)
 		return;
 	inquiry_free(engine->inquiry);
 	drift_done(&engine->drift);
+	zones_done(&engine->zones);
 	budget_done(&engine->budget);
 	tally_free(engine->enforcer.tally);
 	allowfile_free(engine->enforcer.allow_file);
-	questions_free(engine->enforcer.questions);
+	bag_free(engine->enforcer.questions);
 	blocks_free(engine->enforcer.blocks);
 	settings_done(&engine->settings);
 	free(engine);
@@ -118,6 +124,12 @@ static void say_counters(struct smtpblock *e)
 	snprintf(text, sizeof(text), "action with list %.60s and %.60s: %s",
 		 e->settings.list, e->settings.list6,
 		 counters_format(&e->counters, values, sizeof(values)));
+	say(e, LOG_INFO, text);
+	if (zones_known(&e->zones) == 0)
+		return;
+	snprintf(text, sizeof(text), "slots that DNSBL zones saved, list %.60s: %s",
+		 e->settings.list,
+		 zones_format(&e->zones, values, sizeof(values)));
 	say(e, LOG_INFO, text);
 }
 
@@ -202,6 +214,16 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static void tell_zones(struct smtpblock *e)
+{
+	unsigned int known = zones_known(&e->zones), i;
+
+	for (i = e->zones_told; e->zone && i < known; i++)
+		e->zone(e->zone_ctx, zones_name(&e->zones, i),
+			zones_saved(&e->zones, i));
+	e->zones_told = known;
+}
+
 static int64_t run(void *data, int64_t now)
 {
 	struct smtpblock *e = data;
@@ -214,6 +236,7 @@ static int64_t run(void *data, int64_t now)
 	due = earlier(due, run_budget(e, now));
 	say_drift(e);
 	say_notices(e);
+	tell_zones(e);
 	return due;
 }
 
@@ -239,6 +262,9 @@ static int open_parts(struct smtpblock *e,
 	f->notices = &e->notices;
 	f->budget = &e->budget;
 	f->caretaker = environment->caretaker;
+	f->zones = &e->zones;
+	f->events = environment->events;
+	f->listener = environment->listener;
 	r = blocks_new(&e->settings, environment->net_root,
 		       environment->module_root, &e->counters, &e->notices,
 		       &f->blocks);
@@ -262,6 +288,8 @@ int smtpblock_start(struct smtpblock *engine,
 
 	engine->log = environment->log;
 	engine->log_ctx = environment->log_ctx;
+	engine->zone = environment->zone;
+	engine->zone_ctx = environment->zone_ctx;
 	r = open_parts(engine, environment);
 	if (r == 0)
 		r = caretaker_add_client(environment->caretaker, &client);

@@ -9,6 +9,7 @@
 #include "backend.h"
 #include "caretaker.h"
 #include "counters.h"
+#include "events.h"
 #include "policy.h"
 #include "settings.h"
 
@@ -21,11 +22,20 @@ struct smtpblock_worker;
  * Called in the caretaker's thread, and in smtpblock_start(). */
 typedef void smtpblock_log_fn(void *ctx, int severity, const char *text);
 
+/* A DNSBL zone freed its first slot: its name, and where it is counted from now on.
+ * Both are valid as long as the engine is. Called in the caretaker's thread. */
+typedef void smtpblock_zone_fn(void *ctx, const char *zone,
+			       const atomic_uint_least64_t *saved);
+
 /* What the engine is given besides its settings. */
 struct smtpblock_environment {
 	struct caretaker *caretaker;	/* outlives the engine */
 	smtpblock_log_fn *log;		/* NULL: silent */
 	void *log_ctx;
+	smtpblock_zone_fn *zone;	/* NULL: nobody wants to know */
+	void *zone_ctx;
+	struct events *events;		/* is told of blocks; NULL: nobody is.. */
+	void *listener;			/* ..with this; both outlive the engine */
 	const char *net_root;		/* as in struct backend_config */
 	const char *module_root;
 };

@@ -60,6 +60,8 @@ static const struct row {
 	{ "busy", NOTICE_BUSY, 0, LOG_WARNING,
 	  "SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "
 	  "SysSock.ParseTrusted=\"on\"" },
+	{ "events are lost", NOTICE_EVENTS, 0, LOG_WARNING,
+	  "queue.type=\"linkedList\"" },
 	{ "own addresses", NOTICE_HOSTADDRS, 0, LOG_WARNING,
 	  "RestrictAddressFamilies=AF_NETLINK" },
 };

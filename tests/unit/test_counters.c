@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "support.h"
@@ -70,6 +72,27 @@ static void format_ends_at_whole_counter(void **state)
 	want_int(strncmp(buf, "lines=1", 7), 0);
 }
 
+/* The manual's table of statistic counters has each, in words of the code. */
+static void manual_has_each(void **state)
+{
+	char path[4096], row[400], *manual;
+	unsigned int i;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/doc/omsmtpblock.rst", getenv("SOURCES"));
+	manual = temp_file_read(path);
+	assert_non_null(manual);
+	for (i = 0; i < COUNTER_COUNT; i++) {
+		snprintf(row, sizeof(row), "\n   \"%s\", \"%s\"\n",
+			 counters_name((enum counter)i),
+			 counters_meaning((enum counter)i));
+		if (!strstr(manual, row))
+			print_message("# the manual lacks:%s", row);
+		want_int(strstr(manual, row) != NULL, true);
+	}
+	free(manual);
+}
+
 static void *add_many(void *data)
 {
 	unsigned int i;
@@ -102,6 +125,7 @@ int main(void)
 	SUITE_TEST(suite, add_counts_that_one_only);
 	SUITE_TEST(suite, format_leaves_zeros_out);
 	SUITE_TEST(suite, format_ends_at_whole_counter);
+	SUITE_TEST(suite, manual_has_each);
 	SUITE_TEST(suite, threads_lose_nothing);
 	return suite_run(suite, "counters");
 }

@@ -28,7 +28,7 @@ static struct courierlog_line reject(const char *reply, size_t len)
 static void come_out_as_they_went_in(void **state)
 {
 	const struct courierlog_line line = reject("511 Listed", 10);
-	struct questions *q = NULL;
+	struct bag *q = NULL;
 	const struct question *all;
 	struct courierlog_line got;
 
@@ -48,14 +48,14 @@ static void come_out_as_they_went_in(void **state)
 	want_int(got.reply_len, 10);
 	want_mem(got.reply, "511 Listed", 10);
 	want_int(questions_take(q, &all), 0);
-	questions_free(q);
+	bag_free(q);
 }
 
 static void started_line_has_no_reply(void **state)
 {
 	const struct courierlog_line line = { .kind = COURIERLOG_STARTED,
 					      .addr = query.addr };
-	struct questions *q = NULL;
+	struct bag *q = NULL;
 	const struct question *all;
 	struct courierlog_line got;
 
@@ -66,14 +66,14 @@ static void started_line_has_no_reply(void **state)
 	question_line(&all[0], &got);
 	want_int(got.kind, COURIERLOG_STARTED);
 	want_int(got.reply_len, 0);
-	questions_free(q);
+	bag_free(q);
 }
 
 static void overlong_reply_is_cut(void **state)
 {
 	char text[400];
 	struct courierlog_line line;
-	struct questions *q = NULL;
+	struct bag *q = NULL;
 	const struct question *all;
 
 	(void)state;
@@ -83,13 +83,13 @@ static void overlong_reply_is_cut(void **state)
 	want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
 	want_int(questions_take(q, &all), 1);
 	want_int(all[0].reply_len, QUESTION_REPLY_SIZE);
-	questions_free(q);
+	bag_free(q);
 }
 
 static void one_too_many_is_refused(void **state)
 {
 	const struct courierlog_line line = reject("511 x", 5);
-	struct questions *q = NULL;
+	struct bag *q = NULL;
 	const struct question *all;
 	unsigned int i;
 
@@ -101,13 +101,13 @@ static void one_too_many_is_refused(void **state)
 	want_int(questions_take(q, &all), QUESTIONS_MAX);
 	want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
 	want_int(questions_take(q, &all), 1);
-	questions_free(q);
+	bag_free(q);
 }
 
 static int put_some(void *data)
 {
 	const struct courierlog_line line = reject("511 x", 5);
-	struct questions *q = NULL;
+	struct bag *q = NULL;
 	unsigned int i;
 	int r;
 
@@ -115,7 +115,7 @@ static int put_some(void *data)
 	r = questions_new(&q);
 	for (i = 0; i < 40 && r == 0; i++)
 		r = questions_put(q, QUESTION_PROVE, &query, &line);
-	questions_free(q);
+	bag_free(q);
 	return r;
 }
 

@@ -32,6 +32,7 @@
 #define USER_WANTED "write the name of the user that courier's processes run as"
 #define PATH_WANTED "write an absolute path of up to 255 characters"
 #define TEMPLATE_WANTED "write the name of a template, 1 to 127 characters"
+#define RULESET_WANTED "write the name of a ruleset, 1 to 127 characters"
 #define PATTERN_WANTED "; write a PCRE2 expression, such as ^511 "
 #define ON_OFF "write on or off"
 #define BACKENDS "write recent, nftables or null"
@@ -260,6 +261,19 @@ static const struct value_row {
 	{ "template", X127, X127, NULL },
 	{ "template", X127 "x", NULL, TEMPLATE_WANTED },
 	{ "template", "", NULL, TEMPLATE_WANTED },
+
+	{ "eventRuleset", NULL, "", NULL },
+	{ "eventRuleset", "a", "a", NULL },
+	{ "eventRuleset", X127, X127, NULL },
+	{ "eventRuleset", X127 "x", NULL, RULESET_WANTED },
+	{ "eventRuleset", "", NULL, RULESET_WANTED },
+
+	{ "statsName", NULL, "", NULL },
+	{ "statsName", "a", "a", NULL },
+	{ "statsName", X199, X199, NULL },
+	{ "statsName", X199 "x", NULL, LIST_WANTED },
+	{ "statsName", "", NULL, LIST_WANTED },
+	{ "statsName", "a b", NULL, LIST_WANTED },
 };
 
 /* Which rows of the table settings.c has. */
@@ -361,6 +375,7 @@ static char *effect(const struct settings *s, const struct settings_row *row,
 	case SETTINGS_USER:
 	case SETTINGS_PATH:
 	case SETTINGS_TEMPLATE:
+	case SETTINGS_RULESET:
 		add_word(text, field);
 		break;
 	}
@@ -607,6 +622,10 @@ static const struct check_row {
 	{ "template, nothing else", "template=t", TEMPLATE_ALONE },
 	{ "template, courier", "input=courier verify=none template=t",
 	  TEMPLATE_ALONE },
+	{ "address, events", "input=address verify=none eventRuleset=r",
+	  "input=\"address\" applies what was decided elsewhere and raises no "
+	  "events: leave eventRuleset out" },
+	{ "events", "eventRuleset=r", NULL },
 	{ "connect, child", "trigger=connect", NULL },
 	{ "connect, sender", "trigger=connect verify=sender", CONNECT_ALONE },
 	{ "connect, none", "trigger=connect verify=none", CONNECT_ALONE },

@@ -1,0 +1,25 @@
+/* An action's counters in impstats.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef OMSMTPBLOCK_STATS_H
+#define OMSMTPBLOCK_STATS_H
+
+#include "smtpblock.h"
+
+/* impstats' interface differs between releases of rsyslog: where it is not the one
+ * this was built for, nothing is shown, and all functions do nothing. */
+struct stats;
+
+/* Show the engine's counters, which go on being counted where they are. Returns
+ * NULL where they cannot be shown. The caller owns; stats end before the engine. */
+struct stats *stats_new(const struct smtpblock *engine);
+void stats_free(struct stats *stats);	/* NULL is allowed */
+
+/* Show a zone's count too: smtpblock_zone_fn, with the stats as ctx. */
+void stats_add_zone(void *stats, const char *zone,
+		    const atomic_uint_least64_t *saved);
+
+/* Get and release the interface: in modInit and modExit. */
+void stats_open(void);
+void stats_close(void);
+
+#endif

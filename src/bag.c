@@ -1,0 +1,95 @@
+/* Things of one size on their way from many threads to one.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "bag.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for the first ones. */
+#define ROOM_MIN 16
+
+struct half {
+	unsigned char *items;
+	size_t count, room;
+};
+
+/* One half is filled while the other one is emptied. */
+struct bag {
+	size_t item_size, max;
+	pthread_mutex_t lock;	/* filling */
+	struct half filling;
+	struct half emptying;
+};
+
+int bag_new(size_t item_size, size_t max, struct bag **ret_bag)
+{
+	struct bag *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	b->item_size = item_size;
+	b->max = max;
+	pthread_mutex_init(&b->lock, NULL);
+	*ret_bag = b;
+	return 0;
+}
+
+void bag_free(struct bag *bag)
+{
+	if (!bag)
+		return;
+	pthread_mutex_destroy(&bag->lock);
+	free(bag->filling.items);
+	free(bag->emptying.items);
+	free(bag);
+}
+
+static int make_room(const struct bag *b, struct half *half)
+{
+	size_t room = half->room ? half->room * 2 : ROOM_MIN;
+	unsigned char *items;
+
+	if (half->count == b->max)
+		return -ENOSPC;
+	if (half->count < half->room)
+		return 0;
+	items = reallocarray(half->items, room, b->item_size);
+	if (!items)
+		return -ENOMEM;
+	half->items = items;
+	half->room = room;
+	return 0;
+}
+
+int bag_put(struct bag *bag, const void *item, bool *ret_first)
+{
+	struct half *half = &bag->filling;
+	int r;
+
+	pthread_mutex_lock(&bag->lock);
+	r = make_room(bag, half);
+	if (r == 0) {
+		if (ret_first)
+			*ret_first = half->count == 0;
+		memcpy(half->items + half->count++ * bag->item_size, item,
+		       bag->item_size);
+	}
+	pthread_mutex_unlock(&bag->lock);
+	return r;
+}
+
+size_t bag_take(struct bag *bag, const void **ret_items)
+{
+	struct half full;
+
+	pthread_mutex_lock(&bag->lock);
+	full = bag->filling;
+	bag->filling = bag->emptying;
+	bag->filling.count = 0;
+	bag->emptying = full;
+	pthread_mutex_unlock(&bag->lock);
+	*ret_items = full.items;
+	return full.count;
+}

@@ -1,0 +1,173 @@
+/* Blocks that were made, on their way to whoever wants to hear of them.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "events.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bag.h"
+
+struct events {
+	struct bag *bag;
+	int fd;
+};
+
+int events_new(struct events **ret_events)
+{
+	struct events *e = calloc(1, sizeof(*e));
+	int r;
+
+	if (!e)
+		return -ENOMEM;
+	e->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = e->fd < 0 ? -errno :
+			bag_new(sizeof(struct event), EVENTS_MAX, &e->bag);
+	if (r < 0) {
+		events_free(e);
+		return r;
+	}
+	*ret_events = e;
+	return 0;
+}
+
+void events_free(struct events *events)
+{
+	if (!events)
+		return;
+	if (events->fd >= 0)
+		close(events->fd);
+	bag_free(events->bag);
+	free(events);
+}
+
+int events_put(struct events *events, const struct event *event)
+{
+	const uint64_t one = 1;
+	bool first;
+	int r;
+
+	r = bag_put(events->bag, event, &first);
+	if (r < 0 || !first)
+		return r;
+	while (write(events->fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	return 0;
+}
+
+int events_fd(const struct events *events)
+{
+	return events->fd;
+}
+
+size_t events_take(struct events *events, const struct event **ret_events)
+{
+	const void *items;
+	uint64_t count;
+	size_t n;
+
+	while (read(events->fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+	n = bag_take(events->bag, &items);
+	*ret_events = items;
+	return n;
+}
+
+/* Writes on behind what a buffer has, which is known to be large enough. */
+struct writer {
+	char *at;
+	size_t left;
+};
+
+static void say(struct writer *w, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct writer *w, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(w->at, w->left, format, args);
+	va_end(args);
+	if (n > 0 && (size_t)n < w->left) {
+		w->at += n;
+		w->left -= (size_t)n;
+	}
+}
+
+/* A JSON string (RFC 8259 7). A byte beyond ASCII may be part of no character at
+ * all: it is written as the one of that number. */
+static void say_text(struct writer *w, const char *text)
+{
+	const unsigned char *p;
+
+	say(w, "\"");
+	for (p = (const unsigned char *)text; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			say(w, "\\%c", *p);
+		else if (*p < ' ' || *p > '~')
+			say(w, "\\u%04x", *p);
+		else
+			say(w, "%c", *p);
+	}
+	say(w, "\"");
+}
+
+static void say_time(struct writer *w, int64_t at)
+{
+	time_t seconds = (time_t)(at / 1000);
+	struct tm tm;
+	char text[32];
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	say(w, "\"%s.%03dZ\"", text, (int)(at % 1000));
+}
+
+static void say_number(struct writer *w, const char *name, int64_t number)
+{
+	if (number)
+		say(w, ",\"%s\":%" PRId64, name, number);
+	else
+		say(w, ",\"%s\":null", name);
+}
+
+static void say_target(struct writer *w, const struct event *event)
+{
+	char text[ADDR_TEXT_SIZE], prefix[CIDR_TEXT_SIZE];
+
+	say(w, ",\"address\":\"%s\"", addr_format(&event->addr, text));
+	if (event->target.prefix < addr_bits(&event->addr))
+		say(w, ",\"prefix\":\"%s\"",
+		    cidr_format(&event->target, prefix));
+}
+
+char *event_format(const struct event *event, char buf[static EVENT_TEXT_SIZE])
+{
+	struct writer w = { .at = buf, .left = EVENT_TEXT_SIZE };
+
+	say(&w, "{\"event\":\"%s\",\"time\":",
+	    event->dry_run ? "would-block" : "block");
+	say_time(&w, event->at);
+	say_target(&w, event);
+	say(&w, ",\"list\":");
+	say_text(&w, event->list);
+	say(&w, ",\"seconds\":%u,\"trigger\":\"%s\",\"reply\":", event->seconds,
+	    event->trigger);
+	say_text(&w, event->reply);
+	say(&w, ",\"zone\":");
+	if (event->zone[0])
+		say_text(&w, event->zone);
+	else
+		say(&w, "null");
+	say_number(&w, "port", event->port);
+	say_number(&w, "pid", event->pid);
+	say(&w, ",\"child\":\"%s\"}", event->ends_child ? "end" : "keep");
+	return buf;
+}

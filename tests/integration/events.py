@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""eventRuleset: every block is told to a ruleset, as one JSON message.
+
+To a file, by the example; forwarded with omfwd; counted by zone. A ruleset that
+is too slow costs events, counted and said once, and no time of the worker's. A
+ruleset that has the action in it does not go round in circles, nor does an address
+that is applied with input="address". rsyslogd ends in time in the middle of it.
+"""
+
+# limit: 120
+
+import json
+import re
+import socket
+import time
+
+from lib import rsyslog, tap
+from lib.attack import counters
+from lib.rsyslog import Rsyslog, action
+from lib.scenario import NOBODY, listed, mail_host, workdir
+from lib.wait import stays, wait_for
+
+OUT = "events.json"
+
+
+def ruleset(body, queue='queue.type="linkedList" queue.timeoutEnqueue="0"', name="blocks"):
+    return f'ruleset(name="{name}" {queue}) {{ {body} }}\n'
+
+
+def to_file(path):
+    return ('template(name="event" type="string" string="%syslogtag%%msg%\\n")\n'
+            + ruleset(f'action(type="omfile" file="{path}" template="event")'))
+
+
+def events(path):
+    """What the file has, the tag in front taken off."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    assert all(line.startswith("omsmtpblock:{") for line in lines), lines
+    return [json.loads(line.removeprefix("omsmtpblock:")) for line in lines]
+
+
+def reject(number, text="511 Listed"):
+    rsyslog.log(f"error,relay=::ffff:10.9.{4 + number // 200}.{1 + number % 200},port=4711,"
+                f"from=<a@b.example>,to=<x@mx.lab>: {text}")
+
+
+def of_a_real_client(points, host, path):
+    session, child = host.open(listed(1))
+    with session:
+        points.equal(session.recipient(NOBODY).code, 511, "a listed client is rejected")
+        points.until(lambda: events(path), 5, "and his block is told", host.rsyslog.own)
+    event = events(path)[0]
+    points.ok(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event.pop("time")),
+              "with its time")
+    points.equal(event, {"event": "block", "address": listed(1), "list": "spammer",
+                         "seconds": 600, "trigger": "dnsbl",
+                         "reply": f"511 Listed in lab DNSBL, {listed(1)}",
+                         "zone": "bl.lab", "port": session.source_port, "pid": child.pid,
+                         "child": "end"}, "who, why, where, and what was done")
+    host.rsyslog.hup()
+    points.until(lambda: host.rsyslog.said("DNSBL zones saved, list spammer: bl.lab=1 "), 5,
+                 "HUP tells what each zone saved", host.rsyslog.own)
+
+
+def hostile_text(points, daemon, path):
+    """Clients and forgers write into replies, when the line is believed."""
+    reject(1, '511 "},{\\ \x01\x7f\xc3\xb6\xff')
+    points.until(lambda: len(events(path)) == 1, 5, "a reply full of quotes", daemon.own)
+    reject(2, "511 " + "x" * 900)
+    points.until(lambda: len(events(path)) == 2, 5, "and one that is too long", daemon.own)
+    points.ok(len(events(path)[1]["reply"]) < 200, "is cut")
+
+
+def forwarded(points):
+    with socket.socket() as collector:
+        collector.bind(("127.0.0.1", 0))
+        collector.listen()
+        collector.settimeout(10)
+        port = collector.getsockname()[1]
+        rules = ruleset(f'action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp")') \
+            + action(verify="none", backend="null", eventRuleset="blocks")
+        with Rsyslog(workdir(), rules, name="forwarded"):
+            reject(1)
+            with collector.accept()[0] as connection:
+                connection.settimeout(10)
+                line = connection.recv(4096).decode()
+    points.ok(re.match(r'<21>.* omsmtpblock: ?\{"event":"block"', line),
+              "omfwd forwards it as mail.notice of omsmtpblock", line)
+
+
+def counted(points):
+    directory = workdir()
+    out = directory / "impstats"
+    rules = 'module(load="mmjsonparse")\ndyn_stats(name="by_list")\n' \
+        f'module(load="impstats" interval="1" log.syslog="off" log.file="{out}")\n' \
+        + ruleset('action(type="mmjsonparse" cookie="")'
+                  ' set $.list = $!list; set $.counted = dyn_inc("by_list", $.list);') \
+        + action(verify="none", backend="null", eventRuleset="blocks")
+    with Rsyslog(directory, rules, name="counted") as daemon:
+        for number in range(7):
+            reject(number)
+        points.until(lambda: out.exists() and "spammer=7" in out.read_text(), 10,
+                     "a ruleset counts events", daemon.own)
+
+
+def too_slow(points):
+    """Its queue holds ten, and it takes one in a tenth of a second."""
+    slow = 'queue.type="linkedList" queue.size="10" queue.timeoutEnqueue="300"' \
+        ' queue.dequeueSlowdown="100000" queue.dequeueBatchSize="1"'
+    directory = workdir()
+    rules = ruleset(f'action(type="omfile" file="{directory / "slow"}")', slow) \
+        + action(verify="none", backend="null", maxBlocks=100000000, eventRuleset="blocks")
+    daemon = Rsyslog(directory, rules, name="slow").start()
+    for number in range(12000):
+        reject(number)
+    slow_said = "eventRuleset takes messages more slowly"
+    points.until(lambda: daemon.said(slow_said), 20, "that events are lost is said", daemon.own)
+    points.until(lambda: len(daemon.mail()) >= 12000, 20, "a wave goes on", daemon.own)
+    points.equal(len(daemon.said(slow_said)), 1, "it is said once")
+    points.until(lambda: counters(daemon).get("blocks") == 12000, 20,
+                 "12000 blocks with a slow ruleset", daemon.own)
+    found = counters(daemon)
+    points.equal(found["events"] + found["events_lost"], 12000, "each is told or counted as lost")
+    points.ok(found["events_lost"] > 0, "some were lost", found)
+    points.equal(len([line for line in daemon.mail() if "511 Listed" in line]), 12000,
+                 "the log is whole")
+    seconds = daemon.stop()
+    points.ok(seconds < 2, f"rsyslogd ends in {seconds:.2f} s with the ruleset full")
+
+
+def no_circles(points):
+    directory = workdir()
+    inner = action("", verify="none", backend="null", list="inner").strip()
+    rules = ruleset(inner) + action(verify="none", backend="null", eventRuleset="blocks")
+    with Rsyslog(directory, rules, name="circle") as daemon:
+        reject(1)
+        points.until(lambda: counters(daemon, "inner").get("lines") == 1, 5,
+                     "an event comes to an action in its own ruleset", daemon.own)
+        points.ok(stays(lambda: counters(daemon, "inner") == {"lines": 1}, 0.5),
+                  "where nothing comes of it", daemon.own)
+
+
+def refused(points):
+    daemon = Rsyslog(workdir(), action(eventRuleset="nowhere"), name="refused")
+    status, output = daemon.validate()
+    points.ok(status == 1 and 'there is no ruleset "nowhere"' in output,
+              "a ruleset that is not there is refused", output)
+    daemon.rules = ruleset("stop", queue="") + action(eventRuleset="blocks")
+    status, output = daemon.validate()
+    points.ok(status == 0 and '"blocks" has no queue of its own' in output,
+              "-N1 warns of one without a queue", output)
+
+
+def ends_in_a_wave(points):
+    directory = workdir()
+    path = directory / "wave.json"
+    rules = to_file(path) + action(verify="none", backend="null", maxBlocks=100000000,
+                                   eventRuleset="blocks")
+    for attempt in range(5):
+        daemon = Rsyslog(directory, rules, name=f"wave{attempt}").start()
+        for number in range(400):
+            reject(number)
+        seconds = daemon.stop()
+        points.ok(seconds < 2, f"rsyslogd ends in {seconds:.2f} s in the middle of a wave")
+    events(path)
+
+
+def scenario(points):
+    path = workdir() / OUT
+    rules = to_file(path) + action(eventRuleset="blocks")
+    with mail_host(rules) as host:
+        with tap.part(points, "a real client"):
+            of_a_real_client(points, host, path)
+    with tap.part(points, "text"):
+        hostile = workdir() / "hostile.json"
+        with Rsyslog(workdir(), to_file(hostile) + action(verify="none", backend="null",
+                                                          eventRuleset="blocks"),
+                     name="hostile") as daemon:
+            hostile_text(points, daemon, hostile)
+    for part in (forwarded, counted, too_slow, no_circles, refused, ends_in_a_wave):
+        with tap.part(points, part.__name__):
+            part(points)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)

@@ -1,0 +1,137 @@
+/* Things of one size on their way from many threads to one.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "bag.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "support.h"
+
+#define MAX 100
+
+static void come_out_as_they_went_in(void **state)
+{
+	struct bag *bag = NULL;
+	const void *items;
+	bool first = false;
+	int i;
+
+	(void)state;
+	want_int(bag_new(sizeof(int), MAX, &bag), 0);
+	want_int(bag_take(bag, &items), 0);
+	for (i = 0; i < 50; i++) {
+		want_int(bag_put(bag, &i, &first), 0);
+		want_int(first, i == 0);
+	}
+	want_int(bag_take(bag, &items), 50);
+	for (i = 0; i < 50; i++)
+		want_int(((const int *)items)[i], i);
+	want_int(bag_put(bag, &i, &first), 0);
+	want_int(first, true);
+	want_int(bag_take(bag, &items), 1);
+	want_int(*(const int *)items, 50);
+	bag_free(bag);
+}
+
+static void one_too_many_is_refused(void **state)
+{
+	struct bag *bag = NULL;
+	const void *items;
+	bool first = false;
+	int i;
+
+	(void)state;
+	want_int(bag_new(sizeof(int), MAX, &bag), 0);
+	for (i = 0; i < MAX; i++)
+		want_int(bag_put(bag, &i, NULL), 0);
+	want_int(bag_put(bag, &i, &first), -ENOSPC);
+	want_int(first, false);
+	want_int(bag_take(bag, &items), MAX);
+	want_int(bag_put(bag, &i, NULL), 0);
+	want_int(bag_take(bag, &items), 1);
+	bag_free(bag);
+}
+
+static int put_some(void *data)
+{
+	struct bag *bag = NULL;
+	int i, r;
+
+	(void)data;
+	r = bag_new(sizeof(int), MAX, &bag);
+	for (i = 0; i < 40 && r == 0; i++)
+		r = bag_put(bag, &i, NULL);
+	bag_free(bag);
+	return r;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	(void)state;
+	want_int(memory_fail_each(put_some, NULL) >= 3, true);
+	bag_free(NULL);
+}
+
+#define THREADS 4
+#define EACH 20000
+
+struct filler {
+	struct bag *bag;
+	int number;
+	pthread_t thread;
+};
+
+static void *fill(void *data)
+{
+	const struct filler *filler = data;
+	int i, item;
+
+	for (i = 0; i < EACH; i++) {
+		item = filler->number * EACH + i;
+		while (bag_put(filler->bag, &item, NULL) == -ENOSPC)
+			;
+	}
+	return NULL;
+}
+
+/* Every item comes once, and those of one thread in their order. */
+static void several_threads(void **state)
+{
+	struct filler fillers[THREADS];
+	int next[THREADS] = { 0 }, total = 0, i;
+	struct bag *bag = NULL;
+	const void *items;
+	size_t n, j;
+
+	(void)state;
+	want_int(bag_new(sizeof(int), MAX, &bag), 0);
+	for (i = 0; i < THREADS; i++) {
+		fillers[i] = (struct filler){ .bag = bag, .number = i };
+		want_int(pthread_create(&fillers[i].thread, NULL, fill, &fillers[i]), 0);
+	}
+	while (total < THREADS * EACH) {
+		n = bag_take(bag, &items);
+		for (j = 0; j < n; j++) {
+			int item = ((const int *)items)[j], from = item / EACH;
+
+			want_int(item % EACH, next[from]);
+			next[from]++;
+		}
+		total += (int)n;
+	}
+	for (i = 0; i < THREADS; i++)
+		pthread_join(fillers[i].thread, NULL);
+	want_int(bag_take(bag, &items), 0);
+	bag_free(bag);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, come_out_as_they_went_in);
+	SUITE_TEST(suite, one_too_many_is_refused);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	SUITE_TEST(suite, several_threads);
+	return suite_run(suite, "bag");
+}

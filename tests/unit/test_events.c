@@ -1,0 +1,178 @@
+/* Blocks that were made, on their way to whoever wants to hear of them.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "events.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "support.h"
+
+/* The billionth second, and seven milliseconds. */
+#define AT 1000000000007
+
+static struct event blank(const char *addr)
+{
+	struct event event = {
+		.at = AT,
+		.list = "spammer",
+		.trigger = "dnsbl",
+		.seconds = 600,
+	};
+
+	want_int(addr_parse(addr, strlen(addr), &event.addr), 0);
+	event.target = (struct cidr){ .net = event.addr,
+				      .prefix = (uint8_t)addr_bits(&event.addr) };
+	return event;
+}
+
+static void whole_event(void **state)
+{
+	struct event event = blank("192.0.2.7");
+	char text[EVENT_TEXT_SIZE];
+
+	(void)state;
+	event.port = 41703;
+	event.pid = 4711;
+	event.ends_child = true;
+	strcpy(event.reply, "511 Listed, see https://bl.example/?192.0.2.7");
+	strcpy(event.zone, "bl.example");
+	want_str(event_format(&event, text),
+		 "{\"event\":\"block\",\"time\":\"2001-09-09T01:46:40.007Z\","
+		 "\"address\":\"192.0.2.7\",\"list\":\"spammer\",\"seconds\":600,"
+		 "\"trigger\":\"dnsbl\","
+		 "\"reply\":\"511 Listed, see https://bl.example/?192.0.2.7\","
+		 "\"zone\":\"bl.example\",\"port\":41703,\"pid\":4711,"
+		 "\"child\":\"end\"}");
+}
+
+static void what_is_not_known(void **state)
+{
+	struct event event = blank("2001:db8::7");
+	char text[EVENT_TEXT_SIZE];
+
+	(void)state;
+	event.target = (struct cidr){ .net = cidr_mask(&event.addr, 64), .prefix = 64 };
+	event.dry_run = true;
+	want_str(event_format(&event, text),
+		 "{\"event\":\"would-block\",\"time\":\"2001-09-09T01:46:40.007Z\","
+		 "\"address\":\"2001:db8::7\",\"prefix\":\"2001:db8::/64\","
+		 "\"list\":\"spammer\",\"seconds\":600,\"trigger\":\"dnsbl\","
+		 "\"reply\":\"\",\"zone\":null,\"port\":null,\"pid\":null,"
+		 "\"child\":\"keep\"}");
+}
+
+static void foreign_text_is_escaped(void **state)
+{
+	struct event event = blank("192.0.2.7");
+	char text[EVENT_TEXT_SIZE];
+
+	(void)state;
+	strcpy(event.reply, "\"},\\\x01\x1f\x7f\xc3\xb6\xff\n~ ");
+	strcpy(event.zone, "a\"b");
+	event_format(&event, text);
+	want_int(strstr(text, "\"reply\":\"\\\"},\\\\\\u0001\\u001f\\u007f\\u00c3\\u00b6"
+			      "\\u00ff\\u000a~ \",\"zone\":\"a\\\"b\",") != NULL, true);
+}
+
+/* Six bytes for each is the worst there is; nothing is cut even so. */
+static void longest_event(void **state)
+{
+	static char list[200];
+	struct event event = blank("2001:db8:1111:2222:3333:4444:5555:6666");
+	char text[EVENT_TEXT_SIZE];
+
+	(void)state;
+	memset(list, 'x', sizeof(list) - 1);
+	event.list = list;
+	event.target.prefix = 127;
+	event.port = 65535;
+	event.pid = 4194304;
+	event.seconds = 31536000;
+	memset(event.reply, 0xff, sizeof(event.reply) - 1);
+	memset(event.zone, 0x01, sizeof(event.zone) - 1);
+	event_format(&event, text);
+	want_str(text + strlen(text) - 15, "\"child\":\"keep\"}");
+}
+
+static bool is_readable(const struct events *events)
+{
+	struct pollfd p = { .fd = events_fd(events), .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static void come_out_as_they_went_in(void **state)
+{
+	struct event event = blank("192.0.2.7");
+	struct events *events = NULL;
+	const struct event *all;
+
+	(void)state;
+	want_int(events_new(&events), 0);
+	want_int(is_readable(events), false);
+	want_int(events_take(events, &all), 0);
+	event.port = 1;
+	want_int(events_put(events, &event), 0);
+	event.port = 2;
+	want_int(events_put(events, &event), 0);
+	want_int(is_readable(events), true);
+	want_int(events_take(events, &all), 2);
+	want_int(all[0].port, 1);
+	want_int(all[1].port, 2);
+	want_int(is_readable(events), false);
+	want_int(events_put(events, &event), 0);
+	want_int(is_readable(events), true);
+	events_free(events);
+}
+
+static void one_too_many_is_refused(void **state)
+{
+	const struct event event = blank("192.0.2.7");
+	struct events *events = NULL;
+	const struct event *all;
+	int i;
+
+	(void)state;
+	want_int(events_new(&events), 0);
+	for (i = 0; i < EVENTS_MAX; i++)
+		want_int(events_put(events, &event), 0);
+	want_int(events_put(events, &event), -ENOSPC);
+	want_int(events_take(events, &all), EVENTS_MAX);
+	want_int(events_put(events, &event), 0);
+	events_free(events);
+}
+
+static int open_and_put(void *data)
+{
+	const struct event event = blank("192.0.2.7");
+	struct events *events = NULL;
+	int r;
+
+	(void)data;
+	r = events_new(&events);
+	if (r == 0)
+		r = events_put(events, &event);
+	events_free(events);
+	return r;
+}
+
+static void survives_lack_of_memory(void **state)
+{
+	(void)state;
+	want_int(memory_fail_each(open_and_put, NULL) >= 3, true);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, whole_event);
+	SUITE_TEST(suite, what_is_not_known);
+	SUITE_TEST(suite, foreign_text_is_escaped);
+	SUITE_TEST(suite, longest_event);
+	SUITE_TEST(suite, come_out_as_they_went_in);
+	SUITE_TEST(suite, one_too_many_is_refused);
+	SUITE_TEST(suite, survives_lack_of_memory);
+	return suite_run(suite, "events");
+}
