@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""The counters in impstats: an object an action, and what each DNSBL zone saved."""
+
+import json
+
+from lib import rsyslog, tap
+from lib.attack import counters, reject_line
+from lib.rsyslog import action
+from lib.scenario import NOBODY, listed, mail_host, workdir
+
+OUT = "impstats.json"
+
+
+def objects(path):
+    """The last object of each name that impstats has written."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    found = [json.loads(line[line.index("{"):]) for line in lines if '"omsmtpblock"' in line]
+    return {each["name"]: each for each in found}
+
+
+def shown(path, name):
+    """What impstats shows of an action, without what is 0."""
+    return {key: value for key, value in objects(path).get(name, {}).items()
+            if value and key not in ("name", "origin")}
+
+
+def scenario(points):
+    path = workdir() / OUT
+    load = f'module(load="impstats" interval="1" format="json" log.syslog="off"' \
+        f' log.file="{path}")\n'
+    rules = action() + action("mail.info", trigger="auth", threshold=5, list="guesser",
+                              list6="guesser6", backend="null", statsName="guessers")
+    with mail_host(rules, settings=load) as host:
+        points.until(lambda: {"spammer", "guessers"} <= set(objects(path)), 10,
+                     "there is an object of each action, named by list or statsName",
+                     host.rsyslog.own)
+        session, _ = host.open(listed(1))
+        with session:
+            points.equal(session.recipient(NOBODY).code, 511, "a listed client is rejected")
+            rsyslog.log(reject_line(listed(2)))
+            points.until(lambda: shown(path, "spammer").get("saved.bl.lab") == 1, 10,
+                         "the zone that saved a slot is counted", lambda: shown(path, "spammer"))
+        points.until(lambda: shown(path, "spammer").get("resets") == 1, 5, "a reset is counted")
+        said = counters(host.rsyslog)
+        points.until(lambda: {key: value for key, value in shown(path, "spammer").items()
+                              if key != "saved.bl.lab"} == said, 5,
+                     "impstats shows what HUP says", lambda: (shown(path, "spammer"), said))
+        points.ok(said["blocks"] == said["ended"] == 1 and said["refused.sender"] == 1,
+                  "one block, one forged line refused", said)
+        points.ok(set(objects(path)["guessers"]) >= set(said), "the other action has the same",
+                  objects(path)["guessers"])
+
+
+if __name__ == "__main__":
+    tap.main(scenario)
