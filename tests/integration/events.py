@@ -13,7 +13,7 @@ that is applied with input="address". rsyslogd ends in time in the middle of it.
 import json
 import re
 import socket
-import time
+from pathlib import Path
 
 from lib import rsyslog, tap
 from lib.attack import counters
@@ -22,6 +22,7 @@ from lib.scenario import NOBODY, listed, mail_host, workdir
 from lib.wait import stays, wait_for
 
 OUT = "events.json"
+EXAMPLE = Path(__file__).resolve().parents[2] / "rsyslog.d" / "omsmtpblock-events.conf"
 
 
 def ruleset(body, queue='queue.type="linkedList" queue.timeoutEnqueue="0"', name="blocks"):
@@ -152,6 +153,23 @@ def refused(points):
               "-N1 warns of one without a queue", output)
 
 
+def example(points):
+    """rsyslog.d/omsmtpblock-events.conf: as it stands, and with all that it offers."""
+    directory = workdir()
+    path = directory / "example.json"
+    text = EXAMPLE.read_text().replace("/var/log/omsmtpblock.json", str(path))
+    rules = text + action(verify="none", backend="null", eventRuleset="blocks")
+    with Rsyslog(directory, rules, name="example") as daemon:
+        reject(1)
+        points.until(lambda: path.exists() and path.read_text().endswith("\n"), 5,
+                     "the example writes a file", daemon.own)
+        points.equal(json.loads(path.read_text())["address"], "10.9.4.2", "of JSON objects")
+    daemon.rules = re.sub(r"^#(?=module|dyn_stats|\t)", "", rules, flags=re.M)
+    status, output = daemon.validate()
+    points.ok(daemon.rules != rules and status == 0 and "error" not in output,
+              "-N1 accepts all that the example offers", output)
+
+
 def ends_in_a_wave(points):
     directory = workdir()
     path = directory / "wave.json"
@@ -178,7 +196,7 @@ def scenario(points):
                                                           eventRuleset="blocks"),
                      name="hostile") as daemon:
             hostile_text(points, daemon, hostile)
-    for part in (forwarded, counted, too_slow, no_circles, refused, ends_in_a_wave):
+    for part in (forwarded, counted, too_slow, no_circles, refused, example, ends_in_a_wave):
         with tap.part(points, part.__name__):
             part(points)
 

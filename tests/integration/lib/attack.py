@@ -106,11 +106,20 @@ def _summaries(rsyslog, name):
     return rsyslog.said(rf"omsmtpblock: action with list {re.escape(name)} and ")
 
 
+# rsyslogd's main thread, which writes what its modules say, now and then misses that
+# there is something; the next signal wakes it.
+HUPS = 3
+
+
 def counters(rsyslog, name="spammer"):
     """All counters of the action with that IPv4 list, by a HUP; those that are 0 are missing."""
     before = len(_summaries(rsyslog, name))
-    rsyslog.hup()
-    found = wait_for(lambda: _summaries(rsyslog, name)[before:], 5, "the counters after a HUP")
+    for _ in range(HUPS):
+        rsyslog.hup()
+        with contextlib.suppress(Timeout):
+            wait_for(lambda: _summaries(rsyslog, name)[before:], 3, "the counters after a HUP")
+            break
+    found = wait_for(lambda: _summaries(rsyslog, name)[before:], 3, "the counters after a HUP")
     pairs = re.findall(r"([\w.]+)=(\d+)", found[-1].split(": ", 2)[-1])
     return {key: int(value) for key, value in pairs}
 
