@@ -99,6 +99,8 @@ def scenario(points):
         # The last lines of a flood may be read when its sender has ended.
         refused = counted.pop("refused.sender", 0) + counted.pop("refused.gone", 0)
         points.equal(refused, LINES, "every forged line is counted as refused")
+        # Whether there is something left to reset is the client's affair.
+        counted.pop("resets", None)
         points.equal(counted, {"lines": LINES + 1, "rejects": LINES + 1, "triggers": LINES + 1,
                                "blocks": 1, "ended": 1}, "and the genuine one as a block")
         points.equal(host.list4.addresses(), {listed(1)}, "nobody else is on the list")
