@@ -65,12 +65,26 @@ static int find_module(const struct site *site, char *line, size_t size)
 	return found;
 }
 
+/* Was the file replaced since it was loaded, or written over? */
+static bool is_older(const struct site *site, char *line)
+{
+	char path[PATH_MAX];
+	const char *file = strchr(line, '/');
+
+	if (strstr(line, "(deleted)"))
+		return true;
+	if (!file || site->rsyslogd.started == 0)
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	return site_changed(site_path(site, file, path)) > site->rsyslogd.started + CLOCK_SLACK;
+}
+
 static void check_loaded(struct checks *checks)
 {
 	char line[PATH_MAX + 128];
 	int r = find_module(checks->site, line, sizeof(line));
 
-	if (r == 1 && strstr(line, "(deleted)"))
+	if (r == 1 && is_older(checks->site, line))
 		check_warning(checks, "rsyslogd.module", RESTART,
 			      "rsyslogd runs with an older file of the module");
 	else if (r == 1)

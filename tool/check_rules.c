@@ -11,9 +11,6 @@
 #include "program.h"
 #include "ruleset.h"
 
-/* The port on which strangers come. */
-#define SMTP_PORT 25
-
 /* What differs between the families. */
 struct family {
 	int family;
@@ -36,6 +33,7 @@ struct question {
 	const struct family *family;
 	const char *list;
 	unsigned int prefix;
+	uint16_t port;			/* one of the action's */
 	char type[CHECK_TYPE_SIZE];	/* the rule as it should be */
 };
 
@@ -62,7 +60,7 @@ static void format_rule(struct question *question)
 	snprintf(question->type, sizeof(question->type),
 		 "%s -I INPUT -p tcp --dport %d -m recent --name %s%s --update --seconds %u "
 		 "-j DROP",
-		 question->family->program, SMTP_PORT, question->list, option,
+		 question->family->program, question->port, question->list, option,
 		 question->settings->ban_time);
 }
 
@@ -85,7 +83,7 @@ static int ask(const struct question *question, const char *program,
 	free(output);
 	if (r < 0)
 		return r;
-	ruleset_ask(ruleset, question->list, SMTP_PORT, ret_answer);
+	ruleset_ask(ruleset, question->list, question->port, ret_answer);
 	ruleset_free(ruleset);
 	return 0;
 }
@@ -176,7 +174,7 @@ static void say_not_reached(struct question *question, const struct ruleset_answ
 	};
 
 	check_broken(question->checks, question->family->id, question->type,
-		     "connections to port %d never come to the rule of %s: %s%s", SMTP_PORT,
+		     "connections to port %d never come to the rule of %s: %s%s", question->port,
 		     question->list, how[answer->new_connections], answer->before);
 }
 
@@ -199,7 +197,7 @@ static void judge(struct question *question, const struct ruleset_answer *answer
 		return;
 	}
 	check_ok(question->checks, question->family->id, "connections to port %d come to: %s",
-		 SMTP_PORT, answer->rule.text);
+		 question->port, answer->rule.text);
 	check_order(question, answer);
 	check_mask(question, &answer->rule);
 	check_seconds(question, &answer->rule);
@@ -214,15 +212,12 @@ static bool has_list(const struct question *question)
 	return access(path, F_OK) == 0;
 }
 
-static void check_family(struct question *question)
+static void check_port(struct question *question)
 {
 	struct ruleset_answer answer;
 	const struct family *family = question->family;
 	int r;
 
-	/* Without a list there is no rule: that was said. */
-	if (!has_list(question))
-		return;
 	format_rule(question);
 	r = ask_both(question, &answer);
 	if (r == 0)
@@ -233,6 +228,20 @@ static void check_family(struct question *question)
 	else
 		check_warning(question->checks, family->id, "run smtpblockctl check as root",
 			      "cannot tell: %s shows no rules", family->save[0]);
+}
+
+static void check_family(struct question *question)
+{
+	const struct settings_ports *ports = &question->settings->ports;
+	unsigned int i;
+
+	/* Without a list there is no rule: that was said. */
+	if (!has_list(question))
+		return;
+	for (i = 0; i < ports->count; i++) {
+		question->port = ports->list[i];
+		check_port(question);
+	}
 }
 
 void check_rules(struct checks *checks, const struct site_action *action)

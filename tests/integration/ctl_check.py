@@ -82,7 +82,12 @@ def esmtpd(*lines):
 def rules(points, host):
     with tap.part(points, "no rule"):
         host.list4.remove()
-        says(points, host, "no rule", "broken", "list.ipv4", "no list spammer")
+        mend = says(points, host, "no rule", "broken", "list.ipv4", "no list spammer")
+        ctl(*shlex.split(mend)[1:], config=host.rsyslog.config)
+        lines = check(host)[1]
+        points.ok(find(lines, "ok", "list.ipv4") and find(lines, "ok", "rule.order.ipv4"),
+                  "no rule: what it says to type mends it", lines)
+        run("iptables", "-F", "INPUT")
         host.list4.install()
     with tap.part(points, "the rule behind ESTABLISHED"):
         for program, name in (("iptables", "rule.order.ipv4"), ("ip6tables", "rule.order.ipv6")):

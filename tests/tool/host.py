@@ -174,10 +174,7 @@ class Host:
     def run(self, *arguments, **environment):
         """(status, stdout, stderr); the host's directory is written as HOST."""
         done = subprocess.run([DRIVER, self.root, *arguments], capture_output=True, timeout=60,
-                              text=True, env={**os.environ, "TZ": "UTC0", **environment})
-        # JSON has a backslash before each slash.
-        names = (str(self.root), str(self.root).replace("/", "\\/"))
-        out, err = done.stdout, done.stderr
-        for name in names:
-            out, err = out.replace(name, "HOST"), err.replace(name, "HOST")
+                              encoding="utf-8", errors="replace",
+                              env={**os.environ, "TZ": "UTC0", **environment})
+        out, err = (text.replace(str(self.root), "HOST") for text in (done.stdout, done.stderr))
         return done.returncode, out, err
