@@ -726,7 +726,7 @@ static void read_statement(struct reader *r, const struct rsyslogconf_filter *fi
 	read_one(r, filter);
 	for (;;) {
 		conftext_blanks(&r->text);
-		if (!filter || !conftext_take_char(&r->text, '&'))
+		if (!conftext_take_char(&r->text, '&'))
 			break;
 		conftext_blanks(&r->text);
 		read_one(r, filter);

@@ -2,7 +2,8 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "ctl.h"
 
-#include <errno.h>
+#include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 int __wrap_clock_getres(clockid_t clock, struct timespec *ret_tick);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
 time_t __wrap_time(time_t *ret_now);
+int __wrap_getifaddrs(struct ifaddrs **ret_list);
+void __wrap_freeifaddrs(struct ifaddrs *list);
 
 int __wrap_clock_getres(clockid_t clock, struct timespec *ret_tick)
 {
@@ -33,6 +36,22 @@ time_t __wrap_time(time_t *ret_now)
 	if (ret_now)
 		*ret_now = CTL_NOW;
 	return CTL_NOW;
+}
+
+/* The one address of the host: whatever this machine has must not matter. */
+int __wrap_getifaddrs(struct ifaddrs **ret_list)
+{
+	static struct sockaddr_in own = { .sin_family = AF_INET };
+	static struct ifaddrs list = { .ifa_addr = (struct sockaddr *)&own };
+
+	inet_pton(AF_INET, CTL_HOST, &own.sin_addr);
+	*ret_list = &list;
+	return 0;
+}
+
+void __wrap_freeifaddrs(struct ifaddrs *list)
+{
+	(void)list;
 }
 
 void ctl_open(struct ctl *ctl)

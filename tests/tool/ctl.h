@@ -6,6 +6,9 @@
 
 #include "../unit/support.h"
 
+/* The host's only address. Needs --wrap for getifaddrs and freeifaddrs. */
+#define CTL_HOST "203.0.113.25"
+
 /* The clocks of such a run: 100000 s after the start, a quarter of a thousand ticks
  * a second, and a moment in UTC. Needs --wrap for time, clock_gettime and
  * clock_getres. */

@@ -219,6 +219,10 @@ static const struct refused_row {
 	  1 },
 	{ "mapped loopback", "::ffff:127.0.0.1",
 	  "::ffff:127.0.0.1 is never blocked: an address nobody can connect from", 1 },
+	{ "own address", CTL_HOST,
+	  "203.0.113.25 is never blocked: an address of this host", 1 },
+	{ "own neighbour", "--ipv4Prefix 24 203.0.113.1",
+	  "203.0.113.1 is never blocked: in a prefix with an allowed address", 1 },
 	{ "allowed", "--allow 192.0.2.0/24 192.0.2.9", NULL, 1 },
 	{ "missing list", "--list6 none6 --list spammer 2001:db8::7",
 	  "there is no list none6 in the kernel, as no rule names it: type  ip6tables -I INPUT -p "
@@ -246,19 +250,36 @@ static void adds_all_or_nothing(void **state)
 	ctl_close(&ctl);
 }
 
+/* Each names an address in 192.0.2.0/24 that is never blocked. */
+static const struct spared_row {
+	const char *label, *words, *file, *want;
+} spared_rows[] = {
+	{ "allow", "--ipv4Prefix 24 --allow 192.0.2.200", "",
+	  "in a prefix with an allowed address" },
+	{ "allowFile", "--ipv4Prefix 24", "192.0.2.200 # a customer\n",
+	  "in a prefix with an allowed address" },
+	{ "allowFile, the address itself", "--ipv4Prefix 32", "192.0.2.7\n",
+	  "on the allow list" },
+	{ "elsewhere", "--ipv4Prefix 24 --allow 192.0.3.1", "192.0.1.0/24\n", NULL },
+};
+
 static void neighbours_are_spared(void **state)
 {
+	const struct spared_row *row = *state;
+	char words[512], want[256] = "";
 	struct ctl ctl;
 
-	(void)state;
 	ctl_open(&ctl);
-	ctl_write(&ctl, "allow", "198.51.100.200 # a customer\n");
-	ctl_write(&ctl, "rsyslog.conf", "");
+	ctl_write(&ctl, "allow", row->file);
 	fakelists_make(&ctl.lists, "xt_recent/spammer");
-	ctl_run(&ctl, "add --ipv4Prefix 24 --allow 192.0.2.200 192.0.2.7");
-	want_run(&ctl, 1, "", "smtpblockctl: 192.0.2.7 is never blocked: in a prefix with an "
-			      "allowed address\n");
-	want_list(&ctl.lists, "xt_recent/spammer", "");
+	snprintf(words, sizeof(words), "add %s --allowFile %s/allow 192.0.2.7", row->words,
+		 ctl.dir);
+	ctl_run(&ctl, words);
+	if (row->want)
+		snprintf(want, sizeof(want), "smtpblockctl: 192.0.2.7 is never blocked: %s\n",
+			 row->want);
+	want_str(ctl.err, want);
+	want_list(&ctl.lists, "xt_recent/spammer", row->want ? "" : "+192.0.2.0\n");
 	ctl_close(&ctl);
 }
 
@@ -408,7 +429,7 @@ int main(void)
 	SUITE_ROWS(suite, takes_lists_from_the_configuration, config_rows);
 	SUITE_TEST(suite, adds);
 	SUITE_ROWS(suite, adds_all_or_nothing, refused_rows);
-	SUITE_TEST(suite, neighbours_are_spared);
+	SUITE_ROWS(suite, neighbours_are_spared, spared_rows);
 	SUITE_TEST(suite, asks_which_list);
 	SUITE_TEST(suite, deletes);
 	SUITE_TEST(suite, flushes);
