@@ -85,6 +85,8 @@ BASE = {"addresses": 100, "rate": 20.0, "duration": 40.0, "settle": 10.0, "slots
         "tarpit": 1, "interval": 0.5, "patience": 10.0}
 
 CONDITIONS = {
+    "calm": Condition("no wave: a listed address connects every 10 s",
+                      wave={"addresses": 1, "rate": 0.1, "duration": 20.0, "settle": 1.0}),
     "base": Condition("100 listed addresses, 20 connections/s, TARPIT on, a fast DNSBL"),
     "slow": Condition("the same, and the DNSBL takes 2 s to answer", dnsbl_delay=2.0),
     "large": Condition("5,000 listed addresses, 200 connections/s, a fast DNSBL",
@@ -113,7 +115,10 @@ class Run:
 RUNS = {run.name: run for run in (Run(condition, peer)
                                   for condition in CONDITIONS for peer in PEERS)}
 
+# What an ordinary mail takes, which is no part of the wave.
+CALM = "calm-nothing"
+
 # Those that are made unless told otherwise: every protection on the base, and
 # under the other conditions ours beside the rivals that do best there.
-STORY = (*PEERS, "slow-drop", "slow-connect", "large-drop", "large-connect", "large-with-drop",
-         "bare-omprog", "bare-dnsbl")
+STORY = (CALM, *PEERS, "slow-drop", "slow-connect",
+         "large-drop", "large-connect", "large-with-drop", "bare-omprog", "bare-dnsbl")

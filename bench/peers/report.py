@@ -11,6 +11,9 @@ from results import Run
 # In the kernel's list a time is known to a jiffy.
 JIFFY = 0.004
 
+# A connection that was tried so many seconds after its time makes a run doubtful.
+LATE = 1.0
+
 
 def _rows(path):
     with open(path, encoding="ascii") as table:
@@ -32,10 +35,11 @@ class Figures:
     accepted: int
     median_wait: float
     worst_wait: float
-    forks_per_minute: float
-    queries_per_minute: float
+    forks: int
+    queries: int
     cpu: float
     cpu_protection: float
+    minutes: float
     connections: int
     served: int
     addresses: int
@@ -48,6 +52,37 @@ class Figures:
     addresses_saw_reply: int
     lateness: float
     load_cpu: float
+
+
+    # What the ordinary mails took of forks, queries and CPU time, where that is known.
+    mails_forks: float = 0.0
+    mails_queries: float = 0.0
+    mails_cpu: float = 0.0
+
+    def told(self):
+        """All of it, for programs."""
+        return dataclasses.asdict(self) | {
+            "wave_forks_per_minute": self.wave_forks,
+            "wave_queries_per_minute": self.wave_queries, "wave_cpu": self.wave_cpu}
+
+    def leave_mails_out(self, calm):
+        """Each accepted mail takes what one took when there was no wave."""
+        share = self.accepted / calm.accepted
+        self.mails_forks, self.mails_queries, self.mails_cpu = (
+            share * calm.forks, share * calm.queries, share * calm.cpu)
+
+    @property
+    def wave_forks(self):
+        """A minute of the wave. All that the run took, where the mails' part is unknown."""
+        return max(0.0, self.forks - self.mails_forks) / self.minutes
+
+    @property
+    def wave_queries(self):
+        return max(0.0, self.queries - self.mails_queries) / self.minutes
+
+    @property
+    def wave_cpu(self):
+        return max(0.0, self.cpu - self.mails_cpu)
 
 
 # Programs whose CPU time is the mail server's own; the rest logs and protects.
@@ -63,14 +98,12 @@ def figures(name, directory):
     run, named = Run(name, directory), peers.RUNS[name]
     peer, wave = peers.PEERS[named.peer], run.wave
     refused = [visit for visit in run.visits if visit.code and visit.code >= 500]
-    minutes = wave["duration"] / 60
     return run, Figures(
         run=name, label=peer.label, peak=run.peak, mean=mean_slots(run),
         seconds_at_limit=run.seconds_at_limit, at_end=run.at_end,
         held_by_blocked=run.found["held"], mails=len(run.mails),
         accepted=run.accepted, median_wait=run.median_wait, worst_wait=run.worst_wait,
-        forks_per_minute=run.looks[-1].forks / minutes,
-        queries_per_minute=run.found["queries"] / minutes,
+        forks=run.looks[-1].forks, queries=run.found["queries"], minutes=wave["duration"] / 60,
         cpu=sum(run.found["cpu_host"].values()),
         cpu_protection=sum(seconds for program, seconds in run.found["cpu_host"].items()
                            if not is_mail_server(program)),
@@ -115,7 +148,7 @@ def since_line(value):
 # Heading, and what stands below it: how the host fares, and what it costs.
 FATE = (
     ("peak of\nslots", lambda f: f"{f.peak}"),
-    ("\nmean", lambda f: f"{f.mean:.0f}"),
+    ("\nmean", lambda f: f"{f.mean:.1f}" if f.mean < 10 else f"{f.mean:.0f}"),
     ("at the\nlimit", lambda f: f"{f.seconds_at_limit:.0f} s"),
     ("slots at\nthe end", lambda f: f"{f.at_end}"),
     ("held by\nblocked", lambda f: f"{f.held_by_blocked}"),
@@ -124,9 +157,9 @@ FATE = (
     ("worst\nwait", lambda f: seconds(f.worst_wait)),
     ("addresses\nsaw 5xx", lambda f: f"{f.addresses_saw_reply}/{f.addresses}"))
 COST = (
-    ("forks\na min", lambda f: f"{f.forks_per_minute:.0f}"),
-    ("DNS\na min", lambda f: f"{f.queries_per_minute:.0f}"),
-    ("CPU\nin all", lambda f: f"{f.cpu:.1f} s"),
+    ("forks\na min", lambda f: f"{f.wave_forks:.0f}"),
+    ("DNS\na min", lambda f: f"{f.wave_queries:.0f}"),
+    ("\nCPU", lambda f: f"{f.wave_cpu:.1f} s"),
     ("guards'\nCPU", lambda f: f"{f.cpu_protection:.1f} s"),
     ("first\nblock", lambda f: seconds(f.first_block)),
     ("last\nblock", lambda f: seconds(f.last_block)),
@@ -142,9 +175,9 @@ RATIOS = (
     ("mails\nlost", lambda f: f.mails - f.accepted),
     ("median\nwait", lambda f: f.median_wait),
     ("worst\nwait", lambda f: f.worst_wait),
-    ("\nforks", lambda f: f.forks_per_minute),
-    ("DNS\nqueries", lambda f: f.queries_per_minute),
-    ("CPU\nin all", lambda f: f.cpu),
+    ("\nforks", lambda f: f.wave_forks),
+    ("DNS\nqueries", lambda f: f.wave_queries),
+    ("\nCPU", lambda f: f.wave_cpu),
     ("guards'\nCPU", lambda f: f.cpu_protection),
     ("line to\nblock", lambda f: f.line_to_block_median and
      max(f.line_to_block_median, JIFFY)))
@@ -187,11 +220,36 @@ def ours_of(found):
     return by_peer.get("connect") or by_peer.get("dnsbl")
 
 
+def failures(found):
+    """Runs in which the protection was not tried at all."""
+    return [f"{f.run}: no address came on the list" for f in found
+            if peers.PEERS[peers.RUNS[f.run].peer].line and not f.blocked]
+
+
+def doubts(found):
+    """Runs whose figures are the machine's rather than the protection's."""
+    return [f"{f.run}: the load came up to {f.lateness:.1f} s late: the machine had too much "
+            f"else to do" for f in found if f.lateness > LATE]
+
+
+def about_mails(calm):
+    """What was left out of the table, by the run without a wave."""
+    if not calm:
+        return "Forks, DNS queries and CPU time are those of the ordinary mails too.\n"
+    return ("Forks, DNS queries and CPU time are the wave's: left out is what each ordinary mail "
+            "took in the\nrun without a wave: "
+            f"{calm.forks / calm.accepted:.1f} forks, {calm.queries / calm.accepted:.1f} queries, "
+            f"{calm.cpu / calm.accepted * 1000:.0f} ms of CPU time.\n")
+
+
 def text(found):
     """All tables: for each condition the figures, then the ratios to ours."""
-    parts = []
+    calm = next((f for f in found if f.run == peers.CALM), None)
+    for f in found if calm else []:
+        f.leave_mails_out(calm)
+    parts = [about_mails(calm)]
     for name, condition in peers.CONDITIONS.items():
-        of_it = [f for f in found if peers.RUNS[f.run].condition == name]
+        of_it = [f for f in found if peers.RUNS[f.run].condition == name and f is not calm]
         if not of_it:
             continue
         parts.append(f"{condition.title}\n\n{table(FATE, of_it)}\n{table(COST, of_it)}")
