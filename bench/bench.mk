@@ -2,8 +2,10 @@
 # installed or built by make all.
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 
-EXTRA_PROGRAMS += bench/burst/flood bench/cost/drive bench/scale/memory
-bench_programs = bench/burst/flood bench/cost/drive bench/scale/memory
+EXTRA_PROGRAMS += bench/burst/flood bench/cost/drive bench/nftables/nftblocks \
+	bench/scale/memory
+bench_programs = bench/burst/flood bench/cost/drive bench/nftables/nftblocks \
+	bench/scale/memory
 CLEANFILES += $(bench_programs)
 
 bench_burst_flood_SOURCES = \
@@ -19,6 +21,11 @@ bench_cost_drive_SOURCES = \
 bench_cost_drive_CPPFLAGS = $(BUILD_CPPFLAGS) -I$(top_srcdir)/plugin
 bench_cost_drive_LDFLAGS = $(BUILD_LDFLAGS) -Wl,--wrap=syscall
 bench_cost_drive_LDADD = libsmtpblock.la
+
+bench_nftables_nftblocks_SOURCES = bench/nftables/nftblocks.c
+bench_nftables_nftblocks_CPPFLAGS = $(BUILD_CPPFLAGS)
+bench_nftables_nftblocks_LDFLAGS = $(BUILD_LDFLAGS)
+bench_nftables_nftblocks_LDADD = libsmtpblock.la
 
 bench_scale_memory_SOURCES = bench/scale/memory.c
 bench_scale_memory_CPPFLAGS = $(BUILD_CPPFLAGS)

@@ -38,6 +38,7 @@ enum backend_result {
 struct backend_block {
 	struct addr addr;
 	int64_t stay;		/* ms, up to ban_time; recent ignores it */
+	bool known;		/* it is on the list, as far as is known: a hint */
 };
 
 /* As many as add_many takes at a time. */

@@ -13,7 +13,7 @@
 /* How often a transaction is put together anew from what is left of it. */
 #define ROUNDS_MAX 4
 
-/* Messages for one address, see put_block(). */
+/* Messages for one address that is renewed. */
 #define STEPS 3
 
 /* The least that is worth to be advised as listSize. */
@@ -128,27 +128,44 @@ static int nftables_check(struct backend *backend, int family)
 struct round {
 	const struct backend_block *blocks;
 	int *results;
-	unsigned int order[BACKEND_MANY]; /* of those that are in it */
-	unsigned int count;
-	bool missing;		/* the set, it seems */
+	bool renew[BACKEND_MANY];	/* it is in the set already */
+	struct {
+		unsigned int block, step;
+	} messages[BACKEND_MANY * STEPS];
+	unsigned int count;		/* of messages */
+	bool missing;			/* the set, it seems */
+	bool wiser;			/* another try is worth it */
 };
 
 /* Out and in again: that is what renews a timeout before Linux 6.12. In first,
  * since it cannot be taken out if it is not in. Nobody sees it out, and a set
  * that is full takes it again. */
-static int put_block(struct nftables *b, const struct backend_block *block)
+static int put_renewed(struct nftlink *link, const char *name,
+		       const struct addr *addr, uint64_t timeout)
 {
+	int r;
+
+	r = nfttable_put_address(link, name, addr, 0);
+	if (r == 0)
+		r = nfttable_drop_address(link, name, addr);
+	return r < 0 ? r : nfttable_put_address(link, name, addr, timeout);
+}
+
+static int put_block(struct nftables *b, struct round *round, unsigned int i)
+{
+	const struct backend_block *block = &round->blocks[i];
 	const char *name = b->table.lists[which_of(block->addr.family)].name;
 	const int64_t ban = (int64_t)b->table.ban_time * 1000;
 	uint64_t timeout = block->stay < ban ? (uint64_t)block->stay : 0;
-	int r;
+	unsigned int step, steps = round->renew[i] ? STEPS : 1;
 
-	r = nfttable_put_address(b->link, name, &block->addr, 0);
-	if (r == 0)
-		r = nfttable_drop_address(b->link, name, &block->addr);
-	if (r == 0)
-		r = nfttable_put_address(b->link, name, &block->addr, timeout);
-	return r;
+	for (step = 0; step < steps; step++) {
+		round->messages[round->count].block = i;
+		round->messages[round->count++].step = step;
+	}
+	return round->renew[i] ? put_renewed(b->link, name, &block->addr, timeout) :
+				 nfttable_put_new_address(b->link, name,
+							  &block->addr, timeout);
 }
 
 /* The first error of an address tells, the others follow from it. ENOENT may also
@@ -158,14 +175,21 @@ static int put_block(struct nftables *b, const struct backend_block *block)
 static void note_error(void *ctx, unsigned int index, int err)
 {
 	struct round *round = ctx;
-	unsigned int i = index / STEPS;
+	unsigned int i;
 
-	if (i >= round->count || round->results[round->order[i]] != PENDING)
+	if (index >= round->count)
 		return;
-	if (err == ENOENT)
+	i = round->messages[index].block;
+	if (round->results[i] != PENDING)
+		return;
+	if (err == ENOENT) {
 		round->missing = true;
-	else if (err != ENFILE || index % STEPS == 0)
-		round->results[round->order[i]] = -err;
+	} else if (err == EEXIST) {
+		round->renew[i] = round->wiser = true;
+	} else if (err != ENFILE || round->messages[index].step == 0) {
+		round->results[i] = -err;
+		round->wiser = true;
+	}
 }
 
 /* Try those that have no result yet. Returns 0 if that is true of none any more,
@@ -173,27 +197,21 @@ static void note_error(void *ctx, unsigned int index, int err)
 static int try_pending(struct nftables *b, struct round *round, size_t count)
 {
 	unsigned int i;
-	bool refused = false;
 	int r = 0;
 
 	round->count = 0;
-	round->missing = false;
+	round->missing = round->wiser = false;
 	nftlink_begin(b->link, 0);
-	for (i = 0; i < count && r == 0; i++) {
-		if (round->results[i] != PENDING)
-			continue;
-		round->order[round->count++] = i;
-		r = put_block(b, &round->blocks[i]);
-	}
+	for (i = 0; i < count && r == 0; i++)
+		if (round->results[i] == PENDING)
+			r = put_block(b, round, i);
 	if (r == 0 && round->count > 0)
 		r = nftlink_commit(b->link, note_error, round);
 	if (r == 0)
 		return 0;
-	for (i = 0; i < round->count; i++)
-		refused |= round->results[round->order[i]] != PENDING;
 	if (round->missing)
 		r = ensure(b);
-	return r == 0 || refused ? 1 : r;
+	return r == 0 || round->wiser ? 1 : r;
 }
 
 static void nftables_add_many(struct backend *backend,
@@ -205,8 +223,10 @@ static void nftables_add_many(struct backend *backend,
 	int i, r = 1;
 	size_t n;
 
-	for (n = 0; n < count; n++)
+	for (n = 0; n < count; n++) {
 		ret_results[n] = PENDING;
+		round.renew[n] = blocks[n].known;
+	}
 	for (i = 0; i < ROUNDS_MAX && r > 0; i++)
 		r = try_pending(b, &round, count);
 	for (n = 0; n < count; n++)

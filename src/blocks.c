@@ -243,10 +243,22 @@ static bool is_wave(struct blocks *b, int64_t now)
 	return ++b->in_tick > ALONE_MAX;
 }
 
+/* A new block or the renewal of one. */
+static struct backend_block block_of(struct blocks *b, const struct addr *addr)
+{
+	const struct book *book = book_of(b, addr->family);
+
+	return (struct backend_block){
+		.addr = *addr,
+		.stay = ban_ms(b),
+		.known = ledger_knows(book->ledger, addr),
+	};
+}
+
 /* With the lock held. */
 static bool add_now(struct blocks *b, const struct addr *addr, int64_t now)
 {
-	const struct backend_block block = { .addr = *addr, .stay = ban_ms(b) };
+	const struct backend_block block = block_of(b, addr);
 	int r = b->backend->ops->add(b->backend, &block);
 
 	return record(b, book_of(b, addr->family), addr, now, r);
@@ -264,8 +276,7 @@ static bool write_many(struct blocks *b)
 
 	n = b->queued < BACKEND_MANY ? b->queued : BACKEND_MANY;
 	for (i = 0; i < n; i++)
-		many[i] = (struct backend_block){ .addr = q[i].addr,
-						  .stay = ban_ms(b) };
+		many[i] = block_of(b, &q[i].addr);
 	b->backend->ops->add_many(b->backend, many, n, results);
 	for (i = 0; i < n; i++)
 		more |= record(b, book_of(b, q[i].addr.family), &q[i].addr,

@@ -200,6 +200,14 @@ int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 	return r;
 }
 
+bool ledger_knows(const struct ledger *ledger, const struct addr *addr)
+{
+	uint32_t i = find(ledger, addr);
+
+	return i != NONE && ledger->nodes[i].entry.written &&
+	       !ledger->nodes[i].entry.waiting;
+}
+
 const struct ledger_entry *ledger_newest(const struct ledger *ledger)
 {
 	return ledger->newest == NONE ? NULL : &ledger->nodes[ledger->newest].entry;

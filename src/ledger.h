@@ -36,6 +36,9 @@ void ledger_free(struct ledger *ledger);
 int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 	       bool waiting, struct ledger_entry *ret_evicted);
 
+/* Was it written to the list, as far as is known? */
+bool ledger_knows(const struct ledger *ledger, const struct addr *addr);
+
 /* The one that was blocked last, NULL if there is none. Valid until the next
  * change. */
 const struct ledger_entry *ledger_newest(const struct ledger *ledger);

@@ -275,6 +275,13 @@ int nfttable_put_address(struct nftlink *link, const char *name,
 		       timeout);
 }
 
+int nfttable_put_new_address(struct nftlink *link, const char *name,
+			     const struct addr *addr, uint64_t timeout)
+{
+	return put_one(link, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, name,
+		       addr, timeout);
+}
+
 int nfttable_drop_address(struct nftlink *link, const char *name,
 			  const struct addr *addr)
 {

@@ -82,6 +82,9 @@ int nfttable_drop_rule(struct nftlink *link, uint64_t handle);
  * timeout is in ms; 0: the set's own. */
 int nfttable_put_address(struct nftlink *link, const char *name,
 			 const struct addr *addr, uint64_t timeout);
+/* The same; the transaction fails with -EEXIST where the set has the address. */
+int nfttable_put_new_address(struct nftlink *link, const char *name,
+			     const struct addr *addr, uint64_t timeout);
 int nfttable_drop_address(struct nftlink *link, const char *name,
 			  const struct addr *addr);
 

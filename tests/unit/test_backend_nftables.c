@@ -181,13 +181,51 @@ static void many_with_one_message(void **state)
 	(void)state;
 	many(blocks, BACKEND_MANY);
 	blocks[3].addr = parse("2001:db8::7");
-	blocks[4] = blocks[5];
 	nftspace_sent = 0;
 	ops->add_many(b, blocks, BACKEND_MANY, results);
 	want_int(nftspace_sent, 1);
 	want_results(results, BACKEND_MANY, "32 x 0");
-	want_int(count_of(b), BACKEND_MANY - 2);
+	want_int(count_of(b), BACKEND_MANY - 1);
 	want_set(b, ADDR_IPV6, "2001:db8::7/600");
+	teardown(b);
+}
+
+/* The same address twice, and one that is there and was not known. */
+static void surprises_are_renewed(void **state)
+{
+	struct backend_block blocks[BACKEND_MANY];
+	struct backend *b = setup();
+	int results[BACKEND_MANY];
+
+	(void)state;
+	want_int(add_for(b, "10.0.0.9", 90000), BACKEND_WRITTEN);
+	many(blocks, BACKEND_MANY);
+	blocks[4] = blocks[5];
+	nftspace_sent = 0;
+	ops->add_many(b, blocks, BACKEND_MANY, results);
+	want_int(nftspace_sent, 2);
+	want_results(results, BACKEND_MANY, "32 x 0");
+	want_int(count_of(b), BACKEND_MANY - 1);
+	want_int(nftspace_has("timeout 1m30s"), false);
+	teardown(b);
+}
+
+/* What is known to be there takes one message, and may as well be gone. */
+static void known_ones_are_renewed(void **state)
+{
+	struct backend_block block = { .addr = parse("192.0.2.7"), .stay = 600000,
+				       .known = true };
+	struct backend *b = setup();
+
+	(void)state;
+	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
+	nftspace_sent = 0;
+	want_int(ops->add(b, &block), BACKEND_WRITTEN);
+	want_set(b, ADDR_IPV4, "192.0.2.7/600");
+	want_int(ops->remove(b, &block.addr), 0);
+	want_int(ops->add(b, &block), BACKEND_WRITTEN);
+	want_set(b, ADDR_IPV4, "192.0.2.7/600");
+	want_int(nftspace_sent < 6, true);
 	teardown(b);
 }
 
@@ -467,11 +505,13 @@ static size_t never_there(const void *data, size_t size, char *buf, size_t room)
 
 static void vanished_address_is_tried_again(void **state)
 {
+	const struct backend_block block = { .addr = parse("192.0.2.1"),
+					     .stay = 600000, .known = true };
 	struct backend *b = setup();
 
 	(void)state;
 	nftspace_faults.answer = vanished;
-	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	want_int(ops->add(b, &block), BACKEND_WRITTEN);
 	want_set(b, ADDR_IPV4, "192.0.2.1/600");
 	teardown(b);
 }
@@ -580,6 +620,8 @@ static void add_real(struct suite *suite)
 	SUITE_TEST(suite, added_for_less);
 	SUITE_TEST(suite, renewed);
 	SUITE_TEST(suite, many_with_one_message);
+	SUITE_TEST(suite, surprises_are_renewed);
+	SUITE_TEST(suite, known_ones_are_renewed);
 	SUITE_TEST(suite, full_set_takes_no_new_one);
 	SUITE_TEST(suite, nearly_full_set_takes_some);
 	SUITE_ROWS(suite, set_that_is_gone_is_made, gone_rows);

@@ -27,7 +27,7 @@ static int add_result, check_results[2];
 static int room;
 static struct backend_entry held[8];
 static size_t held_count;
-static unsigned int checks;
+static unsigned int checks, known;
 static const struct backend_ops fake_ops;
 
 const struct backend_ops *__wrap_backend_ops(int kind);
@@ -61,6 +61,7 @@ static int take(const struct backend_block *block)
 {
 	char text[ADDR_TEXT_SIZE], line[ADDR_TEXT_SIZE + 24];
 
+	known += block->known;
 	if (add_result < 0)
 		return add_result;
 	if (room == 0)
@@ -169,7 +170,7 @@ static void setup(struct fixture *f)
 	add_result = check_results[0] = check_results[1] = BACKEND_WRITTEN;
 	room = -1;
 	held_count = 0;
-	checks = 0;
+	checks = known = 0;
 	want_int(settings_init(&f->settings), 0);
 	want_int(blocks_new(&f->settings, "", "", &f->counters, &f->notices,
 			    &f->blocks), 0);
@@ -273,6 +274,8 @@ static void lone_ones_go_at_once(void **state)
 	add(&f, "192.0.2.1", 1001);
 	want_told("2001:db8::1/600 192.0.2.1/600 ");
 	want_counted(&f, "blocks=2 renewals=1");
+	/* The backend is told of the renewal. */
+	want_int(known, 1);
 	teardown(&f);
 }
 

@@ -83,6 +83,46 @@ static void waiting_come_oldest_first(void **state)
 	ledger_free(l);
 }
 
+static void several_that_wait_come_in_order(void **state)
+{
+	struct ledger_entry evicted, got[3];
+	struct ledger *l = new_ledger(8);
+	const struct addr want[] = { numbered(2), numbered(4), numbered(5) };
+	unsigned int i;
+
+	(void)state;
+	want_int(ledger_longest_waiting(l, 3, got), 0);
+	for (i = 1; i <= 6; i++)
+		put(l, i, i, i % 2 == 0 || i == 5, &evicted);
+	want_int(ledger_longest_waiting(l, 3, got), 3);
+	for (i = 0; i < 3; i++)
+		want_int(addr_compare(&got[i].addr, &want[i]), 0);
+	want_int(ledger_longest_waiting(l, 1, got), 1);
+	ledger_written(l, &want[0]);
+	ledger_written(l, &want[1]);
+	want_int(ledger_longest_waiting(l, 3, got), 2);
+	want_int(addr_compare(&got[0].addr, &want[2]), 0);
+	ledger_free(l);
+}
+
+static void knows_what_was_written(void **state)
+{
+	const struct addr first = numbered(1), second = numbered(2);
+	struct ledger *l = new_ledger(8);
+	struct ledger_entry evicted;
+
+	(void)state;
+	put(l, 1, 1, false, &evicted);
+	put(l, 2, 2, true, &evicted);
+	want_int(ledger_knows(l, &first), true);
+	want_int(ledger_knows(l, &second), false);
+	ledger_all_wait(l, 0);
+	ledger_written(l, &second);
+	want_int(ledger_knows(l, &first), false);
+	want_int(ledger_knows(l, &second), true);
+	ledger_free(l);
+}
+
 static void only_what_is_due_waits_again(void **state)
 {
 	struct ledger *l = new_ledger(8);
@@ -263,6 +303,8 @@ int main(void)
 	SUITE_TEST(suite, tells_new_from_known);
 	SUITE_TEST(suite, oldest_makes_room);
 	SUITE_TEST(suite, waiting_come_oldest_first);
+	SUITE_TEST(suite, several_that_wait_come_in_order);
+	SUITE_TEST(suite, knows_what_was_written);
 	SUITE_TEST(suite, only_what_is_due_waits_again);
 	SUITE_TEST(suite, lost_is_new_again);
 	SUITE_TEST(suite, written_forgets_unknown);

@@ -1,0 +1,219 @@
+/* What a block costs with the nftables backend: alone, many at a time, renewed, and
+ * when the set has many already.
+ *
+ *	nftblocks [COUNT]
+ *
+ * Works on the table of this network namespace, which should be one of its own.
+ * Prints one JSON object; times are nanoseconds of the processor, in the program and
+ * in the kernel for it, an address.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backend.h"
+#include "blocks.h"
+
+#define ops (&backend_nftables_ops)
+#define TENTHS 10
+#define ALONE 2000
+
+/* The processor's time, in the program and in the kernel for it. */
+static double now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+static void want(int r, const char *what)
+{
+	if (r >= 0)
+		return;
+	fprintf(stderr, "nftblocks: %s: %s\n", what, strerror(-r));
+	exit(1);
+}
+
+static struct addr numbered(unsigned int net, unsigned int n)
+{
+	return (struct addr){ .family = ADDR_IPV4,
+			      .bytes = { (uint8_t)net, (uint8_t)(n >> 16),
+					 (uint8_t)(n >> 8), (uint8_t)n } };
+}
+
+static struct backend *open_backend(unsigned int size)
+{
+	const struct settings_ports ports = { 1, { 25 } };
+	const struct backend_config config = {
+		.list = "bench",
+		.list6 = "bench6",
+		.ban_time = 600,
+		.ipv4_prefix = 32,
+		.ipv6_prefix = 128,
+		.list_size = size,
+		.ports = &ports,
+	};
+	struct backend *b;
+
+	want(ops->open(&config, &b), "open");
+	want(ops->check(b, ADDR_IPV4), "set up");
+	want(ops->flush(b, ADDR_IPV4), "flush");
+	return b;
+}
+
+/* One by one, addresses first.. of that net. */
+static double add_alone(struct backend *b, unsigned int net, unsigned int first,
+			unsigned int count, bool known)
+{
+	struct backend_block block = { .stay = 600000, .known = known };
+	double began = now_ns();
+	unsigned int i;
+
+	for (i = first; i < first + count; i++) {
+		block.addr = numbered(net, i);
+		want(ops->add(b, &block), "add");
+	}
+	return (now_ns() - began) / count;
+}
+
+static double add_many(struct backend *b, unsigned int net, unsigned int first,
+		       unsigned int count)
+{
+	struct backend_block many[BACKEND_MANY];
+	int results[BACKEND_MANY];
+	double began = now_ns();
+	unsigned int i, n;
+
+	for (i = first; i < first + count; i += BACKEND_MANY) {
+		for (n = 0; n < BACKEND_MANY; n++)
+			many[n] = (struct backend_block){
+				.addr = numbered(net, i + n), .stay = 600000 };
+		ops->add_many(b, many, BACKEND_MANY, results);
+		for (n = 0; n < BACKEND_MANY; n++)
+			want(results[n], "add many");
+	}
+	return (now_ns() - began) / count;
+}
+
+/* As a worker and the caretaker do it. */
+struct wave {
+	struct settings settings;
+	struct counters counters;
+	struct notices notices;
+	struct blocks *blocks;
+	int wake;			/* eventfd */
+	unsigned int count;
+};
+
+static void wave_open(struct wave *w)
+{
+	char wrong[256];
+
+	want(settings_init(&w->settings), "settings");
+	want(settings_set(&w->settings, "backend", "nftables", wrong, sizeof(wrong)),
+	     "backend");
+	want(settings_set(&w->settings, "listSize", "1000000", wrong, sizeof(wrong)),
+	     "listSize");
+	want(blocks_new(&w->settings, BACKEND_NET_ROOT, BACKEND_MODULE_ROOT,
+			&w->counters, &w->notices, &w->blocks), "blocks");
+	blocks_check(w->blocks, 0);
+	w->wake = eventfd(0, EFD_CLOEXEC);
+	want(w->wake < 0 ? -errno : 0, "eventfd");
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void *caretaker(void *data)
+{
+	struct wave *w = data;
+	uint64_t count;
+
+	while (counters_get(&w->counters, COUNTER_BLOCKS) < w->count) {
+		blocks_run(w->blocks, now_ms());
+		if (counters_get(&w->counters, COUNTER_BLOCKS) < w->count &&
+		    read(w->wake, &count, sizeof(count)) < 0)
+			want(-errno, "read");
+	}
+	return NULL;
+}
+
+static void *worker(void *data)
+{
+	static const uint64_t one = 1;
+	struct wave *w = data;
+	struct addr addr;
+	unsigned int i;
+
+	for (i = 0; i < w->count; i++) {
+		addr = numbered(12, i);
+		if (blocks_add(w->blocks, &addr, now_ms(), false) &&
+		    write(w->wake, &one, sizeof(one)) < 0)
+			want(-errno, "write");
+	}
+	if (write(w->wake, &one, sizeof(one)) < 0)
+		want(-errno, "write");
+	return NULL;
+}
+
+static double add_wave(unsigned int count)
+{
+	static struct wave w;
+	pthread_t thread;
+	double ns;
+
+	w.count = count;
+	wave_open(&w);
+	ns = now_ns();
+	want(-pthread_create(&thread, NULL, caretaker, &w), "thread");
+	worker(&w);
+	pthread_join(thread, NULL);
+	ns = (now_ns() - ns) / count;
+	close(w.wake);
+	blocks_free(w.blocks);
+	settings_done(&w.settings);
+	return ns;
+}
+
+static double look(struct backend *b)
+{
+	double began = now_ns();
+	int i;
+
+	for (i = 0; i < ALONE; i++)
+		want(ops->check(b, ADDR_IPV4), "check");
+	return (now_ns() - began) / ALONE;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int count = argc > 1 ? (unsigned int)atoi(argv[1]) : 100000, i, part;
+	struct backend *b;
+
+	part = count / TENTHS / BACKEND_MANY * BACKEND_MANY;
+	b = open_backend(4 * count + 10 * ALONE);
+	add_alone(b, 9, 0, ALONE, false);
+	printf("{\"alone\": %.0f, ", add_alone(b, 10, 0, ALONE, false));
+	printf("\"renewed\": %.0f, ", add_alone(b, 10, 0, ALONE, true));
+	printf("\"look\": %.0f, ", look(b));
+	want(ops->flush(b, ADDR_IPV4), "flush");
+	printf("\"count\": %u, \"many by tenths\": [", part * TENTHS);
+	for (i = 0; i < TENTHS; i++)
+		printf("%s%.0f", i > 0 ? ", " : "", add_many(b, 11, i * part, part));
+	printf("], \"alone at the end\": %.0f, ",
+	       add_alone(b, 10, 0, ALONE, false));
+	ops->free(b);
+	printf("\"wave\": %.0f}\n", add_wave(count));
+	return 0;
+}
