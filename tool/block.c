@@ -141,6 +141,30 @@ static int add_one(const struct task *task)
 	return place_add(task->place, &task->addr);
 }
 
+static int count_living(void *ctx, const struct backend_entry *entry)
+{
+	size_t *count = ctx;
+
+	*count += entry->left > 0;
+	return 0;
+}
+
+/* The kernel lets a living block go for a new one without a word. */
+static void warn_of_evictions(const struct job *job)
+{
+	const struct place *place;
+	size_t living, i;
+
+	for (i = 0; i < job->places.count; i++) {
+		place = &job->places.all[i];
+		living = 0;
+		if (place->backend->ops->evicts &&
+		    place_each(place, count_living, &living) == 0 &&
+		    living >= place_capacity(place))
+			place_failed(job->context, place, -ENFILE);
+	}
+}
+
 static void tell_add(const struct context *context, const struct task *task)
 {
 	char address[CIDR_TEXT_SIZE], span[OUTPUT_TIME_SIZE];
@@ -307,6 +331,8 @@ static int do_work(const struct context *context, const struct places_options *o
 		status = check_lists(&job);
 	if (status == 0)
 		status = do_tasks(&job, work);
+	if (status == 0 && work == &work_add)
+		warn_of_evictions(&job);
 	free(job.tasks);
 	places_done(&job.places);
 	return status;

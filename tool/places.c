@@ -412,7 +412,8 @@ int place_failed(const struct context *context, const struct place *place, int e
 			      "unknown",
 			      place->name);
 	return failed(context, "%s",
-		      place->backend->ops->advice(place->backend, place->family, -err, advice,
+		      place->backend->ops->advice(place->backend, place->family,
+						  err == -ENFILE ? ENOSPC : -err, advice,
 						  sizeof(advice)));
 }
 

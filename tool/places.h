@@ -96,8 +96,8 @@ const char *place_backend(const struct place *place);
 /* "ipv4", "ipv6" */
 const char *place_family(const struct place *place);
 
-/* Say what went wrong with the list, and what to type. err is -errno. Returns
- * STATUS_FAILED. */
+/* Say what went wrong with the list, and what to type. err is -errno; -ENFILE: it is
+ * full. Returns STATUS_FAILED. */
 int place_failed(const struct context *context, const struct place *place, int err);
 
 /* Write where the lists are from: a line an action. */

@@ -123,6 +123,25 @@ def slots(points, host):
     points.equal(before, [], "they were none before")
 
 
+def full_list(points, host):
+    """One more than the kernel holds: the oldest is gone, and that is said."""
+    tool(host, "flush")
+    capacity = tool(host, "--json", "list").json()["lists"][0]["capacity"]
+    many = [f"10.9.8.{number}" for number in range(1, 255)][:capacity]
+    points.equal(tool(host, "add", *many).status, 0, f"{len(many)} addresses are added")
+    if len(many) < capacity:
+        points.skip("one more than the list holds", f"it holds {capacity}")
+        return
+    points.ok(tool(host, "--json", "status").json()["lists"][0]["overflows"],
+              "status tells that the list is full")
+    result = tool(host, "add", "10.9.9.1")
+    points.ok(result.status == 0 and "holds too few addresses" in result.err,
+              "one more: it is said that the oldest goes", result)
+    held = set(entries(host))
+    points.ok("10.9.9.1" in held and many[0] not in held, "as it did", sorted(held)[:3])
+    tool(host, "flush")
+
+
 def flush(points, host):
     tool(host, "add", ordinary(4), ordinary(4, 6))
     done(points, host, "flush says how many", "flush",
@@ -148,7 +167,7 @@ def no_list(points, host):
 def scenario(points):
     with mail_host(action()) as host:
         for check in (block_of_the_module, by_hand, time_goes_on, nothing_half_done, slots, flush,
-                      no_list):
+                      full_list, no_list):
             with tap.part(points, check.__name__):
                 check(points, host)
 

@@ -200,6 +200,27 @@ static void adds(void **state)
 	ctl_close(&ctl);
 }
 
+/* Of living blocks; the rest is only remembered. */
+static void full_list_is_told(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	ctl_open(&ctl);
+	fill(&ctl);
+	fakelists_limit(&ctl.lists, "xt_recent", "3\n");
+	ctl_run(&ctl, "add 192.0.2.8");
+	want_run(&ctl, 0, "192.0.2.8 is blocked for 10 min: on spammer\n", "");
+	fakelists_limit(&ctl.lists, "xt_recent", "2\n");
+	ctl_run(&ctl, "add 192.0.2.8");
+	want_run(&ctl, 0, "192.0.2.8 is blocked for 10 min: on spammer\n",
+		 "smtpblockctl: the list spammer holds too few addresses, the kernel drops the "
+		 "oldest: write  options xt_recent ip_list_tot=5000  into "
+		 "/etc/modprobe.d/xt_recent.conf and load the module again, or, where it is "
+		 "built in, boot with xt_recent.ip_list_tot=5000\n");
+	ctl_close(&ctl);
+}
+
 /* Each stands behind a good address, which must not be on the list afterwards. */
 static const struct refused_row {
 	const char *label, *words, *err;
@@ -428,6 +449,7 @@ int main(void)
 	SUITE_TEST(suite, list_of_nobody);
 	SUITE_ROWS(suite, takes_lists_from_the_configuration, config_rows);
 	SUITE_TEST(suite, adds);
+	SUITE_TEST(suite, full_list_is_told);
 	SUITE_ROWS(suite, adds_all_or_nothing, refused_rows);
 	SUITE_ROWS(suite, neighbours_are_spared, spared_rows);
 	SUITE_TEST(suite, asks_which_list);
