@@ -41,8 +41,8 @@
 #include <unistd.h>
 
 /* What takes longer than this has gone wrong. */
-#define DEADLINE_MS 5000
-#define START_MS 10000
+#define DEADLINE_MS 30000
+#define START_MS 30000
 /* So many samples may go wrong before it is no use to go on. */
 #define MISSED_MAX 5
 
