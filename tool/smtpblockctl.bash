@@ -22,7 +22,7 @@ _smtpblockctl_options() {
 	local parameters="$lists --trigger --replyPattern --threshold --window --terminate
 		--terminate.delay --terminate.signal --terminate.killAfter --connect.reply --verify
 		--terminate.reset --courierUser --maxBlocks --maxBlocks.interval --dryRun --input
-		--template"
+		--template --eventRuleset --statsName"
 	case $1 in
 	'') echo "--json --config --help --version" ;;
 	list | flush) echo "--all $lists --help" ;;
