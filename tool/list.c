@@ -113,6 +113,6 @@ const struct command command_list = {
 		"                 forgotten yet\n" PLACES_HELP
 		"\n"
 		"  smtpblockctl list\n"
-		"  smtpblockctl --json list | jq -r '.blocks[].address'\n",
+		"  smtpblockctl --json list | python3 -m json.tool\n",
 	.run = run_list,
 };
