@@ -331,7 +331,7 @@ static void wait_ended(const struct drive *d, bool terminate)
 		fprintf(stderr, "drive: not all children were ended\n");
 }
 
-/* Blocks that come very fast are written by the caretaker, many at a time. */
+/* Blocks that come very fast wait for the caretaker, who writes many at a time. */
 static void wait_written(const struct drive *d)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
