@@ -321,7 +321,7 @@ static int pids_add_file(struct pids *list, int fd)
 		if (n < 0)
 			return (int)n;
 		r = pids_add_text(list, &p, text, (size_t)n);
-	} while (r == 0 && n > 0);
+	} while (r == 0 && n == sizeof(text));
 	/* The kernel writes a blank behind the last one too. */
 	return r == 0 ? pids_add_text(list, &p, " ", 1) : r;
 }
