@@ -97,7 +97,7 @@ static void judge_set(const struct look *look, const struct nftnl_set *s)
 			       nfttable_key_type(wanted->family) &&
 		       nftnl_set_get_u32(s, NFTNL_SET_KEY_LEN) ==
 			       nfttable_key_size(wanted->family);
-	list->as_wanted = list->usable && flags == NFTTABLE_SET_FLAGS &&
+	list->as_wanted = list->usable &&
 			  nftnl_set_get_u32(s, NFTNL_SET_DESC_SIZE) ==
 				  look->table->size &&
 			  nftnl_set_get_u64(s, NFTNL_SET_TIMEOUT) ==

@@ -265,6 +265,8 @@ static void nearly_full_set_takes_some(void **state)
 	want_int(add(b, "10.0.0.20"), BACKEND_WRITTEN);
 	want_int(add(b, "10.0.0.31"), BACKEND_WRITTEN);
 	many(blocks, BACKEND_MANY);
+	/* The one is known, the other is not. */
+	blocks[20].known = true;
 	ops->add_many(b, blocks, BACKEND_MANY, results);
 	want_results(results, BACKEND_MANY, "8 x 0, 12 x -23, 1 x 0, 10 x -23, 1 x 0");
 	want_int(count_of(b), 10);

@@ -36,6 +36,57 @@ static void teardown(struct fixture *f)
 	fakeproc_close(&f->tree);
 }
 
+/* What the list is told. */
+static bool told_at_once;
+static unsigned int told;
+
+bool __real_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
+		       bool at_once);
+bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
+		       bool at_once);
+bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
+		       bool at_once)
+{
+	told_at_once = at_once;
+	told++;
+	return blocks && __real_blocks_add(blocks, addr, now, at_once);
+}
+
+/* Where the signal follows soon, the block must not be left to others. */
+static const struct urgent_row {
+	const char *label, *name, *value;
+	bool want;
+} urgent_rows[] = {
+	{ "as ever", "terminate.delay", "200", false },
+	{ "no delay", "terminate.delay", "0", true },
+	{ "hardly any delay", "terminate.delay", "49", true },
+	{ "enough of it", "terminate.delay", "50", false },
+	{ "connect", "trigger", "connect", true },
+	{ "no signal", "terminate", "off", false },
+};
+
+static void block_comes_before_the_signal(void **state)
+{
+	const struct urgent_row *row = *state;
+	struct courierlog_line line = { .kind = COURIERLOG_REJECT };
+	char wrong[256];
+	struct budget budget;
+	struct fixture f;
+
+	setup(&f);
+	told = 0;
+	want_int(settings_set(&f.settings, row->name, row->value, wrong,
+			      sizeof(wrong)), 0);
+	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
+	budget_init(&budget, 100, 60);
+	f.enforcer.budget = &budget;
+	want_int(enforcer_block(&f.enforcer, &line).verdict, VERDICT_BLOCK);
+	want_int(told, 1);
+	want_int(told_at_once, row->want);
+	budget_done(&budget);
+	teardown(&f);
+}
+
 /* COUNTER_COUNT: nothing is counted. */
 static const struct reason_row {
 	const char *label;
@@ -185,6 +236,7 @@ int main(void)
 {
 	struct suite *suite = suite_new();
 
+	SUITE_ROWS(suite, block_comes_before_the_signal, urgent_rows);
 	SUITE_ROWS(suite, counts_reason, reason_rows);
 	SUITE_TEST(suite, every_reason_is_in_the_table);
 	SUITE_ROWS(suite, refuses, error_rows);

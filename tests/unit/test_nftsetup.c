@@ -321,6 +321,32 @@ static void others_may_be_at_it(void **state)
 	}
 }
 
+static void block_meanwhile(void)
+{
+	nftspace_do("add element inet omsmtpblock a '{ 192.0.2.99 }'");
+}
+
+/* What comes onto the set after it was read, and before it is replaced. */
+static void nothing_is_lost_between(void **state)
+{
+	struct backend_config c = config;
+	unsigned int i;
+	bool changed;
+
+	(void)state;
+	c.ban_time = 60;
+	for (i = 1; i <= 9; i++) {
+		setup();
+		want_int(nftsetup_apply(&config, &changed), 0);
+		nftspace_do("add element inet omsmtpblock a '{ 192.0.2.1 }'");
+		nftspace_faults.before = block_meanwhile;
+		nftspace_faults.before_nth = i;
+		want_int(nftsetup_apply(&c, &changed), 0);
+		want_int(nftspace_has("192.0.2.1 "), true);
+		want_int(nftspace_has("192.0.2.99 "), true);
+	}
+}
+
 static void set_goes_meanwhile(void)
 {
 	nftspace_do("flush ruleset");
@@ -406,6 +432,7 @@ int main(void)
 	SUITE_TEST(suite, working_is_enough);
 	SUITE_TEST(suite, chain_of_the_admin_stays);
 	SUITE_TEST(suite, others_may_be_at_it);
+	SUITE_TEST(suite, nothing_is_lost_between);
 	SUITE_TEST(suite, what_goes_meanwhile_is_made);
 	SUITE_TEST(suite, errors_are_told);
 	SUITE_TEST(suite, survives_lack_of_memory);
