@@ -54,7 +54,7 @@ def watch_recent(options, end):
 
 
 def watch_nftables(options, end):
-    element = re.compile(rf"add element \S+ \S+ {re.escape(options.list)} {{ (\S+)")
+    element = re.compile(rf"(?:add|create) element \S+ \S+ {re.escape(options.list)} {{ (\S+)")
     found = {}
     with subprocess.Popen(["stdbuf", "-oL", "nft", "monitor", "new", "elements"],
                           stdout=subprocess.PIPE) as monitor:

@@ -221,9 +221,12 @@ def ours_of(found):
 
 
 def failures(found):
-    """Runs in which the protection was not tried at all."""
-    return [f"{f.run}: no address came on the list" for f in found
-            if peers.PEERS[peers.RUNS[f.run].peer].line and not f.blocked]
+    """Runs in which the protection was not tried at all, or not watched."""
+    for f in found:
+        if peers.PEERS[peers.RUNS[f.run].peer].line and not f.blocked:
+            yield f"{f.run}: no address came on the list"
+        elif f.blocked and f.line_to_block_median is None:
+            yield f"{f.run}: it is not known when the addresses came on the list"
 
 
 def doubts(found):
