@@ -59,10 +59,14 @@ static void add(struct checks *checks, enum check_status status, const char *id,
 	if (vasprintf(&result.why, why, args) < 0)
 		result.why = NULL;
 	result.type = strdup(type);
-	if (!result.why || !result.type)
+	if (!result.why || !result.type) {
 		checks->out_of_memory = true;
-	else if (keep(checks, &result))
-		return;
+	} else {
+		output_clean(result.why);
+		output_clean(result.type);
+		if (keep(checks, &result))
+			return;
+	}
 	free(result.why);
 	free(result.type);
 }

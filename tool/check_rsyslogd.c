@@ -33,15 +33,26 @@ static void config_of(const struct site *site, pid_t pid, char path[static PATH_
 	}
 }
 
+/* A process has words of its own choice: what would be more to a shell than a name is
+ * not to be typed. */
+static bool is_plain(const char *path)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789/._+-";
+
+	return path[0] == '/' && path[strspn(path, allowed)] == '\0';
+}
+
 static void check_config(struct checks *checks)
 {
 	const struct site *site = checks->site;
-	char path[PATH_MAX], type[PATH_MAX + 64];
+	char path[PATH_MAX], type[PATH_MAX + 64] = "";
 
 	config_of(site, site->rsyslogd.pid, path);
 	if (strcmp(path, site->context->config) == 0)
 		return;
-	snprintf(type, sizeof(type), "smtpblockctl --config %s check", path);
+	if (is_plain(path))
+		snprintf(type, sizeof(type), "smtpblockctl --config %s check", path);
 	check_warning(checks, "rsyslogd.config", type,
 		      "rsyslogd (PID %d) reads %s, the checks are about %s",
 		      (int)site->rsyslogd.pid, path, site->context->config);

@@ -16,6 +16,24 @@ struct output_table {
 	bool no_memory;
 };
 
+/* C1 stands in UTF-8 as 0xc2 and 0x80 to 0x9f. */
+static bool is_obeyed(const unsigned char *text, size_t at)
+{
+	if (text[at] < ' ' || text[at] == 0x7f)
+		return true;
+	return text[at] >= 0x80 && text[at] < 0xa0 && at > 0 && text[at - 1] == 0xc2;
+}
+
+char *output_clean(char *text)
+{
+	size_t i;
+
+	for (i = 0; text[i]; i++)
+		if (is_obeyed((const unsigned char *)text, i))
+			text[i] = '?';
+	return text;
+}
+
 struct output_table *output_table_new(const char *const headings[])
 {
 	struct output_table *table = calloc(1, sizeof(*table));
@@ -53,7 +71,9 @@ void output_table_add(struct output_table *table, const char *const texts[])
 	}
 	for (i = 0; i < table->columns; i++) {
 		table->rows[table->count][i] = strdup(texts[i] ? texts[i] : "");
-		if (!table->rows[table->count][i])
+		if (table->rows[table->count][i])
+			output_clean(table->rows[table->count][i]);
+		else
 			table->no_memory = true;
 	}
 	table->count++;

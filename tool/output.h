@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <time.h>
 
+/* Replace what a terminal would obey in UTF-8 (controls, C1 too) by question marks: for
+ * texts that are not ours. Tables do it themselves. Returns text. */
+char *output_clean(char *text);
+
 /* More columns than any table here has. */
 #define OUTPUT_COLUMNS_MAX 8
 

@@ -141,42 +141,83 @@ static bool is_named(struct site *site, pid_t pid, const char *name)
 	return true;
 }
 
-/* The one of our network namespace, if there are several (of containers). */
+/* The one of our network namespace, if there are several (of containers); root's
+ * then: anybody may start one. */
+static int rank_of(const struct site *site, const struct site_daemon *rsyslogd)
+{
+	return (rsyslogd->netns == site->netns ? 2 : 0) + (rsyslogd->uid == 0);
+}
+
 static void take_rsyslogd(struct site *site, pid_t pid)
 {
 	struct site_daemon found;
 
 	look_at(site, pid, &found);
-	if (site->rsyslogd.pid == 0 ||
-	    (site->rsyslogd.netns != site->netns && found.netns == site->netns))
+	if (site->rsyslogd.pid == 0 || rank_of(site, &found) > rank_of(site, &site->rsyslogd))
 		site->rsyslogd = found;
+}
+
+/* Anybody may start a program of that name. */
+static bool is_of_courier_user(const struct site *site, const struct site_daemon *tcpd)
+{
+	uid_t uid;
+	size_t i;
+
+	for (i = 0; i < site->action_count; i++)
+		if (settings_courier_uid(&site->actions[i].settings, &uid) == 0 &&
+		    uid == tcpd->uid)
+			return true;
+	return false;
+}
+
+/* For one more. Those of other users do not crowd courier's out. */
+static struct site_daemon *make_room(struct site *site)
+{
+	size_t i;
+
+	if (site->tcpd_count < SITE_DAEMONS_MAX)
+		return &site->tcpds[site->tcpd_count++];
+	for (i = 0; i < site->tcpd_count; i++)
+		if (!is_of_courier_user(site, &site->tcpds[i]))
+			return &site->tcpds[i];
+	return NULL;
 }
 
 static void take_tcpd(struct site *site, pid_t pid)
 {
 	struct procfs_status status;
+	struct site_daemon *room;
 
 	if (procfs_read_status(&site->procfs, pid, &status) < 0)
 		return;
 	/* A child that has not exec'd yet. */
 	if (is_named(site, status.ppid, "couriertcpd"))
 		return;
-	if (site->tcpd_count < SITE_DAEMONS_MAX)
-		look_at(site, pid, &site->tcpds[site->tcpd_count++]);
+	room = make_room(site);
+	if (room)
+		look_at(site, pid, room);
 }
 
+typedef bool is_ours_fn(const struct site *site, const struct site_daemon *tcpd);
+
 /* Those of containers are another host's. */
-static void drop_foreign_tcpds(struct site *site)
+static bool is_of_our_netns(const struct site *site, const struct site_daemon *tcpd)
+{
+	return tcpd->netns == site->netns;
+}
+
+/* If none is ours all stay: something is wrong then, and has to be told. */
+static void drop_foreign_tcpds(struct site *site, is_ours_fn *is_ours)
 {
 	size_t i, own = 0;
 
 	for (i = 0; i < site->tcpd_count; i++)
-		own += site->tcpds[i].netns == site->netns;
+		own += is_ours(site, &site->tcpds[i]);
 	if (own == 0)
 		return;
 	own = 0;
 	for (i = 0; i < site->tcpd_count; i++)
-		if (site->tcpds[i].netns == site->netns)
+		if (is_ours(site, &site->tcpds[i]))
 			site->tcpds[own++] = site->tcpds[i];
 	site->tcpd_count = own;
 }
@@ -201,7 +242,8 @@ static void find_processes(struct site *site)
 		else if (is_named(site, pids[i], "couriertcpd"))
 			take_tcpd(site, pids[i]);
 	}
-	drop_foreign_tcpds(site);
+	drop_foreign_tcpds(site, is_of_our_netns);
+	drop_foreign_tcpds(site, is_of_courier_user);
 	free(pids);
 }
 

@@ -43,9 +43,11 @@ struct site {
 	struct courierconf *esmtpd;	/* NULL: it cannot be read, and .. */
 	char esmtpd_path[PATH_MAX];
 	int esmtpd_error;		/* .. -errno */
-	struct site_daemon rsyslogd;	/* in our network namespace, if one is there */
+	struct site_daemon rsyslogd;	/* in our network namespace, if one is there; and
+					 * root's */
 	struct site_daemon tcpds[SITE_DAEMONS_MAX]; /* that listen: no child of another;
-						     * the same of namespaces */
+						     * the same of namespaces; and of
+						     * an action's courierUser */
 	size_t tcpd_count;
 	bool hidden;	/* there are processes whose executable we may not see */
 };

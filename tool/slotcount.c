@@ -11,6 +11,17 @@
 
 static const char maxprocs[] = "-maxprocs=";
 
+/* "25", "smtp", "192.0.2.1.25,465": what has other characters in it is none of a
+ * couriertcpd's. */
+static void take_port(struct slotcount *count, const char *word)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.,:_-[]";
+
+	if (word[strspn(word, allowed)] == '\0')
+		snprintf(count->port, sizeof(count->port), "%s", word);
+}
+
 /* Options come first, then the port, then the program that serves it. */
 static void read_cmdline(const struct site *site, struct slotcount *count)
 {
@@ -26,7 +37,7 @@ static void read_cmdline(const struct site *site, struct slotcount *count)
 		if (strncmp(word, maxprocs, strlen(maxprocs)) == 0)
 			count->max = strtol(word + strlen(maxprocs), NULL, 10);
 		if (word[0] != '-') {
-			snprintf(count->port, sizeof(count->port), "%s", word);
+			take_port(count, word);
 			return;
 		}
 	}

@@ -120,6 +120,30 @@ static void tells_of_an_overflow(void **state)
 	teardown(&f);
 }
 
+/* Anybody may start a program of that name, with words of his choice. */
+static void words_that_are_no_port(void **state)
+{
+	static const char *const words[] = { "\033[2J", "25\302\2332J", "\"" };
+	struct fixture f;
+	char cmdline[64];
+	size_t i;
+
+	(void)state;
+	setup(&f);
+	fakeproc_put_tcpd(&f.tree, TCPD);
+	put_children(&f, TCPD, 0);
+	for (i = 0; i < 3; i++) {
+		snprintf(cmdline, sizeof(cmdline), "couriertcpd %s", words[i]);
+		put_cmdline(&f, TCPD, cmdline);
+		ctl_run(&f.ctl, "status");
+		want_int(strstr(f.ctl.out, words[i]) == NULL, true);
+		want_int(strstr(f.ctl.out, "slots of port ?") != NULL, true);
+		ctl_run(&f.ctl, "--json status");
+		want_int(strstr(f.ctl.out, "{\"port\":null,") != NULL, true);
+	}
+	teardown(&f);
+}
+
 static void nothing_runs_and_no_list_is_there(void **state)
 {
 	struct fixture f;
@@ -151,6 +175,7 @@ int main(void)
 
 	SUITE_TEST(suite, tells_slots_and_lists);
 	SUITE_TEST(suite, tells_of_an_overflow);
+	SUITE_TEST(suite, words_that_are_no_port);
 	SUITE_TEST(suite, nothing_runs_and_no_list_is_there);
 	return suite_run(suite, "status");
 }
