@@ -25,6 +25,9 @@ const char *nftspace_enter(void)
 
 /* Quoted for the shell. */
 static char *vrun(const char *format, va_list args)
+	__attribute__((format(printf, 1, 0)));
+
+static char *vrun(const char *format, va_list args)
 {
 	char command[2048] = "PATH=$PATH:/usr/sbin:/sbin nft ", *text = NULL;
 	size_t used = strlen(command), room = 0;

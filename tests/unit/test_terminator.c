@@ -901,6 +901,7 @@ static void reset_after_its_delay(void **state)
 	struct termination t;
 	struct connection c;
 	struct fixture f;
+	int64_t next;
 
 	fixture_open(&f);
 	c = pair ? courier_smtps(&f.courier, &somebody_tls) :
@@ -912,10 +913,12 @@ static void reset_after_its_delay(void **state)
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	want_int(!pair || has_ended_soon(c.tls), true);
-	want_int(terminator_run(f.terminator, 201), 501);
-	want_int(terminator_run(f.terminator, 500), 501);
+	/* It may have been seen to end in the run before. */
+	next = terminator_run(f.terminator, 201);
+	want_int(next == 500 || next == 501, true);
+	want_int(terminator_run(f.terminator, next - 1), next);
 	want_int(resets.count, 0);
-	want_int(terminator_run(f.terminator, 501), TERMINATOR_NEVER);
+	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
 	want_reset(1, pair ? 465 : 25);
 	want_int(counters_get(&f.counters, COUNTER_RESETS), 1);
 	want_counted(&f, 1, 0, 0, 0);
