@@ -28,6 +28,7 @@ struct courierconf {
 struct reader {
 	struct courierconf *conf;
 	const char *at, *end;
+	bool exporting;		/* behind an export, to the end of its line */
 	char value[VALUE_SIZE];
 	size_t len;
 };
@@ -255,13 +256,19 @@ static void skip_line(struct reader *reader)
 		reader->at++;
 }
 
-/* Something that is no assignment. "export NAME" alone changes no value. */
+/* Something that is no assignment: "export", and behind it a name alone, change no
+ * value, nor do the shell's own settings. */
 static void skip_command(struct reader *reader, const char *name)
 {
-	if (strcmp(name, "export") != 0 && strcmp(name, "set") != 0)
+	if (strcmp(name, "export") == 0) {
+		reader->exporting = true;
+		return;
+	}
+	if (reader->exporting)
+		return;
+	if (strcmp(name, "set") != 0)
 		reader->conf->unsure = true;
-	if (strcmp(name, "export") != 0)
-		skip_line(reader);
+	skip_line(reader);
 }
 
 static int read_statement(struct reader *reader)
@@ -282,6 +289,13 @@ static int read_statement(struct reader *reader)
 	return set(reader->conf, name, reader->value);
 }
 
+static void skip_blank(struct reader *reader, int ch)
+{
+	if (ch == '\n' || ch == ';')
+		reader->exporting = false;
+	reader->at++;
+}
+
 int courierconf_read_text(struct courierconf *conf, const char *text, size_t len)
 {
 	struct reader reader = { .conf = conf, .at = text, .end = text + len };
@@ -291,7 +305,7 @@ int courierconf_read_text(struct courierconf *conf, const char *text, size_t len
 		if (ch == '#')
 			skip_line(&reader);
 		else if (isspace(ch) || ch == ';')
-			reader.at++;
+			skip_blank(&reader, ch);
 		else
 			r = read_statement(&reader);
 	}
