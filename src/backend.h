@@ -20,6 +20,8 @@ struct backend_config {
 	unsigned int ipv6_prefix;
 	unsigned int list_size;		/* nftables: addresses a set holds */
 	const struct settings_ports *ports; /* nftables: that are closed */
+	bool as_it_is;			/* nftables: leave a table that works as it is,
+					 * whatever the above says; for people */
 	const char *net_root;		/* normally /proc/net */
 	const char *module_root;	/* normally /sys/module */
 };

@@ -26,6 +26,7 @@ struct nftables {
 	struct backend backend;
 	struct nfttable table;
 	struct nftlink *link;
+	bool as_it_is;		/* who made the table decides how long is blocked */
 	bool settled;		/* it was set up exactly, once */
 	struct nftstate state;	/* as it was seen last */
 	bool anew[2];		/* the set is another one, untold */
@@ -50,6 +51,7 @@ static int nftables_open(const struct backend_config *config,
 	if (!b)
 		return -ENOMEM;
 	b->backend.ops = &backend_nftables_ops;
+	b->as_it_is = config->as_it_is;
 	r = nfttable_init(&b->table, config);
 	if (r == 0)
 		r = nftlink_new(&b->link);
@@ -85,15 +87,16 @@ static void remember(struct nftables *b, const struct nftstate *state)
 	b->settled = true;
 }
 
-/* Have the table there: at first exactly as it should be, and then in working
- * order. */
+/* Have the table there: at first exactly as it should be, unless it is others', and
+ * then in working order. */
 static int ensure(struct nftables *b)
 {
 	struct nftstate state;
 	int r;
 
 	r = nftsetup_ensure(b->link, &b->table,
-			    b->settled ? NFTSETUP_WORKING : NFTSETUP_EXACT,
+			    b->settled || b->as_it_is ? NFTSETUP_WORKING :
+							NFTSETUP_EXACT,
 			    &state);
 	if (r == 0)
 		remember(b, &state);
@@ -156,7 +159,8 @@ static int put_block(struct nftables *b, struct round *round, unsigned int i)
 	const struct backend_block *block = &round->blocks[i];
 	const char *name = b->table.lists[which_of(block->addr.family)].name;
 	const int64_t ban = (int64_t)b->table.ban_time * 1000;
-	uint64_t timeout = block->stay < ban ? (uint64_t)block->stay : 0;
+	bool own_time = block->stay < ban || b->as_it_is;
+	uint64_t timeout = own_time ? (uint64_t)block->stay : 0;
 	unsigned int step, steps = round->renew[i] ? STEPS : 1;
 
 	for (step = 0; step < steps; step++) {

@@ -107,6 +107,7 @@ static int open_backend(const struct context *context, struct place_action *acti
 		.ipv6_prefix = s->ipv6_prefix,
 		.list_size = s->list_size,
 		.ports = &s->ports,
+		.as_it_is = true,
 		.net_root = context->net_root,
 		.module_root = context->module_root,
 	};

@@ -590,6 +590,45 @@ static void advised_size_is_allowed(void **state)
 	ops->free(b);
 }
 
+/* The module's table stays the module's, whatever people say who add an address, and
+ * the address has their time. */
+static void people_find_the_table_as_it_is(void **state)
+{
+	static const struct settings_ports others = { 2, { 25, 587 } };
+	struct backend_config c = config;
+	struct backend *b = setup(), *people;
+
+	(void)state;
+	c.as_it_is = true;
+	c.ban_time = 3600;
+	c.list_size = 7;
+	c.ports = &others;
+	people = open_with(&c);
+	want_int(ops->check(people, ADDR_IPV4) >= 0, true);
+	want_int(add_for(people, "192.0.2.7", 3600000) >= 0, true);
+	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(nftspace_has("size 1000"), true);
+	want_int(nftspace_has("587"), false);
+	want_set(b, ADDR_IPV4, "192.0.2.7/3600");
+	ops->free(people);
+	teardown(b);
+}
+
+/* But they need not wait for the module. */
+static void people_make_what_is_not_there(void **state)
+{
+	struct backend_config c = config;
+	struct backend *b;
+
+	(void)state;
+	c.as_it_is = true;
+	b = setup_with(&c);
+	want_int(nftspace_has("ip saddr @a update @a"), true);
+	want_int(add(b, "192.0.2.7") >= 0, true);
+	want_set(b, ADDR_IPV4, "192.0.2.7/600");
+	teardown(b);
+}
+
 static int open_one(void *data)
 {
 	struct backend *b;
@@ -632,6 +671,8 @@ static void add_real(struct suite *suite)
 	SUITE_TEST(suite, rules_that_are_gone_are_made);
 	SUITE_TEST(suite, looking_is_cheap);
 	SUITE_TEST(suite, last_action_has_its_way);
+	SUITE_TEST(suite, people_find_the_table_as_it_is);
+	SUITE_TEST(suite, people_make_what_is_not_there);
 	SUITE_TEST(suite, blocks_outlive_the_backend);
 	SUITE_TEST(suite, taken_off);
 	SUITE_TEST(suite, flushed);

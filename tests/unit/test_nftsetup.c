@@ -118,15 +118,15 @@ static const struct changed_row {
 	struct backend_config config;
 	const char *want[2];	/* in the ruleset afterwards */
 } changed_rows[] = {
-	{ "time", { "a", "b", 60, 32, 128, 1000, &smtp, 0, 0 },
+	{ "time", { "a", "b", 60, 32, 128, 1000, &smtp, false, 0, 0 },
 	  { "192.0.2.7 timeout 1m", "timeout 1m }" } },
-	{ "size", { "a", "b", 600, 32, 128, 2000, &smtp, 0, 0 },
+	{ "size", { "a", "b", 600, 32, 128, 2000, &smtp, false, 0, 0 },
 	  { "size 2000", "192.0.2.7 timeout 1m" } },
-	{ "smaller size", { "a", "b", 600, 32, 128, 1, &smtp, 0, 0 },
+	{ "smaller size", { "a", "b", 600, 32, 128, 1, &smtp, false, 0, 0 },
 	  { "size 1\n", "192.0.2.7 timeout 1m" } },
-	{ "prefix", { "a", "b", 600, 24, 128, 1000, &smtp, 0, 0 },
+	{ "prefix", { "a", "b", 600, 24, 128, 1000, &smtp, false, 0, 0 },
 	  { "ip saddr & 255.255.255.0", "192.0.2.0 timeout 1m" } },
-	{ "ports", { "a", "b", 600, 32, 128, 1000, &several, 0, 0 },
+	{ "ports", { "a", "b", 600, 32, 128, 1000, &several, false, 0, 0 },
 	  { "tcp dport { 25, 465, 587 } ip saddr @a", "192.0.2.7 timeout 1m" } },
 };
 

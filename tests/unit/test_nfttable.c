@@ -72,17 +72,17 @@ static const struct changed_row {
 	struct backend_config config;
 	bool same[2];		/* the comments of IPv4 and IPv6 */
 } changed_rows[] = {
-	{ "nothing", { "spammer", "spammer6", 600, 32, 128, 65536, &smtp, 0, 0 },
+	{ "nothing", { "spammer", "spammer6", 600, 32, 128, 65536, &smtp, false, 0, 0 },
 	  { true, true } },
-	{ "time", { "spammer", "spammer6", 601, 32, 128, 65536, &smtp, 0, 0 },
+	{ "time", { "spammer", "spammer6", 601, 32, 128, 65536, &smtp, false, 0, 0 },
 	  { false, false } },
-	{ "IPv4 prefix", { "spammer", "spammer6", 600, 24, 128, 65536, &smtp, 0, 0 },
+	{ "IPv4 prefix", { "spammer", "spammer6", 600, 24, 128, 65536, &smtp, false, 0, 0 },
 	  { false, true } },
-	{ "IPv6 prefix", { "spammer", "spammer6", 600, 32, 64, 65536, &smtp, 0, 0 },
+	{ "IPv6 prefix", { "spammer", "spammer6", 600, 32, 64, 65536, &smtp, false, 0, 0 },
 	  { true, false } },
-	{ "size", { "spammer", "spammer6", 600, 32, 128, 65535, &smtp, 0, 0 },
+	{ "size", { "spammer", "spammer6", 600, 32, 128, 65535, &smtp, false, 0, 0 },
 	  { false, false } },
-	{ "ports", { "spammer", "spammer6", 600, 32, 128, 65536, &several, 0, 0 },
+	{ "ports", { "spammer", "spammer6", 600, 32, 128, 65536, &several, false, 0, 0 },
 	  { false, false } },
 };
 
@@ -123,24 +123,24 @@ static const struct made_row {
 	struct backend_config config;
 	const char *rules[2];	/* from the port on, to the counter */
 } made_rows[] = {
-	{ "as ever", { "spammer", "spammer6", 600, 32, 128, 65536, &smtp, 0, 0 },
+	{ "as ever", { "spammer", "spammer6", 600, 32, 128, 65536, &smtp, false, 0, 0 },
 	  { "tcp dport 25 ip saddr @spammer update @spammer { ip saddr timeout "
 	    "10m } counter packets 0 bytes 0 drop comment \"omsmtpblock spammer ",
 	    "tcp dport 25 ip6 saddr @spammer6 update @spammer6 { ip6 saddr timeout "
 	    "10m } counter packets 0 bytes 0 drop comment \"omsmtpblock spammer6 " } },
-	{ "prefixes", { "_a-b.c", "b", 90, 24, 64, 1, &smtp, 0, 0 },
+	{ "prefixes", { "_a-b.c", "b", 90, 24, 64, 1, &smtp, false, 0, 0 },
 	  { "tcp dport 25 ip saddr & 255.255.255.0 == @_a-b.c update @_a-b.c { ip "
 	    "saddr & 255.255.255.0 timeout 1m30s } counter packets 0 bytes 0 drop",
 	    "tcp dport 25 ip6 saddr & ffff:ffff:ffff:ffff:: == @b update @b { ip6 "
 	    "saddr & ffff:ffff:ffff:ffff:: timeout 1m30s } counter" } },
-	{ "odd prefixes", { "a", "b", 1, 13, 47, 1, &smtp, 0, 0 },
+	{ "odd prefixes", { "a", "b", 1, 13, 47, 1, &smtp, false, 0, 0 },
 	  { "ip saddr & 255.248.0.0 == @a", "ip6 saddr & ffff:ffff:fffe:: == @b" } },
-	{ "ports", { "a", "b", 31536000, 32, 128, 16777216, &several, 0, 0 },
+	{ "ports", { "a", "b", 31536000, 32, 128, 16777216, &several, false, 0, 0 },
 	  { "tcp dport { 25, 465, 587 } ip saddr @a update @a { ip saddr timeout "
 	    "365d }",
 	    "tcp dport { 25, 465, 587 } ip6 saddr @b update @b { ip6 saddr timeout "
 	    "365d }" } },
-	{ "long names", { X100, X10, 600, 32, 128, 65536, &several, 0, 0 },
+	{ "long names", { X100, X10, 600, 32, 128, 65536, &several, false, 0, 0 },
 	  { "update @" X100 " {", "update @" X10 " {" } },
 };
 
