@@ -19,6 +19,8 @@
 #define THOROUGH_REST 10
 #define ASKED_REST 4
 #define WARM_REST 50
+/* Lines that wait for a thorough search have the index refreshed this often. */
+#define ASK_AGAIN_MS 5
 /* No thorough search more often than this. */
 #define THOROUGH_MIN_MS 20
 /* With no couriertcpd on this host, one is looked for this often. */
@@ -366,6 +368,15 @@ static void no_evidence(struct inquiry *q)
 	q->pending_count = 0;
 }
 
+/* When to look again for what was not found yet: at the index as soon as that may
+ * be, and not only when a thorough search may be. */
+static int64_t pending_due(const struct inquiry *q, int64_t now)
+{
+	int64_t due = longer(q->asked_at, now + ASK_AGAIN_MS);
+
+	return due < q->thorough_at ? due : q->thorough_at;
+}
+
 int64_t inquiry_run(struct inquiry *inquiry, struct evidence *evidence,
 		    int64_t now)
 {
@@ -379,6 +390,6 @@ int64_t inquiry_run(struct inquiry *inquiry, struct evidence *evidence,
 	refresh_if_due(inquiry, evidence, now);
 	if (inquiry->pending_count > 0 && now >= inquiry->thorough_at)
 		search_thoroughly(inquiry, evidence);
-	return inquiry->pending_count > 0 ? inquiry->thorough_at :
+	return inquiry->pending_count > 0 ? pending_due(inquiry, now) :
 					    inquiry->warm_at;
 }

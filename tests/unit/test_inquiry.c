@@ -2,6 +2,7 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "inquiry.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -76,6 +77,48 @@ static void finds_a_child_that_came_later(void **state)
 	want_int(is_living(pid), false);
 	want_int(is_living(e.smtpd), true);
 	engine_close(&e);
+	waiter_end(pid);
+}
+
+/* A host with very many processes: that long does a thorough search take. */
+static unsigned int thorough_ms;
+
+int __real_evidence_refresh(struct evidence *evidence, bool thorough);
+int __wrap_evidence_refresh(struct evidence *evidence, bool thorough);
+
+int __wrap_evidence_refresh(struct evidence *evidence, bool thorough)
+{
+	if (thorough && thorough_ms > 0)
+		(void)poll(NULL, 0, (int)thorough_ms);
+	return __real_evidence_refresh(evidence, thorough);
+}
+
+/* What a line is about is there a moment later, as it has not exec'd yet, say:
+ * that is seen long before there may be a thorough search again. */
+static void slow_search_keeps_nobody_waiting(void **state)
+{
+	static const char *const listed[] = { "BLOCK=" LISTED, NULL };
+	const struct peer late = { "::ffff:203.0.113.77", 999, 25, listed };
+	static const char text[] =
+		"error,relay=203.0.113.77,port=999,from=<a>: 550 " LISTED;
+	int64_t began;
+	struct engine e;
+	pid_t pid;
+
+	(void)state;
+	thorough_ms = 500;
+	engine_open(&e);
+	engine_set(&e, "trigger", "reject");
+	engine_start(&e);
+	ask_for_nobody(&e, 1);
+	engine_want_soon(&e, COUNTER_REFUSED_NO_CHILD, 1);
+	engine_line(&e, text, 0);
+	pid = engine_add_child(&e, &late);
+	began = clock_ms();
+	engine_want_soon(&e, COUNTER_ENDED, 1);
+	want_int(clock_ms() - began < 3000, true);
+	engine_close(&e);
+	thorough_ms = 0;
 	waiter_end(pid);
 }
 
@@ -280,6 +323,7 @@ int main(void)
 
 	SUITE_TEST(suite, searches_are_rationed);
 	SUITE_TEST(suite, finds_a_child_that_came_later);
+	SUITE_TEST(suite, slow_search_keeps_nobody_waiting);
 	SUITE_TEST(suite, known_child_needs_no_search);
 	SUITE_TEST(suite, reports_are_limited);
 	SUITE_TEST(suite, relay_client_is_not_ended);
