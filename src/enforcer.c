@@ -11,6 +11,10 @@
 /* The caretaker is that late at most, unless the machine is overloaded. */
 #define CARETAKER_LATE_MS 50
 
+/* What the kernel keeps of an ended connection stays for so long: a client that is
+ * slow, or whose last packet was lost, can still get its reply. */
+#define RESET_AFTER_MS 1000
+
 static void raise_notice(const struct enforcer *e, enum notice id, int detail)
 {
 	if (notices_raise(e->notices, id, detail))
@@ -281,7 +285,7 @@ void enforcer_end(const struct enforcer *enforcer,
 		.signal = s->terminate_signal,
 		.kill_after = s->terminate_kill_after,
 		.reset = s->terminate_reset,
-		.reset_delay = s->terminate_delay,
+		.reset_delay = RESET_AFTER_MS,
 	};
 
 	if (!s->terminate || s->dry_run) {
