@@ -61,22 +61,40 @@ static int parse_port(const char *text, uint16_t *ret_port)
 	return 0;
 }
 
-static int parse_peer(const char *env, size_t len, struct child_peer *ret_peer)
+enum variable {
+	TCPREMOTEIP, TCPREMOTEPORT, TCPLOCALPORT, TCPLOCALIP,
+	ESMTP_TLS, RELAYCLIENT, BLOCK, BLOCK_IP, BLOCK_ZONE, VARIABLES
+};
+
+static const char *const variables[VARIABLES] = {
+	"TCPREMOTEIP", "TCPREMOTEPORT", "TCPLOCALPORT", "TCPLOCALIP",
+	"ESMTP_TLS", "RELAYCLIENT", "BLOCK", "BLOCK_IP", "BLOCK_ZONE",
+};
+
+static int parse_peer_of(const char *const values[static VARIABLES],
+			 struct child_peer *ret_peer)
 {
-	const char *ip = procfs_getenv(env, len, "TCPREMOTEIP");
+	const char *ip = values[TCPREMOTEIP];
 	struct child_peer peer;
 
 	if (!ip || addr_parse(ip, strlen(ip), &peer.addr) < 0)
 		return -ENODATA;
-	if (parse_port(procfs_getenv(env, len, "TCPREMOTEPORT"), &peer.port) < 0 ||
-	    parse_port(procfs_getenv(env, len, "TCPLOCALPORT"),
-		       &peer.local_port) < 0)
+	if (parse_port(values[TCPREMOTEPORT], &peer.port) < 0 ||
+	    parse_port(values[TCPLOCALPORT], &peer.local_port) < 0)
 		return -ENODATA;
-	ip = procfs_getenv(env, len, "TCPLOCALIP");
+	ip = values[TCPLOCALIP];
 	if (!ip || addr_parse(ip, strlen(ip), &peer.local) < 0)
 		peer.local = (struct addr){ .family = 0 };
 	*ret_peer = peer;
 	return 0;
+}
+
+static int parse_peer(const char *env, size_t len, struct child_peer *ret_peer)
+{
+	const char *values[VARIABLES];
+
+	procfs_getenv_all(env, len, variables, TCPLOCALIP + 1, values);
+	return parse_peer_of(values, ret_peer);
 }
 
 static bool same_peer(const struct child_peer *a, const struct child_peer *b)
@@ -90,15 +108,16 @@ static const char *unless_empty(const char *text)
 	return text && *text ? text : NULL;
 }
 
-static void parse_facts(const char *env, size_t len, struct child_facts *facts)
+static void parse_facts(const char *const values[static VARIABLES],
+			struct child_facts *facts)
 {
-	const char *tls = procfs_getenv(env, len, "ESMTP_TLS");
+	const char *tls = values[ESMTP_TLS];
 
-	facts->relay_client = procfs_getenv(env, len, "RELAYCLIENT") != NULL;
+	facts->relay_client = values[RELAYCLIENT] != NULL;
 	facts->tls = tls && strtol(tls, NULL, 10) != 0;
-	facts->block = unless_empty(procfs_getenv(env, len, "BLOCK"));
-	facts->block_ip = unless_empty(procfs_getenv(env, len, "BLOCK_IP"));
-	facts->block_zone = unless_empty(procfs_getenv(env, len, "BLOCK_ZONE"));
+	facts->block = unless_empty(values[BLOCK]);
+	facts->block_ip = unless_empty(values[BLOCK_IP]);
+	facts->block_zone = unless_empty(values[BLOCK_ZONE]);
 }
 
 /* Does the process' environment name this peer? */
@@ -177,16 +196,16 @@ static int check_parent(const struct child_rules *rules, pid_t ppid,
 static int read_env(const struct child_rules *rules, struct child *child,
 		    struct child_scratch *scratch, struct child_facts *facts)
 {
+	const char *values[VARIABLES];
 	ssize_t n;
-	int r;
 
 	n = procfs_read_environ(rules->procfs, child->smtpd.pid, scratch->env);
 	if (n < 0)
 		return (int)n;
-	r = parse_peer(scratch->env, (size_t)n, &child->peer);
-	if (r < 0)
+	procfs_getenv_all(scratch->env, (size_t)n, variables, VARIABLES, values);
+	if (parse_peer_of(values, &child->peer) < 0)
 		return -EPERM;
-	parse_facts(scratch->env, (size_t)n, facts);
+	parse_facts(values, facts);
 	return 0;
 }
 

@@ -189,9 +189,10 @@ static bool gives_reply(const struct cursor *c)
 
 	if (take_literal(&at, submitclient))
 		return false;
-	while ((colon = memmem(at.at, left(&at), ": 5", 3)) != NULL) {
-		at.at = colon + 2;
-		if (see_reply(&at, &line))
+	while ((colon = memchr(at.at, ':', left(&at))) != NULL) {
+		at.at = colon + 1;
+		if (take_literal(&at, " ") && left(&at) > 0 && *at.at == '5' &&
+		    see_reply(&at, &line))
 			return true;
 	}
 	return false;

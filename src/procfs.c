@@ -256,6 +256,34 @@ const char *procfs_getenv(const char *env, size_t len, const char *name)
 	return NULL;
 }
 
+/* The value, if the entry is of that name. */
+static const char *value_of(const char *entry, const char *name)
+{
+	while (*name && *entry == *name) {
+		entry++;
+		name++;
+	}
+	return *name == '\0' && *entry == '=' ? entry + 1 : NULL;
+}
+
+void procfs_getenv_all(const char *env, size_t len, const char *const *names,
+		       size_t count, const char **ret_values)
+{
+	size_t at, i;
+
+	memset(ret_values, 0, count * sizeof(*ret_values));
+	for (at = 0; at < len; at += strlen(env + at) + 1) {
+		for (i = 0; i < count; i++) {
+			const char *value = env[at] == *names[i] && !ret_values[i] ?
+						    value_of(env + at, names[i]) :
+						    NULL;
+
+			if (value)
+				ret_values[i] = value;
+		}
+	}
+}
+
 static int pids_add(struct pids *list, pid_t pid)
 {
 	size_t room = list->room ? list->room * 2 : 64;

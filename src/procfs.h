@@ -61,6 +61,11 @@ ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
  * also the one that getenv(3) finds. NULL if it is not there. */
 const char *procfs_getenv(const char *env, size_t len, const char *name);
 
+/* The same for count names in one pass: what takes most of reading a child is to
+ * walk through its variables. */
+void procfs_getenv_all(const char *env, size_t len, const char *const *names,
+		       size_t count, const char **ret_values);
+
 /* The children of a process' main thread, which is where single-threaded
  * programs have all of theirs (CONFIG_PROC_CHILDREN). Returns their number,
  * with *ret_pids an array that the caller frees (NULL for none); -ESRCH;
