@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include "filter.h"
@@ -123,6 +124,14 @@ static bool was_searched(const struct cause *cause, const char *path)
 	return false;
 }
 
+/* rsyslogd may write to a terminal or a pipe too: to read these has no end. */
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static void search_file(struct search *search, const char *name)
 {
 	char path[PATH_MAX];
@@ -131,7 +140,7 @@ static void search_file(struct search *search, const char *name)
 	snprintf(path, sizeof(path), "%s%s", search->context->system_root, name);
 	if (search->cause->found || was_searched(search->cause, path))
 		return;
-	if (lines_open(path, &lines) < 0)
+	if (!is_file(path) || lines_open(path, &lines) < 0)
 		return;
 	take_log(search->cause, path);
 	search_lines(search, lines);
