@@ -77,7 +77,7 @@ static int ask(const struct question *question, const char *program,
 	if (r < 0)
 		return r;
 	if (r == 0)
-		r = ruleset_parse(output, len, &ruleset);
+		r = len < PROGRAM_OUTPUT_MAX ? ruleset_parse(output, len, &ruleset) : -EFBIG;
 	else
 		r = -EPERM;
 	free(output);

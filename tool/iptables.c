@@ -98,7 +98,7 @@ static int read_ruleset(const struct context *context, const struct place *place
 
 	r = program_run(context->programs, argv, &output, &len);
 	if (r == 0)
-		r = ruleset_parse(output, len, ret_ruleset);
+		r = len < PROGRAM_OUTPUT_MAX ? ruleset_parse(output, len, ret_ruleset) : -EFBIG;
 	else if (r > 0)
 		r = -EACCES;
 	free(output);

@@ -75,8 +75,9 @@ static int read_all(int fd, char **ret_text, size_t *ret_len)
 			continue;
 		if (n <= 0)
 			break;
-		if (len + (size_t)n <= PROGRAM_OUTPUT_MAX)
-			len += (size_t)n;
+		len += (size_t)n;
+		if (len > PROGRAM_OUTPUT_MAX)
+			len = PROGRAM_OUTPUT_MAX;
 	}
 	text[len] = '\0';
 	*ret_text = text;

@@ -9,7 +9,7 @@
  * than root has no sbin and for root is nothing to trust. */
 #define PROGRAM_DIRS "/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* What is beyond this of a program's output is not kept. */
+/* What is beyond this of a program's output is not kept: of that length it may be cut. */
 #define PROGRAM_OUTPUT_MAX (64UL << 20)
 
 /* Run argv[0], which is looked for in dirs (colons between them), with nothing on

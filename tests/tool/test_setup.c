@@ -233,6 +233,23 @@ static void refuses_wrong_words(void **state)
 	ctl_close(&ctl);
 }
 
+/* Whether the rule is behind what is too much to read nobody knows. */
+static void more_rules_than_can_be_read(void **state)
+{
+	struct ctl ctl;
+
+	(void)state;
+	setup(&ctl, plain);
+	write_program(&ctl, "iptables-save",
+		      "#!/bin/sh\n"
+		      "printf '*filter\\n:INPUT ACCEPT [0:0]\\n#'\n"
+		      "head -c 67108864 /dev/zero | tr '\\0' '#'\n"
+		      "printf '\\n-A INPUT " RULE4 "\\nCOMMIT\\n'\n");
+	ctl_run(&ctl, "setup recent --apply");
+	want_run(&ctl, 1, "", "smtpblockctl: iptables: File too large\n");
+	ctl_close(&ctl);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -242,6 +259,7 @@ int main(void)
 	SUITE_ROWS(suite, knows_what_is_there, there_rows);
 	SUITE_TEST(suite, failure_is_undone);
 	SUITE_TEST(suite, what_is_missing_is_told);
+	SUITE_TEST(suite, more_rules_than_can_be_read);
 	SUITE_ROWS(suite, refuses_wrong_words, wrong_rows);
 	return suite_run(suite, "setup");
 }
