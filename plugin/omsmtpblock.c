@@ -171,6 +171,16 @@ static int start(modConfData_t *conf)
 	return r;
 }
 
+/* Some have started, and without the others' caretaker would do half of what they
+ * should. */
+static void give_up(const modConfData_t *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->count; i++)
+		smtpblock_stop(conf->members[i].engine);
+}
+
 static void stop(modConfData_t *conf)
 {
 	size_t i;
@@ -209,9 +219,11 @@ BEGINactivateCnf
 CODESTARTactivateCnf;
 	if (pModConf->count > 0) {
 		r = start(pModConf);
-		if (r < 0)
+		if (r < 0) {
+			give_up(pModConf);
 			LogError(-r, RS_RET_ERR, "omsmtpblock: cannot start, "
 				 "nobody is blocked and no child is ended");
+		}
 	}
 ENDactivateCnf
 

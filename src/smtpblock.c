@@ -301,6 +301,11 @@ int smtpblock_start(struct smtpblock *engine,
 	return 0;
 }
 
+void smtpblock_stop(struct smtpblock *engine)
+{
+	engine->started = false;
+}
+
 void smtpblock_hup(struct smtpblock *engine)
 {
 	atomic_store(&engine->hup, true);

@@ -85,6 +85,10 @@ void smtpblock_unref(struct smtpblock *engine);
 int smtpblock_start(struct smtpblock *engine,
 		    const struct smtpblock_environment *environment);
 
+/* Do nothing more, as if it had not been started: for where something that it needs
+ * could not be. Before the first worker. */
+void smtpblock_stop(struct smtpblock *engine);
+
 /* Returns 0 or -ENOMEM. The caller owns; it holds no reference. */
 int smtpblock_worker_new(struct smtpblock *engine,
 			 struct smtpblock_worker **ret_worker);

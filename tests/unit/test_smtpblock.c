@@ -539,6 +539,22 @@ static void count_said(void *ctx, int severity, const char *text)
 	(*said)++;
 }
 
+/* Another action could not start: there is no caretaker to end children, and to say
+ * what is wrong. */
+static void once_stopped_nothing_happens(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_start(&e);
+	smtpblock_stop(e.block);
+	want_int(engine_line(&e, REJECT, e.smtpd).verdict, VERDICT_IGNORE);
+	want_int(engine_count(&e, COUNTER_LINES), 1);
+	want_int(engine_count(&e, COUNTER_BLOCKS), 0);
+	engine_close(&e);
+}
+
 static int start_parts(const struct engine *e, struct smtpblock *block,
 		       struct caretaker *caretaker, unsigned int *said)
 {
@@ -634,6 +650,7 @@ int main(void)
 	SUITE_TEST(suite, hup_says_counters_and_what_is_still_wrong);
 	SUITE_TEST(suite, dry_run_reports_cleaned_text);
 	SUITE_TEST(suite, without_start_nothing_happens);
+	SUITE_TEST(suite, once_stopped_nothing_happens);
 	SUITE_TEST(suite, lack_of_memory_is_told);
 	return suite_run(suite, "smtpblock");
 }
