@@ -18,8 +18,13 @@ need_root() {
 }
 
 # The lab has the host's release where that is Debian's: the module is built
-# against, and tried with, what the host itself would run.
+# against, and tried with, what the host itself would run. OMSMTPBLOCK_SUITE asks
+# for another.
 lab_suite() {
+	printf '%s\n' "${OMSMTPBLOCK_SUITE:-$(host_suite)}"
+}
+
+host_suite() {
 	local id codename
 	id=$(. /etc/os-release && printf %s "${ID:-}")
 	codename=$(. /etc/os-release && printf %s "${VERSION_CODENAME:-}")
