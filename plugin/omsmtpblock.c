@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "rsyslog.h"
 #include "conf.h"
@@ -18,8 +19,10 @@
 #include "announce.h"
 #include "fields.h"
 #include "params.h"
+#include "rights.h"
 #include "smtpblock.h"
 #include "stats.h"
+#include "trial.h"
 
 MODULE_TYPE_OUTPUT
 MODULE_TYPE_NOKEEP
@@ -53,6 +56,7 @@ struct modConfData_s {
 	size_t count;
 	struct caretaker *caretaker;
 	struct events *events;		/* NULL: nobody listens */
+	bool keep_capabilities;		/* over $PrivDropToUser */
 };
 
 /* The configuration that is being loaded; rsyslogd loads one at a time. */
@@ -137,6 +141,7 @@ static int start_member(const modConfData_t *conf, struct member *m)
 		.zone_ctx = m->stats,
 		.events = listener ? conf->events : NULL,
 		.listener = listener,
+		.check_rights = true,
 		.net_root = BACKEND_NET_ROOT,
 		.module_root = BACKEND_MODULE_ROOT,
 	});
@@ -155,11 +160,29 @@ static int start_members(modConfData_t *conf)
 	return conf->events ? announce_start(conf->events) : 0;
 }
 
+/* Of the rights that survived the change of user, the least that the actions need. */
+static void take_rights(const modConfData_t *conf)
+{
+	uint64_t needed = 0;
+	size_t i;
+	int r;
+
+	for (i = 0; i < conf->count; i++)
+		needed |= rights_needed(smtpblock_settings(conf->members[i].engine));
+	r = rights_take(needed);
+	if (r < 0)
+		LogError(-r, RS_RET_ERR, "omsmtpblock: keepCapabilities");
+}
+
 static int start(modConfData_t *conf)
 {
 	int r;
 
+	if (conf->keep_capabilities && geteuid() != 0)
+		take_rights(conf);
 	r = caretaker_new(PROCFS_DEFAULT_ROOT, &conf->caretaker);
+	if (r == 0 && !trial_may_borrow())
+		caretaker_forbid_borrowing(conf->caretaker);
 	if (r == 0)
 		r = caretaker_open(conf->caretaker);
 	if (r == 0)
@@ -207,10 +230,43 @@ CODESTARTendCnfLoad;
 	loading = NULL;
 ENDendCnfLoad
 
+/* The parameters of module(). */
+static struct cnfparamdescr module_parameters[] = {
+	{ "keepcapabilities", eCmdHdlrBinary, 0 },
+};
+
+static struct cnfparamblk module_block = {
+	CNFPARAMBLK_VERSION,
+	sizeof(module_parameters) / sizeof(module_parameters[0]),
+	module_parameters,
+};
+
+BEGINsetModCnf
+	struct cnfparamvals *values = NULL;
+CODESTARTsetModCnf;
+	if (!lst)
+		FINALIZE;
+	values = nvlstGetParams(lst, &module_block, NULL);
+	if (!values)
+		ABORT_FINALIZE(RS_RET_MISSING_CNFPARAMS);
+	if (values[0].bUsed)
+		loading->keep_capabilities = values[0].val.d.n != 0;
+finalize_it:
+	if (values)
+		cnfparamvalsDestruct(values, &module_block);
+ENDsetModCnf
+
 BEGINcheckCnf
 CODESTARTcheckCnf;
 	iRet = check_listeners(pModConf);
 ENDcheckCnf
+
+/* In the thread that is about to change its user. */
+BEGINactivateCnfPrePrivDrop
+CODESTARTactivateCnfPrePrivDrop;
+	if (pModConf->keep_capabilities && rights_keep() < 0)
+		LogError(errno, RS_RET_ERR, "omsmtpblock: keepCapabilities");
+ENDactivateCnfPrePrivDrop
 
 /* After the fork and after privileges were dropped: threads and descriptors that
  * are made here last. */
@@ -348,6 +404,8 @@ CODESTARTqueryEtryPt;
 CODEqueryEtryPt_STD_OMOD_QUERIES
 CODEqueryEtryPt_STD_OMOD8_QUERIES
 CODEqueryEtryPt_STD_CONF2_QUERIES
+CODEqueryEtryPt_STD_CONF2_PREPRIVDROP_QUERIES
+CODEqueryEtryPt_STD_CONF2_setModCnf_QUERIES
 CODEqueryEtryPt_STD_CONF2_OMOD_QUERIES
 CODEqueryEtryPt_doHUP
 ENDqueryEtryPt

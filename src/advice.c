@@ -7,6 +7,11 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "rights.h"
+
+/* Longest part of a sentence that says what to type, NUL included. */
+#define MEND_SIZE 256
+
 static char *list_missing(struct blocks *blocks, int family, int err, char *buf)
 {
 	char what[ADVICE_SIZE - 120];
@@ -27,8 +32,31 @@ static char *list_back(const char *list, int count, char *buf)
 	return buf;
 }
 
+/* What gives a capability back, by what takes it. names: it, and others that are
+ * missing with it as a rule. */
+static const char *mend(int capability, const char *names, char buf[static MEND_SIZE])
+{
+	enum rights_cause cause = rights_cause(capability);
+
+	if (cause == RIGHTS_CAUSE_UNIT)
+		snprintf(buf, MEND_SIZE,
+			 "give rsyslogd's unit  CapabilityBoundingSet=%s  "
+			 "(systemctl edit rsyslog)", names);
+	else if (cause == RIGHTS_CAUSE_DROP)
+		snprintf(buf, MEND_SIZE,
+			 "run rsyslogd as root, or let it keep %s: write  "
+			 "module(load=\"omsmtpblock\" keepCapabilities=\"on\")", names);
+	else
+		snprintf(buf, MEND_SIZE,
+			 "rsyslogd may use %s, so AppArmor or SELinux is in the way, "
+			 "see  journalctl -k -g 'apparmor|avc'", names);
+	return buf;
+}
+
 static char *cannot_look(int err, char *buf)
 {
+	char how[MEND_SIZE];
+
 	if (err == EMFILE || err == ENFILE)
 		snprintf(buf, ADVICE_SIZE,
 			 "no descriptors left to hold courier's processes: raise "
@@ -45,20 +73,20 @@ static char *cannot_look(int err, char *buf)
 	else
 		snprintf(buf, ADVICE_SIZE,
 			 "no right to look at courier's processes (%s), so their "
-			 "lines prove nothing and nobody is blocked: run rsyslogd "
-			 "as root, or give its unit  CapabilityBoundingSet="
-			 "CAP_SYS_PTRACE CAP_KILL  (systemctl edit rsyslog)",
-			 strerrordesc_np(err));
+			 "lines prove nothing and nobody is blocked: %s",
+			 strerrordesc_np(err),
+			 mend(CAP_SYS_PTRACE, "CAP_SYS_PTRACE CAP_KILL", how));
 	return buf;
 }
 
 static char *cannot_signal(int err, char *buf)
 {
+	char how[MEND_SIZE];
+
 	snprintf(buf, ADVICE_SIZE,
 		 "the kernel refuses to signal courier's children (%s), so they "
-		 "keep their slots: run rsyslogd as root, or give its unit  "
-		 "CapabilityBoundingSet=CAP_KILL  (systemctl edit rsyslog)",
-		 strerrordesc_np(err));
+		 "keep their slots: %s",
+		 strerrordesc_np(err), mend(CAP_KILL, "CAP_KILL", how));
 	return buf;
 }
 
@@ -88,30 +116,38 @@ static char *budget(const struct settings *settings, bool open, char *buf)
 
 static char *cannot_reply(int err, char *buf)
 {
+	char how[MEND_SIZE];
+
 	snprintf(buf, ADVICE_SIZE,
 		 "connect.reply: the sockets of courier's children cannot be "
 		 "borrowed (%s), so clients are not told why they are turned away: "
-		 "run rsyslogd as root, or give its unit  "
-		 "CapabilityBoundingSet=CAP_SYS_PTRACE  (systemctl edit rsyslog)",
-		 strerrordesc_np(err));
+		 "%s",
+		 strerrordesc_np(err),
+		 err != ENOSYS ? mend(CAP_SYS_PTRACE, "CAP_SYS_PTRACE", how) :
+				 "give rsyslogd's unit  SystemCallFilter=pidfd_getfd  "
+				 "(systemctl edit rsyslog); Linux 5.6 or later is "
+				 "needed");
 	return buf;
 }
 
 static char *cannot_reset(int err, char *buf)
 {
-	bool kernel = err == EOPNOTSUPP || err == EPROTONOSUPPORT;
+	const char *what;
+	char how[MEND_SIZE];
 
+	if (err == EOPNOTSUPP || err == EPROTONOSUPPORT)
+		what = "this kernel has no CONFIG_INET_DIAG_DESTROY; write "
+		       "terminate.reset=\"off\" into the action";
+	else if (err == EAFNOSUPPORT)
+		what = "give rsyslogd's unit  RestrictAddressFamilies=AF_NETLINK  "
+		       "(systemctl edit rsyslog)";
+	else
+		what = mend(CAP_NET_ADMIN, "CAP_NET_ADMIN", how);
 	snprintf(buf, ADVICE_SIZE,
 		 "terminate.reset: connections of ended children cannot be reset "
 		 "(%s), so the kernel keeps each for a minute or two; nothing "
 		 "else depends on it: %s",
-		 strerrordesc_np(err),
-		 kernel ? "this kernel has no CONFIG_INET_DIAG_DESTROY; write "
-			  "terminate.reset=\"off\" into the action" :
-			  "run rsyslogd as root, or give its unit  "
-			  "CapabilityBoundingSet=CAP_NET_ADMIN  and  "
-			  "RestrictAddressFamilies=AF_NETLINK  (systemctl edit "
-			  "rsyslog)");
+		 strerrordesc_np(err), what);
 	return buf;
 }
 

@@ -25,6 +25,7 @@ struct shared_evidence {
 
 struct caretaker {
 	char proc_root[sizeof(((struct procfs *)NULL)->root)];
+	bool no_borrowing;
 	struct caretaker_client *clients;
 	size_t client_count;
 	struct hostaddrs *hostaddrs;
@@ -106,6 +107,11 @@ struct hostaddrs *caretaker_hostaddrs(struct caretaker *caretaker)
 	return caretaker->hostaddrs;
 }
 
+void caretaker_forbid_borrowing(struct caretaker *caretaker)
+{
+	caretaker->no_borrowing = true;
+}
+
 static int add_evidence(struct caretaker *c, uid_t uid,
 			struct evidence **ret_evidence)
 {
@@ -119,6 +125,8 @@ static int add_evidence(struct caretaker *c, uid_t uid,
 		free(e);
 		return r;
 	}
+	if (c->no_borrowing)
+		evidence_forbid_borrowing(e->evidence);
 	e->uid = uid;
 	e->next = c->evidence;
 	c->evidence = e;

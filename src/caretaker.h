@@ -23,6 +23,10 @@ struct caretaker_client {
  * evidence_new(). The caller owns. */
 int caretaker_new(const char *proc_root, struct caretaker **ret_caretaker);
 
+/* The kernel would end us for pidfd_getfd(2), by a filter of system calls: no
+ * evidence of this caretaker's calls it. Before the first caretaker_evidence(). */
+void caretaker_forbid_borrowing(struct caretaker *caretaker);
+
 /* Open what the functions below need; after the fork. Returns 0 or -errno. */
 int caretaker_open(struct caretaker *caretaker);
 

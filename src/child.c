@@ -293,6 +293,7 @@ int child_open(const struct child_rules *rules, pid_t pid,
 		child_done(&child);
 		return r;
 	}
+	child.no_borrowing = rules->no_borrowing;
 	*ret_child = child_take(&child);
 	return 0;
 }
@@ -363,6 +364,8 @@ bool child_may_leave_tls(const struct child *child)
 
 	if (child->tls.fd >= 0)
 		return false;
+	if (child->no_borrowing)
+		return true;
 	fd = syscall(SYS_pidfd_getfd, child->smtpd.fd, STDIN_FILENO, 0);
 	if (fd < 0)
 		return true;

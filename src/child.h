@@ -12,6 +12,7 @@ struct child_rules {
 	const struct procfs *procfs;
 	struct listeners *listeners;
 	uid_t uid;	/* courier's */
+	bool no_borrowing; /* pidfd_getfd(2) is not to be called */
 };
 
 /* Room for the environment that a child's texts point into. One for a thread. */
@@ -33,6 +34,7 @@ struct child {
 	struct procref smtpd;	/* courieresmtpd */
 	struct procref tls;	/* couriertls above it, or PROCREF_NONE */
 	struct child_peer peer;
+	bool no_borrowing;	/* of its rules */
 };
 
 /* What its environment says, as it was at its exec; the texts live in the
@@ -71,7 +73,7 @@ int child_check_submit(const struct child_rules *rules,
 /* Can there be a couriertls that stays when this child ends? With STARTTLS the
  * child's standard input is no longer the peer's TCP connection but a socket to
  * its couriertls. Looks through pidfd_getfd(2) (CAP_SYS_PTRACE); says yes where
- * it may not look. */
+ * it may not look, or is not to (no_borrowing). */
 bool child_may_leave_tls(const struct child *child);
 
 /* The couriertls processes that serve a peer apart from any courieresmtpd: with

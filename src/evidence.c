@@ -41,6 +41,11 @@ int evidence_new(const char *proc_root, uid_t courier_uid,
 	return 0;
 }
 
+void evidence_forbid_borrowing(struct evidence *evidence)
+{
+	evidence->rules.no_borrowing = true;
+}
+
 void evidence_free(struct evidence *evidence)
 {
 	if (!evidence)

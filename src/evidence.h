@@ -23,6 +23,9 @@ int evidence_new(const char *proc_root, uid_t courier_uid,
 		 struct evidence **ret_evidence);
 void evidence_free(struct evidence *evidence);
 
+/* Its children's sockets are not borrowed: see child.h. Before any is found. */
+void evidence_forbid_borrowing(struct evidence *evidence);
+
 /* What child_open() and the others of child.h go by. Lives as long as it does. */
 const struct child_rules *evidence_rules(const struct evidence *evidence);
 

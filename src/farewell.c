@@ -61,6 +61,8 @@ int farewell_send(const struct child *child, const struct child_facts *facts)
 
 	if (facts->tls || child->tls.fd >= 0 || !facts->block)
 		return -ENOTCONN;
+	if (child->no_borrowing)
+		return -ENOSYS;
 	fd = syscall(SYS_pidfd_getfd, child->smtpd.fd, STDOUT_FILENO, 0);
 	if (fd < 0)
 		return -errno;

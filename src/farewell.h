@@ -10,8 +10,8 @@
  * ASCII becomes '?'. The socket is borrowed with pidfd_getfd(2), which needs
  * CAP_SYS_PTRACE. Does not wait.
  * Returns 0; -ENOTCONN: not a plain TCP connection (TLS): nothing was written;
- * -EPERM: no right; -ESRCH: the child is gone; -EAGAIN and other -errno: the
- * client could not be written to. */
+ * -EPERM: no right; -ENOSYS: pidfd_getfd is not to be called; -ESRCH: the child
+ * is gone; -EAGAIN and other -errno: the client could not be written to. */
 int farewell_send(const struct child *child, const struct child_facts *facts);
 
 #endif

@@ -22,4 +22,10 @@ struct reset_ends {
  * (SOCK_DESTROY of sock_diag(7), since Linux 4.5; net/ipv4/inet_diag.c.) */
 int reset_connection(const struct reset_ends *ends);
 
+/* Can it be asked for, and can the kernel do it? Names a connection that cannot be.
+ * That the right to it is missing is not seen: the kernel finds first, then looks at
+ * CAP_NET_ADMIN (net/ipv4/tcp_diag.c). Returns 0; -EOPNOTSUPP; -errno of socket(2).
+ * Not for workers. */
+int reset_try(void);
+
 #endif

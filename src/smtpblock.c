@@ -8,11 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "advice.h"
 #include "drift.h"
 #include "enforcer.h"
 #include "inquiry.h"
+#include "reset.h"
+#include "rights.h"
 
 struct smtpblock {
 	atomic_uint references;
@@ -33,6 +36,7 @@ struct smtpblock {
 	struct evidence *_Atomic evidence;
 	atomic_uint courier_uid;	/* valid once evidence is there */
 	atomic_bool hup;
+	bool check_rights;
 	bool started;
 };
 
@@ -153,12 +157,38 @@ static void find_user(struct smtpblock *e)
 	}
 }
 
+/* Courier's own user needs none to look at courier's processes. */
+static bool is_courier(struct smtpblock *e)
+{
+	return atomic_load(&e->evidence) && geteuid() == atomic_load(&e->courier_uid);
+}
+
+/* Each right that is missing is told of on its own: what it is for is left out, and
+ * all else works. Lists are tried by blocks_check(). */
+static void check_rights(struct smtpblock *e)
+{
+	uint64_t needed = rights_needed(&e->settings);
+	uint64_t lacking = rights_lacking(needed, rights_held());
+	int r = 0;
+
+	if ((lacking & RIGHTS_LOOK) && !is_courier(e))
+		notices_raise(&e->notices, NOTICE_LOOK, EACCES);
+	if ((lacking & RIGHTS_BIT(CAP_KILL)) && !is_courier(e))
+		notices_raise(&e->notices, NOTICE_SIGNAL, EPERM);
+	if ((needed & RIGHTS_BIT(CAP_KILL)) && e->settings.terminate_reset)
+		r = lacking & RIGHTS_BIT(CAP_NET_ADMIN) ? -EPERM : reset_try();
+	if (r < 0)
+		notices_raise(&e->notices, NOTICE_RESET, -r);
+}
+
 /* What can be told before the first line comes. */
 static void look_around(struct smtpblock *e)
 {
 	if (!hostaddrs_known(caretaker_hostaddrs(e->enforcer.caretaker)))
 		notices_raise(&e->notices, NOTICE_HOSTADDRS, 0);
 	find_user(e);
+	if (e->check_rights)
+		check_rights(e);
 	if (!e->settings.dry_run)
 		blocks_check(e->enforcer.blocks, caretaker_now());
 }
@@ -288,6 +318,7 @@ int smtpblock_start(struct smtpblock *engine,
 
 	engine->log = environment->log;
 	engine->log_ctx = environment->log_ctx;
+	engine->check_rights = environment->check_rights;
 	engine->zone = environment->zone;
 	engine->zone_ctx = environment->zone_ctx;
 	r = open_parts(engine, environment);

@@ -36,6 +36,7 @@ struct smtpblock_environment {
 	void *zone_ctx;
 	struct events *events;		/* is told of blocks; NULL: nobody is.. */
 	void *listener;			/* ..with this; both outlive the engine */
+	bool check_rights;		/* tell what rights this process lacks */
 	const char *net_root;		/* as in struct backend_config */
 	const char *module_root;
 };

@@ -6,7 +6,18 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "rights.h"
 #include "support.h"
+
+/* What takes the capability away; the first, a unit, unless a row has it. */
+static enum rights_cause cause;
+enum rights_cause __wrap_rights_cause(int capability);
+
+enum rights_cause __wrap_rights_cause(int capability)
+{
+	(void)capability;
+	return cause;
+}
 
 /* What has to stand in the sentence: what to type, or what is no longer wrong. */
 static const struct row {
@@ -44,11 +55,15 @@ static const struct row {
 	  "CapabilityBoundingSet=CAP_KILL" },
 	{ "no right to reset", NOTICE_RESET, EPERM, LOG_WARNING,
 	  "CapabilityBoundingSet=CAP_NET_ADMIN" },
+	{ "no netlink to reset with", NOTICE_RESET, EAFNOSUPPORT, LOG_WARNING,
+	  "RestrictAddressFamilies=AF_NETLINK" },
 	{ "no reset in the kernel", NOTICE_RESET, EOPNOTSUPP, LOG_WARNING,
 	  "write terminate.reset=\"off\" into the action" },
 	{ "no right to reply", NOTICE_REPLY, EPERM, LOG_WARNING,
 	  "connect.reply: the sockets of courier's children cannot be borrowed "
 	  "(Operation not permitted)" },
+	{ "a filter against replies", NOTICE_REPLY, ENOSYS, LOG_WARNING,
+	  "SystemCallFilter=pidfd_getfd" },
 	{ "-drop", NOTICE_DROP, 0, LOG_WARNING, "verify=\"sender\"" },
 	{ "DNSBL", NOTICE_DNSBL, 0, LOG_WARNING, "BLACKLISTS" },
 	{ "maxBlocks closes", NOTICE_BUDGET, 0, LOG_WARNING,
@@ -108,6 +123,45 @@ static void says(void **state)
 	setup(&f);
 	advice_format(row->id, row->detail, &f.settings, f.blocks, &severity, text);
 	want_int(severity, row->severity);
+	if (!strstr(text, row->want))
+		want_str(text, row->want);
+	teardown(&f);
+}
+
+/* What gives a right back depends on what takes it. */
+static const struct mend_row {
+	const char *label;
+	enum notice id;
+	enum rights_cause cause;
+	const char *want;
+} mend_rows[] = {
+	{ "to look: the unit", NOTICE_LOOK, RIGHTS_CAUSE_UNIT,
+	  "give rsyslogd's unit  CapabilityBoundingSet=CAP_SYS_PTRACE CAP_KILL  "
+	  "(systemctl edit rsyslog)" },
+	{ "to look: another user", NOTICE_LOOK, RIGHTS_CAUSE_DROP,
+	  "let it keep CAP_SYS_PTRACE CAP_KILL: write  module(load=\"omsmtpblock\" "
+	  "keepCapabilities=\"on\")" },
+	{ "to look: a profile", NOTICE_LOOK, RIGHTS_CAUSE_OTHER,
+	  "rsyslogd may use CAP_SYS_PTRACE CAP_KILL, so AppArmor or SELinux is in the way" },
+	{ "to signal: another user", NOTICE_SIGNAL, RIGHTS_CAUSE_DROP,
+	  "let it keep CAP_KILL: write" },
+	{ "to reset: another user", NOTICE_RESET, RIGHTS_CAUSE_DROP,
+	  "let it keep CAP_NET_ADMIN: write" },
+	{ "to reply: a profile", NOTICE_REPLY, RIGHTS_CAUSE_OTHER,
+	  "rsyslogd may use CAP_SYS_PTRACE, so AppArmor" },
+};
+
+static void mends(void **state)
+{
+	const struct mend_row *row = *state;
+	char text[ADVICE_SIZE];
+	struct fixture f;
+	int severity;
+
+	setup(&f);
+	cause = row->cause;
+	advice_format(row->id, EPERM, &f.settings, f.blocks, &severity, text);
+	cause = RIGHTS_CAUSE_UNIT;
 	if (!strstr(text, row->want))
 		want_str(text, row->want);
 	teardown(&f);
@@ -182,6 +236,7 @@ int main(void)
 	struct suite *suite = suite_new();
 
 	SUITE_ROWS(suite, says, rows);
+	SUITE_ROWS(suite, mends, mend_rows);
 	SUITE_TEST(suite, every_notice_has_a_sentence);
 	SUITE_TEST(suite, longest_names_fit);
 	SUITE_ROWS(suite, cleans, clean_rows);

@@ -253,6 +253,21 @@ static void evidence_is_shared_by_uid(void **state)
 	teardown(&f);
 }
 
+static void evidence_borrows_unless_forbidden(void **state)
+{
+	struct evidence *before, *after;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 0);
+	want_int(caretaker_evidence(f.caretaker, 1, &before), 0);
+	caretaker_forbid_borrowing(f.caretaker);
+	want_int(caretaker_evidence(f.caretaker, 2, &after), 0);
+	want_int(evidence_rules(before)->no_borrowing, false);
+	want_int(evidence_rules(after)->no_borrowing, true);
+	teardown(&f);
+}
+
 static void knows_this_hosts_addresses(void **state)
 {
 	const struct addr loopback = { .family = ADDR_IPV4,
@@ -339,6 +354,7 @@ int main(void)
 	SUITE_TEST(suite, stop_delivers_what_is_pending);
 	SUITE_TEST(suite, stop_with_nothing_pending_is_quick);
 	SUITE_TEST(suite, evidence_is_shared_by_uid);
+	SUITE_TEST(suite, evidence_borrows_unless_forbidden);
 	SUITE_TEST(suite, knows_this_hosts_addresses);
 	SUITE_TEST(suite, leaves_no_descriptor);
 	SUITE_TEST(suite, free_takes_anything);

@@ -915,6 +915,9 @@ static void real_plain(void **state)
 	want_addr(&r.child.peer.addr, "192.0.2.7");
 	want_str(r.facts.block, "511 Listed");
 	want_int(child_may_leave_tls(&r.child), false);
+	r.rules.no_borrowing = true;
+	want_int(real_child(&r, c.smtpd), 0);
+	want_int(child_may_leave_tls(&r.child), true);
 	want_int(real_child(&r, r.courier.tcpd), -EAGAIN);
 	want_int(real_child(&r, getpid()), -EPERM);
 	courier_upgrade(&r.courier);

@@ -32,7 +32,9 @@ static void setup(struct fixture *f)
 	want_int(procfs_init(&f->procfs, f->tree.root), 0);
 	want_int(listeners_new(&f->procfs, FAKE_UID, &f->listeners), 0);
 	want_int(listeners_check(f->listeners, f->tcpd), 0);
-	f->rules = (struct child_rules){ &f->procfs, f->listeners, FAKE_UID };
+	f->rules = (struct child_rules){ .procfs = &f->procfs,
+					.listeners = f->listeners,
+					.uid = FAKE_UID };
 	want_int(childindex_new(&f->rules, &f->index), 0);
 }
 

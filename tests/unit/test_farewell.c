@@ -165,6 +165,21 @@ static void silent_below_couriertls(void **state)
 	teardown(&f);
 }
 
+/* A filter would end us for the call. */
+static void does_not_borrow(void **state)
+{
+	const struct child_facts facts = { .block = "Listed" };
+	struct fixture f;
+	char byte;
+
+	(void)state;
+	setup(&f, AF_INET);
+	f.child.no_borrowing = true;
+	want_int(farewell_send(&f.child, &facts), -ENOSYS);
+	want_int(recv(f.pair[1], &byte, 1, MSG_DONTWAIT), -1);
+	teardown(&f);
+}
+
 static void child_is_gone(void **state)
 {
 	const struct child_facts facts = { .block = "Listed" };
@@ -208,6 +223,7 @@ int main(void)
 	SUITE_TEST(suite, long_text_is_cut_to_a_line);
 	SUITE_ROWS(suite, stays_silent, silent_rows);
 	SUITE_TEST(suite, silent_below_couriertls);
+	SUITE_TEST(suite, does_not_borrow);
 	SUITE_TEST(suite, child_is_gone);
 	if (geteuid() == 0)
 		SUITE_TEST(suite, no_right_to_borrow);

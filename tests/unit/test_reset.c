@@ -181,6 +181,19 @@ static void without_the_right(void **state)
 	pair_close(&p);
 }
 
+static void tries_without_harm(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	pair_open(&connection_rows[0], &p);
+	want_int(reset_try(), 0);
+	want_listening(&p);
+	want_int(send(p.server, "x", 1, MSG_NOSIGNAL), 1);
+	want_int(client_ends_with(&p), 0);
+	pair_close(&p);
+}
+
 int main(void)
 {
 	struct suite *s = suite_new();
@@ -198,5 +211,6 @@ int main(void)
 	}
 	SUITE_TEST(s, ends_must_match);
 	SUITE_TEST(s, without_the_right);
+	SUITE_TEST(s, tries_without_harm);
 	return suite_run(s, "reset");
 }

@@ -3,6 +3,7 @@
 
 import dataclasses
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -104,3 +105,21 @@ def memory_kb(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1])
     raise ValueError(f"process {pid} has no memory")
+
+
+# Those of capability.h that the module may want; others are known by number.
+CAPABILITIES = {1: "dac_override", 2: "dac_read_search", 5: "kill", 12: "net_admin",
+                19: "sys_ptrace"}
+
+
+def capabilities(pid):
+    """The names of what it has in effect."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    effective = int(re.search(r"^CapEff:\s*([0-9a-f]+)$", text, re.M).group(1), 16)
+    return {CAPABILITIES.get(bit, str(bit)) for bit in range(64) if effective >> bit & 1}
+
+
+def writable_code(pid):
+    """Its mappings that are writable and executable at once."""
+    return [line for line in Path(f"/proc/{pid}/maps").read_text().splitlines()
+            if line.split()[1].startswith("rwx")]

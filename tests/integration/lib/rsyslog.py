@@ -59,6 +59,7 @@ class Rsyslog:
         self.imuxsock = imuxsock
         self.settings = settings
         self.environment = environment
+        self.module = ""  # parameters of module()
         self.config = self.workdir / "rsyslog.conf"
         self.mail_log = self.workdir / "mail.log"
         self.own_log = self.workdir / "own.log"
@@ -69,7 +70,9 @@ class Rsyslog:
     def write_config(self):
         """The configuration; what it says before `rules` is the tests' own."""
         self.workdir.mkdir(exist_ok=True)
-        load = f'module(load="{module_path()}")\n' if "omsmtpblock" in self.rules else ""
+        load = ""
+        if "omsmtpblock" in self.rules:
+            load = f'module(load="{module_path()}" {self.module})\n'
         self.config.write_text(
             f'global(workDirectory="{self.workdir}")\n'
             f'module(load="imuxsock" SysSock.Name="/dev/log" SysSock.RateLimit.Interval="0"'

@@ -1,0 +1,175 @@
+/* The capabilities that an action needs, and what this process has of them.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "rights.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#define BIT RIGHTS_BIT
+#define STRONG BIT(CAP_DAC_OVERRIDE)
+#define WEAK BIT(CAP_DAC_READ_SEARCH)
+#define TRACE BIT(CAP_SYS_PTRACE)
+#define KILLS BIT(CAP_KILL)
+#define NET BIT(CAP_NET_ADMIN)
+
+static const struct row {
+	const char *label;
+	const char *set[3][2];
+	uint64_t want;
+} rows[] = {
+	{ "defaults", { { NULL } }, TRACE | WEAK | KILLS | STRONG | NET },
+	{ "nftables", { { "backend", "nftables" } }, TRACE | WEAK | KILLS | NET },
+	{ "nftables, no reset", { { "backend", "nftables" }, { "terminate.reset", "off" } },
+	  TRACE | WEAK | KILLS | NET },
+	{ "null, no reset", { { "backend", "null" }, { "terminate.reset", "off" } },
+	  TRACE | WEAK | KILLS },
+	{ "no reset", { { "terminate.reset", "off" } }, TRACE | WEAK | KILLS | STRONG },
+	{ "no terminate", { { "terminate", "off" } }, TRACE | WEAK | STRONG },
+	{ "sender", { { "verify", "sender" } }, TRACE | WEAK | KILLS | STRONG | NET },
+	{ "nobody is looked at", { { "verify", "none" } }, STRONG },
+	{ "nobody is looked at, nftables", { { "verify", "none" }, { "backend", "nftables" } },
+	  NET },
+	{ "dry run", { { "dryRun", "on" } }, TRACE | WEAK },
+	{ "dry run, nftables", { { "dryRun", "on" }, { "backend", "nftables" } }, TRACE | WEAK },
+};
+
+static void needs(void **state)
+{
+	const struct row *row = *state;
+	struct settings settings;
+	char wrong[256];
+	size_t i;
+
+	want_int(settings_init(&settings), 0);
+	for (i = 0; i < COUNT_OF(row->set) && row->set[i][0]; i++)
+		want_int(settings_set(&settings, row->set[i][0], row->set[i][1], wrong,
+				      sizeof(wrong)), 0);
+	want_int(rights_needed(&settings), row->want);
+	settings_done(&settings);
+}
+
+static const struct lacking_row {
+	const char *label;
+	uint64_t needed, held, want;
+} lacking_rows[] = {
+	{ "nothing needed", 0, 0, 0 },
+	{ "nothing held", TRACE | WEAK, 0, TRACE | WEAK },
+	{ "all held", TRACE | KILLS, TRACE | KILLS | NET, 0 },
+	{ "one lacking", TRACE | KILLS, TRACE, KILLS },
+	{ "the stronger does", TRACE | WEAK, TRACE | STRONG, 0 },
+	{ "the weaker does not", STRONG, WEAK, STRONG },
+};
+
+static void lacks(void **state)
+{
+	const struct lacking_row *row = *state;
+
+	want_int(rights_lacking(row->needed, row->held), row->want);
+}
+
+/* What a process does that may then be another; its status is what it found. */
+static void in_process(int (*what)(const void *data), const void *data)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(what(data));
+	want_int(waitpid(pid, &status, 0), pid);
+	want_int(WIFEXITED(status), true);
+	want_int(WEXITSTATUS(status), 0);
+}
+
+static const struct take_row {
+	const char *label;
+	uint64_t unbound;	/* is not in the bounding set.. */
+	bool keep;		/* ..of who keeps what is permitted.. */
+	uint64_t needed, want;	/* ..and then takes this */
+} take_rows[] = {
+	{ "without keeping", 0, false, TRACE | KILLS, 0 },
+	{ "two", 0, true, TRACE | KILLS, TRACE | KILLS },
+	{ "none", 0, true, 0, 0 },
+	{ "the weaker is enough", 0, true, TRACE | WEAK, TRACE | WEAK },
+	{ "the weaker is not to be had", WEAK, true, TRACE | WEAK, TRACE | STRONG },
+	{ "with the stronger, the weaker is not taken", 0, true, STRONG | WEAK, STRONG },
+	{ "what is not to be had is left out", KILLS, true, TRACE | KILLS, TRACE },
+};
+
+/* Root lets go of what is not in its bounding set at an exec; here by hand. */
+static int leave(uint64_t unbound)
+{
+	return unbound ? rights_take(rights_held() & ~unbound) : 0;
+}
+
+static int drop_and_take(const void *data)
+{
+	const struct take_row *row = data;
+
+	if (leave(row->unbound) < 0 || (row->keep && rights_keep() < 0))
+		return 2;
+	if (setuid(65534) < 0)
+		return 3;
+	if (rights_held() != 0)
+		return 4;
+	if (rights_take(row->needed) < 0)
+		return 5;
+	if (prctl(PR_GET_KEEPCAPS) != 0)
+		return 6;
+	return rights_held() == row->want ? 0 : 7;
+}
+
+static void takes(void **state)
+{
+	in_process(drop_and_take, *state);
+}
+
+static int find_causes(const void *data)
+{
+	(void)data;
+	if (prctl(PR_CAPBSET_DROP, CAP_KILL, 0, 0, 0) < 0)
+		return 2;
+	if (rights_cause(CAP_KILL) != RIGHTS_CAUSE_UNIT)
+		return 3;
+	if (rights_cause(CAP_SYS_PTRACE) != RIGHTS_CAUSE_OTHER)
+		return 4;
+	if (setuid(65534) < 0)
+		return 5;
+	if (rights_cause(CAP_KILL) != RIGHTS_CAUSE_UNIT)
+		return 6;
+	return rights_cause(CAP_SYS_PTRACE) == RIGHTS_CAUSE_DROP ? 0 : 7;
+}
+
+static void causes(void **state)
+{
+	(void)state;
+	in_process(find_causes, NULL);
+}
+
+static bool may_drop(void)
+{
+	const uint64_t wanted = TRACE | WEAK | STRONG | KILLS | BIT(CAP_SETPCAP) |
+				BIT(CAP_SETUID);
+
+	return geteuid() == 0 && rights_lacking(wanted, rights_held()) == 0;
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_ROWS(suite, needs, rows);
+	SUITE_ROWS(suite, lacks, lacking_rows);
+	if (may_drop()) {
+		SUITE_ROWS(suite, takes, take_rows);
+		SUITE_TEST(suite, causes);
+	} else {
+		suite_skip(suite, "takes", "root");
+		suite_skip(suite, "causes", "root");
+	}
+	return suite_run(suite, "rights");
+}
