@@ -77,33 +77,48 @@ static bool is_to_end(void)
 	return sigpending(&pending) == 0 && sigismember(&pending, SIGTTIN) == 1;
 }
 
-/* Returns false when it is time to end. */
-static bool hand_over_all(void)
-{
+/* What was taken, and how much of it is handed over. */
+struct batch {
 	const struct event *all;
-	size_t n = events_take(announced, &all), i;
+	size_t count, done;
+};
 
-	for (i = 0; i < n; i++) {
+static void take(struct batch *batch)
+{
+	batch->count = events_take(announced, &batch->all);
+	batch->done = 0;
+}
+
+/* Returns false when it is time to end; then some may be left. */
+static bool hand_over_all(struct batch *batch)
+{
+	for (take(batch); batch->done < batch->count; batch->done++) {
 		if (is_to_end())
 			return false;
-		submit(&all[i]);
+		submit(&batch->all[batch->done]);
 	}
 	return true;
 }
 
-static void hand_over_last(void)
+/* What is left of the batch, and what came since. */
+static void hand_over_last(struct batch *batch)
 {
 	int64_t end = now_ms() + LAST_MS;
-	const struct event *all;
-	size_t n = events_take(announced, &all), i;
 
-	for (i = 0; i < n && now_ms() < end; i++)
-		submit(&all[i]);
+	do {
+		for (; batch->done < batch->count; batch->done++) {
+			if (now_ms() >= end)
+				return;
+			submit(&batch->all[batch->done]);
+		}
+		take(batch);
+	} while (batch->count > 0);
 }
 
 static rsRetVal announce(thrdInfo_t *thread)
 {
 	struct pollfd ready = { .fd = events_fd(announced), .events = POLLIN };
+	struct batch batch = { .count = 0 };
 	sigset_t ending, open;
 
 	(void)thread;
@@ -111,9 +126,9 @@ static rsRetVal announce(thrdInfo_t *thread)
 	sigaddset(&ending, SIGTTIN);
 	pthread_sigmask(SIG_BLOCK, &ending, &open);
 	while (ppoll(&ready, 1, NULL, &open) > 0)
-		if (!hand_over_all())
+		if (!hand_over_all(&batch))
 			break;
-	hand_over_last();
+	hand_over_last(&batch);
 	return RS_RET_OK;
 }
 

@@ -184,6 +184,28 @@ def ends_in_a_wave(points):
     events(path)
 
 
+def ends_with_all(points):
+    """What rsyslogd's end finds half told is told, in a tenth of a second."""
+    directory = workdir()
+    for attempt in range(3):
+        path, program = directory / f"last{attempt}.json", directory / f"last{attempt}.sh"
+        program.write_text(f"#!/bin/sh\necho OK\nwhile read -r line; do\n"
+                           f"echo \"$line\" >> '{path}'; sleep 0.01; echo OK\ndone\n")
+        program.chmod(0o755)
+        rules = 'module(load="omprog")\ntemplate(name="event" type="string" ' \
+            'string="%syslogtag%%msg%\\n")\n' \
+            + ruleset(f'action(type="omprog" binary="{program}" template="event" '
+                      'confirmMessages="on")', 'queue.type="direct"') \
+            + action(verify="none", backend="null", eventRuleset="blocks")
+        daemon = Rsyslog(directory, rules, name=f"last{attempt}").start()
+        for number in range(20):
+            reject(number)
+        wait_for(lambda: path.exists() and len(path.read_text().splitlines()) >= 16, 10,
+                 "some events")
+        daemon.stop()
+        points.equal(len(events(path)), 20, "what was blocked before the end is told")
+
+
 def scenario(points):
     path = workdir() / OUT
     rules = to_file(path) + action(eventRuleset="blocks")
@@ -196,7 +218,8 @@ def scenario(points):
                                                           eventRuleset="blocks"),
                      name="hostile") as daemon:
             hostile_text(points, daemon, hostile)
-    for part in (forwarded, counted, too_slow, no_circles, refused, example, ends_in_a_wave):
+    for part in (forwarded, counted, too_slow, no_circles, refused, example, ends_in_a_wave,
+                 ends_with_all):
         with tap.part(points, part.__name__):
             part(points)
 
