@@ -15,6 +15,8 @@
 #   configure    what configure refuses, and what it says
 #   install      make install and uninstall, DESTDIR and prefix
 #   distcheck    the source archive is complete and builds
+#   package      Debian's packages: source, binary, lintian
+#   package-bookworm, package-trixie  installed, upgraded and removed there
 #   fresh        the way of README on a Debian that has nothing of it
 #   integration  rsyslogd, courier, a DNSBL and the kernel's list, for real
 #   integration-sanitizers  the same with rsyslogd under the sanitizers
@@ -24,8 +26,8 @@
 set -euo pipefail
 
 tree=$(cd "$(dirname "$0")" && pwd -P)
-all_parts=(bootstrap gcc clang sanitizers coverage configure install distcheck fresh
-	integration integration-sanitizers)
+all_parts=(bootstrap gcc clang sanitizers coverage configure install distcheck
+	package package-bookworm package-trixie fresh integration integration-sanitizers)
 passed=0 failed=0 skipped=0
 
 usage() {
@@ -52,7 +54,8 @@ chosen_parts() {
 # Everything below the lab's directory: output of the parts, a lock, and the
 # second, empty lab for the part fresh.
 prepare_lab() {
-	"$tree/tests/lab/root" ensure build test || die "the lab cannot be made: nothing was tested"
+	"$tree/tests/lab/root" ensure build package test ||
+		die "the lab cannot be made: nothing was tested"
 	lab=$(dirname "$("$tree/tests/lab/root" path)")
 	results=$lab/check
 	mkdir -p "$results"
@@ -85,11 +88,23 @@ in_fresh_lab() {
 	return "$status"
 }
 
+# In a lab of that release which has nothing but what is stock there.
+in_stock_lab() {
+	local packages=$lab/root/build/package
+	export OMSMTPBLOCK_SUITE=$1 OMSMTPBLOCK_LAB=$lab/stock-$1
+	[ -e "$packages/next.deb" ] || die "the part package has to run first"
+	"$tree/tests/lab/root" ensure stock && copy_sources &&
+		"$tree/tests/lab/enter" --bind "$packages=/build/package" -- \
+			/build/src/tests/ci/package installed "$1"
+}
+
 run_part() {
 	local script=/build/src/tests/ci/$1
 	local -a network=()
 	case $1 in
 	bootstrap) network=(--with-network); in_lab "$script" ;;
+	package) in_lab "$script" build ;;
+	package-*) (in_stock_lab "${1#package-}") ;;
 	fresh) network=(--with-network); (in_fresh_lab "$script") ;;
 	*) in_lab "$script" ;;
 	esac
