@@ -151,10 +151,12 @@ int caretaker_evidence(struct caretaker *caretaker, uid_t courier_uid,
 	return r;
 }
 
-/* When the first of all has something to do. */
+/* Returns when the first of all has something to do. Clients come first, and children
+ * end that were due before: the clients have blocked their addresses by then, however
+ * late we are. */
 static int64_t run_all(struct caretaker *c, int64_t now)
 {
-	int64_t next = terminator_run(c->terminator, now), due;
+	int64_t next = TERMINATOR_NEVER, due;
 	size_t i;
 
 	for (i = 0; i < c->client_count; i++) {
@@ -162,7 +164,8 @@ static int64_t run_all(struct caretaker *c, int64_t now)
 		if (due < next)
 			next = due;
 	}
-	return next;
+	due = terminator_run(c->terminator, now);
+	return due < next ? due : next;
 }
 
 /* Wait for an event or the time that is due. */

@@ -3,6 +3,7 @@
 #include "caretaker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -182,6 +183,69 @@ static void hand_over(struct fixture *f, struct evidence *ev, pid_t pid,
 	caretaker_terminate(f->caretaker, &t, caretaker_now() + delay);
 }
 
+/* A client that is slow at first, and then looks whether the child has ended. */
+struct slow {
+	pthread_barrier_t busy, go_on;
+	pid_t pid;
+	atomic_uint runs;
+	atomic_bool saw_it_live;
+};
+
+static int64_t run_slowly(void *data, int64_t now)
+{
+	struct slow *s = data;
+	unsigned int runs = atomic_fetch_add(&s->runs, 1);
+	struct procref ref;
+	struct pollfd end = { .events = POLLIN };
+
+	(void)now;
+	if (runs == 0) {
+		pthread_barrier_wait(&s->busy);
+		pthread_barrier_wait(&s->go_on);
+	} else if (runs == 1 && procref_open(s->pid, &ref) == 0) {
+		end.fd = ref.fd;
+		atomic_store(&s->saw_it_live, poll(&end, 1, 100) == 0);
+		procref_done(&ref);
+	}
+	return TERMINATOR_NEVER;
+}
+
+static bool is_past(void *data)
+{
+	return caretaker_now() > *(const int64_t *)data + 1;
+}
+
+/* Clients write what is to be blocked: that comes before the children end, also
+ * where the thread is late for both. */
+static void clients_come_before_children(void **state)
+{
+	struct slow s = { .pid = waiter_start() };
+	const struct caretaker_client client = { .run = run_slowly, .data = &s };
+	struct evidence *ev = NULL;
+	struct fixture f;
+	int64_t due;
+
+	(void)state;
+	memset(&f, 0, sizeof(f));
+	pthread_barrier_init(&s.busy, NULL, 2);
+	pthread_barrier_init(&s.go_on, NULL, 2);
+	fakeproc_open(&f.tree);
+	want_int(caretaker_new(f.tree.root, &f.caretaker), 0);
+	want_int(caretaker_open(f.caretaker), 0);
+	want_int(caretaker_add_client(f.caretaker, &client), 0);
+	want_int(caretaker_start(f.caretaker), 0);
+	want_int(caretaker_evidence(f.caretaker, FAKE_UID, &ev), 0);
+	pthread_barrier_wait(&s.busy);
+	due = caretaker_now() + 5;
+	hand_over(&f, ev, s.pid, 5);
+	want_int(soon(is_past, &due), true);
+	pthread_barrier_wait(&s.go_on);
+	want_int(has_ended_soon(s.pid), true);
+	want_int(atomic_load(&s.saw_it_live), true);
+	waiter_end(s.pid);
+	teardown(&f);
+}
+
 static void ends_a_child_in_its_time(void **state)
 {
 	struct evidence *ev = NULL;
@@ -350,6 +414,7 @@ int main(void)
 	SUITE_TEST(suite, runs_clients_when_due);
 	SUITE_TEST(suite, runs_clients_when_woken);
 	SUITE_TEST(suite, no_wake_is_lost);
+	SUITE_TEST(suite, clients_come_before_children);
 	SUITE_TEST(suite, ends_a_child_in_its_time);
 	SUITE_TEST(suite, stop_delivers_what_is_pending);
 	SUITE_TEST(suite, stop_with_nothing_pending_is_quick);
