@@ -111,6 +111,18 @@ static const struct rsyslogconf_item *privilege_drop(const struct site *site)
 	return NULL;
 }
 
+/* The module keeps what the actions need. */
+static bool keeps_rights(const struct site *site)
+{
+	const struct rsyslogconf_item *module;
+	size_t from = 0;
+
+	if (!site->conf)
+		return false;
+	module = rsyslogconf_next(site->conf, RSYSLOGCONF_MODULE, "omsmtpblock", &from);
+	return module && rsyslogconf_is_on(module, "keepCapabilities", false);
+}
+
 /* Who takes the capability away decides what to type. */
 static void format_mend(const struct site *site, const struct rights *rights,
 			const struct want *want, char type[static CHECK_TYPE_SIZE])
@@ -123,9 +135,12 @@ static void format_mend(const struct site *site, const struct rights *rights,
 			 "systemctl edit rsyslog, write  [Service] CapabilityBoundingSet=%s  "
 			 "and restart it",
 			 want->name);
+	else if (drop && keeps_rights(site))
+		snprintf(type, CHECK_TYPE_SIZE, "systemctl restart rsyslog");
 	else if (drop)
 		snprintf(type, CHECK_TYPE_SIZE,
-			 "take $PrivDropToUser out (%s), or give its user the right",
+			 "write  module(load=\"omsmtpblock\" keepCapabilities=\"on\"), or take "
+			 "$PrivDropToUser out (%s)",
 			 check_place(drop, place, sizeof(place)));
 	else
 		snprintf(type, CHECK_TYPE_SIZE, "run rsyslogd as root");
@@ -155,8 +170,9 @@ static void check_privilege_drop(struct checks *checks)
 	const struct rsyslogconf_item *drop = privilege_drop(checks->site);
 	char place[600];
 
-	if (drop && checks->site->rsyslogd.pid == 0)
-		check_warning(checks, "rights.privdrop", "take $PrivDropToUser out",
+	if (drop && checks->site->rsyslogd.pid == 0 && !keeps_rights(checks->site))
+		check_warning(checks, "rights.privdrop",
+			      "write  module(load=\"omsmtpblock\" keepCapabilities=\"on\")",
 			      "%s: rsyslogd gives its rights away at the start",
 			      check_place(drop, place, sizeof(place)));
 }
