@@ -105,6 +105,26 @@ def unknown_parameter(points, daemon):
     points.ok(status == 1 and "terminateDelay" in output, "an unknown parameter is refused", output)
 
 
+# Parameters of module(), and what -N1 says of those that are wrong.
+MODULE = (
+    ('keepCapabilities="on"', None),
+    ('keepCapabilities="off"', None),
+    ('keepCapabilities="maybe"', "keepcapabilities"),
+    ('keepRights="on"', "keepRights"),
+)
+
+
+def module_parameter(points, daemon, text, wrong):
+    daemon.rules, daemon.module = action(), text
+    status, output = daemon.validate()
+    daemon.module = ""
+    if wrong:
+        points.ok(status == 1 and wrong in output, f"module: {text} is refused", output)
+    else:
+        points.equal((status, "omsmtpblock" in output.replace(str(daemon.config), "")),
+                     (0, False), f"module: {text} is accepted without a word")
+
+
 def accepted(points, daemon, parameters):
     daemon.rules = action(**parameters)
     status, output = daemon.validate()
@@ -132,6 +152,8 @@ def scenario(points):
     for parameters, allowed in WRONG:
         refused(points, daemon, parameters, allowed)
     unknown_parameter(points, daemon)
+    for text, wrong in MODULE:
+        module_parameter(points, daemon, text, wrong)
     for parameters in RIGHT:
         accepted(points, daemon, parameters)
     for parameters, sentence in OPEN:
