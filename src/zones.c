@@ -32,40 +32,29 @@ static void clean(char to[static ZONE_NAME_SIZE], const char *name)
 	to[i] = '\0';
 }
 
-/* Returns ZONES_MAX if it is not there. */
+/* With the lock held. Returns z->count if it is not there. */
 static unsigned int find(const struct zones *z, const char *name)
-{
-	unsigned int count = zones_known(z), i;
-
-	for (i = 0; i < count; i++)
-		if (strcmp(z->all[i].name, name) == 0)
-			return i;
-	return ZONES_MAX;
-}
-
-/* With the lock held. A zone is not touched any more once it is counted in. */
-static unsigned int add(struct zones *z, const char *name)
-{
-	unsigned int count = atomic_load(&z->count);
-
-	if (count >= ZONES_MAX - 1)
-		name = "other";
-	if (count == ZONES_MAX)
-		return ZONES_MAX - 1;
-	snprintf(z->all[count].name, ZONE_NAME_SIZE, "%s", name);
-	atomic_store(&z->count, count + 1);
-	return count;
-}
-
-static unsigned int find_or_add(struct zones *z, const char *name)
 {
 	unsigned int i;
 
-	pthread_mutex_lock(&z->lock);
-	i = find(z, name);
-	if (i == ZONES_MAX)
-		i = add(z, name);
-	pthread_mutex_unlock(&z->lock);
+	for (i = 0; i < z->count; i++)
+		if (strcmp(z->all[i].name, name) == 0)
+			break;
+	return i;
+}
+
+/* With the lock held. A zone's name is not touched any more once it is counted in. */
+static unsigned int find_or_add(struct zones *z, const char *name)
+{
+	unsigned int i = find(z, name);
+
+	if (i < z->count)
+		return i;
+	if (z->count == ZONES_MAX)
+		return ZONES_MAX - 1;
+	snprintf(z->all[i].name, ZONE_NAME_SIZE, "%s",
+		 i == ZONES_MAX - 1 ? "other" : name);
+	z->count++;
 	return i;
 }
 
@@ -75,15 +64,20 @@ void zones_count(struct zones *zones, const char *name)
 	unsigned int i;
 
 	clean(text, name);
-	i = find(zones, text);
-	if (i == ZONES_MAX)
-		i = find_or_add(zones, text);
+	pthread_mutex_lock(&zones->lock);
+	i = find_or_add(zones, text);
+	pthread_mutex_unlock(&zones->lock);
 	atomic_fetch_add_explicit(&zones->all[i].saved, 1, memory_order_relaxed);
 }
 
-unsigned int zones_known(const struct zones *zones)
+unsigned int zones_known(struct zones *zones)
 {
-	return atomic_load(&zones->count);
+	unsigned int count;
+
+	pthread_mutex_lock(&zones->lock);
+	count = zones->count;
+	pthread_mutex_unlock(&zones->lock);
+	return count;
 }
 
 const char *zones_name(const struct zones *zones, unsigned int which)
@@ -96,7 +90,7 @@ const atomic_uint_least64_t *zones_saved(const struct zones *zones, unsigned int
 	return &zones->all[which].saved;
 }
 
-char *zones_format(const struct zones *zones, char *buf, size_t size)
+char *zones_format(struct zones *zones, char *buf, size_t size)
 {
 	unsigned int count = zones_known(zones), i;
 	size_t used = 0;

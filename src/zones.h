@@ -13,8 +13,8 @@
 #define ZONE_NAME_SIZE 64
 
 struct zones {
-	pthread_mutex_t lock;		/* adding; private, as is the rest */
-	atomic_uint count;
+	pthread_mutex_t lock;		/* of count; private, as is the rest */
+	unsigned int count;
 	struct zone {
 		char name[ZONE_NAME_SIZE];
 		atomic_uint_least64_t saved;
@@ -31,7 +31,7 @@ void zones_done(struct zones *zones);
 void zones_count(struct zones *zones, const char *name);
 
 /* How many zones there are by now: never fewer later. Any thread. */
-unsigned int zones_known(const struct zones *zones);
+unsigned int zones_known(struct zones *zones);
 
 /* The name of a zone, and its count, for which < zones_known(). Valid as long as
  * zones are. Any thread. */
@@ -41,6 +41,6 @@ const atomic_uint_least64_t *zones_saved(const struct zones *zones,
 
 /* "a.example=3 b.example=1" of those that are not 0; what does not fit is left
  * out. Returns buf. */
-char *zones_format(const struct zones *zones, char *buf, size_t size);
+char *zones_format(struct zones *zones, char *buf, size_t size);
 
 #endif
