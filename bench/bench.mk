@@ -1,4 +1,4 @@
-# What the parts of the bench need to be built: make bench. Nothing of it is
+# What the parts of the bench need to be built: make benches. Nothing of it is
 # installed or built by make all.
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 
@@ -32,5 +32,6 @@ bench_scale_memory_CPPFLAGS = $(BUILD_CPPFLAGS)
 bench_scale_memory_LDFLAGS = $(BUILD_LDFLAGS)
 bench_scale_memory_LDADD = libsmtpblock.la
 
-bench: latency-bench smtpblockctl $(bench_programs) bench/allow/lookup
-.PHONY: bench
+# Not "bench": that is a directory in EXTRA_DIST, and make dist would build it.
+benches: latency-bench smtpblockctl $(bench_programs) bench/allow/lookup
+.PHONY: benches
