@@ -36,8 +36,7 @@ static const struct peer somebody_tls = {
 static void rules_open(struct child_rules *rules, const struct procfs *procfs,
 		       uid_t uid)
 {
-	rules->procfs = procfs;
-	rules->uid = uid;
+	*rules = (struct child_rules){ .procfs = procfs, .uid = uid };
 	want_int(listeners_new(procfs, uid, &rules->listeners), 0);
 }
 
