@@ -874,11 +874,11 @@ static void example_shows_each_default(void **state)
 /* Behind the title of a parameter's section; NULL if there is none. */
 static const char *find_section(const char *manual, const char *name)
 {
-	char title[128], dashes[64];
+	char title[128], marks[64];
 
-	memset(dashes, '-', sizeof(dashes));
+	memset(marks, '^', sizeof(marks));
 	snprintf(title, sizeof(title), "\n\n%s\n%.*s\n\n", name,
-		 (int)strlen(name), dashes);
+		 (int)strlen(name), marks);
 	manual = strstr(manual, title);
 	return manual ? manual + strlen(title) : NULL;
 }
