@@ -1,0 +1,327 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""Whatever is wrong with the module, the log file beside it has every line.
+
+A wave of rejects meets a module that has no list, no rights or no courier user,
+that waits for nf_tables, whose event ruleset hangs, whose limits are passed; and
+an rsyslogd that stands still, and one that ends, in the middle of it. Each time:
+the file has every line as it was sent, once; the admin is told once, with half of
+the wave still to come; rsyslogd ends in under 2 s.
+
+OMSMTPBLOCK_FLOOD=1000000 in the environment makes the floods longer.
+"""
+# serial: processors' whole time goes into it, and the time to end is measured
+# limit: 180
+
+import collections
+import contextlib
+import os
+import pwd
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from lib import processes, tap
+from lib.firewall import kernel_list
+from lib.netns import run
+from lib.rsyslog import Rsyslog, action
+from lib.scenario import workdir
+from lib.wait import PATIENCE, wait_for
+
+LIMIT = 2.0
+SHORT = int(20_000 / PATIENCE)
+FLOOD = int(int(os.environ.get("OMSMTPBLOCK_FLOOD", "100000")) / PATIENCE)
+DEADLINE = 30 + FLOOD / 10_000
+BELIEVED = {"verify": "none", "maxBlocks": 100_000_000}
+# What -N1 says of that too is no news here.
+EXPECTED = r'verify="none" believes every line'
+COURIER = pwd.getpwnam("courier").pw_uid
+
+# Logs what it reads. What rsyslogd does not take is sent again, to the next one.
+SENDER = r"""
+import socket, sys, time
+end = time.monotonic() + float(sys.argv[1])
+
+def connected():
+    while time.monotonic() < end:
+        sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        if sender.connect_ex("/dev/log") == 0:
+            return sender
+        time.sleep(0.002)
+    sys.exit("nobody takes lines")
+
+def send(sender, message):
+    while True:
+        try:
+            sender.send(message)
+            return sender
+        except ConnectionError:
+            sender = connected()
+
+head = f"<19>{time.strftime('%b %d %H:%M:%S')} courieresmtpd: ".encode()
+sender = connected()
+for line in sys.stdin.buffer:
+    sender = send(sender, head + line.rstrip(b"\n"))
+"""
+
+
+def rejects(first, count):
+    """Lines that differ, each of a listed client of its own."""
+    return [f"error,relay=::ffff:11.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255},"
+            f"port={n % 60000 + 1024},from=<a@b.example>,to=<{n}@mx.lab>: 511 Listed"
+            for n in range(first, first + count)]
+
+
+class Wave:
+    """A process of courier's that logs these lines as fast as they are taken."""
+
+    def __init__(self, lines):
+        path = Path("/tmp/wave")
+        path.write_text("".join(f"{line}\n" for line in lines))
+        with open(path, "rb") as file:
+            self.process = subprocess.Popen(
+                ["setpriv", f"--reuid={COURIER}", "--clear-groups", sys.executable, "-I", "-c",
+                 SENDER, str(DEADLINE * PATIENCE)], stdin=file)
+
+    def wait(self):
+        if self.process.wait(DEADLINE * PATIENCE) != 0:
+            raise RuntimeError("the wave did not get through")
+
+
+def state(pid):
+    """Its letter in /proc."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def written(daemon):
+    """The courier lines of the file beside, as they were sent."""
+    beginning = re.compile(r"^err courieresmtpd(\[\d+\])?: (?=error)")
+    return [beginning.sub("", line) for line in daemon.mail()]
+
+
+def size(daemon):
+    return daemon.mail_log.stat().st_size if daemon.mail_log.exists() else 0
+
+
+def has_all(points, daemon, lines, label):
+    lengths = sum(len(line) + len("err courieresmtpd: \n") for line in lines)
+    points.until(lambda: size(daemon) >= lengths and len(daemon.mail()) >= len(lines), DEADLINE,
+                 f"{label}: the file beside gets the wave",
+                 lambda: f"{len(daemon.mail())} of {len(lines)} lines", daemon.own)
+    missing = collections.Counter(lines)
+    missing.subtract(written(daemon))
+    wrong = [(line, -count) for line, count in missing.items() if count]
+    points.ok(not wrong, f"{label}: it has each of {len(lines)} lines, once", len(wrong), wrong[:3])
+
+
+def told(daemon):
+    """What the module says is wrong, or is not any more."""
+    return [re.sub(r" \[v8\..*", "", line.partition("omsmtpblock: ")[2])
+            for line in daemon.said("omsmtpblock: (?!action)") if EXPECTED not in line]
+
+
+def told_once(points, daemon, pattern, label):
+    """What is wrong, if anything is; whatever else it has to say too."""
+    if pattern:
+        points.equal(len([text for text in told(daemon) if re.search(pattern, text)]), 1,
+                     f"{label}: the admin is told once")
+    times = collections.Counter(re.sub(r"\d+", "N", text) for text in told(daemon))
+    points.equal([text for text, count in times.items() if count > 1], [],
+                 f"{label}: and nothing twice")
+
+
+@contextlib.contextmanager
+def broken(points, label, pattern, rules, *, prefix=(), **options):
+    """rsyslogd with a module that something is wrong with; it must end in time."""
+    daemon = Rsyslog(workdir(), rules, name=label.replace(" ", "-"), **options)
+    daemon.start(prefix=prefix)
+    try:
+        yield daemon
+        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to end")
+        told_once(points, daemon, pattern, label)
+        daemon.mail_log.unlink()
+    finally:
+        if processes.alive(daemon.pid):
+            daemon.kill()
+
+
+def in_halves(points, label, pattern, rules, *, count=SHORT, **options):
+    """Half a wave, then the message to the admin, then the other half."""
+    with broken(points, label, pattern, rules, **options) as daemon:
+        lines = rejects(0, count)
+        Wave(lines[:count // 2]).wait()
+        points.until(lambda: any(re.search(pattern, text) for text in told(daemon)), 10,
+                     f"{label}: it is said", daemon.own)
+        Wave(lines[count // 2:]).wait()
+        has_all(points, daemon, lines, label)
+
+
+def no_list(points):
+    in_halves(points, "no list", r"iptables .*--name spammer .*--update", action(**BELIEVED))
+
+
+def no_rights(points):
+    in_halves(points, "no rights", r"no right to look.*CAP_SYS_PTRACE", action(),
+              prefix=("setpriv", "--bounding-set=-kill,-sys_ptrace,-net_admin"))
+
+
+def no_net_admin(points):
+    in_halves(points, "nftables without CAP_NET_ADMIN", r"no right to change nftables",
+              action(backend="nftables", **BELIEVED),
+              prefix=("setpriv", "--bounding-set=-net_admin"))
+
+
+def no_user(points):
+    """A host that has rsyslog's configuration, but no courier."""
+    passwd = Path("/tmp/passwd")
+    passwd.write_text(re.sub(r"^courier:.*\n", "", Path("/etc/passwd").read_text(), flags=re.M))
+    run("mount", "--bind", passwd, "/etc/passwd")
+    try:
+        in_halves(points, "no courier user", r"there is no user courier", action())
+    finally:
+        run("umount", "/etc/passwd")
+
+
+def budget_and_list(points):
+    """More addresses than maxBlocks has and than the list holds."""
+    with kernel_list(4), kernel_list(6):
+        in_halves(points, "a flood of blocks", r"^maxBlocks: .* addresses were blocked",
+                  action(verify="none"), count=FLOOD)
+
+
+def searches(points):
+    """Lines without the sender's PID, faster than they can be looked into."""
+    with kernel_list(4), kernel_list(6):
+        in_halves(points, "a flood of searches", r"more lines came without the sender's PID",
+                  action(), count=FLOOD, imuxsock="")
+
+
+# Without what rsyslogd itself waits, when it ends, for an action that hangs: 2.5 s by default.
+SHORT_QUEUE = ('queue.type="linkedList" queue.size="100" queue.timeoutEnqueue="300"'
+               ' queue.timeoutShutdown="10" queue.timeoutActionCompletion="10"')
+
+
+def hanging_events(points):
+    """The ruleset's queue is full, and what should read from it does not, for good."""
+    run("ip", "link", "set", "lo", "up")
+    run("sysctl", "-qw", "net.ipv4.tcp_wmem=4096 4096 4096")
+    with socket.socket() as collector, kernel_list(4), kernel_list(6):
+        collector.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        collector.bind(("127.0.0.1", 0))
+        collector.listen()
+        rules = (f'ruleset(name="blocks" {SHORT_QUEUE}) {{\n'
+                 f'action(type="omfwd" target="127.0.0.1" port="{collector.getsockname()[1]}"'
+                 ' protocol="tcp") }\n' + action(eventRuleset="blocks", **BELIEVED))
+        in_halves(points, "events that hang", r"eventRuleset takes messages more slowly", rules,
+                  count=FLOOD)
+
+
+class Holder:
+    """Programs that keep nf_tables' lock: each loads a set that takes it long."""
+
+    SETS = 4
+    ELEMENTS = 20_000
+
+    def __init__(self):
+        elements = ", ".join(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255} . {n + 1}-60000"
+                             for n in range(self.ELEMENTS))
+        self.processes = []
+        for number in range(self.SETS):
+            path = Path(f"/tmp/set{number}")
+            path.write_text(f"table ip holder{number} {{ set s {{\n"
+                            "type ipv4_addr . inet_service; flags interval;\n"
+                            f"elements = {{ {elements} }}\n}}\n}}\n")
+            self.processes.append(subprocess.Popen(["nft", "-f", path]))
+
+    def wait(self):
+        return [process.wait(DEADLINE) for process in self.processes]
+
+
+def waits_for_nf_tables(daemon):
+    """Its worker sleeps in the kernel, not to be interrupted, until it has the lock."""
+    for task in Path(f"/proc/{daemon.pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            if (task / "comm").read_text().startswith("rs:main") and state(task.name) == "D":
+                return True
+    return False
+
+
+def netlink_hangs(points):
+    label = "nf_tables held by others"
+    rules = action(backend="nftables", listSize=1_000_000, **BELIEVED)
+    with broken(points, label, None, rules) as daemon:
+        lines = rejects(0, FLOOD)
+        wave = Wave(lines)
+        wait_for(lambda: size(daemon) > 0, 10, "the wave")
+        holder = Holder()
+        points.until(lambda: waits_for_nf_tables(daemon), 10, f"{label}: the worker waits",
+                     daemon.own)
+        points.equal(set(holder.wait()), {0}, f"{label}: they load their sets")
+        wave.wait()
+        has_all(points, daemon, lines, label)
+
+
+def stands_still(points):
+    label = "rsyslogd stood still"
+    with kernel_list(4), kernel_list(6), \
+            broken(points, label, None, action(**BELIEVED)) as daemon:
+        lines = rejects(0, FLOOD)
+        wave = Wave(lines)
+        wait_for(lambda: size(daemon) > 1_000_000, 20, "a part of the wave")
+        os.kill(daemon.pid, signal.SIGSTOP)
+        wait_for(lambda: state(daemon.pid) == "T", 5, "rsyslogd to stand still")
+        points.until(lambda: state(wave.process.pid) == "S", 5, f"{label}: the sender waits")
+        os.kill(daemon.pid, signal.SIGCONT)
+        wave.wait()
+        has_all(points, daemon, lines, label)
+
+
+def gap(daemon, lines):
+    """Places in the wave of what is not in the file."""
+    found = set(written(daemon))
+    return [place for place, line in enumerate(lines) if line not in found]
+
+
+def together(places):
+    return not places or places[-1] - places[0] == len(places) - 1
+
+
+def ends_in_the_middle(points):
+    """Nobody can have what was in its socket; what it had read, it writes.
+
+    The socket holds max_dgram_qlen lines and one; rsyslogd has one in its hands.
+    """
+    label = "rsyslogd ended in the middle"
+    at_most = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 2
+    missing = r"iptables .*--name spammer .*--update"
+    with broken(points, label, None, action(**BELIEVED)) as daemon:
+        lines = rejects(0, FLOOD)
+        wave = Wave(lines)
+        wait_for(lambda: size(daemon) > 1_000_000, 20, "a part of the wave")
+        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to end in it")
+        points.ok(wave.process.poll() is None, f"{label}: the wave goes on")
+        points.equal(len(daemon.said(missing)), 1, f"{label}: the admin was told once")
+        daemon.own_log.unlink()
+        daemon.start()
+        wave.wait()
+        points.until(lambda: lines[-1] in daemon.mail()[-1], DEADLINE,
+                     f"{label}: the file beside gets the rest", daemon.own)
+        places = gap(daemon, lines)
+        points.note(f"{len(places)} lines were in the socket")
+        points.ok(len(places) <= at_most and together(places),
+                  f"{label}: it has each line that was read, of {len(lines)}", places[:50])
+        points.equal(len(written(daemon)), len(lines) - len(places), f"{label}: and once")
+
+
+def scenario(points):
+    for check in (no_list, no_rights, no_net_admin, no_user, budget_and_list, searches,
+                  hanging_events, netlink_hangs, stands_still, ends_in_the_middle):
+        with tap.part(points, check.__name__):
+            check(points)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)
