@@ -15,35 +15,20 @@ import re
 import socket
 from pathlib import Path
 
-from lib import rsyslog, tap
+from lib import tap
 from lib.attack import counters
+from lib.eventlog import events, reject, ruleset
 from lib.rsyslog import Rsyslog, action
 from lib.scenario import NOBODY, listed, mail_host, workdir
-from lib.wait import stays, wait_for
+from lib.wait import stays
 
 OUT = "events.json"
 EXAMPLE = Path(__file__).resolve().parents[2] / "rsyslog.d" / "omsmtpblock-events.conf"
 
 
-def ruleset(body, queue='queue.type="linkedList" queue.timeoutEnqueue="0"', name="blocks"):
-    return f'ruleset(name="{name}" {queue}) {{ {body} }}\n'
-
-
 def to_file(path):
     return ('template(name="event" type="string" string="%syslogtag%%msg%\\n")\n'
             + ruleset(f'action(type="omfile" file="{path}" template="event")'))
-
-
-def events(path):
-    """What the file has, the tag in front taken off."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    assert all(line.startswith("omsmtpblock:{") for line in lines), lines
-    return [json.loads(line.removeprefix("omsmtpblock:")) for line in lines]
-
-
-def reject(number, text="511 Listed"):
-    rsyslog.log(f"error,relay=::ffff:10.9.{4 + number // 200}.{1 + number % 200},port=4711,"
-                f"from=<a@b.example>,to=<x@mx.lab>: {text}")
 
 
 def of_a_real_client(points, host, path):
@@ -184,28 +169,6 @@ def ends_in_a_wave(points):
     events(path)
 
 
-def ends_with_all(points):
-    """What rsyslogd's end finds half told is told, in a tenth of a second."""
-    directory = workdir()
-    for attempt in range(3):
-        path, program = directory / f"last{attempt}.json", directory / f"last{attempt}.sh"
-        program.write_text(f"#!/bin/sh\necho OK\nwhile read -r line; do\n"
-                           f"echo \"$line\" >> '{path}'; sleep 0.01; echo OK\ndone\n")
-        program.chmod(0o755)
-        rules = 'module(load="omprog")\ntemplate(name="event" type="string" ' \
-            'string="%syslogtag%%msg%\\n")\n' \
-            + ruleset(f'action(type="omprog" binary="{program}" template="event" '
-                      'confirmMessages="on")', 'queue.type="direct"') \
-            + action(verify="none", backend="null", eventRuleset="blocks")
-        daemon = Rsyslog(directory, rules, name=f"last{attempt}").start()
-        for number in range(20):
-            reject(number)
-        wait_for(lambda: path.exists() and len(path.read_text().splitlines()) >= 16, 10,
-                 "some events")
-        daemon.stop()
-        points.equal(len(events(path)), 20, "what was blocked before the end is told")
-
-
 def scenario(points):
     path = workdir() / OUT
     rules = to_file(path) + action(eventRuleset="blocks")
@@ -218,8 +181,7 @@ def scenario(points):
                                                           eventRuleset="blocks"),
                      name="hostile") as daemon:
             hostile_text(points, daemon, hostile)
-    for part in (forwarded, counted, too_slow, no_circles, refused, example, ends_in_a_wave,
-                 ends_with_all):
+    for part in (forwarded, counted, too_slow, no_circles, refused, example, ends_in_a_wave):
         with tap.part(points, part.__name__):
             part(points)
 
