@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""The manual's examples: rsyslogd -N1 takes each as it stands there, and those in which
+hosts talk to each other do what is said of them.
+
+What else looks like configuration in the manual, a line of it, is loaded too.
+"""
+
+import re
+from pathlib import Path
+
+from lib import rsyslog, tap
+from lib.attack import counters
+from lib.netns import run
+from lib.rsyslog import Rsyslog
+from lib.scenario import workdir
+
+MANUAL = Path(__file__).resolve().parents[2] / "doc" / "omsmtpblock.rst"
+TITLES = ("Basic", "With nftables", "At the connection", "Large waves", "Guessed passwords",
+          "Relayed logs", "Fleet", "After a change of user")
+
+# What -N1 has to say of an example; of all others nothing.
+WARNINGS = {"Relayed logs": 'verify="none" believes every line',
+            "Large waves": 'verify="sender" believes $!pid and $!uid',
+            "Guessed passwords": "this trigger needs the sender's credentials"}
+
+
+def blocks(text):
+    """The code blocks of a part, without their indentation."""
+    found = re.findall(r"^\.\. code-block:: none\n\n((?:(?:   .*)?\n)+)", text, re.M)
+    return [re.sub(r"^   ", "", block, flags=re.M).strip() + "\n" for block in found]
+
+
+def examples():
+    """(title, configuration) of the manual's last part but one."""
+    text = MANUAL.read_text(encoding="utf-8")
+    part = re.search(r"^Examples\n=+\n(.*?)^[^\n]+\n==+\n", text, re.M | re.S).group(1)
+    titled = re.split(r"^([^\n]+)\n--+\n", part, flags=re.M)
+    return [(title, block) for title, body in zip(titled[1::2], titled[2::2])
+            for block in blocks(body)]
+
+
+def fragments():
+    """Configuration before that part: what says module( or action(."""
+    text = MANUAL.read_text(encoding="utf-8").split("\nExamples\n====")[0]
+    return [block for block in blocks(text) if re.search(r"^[^#\n]*\b(module|action)\(", block,
+                                                         re.M)]
+
+
+def loadable(text):
+    """With the module under test, and a user whom the lab has."""
+    path = rsyslog.module_path()
+    text = text.replace("DropToUser syslog", "DropToUser nobody")
+    text = text.replace("DropToGroup syslog", "DropToGroup nogroup")
+    if 'load="omsmtpblock"' not in text:
+        text = f'module(load="{path}")\n{text}'
+    return text.replace('load="omsmtpblock"', f'load="{path}"')
+
+
+def loads(points, directory, label, text):
+    config = directory / "example.conf"
+    inputs = "" if "imuxsock" in text or "imtcp" in text else 'module(load="imuxsock")\n'
+    other = 'mail.* action(type="omfile" file="/dev/null")\n'
+    config.write_text(inputs + loadable(text) + other)
+    status, output = rsyslog.validate(config)
+    said = [line for line in output.replace(str(config), "").splitlines()
+            if "omsmtpblock" in line or "error" in line or "warning" in line]
+    wanted = WARNINGS.get(label)
+    points.ok(status == 0, f"{label}: -N1 accepts it", output)
+    if wanted is None:
+        points.equal(said, [], f"{label}: without a word")
+    else:
+        points.ok(len(said) == 1 and wanted in said[0], f"{label}: it is said what is given up",
+                  output)
+
+
+def reject(number):
+    return f"error,relay=::ffff:10.9.4.{number},port=4711,from=<a@b.example>," \
+        "to=<x@mx.lab>: 511 Listed"
+
+
+def as_lab(text, address):
+    """One host as all of a fleet: it applies under another name what it tells. The kernel's
+    list is none of this scenario's, and no child of these clients is there to be asked."""
+    text = text.replace(f'"{address}"', '"127.0.0.1"')
+    text = re.sub(r'^module\(load="(imuxsock|omsmtpblock)".*\)\n', "", text, flags=re.M)
+    text = re.sub(r'statsName="(\w+)"', r'statsName="\1" list="\1" list6="\g<1>6"', text)
+    text = text.replace('allow=["192.0.2.0/24"]', 'allow=["10.9.4.2"] backend="null"')
+    return text.replace('eventRuleset="blocks"', 'eventRuleset="blocks" verify="none" '
+                                                 'backend="null"')
+
+
+def fleet(points, text):
+    with Rsyslog(workdir(), as_lab(text, "192.0.2.12"), name="fleet") as daemon:
+        for number in (1, 2, 3):
+            rsyslog.log(reject(number))
+        points.until(lambda: counters(daemon, "applied").get("blocks") == 2, 10,
+                     "Fleet: what one host blocks the other applies", daemon.own)
+        points.equal(counters(daemon, "applied"), {"lines": 3, "triggers": 3, "allowed": 1,
+                                                   "blocks": 2},
+                     "Fleet: but what it allows")
+        own = counters(daemon, "own")
+        points.equal((own["blocks"], own["events"]), (3, 3), "Fleet: nothing goes round")
+
+
+def relayed(points, text):
+    text = text.replace("192.0.2.11", "127.0.0.1").replace('verify="none"',
+                                                           'verify="none" backend="null"')
+    text = re.sub(r'^module\(load="omsmtpblock".*\)\n', "", text, flags=re.M)
+    with Rsyslog(workdir(), text, name="relayed") as daemon:
+        for priority in ("mail.info", "mail.err"):
+            run("logger", "-n", "127.0.0.1", "-P", "10514", "-T", "-p", priority, "-t",
+                "courieresmtpd", "--", reject(1))
+        points.until(lambda: counters(daemon).get("blocks") == 1, 10,
+                     "Relayed logs: a reject of another host blocks here", daemon.own)
+        points.equal(counters(daemon)["lines"], 1, "Relayed logs: only courier's errors count")
+
+
+def scenario(points):
+    directory = workdir() / "check"
+    directory.mkdir()
+    found = examples()
+    points.equal(tuple(title for title, _ in found), TITLES, "the manual has its examples")
+    for title, text in found:
+        loads(points, directory, title, text)
+    for number, text in enumerate(fragments(), 1):
+        loads(points, directory, f"configuration {number} above", text)
+    run("ip", "link", "set", "lo", "up")
+    fleet(points, dict(found)["Fleet"])
+    relayed(points, dict(found)["Relayed logs"])
+
+
+if __name__ == "__main__":
+    tap.main(scenario)
