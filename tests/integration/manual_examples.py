@@ -17,7 +17,10 @@ from lib.scenario import workdir
 
 MANUAL = Path(__file__).resolve().parents[2] / "doc" / "omsmtpblock.rst"
 TITLES = ("Basic", "With nftables", "At the connection", "Large waves", "Guessed passwords",
-          "Relayed logs", "Fleet", "After a change of user")
+          "Relayed logs", "Fleet", "A hardened unit")
+
+# What tells rsyslog's configuration from commands and rules.
+LOADS = re.compile(r"^[^#\n]*\b(module|action)\(", re.M)
 
 # What -N1 has to say of an example; of all others nothing.
 WARNINGS = {"Relayed logs": 'verify="none" believes every line',
@@ -37,14 +40,13 @@ def examples():
     part = re.search(r"^Examples\n=+\n(.*?)^[^\n]+\n==+\n", text, re.M | re.S).group(1)
     titled = re.split(r"^([^\n]+)\n--+\n", part, flags=re.M)
     return [(title, block) for title, body in zip(titled[1::2], titled[2::2])
-            for block in blocks(body)]
+            for block in blocks(body) if LOADS.search(block)]
 
 
 def fragments():
-    """Configuration before that part: what says module( or action(."""
+    """Configuration before that part."""
     text = MANUAL.read_text(encoding="utf-8").split("\nExamples\n====")[0]
-    return [block for block in blocks(text) if re.search(r"^[^#\n]*\b(module|action)\(", block,
-                                                         re.M)]
+    return [block for block in blocks(text) if LOADS.search(block)]
 
 
 def loadable(text):
