@@ -33,7 +33,8 @@ from lib.wait import PATIENCE, wait_for
 
 LIMIT = 2.0
 SHORT = int(20_000 / PATIENCE)
-FLOOD = int(int(os.environ.get("OMSMTPBLOCK_FLOOD", "100000")) / PATIENCE)
+# More than maxBlocks has and than the module's ring for events holds, in each half.
+FLOOD = max(int(int(os.environ.get("OMSMTPBLOCK_FLOOD", "100000")) / PATIENCE), 30_000)
 DEADLINE = 30 + FLOOD / 10_000
 BELIEVED = {"verify": "none", "maxBlocks": 100_000_000}
 # rsyslogd itself gives up after 1.5 s what waits in its queue when it ends.
