@@ -37,7 +37,7 @@ ruleset_t *announce_find(rsconf_t *conf, const char *name, const char **warning)
 				   NULL :
 				   "has no queue of its own, so that what is slow "
 				   "in it delays the log: write queue.type="
-				   "\"linkedList\" queue.timeoutEnqueue=\"0\" into "
+				   "\"linkedList\" queue.timeoutEnqueue=\"300\" into "
 				   "the ruleset";
 	return ruleset;
 }
