@@ -166,10 +166,12 @@ static char *other(enum notice id, char *buf)
 		       "serve): courier rejects everybody it is asked about; nobody "
 		       "is blocked for it. Look at BLACKLISTS in courier's esmtpd";
 	else if (id == NOTICE_BUSY)
-		text = "more lines came without the sender's PID than could be "
-		       "looked into, some were left out: load imuxsock with "
+		text = "more lines came whose child has to be searched for than "
+		       "could be looked into, some were left out. If imuxsock is "
+		       "loaded without them, give it "
 		       "SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "
-		       "SysSock.ParseTrusted=\"on\"";
+		       "SysSock.ParseTrusted=\"on\"; verify=\"none\" searches for "
+		       "each line's child unless terminate=\"off\"";
 	else if (id == NOTICE_EVENTS)
 		text = "eventRuleset takes messages more slowly than addresses are "
 		       "blocked, some blocks were not told: give the ruleset a "
