@@ -12,3 +12,20 @@ const struct backend_ops *backend_ops(int kind)
 {
 	return all[kind];
 }
+
+struct backend_config backend_config_of(const struct settings *settings,
+					const char *net_root,
+					const char *module_root)
+{
+	return (struct backend_config){
+		.list = settings->list,
+		.list6 = settings->list6,
+		.ban_time = settings->ban_time,
+		.ipv4_prefix = settings->ipv4_prefix,
+		.ipv6_prefix = settings->ipv6_prefix,
+		.list_size = settings->list_size,
+		.ports = &settings->ports,
+		.net_root = net_root,
+		.module_root = module_root,
+	};
+}

@@ -117,6 +117,12 @@ struct backend_ops {
 	void (*free)(struct backend *backend);	/* NULL is allowed */
 };
 
+/* What a backend is told of an action: all but as_it_is. Borrows the settings and the
+ * two roots. Any thread. */
+struct backend_config backend_config_of(const struct settings *settings,
+					const char *net_root,
+					const char *module_root);
+
 /* The ops of a backend kind (enum backend_kind). */
 const struct backend_ops *backend_ops(int kind);
 

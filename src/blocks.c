@@ -106,17 +106,8 @@ int blocks_new(const struct settings *settings, const char *net_root,
 	       const char *module_root, struct counters *counters,
 	       struct notices *notices, struct blocks **ret_blocks)
 {
-	const struct backend_config config = {
-		.list = settings->list,
-		.list6 = settings->list6,
-		.ban_time = settings->ban_time,
-		.ipv4_prefix = settings->ipv4_prefix,
-		.ipv6_prefix = settings->ipv6_prefix,
-		.list_size = settings->list_size,
-		.ports = &settings->ports,
-		.net_root = net_root,
-		.module_root = module_root,
-	};
+	const struct backend_config config =
+		backend_config_of(settings, net_root, module_root);
 	struct blocks *b = calloc(1, sizeof(*b));
 	int r;
 

@@ -99,19 +99,10 @@ static int apply_options(const struct places_options *options, struct settings *
 static int open_backend(const struct context *context, struct place_action *action)
 {
 	const struct settings *s = &action->settings;
-	const struct backend_config config = {
-		.list = s->list,
-		.list6 = s->list6,
-		.ban_time = s->ban_time,
-		.ipv4_prefix = s->ipv4_prefix,
-		.ipv6_prefix = s->ipv6_prefix,
-		.list_size = s->list_size,
-		.ports = &s->ports,
-		.as_it_is = true,
-		.net_root = context->net_root,
-		.module_root = context->module_root,
-	};
+	struct backend_config config =
+		backend_config_of(s, context->net_root, context->module_root);
 
+	config.as_it_is = true;
 	return backend_ops(s->backend)->open(&config, &action->backend);
 }
 

@@ -51,17 +51,7 @@ static size_t count_steps(const struct setup *s)
 
 static struct backend_config config_of(const struct place_action *action)
 {
-	const struct settings *settings = &action->settings;
-
-	return (struct backend_config){
-		.list = settings->list,
-		.list6 = settings->list6,
-		.ban_time = settings->ban_time,
-		.ipv4_prefix = settings->ipv4_prefix,
-		.ipv6_prefix = settings->ipv6_prefix,
-		.list_size = settings->list_size,
-		.ports = &settings->ports,
-	};
+	return backend_config_of(&action->settings, NULL, NULL);
 }
 
 /* An action's sets and rules are set up together. */

@@ -57,17 +57,8 @@ time_t site_changed(const char *path)
 struct backend_config site_backend_config(const struct site *site,
 					  const struct settings *settings)
 {
-	return (struct backend_config){
-		.list = settings->list,
-		.list6 = settings->list6,
-		.ban_time = settings->ban_time,
-		.ipv4_prefix = settings->ipv4_prefix,
-		.ipv6_prefix = settings->ipv6_prefix,
-		.list_size = settings->list_size,
-		.ports = &settings->ports,
-		.net_root = site->context->net_root,
-		.module_root = site->context->module_root,
-	};
+	return backend_config_of(settings, site->context->net_root,
+				 site->context->module_root);
 }
 
 /* --- processes ----------------------------------------------------------- */
