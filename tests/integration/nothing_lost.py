@@ -22,9 +22,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from lib import processes, tap
+from lib import processes, tap, threads
 from lib.firewall import kernel_list
 from lib.netns import run
 from lib.rsyslog import Rsyslog, action
@@ -42,6 +43,8 @@ QUEUE = 'main_queue(queue.size="2000" queue.timeoutEnqueue="60000")\n'
 # What -N1 says of that too is no news here.
 EXPECTED = r'verify="none" believes every line'
 COURIER = pwd.getpwnam("courier").pw_uid
+# rsyslogd's main queue has one thread at the start of a wave.
+WORKER = "rs:main Q:Reg"
 
 # Logs what it reads. What rsyslogd does not take is sent again, to the next one.
 SENDER = r"""
@@ -92,11 +95,6 @@ class Wave:
     def wait(self):
         if self.process.wait(DEADLINE * PATIENCE) != 0:
             raise RuntimeError("the wave did not get through")
-
-
-def state(pid):
-    """Its letter in /proc."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def written(daemon):
@@ -151,11 +149,14 @@ def broken(points, label, pattern, rules, *, prefix=(), **options):
             daemon.kill()
 
 
-def in_halves(points, label, pattern, rules, *, count=SHORT, **options):
+def in_halves(points, label, pattern, rules, *, count=SHORT, meanwhile=None, **options):
     """Half a wave, then the message to the admin, then the other half."""
     with broken(points, label, pattern, rules, **options) as daemon:
         lines = rejects(0, count)
-        Wave(lines[:count // 2]).wait()
+        with meanwhile(daemon) if meanwhile else contextlib.nullcontext():
+            Wave(lines[:count // 2]).wait()
+            if meanwhile:
+                wait_for(lambda: len(daemon.mail()) >= count // 2, DEADLINE, "half a wave")
         points.until(lambda: any(re.search(pattern, text) for text in told(daemon)), 10,
                      f"{label}: it is said", daemon.own)
         Wave(lines[count // 2:]).wait()
@@ -195,11 +196,17 @@ def budget_and_list(points):
                   action(verify="none"), count=FLOOD)
 
 
+def no_search(daemon):
+    """The module's thread, which looks for children, stands still."""
+    thread, = threads.named(daemon.pid, "smtpblock")
+    return threads.held(thread)
+
+
 def searches(points):
     """Lines without the sender's PID, faster than they can be looked into."""
     with kernel_list(4), kernel_list(6):
-        in_halves(points, "a flood of searches", r"more lines came without the sender's PID",
-                  action(), count=FLOOD, imuxsock="")
+        in_halves(points, "a flood of searches", r"more lines came whose child has to be searched",
+                  action(), count=FLOOD, meanwhile=no_search, imuxsock="")
 
 
 # Without what rsyslogd itself waits, when it ends, for an action that hangs: 2.5 s by default.
@@ -220,6 +227,24 @@ def hanging_events(points):
                  ' protocol="tcp") }\n' + action(eventRuleset="blocks", **BELIEVED))
         in_halves(points, "events that hang", r"eventRuleset takes messages more slowly", rules,
                   count=FLOOD)
+
+
+class Trickle:
+    """The beginning of a wave, some lines at each look."""
+
+    AT_ONCE = 10
+
+    def __init__(self, lines):
+        self.lines, self.sent = lines, 0
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.connect("/dev/log")
+
+    def goes_on(self):
+        head = f"<19>{time.strftime('%b %d %H:%M:%S')} courieresmtpd: "
+        for line in self.lines[self.sent:self.sent + self.AT_ONCE]:
+            self.socket.send(f"{head}{line}".encode())
+        self.sent += self.AT_ONCE
+        return self.sent < len(self.lines)
 
 
 class Holder:
@@ -245,11 +270,8 @@ class Holder:
 
 def waits_for_nf_tables(daemon):
     """Its worker sleeps in the kernel, not to be interrupted, until it has the lock."""
-    for task in Path(f"/proc/{daemon.pid}/task").iterdir():
-        with contextlib.suppress(OSError):
-            if (task / "comm").read_text().startswith("rs:main") and state(task.name) == "D":
-                return True
-    return False
+    return any(threads.state(thread) == "D"
+               for thread in threads.named(daemon.pid, WORKER))
 
 
 def netlink_hangs(points):
@@ -257,11 +279,11 @@ def netlink_hangs(points):
     rules = action(backend="nftables", listSize=1_000_000, **BELIEVED)
     with broken(points, label, None, rules) as daemon:
         lines = rejects(0, FLOOD)
-        wave = Wave(lines)
-        wait_for(lambda: size(daemon) > 0, 10, "the wave")
+        trickle = Trickle(lines)
         holder = Holder()
-        points.until(lambda: waits_for_nf_tables(daemon), 10, f"{label}: the worker waits",
-                     daemon.own)
+        points.until(lambda: trickle.goes_on() and waits_for_nf_tables(daemon), 20,
+                     f"{label}: the worker waits", daemon.own)
+        wave = Wave(lines[trickle.sent:])
         points.equal(set(holder.wait()), {0}, f"{label}: they load their sets")
         wave.wait()
         has_all(points, daemon, lines, label)
@@ -275,8 +297,9 @@ def stands_still(points):
         wave = Wave(lines)
         wait_for(lambda: size(daemon) > FLOOD * 20, 20, "a part of the wave")
         os.kill(daemon.pid, signal.SIGSTOP)
-        wait_for(lambda: state(daemon.pid) == "T", 5, "rsyslogd to stand still")
-        points.until(lambda: state(wave.process.pid) == "S", 5, f"{label}: the sender waits")
+        wait_for(lambda: threads.state(daemon.pid) == "T", 5, "rsyslogd to stand still")
+        points.until(lambda: threads.state(wave.process.pid) == "S", 5,
+                     f"{label}: the sender waits")
         os.kill(daemon.pid, signal.SIGCONT)
         wave.wait()
         has_all(points, daemon, lines, label)

@@ -1,0 +1,53 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""One thread of another process, held while the others go on."""
+
+import contextlib
+import ctypes
+import os
+from pathlib import Path
+
+from lib.wait import wait_for
+
+# linux/ptrace.h and wait.h
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+WALL = 0x40000000
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+LIBC.ptrace.restype = ctypes.c_long
+
+
+def _ptrace(request, thread):
+    if LIBC.ptrace(request, thread, None, None) < 0:
+        raise OSError(ctypes.get_errno(), f"ptrace {request:#x} of {thread}")
+
+
+def named(pid, name):
+    """The process' threads of that name."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            if (task / "comm").read_text().strip() == name:
+                found.append(int(task.name))
+    return found
+
+
+def state(thread):
+    """Its letter in /proc; none when it is gone."""
+    try:
+        return Path(f"/proc/{thread}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+@contextlib.contextmanager
+def held(thread):
+    """The thread stands still where it sleeps, and holds no lock."""
+    wait_for(lambda: state(thread) == "S", 5, f"thread {thread} to sleep")
+    _ptrace(PTRACE_SEIZE, thread)
+    try:
+        _ptrace(PTRACE_INTERRUPT, thread)
+        os.waitpid(thread, WALL)
+        yield
+    finally:
+        _ptrace(PTRACE_DETACH, thread)
