@@ -2,7 +2,9 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "addr.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +212,64 @@ static int sign(int n)
 	return (n > 0) - (n < 0);
 }
 
+static size_t put_piece(char *to, uint64_t *seed)
+{
+	static const char *const pieces[] = {
+		"0", "1", "9", "00", "01", "25", "255", "256", "99", "192", "1234", "",
+		"x", "::ffff:", ":", "-1",
+	};
+
+	return (size_t)sprintf(to, "%s", pieces[support_random(seed) % COUNT_OF(pieces)]);
+}
+
+/* Nearly an IPv4 address: numbers and worse, with dots between most of them. */
+static size_t make_quad(char *text, uint64_t *seed)
+{
+	unsigned int parts = support_random(seed) % 8 == 0 ? 5 : 4, i;
+	size_t n = 0;
+
+	text[0] = '\0';
+	if (support_random(seed) % 2)
+		n = (size_t)sprintf(text, "::ffff:");
+	for (i = 0; i < parts; i++) {
+		if (i > 0 && support_random(seed) % 16 != 0)
+			text[n++] = '.';
+		n += put_piece(text + n, seed);
+	}
+	return n;
+}
+
+static bool is_ipv4(const char *text, uint8_t bytes[static 4])
+{
+	return inet_pton(AF_INET, text, bytes) == 1;
+}
+
+/* Both readings agree on what is an IPv4 address, and which. */
+static void parse_as_inet_pton(void **state)
+{
+	uint64_t seed = *(const uint64_t *)*state;
+	unsigned int addresses = 0, i;
+
+	for (i = 0; i < 100000; i++) {
+		uint8_t want[16] = { 0 };
+		struct addr got;
+		char text[64];
+		size_t n = make_quad(text, &seed);
+		bool found = is_ipv4(text, want) ||
+			     (strncmp(text, "::ffff:", 7) == 0 && is_ipv4(text + 7, want));
+
+		if (!found && inet_pton(AF_INET6, text, want) == 1)
+			continue;
+		want_int(addr_parse(text, n, &got), found ? 0 : -EINVAL);
+		if (!found)
+			continue;
+		addresses++;
+		want_int(got.family, ADDR_IPV4);
+		want_mem(got.bytes, want, sizeof(got.bytes));
+	}
+	want_int(addresses > 1000, true);
+}
+
 static void compare_is_total_order(void **state)
 {
 	int a, b, count = (int)COUNT_OF(ordered);
@@ -343,6 +403,7 @@ static void hash_spreads(void **state)
 
 int main(void)
 {
+	static const uint64_t seed = 1;
 	struct suite *suite = suite_new();
 
 	SUITE_ROWS(suite, parse_good, good_rows);
@@ -350,6 +411,7 @@ int main(void)
 	SUITE_ROWS(suite, parse_bad, bad_rows);
 	SUITE_TEST(suite, parse_stops_at_len);
 	SUITE_TEST(suite, parse_any_byte);
+	suite_add(suite, parse_as_inet_pton, &seed, "parse_as_inet_pton");
 	SUITE_TEST(suite, compare_is_total_order);
 	SUITE_TEST(suite, bits_of_family);
 	SUITE_ROWS(suite, is_peer, peer_rows);
