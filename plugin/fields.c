@@ -63,9 +63,11 @@ static int64_t number(const struct field_text *f, int64_t max)
 	if (f->len == 0 || f->len > 18)
 		return -1;
 	for (i = 0; i < f->len; i++) {
-		if (f->at[i] < '0' || f->at[i] > '9')
+		unsigned int digit = (unsigned int)f->at[i] - '0';
+
+		if (digit > 9)
 			return -1;
-		n = n * 10 + (f->at[i] - '0');
+		n = n * 10 + digit;
 	}
 	return n <= max ? n : -1;
 }
@@ -103,10 +105,11 @@ static const char *split(const char *record,
 	unsigned int i;
 
 	for (i = 0; i < FIELD_COUNT; i++) {
-		const char *end = strchr(record, SEPARATOR);
+		/* Half of them are empty. */
+		const char *end = *record == SEPARATOR ?
+					  record :
+					  strchrnul(record, SEPARATOR);
 
-		if (!end)
-			end = record + strlen(record);
 		fields[i].at = record;
 		fields[i].len = (size_t)(end - record);
 		record = *end ? end + 1 : end;
