@@ -178,13 +178,22 @@ static bool scan_pressure(struct cursor *c, struct courierlog_line *line)
 	return take_literal(c, "active connections.") && left(c) == 0;
 }
 
-/* Does it look like a reject in a form that we do not know: is there a ": 5xx "
- * in it? What submitclient reports of a broken submit does not count. */
-static bool gives_reply(const struct cursor *c)
+static struct cursor trimmed(const char *msg, size_t len)
+{
+	struct cursor c = { .at = msg, .end = msg + len };
+
+	while (left(&c) > 0 && *c.at == ' ')
+		c.at++;
+	while (left(&c) > 0 && (c.end[-1] == ' ' || c.end[-1] == '\n'))
+		c.end--;
+	return c;
+}
+
+bool courierlog_gives_reply(const char *msg, size_t len)
 {
 	static const char submitclient[] = "submitclient:";
 	struct courierlog_line line = { .code = 0 };
-	struct cursor at = *c;
+	struct cursor at = trimmed(msg, len);
 	const char *colon;
 
 	if (take_literal(&at, submitclient))
@@ -196,17 +205,6 @@ static bool gives_reply(const struct cursor *c)
 			return true;
 	}
 	return false;
-}
-
-static struct cursor trimmed(const char *msg, size_t len)
-{
-	struct cursor c = { .at = msg, .end = msg + len };
-
-	while (left(&c) > 0 && *c.at == ' ')
-		c.at++;
-	while (left(&c) > 0 && (c.end[-1] == ' ' || c.end[-1] == '\n'))
-		c.end--;
-	return c;
 }
 
 void courierlog_scan(const char *msg, size_t len, int severity,
@@ -227,10 +225,7 @@ void courierlog_scan(const char *msg, size_t len, int severity,
 		if (!scan_dropped(&c, ret_line))
 			*ret_line = unknown;
 	} else if (!scan_pressure(&c, ret_line)) {
-		*ret_line = severity == COURIERLOG_SEVERITY_ERR &&
-					    gives_reply(&c) ?
-				    unknown :
-				    nothing;
+		*ret_line = nothing;
 	}
 }
 

@@ -23,9 +23,8 @@ enum courierlog_kind {
 	/* N active connections.  N maximum active connections.
 	 * Maximum connection limit reached for ADDR   mail.warning, mail.alert */
 	COURIERLOG_PRESSURE,
-	/* Begins like one of the above and goes on in no known way, or is
-	 * logged with severity err and gives a 5xx reply in an unknown form:
-	 * courier's wording may have changed. */
+	/* Begins like one of the above and goes on in no known way: courier's
+	 * wording may have changed. */
 	COURIERLOG_UNKNOWN,
 };
 
@@ -61,6 +60,12 @@ struct courierlog_line {
  * Every text gets an answer; *ret_line points into msg. Any thread. */
 void courierlog_scan(const char *msg, size_t len, int severity,
 		     struct courierlog_line *ret_line);
+
+/* Does a message that is COURIERLOG_OTHER look like a reject in a form that we do not
+ * know: is there a ": 5xx " in it? What submitclient reports of a broken submit does
+ * not count. Worth asking of what courieresmtpd logs with severity err; most lines
+ * are not, and are spared the search. Any thread. */
+bool courierlog_gives_reply(const char *msg, size_t len);
 
 /* Scan "ADDR" or "ADDR PORT", the text of an action with input="address":
  * COURIERLOG_REJECT without code and reply, or COURIERLOG_UNKNOWN. */

@@ -555,13 +555,23 @@ handle_unproven(struct smtpblock *e, struct smtpblock_worker *w,
 	return outcome(d);
 }
 
-static void note_unknown(struct smtpblock *e, const struct smtpblock_message *msg)
+/* Is it an error of courieresmtpd's, by its looks, that is not understood? */
+static bool is_unknown(const struct smtpblock_message *msg,
+		       const struct courierlog_line *line)
 {
 	static const char courier[] = "courieresmtpd";
 
 	if (msg->tag_len != strlen(courier) ||
 	    memcmp(msg->tag, courier, msg->tag_len) != 0)
-		return;
+		return false;
+	return line->kind == COURIERLOG_UNKNOWN ||
+	       (line->kind == COURIERLOG_OTHER &&
+		msg->severity == COURIERLOG_SEVERITY_ERR &&
+		courierlog_gives_reply(msg->text, msg->text_len));
+}
+
+static void note_unknown(struct smtpblock *e, const struct smtpblock_message *msg)
+{
 	counters_add(&e->counters, COUNTER_UNKNOWN, 1);
 	if (drift_note(&e->drift, caretaker_now(), msg->text, msg->text_len))
 		caretaker_wake(e->enforcer.caretaker);
@@ -574,7 +584,7 @@ static struct decision judge_line(struct smtpblock *e,
 {
 	struct decision d;
 
-	if (line->kind == COURIERLOG_UNKNOWN)
+	if (is_unknown(msg, line))
 		note_unknown(e, msg);
 	if (line->kind == COURIERLOG_REJECT)
 		counters_add(&e->counters, COUNTER_REJECTS, 1);

@@ -134,6 +134,8 @@ static void check_trimming(const struct courierlog_line *line, int severity,
 	FUZZ_CHECK(again.port == line->port);
 	FUZZ_CHECK(again.reply_len == line->reply_len);
 	FUZZ_CHECK(addr_compare(&again.addr, &line->addr) == 0);
+	FUZZ_CHECK(courierlog_gives_reply(wider, len + 3) ==
+		   courierlog_gives_reply(msg, len));
 	free(wider);
 }
 

@@ -234,6 +234,10 @@ static struct decision judge(const struct settings *settings,
 
 	if (settings->input == INPUT_COURIER) {
 		courierlog_scan(c->text, c->len, severity, ret_line);
+		if (ret_line->kind == COURIERLOG_OTHER &&
+		    severity == COURIERLOG_SEVERITY_ERR &&
+		    courierlog_gives_reply(c->text, c->len))
+			ret_line->kind = COURIERLOG_UNKNOWN;
 		return judge_courier(settings, ret_line, severity, c->age);
 	}
 	courierlog_scan_address(c->text, c->len, ret_line);

@@ -124,6 +124,9 @@ static struct sample scan_bytes(const char *msg, size_t len, int severity)
 	memset(&s.line, 0xa5, sizeof(s.line));
 	courierlog_scan(s.msg, s.len, s.severity, &s.line);
 	want_sound(&s);
+	if (s.line.kind == COURIERLOG_OTHER && severity == COURIERLOG_SEVERITY_ERR &&
+	    courierlog_gives_reply(s.msg, s.len))
+		s.line.kind = COURIERLOG_UNKNOWN;
 	return s;
 }
 
