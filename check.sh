@@ -17,6 +17,7 @@
 #   distcheck    the source archive is complete and builds
 #   package      Debian's packages: source, binary, lintian
 #   package-bookworm, package-trixie  installed, upgraded and removed there
+#   bench        instructions and system calls a message, by the number of children
 #   fresh        the way of README on a Debian that has nothing of it
 #   integration  rsyslogd, courier, a DNSBL and the kernel's list, for real
 #   integration-sanitizers  the same with rsyslogd under the sanitizers
@@ -27,7 +28,7 @@ set -euo pipefail
 
 tree=$(cd "$(dirname "$0")" && pwd -P)
 all_parts=(bootstrap gcc clang sanitizers coverage configure install distcheck
-	package package-bookworm package-trixie fresh integration integration-sanitizers)
+	package package-bookworm package-trixie bench fresh integration integration-sanitizers)
 passed=0 failed=0 skipped=0
 
 usage() {
