@@ -2,6 +2,10 @@
 """Goals with their verdicts, and the JSON file of a part."""
 
 import json
+import os
+
+# What was typed to get here, from bench/run.
+COMMAND = os.environ.get("OMSMTPBLOCK_BENCH_COMMAND", "")
 
 
 class Goals:
@@ -26,5 +30,5 @@ def write_json(path, part, facts, goals, **data):
     """One file a part: the machine, what was asked for, all rounds, the verdicts."""
     if not path:
         return
-    path.write_text(json.dumps({"part": part, "machine": facts, **data, "goals": goals.all},
-                               indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({"part": part, "command": COMMAND, "machine": facts, **data,
+                                "goals": goals.all}, indent=1) + "\n", encoding="utf-8")
