@@ -567,7 +567,7 @@ const char *settings_warning(const struct settings *settings, unsigned int which
 		  "takes them from the message, such as mmjsonparse, may run "
 		  "before this action" },
 		{ (settings->trigger == TRIGGER_REJECT || counted) &&
-			  settings->verify == VERIFY_CHILD,
+			  settings->verify != VERIFY_NONE,
 		  "this trigger needs the sender's credentials (imuxsock "
 		  "with SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\"): "
 		  "without them any local user can have a connected client "
