@@ -74,7 +74,7 @@ int evidence_prove(struct evidence *evidence, pid_t pid,
 	if (addr_compare(&child.peer.addr, addr) != 0 ||
 	    (port && child.peer.port != port)) {
 		child_done(&child);
-		return -EPERM;
+		return -ENXIO;
 	}
 	*ret_child = child_take(&child);
 	return 0;
@@ -83,7 +83,7 @@ int evidence_prove(struct evidence *evidence, pid_t pid,
 /* Is there nothing more to find out, as the process cannot be the one? */
 static bool settles(int r)
 {
-	return r != -ESRCH && r != -EPERM && r != -EAGAIN;
+	return r != -ESRCH && r != -EPERM && r != -EAGAIN && r != -ENXIO;
 }
 
 static int find_attested(struct evidence *ev, const struct evidence_query *q,
@@ -94,7 +94,20 @@ static int find_attested(struct evidence *ev, const struct evidence_query *q,
 			       ret_child, ret_facts);
 
 	/* A courieresmtpd that logged has exec'd: this one is another process. */
-	return r == -EAGAIN ? -EPERM : r;
+	return r == -EAGAIN || r == -ENXIO ? -EPERM : r;
+}
+
+/* Without the kernel's word for the sender. */
+static int find_hinted(struct evidence *ev, const struct evidence_query *q,
+		       struct child_scratch *scratch, struct child *ret_child,
+		       struct child_facts *ret_facts)
+{
+	int r = evidence_prove(ev, q->hint, &q->addr, q->port, scratch, ret_child,
+			       ret_facts);
+
+	if (r == -ENXIO)
+		return -EPERM;
+	return settles(r) ? r : -EAGAIN;
 }
 
 int evidence_find(struct evidence *evidence, const struct evidence_query *query,
@@ -108,9 +121,8 @@ int evidence_find(struct evidence *evidence, const struct evidence_query *query,
 		return find_attested(evidence, query, scratch, ret_child,
 				     ret_facts);
 	if (query->hint)
-		r = evidence_prove(evidence, query->hint, &query->addr,
-				   query->port, scratch, ret_child, ret_facts);
-	if (query->hint && settles(r))
+		r = find_hinted(evidence, query, scratch, ret_child, ret_facts);
+	if (r != -EAGAIN)
 		return r;
 	/* Without a port there may be more children than the index knows. */
 	if (query->port == 0 ||

@@ -31,11 +31,13 @@ const struct child_rules *evidence_rules(const struct evidence *evidence);
 
 /* Find the child that serves the peer and prove it, with what is at hand: the
  * attested process, else the hint, else the index as it is. A few system calls,
- * no search: for the worker.
+ * no search: for the worker. A hint that is a child which serves somebody else
+ * tells who wrote the line: a client whose dialogue is logged (ESMTP_LOG_DIALOG)
+ * can say in it what he likes, but not under another PID.
  * Returns 0 and the caller owns *ret_child.
  * With an attested PID: -ESRCH: that process is gone; -EPERM: it is not
  * courier's child or serves somebody else. Nothing else is tried then.
- * Without: -EAGAIN: only evidence_search() can tell.
+ * Without: -EAGAIN: only evidence_search() can tell; -EPERM: see above.
  * Either: -EACCES: we may not look at it; -EMFILE; -errno. */
 int evidence_find(struct evidence *evidence, const struct evidence_query *query,
 		  struct child_scratch *scratch, struct child *ret_child,
@@ -72,7 +74,7 @@ size_t evidence_candidates(struct evidence *evidence, const struct addr *addr,
 			   uint16_t port, pid_t *ret_pids, size_t max);
 
 /* child_open(), and does it serve that address and port (0: any port)?
- * Returns as child_open(); -EPERM if it serves somebody else. */
+ * Returns as child_open(); -ENXIO if it serves somebody else. */
 int evidence_prove(struct evidence *evidence, pid_t pid,
 		   const struct addr *addr, uint16_t port,
 		   struct child_scratch *scratch, struct child *ret_child,

@@ -79,6 +79,28 @@ def others(points, host, lists, label, number, address=None):
               [recent.addresses() for recent in lists])
 
 
+def pid_alone(points, host, label, number):
+    """Nothing vouches for the PID that stands in the tag, but courier's logger, not the
+    client, has put it there: the line is his who is served under it."""
+    restart(host, action("mail.*", trigger="auth", threshold=3),
+            imuxsock='SysSock.UsePIDFromSystem="on"')
+    attacker, child = host.open(ordinary(number))
+    victim, victims_child = host.open(ordinary(number + 50))
+    line = f'error,relay=::ffff:{victim.source},msg="535 Authentication failed.",cmd: AUTH'
+    with attacker, victim, \
+            harmless(points, host, label, sources=[attacker.source, victim.source],
+                     pids=[child.pid, victims_child.pid], triggers=4, refused__sender=4):
+        for _ in range(4):
+            attacker.command(line)
+    # Those that are his own count.
+    with Counted(points, host, f"{label}, his own", triggers=3, below_threshold=2, blocks=1,
+                 ended=1):
+        with host.open(ordinary(number + 1))[0] as guilty:
+            for _ in range(3):
+                guilty.command(line.replace(victim.source, guilty.source))
+            points.until(lambda: host.is_blocked(guilty.source), 3, f"{label}, his own: blocked")
+
+
 def scenario(points):
     with mail_host(DEFAULT, dialog=True) as host:
         with tap.part(points, "default, credentials"):
@@ -93,6 +115,8 @@ def scenario(points):
                 others(points, host, (connect4, auth4), "others, connected", 3)
             with tap.part(points, "others, absent"):
                 others(points, host, (connect4, auth4), "others, absent", 4, ABSENT)
+        with tap.part(points, "the PID alone"):
+            pid_alone(points, host, "the PID alone", 6)
 
 
 if __name__ == "__main__":
