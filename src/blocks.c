@@ -302,6 +302,17 @@ bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
 	return more;
 }
 
+bool blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now)
+{
+	bool known;
+
+	pthread_mutex_lock(&blocks->lock);
+	known = ledger_has(book_of(blocks, addr->family)->ledger, addr,
+			   now - ban_ms(blocks));
+	pthread_mutex_unlock(&blocks->lock);
+	return known;
+}
+
 static void write_queue(struct blocks *b)
 {
 	bool more = true;

@@ -28,6 +28,10 @@ void blocks_free(struct blocks *blocks);
 bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
 		bool at_once);
 
+/* Was the address blocked less than a banTime ago, or does it wait to be? A new
+ * block of it is a renewal then. Any thread. */
+bool blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now);
+
 /* Put on the lists what waits for them, and look whether they are still the same
  * ones while blocks are due on them. Returns when to be called again, in ms;
  * INT64_MAX: not before the next blocks_add() that asks for it. For the

@@ -102,6 +102,11 @@ void caretaker_terminate(struct caretaker *caretaker,
 	caretaker_wake(caretaker);
 }
 
+bool caretaker_is_ending(struct caretaker *caretaker, const struct child *child)
+{
+	return terminator_has(caretaker->terminator, child);
+}
+
 struct hostaddrs *caretaker_hostaddrs(struct caretaker *caretaker)
 {
 	return caretaker->hostaddrs;

@@ -54,6 +54,9 @@ void caretaker_wake(struct caretaker *caretaker);
 void caretaker_terminate(struct caretaker *caretaker,
 			 struct termination *termination, int64_t due);
 
+/* terminator_has(). */
+bool caretaker_is_ending(struct caretaker *caretaker, const struct child *child);
+
 /* Valid until caretaker_free(). */
 struct hostaddrs *caretaker_hostaddrs(struct caretaker *caretaker);
 

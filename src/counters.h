@@ -25,6 +25,8 @@
 					"no listing")                          \
 	X(BELOW_THRESHOLD, "below_threshold", "triggers that did not reach "   \
 					      "the threshold")                 \
+	X(REPEATED, "repeated", "triggers of children that were being ended "  \
+				"already")                                     \
 	X(FORGOTTEN, "forgotten", "addresses forgotten below the threshold "   \
 				  "for lack of room")                          \
 	X(REFUSED_SENDER, "refused.sender", "triggers whose sender is not "    \

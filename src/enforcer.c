@@ -95,7 +95,8 @@ static struct decision permit(const struct enforcer *e,
 		return decide(VERDICT_ALLOWED, REASON_ALLOWED_NEIGHBOUR);
 	if (!reaches_threshold(e, &target->net, now))
 		return decide(VERDICT_IGNORE, REASON_BELOW_THRESHOLD);
-	if (!e->settings->dry_run && !is_within_budget(e, now))
+	if (!e->settings->dry_run && !blocks_know(e->blocks, &target->net, now) &&
+	    !is_within_budget(e, now))
 		return decide(VERDICT_REFUSED, REASON_BUDGET);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
@@ -253,8 +254,15 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 				   .facts = facts,
 				   .pid = child->smtpd.pid };
 	int64_t now = caretaker_now();
-	struct decision d = permit(enforcer, &o.target, now);
+	struct decision d;
 
+	if (caretaker_is_ending(enforcer->caretaker, child)) {
+		child_done(child);
+		d = decide(VERDICT_IGNORE, REASON_REPEATED);
+		enforcer_count(enforcer, d);
+		return d;
+	}
+	d = permit(enforcer, &o.target, now);
 	if (ends_child(d) && enforcer->settings->trigger == TRIGGER_CONNECT)
 		turn_away(enforcer, child, facts);
 	if (d.verdict == VERDICT_BLOCK)
@@ -288,7 +296,8 @@ void enforcer_end(const struct enforcer *enforcer,
 		.reset_delay = RESET_AFTER_MS,
 	};
 
-	if (!s->terminate || s->dry_run) {
+	if (!s->terminate || s->dry_run ||
+	    caretaker_is_ending(enforcer->caretaker, child)) {
 		child_done(child);
 		return;
 	}
@@ -334,6 +343,8 @@ static enum counter counter_of(enum reason reason)
 		return COUNTER_PATTERN_LIMIT;
 	case REASON_BELOW_THRESHOLD:
 		return COUNTER_BELOW_THRESHOLD;
+	case REASON_REPEATED:
+		return COUNTER_REPEATED;
 	case REASON_BUDGET:
 		return COUNTER_REFUSED_BUDGET;
 	default:

@@ -208,6 +208,14 @@ bool ledger_knows(const struct ledger *ledger, const struct addr *addr)
 	       !ledger->nodes[i].entry.waiting;
 }
 
+bool ledger_has(const struct ledger *ledger, const struct addr *addr, int64_t since)
+{
+	uint32_t i = find(ledger, addr);
+
+	return i != NONE && ledger->nodes[i].entry.blocked_at > since &&
+	       (ledger->nodes[i].entry.written || ledger->nodes[i].entry.waiting);
+}
+
 const struct ledger_entry *ledger_newest(const struct ledger *ledger)
 {
 	return ledger->newest == NONE ? NULL : &ledger->nodes[ledger->newest].entry;

@@ -39,6 +39,9 @@ int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 /* Was it written to the list, as far as is known? */
 bool ledger_knows(const struct ledger *ledger, const struct addr *addr);
 
+/* Was it blocked after since, whether it was written yet or not? */
+bool ledger_has(const struct ledger *ledger, const struct addr *addr, int64_t since);
+
 /* The one that was blocked last, NULL if there is none. Valid until the next
  * change. */
 const struct ledger_entry *ledger_newest(const struct ledger *ledger);

@@ -191,6 +191,7 @@ const char *policy_reason_text(enum reason reason)
 		[REASON_PATTERN] = "the reply does not match replyPattern",
 		[REASON_PATTERN_LIMIT] = "replyPattern took too many steps",
 		[REASON_BELOW_THRESHOLD] = "below the threshold",
+		[REASON_REPEATED] = "its child is being ended already",
 		[REASON_BUDGET] = "more than maxBlocks in this interval",
 	};
 

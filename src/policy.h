@@ -32,6 +32,7 @@ enum reason {
 	REASON_PATTERN,		/* the reply does not match replyPattern */
 	REASON_PATTERN_LIMIT,	/* matching was given up */
 	REASON_BELOW_THRESHOLD,	/* counted; not often enough yet */
+	REASON_REPEATED,	/* its child is on its way to its end */
 	REASON_BUDGET,		/* maxBlocks is used up */
 	REASON_COUNT
 };

@@ -36,15 +36,21 @@ struct item {
 	int64_t due;
 	size_t at;		/* in the heap */
 	struct item *next;	/* in the intake */
+	bool is_known;		/* is in by_pid.. */
+	struct item *next_by_pid;	/* ..and there before this one */
 };
+
+/* Chains of those that wait or are ending, by PID. */
+#define PID_CHAINS 256
 
 struct terminator {
 	int epoll;
 	struct child_scratch scratch;
 	struct item *heap[TERMINATOR_MAX];	/* the one due first is heap[0] */
 	size_t count;
-	pthread_mutex_t lock;	/* the three below */
+	pthread_mutex_t lock;	/* all below */
 	struct item *intake;	/* handed over, not in the heap yet */
+	struct item *by_pid[PID_CHAINS];
 	size_t total;		/* intake and heap */
 	size_t max;
 	size_t pending;		/* in STAGE_WAITING */
@@ -204,14 +210,56 @@ static bool reserve(struct terminator *t)
 	return room;
 }
 
+static struct item **pid_chain(struct terminator *t, pid_t pid)
+{
+	return &t->by_pid[(unsigned int)pid % PID_CHAINS];
+}
+
 static void put_intake(struct terminator *t, struct item *item)
 {
+	struct item **chain;
+
 	pthread_mutex_lock(&t->lock);
 	item->next = t->intake;
 	t->intake = item;
+	chain = pid_chain(t, item->what.child.smtpd.pid);
+	item->next_by_pid = *chain;
+	*chain = item;
+	item->is_known = true;
 	if (item->stage == STAGE_WAITING)
 		t->pending++;
 	pthread_mutex_unlock(&t->lock);
+}
+
+/* Its process has ended, or is not looked after any longer. */
+static void unknow(struct terminator *t, struct item *item)
+{
+	struct item **link;
+
+	if (!item->is_known)
+		return;
+	pthread_mutex_lock(&t->lock);
+	link = pid_chain(t, item->what.child.smtpd.pid);
+	while (*link != item)
+		link = &(*link)->next_by_pid;
+	*link = item->next_by_pid;
+	pthread_mutex_unlock(&t->lock);
+	item->is_known = false;
+}
+
+/* The PID alone could be another process' by now, but that has not the same peer. */
+bool terminator_has(struct terminator *terminator, const struct child *child)
+{
+	const struct item *item;
+
+	pthread_mutex_lock(&terminator->lock);
+	item = *pid_chain(terminator, child->smtpd.pid);
+	while (item && (item->what.child.smtpd.pid != child->smtpd.pid ||
+			item->what.child.peer.port != child->peer.port ||
+			addr_compare(&item->what.child.peer.addr, &child->peer.addr) != 0))
+		item = item->next_by_pid;
+	pthread_mutex_unlock(&terminator->lock);
+	return item != NULL;
 }
 
 static void unreserve(struct terminator *t)
@@ -251,6 +299,7 @@ static void let_go(struct terminator *t, struct item *item)
 {
 	struct child *child = &item->what.child;
 
+	unknow(t, item);
 	if (child->smtpd.fd >= 0)
 		(void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, child->smtpd.fd, NULL);
 	if (child->tls.fd >= 0)

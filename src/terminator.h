@@ -50,6 +50,10 @@ int terminator_signal(struct termination *termination);
 void terminator_add(struct terminator *terminator,
 		    struct termination *termination, int64_t due);
 
+/* Is this child, proven anew, one that was handed over and has not been seen to
+ * end? Any thread. */
+bool terminator_has(struct terminator *terminator, const struct child *child);
+
 /* Becomes readable when a child has ended. */
 int terminator_fd(const struct terminator *terminator);
 

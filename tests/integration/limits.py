@@ -57,6 +57,21 @@ def max_blocks(points, host):
         session.close()
 
 
+RECIPIENTS = 50
+
+
+def many_recipients(points, host):
+    """Each recipient of one client is a reject of its own: he is punished once."""
+    restart(host, action(maxBlocks=2, terminate_delay=1500))
+    with Counted(points, host, "many recipients", triggers=RECIPIENTS, blocks=1,
+                 repeated=RECIPIENTS - 1, ended=1, resets=1):
+        session, child = host.open(listed(11))
+        session.command("MAIL FROM:<a@b.example>")
+        session.send("\r\n".join(f"RCPT TO:<{n}@mx.lab>" for n in range(RECIPIENTS)))
+        points.until(lambda: processes.gone(child.pid), 6, "many recipients: the child is ended")
+    session.close()
+
+
 def old_lines(points, host):
     """From a backlog: whoever connected an hour ago is not to be shut out now."""
     restart(host, action(verify="none", banTime=60), imuxsock=STAMPS)
@@ -98,7 +113,7 @@ def drift(points, host):
 
 def scenario(points):
     with mail_host() as host:
-        for check in (max_blocks, old_lines, drift):
+        for check in (max_blocks, many_recipients, old_lines, drift):
             with tap.part(points, check.__name__):
                 check(points, host)
 

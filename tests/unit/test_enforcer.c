@@ -52,6 +52,15 @@ bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t n
 	return blocks && __real_blocks_add(blocks, addr, now, at_once);
 }
 
+bool __wrap_blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now);
+bool __wrap_blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now)
+{
+	(void)blocks;
+	(void)addr;
+	(void)now;
+	return false;
+}
+
 /* Where the signal follows soon, the block must not be left to others. */
 static const struct urgent_row {
 	const char *label, *name, *value;
@@ -109,6 +118,7 @@ static const struct reason_row {
 	{ "pattern", REASON_PATTERN, COUNTER_NOT_LISTED },
 	{ "pattern limit", REASON_PATTERN_LIMIT, COUNTER_PATTERN_LIMIT },
 	{ "below threshold", REASON_BELOW_THRESHOLD, COUNTER_BELOW_THRESHOLD },
+	{ "repeated", REASON_REPEATED, COUNTER_REPEATED },
 	{ "budget", REASON_BUDGET, COUNTER_REFUSED_BUDGET },
 };
 

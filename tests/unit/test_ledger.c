@@ -123,6 +123,23 @@ static void knows_what_was_written(void **state)
 	ledger_free(l);
 }
 
+static void has_what_was_blocked_since(void **state)
+{
+	const struct addr first = numbered(1), second = numbered(2), third = numbered(3);
+	struct ledger *l = new_ledger(8);
+	struct ledger_entry evicted;
+
+	(void)state;
+	put(l, 1, 10, false, &evicted);
+	put(l, 2, 20, true, &evicted);
+	want_int(ledger_has(l, &first, 9) && ledger_has(l, &second, 19), true);
+	want_int(ledger_has(l, &first, 10) || ledger_has(l, &second, 20), false);
+	want_int(ledger_has(l, &third, 0), false);
+	ledger_lost(l, &second);
+	want_int(ledger_has(l, &second, 19), false);
+	ledger_free(l);
+}
+
 static void only_what_is_due_waits_again(void **state)
 {
 	struct ledger *l = new_ledger(8);
@@ -305,6 +322,7 @@ int main(void)
 	SUITE_TEST(suite, waiting_come_oldest_first);
 	SUITE_TEST(suite, several_that_wait_come_in_order);
 	SUITE_TEST(suite, knows_what_was_written);
+	SUITE_TEST(suite, has_what_was_blocked_since);
 	SUITE_TEST(suite, only_what_is_due_waits_again);
 	SUITE_TEST(suite, lost_is_new_again);
 	SUITE_TEST(suite, written_forgets_unknown);

@@ -449,7 +449,8 @@ static bool is_given_elsewhere(int reason)
 {
 	return reason == REASON_OWN_ADDRESS ||
 	       reason == REASON_ALLOWED_NEIGHBOUR ||
-	       reason == REASON_BELOW_THRESHOLD || reason == REASON_BUDGET;
+	       reason == REASON_BELOW_THRESHOLD ||
+	       reason == REASON_REPEATED || reason == REASON_BUDGET;
 }
 
 static bool is_in_tables(int reason)

@@ -207,6 +207,53 @@ static void without_port_all_of_the_address_end(void **state)
 	waiter_end(other);
 }
 
+/* A client can have one child log as many rejects as it gets recipients. */
+static void child_is_punished_once(void **state)
+{
+	struct engine e;
+	unsigned int i;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "maxBlocks", "1");
+	engine_set(&e, "terminate.delay", "500");
+	engine_start(&e);
+	want_int(engine_line(&e, REJECT, e.smtpd).verdict, VERDICT_BLOCK);
+	for (i = 0; i < 20; i++)
+		want_int(engine_line(&e, REJECT, e.smtpd).reason, REASON_REPEATED);
+	want_int(engine_count(&e, COUNTER_BLOCKS), 1);
+	want_int(engine_count(&e, COUNTER_RENEWALS), 0);
+	want_int(engine_count(&e, COUNTER_REFUSED_BUDGET), 0);
+	want_int(engine_count(&e, COUNTER_REPEATED), 20);
+	engine_want_soon(&e, COUNTER_ENDED, 1);
+	want_int(engine_count(&e, COUNTER_GONE), 0);
+	engine_close(&e);
+}
+
+/* Whoever is on the list already does not use maxBlocks up. */
+static void renewals_do_not_use_the_budget_up(void **state)
+{
+	struct engine e;
+	unsigned int i;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "maxBlocks", "2");
+	engine_set(&e, "verify", "none");
+	engine_start(&e);
+	for (i = 0; i < 20; i++)
+		engine_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0);
+	want_int(engine_line(&e, REJECT_FOR("203.0.113.2", "9", "511 x"), 0).verdict,
+		 VERDICT_BLOCK);
+	want_int(engine_line(&e, REJECT_FOR("203.0.113.3", "9", "511 x"), 0).reason,
+		 REASON_BUDGET);
+	want_int(engine_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0).verdict,
+		 VERDICT_BLOCK);
+	want_int(engine_count(&e, COUNTER_BLOCKS), 2);
+	want_int(engine_count(&e, COUNTER_RENEWALS), 20);
+	engine_close(&e);
+}
+
 static void threshold_is_reached(void **state)
 {
 	struct engine e;
@@ -634,6 +681,8 @@ int main(void)
 	SUITE_TEST(suite, prefix_with_an_allowed_address_is_not_blocked);
 	SUITE_TEST(suite, only_the_named_child_ends);
 	SUITE_TEST(suite, without_port_all_of_the_address_end);
+	SUITE_TEST(suite, child_is_punished_once);
+	SUITE_TEST(suite, renewals_do_not_use_the_budget_up);
 	SUITE_TEST(suite, threshold_is_reached);
 	SUITE_TEST(suite, budget_closes_and_children_end);
 	SUITE_TEST(suite, sender_mode_takes_the_kernels_word);

@@ -177,6 +177,41 @@ static void delay_is_kept(void **state)
 	fixture_close(&f);
 }
 
+/* A child is known from its hand-over to its end, by its PID and peer. */
+static void known_while_it_ends(void **state)
+{
+	struct termination t, again, other;
+	struct connection c, d;
+	struct child stranger;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	d = courier_plain(&f.courier, &neighbour);
+	t = of_child(&f, c.smtpd, 2000);
+	again = of_child(&f, c.smtpd, 2000);
+	other = of_child(&f, d.smtpd, 2000);
+	want_int(terminator_has(f.terminator, &again.child), false);
+	add(&f, &t, 1000);
+	want_int(terminator_has(f.terminator, &again.child), true);
+	want_int(terminator_has(f.terminator, &other.child), false);
+	stranger = again.child;
+	stranger.peer.port++;
+	want_int(terminator_has(f.terminator, &stranger), false);
+	stranger = again.child;
+	stranger.peer.addr.bytes[0]++;
+	want_int(terminator_has(f.terminator, &stranger), false);
+	terminator_run(f.terminator, 0);
+	want_int(terminator_has(f.terminator, &again.child), true);
+	terminator_run(f.terminator, 1000);
+	run_after_end(&f, 1001);
+	want_int(terminator_has(f.terminator, &again.child), false);
+	child_done(&again.child);
+	child_done(&other.child);
+	fixture_close(&f);
+}
+
 struct signal_row {
 	const char *label;
 	int signal;
@@ -1002,6 +1037,7 @@ static void no_reset(void **state)
 static void add_points(struct suite *s)
 {
 	SUITE_TEST(s, delay_is_kept);
+	SUITE_TEST(s, known_while_it_ends);
 	SUITE_ROWS(s, signal_is_the_one, signal_rows);
 	SUITE_TEST(s, signalled_by_the_worker);
 	suite_add(s, gone_before, NULL, "gone_before: in the delay");
