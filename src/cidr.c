@@ -23,7 +23,7 @@ struct addr cidr_mask(const struct addr *addr, unsigned int prefix)
 	struct addr net = *addr;
 	unsigned int i;
 
-	for (i = 0; i < addr_bits(addr) / 8; i++)
+	for (i = prefix / 8; i < addr_bits(addr) / 8; i++)
 		net.bytes[i] &= mask_byte(prefix, i);
 	return net;
 }
@@ -33,7 +33,7 @@ struct addr cidr_last(const struct cidr *cidr)
 	struct addr last = cidr->net;
 	unsigned int i;
 
-	for (i = 0; i < addr_bits(&last) / 8; i++)
+	for (i = cidr->prefix / 8U; i < addr_bits(&last) / 8; i++)
 		last.bytes[i] |= (uint8_t)~mask_byte(cidr->prefix, i);
 	return last;
 }

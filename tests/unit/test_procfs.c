@@ -425,6 +425,30 @@ static void environ_of_a_real_child(void **state)
 	courier_stop(&courier);
 }
 
+/* It is read with one call, however many pages it has in the process. */
+static void environ_of_many_pages(void **state)
+{
+	static char got[PROCFS_ENVIRON_SIZE], want[PROCFS_ENVIRON_SIZE], filler[6000];
+	const char *const extra[] = { filler, filler, filler, filler, "LAST=1", NULL };
+	const struct peer peer = { .ip = "192.0.2.7", .port = 7, .local_port = 25,
+				   .extra = extra };
+	struct connection c;
+	struct courier courier;
+	struct procfs procfs;
+	ssize_t n;
+
+	(void)state;
+	memset(filler, 'x', sizeof(filler) - 1);
+	filler[1] = '=';
+	real_init(&procfs);
+	courier_start(&courier);
+	c = courier_plain(&courier, &peer);
+	n = procfs_read_environ(&procfs, c.smtpd, got);
+	want_int(n, peer_environment(&peer, want, sizeof(want)));
+	want_mem(got, want, (size_t)n);
+	courier_stop(&courier);
+}
+
 struct getenv_row {
 	const char *label;
 	const char *env;
@@ -784,6 +808,7 @@ int main(void)
 	SUITE_TEST(s, environ_empty);
 	SUITE_TEST(s, environ_is_terminated);
 	SUITE_TEST(s, environ_of_a_real_child);
+	SUITE_TEST(s, environ_of_many_pages);
 	SUITE_ROWS(s, getenv_finds, getenv_rows);
 	SUITE_TEST(s, children_of_a_tree);
 	SUITE_TEST(s, children_without_a_blank_at_the_end);
