@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <syslog.h>
 
@@ -147,39 +146,20 @@ static void search_file(struct search *search, const char *name)
 	lines_close(lines);
 }
 
-/* The file that this action writes, if courier's rejects come to it; NULL: none. */
-static const char *log_of(const struct rsyslogconf_item *item)
+/* Where courier's rejects come to. */
+static void search_configured(struct search *search, const struct rsyslogconf *conf)
 {
 	static const struct specimen reject = { LOG_MAIL >> 3, LOG_ERR, "courieresmtpd",
 						"error,relay=" };
-	const char *type = NULL, *path = NULL;
-
-	if (item->kind == RSYSLOGCONF_ACTION) {
-		type = rsyslogconf_value(item, "type");
-		if (type && strcasecmp(type, "omfile") == 0)
-			path = rsyslogconf_value(item, "file");
-	} else if (item->kind == RSYSLOGCONF_STATEMENT) {
-		path = item->text + (item->text[0] == '-');
-	}
-	if (!path || path[0] != '/' || filter_passes(item->filter, &reject) == ANSWER_NO)
-		return NULL;
-	return path;
-}
-
-/* "/var/log/mail.log;template" */
-static void search_configured(struct search *search, const struct rsyslogconf *conf)
-{
 	char path[PATH_MAX];
 	size_t i;
 
 	for (i = 0; conf && i < rsyslogconf_count(conf); i++) {
 		const struct rsyslogconf_item *item = rsyslogconf_at(conf, i);
-		const char *log = item->disabled ? NULL : log_of(item);
 
-		if (!log)
-			continue;
-		snprintf(path, sizeof(path), "%.*s", (int)strcspn(log, ";"), log);
-		search_file(search, path);
+		if (rsyslogconf_file(item, path, sizeof(path)) &&
+		    filter_passes(item->filter, &reject) != ANSWER_NO)
+			search_file(search, path);
 	}
 }
 

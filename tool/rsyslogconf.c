@@ -866,6 +866,31 @@ const struct rsyslogconf_item *rsyslogconf_next(const struct rsyslogconf *conf,
 	return NULL;
 }
 
+/* "-/var/log/mail.log;template" */
+static bool old_file(const char *text, char *path, size_t size)
+{
+	int n = snprintf(path, size, "%.*s", (int)strcspn(text, ";"), text);
+
+	return path[0] == '/' && (size_t)n < size;
+}
+
+bool rsyslogconf_file(const struct rsyslogconf_item *item, char *path, size_t size)
+{
+	const char *type, *file;
+
+	if (item->disabled)
+		return false;
+	if (item->kind == RSYSLOGCONF_STATEMENT)
+		return old_file(item->text + (item->text[0] == '-'), path, size);
+	if (item->kind != RSYSLOGCONF_ACTION)
+		return false;
+	type = rsyslogconf_value(item, "type");
+	file = rsyslogconf_value(item, "file");
+	if (!type || !file || !is_type(type, "omfile") || file[0] != '/')
+		return false;
+	return (size_t)snprintf(path, size, "%s", file) < size;
+}
+
 /* What every action has, of whatever module: these are rsyslog's. */
 static bool is_common(const char *name)
 {

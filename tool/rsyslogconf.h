@@ -100,6 +100,11 @@ const char *rsyslogconf_value(const struct rsyslogconf_item *item, const char *n
 bool rsyslogconf_is_on(const struct rsyslogconf_item *item, const char *name,
 		       bool otherwise);
 
+/* Is it an action that writes a file whose name is not made of the message: by omfile,
+ * or in the old form? Then path has the name, without the template; disabled ones
+ * are none. */
+bool rsyslogconf_file(const struct rsyslogconf_item *item, char *path, size_t size);
+
 /* The next module that is loaded, input or action that is of this type ("imuxsock",
  * "omsmtpblock"), from item *from on, which is moved behind it. kind is MODULE,
  * INPUT or ACTION; disabled ones are left out. NULL: no more. */

@@ -370,6 +370,37 @@ static void finds_by_type(void **state)
 	rsyslogconf_free(conf);
 }
 
+static const struct file_row {
+	const char *label, *text, *want;	/* NULL: it writes none */
+} file_rows[] = {
+	{ "omfile", "action(type=\"omfile\" file=\"/var/log/a;b\")", "/var/log/a;b" },
+	{ "in any case", "action(TYPE=\"omFile\" File=\"/ab\")", "/ab" },
+	{ "off", "action(type=\"omfile\" file=\"/a\" config.enabled=\"off\")", NULL },
+	{ "named by each message", "action(type=\"omfile\" dynaFile=\"a\")", NULL },
+	{ "relative", "action(type=\"omfile\" file=\"a\")", NULL },
+	{ "another module's", "action(type=\"ompipe\" file=\"/a\")", NULL },
+	{ "the old form", "*.* /var/log/a", "/var/log/a" },
+	{ "not synced, with a template", "*.* -/var/log/a;t", "/var/log/a" },
+	{ "a host", "*.* @host", NULL },
+	{ "a pipe", "*.* |/dev/xconsole", NULL },
+	{ "a statement", "stop", NULL },
+	{ "no action", "input(type=\"omfile\" file=\"/a\")", NULL },
+};
+
+static void tells_the_file(void **state)
+{
+	const struct file_row *row = *state;
+	struct rsyslogconf *conf;
+	char path[16] = "";
+	bool is_file;
+
+	want_int(rsyslogconf_read_text(row->text, strlen(row->text), "M", &conf), 0);
+	is_file = rsyslogconf_file(rsyslogconf_at(conf, 0), path, sizeof(path));
+	want_str(is_file ? path : NULL, row->want);
+	want_int(rsyslogconf_file(rsyslogconf_at(conf, 0), path, 2), false);
+	rsyslogconf_free(conf);
+}
+
 static const struct settings_row_ {
 	const char *label, *text, *want;	/* NULL: they are good */
 } settings_rows_[] = {
@@ -434,6 +465,7 @@ int main(void)
 	SUITE_TEST(suite, number_is_bounded);
 	SUITE_TEST(suite, survives_garbage);
 	SUITE_TEST(suite, finds_by_type);
+	SUITE_ROWS(suite, tells_the_file, file_rows);
 	SUITE_ROWS(suite, makes_settings, settings_rows_);
 	SUITE_ROWS(suite, lack_of_memory_is_told, text_rows);
 	return suite_run(suite, "rsyslogconf");
