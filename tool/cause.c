@@ -1,4 +1,4 @@
-/* The line of the log for which an address was blocked.
+/* What an address was blocked for: the module's event, the line of the log.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "cause.h"
 
@@ -54,22 +54,34 @@ static time_t time_of(const struct logline *line, time_t now)
 	return mktime(&tm);
 }
 
+/* Is it about the client of the event; without one, about the address or a neighbour
+ * that is blocked with it? */
+static bool is_of_client(const struct search *search, const struct courierlog_line *found)
+{
+	const struct told *told = &search->cause->event.told;
+	struct cidr target, other;
+
+	if (search->cause->event.found)
+		return addr_compare(&told->addr, &found->addr) == 0 &&
+		       (told->port == 0 || found->port == 0 || told->port == found->port);
+	target = place_target(search->place, &search->addr);
+	other = place_target(search->place, &found->addr);
+	return addr_compare(&target.net, &other.net) == 0;
+}
+
 /* Did this line, or could it, start the block? Where a child was asked, its BLOCK
  * decided and no pattern. */
 static bool starts_block(const struct search *search, const struct logline *line)
 {
 	struct courierlog_line found;
 	struct decision d = judge_line(&search->judge, line, &found);
-	struct cidr target, other;
 	time_t when;
 
 	if (d.verdict == VERDICT_IGNORE && d.reason != REASON_PATTERN)
 		return false;
 	if (d.verdict == VERDICT_REFUSED)
 		return false;
-	target = place_target(search->place, &search->addr);
-	other = place_target(search->place, &found.addr);
-	if (addr_compare(&target.net, &other.net) != 0)
+	if (!is_of_client(search, &found))
 		return false;
 	when = time_of(line, search->now);
 	return when == 0 || when <= search->until + SLACK;
@@ -131,17 +143,28 @@ static bool is_file(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* Once. NULL: it was, or it cannot be read. path is then that on this system. */
+static struct lines *open_file(struct search *search, const char *name, char path[PATH_MAX])
+{
+	struct lines *lines;
+
+	snprintf(path, PATH_MAX, "%s%s", search->context->system_root, name);
+	if (was_searched(search->cause, path) || !is_file(path) || lines_open(path, &lines) < 0)
+		return NULL;
+	take_log(search->cause, path);
+	return lines;
+}
+
 static void search_file(struct search *search, const char *name)
 {
 	char path[PATH_MAX];
 	struct lines *lines;
 
-	snprintf(path, sizeof(path), "%s%s", search->context->system_root, name);
-	if (search->cause->found || was_searched(search->cause, path))
+	if (search->cause->found)
 		return;
-	if (!is_file(path) || lines_open(path, &lines) < 0)
+	lines = open_file(search, name, path);
+	if (!lines)
 		return;
-	take_log(search->cause, path);
 	search_lines(search, lines);
 	lines_close(lines);
 }
@@ -203,6 +226,97 @@ static void search_journal(struct search *search)
 	free(output);
 }
 
+/* --- events -------------------------------------------------------------- */
+
+/* Is it the block's event, as far as can be told? */
+static bool is_of_block(const struct search *search, const struct told *told)
+{
+	return strcmp(told->list, search->place->name) == 0 &&
+	       told->at <= search->until + SLACK &&
+	       told_covers(told, &search->addr);
+}
+
+/* Worth taking apart? The module writes addresses as addr_format() does. */
+static bool may_be_of_block(const char *address, const char *line, size_t len)
+{
+	static const char prefix[] = "\"prefix\"";
+
+	return memmem(line, len, address, strlen(address)) ||
+	       memmem(line, len, prefix, strlen(prefix));
+}
+
+/* The last one counts. */
+static void search_events(struct search *search, struct told_reader *reader,
+			  struct lines *lines, const char *path)
+{
+	struct cause_event *event = &search->cause->event;
+	char address[ADDR_TEXT_SIZE];
+	struct told told;
+	const char *text;
+	size_t len;
+
+	addr_format(&search->addr, address);
+	while (lines_next(lines, &text, &len) == 1) {
+		if (!may_be_of_block(address, text, len) ||
+		    !told_parse(reader, text, len, &told) || !is_of_block(search, &told) ||
+		    (event->found && told.at < event->told.at))
+			continue;
+		event->told = told;
+		event->number = lines_number(lines);
+		snprintf(event->where, sizeof(event->where), "%s", path);
+		event->found = true;
+	}
+}
+
+static void search_ruleset(struct search *search, struct told_reader *reader,
+			   const struct rsyslogconf *conf, const char *ruleset)
+{
+	char name[PATH_MAX], path[PATH_MAX];
+	struct lines *lines;
+	size_t from = 0;
+
+	while (told_next_file(conf, ruleset, &from, name)) {
+		lines = open_file(search, name, path);
+		if (!lines)
+			continue;
+		search_events(search, reader, lines, path);
+		lines_close(lines);
+	}
+}
+
+/* Of all actions with the list. */
+static int find_event(struct search *search, const struct rsyslogconf *conf,
+		      const struct places *places)
+{
+	struct told_reader *reader = told_reader_new();
+	const struct settings *settings;
+	size_t i;
+
+	if (!reader)
+		return -ENOMEM;
+	for (i = 0; conf && i < places->action_count; i++) {
+		settings = &places->actions[i].settings;
+		if (strcmp(search->place->name, search->addr.family == ADDR_IPV4 ?
+							settings->list :
+							settings->list6) == 0)
+			search_ruleset(search, reader, conf, settings->event_ruleset);
+	}
+	told_reader_free(reader);
+	return 0;
+}
+
+/* --- both ---------------------------------------------------------------- */
+
+static void find_line(struct search *search, const struct rsyslogconf *conf)
+{
+	if (search->cause->event.found)
+		search->until = search->cause->event.told.at;
+	search_journal(search);
+	search_configured(search, conf);
+	search_file(search, "/var/log/mail.err");
+	search_file(search, "/var/log/mail.log");
+}
+
 int cause_find(const struct context *context, const struct rsyslogconf *conf,
 	       const struct places *places, const struct place *place,
 	       const struct addr *addr, time_t until, struct cause *ret_cause)
@@ -224,10 +338,9 @@ int cause_find(const struct context *context, const struct rsyslogconf *conf,
 	r = pattern_scratch_new(place->action->settings.reply_pattern, &search.judge.scratch);
 	if (r < 0)
 		return r;
-	search_journal(&search);
-	search_configured(&search, conf);
-	search_file(&search, "/var/log/mail.err");
-	search_file(&search, "/var/log/mail.log");
+	r = find_event(&search, conf, places);
+	if (r == 0)
+		find_line(&search, conf);
 	pattern_scratch_free(search.judge.scratch);
-	return 0;
+	return r;
 }

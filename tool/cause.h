@@ -1,4 +1,4 @@
-/* The line of the log for which an address was blocked.
+/* What an address was blocked for: the module's event, the line of the log.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_CAUSE_H
 #define SMTPBLOCKCTL_CAUSE_H
@@ -8,6 +8,7 @@
 
 #include "places.h"
 #include "rsyslogconf.h"
+#include "told.h"
 
 /* What is kept of a line, NUL included. */
 #define CAUSE_TEXT_SIZE 512
@@ -15,7 +16,16 @@
 /* Logs that can be looked through: more than anybody writes mail.err to. */
 #define CAUSE_LOGS_MAX 16
 
+/* What the module told of the block. */
+struct cause_event {
+	struct told told;
+	char where[PATH_MAX];		/* the file */
+	unsigned long number;		/* of its line */
+	bool found;
+};
+
 struct cause {
+	struct cause_event event;
 	char text[CAUSE_TEXT_SIZE];	/* printable ASCII; the rest is '?' */
 	char where[PATH_MAX];		/* the file, or "journal" */
 	unsigned long number;		/* of the line in the file; 0: in the journal */
@@ -25,13 +35,17 @@ struct cause {
 	size_t log_count;
 };
 
-/* Look for the last line, logged no later than at that time, that names the address (or
- * one of its prefix) and starts a block by the settings of the list's action: in the
- * journal, in the files that rsyslog's configuration writes mail.err to, and, if it
- * names none, in /var/log/mail.err and /var/log/mail.log. The first log with one is the
- * last that is looked through. The address is found by courierlog_scan(), where
- * courier has it: a line in which a client wrote it is none. conf may be NULL; of
- * the places the host has to be known. Returns
+/* Look for the block's event, in the files of the rulesets that actions with that list
+ * name (eventRuleset): the last one, no later than at that time, of the address or a
+ * prefix that it is in. Then for the last line, logged no later than at that time,
+ * that names the address (or one of its prefix) and starts a block by the settings of
+ * the list's action: in the journal, in the files that rsyslog's configuration writes
+ * mail.err to, and, if it names none, in /var/log/mail.err and /var/log/mail.log. The
+ * first log with one is the last that is looked through. The address is found by
+ * courierlog_scan(), where courier has it: a line in which a client wrote it is none.
+ * Every local user can write to the log; to the events only the module can. So a line
+ * beside an event has to be of its time, its address and its port.
+ * conf may be NULL; of the places the host has to be known. Returns
  * 0, also if there is none; -ENOMEM. */
 int cause_find(const struct context *context, const struct rsyslogconf *conf,
 	       const struct places *places, const struct place *place,

@@ -468,3 +468,14 @@ void logline_parse(const char *line, size_t len, struct logline *ret_line)
 	ret_line->text = c.at;
 	ret_line->text_len = left(&c);
 }
+
+bool logline_time(const char *text, size_t len, int64_t *ret_epoch)
+{
+	struct cursor c = { .at = text, .end = text + len };
+	struct logline line = { .stamp = LOGLINE_NO_STAMP };
+
+	if (!take_iso(&c, &line) || line.stamp != LOGLINE_EPOCH || left(&c) > 0)
+		return false;
+	*ret_epoch = line.epoch;
+	return true;
+}

@@ -50,6 +50,11 @@ struct logline {
  * pass for a header. Every text gets an answer. Any thread. */
 void logline_parse(const char *line, size_t len, struct logline *ret_line);
 
+/* Read a time of RFC 3339, its zone included, that fills text exactly; a fraction does
+ * not count. *ret_epoch is in s. Returns false with it untouched: it is none. Any
+ * thread. */
+bool logline_time(const char *text, size_t len, int64_t *ret_epoch);
+
 /* Days from the epoch to this day, before it negative. Days
  * beyond the end of a month go on in the next. Any thread. */
 int64_t logline_days(int year, int month, int day);

@@ -145,6 +145,61 @@ static void print_block(const struct answer *answer, const struct listing_entry 
 		fputs(": it gets through again\n", out);
 }
 
+/* The whole prefix that was blocked; NULL: the address alone. */
+static const char *told_prefix(const struct told *told, char buf[CIDR_TEXT_SIZE])
+{
+	return told->target.prefix < addr_bits(&told->addr) ? cidr_format(&told->target, buf) :
+							      NULL;
+}
+
+static void print_done(const struct told *told, FILE *out)
+{
+	char address[CIDR_TEXT_SIZE], span[OUTPUT_TIME_SIZE];
+	const char *prefix = told_prefix(told, address);
+
+	fprintf(out, "    done     %s blocked",
+		prefix ? prefix : addr_format(&told->addr, address));
+	if (told->seconds)
+		fprintf(out, " for %s", output_span(told->seconds, span));
+	if (told->pid)
+		fprintf(out, ", child %d %s", (int)told->pid,
+			told->ends_child ? "ended" : "kept");
+	fputc('\n', out);
+}
+
+/* What the module told of it: nobody else can write that. */
+static void print_event(const struct answer *answer)
+{
+	const struct told *told = &answer->cause.event.told;
+	char text[OUTPUT_TIME_SIZE], address[ADDR_TEXT_SIZE];
+	FILE *out = answer->context->out;
+
+	fprintf(out, "  by       the module's event of %s, %s line %lu\n",
+		output_local(told->at, text), answer->cause.event.where,
+		answer->cause.event.number);
+	fprintf(out, "    trigger  %s\n", told->trigger[0] ? told->trigger : "unknown");
+	if (told->reply[0])
+		fprintf(out, "    reply    %s\n", told->reply);
+	if (told->zone[0])
+		fprintf(out, "    zone     %s\n", told->zone);
+	fprintf(out, "    client   %s", addr_format(&told->addr, address));
+	if (told->port)
+		fprintf(out, ", port %d", (int)told->port);
+	fputc('\n', out);
+	print_done(told, out);
+}
+
+static void print_line(const struct answer *answer, const char *label)
+{
+	const struct cause *cause = &answer->cause;
+	FILE *out = answer->context->out;
+
+	fprintf(out, "  %-7s  %s", label, cause->where);
+	if (cause->number > 0)
+		fprintf(out, " line %lu", cause->number);
+	fprintf(out, ": %s\n", cause->text);
+}
+
 static void print_logs(const struct answer *answer)
 {
 	const struct cause *cause = &answer->cause;
@@ -164,13 +219,12 @@ static void print_cause(const struct answer *answer)
 {
 	const struct cause *cause = &answer->cause;
 
-	if (!cause->found)
+	if (cause->event.found)
+		print_event(answer);
+	if (cause->found)
+		print_line(answer, cause->event.found ? "line" : "by");
+	else if (!cause->event.found)
 		print_logs(answer);
-	else if (cause->number > 0)
-		fprintf(answer->context->out, "  by       %s line %lu: %s\n", cause->where,
-			cause->number, cause->text);
-	else
-		fprintf(answer->context->out, "  by       %s: %s\n", cause->where, cause->text);
 }
 
 static void print_text(const struct answer *answer)
@@ -191,7 +245,46 @@ static void print_text(const struct answer *answer)
 		fputs("  It would be, if courier rejected it as the action's trigger says.\n", out);
 }
 
-static struct fjson_object *cause_as_json(const struct cause *cause)
+/* Those that are 0 are not known. */
+static void add_known(struct fjson_object *object, const char *name, int64_t number)
+{
+	if (number > 0)
+		output_add_number(object, name, number);
+	else
+		output_add_text(object, name, NULL);
+}
+
+static void add_said(struct fjson_object *object, const char *name, const char *text)
+{
+	output_add_text(object, name, text[0] ? text : NULL);
+}
+
+static struct fjson_object *event_as_json(const struct cause_event *event)
+{
+	const struct told *told = &event->told;
+	char address[CIDR_TEXT_SIZE];
+	struct fjson_object *object;
+
+	if (!event->found)
+		return NULL;
+	object = fjson_object_new_object();
+	output_add_text(object, "log", event->where);
+	output_add_number(object, "number", (int64_t)event->number);
+	output_add_time(object, "time", told->at);
+	output_add_text(object, "address", addr_format(&told->addr, address));
+	output_add_text(object, "prefix", told_prefix(told, address));
+	output_add_text(object, "list", told->list);
+	add_known(object, "seconds", told->seconds);
+	add_said(object, "trigger", told->trigger);
+	add_said(object, "reply", told->reply);
+	add_said(object, "zone", told->zone);
+	add_known(object, "port", told->port);
+	add_known(object, "pid", told->pid);
+	output_add_text(object, "child", told->ends_child ? "end" : "keep");
+	return object;
+}
+
+static struct fjson_object *line_as_json(const struct cause *cause)
 {
 	struct fjson_object *object;
 
@@ -199,10 +292,7 @@ static struct fjson_object *cause_as_json(const struct cause *cause)
 		return NULL;
 	object = fjson_object_new_object();
 	output_add_text(object, "log", cause->where);
-	if (cause->number > 0)
-		output_add_number(object, "number", (int64_t)cause->number);
-	else
-		output_add_text(object, "number", NULL);
+	add_known(object, "number", (int64_t)cause->number);
 	output_add_text(object, "text", cause->text);
 	return object;
 }
@@ -223,7 +313,8 @@ static void print_json(const struct answer *answer)
 		fjson_object_array_add(blocks, block);
 	}
 	fjson_object_object_add(whole, "blocks", blocks);
-	fjson_object_object_add(whole, "line", cause_as_json(&answer->cause));
+	fjson_object_object_add(whole, "event", event_as_json(&answer->cause.event));
+	fjson_object_object_add(whole, "line", line_as_json(&answer->cause));
 	for (i = 0; i < answer->cause.log_count; i++)
 		fjson_object_array_add(logs, fjson_object_new_string(answer->cause.logs[i]));
 	fjson_object_object_add(whole, "searched", logs);
@@ -309,6 +400,12 @@ const struct command command_why = {
 	.arguments = "[OPTION..] ADDR",
 	.summary = "Is this address blocked, since when, and for which line of the log",
 	.help =
+		"Where the action has an eventRuleset, the block's event is looked for in the\n"
+		"files that this ruleset writes: what started the block, the reply, the DNSBL's\n"
+		"zone, and what was done. Every local user can write to the log, to these files\n"
+		"only the module: a ruleset or file to which other messages come is left out, and\n"
+		"a line that does not agree with the event does not count.\n"
+		"\n"
 		"The line is looked for in the journal and in the files that rsyslog's\n"
 		"configuration writes mail.err to, or else in /var/log/mail.err and mail.log. The\n"
 		"last one that names the address and starts a block counts; what clients wrote\n"
@@ -316,8 +413,10 @@ const struct command command_why = {
 		"them.\n\n" PLACES_HELP
 		"\n"
 		"With --json: an object with the members address, blocked, blocks (as in list,\n"
-		"with their source), line (log, number, text; or null), searched, spared (why it\n"
-		"is never blocked, or null) and lift (what to type, or null).\n"
+		"with their source), event (log, number, time, address, prefix, list, seconds,\n"
+		"trigger, reply, zone, port, pid, child; or null), line (log, number, text; or\n"
+		"null), searched, spared (why it is never blocked, or null) and lift (what to\n"
+		"type, or null).\n"
 		"\n"
 		"Exit status: 0 it is blocked, 1 it is not, or that cannot be told; 2 the command\n"
 		"line is wrong.\n"

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """smtpblockctl why on a real mail host: for which line of courier's an address is blocked,
-over both families; what it says to type lifts the block; and who is not blocked."""
+over both families; what the module told of it, which no local user can forge; what it
+says to type lifts the block; and who is not blocked."""
 
 # backends: both
 
+import json
 import shlex
 
 from lib import tap
 from lib.ctl import ctl
+from lib.eventlog import ruleset
 from lib.rsyslog import action, log
 from lib.scenario import NOBODY, listed, mail_host, ordinary, workdir
 
@@ -18,8 +21,15 @@ def log_file():
     return workdir() / "mail.err"
 
 
+def events_file():
+    return workdir() / "blocks.json"
+
+
 def rules():
-    return action(allow=ordinary(7)) + \
+    """Events as rsyslog.d/omsmtpblock-events.conf has them."""
+    return 'template(name="block" type="string" string="%msg%\\n")\n' \
+        + ruleset(f'action(type="omfile" file="{events_file()}" template="block")') \
+        + action(allow=ordinary(7), eventRuleset="blocks") + \
         f'mail.err action(type="omfile" file="{log_file()}" ' \
         'template="RSYSLOG_TraditionalFileFormat")\n'
 
@@ -30,9 +40,33 @@ def why(host, address):
     return result.status, result.json() if result.out else {}, result
 
 
+def told(points, host, source, session, child):
+    """The event, and the line of the same client's connection beside it."""
+    points.until(lambda: events_file().exists() and source in events_file().read_text(), 5,
+                 f"{source}: the module tells of it", host.rsyslog.own)
+    _, found, result = why(host, source)
+    event = found["event"] or {}
+    lines = events_file().read_text().splitlines()
+    written = json.loads(lines[event.get("number", 1) - 1])
+    points.equal((event.get("log"), event.get("address"), event.get("port"), event.get("pid")),
+                 (str(events_file()), source, session.source_port, child.pid),
+                 f"{source}: why finds the event") or points.note(result)
+    for name in ("trigger", "reply", "zone", "list", "seconds", "child"):
+        points.equal(event.get(name), written[name], f"{source}: its {name}")
+    log(f"error,relay={source},port={session.source_port + 1},from=<a@b>,to=<c@d>: 511 Forged")
+    log(f"error,relay={source},port={session.source_port + 1},from=<a@b>,to=<c@d>: 511 More")
+    points.until(lambda: "511 More" in log_file().read_text(), 3, f"{source}: lines are forged")
+    line = why(host, source)[1]["line"] or {}
+    points.ok(f"port={session.source_port}," in line.get("text", ""),
+              f"{source}: forged lines do not count", line)
+    text = ctl("why", source, config=host.rsyslog.config).out
+    points.ok(event["zone"] in text and event["reply"] in text and "Forged" not in text,
+              f"{source}: in text", text)
+
+
 def blocked(points, host, family):
     source = listed(1, family)
-    session, _ = host.open(source)
+    session, child = host.open(source)
     with session:
         points.equal(session.recipient(NOBODY).code, 511, f"IPv{family}: rejected")
         points.until(lambda: host.is_blocked(source), 3, f"IPv{family}: on the list")
@@ -50,6 +84,7 @@ def blocked(points, host, family):
     text = ctl("why", source, config=host.rsyslog.config)
     points.ok(f"{source} is blocked." in text.out and line["text"] in text.out,
               f"IPv{family}: in text", text)
+    told(points, host, source, session, child)
     return found["lift"]
 
 
