@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "command.h"
 #include "output.h"
@@ -342,17 +341,14 @@ static int run_work(const struct context *context, const struct work *work, int 
 {
 	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
 	struct places_options options = { .count = 0 };
-	enum argument argument;
-	int status = 0, count = 0;
+	enum argument kind;
+	int status, count = 0;
 
-	while (status == 0 && (argument = arguments_next(&arguments)) != ARGUMENT_END) {
-		if (argument == ARGUMENT_OPERAND)
-			argv[count++] = argv[arguments.at - 1];
-		else if (argument == ARGUMENT_OPTION)
-			status = places_option(context, &options, &arguments);
-		else
-			status = usage_error(context, "there is no option %s", arguments.operand);
-	}
+	while ((status = places_options_take(context, &options, &arguments, &kind)) == 0 &&
+	       kind == ARGUMENT_OPERAND)
+		argv[count++] = argv[arguments.at - 1];
+	if (status == 0 && kind == ARGUMENT_STRANGE)
+		status = usage_error(context, "there is no option %s", arguments.operand);
 	if (status == 0 && count == 0)
 		status = usage_error(context, "%s which address?", work->name);
 	return status != 0 ? status : do_work(context, &options, work, count, argv);
@@ -458,7 +454,7 @@ static bool is_ambiguous(const struct places *places)
 	return false;
 }
 
-static int do_flush(const struct context *context, const struct places_options *options, bool all)
+static int do_flush(const struct context *context, const struct places_options *options)
 {
 	struct places places;
 	int status;
@@ -466,7 +462,7 @@ static int do_flush(const struct context *context, const struct places_options *
 	status = places_open(context, options, &places);
 	if (status != 0)
 		return status;
-	if (!all && !options->list && !options->list6 && is_ambiguous(&places))
+	if (!options->all && !options->list && !options->list6 && is_ambiguous(&places))
 		status = usage_error(context, "there are lists of several actions: write --list "
 					      "NAME, --list6 NAME or --all");
 	else
@@ -478,22 +474,16 @@ static int do_flush(const struct context *context, const struct places_options *
 static int run_flush(struct context *context, int argc, char **argv)
 {
 	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
-	struct places_options options = { .count = 0 };
-	enum argument argument;
-	bool all = false;
-	int status = 0;
+	struct places_options options = { .takes_all = true };
+	enum argument kind;
+	int status;
 
-	while (status == 0 && (argument = arguments_next(&arguments)) != ARGUMENT_END) {
-		if (argument != ARGUMENT_OPTION)
-			status = usage_error(context, "flush takes lists, not %s: one address is "
-						      "taken off by del",
-					     arguments.operand);
-		else if (strcasecmp(arguments.name, "all") == 0 && !arguments.value)
-			all = true;
-		else
-			status = places_option(context, &options, &arguments);
-	}
-	return status != 0 ? status : do_flush(context, &options, all);
+	status = places_options_take(context, &options, &arguments, &kind);
+	if (status == 0 && kind != ARGUMENT_END)
+		status = usage_error(context,
+				     "flush takes lists, not %s: one address is taken off by del",
+				     arguments.operand);
+	return status != 0 ? status : do_flush(context, &options);
 }
 
 const struct command command_add = {

@@ -2,7 +2,6 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "command.h"
 #include "listing.h"
@@ -58,8 +57,7 @@ static void print_json(const struct context *context, const struct places *place
 	output_json(whole, context->out);
 }
 
-static int list_places(const struct context *context, const struct places_options *options,
-		       bool all)
+static int list_places(const struct context *context, const struct places_options *options)
 {
 	struct places places;
 	struct listing listing;
@@ -68,7 +66,7 @@ static int list_places(const struct context *context, const struct places_option
 	status = places_open(context, options, &places);
 	if (status != 0)
 		return status;
-	status = listing_read(context, &places, all, &listing);
+	status = listing_read(context, &places, options->all, &listing);
 	if (status == 0) {
 		if (!listing_any(&places, &listing))
 			status = STATUS_FAILED;
@@ -85,21 +83,15 @@ static int list_places(const struct context *context, const struct places_option
 static int run_list(struct context *context, int argc, char **argv)
 {
 	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
-	struct places_options options = { .count = 0 };
-	enum argument argument;
-	bool all = false;
-	int status = 0;
+	struct places_options options = { .takes_all = true };
+	enum argument kind;
+	int status;
 
-	while (status == 0 && (argument = arguments_next(&arguments)) != ARGUMENT_END) {
-		if (argument != ARGUMENT_OPTION)
-			status = usage_error(context, "list has nothing to do with %s",
-					     arguments.operand);
-		else if (strcasecmp(arguments.name, "all") == 0 && !arguments.value)
-			all = true;
-		else
-			status = places_option(context, &options, &arguments);
-	}
-	return status != 0 ? status : list_places(context, &options, all);
+	status = places_options_take(context, &options, &arguments, &kind);
+	if (status == 0 && kind != ARGUMENT_END)
+		status = usage_error(context, "list has nothing to do with %s",
+				     arguments.operand);
+	return status != 0 ? status : list_places(context, &options);
 }
 
 const struct command command_list = {

@@ -79,6 +79,21 @@ int places_option(const struct context *context, struct places_options *options,
 	return 0;
 }
 
+int places_options_take(const struct context *context, struct places_options *options,
+			struct arguments *arguments, enum argument *ret_kind)
+{
+	int status = 0;
+
+	while (status == 0 && (*ret_kind = arguments_next(arguments)) == ARGUMENT_OPTION) {
+		if (options->takes_all && strcasecmp(arguments->name, "all") == 0 &&
+		    !arguments->value)
+			options->all = true;
+		else
+			status = places_option(context, options, arguments);
+	}
+	return status;
+}
+
 /* --- actions --------------------------------------------------------------- */
 
 static int apply_options(const struct places_options *options, struct settings *settings,

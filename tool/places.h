@@ -47,6 +47,8 @@ struct places_options {
 	} set[PLACES_OPTIONS_MAX];
 	size_t count;
 	const char *list, *list6;	/* --list, --list6 */
+	bool takes_all;			/* there is an --all */
+	bool all;			/* and it is given */
 };
 
 /* The options that places_option() takes, as lines for a help text. */
@@ -63,6 +65,11 @@ struct places_options {
  * complaint is written. */
 int places_option(const struct context *context, struct places_options *options,
 		  struct arguments *arguments);
+
+/* Take options up to the first argument that is none: *ret_kind says what it is, an
+ * ARGUMENT_ but OPTION, and operand in arguments holds it. Returns as places_option(). */
+int places_options_take(const struct context *context, struct places_options *options,
+			struct arguments *arguments, enum argument *ret_kind);
 
 /* Find the lists: of every action of type omsmtpblock in the configuration, in its
  * order; without one, those of the module's defaults. Where --list or --list6 is

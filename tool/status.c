@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "command.h"
 #include "listing.h"
@@ -219,16 +218,13 @@ static int run_status(struct context *context, int argc, char **argv)
 	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
 	struct overview overview = { .context = context };
 	struct places_options options = { .count = 0 };
-	enum argument argument;
-	int status = 0;
+	enum argument kind;
+	int status;
 
-	while (status == 0 && (argument = arguments_next(&arguments)) != ARGUMENT_END) {
-		if (argument == ARGUMENT_OPTION)
-			status = places_option(context, &options, &arguments);
-		else
-			status = usage_error(context, "status has nothing to do with %s",
-					     arguments.operand);
-	}
+	status = places_options_take(context, &options, &arguments, &kind);
+	if (status == 0 && kind != ARGUMENT_END)
+		status = usage_error(context, "status has nothing to do with %s",
+				     arguments.operand);
 	if (status == 0)
 		status = places_open(context, &options, &overview.places);
 	if (status != 0)

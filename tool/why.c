@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cause.h"
 #include "command.h"
@@ -371,23 +370,19 @@ static int run(struct context *context, int argc, char **argv)
 {
 	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
 	struct places_options options = { .count = 0 };
-	enum argument argument;
 	const char *text = NULL;
+	enum argument kind;
 	struct addr addr;
 	int status;
 
-	while ((argument = arguments_next(&arguments)) != ARGUMENT_END) {
-		if (argument == ARGUMENT_OPTION) {
-			status = places_option(context, &options, &arguments);
-			if (status != 0)
-				return status;
-		} else if (text || argument != ARGUMENT_OPERAND) {
-			return usage_error(context, "why takes one address, and no \"%s\"",
-					   arguments.operand);
-		} else {
-			text = arguments.operand;
-		}
-	}
+	while ((status = places_options_take(context, &options, &arguments, &kind)) == 0 &&
+	       kind == ARGUMENT_OPERAND && !text)
+		text = arguments.operand;
+	if (status != 0)
+		return status;
+	if (kind != ARGUMENT_END)
+		return usage_error(context, "why takes one address, and no \"%s\"",
+				   arguments.operand);
 	if (!text)
 		return usage_error(context, "why: which address?");
 	if (addr_parse(text, strlen(text), &addr) < 0)
