@@ -66,6 +66,8 @@ enum variable {
 	ESMTP_TLS, RELAYCLIENT, BLOCK, BLOCK_IP, BLOCK_ZONE, VARIABLES
 };
 
+_Static_assert(VARIABLES <= PROCFS_GETENV_MAX, "all are looked for at once");
+
 static const char *const variables[VARIABLES] = {
 	"TCPREMOTEIP", "TCPREMOTEPORT", "TCPLOCALPORT", "TCPLOCALIP",
 	"ESMTP_TLS", "RELAYCLIENT", "BLOCK", "BLOCK_IP", "BLOCK_ZONE",

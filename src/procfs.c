@@ -262,16 +262,6 @@ const char *procfs_getenv(const char *env, size_t len, const char *name)
 	return NULL;
 }
 
-/* The value, if the entry is of that name. */
-static const char *value_of(const char *entry, const char *name)
-{
-	while (*name && *entry == *name) {
-		entry++;
-		name++;
-	}
-	return *name == '\0' && *entry == '=' ? entry + 1 : NULL;
-}
-
 /* A bit of its own, nearly, for what a name begins with: of courier's forty variables
  * most can be passed over by it. */
 static uint64_t beginning_of(const char *name)
@@ -282,33 +272,50 @@ static uint64_t beginning_of(const char *name)
 	return first ? (uint64_t)1 << ((first * 5 + (unsigned char)name[1]) % 64) : 0;
 }
 
-/* Of several entries with one name the first one counts. */
-static void take_value(const char *entry, const char *const *names, size_t count,
-		       const char **values)
+/* Names that are looked for, and how long each is. */
+struct wanted {
+	const char *const *names;
+	size_t lengths[PROCFS_GETENV_MAX];
+	size_t count;
+	uint64_t beginnings;
+};
+
+static void want(struct wanted *w, const char *const *names, size_t count)
 {
 	size_t i;
 
-	for (i = 0; i < count; i++) {
-		const char *value = values[i] ? NULL : value_of(entry, names[i]);
-
-		if (value)
-			values[i] = value;
+	w->names = names;
+	w->count = count < PROCFS_GETENV_MAX ? count : PROCFS_GETENV_MAX;
+	w->beginnings = 0;
+	for (i = 0; i < w->count; i++) {
+		w->lengths[i] = strlen(names[i]);
+		w->beginnings |= beginning_of(names[i]);
 	}
+}
+
+/* Of several entries with one name the first one counts. */
+static void take_value(const struct wanted *w, const char *entry, const char **values)
+{
+	const char *equals = strchr(entry, '=');
+	size_t len = equals ? (size_t)(equals - entry) : 0, i;
+
+	for (i = 0; i < w->count; i++)
+		if (w->lengths[i] == len && equals && !values[i] &&
+		    memcmp(entry, w->names[i], len) == 0)
+			values[i] = equals + 1;
 }
 
 void procfs_getenv_all(const char *env, size_t len, const char *const *names,
 		       size_t count, const char **ret_values)
 {
-	uint64_t wanted = 0;
-	size_t at, i;
+	struct wanted w;
+	size_t at;
 
-	for (i = 0; i < count; i++) {
-		ret_values[i] = NULL;
-		wanted |= beginning_of(names[i]);
-	}
+	want(&w, names, count);
+	memset(ret_values, 0, count * sizeof(*ret_values));
 	for (at = 0; at < len; at += strlen(env + at) + 1)
-		if (beginning_of(env + at) & wanted)
-			take_value(env + at, names, count, ret_values);
+		if (beginning_of(env + at) & w.beginnings)
+			take_value(&w, env + at, ret_values);
 }
 
 static int pids_add(struct pids *list, pid_t pid)

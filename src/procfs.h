@@ -61,6 +61,9 @@ ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
  * also the one that getenv(3) finds. NULL if it is not there. */
 const char *procfs_getenv(const char *env, size_t len, const char *name);
 
+/* Names that procfs_getenv_all() looks for at most. */
+#define PROCFS_GETENV_MAX 16
+
 /* The same for count names in one pass: what takes most of reading a child is to
  * walk through its variables. */
 void procfs_getenv_all(const char *env, size_t len, const char *const *names,
