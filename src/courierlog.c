@@ -50,8 +50,9 @@ static bool take_number(struct cursor *c, unsigned int max_digits,
 
 static bool is_addr_char(char ch)
 {
-	return (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'f') ||
-	       (ch >= 'A' && ch <= 'F') || ch == '.' || ch == ':';
+	/* The colon comes right behind the nine. */
+	return (ch >= '0' && ch <= ':') || ch == '.' ||
+	       ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'f');
 }
 
 static bool take_addr(struct cursor *c, struct addr *ret_addr)
