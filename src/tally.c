@@ -6,10 +6,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
-/* Ends a chain or list. */
-#define NONE UINT32_MAX
+/* Ends a chain or list: nodes are numbered from 1, so that memory which nobody
+ * touched is a tally without addresses. */
+#define NONE 0
 
 /* Behind each node stand the times of its last triggers, in a ring. */
 struct node {
@@ -21,12 +24,17 @@ struct node {
 	uint32_t times[];	/* s since the tally was made */
 };
 
+/* The chains are a linear hash table: for each address that comes one chain is added,
+ * and takes its share of one other. So there are as many as addresses, and no hit
+ * pays for all of them. */
 struct tally {
 	pthread_mutex_t lock;	/* all below */
-	char *nodes;
+	char *nodes;		/* behind the chains, in the same piece of memory */
 	size_t node_size;
-	uint32_t *chains;	/* as many as there is room for nodes */
-	uint32_t count, room, max;
+	uint32_t *chains;
+	uint32_t chain_count;
+	uint32_t mask;		/* 2^n - 1, the least that has chain_count - 1 in it */
+	uint32_t count, max;	/* of nodes; there is room for max chains, too */
 	uint32_t oldest, newest;
 	uint16_t threshold;
 	uint32_t window;
@@ -36,12 +44,15 @@ struct tally {
 
 static struct node *node_at(const struct tally *t, uint32_t i)
 {
-	return (struct node *)(void *)(t->nodes + i * t->node_size);
+	return (struct node *)(void *)(t->nodes + (i - 1) * t->node_size);
 }
 
+/* A chain that is not there yet is still a part of the one half as far. */
 static uint32_t *chain_of(const struct tally *t, const struct addr *addr)
 {
-	return &t->chains[addr_hash(addr, t->seed) % t->room];
+	uint32_t i = (uint32_t)addr_hash(addr, t->seed) & t->mask;
+
+	return &t->chains[i < t->chain_count ? i : i & t->mask >> 1];
 }
 
 static uint32_t find(const struct tally *t, const struct addr *addr)
@@ -70,6 +81,22 @@ static void chain_out(struct tally *t, uint32_t i)
 	*link = node_at(t, i)->chain;
 }
 
+/* One more chain, with its share of the one that had it up to now. */
+static void add_chain(struct tally *t)
+{
+	uint32_t *chain, i, next;
+
+	if (t->chain_count > t->mask)
+		t->mask = 2 * t->mask + 1;
+	chain = &t->chains[t->chain_count++ & t->mask >> 1];
+	i = *chain;
+	*chain = NONE;
+	for (; i != NONE; i = next) {
+		next = node_at(t, i)->chain;
+		chain_in(t, i);
+	}
+}
+
 static void append(struct tally *t, uint32_t i)
 {
 	node_at(t, i)->older = t->newest;
@@ -95,22 +122,25 @@ static void take_out(struct tally *t, uint32_t i)
 		t->newest = n->older;
 }
 
-static int resize(struct tally *t, uint32_t room)
+/* All that it may ever need: what is not touched costs address space only. The
+ * kernel is asked for small pages, as in a large one the first address would take
+ * 2 MB, and the time to clear them. */
+static int reserve(struct tally *t)
 {
-	char *nodes = reallocarray(t->nodes, room, t->node_size);
-	uint32_t *chains, i;
+	size_t chains = t->max * sizeof(*t->chains);
+	size_t size = chains + t->max * t->node_size;
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t first;
 
-	if (!nodes)
+	t->chains = calloc(1, size);
+	if (!t->chains)
 		return -ENOMEM;
-	t->nodes = nodes;
-	chains = reallocarray(t->chains, room, sizeof(*chains));
-	if (!chains)
-		return -ENOMEM;
-	t->chains = chains;
-	t->room = room;
-	memset(chains, 0xff, room * sizeof(*chains));
-	for (i = 0; i < t->count; i++)
-		chain_in(t, i);
+	t->nodes = (char *)t->chains + chains;
+	t->chain_count = 1;
+	first = ((uintptr_t)t->chains + page - 1) & ~(page - 1);
+	/* Only a wish. */
+	madvise((void *)first, ((uintptr_t)t->nodes + size - chains - first) & ~(page - 1),
+		MADV_NOHUGEPAGE);
 	return 0;
 }
 
@@ -125,12 +155,11 @@ int tally_new(unsigned int threshold, unsigned int window,
 	t->window = window;
 	t->node_size = sizeof(struct node) + threshold * sizeof(uint32_t);
 	t->max = (uint32_t)(TALLY_BYTES_MAX / (t->node_size + sizeof(uint32_t)));
-	t->oldest = t->newest = NONE;
 	/* As in the ledger: without a seed it is slow at worst. */
 	if (getrandom(&t->seed, sizeof(t->seed), GRND_NONBLOCK) < 0)
 		t->seed = (uint64_t)(uintptr_t)t;
 	pthread_mutex_init(&t->lock, NULL);
-	if (resize(t, 64) < 0) {
+	if (reserve(t) < 0) {
 		tally_free(t);
 		return -ENOMEM;
 	}
@@ -143,7 +172,6 @@ void tally_free(struct tally *tally)
 	if (!tally)
 		return;
 	pthread_mutex_destroy(&tally->lock);
-	free(tally->nodes);
 	free(tally->chains);
 	free(tally);
 }
@@ -167,41 +195,35 @@ static uint32_t last_time(const struct tally *t, const struct node *n)
 }
 
 /* A node to use, in no list or chain: a fresh one or the one quiet longest. */
-static int take_node(struct tally *t, uint32_t now, uint32_t *ret_i,
-		     bool *ret_forgot)
+static uint32_t take_node(struct tally *t, uint32_t now, bool *ret_forgot)
 {
-	uint32_t room = t->room * 2 < t->max ? t->room * 2 : t->max;
+	uint32_t i = t->oldest;
 
-	if (t->count == t->room && t->room < t->max && resize(t, room) < 0)
-		return -ENOMEM;
-	if (t->count < t->room) {
-		*ret_i = t->count++;
-		return 0;
+	if (t->count < t->max) {
+		if (t->count++ > 0)
+			add_chain(t);
+		return t->count;
 	}
-	*ret_i = t->oldest;
-	*ret_forgot = is_recent(t, last_time(t, node_at(t, t->oldest)), now);
-	chain_out(t, *ret_i);
-	take_out(t, *ret_i);
-	return 0;
+	*ret_forgot = is_recent(t, last_time(t, node_at(t, i)), now);
+	chain_out(t, i);
+	take_out(t, i);
+	return i;
 }
 
-static int find_or_take(struct tally *t, const struct addr *addr, uint32_t now,
-			uint32_t *ret_i, bool *ret_forgot)
+static uint32_t find_or_take(struct tally *t, const struct addr *addr, uint32_t now,
+			     bool *ret_forgot)
 {
-	int r;
+	uint32_t i = find(t, addr);
 
-	*ret_i = find(t, addr);
-	if (*ret_i != NONE) {
-		take_out(t, *ret_i);
-		return 0;
+	if (i != NONE) {
+		take_out(t, i);
+		return i;
 	}
-	r = take_node(t, now, ret_i, ret_forgot);
-	if (r < 0)
-		return r;
-	memset(node_at(t, *ret_i), 0, t->node_size);
-	node_at(t, *ret_i)->addr = *addr;
-	chain_in(t, *ret_i);
-	return 0;
+	i = take_node(t, now, ret_forgot);
+	memset(node_at(t, i), 0, t->node_size);
+	node_at(t, i)->addr = *addr;
+	chain_in(t, i);
+	return i;
 }
 
 /* The time that the ring comes round to is the first of the last threshold
@@ -211,18 +233,12 @@ static bool reached(const struct tally *t, const struct node *n, uint32_t now)
 	return n->count == t->threshold && is_recent(t, n->times[n->next], now);
 }
 
-static int hit(struct tally *t, const struct addr *addr, uint32_t now,
-	       bool *ret_forgot)
+static bool hit(struct tally *t, const struct addr *addr, uint32_t now, bool *ret_forgot)
 {
-	struct node *n;
-	uint32_t i;
-	int r;
+	uint32_t i = find_or_take(t, addr, now, ret_forgot);
+	struct node *n = node_at(t, i);
 
-	r = find_or_take(t, addr, now, &i, ret_forgot);
-	if (r < 0)
-		return r;
 	append(t, i);
-	n = node_at(t, i);
 	n->times[n->next] = now;
 	n->next = (uint16_t)((n->next + 1U) % t->threshold);
 	if (n->count < t->threshold)
@@ -233,13 +249,13 @@ static int hit(struct tally *t, const struct addr *addr, uint32_t now,
 int tally_hit(struct tally *tally, const struct addr *addr, int64_t now,
 	      bool *ret_forgot)
 {
-	int r;
+	bool there;
 
 	*ret_forgot = false;
 	pthread_mutex_lock(&tally->lock);
 	if (tally->count == 0)
 		tally->start = now;
-	r = hit(tally, addr, (uint32_t)((now - tally->start) / 1000), ret_forgot);
+	there = hit(tally, addr, (uint32_t)((now - tally->start) / 1000), ret_forgot);
 	pthread_mutex_unlock(&tally->lock);
-	return r;
+	return there;
 }

@@ -8,21 +8,21 @@
 /* The last triggers of each address, as many as the threshold needs, so that the
  * window slides exactly. Memory is bounded whatever comes: the address that was
  * quiet longest is forgotten for a new one. The cost of a hit does not depend on
- * how many there are. */
+ * how many there are, that of the dearest hit neither. */
 struct tally;
 
-/* What a tally takes at most. */
+/* What a tally takes at most; of address space, at once. */
 #define TALLY_BYTES_MAX (48UL << 20)
 
-/* threshold hits within window seconds are wanted. Room is taken as addresses
+/* threshold hits within window seconds are wanted. Memory is touched as addresses
  * come. Returns 0 or -ENOMEM. The caller owns *ret_tally. */
 int tally_new(unsigned int threshold, unsigned int window,
 	      struct tally **ret_tally);
 void tally_free(struct tally *tally);
 
 /* One trigger from addr, at now (ms). Returns 1 if the threshold is reached with
- * it, 0 if not; -ENOMEM. *ret_forgot is set if an address within its window had
- * to be forgotten. Any thread. */
+ * it, 0 if not: it takes no memory. *ret_forgot is set if an address within its
+ * window had to be forgotten. Any thread. */
 int tally_hit(struct tally *tally, const struct addr *addr, int64_t now,
 	      bool *ret_forgot);
 
