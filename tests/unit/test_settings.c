@@ -166,6 +166,7 @@ static const struct value_row {
 	{ "terminate.delay", "0", "0", NULL },
 	{ "terminate.delay", "5000", "5000", NULL },
 	{ "terminate.delay", "5001", NULL, "write a number from 0 to 5000 ms" },
+	{ "terminate.delay", "-1", NULL, "write a number from 0 to 5000 ms" },
 	{ "terminate.delay", "-0", NULL, "write a number from 0 to 5000 ms" },
 
 	{ "terminate.signal", NULL, "TERM", NULL },
@@ -180,6 +181,8 @@ static const struct value_row {
 	{ "terminate.killAfter", "0", "0", NULL },
 	{ "terminate.killAfter", "60000", "60000", NULL },
 	{ "terminate.killAfter", "60001", NULL,
+	  "write a number from 0 to 60000 ms" },
+	{ "terminate.killAfter", "-1", NULL,
 	  "write a number from 0 to 60000 ms" },
 	{ "terminate.killAfter", "never", NULL,
 	  "write a number from 0 to 60000 ms" },
