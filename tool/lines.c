@@ -136,6 +136,19 @@ int lines_next(struct lines *lines, const char **ret_line, size_t *ret_len)
 	return 1;
 }
 
+int lines_peek(struct lines *lines, const char **ret_text, size_t *ret_len)
+{
+	ssize_t n = (ssize_t)(lines->end - lines->at);
+
+	if (n == 0)
+		n = fill(lines);
+	if (n <= 0)
+		return (int)n;
+	*ret_text = lines->buffer + lines->at;
+	*ret_len = lines->end - lines->at;
+	return 1;
+}
+
 unsigned long lines_number(const struct lines *lines)
 {
 	return lines->number;

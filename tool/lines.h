@@ -23,6 +23,11 @@ void lines_close(struct lines *lines);
  * 0 at the end; -errno. */
 int lines_next(struct lines *lines, const char **ret_line, size_t *ret_len);
 
+/* What is there of the next lines, at the beginning of the first; with the first call
+ * as much as one read brings. Valid until the next call. Returns 1; 0 at the end;
+ * -errno. */
+int lines_peek(struct lines *lines, const char **ret_text, size_t *ret_len);
+
 /* The number of the line that was last returned: 1.. */
 unsigned long lines_number(const struct lines *lines);
 

@@ -8,7 +8,7 @@
 #include "words.h"
 
 struct totals {
-	unsigned long lines, hidden;
+	unsigned long lines, hidden, understood;
 	unsigned long verdicts[VERDICT_REFUSED + 1];
 };
 
@@ -19,6 +19,7 @@ struct report {
 	char ip[ADDR_TEXT_SIZE];	/* "": none */
 	unsigned int port, code;	/* 0: none */
 	struct decision decision;
+	bool understood;		/* a line of a log, courier's or not */
 };
 
 static void print_number(FILE *out, const char *name, unsigned int number)
@@ -75,6 +76,22 @@ static void print_totals(FILE *out, const struct lines *lines, const struct tota
 			lines_cut(lines), LINES_MAX);
 }
 
+static bool is_foreign(const struct report *r)
+{
+	return strcmp(r->kind, "other") == 0 && !*r->ip;
+}
+
+/* Does it stand in a form that logs have? A word and a colon can be in any text. */
+static bool is_of_a_log(const struct logline *line, const struct report *r)
+{
+	static const char courier[] = "courieresmtpd";
+
+	return line->stamp != LOGLINE_NO_STAMP || line->severity != COURIERLOG_SEVERITY_ANY ||
+	       !is_foreign(r) ||
+	       (line->tag_len == strlen(courier) &&
+		memcmp(line->tag, courier, line->tag_len) == 0);
+}
+
 static struct report judge_text(const struct judge *judge, const char *text, size_t len)
 {
 	struct courierlog_line found;
@@ -89,17 +106,14 @@ static struct report judge_text(const struct judge *judge, const char *text, siz
 		addr_format(&found.addr, report.ip);
 	report.port = found.port;
 	report.code = found.code;
+	report.understood = is_of_a_log(&line, &report);
 	return report;
-}
-
-static bool is_foreign(const struct report *r)
-{
-	return strcmp(r->kind, "other") == 0 && !*r->ip;
 }
 
 static void tell(const struct context *context, const struct report *r, struct totals *t)
 {
 	t->lines++;
+	t->understood += r->understood;
 	t->verdicts[r->decision.verdict]++;
 	if (context->json) {
 		print_json(context->out, r);
@@ -119,6 +133,44 @@ static int give_up(const struct context *context, const char *path, const char *
 		      why);
 }
 
+/* Is there a line in the text that is understood? The last may be half a one. */
+static bool has_line(const struct judge *judge, const char *text, size_t len)
+{
+	const char *newline;
+	size_t size;
+
+	for (; len > 0; text += size, len -= size) {
+		newline = memchr(text, '\n', len);
+		size = newline ? (size_t)(newline - text) + 1 : len;
+		if (judge_text(judge, text, size).understood)
+			return true;
+	}
+	return false;
+}
+
+/* Is it a file of another sort, before anything was told of it? A crash leaves NULs in
+ * logs too. */
+static bool is_no_log(const struct judge *judge, struct lines *lines)
+{
+	const char *text;
+	size_t len;
+
+	return lines_peek(lines, &text, &len) > 0 && !lines_compressed(lines) &&
+	       memchr(text, '\0', len) && !has_line(judge, text, len);
+}
+
+/* In JSON each line was answered. */
+static int tell_totals(const struct context *context, const char *path,
+		       const struct lines *lines, const struct totals *totals)
+{
+	if (context->json)
+		return STATUS_DONE;
+	if (totals->lines > 0 && totals->understood == 0)
+		return give_up(context, path, "no line in it is understood");
+	print_totals(context->out, lines, totals);
+	return STATUS_DONE;
+}
+
 static int test_lines(const struct context *context, const struct judge *judge,
 		      const char *path, struct lines *lines)
 {
@@ -128,6 +180,9 @@ static int test_lines(const struct context *context, const struct judge *judge,
 	size_t len;
 	int r;
 
+	if (is_no_log(judge, lines))
+		return give_up(context, path,
+			       "it is no log: it has NUL bytes, and no line that is understood");
 	while ((r = lines_next(lines, &text, &len)) > 0) {
 		if (lines_compressed(lines))
 			return give_up(context, path,
@@ -138,9 +193,7 @@ static int test_lines(const struct context *context, const struct judge *judge,
 	}
 	if (r < 0)
 		return give_up(context, path, strerror(-r));
-	if (!context->json)
-		print_totals(context->out, lines, &totals);
-	return STATUS_DONE;
+	return tell_totals(context, path, lines, &totals);
 }
 
 static int test_file(const struct context *context, const struct judge *judge,
@@ -221,6 +274,10 @@ const struct command command_test = {
 		"stands alone: threshold, maxBlocks, earlier blocks and the line's age do not\n"
 		"count. A line without a priority counts as logged with the severity that\n"
 		"courier gives it. This host's own addresses are allowed, as in the module.\n"
+		"\n"
+		"What is no log ends with status 1: it begins with bytes that no log has, or\n"
+		"no line in it is in one of these forms (with --json each line has its answer\n"
+		"all the same). An empty log is none that is broken.\n"
 		"\n"
 		"In JSON: {\"line\":N,\"kind\":K,\"ip\":A,\"port\":N,\"code\":N,\"verdict\":V,\n"
 		"\"reason\":R}; ip, port and code are null where the line has none.\n"
