@@ -181,6 +181,7 @@ static void check_all(struct checks *checks)
 			continue;
 		check_inputs(checks, action);
 		check_reach(checks, action);
+		check_parsers(checks, action);
 		check_kernel(checks, action);
 		check_lists(checks, action);
 		check_rules(checks, action);

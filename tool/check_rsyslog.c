@@ -338,8 +338,9 @@ static void reach_item(struct way *way, size_t index, unsigned int depth)
 
 static bool is_call_of(const struct rsyslogconf_item *item, const char *ruleset)
 {
-	return item->kind == RSYSLOGCONF_STATEMENT && strncmp(item->text, "call ", 5) == 0 &&
-	       strcasecmp(item->text + 5 + strspn(item->text + 5, " \t"), ruleset) == 0;
+	const char *called = rsyslogconf_called(item);
+
+	return called && strcasecmp(called, ruleset) == 0;
 }
 
 /* The ruleset of an input, or the one that is made the default. */
@@ -421,29 +422,6 @@ static size_t index_of(const struct rsyslogconf *conf, const struct rsyslogconf_
 	return i;
 }
 
-/* They put what they find in a message where the sender's PID stands, too. */
-static void check_parsers(struct checks *checks, const struct site_action *action, size_t index)
-{
-	static const char *const types[] = { "mmjsonparse", "mmnormalize", "mmexternal" };
-	const struct settings *settings = &action->settings;
-	char place[PLACE_SIZE];
-	size_t i;
-
-	for (i = 0; i < 3 && settings->verify != VERIFY_NONE; i++) {
-		const struct rsyslogconf_item *item;
-		size_t from = 0;
-
-		item = rsyslogconf_next(checks->site->conf, RSYSLOGCONF_ACTION, types[i], &from);
-		if (!item || from > index)
-			continue;
-		check_add(checks,
-			  settings->verify == VERIFY_SENDER ? CHECK_BROKEN : CHECK_WARNING,
-			  "rsyslog.parser", "move the action of omsmtpblock before it",
-			  "%s: %s runs before the action and lets a sender say who he is",
-			  check_place(item, place, sizeof(place)), types[i]);
-	}
-}
-
 void check_reach(struct checks *checks, const struct site_action *action)
 {
 	const struct site *site = checks->site;
@@ -467,5 +445,4 @@ void check_reach(struct checks *checks, const struct site_action *action)
 		reach_item(&way, index, 0);
 		say_reach(checks, &way, need, action->item);
 	}
-	check_parsers(checks, action, index);
 }

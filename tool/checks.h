@@ -59,6 +59,7 @@ void check_courier_action(struct checks *checks, const struct site_action *actio
 void check_rsyslog(struct checks *checks);
 void check_inputs(struct checks *checks, const struct site_action *action);
 void check_reach(struct checks *checks, const struct site_action *action);
+void check_parsers(struct checks *checks, const struct site_action *action);
 void check_journald(struct checks *checks);
 void check_rsyslogd(struct checks *checks);
 void check_rights(struct checks *checks, const struct site_action *action);

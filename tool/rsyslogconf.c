@@ -696,6 +696,13 @@ static void read_word(struct reader *r, const struct rsyslogconf_filter *filter)
 	}
 }
 
+/* An action in the old form, :omusrmsg: or :mmjsonparse:, not a filter's property. */
+static bool is_old_module(const struct reader *r)
+{
+	return r->text.end - r->text.at > 3 &&
+	       (memcmp(r->text.at, ":om", 3) == 0 || memcmp(r->text.at, ":mm", 3) == 0);
+}
+
 /* By its first byte. */
 static void read_one(struct reader *r, const struct rsyslogconf_filter *filter)
 {
@@ -705,7 +712,7 @@ static void read_one(struct reader *r, const struct rsyslogconf_filter *filter)
 		read_block(r, filter);
 	else if (c == '$')
 		read_directive(r, filter);
-	else if (c == ':' && !(r->text.end - r->text.at > 3 && memcmp(r->text.at, ":om", 3) == 0))
+	else if (c == ':' && !is_old_module(r))
 		read_property(r, filter);
 	else if (conftext_selector(&r->text, r->scratch))
 		read_filtered(r, RSYSLOGCONF_SELECTOR, keep(r->conf, r->scratch), filter);
@@ -834,6 +841,13 @@ bool rsyslogconf_is_on(const struct rsyslogconf_item *item, const char *name, bo
 		return otherwise;
 	return strcasecmp(value, "on") == 0 || strcasecmp(value, "yes") == 0 ||
 	       strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0;
+}
+
+const char *rsyslogconf_called(const struct rsyslogconf_item *item)
+{
+	if (item->kind != RSYSLOGCONF_STATEMENT || strncmp(item->text, "call ", 5) != 0)
+		return NULL;
+	return item->text + 5 + strspn(item->text + 5, " \t");
 }
 
 /* A module may be loaded by its path, and with .so or without. */

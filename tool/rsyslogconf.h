@@ -105,6 +105,9 @@ bool rsyslogconf_is_on(const struct rsyslogconf_item *item, const char *name,
  * are none. */
 bool rsyslogconf_file(const struct rsyslogconf_item *item, char *path, size_t size);
 
+/* The ruleset that a statement calls; NULL: it is no call. */
+const char *rsyslogconf_called(const struct rsyslogconf_item *item);
+
 /* The next module that is loaded, input or action that is of this type ("imuxsock",
  * "omsmtpblock"), from item *from on, which is moved behind it. kind is MODULE,
  * INPUT or ACTION; disabled ones are left out. NULL: no more. */

@@ -1,0 +1,211 @@
+/* What stands before the action and writes where the sender's PID, uid and executable
+ * stand: $!pid, $!uid and $!exe of imuxsock, $!_PID, $!_UID and $!_EXE of imjournal.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "checks.h"
+
+#define PLACE_SIZE 600
+#define NAME_SIZE 40
+#define DEPTH_MAX 8
+
+/* Modules that put names into $! which the sender, the administrator's pattern or a
+ * program chooses; parameter says where they go, $! unless it is given. The other
+ * ones choose the names themselves (mmfields f1, f2, ..) or have an object of their
+ * own below $! (mmpstrucdata, mmaudit, mmdblookup, mmkubernetes, mmleefparse,
+ * mmsnareparse, mmdarwin). */
+static const struct parser {
+	const char *type;
+	const char *parameter;	/* NULL: always $! */
+} parsers[] = {
+	{ "mmjsonparse", "container" },
+	{ "mmnormalize", "path" },
+	{ "mmgrok", "target" },
+	{ "mmexternal", NULL },
+	{ "mmjsontransform", "output" },
+	{ "mmkv", NULL },
+};
+
+/* Works on a copy of the message: nothing of it comes back. */
+static bool has_queue(const struct rsyslogconf_item *item)
+{
+	const char *type = rsyslogconf_value(item, "queue.type");
+
+	return type && strcasecmp(type, "Direct") != 0;
+}
+
+/* "!" or "$!", not "$!json" or "$.x". */
+static bool is_root(const char *container)
+{
+	return strcmp(container + (container[0] == '$'), "!") == 0;
+}
+
+static const char *writing_module(const struct rsyslogconf_item *item)
+{
+	const char *type = rsyslogconf_value(item, "type"), *container = NULL;
+	size_t i;
+
+	for (i = 0; type && i < sizeof(parsers) / sizeof(parsers[0]); i++) {
+		if (strcasecmp(type, parsers[i].type) != 0)
+			continue;
+		if (parsers[i].parameter)
+			container = rsyslogconf_value(item, parsers[i].parameter);
+		if ((!container || is_root(container)) && !has_queue(item))
+			return parsers[i].type;
+	}
+	return NULL;
+}
+
+/* ":mmjsonparse:", as actions were written once. */
+static const char *old_form(const char *text)
+{
+	size_t i, len;
+
+	for (i = 0; text[0] == ':' && i < sizeof(parsers) / sizeof(parsers[0]); i++) {
+		len = strlen(parsers[i].type);
+		if (strncasecmp(text + 1, parsers[i].type, len) == 0 && text[1 + len] == ':')
+			return parsers[i].type;
+	}
+	return NULL;
+}
+
+static bool is_word(const char *text, size_t len, const char *word)
+{
+	return len == strlen(word) && strncasecmp(text, word, len) == 0;
+}
+
+/* rsyslog does not tell capitals in names from small letters. */
+static bool is_senders(const char *variable, size_t len)
+{
+	static const char *const names[] = { "$!pid", "$!uid", "$!exe",
+					     "$!_PID", "$!_UID", "$!_EXE" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (is_word(variable, len, names[i]))
+			return true;
+	return false;
+}
+
+/* set $!pid = .. */
+static const char *assignment(const char *text, char name[static NAME_SIZE])
+{
+	size_t word = strcspn(text, " \t"), len;
+	const char *variable = text + word + strspn(text + word, " \t");
+
+	len = strcspn(variable, " \t=");
+	if ((!is_word(text, word, "set") && !is_word(text, word, "reset")) ||
+	    !is_senders(variable, len))
+		return NULL;
+	snprintf(name, NAME_SIZE, "%.*s %.*s", (int)word, text, (int)len, variable);
+	return name;
+}
+
+/* parse_json(.., "\$!") in an expression, which writes into $! itself. */
+static bool parses_json(const char *text)
+{
+	const char *at = strcasestr(text, "parse_json");
+
+	return at && (strstr(at, "$!\"") || strstr(at, "$!'"));
+}
+
+static bool filter_parses_json(const struct rsyslogconf_filter *filter)
+{
+	for (; filter; filter = filter->outer)
+		if (parses_json(filter->text))
+			return true;
+	return false;
+}
+
+/* What an item writes with, as it is told; NULL: nothing. */
+static const char *writes(const struct rsyslogconf_item *item, char name[static NAME_SIZE])
+{
+	if (filter_parses_json(item->filter))
+		return "parse_json()";
+	if (item->kind == RSYSLOGCONF_ACTION)
+		return writing_module(item);
+	if (item->kind != RSYSLOGCONF_STATEMENT)
+		return NULL;
+	if (parses_json(item->text))
+		return "parse_json()";
+	return item->text[0] == ':' ? old_form(item->text) : assignment(item->text, name);
+}
+
+static bool ruleset_has_queue(const struct rsyslogconf *conf, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < rsyslogconf_count(conf); i++) {
+		const struct rsyslogconf_item *item = rsyslogconf_at(conf, i);
+		const char *its = rsyslogconf_value(item, "name");
+
+		if (item->kind == RSYSLOGCONF_RULESET && its && strcasecmp(its, name) == 0)
+			return has_queue(item);
+	}
+	return false;
+}
+
+/* The first that writes among the items before end that stand in the ruleset, and in
+ * those that are called there. */
+static const struct rsyslogconf_item *find_within(const struct rsyslogconf *conf,
+						  const char *ruleset, size_t end,
+						  unsigned int depth)
+{
+	const struct rsyslogconf_item *item, *found = NULL;
+	char name[NAME_SIZE];
+	const char *called;
+	size_t i;
+
+	for (i = 0; !found && i < end && depth < DEPTH_MAX; i++) {
+		item = rsyslogconf_at(conf, i);
+		if (item->disabled || strcasecmp(item->ruleset, ruleset) != 0)
+			continue;
+		called = rsyslogconf_called(item);
+		if (writes(item, name))
+			found = item;
+		else if (called && !ruleset_has_queue(conf, called))
+			found = find_within(conf, called, rsyslogconf_count(conf), depth + 1);
+	}
+	return found;
+}
+
+/* The first that writes before the item is reached, by whatever calls lead to it. */
+static const struct rsyslogconf_item *find_before(const struct rsyslogconf *conf, size_t index,
+						  unsigned int depth)
+{
+	const char *ruleset = rsyslogconf_at(conf, index)->ruleset, *called;
+	const struct rsyslogconf_item *found = find_within(conf, ruleset, index, depth);
+	size_t i;
+
+	for (i = 0; !found && i < rsyslogconf_count(conf) && depth < DEPTH_MAX; i++) {
+		called = rsyslogconf_called(rsyslogconf_at(conf, i));
+		if (called && strcasecmp(called, ruleset) == 0 &&
+		    !rsyslogconf_at(conf, i)->disabled)
+			found = find_before(conf, i, depth + 1);
+	}
+	return found;
+}
+
+void check_parsers(struct checks *checks, const struct site_action *action)
+{
+	const struct rsyslogconf *conf = checks->site->conf;
+	const struct settings *settings = &action->settings;
+	char place[PLACE_SIZE], name[NAME_SIZE];
+	const struct rsyslogconf_item *item;
+	size_t index = 0;
+
+	if (!action->item || settings->input != INPUT_COURIER ||
+	    settings->verify == VERIFY_NONE)
+		return;
+	while (rsyslogconf_at(conf, index) != action->item)
+		index++;
+	item = find_before(conf, index, 0);
+	if (item)
+		check_add(checks,
+			  settings->verify == VERIFY_SENDER ? CHECK_BROKEN : CHECK_WARNING,
+			  "rsyslog.parser", "move the action of omsmtpblock before it",
+			  "%s: %s runs before the action and lets a sender say who he is",
+			  check_place(item, place, sizeof(place)), writes(item, name));
+}
