@@ -239,20 +239,25 @@ static void check_tarpit(struct checks *checks, const struct settings *settings,
 			      "its connections that long");
 }
 
-/* Clients can log lines of the info form through it. */
+/* Clients can log lines of the info form through it, under the PID of their own child. */
 static void check_dialog(struct checks *checks, const struct settings *settings)
 {
-	bool info = settings->trigger == TRIGGER_AUTH || settings->trigger == TRIGGER_PROTOCOL ||
-		    settings->trigger == TRIGGER_CONNECT;
+	bool count = settings->trigger == TRIGGER_AUTH || settings->trigger == TRIGGER_PROTOCOL;
 
 	if (courierconf_number(checks->site->esmtpd, "ESMTP_LOG_DIALOG", 0) == 0)
 		return;
-	if (settings->verify == VERIFY_NONE && info)
+	if (settings->verify == VERIFY_NONE && (count || settings->trigger == TRIGGER_CONNECT))
 		check_broken(checks, "courier.dialog",
 			     "write ESMTP_LOG_DIALOG=0 into esmtpd, or verify=\"child\" into the "
 			     "action",
 			     "clients can log any line (ESMTP_LOG_DIALOG=1), and with "
 			     "verify=\"none\" have anybody blocked");
+	else if (count && !site_knows_pids(checks->site))
+		check_broken(checks, "courier.dialog",
+			     "write ESMTP_LOG_DIALOG=0 into esmtpd, or  " CHECK_CREDENTIALS
+			     "  into rsyslog's configuration",
+			     "clients can log any line (ESMTP_LOG_DIALOG=1), and without the "
+			     "sender's credentials have any client that is connected blocked");
 	else
 		check_warning(checks, "courier.dialog", "write ESMTP_LOG_DIALOG=0 into esmtpd",
 			      "clients can log any line (ESMTP_LOG_DIALOG=1), and fill the log in "

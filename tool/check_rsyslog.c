@@ -17,10 +17,6 @@
 /* What a busy wave logs in a second: 20 connections with some lines each. */
 #define WAVE_LINES 100
 
-#define IMUXSOCK_EXAMPLE                                                                         \
-	"module(load=\"imuxsock\" SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "      \
-	"SysSock.ParseTrusted=\"on\")"
-
 /* The module of that name that is loaded, or NULL. */
 static const struct rsyslogconf_item *loaded(const struct site *site, const char *name)
 {
@@ -169,15 +165,15 @@ static void check_credentials(struct checks *checks, const struct settings *sett
 	if (annotate && parse)
 		check_ok(checks, "rsyslog.credentials", "%s: the kernel says who logs", place);
 	else if (annotate)
-		check_broken(checks, "rsyslog.credentials", IMUXSOCK_EXAMPLE,
+		check_broken(checks, "rsyslog.credentials", CHECK_CREDENTIALS,
 			     "%s: Annotate without ParseTrusted writes the sender into the "
 			     "message, as he could himself",
 			     place);
 	else if (settings->verify == VERIFY_SENDER)
-		check_broken(checks, "rsyslog.credentials", IMUXSOCK_EXAMPLE,
+		check_broken(checks, "rsyslog.credentials", CHECK_CREDENTIALS,
 			     "%s: verify=\"sender\" needs to know the sender", place);
 	else
-		check_warning(checks, "rsyslog.credentials", IMUXSOCK_EXAMPLE,
+		check_warning(checks, "rsyslog.credentials", CHECK_CREDENTIALS,
 			      "%s does not ask the kernel who logs: children have to be searched "
 			      "for",
 			      place);
@@ -236,6 +232,17 @@ static bool takes_socket(const struct rsyslogconf_item *imuxsock)
 	return imuxsock && rsyslogconf_is_on(imuxsock, "SysSock.Use", true);
 }
 
+bool site_knows_pids(const struct site *site)
+{
+	const struct rsyslogconf_item *socket = loaded(site, "imuxsock");
+
+	if (!takes_socket(socket))
+		return loaded(site, "imjournal") != NULL;
+	return rsyslogconf_is_on(socket, "SysSock.UsePIDFromSystem", false) ||
+	       (rsyslogconf_is_on(socket, "SysSock.Annotate", false) &&
+		rsyslogconf_is_on(socket, "SysSock.ParseTrusted", false));
+}
+
 void check_inputs(struct checks *checks, const struct site_action *action)
 {
 	const struct settings *settings = &action->settings;
@@ -253,7 +260,7 @@ void check_inputs(struct checks *checks, const struct site_action *action)
 	if (journal && !takes_socket(socket))
 		check_ok(checks, "rsyslog.credentials", "the journal says who logs");
 	if (!journal && !takes_socket(socket) && settings->verify != VERIFY_NONE)
-		check_broken(checks, "rsyslog.input", IMUXSOCK_EXAMPLE,
+		check_broken(checks, "rsyslog.input", CHECK_CREDENTIALS,
 			     "neither imuxsock nor imjournal is loaded: nothing that courier logs "
 			     "comes in");
 }

@@ -48,6 +48,14 @@ char *check_place(const struct rsyslogconf_item *item, char *buf, size_t size);
 /* Does courier drop listed connections itself (-drop)? */
 bool site_drops(const struct site *site);
 
+/* How imuxsock is told to ask the kernel for it. */
+#define CHECK_CREDENTIALS                                                                        \
+	"module(load=\"imuxsock\" SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "      \
+	"SysSock.ParseTrusted=\"on\")"
+
+/* Does the PID of him who logs come with every line of courier's, if only in its tag? */
+bool site_knows_pids(const struct site *site);
+
 /* One function a subject. Those with an action are called for each. */
 void check_kernel(struct checks *checks, const struct site_action *action);
 void check_lists(struct checks *checks, const struct site_action *action);
