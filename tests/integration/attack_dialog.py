@@ -6,11 +6,12 @@ A client whom no DNSBL lists forges a reject, a failed login, a `started` and
 a dropped connection of others. He moves neither the default action nor, with
 the kernel's word for the sender, trigger="connect" and trigger="auth".
 """
+# backends: both
 
 import re
 
 from lib import tap
-from lib.attack import Counted, NamedList, harmless, reject_line, restart
+from lib.attack import Counted, harmless, named_list, reject_line, restart
 from lib.rsyslog import CREDENTIALS, action
 from lib.scenario import block, listed, mail_host, ordinary
 
@@ -108,8 +109,8 @@ def scenario(points):
         restart(host, DEFAULT, imuxsock="")
         with tap.part(points, "default, no credentials"):
             default_action(points, host, "default, no credentials", 2)
-        with NamedList(4, "connect4") as connect4, NamedList(4, "auth4") as auth4, \
-                NamedList(6, "connect6"), NamedList(6, "auth6"):
+        with named_list(4, "connect4") as connect4, named_list(4, "auth4") as auth4, \
+                named_list(6, "connect6"), named_list(6, "auth6"):
             restart(host, BESIDE, imuxsock=CREDENTIALS)
             with tap.part(points, "others, credentials"):
                 others(points, host, (connect4, auth4), "others, connected", 3)

@@ -7,6 +7,7 @@ address is not connected; or connected and not listed; or listed, connected
 and idle; or a listed customer's who has logged in and begun a mail. With the
 kernel's word for the sender, and without it.
 """
+# backends: both
 # limit: 60
 
 from lib import tap

@@ -8,6 +8,7 @@ asks the process; verify="sender" does not hold behind a parser that takes
 them from the text, as the manual says. That is shown here, so that the
 manual stays true.
 """
+# backends: both
 
 import json
 import os

@@ -6,6 +6,7 @@ He mistypes a recipient and gets 550 User unknown; his child's BLOCK is still
 in /proc. His connection lives, he is not on the list, and his mail to the
 right recipient is delivered. The same client without login is blocked.
 """
+# backends: both
 
 import itertools
 

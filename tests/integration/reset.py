@@ -6,6 +6,7 @@ A blocked peer's packets are dropped, so without it his connection stays in
 FIN-WAIT-1. The sender reads his reply first. Nobody else's connection, and not
 the port itself, is touched.
 """
+# backends: both
 
 from lib import processes, tap
 from lib.firewall import connects
@@ -13,6 +14,9 @@ from lib.netns import run
 from lib.rsyslog import action
 from lib.scenario import NOBODY, Neighbour, listed, mail_host, ordinary
 from lib.wait import stays
+
+
+PORTS = (25, 465, 587)
 
 
 def state_of(session, port):
@@ -24,7 +28,8 @@ def state_of(session, port):
 def restart(host, prefix=(), **parameters):
     host.rsyslog.stop()
     host.rsyslog.own_log.unlink(missing_ok=True)
-    host.rsyslog.rules = action(["mail.err", "mail.info"]["trigger" in parameters], **parameters)
+    host.rsyslog.rules = action(["mail.err", "mail.info"]["trigger" in parameters], ports=PORTS,
+                                **parameters)
     host.rsyslog.start(prefix=prefix)
 
 
@@ -77,7 +82,7 @@ def without_the_right(points, host):
 
 
 def scenario(points):
-    with mail_host(ports=(25, 465, 587), delivery=True) as host:
+    with mail_host(action(ports=PORTS), ports=PORTS, delivery=True) as host:
         neighbour = Neighbour(host)
         with tap.part(points, "plain"):
             is_reset(points, host, "plain", listed(1))

@@ -6,6 +6,7 @@ A line with port= names one child: only that one ends. A line of the time
 before port= names an address: all children that serve it end. A child of
 another address never does.
 """
+# backends: both
 
 from lib import processes, rsyslog, tap
 from lib.rsyslog import CREDENTIALS
