@@ -13,9 +13,10 @@
 /* What the words of BLACKLISTS and TCPDOPTS come to (couriertcpd(8)). */
 struct blocking {
 	unsigned int zones;	/* -block= in all */
-	unsigned int set;	/* those that set BLOCK, by which submit rejects */
+	unsigned int set;	/* those that set BLOCK, by which submit rejects, to a text */
 	unsigned int temporary;	/* those of them with a reply of 4xx */
 	char silent[WORD_SIZE];	/* the first that does not set it */
+	char bare[WORD_SIZE];	/* the first that leaves the text to courier */
 	bool drop;
 };
 
@@ -26,7 +27,14 @@ static const char *get(const struct site *site, const char *name)
 	return value ? value : "";
 }
 
-/* -block=zone[=display_zone][,var[/n.n.n.n][,msg]] */
+static void keep_first(char kept[static WORD_SIZE], const char *word)
+{
+	if (kept[0] == '\0')
+		snprintf(kept, WORD_SIZE, "%s", word);
+}
+
+/* -block=zone[=display_zone][,var[/n.n.n.n][,msg]]; var is BLOCK unless it is named.
+ * Without msg courier 1.4 sets a text of its own, 1.0.16 none at all. */
 static void take_block(struct blocking *blocking, const char *word)
 {
 	const char *var = strchr(word, ',');
@@ -34,13 +42,16 @@ static void take_block(struct blocking *blocking, const char *word)
 	const char *message = var ? strchr(var, ',') : NULL;
 
 	blocking->zones++;
-	if (len != 5 || strncmp(var, "BLOCK", 5) != 0) {
-		if (blocking->silent[0] == '\0')
-			snprintf(blocking->silent, sizeof(blocking->silent), "%s", word);
+	if (var && (len != 5 || strncmp(var, "BLOCK", 5) != 0)) {
+		keep_first(blocking->silent, word);
+		return;
+	}
+	if (!message || message[1] == '\0') {
+		keep_first(blocking->bare, word);
 		return;
 	}
 	blocking->set++;
-	if (message && message[1] == '4')
+	if (message[1] == '4')
 		blocking->temporary++;
 }
 
@@ -187,6 +198,10 @@ static void check_blacklists(struct checks *checks, const struct blocking *block
 	if (blocking->zones == 0)
 		check_broken(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
 			     "%s asks no DNSBL (BLACKLISTS), so nobody is rejected for one", path);
+	else if (blocking->bare[0] != '\0')
+		check_warning(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
+			      "%s has no text: courier 1.0, Debian 12's, then rejects nobody",
+			      blocking->bare);
 	else if (blocking->set == 0)
 		check_broken(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
 			     "%s does not set BLOCK, so nobody is rejected", blocking->silent);

@@ -148,8 +148,10 @@ def running(points, host):
 def courier(points, host):
     for label, lines, line in (
             ("-drop", ['DROP="-drop"'], ("broken", "courier.drop")),
-            ("a zone without BLOCK", ['BLACKLISTS="-block=bl.lab"'],
+            ("a zone without BLOCK", ['BLACKLISTS="-block=bl.lab,BLOCK2,*"'],
              ("broken", "courier.blacklists")),
+            ("a zone without a text", ['BLACKLISTS="-block=bl.lab,BLOCK"'],
+             ("warning", "courier.blacklists")),
             ("list too small", ["MAXDAEMONS=300"], ("warning", "list.size")),
             ("tarpit", ["TARPIT=1"], ("warning", "courier.tarpit")),
             ("dialog", ["ESMTP_LOG_DIALOG=1"], ("warning", "courier.dialog"))):
