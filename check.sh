@@ -17,6 +17,7 @@
 #   distcheck    the source archive is complete and builds
 #   package      Debian's packages: source, binary, lintian
 #   package-bookworm, package-trixie  installed, upgraded and removed there
+#   walk-bookworm, walk-trixie  README's way there, from nothing to a blocked client
 #   bench        instructions and system calls a message, by the number of children
 #   fresh        the way of README on a Debian that has nothing of it
 #   integration  rsyslogd, courier, a DNSBL and the kernel's list, for real
@@ -28,7 +29,8 @@ set -euo pipefail
 
 tree=$(cd "$(dirname "$0")" && pwd -P)
 all_parts=(bootstrap gcc clang sanitizers coverage configure install distcheck
-	package package-bookworm package-trixie bench fresh integration integration-sanitizers)
+	package package-bookworm package-trixie walk-bookworm walk-trixie bench
+	fresh integration integration-sanitizers)
 passed=0 failed=0 skipped=0
 
 usage() {
@@ -89,23 +91,26 @@ in_fresh_lab() {
 	return "$status"
 }
 
-# In a lab of that release which has nothing but what is stock there.
+# in_stock_lab RELEASE COMMAND...: in a lab of that release which has nothing but what
+# is stock there.
 in_stock_lab() {
 	local packages=$lab/root/build/package
 	export OMSMTPBLOCK_SUITE=$1 OMSMTPBLOCK_LAB=$lab/stock-$1
+	shift
 	[ -e "$packages/next.deb" ] || die "the part package has to run first"
 	"$tree/tests/lab/root" ensure stock && copy_sources &&
 		"$tree/tests/lab/enter" --bind "$packages=/build/package" -- \
-			/build/src/tests/ci/package installed "$1"
+			"$@"
 }
 
 run_part() {
-	local script=/build/src/tests/ci/$1
+	local script=/build/src/tests/ci/$1 release=${1#*-}
 	local -a network=()
 	case $1 in
 	bootstrap) network=(--with-network); in_lab "$script" ;;
 	package) in_lab "$script" build ;;
-	package-*) (in_stock_lab "${1#package-}") ;;
+	package-*) (in_stock_lab "$release" "${script%-*}" installed "$release") ;;
+	walk-*) (in_stock_lab "$release" "${script%-*}" "$release") ;;
 	fresh) network=(--with-network); (in_fresh_lab "$script") ;;
 	*) in_lab "$script" ;;
 	esac

@@ -1,0 +1,136 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""The lab's Debian as a machine that was just installed: its own systemd is PID 1.
+
+All units are the distribution's, as they are. Whatever is written there lies in a
+file system in memory above the lab's tree, and is gone in the end. The network is the
+caller's.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from lib.netns import run
+from lib.wait import wait_for
+
+# In new namespaces, the control group's too: an empty layer above the tree, what the
+# lab has mounted, and systemd. No package's script is kept from starting its services,
+# and nothing is said to be started too often: no admin is as fast as a test.
+BOOT = r"""
+set -e
+mount --make-rprivate /
+mkdir -p /run/machine
+mount -t tmpfs tmpfs /run/machine
+mkdir /run/machine/upper /run/machine/work /run/machine/root
+cd /run/machine
+mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
+cd root
+for directory in dev src build; do mount --rbind "/$directory" "$directory"; done
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs -o mode=0755 tmpfs run
+mount -t tmpfs -o mode=1777 tmpfs tmp
+rm -f usr/sbin/policy-rc.d
+mkdir -p etc/systemd/system.conf.d
+printf '[Manager]\nDefaultStartLimitIntervalSec=0\n' >etc/systemd/system.conf.d/lab.conf
+exec env -i container=lab PATH=/usr/sbin:/usr/bin \
+    chroot . /usr/lib/systemd/systemd --unit=multi-user.target
+"""
+
+# Words of nsenter(1): every namespace that differs.
+NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--cgroup")
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+               "HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+
+
+def lacking():
+    """What this kernel has not that a machine wants, or None."""
+    known = Path("/proc/filesystems").read_text().split()
+    return next((name for name in ("overlay", "cgroup2") if name not in known), None)
+
+
+class Groups:
+    """A control group of our own, for systemd to have its units in."""
+
+    def __init__(self):
+        self._mount = Path("/run/cgroup")
+        self._mount.mkdir(exist_ok=True)
+        run("mount", "-t", "cgroup2", "cgroup2", self._mount)
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        own = next(line.removeprefix("0::/") for line in lines if line.startswith("0::/"))
+        self._path = self._mount / own / f"omsmtpblock-{os.urandom(4).hex()}"
+        self._path.mkdir()
+
+    def join(self):
+        (self._path / "cgroup.procs").write_text(str(os.getpid()))
+
+    def remove(self):
+        wait_for(self._is_empty, 10, "the machine's control groups to be empty")
+        for directory, _, _ in os.walk(self._path, topdown=False):
+            os.rmdir(directory)
+        run("umount", self._mount)
+
+    def _is_empty(self):
+        return "populated 0" in (self._path / "cgroup.events").read_text()
+
+
+class Machine:
+    """Use as a context manager: it has booted, and it is gone."""
+
+    def __enter__(self):
+        self._groups = Groups()
+        self._outer = subprocess.Popen(
+            ["unshare", "--cgroup", "--mount", "--pid", "--ipc", "--uts", "--fork",
+             "--kill-child", "bash", "-c", BOOT], stdin=subprocess.DEVNULL,
+            stdout=sys.stderr, stderr=sys.stderr, preexec_fn=self._groups.join)
+        try:
+            self._init = wait_for(self._find_init, 10, "systemd to be started")
+            wait_for(self._has_booted, 60, "the machine to boot")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._outer.send_signal(signal.SIGKILL)
+        self._outer.wait()
+        self._groups.remove()
+
+    def _find_init(self):
+        """The child of unshare(1), once it is systemd."""
+        if self._outer.poll() is not None:
+            raise RuntimeError(f"the machine did not boot: status {self._outer.returncode}")
+        children = Path(f"/proc/{self._outer.pid}/task/{self._outer.pid}/children").read_text()
+        for pid in children.split():
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "systemd":
+                return int(pid)
+        return None
+
+    def _has_booted(self):
+        """All jobs of the boot are done; some unit fails in a chroot, whichever."""
+        return self.sh("systemctl is-system-running").out.strip() in ("running", "degraded")
+
+    def root(self, path):
+        """A path of the machine, for a look from outside."""
+        return Path(f"/proc/{self._init}/root") / str(path).lstrip("/")
+
+    def sh(self, text):
+        """What an admin types."""
+        done = subprocess.run(
+            ["nsenter", *NAMESPACES, f"--target={self._init}", f"--root=/proc/{self._init}/root",
+             f"--wd=/proc/{self._init}/root/root", "bash", "-c", text], env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+        return Result(text, done)
+
+
+class Result:
+    """What came of it."""
+
+    def __init__(self, text, done):
+        self.text, self.status, self.out, self.err = text, done.returncode, done.stdout, done.stderr
+
+    def __str__(self):
+        return f"$ {self.text}\nstatus {self.status}\n{self.out}{self.err}"
