@@ -53,7 +53,15 @@ static const char *mend(int capability, const char *names, char buf[static MEND_
 	return buf;
 }
 
-static char *cannot_look(int err, char *buf)
+/* What does not happen for want of proof. */
+static const char *unproven(const struct settings *settings)
+{
+	if (settings->verify == VERIFY_NONE)
+		return "no child is ended; addresses are blocked all the same";
+	return "their lines prove nothing and nobody is blocked";
+}
+
+static char *cannot_look(const struct settings *settings, int err, char *buf)
 {
 	char how[MEND_SIZE];
 
@@ -72,9 +80,8 @@ static char *cannot_look(int err, char *buf)
 			 "or later is needed");
 	else
 		snprintf(buf, ADVICE_SIZE,
-			 "no right to look at courier's processes (%s), so their "
-			 "lines prove nothing and nobody is blocked: %s",
-			 strerrordesc_np(err),
+			 "no right to look at courier's processes (%s), so %s: %s",
+			 strerrordesc_np(err), unproven(settings),
 			 mend(CAP_SYS_PTRACE, "CAP_SYS_PTRACE CAP_KILL", how));
 	return buf;
 }
@@ -207,7 +214,7 @@ char *advice_format(enum notice id, int detail, const struct settings *settings,
 	case NOTICE_OVERFLOW6:
 		return blocks_advice(blocks, ADDR_IPV6, ENOSPC, buf, ADVICE_SIZE);
 	case NOTICE_LOOK:
-		return cannot_look(detail, buf);
+		return cannot_look(settings, detail, buf);
 	case NOTICE_SIGNAL:
 		return cannot_signal(detail, buf);
 	case NOTICE_RESET:

@@ -74,6 +74,9 @@ static size_t list_wants(const struct site *site, const struct settings *setting
 		wants[n++] = (struct want){ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", CHECK_BROKEN,
 					    "courier's processes prove nothing, so nobody "
 					    "is blocked" };
+	else if (settings->terminate)
+		wants[n++] = (struct want){ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", CHECK_BROKEN,
+					    "children are not proven, so none is ended" };
 	if (settings->terminate)
 		wants[n++] = (struct want){ CAP_KILL, "CAP_KILL", CHECK_BROKEN,
 					    "children are not ended, and keep their slots" };

@@ -151,6 +151,34 @@ static const struct mend_row {
 	  "rsyslogd may use CAP_SYS_PTRACE, so AppArmor" },
 };
 
+/* Where the line alone is proof, addresses are blocked whatever is missing. */
+static const struct unproven_row {
+	const char *label;
+	enum notice id;
+	int detail;
+	const char *want;
+} unproven_rows[] = {
+	{ "no right to look", NOTICE_LOOK, EACCES,
+	  "no right to look at courier's processes (Permission denied), so no child is "
+	  "ended; addresses are blocked all the same: give rsyslogd's unit" },
+};
+
+static void says_of_unproven(void **state)
+{
+	const struct unproven_row *row = *state;
+	char text[ADVICE_SIZE];
+	struct fixture f;
+	int severity;
+
+	setup(&f);
+	set(&f, "verify", "none");
+	advice_format(row->id, row->detail, &f.settings, f.blocks, &severity, text);
+	if (!strstr(text, row->want))
+		want_str(text, row->want);
+	want_int(strstr(text, "nobody is blocked") == NULL, true);
+	teardown(&f);
+}
+
 static void mends(void **state)
 {
 	const struct mend_row *row = *state;
@@ -236,6 +264,7 @@ int main(void)
 	struct suite *suite = suite_new();
 
 	SUITE_ROWS(suite, says, rows);
+	SUITE_ROWS(suite, says_of_unproven, unproven_rows);
 	SUITE_ROWS(suite, mends, mend_rows);
 	SUITE_TEST(suite, every_notice_has_a_sentence);
 	SUITE_TEST(suite, longest_names_fit);

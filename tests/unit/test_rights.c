@@ -19,7 +19,7 @@
 
 static const struct row {
 	const char *label;
-	const char *set[3][2];
+	const char *set[4][2];
 	uint64_t want;
 } rows[] = {
 	{ "defaults", { { NULL } }, TRACE | WEAK | KILLS | STRONG | NET },
@@ -31,9 +31,16 @@ static const struct row {
 	{ "no reset", { { "terminate.reset", "off" } }, TRACE | WEAK | KILLS | STRONG },
 	{ "no terminate", { { "terminate", "off" } }, TRACE | WEAK | STRONG },
 	{ "sender", { { "verify", "sender" } }, TRACE | WEAK | KILLS | STRONG | NET },
-	{ "nobody is looked at", { { "verify", "none" } }, STRONG },
-	{ "nobody is looked at, nftables", { { "verify", "none" }, { "backend", "nftables" } },
-	  NET },
+	{ "the line proves, children end", { { "verify", "none" } },
+	  TRACE | WEAK | KILLS | STRONG | NET },
+	{ "the line proves, children end, nftables",
+	  { { "verify", "none" }, { "backend", "nftables" } }, TRACE | WEAK | KILLS | NET },
+	{ "an address, children end", { { "verify", "none" }, { "input", "address" } },
+	  TRACE | WEAK | KILLS | STRONG | NET },
+	{ "nobody is looked at", { { "verify", "none" }, { "terminate", "off" } }, STRONG },
+	{ "nobody is looked at, nftables",
+	  { { "verify", "none" }, { "terminate", "off" }, { "backend", "nftables" } }, NET },
+	{ "nobody is looked at, dry run", { { "verify", "none" }, { "dryRun", "on" } }, 0 },
 	{ "dry run", { { "dryRun", "on" } }, TRACE | WEAK },
 	{ "dry run, nftables", { { "dryRun", "on" }, { "backend", "nftables" } }, TRACE | WEAK },
 };
