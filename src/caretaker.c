@@ -196,11 +196,14 @@ static void wait_until(struct caretaker *c, int64_t due)
 		(void)hostaddrs_refresh(c->hostaddrs);
 }
 
-/* Deliver what is pending: in its time, if that is soon enough. */
+/* Deliver what is pending: in its time, if that is soon enough. What clients were
+ * asked to do since they were last called comes before. */
 static void run_out(struct caretaker *c)
 {
 	int64_t now = caretaker_now(), end = now + STOP_GRACE_MS, due;
 
+	run_all(c, now);
+	now = caretaker_now();
 	due = terminator_run(c->terminator, now);
 	while (terminator_pending(c->terminator) > 0 && now < end) {
 		wait_until(c, due < end ? due : end);

@@ -39,9 +39,9 @@ int caretaker_add_client(struct caretaker *caretaker,
  * Returns 0 or -errno. */
 int caretaker_start(struct caretaker *caretaker);
 
-/* Children that are to be signalled get what is left of their delay, but no more
- * than half a second in all, then their signal; then the thread ends. Clients
- * are not called any more. Does nothing if it was not started. */
+/* Clients are called once more. Children that are to be signalled get what is left
+ * of their delay, but no more than half a second in all, then their signal; then the
+ * thread ends. Does nothing if it was not started. */
 void caretaker_stop(struct caretaker *caretaker);
 
 /* Stops it first. NULL is allowed. */

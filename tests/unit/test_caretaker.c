@@ -7,7 +7,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fakeproc.h"
 #include "processes.h"
@@ -246,6 +249,73 @@ static void clients_come_before_children(void **state)
 	teardown(&f);
 }
 
+/* Stops the caretaker from a thread of its own. */
+struct stopper {
+	struct caretaker *caretaker;
+	_Atomic pid_t tid;
+};
+
+static void *stop(void *data)
+{
+	struct stopper *s = data;
+
+	atomic_store(&s->tid, gettid());
+	caretaker_stop(s->caretaker);
+	return NULL;
+}
+
+/* All that it ever sleeps for is the caretaker's end. */
+static bool waits_for_the_end(void *data)
+{
+	struct stopper *s = data;
+	pid_t tid = atomic_load(&s->tid);
+	char path[64], *text, *behind_name;
+	bool sleeps;
+
+	if (tid == 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+	text = temp_file_read(path);
+	behind_name = text ? strrchr(text, ')') : NULL;
+	sleeps = behind_name && strncmp(behind_name, ") S", 3) == 0;
+	free(text);
+	return sleeps;
+}
+
+/* At the end, too: what they were asked to block before is blocked by then. */
+static void clients_come_before_children_at_the_end(void **state)
+{
+	struct slow s = { .pid = waiter_start() };
+	const struct caretaker_client client = { .run = run_slowly, .data = &s };
+	struct stopper stopper = { .tid = 0 };
+	struct evidence *ev = NULL;
+	struct fixture f;
+	pthread_t thread;
+
+	(void)state;
+	memset(&f, 0, sizeof(f));
+	pthread_barrier_init(&s.busy, NULL, 2);
+	pthread_barrier_init(&s.go_on, NULL, 2);
+	fakeproc_open(&f.tree);
+	want_int(caretaker_new(f.tree.root, &f.caretaker), 0);
+	want_int(caretaker_open(f.caretaker), 0);
+	want_int(caretaker_add_client(f.caretaker, &client), 0);
+	want_int(caretaker_start(f.caretaker), 0);
+	want_int(caretaker_evidence(f.caretaker, FAKE_UID, &ev), 0);
+	pthread_barrier_wait(&s.busy);
+	hand_over(&f, ev, s.pid, 5);
+	stopper.caretaker = f.caretaker;
+	want_int(pthread_create(&thread, NULL, stop, &stopper), 0);
+	want_int(soon(waits_for_the_end, &stopper), true);
+	pthread_barrier_wait(&s.go_on);
+	pthread_join(thread, NULL);
+	want_int(has_ended_soon(s.pid), true);
+	want_int(atomic_load(&s.runs), 2);
+	want_int(atomic_load(&s.saw_it_live), true);
+	waiter_end(s.pid);
+	teardown(&f);
+}
+
 static void ends_a_child_in_its_time(void **state)
 {
 	struct evidence *ev = NULL;
@@ -415,6 +485,7 @@ int main(void)
 	SUITE_TEST(suite, runs_clients_when_woken);
 	SUITE_TEST(suite, no_wake_is_lost);
 	SUITE_TEST(suite, clients_come_before_children);
+	SUITE_TEST(suite, clients_come_before_children_at_the_end);
 	SUITE_TEST(suite, ends_a_child_in_its_time);
 	SUITE_TEST(suite, stop_delivers_what_is_pending);
 	SUITE_TEST(suite, stop_with_nothing_pending_is_quick);
