@@ -56,6 +56,8 @@
 	X(ENDED, "ended", "children ended by our signal")                      \
 	X(GONE, "gone", "children that were gone before it")                   \
 	X(KILLED, "killed", "children that needed KILL")                       \
+	X(UNWATCHED, "unwatched", "children signalled and not seen to end, as " \
+				  "too many were on their way")                \
 	X(RESETS, "resets", "connections of ended children that were reset")    \
 	X(SPARED, "spared", "relay clients' children left alone after the "    \
 			    "line alone had blocked their address")            \

@@ -269,20 +269,36 @@ static void unreserve(struct terminator *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
+/* NULL: there is no room, or no memory. */
+static struct item *new_item(struct terminator *t)
+{
+	struct item *item;
+
+	if (!reserve(t))
+		return NULL;
+	item = calloc(1, sizeof(*item));
+	if (!item)
+		unreserve(t);
+	return item;
+}
+
+/* It cannot be seen to end. */
+static void signal_unwatched(struct termination *termination)
+{
+	if (!termination->signalled)
+		terminator_signal(termination);
+	if (!termination->gone && !termination->refused)
+		counters_add(termination->counters, COUNTER_UNWATCHED, 1);
+	child_done(&termination->child);
+}
+
 void terminator_add(struct terminator *terminator,
 		    struct termination *termination, int64_t due)
 {
-	struct item *item = NULL;
+	struct item *item = new_item(terminator);
 
-	if (reserve(terminator)) {
-		item = calloc(1, sizeof(*item));
-		if (!item)
-			unreserve(terminator);
-	}
 	if (!item) {
-		if (!termination->signalled)
-			terminator_signal(termination);
-		child_done(&termination->child);
+		signal_unwatched(termination);
 		return;
 	}
 	item->what = *termination;
@@ -407,17 +423,14 @@ static void kill_due(struct terminator *t, struct item *item, int64_t now)
 	heap_set_due(t, item, now + WATCH_MS);
 }
 
-/* Signal a couriertls that was left behind and see it end. */
+/* Signal a couriertls that was left behind and, if there is room, see it end. */
 static void end_left_tls(struct terminator *t, const struct item *origin,
 			 struct procref *ref, int64_t now)
 {
-	struct item *item;
+	struct item *item = new_item(t);
 
-	if (!reserve(t))
-		return;
-	item = calloc(1, sizeof(*item));
 	if (!item) {
-		unreserve(t);
+		signal_one(&origin->what, ref, origin->what.signal);
 		return;
 	}
 	item->what = origin->what;

@@ -660,6 +660,8 @@ static void full(void **state)
 		living += i < 40 ? is_living(pids[i]) : !has_ended_soon(pids[i]);
 	want_int(living, 40);
 	want_int(terminator_pending(small), 40);
+	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 60);
+	want_counted(&f, 0, 0, 0, 0);
 	terminator_free(small);
 	for (i = 0; i < 40; i++)
 		waiter_end(pids[i]);
@@ -717,6 +719,67 @@ static void no_memory_for_one(void **state)
 	want_int(has_ended_soon(c.smtpd), true);
 	want_int(terminator_pending(f.terminator), 0);
 	want_int(terminator_run(f.terminator, 0), TERMINATOR_NEVER);
+	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 1);
+	fixture_close(&f);
+}
+
+/* One that is gone, or that may not be signalled, is counted as that alone. */
+static void no_memory_for_one_that_is_gone(void **state)
+{
+	bool by_worker = *state != NULL;
+	struct termination t;
+	struct fixture f;
+	pid_t pid;
+
+	fixture_open(&f);
+	pid = waiter_start();
+	t = of_process(&f, pid, 2000);
+	waiter_end(pid);
+	if (by_worker)
+		want_int(terminator_signal(&t), -ESRCH);
+	memory_fail(1);
+	add(&f, &t, 1000);
+	want_int(memory_failed(), true);
+	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 0);
+	want_counted(&f, 0, 1, 0, 0);
+	fixture_close(&f);
+}
+
+/* With all places taken, its own courieresmtpd's among them. */
+static void full_for_a_left_couriertls(void **state)
+{
+	struct termination t;
+	struct rlimit old, low;
+	struct connection c;
+	struct fixture f;
+	pid_t pids[15];
+	size_t i;
+
+	(void)state;
+	fixture_open(&f);
+	terminator_free(f.terminator);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = 64;
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+	want_int(terminator_new(&f.terminator), 0);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	c = courier_starttls(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 5);
+	for (i = 0; i < COUNT_OF(pids); i++) {
+		pids[i] = waiter_start();
+		t = of_process(&f, pids[i], 2000);
+		add(&f, &t, 100000);
+	}
+	terminator_run(f.terminator, 5);
+	want_int(has_ended_soon(c.smtpd), true);
+	terminator_run(f.terminator, 6);
+	want_int(is_living(c.tls), true);
+	terminator_run(f.terminator, 1000);
+	want_int(has_ended_soon(c.tls), true);
+	for (i = 0; i < COUNT_OF(pids); i++)
+		waiter_end(pids[i]);
 	fixture_close(&f);
 }
 
@@ -1063,6 +1126,11 @@ static void add_points(struct suite *s)
 	SUITE_TEST(s, full);
 	SUITE_TEST(s, room_again);
 	SUITE_TEST(s, no_memory_for_one);
+	suite_add(s, no_memory_for_one_that_is_gone, NULL,
+		  "no_memory_for_one_that_is_gone: signalled when it is handed over");
+	suite_add(s, no_memory_for_one_that_is_gone, "worker",
+		  "no_memory_for_one_that_is_gone: signalled by the worker");
+	SUITE_TEST(s, full_for_a_left_couriertls);
 	SUITE_TEST(s, no_memory_at_all);
 	SUITE_TEST(s, flush_signals_all);
 	SUITE_TEST(s, free_lets_go);
