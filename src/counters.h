@@ -51,7 +51,8 @@
 	X(LOST, "lost", "addresses dropped while waiting for the list")        \
 	X(REPLAYED, "replayed", "addresses put on a list that was made anew")  \
 	X(OVERFLOWS, "overflows", "addresses the list was too small to keep")  \
-	X(BACKEND_ERRORS, "backend_errors", "failed writes to the list")       \
+	X(BACKEND_ERRORS, "backend_errors", "failed writes to the list, and "  \
+					    "looks at it")                     \
 	X(REPLIES, "replies", "clients told why by connect.reply")             \
 	X(ENDED, "ended", "children ended by our signal")                      \
 	X(GONE, "gone", "children that were gone before it")                   \
