@@ -12,6 +12,10 @@
 
 #include "allowfile.h"
 
+/* Room for an entry of the user database: at first, and at most. */
+#define PASSWD_SIZE 4096
+#define PASSWD_SIZE_MAX (1 << 20)
+
 static const struct settings_word backend_words[] = {
 	{ "recent", BACKEND_RECENT },
 	{ "nftables", BACKEND_NFTABLES },
@@ -604,13 +608,12 @@ const char *settings_word(const char *name, int value)
 	return NULL;
 }
 
-int settings_courier_uid(const struct settings *settings, uid_t *ret_uid)
+/* Returns 0; -ERANGE: the entry needs more room; as settings_courier_uid(). */
+static int look_up_user(const char *name, char *buf, size_t size, uid_t *ret_uid)
 {
-	struct passwd pwd, *found;
-	char buf[4096];
-	int err;
+	struct passwd pwd, *found = NULL;
+	int err = getpwnam_r(name, &pwd, buf, size, &found);
 
-	err = getpwnam_r(settings->courier_user, &pwd, buf, sizeof(buf), &found);
 	if (found) {
 		*ret_uid = pwd.pw_uid;
 		return 0;
@@ -620,4 +623,20 @@ int settings_courier_uid(const struct settings *settings, uid_t *ret_uid)
 	    err == EPERM)
 		return -ENOENT;
 	return -err;
+}
+
+int settings_courier_uid(const struct settings *settings, uid_t *ret_uid)
+{
+	int r = -ERANGE;
+	size_t size;
+	char *buf;
+
+	for (size = PASSWD_SIZE; r == -ERANGE && size <= PASSWD_SIZE_MAX; size *= 4) {
+		buf = malloc(size);
+		if (!buf)
+			return -ENOMEM;
+		r = look_up_user(settings->courier_user, buf, size, ret_uid);
+		free(buf);
+	}
+	return r;
 }

@@ -165,7 +165,8 @@ unsigned int settings_prefix(const struct settings *settings,
 const char *settings_word(const char *name, int value);
 
 /* The uid of courierUser, asked of the system's user database, which may read
- * files: not in a worker. Returns 0; -ENOENT: no such user; -errno. */
+ * files or ask a network: not in a worker. Returns 0; -ENOENT: no such user;
+ * -errno. */
 int settings_courier_uid(const struct settings *settings, uid_t *ret_uid);
 
 #endif

@@ -4,6 +4,7 @@
 #include "settings.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -804,6 +805,60 @@ static void words_are_found(void **state)
 	want_str(settings_word("nothing", 0), NULL);
 }
 
+/* A user database whose entries take so much room, or that fails so. */
+static struct {
+	size_t needs;
+	int err;
+} database;
+
+int __real_getpwnam_r(const char *name, struct passwd *pwd, char *buf, size_t size,
+		      struct passwd **ret_found);
+int __wrap_getpwnam_r(const char *name, struct passwd *pwd, char *buf, size_t size,
+		      struct passwd **ret_found);
+
+int __wrap_getpwnam_r(const char *name, struct passwd *pwd, char *buf, size_t size,
+		      struct passwd **ret_found)
+{
+	*ret_found = NULL;
+	if (size < database.needs)
+		return ERANGE;
+	if (database.err)
+		return database.err;
+	return __real_getpwnam_r(name, pwd, buf, size, ret_found);
+}
+
+static const struct database_row {
+	const char *label;
+	size_t needs;
+	int err, want;
+} database_rows[] = {
+	{ "a short entry", 100, 0, 0 },
+	{ "a long one", 5000, 0, 0 },
+	{ "a very long one", 300000, 0, 0 },
+	{ "one without an end", SIZE_MAX, 0, -ERANGE },
+	{ "it does not answer", 0, EIO, -EIO },
+	{ "no descriptor for it", 0, EMFILE, -EMFILE },
+	{ "not there", 0, ENOENT, -ENOENT },
+	{ "not there, in other words", 0, ESRCH, -ENOENT },
+};
+
+static void user_database_answers(void **state)
+{
+	const struct database_row *row = *state;
+	struct settings s;
+	uid_t uid = 4711;
+
+	defaults(&s);
+	set_all(&s, "courierUser=root");
+	database.needs = row->needs;
+	database.err = row->err;
+	want_int(settings_courier_uid(&s, &uid), row->want);
+	database.needs = 0;
+	database.err = 0;
+	want_int(uid, row->want == 0 ? 0 : 4711);
+	settings_done(&s);
+}
+
 static void users_uid_is_found(void **state)
 {
 	struct settings s;
@@ -1017,6 +1072,7 @@ int main(void)
 	SUITE_TEST(suite, prefix_is_the_familys);
 	SUITE_TEST(suite, words_are_found);
 	SUITE_TEST(suite, users_uid_is_found);
+	SUITE_ROWS(suite, user_database_answers, database_rows);
 	SUITE_TEST(suite, done_twice_does_nothing);
 	SUITE_TEST(suite, example_shows_each_default);
 	SUITE_TEST(suite, manual_has_each_parameter);
