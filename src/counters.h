@@ -89,6 +89,10 @@ static inline uint64_t counters_get(const struct counters *c, enum counter id)
 const char *counters_name(enum counter id);
 const char *counters_meaning(enum counter id);
 
+/* Room for all of them at their highest: a name, "=", 20 digits, a blank; a NUL. */
+#define COUNTERS_ROOM(id, name, meaning) sizeof(name) + 21 +
+#define COUNTERS_FORMAT_SIZE (COUNTERS(COUNTERS_ROOM) 1)
+
 /* All counters that are not 0 as "name=value name=value", at most size bytes
  * with the NUL. Returns buf. */
 char *counters_format(const struct counters *c, char *buf, size_t size);

@@ -17,6 +17,10 @@
 #include "reset.h"
 #include "rights.h"
 
+/* A longer line would be cut by rsyslogd (LogMsg() of its runtime/errmsg.c), which puts
+ * the module's name before it and its own version behind. */
+#define LINE_SIZE 1980
+
 struct smtpblock {
 	atomic_uint references;
 	struct settings settings;
@@ -121,20 +125,31 @@ static void say_notices(struct smtpblock *e)
 	}
 }
 
+/* In as many lines as it takes. */
+static void say_zones(struct smtpblock *e)
+{
+	char values[LINE_SIZE - 160], text[LINE_SIZE];
+	unsigned int next = 0;
+
+	while (next < zones_known(&e->zones)) {
+		next = zones_format(&e->zones, next, values, sizeof(values));
+		snprintf(text, sizeof(text),
+			 "slots that DNSBL zones saved, list %.60s: %s",
+			 e->settings.list, values);
+		say(e, LOG_INFO, text);
+	}
+}
+
 static void say_counters(struct smtpblock *e)
 {
-	char values[700], text[1024];
+	char values[COUNTERS_FORMAT_SIZE], text[LINE_SIZE];
 
+	_Static_assert(sizeof(values) + 160 <= sizeof(text), "no figure is cut");
 	snprintf(text, sizeof(text), "action with list %.60s and %.60s: %s",
 		 e->settings.list, e->settings.list6,
 		 counters_format(&e->counters, values, sizeof(values)));
 	say(e, LOG_INFO, text);
-	if (zones_known(&e->zones) == 0)
-		return;
-	snprintf(text, sizeof(text), "slots that DNSBL zones saved, list %.60s: %s",
-		 e->settings.list,
-		 zones_format(&e->zones, values, sizeof(values)));
-	say(e, LOG_INFO, text);
+	say_zones(e);
 }
 
 /* Look courier's user up, which may have come since. */

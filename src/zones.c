@@ -90,14 +90,14 @@ const atomic_uint_least64_t *zones_saved(const struct zones *zones, unsigned int
 	return &zones->all[which].saved;
 }
 
-char *zones_format(struct zones *zones, char *buf, size_t size)
+unsigned int zones_format(struct zones *zones, unsigned int from, char *buf, size_t size)
 {
 	unsigned int count = zones_known(zones), i;
 	size_t used = 0;
 	int n;
 
 	buf[0] = '\0';
-	for (i = 0; i < count; i++) {
+	for (i = from; i < count; i++) {
 		n = snprintf(buf + used, size - used, "%s%s=%" PRIu64,
 			     used ? " " : "", zones->all[i].name,
 			     atomic_load(&zones->all[i].saved));
@@ -107,5 +107,5 @@ char *zones_format(struct zones *zones, char *buf, size_t size)
 		}
 		used += (size_t)n;
 	}
-	return buf;
+	return i;
 }

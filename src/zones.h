@@ -39,8 +39,9 @@ const char *zones_name(const struct zones *zones, unsigned int which);
 const atomic_uint_least64_t *zones_saved(const struct zones *zones,
 					 unsigned int which);
 
-/* "a.example=3 b.example=1" of those that are not 0; what does not fit is left
- * out. Returns buf. */
-char *zones_format(struct zones *zones, char *buf, size_t size);
+/* "a.example=3 b.example=1", from that zone on, as many as fit: at least one if size
+ * is that of a name and 22 more. Returns the first that is left out, zones_known() if
+ * none is. */
+unsigned int zones_format(struct zones *zones, unsigned int from, char *buf, size_t size);
 
 #endif

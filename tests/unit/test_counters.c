@@ -72,6 +72,22 @@ static void format_ends_at_whole_counter(void **state)
 	want_int(strncmp(buf, "lines=1", 7), 0);
 }
 
+static void all_at_their_highest_fit(void **state)
+{
+	struct counters c = { .values = { 0 } };
+	char buf[COUNTERS_FORMAT_SIZE];
+	unsigned int i;
+	char *last;
+
+	(void)state;
+	for (i = 0; i < COUNTER_COUNT; i++)
+		counters_add(&c, (enum counter)i, UINT64_MAX);
+	counters_format(&c, buf, sizeof(buf));
+	last = strrchr(buf, ' ');
+	want_int(last != NULL, true);
+	want_str(last, " signal_errors=18446744073709551615");
+}
+
 /* The manual's table of statistic counters has each, in words of the code. */
 static void manual_has_each(void **state)
 {
@@ -125,6 +141,7 @@ int main(void)
 	SUITE_TEST(suite, add_counts_that_one_only);
 	SUITE_TEST(suite, format_leaves_zeros_out);
 	SUITE_TEST(suite, format_ends_at_whole_counter);
+	SUITE_TEST(suite, all_at_their_highest_fit);
 	SUITE_TEST(suite, manual_has_each);
 	SUITE_TEST(suite, threads_lose_nothing);
 	return suite_run(suite, "counters");

@@ -16,7 +16,8 @@ static void counted_by_name(void **state)
 	(void)state;
 	zones_init(&zones);
 	want_int(zones_known(&zones), 0);
-	want_str(zones_format(&zones, text, sizeof(text)), "");
+	want_int(zones_format(&zones, 0, text, sizeof(text)), 0);
+	want_str(text, "");
 	zones_count(&zones, "sbl.example");
 	zones_count(&zones, "xbl.example");
 	zones_count(&zones, "sbl.example");
@@ -24,9 +25,12 @@ static void counted_by_name(void **state)
 	want_str(zones_name(&zones, 0), "sbl.example");
 	want_int(atomic_load(zones_saved(&zones, 0)), 2);
 	want_int(atomic_load(zones_saved(&zones, 1)), 1);
-	want_str(zones_format(&zones, text, sizeof(text)),
-		 "sbl.example=2 xbl.example=1");
-	want_str(zones_format(&zones, text, 20), "sbl.example=2");
+	want_int(zones_format(&zones, 0, text, sizeof(text)), 2);
+	want_str(text, "sbl.example=2 xbl.example=1");
+	want_int(zones_format(&zones, 0, text, 20), 1);
+	want_str(text, "sbl.example=2");
+	want_int(zones_format(&zones, 1, text, 20), 2);
+	want_str(text, "xbl.example=1");
 	zones_done(&zones);
 }
 
