@@ -53,18 +53,25 @@ static const char *mend(int capability, const char *names, char buf[static MEND_
 	return buf;
 }
 
-/* What does not happen for want of proof. */
-static const char *unproven(const struct settings *settings)
+/* Where the line alone is proof, what lacks is for the children's end. */
+static const char unended[] = "no child is ended; addresses are blocked all the same";
+
+static char *no_right_to_look(const struct settings *settings, int err, char *buf)
 {
-	if (settings->verify == VERIFY_NONE)
-		return "no child is ended; addresses are blocked all the same";
-	return "their lines prove nothing and nobody is blocked";
+	char how[MEND_SIZE];
+
+	snprintf(buf, ADVICE_SIZE,
+		 "no right to look at courier's processes (%s), so %s: %s",
+		 strerrordesc_np(err),
+		 settings->verify == VERIFY_NONE ?
+			 unended :
+			 "their lines prove nothing and nobody is blocked",
+		 mend(CAP_SYS_PTRACE, "CAP_SYS_PTRACE CAP_KILL", how));
+	return buf;
 }
 
 static char *cannot_look(const struct settings *settings, int err, char *buf)
 {
-	char how[MEND_SIZE];
-
 	if (err == EMFILE || err == ENFILE)
 		snprintf(buf, ADVICE_SIZE,
 			 "no descriptors left to hold courier's processes: raise "
@@ -78,11 +85,13 @@ static char *cannot_look(const struct settings *settings, int err, char *buf)
 			 "this kernel or the unit's SystemCallFilter= has no "
 			 "pidfd_open(2), without which nobody is ended: Linux 5.3 "
 			 "or later is needed");
-	else
+	else if (err == ESRCH)
 		snprintf(buf, ADVICE_SIZE,
-			 "no right to look at courier's processes (%s), so %s: %s",
-			 strerrordesc_np(err), unproven(settings),
-			 mend(CAP_SYS_PTRACE, "CAP_SYS_PTRACE CAP_KILL", how));
+			 "there is no /proc where rsyslogd runs, in which courier's "
+			 "processes are looked at: type  mount -t proc proc /proc  "
+			 "there, then  systemctl restart rsyslog");
+	else
+		return no_right_to_look(settings, err, buf);
 	return buf;
 }
 
@@ -97,12 +106,33 @@ static char *cannot_signal(int err, char *buf)
 	return buf;
 }
 
-static char *no_user(const struct settings *settings, char *buf)
+/* With verify="none" only an error is told: there may be no courier here. */
+static char *no_user(const struct settings *settings, int err, char *buf)
+{
+	const char *user = settings->courier_user;
+
+	if (err == ENOENT)
+		snprintf(buf, ADVICE_SIZE,
+			 "there is no user %.80s, so no process can be told to be "
+			 "courier's and nobody is blocked: install courier, or write "
+			 "courierUser=\"USER\" into the action",
+			 user);
+	else
+		snprintf(buf, ADVICE_SIZE,
+			 "the user %.80s cannot be looked up (%s), so no process can "
+			 "be told to be courier's and %s: type  getent passwd %.80s  "
+			 "and mend what it asks, see passwd: in /etc/nsswitch.conf. "
+			 "It is tried again every 10 s",
+			 user, strerrordesc_np(err),
+			 settings->verify == VERIFY_NONE ? unended : "nobody is blocked",
+			 user);
+	return buf;
+}
+
+static char *user_back(const struct settings *settings, char *buf)
 {
 	snprintf(buf, ADVICE_SIZE,
-		 "there is no user %.80s, so no process can be told to be "
-		 "courier's and nobody is blocked: install courier, or write "
-		 "courierUser=\"USER\" into the action",
+		 "the user %.80s is there now, courier's processes are told by it",
 		 settings->courier_user);
 	return buf;
 }
@@ -227,7 +257,10 @@ char *advice_format(enum notice id, int detail, const struct settings *settings,
 		*ret_severity = LOG_NOTICE;
 		return budget(settings, true, buf);
 	case NOTICE_USER:
-		return no_user(settings, buf);
+		return no_user(settings, detail, buf);
+	case NOTICE_USER_BACK:
+		*ret_severity = LOG_NOTICE;
+		return user_back(settings, buf);
 	default:
 		return other(id, buf);
 	}

@@ -21,7 +21,8 @@ enum notice {
 	NOTICE_DNSBL,		/* a DNSBL answers what is no listing */
 	NOTICE_BUDGET,		/* maxBlocks is used up */
 	NOTICE_BUDGET_OPEN,	/* and is not any more */
-	NOTICE_USER,		/* courierUser does not exist */
+	NOTICE_USER,		/* courierUser cannot be looked up; errno */
+	NOTICE_USER_BACK,	/* and is there now */
 	NOTICE_BUSY,		/* more lines than can be looked into */
 	NOTICE_EVENTS,		/* eventRuleset is too slow */
 	NOTICE_HOSTADDRS,	/* own addresses cannot be read */

@@ -17,6 +17,9 @@
 #include "reset.h"
 #include "rights.h"
 
+/* Courier's user is looked for this often until he is there. */
+#define USER_EVERY_MS 10000
+
 /* A longer line would be cut by rsyslogd (LogMsg() of its runtime/errmsg.c), which puts
  * the module's name before it and its own version behind. */
 #define LINE_SIZE 1980
@@ -36,11 +39,12 @@ struct smtpblock {
 	void *log_ctx;
 	smtpblock_zone_fn *zone;
 	void *zone_ctx;
-	/* NULL while there is no such user. Set by the caretaker. */
+	/* NULL while there is no such user. Set by the caretaker, once. */
 	struct evidence *_Atomic evidence;
 	atomic_uint courier_uid;	/* valid once evidence is there */
 	atomic_bool hup;
 	bool check_rights;
+	int64_t user_at;	/* not before; INT64_MAX: not any more */
 	bool started;
 };
 
@@ -152,7 +156,15 @@ static void say_counters(struct smtpblock *e)
 	say_zones(e);
 }
 
-/* Look courier's user up, which may have come since. */
+/* Where the line alone is proof there may be no courier. */
+static void note_no_user(struct smtpblock *e, int err)
+{
+	if (err != ENOENT || e->settings.verify != VERIFY_NONE)
+		notices_raise(&e->notices, NOTICE_USER, err);
+}
+
+/* Look courier's user up, who may have come since. Once known he is not looked up
+ * again: a user database that hangs would keep children from their signals. */
 static void find_user(struct smtpblock *e)
 {
 	struct evidence *ev;
@@ -160,16 +172,21 @@ static void find_user(struct smtpblock *e)
 	int r;
 
 	r = settings_courier_uid(&e->settings, &uid);
-	if (r == 0)
-		r = caretaker_evidence(e->enforcer.caretaker, uid, &ev);
-	if (r == 0) {
-		atomic_store(&e->courier_uid, uid);
-		atomic_store(&e->evidence, ev);
-	} else if (r == -ENOENT && e->settings.verify != VERIFY_NONE) {
-		notices_raise(&e->notices, NOTICE_USER, 0);
-	} else {
-		enforcer_note_look(&e->enforcer, r);
+	e->user_at = caretaker_now() + USER_EVERY_MS;
+	if (r < 0) {
+		note_no_user(e, -r);
+		return;
 	}
+	r = caretaker_evidence(e->enforcer.caretaker, uid, &ev);
+	if (r < 0) {
+		notices_raise(&e->notices, NOTICE_LOOK, -r);
+		return;
+	}
+	e->user_at = INT64_MAX;
+	atomic_store(&e->courier_uid, uid);
+	atomic_store(&e->evidence, ev);
+	if (notices_clear(&e->notices, NOTICE_USER))
+		notices_raise(&e->notices, NOTICE_USER_BACK, 0);
 }
 
 /* Courier's own user needs none to look at courier's processes. */
@@ -180,7 +197,7 @@ static bool is_courier(struct smtpblock *e)
 
 /* Each right that is missing is told of on its own: what it is for is left out, and
  * all else works. Lists are tried by blocks_check(). */
-static void check_rights(struct smtpblock *e)
+static void check_capabilities(struct smtpblock *e)
 {
 	uint64_t needed = rights_needed(&e->settings);
 	uint64_t lacking = rights_lacking(needed, rights_held());
@@ -196,14 +213,24 @@ static void check_rights(struct smtpblock *e)
 		notices_raise(&e->notices, NOTICE_RESET, -r);
 }
 
+static void check_rights(struct smtpblock *e)
+{
+	bool has_user = atomic_load(&e->evidence) != NULL;
+
+	/* Nobody is to be ended where no courier is. */
+	if (!e->check_rights || (!has_user && e->settings.verify == VERIFY_NONE))
+		return;
+	check_capabilities(e);
+}
+
 /* What can be told before the first line comes. */
 static void look_around(struct smtpblock *e)
 {
 	if (!hostaddrs_known(caretaker_hostaddrs(e->enforcer.caretaker)))
 		notices_raise(&e->notices, NOTICE_HOSTADDRS, 0);
-	find_user(e);
-	if (e->check_rights)
-		check_rights(e);
+	if (!atomic_load(&e->evidence))
+		find_user(e);
+	check_rights(e);
 	if (!e->settings.dry_run)
 		blocks_check(e->enforcer.blocks, caretaker_now());
 }
@@ -269,16 +296,29 @@ static void tell_zones(struct smtpblock *e)
 	e->zones_told = known;
 }
 
+/* What was not there at the start. Returns when to look again. */
+static int64_t run_search(struct smtpblock *e, int64_t now)
+{
+	if (now >= e->user_at) {
+		find_user(e);
+		if (atomic_load(&e->evidence))
+			check_rights(e);
+	}
+	return e->user_at;
+}
+
 static int64_t run(void *data, int64_t now)
 {
 	struct smtpblock *e = data;
-	int64_t due;
+	int64_t due, search_due;
 
 	if (atomic_exchange(&e->hup, false))
 		after_hup(e);
+	search_due = run_search(e, now);
 	due = inquiry_run(e->inquiry, atomic_load(&e->evidence), now);
 	due = earlier(due, blocks_run(e->enforcer.blocks, now));
 	due = earlier(due, run_budget(e, now));
+	due = earlier(due, search_due);
 	say_drift(e);
 	say_notices(e);
 	tell_zones(e);

@@ -108,8 +108,10 @@ struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
 						  struct smtpblock_worker *worker,
 						  const char *text, size_t len);
 
-/* HUP: read allowFile and open the lists anew, look courier's user up again, say again what is
- * still wrong, and log the counters. Any thread; done by the caretaker. */
+/* HUP: read allowFile and open the lists anew, say again what is still wrong, and log
+ * the counters. Courier's user is looked up again only while he is not known, which is
+ * done every 10 s without a HUP too: if his uid changes, rsyslogd wants a restart. Any
+ * thread; done by the caretaker. */
 void smtpblock_hup(struct smtpblock *engine);
 
 /* What it was made with, and what it has counted; valid as long as it is. Any

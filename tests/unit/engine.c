@@ -143,6 +143,7 @@ void engine_start(struct engine *e)
 	struct smtpblock_environment environment = {
 		.log = hear,
 		.log_ctx = e,
+		.check_rights = e->check_rights,
 		.net_root = e->lists.net_root,
 		.module_root = e->lists.module_root,
 	};

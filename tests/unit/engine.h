@@ -27,6 +27,7 @@ struct engine {
 	struct smtpblock *block;
 	struct smtpblock_worker *worker;
 	struct settings settings;	/* until engine_start() */
+	bool check_rights;		/* tell what rights are missing; the same */
 	pthread_mutex_t lock;		/* said */
 	char said[8192];		/* what the admin was told, a line each */
 };

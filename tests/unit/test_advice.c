@@ -50,6 +50,7 @@ static const struct row {
 	{ "no descriptors in the system", NOTICE_LOOK, ENFILE, LOG_WARNING,
 	  "LimitNOFILE=" },
 	{ "no memory to look", NOTICE_LOOK, ENOMEM, LOG_WARNING, "MemoryMax=" },
+	{ "no /proc", NOTICE_LOOK, ESRCH, LOG_WARNING, "mount -t proc proc /proc" },
 	{ "no pidfd", NOTICE_LOOK, ENOSYS, LOG_WARNING, "pidfd_open(2)" },
 	{ "no right to signal", NOTICE_SIGNAL, EPERM, LOG_WARNING,
 	  "CapabilityBoundingSet=CAP_KILL" },
@@ -70,8 +71,13 @@ static const struct row {
 	  "maxBlocks: 10000 addresses were blocked within 60 s" },
 	{ "maxBlocks opens", NOTICE_BUDGET_OPEN, 0, LOG_NOTICE,
 	  "addresses are blocked again" },
-	{ "no user", NOTICE_USER, 0, LOG_WARNING,
+	{ "no user", NOTICE_USER, ENOENT, LOG_WARNING,
 	  "there is no user courier, so no process can be told to be courier's" },
+	{ "no answer about the user", NOTICE_USER, EIO, LOG_WARNING,
+	  "the user courier cannot be looked up (Input/output error), so no process can "
+	  "be told to be courier's and nobody is blocked: type  getent passwd courier " },
+	{ "the user is back", NOTICE_USER_BACK, 0, LOG_NOTICE,
+	  "the user courier is there now" },
 	{ "busy", NOTICE_BUSY, 0, LOG_WARNING,
 	  "SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "
 	  "SysSock.ParseTrusted=\"on\"" },
@@ -161,6 +167,10 @@ static const struct unproven_row {
 	{ "no right to look", NOTICE_LOOK, EACCES,
 	  "no right to look at courier's processes (Permission denied), so no child is "
 	  "ended; addresses are blocked all the same: give rsyslogd's unit" },
+	{ "no answer about the user", NOTICE_USER, ETIMEDOUT,
+	  "the user courier cannot be looked up (Connection timed out), so no process can "
+	  "be told to be courier's and no child is ended; addresses are blocked all the "
+	  "same: type  getent passwd courier " },
 };
 
 static void says_of_unproven(void **state)

@@ -4,14 +4,94 @@
 #include "smtpblock.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "engine.h"
 #include "processes.h"
+#include "rights.h"
 
 #define LIST "xt_recent/spammer"
+
+/* What this process is said to have of rights; all of them, but for a test. */
+static uint64_t missing_rights;
+uint64_t __real_rights_held(void);
+uint64_t __wrap_rights_held(void);
+
+uint64_t __wrap_rights_held(void)
+{
+	return ~missing_rights;
+}
+
+/* The user database: fails with this, and how often it was asked. */
+static struct {
+	_Atomic int err;
+	atomic_uint asked;
+} database;
+
+int __real_settings_courier_uid(const struct settings *settings, uid_t *ret_uid);
+int __wrap_settings_courier_uid(const struct settings *settings, uid_t *ret_uid);
+
+int __wrap_settings_courier_uid(const struct settings *settings, uid_t *ret_uid)
+{
+	int err = atomic_load(&database.err);
+
+	atomic_fetch_add(&database.asked, 1);
+	return err ? -err : __real_settings_courier_uid(settings, ret_uid);
+}
+
+/* The engine's clock may be put forward. */
+static _Atomic int64_t forward;
+int64_t __real_caretaker_now(void);
+int64_t __wrap_caretaker_now(void);
+
+int64_t __wrap_caretaker_now(void)
+{
+	return __real_caretaker_now() + atomic_load(&forward);
+}
+
+/* With by_hand the engine runs when a test calls it, and not in the caretaker's
+ * thread. */
+static struct caretaker_client by_hand_client;
+static bool by_hand;
+int __real_caretaker_add_client(struct caretaker *caretaker,
+				const struct caretaker_client *client);
+int __wrap_caretaker_add_client(struct caretaker *caretaker,
+				const struct caretaker_client *client);
+
+int __wrap_caretaker_add_client(struct caretaker *caretaker,
+				const struct caretaker_client *client)
+{
+	by_hand_client = *client;
+	return by_hand ? 0 : __real_caretaker_add_client(caretaker, client);
+}
+
+/* Run after so many ms. Returns in how many the engine wants to be called again. */
+static int64_t run_after(int64_t ms)
+{
+	int64_t now = atomic_fetch_add(&forward, ms) + ms + __real_caretaker_now();
+
+	return by_hand_client.run(by_hand_client.data, now) - now;
+}
+
+static void by_hand_open(struct engine *e)
+{
+	by_hand = true;
+	atomic_store(&forward, 0);
+	atomic_store(&database.asked, 0);
+	engine_open(e);
+}
+
+static void by_hand_close(struct engine *e)
+{
+	engine_close(e);
+	by_hand = false;
+	atomic_store(&database.err, 0);
+	atomic_store(&forward, 0);
+	missing_rights = 0;
+}
 
 /* Who the line comes from. */
 enum sender {
@@ -520,6 +600,99 @@ static void no_user_is_said(void **state)
 	engine_close(&e);
 }
 
+/* The user database does not answer, at first: that is said once, and mended without
+ * a HUP. */
+static void user_is_looked_for_until_he_is_there(void **state)
+{
+	struct engine e;
+	int64_t due;
+
+	(void)state;
+	by_hand_open(&e);
+	atomic_store(&database.err, EIO);
+	engine_start(&e);
+	want_int(engine_said(&e, "the user root cannot be looked up (Input/output error)"),
+		 1);
+	want_int(engine_line(&e, REJECT, e.smtpd).verdict, VERDICT_REFUSED);
+	want_int(atomic_load(&database.asked), 1);
+	due = run_after(9000);
+	want_int(due > 0 && due <= 1000, true);
+	want_int(atomic_load(&database.asked), 1);
+	run_after(1001);
+	want_int(atomic_load(&database.asked), 2);
+	run_after(10001);
+	want_int(atomic_load(&database.asked), 3);
+	want_int(engine_said(&e, "cannot be looked up"), 1);
+	atomic_store(&database.err, 0);
+	run_after(10001);
+	want_int(engine_said(&e, "the user root is there now"), 1);
+	want_int(engine_line(&e, REJECT, e.smtpd).verdict, VERDICT_BLOCK);
+	by_hand_close(&e);
+}
+
+/* A user database that hangs must not keep children from their signals at each HUP. */
+static void known_user_is_not_looked_for(void **state)
+{
+	struct engine e;
+	int64_t due;
+
+	(void)state;
+	by_hand_open(&e);
+	engine_start(&e);
+	want_int(atomic_load(&database.asked), 1);
+	smtpblock_hup(e.block);
+	due = run_after(0);
+	want_int(due > 3600 * 1000, true);
+	run_after(60000);
+	want_int(atomic_load(&database.asked), 1);
+	by_hand_close(&e);
+}
+
+static void hup_looks_for_a_user_that_is_not_there(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	by_hand_open(&e);
+	atomic_store(&database.err, ENOENT);
+	engine_start(&e);
+	smtpblock_hup(e.block);
+	run_after(0);
+	want_int(atomic_load(&database.asked), 2);
+	want_int(engine_said(&e, "there is no user root"), 2);
+	by_hand_close(&e);
+}
+
+/* What is missing for the children's end, where the line alone is proof: it is told
+ * where there is a courier. */
+static const struct unproven_row {
+	const char *label;
+	int err;		/* of the user database */
+	unsigned int look, signal;
+} unproven_rows[] = {
+	{ "with a courier", 0, 1, 1 },
+	{ "on a host without", ENOENT, 0, 0 },
+};
+
+static void rights_to_end_unproven(void **state)
+{
+	const struct unproven_row *row = *state;
+	struct engine e;
+
+	by_hand_open(&e);
+	e.check_rights = true;
+	engine_set(&e, "courierUser", "nobody");
+	engine_set(&e, "verify", "none");
+	missing_rights = RIGHTS_LOOK | RIGHTS_BIT(CAP_KILL);
+	atomic_store(&database.err, row->err);
+	engine_start(&e);
+	want_int(engine_said(&e, "so no child is ended; addresses are blocked all the same"),
+		 row->look);
+	want_int(engine_said(&e, "refuses to signal"), row->signal);
+	want_int(engine_said(&e, "nobody is blocked"), 0);
+	by_hand_close(&e);
+}
+
 static void hup_says_counters_and_what_is_still_wrong(void **state)
 {
 	struct engine e;
@@ -696,6 +869,10 @@ int main(void)
 	SUITE_TEST(suite, waiting_address_is_written_when_the_list_comes);
 	SUITE_TEST(suite, hup_puts_blocks_on_a_new_list);
 	SUITE_TEST(suite, no_user_is_said);
+	SUITE_TEST(suite, user_is_looked_for_until_he_is_there);
+	SUITE_TEST(suite, known_user_is_not_looked_for);
+	SUITE_TEST(suite, hup_looks_for_a_user_that_is_not_there);
+	SUITE_ROWS(suite, rights_to_end_unproven, unproven_rows);
 	SUITE_TEST(suite, hup_says_counters_and_what_is_still_wrong);
 	SUITE_TEST(suite, dry_run_reports_cleaned_text);
 	SUITE_TEST(suite, without_start_nothing_happens);
