@@ -187,6 +187,11 @@ int evidence_refresh(struct evidence *evidence, bool thorough)
 	return r < 0 ? r : 0;
 }
 
+int evidence_try(struct evidence *evidence, bool signals)
+{
+	return listeners_try(evidence->listeners, signals);
+}
+
 bool evidence_has_listeners(struct evidence *evidence)
 {
 	pid_t pids[LISTENERS_MAX];

@@ -65,6 +65,10 @@ int evidence_confirm(struct evidence *evidence,
  * caretaker only. */
 int evidence_refresh(struct evidence *evidence, bool thorough);
 
+/* Try on a couriertcpd whether children may be looked at and, with signals, ended:
+ * see listeners_try(). For the caretaker, and before it starts. */
+int evidence_try(struct evidence *evidence, bool signals);
+
 /* Is any couriertcpd known? Any thread. */
 bool evidence_has_listeners(struct evidence *evidence);
 

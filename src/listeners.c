@@ -200,6 +200,57 @@ int listeners_scan(struct listeners *listeners)
 	return count == 0 && hidden ? -EACCES : (int)count;
 }
 
+static int try_signal(pid_t pid)
+{
+	struct procref ref = PROCREF_NONE;
+	int r;
+
+	r = procref_open(pid, &ref);
+	if (r == 0)
+		r = procref_signal(&ref, 0);
+	procref_done(&ref);
+	return r == -EACCES ? -EPERM : r;
+}
+
+/* What a child takes, on a listener. */
+static int try_on(const struct listeners *l, pid_t pid, bool signals)
+{
+	char env[PROCFS_ENVIRON_SIZE];
+	ssize_t n;
+	int r;
+
+	n = procfs_read_environ(l->procfs, pid, env);
+	if (n == -EPERM)
+		return -EACCES;
+	if (n < 0 && n != -E2BIG)
+		return n == -ESRCH ? 0 : (int)n;
+	r = signals ? try_signal(pid) : 0;
+	return r == -ESRCH ? 0 : r < 0 ? r : 1;
+}
+
+int listeners_try(struct listeners *listeners, bool signals)
+{
+	bool hidden = false;
+	pid_t *pids;
+	ssize_t n, i;
+	int r = 0;
+
+	n = procfs_list(listeners->procfs, &pids);
+	if (n < 0)
+		return (int)n;
+	/* Whose it is everybody may read: a profile refuses, and the kernel logs,
+	 * nothing about others. */
+	for (i = 0; i < n && r == 0; i++) {
+		if (!is_couriers(listeners, pids[i]))
+			continue;
+		r = listeners_check(listeners, pids[i]);
+		hidden = hidden || r == -EACCES;
+		r = r == 0 ? try_on(listeners, pids[i], signals) : 0;
+	}
+	free(pids);
+	return r == 0 && hidden ? -EACCES : r;
+}
+
 size_t listeners_pids(struct listeners *listeners,
 		      pid_t ret_pids[static LISTENERS_MAX])
 {

@@ -31,6 +31,14 @@ int listeners_check(struct listeners *listeners, pid_t pid);
  * courier's were there that we may not look at; -errno. */
 int listeners_scan(struct listeners *listeners);
 
+/* Is what capabilities allow allowed indeed? AppArmor and SELinux may refuse it.
+ * Tried on courier's processes, as those of others may be refused with reason: a
+ * listener's environment is read, and with signals it gets signal 0, which does
+ * nothing (kill(2)). Expensive, as listeners_scan().
+ * Returns 1: it is; 0: no listener is there to try it on; -EACCES: we may not look
+ * at it; -EPERM: we may look, but not signal; -errno. */
+int listeners_try(struct listeners *listeners, bool signals);
+
 /* The living listeners. Returns their number, at most LISTENERS_MAX. */
 size_t listeners_pids(struct listeners *listeners,
 		      pid_t ret_pids[static LISTENERS_MAX]);

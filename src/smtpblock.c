@@ -19,6 +19,8 @@
 
 /* Courier's user is looked for this often until he is there. */
 #define USER_EVERY_MS 10000
+/* So is a couriertcpd, to try on it what we may do. */
+#define TRY_EVERY_MS 60000
 
 /* A longer line would be cut by rsyslogd (LogMsg() of its runtime/errmsg.c), which puts
  * the module's name before it and its own version behind. */
@@ -44,7 +46,7 @@ struct smtpblock {
 	atomic_uint courier_uid;	/* valid once evidence is there */
 	atomic_bool hup;
 	bool check_rights;
-	int64_t user_at;	/* not before; INT64_MAX: not any more */
+	int64_t user_at, try_at;	/* not before; INT64_MAX: not any more */
 	bool started;
 };
 
@@ -195,6 +197,25 @@ static bool is_courier(struct smtpblock *e)
 	return atomic_load(&e->evidence) && geteuid() == atomic_load(&e->courier_uid);
 }
 
+/* A profile of AppArmor or SELinux refuses what the capabilities allow. Where no
+ * couriertcpd runs yet there is nothing to try: at a boot it starts after us. */
+static void try_rights(struct smtpblock *e)
+{
+	uint64_t needed = rights_needed(&e->settings);
+	int r;
+
+	e->try_at = INT64_MAX;
+	if (!(needed & RIGHTS_LOOK) || is_courier(e))
+		return;
+	r = evidence_try(atomic_load(&e->evidence), needed & RIGHTS_BIT(CAP_KILL));
+	if (r == -EPERM)
+		notices_raise(&e->notices, NOTICE_SIGNAL, EPERM);
+	else if (r < 0)
+		enforcer_note_look(&e->enforcer, r);
+	else if (r == 0)
+		e->try_at = caretaker_now() + TRY_EVERY_MS;
+}
+
 /* Each right that is missing is told of on its own: what it is for is left out, and
  * all else works. Lists are tried by blocks_check(). */
 static void check_capabilities(struct smtpblock *e)
@@ -217,10 +238,13 @@ static void check_rights(struct smtpblock *e)
 {
 	bool has_user = atomic_load(&e->evidence) != NULL;
 
+	e->try_at = INT64_MAX;
 	/* Nobody is to be ended where no courier is. */
 	if (!e->check_rights || (!has_user && e->settings.verify == VERIFY_NONE))
 		return;
 	check_capabilities(e);
+	if (has_user)
+		try_rights(e);
 }
 
 /* What can be told before the first line comes. */
@@ -303,8 +327,10 @@ static int64_t run_search(struct smtpblock *e, int64_t now)
 		find_user(e);
 		if (atomic_load(&e->evidence))
 			check_rights(e);
+	} else if (now >= e->try_at) {
+		try_rights(e);
 	}
-	return e->user_at;
+	return earlier(e->user_at, e->try_at);
 }
 
 static int64_t run(void *data, int64_t now)

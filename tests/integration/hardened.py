@@ -134,6 +134,31 @@ NEEDED = (
 )
 
 
+def profile_that_refuses(points, host, _numbers):
+    """What is refused in spite of the capabilities is told before the first line."""
+    label = "all rights, and a profile"
+    if not confine.can_hide_processes():
+        points.skip(label, "a kernel with Landlock")
+        return
+    restart(host, prefix=confine.command(processes=False))
+    said_once(points, host, label, "no right to look .*AppArmor or SELinux is in the way")
+    points.ok({"sys_ptrace", "kill"} <= processes.capabilities(host.rsyslog.pid),
+              f"{label}: it has the capabilities")
+
+
+def dropped_and_unproven(points, host, numbers, drop):
+    """The line alone is proof; to end the child takes rights all the same."""
+    rules = action(verify="none")
+    label = "another user, keepCapabilities, verify=none"
+    restart(host, settings=drop, rules=rules, module='keepCapabilities="on"')
+    all_works(points, host, label, numbers)
+    label = "another user, verify=none"
+    restart(host, settings=drop, rules=rules)
+    said_once(points, host, label, 'no child is ended; addresses are blocked all the same: '
+              '.*keepCapabilities="on"')
+    points.equal(host.rsyslog.said("nobody is blocked"), [], f"{label}: and nothing false")
+
+
 def dropped(points, host, numbers):
     host.rsyslog.workdir.chmod(0o777)
     for path in host.rsyslog.workdir.iterdir():
@@ -154,6 +179,7 @@ def dropped(points, host, numbers):
         restart(host, settings=drop, module='keepCapabilities="on"',
                 prefix=("setpriv", f"--bounding-set=-{name}"))
         said_once(points, host, label, pattern)
+    dropped_and_unproven(points, host, numbers, drop)
 
 
 def no_writable_code(points, host, numbers):
@@ -170,7 +196,7 @@ def no_writable_code(points, host, numbers):
 
 
 PARTS = (debian_13_without_drop_in, capabilities_but_the_filter, with_drop_in,
-         no_writable_code, dropped)
+         profile_that_refuses, no_writable_code, dropped)
 
 
 def scenario(points):

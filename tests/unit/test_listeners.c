@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fakeproc.h"
+#include "procref.h"
 #include "support.h"
 
 /* A tree, and listeners that look at it. */
@@ -471,6 +472,64 @@ static void real_couriertcpd_that_is_hidden(void **state)
 	real_close(&r);
 }
 
+/* The kernel's answer to a signal, if it is to be no. */
+static int signal_refused;
+int __real_procref_signal(const struct procref *ref, int signal);
+int __wrap_procref_signal(const struct procref *ref, int signal);
+
+int __wrap_procref_signal(const struct procref *ref, int signal)
+{
+	return signal_refused ? -signal_refused : __real_procref_signal(ref, signal);
+}
+
+/* Rights are tried on a couriertcpd of courier's, and on nobody else's. */
+static void tried_on_a_real_couriertcpd(void **state)
+{
+	struct real r;
+
+	(void)state;
+	real_open(&r, geteuid());
+	want_int(listeners_try(r.listeners, false), 1);
+	want_int(listeners_try(r.listeners, true), 1);
+	want_int(is_living(r.courier.tcpd), true);
+	listeners_free(r.listeners);
+	want_int(listeners_new(&r.procfs, 4242, &r.listeners), 0);
+	want_int(listeners_try(r.listeners, true), 0);
+	real_close(&r);
+}
+
+/* The capabilities are nobody's business here: it is tried. */
+static void tried_without_rights(void **state)
+{
+	int look, signal, look_known, foreign;
+	struct real r;
+
+	(void)state;
+	real_open(&r, geteuid());
+	user_become(NOBODY_UID);
+	look = listeners_try(r.listeners, true);
+	user_back();
+	want_int(look, -EACCES);
+	want_int(listeners_check(r.listeners, r.courier.tcpd), 0);
+	user_become(NOBODY_UID);
+	look_known = listeners_try(r.listeners, true);
+	user_back();
+	want_int(look_known, -EACCES);
+	signal_refused = EPERM;
+	signal = listeners_try(r.listeners, true);
+	look = listeners_try(r.listeners, false);
+	signal_refused = 0;
+	want_int(signal, -EPERM);
+	want_int(look, 1);
+	listeners_free(r.listeners);
+	want_int(listeners_new(&r.procfs, 4242, &r.listeners), 0);
+	user_become(NOBODY_UID);
+	foreign = listeners_try(r.listeners, true);
+	user_back();
+	want_int(foreign, 0);
+	real_close(&r);
+}
+
 /* Several threads ask while listeners come and go. */
 struct stress {
 	struct fixture *f;
@@ -551,5 +610,7 @@ int main(void)
 	SUITE_TEST(s, several_threads);
 	SUITE_AS_ROOT(s, real_couriertcpd_of_another_user);
 	SUITE_AS_ROOT(s, real_couriertcpd_that_is_hidden);
+	SUITE_TEST(s, tried_on_a_real_couriertcpd);
+	SUITE_AS_ROOT(s, tried_without_rights);
 	return suite_run(s, "listeners");
 }

@@ -42,6 +42,23 @@ int __wrap_settings_courier_uid(const struct settings *settings, uid_t *ret_uid)
 	return err ? -err : __real_settings_courier_uid(settings, ret_uid);
 }
 
+/* What comes of a try of the rights, how often and for what they were tried. */
+static struct {
+	int answer;
+	unsigned int tries;
+	bool signals;
+} trial = { .answer = 1 };
+
+int __wrap_evidence_try(struct evidence *evidence, bool signals);
+
+int __wrap_evidence_try(struct evidence *evidence, bool signals)
+{
+	want_int(evidence != NULL, true);
+	trial.tries++;
+	trial.signals = signals;
+	return trial.answer;
+}
+
 /* The engine's clock may be put forward. */
 static _Atomic int64_t forward;
 int64_t __real_caretaker_now(void);
@@ -693,6 +710,75 @@ static void rights_to_end_unproven(void **state)
 	by_hand_close(&e);
 }
 
+/* The capabilities are there, and something refuses all the same. */
+static const struct refusal_row {
+	const char *label, *name, *value;
+	int answer;
+	bool signals;		/* are tried too */
+	const char *want;
+} refusal_rows[] = {
+	{ "nothing", "verify", "child", 1, true, NULL },
+	{ "to look", "verify", "child", -EACCES, true,
+	  "no right to look at courier's processes" },
+	{ "to look, the line is proof", "verify", "none", -EACCES, true,
+	  "so no child is ended; addresses are blocked all the same" },
+	{ "to signal", "verify", "child", -EPERM, true,
+	  "refuses to signal courier's children" },
+	{ "to look, nobody is ended", "terminate", "off", -EACCES, false,
+	  "no right to look at courier's processes" },
+};
+
+static void refused_rights_are_told(void **state)
+{
+	const struct refusal_row *row = *state;
+	struct engine e;
+
+	by_hand_open(&e);
+	e.check_rights = true;
+	engine_set(&e, "courierUser", "nobody");
+	engine_set(&e, row->name, row->value);
+	trial.tries = 0;
+	trial.answer = row->answer;
+	engine_start(&e);
+	want_int(trial.tries, 1);
+	want_int(trial.signals, row->signals);
+	if (row->want)
+		want_int(engine_said(&e, row->want), 1);
+	else
+		want_int(engine_said(&e, "right"), 0);
+	want_int(run_after(3600 * 1000) > 3600 * 1000, true);
+	want_int(trial.tries, 1);
+	smtpblock_hup(e.block);
+	run_after(0);
+	want_int(trial.tries, 2);
+	trial.answer = 1;
+	by_hand_close(&e);
+}
+
+/* rsyslogd starts before courier: there is nothing to try at first. */
+static void rights_are_tried_once_courier_runs(void **state)
+{
+	struct engine e;
+	int64_t due;
+
+	(void)state;
+	by_hand_open(&e);
+	e.check_rights = true;
+	engine_set(&e, "courierUser", "nobody");
+	trial.tries = 0;
+	trial.answer = 0;
+	engine_start(&e);
+	due = run_after(59000);
+	want_int(due > 0 && due <= 1000, true);
+	want_int(trial.tries, 1);
+	trial.answer = -EACCES;
+	run_after(1001);
+	want_int(trial.tries, 2);
+	want_int(engine_said(&e, "no right to look at courier's processes"), 1);
+	trial.answer = 1;
+	by_hand_close(&e);
+}
+
 static void hup_says_counters_and_what_is_still_wrong(void **state)
 {
 	struct engine e;
@@ -873,6 +959,8 @@ int main(void)
 	SUITE_TEST(suite, known_user_is_not_looked_for);
 	SUITE_TEST(suite, hup_looks_for_a_user_that_is_not_there);
 	SUITE_ROWS(suite, rights_to_end_unproven, unproven_rows);
+	SUITE_ROWS(suite, refused_rights_are_told, refusal_rows);
+	SUITE_TEST(suite, rights_are_tried_once_courier_runs);
 	SUITE_TEST(suite, hup_says_counters_and_what_is_still_wrong);
 	SUITE_TEST(suite, dry_run_reports_cleaned_text);
 	SUITE_TEST(suite, without_start_nothing_happens);

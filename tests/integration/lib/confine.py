@@ -8,7 +8,9 @@ command() makes such a command. What is set here is what systemd sets for
     RestrictAddressFamilies=   without AF_NETLINK: socket(2) fails with EAFNOSUPPORT
     MemoryDenyWriteExecute=    PR_SET_MDWE
 
-so that no systemd has to run. The sets of calls (@system-service) are systemd's own.
+so that no systemd has to run, and what a profile of AppArmor or SELinux may refuse to
+one that has all capabilities: other processes are not shown (Landlock). The sets of
+calls (@system-service) are systemd's own.
 """
 
 import ctypes
@@ -28,18 +30,36 @@ SECCOMP_MODE_FILTER = 2
 KILL_PROCESS, ERRNO, ALLOW = 0x80000000, 0x00050000, 0x7fff0000
 LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
 NR, FIRST_ARGUMENT = 0, 16
+# asm-generic/unistd.h, linux/landlock.h
+LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF = 444, 446
+LANDLOCK_VERSION, LANDLOCK_MAKE_BLOCK = 1, 1 << 11
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def command(*, calls=(), netlink=True, write_execute=True):
+def command(*, calls=(), netlink=True, write_execute=True, processes=True):
     """The words to put in front of a command; `calls` are names and sets, none: any."""
-    options = {"calls": list(calls), "netlink": netlink, "write_execute": write_execute}
+    options = {"calls": list(calls), "netlink": netlink, "write_execute": write_execute,
+               "processes": processes}
     return sys.executable, os.path.abspath(__file__), json.dumps(options)
 
 
 def can_deny_write_execute():
     return LIBC.prctl(PR_GET_MDWE, 0, 0, 0, 0) >= 0
+
+
+def can_hide_processes():
+    return LIBC.syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_VERSION) >= 1
+
+
+def _hide_processes():
+    """Who is in a domain of Landlock's may not trace, nor look at, who is not."""
+    handled = ctypes.c_uint64(LANDLOCK_MAKE_BLOCK)
+    rules = LIBC.syscall(LANDLOCK_CREATE_RULESET, ctypes.byref(handled),
+                         ctypes.sizeof(handled), 0)
+    if rules < 0 or LIBC.syscall(LANDLOCK_RESTRICT_SELF, rules, 0) != 0:
+        sys.exit(f"confine: landlock: {os.strerror(ctypes.get_errno())}")
+    os.close(rules)
 
 
 def _sets():
@@ -107,6 +127,8 @@ def main():
     options = json.loads(sys.argv[1])
     if not options["write_execute"]:
         _prctl(PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN, 0, 0, 0)
+    if not options["processes"]:
+        _hide_processes()
     if options["calls"] or not options["netlink"]:
         _set_filter(program(options))
     os.execvp(sys.argv[2], sys.argv[2:])
