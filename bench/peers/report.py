@@ -22,7 +22,10 @@ def _rows(path):
 
 @dataclasses.dataclass
 class Figures:
-    """One run's, in the order of the table. Times are seconds; None: there is none."""
+    """One run's, in the order of the table. Times are seconds; None: there is none.
+
+    Those of a run that was made several times are the medians; its `rounds` has all.
+    """
 
     run: str
     label: str
@@ -53,17 +56,23 @@ class Figures:
     lateness: float
     load_cpu: float
 
-
     # What the ordinary mails took of forks, queries and CPU time, where that is known.
     mails_forks: float = 0.0
     mails_queries: float = 0.0
     mails_cpu: float = 0.0
 
+    # No field: a list of Figures.
+    rounds = ()
+
     def told(self):
-        """All of it, for programs."""
-        return dataclasses.asdict(self) | {
-            "wave_forks_per_minute": self.wave_forks,
-            "wave_queries_per_minute": self.wave_queries, "wave_cpu": self.wave_cpu}
+        """All of it, for programs. Of the rounds what differs from the median."""
+        every = dataclasses.asdict(self)
+        return every | {
+            "wave_forks_per_minute": middle(lambda f: f.wave_forks, self),
+            "wave_queries_per_minute": middle(lambda f: f.wave_queries, self),
+            "wave_cpu": middle(lambda f: f.wave_cpu, self),
+            "rounds": [dict(dataclasses.asdict(each).items() - every.items())
+                       for each in self.rounds]}
 
     def leave_mails_out(self, calm):
         """Each accepted mail takes what one took when there was no wave."""
@@ -74,15 +83,59 @@ class Figures:
     @property
     def wave_forks(self):
         """A minute of the wave. All that the run took, where the mails' part is unknown."""
-        return max(0.0, self.forks - self.mails_forks) / self.minutes
+        return (self.forks - self.mails_forks) / self.minutes
 
     @property
     def wave_queries(self):
-        return max(0.0, self.queries - self.mails_queries) / self.minutes
+        return (self.queries - self.mails_queries) / self.minutes
 
     @property
     def wave_cpu(self):
-        return max(0.0, self.cpu - self.mails_cpu)
+        """A small difference of two sums: the tables have the sum, of everything."""
+        return self.cpu - self.mails_cpu
+
+
+FIELDS = [field.name for field in dataclasses.fields(Figures)]
+
+
+def from_told(told):
+    """Figures as told() told them."""
+    figures = Figures(**{name: told[name] for name in FIELDS})
+    figures.rounds = [Figures(**{name: (told | each)[name] for name in FIELDS})
+                      for each in told.get("rounds", ())]
+    return figures
+
+
+def over_rounds(every):
+    """Of each run's rounds, lists of Figures, one Figures."""
+    every = list(every)
+    calm = next((rounds for rounds in every if rounds[0].run == peers.CALM), None)
+    for rounds in every if calm else []:
+        for of_run, of_calm in zip(rounds, calm):
+            of_run.leave_mails_out(of_calm)
+    return [_together(rounds) for rounds in every]
+
+
+def _together(rounds):
+    together = Figures(**{name: _typical([getattr(each, name) for each in rounds])
+                          for name in FIELDS})
+    together.rounds = rounds
+    return together
+
+
+def _typical(values):
+    if isinstance(values[0], str):
+        return values[0]
+    return None if None in values else statistics.median(values)
+
+
+def values(of, figures):
+    """Round by round."""
+    return [of(each) for each in figures.rounds or (figures,)]
+
+
+def middle(of, figures):
+    return _typical(values(of, figures))
 
 
 # Programs whose CPU time is the mail server's own; the rest logs and protects.
@@ -145,27 +198,55 @@ def since_line(value):
     return "-" if value is None else f"<{JIFFY * 1000:.0f} ms" if value < JIFFY else seconds(value)
 
 
+def between(texts):
+    """The lowest and the highest, where they differ as they are shown."""
+    lowest, highest = texts
+    if lowest == highest:
+        return ""
+    unit = highest[highest.rfind(" "):] if " " in highest else ""
+    return f"{lowest.removesuffix(unit)}..{highest}"
+
+
+class Cell:
+    """One figure of a run as text: its median, and what is between its rounds."""
+
+    def __init__(self, of, form="{:.0f}".format, out_of=None):
+        self._of, self._form, self._out_of = of, form, out_of
+
+    def __call__(self, figures):
+        text = self._form(middle(self._of, figures))
+        return f"{text}/{self._out_of(figures):.0f}" if self._out_of else text
+
+    def spread(self, figures):
+        found = values(self._of, figures)
+        return "" if None in found else between([self._form(end(found)) for end in (min, max)])
+
+
+def few(value):
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
 # Heading, and what stands below it: how the host fares, and what it costs.
 FATE = (
-    ("peak of\nslots", lambda f: f"{f.peak}"),
-    ("\nmean", lambda f: f"{f.mean:.1f}" if f.mean < 10 else f"{f.mean:.0f}"),
-    ("at the\nlimit", lambda f: f"{f.seconds_at_limit:.0f} s"),
-    ("slots at\nthe end", lambda f: f"{f.at_end}"),
-    ("held by\nblocked", lambda f: f"{f.held_by_blocked}"),
-    ("mails\naccepted", lambda f: f"{f.accepted}/{f.mails}"),
-    ("median\nwait", lambda f: seconds(f.median_wait)),
-    ("worst\nwait", lambda f: seconds(f.worst_wait)),
-    ("addresses\nsaw 5xx", lambda f: f"{f.addresses_saw_reply}/{f.addresses}"))
+    ("peak of\nslots", Cell(lambda f: f.peak)),
+    ("\nmean", Cell(lambda f: f.mean, few)),
+    ("at the\nlimit", Cell(lambda f: f.seconds_at_limit, "{:.0f} s".format)),
+    ("slots at\nthe end", Cell(lambda f: f.at_end)),
+    ("held by\nblocked", Cell(lambda f: f.held_by_blocked)),
+    ("mails\naccepted", Cell(lambda f: f.accepted, out_of=lambda f: f.mails)),
+    ("median\nwait", Cell(lambda f: f.median_wait, seconds)),
+    ("worst\nwait", Cell(lambda f: f.worst_wait, seconds)),
+    ("addresses\nsaw 5xx", Cell(lambda f: f.addresses_saw_reply, out_of=lambda f: f.addresses)))
 COST = (
-    ("forks\na min", lambda f: f"{f.wave_forks:.0f}"),
-    ("DNS\na min", lambda f: f"{f.wave_queries:.0f}"),
-    ("\nCPU", lambda f: f"{f.wave_cpu:.1f} s"),
-    ("guards'\nCPU", lambda f: f"{f.cpu_protection:.1f} s"),
-    ("first\nblock", lambda f: seconds(f.first_block)),
-    ("last\nblock", lambda f: seconds(f.last_block)),
-    ("line to\nblock", lambda f: since_line(f.line_to_block_median)),
-    ("\nworst", lambda f: since_line(f.line_to_block_worst)),
-    ("served and\nsaw 5xx", lambda f: f"{f.saw_reply}/{f.served}"))
+    ("forks\na min", Cell(lambda f: f.wave_forks)),
+    ("DNS\na min", Cell(lambda f: f.wave_queries)),
+    ("CPU of\nall", Cell(lambda f: f.cpu, "{:.2f} s".format)),
+    ("loggers',\nguards'", Cell(lambda f: f.cpu_protection, "{:.2f} s".format)),
+    ("first\nblock", Cell(lambda f: f.first_block, seconds)),
+    ("last\nblock", Cell(lambda f: f.last_block, seconds)),
+    ("line to\nblock", Cell(lambda f: f.line_to_block_median, since_line)),
+    ("\nworst", Cell(lambda f: f.line_to_block_worst, since_line)),
+    ("served and\nsaw 5xx", Cell(lambda f: f.saw_reply, out_of=lambda f: f.served)))
 
 # What a rival is compared in. Less is better in each.
 RATIOS = (
@@ -177,12 +258,16 @@ RATIOS = (
     ("worst\nwait", lambda f: f.worst_wait),
     ("\nforks", lambda f: f.wave_forks),
     ("DNS\nqueries", lambda f: f.wave_queries),
-    ("\nCPU", lambda f: f.wave_cpu),
-    ("guards'\nCPU", lambda f: f.cpu_protection),
+    ("CPU of\nall", lambda f: f.cpu),
+    ("loggers',\nguards'", lambda f: f.cpu_protection),
     ("line to\nblock", lambda f: f.line_to_block_median and
      max(f.line_to_block_median, JIFFY)))
 
 LABEL = 24
+
+
+def quotient(value):
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
 def ratio(theirs, ours):
@@ -191,8 +276,17 @@ def ratio(theirs, ours):
         return "-"
     if not ours:
         return "0 : 0" if not theirs else f"{theirs:g} : 0"
-    quotient = theirs / ours
-    return f"{quotient:.2f}" if quotient < 10 else f"{quotient:.0f}"
+    return quotient(theirs / ours)
+
+
+def ratio_over_rounds(of, figures, ours):
+    """The same, round by round: its median, and what is between the rounds."""
+    pairs = list(zip(values(of, figures), values(of, ours)))
+    if any(theirs is None or not mine for theirs, mine in pairs):
+        return ratio(middle(of, figures), middle(of, ours)), ""
+    found = [theirs / mine for theirs, mine in pairs]
+    return quotient(statistics.median(found)), between(
+        [quotient(end(found)) for end in (min, max)])
 
 
 def _lines(columns, rows):
@@ -205,13 +299,20 @@ def _lines(columns, rows):
         for label, texts in heads + rows)
 
 
+def _two_rows(label, cells):
+    """Figures, and below them the spreads, if there are any."""
+    texts, spreads = zip(*cells)
+    return [(label, texts)] + ([("", spreads)] if any(spreads) else [])
+
+
 def table(columns, found):
-    return _lines(columns, [(f.label, [show(f) for _, show in columns]) for f in found])
+    return _lines(columns, [row for f in found for row in _two_rows(
+        f.label, [(show(f), show.spread(f)) for _, show in columns])])
 
 
 def ratios(found, ours):
-    return _lines(RATIOS, [(f.label, [ratio(of(f), of(ours)) for _, of in RATIOS])
-                           for f in found])
+    return _lines(RATIOS, [row for f in found for row in _two_rows(
+        f.label, [ratio_over_rounds(of, f, ours) for _, of in RATIOS])])
 
 
 def ours_of(found):
@@ -220,9 +321,13 @@ def ours_of(found):
     return by_peer.get("connect") or by_peer.get("dnsbl")
 
 
+def each_round(found):
+    return [each for f in found for each in f.rounds or (f,)]
+
+
 def failures(found):
     """Runs in which the protection was not tried at all, or not watched."""
-    for f in found:
+    for f in each_round(found):
         if peers.PEERS[peers.RUNS[f.run].peer].line and not f.blocked:
             yield f"{f.run}: no address came on the list"
         elif f.blocked and f.line_to_block_median is None:
@@ -232,25 +337,31 @@ def failures(found):
 def doubts(found):
     """Runs whose figures are the machine's rather than the protection's."""
     return [f"{f.run}: the load came up to {f.lateness:.1f} s late: the machine had too much "
-            f"else to do" for f in found if f.lateness > LATE]
+            f"else to do" for f in each_round(found) if f.lateness > LATE]
 
 
 def about_mails(calm):
     """What was left out of the table, by the run without a wave."""
     if not calm:
         return "Forks, DNS queries and CPU time are those of the ordinary mails too.\n"
-    return ("Forks, DNS queries and CPU time are the wave's: left out is what each ordinary mail "
-            "took in the\nrun without a wave: "
-            f"{calm.forks / calm.accepted:.1f} forks, {calm.queries / calm.accepted:.1f} queries, "
-            f"{calm.cpu / calm.accepted * 1000:.0f} ms of CPU time.\n")
+    return ("Forks and DNS queries are the wave's: left out is what each ordinary mail took in "
+            "the run without\na wave: "
+            f"{calm.forks / calm.accepted:.1f} forks, {calm.queries / calm.accepted:.1f} queries. "
+            "CPU time is that of everything on the host, the ordinary\nmails' included "
+            f"({calm.cpu / calm.accepted * 1000:.0f} ms each, without a wave); beside it what of "
+            "that is rsyslogd's and the\nprotection's own processes'.\n")
+
+
+def about_rounds(found):
+    rounds = max(len(f.rounds) for f in found)
+    return (f"A figure is the median of {rounds} rounds; below it the lowest and the highest, "
+            "where they differ.\n" if rounds > 1 else "")
 
 
 def text(found):
     """All tables: for each condition the figures, then the ratios to ours."""
     calm = next((f for f in found if f.run == peers.CALM), None)
-    for f in found if calm else []:
-        f.leave_mails_out(calm)
-    parts = [about_mails(calm)]
+    parts = [about_mails(calm) + about_rounds(found)]
     for name, condition in peers.CONDITIONS.items():
         of_it = [f for f in found if peers.RUNS[f.run].condition == name and f is not calm]
         if not of_it:

@@ -2,6 +2,10 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A slow DNSBL: hands queries on at once, and the DNSBL's answers after a while.
 
+Stands for tc's netem, which delays packets in the kernel: kernels without
+sch_netem are common in virtual machines, and the figures are to be the same
+everywhere. What courier sees is the same: an answer after so many seconds.
+
 Listens on 127.0.0.1 port 53; the server that knows the answers is on --server.
 Names outside --zone are answered without delay. One process, no thread, so
 that it is easily left out when forks and CPU time are counted.
