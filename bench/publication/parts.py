@@ -118,8 +118,9 @@ def cost(data):
             for name, one in data["instructions"].items()])
     if "calls" in data:
         yield "System calls a message:\n"
-        yield rst_table(["message", "worker", "caretaker", "the worker's"], [
+        yield rst_table(["message", "worker", "caretaker", "both", "the worker's"], [
             [name, f"{one['worker']:.2f}", f"{one['caretaker']:.2f}",
+             f"{one['worker'] + one['caretaker']:.2f}",
              by_name(one["worker by name"])] for name, one in data["calls"].items()])
     if "growth" in data:
         yield "Both, of the worker, with few children alive and with four times as many:\n"

@@ -2,7 +2,6 @@
 """The same wave on other protections, as a section of reStructuredText: peers.json
 told with the columns of bench/peers/report.py."""
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -18,30 +17,38 @@ CONDITION = "base"
 
 def figures_of(data):
     """All runs, as bench/peers/compare had them when it wrote them down."""
-    known = [field.name for field in dataclasses.fields(report.Figures)]
-    return [report.Figures(**{name: run[name] for name in known}) for run in data["runs"]]
+    return [report.from_told(run) for run in data["runs"]]
 
 
 def of_condition(found, condition):
     return [one for one in found if peers.RUNS[one.run].condition == condition]
 
 
+def with_spread(text, spread):
+    return f"{text} ({spread})" if spread else text
+
+
 def table(columns, found):
     """Headings stand above in two lines there; here one that is empty would be lost."""
     head = ["protection", *(heading.strip("\n") for heading, _ in columns)]
-    return rst_table(head, [[one.label, *(show(one) for _, show in columns)] for one in found])
+    return rst_table(head, [[one.label, *(with_spread(show(one), show.spread(one))
+                                          for _, show in columns)] for one in found])
 
 
 def ratios(found, ours):
-    columns = [(heading, lambda one, of=of: report.ratio(of(one), of(ours)))
-               for heading, of in report.RATIOS]
-    return table(columns, found)
+    return rst_table(
+        ["protection", *(heading.strip("\n") for heading, _ in report.RATIOS)],
+        [[one.label, *(with_spread(*report.ratio_over_rounds(of, one, ours))
+                       for _, of in report.RATIOS)] for one in found])
 
 
 def section(data):
     found = figures_of(data)
     calm = next((one for one in found if one.run == peers.CALM), None)
-    yield paragraph(report.about_mails(calm))
+    rounds = data.get("rounds", 1)
+    yield paragraph(report.about_mails(calm) + (
+        f"A figure is the median of {rounds} rounds, with the lowest and the highest where "
+        "they differ." if rounds > 1 else ""))
     for name, condition in peers.CONDITIONS.items():
         of_it = [one for one in of_condition(found, name) if one is not calm]
         if not of_it:
