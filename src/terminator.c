@@ -32,7 +32,6 @@ struct item {
 	struct termination what;
 	enum stage stage;
 	bool is_left_tls;	/* what.child.smtpd is a couriertls left behind */
-	bool may_leave_tls;	/* see child_may_leave_tls() */
 	int64_t due;
 	size_t at;		/* in the heap */
 	struct item *next;	/* in the intake */
@@ -187,6 +186,7 @@ int terminator_signal(struct termination *termination)
 	int r;
 
 	termination->signalled = true;
+	termination->may_leave_tls = child_may_leave_tls(child);
 	r = signal_one(termination, &child->smtpd, termination->signal);
 	if (child->tls.fd >= 0)
 		signal_one(termination, &child->tls, termination->signal);
@@ -304,7 +304,6 @@ void terminator_add(struct terminator *terminator,
 	item->what = *termination;
 	item->what.child = child_take(&termination->child);
 	item->stage = termination->signalled ? STAGE_ENDING : STAGE_WAITING;
-	item->may_leave_tls = item->what.child.tls.fd < 0;
 	item->due = due;
 	put_intake(terminator, item);
 }
@@ -357,7 +356,7 @@ static void after_end(struct terminator *t, struct item *item, int64_t now)
 {
 	let_go(t, item);
 	item->stage = STAGE_ENDED;
-	heap_set_due(t, item, item->may_leave_tls ? now + TLS_GRACE_MS : now);
+	heap_set_due(t, item, item->what.may_leave_tls ? now + TLS_GRACE_MS : now);
 }
 
 /* A child has ended, or one of the two processes on port 465. */
@@ -390,7 +389,6 @@ static void count_pending_down(struct terminator *t)
 static void signal_due(struct terminator *t, struct item *item, int64_t now)
 {
 	count_pending_down(t);
-	item->may_leave_tls = child_may_leave_tls(&item->what.child);
 	terminator_signal(&item->what);
 	if (has_ended(item))
 		on_end(t, item, now);
@@ -437,6 +435,7 @@ static void end_left_tls(struct terminator *t, const struct item *origin,
 	item->what.child = (struct child)CHILD_NONE;
 	item->what.child.peer = origin->what.child.peer;
 	item->what.child.smtpd = procref_take(ref);
+	item->what.may_leave_tls = false;
 	item->is_left_tls = true;
 	item->at = t->count;
 	t->heap[t->count++] = item;
@@ -481,7 +480,7 @@ static void look_for_left_tls(struct terminator *t, struct item *item,
 	struct procref refs[LEFT_TLS_MAX];
 	int n, i;
 
-	n = item->may_leave_tls ?
+	n = item->what.may_leave_tls ?
 		    child_find_left_tls(item->what.rules, &item->what.child.peer,
 					&t->scratch, refs, LEFT_TLS_MAX) :
 		    0;
