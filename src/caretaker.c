@@ -187,8 +187,10 @@ static void wait_until(struct caretaker *c, int64_t due)
 
 	if (due != TERMINATOR_NEVER)
 		timeout = left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
-	if (poll(fds, 3, timeout) <= 0)
+	if (poll(fds, 3, timeout) < 0)
 		return;
+	if (!fds[1].revents)
+		terminator_skip_ends(c->terminator);
 	/* An exchange, so that what was done before a wake-up is seen after it. */
 	if (fds[0].revents && read(c->wake, &count, sizeof(count)) > 0)
 		(void)atomic_exchange(&c->awake, false);

@@ -44,6 +44,7 @@ struct item {
 
 struct terminator {
 	int epoll;
+	bool skip_ends;		/* in the next run */
 	struct child_scratch scratch;
 	struct item *heap[TERMINATOR_MAX];	/* the one due first is heap[0] */
 	size_t count;
@@ -112,6 +113,11 @@ void terminator_free(struct terminator *terminator)
 int terminator_fd(const struct terminator *terminator)
 {
 	return terminator->epoll;
+}
+
+void terminator_skip_ends(struct terminator *terminator)
+{
+	terminator->skip_ends = true;
 }
 
 /* The heap. */
@@ -359,11 +365,8 @@ static void after_end(struct terminator *t, struct item *item, int64_t now)
 	heap_set_due(t, item, item->what.may_leave_tls ? now + TLS_GRACE_MS : now);
 }
 
-/* A child has ended, or one of the two processes on port 465. */
 static void on_end(struct terminator *t, struct item *item, int64_t now)
 {
-	if (item->stage >= STAGE_ENDED || !has_ended(item))
-		return;
 	if (!item->is_left_tls && !item->what.gone && !item->what.refused)
 		counters_add(item->what.counters, COUNTER_ENDED, 1);
 	after_end(t, item, now);
@@ -390,7 +393,7 @@ static void signal_due(struct terminator *t, struct item *item, int64_t now)
 {
 	count_pending_down(t);
 	terminator_signal(&item->what);
-	if (has_ended(item))
+	if (item->what.gone && has_ended(item))
 		on_end(t, item, now);
 	else
 		start_ending(t, item, now);
@@ -538,6 +541,15 @@ static void take_intake(struct terminator *t, int64_t now)
 	}
 }
 
+/* A process has ended: all of a child, or one of the two on port 465. */
+static void take_end(struct terminator *t, struct item *item, int64_t now)
+{
+	bool has_pair = item->what.child.tls.fd >= 0;
+
+	if (item->stage < STAGE_ENDED && (!has_pair || has_ended(item)))
+		on_end(t, item, now);
+}
+
 static void take_ends(struct terminator *t, int64_t now)
 {
 	struct epoll_event events[64];
@@ -546,14 +558,16 @@ static void take_ends(struct terminator *t, int64_t now)
 	do {
 		n = epoll_wait(t->epoll, events, 64, 0);
 		for (i = 0; i < n; i++)
-			on_end(t, events[i].data.ptr, now);
+			take_end(t, events[i].data.ptr, now);
 	} while (n == 64);
 }
 
 int64_t terminator_run(struct terminator *terminator, int64_t now)
 {
 	take_intake(terminator, now);
-	take_ends(terminator, now);
+	if (!terminator->skip_ends)
+		take_ends(terminator, now);
+	terminator->skip_ends = false;
 	while (terminator->count > 0 && terminator->heap[0]->due <= now)
 		do_due(terminator, terminator->heap[0], now);
 	return terminator->count > 0 ? terminator->heap[0]->due :

@@ -60,6 +60,10 @@ bool terminator_has(struct terminator *terminator, const struct child *child);
 /* Becomes readable when a child has ended. */
 int terminator_fd(const struct terminator *terminator);
 
+/* The next run need not ask for children that have ended: terminator_fd() was
+ * just seen not to be readable. For the caretaker only. */
+void terminator_skip_ends(struct terminator *terminator);
+
 /* Do what is due at now. Returns when to come again (ms of CLOCK_MONOTONIC), or
  * TERMINATOR_NEVER. For the caretaker only. */
 int64_t terminator_run(struct terminator *terminator, int64_t now);

@@ -268,6 +268,29 @@ static void signalled_by_the_worker(void **state)
 	fixture_close(&f);
 }
 
+/* What is not asked for in one run is seen in the next. */
+static void ends_are_skipped_once(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 5);
+	terminator_run(f.terminator, 5);
+	want_int(wait_readable(terminator_fd(f.terminator)), true);
+	terminator_skip_ends(f.terminator);
+	want_int(terminator_run(f.terminator, 6), 2005);
+	want_counted(&f, 0, 0, 0, 0);
+	want_int(fd_is_readable(terminator_fd(f.terminator)), true);
+	want_int(terminator_run(f.terminator, 7), TERMINATOR_NEVER);
+	want_counted(&f, 1, 0, 0, 0);
+	fixture_close(&f);
+}
+
 static void gone_before(void **state)
 {
 	bool by_worker = *state != NULL;
@@ -1105,6 +1128,7 @@ static void add_points(struct suite *s)
 	SUITE_TEST(s, known_while_it_ends);
 	SUITE_ROWS(s, signal_is_the_one, signal_rows);
 	SUITE_TEST(s, signalled_by_the_worker);
+	SUITE_TEST(s, ends_are_skipped_once);
 	suite_add(s, gone_before, NULL, "gone_before: in the delay");
 	suite_add(s, gone_before, "x", "gone_before: before the worker's signal");
 	SUITE_TEST(s, killed_when_it_stays);
