@@ -46,14 +46,26 @@ static struct request make_request(const struct reset_ends *ends)
 	return request;
 }
 
+static int reset_open(struct reset *reset)
+{
+	if (reset->fd >= 0)
+		return 0;
+	reset->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	return reset->fd < 0 ? -errno : 0;
+}
+
+void reset_done(struct reset *reset)
+{
+	if (reset->fd >= 0)
+		close(reset->fd);
+	reset->fd = -1;
+}
+
 /* The kernel has done it, and queued its answer, when send() returns. */
-static int ask(int fd, struct request *request, uint16_t type, uint16_t flags,
-	       struct answer *ret_answer)
+static int exchange(int fd, const struct request *request, struct answer *ret_answer)
 {
 	ssize_t n;
 
-	request->header.nlmsg_type = type;
-	request->header.nlmsg_flags = NLM_F_REQUEST | flags;
 	if (send(fd, request, sizeof(*request), MSG_DONTWAIT) < 0)
 		return -errno;
 	n = recv(fd, ret_answer, sizeof(*ret_answer), MSG_DONTWAIT);
@@ -62,21 +74,40 @@ static int ask(int fd, struct request *request, uint16_t type, uint16_t flags,
 	if ((size_t)n < sizeof(struct nlmsghdr) + sizeof(struct nlmsgerr))
 		return -EPROTO;
 	if (ret_answer->header.nlmsg_type == NLMSG_ERROR)
-		return ret_answer->error.error;
+		return 0;
 	return (size_t)n < sizeof(*ret_answer) ? -EPROTO : 0;
+}
+
+/* A socket on which there was no answer may have it later, when it would pass for
+ * that to the next question: the next one gets a socket of its own. */
+static int ask(struct reset *reset, struct request *request, uint16_t type, uint16_t flags,
+	       struct answer *ret_answer)
+{
+	int r = reset_open(reset);
+
+	if (r < 0)
+		return r;
+	request->header.nlmsg_type = type;
+	request->header.nlmsg_flags = NLM_F_REQUEST | flags;
+	r = exchange(reset->fd, request, ret_answer);
+	if (r < 0)
+		reset_done(reset);
+	else if (ret_answer->header.nlmsg_type == NLMSG_ERROR)
+		r = ret_answer->error.error;
+	return r;
 }
 
 /* Where there is no such connection the kernel finds the socket that listens on
  * the local port: to reset that would close the port to everybody. So look
  * first, and name the one that was found by its cookie. */
-static int find(int fd, struct request *request)
+static int find(struct reset *reset, struct request *request)
 {
 	struct inet_diag_sockid *id = &request->diag.id;
 	const struct inet_diag_sockid *found;
 	struct answer answer;
 	int r;
 
-	r = ask(fd, request, SOCK_DIAG_BY_FAMILY, 0, &answer);
+	r = ask(reset, request, SOCK_DIAG_BY_FAMILY, 0, &answer);
 	if (r < 0)
 		return r;
 	found = &answer.found.id;
@@ -87,22 +118,18 @@ static int find(int fd, struct request *request)
 	return 0;
 }
 
-int reset_connection(const struct reset_ends *ends)
+int reset_connection(struct reset *reset, const struct reset_ends *ends)
 {
 	struct request request;
 	struct answer answer;
-	int fd, r;
+	int r;
 
 	if (ends->local.family != ends->remote.family || ends->local.family == 0)
 		return -EINVAL;
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (fd < 0)
-		return -errno;
 	request = make_request(ends);
-	r = find(fd, &request);
+	r = find(reset, &request);
 	if (r == 0)
-		r = ask(fd, &request, SOCK_DESTROY, NLM_F_ACK, &answer);
-	close(fd);
+		r = ask(reset, &request, SOCK_DESTROY, NLM_F_ACK, &answer);
 	return r;
 }
 
@@ -113,13 +140,11 @@ int reset_try(void)
 		.header = { .nlmsg_len = sizeof(request) },
 		.diag = { .sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP },
 	};
+	struct reset reset = RESET_NONE;
 	struct answer answer;
-	int fd, r;
+	int r;
 
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (fd < 0)
-		return -errno;
-	r = ask(fd, &request, SOCK_DESTROY, NLM_F_ACK, &answer);
-	close(fd);
+	r = ask(&reset, &request, SOCK_DESTROY, NLM_F_ACK, &answer);
+	reset_done(&reset);
 	return r == -ENOENT || r == -ESTALE ? 0 : r;
 }

@@ -11,16 +11,24 @@ struct reset_ends {
 	uint16_t local_port, remote_port;
 };
 
+/* The socket by which the kernel is asked; from the first connection on. */
+struct reset {
+	int fd;
+};
+
+#define RESET_NONE { .fd = -1 }
+
 /* Remove the socket that the kernel keeps for them, and send the peer a RST: a
  * blocked peer's packets are dropped, so that without this it stays in FIN-WAIT-1
- * for minutes. Only of our network namespace. Opens a socket of its own (tens of
- * microseconds): not for workers. Any thread.
+ * for minutes. Only of our network namespace. Tens of microseconds: not for workers. One
+ * thread for a struct reset.
  * Returns 0; -ENOENT, -ESTALE: there is no such connection (any more); -EPERM: CAP_NET_ADMIN is
  * missing; -EOPNOTSUPP: the kernel has no CONFIG_INET_DIAG_DESTROY; -EINVAL: the
  * ends are of two families or an end is unknown; -errno of socket(2), such as
  * -EAFNOSUPPORT where a unit's RestrictAddressFamilies= has no AF_NETLINK.
  * (SOCK_DESTROY of sock_diag(7), since Linux 4.5; net/ipv4/inet_diag.c.) */
-int reset_connection(const struct reset_ends *ends);
+int reset_connection(struct reset *reset, const struct reset_ends *ends);
+void reset_done(struct reset *reset);
 
 /* Can it be asked for, and can the kernel do it? Names a connection that cannot be.
  * That the right to it is missing is not seen: the kernel finds first, then looks at

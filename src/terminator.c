@@ -45,6 +45,7 @@ struct item {
 struct terminator {
 	int epoll;
 	bool skip_ends;		/* in the next run */
+	struct reset reset;
 	struct child_scratch scratch;
 	struct item *heap[TERMINATOR_MAX];	/* the one due first is heap[0] */
 	size_t count;
@@ -81,6 +82,7 @@ int terminator_new(struct terminator **ret_terminator)
 		return -err;
 	}
 	t->max = most_at_once();
+	t->reset = (struct reset)RESET_NONE;
 	pthread_mutex_init(&t->lock, NULL);
 	*ret_terminator = t;
 	return 0;
@@ -106,6 +108,7 @@ void terminator_free(struct terminator *terminator)
 		item_free(terminator->intake);
 	}
 	close(terminator->epoll);
+	reset_done(&terminator->reset);
 	pthread_mutex_destroy(&terminator->lock);
 	free(terminator);
 }
@@ -449,7 +452,7 @@ static void end_left_tls(struct terminator *t, const struct item *origin,
 /* Nobody holds the connection any more: the kernel's share goes too. It was that
  * child's when the child was proven; its peer cannot have taken the same port for
  * a new one since, as his packets are dropped. */
-static void reset(const struct termination *what)
+static void reset(struct terminator *t, const struct termination *what)
 {
 	const struct child_peer *peer = &what->child.peer;
 	const struct reset_ends ends = {
@@ -460,7 +463,7 @@ static void reset(const struct termination *what)
 	};
 	int r;
 
-	r = reset_connection(&ends);
+	r = reset_connection(&t->reset, &ends);
 	if (r == 0)
 		counters_add(what->counters, COUNTER_RESETS, 1);
 	else if (r != -ENOENT && r != -ESTALE && r != -EINVAL)
@@ -517,7 +520,7 @@ static void do_due(struct terminator *t, struct item *item, int64_t now)
 		look_for_left_tls(t, item, now);
 		break;
 	case STAGE_GONE:
-		reset(&item->what);
+		reset(t, &item->what);
 		forget(t, item);
 		break;
 	}

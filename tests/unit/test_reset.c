@@ -119,16 +119,67 @@ static void want_listening(const struct pair *p)
 	want_int(on, 1);
 }
 
+static int reset_once(const struct reset_ends *ends)
+{
+	struct reset reset = RESET_NONE;
+	int r = reset_connection(&reset, ends);
+
+	reset_done(&reset);
+	want_int(reset.fd, -1);
+	return r;
+}
+
 static void resets(void **state)
 {
 	struct pair p;
 
 	pair_open(*state, &p);
-	want_int(reset_connection(&p.ends), 0);
+	want_int(reset_once(&p.ends), 0);
 	want_int(client_ends_with(&p), ECONNRESET);
-	want_int(reset_connection(&p.ends), -ENOENT);
+	want_int(reset_once(&p.ends), -ENOENT);
 	want_listening(&p);
 	pair_close(&p);
+}
+
+/* Whatever came of the one before, the next is answered rightly. */
+static void keeps_its_socket(void **state)
+{
+	struct reset reset = RESET_NONE;
+	size_t before = descriptors_open();
+	struct pair p;
+	int fd = -1, i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		pair_open(&connection_rows[0], &p);
+		want_int(reset_connection(&reset, &p.ends), 0);
+		want_int(client_ends_with(&p), ECONNRESET);
+		want_int(reset_connection(&reset, &p.ends), -ENOENT);
+		want_int(i == 0 || reset.fd == fd, true);
+		fd = reset.fd;
+		pair_close(&p);
+	}
+	want_int(descriptors_open(), before + 1);
+	reset_done(&reset);
+	want_int(descriptors_open(), before);
+}
+
+/* A socket that fails is not used again. */
+static void opens_another_socket(void **state)
+{
+	size_t before = descriptors_open();
+	struct reset reset = { .fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) };
+	struct pair p;
+
+	(void)state;
+	pair_open(&connection_rows[0], &p);
+	want_int(reset_connection(&reset, &p.ends), -ENOTCONN);
+	want_int(reset.fd, -1);
+	want_int(reset_connection(&reset, &p.ends), 0);
+	want_int(client_ends_with(&p), ECONNRESET);
+	reset_done(&reset);
+	pair_close(&p);
+	want_int(descriptors_open(), before);
 }
 
 /* Only that one: not its neighbour on the next port, nor the listener. */
@@ -140,7 +191,7 @@ static void leaves_others(void **state)
 	pair_open(*state, &p);
 	other = p.ends;
 	other.remote_port = (uint16_t)(other.remote_port ^ 1);
-	want_int(reset_connection(&other), -ENOENT);
+	want_int(reset_once(&other), -ENOENT);
 	want_listening(&p);
 	want_int(send(p.server, "x", 1, MSG_NOSIGNAL), 1);
 	want_int(client_ends_with(&p), 0);
@@ -152,11 +203,11 @@ static void ends_must_match(void **state)
 	struct reset_ends ends = { .local_port = 25, .remote_port = 1024 };
 
 	(void)state;
-	want_int(reset_connection(&ends), -EINVAL);
+	want_int(reset_once(&ends), -EINVAL);
 	want_int(addr_parse("192.0.2.1", 9, &ends.local), 0);
-	want_int(reset_connection(&ends), -EINVAL);
+	want_int(reset_once(&ends), -EINVAL);
 	want_int(addr_parse("2001:db8::1", 11, &ends.remote), 0);
-	want_int(reset_connection(&ends), -EINVAL);
+	want_int(reset_once(&ends), -EINVAL);
 }
 
 /* The kernel asks for CAP_NET_ADMIN. */
@@ -172,7 +223,7 @@ static void without_the_right(void **state)
 	if (pid == 0) {
 		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
 			_exit(1);
-		_exit(reset_connection(&p.ends) == -EPERM ? 0 : 2);
+		_exit(reset_once(&p.ends) == -EPERM ? 0 : 2);
 	}
 	want_int(waitpid(pid, &status, 0), pid);
 	want_int(status, 0);
@@ -209,6 +260,8 @@ int main(void)
 		suite_add(s, resets, row, "resets: %s", row->label);
 		suite_add(s, leaves_others, row, "leaves_others: %s", row->label);
 	}
+	SUITE_AS_ROOT(s, keeps_its_socket);
+	SUITE_AS_ROOT(s, opens_another_socket);
 	SUITE_TEST(s, ends_must_match);
 	SUITE_TEST(s, without_the_right);
 	SUITE_TEST(s, tries_without_harm);

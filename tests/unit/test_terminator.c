@@ -28,10 +28,11 @@ static struct {
 	struct reset_ends ends;
 } resets;
 
-int __wrap_reset_connection(const struct reset_ends *ends);
+int __wrap_reset_connection(struct reset *reset, const struct reset_ends *ends);
 
-int __wrap_reset_connection(const struct reset_ends *ends)
+int __wrap_reset_connection(struct reset *reset, const struct reset_ends *ends)
 {
+	(void)reset;
 	resets.count++;
 	resets.ends = *ends;
 	return resets.answer;
