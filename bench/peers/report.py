@@ -336,8 +336,9 @@ def failures(found):
 
 def doubts(found):
     """Runs whose figures are the machine's rather than the protection's."""
-    return [f"{f.run}: the load came up to {f.lateness:.1f} s late: the machine had too much "
-            f"else to do" for f in each_round(found) if f.lateness > LATE]
+    worst = {f.run: max(values(lambda each: each.lateness, f)) for f in found}
+    return [f"{run}: the load came up to {late:.1f} s late: the machine had too much else to do"
+            for run, late in worst.items() if late > LATE]
 
 
 def about_mails(calm):
