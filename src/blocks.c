@@ -374,7 +374,7 @@ static void write_waiting(struct blocks *b, const struct ledger_entry *entries,
 static void note_put_back(struct blocks *b, struct book *book,
 			  const struct ledger_entry *entry)
 {
-	ledger_written(book->ledger, &entry->addr);
+	ledger_written(book->ledger, &entry->addr, entry->blocked_at);
 	counters_add(b->counters,
 		     entry->written ? COUNTER_REPLAYED : COUNTER_BLOCKS, 1);
 	book->put_back++;

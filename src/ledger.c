@@ -254,11 +254,15 @@ size_t ledger_longest_waiting(struct ledger *ledger, size_t max,
 	return n;
 }
 
-void ledger_written(struct ledger *ledger, const struct addr *addr)
+void ledger_written(struct ledger *ledger, const struct addr *addr,
+		    int64_t blocked_at)
 {
 	uint32_t i = find(ledger, addr);
 
-	if (i != NONE)
+	if (i == NONE)
+		return;
+	ledger->nodes[i].entry.written = true;
+	if (ledger->nodes[i].entry.blocked_at <= blocked_at)
 		set_waiting(ledger, &ledger->nodes[i], false);
 }
 

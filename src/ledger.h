@@ -58,8 +58,9 @@ const struct ledger_entry *ledger_next_waiting(struct ledger *ledger);
 size_t ledger_longest_waiting(struct ledger *ledger, size_t max,
 			      struct ledger_entry *ret_entries);
 
-/* It is on the list now. */
-void ledger_written(struct ledger *ledger, const struct addr *addr);
+/* The block that it had at that time is on the list now; a later one waits on. */
+void ledger_written(struct ledger *ledger, const struct addr *addr,
+		    int64_t blocked_at);
 
 /* It waited for too long and waits no more; its next block is a new one. */
 void ledger_lost(struct ledger *ledger, const struct addr *addr);

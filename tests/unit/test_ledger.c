@@ -75,9 +75,9 @@ static void waiting_come_oldest_first(void **state)
 	want_int(ledger_waiting(l), 2);
 	want_int(addr_compare(&ledger_next_waiting(l)->addr, &third), 0);
 	want_int(ledger_next_waiting(l)->written, false);
-	ledger_written(l, &third);
+	ledger_written(l, &third, 2);
 	want_int(addr_compare(&ledger_next_waiting(l)->addr, &fifth), 0);
-	ledger_written(l, &fifth);
+	ledger_written(l, &fifth, 4);
 	want_int(ledger_next_waiting(l) == NULL, true);
 	want_int(ledger_waiting(l), 0);
 	ledger_free(l);
@@ -98,8 +98,8 @@ static void several_that_wait_come_in_order(void **state)
 	for (i = 0; i < 3; i++)
 		want_int(addr_compare(&got[i].addr, &want[i]), 0);
 	want_int(ledger_longest_waiting(l, 1, got), 1);
-	ledger_written(l, &want[0]);
-	ledger_written(l, &want[1]);
+	ledger_written(l, &want[0], 2);
+	ledger_written(l, &want[1], 4);
 	want_int(ledger_longest_waiting(l, 3, got), 2);
 	want_int(addr_compare(&got[0].addr, &want[2]), 0);
 	ledger_free(l);
@@ -117,7 +117,7 @@ static void knows_what_was_written(void **state)
 	want_int(ledger_knows(l, &first), true);
 	want_int(ledger_knows(l, &second), false);
 	ledger_all_wait(l, 0);
-	ledger_written(l, &second);
+	ledger_written(l, &second, 2);
 	want_int(ledger_knows(l, &first), false);
 	want_int(ledger_knows(l, &second), true);
 	ledger_free(l);
@@ -173,13 +173,33 @@ static void lost_is_new_again(void **state)
 	ledger_free(l);
 }
 
+/* It was blocked again while its earlier block was being written. */
+static void later_block_waits_on(void **state)
+{
+	struct ledger *l = new_ledger(4);
+	struct ledger_entry evicted;
+	const struct addr first = numbered(1);
+
+	(void)state;
+	put(l, 1, 10, true, &evicted);
+	put(l, 1, 11, true, &evicted);
+	ledger_written(l, &first, 10);
+	want_int(ledger_waiting(l), 1);
+	want_int(ledger_knows(l, &first), false);
+	want_int(ledger_next_waiting(l)->written, true);
+	ledger_written(l, &first, 11);
+	want_int(ledger_waiting(l), 0);
+	want_int(ledger_knows(l, &first), true);
+	ledger_free(l);
+}
+
 static void written_forgets_unknown(void **state)
 {
 	struct ledger *l = new_ledger(2);
 	const struct addr unknown = numbered(9);
 
 	(void)state;
-	ledger_written(l, &unknown);
+	ledger_written(l, &unknown, 0);
 	want_int(ledger_count(l), 0);
 	want_int(ledger_newest(l) == NULL, true);
 	ledger_free(l);
@@ -260,10 +280,11 @@ static void model_step(struct ledger *l, struct model *m, uint64_t random,
 		break;
 	case 1:
 	case 2:
-		ledger_written(l, &addr);
+		ledger_written(l, &addr, now - 10);
 		i = model_find(m, &addr);
 		if (i < m->count) {
-			m->entries[i].waiting = false;
+			m->entries[i].waiting &=
+				m->entries[i].blocked_at > now - 10;
 			m->entries[i].written = true;
 		}
 		break;
@@ -325,6 +346,7 @@ int main(void)
 	SUITE_TEST(suite, has_what_was_blocked_since);
 	SUITE_TEST(suite, only_what_is_due_waits_again);
 	SUITE_TEST(suite, lost_is_new_again);
+	SUITE_TEST(suite, later_block_waits_on);
 	SUITE_TEST(suite, written_forgets_unknown);
 	SUITE_TEST(suite, agrees_with_model);
 	SUITE_TEST(suite, survives_lack_of_memory);
