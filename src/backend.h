@@ -56,9 +56,9 @@ struct backend_entry {
 
 typedef int backend_entry_fn(void *ctx, const struct backend_entry *entry);
 
-/* One thread at a time; no call waits for more than its system calls. Families
- * are enum addr_family: each has a list of its own, and one missing never stops
- * the other. */
+/* One thread at a time; no call waits for more than its system calls, which may be
+ * long (waits). Families are enum addr_family: each has a list of its own, and one
+ * missing never stops the other. */
 struct backend_ops {
 	const char *name;
 
@@ -66,6 +66,10 @@ struct backend_ops {
 	 * they are empty, what fails fails for both, and what they hold at the
 	 * start (each) is known. */
 	bool own;
+
+	/* A call may take as long as other programs hold something in the kernel: not
+	 * for workers, unless it is urgent. */
+	bool waits;
 
 	/* A full list lets its oldest entry go for a new one, without a word;
 	 * otherwise it takes no new one: -ENFILE. */

@@ -370,6 +370,7 @@ static char *nftables_advice(const struct backend *backend, int family, int err,
 const struct backend_ops backend_nftables_ops = {
 	.name = "nftables",
 	.own = true,
+	.waits = true,
 	.open = nftables_open,
 	.add = nftables_add,
 	.add_many = nftables_add_many,

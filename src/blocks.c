@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* A list that is missing is tried this often: it costs an open(2) that fails. */
 #define RETRY_MS 50
@@ -13,15 +14,17 @@
 #define CALM_MS 5000
 /* A list that blocks are due on is looked at this often. */
 #define CHECK_MS 5000
-/* Addresses put back at a time, so that the caretaker is not kept from others. */
+/* Addresses written, or put back, at a time, so that the caretaker is not kept from
+ * others. */
 #define FLUSH_MAX 1000
 /* Addresses remembered for a backend whose list has no limit, and beyond what a
  * list holds that takes no more. */
 #define REMEMBER_MAX 65536
-/* Addresses of one millisecond that are written one by one. With more it is a
- * wave: they are queued then and written many at a time. */
-#define ALONE_MAX 4
-#define QUEUE_MAX 1024
+/* Addresses on their way to a backend that waits for others. More than these go
+ * into the ledger, and wait there. */
+#define QUEUE_MAX 4096
+/* So long the end may be put off for what is still to be written. */
+#define END_MS 500
 
 /* One list and what is known of it. */
 struct book {
@@ -46,15 +49,47 @@ struct blocks {
 	const struct settings *settings;
 	struct counters *counters;
 	struct notices *notices;
-	pthread_mutex_t lock;	/* of all below */
+	/* Whose turn it is with a backend that waits for others. Taken before the
+	 * lock. */
+	pthread_mutex_t turn;
+	/* Of all below, and of a backend that does not wait. */
+	pthread_mutex_t lock;
 	struct backend *backend;
 	bool limited;		/* the lists hold just so many addresses */
 	struct book books[2];
-	struct queued queue[QUEUE_MAX];
-	unsigned int queued;
-	int64_t tick;		/* the millisecond of the last address.. */
-	unsigned int in_tick;	/* ..and how many it had */
+	struct queued queue[QUEUE_MAX];	/* a ring */
+	unsigned int first, queued;
+	int64_t latest;		/* the last time that was told */
 };
+
+/* Before and after what calls the backend and keeps the books. */
+static void enter(struct blocks *b)
+{
+	if (b->backend->ops->waits)
+		pthread_mutex_lock(&b->turn);
+	pthread_mutex_lock(&b->lock);
+}
+
+static void leave(struct blocks *b)
+{
+	pthread_mutex_unlock(&b->lock);
+	if (b->backend->ops->waits)
+		pthread_mutex_unlock(&b->turn);
+}
+
+/* Around each call of the backend, in there: if it has to wait, then without the
+ * lock. Only workers change the books meanwhile, and only by what then waits. */
+static void step_out(struct blocks *b)
+{
+	if (b->backend->ops->waits)
+		pthread_mutex_unlock(&b->lock);
+}
+
+static void step_in(struct blocks *b)
+{
+	if (b->backend->ops->waits)
+		pthread_mutex_lock(&b->lock);
+}
 
 static struct book *book_of(struct blocks *b, int family)
 {
@@ -116,6 +151,7 @@ int blocks_new(const struct settings *settings, const char *net_root,
 	b->settings = settings;
 	b->counters = counters;
 	b->notices = notices;
+	pthread_mutex_init(&b->turn, NULL);
 	pthread_mutex_init(&b->lock, NULL);
 	r = backend_ops(settings->backend)->open(&config, &b->backend);
 	if (r == 0)
@@ -128,18 +164,21 @@ int blocks_new(const struct settings *settings, const char *net_root,
 	return 0;
 }
 
-static void write_queue(struct blocks *b);
+static void write_rest(struct blocks *b);
 
 void blocks_free(struct blocks *blocks)
 {
 	if (!blocks)
 		return;
-	write_queue(blocks);
+	/* The second is there once all is open. */
+	if (blocks->books[1].ledger)
+		write_rest(blocks);
 	ledger_free(blocks->books[0].ledger);
 	ledger_free(blocks->books[1].ledger);
 	if (blocks->backend)
 		blocks->backend->ops->free(blocks->backend);
 	pthread_mutex_destroy(&blocks->lock);
+	pthread_mutex_destroy(&blocks->turn);
 	free(blocks);
 }
 
@@ -195,19 +234,29 @@ static void count_wait(struct blocks *b, int r, int err)
 		counters_add(b->counters, COUNTER_WAITED, 1);
 }
 
+/* With the lock held: note it in the book. Returns what ledger_put() does. */
+static int enter_in(struct blocks *b, struct book *book, const struct addr *addr,
+		    int64_t now, bool waiting, bool *more)
+{
+	struct ledger_entry evicted;
+	int r;
+
+	r = ledger_put(book->ledger, addr, now, waiting, &evicted);
+	if (r == LEDGER_NEW_EVICTED)
+		*more |= note_evicted(b, book, &evicted, now);
+	return r;
+}
+
 /* With the lock held. result is what the backend said. */
 static bool record(struct blocks *b, struct book *book, const struct addr *addr,
 		   int64_t now, int result)
 {
 	bool more = !book->watched;
-	struct ledger_entry evicted;
 	int r;
 
 	if (result == BACKEND_WRITTEN_ANEW)
 		more |= start_over(b, book, now);
-	r = ledger_put(book->ledger, addr, now, result < 0, &evicted);
-	if (r == LEDGER_NEW_EVICTED)
-		more |= note_evicted(b, book, &evicted, now);
+	r = enter_in(b, book, addr, now, result < 0, &more);
 	if (result < 0) {
 		count_wait(b, r, -result);
 		note_failure(b, book, -result);
@@ -223,17 +272,6 @@ static bool record(struct blocks *b, struct book *book, const struct addr *addr,
 	return more;
 }
 
-/* Is this one of very many? */
-static bool is_wave(struct blocks *b, int64_t now)
-{
-	if (!b->backend->ops->add_many)
-		return false;
-	if (b->tick != now)
-		b->in_tick = 0;
-	b->tick = now;
-	return ++b->in_tick > ALONE_MAX;
-}
-
 /* A new block or the renewal of one. */
 static struct backend_block block_of(struct blocks *b, const struct addr *addr)
 {
@@ -246,60 +284,49 @@ static struct backend_block block_of(struct blocks *b, const struct addr *addr)
 	};
 }
 
-/* With the lock held. */
 static bool add_now(struct blocks *b, const struct addr *addr, int64_t now)
 {
-	const struct backend_block block = block_of(b, addr);
-	int r = b->backend->ops->add(b->backend, &block);
+	struct backend_block block;
+	bool more;
+	int r;
 
-	return record(b, book_of(b, addr->family), addr, now, r);
-}
-
-/* With the lock held: write many that were queued, the first ones. Returns true
- * if blocks_run() has something to do. */
-static bool write_many(struct blocks *b)
-{
-	struct backend_block many[BACKEND_MANY] = { { .stay = 0 } };
-	int results[BACKEND_MANY];
-	struct queued *q = b->queue;
-	unsigned int n, i;
-	bool more = false;
-
-	n = b->queued < BACKEND_MANY ? b->queued : BACKEND_MANY;
-	for (i = 0; i < n; i++)
-		many[i] = block_of(b, &q[i].addr);
-	b->backend->ops->add_many(b->backend, many, n, results);
-	for (i = 0; i < n; i++)
-		more |= record(b, book_of(b, q[i].addr.family), &q[i].addr,
-			       q[i].at, results[i]);
-	b->queued -= n;
-	memmove(q, q + n, b->queued * sizeof(*q));
+	enter(b);
+	block = block_of(b, addr);
+	step_out(b);
+	r = b->backend->ops->add(b->backend, &block);
+	step_in(b);
+	more = record(b, book_of(b, addr->family), addr, now, r);
+	leave(b);
 	return more;
 }
 
-/* With the lock held. */
+/* Where the queue is full the ledger keeps what comes, as if there was no list. */
 static bool add_later(struct blocks *b, const struct addr *addr, int64_t now)
 {
-	bool more = b->queued == 0;
+	struct queued *end;
+	bool more = true;
+	int r;
 
-	if (b->queued == QUEUE_MAX)
-		more |= write_many(b);
-	b->queue[b->queued++] = (struct queued){ .addr = *addr, .at = now };
+	pthread_mutex_lock(&b->lock);
+	b->latest = now;
+	if (b->queued == QUEUE_MAX) {
+		r = enter_in(b, book_of(b, addr->family), addr, now, true, &more);
+		count_wait(b, r, 0);
+	} else {
+		end = &b->queue[(b->first + b->queued) % QUEUE_MAX];
+		*end = (struct queued){ .addr = *addr, .at = now };
+		more = b->queued++ == 0;
+	}
+	pthread_mutex_unlock(&b->lock);
 	return more;
 }
 
 bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
 		bool at_once)
 {
-	bool more;
-
-	pthread_mutex_lock(&blocks->lock);
-	if (!at_once && is_wave(blocks, now))
-		more = add_later(blocks, addr, now);
-	else
-		more = add_now(blocks, addr, now);
-	pthread_mutex_unlock(&blocks->lock);
-	return more;
+	if (!at_once && blocks->backend->ops->waits)
+		return add_later(blocks, addr, now);
+	return add_now(blocks, addr, now);
 }
 
 bool blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now)
@@ -313,22 +340,75 @@ bool blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now)
 	return known;
 }
 
-static void write_queue(struct blocks *b)
-{
-	bool more = true;
-
-	while (more) {
-		pthread_mutex_lock(&b->lock);
-		if (b->queued > 0)
-			write_many(b);
-		more = b->queued > 0;
-		pthread_mutex_unlock(&b->lock);
-	}
-}
-
 static size_t at_a_time(const struct blocks *b)
 {
 	return b->backend->ops->add_many ? BACKEND_MANY : 1;
+}
+
+/* Write up to at_a_time(), between enter() and leave(). */
+static void write_many(struct blocks *b, const struct backend_block *many,
+		       size_t count, int *ret_results)
+{
+	const struct backend_ops *ops = b->backend->ops;
+
+	if (count == 0)
+		return;
+	step_out(b);
+	if (ops->add_many)
+		ops->add_many(b->backend, many, count, ret_results);
+	else
+		ret_results[0] = ops->add(b->backend, many);
+	step_in(b);
+}
+
+/* With the lock held: the first ones out of the queue. */
+static size_t take_queued(struct blocks *b, struct queued *ret_taken)
+{
+	size_t n;
+
+	for (n = 0; n < at_a_time(b) && b->queued > 0; n++, b->queued--) {
+		ret_taken[n] = b->queue[b->first];
+		b->first = (b->first + 1) % QUEUE_MAX;
+	}
+	return n;
+}
+
+/* Write some that were queued. Returns how many. */
+static size_t write_some_queued(struct blocks *b)
+{
+	struct backend_block many[BACKEND_MANY] = { { .stay = 0 } };
+	struct queued taken[BACKEND_MANY];
+	int results[BACKEND_MANY];
+	size_t n, i;
+
+	enter(b);
+	n = take_queued(b, taken);
+	for (i = 0; i < n; i++)
+		many[i] = block_of(b, &taken[i].addr);
+	write_many(b, many, n, results);
+	for (i = 0; i < n; i++)
+		record(b, book_of(b, taken[i].addr.family), &taken[i].addr,
+		       taken[i].at, results[i]);
+	leave(b);
+	return n;
+}
+
+static void write_queue(struct blocks *b)
+{
+	size_t n = 1, written;
+
+	for (written = 0; n > 0 && written < FLUSH_MAX; written += n)
+		n = write_some_queued(b);
+}
+
+static bool has_queued(struct blocks *b)
+{
+	bool has;
+
+	pthread_mutex_lock(&b->lock);
+	has = b->queued > 0;
+	pthread_mutex_unlock(&b->lock);
+	return has;
 }
 
 /* With the lock held: those that wait, and can be written with one call. Leaves
@@ -352,23 +432,23 @@ static size_t next_waiting(struct blocks *b, struct book *book, int64_t now,
 	return kept;
 }
 
-/* Put back for the time that they have left. */
+/* Put back for the time that they have left. Some may have been blocked after now,
+ * while others kept us. */
 static void write_waiting(struct blocks *b, const struct ledger_entry *entries,
 			  size_t count, int64_t now, int *ret_results)
 {
-	const struct backend_ops *ops = b->backend->ops;
 	struct backend_block many[BACKEND_MANY];
+	int64_t age;
 	size_t i;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		age = now - entries[i].blocked_at;
 		many[i] = (struct backend_block){
 			.addr = entries[i].addr,
-			.stay = ban_ms(b) - (now - entries[i].blocked_at),
+			.stay = ban_ms(b) - (age > 0 ? age : 0),
 		};
-	if (ops->add_many)
-		ops->add_many(b->backend, many, count, ret_results);
-	else if (count > 0)
-		ret_results[0] = ops->add(b->backend, many);
+	}
+	write_many(b, many, count, ret_results);
 }
 
 static void note_put_back(struct blocks *b, struct book *book,
@@ -380,8 +460,8 @@ static void note_put_back(struct blocks *b, struct book *book,
 	book->put_back++;
 }
 
-/* With the lock held: put some back that wait. Returns 1 if there were any, 0 if
- * none waits, -errno if the list cannot be written. */
+/* Between enter() and leave(): put some back that wait. Returns 1 if there were
+ * any, 0 if none waits, -errno if the list cannot be written. */
 static int put_some_back(struct blocks *b, struct book *book, int64_t now)
 {
 	struct ledger_entry entries[BACKEND_MANY];
@@ -418,9 +498,9 @@ static int64_t put_back(struct blocks *b, struct book *book, int64_t now)
 	if (now < book->retry_at)
 		return book->retry_at;
 	for (i = 0; i < FLUSH_MAX && r > 0; i += at_a_time(b)) {
-		pthread_mutex_lock(&b->lock);
+		enter(b);
 		r = put_some_back(b, book, now);
-		pthread_mutex_unlock(&b->lock);
+		leave(b);
 	}
 	if (r > 0)
 		return now;
@@ -438,6 +518,33 @@ static int64_t put_back(struct blocks *b, struct book *book, int64_t now)
 	return INT64_MAX;
 }
 
+static int64_t clock_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* What workers have left to others is written before the end, if that can be. No
+ * other thread is there any more. */
+static void write_rest(struct blocks *b)
+{
+	int64_t end = clock_now() + END_MS;
+	int i;
+
+	if (!b->backend->ops->waits || b->settings->dry_run)
+		return;
+	while (write_some_queued(b) > 0 && clock_now() < end)
+		;
+	enter(b);
+	for (i = 0; i < 2; i++)
+		while (clock_now() < end &&
+		       put_some_back(b, &b->books[i], b->latest) > 0)
+			;
+	leave(b);
+}
+
 /* With the lock held: is any block due, on a list that can be lost? */
 static bool is_due(const struct blocks *b, const struct book *book, int64_t now)
 {
@@ -446,24 +553,36 @@ static bool is_due(const struct blocks *b, const struct book *book, int64_t now)
 	return newest && now - newest->blocked_at < ban_ms(b);
 }
 
+/* Between enter() and leave(). Returns as the backend does. */
+static int check(struct blocks *b, const struct book *book)
+{
+	int r;
+
+	step_out(b);
+	r = b->backend->ops->check(b->backend, book->family);
+	step_in(b);
+	return r;
+}
+
 /* Is the list still the one that the blocks were put on? Returns when to look
  * again; INT64_MAX if nothing is due on it. */
 static int64_t look_at(struct blocks *b, struct book *book, int64_t now)
 {
 	int r = BACKEND_WRITTEN;
 
-	pthread_mutex_lock(&b->lock);
+	enter(b);
+	b->latest = now;
 	book->watched = b->backend->ops->own || is_due(b, book, now);
 	if (book->anew)
 		start_over(b, book, now);
 	book->anew = false;
 	if (book->watched && now >= book->check_at) {
 		book->check_at = now + CHECK_MS;
-		r = b->backend->ops->check(b->backend, book->family);
+		r = check(b, book);
 		if (r != BACKEND_WRITTEN)
 			start_over(b, book, now);
 	}
-	pthread_mutex_unlock(&b->lock);
+	leave(b);
 	if (r < 0)
 		note_failure(b, book, -r);
 	return book->watched ? book->check_at : INT64_MAX;
@@ -485,7 +604,8 @@ int64_t blocks_run(struct blocks *blocks, int64_t now)
 		if (due < next)
 			next = due;
 	}
-	return next;
+	/* Who adds to a queue that is not empty does not ask for us. */
+	return has_queued(blocks) ? now : next;
 }
 
 /* What a list held when it was read. */
@@ -518,7 +638,7 @@ static int older_first(const void *a, const void *b)
 	return (x->left > y->left) - (x->left < y->left);
 }
 
-/* With the lock held: blocks of an earlier rsyslogd are ours. If they cannot be
+/* Between enter() and leave(): blocks of an earlier rsyslogd are ours. If they cannot be
  * read they are as well blocked, only that nobody knows. */
 static void learn(struct blocks *b, struct book *book, int64_t now)
 {
@@ -527,9 +647,11 @@ static void learn(struct blocks *b, struct book *book, int64_t now)
 	size_t i;
 
 	book->learned = true;
+	step_out(b);
 	b->backend->ops->each(b->backend, book->family, take_found, &found);
 	if (found.count > 0)
 		qsort(found.all, found.count, sizeof(*found.all), older_first);
+	step_in(b);
 	for (i = 0; i < found.count; i++)
 		ledger_put(book->ledger, &found.all[i].addr,
 			   now + found.all[i].left - ban_ms(b), false, &evicted);
@@ -544,12 +666,12 @@ void blocks_check(struct blocks *blocks, int64_t now)
 	for (i = 0; i < 2; i++) {
 		struct book *book = &blocks->books[i];
 
-		pthread_mutex_lock(&blocks->lock);
-		r = ops->check(blocks->backend, book->family);
+		enter(blocks);
+		r = check(blocks, book);
 		book->anew = book->anew || r == BACKEND_WRITTEN_ANEW;
 		if (r >= 0 && ops->own && !book->learned)
 			learn(blocks, book, now);
-		pthread_mutex_unlock(&blocks->lock);
+		leave(blocks);
 		if (r < 0)
 			note_failure(blocks, book, -r);
 	}

@@ -17,14 +17,15 @@ int blocks_new(const struct settings *settings, const char *net_root,
 	       const char *module_root, struct counters *counters,
 	       struct notices *notices, struct blocks **ret_blocks);
 
-/* What is left to blocks_run() is written first. NULL is allowed. */
+/* What is left to blocks_run() is written first, as far as half a second is enough
+ * for it. NULL is allowed. */
 void blocks_free(struct blocks *blocks);
 
 /* Block addr now (ms of CLOCK_MONOTONIC), or renew its block. If the list cannot
  * be written the address waits. Counts what came of it. Any thread. Returns true
  * if blocks_run() has something to do. at_once: it is on the list when this
- * returns, if that can be; otherwise, of very many in a short time, most are left
- * to blocks_run(), which is soon and cheaper. */
+ * returns, if that can be. Otherwise it never waits for other programs: what may
+ * is left to blocks_run(), which is soon. */
 bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
 		bool at_once);
 

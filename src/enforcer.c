@@ -102,7 +102,8 @@ static struct decision permit(const struct enforcer *e,
 }
 
 /* Is the child signalled so soon after the block that this has to be done by then?
- * Otherwise the caretaker does both, the block first. */
+ * Otherwise the caretaker does both, the block first; with a backend that waits for
+ * others only that keeps the log from waiting, too. */
 static bool is_urgent(const struct settings *s)
 {
 	return s->terminate && (s->trigger == TRIGGER_CONNECT ||

@@ -9,9 +9,10 @@
 #include <libmnl/libmnl.h>
 
 /* The kernel handles a request, and writes its answers, before send(2) returns:
- * nothing here waits for more than a system call, and reading never blocks. (A
- * transaction takes its turn with those of other programs.) Not for several
- * threads at once. */
+ * nothing here waits for more than a system call, and reading never blocks. But a
+ * transaction takes its turn with those of other programs, and a large one takes
+ * the kernel tenths of a second: send(2) lasts as long, and cannot be interrupted.
+ * Not for several threads at once. */
 struct nftlink;
 
 /* The room that each message has behind its header. Nobody checks it at run

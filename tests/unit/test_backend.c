@@ -38,11 +38,21 @@ static void every_table_is_whole(void **state)
 			 true);
 }
 
+/* Writing to xt_recent waits for nobody; a transaction of nf_tables takes its turn. */
+static void only_nftables_waits(void **state)
+{
+	(void)state;
+	want_int(backend_recent_ops.waits, false);
+	want_int(backend_null_ops.waits, false);
+	want_int(backend_nftables_ops.waits, true);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
 
 	SUITE_TEST(suite, every_word_has_its_backend);
 	SUITE_TEST(suite, every_table_is_whole);
+	SUITE_TEST(suite, only_nftables_waits);
 	return suite_run(suite, "backend");
 }

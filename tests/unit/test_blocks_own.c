@@ -1,5 +1,6 @@
-/* Addresses on their way to lists that the backend makes itself, and that take many
- * at once: with a backend of the test's. The time is what the tests say it is.
+/* Addresses on their way to lists that the backend makes itself, that take many at
+ * once, and that others may hold: with a backend of the test's. The time is what the
+ * tests say it is.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocks.h"
 
@@ -8,17 +9,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support.h"
 
 /* ms: the lists are looked at, and full ones tried again, every.. */
 #define LOOK 5000
-/* Of one millisecond so many go by themselves. */
-#define ALONE 4
+/* So many are left to the caretaker; more wait in the ledger. */
+#define QUEUE 4096
+/* Written at a time, and put back at a time. */
+#define FLUSH 1000
+/* s: what should not wait does not take that long. */
+#define TOO_LONG 60
 
 /* What the backend was told: "192.0.2.1/600 " for one address, "[...]" around those
  * that came in one call. */
-static char told[262144];
+static char told[2 << 20];
 static size_t told_used;
 
 /* What it answers: the result of each addition, and of looks by family. */
@@ -29,6 +35,52 @@ static struct backend_entry held[8];
 static size_t held_count;
 static unsigned int checks, known;
 static const struct backend_ops fake_ops;
+
+/* Other programs and their transactions. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool closed;		/* they are in one: calls of the backend wait */
+	unsigned int waiting;	/* so many calls */
+	unsigned int delay;	/* ms, that each call takes */
+} others = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	     .changed = PTHREAD_COND_INITIALIZER };
+
+static void wait_for_others(void)
+{
+	usleep(others.delay * 1000);
+	pthread_mutex_lock(&others.lock);
+	others.waiting++;
+	pthread_cond_broadcast(&others.changed);
+	while (others.closed)
+		pthread_cond_wait(&others.changed, &others.lock);
+	others.waiting--;
+	pthread_mutex_unlock(&others.lock);
+}
+
+static void others_begin(void)
+{
+	pthread_mutex_lock(&others.lock);
+	others.closed = true;
+	pthread_mutex_unlock(&others.lock);
+}
+
+static void others_end(void)
+{
+	pthread_mutex_lock(&others.lock);
+	others.closed = false;
+	pthread_cond_broadcast(&others.changed);
+	pthread_mutex_unlock(&others.lock);
+}
+
+/* Until a call of the backend waits for them. */
+static void others_hold_somebody(void)
+{
+	pthread_mutex_lock(&others.lock);
+	while (others.waiting == 0)
+		pthread_cond_wait(&others.changed, &others.lock);
+	pthread_mutex_unlock(&others.lock);
+}
 
 const struct backend_ops *__wrap_backend_ops(int kind);
 const struct backend_ops *__wrap_backend_ops(int kind)
@@ -76,6 +128,7 @@ static int take(const struct backend_block *block)
 static int fake_add(struct backend *backend, const struct backend_block *block)
 {
 	(void)backend;
+	wait_for_others();
 	return take(block);
 }
 
@@ -89,6 +142,7 @@ static void fake_add_many(struct backend *backend,
 	assert_true(count <= BACKEND_MANY);
 	if (count == 0)
 		return;
+	wait_for_others();
 	tell("[");
 	for (i = 0; i < count; i++)
 		ret_results[i] = take(&blocks[i]);
@@ -100,6 +154,7 @@ static int fake_check(struct backend *backend, int family)
 	int *result = &check_results[family == ADDR_IPV4 ? 0 : 1], r = *result;
 
 	(void)backend;
+	wait_for_others();
 	checks++;
 	if (r == BACKEND_WRITTEN_ANEW)
 		*result = BACKEND_WRITTEN;
@@ -113,6 +168,7 @@ static int fake_each(struct backend *backend, int family, backend_entry_fn *fn,
 	int r;
 
 	(void)backend;
+	wait_for_others();
 	for (i = 0; i < held_count; i++) {
 		if (held[i].addr.family != family)
 			continue;
@@ -145,6 +201,7 @@ static void fake_free(struct backend *backend)
 static const struct backend_ops fake_ops = {
 	.name = "fake",
 	.own = true,
+	.waits = true,
 	.open = fake_open,
 	.add = fake_add,
 	.add_many = fake_add_many,
@@ -194,10 +251,18 @@ static bool add(struct fixture *f, const char *text, int64_t now)
 {
 	struct addr addr = parse(text);
 
+	return blocks_add(f->blocks, &addr, now, true);
+}
+
+static bool add_later(struct fixture *f, const char *text, int64_t now)
+{
+	struct addr addr = parse(text);
+
 	return blocks_add(f->blocks, &addr, now, false);
 }
 
-/* 10.0.x.y, numbered first and on, all in one millisecond. */
+/* 10.0.x.y, numbered first and on; none is urgent. Returns how often blocks_run() was
+ * asked for. */
 static unsigned int add_many(struct fixture *f, unsigned int first,
 			     unsigned int count, int64_t now)
 {
@@ -262,7 +327,7 @@ static unsigned int brackets(void)
 	return n;
 }
 
-static void lone_ones_go_at_once(void **state)
+static void urgent_ones_go_at_once(void **state)
 {
 	struct fixture f;
 
@@ -279,8 +344,26 @@ static void lone_ones_go_at_once(void **state)
 	teardown(&f);
 }
 
-/* Behind the first few of a millisecond they are collected: one wake-up, few
- * calls, and counted as if they had gone one by one. */
+static void others_are_left_to_the_caretaker(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	want_int(blocks_run(f.blocks, 1000), 1000 + LOOK);
+	want_int(add_later(&f, "192.0.2.1", 1001), true);
+	want_told("");
+	want_counted(&f, "");
+	want_int(blocks_run(f.blocks, 1001), 1000 + LOOK);
+	want_told("[192.0.2.1/600 ] ");
+	want_int(add_later(&f, "192.0.2.1", 1002), true);
+	blocks_run(f.blocks, 1002);
+	want_counted(&f, "blocks=1 renewals=1");
+	want_int(known, 1);
+	teardown(&f);
+}
+
+/* One wake-up, few calls, and counted as if they had gone one by one. */
 static void wave_goes_many_at_a_time(void **state)
 {
 	struct fixture f;
@@ -288,48 +371,82 @@ static void wave_goes_many_at_a_time(void **state)
 	(void)state;
 	setup(&f);
 	blocks_run(f.blocks, 999);
-	want_int(add_many(&f, 0, ALONE, 1000), 0);
-	want_int(add_many(&f, ALONE, 100, 1000), 1);
-	want_int(brackets(), 0);
-	want_counted(&f, "blocks=4");
-	add(&f, "10.0.0.50", 1000);
+	want_int(add_many(&f, 0, 104, 1000), 1);
+	add_later(&f, "10.0.0.50", 1000);
 	blocks_run(f.blocks, 1000);
 	want_int(brackets(), 4);
 	want_counted(&f, "blocks=104 renewals=1");
 	want_told(told);
-	/* The next millisecond is a new one. */
-	add(&f, "192.0.2.1", 1001);
-	want_told("192.0.2.1/600 ");
 	blocks_run(f.blocks, 1001);
 	want_told("");
 	teardown(&f);
 }
 
-static void urgent_ones_are_not_collected(void **state)
+static void urgent_ones_do_not_queue(void **state)
 {
-	struct addr addr = parse("192.0.2.1");
 	struct fixture f;
 
 	(void)state;
 	setup(&f);
-	add_many(&f, 0, 10, 1000);
-	want_told("10.0.0.0/600 10.0.0.1/600 10.0.0.2/600 10.0.0.3/600 ");
-	blocks_add(f.blocks, &addr, 1000, true);
-	want_told("192.0.2.1/600 ");
+	add_many(&f, 0, 2, 1000);
+	add(&f, "192.0.2.1", 1000);
+	blocks_run(f.blocks, 1000);
+	want_told("192.0.2.1/600 [10.0.0.0/600 10.0.0.1/600 ] ");
 	teardown(&f);
 }
 
-/* Where nobody runs it, those who fill the queue write it. */
+/* The caretaker has other things to do too, and comes back by itself. */
+static void queue_is_written_in_rounds(void **state)
+{
+	struct fixture f;
+	int rounds;
+
+	(void)state;
+	setup(&f);
+	add_many(&f, 0, 2500, 1000);
+	for (rounds = 1; blocks_run(f.blocks, 1000) == 1000; rounds++)
+		want_int(counters_get(&f.counters, COUNTER_BLOCKS) <=
+				 (unsigned int)rounds * (FLUSH + BACKEND_MANY),
+			 true);
+	want_int(rounds, 3);
+	want_counted(&f, "blocks=2500");
+	teardown(&f);
+}
+
+/* What the queue has no room for waits, and is put back with the rest. */
 static void queue_has_an_end(void **state)
 {
 	struct fixture f;
 
 	(void)state;
 	setup(&f);
-	add_many(&f, 0, 5000, 1000);
-	want_int(counters_get(&f.counters, COUNTER_BLOCKS) > 3900, true);
-	blocks_run(f.blocks, 1000);
-	want_int(counters_get(&f.counters, COUNTER_BLOCKS), 5000);
+	want_int(add_many(&f, 0, QUEUE, 1000), 1);
+	want_int(add_many(&f, QUEUE, 100, 1000), 100);
+	want_counted(&f, "waited=100");
+	while (blocks_run(f.blocks, 1000) == 1000)
+		;
+	want_counted(&f, "blocks=4196 waited=100");
+	want_no_notice(&f);
+	teardown(&f);
+}
+
+/* The ledger has an end, too: what it has no room for is lost, and counted. */
+static void ledger_has_an_end(void **state)
+{
+	const unsigned int holds = 65536 + 1000;
+	struct fixture f;
+	unsigned int i;
+
+	(void)state;
+	setup(&f);
+	for (i = 0; i < QUEUE + holds + 3; i++) {
+		struct addr addr = { .family = ADDR_IPV4,
+				     .bytes = { 10, (uint8_t)(i >> 16),
+						(uint8_t)(i >> 8), (uint8_t)i } };
+
+		blocks_add(f.blocks, &addr, 0, false);
+	}
+	want_counted(&f, "waited=66539 lost=3");
 	teardown(&f);
 }
 
@@ -339,10 +456,50 @@ static void nothing_is_lost_at_the_end(void **state)
 
 	(void)state;
 	setup(&f);
-	add_many(&f, 0, ALONE + 3, 1000);
+	add_many(&f, 0, 3, 1000);
 	teardown(&f);
-	want_told("10.0.0.0/600 10.0.0.1/600 10.0.0.2/600 10.0.0.3/600 "
-		  "[10.0.0.4/600 10.0.0.5/600 10.0.0.6/600 ] ");
+	want_told("[10.0.0.0/600 10.0.0.1/600 10.0.0.2/600 ] ");
+}
+
+static void what_waits_is_written_at_the_end(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	add_many(&f, 0, QUEUE + 100, 1000);
+	teardown(&f);
+	want_int(brackets(), QUEUE / BACKEND_MANY + 4);
+	want_int(counters_get(&f.counters, COUNTER_BLOCKS), QUEUE + 100);
+}
+
+/* The end comes without it, where it cannot be. */
+static void end_does_not_wait_for_a_list(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	add_result = -EPERM;
+	add_many(&f, 0, 40, 1000);
+	teardown(&f);
+	want_int(counters_get(&f.counters, COUNTER_WAITED), 40);
+}
+
+/* Others let us have our turn now and then, and there is much to be written: the
+ * end comes in its time. */
+static void end_is_not_put_off_for_long(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	add_many(&f, 0, QUEUE, 1000);
+	others.delay = 20;
+	teardown(&f);
+	others.delay = 0;
+	want_int(brackets() > 0, true);
+	want_int(brackets() < QUEUE / BACKEND_MANY, true);
 }
 
 static void *one_worker(void *data)
@@ -371,9 +528,129 @@ static void workers_share_the_queue(void **state)
 		blocks_run(f.blocks, 100);
 	for (i = 0; i < 3; i++)
 		want_int(pthread_join(threads[i], NULL), 0);
-	blocks_run(f.blocks, 100);
-	want_counted(&f, "blocks=15000");
+	while (blocks_run(f.blocks, 100) == 100)
+		;
+	want_int(counters_get(&f.counters, COUNTER_BLOCKS), 15000);
 	teardown(&f);
+}
+
+static void *run_once(void *data)
+{
+	struct fixture *f = data;
+
+	blocks_run(f->blocks, 1000);
+	return NULL;
+}
+
+static void *check_once(void *data)
+{
+	struct fixture *f = data;
+
+	blocks_check(f->blocks, 1000);
+	return NULL;
+}
+
+/* What the caretaker is at when others begin. */
+static void prepare_nothing(struct fixture *f)
+{
+	(void)f;
+}
+
+static void prepare_queue(struct fixture *f)
+{
+	blocks_run(f->blocks, 999);
+	add_later(f, "192.0.2.1", 999);
+}
+
+/* It can put it back, but has just looked. */
+static void prepare_waiting(struct fixture *f)
+{
+	blocks_run(f->blocks, 998);
+	add_result = -EAGAIN;
+	add(f, "192.0.2.1", 998);
+	add_result = BACKEND_WRITTEN;
+}
+
+static const struct hold_row {
+	const char *label;
+	void (*prepare)(struct fixture *f);
+	void *(*call)(void *data);
+} hold_rows[] = {
+	{ "writing", prepare_queue, run_once },
+	{ "putting back", prepare_waiting, run_once },
+	{ "looking", prepare_nothing, run_once },
+	{ "at the check", prepare_nothing, check_once },
+};
+
+/* Others keep the caretaker for as long as they like: a worker is not kept, however
+ * many lines come, and all is blocked when they are done. */
+static void worker_waits_for_nobody(void **state)
+{
+	const struct hold_row *row = *state;
+	pthread_t caretaker;
+	struct fixture f;
+
+	alarm(TOO_LONG);
+	setup(&f);
+	row->prepare(&f);
+	others_begin();
+	want_int(pthread_create(&caretaker, NULL, row->call, &f), 0);
+	others_hold_somebody();
+	want_int(add_many(&f, 0, QUEUE + 100, 1000) > 0, true);
+	others_end();
+	want_int(pthread_join(caretaker, NULL), 0);
+	while (blocks_run(f.blocks, 1000) == 1000)
+		;
+	want_int(counters_get(&f.counters, COUNTER_BLOCKS) >= QUEUE + 100, true);
+	want_int(counters_get(&f.counters, COUNTER_LOST), 0);
+	teardown(&f);
+	alarm(0);
+}
+
+/* It was read while others held the list, and lines came meanwhile. */
+static void earlier_blocks_are_read_beside_the_workers(void **state)
+{
+	pthread_t caretaker;
+	struct fixture f;
+
+	(void)state;
+	alarm(TOO_LONG);
+	setup(&f);
+	hold("192.0.2.1", 100000);
+	others_begin();
+	want_int(pthread_create(&caretaker, NULL, check_once, &f), 0);
+	others_hold_somebody();
+	add_later(&f, "192.0.2.1", 1000);
+	others_end();
+	want_int(pthread_join(caretaker, NULL), 0);
+	blocks_run(f.blocks, 1000);
+	want_counted(&f, "renewals=1");
+	teardown(&f);
+	alarm(0);
+}
+
+/* Its block is being put back, and its next line finds the queue full: that one
+ * is not forgotten. */
+static void blocked_again_while_it_is_put_back(void **state)
+{
+	pthread_t caretaker;
+	struct fixture f;
+
+	(void)state;
+	alarm(TOO_LONG);
+	setup(&f);
+	prepare_waiting(&f);
+	others_begin();
+	want_int(pthread_create(&caretaker, NULL, run_once, &f), 0);
+	others_hold_somebody();
+	add_many(&f, 0, QUEUE, 2000);
+	add_later(&f, "192.0.2.1", 2000);
+	others_end();
+	want_int(pthread_join(caretaker, NULL), 0);
+	want_told("[192.0.2.1/599 ] [192.0.2.1/600 ] ");
+	want_counted(&f, "blocks=1 waited=1 replayed=1 backend_errors=1");
+	teardown(&f);
+	alarm(0);
 }
 
 /* The list is looked at also while nothing is on it, both in each round. */
@@ -452,10 +729,9 @@ static void many_are_put_back(void **state)
 
 	(void)state;
 	setup(&f);
-	add_many(&f, 0, 1000 + ALONE, 0);
-	blocks_run(f.blocks, 0);
-	add_many(&f, 2000, 1000, 0);
-	blocks_run(f.blocks, 1);
+	add_many(&f, 0, 2004, 0);
+	while (blocks_run(f.blocks, 0) == 0)
+		;
 	want_told(told);
 	check_results[0] = BACKEND_WRITTEN_ANEW;
 	for (rounds = 1; blocks_run(f.blocks, LOOK) == LOOK; rounds++)
@@ -583,16 +859,35 @@ static void lack_of_memory_only_forgets(void **state)
 	teardown(&f);
 }
 
+static void add_queue(struct suite *suite)
+{
+	SUITE_TEST(suite, urgent_ones_go_at_once);
+	SUITE_TEST(suite, others_are_left_to_the_caretaker);
+	SUITE_TEST(suite, wave_goes_many_at_a_time);
+	SUITE_TEST(suite, urgent_ones_do_not_queue);
+	SUITE_TEST(suite, queue_is_written_in_rounds);
+	SUITE_TEST(suite, queue_has_an_end);
+	SUITE_TEST(suite, ledger_has_an_end);
+	SUITE_TEST(suite, nothing_is_lost_at_the_end);
+	SUITE_TEST(suite, what_waits_is_written_at_the_end);
+	SUITE_TEST(suite, end_does_not_wait_for_a_list);
+	SUITE_TEST(suite, end_is_not_put_off_for_long);
+}
+
+static void add_others(struct suite *suite)
+{
+	SUITE_TEST(suite, workers_share_the_queue);
+	SUITE_ROWS(suite, worker_waits_for_nobody, hold_rows);
+	SUITE_TEST(suite, earlier_blocks_are_read_beside_the_workers);
+	SUITE_TEST(suite, blocked_again_while_it_is_put_back);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
 
-	SUITE_TEST(suite, lone_ones_go_at_once);
-	SUITE_TEST(suite, wave_goes_many_at_a_time);
-	SUITE_TEST(suite, urgent_ones_are_not_collected);
-	SUITE_TEST(suite, queue_has_an_end);
-	SUITE_TEST(suite, nothing_is_lost_at_the_end);
-	SUITE_TEST(suite, workers_share_the_queue);
+	add_queue(suite);
+	add_others(suite);
 	SUITE_TEST(suite, empty_lists_are_looked_at);
 	SUITE_TEST(suite, dry_run_touches_nothing);
 	SUITE_TEST(suite, put_back_for_the_rest);
