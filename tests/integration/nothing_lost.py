@@ -15,6 +15,7 @@ OMSMTPBLOCK_FLOOD=1000000 in the environment makes the floods longer.
 
 import collections
 import contextlib
+import itertools
 import os
 import pwd
 import re
@@ -26,13 +27,16 @@ import time
 from pathlib import Path
 
 from lib import processes, tap, threads
-from lib.firewall import kernel_list
+from lib.firewall import NftList, kernel_list
 from lib.netns import run
 from lib.rsyslog import Rsyslog, action
 from lib.scenario import workdir
 from lib.wait import PATIENCE, wait_for
 
 LIMIT = 2.0
+# From a line to its being in the file, while others keep the module waiting; what was
+# spent on waiting for a processor aside.
+STALL = 0.1
 SHORT = int(20_000 / PATIENCE)
 # More than maxBlocks has and than the module's ring for events holds, in each half.
 FLOOD = max(int(int(os.environ.get("OMSMTPBLOCK_FLOOD", "100000")) / PATIENCE), 30_000)
@@ -44,7 +48,7 @@ QUEUE = 'main_queue(queue.size="2000" queue.timeoutEnqueue="60000")\n'
 EXPECTED = r'verify="none" believes every line'
 COURIER = pwd.getpwnam("courier").pw_uid
 # rsyslogd's main queue has one thread at the start of a wave.
-WORKER = "rs:main Q:Reg"
+CARETAKER = "smtpblock"
 
 # Logs what it reads. What rsyslogd does not take is sent again, to the next one.
 SENDER = r"""
@@ -230,63 +234,110 @@ def hanging_events(points):
 
 
 class Trickle:
-    """The beginning of a wave, some lines at each look."""
+    """The beginning of a wave, a line at a time."""
 
-    AT_ONCE = 10
-
-    def __init__(self, lines):
-        self.lines, self.sent = lines, 0
+    def __init__(self, daemon, lines):
+        self.daemon, self.lines, self.sent = daemon, lines, 0
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.connect("/dev/log")
 
     def goes_on(self):
-        head = f"<19>{time.strftime('%b %d %H:%M:%S')} courieresmtpd: "
-        for line in self.lines[self.sent:self.sent + self.AT_ONCE]:
-            self.socket.send(f"{head}{line}".encode())
-        self.sent += self.AT_ONCE
-        return self.sent < len(self.lines)
+        """The seconds that it takes one more to be in the file, for want of anything but a
+        processor."""
+        line = self.lines[self.sent]
+        self.sent += 1
+        began, before = self.clock(), size(self.daemon)
+        self.socket.send(f"<19>{time.strftime('%b %d %H:%M:%S')} courieresmtpd: {line}".encode())
+        wait_for(lambda: size(self.daemon) > before, 10, "the line to be in the file")
+        return self.clock() - began
+
+    def clock(self):
+        """Goes on while neither we nor a thread of rsyslogd waits for a processor."""
+        return time.monotonic() - sum(threads.unscheduled(thread)
+                                      for thread in (os.getpid(), *threads.of(self.daemon.pid)))
 
 
 class Holder:
     """Programs that keep nf_tables' lock: each loads a set that takes it long."""
 
-    SETS = 4
-    ELEMENTS = 20_000
+    ELEMENTS = ", ".join(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255} . {n + 1}-60000"
+                         for n in range(20_000))
+    numbers = itertools.count()     # a set that is there already takes no time
 
-    def __init__(self):
-        elements = ", ".join(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255} . {n + 1}-60000"
-                             for n in range(self.ELEMENTS))
+    def __init__(self, sets=4):
+        self.sets = sets
         self.processes = []
-        for number in range(self.SETS):
+        self.begin()
+
+    def begin(self):
+        for number in itertools.islice(self.numbers, self.sets):
             path = Path(f"/tmp/set{number}")
             path.write_text(f"table ip holder{number} {{ set s {{\n"
                             "type ipv4_addr . inet_service; flags interval;\n"
-                            f"elements = {{ {elements} }}\n}}\n}}\n")
+                            f"elements = {{ {self.ELEMENTS} }}\n}}\n}}\n")
             self.processes.append(subprocess.Popen(["nft", "-f", path]))
+
+    def goes_on(self):
+        return any(process.poll() is None for process in self.processes)
+
+    def keeps_on(self):
+        """Others begin when these are done."""
+        if not self.goes_on():
+            self.begin()
+        return True
 
     def wait(self):
         return [process.wait(DEADLINE) for process in self.processes]
 
 
+NFTABLES = action(backend="nftables", listSize=1_000_000, **BELIEVED)
+
+
 def waits_for_nf_tables(daemon):
-    """Its worker sleeps in the kernel, not to be interrupted, until it has the lock."""
+    """Its caretaker sleeps in the kernel, not to be interrupted, until it has the lock."""
     return any(threads.state(thread) == "D"
-               for thread in threads.named(daemon.pid, WORKER))
+               for thread in threads.named(daemon.pid, CARETAKER))
+
+
+def blocks(lines):
+    """These lines' addresses are all in the set."""
+    wanted = {re.search(r"ffff:([\d.]+)", line)[1] for line in lines}
+    return wanted <= set(NftList(4).entries())
 
 
 def netlink_hangs(points):
     label = "nf_tables held by others"
-    rules = action(backend="nftables", listSize=1_000_000, **BELIEVED)
-    with broken(points, label, None, rules) as daemon:
+    with broken(points, label, None, NFTABLES) as daemon:
         lines = rejects(0, FLOOD)
-        trickle = Trickle(lines)
-        holder = Holder()
-        points.until(lambda: trickle.goes_on() and waits_for_nf_tables(daemon), 20,
-                     f"{label}: the worker waits", daemon.own)
+        trickle, holder, took = Trickle(daemon, lines), Holder(), []
+        while holder.goes_on():
+            took.append(trickle.goes_on())
+        points.at_most(max(took), STALL, f"{label}: seconds from a line to the file")
+        points.until(lambda: holder.keeps_on() and trickle.goes_on() and
+                     waits_for_nf_tables(daemon), 20, f"{label}: the caretaker waits",
+                     daemon.own)
         wave = Wave(lines[trickle.sent:])
         points.equal(set(holder.wait()), {0}, f"{label}: they load their sets")
         wave.wait()
         has_all(points, daemon, lines, label)
+        points.until(lambda: blocks(lines), DEADLINE, f"{label}: every address is blocked")
+
+
+def ends_while_netlink_hangs(points):
+    """What was not on the list by then comes on it at the end, which waits for others:
+    as long as these take."""
+    label = "ended while nf_tables was held"
+    with broken(points, label, None, NFTABLES) as daemon:
+        lines = rejects(0, SHORT)
+        trickle, holder = Trickle(daemon, lines), Holder(sets=2)
+        points.until(lambda: holder.keeps_on() and trickle.goes_on() and
+                     waits_for_nf_tables(daemon), 20, f"{label}: the caretaker waits",
+                     daemon.own)
+        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to end")
+        holder.wait()
+        has_all(points, daemon, lines[:trickle.sent], label)
+        points.ok(blocks(lines[:trickle.sent]), f"{label}: every address is blocked")
+        daemon.start()
 
 
 def stands_still(points):
@@ -344,7 +395,8 @@ def ends_in_the_middle(points):
 
 def scenario(points):
     for check in (no_list, no_rights, no_net_admin, no_user, budget_and_list, searches,
-                  hanging_events, netlink_hangs, stands_still, ends_in_the_middle):
+                  hanging_events, netlink_hangs, ends_while_netlink_hangs, stands_still,
+                  ends_in_the_middle):
         with tap.part(points, check.__name__):
             check(points)
 

@@ -22,14 +22,27 @@ def _ptrace(request, thread):
         raise OSError(ctypes.get_errno(), f"ptrace {request:#x} of {thread}")
 
 
+def of(pid):
+    """All of the process' threads."""
+    return [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+
+
 def named(pid, name):
-    """The process' threads of that name."""
+    """Those of that name."""
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    for thread in of(pid):
         with contextlib.suppress(OSError):
-            if (task / "comm").read_text().strip() == name:
-                found.append(int(task.name))
+            if Path(f"/proc/{thread}/comm").read_text().strip() == name:
+                found.append(thread)
     return found
+
+
+def unscheduled(thread):
+    """The seconds that it was ready to run and had no processor; none when it is gone."""
+    try:
+        return int(Path(f"/proc/{thread}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0
 
 
 def state(thread):
