@@ -12,8 +12,9 @@
 ruleset_t *announce_find(rsconf_t *conf, const char *name, const char **warning);
 
 /* Start handing events over, each to the ruleset that is its listener. rsyslogd
- * ends the thread together with its inputs, before it takes the queues down. One
- * at a time. Returns 0 or -EAGAIN. */
+ * ends the thread together with its inputs, before it takes the queues down; what
+ * comes of lines that the main queue held until then is handed over by its threads.
+ * One at a time. Returns 0 or -EAGAIN. */
 int announce_start(struct events *events);
 
 #endif

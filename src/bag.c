@@ -18,9 +18,10 @@ struct half {
 /* One half is filled while the other one is emptied. */
 struct bag {
 	size_t item_size, max;
-	pthread_mutex_t lock;	/* filling */
+	pthread_mutex_t lock;	/* filling, closed */
 	struct half filling;
 	struct half emptying;
+	bool closed;
 };
 
 int bag_new(size_t item_size, size_t max, struct bag **ret_bag)
@@ -69,7 +70,7 @@ int bag_put(struct bag *bag, const void *item, bool *ret_first)
 	int r;
 
 	pthread_mutex_lock(&bag->lock);
-	r = make_room(bag, half);
+	r = bag->closed ? -ESHUTDOWN : make_room(bag, half);
 	if (r == 0) {
 		if (ret_first)
 			*ret_first = half->count == 0;
@@ -92,4 +93,11 @@ size_t bag_take(struct bag *bag, const void **ret_items)
 	pthread_mutex_unlock(&bag->lock);
 	*ret_items = full.items;
 	return full.count;
+}
+
+void bag_close(struct bag *bag)
+{
+	pthread_mutex_lock(&bag->lock);
+	bag->closed = true;
+	pthread_mutex_unlock(&bag->lock);
 }

@@ -16,11 +16,14 @@ void bag_free(struct bag *bag);		/* NULL is allowed */
 
 /* Put a copy of *item into it; *ret_first (may be NULL) tells whether it was empty,
  * so that somebody should be told. Any thread. Returns 0; -ENOSPC: full;
- * -ENOMEM. */
+ * -ESHUTDOWN: closed; -ENOMEM. */
 int bag_put(struct bag *bag, const void *item, bool *ret_first);
 
 /* Take all there are, in order. They are valid until the next call. Returns their
  * number. One thread only. */
 size_t bag_take(struct bag *bag, const void **ret_items);
+
+/* When this returns nothing more comes in; what is there can still be taken. */
+void bag_close(struct bag *bag);
 
 #endif

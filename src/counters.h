@@ -64,7 +64,7 @@
 			    "line alone had blocked their address")            \
 	X(EVENTS, "events", "blocks that eventRuleset was told of")            \
 	X(EVENTS_LOST, "events_lost", "blocks it was not told of, as it is too " \
-				      "slow")                                  \
+				      "slow or rsyslogd was ending")           \
 	X(SIGNAL_ERRORS, "signal_errors", "signals the kernel refused")
 
 #define COUNTERS_ENUM(id, name, meaning) COUNTER_##id,
@@ -78,6 +78,12 @@ struct counters {
 static inline void counters_add(struct counters *c, enum counter id, uint64_t n)
 {
 	atomic_fetch_add_explicit(&c->values[id], n, memory_order_relaxed);
+}
+
+/* Something that was counted did not happen after all. */
+static inline void counters_take_back(struct counters *c, enum counter id, uint64_t n)
+{
+	atomic_fetch_sub_explicit(&c->values[id], n, memory_order_relaxed);
 }
 
 static inline uint64_t counters_get(const struct counters *c, enum counter id)

@@ -155,6 +155,7 @@ static void tell_listener(const struct enforcer *e, const struct offence *o)
 	const struct settings *s = e->settings;
 	struct event event = {
 		.listener = e->listener,
+		.counters = e->counters,
 		.at = wall_clock(),
 		.addr = o->line->addr,
 		.target = o->target,
@@ -166,14 +167,12 @@ static void tell_listener(const struct enforcer *e, const struct offence *o)
 		.trigger = settings_word("trigger", s->trigger),
 		.seconds = s->ban_time,
 	};
+	int r;
 
 	put_texts(&event, o);
-	if (events_put(e->events, &event) == 0) {
-		counters_add(e->counters, COUNTER_EVENTS, 1);
-		return;
-	}
-	counters_add(e->counters, COUNTER_EVENTS_LOST, 1);
-	raise_notice(e, NOTICE_EVENTS, 0);
+	r = events_put(e->events, &event);
+	if (r < 0 && r != -ESHUTDOWN)
+		raise_notice(e, NOTICE_EVENTS, 0);
 }
 
 static void do_block(const struct enforcer *e, const struct offence *o, int64_t now)

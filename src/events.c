@@ -16,6 +16,7 @@
 struct events {
 	struct bag *bag;
 	int fd;
+	events_late_fn *late;	/* set before the bag is closed, read after that */
 };
 
 int events_new(struct events **ret_events)
@@ -46,18 +47,27 @@ void events_free(struct events *events)
 	free(events);
 }
 
-int events_put(struct events *events, const struct event *event)
+static void wake_listener(const struct events *e)
 {
 	const uint64_t one = 1;
-	bool first;
+
+	while (write(e->fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+int events_put(struct events *events, const struct event *event)
+{
+	bool first = false;
 	int r;
 
 	r = bag_put(events->bag, event, &first);
-	if (r < 0 || !first)
-		return r;
-	while (write(events->fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	return 0;
+	if (r == -ESHUTDOWN)
+		r = events->late(event);
+	counters_add(event->counters,
+		     r < 0 ? COUNTER_EVENTS_LOST : COUNTER_EVENTS, 1);
+	if (first)
+		wake_listener(events);
+	return r;
 }
 
 int events_fd(const struct events *events)
@@ -76,6 +86,18 @@ size_t events_take(struct events *events, const struct event **ret_events)
 	n = bag_take(events->bag, &items);
 	*ret_events = items;
 	return n;
+}
+
+void events_close(struct events *events, events_late_fn *late)
+{
+	events->late = late;
+	bag_close(events->bag);
+}
+
+void event_lost(const struct event *event)
+{
+	counters_take_back(event->counters, COUNTER_EVENTS, 1);
+	counters_add(event->counters, COUNTER_EVENTS_LOST, 1);
 }
 
 /* Writes on behind what a buffer has, which is known to be large enough. */

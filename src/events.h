@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cidr.h"
+#include "counters.h"
 
 /* More at once are lost, and counted: nobody waits for a slow listener. */
 #define EVENTS_MAX 4096
@@ -18,6 +19,7 @@
 /* One block. */
 struct event {
 	void *listener;		/* the engine's environment named it */
+	struct counters *counters;	/* of the engine */
 	int64_t at;		/* ms since the epoch */
 	struct addr addr;	/* the peer */
 	struct cidr target;	/* what is blocked for it */
@@ -38,8 +40,9 @@ struct events;
 int events_new(struct events **ret_events);
 void events_free(struct events *events);	/* NULL is allowed */
 
-/* Tell of one, which is copied. Any thread; waits for nothing. Returns 0; -ENOSPC:
- * the listener is too slow; -ENOMEM. */
+/* Tell of one, which is copied, and count it as told or as lost. Any thread; waits
+ * for nothing before events_close(). Returns 0; -ENOSPC: the listener is too slow;
+ * -ENOMEM; what events_late_fn says. */
 int events_put(struct events *events, const struct event *event);
 
 /* Becomes readable when there are some. */
@@ -48,6 +51,17 @@ int events_fd(const struct events *events);
 /* Take all there are, in order; valid until the next call. Returns their number.
  * For the listening thread only. */
 size_t events_take(struct events *events, const struct event **ret_events);
+
+/* Tells the listener of one that came after the end. Returns 0; -ESHUTDOWN: it is
+ * too late for that. */
+typedef int events_late_fn(const struct event *event);
+
+/* The listening thread takes no more than are there now. From now on events_put()
+ * calls late instead. */
+void events_close(struct events *events, events_late_fn *late);
+
+/* It was taken, and the listener could not be told. */
+void event_lost(const struct event *event);
 
 /* Longest text of an event: every byte of its texts may take six. */
 #define EVENT_TEXT_SIZE (6 * (EVENT_REPLY_SIZE + EVENT_ZONE_SIZE) + 1024)

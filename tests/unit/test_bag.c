@@ -75,6 +75,23 @@ static void survives_lack_of_memory(void **state)
 #define THREADS 4
 #define EACH 20000
 
+static void closed(void **state)
+{
+	struct bag *bag = NULL;
+	const void *items;
+	int item = 7;
+
+	(void)state;
+	want_int(bag_new(sizeof(item), MAX, &bag), 0);
+	want_int(bag_put(bag, &item, NULL), 0);
+	bag_close(bag);
+	want_int(bag_put(bag, &item, NULL), -ESHUTDOWN);
+	want_int(bag_take(bag, &items), 1);
+	want_int(bag_take(bag, &items), 0);
+	bag_close(bag);
+	bag_free(bag);
+}
+
 struct filler {
 	struct bag *bag;
 	int number;
@@ -131,6 +148,7 @@ int main(void)
 
 	SUITE_TEST(suite, come_out_as_they_went_in);
 	SUITE_TEST(suite, one_too_many_is_refused);
+	SUITE_TEST(suite, closed);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	SUITE_TEST(suite, several_threads);
 	return suite_run(suite, "bag");

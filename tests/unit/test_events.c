@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "support.h"
@@ -11,9 +12,12 @@
 /* The billionth second, and seven milliseconds. */
 #define AT 1000000000007
 
+static struct counters counters;
+
 static struct event blank(const char *addr)
 {
 	struct event event = {
+		.counters = &counters,
 		.at = AT,
 		.list = "spammer",
 		.trigger = "dnsbl",
@@ -143,6 +147,102 @@ static void one_too_many_is_refused(void **state)
 	events_free(events);
 }
 
+static struct event come_late;
+static int late_result;
+
+static int take_late(const struct event *event)
+{
+	come_late = *event;
+	return late_result;
+}
+
+static void want_told(uint64_t told, uint64_t lost)
+{
+	want_int(counters_get(&counters, COUNTER_EVENTS), told);
+	want_int(counters_get(&counters, COUNTER_EVENTS_LOST), lost);
+}
+
+/* What is in is told or lost, as the listener says; what comes later is handed to
+ * him, and if he cannot take it, it is lost. */
+static void end_of_the_listener(void **state)
+{
+	struct event event = blank("192.0.2.7");
+	struct events *events = NULL;
+	const struct event *all;
+
+	(void)state;
+	counters = (struct counters){ 0 };
+	want_int(events_new(&events), 0);
+	want_int(events_put(events, &event), 0);
+	want_int(events_put(events, &event), 0);
+	events_close(events, take_late);
+	event.port = 3;
+	want_int(events_put(events, &event), 0);
+	want_int(come_late.port, 3);
+	late_result = -ESHUTDOWN;
+	want_int(events_put(events, &event), -ESHUTDOWN);
+	late_result = 0;
+	want_told(3, 1);
+	want_int(events_take(events, &all), 2);
+	event_lost(&all[1]);
+	want_told(2, 2);
+	events_free(events);
+}
+
+#define PUTTERS 4
+#define EACH 2000
+
+static atomic_uint late_ones;
+
+/* Every other one. */
+static int count_late(const struct event *event)
+{
+	if (event->port % 2)
+		return -ESHUTDOWN;
+	atomic_fetch_add(&late_ones, 1);
+	return 0;
+}
+
+static void *put_each(void *data)
+{
+	struct event event = blank("192.0.2.7");
+	int i;
+
+	for (i = 0; i < EACH; i++) {
+		event.port = (uint16_t)i;
+		events_put(data, &event);
+	}
+	return NULL;
+}
+
+/* Whenever he ends: all are counted, and as told only what he got. */
+static void end_amid_many(void **state)
+{
+	pthread_t threads[PUTTERS];
+	struct events *events = NULL;
+	const struct event *all;
+	size_t got = 0;
+	int i;
+
+	(void)state;
+	counters = (struct counters){ 0 };
+	late_ones = 0;
+	want_int(events_new(&events), 0);
+	for (i = 0; i < PUTTERS; i++)
+		want_int(pthread_create(&threads[i], NULL, put_each, events), 0);
+	while (got < EACH)
+		got += events_take(events, &all);
+	events_close(events, count_late);
+	got += events_take(events, &all);
+	for (i = 0; i < PUTTERS; i++)
+		pthread_join(threads[i], NULL);
+	want_int(events_take(events, &all), 0);
+	want_int(counters_get(&counters, COUNTER_EVENTS) +
+		 counters_get(&counters, COUNTER_EVENTS_LOST), PUTTERS * EACH);
+	want_int(counters_get(&counters, COUNTER_EVENTS), got + late_ones);
+	events_free(events);
+}
+
 static int open_and_put(void *data)
 {
 	const struct event event = blank("192.0.2.7");
@@ -173,6 +273,8 @@ int main(void)
 	SUITE_TEST(suite, longest_event);
 	SUITE_TEST(suite, come_out_as_they_went_in);
 	SUITE_TEST(suite, one_too_many_is_refused);
+	SUITE_TEST(suite, end_of_the_listener);
+	SUITE_TEST(suite, end_amid_many);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	return suite_run(suite, "events");
 }
