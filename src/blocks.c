@@ -284,7 +284,8 @@ static struct backend_block block_of(struct blocks *b, const struct addr *addr)
 	};
 }
 
-static bool add_now(struct blocks *b, const struct addr *addr, int64_t now)
+static bool add_now(struct blocks *b, const struct addr *addr, int64_t now,
+		    enum block_state *ret_state)
 {
 	struct backend_block block;
 	bool more;
@@ -297,11 +298,16 @@ static bool add_now(struct blocks *b, const struct addr *addr, int64_t now)
 	step_in(b);
 	more = record(b, book_of(b, addr->family), addr, now, r);
 	leave(b);
+	if (r < 0)
+		*ret_state = BLOCK_WAITING;
+	else
+		*ret_state = block.known ? BLOCK_RENEWED : BLOCK_ADDED;
 	return more;
 }
 
 /* Where the queue is full the ledger keeps what comes, as if there was no list. */
-static bool add_later(struct blocks *b, const struct addr *addr, int64_t now)
+static bool add_later(struct blocks *b, const struct addr *addr, int64_t now,
+		      enum block_state *ret_state)
 {
 	struct queued *end;
 	bool more = true;
@@ -309,9 +315,11 @@ static bool add_later(struct blocks *b, const struct addr *addr, int64_t now)
 
 	pthread_mutex_lock(&b->lock);
 	b->latest = now;
+	*ret_state = BLOCK_QUEUED;
 	if (b->queued == QUEUE_MAX) {
 		r = enter_in(b, book_of(b, addr->family), addr, now, true, &more);
 		count_wait(b, r, 0);
+		*ret_state = BLOCK_WAITING;
 	} else {
 		end = &b->queue[(b->first + b->queued) % QUEUE_MAX];
 		*end = (struct queued){ .addr = *addr, .at = now };
@@ -322,11 +330,18 @@ static bool add_later(struct blocks *b, const struct addr *addr, int64_t now)
 }
 
 bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-		bool at_once)
+		bool at_once, enum block_state *ret_state)
 {
+	enum block_state state;
+	bool more;
+
 	if (!at_once && blocks->backend->ops->waits)
-		return add_later(blocks, addr, now);
-	return add_now(blocks, addr, now);
+		more = add_later(blocks, addr, now, &state);
+	else
+		more = add_now(blocks, addr, now, &state);
+	if (ret_state)
+		*ret_state = state;
+	return more;
 }
 
 bool blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now)

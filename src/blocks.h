@@ -11,6 +11,14 @@
 
 struct blocks;
 
+/* What became of an address when it was blocked. */
+enum block_state {
+	BLOCK_ADDED,	/* it is on the list now */
+	BLOCK_RENEWED,	/* it was, and is again */
+	BLOCK_WAITING,	/* the list cannot be written, or is full */
+	BLOCK_QUEUED,	/* left to blocks_run() */
+};
+
 /* Opens the backend of settings. counters and notices outlive the result.
  * Returns 0; -ENOMEM; -ENAMETOOLONG. The caller owns. */
 int blocks_new(const struct settings *settings, const char *net_root,
@@ -25,9 +33,9 @@ void blocks_free(struct blocks *blocks);
  * be written the address waits. Counts what came of it. Any thread. Returns true
  * if blocks_run() has something to do. at_once: it is on the list when this
  * returns, if that can be. Otherwise it never waits for other programs: what may
- * is left to blocks_run(), which is soon. */
+ * is left to blocks_run(), which is soon. ret_state may be NULL. */
 bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-		bool at_once);
+		bool at_once, enum block_state *ret_state);
 
 /* Was the address blocked less than a banTime ago, or does it wait to be? A new
  * block of it is a renewal then. Any thread. */

@@ -150,7 +150,8 @@ static void put_texts(struct event *event, const struct offence *o)
 			  strlen(facts->block_zone));
 }
 
-static void tell_listener(const struct enforcer *e, const struct offence *o)
+static void tell_listener(const struct enforcer *e, const struct offence *o,
+			  const char *list_state)
 {
 	const struct settings *s = e->settings;
 	struct event event = {
@@ -164,6 +165,7 @@ static void tell_listener(const struct enforcer *e, const struct offence *o)
 		.dry_run = s->dry_run,
 		.ends_child = o->pid && s->terminate && !s->dry_run,
 		.list = o->line->addr.family == ADDR_IPV4 ? s->list : s->list6,
+		.list_state = list_state,
 		.trigger = settings_word("trigger", s->trigger),
 		.seconds = s->ban_time,
 	};
@@ -175,21 +177,38 @@ static void tell_listener(const struct enforcer *e, const struct offence *o)
 		raise_notice(e, NOTICE_EVENTS, 0);
 }
 
+/* NULL: there is no list. */
+static const char *put_on_list(const struct enforcer *e, const struct addr *addr,
+			       int64_t now)
+{
+	static const char *const words[] = {
+		[BLOCK_ADDED] = "added",
+		[BLOCK_RENEWED] = "renewed",
+		[BLOCK_WAITING] = "waiting",
+		[BLOCK_QUEUED] = "queued",
+	};
+	enum block_state state = BLOCK_QUEUED;
+
+	if (blocks_add(e->blocks, addr, now, is_urgent(e->settings), &state))
+		caretaker_wake(e->caretaker);
+	return e->settings->backend == BACKEND_NULL ? NULL : words[state];
+}
+
 static void do_block(const struct enforcer *e, const struct offence *o, int64_t now)
 {
 	const struct courierlog_line *line = o->line;
 	const struct evidence_query query = { .addr = line->addr,
 					      .port = line->port };
+	const char *state = NULL;
 
 	if (e->settings->dry_run) {
 		counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
 		enforcer_ask(e, QUESTION_REPORT, &query, line);
-	} else if (blocks_add(e->blocks, &o->target.net, now,
-			      is_urgent(e->settings))) {
-		caretaker_wake(e->caretaker);
+	} else {
+		state = put_on_list(e, &o->target.net, now);
 	}
 	if (e->events)
-		tell_listener(e, o);
+		tell_listener(e, o, state);
 }
 
 struct decision enforcer_block(const struct enforcer *enforcer,

@@ -141,6 +141,16 @@ static void say_text(struct writer *w, const char *text)
 	say(w, "\"");
 }
 
+/* NULL: there is none. */
+static void say_word(struct writer *w, const char *name, const char *text)
+{
+	say(w, ",\"%s\":", name);
+	if (text)
+		say_text(w, text);
+	else
+		say(w, "null");
+}
+
 static void say_time(struct writer *w, int64_t at)
 {
 	time_t seconds = (time_t)(at / 1000);
@@ -180,14 +190,11 @@ char *event_format(const struct event *event, char buf[static EVENT_TEXT_SIZE])
 	say_target(&w, event);
 	say(&w, ",\"list\":");
 	say_text(&w, event->list);
+	say_word(&w, "list_state", event->list_state);
 	say(&w, ",\"seconds\":%u,\"trigger\":\"%s\",\"reply\":", event->seconds,
 	    event->trigger);
 	say_text(&w, event->reply);
-	say(&w, ",\"zone\":");
-	if (event->zone[0])
-		say_text(&w, event->zone);
-	else
-		say(&w, "null");
+	say_word(&w, "zone", event->zone[0] ? event->zone : NULL);
 	say_number(&w, "port", event->port);
 	say_number(&w, "pid", event->pid);
 	say(&w, ",\"child\":\"%s\"}", event->ends_child ? "end" : "keep");

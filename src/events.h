@@ -27,7 +27,8 @@ struct event {
 	pid_t pid;		/* the child; 0: none was asked */
 	bool dry_run;		/* it would have been */
 	bool ends_child;
-	const char *list;	/* these two live as long as the engine */
+	const char *list;	/* these three live as long as the engine */
+	const char *list_state;	/* what became of the address; NULL: no list */
 	const char *trigger;
 	unsigned int seconds;	/* banTime */
 	char reply[EVENT_REPLY_SIZE];	/* raw, terminated */

@@ -309,11 +309,11 @@ static bool is_served(const struct cidr *target)
 }
 
 bool __real_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-			bool at_once);
+			bool at_once, enum block_state *ret_state);
 bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-			bool at_once);
+			bool at_once, enum block_state *ret_state);
 bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-			bool at_once)
+			bool at_once, enum block_state *ret_state)
 {
 	const struct cidr target = {
 		.net = *addr, .prefix = (uint8_t)settings_prefix(current, addr),
@@ -331,7 +331,7 @@ bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t n
 	if (current->verify == VERIFY_CHILD)
 		FUZZ_CHECK(is_served(&target));
 	adds++;
-	return __real_blocks_add(blocks, addr, now, at_once);
+	return __real_blocks_add(blocks, addr, now, at_once, ret_state);
 }
 
 /* Only processes of courier's with a peer are ever held to be ended. */

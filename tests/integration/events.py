@@ -16,10 +16,10 @@ import socket
 from pathlib import Path
 
 from lib import tap
-from lib.attack import counters
+from lib.attack import counters, named_list
 from lib.eventlog import events, reject, ruleset
 from lib.rsyslog import Rsyslog, action
-from lib.scenario import NOBODY, listed, mail_host, workdir
+from lib.scenario import NOBODY, listed, mail_host, network_and_lists, workdir
 from lib.wait import stays
 
 OUT = "events.json"
@@ -39,7 +39,7 @@ def of_a_real_client(points, host, path):
     event = events(path)[0]
     points.ok(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event.pop("time")),
               "with its time")
-    points.equal(event, {"event": "block", "address": listed(1), "list": "spammer",
+    points.equal(event, {"event": "block", "address": listed(1), "list": "spammer", "list_state": "added",
                          "seconds": 600, "trigger": "dnsbl",
                          "reply": f"511 Listed in lab DNSBL, {listed(1)}",
                          "zone": "bl.lab", "port": session.source_port, "pid": child.pid,
@@ -56,6 +56,28 @@ def hostile_text(points, daemon, path):
     reject(2, "511 " + "x" * 900)
     points.until(lambda: len(events(path)) == 2, 5, "and one that is too long", daemon.own)
     points.ok(len(events(path)[1]["reply"]) < 200, "is cut")
+
+
+def list_states(points):
+    """What became of the address: it is told, as counted."""
+    path = workdir() / "states.json"
+    rules = to_file(path) + action(verify="none", terminate="off", list="later",
+                                   eventRuleset="blocks")
+    with network_and_lists(), Rsyslog(workdir(), rules, name="states") as daemon:
+        for _ in range(3):
+            reject(1)
+        points.until(lambda: len(events(path)) == 3, 5, "three lines of an address without a list",
+                     daemon.own)
+        points.equal(counters(daemon, "later").get("blocks"), None, "which cannot be blocked")
+        named_list(4, "later").install()
+        points.until(lambda: counters(daemon, "later").get("blocks") == 1, 5, "until there is one",
+                     daemon.own)
+        for number in (1, 2):
+            reject(number)
+        points.until(lambda: len(events(path)) == 5, 5, "then another line, and another address",
+                     daemon.own)
+        points.equal([event["list_state"] for event in events(path)],
+                     ["waiting"] * 3 + ["renewed", "added"], "are told with what was done")
 
 
 def forwarded(points):
@@ -181,7 +203,7 @@ def scenario(points):
                                                           eventRuleset="blocks"),
                      name="hostile") as daemon:
             hostile_text(points, daemon, hostile)
-    for part in (forwarded, counted, too_slow, no_circles, refused, example, ends_in_a_wave):
+    for part in (list_states, forwarded, counted, too_slow, no_circles, refused, example, ends_in_a_wave):
         with tap.part(points, part.__name__):
             part(points)
 

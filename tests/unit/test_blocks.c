@@ -57,12 +57,14 @@ static void teardown(struct fixture *f)
 	fakelists_close(&f->lists);
 }
 
+static enum block_state state_of_add;
+
 static bool add(struct fixture *f, const char *text, int64_t now)
 {
 	struct addr addr;
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	return blocks_add(f->blocks, &addr, now, true);
+	return blocks_add(f->blocks, &addr, now, true, &state_of_add);
 }
 
 static struct addr numbered(unsigned int n)
@@ -79,7 +81,7 @@ static void add_many(struct fixture *f, unsigned int count, int64_t now)
 
 	for (i = 0; i < count; i++) {
 		addr = numbered(i);
-		blocks_add(f->blocks, &addr, now, true);
+		blocks_add(f->blocks, &addr, now, true, NULL);
 	}
 }
 
@@ -513,8 +515,10 @@ static void waiting_address_is_written_by_its_next_line(void **state)
 	(void)state;
 	setup(&f, "600", "100");
 	add(&f, "192.0.2.7", 0);
+	want_int(state_of_add, BLOCK_WAITING);
 	fakelists_make(&f.lists, LIST4);
 	add(&f, "192.0.2.7", 10);
+	want_int(state_of_add, BLOCK_ADDED);
 	want_counted(&f, "blocks=1 waited=1");
 	blocks_run(f.blocks, 50);
 	want_list(&f.lists, LIST4, "+192.0.2.7\n");
@@ -612,7 +616,7 @@ static void capacity_is_100_by_default(void **state)
 	fakelists_make(&f.lists, LIST4);
 	add_many(&f, 100, 0);
 	want_counted(&f, "blocks=100");
-	blocks_add(f.blocks, &addr, 0, true);
+	blocks_add(f.blocks, &addr, 0, true, NULL);
 	want_counted(&f, "blocks=101 overflows=1");
 	teardown(&f);
 }
@@ -771,14 +775,14 @@ static void null_backend_takes_all(void **state)
 	want_int(settings_set(&s, "backend", "null", wrong, sizeof(wrong)), 0);
 	want_int(blocks_new(&s, "nowhere", "nowhere", &counters, &notices, &blocks),
 		 0);
-	blocks_add(blocks, &addr, 0, true);
-	blocks_add(blocks, &addr, 1, true);
+	blocks_add(blocks, &addr, 0, true, NULL);
+	blocks_add(blocks, &addr, 1, true, NULL);
 	want_int(counters_get(&counters, COUNTER_BLOCKS), 1);
 	want_int(counters_get(&counters, COUNTER_RENEWALS), 1);
 	for (i = 0; i < 70000; i++) {
 		addr = numbered(i);
 		addr.bytes[1] = (uint8_t)(i >> 16);
-		blocks_add(blocks, &addr, 2, true);
+		blocks_add(blocks, &addr, 2, true, NULL);
 	}
 	want_int(counters_get(&counters, COUNTER_BLOCKS), 70001);
 	want_int(counters_get(&counters, COUNTER_OVERFLOWS), 0);
@@ -839,7 +843,7 @@ static unsigned int add_until_memory_fails(struct fixture *f)
 		struct addr addr = numbered(i);
 
 		memory_fail(1);
-		blocks_add(f->blocks, &addr, 0, true);
+		blocks_add(f->blocks, &addr, 0, true, NULL);
 		if (memory_failed())
 			return i + 1;
 	}

@@ -251,14 +251,14 @@ static bool add(struct fixture *f, const char *text, int64_t now)
 {
 	struct addr addr = parse(text);
 
-	return blocks_add(f->blocks, &addr, now, true);
+	return blocks_add(f->blocks, &addr, now, true, NULL);
 }
 
 static bool add_later(struct fixture *f, const char *text, int64_t now)
 {
 	struct addr addr = parse(text);
 
-	return blocks_add(f->blocks, &addr, now, false);
+	return blocks_add(f->blocks, &addr, now, false, NULL);
 }
 
 /* 10.0.x.y, numbered first and on; none is urgent. Returns how often blocks_run() was
@@ -273,7 +273,7 @@ static unsigned int add_many(struct fixture *f, unsigned int first,
 		addr = (struct addr){ .family = ADDR_IPV4,
 				      .bytes = { 10, 0, (uint8_t)(i >> 8),
 						 (uint8_t)i } };
-		wakes += blocks_add(f->blocks, &addr, now, false);
+		wakes += blocks_add(f->blocks, &addr, now, false, NULL);
 	}
 	return wakes;
 }
@@ -413,6 +413,27 @@ static void queue_is_written_in_rounds(void **state)
 	teardown(&f);
 }
 
+/* An address that is queued is not on the list yet when it is told of. */
+static void told_what_was_done(void **state)
+{
+	struct addr addr = parse("192.0.2.1");
+	enum block_state got = BLOCK_WAITING;
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	blocks_add(f.blocks, &addr, 1000, true, &got);
+	want_int(got, BLOCK_ADDED);
+	blocks_add(f.blocks, &addr, 1000, true, &got);
+	want_int(got, BLOCK_RENEWED);
+	blocks_add(f.blocks, &addr, 1000, false, &got);
+	want_int(got, BLOCK_QUEUED);
+	add_many(&f, 1, QUEUE - 1, 1000);
+	blocks_add(f.blocks, &addr, 1000, false, &got);
+	want_int(got, BLOCK_WAITING);
+	teardown(&f);
+}
+
 /* What the queue has no room for waits, and is put back with the rest. */
 static void queue_has_an_end(void **state)
 {
@@ -444,7 +465,7 @@ static void ledger_has_an_end(void **state)
 				     .bytes = { 10, (uint8_t)(i >> 16),
 						(uint8_t)(i >> 8), (uint8_t)i } };
 
-		blocks_add(f.blocks, &addr, 0, false);
+		blocks_add(f.blocks, &addr, 0, false, NULL);
 	}
 	want_counted(&f, "waited=66539 lost=3");
 	teardown(&f);
@@ -865,6 +886,7 @@ static void add_queue(struct suite *suite)
 	SUITE_TEST(suite, others_are_left_to_the_caretaker);
 	SUITE_TEST(suite, wave_goes_many_at_a_time);
 	SUITE_TEST(suite, urgent_ones_do_not_queue);
+	SUITE_TEST(suite, told_what_was_done);
 	SUITE_TEST(suite, queue_is_written_in_rounds);
 	SUITE_TEST(suite, queue_has_an_end);
 	SUITE_TEST(suite, ledger_has_an_end);

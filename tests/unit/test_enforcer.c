@@ -39,17 +39,20 @@ static void teardown(struct fixture *f)
 /* What the list is told. */
 static bool told_at_once;
 static unsigned int told;
+static enum block_state answer;
 
 bool __real_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-		       bool at_once);
+		       bool at_once, enum block_state *ret_state);
 bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-		       bool at_once);
+		       bool at_once, enum block_state *ret_state);
 bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-		       bool at_once)
+		       bool at_once, enum block_state *ret_state)
 {
 	told_at_once = at_once;
 	told++;
-	return blocks && __real_blocks_add(blocks, addr, now, at_once);
+	*ret_state = answer;
+	return blocks && __real_blocks_add(blocks, addr, now, at_once,
+					   ret_state);
 }
 
 bool __wrap_blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now);
@@ -92,6 +95,63 @@ static void block_comes_before_the_signal(void **state)
 	want_int(enforcer_block(&f.enforcer, &line).verdict, VERDICT_BLOCK);
 	want_int(told, 1);
 	want_int(told_at_once, row->want);
+	budget_done(&budget);
+	teardown(&f);
+}
+
+static const struct told_row {
+	const char *label, *name, *value;
+	enum block_state state;
+	const char *want;
+} told_rows[] = {
+	{ "added", "backend", "recent", BLOCK_ADDED, "added" },
+	{ "renewed", "backend", "nftables", BLOCK_RENEWED, "renewed" },
+	{ "waiting", "backend", "recent", BLOCK_WAITING, "waiting" },
+	{ "queued", "backend", "nftables", BLOCK_QUEUED, "queued" },
+	{ "no list", "backend", "null", BLOCK_ADDED, NULL },
+};
+
+static int refuse_late(const struct event *event)
+{
+	(void)event;
+	return -ESHUTDOWN;
+}
+
+static void want_state(const char *got, const char *want)
+{
+	if (got && want)
+		want_str(got, want);
+	else
+		want_int(got == want, true);
+}
+
+/* And once nobody listens any more, that is no reason to complain. */
+static void listener_hears_of_the_list(void **state)
+{
+	const struct told_row *row = *state;
+	struct courierlog_line line = { .kind = COURIERLOG_REJECT };
+	const struct event *events;
+	char wrong[256];
+	struct budget budget;
+	struct fixture f;
+
+	setup(&f);
+	answer = row->state;
+	want_int(settings_set(&f.settings, row->name, row->value, wrong,
+			      sizeof(wrong)), 0);
+	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
+	want_int(events_new(&f.enforcer.events), 0);
+	budget_init(&budget, 100, 60);
+	f.enforcer.budget = &budget;
+	enforcer_block(&f.enforcer, &line);
+	want_int(events_take(f.enforcer.events, &events), 1);
+	want_state(events[0].list_state, row->want);
+	events_close(f.enforcer.events, refuse_late);
+	enforcer_block(&f.enforcer, &line);
+	want_int(counters_get(&f.counters, COUNTER_EVENTS), 1);
+	want_int(counters_get(&f.counters, COUNTER_EVENTS_LOST), 1);
+	want_int(notices_next(&f.notices, &(enum notice){ 0 }, &(int){ 0 }), false);
+	events_free(f.enforcer.events);
 	budget_done(&budget);
 	teardown(&f);
 }
@@ -247,6 +307,7 @@ int main(void)
 	struct suite *suite = suite_new();
 
 	SUITE_ROWS(suite, block_comes_before_the_signal, urgent_rows);
+	SUITE_ROWS(suite, listener_hears_of_the_list, told_rows);
 	SUITE_ROWS(suite, counts_reason, reason_rows);
 	SUITE_TEST(suite, every_reason_is_in_the_table);
 	SUITE_ROWS(suite, refuses, error_rows);

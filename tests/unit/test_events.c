@@ -39,11 +39,13 @@ static void whole_event(void **state)
 	event.port = 41703;
 	event.pid = 4711;
 	event.ends_child = true;
+	event.list_state = "renewed";
 	strcpy(event.reply, "511 Listed, see https://bl.example/?192.0.2.7");
 	strcpy(event.zone, "bl.example");
 	want_str(event_format(&event, text),
 		 "{\"event\":\"block\",\"time\":\"2001-09-09T01:46:40.007Z\","
-		 "\"address\":\"192.0.2.7\",\"list\":\"spammer\",\"seconds\":600,"
+		 "\"address\":\"192.0.2.7\",\"list\":\"spammer\","
+		 "\"list_state\":\"renewed\",\"seconds\":600,"
 		 "\"trigger\":\"dnsbl\","
 		 "\"reply\":\"511 Listed, see https://bl.example/?192.0.2.7\","
 		 "\"zone\":\"bl.example\",\"port\":41703,\"pid\":4711,"
@@ -61,7 +63,8 @@ static void what_is_not_known(void **state)
 	want_str(event_format(&event, text),
 		 "{\"event\":\"would-block\",\"time\":\"2001-09-09T01:46:40.007Z\","
 		 "\"address\":\"2001:db8::7\",\"prefix\":\"2001:db8::/64\","
-		 "\"list\":\"spammer\",\"seconds\":600,\"trigger\":\"dnsbl\","
+		 "\"list\":\"spammer\",\"list_state\":null,\"seconds\":600,"
+		 "\"trigger\":\"dnsbl\","
 		 "\"reply\":\"\",\"zone\":null,\"port\":null,\"pid\":null,"
 		 "\"child\":\"keep\"}");
 }
