@@ -16,6 +16,9 @@
 /* Root, "/", a PID of ten digits, "/" and a file, the longest "task/PID/children". */
 #define PATH_SIZE (sizeof(((struct procfs *)NULL)->root) + 48)
 
+/* PID_MAX_LIMIT, and the end of every PID namespace. */
+#define PID_LARGEST (1UL << 22)
+
 /* What the kernel hands out in one read of a file of many lines: a page. */
 #define CHUNK_SIZE 4096
 
@@ -112,16 +115,13 @@ static ssize_t read_all(int fd, char *buf, size_t size)
 	return (ssize_t)have;
 }
 
-/* For status and environ, of which the kernel hands out all in one read if there is
- * room: nothing would come of a second one. */
-static ssize_t read_file(const struct procfs *procfs, pid_t pid,
-			 const char *file, char *buf, size_t size)
+/* For files of which the kernel hands out all in one read if there is room: nothing
+ * would come of a second one. */
+static ssize_t read_path(const char *path, char *buf, size_t size)
 {
-	char path[PATH_SIZE];
 	ssize_t n;
 	int fd;
 
-	make_path(path, procfs, pid, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return gone(errno);
@@ -132,6 +132,16 @@ static ssize_t read_file(const struct procfs *procfs, pid_t pid,
 		n = gone(errno);
 	close(fd);
 	return n;
+}
+
+/* status and environ. */
+static ssize_t read_file(const struct procfs *procfs, pid_t pid,
+			 const char *file, char *buf, size_t size)
+{
+	char path[PATH_SIZE];
+
+	make_path(path, procfs, pid, file);
+	return read_path(path, buf, size);
 }
 
 /* The number in the given column behind a label that starts a line. */
@@ -403,6 +413,30 @@ ssize_t procfs_read_children(const struct procfs *procfs, pid_t pid,
 	r = pids_add_file(&list, fd);
 	close(fd);
 	return pids_take(&list, r, ret_pids);
+}
+
+/* Three averages, how many run of how many there are, and the PID. */
+int procfs_read_last_pid(const struct procfs *procfs, pid_t *ret_pid)
+{
+	char path[PATH_SIZE], text[128];
+	const char *word;
+	unsigned long pid;
+	ssize_t n;
+	char *end;
+
+	snprintf(path, sizeof(path), "%s/loadavg", procfs->root);
+	n = read_path(path, text, sizeof(text) - 1);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	word = strrchr(text, ' ');
+	if (!word)
+		return -EIO;
+	pid = strtoul(word + 1, &end, 10);
+	if (*end != '\n' || pid == 0 || pid > PID_LARGEST)
+		return -EIO;
+	*ret_pid = (pid_t)pid;
+	return 0;
 }
 
 int procfs_read_netns(const struct procfs *procfs, pid_t pid, ino_t *ret_netns)

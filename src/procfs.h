@@ -80,6 +80,11 @@ ssize_t procfs_read_children(const struct procfs *procfs, pid_t pid,
  * -EACCES; -errno. */
 int procfs_read_netns(const struct procfs *procfs, pid_t pid, ino_t *ret_netns);
 
+/* The PID that was handed out last, in the PID namespace of this process: it may be
+ * a thread's, and gone. loadavg has it, which everybody may read. Returns 0; -EIO
+ * when the file is not of the known form; -errno. */
+int procfs_read_last_pid(const struct procfs *procfs, pid_t *ret_pid);
+
 /* All processes. Returns as procfs_read_children(). */
 ssize_t procfs_list(const struct procfs *procfs, pid_t **ret_pids);
 

@@ -192,6 +192,22 @@ void fakeproc_children(const struct fakeproc *tree, pid_t pid,
 	free(text);
 }
 
+void fakeproc_loadavg(const struct fakeproc *tree, const char *text)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, PATH_SIZE, "%s/loadavg", tree->root);
+	write_file(path, text, strlen(text));
+}
+
+void fakeproc_last_pid(const struct fakeproc *tree, pid_t pid)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "0.00 0.01 0.05 2/345 %d\n", (int)pid);
+	fakeproc_loadavg(tree, text);
+}
+
 void fakeproc_write(const struct fakeproc *tree, pid_t pid, const char *path,
 		    const void *bytes, size_t len)
 {

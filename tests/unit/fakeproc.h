@@ -55,6 +55,12 @@ void fakeproc_drop(const struct fakeproc *tree, pid_t pid);
 void fakeproc_children(const struct fakeproc *tree, pid_t pid,
 		       const pid_t *children, size_t count);
 
+/* The PID that was handed out last. */
+void fakeproc_last_pid(const struct fakeproc *tree, pid_t pid);
+
+/* The whole of loadavg, which tells it. */
+void fakeproc_loadavg(const struct fakeproc *tree, const char *text);
+
 /* Write any file of a process; path is below its directory. */
 void fakeproc_write(const struct fakeproc *tree, pid_t pid, const char *path,
 		    const void *bytes, size_t len);

@@ -617,6 +617,55 @@ static void list_without_a_tree(void **state)
 	want_int(procfs_list(&procfs, &got), -ENOENT);
 }
 
+static const struct last_pid_row {
+	const char *label, *text;	/* NULL: there is no file */
+	int want;
+	pid_t pid;
+} last_pid_rows[] = {
+	{ "as the kernel writes it", "0.20 0.18 0.12 1/80 11206\n", 0, 11206 },
+	{ "the largest", "9.00 9.00 9.00 100/4000 4194303\n", 0, 4194303 },
+	{ "none", "0.20 0.18 0.12 1/80 0\n", -EIO, 0 },
+	{ "negative", "0.20 0.18 0.12 1/80 -1\n", -EIO, 0 },
+	{ "too large", "0.20 0.18 0.12 1/80 99999999999\n", -EIO, 0 },
+	{ "no number", "0.20 0.18 0.12 1/80\n", -EIO, 0 },
+	{ "no newline", "0.20 0.18 0.12 1/80 11206", -EIO, 0 },
+	{ "no blank", "11206\n", -EIO, 0 },
+	{ "empty", "", -EIO, 0 },
+	{ "no file", NULL, -ESRCH, 0 },
+};
+
+static void last_pid(void **state)
+{
+	const struct last_pid_row *row = *state;
+	struct fixture f;
+	pid_t pid = 0;
+
+	fixture_open(&f);
+	if (row->text)
+		fakeproc_loadavg(&f.tree, row->text);
+	want_int(procfs_read_last_pid(&f.procfs, &pid), row->want);
+	want_int(pid, row->pid);
+	fixture_close(&f);
+}
+
+/* Others get PIDs too, but ours is not far from the last one: it is the last one
+ * itself, unless somebody was faster each time. */
+static void last_pid_of_the_system(void **state)
+{
+	struct procfs procfs;
+	pid_t mine = 0, last = -1;
+	int tries;
+
+	(void)state;
+	real_init(&procfs);
+	for (tries = 0; tries < 1000 && last != mine; tries++) {
+		mine = waiter_start();
+		want_int(procfs_read_last_pid(&procfs, &last), 0);
+		waiter_end(mine);
+	}
+	want_int(last, mine);
+}
+
 static void namespaces(void **state)
 {
 	const struct fake_process other = {
@@ -816,6 +865,8 @@ int main(void)
 	SUITE_TEST(s, list_has_the_processes_only);
 	SUITE_TEST(s, list_of_the_system);
 	SUITE_TEST(s, list_without_a_tree);
+	SUITE_ROWS(s, last_pid, last_pid_rows);
+	SUITE_TEST(s, last_pid_of_the_system);
 	SUITE_TEST(s, namespaces);
 	SUITE_TEST(s, namespace_of_this_process);
 	SUITE_TEST(s, no_such_process);
