@@ -122,15 +122,28 @@ void childindex_forget(struct childindex *index)
 	pthread_mutex_unlock(&index->lock);
 }
 
+/* With the lock held: the entry of that PID, or NONE. */
+static uint32_t find_pid(const struct childindex *x, pid_t pid)
+{
+	uint32_t i = *pid_chain(x, pid);
+
+	while (i != NONE && x->entries[i].pid != pid)
+		i = x->entries[i].next_by_pid;
+	return i;
+}
+
+static bool serves(const struct entry *e, const struct entry *other)
+{
+	return e->port == other->port && addr_compare(&e->addr, &other->addr) == 0;
+}
+
 /* Mark a PID as still there. False: it is not in the index. */
 static bool mark(struct childindex *x, pid_t pid)
 {
 	uint32_t i;
 
 	pthread_mutex_lock(&x->lock);
-	i = *pid_chain(x, pid);
-	while (i != NONE && x->entries[i].pid != pid)
-		i = x->entries[i].next_by_pid;
+	i = find_pid(x, pid);
 	if (i != NONE)
 		x->entries[i].seen = true;
 	pthread_mutex_unlock(&x->lock);
@@ -168,6 +181,54 @@ static int read_child(struct childindex *x, pid_t pid)
 	e.addr = peer.addr;
 	e.port = peer.port;
 	return add(x, &e);
+}
+
+/* The entry of that PID becomes what was read last. */
+static int replace(struct childindex *x, const struct entry *e)
+{
+	uint32_t i;
+
+	pthread_mutex_lock(&x->lock);
+	i = find_pid(x, e->pid);
+	if (i != NONE && !serves(&x->entries[i], e)) {
+		x->entries[i] = *e;
+		link_all(x);
+	}
+	pthread_mutex_unlock(&x->lock);
+	return i == NONE ? add(x, e) : 0;
+}
+
+/* On port 465 it is the couriertls that a listener has for a child. */
+static int check_place(struct childindex *x, pid_t pid)
+{
+	struct procfs_status status;
+	int r;
+
+	r = procfs_read_status(x->rules->procfs, pid, &status);
+	if (r < 0)
+		return r;
+	if (status.uid != x->rules->uid)
+		return -EPERM;
+	return listeners_check(x->rules->listeners, status.ppid);
+}
+
+int childindex_learn(struct childindex *index, pid_t pid)
+{
+	struct entry e = { .pid = pid };
+	struct child_peer peer;
+	bool exec = true;
+	int r;
+
+	r = child_peek(index->rules, pid, &index->scratch, &peer, &exec);
+	if (r == -ENODATA && !exec)
+		return -EAGAIN;
+	if (r == 0)
+		r = check_place(index, pid);
+	if (r < 0)
+		return r;
+	e.addr = peer.addr;
+	e.port = peer.port;
+	return replace(index, &e);
 }
 
 /* Before a refresh: nobody was seen yet. */

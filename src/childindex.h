@@ -26,6 +26,13 @@ void childindex_free(struct childindex *index);
  * looked at; -ENOMEM; -errno. Not in a worker. */
 int childindex_refresh(struct childindex *index);
 
+/* Read one child that may be new, without a look at the others: some 30 us. Nothing
+ * comes of a PID that is no child of a listener's; one of a listener that was not
+ * known makes it known. What the index had for the PID is replaced. Returns 0;
+ * -EAGAIN: it did not exec yet, ask again; -EPERM, -ESRCH, -ENODATA: no child;
+ * -EACCES; -ENOMEM; -errno. Not in a worker. */
+int childindex_learn(struct childindex *index, pid_t pid);
+
 /* Forget all, so that the next refresh reads every child anew. */
 void childindex_forget(struct childindex *index);
 

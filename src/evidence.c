@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "arrivals.h"
 #include "childindex.h"
 
 /* Connections of one address that the worker looks at. */
@@ -15,6 +16,7 @@ struct evidence {
 	struct listeners *listeners;
 	struct child_rules rules;
 	struct childindex *index;
+	struct arrivals arrivals;
 };
 
 int evidence_new(const char *proc_root, uid_t courier_uid,
@@ -190,6 +192,19 @@ int evidence_refresh(struct evidence *evidence, bool thorough)
 int evidence_try(struct evidence *evidence, bool signals)
 {
 	return listeners_try(evidence->listeners, signals);
+}
+
+void evidence_learn(struct evidence *evidence)
+{
+	pid_t pids[ARRIVALS_MAX], last;
+	size_t n, i;
+
+	if (procfs_read_last_pid(&evidence->procfs, &last) < 0)
+		return;
+	n = arrivals_take(&evidence->arrivals, last, pids);
+	for (i = 0; i < n; i++)
+		if (childindex_learn(evidence->index, pids[i]) == -EAGAIN)
+			arrivals_wait(&evidence->arrivals, pids[i]);
 }
 
 bool evidence_has_listeners(struct evidence *evidence)

@@ -69,6 +69,12 @@ int evidence_refresh(struct evidence *evidence, bool thorough);
  * see listeners_try(). For the caretaker, and before it starts. */
 int evidence_try(struct evidence *evidence, bool signals);
 
+/* Learn who has come since the last call, by the last PIDs that were handed out and
+ * not by couriertcpd's children: a few PIDs, however many children there are. A hint
+ * like all that the index has; who is missed is found by evidence_refresh(), which
+ * also forgets those who are gone. For the caretaker only. */
+void evidence_learn(struct evidence *evidence);
+
 /* Is any couriertcpd known? Any thread. */
 bool evidence_has_listeners(struct evidence *evidence);
 

@@ -222,6 +222,113 @@ static void ten_thousand_children(void **state)
 	teardown(&f);
 }
 
+/* One PID, as childindex_learn() sees it; the last two columns are what comes of it. */
+static const struct learn_row {
+	const char *label, *exe;
+	pid_t ppid;		/* 0: the listener */
+	uid_t uid;
+	bool peer;
+	int want;
+	size_t found;
+} learn_rows[] = {
+	{ "a child", FAKE_SMTPD, 0, FAKE_UID, true, 0, 1 },
+	{ "a couriertls of port 465", FAKE_TLS, 0, FAKE_UID, true, 0, 1 },
+	{ "before its exec", FAKE_TCPD, 0, FAKE_UID, false, -EAGAIN, 0 },
+	{ "no peer", FAKE_SMTPD, 0, FAKE_UID, false, -ENODATA, 0 },
+	{ "another's child", FAKE_SMTPD, 1, FAKE_UID, true, -ESRCH, 0 },
+	{ "another user's", FAKE_SMTPD, 0, FAKE_UID + 1, true, -EPERM, 0 },
+	{ "another program", "/bin/sh", 0, FAKE_UID, true, -ENODATA, 0 },
+};
+
+static void learns(void **state)
+{
+	const struct learn_row *row = *state;
+	struct fixture f;
+	pid_t pid = 0;
+
+	setup(&f);
+	put_child(&f, 1);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = FIRST_PID + 1, .exe = row->exe, .uid = row->uid,
+		.ppid = row->ppid ? row->ppid : f.tcpd,
+		.env = row->peer ? "TCPREMOTEIP=::ffff:10.0.1.1\0"
+				   "TCPREMOTEPORT=1001\0TCPLOCALPORT=25" : "",
+		.env_len = row->peer ? 65 : 0,
+	});
+	want_int(childindex_learn(f.index, FIRST_PID + 1), row->want);
+	want_int(find(&f, 1, 1001, &pid), row->found);
+	want_int(pid, row->found ? FIRST_PID + 1 : 0);
+	teardown(&f);
+}
+
+static void learns_nothing_of_nobody(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	want_int(childindex_learn(f.index, FIRST_PID + 1), -ESRCH);
+	teardown(&f);
+}
+
+/* By its child a listener is known too. */
+static void learns_a_listener(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	listeners_free(f.listeners);
+	want_int(listeners_new(&f.procfs, FAKE_UID, &f.listeners), 0);
+	f.rules.listeners = f.listeners;
+	put_child(&f, 1);
+	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
+	put_child(&f, 2);
+	set_children(&f, 1, 3);
+	want_int(childindex_refresh(f.index), 2);
+	want_int(find(&f, 2, 1002, &pid), 1);
+	teardown(&f);
+}
+
+/* Known twice it is there once, and gone with the next refresh if it is. */
+static void learns_a_child_once(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	put_child(&f, 1);
+	set_children(&f, 1, 2);
+	want_int(childindex_refresh(f.index), 1);
+	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
+	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
+	want_int(find(&f, 1, 1001, &pid), 1);
+	set_children(&f, 1, 1);
+	want_int(childindex_refresh(f.index), 0);
+	want_int(find(&f, 1, 1001, &pid), 0);
+	teardown(&f);
+}
+
+static void learns_a_pid_anew(void **state)
+{
+	const struct peer changed = { "::ffff:10.0.2.1", 1002, 25, NULL };
+	struct fixture f;
+	pid_t pid = 0;
+
+	(void)state;
+	setup(&f);
+	put_child(&f, 1);
+	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
+	fakeproc_put_smtpd(&f.tree, FIRST_PID + 1, f.tcpd, &changed);
+	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
+	want_int(find(&f, 1, 1001, &pid), 0);
+	want_int(find(&f, 2, 1002, &pid), 1);
+	want_int(pid, FIRST_PID + 1);
+	teardown(&f);
+}
+
 static int make_one(void *data)
 {
 	struct fixture *f = data;
@@ -259,6 +366,11 @@ int main(void)
 	SUITE_TEST(suite, waits_for_exec);
 	SUITE_TEST(suite, reads_a_child_once);
 	SUITE_TEST(suite, skips_what_names_no_peer);
+	SUITE_ROWS(suite, learns, learn_rows);
+	SUITE_TEST(suite, learns_nothing_of_nobody);
+	SUITE_TEST(suite, learns_a_listener);
+	SUITE_TEST(suite, learns_a_child_once);
+	SUITE_TEST(suite, learns_a_pid_anew);
 	SUITE_TEST(suite, ten_thousand_children);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	return suite_run(suite, "childindex");

@@ -186,6 +186,45 @@ static void thorough_refresh_finds_new_listeners(void **state)
 	teardown(&f);
 }
 
+/* Whatever couriertcpd's children are said to be. */
+static void learns_who_came_last(void **state)
+{
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	fakeproc_children(&f.tree, f.tcpd, NULL, 0);
+	evidence_learn(f.evidence);	/* there is no loadavg yet */
+	want_int(find(&f, &q, &pid), -EAGAIN);
+	fakeproc_last_pid(&f.tree, f.first + 10);
+	evidence_learn(f.evidence);
+	want_int(find(&f, &q, &pid), 0);
+	want_int(pid, f.first);
+	teardown(&f);
+}
+
+/* Its DNSBL takes a while: it is older than the last look when it has exec'd. */
+static void learns_who_came_before_his_exec(void **state)
+{
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	fakeproc_exe(&f.tree, f.first, FAKE_TCPD);
+	fakeproc_last_pid(&f.tree, f.first);
+	evidence_learn(f.evidence);
+	want_int(find(&f, &q, &pid), -EAGAIN);
+	fakeproc_exe(&f.tree, f.first, FAKE_SMTPD);
+	fakeproc_last_pid(&f.tree, f.first + 1000);
+	evidence_learn(f.evidence);
+	want_int(find(&f, &q, &pid), 0);
+	teardown(&f);
+}
+
 static void candidates_of_an_address(void **state)
 {
 	const struct evidence_query q = query("192.0.2.1", 0);
@@ -349,6 +388,8 @@ int main(void)
 	SUITE_TEST(suite, attested_is_gone);
 	SUITE_TEST(suite, index_is_no_proof);
 	SUITE_TEST(suite, thorough_refresh_finds_new_listeners);
+	SUITE_TEST(suite, learns_who_came_last);
+	SUITE_TEST(suite, learns_who_came_before_his_exec);
 	SUITE_TEST(suite, candidates_of_an_address);
 	SUITE_ROWS(suite, confirms, submit_rows);
 	SUITE_ROWS(suite, knows_relay_client, relay_rows);
