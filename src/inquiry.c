@@ -3,6 +3,7 @@
 #include "inquiry.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,9 @@
 #define ASK_AGAIN_MS 5
 /* No thorough search more often than this. */
 #define THOROUGH_MIN_MS 20
+/* No look for those that have just started more often than this; what takes longer
+ * rests as a thorough search does. */
+#define LEARN_MIN_MS 1
 /* With no couriertcpd on this host, one is looked for this often. */
 #define NO_LISTENER_MS 60000
 /* Connections of one address that are looked at for one line. */
@@ -40,6 +44,8 @@ struct inquiry {
 	struct child_scratch submit;
 	struct question pending[QUESTIONS_MAX];	/* not found by the index */
 	size_t pending_count;
+	atomic_bool started;	/* a child has, since the last look for such */
+	int64_t learn_at;	/* no look for them before */
 	int64_t thorough_at;	/* not before */
 	int64_t asked_at;	/* no refresh for lines that ask before */
 	int64_t warm_at, warm_until;
@@ -332,6 +338,38 @@ static int64_t longer(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+static int64_t shorter(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+bool inquiry_note_start(struct inquiry *inquiry)
+{
+	return !atomic_exchange(&inquiry->started, true);
+}
+
+/* Somebody can make us look by a line that he writes, so this has its ration too. */
+static void learn_if_due(struct inquiry *q, struct evidence *ev, int64_t now)
+{
+	int64_t start;
+
+	/* Taken back first: who starts from here on wants another look. */
+	if (now < q->learn_at || !atomic_exchange(&q->started, false))
+		return;
+	start = now_us();
+	evidence_learn(ev);
+	q->learn_at = now + longer((now_us() - start) * THOROUGH_REST / 1000,
+				   LEARN_MIN_MS);
+	/* Somebody has to forget those who are gone. */
+	q->warm_until = now + WARM_FOR_MS;
+}
+
+/* When to look for those that have started meanwhile. */
+static int64_t learn_due(const struct inquiry *q)
+{
+	return atomic_load(&q->started) ? q->learn_at : INT64_MAX;
+}
+
 static void search_thoroughly(struct inquiry *q, struct evidence *ev)
 {
 	int64_t took = refresh(q, ev, true), now = caretaker_now();
@@ -372,24 +410,26 @@ static void no_evidence(struct inquiry *q)
  * be, and not only when a thorough search may be. */
 static int64_t pending_due(const struct inquiry *q, int64_t now)
 {
-	int64_t due = longer(q->asked_at, now + ASK_AGAIN_MS);
-
-	return due < q->thorough_at ? due : q->thorough_at;
+	return shorter(longer(q->asked_at, now + ASK_AGAIN_MS), q->thorough_at);
 }
 
 int64_t inquiry_run(struct inquiry *inquiry, struct evidence *evidence,
 		    int64_t now)
 {
+	int64_t due;
+
 	take(inquiry, now);
 	if (!evidence) {
 		no_evidence(inquiry);
 		return INT64_MAX;
 	}
+	learn_if_due(inquiry, evidence, now);
 	if (now >= inquiry->warm_until)
-		return INT64_MAX;
+		return learn_due(inquiry);
 	refresh_if_due(inquiry, evidence, now);
 	if (inquiry->pending_count > 0 && now >= inquiry->thorough_at)
 		search_thoroughly(inquiry, evidence);
-	return inquiry->pending_count > 0 ? pending_due(inquiry, now) :
-					    inquiry->warm_at;
+	due = inquiry->pending_count > 0 ? pending_due(inquiry, now) :
+					   inquiry->warm_at;
+	return shorter(due, learn_due(inquiry));
 }

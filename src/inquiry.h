@@ -9,7 +9,8 @@
  * into the log can ask for one. So searches may take a tenth of the thread's
  * time; a line waits until the next one is due, and is refused if it does not
  * find the child either. While lines ask, the index is kept warm, so that most
- * are answered by the worker at once. */
+ * are answered by the worker at once; so are those of a child whose start was in the
+ * log. Looks for such children may take another tenth. */
 struct inquiry;
 
 /* Says a line to the admin, see smtpblock_log_fn. */
@@ -19,6 +20,11 @@ typedef void inquiry_log_fn(void *ctx, int severity, const char *text);
 int inquiry_new(const struct enforcer *enforcer, inquiry_log_fn *log,
 		void *log_ctx, struct inquiry **ret_inquiry);
 void inquiry_free(struct inquiry *inquiry);
+
+/* A child has started that nobody vouches for: have him in the index before he is
+ * asked about. However many start until the caretaker looks, it is one look. Any
+ * thread. Returns true if the caretaker is to be woken. */
+bool inquiry_note_start(struct inquiry *inquiry);
 
 /* Answer what was asked. evidence is NULL while courier's user is not known.
  * Returns when to be called again, in ms; INT64_MAX: when something is asked. */

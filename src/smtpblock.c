@@ -673,6 +673,20 @@ static struct decision judge_line(struct smtpblock *e,
 	return judge_spared(e, d, &line->addr);
 }
 
+/* A child's first line, without the kernel's word for who wrote it: a later one can be
+ * answered without a search if he is in the index by then. A PID in the tag is there
+ * in the later one too, and says as much; trigger="connect" looks for him anyway. */
+static void note_start(struct smtpblock *e, const struct smtpblock_message *msg,
+		       const struct courierlog_line *line)
+{
+	if (line->kind != COURIERLOG_STARTED || msg->attested_pid ||
+	    msg->hint_pid || e->settings.verify == VERIFY_NONE ||
+	    e->settings.trigger == TRIGGER_CONNECT)
+		return;
+	if (inquiry_note_start(e->inquiry))
+		caretaker_wake(e->enforcer.caretaker);
+}
+
 struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 					  struct smtpblock_worker *worker,
 					  const struct smtpblock_message *msg)
@@ -686,6 +700,7 @@ struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 	courierlog_scan(msg->text, msg->text_len, msg->severity, &line);
 	d = judge_line(engine, &line, msg);
 	if (d.verdict != VERDICT_BLOCK) {
+		note_start(engine, msg, &line);
 		enforcer_count(&engine->enforcer, d);
 		return outcome(d);
 	}

@@ -2,7 +2,9 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "inquiry.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,15 +84,29 @@ static void finds_a_child_that_came_later(void **state)
 
 /* A host with very many processes: that long does a thorough search take. */
 static unsigned int thorough_ms;
+/* All that is known is what was learned. */
+static bool refreshes_fail;
+/* How often somebody looked who came last. */
+static atomic_uint looks;
 
 int __real_evidence_refresh(struct evidence *evidence, bool thorough);
 int __wrap_evidence_refresh(struct evidence *evidence, bool thorough);
+void __real_evidence_learn(struct evidence *evidence);
+void __wrap_evidence_learn(struct evidence *evidence);
 
 int __wrap_evidence_refresh(struct evidence *evidence, bool thorough)
 {
 	if (thorough && thorough_ms > 0)
 		(void)poll(NULL, 0, (int)thorough_ms);
+	if (refreshes_fail)
+		return -EIO;
 	return __real_evidence_refresh(evidence, thorough);
+}
+
+void __wrap_evidence_learn(struct evidence *evidence)
+{
+	__real_evidence_learn(evidence);
+	looks++;
 }
 
 /* What a line is about is there a moment later, as it has not exec'd yet, say:
@@ -136,6 +152,99 @@ static void known_child_needs_no_search(void **state)
 	engine_want_soon(&e, COUNTER_BLOCKS, 1);
 	want_int(engine_line(&e, REJECT, 0).deferred, false);
 	want_int(engine_count(&e, COUNTER_RENEWALS), 1);
+	engine_close(&e);
+}
+
+#define STARTED "started,ip=[::ffff:" PEER "],port=[41703]"
+
+static bool was_looked(void *data)
+{
+	(void)data;
+	return looks > 0;
+}
+
+static void started_child_needs_no_search(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "terminate", "off");
+	fakeproc_last_pid(&e.tree, e.submit);
+	looks = 0;
+	refreshes_fail = true;
+	engine_start(&e);
+	want_int(engine_line(&e, STARTED, 0).verdict, VERDICT_IGNORE);
+	want_int(soon(was_looked, NULL), true);
+	want_int(engine_line(&e, REJECT, 0).deferred, false);
+	want_int(engine_count(&e, COUNTER_BLOCKS), 1);
+	refreshes_fail = false;
+	engine_close(&e);
+}
+
+/* Who can write into the log can have us look, but not without end, and nobody who
+ * asks waits for it. */
+static void looks_are_rationed(void **state)
+{
+	int64_t began, took;
+	struct engine e;
+	unsigned int i;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "terminate", "off");
+	fakeproc_last_pid(&e.tree, e.submit + 40);
+	looks = 0;
+	engine_start(&e);
+	began = clock_ms();
+	for (i = 0; i < 20000; i++) {
+		engine_line(&e, STARTED, 0);
+		if (i == 10000)
+			engine_line(&e, REJECT, 0);
+	}
+	engine_want_soon(&e, COUNTER_BLOCKS, 1);
+	engine_stop(&e);
+	took = clock_ms() - began;
+	want_int(looks > 0, true);
+	want_int(looks <= (unsigned int)took + 2, true);
+	want_int(engine_count(&e, COUNTER_REFUSED_BUSY), 0);
+	engine_close(&e);
+}
+
+/* Lines after which nobody looks. */
+static const struct idle_row {
+	const char *label, *text, *name, *value;
+	pid_t attested, hint;
+} idle_rows[] = {
+	{ "the kernel's word", STARTED, "verify", "child", 1, 0 },
+	{ "a PID in the tag", STARTED, "verify", "child", 0, 1 },
+	{ "verify=none", STARTED, "verify", "none", 0, 0 },
+	{ "trigger=connect", STARTED, "trigger", "connect", 0, 0 },
+	{ "another line", "Disconnected", "verify", "child", 0, 0 },
+};
+
+static void nobody_looks(void **state)
+{
+	const struct idle_row *row = *state;
+	const struct smtpblock_message msg = {
+		.tag = "courieresmtpd", .tag_len = strlen("courieresmtpd"),
+		.text = row->text, .text_len = strlen(row->text), .exe = "",
+		.severity = COURIERLOG_SEVERITY_ERR,
+		.attested_pid = row->attested, .hint_pid = row->hint,
+	};
+	struct engine e;
+
+	engine_open(&e);
+	engine_set(&e, row->name, row->value);
+	fakeproc_last_pid(&e.tree, e.submit);
+	looks = 0;
+	engine_start(&e);
+	smtpblock_handle(e.block, e.worker, &msg);
+	/* Said by the caretaker ahead of what it would look for. */
+	smtpblock_hup(e.block);
+	engine_want_said(&e, "lines=1");
+	engine_stop(&e);
+	want_int(looks, 0);
 	engine_close(&e);
 }
 
@@ -325,6 +434,9 @@ int main(void)
 	SUITE_TEST(suite, finds_a_child_that_came_later);
 	SUITE_TEST(suite, slow_search_keeps_nobody_waiting);
 	SUITE_TEST(suite, known_child_needs_no_search);
+	SUITE_TEST(suite, started_child_needs_no_search);
+	SUITE_TEST(suite, looks_are_rationed);
+	SUITE_ROWS(suite, nobody_looks, idle_rows);
 	SUITE_TEST(suite, reports_are_limited);
 	SUITE_TEST(suite, relay_client_is_not_ended);
 	SUITE_ROWS(suite, one_line_has_one_verdict, verdict_rows);
