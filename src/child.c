@@ -49,13 +49,12 @@ static int read_role(const struct child_rules *rules, pid_t pid,
 /* A port that fills a variable's value: digits and nothing else. */
 static int parse_port(const char *text, uint16_t *ret_port)
 {
-	size_t digits = text ? strspn(text, "0123456789") : 0;
-	unsigned long n;
+	const char *p = text;
+	unsigned int n = 0;
 
-	if (digits == 0 || digits > 5 || text[digits] != '\0')
-		return -ENODATA;
-	n = strtoul(text, NULL, 10);
-	if (n == 0 || n > UINT16_MAX)
+	while (p && p < text + 5 && *p >= '0' && *p <= '9')
+		n = n * 10 + (unsigned int)(*p++ - '0');
+	if (!p || *p != '\0' || n == 0 || n > UINT16_MAX)
 		return -ENODATA;
 	*ret_port = (uint16_t)n;
 	return 0;

@@ -288,12 +288,12 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 		do_block(enforcer, &o, now);
 	else
 		enforcer_count(enforcer, d);
-	if (ends_child(d))
-		count_zone(enforcer, facts);
 	if (ends_child(d) && line->port != 0)
 		enforcer_end(enforcer, rules, child);
 	else if (ends_child(d))
 		end_all(enforcer, line);
+	if (ends_child(d))
+		count_zone(enforcer, facts);
 	child_done(child);
 	return d;
 }
