@@ -8,6 +8,7 @@
  * in the kernel for it, an address.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,17 +136,24 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* Until somebody wakes it, or blocks_run() wants to come again. */
+static void wait_until(int wake, int64_t due)
+{
+	struct pollfd p = { .fd = wake, .events = POLLIN };
+	int64_t left = due - now_ms();
+	uint64_t count;
+
+	if (poll(&p, 1, left < 0 ? 0 : left > 1000 ? 1000 : (int)left) > 0 &&
+	    read(wake, &count, sizeof(count)) < 0)
+		want(-errno, "read");
+}
+
 static void *caretaker(void *data)
 {
 	struct wave *w = data;
-	uint64_t count;
 
-	while (counters_get(&w->counters, COUNTER_BLOCKS) < w->count) {
-		blocks_run(w->blocks, now_ms());
-		if (counters_get(&w->counters, COUNTER_BLOCKS) < w->count &&
-		    read(w->wake, &count, sizeof(count)) < 0)
-			want(-errno, "read");
-	}
+	while (counters_get(&w->counters, COUNTER_BLOCKS) < w->count)
+		wait_until(w->wake, blocks_run(w->blocks, now_ms()));
 	return NULL;
 }
 
