@@ -195,11 +195,12 @@ int terminator_signal(struct termination *termination)
 	int r;
 
 	termination->signalled = true;
+	/* Some microseconds before the signal: after it, half of them are gone already
+	 * and cannot be asked. */
+	termination->may_leave_tls = child_may_leave_tls(child);
 	r = signal_one(termination, &child->smtpd, termination->signal);
 	if (child->tls.fd >= 0)
 		signal_one(termination, &child->tls, termination->signal);
-	/* Nobody waits for this one. Of a process that is gone by now it says yes. */
-	termination->may_leave_tls = child_may_leave_tls(child);
 	termination->gone = r == -ESRCH;
 	termination->refused = r < 0 && r != -ESRCH;
 	if (termination->gone)
