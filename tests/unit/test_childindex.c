@@ -242,6 +242,8 @@ static const struct learn_row {
 
 static void learns(void **state)
 {
+	static const char env[] = "TCPREMOTEIP=::ffff:10.0.1.1\0"
+				  "TCPREMOTEPORT=1001\0TCPLOCALPORT=25";
 	const struct learn_row *row = *state;
 	struct fixture f;
 	pid_t pid = 0;
@@ -251,9 +253,8 @@ static void learns(void **state)
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = FIRST_PID + 1, .exe = row->exe, .uid = row->uid,
 		.ppid = row->ppid ? row->ppid : f.tcpd,
-		.env = row->peer ? "TCPREMOTEIP=::ffff:10.0.1.1\0"
-				   "TCPREMOTEPORT=1001\0TCPLOCALPORT=25" : "",
-		.env_len = row->peer ? 65 : 0,
+		.env = env,
+		.env_len = row->peer ? sizeof(env) : 0,
 	});
 	want_int(childindex_learn(f.index, FIRST_PID + 1), row->want);
 	want_int(find(&f, 1, 1001, &pid), row->found);
