@@ -98,7 +98,7 @@ static int parse_peer(const char *env, size_t len, struct child_peer *ret_peer)
 	return parse_peer_of(values, ret_peer);
 }
 
-static bool same_peer(const struct child_peer *a, const struct child_peer *b)
+bool child_same_peer(const struct child_peer *a, const struct child_peer *b)
 {
 	return a->port == b->port && a->local_port == b->local_port &&
 	       addr_compare(&a->addr, &b->addr) == 0;
@@ -134,7 +134,7 @@ static int check_peer(const struct child_rules *rules, pid_t pid,
 		return (int)n;
 	if (parse_peer(scratch->env, (size_t)n, &found) < 0)
 		return -EPERM;
-	return same_peer(&found, peer) ? 0 : -EPERM;
+	return child_same_peer(&found, peer) ? 0 : -EPERM;
 }
 
 /* Hold a couriertls for that peer. Its parent comes out; whose child it has to

@@ -95,6 +95,9 @@ int child_peek(const struct child_rules *rules, pid_t pid,
 	       struct child_scratch *scratch, struct child_peer *ret_peer,
 	       bool *ret_exec);
 
+/* Are these the two ends of one connection? Any thread. */
+bool child_same_peer(const struct child_peer *a, const struct child_peer *b);
+
 /* Let go of all processes. */
 void child_done(struct child *child);
 

@@ -262,6 +262,34 @@ static bool ends_child(struct decision d)
 	return d.verdict == VERDICT_BLOCK || d.reason == REASON_BUDGET;
 }
 
+/* One that is not being ended yet. */
+static void end_child(const struct enforcer *enforcer,
+		      const struct child_rules *rules, struct child *child)
+{
+	const struct settings *s = enforcer->settings;
+	/* Who was turned away at his start has his answer already. */
+	unsigned int delay =
+		s->trigger == TRIGGER_CONNECT ? 0 : s->terminate_delay;
+	struct termination t = {
+		.rules = rules,
+		.counters = enforcer->counters,
+		.notices = enforcer->notices,
+		.signal = s->terminate_signal,
+		.kill_after = s->terminate_kill_after,
+		.reset = s->terminate_reset,
+		.reset_delay = RESET_AFTER_MS,
+	};
+
+	if (!s->terminate || s->dry_run) {
+		child_done(child);
+		return;
+	}
+	t.child = child_take(child);
+	if (delay == 0)
+		terminator_signal(&t);
+	caretaker_terminate(enforcer->caretaker, &t, caretaker_now() + delay);
+}
+
 struct decision enforcer_punish(const struct enforcer *enforcer,
 				const struct child_rules *rules,
 				const struct courierlog_line *line,
@@ -289,7 +317,7 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 	else
 		enforcer_count(enforcer, d);
 	if (ends_child(d) && line->port != 0)
-		enforcer_end(enforcer, rules, child);
+		end_child(enforcer, rules, child);
 	else if (ends_child(d))
 		end_all(enforcer, line);
 	if (ends_child(d))
@@ -301,29 +329,10 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 void enforcer_end(const struct enforcer *enforcer,
 		  const struct child_rules *rules, struct child *child)
 {
-	const struct settings *s = enforcer->settings;
-	/* Who was turned away at his start has his answer already. */
-	unsigned int delay =
-		s->trigger == TRIGGER_CONNECT ? 0 : s->terminate_delay;
-	struct termination t = {
-		.rules = rules,
-		.counters = enforcer->counters,
-		.notices = enforcer->notices,
-		.signal = s->terminate_signal,
-		.kill_after = s->terminate_kill_after,
-		.reset = s->terminate_reset,
-		.reset_delay = RESET_AFTER_MS,
-	};
-
-	if (!s->terminate || s->dry_run ||
-	    caretaker_is_ending(enforcer->caretaker, child)) {
+	if (caretaker_is_ending(enforcer->caretaker, child))
 		child_done(child);
-		return;
-	}
-	t.child = child_take(child);
-	if (delay == 0)
-		terminator_signal(&t);
-	caretaker_terminate(enforcer->caretaker, &t, caretaker_now() + delay);
+	else
+		end_child(enforcer, rules, child);
 }
 
 void enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,

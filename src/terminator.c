@@ -266,8 +266,7 @@ bool terminator_has(struct terminator *terminator, const struct child *child)
 	pthread_mutex_lock(&terminator->lock);
 	item = *pid_chain(terminator, child->smtpd.pid);
 	while (item && (item->what.child.smtpd.pid != child->smtpd.pid ||
-			item->what.child.peer.port != child->peer.port ||
-			addr_compare(&item->what.child.peer.addr, &child->peer.addr) != 0))
+			!child_same_peer(&item->what.child.peer, &child->peer)))
 		item = item->next_by_pid;
 	pthread_mutex_unlock(&terminator->lock);
 	return item != NULL;
