@@ -90,6 +90,11 @@ static int parse_peer_of(const char *const values[static VARIABLES],
 	return 0;
 }
 
+static const char *unless_empty(const char *text)
+{
+	return text && *text ? text : NULL;
+}
+
 static int parse_peer(const char *env, size_t len, struct child_peer *ret_peer)
 {
 	const char *values[VARIABLES];
@@ -102,11 +107,6 @@ bool child_same_peer(const struct child_peer *a, const struct child_peer *b)
 {
 	return a->port == b->port && a->local_port == b->local_port &&
 	       addr_compare(&a->addr, &b->addr) == 0;
-}
-
-static const char *unless_empty(const char *text)
-{
-	return text && *text ? text : NULL;
 }
 
 static void parse_facts(const char *const values[static VARIABLES],
@@ -194,13 +194,21 @@ static int check_parent(const struct child_rules *rules, pid_t ppid,
 	return r < 0 ? r : listeners_check(rules->listeners, grandparent);
 }
 
+static ssize_t read_environ(const struct child_rules *rules, const struct child *child,
+			    struct child_scratch *scratch)
+{
+	if (child->environ >= 0)
+		return procfs_read_open_environ(child->environ, scratch->env);
+	return procfs_read_environ(rules->procfs, child->smtpd.pid, scratch->env);
+}
+
 static int read_env(const struct child_rules *rules, struct child *child,
 		    struct child_scratch *scratch, struct child_facts *facts)
 {
 	const char *values[VARIABLES];
 	ssize_t n;
 
-	n = procfs_read_environ(rules->procfs, child->smtpd.pid, scratch->env);
+	n = read_environ(rules, child, scratch);
 	if (n < 0)
 		return (int)n;
 	procfs_getenv_all(scratch->env, (size_t)n, variables, VARIABLES, values);
@@ -223,6 +231,7 @@ static int prove(const struct child_rules *rules, struct child *child,
 		return r;
 	if (status.uid != rules->uid)
 		return -EPERM;
+	child->parent = status.ppid;
 	r = read_env(rules, child, scratch, facts);
 	if (r < 0)
 		return r;
@@ -299,10 +308,63 @@ int child_open(const struct child_rules *rules, pid_t pid,
 	return 0;
 }
 
-int child_peek(const struct child_rules *rules, pid_t pid,
-	       struct child_scratch *scratch, struct child_peer *ret_peer,
-	       bool *ret_exec)
+/* The environ is opened before the name of the executable is read, and read after
+ * that: all three are of one program. */
+int child_hold(const struct child_rules *rules, pid_t pid,
+	       struct child_scratch *scratch, struct child *ret_child,
+	       struct child_facts *ret_facts)
 {
+	struct child child = CHILD_NONE;
+	enum role role;
+	int r;
+
+	r = procref_open(pid, &child.smtpd);
+	if (r == 0)
+		r = child.environ = procfs_open_environ(rules->procfs, pid);
+	if (r >= 0)
+		r = read_role(rules, pid, &role);
+	if (r == 0)
+		r = role == ROLE_TLS ? -EPERM : check_role(role);
+	if (r == 0)
+		r = prove(rules, &child, scratch, ret_facts);
+	if (r == 0 && child.tls.fd >= 0)
+		r = -EPERM;
+	if (r < 0) {
+		child_done(&child);
+		return r;
+	}
+	child.no_borrowing = rules->no_borrowing;
+	*ret_child = child_take(&child);
+	return 0;
+}
+
+int child_prove_again(const struct child_rules *rules, const struct child *child,
+		      struct child_scratch *scratch, struct child_facts *ret_facts)
+{
+	const char *values[VARIABLES];
+	struct procfs_status status;
+	ssize_t n;
+	int r;
+
+	r = procfs_read_status_held(rules->procfs, child->smtpd.fd,
+				    child->smtpd.pid, &status);
+	if (r < 0)
+		return r;
+	if (status.uid != rules->uid || status.ppid != child->parent)
+		return -EPERM;
+	/* Last: that there is something to read shows that it was alive until now. */
+	n = procfs_read_open_environ(child->environ, scratch->env);
+	if (n < 0)
+		return (int)n;
+	procfs_getenv_all(scratch->env, (size_t)n, variables, VARIABLES, values);
+	parse_facts(values, ret_facts);
+	return 0;
+}
+
+int child_peek(const struct child_rules *rules, pid_t pid,
+	       struct child_scratch *scratch, struct child_glimpse *ret_glimpse)
+{
+	const char *values[VARIABLES];
 	enum role role;
 	ssize_t n;
 	int r;
@@ -310,34 +372,90 @@ int child_peek(const struct child_rules *rules, pid_t pid,
 	r = read_role(rules, pid, &role);
 	if (r < 0)
 		return r;
-	*ret_exec = role != ROLE_TCPD;
+	ret_glimpse->exec = role != ROLE_TCPD;
 	if (role != ROLE_SMTPD && role != ROLE_TLS)
 		return -ENODATA;
 	n = procfs_read_environ(rules->procfs, pid, scratch->env);
 	if (n < 0)
 		return (int)n;
-	return parse_peer(scratch->env, (size_t)n, ret_peer);
+	procfs_getenv_all(scratch->env, (size_t)n, variables, VARIABLES, values);
+	ret_glimpse->listed = unless_empty(values[BLOCK]) != NULL;
+	return parse_peer_of(values, &ret_glimpse->peer);
+}
+
+static int is_submit(const struct child_rules *rules, pid_t pid)
+{
+	enum role role;
+	int r;
+
+	r = read_role(rules, pid, &role);
+	if (r < 0)
+		return r;
+	return role == ROLE_SUBMIT ? 0 : -EPERM;
+}
+
+/* n bytes of submit's environment are in the scratch, if that is not negative. */
+static int compare_block(const struct child_scratch *scratch, ssize_t n,
+			 const char *block)
+{
+	const char *found;
+
+	if (n < 0)
+		return (int)n;
+	found = procfs_getenv(scratch->env, (size_t)n, "BLOCK");
+	return found && strcmp(found, block) == 0 ? 0 : -EPERM;
 }
 
 /* The uid is not asked for: the process is the proven child's own. */
 static int check_submit(const struct child_rules *rules, pid_t pid,
 			const char *block, struct child_scratch *scratch)
 {
-	const char *found;
-	enum role role;
-	ssize_t n;
-	int r;
+	int r = is_submit(rules, pid);
 
-	r = read_role(rules, pid, &role);
 	if (r < 0)
 		return r;
-	if (role != ROLE_SUBMIT)
-		return -EPERM;
-	n = procfs_read_environ(rules->procfs, pid, scratch->env);
+	return compare_block(scratch,
+			     procfs_read_environ(rules->procfs, pid, scratch->env),
+			     block);
+}
+
+/* It stays open if the process is a submit. */
+static int open_submit(const struct child_rules *rules, pid_t pid,
+		       struct child_scratch *scratch, int *ret_fd)
+{
+	int fd = procfs_open_environ(rules->procfs, pid), r;
+
+	if (fd < 0)
+		return fd;
+	r = is_submit(rules, pid);
+	/* If there is something to read, the name was that of the same program. */
+	if (r == 0)
+		r = (int)procfs_read_open_environ(fd, scratch->env);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int child_hold_submit(const struct child_rules *rules, struct child *child,
+		      struct child_scratch *scratch)
+{
+	pid_t *pids;
+	ssize_t n, i;
+	int r = -EPERM;
+
+	n = procfs_read_children(rules->procfs, child->smtpd.pid, &pids);
 	if (n < 0)
 		return (int)n;
-	found = procfs_getenv(scratch->env, (size_t)n, "BLOCK");
-	return found && strcmp(found, block) == 0 ? 0 : -EPERM;
+	for (i = 0; i < n && r != 0; i++)
+		r = open_submit(rules, pids[i], scratch, &child->submit);
+	free(pids);
+	/* Else they may have been another process' children. */
+	if (r == 0 && !procref_alive(&child->smtpd))
+		r = -ESRCH;
+	return r;
 }
 
 int child_check_submit(const struct child_rules *rules,
@@ -348,6 +466,11 @@ int child_check_submit(const struct child_rules *rules,
 	ssize_t n, i;
 	int r = -EPERM;
 
+	if (child->submit >= 0 &&
+	    compare_block(scratch,
+			  procfs_read_open_environ(child->submit, scratch->env),
+			  block) == 0)
+		return 0;
 	n = procfs_read_children(rules->procfs, child->smtpd.pid, &pids);
 	if (n < 0)
 		return (int)n;
@@ -428,10 +551,24 @@ int child_find_left_tls(const struct child_rules *rules,
 	return found;
 }
 
+static void close_environ(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void child_close_environs(struct child *child)
+{
+	close_environ(&child->environ);
+	close_environ(&child->submit);
+}
+
 void child_done(struct child *child)
 {
 	procref_done(&child->smtpd);
 	procref_done(&child->tls);
+	child_close_environs(child);
 }
 
 struct child child_take(struct child *child)
@@ -440,5 +577,7 @@ struct child child_take(struct child *child)
 
 	taken.smtpd = procref_take(&child->smtpd);
 	taken.tls = procref_take(&child->tls);
+	child->environ = -1;
+	child->submit = -1;
 	return taken;
 }

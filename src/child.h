@@ -35,6 +35,11 @@ struct child {
 	struct procref tls;	/* couriertls above it, or PROCREF_NONE */
 	struct child_peer peer;
 	bool no_borrowing;	/* of its rules */
+	pid_t parent;		/* the listener's or, on port 465, couriertls' */
+	/* Of child_hold(), else -1: environ of courieresmtpd; and of its submit, which
+	 * was seen to be one. See procfs_open_environ(). */
+	int environ;
+	int submit;
 };
 
 /* What its environment says, as it was at its exec; the texts live in the
@@ -47,7 +52,8 @@ struct child_facts {
 	const char *block_zone;	/* BLOCK_ZONE or NULL */
 };
 
-#define CHILD_NONE { .smtpd = PROCREF_NONE, .tls = PROCREF_NONE }
+#define CHILD_NONE { .smtpd = PROCREF_NONE, .tls = PROCREF_NONE, \
+		     .environ = -1, .submit = -1 }
 
 /* Hold the process and prove it: its executable is named courieresmtpd, its
  * parent is one of the listeners – or a couriertls of courier's for the same
@@ -60,6 +66,29 @@ struct child_facts {
 int child_open(const struct child_rules *rules, pid_t pid,
 	       struct child_scratch *scratch, struct child *ret_child,
 	       struct child_facts *ret_facts);
+
+/* The same of one that no line was about yet, and so that little is left to do when
+ * one is: child_prove_again(). For children that a listener has itself, not for port
+ * 465. Returns as child_open(). */
+int child_hold(const struct child_rules *rules, pid_t pid,
+	       struct child_scratch *scratch, struct child *ret_child,
+	       struct child_facts *ret_facts);
+
+/* Hold its submit, too, for child_check_submit(). Returns 0; -EPERM: it has none yet;
+ * -EACCES; -EMFILE; -errno. */
+int child_hold_submit(const struct child_rules *rules, struct child *child,
+		      struct child_scratch *scratch);
+
+/* Is one of child_hold() what it was? That it lives, runs the program that it ran
+ * then, has courier's uid, and that its parent is the process that was proven to be a
+ * listener: who has lost his parent gets one that was there before, so that an equal
+ * PID is the same process. Two system calls. Returns 0; -ESRCH: it has ended, or runs
+ * another program; -EPERM; -errno. */
+int child_prove_again(const struct child_rules *rules, const struct child *child,
+		      struct child_scratch *scratch, struct child_facts *ret_facts);
+
+/* Close what child_hold() has open besides the process itself. */
+void child_close_environs(struct child *child);
 
 /* Does a submit of this child know the peer to be listed, by this very text? It is
  * submit that gives the reject, and after a login it is started with an empty
@@ -87,13 +116,18 @@ int child_find_left_tls(const struct child_rules *rules,
 			struct child_scratch *scratch, struct procref *ret_refs,
 			size_t max);
 
-/* Read the peer of any process of courier's by its PID alone, without holding
- * it: good for an index, not for a decision. *ret_exec tells whether it has
- * exec'd, so that the answer stays true for its life.
- * Returns 0; -ESRCH; -ENODATA: it names no peer; -EACCES; -errno. */
+/* What can be seen of a process of courier's by its PID alone. */
+struct child_glimpse {
+	struct child_peer peer;
+	bool exec;	/* it has exec'd: all of this stays true for its life */
+	bool listed;	/* BLOCK is not empty */
+};
+
+/* Look at it without holding it: good for an index, not for a decision.
+ * Returns 0; -ESRCH; -ENODATA: it names no peer; -EACCES; -errno. ret_glimpse->exec
+ * is set with 0 and -ENODATA. */
 int child_peek(const struct child_rules *rules, pid_t pid,
-	       struct child_scratch *scratch, struct child_peer *ret_peer,
-	       bool *ret_exec);
+	       struct child_scratch *scratch, struct child_glimpse *ret_glimpse);
 
 /* Are these the two ends of one connection? Any thread. */
 bool child_same_peer(const struct child_peer *a, const struct child_peer *b);

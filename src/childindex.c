@@ -6,9 +6,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Ends a chain. */
 #define NONE UINT32_MAX
+
+/* A child that is held. */
+struct held {
+	struct child child;
+	struct held *next;	/* among those to be let go of */
+};
 
 /* An entry is on two chains: by PID, for the refresh, and by address, for the
  * question. */
@@ -17,6 +24,9 @@ struct entry {
 	struct addr addr;
 	uint16_t port;
 	bool seen;		/* by the refresh that is running */
+	bool to_hold;		/* it is listed, and nobody has tried yet */
+	bool withdrawn;		/* not to be held any more */
+	struct held *held;
 	uint32_t next_by_pid;
 	uint32_t next_by_addr;
 };
@@ -27,6 +37,7 @@ struct childindex {
 	pthread_mutex_t lock;		/* everything below */
 	struct entry *entries;		/* the first count are in use */
 	uint32_t count;
+	uint32_t held_count, held_max;
 	uint32_t room;			/* a power of two, and the size of.. */
 	uint32_t *by_pid;		/* ..these */
 	uint32_t *by_addr;
@@ -86,6 +97,39 @@ static int resize(struct childindex *x, uint32_t room)
 	return 0;
 }
 
+static uint32_t most_held(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur / 16 > CHILDINDEX_HELD_MAX)
+		return CHILDINDEX_HELD_MAX;
+	return (uint32_t)(limit.rlim_cur / 16);
+}
+
+/* With the lock held: what the entry holds joins those to be let go of. */
+static void unhold(struct childindex *x, struct entry *e, struct held **gone)
+{
+	if (!e->held)
+		return;
+	e->held->next = *gone;
+	*gone = e->held;
+	e->held = NULL;
+	x->held_count--;
+}
+
+/* Without it: closing takes system calls. */
+static void let_go(struct held *gone)
+{
+	struct held *next;
+
+	for (; gone; gone = next) {
+		next = gone->next;
+		child_done(&gone->child);
+		free(gone);
+	}
+}
+
 int childindex_new(const struct child_rules *rules,
 		   struct childindex **ret_index)
 {
@@ -94,6 +138,7 @@ int childindex_new(const struct child_rules *rules,
 	if (!x)
 		return -ENOMEM;
 	x->rules = rules;
+	x->held_max = most_held();
 	pthread_mutex_init(&x->lock, NULL);
 	if (resize(x, 64) < 0) {
 		childindex_free(x);
@@ -107,6 +152,7 @@ void childindex_free(struct childindex *index)
 {
 	if (!index)
 		return;
+	childindex_let_go(index);
 	pthread_mutex_destroy(&index->lock);
 	free(index->entries);
 	free(index->by_pid);
@@ -114,12 +160,37 @@ void childindex_free(struct childindex *index)
 	free(index);
 }
 
+/* With the lock held. */
+static void unhold_all(struct childindex *x, struct held **gone)
+{
+	uint32_t i;
+
+	for (i = 0; i < x->count; i++) {
+		x->entries[i].to_hold |= x->entries[i].held != NULL;
+		unhold(x, &x->entries[i], gone);
+	}
+}
+
+void childindex_let_go(struct childindex *index)
+{
+	struct held *gone = NULL;
+
+	pthread_mutex_lock(&index->lock);
+	unhold_all(index, &gone);
+	pthread_mutex_unlock(&index->lock);
+	let_go(gone);
+}
+
 void childindex_forget(struct childindex *index)
 {
+	struct held *gone = NULL;
+
 	pthread_mutex_lock(&index->lock);
+	unhold_all(index, &gone);
 	index->count = 0;
 	link_all(index);
 	pthread_mutex_unlock(&index->lock);
+	let_go(gone);
 }
 
 /* With the lock held: the entry of that PID, or NONE. */
@@ -165,36 +236,46 @@ static int add(struct childindex *x, const struct entry *e)
 	return r;
 }
 
+static struct entry entry_of(pid_t pid, const struct child_glimpse *seen)
+{
+	return (struct entry){ .pid = pid,
+			       .addr = seen->peer.addr,
+			       .port = seen->peer.port,
+			       .to_hold = seen->listed };
+}
+
 static int read_child(struct childindex *x, pid_t pid)
 {
-	struct entry e = { .pid = pid, .seen = true };
-	struct child_peer peer;
-	bool exec;
+	struct child_glimpse seen;
+	struct entry e;
 	int r;
 
-	r = child_peek(x->rules, pid, &x->scratch, &peer, &exec);
+	r = child_peek(x->rules, pid, &x->scratch, &seen);
 	/* Gone, before its exec, or nobody's connection. */
-	if (r == -ESRCH || r == -ENODATA || (r == 0 && !exec))
+	if (r == -ESRCH || r == -ENODATA || (r == 0 && !seen.exec))
 		return 0;
 	if (r < 0)
 		return r;
-	e.addr = peer.addr;
-	e.port = peer.port;
+	e = entry_of(pid, &seen);
+	e.seen = true;
 	return add(x, &e);
 }
 
 /* The entry of that PID becomes what was read last. */
 static int replace(struct childindex *x, const struct entry *e)
 {
+	struct held *gone = NULL;
 	uint32_t i;
 
 	pthread_mutex_lock(&x->lock);
 	i = find_pid(x, e->pid);
 	if (i != NONE && !serves(&x->entries[i], e)) {
+		unhold(x, &x->entries[i], &gone);
 		x->entries[i] = *e;
 		link_all(x);
 	}
 	pthread_mutex_unlock(&x->lock);
+	let_go(gone);
 	return i == NONE ? add(x, e) : 0;
 }
 
@@ -214,20 +295,18 @@ static int check_place(struct childindex *x, pid_t pid)
 
 int childindex_learn(struct childindex *index, pid_t pid)
 {
-	struct entry e = { .pid = pid };
-	struct child_peer peer;
-	bool exec = true;
+	struct child_glimpse seen = { .exec = true };
+	struct entry e;
 	int r;
 
-	r = child_peek(index->rules, pid, &index->scratch, &peer, &exec);
-	if (r == -ENODATA && !exec)
+	r = child_peek(index->rules, pid, &index->scratch, &seen);
+	if (r == -ENODATA && !seen.exec)
 		return -EAGAIN;
 	if (r == 0)
 		r = check_place(index, pid);
 	if (r < 0)
 		return r;
-	e.addr = peer.addr;
-	e.port = peer.port;
+	e = entry_of(pid, &seen);
 	return replace(index, &e);
 }
 
@@ -245,17 +324,22 @@ static void unmark_all(struct childindex *x)
 /* After a refresh: forget who was not seen. */
 static uint32_t sweep(struct childindex *x)
 {
+	struct held *gone = NULL;
 	uint32_t i, kept = 0;
 
 	pthread_mutex_lock(&x->lock);
-	for (i = 0; i < x->count; i++)
+	for (i = 0; i < x->count; i++) {
 		if (x->entries[i].seen)
 			x->entries[kept++] = x->entries[i];
+		else
+			unhold(x, &x->entries[i], &gone);
+	}
 	if (kept != x->count) {
 		x->count = kept;
 		link_all(x);
 	}
 	pthread_mutex_unlock(&x->lock);
+	let_go(gone);
 	return kept;
 }
 
@@ -294,6 +378,118 @@ int childindex_refresh(struct childindex *index)
 	}
 	kept = sweep(index);
 	return err < 0 ? err : (int)kept;
+}
+
+/* Takes held over. Between its PID and now a line may have asked for the child. */
+static void put_held(struct childindex *x, pid_t pid, struct held *held)
+{
+	uint32_t i;
+
+	pthread_mutex_lock(&x->lock);
+	i = find_pid(x, pid);
+	if (i != NONE && !x->entries[i].withdrawn && !x->entries[i].held) {
+		x->entries[i].held = held;
+		x->held_count++;
+		held = NULL;
+	}
+	pthread_mutex_unlock(&x->lock);
+	let_go(held);
+}
+
+static int hold(struct childindex *x, pid_t pid)
+{
+	struct held *held = calloc(1, sizeof(*held));
+	struct child_facts facts;
+	int r;
+
+	if (!held)
+		return -ENOMEM;
+	r = child_hold(x->rules, pid, &x->scratch, &held->child, &facts);
+	if (r < 0)
+		free(held);
+	else
+		put_held(x, pid, held);
+	return r;
+}
+
+static bool has_room(struct childindex *x)
+{
+	bool room;
+
+	pthread_mutex_lock(&x->lock);
+	room = x->held_count < x->held_max;
+	pthread_mutex_unlock(&x->lock);
+	return room;
+}
+
+/* Only the caller's thread changes what is read here without the lock. */
+static void hold_listed(struct childindex *x)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < x->count && r != -EMFILE && r != -ENFILE; i++) {
+		if (!x->entries[i].to_hold)
+			continue;
+		if (!has_room(x))
+			break;
+		x->entries[i].to_hold = false;
+		r = hold(x, x->entries[i].pid);
+	}
+}
+
+/* One that is held without its submit, taken out meanwhile. */
+static struct held *take_without_submit(struct childindex *x, uint32_t i)
+{
+	struct entry *e = &x->entries[i];
+	struct held *held = NULL;
+
+	pthread_mutex_lock(&x->lock);
+	if (e->held && e->held->child.submit < 0)
+		unhold(x, e, &held);
+	pthread_mutex_unlock(&x->lock);
+	return held;
+}
+
+static void hold_submits(struct childindex *x)
+{
+	struct held *held;
+	uint32_t i;
+
+	for (i = 0; i < x->count; i++) {
+		held = take_without_submit(x, i);
+		if (!held)
+			continue;
+		held->next = NULL;
+		(void)child_hold_submit(x->rules, &held->child, &x->scratch);
+		put_held(x, x->entries[i].pid, held);
+	}
+}
+
+void childindex_hold(struct childindex *index, bool submits)
+{
+	hold_listed(index);
+	if (submits)
+		hold_submits(index);
+}
+
+bool childindex_withdraw(struct childindex *index, pid_t pid,
+			 struct child *ret_child)
+{
+	struct held *held = NULL;
+	uint32_t i;
+
+	pthread_mutex_lock(&index->lock);
+	i = find_pid(index, pid);
+	if (i != NONE) {
+		index->entries[i].withdrawn = true;
+		unhold(index, &index->entries[i], &held);
+	}
+	pthread_mutex_unlock(&index->lock);
+	if (held)
+		*ret_child = child_take(&held->child);
+	free(held);
+	return ret_child->smtpd.fd >= 0;
 }
 
 size_t childindex_find(struct childindex *index, const struct addr *addr,

@@ -1,5 +1,6 @@
 /* Which child serves which peer, for lines that come without the sender's
- * credentials: every child of the listeners is read once after its exec.
+ * credentials: every child of the listeners is read once after its exec. Those that are
+ * listed are held, so that the proof is short when a line is about one.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_CHILDINDEX_H
 #define SMTPBLOCK_CHILDINDEX_H
@@ -9,7 +10,8 @@
 /* A hint where to look, never proof: what it names has to be opened and proven
  * with child_open(). A PID stands for the process that takes the slot
  * (courieresmtpd; couriertls on port 465).
- * childindex_find() may be called by any thread; the others by one. */
+ * childindex_find() and childindex_withdraw() may be called by any thread; the others
+ * by one. */
 struct childindex;
 
 /* rules must outlive the index. Returns 0 or -ENOMEM. The caller owns. */
@@ -35,6 +37,21 @@ int childindex_learn(struct childindex *index, pid_t pid);
 
 /* Forget all, so that the next refresh reads every child anew. */
 void childindex_forget(struct childindex *index);
+
+/* Hold those that carry a BLOCK (child_hold(), some 40 us each, once) and, with
+ * submits, the submit of each that is held and has one by now. Three descriptors a
+ * child at most; so many that a sixteenth of the process' descriptors are children held,
+ * CHILDINDEX_HELD_MAX at most. Who is forgotten is let go of. Not in a worker. */
+#define CHILDINDEX_HELD_MAX 512
+void childindex_hold(struct childindex *index, bool submits);
+
+/* Let go of all that are held, until the next childindex_hold(). Not in a worker. */
+void childindex_let_go(struct childindex *index);
+
+/* The child of that PID, if it is held: the caller owns it, and has to prove it again.
+ * It is not held another time. No system call. */
+bool childindex_withdraw(struct childindex *index, pid_t pid,
+			 struct child *ret_child);
 
 /* The children that serve addr and port; port 0: any port. Writes up to max
  * PIDs, returns how many there are. No system call. */

@@ -3,6 +3,7 @@
 #include "evidence.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "arrivals.h"
@@ -17,6 +18,7 @@ struct evidence {
 	struct child_rules rules;
 	struct childindex *index;
 	struct arrivals arrivals;
+	atomic_bool asks_submits;	/* a line was about one: evidence_confirm() */
 };
 
 int evidence_new(const char *proc_root, uid_t courier_uid,
@@ -62,6 +64,20 @@ const struct child_rules *evidence_rules(const struct evidence *evidence)
 	return &evidence->rules;
 }
 
+/* Anything but 0 says no more than that it has to be looked at as any other. */
+static int prove_held(struct evidence *ev, pid_t pid, struct child_scratch *scratch,
+		      struct child *child, struct child_facts *facts)
+{
+	int r;
+
+	if (!childindex_withdraw(ev->index, pid, child))
+		return -EAGAIN;
+	r = child_prove_again(&ev->rules, child, scratch, facts);
+	if (r < 0)
+		child_done(child);
+	return r;
+}
+
 int evidence_prove(struct evidence *evidence, pid_t pid,
 		   const struct addr *addr, uint16_t port,
 		   struct child_scratch *scratch, struct child *ret_child,
@@ -70,7 +86,9 @@ int evidence_prove(struct evidence *evidence, pid_t pid,
 	struct child child = CHILD_NONE;
 	int r;
 
-	r = child_open(&evidence->rules, pid, scratch, &child, ret_facts);
+	r = prove_held(evidence, pid, scratch, &child, ret_facts);
+	if (r < 0)
+		r = child_open(&evidence->rules, pid, scratch, &child, ret_facts);
 	if (r < 0)
 		return r;
 	if (addr_compare(&child.peer.addr, addr) != 0 ||
@@ -172,7 +190,14 @@ int evidence_confirm(struct evidence *evidence,
 {
 	if (query->attested)
 		return 0;
+	atomic_store_explicit(&evidence->asks_submits, true, memory_order_relaxed);
 	return child_check_submit(&evidence->rules, child, facts->block, scratch);
+}
+
+static void hold(struct evidence *ev)
+{
+	childindex_hold(ev->index, atomic_load_explicit(&ev->asks_submits,
+							memory_order_relaxed));
 }
 
 int evidence_refresh(struct evidence *evidence, bool thorough)
@@ -186,7 +211,13 @@ int evidence_refresh(struct evidence *evidence, bool thorough)
 			return r;
 	}
 	r = childindex_refresh(evidence->index);
+	hold(evidence);
 	return r < 0 ? r : 0;
+}
+
+void evidence_let_go(struct evidence *evidence)
+{
+	childindex_let_go(evidence->index);
 }
 
 int evidence_try(struct evidence *evidence, bool signals)
@@ -205,6 +236,7 @@ void evidence_learn(struct evidence *evidence)
 	for (i = 0; i < n; i++)
 		if (childindex_learn(evidence->index, pids[i]) == -EAGAIN)
 			arrivals_wait(&evidence->arrivals, pids[i]);
+	hold(evidence);
 }
 
 bool evidence_has_listeners(struct evidence *evidence)

@@ -60,9 +60,9 @@ int evidence_confirm(struct evidence *evidence,
 		     const struct child_facts *facts,
 		     struct child_scratch *scratch);
 
-/* Bring the index up to date for evidence_search(). thorough: read every child
- * anew and look for new listeners too. Returns 0; -EACCES; -errno. For the
- * caretaker only. */
+/* Bring the index up to date for evidence_search(), and hold the children that are
+ * listed. thorough: read every child anew and look for new listeners too. Returns 0;
+ * -EACCES; -errno. For the caretaker only. */
 int evidence_refresh(struct evidence *evidence, bool thorough);
 
 /* Try on a couriertcpd whether children may be looked at and, with signals, ended:
@@ -71,9 +71,13 @@ int evidence_try(struct evidence *evidence, bool signals);
 
 /* Learn who has come since the last call, by the last PIDs that were handed out and
  * not by couriertcpd's children: a few PIDs, however many children there are. A hint
- * like all that the index has; who is missed is found by evidence_refresh(), which
- * also forgets those who are gone. For the caretaker only. */
+ * like all that the index has; those who are listed are held. Who is missed is found by
+ * evidence_refresh(), which also forgets those who are gone. For the caretaker only. */
 void evidence_learn(struct evidence *evidence);
+
+/* Let go of the children that are held beforehand: nobody keeps the index up to date
+ * any more, which would let go of those that have ended. For the caretaker only. */
+void evidence_let_go(struct evidence *evidence);
 
 /* Is any couriertcpd known? Any thread. */
 bool evidence_has_listeners(struct evidence *evidence);
@@ -83,7 +87,8 @@ bool evidence_has_listeners(struct evidence *evidence);
 size_t evidence_candidates(struct evidence *evidence, const struct addr *addr,
 			   uint16_t port, pid_t *ret_pids, size_t max);
 
-/* child_open(), and does it serve that address and port (0: any port)?
+/* child_open(), or child_prove_again() of one that is held already; and does it serve
+ * that address and port (0: any port)?
  * Returns as child_open(); -ENXIO if it serves somebody else. */
 int evidence_prove(struct evidence *evidence, pid_t pid,
 		   const struct addr *addr, uint16_t port,

@@ -45,6 +45,8 @@ struct inquiry {
 	struct question pending[QUESTIONS_MAX];	/* not found by the index */
 	size_t pending_count;
 	atomic_bool started;	/* a child has, since the last look for such */
+	atomic_bool lines;	/* have come since the last run */
+	bool keeps_warm;	/* warm_until was not reached in the last run */
 	int64_t learn_at;	/* no look for them before */
 	int64_t thorough_at;	/* not before */
 	int64_t asked_at;	/* no refresh for lines that ask before */
@@ -348,6 +350,11 @@ bool inquiry_note_start(struct inquiry *inquiry)
 	return !atomic_exchange(&inquiry->started, true);
 }
 
+void inquiry_note_line(struct inquiry *inquiry)
+{
+	atomic_store_explicit(&inquiry->lines, true, memory_order_relaxed);
+}
+
 /* Somebody can make us look by a line that he writes, so this has its ration too. */
 static void learn_if_due(struct inquiry *q, struct evidence *ev, int64_t now)
 {
@@ -413,6 +420,17 @@ static int64_t pending_due(const struct inquiry *q, int64_t now)
 	return shorter(longer(q->asked_at, now + ASK_AGAIN_MS), q->thorough_at);
 }
 
+/* Is the index to be kept up to date? */
+static bool stays_warm(struct inquiry *q, struct evidence *ev, int64_t now)
+{
+	if (atomic_exchange_explicit(&q->lines, false, memory_order_relaxed))
+		q->warm_until = now + WARM_FOR_MS;
+	if (now >= q->warm_until && q->keeps_warm)
+		evidence_let_go(ev);
+	q->keeps_warm = now < q->warm_until;
+	return q->keeps_warm;
+}
+
 int64_t inquiry_run(struct inquiry *inquiry, struct evidence *evidence,
 		    int64_t now)
 {
@@ -424,7 +442,7 @@ int64_t inquiry_run(struct inquiry *inquiry, struct evidence *evidence,
 		return INT64_MAX;
 	}
 	learn_if_due(inquiry, evidence, now);
-	if (now >= inquiry->warm_until)
+	if (!stays_warm(inquiry, evidence, now))
 		return learn_due(inquiry);
 	refresh_if_due(inquiry, evidence, now);
 	if (inquiry->pending_count > 0 && now >= inquiry->thorough_at)

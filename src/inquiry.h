@@ -21,10 +21,14 @@ int inquiry_new(const struct enforcer *enforcer, inquiry_log_fn *log,
 		void *log_ctx, struct inquiry **ret_inquiry);
 void inquiry_free(struct inquiry *inquiry);
 
-/* A child has started that nobody vouches for: have him in the index before he is
+/* A child has started: have him in the index, and held if he is listed, before he is
  * asked about. However many start until the caretaker looks, it is one look. Any
  * thread. Returns true if the caretaker is to be woken. */
 bool inquiry_note_start(struct inquiry *inquiry);
+
+/* A line was about a child, and more of them may come: keep the index up to date for
+ * them as if it had been asked. When the caretaker wakes; any thread. */
+void inquiry_note_line(struct inquiry *inquiry);
 
 /* Answer what was asked. evidence is NULL while courier's user is not known.
  * Returns when to be called again, in ms; INT64_MAX: when something is asked. */

@@ -242,19 +242,47 @@ int procfs_read_exe(const struct procfs *procfs, pid_t pid,
 	return 0;
 }
 
-ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
-			    char ret_environ[static PROCFS_ENVIRON_SIZE])
+/* n bytes were read of it, if that is not negative. */
+static ssize_t end_environ(char *env, ssize_t n)
 {
-	ssize_t n;
-
-	n = read_file(procfs, pid, "environ", ret_environ,
-		      PROCFS_ENVIRON_SIZE - 1);
 	if (n < 0)
 		return n;
 	if (n == PROCFS_ENVIRON_SIZE - 1)
 		return -E2BIG;
-	ret_environ[n] = '\0';
+	env[n] = '\0';
 	return n;
+}
+
+ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
+			    char ret_environ[static PROCFS_ENVIRON_SIZE])
+{
+	return end_environ(ret_environ, read_file(procfs, pid, "environ", ret_environ,
+						  PROCFS_ENVIRON_SIZE - 1));
+}
+
+int procfs_open_environ(const struct procfs *procfs, pid_t pid)
+{
+	char path[PATH_SIZE];
+	int fd;
+
+	make_path(path, procfs, pid, "environ");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? gone(errno) : fd;
+}
+
+/* Linux: environ_read() of fs/proc/base.c reads the memory that the process had when
+ * the file was opened, and nothing once nobody uses that. */
+ssize_t procfs_read_open_environ(int fd,
+				 char ret_environ[static PROCFS_ENVIRON_SIZE])
+{
+	ssize_t n;
+
+	do
+		n = pread(fd, ret_environ, PROCFS_ENVIRON_SIZE - 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return gone(errno);
+	return n == 0 ? -ESRCH : end_environ(ret_environ, n);
 }
 
 const char *procfs_getenv(const char *env, size_t len, const char *name)

@@ -57,6 +57,16 @@ int procfs_read_exe(const struct procfs *procfs, pid_t pid,
 ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
 			    char ret_environ[static PROCFS_ENVIRON_SIZE]);
 
+/* The same in two steps. The descriptor is that of the program which the process
+ * runs now: once it has exec'd another, or has ended, there is nothing to read any
+ * more, whoever has the PID then. The caller owns it. Returns it; -ESRCH; -EACCES;
+ * -EMFILE; -errno. */
+int procfs_open_environ(const struct procfs *procfs, pid_t pid);
+
+/* Returns as procfs_read_environ(); -ESRCH: that program has ended. */
+ssize_t procfs_read_open_environ(int fd,
+				 char ret_environ[static PROCFS_ENVIRON_SIZE]);
+
 /* The value of name in an environment as read above: the first one, which is
  * also the one that getenv(3) finds. NULL if it is not there. */
 const char *procfs_getenv(const char *env, size_t len, const char *name);

@@ -594,6 +594,7 @@ handle_proven(struct smtpblock *e, struct smtpblock_worker *w,
 		r = evidence_find(ev, &query, &w->child, &child, &facts);
 	if (r < 0)
 		return without_child(e, w, msg, line, &query, r);
+	inquiry_note_line(e->inquiry);
 	d = policy_judge_child(&e->settings, line, &facts);
 	if (d.verdict == VERDICT_BLOCK &&
 	    policy_wants_confirmation(&e->settings))
@@ -673,14 +674,11 @@ static struct decision judge_line(struct smtpblock *e,
 	return judge_spared(e, d, &line->addr);
 }
 
-/* A child's first line, without the kernel's word for who wrote it: a later one can be
- * answered without a search if he is in the index by then. A PID in the tag is there
- * in the later one too, and says as much; trigger="connect" looks for him anyway. */
-static void note_start(struct smtpblock *e, const struct smtpblock_message *msg,
-		       const struct courierlog_line *line)
+/* A child's first line: a later one can be answered without a search, and with little
+ * proof, if he is in the index by then. trigger="connect" looks for him anyway. */
+static void note_start(struct smtpblock *e, const struct courierlog_line *line)
 {
-	if (line->kind != COURIERLOG_STARTED || msg->attested_pid ||
-	    msg->hint_pid || e->settings.verify == VERIFY_NONE ||
+	if (line->kind != COURIERLOG_STARTED || e->settings.verify == VERIFY_NONE ||
 	    e->settings.trigger == TRIGGER_CONNECT)
 		return;
 	if (inquiry_note_start(e->inquiry))
@@ -700,7 +698,7 @@ struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 	courierlog_scan(msg->text, msg->text_len, msg->severity, &line);
 	d = judge_line(engine, &line, msg);
 	if (d.verdict != VERDICT_BLOCK) {
-		note_start(engine, msg, &line);
+		note_start(engine, &line);
 		enforcer_count(&engine->enforcer, d);
 		return outcome(d);
 	}

@@ -748,6 +748,34 @@ static void submit(void **state)
 	fixture_close(&f);
 }
 
+/* Held, it is asked itself and not looked for; where it does not know the text, another
+ * may. */
+static void submit_that_is_held(void **state)
+{
+	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
+	struct child_scratch other;
+	struct child_facts facts;
+	struct child child = CHILD_NONE;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_plain(&f, &somebody);
+	want_int(child_hold(&f.rules, f.smtpd, f.scratch, &child, &facts), 0);
+	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
+	want_int(child.submit, -1);
+	put_submit(&f, &same);
+	want_int(child_hold_submit(&f.rules, &child, &other), 0);
+	want_int(child_check_submit(&f.rules, &child, "Listed too", &other), -EPERM);
+	fakeproc_children(&f.tree, f.smtpd, NULL, 0);
+	want_int(child_check_submit(&f.rules, &child, "Listed", &other), 0);
+	want_int(child_check_submit(&f.rules, &child, "Listed too", &other), -EPERM);
+	child_close_environs(&child);
+	want_int(child_check_submit(&f.rules, &child, "Listed", &other), -EPERM);
+	child_done(&child);
+	fixture_close(&f);
+}
+
 /* Another process is the parent of that submit: the child has ended. */
 static void submit_of_another(void **state)
 {
@@ -832,18 +860,21 @@ struct peek_row {
 	const char *env;
 	size_t env_len;
 	int result;
-	bool exec;
+	bool exec, listed;
 };
 
 static const struct peek_row peek_rows[] = {
-	{ "courieresmtpd", FAKE_SMTPD, ENV(GOOD_ENV), 0, true },
-	{ "couriertls", FAKE_TLS, ENV(GOOD_ENV), 0, true },
-	{ "replaced by an upgrade", FAKE_SMTPD " (deleted)", ENV(GOOD_ENV), 0, true },
-	{ "before its exec", FAKE_TCPD, ENV("PATH=/bin"), -ENODATA, false },
-	{ "before its exec, with an environment", FAKE_TCPD, ENV(GOOD_ENV), -ENODATA,
+	{ "courieresmtpd", FAKE_SMTPD, ENV(GOOD_ENV), 0, true, false },
+	{ "listed", FAKE_SMTPD, ENV(GOOD_ENV "\0BLOCK=Listed"), 0, true, true },
+	{ "listed nowhere", FAKE_SMTPD, ENV(GOOD_ENV "\0BLOCK="), 0, true, false },
+	{ "couriertls", FAKE_TLS, ENV(GOOD_ENV), 0, true, false },
+	{ "replaced by an upgrade", FAKE_SMTPD " (deleted)", ENV(GOOD_ENV), 0, true,
 	  false },
-	{ "names no peer", FAKE_SMTPD, ENV("PATH=/bin"), -ENODATA, true },
-	{ "another program", "/bin/sh", ENV(GOOD_ENV), -ENODATA, true },
+	{ "before its exec", FAKE_TCPD, ENV("PATH=/bin"), -ENODATA, false, false },
+	{ "before its exec, with an environment", FAKE_TCPD, ENV(GOOD_ENV), -ENODATA,
+	  false, false },
+	{ "names no peer", FAKE_SMTPD, ENV("PATH=/bin"), -ENODATA, true, false },
+	{ "another program", "/bin/sh", ENV(GOOD_ENV), -ENODATA, true, false },
 };
 
 static void peek(void **state)
@@ -853,20 +884,20 @@ static void peek(void **state)
 		.pid = 4242, .exe = row->exe, .uid = FAKE_UID, .ppid = 1,
 		.env = row->env, .env_len = row->env_len,
 	};
-	struct child_peer peer;
+	struct child_glimpse seen = { .exec = !row->exec };
 	struct fixture f;
-	bool exec = !row->exec;
 
 	fixture_open(&f);
 	fakeproc_put(&f.tree, &p);
-	want_int(child_peek(&f.rules, 4242, f.scratch, &peer, &exec), row->result);
-	want_int(exec, row->exec);
+	want_int(child_peek(&f.rules, 4242, f.scratch, &seen), row->result);
+	want_int(seen.exec, row->exec);
 	if (row->result == 0) {
-		want_addr(&peer.addr, "192.0.2.7");
-		want_int(peer.port, 41703);
-		want_int(peer.local_port, 25);
+		want_addr(&seen.peer.addr, "192.0.2.7");
+		want_int(seen.peer.port, 41703);
+		want_int(seen.peer.local_port, 25);
+		want_int(seen.listed, row->listed);
 	}
-	want_int(child_peek(&f.rules, 4243, f.scratch, &peer, &exec), -ESRCH);
+	want_int(child_peek(&f.rules, 4243, f.scratch, &seen), -ESRCH);
 	fixture_close(&f);
 }
 
@@ -930,6 +961,81 @@ static void real_plain(void **state)
 	real_close(&r);
 }
 
+/* Held before any line is about it: proven again while it lives, whatever has become of
+ * its executable, and as long as its parent does. */
+static int real_held(struct real *r, pid_t pid)
+{
+	child_done(&r->child);
+	return child_hold(&r->rules, pid, &r->scratch, &r->child, &r->facts);
+}
+
+static int real_again(struct real *r)
+{
+	memset(&r->facts, 0, sizeof(r->facts));
+	return child_prove_again(&r->rules, &r->child, &r->scratch, &r->facts);
+}
+
+static void real_held_until_it_ends(void **state)
+{
+	static const char *const extra[] = { "BLOCK=511 Listed", NULL };
+	const struct peer peer = { "::ffff:192.0.2.7", 41703, 25, extra };
+	struct connection c;
+	struct real r;
+
+	(void)state;
+	real_open(&r);
+	c = courier_plain(&r.courier, &peer);
+	want_int(real_held(&r, c.smtpd), 0);
+	want_str(r.facts.block, "511 Listed");
+	want_int(r.child.smtpd.pid, c.smtpd);
+	want_addr(&r.child.peer.addr, "192.0.2.7");
+	want_int(r.child.peer.port, 41703);
+	courier_upgrade(&r.courier);
+	want_int(real_again(&r), 0);
+	want_str(r.facts.block, "511 Listed");
+	r.rules.uid++;
+	want_int(real_again(&r), -EPERM);
+	r.rules.uid--;
+	want_int(kill(c.smtpd, SIGKILL), 0);
+	want_int(has_ended_soon(c.smtpd), true);
+	want_int(real_again(&r), -ESRCH);
+	real_close(&r);
+}
+
+static void real_held_until_its_parent_ends(void **state)
+{
+	struct connection c;
+	struct real r;
+
+	(void)state;
+	real_open(&r);
+	c = courier_plain(&r.courier, &somebody);
+	want_int(real_held(&r, c.smtpd), 0);
+	want_int(real_again(&r), 0);
+	want_int(kill(r.courier.tcpd, SIGKILL), 0);
+	want_int(has_ended_soon(r.courier.tcpd), true);
+	want_int(real_again(&r), -EPERM);
+	want_int(is_living(c.smtpd), true);
+	real_close(&r);
+}
+
+/* On 465 there are two processes, of which one would be held. */
+static void real_not_held(void **state)
+{
+	struct connection c;
+	struct real r;
+
+	(void)state;
+	real_open(&r);
+	c = courier_smtps(&r.courier, &somebody_tls);
+	want_int(real_held(&r, c.smtpd), -EPERM);
+	want_int(real_held(&r, c.tls), -EPERM);
+	want_int(real_held(&r, getpid()), -EPERM);
+	want_int(real_held(&r, r.courier.tcpd), -EAGAIN);
+	want_int(real_held(&r, courier_forked(&r.courier, &somebody)), -EAGAIN);
+	real_close(&r);
+}
+
 static void real_smtps(void **state)
 {
 	struct connection c;
@@ -951,20 +1057,19 @@ static void real_smtps(void **state)
 /* It keeps its PID when it execs. */
 static void real_before_and_after_exec(void **state)
 {
-	struct child_peer peer;
+	struct child_glimpse seen;
 	struct real r;
-	bool exec;
 	pid_t pid;
 
 	(void)state;
 	real_open(&r);
 	pid = courier_forked(&r.courier, &somebody);
 	want_int(real_child(&r, pid), -EAGAIN);
-	want_int(child_peek(&r.rules, pid, &r.scratch, &peer, &exec), -ENODATA);
-	want_int(exec, false);
+	want_int(child_peek(&r.rules, pid, &r.scratch, &seen), -ENODATA);
+	want_int(seen.exec, false);
 	courier_exec(&r.courier);
-	want_int(child_peek(&r.rules, pid, &r.scratch, &peer, &exec), 0);
-	want_int(exec, true);
+	want_int(child_peek(&r.rules, pid, &r.scratch, &seen), 0);
+	want_int(seen.exec, true);
 	want_int(real_child(&r, pid), 0);
 	want_int(r.child.smtpd.pid, pid);
 	real_close(&r);
@@ -986,18 +1091,17 @@ static void real_of_another_user(void **state)
 
 static void real_that_is_hidden(void **state)
 {
-	struct child_peer peer;
+	struct child_glimpse seen;
 	struct connection c;
 	int opened, peeked;
 	struct real r;
-	bool exec;
 
 	(void)state;
 	real_open(&r);
 	c = courier_plain(&r.courier, &somebody);
 	user_become(NOBODY_UID);
 	opened = real_child(&r, c.smtpd);
-	peeked = child_peek(&r.rules, c.smtpd, &r.scratch, &peer, &exec);
+	peeked = child_peek(&r.rules, c.smtpd, &r.scratch, &seen);
 	user_back();
 	want_int(opened, -EACCES);
 	want_int(peeked, -EACCES);
@@ -1145,6 +1249,7 @@ static void add_fake(struct suite *s)
 	SUITE_TEST(s, without_descriptors);
 	SUITE_TEST(s, descriptors_run_out);
 	SUITE_ROWS(s, submit, submit_rows);
+	SUITE_TEST(s, submit_that_is_held);
 	SUITE_TEST(s, submit_of_another);
 	SUITE_TEST(s, two_submits);
 	SUITE_TEST(s, take);
@@ -1158,6 +1263,9 @@ int main(void)
 
 	add_fake(s);
 	SUITE_TEST(s, real_plain);
+	SUITE_TEST(s, real_held_until_it_ends);
+	SUITE_TEST(s, real_held_until_its_parent_ends);
+	SUITE_TEST(s, real_not_held);
 	SUITE_TEST(s, real_smtps);
 	SUITE_TEST(s, real_before_and_after_exec);
 	SUITE_TEST(s, real_starttls);

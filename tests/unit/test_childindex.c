@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "fakeproc.h"
 #include "processes.h"
@@ -330,6 +331,167 @@ static void learns_a_pid_anew(void **state)
 	teardown(&f);
 }
 
+/* Real processes, listed from the second on. */
+
+#define REAL_CHILDREN 6
+
+struct real {
+	struct fixture f;
+	pid_t pids[REAL_CHILDREN];
+};
+
+static void real_setup(struct real *r)
+{
+	static const char *const listed[] = { "BLOCK=Listed", NULL };
+	struct peer peer = { "::ffff:10.0.9.1", 0, 25, NULL };
+	unsigned int i;
+
+	setup(&r->f);
+	for (i = 0; i < REAL_CHILDREN; i++) {
+		r->pids[i] = waiter_start();
+		peer.port = 2000 + i;
+		peer.extra = i > 0 ? listed : NULL;
+		fakeproc_put_smtpd(&r->f.tree, r->pids[i], r->f.tcpd, &peer);
+	}
+	fakeproc_children(&r->f.tree, r->f.tcpd, r->pids, REAL_CHILDREN);
+	want_int(childindex_refresh(r->f.index), REAL_CHILDREN);
+}
+
+static void real_teardown(struct real *r)
+{
+	unsigned int i;
+
+	teardown(&r->f);
+	for (i = 0; i < REAL_CHILDREN; i++)
+		waiter_end(r->pids[i]);
+}
+
+/* Is the nth held? It is not any more, then. */
+static bool withdraw(struct real *r, unsigned int n)
+{
+	struct child child = CHILD_NONE;
+	bool held = childindex_withdraw(r->f.index, r->pids[n], &child);
+
+	if (held)
+		want_int(child.smtpd.pid, r->pids[n]);
+	child_done(&child);
+	return held;
+}
+
+static void holds_who_is_listed(void **state)
+{
+	struct real r;
+	size_t before;
+	unsigned int i;
+
+	(void)state;
+	real_setup(&r);
+	before = descriptors_open();
+	childindex_hold(r.f.index, false);
+	childindex_hold(r.f.index, false);
+	want_int(descriptors_open(), before + 2 * (REAL_CHILDREN - 1));
+	want_int(withdraw(&r, 0), false);
+	for (i = 1; i < REAL_CHILDREN; i++)
+		want_int(withdraw(&r, i), true);
+	want_int(descriptors_open(), before);
+	/* One line has asked for them: not again. */
+	childindex_hold(r.f.index, true);
+	want_int(withdraw(&r, 1), false);
+	want_int(descriptors_open(), before);
+	real_teardown(&r);
+}
+
+static void lets_go_of_who_is_gone(void **state)
+{
+	struct real r;
+	size_t before;
+
+	(void)state;
+	real_setup(&r);
+	before = descriptors_open();
+	childindex_hold(r.f.index, false);
+	fakeproc_children(&r.f.tree, r.f.tcpd, r.pids, 3);
+	want_int(childindex_refresh(r.f.index), 3);
+	want_int(descriptors_open(), before + 2 * 2);
+	want_int(withdraw(&r, 2), true);
+	want_int(withdraw(&r, 3), false);
+	childindex_forget(r.f.index);
+	want_int(descriptors_open(), before);
+	real_teardown(&r);
+}
+
+static void lets_go_and_holds_again(void **state)
+{
+	struct real r;
+	size_t before;
+
+	(void)state;
+	real_setup(&r);
+	before = descriptors_open();
+	childindex_hold(r.f.index, false);
+	want_int(withdraw(&r, 1), true);
+	childindex_let_go(r.f.index);
+	want_int(descriptors_open(), before);
+	want_int(withdraw(&r, 2), false);
+	childindex_hold(r.f.index, false);
+	want_int(withdraw(&r, 1), false);
+	want_int(withdraw(&r, 3), true);
+	real_teardown(&r);
+}
+
+/* A PID that serves somebody else by now is another process. */
+static void lets_go_of_who_was_learned_anew(void **state)
+{
+	const struct peer changed = { "::ffff:10.0.9.2", 1002, 25, NULL };
+	struct real r;
+
+	(void)state;
+	real_setup(&r);
+	childindex_hold(r.f.index, false);
+	fakeproc_put_smtpd(&r.f.tree, r.pids[1], r.f.tcpd, &changed);
+	want_int(childindex_learn(r.f.index, r.pids[1]), 0);
+	want_int(withdraw(&r, 1), false);
+	real_teardown(&r);
+}
+
+/* A sixteenth of the descriptors that the process may have: three of 48. The others
+ * follow when there is room. */
+static void holds_no_more_than_its_share(void **state)
+{
+	struct rlimit old, few;
+	struct real r;
+
+	(void)state;
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = (struct rlimit){ .rlim_cur = 48, .rlim_max = old.rlim_max };
+	want_int(setrlimit(RLIMIT_NOFILE, &few), 0);
+	real_setup(&r);
+	childindex_hold(r.f.index, false);
+	want_int(withdraw(&r, 4), false);
+	want_int(withdraw(&r, 3), true);
+	childindex_hold(r.f.index, false);
+	want_int(withdraw(&r, 5), true);
+	real_teardown(&r);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
+/* None is left: nobody is held, and nothing else fails. */
+static void holds_nobody_without_descriptors(void **state)
+{
+	struct rlimit old, none;
+	struct real r;
+
+	(void)state;
+	real_setup(&r);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+	want_int(setrlimit(RLIMIT_NOFILE, &none), 0);
+	childindex_hold(r.f.index, true);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(withdraw(&r, 1), false);
+	real_teardown(&r);
+}
+
 static int make_one(void *data)
 {
 	struct fixture *f = data;
@@ -374,5 +536,11 @@ int main(void)
 	SUITE_TEST(suite, learns_a_pid_anew);
 	SUITE_TEST(suite, ten_thousand_children);
 	SUITE_TEST(suite, survives_lack_of_memory);
+	SUITE_TEST(suite, holds_who_is_listed);
+	SUITE_TEST(suite, lets_go_of_who_is_gone);
+	SUITE_TEST(suite, lets_go_and_holds_again);
+	SUITE_TEST(suite, lets_go_of_who_was_learned_anew);
+	SUITE_TEST(suite, holds_no_more_than_its_share);
+	SUITE_TEST(suite, holds_nobody_without_descriptors);
 	return suite_run(suite, "childindex");
 }

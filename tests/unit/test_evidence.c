@@ -157,15 +157,70 @@ static void attested_is_gone(void **state)
 /* The index names a process that is somebody else by now. */
 static void index_is_no_proof(void **state)
 {
-	struct evidence_query q = query("192.0.2.1", 1001);
+	struct evidence_query q = query("2001:db8::2", 1002);
 	struct fixture f;
 	pid_t pid;
 
 	(void)state;
 	setup(&f);
 	want_int(evidence_refresh(f.evidence, true), 0);
-	fakeproc_put_smtpd(&f.tree, f.first, f.tcpd, &second_peer);
+	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &first_peer);
 	want_int(find(&f, &q, &pid), -EAGAIN);
+	teardown(&f);
+}
+
+/* Who is listed is proven again by what is held of him, and not looked up; but once: a
+ * line that was about him has it. */
+static void listed_child_is_held(void **state)
+{
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	q.attested = f.first;
+	want_int(evidence_refresh(f.evidence, true), 0);
+	fakeproc_exe(&f.tree, f.first, "/bin/sh");
+	want_int(find(&f, &q, &pid), 0);
+	want_int(pid, f.first);
+	want_int(find(&f, &q, &pid), -EPERM);
+	teardown(&f);
+}
+
+static void child_that_is_not_listed_is_not_held(void **state)
+{
+	struct evidence_query q = query("2001:db8::2", 1002);
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	q.attested = f.second;
+	want_int(evidence_refresh(f.evidence, true), 0);
+	fakeproc_exe(&f.tree, f.second, "/bin/sh");
+	want_int(find(&f, &q, &pid), -EPERM);
+	teardown(&f);
+}
+
+static void lets_go_of_held_children(void **state)
+{
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	size_t before;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	q.attested = f.first;
+	want_int(find(&f, &q, &pid), 0);
+	before = descriptors_open();
+	want_int(evidence_refresh(f.evidence, true), 0);
+	want_int(descriptors_open(), before + 2);
+	evidence_let_go(f.evidence);
+	want_int(descriptors_open(), before);
+	want_int(evidence_refresh(f.evidence, false), 0);
+	want_int(descriptors_open(), before + 2);
 	teardown(&f);
 }
 
@@ -285,6 +340,69 @@ static void confirms(void **state)
 	teardown(&f);
 }
 
+static void put_submit(struct fixture *f)
+{
+	fakeproc_children(&f->tree, f->first, &f->stranger, 1);
+	fakeproc_exe(&f->tree, f->stranger, "/usr/lib/courier/courier/submit");
+	fakeproc_write(&f->tree, f->stranger, "environ", "BLOCK=Listed", 13);
+}
+
+static int confirm(struct fixture *f)
+{
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct child child = CHILD_NONE;
+	struct child_scratch other;
+	struct child_facts facts;
+	int r;
+
+	q.hint = f->first;
+	want_int(evidence_find(f->evidence, &q, &f->scratch, &child, &facts), 0);
+	r = evidence_confirm(f->evidence, &q, &child, &facts, &other);
+	child_done(&child);
+	return r;
+}
+
+/* Once a line has asked for a submit, those of listed children are held as well, as soon
+ * as they are there: then nobody has to ask who is whose child. */
+static void submits_are_held(void **state)
+{
+	struct fixture f;
+	size_t before;
+
+	(void)state;
+	setup(&f);
+	want_int(confirm(&f), -EPERM);
+	before = descriptors_open();
+	want_int(evidence_refresh(f.evidence, true), 0);
+	want_int(descriptors_open(), before + 2);
+	put_submit(&f);
+	want_int(evidence_refresh(f.evidence, false), 0);
+	want_int(descriptors_open(), before + 3);
+	fakeproc_children(&f.tree, f.first, NULL, 0);
+	want_int(confirm(&f), 0);
+	want_int(confirm(&f), -EPERM);
+	want_int(descriptors_open(), before);
+	teardown(&f);
+}
+
+static void submits_are_not_held_unless_asked_for(void **state)
+{
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	size_t before;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	put_submit(&f);
+	q.attested = f.first;
+	want_int(find(&f, &q, &pid), 0);
+	before = descriptors_open();
+	want_int(evidence_refresh(f.evidence, true), 0);
+	want_int(descriptors_open(), before + 2);
+	teardown(&f);
+}
+
 /* The second peer is a relay client; he has no other connection than his own. */
 static const struct relay_row {
 	const char *label, *ip;
@@ -387,6 +505,11 @@ int main(void)
 	SUITE_ROWS(suite, finds, rows);
 	SUITE_TEST(suite, attested_is_gone);
 	SUITE_TEST(suite, index_is_no_proof);
+	SUITE_TEST(suite, listed_child_is_held);
+	SUITE_TEST(suite, child_that_is_not_listed_is_not_held);
+	SUITE_TEST(suite, lets_go_of_held_children);
+	SUITE_TEST(suite, submits_are_held);
+	SUITE_TEST(suite, submits_are_not_held_unless_asked_for);
 	SUITE_TEST(suite, thorough_refresh_finds_new_listeners);
 	SUITE_TEST(suite, learns_who_came_last);
 	SUITE_TEST(suite, learns_who_came_before_his_exec);

@@ -425,6 +425,36 @@ static void environ_of_a_real_child(void **state)
 	courier_stop(&courier);
 }
 
+/* What is open is that of one program, and not of whoever has the PID. */
+static void open_environ_ends_with_the_program(void **state)
+{
+	static char got[PROCFS_ENVIRON_SIZE];
+	struct courier courier;
+	struct procfs procfs;
+	int before, after;
+	pid_t pid;
+
+	(void)state;
+	real_init(&procfs);
+	courier_start(&courier);
+	pid = courier_forked(&courier, &somebody);
+	before = procfs_open_environ(&procfs, pid);
+	want_int(procfs_read_open_environ(before, got) > 0, true);
+	want_str(procfs_getenv(got, 1, "PATH"), "/usr/bin");
+	courier_exec(&courier);
+	want_int(procfs_read_open_environ(before, got), -ESRCH);
+	after = procfs_open_environ(&procfs, pid);
+	want_int(procfs_read_open_environ(after, got) > 0, true);
+	want_int(procfs_read_open_environ(after, got) > 0, true);
+	want_int(kill(pid, SIGKILL), 0);
+	want_int(has_ended_soon(pid), true);
+	want_int(procfs_read_open_environ(after, got), -ESRCH);
+	close(before);
+	close(after);
+	courier_stop(&courier);
+	want_int(procfs_open_environ(&procfs, pid), -ESRCH);
+}
+
 /* It is read with one call, however many pages it has in the process. */
 static void environ_of_many_pages(void **state)
 {
@@ -857,6 +887,7 @@ int main(void)
 	SUITE_TEST(s, environ_empty);
 	SUITE_TEST(s, environ_is_terminated);
 	SUITE_TEST(s, environ_of_a_real_child);
+	SUITE_TEST(s, open_environ_ends_with_the_program);
 	SUITE_TEST(s, environ_of_many_pages);
 	SUITE_ROWS(s, getenv_finds, getenv_rows);
 	SUITE_TEST(s, children_of_a_tree);
