@@ -13,7 +13,7 @@
 #include "advice.h"
 
 /* The index is kept up to date this often, and this long after a question. */
-#define WARM_EVERY_MS 1000
+#define WARM_EVERY_MS 100
 #define WARM_FOR_MS 60000
 /* What took a while may be repeated after this many times as long: a thorough
  * search; a refresh for lines that ask; one to keep the index warm. */
