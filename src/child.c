@@ -60,6 +60,7 @@ static int parse_port(const char *text, uint16_t *ret_port)
 	return 0;
 }
 
+/* The peer's first, then the facts. */
 enum variable {
 	TCPREMOTEIP, TCPREMOTEPORT, TCPLOCALPORT, TCPLOCALIP,
 	ESMTP_TLS, RELAYCLIENT, BLOCK, BLOCK_IP, BLOCK_ZONE, VARIABLES
@@ -356,7 +357,8 @@ int child_prove_again(const struct child_rules *rules, const struct child *child
 	n = procfs_read_open_environ(child->environ, scratch->env);
 	if (n < 0)
 		return (int)n;
-	procfs_getenv_all(scratch->env, (size_t)n, variables, VARIABLES, values);
+	procfs_getenv_all(scratch->env, (size_t)n, variables + ESMTP_TLS,
+			  VARIABLES - ESMTP_TLS, values + ESMTP_TLS);
 	parse_facts(values, ret_facts);
 	return 0;
 }
