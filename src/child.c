@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum role {
@@ -480,24 +478,6 @@ int child_check_submit(const struct child_rules *rules,
 		r = check_submit(rules, pids[i], block, scratch);
 	free(pids);
 	return r == 0 && !procref_alive(&child->smtpd) ? -ESRCH : r;
-}
-
-bool child_may_leave_tls(const struct child *child)
-{
-	socklen_t size = sizeof(int);
-	int domain = AF_UNIX;
-	long fd;
-
-	if (child->tls.fd >= 0)
-		return false;
-	if (child->no_borrowing)
-		return true;
-	fd = syscall(SYS_pidfd_getfd, child->smtpd.fd, STDIN_FILENO, 0);
-	if (fd < 0)
-		return true;
-	(void)getsockopt((int)fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
-	close((int)fd);
-	return domain == AF_UNIX;
 }
 
 /* Add those among the children of parent that serve the peer. */

@@ -99,12 +99,6 @@ int child_check_submit(const struct child_rules *rules,
 		       const struct child *child, const char *block,
 		       struct child_scratch *scratch);
 
-/* Can there be a couriertls that stays when this child ends? With STARTTLS the
- * child's standard input is no longer the peer's TCP connection but a socket to
- * its couriertls. Looks through pidfd_getfd(2) (CAP_SYS_PTRACE); says yes where
- * it may not look, or is not to (no_borrowing). */
-bool child_may_leave_tls(const struct child *child);
-
 /* The couriertls processes that serve a peer apart from any courieresmtpd: with
  * STARTTLS couriertls is started so that init is its parent, and it stays when
  * courieresmtpd ends. Looks through the children of the process that took the

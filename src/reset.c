@@ -1,4 +1,4 @@
-/* Ends the kernel's share of a connection whose processes are gone.
+/* What the kernel has of a connection whose processes end.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "reset.h"
 
@@ -43,6 +43,8 @@ static struct request make_request(const struct reset_ends *ends)
 	memcpy(id->idiag_src, ends->local.bytes, addr_bits(&ends->local) / 8);
 	memcpy(id->idiag_dst, ends->remote.bytes, addr_bits(&ends->remote) / 8);
 	memset(id->idiag_cookie, 0xff, sizeof(id->idiag_cookie)); /* INET_DIAG_NOCOOKIE */
+	if (ends->cookie)
+		memcpy(id->idiag_cookie, &ends->cookie, sizeof(id->idiag_cookie));
 	return request;
 }
 
@@ -100,37 +102,69 @@ static int ask(struct reset *reset, struct request *request, uint16_t type, uint
 /* Where there is no such connection the kernel finds the socket that listens on
  * the local port: to reset that would close the port to everybody. So look
  * first, and name the one that was found by its cookie. */
-static int find(struct reset *reset, struct request *request)
+static int find(struct reset *reset, struct request *request, struct answer *ret_answer)
 {
 	struct inet_diag_sockid *id = &request->diag.id;
-	const struct inet_diag_sockid *found;
-	struct answer answer;
+	const struct inet_diag_sockid *found = &ret_answer->found.id;
 	int r;
 
-	r = ask(reset, request, SOCK_DIAG_BY_FAMILY, 0, &answer);
+	r = ask(reset, request, SOCK_DIAG_BY_FAMILY, 0, ret_answer);
 	if (r < 0)
 		return r;
-	found = &answer.found.id;
-	if (answer.found.idiag_state == TCP_LISTEN || found->idiag_dport != id->idiag_dport ||
+	if (ret_answer->found.idiag_state == TCP_LISTEN || found->idiag_dport != id->idiag_dport ||
 	    found->idiag_sport != id->idiag_sport)
 		return -ENOENT;
 	memcpy(id->idiag_cookie, found->idiag_cookie, sizeof(id->idiag_cookie));
 	return 0;
 }
 
+static bool are_known(const struct reset_ends *ends)
+{
+	return ends->local.family == ends->remote.family && ends->local.family != 0;
+}
+
 int reset_connection(struct reset *reset, const struct reset_ends *ends)
 {
 	struct request request;
 	struct answer answer;
-	int r;
+	int r = 0;
 
-	if (ends->local.family != ends->remote.family || ends->local.family == 0)
+	if (!are_known(ends))
 		return -EINVAL;
 	request = make_request(ends);
-	r = find(reset, &request);
+	if (!ends->cookie)
+		r = find(reset, &request, &answer);
 	if (r == 0)
 		r = ask(reset, &request, SOCK_DESTROY, NLM_F_ACK, &answer);
 	return r;
+}
+
+/* What had a holder, who let go. Others without one were never taken, such as a new
+ * connection of the same ends. */
+static bool is_on_its_own(unsigned int state)
+{
+	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING ||
+	       state == TCP_LAST_ACK || state == TCP_TIME_WAIT;
+}
+
+int reset_connection_is_held(struct reset *reset, struct reset_ends *ends)
+{
+	struct request request;
+	struct answer answer;
+	bool held;
+	int r;
+
+	if (!are_known(ends))
+		return -EINVAL;
+	request = make_request(ends);
+	r = find(reset, &request, &answer);
+	if (r < 0)
+		return r;
+	held = answer.found.idiag_inode != 0;
+	if (!held && !is_on_its_own(answer.found.idiag_state))
+		return -ENOENT;
+	memcpy(&ends->cookie, answer.found.id.idiag_cookie, sizeof(ends->cookie));
+	return held;
 }
 
 /* No socket has port 0, or the cookie 0: nothing is found. */

@@ -32,6 +32,8 @@ struct item {
 	struct termination what;
 	enum stage stage;
 	bool is_left_tls;	/* what.child.smtpd is a couriertls left behind */
+	int held;		/* STAGE_ENDED: reset_connection_is_held().. */
+	uint64_t cookie;	/* ..and what it told of the connection */
 	int64_t due;
 	size_t at;		/* in the heap */
 	struct item *next;	/* in the intake */
@@ -195,9 +197,6 @@ int terminator_signal(struct termination *termination)
 	int r;
 
 	termination->signalled = true;
-	/* Some microseconds before the signal: after it, half of them are gone already
-	 * and cannot be asked. */
-	termination->may_leave_tls = child_may_leave_tls(child);
 	r = signal_one(termination, &child->smtpd, termination->signal);
 	if (child->tls.fd >= 0)
 		signal_one(termination, &child->tls, termination->signal);
@@ -361,13 +360,42 @@ static bool has_ended(const struct item *item)
 	       !procref_alive(&item->what.child.tls);
 }
 
-/* It is gone. With STARTTLS its couriertls may have been left behind. The item
- * stays until it is due: an event of its second process may be on the way. */
+static struct reset_ends ends_of(const struct item *item)
+{
+	const struct child_peer *peer = &item->what.child.peer;
+
+	return (struct reset_ends){
+		.local = peer->local,
+		.remote = peer->addr,
+		.local_port = peer->local_port,
+		.remote_port = peer->port,
+		.cookie = item->cookie,
+	};
+}
+
+/* A couriertls of STARTTLS has the connection, and its courieresmtpd has not: that is
+ * gone, so who holds it now is the one left behind. The kernel knows with two system
+ * calls; what cannot be known is searched for. */
+static int ask_who_is_left(struct terminator *t, struct item *item)
+{
+	struct reset_ends ends = ends_of(item);
+	int held;
+
+	if (item->is_left_tls || item->what.child.tls.fd >= 0)
+		return 0;
+	held = reset_connection_is_held(&t->reset, &ends);
+	item->cookie = ends.cookie;
+	return held;
+}
+
+/* It is gone. The item stays until it is due: an event of its second process may be
+ * on the way. */
 static void after_end(struct terminator *t, struct item *item, int64_t now)
 {
+	item->held = ask_who_is_left(t, item);
 	let_go(t, item);
 	item->stage = STAGE_ENDED;
-	heap_set_due(t, item, item->what.may_leave_tls ? now + TLS_GRACE_MS : now);
+	heap_set_due(t, item, item->held != 0 ? now + TLS_GRACE_MS : now);
 }
 
 static void on_end(struct terminator *t, struct item *item, int64_t now)
@@ -443,26 +471,22 @@ static void end_left_tls(struct terminator *t, const struct item *origin,
 	item->what.child = (struct child)CHILD_NONE;
 	item->what.child.peer = origin->what.child.peer;
 	item->what.child.smtpd = procref_take(ref);
-	item->what.may_leave_tls = false;
 	item->is_left_tls = true;
+	item->cookie = origin->cookie;
 	item->at = t->count;
 	t->heap[t->count++] = item;
 	signal_one(&item->what, &item->what.child.smtpd, item->what.signal);
 	start_ending(t, item, now);
 }
 
-/* Nobody holds the connection any more: the kernel's share goes too. It was that
- * child's when the child was proven; its peer cannot have taken the same port for
- * a new one since, as his packets are dropped. */
-static void reset(struct terminator *t, const struct termination *what)
+/* Nobody holds the connection any more: the kernel's share goes too. It is known by its
+ * cookie. Where that was not asked for, its ends were that child's when the child was
+ * proven; its peer cannot have taken the same port for a new one since, as his packets
+ * are dropped. */
+static void reset(struct terminator *t, const struct item *item)
 {
-	const struct child_peer *peer = &what->child.peer;
-	const struct reset_ends ends = {
-		.local = peer->local,
-		.remote = peer->addr,
-		.local_port = peer->local_port,
-		.remote_port = peer->port,
-	};
+	const struct termination *what = &item->what;
+	const struct reset_ends ends = ends_of(item);
 	int r;
 
 	r = reset_connection(&t->reset, &ends);
@@ -486,12 +510,14 @@ static void look_for_left_tls(struct terminator *t, struct item *item,
 			      int64_t now)
 {
 	struct procref refs[LEFT_TLS_MAX];
-	int n, i;
+	int n = 0, i;
 
-	n = item->what.may_leave_tls ?
-		    child_find_left_tls(item->what.rules, &item->what.child.peer,
-					&t->scratch, refs, LEFT_TLS_MAX) :
-		    0;
+	/* It has had its time to let go. */
+	if (item->held > 0)
+		item->held = ask_who_is_left(t, item);
+	if (item->held != 0)
+		n = child_find_left_tls(item->what.rules, &item->what.child.peer,
+					&t->scratch, refs, LEFT_TLS_MAX);
 	for (i = 0; i < n; i++) {
 		end_left_tls(t, item, &refs[i], now);
 		procref_done(&refs[i]);
@@ -522,7 +548,7 @@ static void do_due(struct terminator *t, struct item *item, int64_t now)
 		look_for_left_tls(t, item, now);
 		break;
 	case STAGE_GONE:
-		reset(t, &item->what);
+		reset(t, item);
 		forget(t, item);
 		break;
 	}

@@ -27,7 +27,6 @@ struct termination {
 	bool reset;			/* the connection, once the child is gone.. */
 	unsigned int reset_delay;	/* ..for so many ms: the peer may read yet */
 	bool signalled;			/* terminator_signal() was called.. */
-	bool may_leave_tls;		/* ..when child_may_leave_tls() said this.. */
 	bool gone;			/* ..and the child was gone before it.. */
 	bool refused;			/* ..or the kernel refused it */
 };
@@ -39,10 +38,7 @@ int terminator_new(struct terminator **ret_terminator);
 void terminator_free(struct terminator *terminator);
 
 /* Send the signal now: to courieresmtpd, and on port 465 to the couriertls above
- * it. Before it asks whether the child has a couriertls of STARTTLS: three system
- * calls, instead of the search through the children of init and more that has to
- * come later where that is not known. Counts what came of it. Any thread. Returns
- * 0; -ESRCH: it was gone; -errno. */
+ * it. Counts what came of it. Any thread. Returns 0; -ESRCH: it was gone; -errno. */
 int terminator_signal(struct termination *termination);
 
 /* Hand a child over, to be signalled at due (ms of CLOCK_MONOTONIC), or at once

@@ -2,7 +2,8 @@
  * alive, has one after the other log a reject, and prints when that was heard.
  *
  *   couriertcpd [--children N] [--warm-up N] [--samples N] [--burst N]
- *               [--pace US] [--addresses N] BOARD COURIERESMTPD LANE...
+ *               [--pace US] [--addresses N] [--first N] [--connect 0|1]
+ *               BOARD COURIERESMTPD LANE...
  *
  * A lane is one way for a line to go, SOCKET,WHO,END,TAG,START:
  *   SOCKET       what the line is sent to
@@ -21,13 +22,18 @@
  * its place, and for --pace us nothing happens. The oldest is children * pace old.
  *
  * Every child has an address of its own (198.18.0.0/15, set aside for benchmarks
- * by RFC 2544), or one of --addresses.
+ * by RFC 2544), from the --first on, or one of --addresses. With --connect 1 it has a
+ * connection from there to 192.0.2.25 port 25, whose other end stays open until the
+ * child's place is taken: both addresses have to be this host's. Otherwise its socket
+ * is connected to nobody.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "board.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -48,13 +54,22 @@
 
 #define LANES_MAX 16
 
+/* What the children are connected to. */
+#define OUR_IP "192.0.2.25"
+#define OUR_PORT 25
+
 struct lane {
 	char *socket;
 	bool newest, note, pid_in_tag, started;
 };
 
 struct options {
-	unsigned long children, warm_up, samples, burst, pace, addresses;
+	unsigned long children, warm_up, samples, burst, pace, addresses, first, connect;
+};
+
+struct smtpd {
+	pid_t pid;
+	int client;		/* the other end of its connection, or -1 */
 };
 
 struct tcpd {
@@ -64,8 +79,15 @@ struct tcpd {
 	/* What a child is: its executable, the board, all sockets. */
 	char *smtpd[LANES_MAX + 3];
 	struct board *board;
-	pid_t *children;	/* a ring; oldest first */
-	unsigned long first, serial, missed;
+	struct smtpd *children;	/* a ring; oldest first */
+	unsigned long first, serial, missed;	/* serial: of the next child */
+	int listener;		/* --connect */
+};
+
+/* Who a child serves. */
+struct peer {
+	char ip[32];
+	uint16_t port;
 };
 
 static void die(const char *what)
@@ -99,20 +121,27 @@ static void set(const char *name, const char *format, ...)
 		die("setenv");
 }
 
-static void set_connection(const struct tcpd *t)
+static struct peer next_peer(const struct tcpd *t)
 {
+	struct peer peer = { .port = (uint16_t)(1024 + t->serial % 64000) };
 	unsigned long n = t->serial;
-	char ip[32];
 
 	if (t->o.addresses)
 		n %= t->o.addresses;
-	snprintf(ip, sizeof(ip), "198.%lu.%lu.%lu", 18 + (n >> 16 & 1),
+	snprintf(peer.ip, sizeof(peer.ip), "198.%lu.%lu.%lu", 18 + (n >> 16 & 1),
 		 n >> 8 & 255, n & 255);
+	return peer;
+}
+
+static void set_connection(const struct peer *peer)
+{
+	const char *ip = peer->ip;
+
 	set("TCPREMOTEIP", "::ffff:%s", ip);
-	set("TCPREMOTEPORT", "%lu", 1024 + t->serial % 64000);
+	set("TCPREMOTEPORT", "%u", (unsigned int)peer->port);
 	set("TCPREMOTEHOST", "softdnserr");
-	set("TCPLOCALIP", "::ffff:192.0.2.25");
-	set("TCPLOCALPORT", "25");
+	set("TCPLOCALIP", "::ffff:" OUR_IP);
+	set("TCPLOCALPORT", "%d", OUR_PORT);
 	set("TCPLOCALHOST", "mx.lab");
 	set("BLOCK_ZONE", "bl.lab");
 	set("BLOCK_IP", "127.0.0.2");
@@ -121,10 +150,12 @@ static void set_connection(const struct tcpd *t)
 }
 
 /* In the child: the signals that it waits for are blocked already. */
-static void become_smtpd(const struct tcpd *t)
+static void become_smtpd(const struct tcpd *t, const struct peer *peer, int server)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	set_connection(t);
+	if (server >= 0 && dup2(server, STDIN_FILENO) < 0)
+		die("dup2");
+	set_connection(peer);
 	execv(t->smtpd[0], t->smtpd);
 	die(t->smtpd[0]);
 }
@@ -147,17 +178,61 @@ static void wait_ready(const struct tcpd *t, pid_t pid)
 	die("start of a child");
 }
 
-static pid_t spawn(struct tcpd *t)
+static int bound_socket(const char *ip, uint16_t port)
 {
-	pid_t pid = fork();
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
-	if (pid == 0)
-		become_smtpd(t);
-	if (pid < 0)
+	inet_pton(AF_INET, ip, &sin.sin_addr);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&sin, sizeof(sin)) < 0)
+		die(ip);
+	return fd;
+}
+
+/* Both ends; -1 and -1 without --connect. */
+static void connect_peer(const struct tcpd *t, const struct peer *peer, int *ret_client,
+			 int *ret_server)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(OUR_PORT) };
+
+	*ret_client = *ret_server = -1;
+	if (!t->o.connect)
+		return;
+	inet_pton(AF_INET, OUR_IP, &to.sin_addr);
+	*ret_client = bound_socket(peer->ip, peer->port);
+	if (connect(*ret_client, (const struct sockaddr *)&to, sizeof(to)) < 0)
+		die("connect");
+	*ret_server = accept4(t->listener, NULL, NULL, SOCK_CLOEXEC);
+	if (*ret_server < 0)
+		die("accept");
+}
+
+static struct smtpd spawn(struct tcpd *t)
+{
+	const struct peer peer = next_peer(t);
+	struct smtpd child;
+	int server;
+
+	connect_peer(t, &peer, &child.client, &server);
+	child.pid = fork();
+	if (child.pid == 0)
+		become_smtpd(t, &peer, server);
+	if (child.pid < 0)
 		die("fork");
+	if (server >= 0)
+		close(server);
 	t->serial++;
-	wait_ready(t, pid);
-	return pid;
+	wait_ready(t, child.pid);
+	return child;
+}
+
+/* In the place of one that has ended. */
+static void replace(struct tcpd *t, struct smtpd *child)
+{
+	if (child->client >= 0)
+		close(child->client);
+	*child = spawn(t);
 }
 
 /* Wait for the end of that child. False: it did not come in time. */
@@ -244,7 +319,7 @@ static void print_sample(const struct tcpd *t)
 }
 
 /* The child whose turn it is: its place in the ring. */
-static pid_t *choose(struct tcpd *t, const struct lane *lane)
+static struct smtpd *choose(struct tcpd *t, const struct lane *lane)
 {
 	unsigned long n = t->o.children;
 	unsigned long at = lane->newest ? (t->first + n - 1) % n : t->first;
@@ -266,16 +341,16 @@ static void run_burst(struct tcpd *t, const struct lane *lane,
 		      unsigned long lines, bool print)
 {
 	unsigned long i;
-	pid_t *child;
+	struct smtpd *child;
 
 	for (i = 0; i < lines && t->missed <= MISSED_MAX; i++) {
 		sleep_us(t->o.pace);
 		child = choose(t, lane);
-		if (!take_sample(t, lane, *child))
+		if (!take_sample(t, lane, child->pid))
 			note_missed(t, lane);
 		else if (print)
 			print_sample(t);
-		*child = spawn(t);
+		replace(t, child);
 	}
 }
 
@@ -359,6 +434,10 @@ static unsigned long *option_field(struct options *o, int option)
 		return &o->pace;
 	case 'a':
 		return &o->addresses;
+	case 'f':
+		return &o->first;
+	case 'n':
+		return &o->connect;
 	default:
 		exit(2);
 	}
@@ -373,6 +452,8 @@ static void parse_options(int argc, char **argv, struct options *o)
 		{ "burst", required_argument, NULL, 'b' },
 		{ "pace", required_argument, NULL, 'p' },
 		{ "addresses", required_argument, NULL, 'a' },
+		{ "first", required_argument, NULL, 'f' },
+		{ "connect", required_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -409,14 +490,18 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* A child's standard input is its peer's connection; it can be told by that from
- * one behind a couriertls. */
-static void take_connection(void)
+/* What a child's standard input is unless it is connected; and where it is to be. */
+static void open_sockets(struct tcpd *t)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (fd < 0 || dup2(fd, STDIN_FILENO) < 0)
 		die("socket");
+	if (!t->o.connect)
+		return;
+	t->listener = bound_socket("0.0.0.0", OUR_PORT);
+	if (listen(t->listener, 1) < 0)
+		die("listen");
 }
 
 int main(int argc, char **argv)
@@ -432,12 +517,13 @@ int main(int argc, char **argv)
 	t.children = calloc(t.o.children, sizeof(*t.children));
 	if (!t.board || !t.children)
 		die(t.smtpd[1]);
+	t.serial = t.o.first;
 	block_signals();
-	take_connection();
+	open_sockets(&t);
 	for (i = 0; i < t.o.children; i++)
 		t.children[i] = spawn(&t);
 	run(&t);
 	for (i = 0; i < t.o.children; i++)
-		end_child(t.children[i], SIGKILL);
+		end_child(t.children[i].pid, SIGKILL);
 	return t.missed || fflush(stdout) ? 1 : 0;
 }

@@ -950,10 +950,10 @@ static void real_plain(void **state)
 	want_int(r.child.smtpd.pid, c.smtpd);
 	want_addr(&r.child.peer.addr, "192.0.2.7");
 	want_str(r.facts.block, "511 Listed");
-	want_int(child_may_leave_tls(&r.child), false);
+	want_int(r.child.no_borrowing, false);
 	r.rules.no_borrowing = true;
 	want_int(real_child(&r, c.smtpd), 0);
-	want_int(child_may_leave_tls(&r.child), true);
+	want_int(r.child.no_borrowing, true);
 	want_int(real_child(&r, r.courier.tcpd), -EAGAIN);
 	want_int(real_child(&r, getpid()), -EPERM);
 	courier_upgrade(&r.courier);
@@ -1047,7 +1047,6 @@ static void real_smtps(void **state)
 	want_int(real_child(&r, c.smtpd), 0);
 	want_int(r.child.smtpd.pid, c.smtpd);
 	want_int(r.child.tls.pid, c.tls);
-	want_int(child_may_leave_tls(&r.child), false);
 	want_int(real_child(&r, c.tls), 0);
 	want_int(r.child.smtpd.pid, c.smtpd);
 	want_int(r.child.tls.pid, c.tls);
@@ -1137,7 +1136,6 @@ static void real_starttls(void **state)
 	c = courier_starttls(&r.courier, &somebody);
 	want_int(real_child(&r, c.smtpd), 0);
 	want_int(r.child.tls.fd, -1);
-	want_int(child_may_leave_tls(&r.child), true);
 	want_int(find_left(&r, refs, 4), 1);
 	want_int(refs[0].pid, c.tls);
 	want_int(procref_alive(&refs[0]), true);
@@ -1210,23 +1208,6 @@ static void left_below_init(void **state)
 	fixture_close(&f);
 }
 
-static void may_leave_tls_where_it_may_not_look(void **state)
-{
-	struct connection c;
-	struct real r;
-	bool may;
-
-	(void)state;
-	real_open(&r);
-	c = courier_plain(&r.courier, &somebody);
-	want_int(real_child(&r, c.smtpd), 0);
-	user_become(NOBODY_UID);
-	may = child_may_leave_tls(&r.child);
-	user_back();
-	want_int(may, true);
-	real_close(&r);
-}
-
 static void add_fake(struct suite *s)
 {
 	SUITE_TEST(s, plain);
@@ -1272,6 +1253,5 @@ int main(void)
 	SUITE_AS_ROOT(s, real_of_another_user);
 	SUITE_AS_ROOT(s, real_that_is_hidden);
 	SUITE_AS_ROOT(s, real_starttls_of_another_user);
-	SUITE_AS_ROOT(s, may_leave_tls_where_it_may_not_look);
 	return suite_run(s, "child");
 }

@@ -1,4 +1,4 @@
-/* Ends the kernel's share of a connection: real ones, over loopback.
+/* What the kernel has of a connection: real ones, over loopback.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "reset.h"
 
@@ -79,6 +79,7 @@ static void pair_open(const struct connection_row *row, struct pair *p)
 	union address to;
 	socklen_t size;
 
+	p->ends.cookie = 0;
 	p->listener = bound(row->listen_family, any ? "::" : row->to);
 	want_int(listen(p->listener, 1), 0);
 	p->ends.local_port = port_of(p->listener);
@@ -90,6 +91,24 @@ static void pair_open(const struct connection_row *row, struct pair *p)
 	want_int(p->server >= 0, true);
 	want_int(addr_parse(row->to, strlen(row->to), &p->ends.local), 0);
 	want_int(addr_parse(row->from, strlen(row->from), &p->ends.remote), 0);
+}
+
+/* The same two ends, another connection. */
+static void pair_again(const struct connection_row *row, struct pair *p)
+{
+	union address a;
+	socklen_t size;
+	int on = 1;
+
+	close(p->client);
+	p->client = socket(row->client_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	want_int(setsockopt(p->client, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	size = make_address(&a, row->client_family, row->from, p->ends.remote_port);
+	want_int(bind(p->client, &a.any, size), 0);
+	size = make_address(&a, row->client_family, row->to, p->ends.local_port);
+	want_int(connect(p->client, &a.any, size), 0);
+	p->server = accept(p->listener, NULL, NULL);
+	want_int(p->server >= 0, true);
 }
 
 static void pair_close(const struct pair *p)
@@ -109,6 +128,14 @@ static int client_ends_with(const struct pair *p)
 	return recv(p->client, &byte, 1, MSG_DONTWAIT) < 0 ? errno : 0;
 }
 
+/* Also after an orderly end, which is all that is left to be read. */
+static bool client_is_reset(const struct pair *p)
+{
+	struct pollfd poll_end = { .fd = p->client };
+
+	return poll(&poll_end, 1, 5000) == 1;
+}
+
 /* The kernel's look-up falls back to it: it is never what is reset. */
 static void want_listening(const struct pair *p)
 {
@@ -126,6 +153,15 @@ static int reset_once(const struct reset_ends *ends)
 
 	reset_done(&reset);
 	want_int(reset.fd, -1);
+	return r;
+}
+
+static int held_once(struct reset_ends *ends)
+{
+	struct reset reset = RESET_NONE;
+	int r = reset_connection_is_held(&reset, ends);
+
+	reset_done(&reset);
 	return r;
 }
 
@@ -208,6 +244,7 @@ static void ends_must_match(void **state)
 	want_int(reset_once(&ends), -EINVAL);
 	want_int(addr_parse("2001:db8::1", 11, &ends.remote), 0);
 	want_int(reset_once(&ends), -EINVAL);
+	want_int(held_once(&ends), -EINVAL);
 }
 
 /* The kernel asks for CAP_NET_ADMIN. */
@@ -245,6 +282,118 @@ static void tries_without_harm(void **state)
 	pair_close(&p);
 }
 
+/* From the first byte to the last state; a client that keeps his end open. */
+static void knows_who_holds_it(void **state)
+{
+	struct reset_ends other;
+	struct pair p;
+	int copy;
+
+	pair_open(*state, &p);
+	want_int(held_once(&p.ends), 1);
+	other = p.ends;
+	other.remote_port = (uint16_t)(other.remote_port ^ 1);
+	want_int(held_once(&other), -ENOENT);
+	/* Its end is shut down, and held all the same; by two, and by one. */
+	want_int(shutdown(p.server, SHUT_WR), 0);
+	want_int(held_once(&p.ends), 1);
+	copy = dup(p.server);
+	close(p.server);
+	want_int(held_once(&p.ends), 1);
+	close(copy);
+	want_int(held_once(&p.ends), 0);
+	want_listening(&p);
+	close(p.client);
+	close(p.listener);
+}
+
+/* His half is closed first. */
+static void knows_of_a_half_closed_one(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	pair_open(&connection_rows[0], &p);
+	want_int(shutdown(p.client, SHUT_WR), 0);
+	want_int(held_once(&p.ends), 1);
+	pair_close(&p);
+}
+
+/* With what was not read yet its end is a reset: nothing is left to know. */
+static void knows_nothing_of_one_that_was_cut(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	pair_open(&connection_rows[0], &p);
+	want_int(send(p.client, "x", 1, MSG_NOSIGNAL), 1);
+	close(p.server);
+	want_int(held_once(&p.ends), -ENOENT);
+	want_listening(&p);
+	close(p.client);
+	close(p.listener);
+}
+
+/* It was asked for while it was held, by name. One that came later at the same ends is
+ * not that. */
+static void resets_by_name(void **state)
+{
+	const struct connection_row *row = *state;
+	struct reset_ends first;
+	struct pair p;
+
+	pair_open(row, &p);
+	want_int(held_once(&p.ends), 1);
+	want_int(p.ends.cookie != 0, true);
+	first = p.ends;
+	close(p.server);
+	want_int(held_once(&p.ends), 0);
+	want_int(p.ends.cookie == first.cookie, true);
+	want_int(reset_once(&first), 0);
+	want_int(client_is_reset(&p), true);
+	want_int(reset_once(&first), -ENOENT);
+	pair_again(row, &p);
+	want_int(reset_once(&first), -ENOENT);
+	want_listening(&p);
+	want_int(send(p.server, "x", 1, MSG_NOSIGNAL), 1);
+	want_int(client_ends_with(&p), 0);
+	pair_close(&p);
+}
+
+/* In the listener's queue no process has it yet: that is nobody's who has ended. */
+static void not_accepted_is_not_let_go(void **state)
+{
+	union address to;
+	struct pair p;
+	socklen_t size;
+	int client;
+
+	(void)state;
+	pair_open(&connection_rows[0], &p);
+	client = bound(AF_INET, connection_rows[0].from);
+	size = make_address(&to, AF_INET, connection_rows[0].to, p.ends.local_port);
+	want_int(connect(client, &to.any, size), 0);
+	p.ends.remote_port = port_of(client);
+	want_int(held_once(&p.ends), -ENOENT);
+	close(client);
+	pair_close(&p);
+}
+
+/* Who holds it is told to everybody. */
+static void without_a_right_to_know(void **state)
+{
+	struct pair p;
+	int held;
+
+	(void)state;
+	pair_open(&connection_rows[0], &p);
+	user_become(NOBODY_UID);
+	held = held_once(&p.ends);
+	user_back();
+	want_int(held, 1);
+	pair_close(&p);
+}
+
 int main(void)
 {
 	struct suite *s = suite_new();
@@ -253,16 +402,22 @@ int main(void)
 	for (i = 0; i < COUNT_OF(connection_rows); i++) {
 		const struct connection_row *row = &connection_rows[i];
 
+		suite_add(s, knows_who_holds_it, row, "knows_who_holds_it: %s", row->label);
 		if (geteuid() != 0) {
 			suite_skip(s, row->label, "root, to reset a connection");
 			continue;
 		}
 		suite_add(s, resets, row, "resets: %s", row->label);
+		suite_add(s, resets_by_name, row, "resets_by_name: %s", row->label);
 		suite_add(s, leaves_others, row, "leaves_others: %s", row->label);
 	}
 	SUITE_AS_ROOT(s, keeps_its_socket);
 	SUITE_AS_ROOT(s, opens_another_socket);
 	SUITE_TEST(s, ends_must_match);
+	SUITE_TEST(s, knows_of_a_half_closed_one);
+	SUITE_TEST(s, knows_nothing_of_one_that_was_cut);
+	SUITE_TEST(s, not_accepted_is_not_let_go);
+	SUITE_AS_ROOT(s, without_a_right_to_know);
 	SUITE_TEST(s, without_the_right);
 	SUITE_TEST(s, tries_without_harm);
 	return suite_run(s, "reset");

@@ -21,11 +21,18 @@
 #include "reset.h"
 #include "support.h"
 
-/* What was asked to be reset, and the kernel's answer. */
+/* The kernel's name for any connection. */
+#define COOKIE 0x5eed0000000001
+
+/* What was asked to be reset, and the kernel's answer; who holds the connection, as
+ * the kernel tells it the first time and later. */
 static struct {
 	unsigned int count;
 	int answer;
 	struct reset_ends ends;
+	unsigned int asked;
+	int held[2];
+	struct reset_ends asked_for;
 } resets;
 
 int __wrap_reset_connection(struct reset *reset, const struct reset_ends *ends);
@@ -36,6 +43,23 @@ int __wrap_reset_connection(struct reset *reset, const struct reset_ends *ends)
 	resets.count++;
 	resets.ends = *ends;
 	return resets.answer;
+}
+
+int __wrap_reset_connection_is_held(struct reset *reset, struct reset_ends *ends);
+
+int __wrap_reset_connection_is_held(struct reset *reset, struct reset_ends *ends)
+{
+	(void)reset;
+	resets.asked_for = *ends;
+	ends->cookie = COOKIE;
+	return resets.held[resets.asked++ ? 1 : 0];
+}
+
+/* As it is while a couriertls has it. */
+static void hold_connection(void)
+{
+	resets.held[0] = 1;
+	resets.held[1] = 1;
 }
 
 struct fixture {
@@ -171,6 +195,7 @@ static void delay_is_kept(void **state)
 	want_int(has_ended_soon(c.smtpd), true);
 	/* A plain connection leaves no couriertls to look for. */
 	want_int(terminator_run(f.terminator, 1001), TERMINATOR_NEVER);
+	want_int(resets.asked, 1);
 	want_counted(&f, 1, 0, 0, 0);
 	want_int(is_living(other.smtpd), true);
 	want_int(is_living(f.courier.tcpd), true);
@@ -263,7 +288,7 @@ static void signalled_by_the_worker(void **state)
 	want_int(terminator_pending(f.terminator), 0);
 	terminator_run(f.terminator, 7);
 	want_counted(&f, 1, 0, 0, 0);
-	/* It was a plain connection: no couriertls is looked for. */
+	/* Nobody holds it: no couriertls is looked for. */
 	want_int(terminator_run(f.terminator, 8), TERMINATOR_NEVER);
 	want_counted(&f, 1, 0, 0, 0);
 	fixture_close(&f);
@@ -468,6 +493,8 @@ static void both_of_a_pair(void **state)
 	terminator_run(f.terminator, 22);
 	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
 	want_counted(&f, 1, 0, 0, 0);
+	/* Its couriertls has been seen to end: nobody has to be asked. */
+	want_int(resets.asked, 0);
 	want_int(is_living(other.smtpd) && is_living(other.tls), true);
 	fixture_close(&f);
 }
@@ -496,19 +523,47 @@ static void pair_without_its_courieresmtpd(void **state)
 
 /* STARTTLS. */
 
+/* "Not known" is no "nobody". */
+static const struct left_row {
+	const char *label;
+	bool by_worker;
+	int first, later;
+	unsigned int asked;
+} left_rows[] = {
+	{ "after the delay", false, 1, 1, 2 },
+	{ "by the worker", true, 1, 1, 2 },
+	{ "its ends are a proxy's", false, -ENOENT, -ENOENT, 1 },
+	{ "the kernel cannot be asked", false, -EAFNOSUPPORT, -EAFNOSUPPORT, 1 },
+	{ "its own end is not known", true, -EINVAL, -EINVAL, 1 },
+	{ "not known any more", false, 1, -ENOENT, 2 },
+};
+
+static void want_asked(unsigned int asked)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	want_int(resets.asked, asked);
+	want_str(addr_format(&resets.asked_for.remote, text), "192.0.2.7");
+	want_str(addr_format(&resets.asked_for.local, text), "192.0.2.1");
+	want_int(resets.asked_for.remote_port, 41703);
+	want_int(resets.asked_for.local_port, 25);
+}
+
 static void left_couriertls(void **state)
 {
-	bool by_worker = *state != NULL;
+	const struct left_row *row = *state;
 	struct connection c, other;
 	struct termination t;
 	struct fixture f;
 	int64_t next;
 
 	fixture_open(&f);
+	resets.held[0] = row->first;
+	resets.held[1] = row->later;
 	c = courier_starttls(&f.courier, &somebody);
 	other = courier_starttls(&f.courier, &neighbour);
 	t = of_child(&f, c.smtpd, 2000);
-	if (by_worker)
+	if (row->by_worker)
 		want_int(terminator_signal(&t), 0);
 	add(&f, &t, 200);
 	next = terminator_run(f.terminator, 200);
@@ -522,7 +577,34 @@ static void left_couriertls(void **state)
 	want_int(has_ended_soon(c.tls), true);
 	terminator_run(f.terminator, next + 1);
 	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
+	want_asked(row->asked);
 	want_int(is_living(other.smtpd) && is_living(other.tls), true);
+	want_counted(&f, 1, 0, 0, 0);
+	fixture_close(&f);
+}
+
+/* It is not searched for where nobody holds the connection: a moment later, with a
+ * grace, or at once. What is there to be found tells. */
+static void no_couriertls_is_searched_for(void **state)
+{
+	bool held_at_first = *state != NULL;
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+	int64_t next;
+
+	fixture_open(&f);
+	resets.held[0] = held_at_first;
+	c = courier_starttls(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(c.smtpd), true);
+	next = terminator_run(f.terminator, 201);
+	want_int(next != TERMINATOR_NEVER, held_at_first);
+	want_int(terminator_run(f.terminator, 1000), TERMINATOR_NEVER);
+	want_asked(held_at_first ? 2 : 1);
+	want_int(is_living(c.tls), true);
 	want_counted(&f, 1, 0, 0, 0);
 	fixture_close(&f);
 }
@@ -536,6 +618,7 @@ static void left_couriertls_that_stays(void **state)
 
 	(void)state;
 	fixture_open(&f);
+	hold_connection();
 	c = courier_starttls(&f.courier, &somebody);
 	process_stop(c.tls);
 	t = of_child(&f, c.smtpd, 2000);
@@ -563,6 +646,7 @@ static void left_couriertls_that_goes(void **state)
 
 	(void)state;
 	fixture_open(&f);
+	hold_connection();
 	c = courier_starttls(&f.courier, &somebody);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 200);
@@ -647,7 +731,7 @@ static void many_end_at_once(void **state)
 		want_int(kill(pids[i], SIGCONT), 0);
 	for (i = 0; i < MANY; i++)
 		want_int(waitpid(pids[i], NULL, 0), pids[i]);
-	want_int(run_after_end(&f, 6) != TERMINATOR_NEVER, true);
+	want_int(run_after_end(&f, 6), TERMINATOR_NEVER);
 	want_counted(&f, MANY, 0, 0, 0);
 	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
 	want_int(fd_is_readable(terminator_fd(f.terminator)), false);
@@ -783,6 +867,7 @@ static void full_for_a_left_couriertls(void **state)
 
 	(void)state;
 	fixture_open(&f);
+	hold_connection();
 	terminator_free(f.terminator);
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low = old;
@@ -1017,6 +1102,8 @@ static void want_reset(unsigned int count, unsigned int local_port)
 	want_str(addr_format(&resets.ends.local, text), "192.0.2.1");
 	want_int(resets.ends.remote_port, 41703);
 	want_int(resets.ends.local_port, local_port);
+	/* On port 465 nobody was asked who holds it. */
+	want_int(resets.ends.cookie == COOKIE, local_port != 465);
 }
 
 static void reset_after_its_delay(void **state)
@@ -1059,6 +1146,7 @@ static void reset_after_couriertls(void **state)
 
 	(void)state;
 	fixture_open(&f);
+	hold_connection();
 	c = courier_starttls(&f.courier, &somebody);
 	t = of_child(&f, c.smtpd, 2000);
 	t.reset = true;
@@ -1140,8 +1228,11 @@ static void add_points(struct suite *s)
 	suite_add(s, both_of_a_pair, NULL, "both_of_a_pair: after the delay");
 	suite_add(s, both_of_a_pair, "x", "both_of_a_pair: by the worker");
 	SUITE_TEST(s, pair_without_its_courieresmtpd);
-	suite_add(s, left_couriertls, NULL, "left_couriertls: after the delay");
-	suite_add(s, left_couriertls, "x", "left_couriertls: by the worker");
+	SUITE_ROWS(s, left_couriertls, left_rows);
+	suite_add(s, no_couriertls_is_searched_for, NULL,
+		  "no_couriertls_is_searched_for: nobody holds it");
+	suite_add(s, no_couriertls_is_searched_for, "x",
+		  "no_couriertls_is_searched_for: it was held, and let go");
 	SUITE_TEST(s, left_couriertls_that_stays);
 	SUITE_TEST(s, left_couriertls_that_goes);
 	suite_add(s, reset_after_its_delay, NULL, "reset_after_its_delay: plain");
