@@ -101,8 +101,8 @@ static struct decision permit(const struct enforcer *e,
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
-/* Is the child signalled so soon after the block that this has to be done by then?
- * Otherwise the caretaker does both, the block first; with a backend that waits for
+/* Is the child signalled so close to the block that this has to be done by then, or
+ * right behind? Otherwise the caretaker does both, the block first; with a backend that waits for
  * others only that keeps the log from waiting, too. */
 static bool is_urgent(const struct settings *s)
 {
@@ -262,32 +262,50 @@ static bool ends_child(struct decision d)
 	return d.verdict == VERDICT_BLOCK || d.reason == REASON_BUDGET;
 }
 
-/* One that is not being ended yet. */
-static void end_child(const struct enforcer *enforcer,
-		      const struct child_rules *rules, struct child *child)
+/* Who was turned away at his start has his answer already. */
+static unsigned int delay_of(const struct settings *s)
 {
-	const struct settings *s = enforcer->settings;
-	/* Who was turned away at his start has his answer already. */
-	unsigned int delay =
-		s->trigger == TRIGGER_CONNECT ? 0 : s->terminate_delay;
-	struct termination t = {
+	return s->trigger == TRIGGER_CONNECT ? 0 : s->terminate_delay;
+}
+
+/* What a child that is not being ended yet is in for. Takes the child. */
+static struct termination begin_end(const struct enforcer *e,
+				    const struct child_rules *rules,
+				    struct child *child)
+{
+	const struct settings *s = e->settings;
+
+	return (struct termination){
+		.child = child_take(child),
 		.rules = rules,
-		.counters = enforcer->counters,
-		.notices = enforcer->notices,
+		.counters = e->counters,
+		.notices = e->notices,
 		.signal = s->terminate_signal,
 		.kill_after = s->terminate_kill_after,
 		.reset = s->terminate_reset,
 		.reset_delay = RESET_AFTER_MS,
 	};
+}
 
-	if (!s->terminate || s->dry_run) {
-		child_done(child);
+static void finish_end(const struct enforcer *e, struct termination *t)
+{
+	unsigned int delay = delay_of(e->settings);
+
+	if (!e->settings->terminate || e->settings->dry_run) {
+		child_done(&t->child);
 		return;
 	}
-	t.child = child_take(child);
-	if (delay == 0)
-		terminator_signal(&t);
-	caretaker_terminate(enforcer->caretaker, &t, caretaker_now() + delay);
+	if (delay == 0 && !t->signalled)
+		terminator_signal(t);
+	caretaker_terminate(e->caretaker, t, caretaker_now() + delay);
+}
+
+/* Nothing is to be waited for, not even the block, which follows at once. A client who
+ * is back before it has a new child: that one's line finds him blocked and ends it. */
+static bool signals_first(const struct settings *s)
+{
+	return s->terminate && !s->dry_run && s->terminate_delay == 0 &&
+	       s->trigger != TRIGGER_CONNECT;
 }
 
 struct decision enforcer_punish(const struct enforcer *enforcer,
@@ -300,7 +318,9 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 				   .target = target_of(enforcer, &line->addr),
 				   .facts = facts,
 				   .pid = child->smtpd.pid };
+	const struct settings *s = enforcer->settings;
 	int64_t now = caretaker_now();
+	struct termination t;
 	struct decision d;
 
 	if (caretaker_is_ending(enforcer->caretaker, child)) {
@@ -310,29 +330,36 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 		return d;
 	}
 	d = permit(enforcer, &o.target, now);
-	if (ends_child(d) && enforcer->settings->trigger == TRIGGER_CONNECT)
+	if (ends_child(d) && s->trigger == TRIGGER_CONNECT)
 		turn_away(enforcer, child, facts);
+	t = begin_end(enforcer, rules, child);
+	if (ends_child(d) && line->port != 0 && signals_first(s))
+		terminator_signal(&t);
 	if (d.verdict == VERDICT_BLOCK)
 		do_block(enforcer, &o, now);
 	else
 		enforcer_count(enforcer, d);
 	if (ends_child(d) && line->port != 0)
-		end_child(enforcer, rules, child);
+		finish_end(enforcer, &t);
 	else if (ends_child(d))
 		end_all(enforcer, line);
 	if (ends_child(d))
 		count_zone(enforcer, facts);
-	child_done(child);
+	child_done(&t.child);
 	return d;
 }
 
 void enforcer_end(const struct enforcer *enforcer,
 		  const struct child_rules *rules, struct child *child)
 {
-	if (caretaker_is_ending(enforcer->caretaker, child))
+	struct termination t;
+
+	if (caretaker_is_ending(enforcer->caretaker, child)) {
 		child_done(child);
-	else
-		end_child(enforcer, rules, child);
+		return;
+	}
+	t = begin_end(enforcer, rules, child);
+	finish_end(enforcer, &t);
 }
 
 void enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,

@@ -44,10 +44,12 @@ struct decision enforcer_block(const struct enforcer *enforcer,
 
 /* The same for the line of a child, which is taken over: with trigger="connect"
  * its client is told first; then, if the address is blocked, or would be were it
- * not for maxBlocks, the child is ended. Without a port in the line all children
- * of the address are. A child that is being ended already has had all that: what
- * else it logs is counted as a repeat and nothing more, for a client may have it
- * log a thousand rejects within terminate.delay. */
+ * not for maxBlocks, the child is ended. With terminate.delay="0" the signal comes
+ * right before the block, which keeps nothing waiting then; otherwise behind it.
+ * Without a port in the line all children of the address are ended. A child that is
+ * being ended already has had all that: what else it logs is counted as a repeat and
+ * nothing more, for a client may have it log a thousand rejects within
+ * terminate.delay. */
 struct decision enforcer_punish(const struct enforcer *enforcer,
 				const struct child_rules *rules,
 				const struct courierlog_line *line,

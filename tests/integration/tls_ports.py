@@ -4,15 +4,16 @@
 
 No couriertls is left, although the client never closes his end; on 465 the
 slot is couriertls', so it counts that this one ends. Nothing is killed here:
-TERM has to be enough.
+TERM has to be enough. With terminate.delay="0" it comes before the block, and the
+511 may not arrive; the client may be gone, too.
 """
 # backends: both
 
 import itertools
 
-from lib import tap
+from lib import processes, tap
 from lib.rsyslog import CREDENTIALS, action
-from lib.scenario import Neighbour, block, listed, mail_host
+from lib.scenario import NOBODY, Neighbour, block, listed, mail_host
 
 PORT_NUMBERS = (25, 465, 587)
 PORTS = (
@@ -21,6 +22,36 @@ PORTS = (
     ("587", {"port": 587}),
     ("STARTTLS on 587", {"port": 587, "starttls": True}),
 )
+
+
+def at_once(points, host, source, label, *, cuts=False, **how):
+    """Nobody is left of a client who is not waited for: four points."""
+    session, child = host.open(source, **how)
+    session.command("MAIL FROM:<a@b.example>")
+    session.send(f"RCPT TO:<{NOBODY}>")
+    points.until(lambda: host.is_blocked(source), 3, f"{label}: the address is on the list",
+                 host.rsyslog.own)
+    if cuts:
+        session.cut()
+    points.until(lambda: processes.gone(child.pid), 4, f"{label}: the child is gone",
+                 lambda: processes.look(child.pid), host.rsyslog.own)
+    points.until(lambda: not host.courier.serving(source), 4, f"{label}: nobody serves him",
+                 lambda: host.courier.serving(source))
+    points.until(lambda: not host.courier.slots_of(source), 2, f"{label}: the slot is free",
+                 host.courier.slots)
+    session.close()
+
+
+def without_delay(points, host, numbers):
+    host.rsyslog.stop()
+    host.rsyslog.rules = action(terminate_killAfter=0, terminate_delay=0, ports=PORT_NUMBERS)
+    host.rsyslog.start()
+    neighbour = Neighbour(host)
+    for (name, how), cuts in itertools.product((("plain", {"port": 25}), *PORTS), (False, True)):
+        label = f"{name}, no delay{', cut by the client' if cuts else ''}"
+        with tap.part(points, label):
+            at_once(points, host, listed(next(numbers)), label, cuts=cuts, **how)
+    neighbour.sends_his_mail(points, "no delay")
 
 
 def scenario(points):
@@ -37,6 +68,8 @@ def scenario(points):
                 with tap.part(points, label):
                     block(points, host, listed(next(numbers), family), label, **how)
             neighbour.sends_his_mail(points, sender)
+        host.rsyslog.imuxsock = CREDENTIALS
+        without_delay(points, host, numbers)
 
 
 if __name__ == "__main__":

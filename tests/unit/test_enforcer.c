@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "farewell.h"
 #include "processes.h"
 
 /* An enforcer on its own: what is counted and noted needs no more. */
@@ -36,6 +37,44 @@ static void teardown(struct fixture *f)
 	fakeproc_close(&f->tree);
 }
 
+/* What is done, in its order: a letter each. */
+static char done[16];
+
+static void note_done(char what)
+{
+	size_t n = strlen(done);
+
+	if (n + 1 < sizeof(done))
+		done[n] = what;
+}
+
+int __real_farewell_send(const struct child *child, const struct child_facts *facts);
+int __wrap_farewell_send(const struct child *child, const struct child_facts *facts);
+int __wrap_farewell_send(const struct child *child, const struct child_facts *facts)
+{
+	note_done('r');
+	return __real_farewell_send(child, facts);
+}
+
+int __real_terminator_signal(struct termination *termination);
+int __wrap_terminator_signal(struct termination *termination);
+int __wrap_terminator_signal(struct termination *termination)
+{
+	note_done('s');
+	return __real_terminator_signal(termination);
+}
+
+void __real_caretaker_terminate(struct caretaker *caretaker, struct termination *t,
+				int64_t due);
+void __wrap_caretaker_terminate(struct caretaker *caretaker, struct termination *t,
+				int64_t due);
+void __wrap_caretaker_terminate(struct caretaker *caretaker, struct termination *t,
+				int64_t due)
+{
+	note_done('h');
+	__real_caretaker_terminate(caretaker, t, due);
+}
+
 /* What the list is told. */
 static bool told_at_once;
 static unsigned int told;
@@ -48,6 +87,7 @@ bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t n
 bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
 		       bool at_once, enum block_state *ret_state)
 {
+	note_done('b');
 	told_at_once = at_once;
 	told++;
 	*ret_state = answer;
@@ -269,6 +309,82 @@ static void turns_away_at_once(void **state)
 	engine_close(&e);
 }
 
+/* r: the client is told; s: the worker signals; b: the address goes to the list;
+ * h: the child is handed over, to be signalled unless it was, and seen to end. */
+static const struct order_row {
+	const char *label;
+	const char *set[3][2];
+	enum verdict verdict;
+	const char *want;
+} order_rows[] = {
+	{ "as ever", { { "terminate.delay", "200" } }, VERDICT_BLOCK, "bh" },
+	{ "no delay", { { "terminate.delay", "0" } }, VERDICT_BLOCK, "sbh" },
+	{ "no delay, not to be blocked", { { "terminate.delay", "0" },
+					   { "maxBlocks", "1" } },
+	  VERDICT_REFUSED, "sh" },
+	{ "no delay, any reject", { { "terminate.delay", "0" }, { "trigger", "reject" } },
+	  VERDICT_BLOCK, "sbh" },
+	{ "no delay, nothing done", { { "terminate.delay", "0" }, { "dryRun", "on" } },
+	  VERDICT_BLOCK, "" },
+	{ "no delay, not to be ended", { { "terminate.delay", "0" },
+					 { "terminate", "off" } },
+	  VERDICT_BLOCK, "b" },
+	{ "no delay, below the threshold", { { "terminate.delay", "0" },
+					     { "threshold", "9" } },
+	  VERDICT_IGNORE, "" },
+	{ "hardly any delay", { { "terminate.delay", "1" } }, VERDICT_BLOCK, "bh" },
+	{ "connect", { { "trigger", "connect" } }, VERDICT_BLOCK, "rbsh" },
+	{ "connect, no delay", { { "trigger", "connect" }, { "terminate.delay", "0" } },
+	  VERDICT_BLOCK, "rbsh" },
+	{ "connect, no reply", { { "trigger", "connect" }, { "terminate.delay", "0" },
+				 { "connect.reply", "off" } },
+	  VERDICT_BLOCK, "bsh" },
+};
+
+static enum verdict punish(struct engine *e, bool at_start)
+{
+	static const char started[] = "started,ip=[::ffff:" PEER "],port=[41703]";
+	struct smtpblock_message msg = {
+		.severity = 6, .text = started, .text_len = strlen(started),
+		.exe = "", .attested_pid = e->smtpd,
+	};
+
+	if (at_start)
+		return smtpblock_handle(e->block, e->worker, &msg).verdict;
+	return engine_line(e, REJECT, e->smtpd).verdict;
+}
+
+/* Another's block takes what maxBlocks="1" allows. */
+static void use_budget_up(struct engine *e)
+{
+	static const char *const extra[] = { "BLOCK=" LISTED, "BLOCK_IP=127.0.0.2", NULL };
+	const struct peer other = { "::ffff:198.51.100.8", 41704, 25, extra };
+	pid_t pid = engine_add_child(e, &other);
+
+	want_int(engine_line(e, REJECT_FOR("198.51.100.8", "41704", "511 " LISTED),
+			     pid).verdict, VERDICT_BLOCK);
+	waiter_end(pid);
+}
+
+static void order(void **state)
+{
+	const struct order_row *row = *state;
+	struct engine e;
+	size_t i;
+
+	engine_open(&e);
+	for (i = 0; i < COUNT_OF(row->set) && row->set[i][0]; i++)
+		engine_set(&e, row->set[i][0], row->set[i][1]);
+	engine_start(&e);
+	if (row->verdict == VERDICT_REFUSED)
+		use_budget_up(&e);
+	memset(done, 0, sizeof(done));
+	want_int(punish(&e, strcmp(row->set[0][1], "connect") == 0), row->verdict);
+	want_str(done, row->want);
+	want_int(!strchr(row->want, 'h') || has_ended_soon(e.smtpd), true);
+	engine_close(&e);
+}
+
 static void waits_for_the_delay(void **state)
 {
 	int64_t began, took;
@@ -312,6 +428,7 @@ int main(void)
 	SUITE_TEST(suite, every_reason_is_in_the_table);
 	SUITE_ROWS(suite, refuses, error_rows);
 	SUITE_TEST(suite, turns_away_at_once);
+	SUITE_ROWS(suite, order, order_rows);
 	SUITE_TEST(suite, waits_for_the_delay);
 	SUITE_TEST(suite, own_address_is_spared);
 	return suite_run(suite, "enforcer");

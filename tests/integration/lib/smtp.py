@@ -5,6 +5,7 @@ import base64
 import dataclasses
 import socket
 import ssl
+import struct
 import time
 
 
@@ -63,6 +64,11 @@ class Session:
         self.close()
 
     def close(self):
+        self._socket.close()
+
+    def cut(self):
+        """Ends it with a RST, whatever is under way."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
     def _start_tls(self):
