@@ -194,12 +194,6 @@ int evidence_confirm(struct evidence *evidence,
 	return child_check_submit(&evidence->rules, child, facts->block, scratch);
 }
 
-static void hold(struct evidence *ev)
-{
-	childindex_hold(ev->index, atomic_load_explicit(&ev->asks_submits,
-							memory_order_relaxed));
-}
-
 int evidence_refresh(struct evidence *evidence, bool thorough)
 {
 	int r;
@@ -211,8 +205,14 @@ int evidence_refresh(struct evidence *evidence, bool thorough)
 			return r;
 	}
 	r = childindex_refresh(evidence->index);
-	hold(evidence);
 	return r < 0 ? r : 0;
+}
+
+void evidence_hold(struct evidence *evidence, bool submits)
+{
+	childindex_hold(evidence->index,
+			submits && atomic_load_explicit(&evidence->asks_submits,
+							memory_order_relaxed));
 }
 
 void evidence_let_go(struct evidence *evidence)
@@ -236,7 +236,7 @@ void evidence_learn(struct evidence *evidence)
 	for (i = 0; i < n; i++)
 		if (childindex_learn(evidence->index, pids[i]) == -EAGAIN)
 			arrivals_wait(&evidence->arrivals, pids[i]);
-	hold(evidence);
+	evidence_hold(evidence, false);
 }
 
 bool evidence_has_listeners(struct evidence *evidence)

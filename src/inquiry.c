@@ -335,6 +335,15 @@ static int64_t refresh(struct inquiry *q, struct evidence *ev, bool thorough)
 	return now_us() - start;
 }
 
+/* As refresh(), which those who ask wait for. This is for lines to come. */
+static int64_t hold(struct evidence *ev, bool submits)
+{
+	int64_t start = now_us();
+
+	evidence_hold(ev, submits);
+	return now_us() - start;
+}
+
 static int64_t longer(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
@@ -382,26 +391,32 @@ static void search_thoroughly(struct inquiry *q, struct evidence *ev)
 	int64_t took = refresh(q, ev, true), now = caretaker_now();
 	size_t i;
 
-	q->thorough_at = now + longer(took * THOROUGH_REST / 1000,
-				      THOROUGH_MIN_MS);
 	q->nobody_until = evidence_has_listeners(ev) ? 0 : now + NO_LISTENER_MS;
 	answer_pending(q, ev);
 	for (i = 0; i < q->pending_count; i++)
 		give_up(q, &q->pending[i]);
 	q->pending_count = 0;
+	took += hold(ev, false);
+	q->thorough_at = caretaker_now() + longer(took * THOROUGH_REST / 1000,
+						  THOROUGH_MIN_MS);
 }
 
-/* The cheap refresh: for lines that ask, and to keep the index warm. */
+/* The cheap refresh: for lines that ask, and to keep the index warm. Only the latter
+ * holds children, after the answers: it takes longer than all the rest. */
 static void refresh_if_due(struct inquiry *q, struct evidence *ev, int64_t now)
 {
+	bool warms = now >= q->warm_at;
 	int64_t took;
 
 	if (now < (q->pending_count > 0 ? q->asked_at : q->warm_at))
 		return;
 	took = refresh(q, ev, false);
 	q->asked_at = now + took * ASKED_REST / 1000;
-	q->warm_at = now + longer(took * WARM_REST / 1000, WARM_EVERY_MS);
 	answer_pending(q, ev);
+	if (!warms)
+		return;
+	took += hold(ev, true);
+	q->warm_at = now + longer(took * WARM_REST / 1000, WARM_EVERY_MS);
 }
 
 static void no_evidence(struct inquiry *q)

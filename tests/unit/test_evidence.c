@@ -169,6 +169,12 @@ static void index_is_no_proof(void **state)
 	teardown(&f);
 }
 
+static void refresh_and_hold(struct fixture *f, bool thorough)
+{
+	want_int(evidence_refresh(f->evidence, thorough), 0);
+	evidence_hold(f->evidence, true);
+}
+
 /* Who is listed is proven again by what is held of him, and not looked up; but once: a
  * line that was about him has it. */
 static void listed_child_is_held(void **state)
@@ -180,7 +186,7 @@ static void listed_child_is_held(void **state)
 	(void)state;
 	setup(&f);
 	q.attested = f.first;
-	want_int(evidence_refresh(f.evidence, true), 0);
+	refresh_and_hold(&f, true);
 	fakeproc_exe(&f.tree, f.first, "/bin/sh");
 	want_int(find(&f, &q, &pid), 0);
 	want_int(pid, f.first);
@@ -197,7 +203,7 @@ static void child_that_is_not_listed_is_not_held(void **state)
 	(void)state;
 	setup(&f);
 	q.attested = f.second;
-	want_int(evidence_refresh(f.evidence, true), 0);
+	refresh_and_hold(&f, true);
 	fakeproc_exe(&f.tree, f.second, "/bin/sh");
 	want_int(find(&f, &q, &pid), -EPERM);
 	teardown(&f);
@@ -215,11 +221,11 @@ static void lets_go_of_held_children(void **state)
 	q.attested = f.first;
 	want_int(find(&f, &q, &pid), 0);
 	before = descriptors_open();
-	want_int(evidence_refresh(f.evidence, true), 0);
+	refresh_and_hold(&f, true);
 	want_int(descriptors_open(), before + 2);
 	evidence_let_go(f.evidence);
 	want_int(descriptors_open(), before);
-	want_int(evidence_refresh(f.evidence, false), 0);
+	refresh_and_hold(&f, false);
 	want_int(descriptors_open(), before + 2);
 	teardown(&f);
 }
@@ -373,10 +379,10 @@ static void submits_are_held(void **state)
 	setup(&f);
 	want_int(confirm(&f), -EPERM);
 	before = descriptors_open();
-	want_int(evidence_refresh(f.evidence, true), 0);
+	refresh_and_hold(&f, true);
 	want_int(descriptors_open(), before + 2);
 	put_submit(&f);
-	want_int(evidence_refresh(f.evidence, false), 0);
+	refresh_and_hold(&f, false);
 	want_int(descriptors_open(), before + 3);
 	fakeproc_children(&f.tree, f.first, NULL, 0);
 	want_int(confirm(&f), 0);
@@ -398,8 +404,27 @@ static void submits_are_not_held_unless_asked_for(void **state)
 	q.attested = f.first;
 	want_int(find(&f, &q, &pid), 0);
 	before = descriptors_open();
-	want_int(evidence_refresh(f.evidence, true), 0);
+	refresh_and_hold(&f, true);
 	want_int(descriptors_open(), before + 2);
+	teardown(&f);
+}
+
+/* Those who have just started have none yet, and there may be many others. */
+static void nobody_who_starts_waits_for_submits(void **state)
+{
+	struct fixture f;
+	size_t before;
+
+	(void)state;
+	setup(&f);
+	want_int(confirm(&f), -EPERM);
+	before = descriptors_open();
+	put_submit(&f);
+	fakeproc_last_pid(&f.tree, f.first);
+	evidence_learn(f.evidence);
+	want_int(descriptors_open(), before + 2);
+	evidence_hold(f.evidence, true);
+	want_int(descriptors_open(), before + 3);
 	teardown(&f);
 }
 
@@ -510,6 +535,7 @@ int main(void)
 	SUITE_TEST(suite, lets_go_of_held_children);
 	SUITE_TEST(suite, submits_are_held);
 	SUITE_TEST(suite, submits_are_not_held_unless_asked_for);
+	SUITE_TEST(suite, nobody_who_starts_waits_for_submits);
 	SUITE_TEST(suite, thorough_refresh_finds_new_listeners);
 	SUITE_TEST(suite, learns_who_came_last);
 	SUITE_TEST(suite, learns_who_came_before_his_exec);

@@ -88,11 +88,18 @@ static unsigned int thorough_ms;
 static bool refreshes_fail;
 /* How often somebody looked who came last. */
 static atomic_uint looks;
+/* Whose children are held; how often, since the last thorough search; and what was
+ * answered ahead of the first time. */
+static struct engine *watched;
+static unsigned int holds;
+static uint64_t blocks_before_hold;
 
 int __real_evidence_refresh(struct evidence *evidence, bool thorough);
 int __wrap_evidence_refresh(struct evidence *evidence, bool thorough);
 void __real_evidence_learn(struct evidence *evidence);
 void __wrap_evidence_learn(struct evidence *evidence);
+void __real_evidence_hold(struct evidence *evidence, bool submits);
+void __wrap_evidence_hold(struct evidence *evidence, bool submits);
 
 int __wrap_evidence_refresh(struct evidence *evidence, bool thorough)
 {
@@ -100,6 +107,8 @@ int __wrap_evidence_refresh(struct evidence *evidence, bool thorough)
 		(void)poll(NULL, 0, (int)thorough_ms);
 	if (refreshes_fail)
 		return -EIO;
+	if (thorough)
+		holds = 0;
 	return __real_evidence_refresh(evidence, thorough);
 }
 
@@ -107,6 +116,52 @@ void __wrap_evidence_learn(struct evidence *evidence)
 {
 	__real_evidence_learn(evidence);
 	looks++;
+}
+
+void __wrap_evidence_hold(struct evidence *evidence, bool submits)
+{
+	if (watched && holds++ == 0)
+		blocks_before_hold = engine_count(watched, COUNTER_BLOCKS);
+	__real_evidence_hold(evidence, submits);
+}
+
+/* Holding the others takes longer than the answer, and is for lines to come. */
+static void nobody_waits_for_holding(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "terminate", "off");
+	holds = 0;
+	blocks_before_hold = 0;
+	watched = &e;
+	engine_start(&e);
+	want_int(engine_line(&e, REJECT, 0).deferred, true);
+	engine_want_soon(&e, COUNTER_BLOCKS, 1);
+	engine_stop(&e);
+	watched = NULL;
+	want_int(holds > 0, true);
+	want_int(blocks_before_hold, 1);
+	engine_close(&e);
+}
+
+/* One that asks for nothing, as the kernel told who wrote it: another may come. */
+static void a_line_has_children_held(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "terminate", "off");
+	holds = 0;
+	watched = &e;
+	engine_start(&e);
+	want_int(engine_line(&e, REJECT, e.smtpd).deferred, false);
+	engine_stop(&e);
+	watched = NULL;
+	want_int(holds > 0, true);
+	engine_close(&e);
 }
 
 /* What a line is about is there a moment later, as it has not exec'd yet, say:
@@ -299,7 +354,7 @@ static void index_is_kept_for_lines(void **state)
 	before = descriptors_open();
 	want_int(inquiry_run(q.inquiry, q.evidence, 1000) == INT64_MAX, true);
 	want_int(evidence_refresh(q.evidence, true), 0);
-	want_int(descriptors_open(), before + 3);
+	want_int(descriptors_open(), before + 1);
 	inquiry_note_line(q.inquiry);
 	want_int(inquiry_run(q.inquiry, q.evidence, 2000) < 5000, true);
 	want_int(inquiry_run(q.inquiry, q.evidence, 61000) < INT64_MAX, true);
@@ -499,6 +554,8 @@ int main(void)
 	SUITE_ROWS(suite, started_child_needs_no_search, word_rows);
 	SUITE_TEST(suite, looks_are_rationed);
 	SUITE_ROWS(suite, nobody_looks, idle_rows);
+	SUITE_TEST(suite, nobody_waits_for_holding);
+	SUITE_TEST(suite, a_line_has_children_held);
 	SUITE_TEST(suite, index_is_kept_for_lines);
 	SUITE_TEST(suite, reports_are_limited);
 	SUITE_TEST(suite, relay_client_is_not_ended);
