@@ -59,7 +59,9 @@ ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
 
 /* The same in two steps. The descriptor is that of the program which the process
  * runs now: once it has exec'd another, or has ended, there is nothing to read any
- * more, whoever has the PID then. The caller owns it. Returns it; -ESRCH; -EACCES;
+ * more, whoever has the PID then. That is so for programs that have their memory for
+ * themselves: a thread, or a child of vfork(2) before its exec, keeps it readable.
+ * Courier's have no threads and only fork(2). The caller owns it. Returns it; -ESRCH; -EACCES;
  * -EMFILE; -errno. */
 int procfs_open_environ(const struct procfs *procfs, pid_t pid);
 

@@ -444,12 +444,15 @@ static void lets_go_of_who_was_learned_anew(void **state)
 {
 	const struct peer changed = { "::ffff:10.0.9.2", 1002, 25, NULL };
 	struct real r;
+	size_t held;
 
 	(void)state;
 	real_setup(&r);
 	childindex_hold(r.f.index, false);
+	held = descriptors_open();
 	fakeproc_put_smtpd(&r.f.tree, r.pids[1], r.f.tcpd, &changed);
 	want_int(childindex_learn(r.f.index, r.pids[1]), 0);
+	want_int(descriptors_open(), held - 2);
 	want_int(withdraw(&r, 1), false);
 	real_teardown(&r);
 }

@@ -3,6 +3,7 @@
 #include "procfs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -444,6 +445,7 @@ static void open_environ_ends_with_the_program(void **state)
 	courier_exec(&courier);
 	want_int(procfs_read_open_environ(before, got), -ESRCH);
 	after = procfs_open_environ(&procfs, pid);
+	want_int(fcntl(after, F_GETFD), FD_CLOEXEC);
 	want_int(procfs_read_open_environ(after, got) > 0, true);
 	want_int(procfs_read_open_environ(after, got) > 0, true);
 	want_int(kill(pid, SIGKILL), 0);

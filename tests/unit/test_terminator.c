@@ -145,6 +145,28 @@ static void add(struct fixture *f, struct termination *t, int64_t due)
 	want_int(t->child.smtpd.fd == -1 && t->child.tls.fd == -1, true);
 }
 
+/* What its proof took is closed when it is handed over: those that end are many. */
+static void environs_are_closed(void **state)
+{
+	struct termination t;
+	struct child_facts unused;
+	struct connection c;
+	struct fixture f;
+	size_t before;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 0);
+	before = descriptors_open();
+	child_done(&t.child);
+	want_int(child_hold(&f.rules, c.smtpd, &f.scratch, &t.child, &unused), 0);
+	want_int(descriptors_open(), before + 1);
+	add(&f, &t, 1000);
+	want_int(descriptors_open(), before);
+	fixture_close(&f);
+}
+
 /* Run once something has ended. */
 static int64_t run_after_end(struct fixture *f, int64_t now)
 {
@@ -1213,6 +1235,7 @@ static void no_reset(void **state)
 
 static void add_points(struct suite *s)
 {
+	SUITE_TEST(s, environs_are_closed);
 	SUITE_TEST(s, delay_is_kept);
 	SUITE_TEST(s, known_while_it_ends);
 	SUITE_ROWS(s, signal_is_the_one, signal_rows);
