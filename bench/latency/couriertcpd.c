@@ -5,13 +5,14 @@
  *               [--pace US] [--addresses N] [--first N] [--connect 0|1]
  *               BOARD COURIERESMTPD LANE...
  *
- * A lane is one way for a line to go, SOCKET,WHO,END,TAG,START:
+ * A lane is one way for a line to go, SOCKET,WHO,END,TAG,START,LIST:
  *   SOCKET       what the line is sent to
  *   oldest|newest  who logs: the child that lives longest, or the one just started
  *   term|note    what ends the sample: the child's SIGTERM; or the action's note of
  *                the time (then the child is ended here)
  *   plain|pid    what the line's tag is
  *   silent|started  whether every child logs its start there too, as courier's do
+ *   unlisted|listed  whether a write to the list comes of it, before or after the end
  *
  * The lanes take turns of --burst lines each, so that whatever else goes on in
  * the machine befalls all of them. A line of output is a sample: the number of
@@ -60,7 +61,7 @@
 
 struct lane {
 	char *socket;
-	bool newest, note, pid_in_tag, started;
+	bool newest, note, pid_in_tag, started, listed;
 };
 
 struct options {
@@ -256,16 +257,16 @@ static bool wait_end(pid_t pid)
 	return false;
 }
 
-/* Wait for the floor's note. Rarely looked for, so that looking does not disturb
+/* Wait for a note on the board. Rarely looked for, so that looking does not disturb
  * what is measured. */
-static bool wait_note(const struct tcpd *t)
+static bool wait_note(const _Atomic uint64_t *note)
 {
 	int i;
 
 	for (i = 0; i < DEADLINE_MS / 2; i++) {
-		sleep_us(2000);
-		if (atomic_load(&t->board->begun))
+		if (atomic_load(note))
 			return true;
+		sleep_us(2000);
 	}
 	return false;
 }
@@ -289,14 +290,16 @@ static bool take_sample(struct tcpd *t, const struct lane *lane, pid_t pid)
 	if (kill(pid, SIGUSR1) < 0)
 		die("kill");
 	if (lane->note) {
-		good = wait_note(t);
+		good = wait_note(&t->board->begun);
 		end_child(pid, SIGKILL);
 		return good;
 	}
 	good = wait_end(pid);
 	if (!good)
 		end_child(pid, SIGKILL);
-	return good && atomic_load(&t->board->signalled);
+	/* The module may signal before it writes. */
+	return good && atomic_load(&t->board->signalled) &&
+	       (!lane->listed || wait_note(&t->board->listed));
 }
 
 static void print_since(uint64_t sent, uint64_t time, char end)
@@ -416,6 +419,7 @@ static void add_lane(struct tcpd *t, char *text)
 	lane->note = second_of(&text, "term", "note");
 	lane->pid_in_tag = second_of(&text, "plain", "pid");
 	lane->started = second_of(&text, "silent", "started");
+	lane->listed = second_of(&text, "unlisted", "listed");
 	t->smtpd[2 + t->lane_count++] = smtpd_lane(lane);
 }
 
