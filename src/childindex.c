@@ -473,7 +473,13 @@ void childindex_hold(struct childindex *index, bool submits)
 		hold_submits(index);
 }
 
+static bool is_about(const struct entry *e, const struct addr *addr, uint16_t port)
+{
+	return (port == 0 || e->port == port) && addr_compare(&e->addr, addr) == 0;
+}
+
 bool childindex_withdraw(struct childindex *index, pid_t pid,
+			 const struct addr *addr, uint16_t port,
 			 struct child *ret_child)
 {
 	struct held *held = NULL;
@@ -481,15 +487,16 @@ bool childindex_withdraw(struct childindex *index, pid_t pid,
 
 	pthread_mutex_lock(&index->lock);
 	i = find_pid(index, pid);
-	if (i != NONE) {
+	if (i != NONE && is_about(&index->entries[i], addr, port)) {
 		index->entries[i].withdrawn = true;
 		unhold(index, &index->entries[i], &held);
 	}
 	pthread_mutex_unlock(&index->lock);
-	if (held)
-		*ret_child = child_take(&held->child);
+	if (!held)
+		return false;
+	*ret_child = child_take(&held->child);
 	free(held);
-	return ret_child->smtpd.fd >= 0;
+	return true;
 }
 
 size_t childindex_find(struct childindex *index, const struct addr *addr,
@@ -503,7 +510,7 @@ size_t childindex_find(struct childindex *index, const struct addr *addr,
 	     i = index->entries[i].next_by_addr) {
 		const struct entry *e = &index->entries[i];
 
-		if (addr_compare(&e->addr, addr) != 0 || (port && e->port != port))
+		if (!is_about(e, addr, port))
 			continue;
 		if (found < max)
 			ret_pids[found] = e->pid;

@@ -48,9 +48,11 @@ void childindex_hold(struct childindex *index, bool submits);
 /* Let go of all that are held, until the next childindex_hold(). Not in a worker. */
 void childindex_let_go(struct childindex *index);
 
-/* The child of that PID, if it is held: the caller owns it, and has to prove it again.
- * It is not held another time. No system call. */
+/* The child of that PID, if it serves that address and port (0: any port) and is held:
+ * the caller owns it, and has to prove it again. It is not held another time. No system
+ * call. */
 bool childindex_withdraw(struct childindex *index, pid_t pid,
+			 const struct addr *addr, uint16_t port,
 			 struct child *ret_child);
 
 /* The children that serve addr and port; port 0: any port. Writes up to max

@@ -65,12 +65,13 @@ const struct child_rules *evidence_rules(const struct evidence *evidence)
 }
 
 /* Anything but 0 says no more than that it has to be looked at as any other. */
-static int prove_held(struct evidence *ev, pid_t pid, struct child_scratch *scratch,
+static int prove_held(struct evidence *ev, pid_t pid, const struct addr *addr,
+		      uint16_t port, struct child_scratch *scratch,
 		      struct child *child, struct child_facts *facts)
 {
 	int r;
 
-	if (!childindex_withdraw(ev->index, pid, child))
+	if (!childindex_withdraw(ev->index, pid, addr, port, child))
 		return -EAGAIN;
 	r = child_prove_again(&ev->rules, child, scratch, facts);
 	if (r < 0)
@@ -86,7 +87,7 @@ int evidence_prove(struct evidence *evidence, pid_t pid,
 	struct child child = CHILD_NONE;
 	int r;
 
-	r = prove_held(evidence, pid, scratch, &child, ret_facts);
+	r = prove_held(evidence, pid, addr, port, scratch, &child, ret_facts);
 	if (r < 0)
 		r = child_open(&evidence->rules, pid, scratch, &child, ret_facts);
 	if (r < 0)

@@ -366,16 +366,23 @@ static void real_teardown(struct real *r)
 		waiter_end(r->pids[i]);
 }
 
-/* Is the nth held? It is not any more, then. */
-static bool withdraw(struct real *r, unsigned int n)
+/* Is the nth held, as one that serves 10.0.9.host and that port? It is not any more,
+ * then. */
+static bool withdraw_as(struct real *r, unsigned int n, uint8_t host, uint16_t port)
 {
+	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 10, 0, 9, host } };
 	struct child child = CHILD_NONE;
-	bool held = childindex_withdraw(r->f.index, r->pids[n], &child);
+	bool held = childindex_withdraw(r->f.index, r->pids[n], &addr, port, &child);
 
 	if (held)
 		want_int(child.smtpd.pid, r->pids[n]);
 	child_done(&child);
 	return held;
+}
+
+static bool withdraw(struct real *r, unsigned int n)
+{
+	return withdraw_as(r, n, 1, (uint16_t)(2000 + n));
 }
 
 static void holds_who_is_listed(void **state)
@@ -398,6 +405,21 @@ static void holds_who_is_listed(void **state)
 	childindex_hold(r.f.index, true);
 	want_int(withdraw(&r, 1), false);
 	want_int(descriptors_open(), before);
+	real_teardown(&r);
+}
+
+/* Who writes another's PID into a line has nothing of it. */
+static void withdraws_for_its_own_peer_only(void **state)
+{
+	struct real r;
+
+	(void)state;
+	real_setup(&r);
+	childindex_hold(r.f.index, false);
+	want_int(withdraw_as(&r, 1, 2, 2001), false);
+	want_int(withdraw_as(&r, 1, 1, 2002), false);
+	want_int(withdraw_as(&r, 1, 1, 2001), true);
+	want_int(withdraw_as(&r, 2, 1, 0), true);
 	real_teardown(&r);
 }
 
@@ -540,6 +562,7 @@ int main(void)
 	SUITE_TEST(suite, ten_thousand_children);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	SUITE_TEST(suite, holds_who_is_listed);
+	SUITE_TEST(suite, withdraws_for_its_own_peer_only);
 	SUITE_TEST(suite, lets_go_of_who_is_gone);
 	SUITE_TEST(suite, lets_go_and_holds_again);
 	SUITE_TEST(suite, lets_go_of_who_was_learned_anew);
