@@ -1,4 +1,4 @@
-/* What of a message reaches the engine: one template, and its way back.
+/* What of a message reaches the engine: a template, and its way back.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "fields.h"
 
@@ -10,133 +10,183 @@
  * comes last. */
 #define SEPARATOR '\x1f'
 
-/* The fields before the message, in the template's order. $! is what imuxsock
- * (with SysSock.Annotate and ParseTrusted) and imjournal were told about the
- * sender by the kernel. */
-enum field {
-	FIELD_INPUT,
-	FIELD_SEVERITY,
-	FIELD_TIME,
-	FIELD_IMUXSOCK_PID,
-	FIELD_IMUXSOCK_UID,
-	FIELD_IMUXSOCK_EXE,
-	FIELD_IMJOURNAL_PID,
-	FIELD_IMJOURNAL_UID,
-	FIELD_IMJOURNAL_EXE,
-	FIELD_PROCID,
-	FIELD_TAG,
-	FIELD_COUNT
+/* $! is what imuxsock (with SysSock.Annotate and ParseTrusted) and imjournal were told
+ * about the sender by the kernel. */
+#define BEFORE_SENDER "\"%inputname%\\31"				\
+		      "%syslogseverity%\\31"				\
+		      "%timereported:::date-unixtimestamp%\\31"
+#define BEHIND_SENDER "%procid:::drop-cc%\\31"				\
+		      "%programname:::drop-cc%\\31"			\
+		      "%msg%\""
+
+static const struct form {
+	const char *name, *template;
+} forms[FIELDS_FORM_COUNT] = {
+	[FIELDS_LINE] = {
+		" omsmtpblock",
+		BEFORE_SENDER
+		"%$!pid:::drop-cc%\\31"
+		"%$!_PID:::drop-cc%\\31"
+		BEHIND_SENDER
+	},
+	[FIELDS_SENDER] = {
+		" omsmtpblock-sender",
+		BEFORE_SENDER
+		"%$!pid:::drop-cc%\\31"
+		"%$!uid:::drop-cc%\\31"
+		"%$!exe:::drop-cc%\\31"
+		"%$!_PID:::drop-cc%\\31"
+		"%$!_UID:::drop-cc%\\31"
+		"%$!_EXE:::drop-cc%\\31"
+		BEHIND_SENDER
+	},
+	[FIELDS_ADDRESS] = { " omsmtpblock-address", "\"%msg%\"" },
 };
 
-struct field_text {
-	const char *at;
-	size_t len;
-};
-
-const char *fields_template(void)
+enum fields_form fields_form_of(const struct settings *settings)
 {
-	return "\"%inputname%\\31"
-	       "%syslogseverity%\\31"
-	       "%timereported:::date-unixtimestamp%\\31"
-	       "%$!pid:::drop-cc%\\31"
-	       "%$!uid:::drop-cc%\\31"
-	       "%$!exe:::drop-cc%\\31"
-	       "%$!_PID:::drop-cc%\\31"
-	       "%$!_UID:::drop-cc%\\31"
-	       "%$!_EXE:::drop-cc%\\31"
-	       "%procid:::drop-cc%\\31"
-	       "%programname:::drop-cc%\\31"
-	       "%msg%\"";
+	if (settings->input == INPUT_ADDRESS)
+		return FIELDS_ADDRESS;
+	return settings->verify == VERIFY_SENDER ? FIELDS_SENDER : FIELDS_LINE;
 }
 
-const char *fields_address_template(void)
+const char *fields_template_name(enum fields_form form)
 {
-	return "\"%msg%\"";
+	return forms[form].name;
+}
+
+const char *fields_template(enum fields_form form)
+{
+	return forms[form].template;
+}
+
+static bool is_end(char ch)
+{
+	return ch == SEPARATOR || ch == '\0';
+}
+
+/* Half of them are empty, or "-". */
+static const char *end_of(const char *field)
+{
+	if (is_end(*field))
+		return field;
+	return is_end(field[1]) ? field + 1 : strchrnul(field + 1, SEPARATOR);
+}
+
+/* At the end of the record there is no more: it stays there. */
+static const char *behind(const char *end)
+{
+	return *end == SEPARATOR ? end + 1 : end;
+}
+
+/* Every take_ function moves on to the next field. */
+static size_t take_text(const char **at, const char **ret_text)
+{
+	const char *start = *at, *end = end_of(start);
+
+	*ret_text = start;
+	*at = behind(end);
+	return (size_t)(end - start);
 }
 
 /* A decimal number that fills the field, up to max; -1: it is none. */
-static int64_t number(const struct field_text *f, int64_t max)
+static int64_t take_number(const char **at, int64_t max)
 {
-	int64_t n = 0;
-	size_t i;
+	const char *start = *at, *p = start;
+	unsigned int digit;
+	uint64_t n = 0;
+	bool good;
 
-	if (f->len == 0 || f->len > 18)
-		return -1;
-	for (i = 0; i < f->len; i++) {
-		unsigned int digit = (unsigned int)f->at[i] - '0';
-
-		if (digit > 9)
-			return -1;
+	for (; (digit = (unsigned int)*p - '0') <= 9; p++)
 		n = n * 10 + digit;
+	/* Of so few digits nothing is lost. */
+	good = is_end(*p) && p > start && p - start <= 18 && n <= (uint64_t)max;
+	*at = behind(end_of(p));
+	return good ? (int64_t)n : -1;
+}
+
+/* One digit. */
+static int take_severity(const char **at)
+{
+	const char *field = *at, *end = end_of(field);
+	unsigned int digit = (unsigned int)*field - '0';
+
+	*at = behind(end);
+	return end == field + 1 && digit <= 7 ? (int)digit : -1;
+}
+
+/* 0: none. */
+static pid_t take_pid(const char **at)
+{
+	int64_t n;
+
+	if (**at == SEPARATOR) {
+		(*at)++;
+		return 0;
 	}
-	return n <= max ? n : -1;
-}
-
-static bool is_text(const struct field_text *f, const char *text)
-{
-	return f->len == strlen(text) && memcmp(f->at, text, f->len) == 0;
-}
-
-static pid_t pid_in(const struct field_text *f)
-{
-	int64_t n = number(f, INT32_MAX);
-
+	n = take_number(at, INT32_MAX);
 	return n > 0 ? (pid_t)n : 0;
 }
 
-/* f points at the PID; uid and executable follow it. */
-static void parse_sender(const struct field_text *f, struct smtpblock_message *msg)
-{
-	int64_t uid = number(&f[1], UINT32_MAX - 1);
+/* What an input was told by the kernel. */
+struct sender {
+	pid_t pid;
+	int64_t uid;		/* -1: it is not known */
+	const char *exe;
+	size_t exe_len;
+};
 
-	msg->attested_pid = pid_in(&f[0]);
-	if (msg->attested_pid == 0)
+static void take_sender(const char **at, enum fields_form form, struct sender *ret_sender)
+{
+	ret_sender->pid = take_pid(at);
+	if (form != FIELDS_SENDER)
 		return;
-	msg->has_uid = uid >= 0;
-	if (msg->has_uid)
-		msg->uid = (uid_t)uid;
-	msg->exe = f[2].at;
-	msg->exe_len = f[2].len;
+	ret_sender->uid = take_number(at, UINT32_MAX - 1);
+	ret_sender->exe_len = take_text(at, &ret_sender->exe);
 }
 
-static const char *split(const char *record,
-			 struct field_text fields[static FIELD_COUNT])
+static void attest(const struct sender *sender, struct smtpblock_message *msg)
 {
-	unsigned int i;
-
-	for (i = 0; i < FIELD_COUNT; i++) {
-		/* Half of them are empty. */
-		const char *end = *record == SEPARATOR ?
-					  record :
-					  strchrnul(record, SEPARATOR);
-
-		fields[i].at = record;
-		fields[i].len = (size_t)(end - record);
-		record = *end ? end + 1 : end;
-	}
-	return record;
+	msg->attested_pid = sender->pid;
+	if (sender->pid == 0)
+		return;
+	msg->has_uid = sender->uid >= 0;
+	if (msg->has_uid)
+		msg->uid = (uid_t)sender->uid;
+	msg->exe = sender->exe;
+	msg->exe_len = sender->exe_len;
 }
 
-void fields_parse(const char *record, int64_t now,
+/* Only these two inputs ask the kernel; anybody else's $! is hearsay. */
+static void take_senders(const char **at, enum fields_form form, const char *input,
+			 size_t input_len, struct smtpblock_message *msg)
+{
+	struct sender imuxsock = { .uid = -1, .exe = "" }, imjournal = imuxsock;
+
+	take_sender(at, form, &imuxsock);
+	take_sender(at, form, &imjournal);
+	if (input_len == strlen("imuxsock") &&
+	    memcmp(input, "imuxsock", strlen("imuxsock")) == 0)
+		attest(&imuxsock, msg);
+	else if (input_len == strlen("imjournal") &&
+		 memcmp(input, "imjournal", strlen("imjournal")) == 0)
+		attest(&imjournal, msg);
+}
+
+void fields_parse(enum fields_form form, const char *record, int64_t now,
 		  struct smtpblock_message *ret_msg)
 {
-	struct field_text f[FIELD_COUNT];
-	const char *text = split(record, f);
-	int64_t logged = number(&f[FIELD_TIME], INT64_MAX);
+	const char *at = record, *input;
+	size_t input_len = take_text(&at, &input);
+	int64_t logged;
 
-	*ret_msg = (struct smtpblock_message){
-		.severity = (int)number(&f[FIELD_SEVERITY], 7),
-		.age = logged >= 0 && logged < now ? now - logged : 0,
-		.tag = f[FIELD_TAG].at,
-		.tag_len = f[FIELD_TAG].len,
-		.text = text,
-		.text_len = strlen(text),
-		.exe = "",
-		.hint_pid = pid_in(&f[FIELD_PROCID]),
-	};
-	/* Only these two inputs ask the kernel; anybody else's $! is hearsay. */
-	if (is_text(&f[FIELD_INPUT], "imuxsock"))
-		parse_sender(&f[FIELD_IMUXSOCK_PID], ret_msg);
-	else if (is_text(&f[FIELD_INPUT], "imjournal"))
-		parse_sender(&f[FIELD_IMJOURNAL_PID], ret_msg);
+	*ret_msg = (struct smtpblock_message){ .exe = "" };
+	ret_msg->severity = take_severity(&at);
+	logged = take_number(&at, INT64_MAX);
+	ret_msg->age = logged >= 0 && logged < now ? now - logged : 0;
+	take_senders(&at, form, input, input_len, ret_msg);
+	ret_msg->hint_pid = take_pid(&at);
+	ret_msg->tag_len = take_text(&at, &ret_msg->tag);
+	ret_msg->text = at;
+	ret_msg->text_len = strlen(at);
 }

@@ -321,10 +321,9 @@ static const char *template_name(const struct smtpblock *engine)
 {
 	const struct settings *s = smtpblock_settings(engine);
 
-	if (s->input == INPUT_COURIER)
-		return FIELDS_TEMPLATE_NAME;
-	return s->template_name[0] ? s->template_name :
-				     FIELDS_ADDRESS_TEMPLATE_NAME;
+	if (s->input == INPUT_ADDRESS && s->template_name[0])
+		return s->template_name;
+	return fields_template_name(fields_form_of(s));
 }
 
 /* Nothing is opened or started here: rsyslogd also comes here for -N1, before the
@@ -361,14 +360,15 @@ ENDtryResume
 
 static void handle(wrkrInstanceData_t *w, const char *text)
 {
+	enum fields_form form = fields_form_of(smtpblock_settings(w->engine));
 	struct smtpblock_message msg;
 
-	if (smtpblock_settings(w->engine)->input == INPUT_ADDRESS) {
+	if (form == FIELDS_ADDRESS) {
 		smtpblock_handle_address(w->engine, w->worker, text,
 					 strlen(text));
 		return;
 	}
-	fields_parse(text, (int64_t)time(NULL), &msg);
+	fields_parse(form, text, (int64_t)time(NULL), &msg);
 	smtpblock_handle(w->engine, w->worker, &msg);
 }
 
@@ -413,12 +413,15 @@ ENDqueryEtryPt
 /* The only name that rsyslogd looks up. */
 #pragma GCC visibility push(default)
 BEGINmodInit()
-	uchar *tpl = (uchar *)(uintptr_t)fields_template();
-	uchar *address_tpl = (uchar *)(uintptr_t)fields_address_template();
+	unsigned int form;
+	uchar *tpl;
 CODESTARTmodInit;
 	*ipIFVersProvided = CURR_MOD_IF_VERSION;
 	stats_open();
-	tplAddLine(loadConf, FIELDS_TEMPLATE_NAME, &tpl);
-	tplAddLine(loadConf, FIELDS_ADDRESS_TEMPLATE_NAME, &address_tpl);
+	for (form = 0; form < FIELDS_FORM_COUNT; form++) {
+		/* tplAddLine() moves what it is given, and changes nothing. */
+		tpl = (uchar *)(uintptr_t)fields_template(form);
+		tplAddLine(loadConf, (char *)(uintptr_t)fields_template_name(form), &tpl);
+	}
 ENDmodInit
 #pragma GCC visibility pop

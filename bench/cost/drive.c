@@ -45,6 +45,7 @@ struct drive {
 	struct board *board;	/* NULL: none */
 	int fd;
 	struct settings settings;
+	enum fields_form form;
 	struct caretaker *caretaker;
 	struct smtpblock *engine;
 	struct smtpblock_worker *worker;
@@ -119,7 +120,7 @@ static void handle(struct drive *d, const char *record)
 {
 	struct smtpblock_message msg;
 
-	fields_parse(record, (int64_t)time(NULL), &msg);
+	fields_parse(d->form, record, (int64_t)time(NULL), &msg);
 	smtpblock_handle(d->engine, d->worker, &msg);
 }
 
@@ -152,16 +153,20 @@ static void format_record(const struct drive *d, pid_t pid, uid_t uid,
 			  const char *tag, const char *text,
 			  char record[static RECORD_SIZE])
 {
-	char sender[64] = "\x1f";
+	const char *exe = pid ? "/usr/lib/courier/courier/courieresmtpd" : "";
+	char sender[128] = "", user[16] = "";
 	int n;
 
-	if (pid)
-		snprintf(sender, sizeof(sender), "%d\x1f%u", (int)pid,
-			 (unsigned int)uid);
+	if (pid) {
+		snprintf(sender, sizeof(sender), "%d", (int)pid);
+		snprintf(user, sizeof(user), "%u", (unsigned int)uid);
+	}
+	if (d->form == FIELDS_SENDER)
+		snprintf(sender + strlen(sender), sizeof(sender) - strlen(sender),
+			 "\x1f%s\x1f%s\x1f\x1f", user, exe);
 	n = snprintf(record, RECORD_SIZE,
-		     "imuxsock\x1f" "3\x1f%lld\x1f%s\x1f%s\x1f\x1f\x1f\x1f-\x1f%s\x1f%s",
-		     (long long)time(NULL) - d->age, sender,
-		     pid ? "/usr/lib/courier/courier/courieresmtpd" : "", tag, text);
+		     "imuxsock\x1f" "3\x1f%lld\x1f%s\x1f\x1f-\x1f%s\x1f%s",
+		     (long long)time(NULL) - d->age, sender, tag, text);
 	if (n < 0 || n >= RECORD_SIZE)
 		die("a record is too long");
 }
@@ -294,6 +299,7 @@ static void open_engine(struct drive *d)
 	errno = EINVAL;
 	if (settings_check(&d->settings, wrong, sizeof(wrong)) < 0)
 		die(wrong);
+	d->form = fields_form_of(&d->settings);
 	must(smtpblock_new(&d->settings, &d->engine), "the engine");
 	must(caretaker_new(PROCFS_DEFAULT_ROOT, &d->caretaker), "the caretaker");
 	must(caretaker_open(d->caretaker), "the caretaker");

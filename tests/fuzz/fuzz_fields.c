@@ -1,4 +1,5 @@
-/* A message as rsyslog's template renders it. The input is the record.
+/* A message as rsyslog's template renders it. The input is the record, which is taken
+ * apart as that of either template.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz.h"
 
@@ -8,7 +9,10 @@
 #include "fields.h"
 
 /* Fields before the message, as the template has them. */
-#define FIELDS 11
+static unsigned int fields_in(enum fields_form form)
+{
+	return form == FIELDS_SENDER ? 11 : 7;
+}
 
 static void check_within(const char *at, size_t len, const char *record,
 			 size_t size)
@@ -50,26 +54,35 @@ static void check_sender(const struct smtpblock_message *msg, const char *record
 		return;
 	}
 	FUZZ_CHECK(trusted);
-	check_within(msg->exe, msg->exe_len, record, size);
+	if (msg->exe_len > 0)
+		check_within(msg->exe, msg->exe_len, record, size);
 	FUZZ_CHECK(!memchr(msg->exe, '\x1f', msg->exe_len));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(enum fields_form form, const char *record, size_t size)
 {
-	struct smtpblock_message msg;
-	char *record = fuzz_string(data, size);
 	const int64_t now = 1700000000;
+	struct smtpblock_message msg;
 
-	fields_parse(record, now, &msg);
+	fields_parse(form, record, now, &msg);
 	FUZZ_CHECK(msg.severity >= -1 && msg.severity <= 7);
 	FUZZ_CHECK(msg.age >= 0 && msg.age <= now);
 	check_within(msg.tag, msg.tag_len, record, size);
 	check_within(msg.text, msg.text_len, record, size);
 	FUZZ_CHECK(!memchr(msg.tag, '\x1f', msg.tag_len));
 	/* The message is what is left, its own separators included. */
-	FUZZ_CHECK(msg.text == field(record, FIELDS));
+	FUZZ_CHECK(msg.text == field(record, fields_in(form)));
 	FUZZ_CHECK(msg.text_len == strlen(msg.text));
+	FUZZ_CHECK(form == FIELDS_SENDER || (!msg.has_uid && msg.exe_len == 0));
 	check_sender(&msg, record, size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *record = fuzz_string(data, size);
+
+	check(FIELDS_LINE, record, size);
+	check(FIELDS_SENDER, record, size);
 	free(record);
 	return 0;
 }

@@ -85,13 +85,12 @@ static void want_text(const char *got, size_t len, const char *want)
 	want_mem(got, want, len);
 }
 
-static void parse(void **state)
+static void want_message(enum fields_form form, const char *text, const struct row *row)
 {
-	const struct row *row = *state;
-	char *record = support_exact_copy(row->record, strlen(row->record) + 1);
+	char *record = support_exact_copy(text, strlen(text) + 1);
 	struct smtpblock_message msg;
 
-	fields_parse(record, NOW, &msg);
+	fields_parse(form, record, NOW, &msg);
 	want_int(msg.severity, row->severity);
 	want_int(msg.age, row->age);
 	want_int(msg.attested_pid, row->attested);
@@ -104,6 +103,62 @@ static void parse(void **state)
 	free(record);
 }
 
+static void parse(void **state)
+{
+	const struct row *row = *state;
+
+	want_message(FIELDS_SENDER, row->record, row);
+}
+
+/* The same record as the other template makes it: it has the user and the executable of
+ * neither input. */
+static void parse_line(void **state)
+{
+	const struct row *row = *state;
+	struct row want = *row;
+	char record[256];
+	const char *from;
+	size_t len = 0;
+	int field = 0;
+
+	for (from = row->record; *from; from++) {
+		if (field < 4 || field == 6 || field > 8)
+			record[len++] = *from;
+		field += *from == '\x1f';
+	}
+	record[len] = '\0';
+	want.has_uid = false;
+	want.uid = 0;
+	want.exe = "";
+	want_message(FIELDS_LINE, record, &want);
+}
+
+/* verify="sender" is the only one that asks who the sender was. */
+static const struct form_row {
+	const char *label, *input, *verify;
+	enum fields_form want;
+	const char *name;
+} form_rows[] = {
+	{ "verify=child", "courier", "child", FIELDS_LINE, " omsmtpblock" },
+	{ "verify=none", "courier", "none", FIELDS_LINE, " omsmtpblock" },
+	{ "verify=sender", "courier", "sender", FIELDS_SENDER, " omsmtpblock-sender" },
+	{ "addresses", "address", "none", FIELDS_ADDRESS, " omsmtpblock-address" },
+};
+
+static void form_fits_settings(void **state)
+{
+	const struct form_row *row = *state;
+	struct settings settings;
+	char wrong[256];
+
+	want_int(settings_init(&settings), 0);
+	want_int(settings_set(&settings, "input", row->input, wrong, sizeof(wrong)), 0);
+	want_int(settings_set(&settings, "verify", row->verify, wrong, sizeof(wrong)), 0);
+	want_int(fields_form_of(&settings), row->want);
+	want_str(fields_template_name(row->want), row->name);
+	settings_done(&settings);
+}
+
 static size_t count(const char *text, const char *part)
 {
 	size_t n = 0;
@@ -113,19 +168,33 @@ static size_t count(const char *text, const char *part)
 	return n;
 }
 
+static const struct template_row {
+	const char *label;
+	enum fields_form form;
+	size_t fields, told;
+} template_rows[] = {
+	{ "line", FIELDS_LINE, 7, 2 },
+	{ "sender", FIELDS_SENDER, 11, 6 },
+};
+
 /* As many separators as there are fields before the message, in decimal as
  * tplAddLine() reads it; what a sender may choose drops control characters. */
 static void template_fits(void **state)
 {
-	const char *t = fields_template();
+	const struct template_row *row = *state;
+	const char *t = fields_template(row->form);
 
-	(void)state;
-	want_int(count(t, "\\31"), 11);
-	want_int(count(t, "%$!"), 6);
-	want_int(count(t, ":::drop-cc%"), 8);
+	want_int(count(t, "\\31"), row->fields);
+	want_int(count(t, "%$!"), row->told);
+	want_int(count(t, ":::drop-cc%"), row->told + 2);
 	want_int(strncmp(t, "\"%inputname%\\31", 15), 0);
 	want_int(strcmp(t + strlen(t) - 6, "%msg%\""), 0);
-	want_str(fields_address_template(), "\"%msg%\"");
+}
+
+static void address_is_the_message(void **state)
+{
+	(void)state;
+	want_str(fields_template(FIELDS_ADDRESS), "\"%msg%\"");
 }
 
 int main(void)
@@ -133,6 +202,9 @@ int main(void)
 	struct suite *suite = suite_new();
 
 	SUITE_ROWS(suite, parse, rows);
-	SUITE_TEST(suite, template_fits);
+	SUITE_ROWS(suite, parse_line, rows);
+	SUITE_ROWS(suite, form_fits_settings, form_rows);
+	SUITE_ROWS(suite, template_fits, template_rows);
+	SUITE_TEST(suite, address_is_the_message);
 	return suite_run(suite, "fields");
 }
