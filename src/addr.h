@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum addr_family {
 	ADDR_IPV4 = 4,
@@ -30,6 +31,11 @@ struct addr {
  * Returns 0, or -EINVAL with *ret_addr untouched. Any thread. */
 int addr_parse(const char *text, size_t len, struct addr *ret_addr);
 
+/* Read the address that text[0..len) begins with, where that is an IPv4 address or a
+ * mapped one and no digit, letter, '.' or ':' follows it: the form of nearly all that
+ * courier logs. Returns its length; 0: addr_parse() has to tell. Any thread. */
+size_t addr_scan(const char *text, size_t len, struct addr *ret_addr);
+
 /* Write the address as text into buf, always terminated. Returns buf.
  * Any thread. */
 char *addr_format(const struct addr *addr, char buf[static ADDR_TEXT_SIZE]);
@@ -37,8 +43,18 @@ char *addr_format(const struct addr *addr, char buf[static ADDR_TEXT_SIZE]);
 /* Total order by family, then by bytes: <0, 0, >0. Any thread. */
 int addr_compare(const struct addr *a, const struct addr *b);
 
+/* The same, without an order and without a call. Any thread. */
+static inline bool addr_equal(const struct addr *a, const struct addr *b)
+{
+	return a->family == b->family &&
+	       memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
 /* Number of bits in an address of this family: 32 or 128. */
-unsigned int addr_bits(const struct addr *addr);
+static inline unsigned int addr_bits(const struct addr *addr)
+{
+	return addr->family == ADDR_IPV4 ? 32 : 128;
+}
 
 /* Can this be the address of somebody else on the network? False for
  * unspecified, loopback, multicast, broadcast and reserved addresses

@@ -33,15 +33,16 @@ static bool take_literal(struct cursor *c, const char *literal)
 static bool take_number(struct cursor *c, unsigned int max_digits,
 			unsigned long *ret_number)
 {
-	const char *p = c->at;
+	const char *p = c->at, *end = left(c) > max_digits ? p + max_digits : c->end;
+	unsigned int digit;
 	unsigned long n = 0;
 
-	while (p < c->end && *p >= '0' && *p <= '9') {
-		if ((unsigned long)(p - c->at) == max_digits)
-			return false;
-		n = n * 10 + (unsigned long)(*p++ - '0');
-	}
+	for (; p < end && (digit = (unsigned int)*p - '0') <= 9; p++)
+		n = n * 10 + digit;
 	if (p == c->at || (*c->at == '0' && p - c->at > 1))
+		return false;
+	/* One digit too many? */
+	if (p < c->end && *p >= '0' && *p <= '9')
 		return false;
 	c->at = p;
 	*ret_number = n;
@@ -57,8 +58,13 @@ static bool is_addr_char(char ch)
 
 static bool take_addr(struct cursor *c, struct addr *ret_addr)
 {
+	size_t taken = addr_scan(c->at, left(c), ret_addr);
 	const char *p = c->at;
 
+	if (taken > 0) {
+		c->at += taken;
+		return true;
+	}
 	while (p < c->end && is_addr_char(*p)) {
 		if (p - c->at == ADDR_TEXT_SIZE)
 			return false;
@@ -208,26 +214,35 @@ bool courierlog_gives_reply(const char *msg, size_t len)
 	return false;
 }
 
+/* Is it in one of the forms that a first word promises? */
+static bool scan_known(struct cursor *c, int severity, struct courierlog_line *line)
+{
+	if (take_literal(c, "error,"))
+		return scan_relay(c, severity, line);
+	if (take_literal(c, "started,ip=["))
+		return scan_started(c, line);
+	if (take_literal(c, "dropped blocked connection from "))
+		return scan_dropped(c, line);
+	if (!scan_pressure(c, line))
+		*line = (struct courierlog_line){ .kind = COURIERLOG_OTHER };
+	return true;
+}
+
+/* Nearly all lines of other programs end here, at their first letter. */
+static bool may_be_couriers(const struct cursor *c)
+{
+	return left(c) > 0 && (*c->at == 'e' || *c->at == 's' || *c->at == 'd' ||
+			       *c->at == 'M' || (*c->at >= '0' && *c->at <= '9'));
+}
+
 void courierlog_scan(const char *msg, size_t len, int severity,
 		     struct courierlog_line *ret_line)
 {
-	static const struct courierlog_line nothing = { .kind = COURIERLOG_OTHER };
-	static const struct courierlog_line unknown = { .kind = COURIERLOG_UNKNOWN };
 	struct cursor c = trimmed(msg, len);
 
-	*ret_line = nothing;
-	if (take_literal(&c, "error,")) {
-		if (!scan_relay(&c, severity, ret_line))
-			*ret_line = unknown;
-	} else if (take_literal(&c, "started,ip=[")) {
-		if (!scan_started(&c, ret_line))
-			*ret_line = unknown;
-	} else if (take_literal(&c, "dropped blocked connection from ")) {
-		if (!scan_dropped(&c, ret_line))
-			*ret_line = unknown;
-	} else if (!scan_pressure(&c, ret_line)) {
-		*ret_line = nothing;
-	}
+	*ret_line = (struct courierlog_line){ .kind = COURIERLOG_OTHER };
+	if (may_be_couriers(&c) && !scan_known(&c, severity, ret_line))
+		*ret_line = (struct courierlog_line){ .kind = COURIERLOG_UNKNOWN };
 }
 
 void courierlog_scan_address(const char *text, size_t len,

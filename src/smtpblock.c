@@ -643,12 +643,13 @@ static bool is_unknown(const struct smtpblock_message *msg,
 {
 	static const char courier[] = "courieresmtpd";
 
+	if (line->kind != COURIERLOG_UNKNOWN && line->kind != COURIERLOG_OTHER)
+		return false;
 	if (msg->tag_len != strlen(courier) ||
 	    memcmp(msg->tag, courier, msg->tag_len) != 0)
 		return false;
 	return line->kind == COURIERLOG_UNKNOWN ||
-	       (line->kind == COURIERLOG_OTHER &&
-		msg->severity == COURIERLOG_SEVERITY_ERR &&
+	       (msg->severity == COURIERLOG_SEVERITY_ERR &&
 		courierlog_gives_reply(msg->text, msg->text_len));
 }
 

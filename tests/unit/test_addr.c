@@ -270,6 +270,77 @@ static void parse_as_inet_pton(void **state)
 	want_int(addresses > 1000, true);
 }
 
+/* What addr_scan() answers at the beginning of a text. */
+static const struct scan_row {
+	const char *label, *text, *want;
+	size_t len;		/* 0: it has none */
+} scan_rows[] = {
+	{ "alone", "192.0.2.7", "192.0.2.7", 9 },
+	{ "mapped", "::ffff:192.0.2.7", "192.0.2.7", 16 },
+	{ "a comma behind", "192.0.2.7,port=25", "192.0.2.7", 9 },
+	{ "a bracket behind", "::ffff:192.0.2.7]", "192.0.2.7", 16 },
+	{ "a letter behind", "192.0.2.7g", NULL, 0 },
+	{ "a hexadecimal digit behind", "192.0.2.7a", NULL, 0 },
+	{ "a dot behind", "192.0.2.7.", NULL, 0 },
+	{ "a colon behind", "192.0.2.7:25", NULL, 0 },
+	{ "four digits", "192.0.2.1000", NULL, 0 },
+	{ "256", "192.0.2.256", NULL, 0 },
+	{ "a zero in front", "192.0.02.7", NULL, 0 },
+	{ "IPv6", "2001:db8::1", NULL, 0 },
+	{ "mapped, in hexadecimal", "::ffff:c000:207", NULL, 0 },
+	{ "three numbers", "192.0.2", NULL, 0 },
+	{ "nothing", "", NULL, 0 },
+};
+
+static void scan(void **state)
+{
+	const struct scan_row *row = *state;
+	char *text = support_exact_copy(row->text, strlen(row->text));
+	struct addr got, want = { .family = 0 };
+
+	memset(&got, 0xa5, sizeof(got));
+	want_int(addr_scan(text, strlen(row->text), &got), row->len);
+	if (row->want) {
+		want_int(addr_parse(row->want, strlen(row->want), &want), 0);
+		want_mem(&got, &want, sizeof(got));
+		want_int(addr_equal(&got, &want), true);
+	}
+	free(text);
+}
+
+/* Every number that a part of an IPv4 address may be. */
+static void format_as_inet_ntop(void **state)
+{
+	char got[ADDR_TEXT_SIZE], want[ADDR_TEXT_SIZE];
+	struct addr addr = { .family = ADDR_IPV4 };
+	unsigned int i, at;
+
+	(void)state;
+	for (i = 0; i < 256 * 4; i++) {
+		for (at = 0; at < 4; at++)
+			addr.bytes[at] = (uint8_t)(at == i % 4 ? i / 4 : i / 4 * 7 + at);
+		want_str(addr_format(&addr, got),
+			 inet_ntop(AF_INET, addr.bytes, want, sizeof(want)));
+	}
+}
+
+static void equal_is_compare(void **state)
+{
+	const struct addr a = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
+	struct addr b = a;
+	unsigned int i;
+
+	(void)state;
+	want_int(addr_equal(&a, &b), true);
+	for (i = 0; i < sizeof(b.bytes); i++) {
+		b.bytes[i] ^= 1;
+		want_int(addr_equal(&a, &b), false);
+		b.bytes[i] ^= 1;
+	}
+	b.family = ADDR_IPV6;
+	want_int(addr_equal(&a, &b), false);
+}
+
 static void compare_is_total_order(void **state)
 {
 	int a, b, count = (int)COUNT_OF(ordered);
@@ -412,6 +483,9 @@ int main(void)
 	SUITE_TEST(suite, parse_stops_at_len);
 	SUITE_TEST(suite, parse_any_byte);
 	suite_add(suite, parse_as_inet_pton, &seed, "parse_as_inet_pton");
+	SUITE_ROWS(suite, scan, scan_rows);
+	SUITE_TEST(suite, format_as_inet_ntop);
+	SUITE_TEST(suite, equal_is_compare);
 	SUITE_TEST(suite, compare_is_total_order);
 	SUITE_TEST(suite, bits_of_family);
 	SUITE_ROWS(suite, is_peer, peer_rows);
