@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -22,6 +23,10 @@
 #define DEPTH_LIMIT 250
 
 struct pattern {
+	/* What every match begins with, and nothing else is asked for; NULL: PCRE2 has
+	 * to tell. The default's saves 350 instructions a line. */
+	char *beginning;
+	size_t beginning_len;
 	pcre2_code *code;
 	pcre2_match_context *first;
 	pcre2_match_context *second;
@@ -53,6 +58,23 @@ static int compile(struct pattern *p, const char *expression, char *errbuf,
 	return 0;
 }
 
+/* Of characters that mean themselves wherever they stand, and no others, so that no
+ * release of PCRE2 reads anything else in them. */
+static bool is_literal(const char *text)
+{
+	return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			    "0123456789 ,:;@_/") == strlen(text);
+}
+
+static int note_beginning(struct pattern *p, const char *expression)
+{
+	if (expression[0] != '^' || !is_literal(expression + 1))
+		return 0;
+	p->beginning = strdup(expression + 1);
+	p->beginning_len = strlen(expression + 1);
+	return p->beginning ? 0 : -ENOMEM;
+}
+
 static pcre2_match_context *make_limits(uint32_t steps)
 {
 	pcre2_match_context *limits = pcre2_match_context_create(NULL);
@@ -79,6 +101,8 @@ int pattern_new(const char *expression, struct pattern **ret_pattern,
 		p->second = make_limits(SECOND_LIMIT);
 		r = p->first && p->second ? 0 : -ENOMEM;
 	}
+	if (r == 0)
+		r = note_beginning(p, expression);
 	if (r < 0) {
 		pattern_free(p);
 		return r;
@@ -94,6 +118,7 @@ void pattern_free(struct pattern *pattern)
 	pcre2_match_context_free(pattern->first);
 	pcre2_match_context_free(pattern->second);
 	pcre2_code_free(pattern->code);
+	free(pattern->beginning);
 	free(pattern);
 }
 
@@ -150,9 +175,13 @@ static int match_slowly(const struct pattern *pattern,
 int pattern_match(const struct pattern *pattern,
 		  struct pattern_scratch *scratch, const char *text, size_t len)
 {
-	int r = pcre2_match(pattern->code, (PCRE2_SPTR)text, len, 0, 0,
-			    scratch->data, pattern->first);
+	int r;
 
+	if (pattern->beginning)
+		return len >= pattern->beginning_len &&
+		       memcmp(text, pattern->beginning, pattern->beginning_len) == 0;
+	r = pcre2_match(pattern->code, (PCRE2_SPTR)text, len, 0, 0, scratch->data,
+			pattern->first);
 	if (r >= 0)
 		return 1;
 	if (r == PCRE2_ERROR_NOMATCH)

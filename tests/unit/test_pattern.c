@@ -19,6 +19,7 @@
 static unsigned int fails_in;
 static int jit_result;	/* what the JIT compiler says; 0: as it is */
 static unsigned int jit_asked;
+static unsigned int matches_asked;
 
 pcre2_code *__real_pcre2_compile_8(PCRE2_SPTR text, PCRE2_SIZE len,
 				   uint32_t options, int *code, PCRE2_SIZE *at,
@@ -36,6 +37,13 @@ pcre2_match_data *__real_pcre2_match_data_create_from_pattern_8(
 	const pcre2_code *code, pcre2_general_context *context);
 pcre2_match_data *__wrap_pcre2_match_data_create_from_pattern_8(
 	const pcre2_code *code, pcre2_general_context *context);
+
+int __real_pcre2_match_8(const pcre2_code *code, PCRE2_SPTR text, PCRE2_SIZE len,
+			 PCRE2_SIZE start, uint32_t options, pcre2_match_data *data,
+			 pcre2_match_context *context);
+int __wrap_pcre2_match_8(const pcre2_code *code, PCRE2_SPTR text, PCRE2_SIZE len,
+			 PCRE2_SIZE start, uint32_t options, pcre2_match_data *data,
+			 pcre2_match_context *context);
 
 static bool this_one_fails(void)
 {
@@ -73,6 +81,15 @@ pcre2_match_data *__wrap_pcre2_match_data_create_from_pattern_8(
 	return this_one_fails() ?
 		       NULL :
 		       __real_pcre2_match_data_create_from_pattern_8(code, context);
+}
+
+/* Several threads do. */
+int __wrap_pcre2_match_8(const pcre2_code *code, PCRE2_SPTR text, PCRE2_SIZE len,
+			 PCRE2_SIZE start, uint32_t options, pcre2_match_data *data,
+			 pcre2_match_context *context)
+{
+	__atomic_add_fetch(&matches_asked, 1, __ATOMIC_RELAXED);
+	return __real_pcre2_match_8(code, text, len, start, options, data, context);
 }
 
 static int match(const char *expression, const char *text, size_t len)
@@ -150,6 +167,73 @@ static void jit_is_used(void **state)
 	jit_asked = 0;
 	want_int(match("^511 ", "511 Listed", 10), 1);
 	want_int(jit_asked, 1);
+}
+
+/* What is answered without PCRE2 is answered as by it: of each expression a form that
+ * says the same and is left to PCRE2. Characters from few, so that many texts match. */
+static const struct literal_row {
+	const char *label, *asked_pcre2;
+} literal_rows[] = {
+	{ "^", "^(?:)" },
+	{ "^511 ", "^(?:511 )" },
+	{ "^511 5", "^(?:511 5)" },
+	{ "^5", "^(?:5)" },
+	{ "^1 1", "^(?:1 1)" },
+	{ "^a:b", "^(?:a:b)" },
+	/* Looks like it, and is not: each means something else. */
+	{ "^5.1", "^(?:5.1)" },
+	{ "^51*", "^(?:51*)" },
+	{ "^51?1", "^(?:51?1)" },
+	{ "^5|1", "(?:^5|1)" },
+	{ "^51{2}", "^(?:51{2})" },
+	{ "^[51]1", "^(?:[51]1)" },
+	{ "^5\\d1", "^(?:5\\d1)" },
+	{ "^511$", "^(?:511$)" },
+	{ "^^511", "^(?:^511)" },
+	{ "^(51)", "^(?:(51))" },
+	{ "^5+1", "^(?:5+1)" },
+	{ "511", "(?:511)" },
+};
+
+static void literals_are_the_same(void **state)
+{
+	static const char chars[] = "5511  ab:.\n";
+	const struct literal_row *row = *state;
+	struct pattern_scratch *scratches[2];
+	uint64_t random = 42;
+	struct pattern *both[2];
+	char text[8], wrong[64], *copy;
+	size_t len, i;
+	int n;
+
+	want_int(pattern_new(row->label, &both[0], wrong, sizeof(wrong)), 0);
+	want_int(pattern_new(row->asked_pcre2, &both[1], wrong, sizeof(wrong)), 0);
+	want_int(pattern_scratch_new(both[0], &scratches[0]), 0);
+	want_int(pattern_scratch_new(both[1], &scratches[1]), 0);
+	for (n = 0; n < 20000; n++) {
+		len = support_random(&random) % sizeof(text);
+		for (i = 0; i < len; i++)
+			text[i] = chars[support_random(&random) % strlen(chars)];
+		copy = support_exact_copy(text, len);
+		want_int(pattern_match(both[0], scratches[0], copy, len),
+			 pattern_match(both[1], scratches[1], copy, len));
+		free(copy);
+	}
+	for (i = 0; i < 2; i++) {
+		pattern_scratch_free(scratches[i]);
+		pattern_free(both[i]);
+	}
+}
+
+/* PCRE2 is asked nothing about the default. */
+static void default_needs_no_pcre2(void **state)
+{
+	(void)state;
+	matches_asked = 0;
+	want_int(match("^511 ", "511 Listed", 10), 1);
+	want_int(matches_asked, 0);
+	want_int(match("^511 .", "511 Listed", 10), 1);
+	want_int(matches_asked, 1);
 }
 
 static void stops_at_len(void **state)
@@ -367,6 +451,8 @@ int main(void)
 	SUITE_ROWS(suite, matches, match_rows);
 	SUITE_ROWS(suite, matches_without_jit, match_rows);
 	SUITE_TEST(suite, jit_is_used);
+	SUITE_ROWS(suite, literals_are_the_same, literal_rows);
+	SUITE_TEST(suite, default_needs_no_pcre2);
 	SUITE_TEST(suite, stops_at_len);
 	SUITE_TEST(suite, every_byte_is_itself);
 	SUITE_TEST(suite, text_need_not_end);
