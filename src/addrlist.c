@@ -109,6 +109,11 @@ static bool overlaps(const struct addrlist *list, const struct addr *first,
 	return false;
 }
 
+bool addrlist_is_empty(const struct addrlist *list)
+{
+	return !list || list->count == 0;
+}
+
 bool addrlist_contains(const struct addrlist *list, const struct addr *addr)
 {
 	return overlaps(list, addr, addr);

@@ -22,6 +22,9 @@ int addrlist_add(struct addrlist *list, const struct cidr *cidr);
  * An empty set is sealed from the start. */
 void addrlist_seal(struct addrlist *list);
 
+/* Has it no prefix? So has a NULL set. */
+bool addrlist_is_empty(const struct addrlist *list);
+
 /* Does addr lie in one of the prefixes? A NULL set holds nothing. The cost
  * grows with the logarithm of the number of prefixes. */
 bool addrlist_contains(const struct addrlist *list, const struct addr *addr);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 
 struct allowfile {
 	char *path;
+	/* No address is on the list, and no line has to take the lock to learn so.
+	 * Changed with the lock held. */
+	atomic_bool empty;
 	pthread_mutex_t lock;
 	struct addrlist *list;
 };
@@ -183,6 +187,7 @@ int allowfile_new(const char *path, struct allowfile **ret_file,
 		allowfile_free(f);
 		return r;
 	}
+	atomic_init(&f->empty, addrlist_is_empty(f->list));
 	*ret_file = f;
 	return 0;
 }
@@ -209,15 +214,35 @@ int allowfile_reload(struct allowfile *file,
 	pthread_mutex_lock(&file->lock);
 	old = file->list;
 	file->list = list;
+	atomic_store(&file->empty, addrlist_is_empty(list));
 	pthread_mutex_unlock(&file->lock);
 	addrlist_free(old);
 	return 0;
+}
+
+static bool is_empty(const struct allowfile *f)
+{
+	return atomic_load_explicit(&f->empty, memory_order_acquire);
+}
+
+bool allowfile_contains(struct allowfile *file, const struct addr *addr)
+{
+	bool found;
+
+	if (is_empty(file))
+		return false;
+	pthread_mutex_lock(&file->lock);
+	found = addrlist_contains(file->list, addr);
+	pthread_mutex_unlock(&file->lock);
+	return found;
 }
 
 bool allowfile_overlaps(struct allowfile *file, const struct cidr *cidr)
 {
 	bool found;
 
+	if (is_empty(file))
+		return false;
 	pthread_mutex_lock(&file->lock);
 	found = addrlist_overlaps(file->list, cidr);
 	pthread_mutex_unlock(&file->lock);

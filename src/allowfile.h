@@ -27,6 +27,9 @@ void allowfile_free(struct allowfile *file);
 int allowfile_reload(struct allowfile *file,
 		     char errbuf[static ALLOWFILE_ERROR_SIZE]);
 
+/* Is the address on the list, or in a prefix on it? Any thread. */
+bool allowfile_contains(struct allowfile *file, const struct addr *addr);
+
 /* Does the prefix have an address in common with the list? Any thread. */
 bool allowfile_overlaps(struct allowfile *file, const struct cidr *cidr);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -36,7 +37,7 @@ struct childindex {
 	struct child_scratch scratch;	/* the refresher's */
 	pthread_mutex_t lock;		/* everything below */
 	struct entry *entries;		/* the first count are in use */
-	uint32_t count;
+	_Atomic uint32_t count;		/* 0 can be read without the lock */
 	uint32_t held_count, held_max;
 	uint32_t room;			/* a power of two, and the size of.. */
 	uint32_t *by_pid;		/* ..these */
@@ -499,12 +500,19 @@ bool childindex_withdraw(struct childindex *index, pid_t pid,
 	return true;
 }
 
+bool childindex_is_empty(const struct childindex *index)
+{
+	return atomic_load_explicit(&index->count, memory_order_acquire) == 0;
+}
+
 size_t childindex_find(struct childindex *index, const struct addr *addr,
 		       uint16_t port, pid_t *ret_pids, size_t max)
 {
 	size_t found = 0;
 	uint32_t i;
 
+	if (childindex_is_empty(index))
+		return 0;
 	pthread_mutex_lock(&index->lock);
 	for (i = *addr_chain(index, addr); i != NONE;
 	     i = index->entries[i].next_by_addr) {

@@ -55,6 +55,9 @@ bool childindex_withdraw(struct childindex *index, pid_t pid,
 			 const struct addr *addr, uint16_t port,
 			 struct child *ret_child);
 
+/* Has it no child at all? Any thread; takes no lock. */
+bool childindex_is_empty(const struct childindex *index);
+
 /* The children that serve addr and port; port 0: any port. Writes up to max
  * PIDs, returns how many there are. No system call. */
 size_t childindex_find(struct childindex *index, const struct addr *addr,

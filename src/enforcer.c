@@ -31,6 +31,8 @@ static struct cidr target_of(const struct enforcer *e, const struct addr *addr)
 {
 	unsigned int prefix = settings_prefix(e->settings, addr);
 
+	if (prefix == addr_bits(addr))
+		return (struct cidr){ .net = *addr, .prefix = (uint8_t)prefix };
 	return (struct cidr){ .net = cidr_mask(addr, prefix),
 			      .prefix = (uint8_t)prefix };
 }
@@ -38,14 +40,11 @@ static struct cidr target_of(const struct enforcer *e, const struct addr *addr)
 bool enforcer_spares(const struct enforcer *enforcer, const struct addr *addr,
 		     enum reason *ret_reason)
 {
-	const struct cidr host = { .net = *addr,
-				   .prefix = (uint8_t)addr_bits(addr) };
-
 	*ret_reason = REASON_OWN_ADDRESS;
 	if (hostaddrs_contain(caretaker_hostaddrs(enforcer->caretaker), addr))
 		return true;
 	*ret_reason = REASON_ALLOW_LIST;
-	return allowfile_overlaps(enforcer->allow_file, &host);
+	return allowfile_contains(enforcer->allow_file, addr);
 }
 
 /* A block of a whole prefix would hit those in it who are never blocked. */

@@ -168,6 +168,11 @@ static bool serves_relay_client(struct evidence *ev, pid_t pid,
 	return facts.relay_client;
 }
 
+bool evidence_knows_children(const struct evidence *evidence)
+{
+	return !childindex_is_empty(evidence->index);
+}
+
 bool evidence_knows_relay_client(struct evidence *evidence,
 				 const struct evidence_query *query,
 				 struct child_scratch *scratch)

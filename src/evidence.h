@@ -43,6 +43,9 @@ int evidence_find(struct evidence *evidence, const struct evidence_query *query,
 		  struct child_scratch *scratch, struct child *ret_child,
 		  struct child_facts *ret_facts);
 
+/* Has the index any child at all? For the worker; takes no lock. */
+bool evidence_knows_children(const struct evidence *evidence);
+
 /* Is a child known, and proven, that serves the address for a relay client,
  * whatever the port? Asks the attested process, the hint and the first few that
  * the index has, as it is: false may mean that he is not known yet. For lines that

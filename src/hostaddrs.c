@@ -8,6 +8,7 @@
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,11 +16,38 @@
 
 #include "addrlist.h"
 
+/* A host has few addresses, and each line with a trigger asks for another one: a set
+ * of bits, one for each address, answers nearly all without the lock. Only a bit that is
+ * set wants a look at the list. */
+#define SIEVE_WORDS 8
+#define SIEVE_SHIFT (64 - 9)
+
 struct hostaddrs {
 	int fd;
+	/* Has a bit for all on the list, whenever that is; changed with the lock held. */
+	atomic_uint_least64_t sieve[SIEVE_WORDS];
 	pthread_mutex_t lock;
 	struct addrlist *list;
 };
+
+_Static_assert(SIEVE_WORDS * 64 == UINT64_C(1) << (64 - SIEVE_SHIFT), "all bits are there");
+
+static unsigned int bit_of(const struct addr *addr)
+{
+	uint64_t half[2];
+
+	memcpy(half, addr->bytes, sizeof(half));
+	return (unsigned int)((half[0] ^ half[1] << 1) * UINT64_C(0x9e3779b97f4a7c15) >>
+			      SIEVE_SHIFT);
+}
+
+static bool is_in_sieve(const struct hostaddrs *h, const struct addr *addr)
+{
+	unsigned int bit = bit_of(addr);
+
+	return atomic_load_explicit(&h->sieve[bit / 64], memory_order_acquire) >>
+		       bit % 64 & 1;
+}
 
 int hostaddrs_new(struct hostaddrs **ret_hostaddrs)
 {
@@ -72,39 +100,48 @@ static bool host_of_sockaddr(const struct sockaddr *sa, struct cidr *ret_host)
 	return true;
 }
 
-static int add_all(struct addrlist *list, const struct ifaddrs *ifa)
+/* The addresses of a list that is being made. */
+struct found {
+	struct addrlist *list;
+	uint64_t sieve[SIEVE_WORDS];
+};
+
+static int add_all(struct found *found, const struct ifaddrs *ifa)
 {
 	struct cidr host;
+	unsigned int bit;
 	int r;
 
 	for (; ifa; ifa = ifa->ifa_next) {
 		if (!host_of_sockaddr(ifa->ifa_addr, &host))
 			continue;
-		r = addrlist_add(list, &host);
+		r = addrlist_add(found->list, &host);
 		if (r < 0)
 			return r;
+		bit = bit_of(&host.net);
+		found->sieve[bit / 64] |= UINT64_C(1) << bit % 64;
 	}
-	addrlist_seal(list);
+	addrlist_seal(found->list);
 	return 0;
 }
 
-static int read_list(struct addrlist **ret_list)
+static int read_list(struct found *ret_found)
 {
-	struct addrlist *list = NULL;
+	struct found found = { .list = NULL };
 	struct ifaddrs *all;
 	int r;
 
 	if (getifaddrs(&all) < 0)
 		return -errno;
-	r = addrlist_new(&list);
+	r = addrlist_new(&found.list);
 	if (r == 0)
-		r = add_all(list, all);
+		r = add_all(&found, all);
 	freeifaddrs(all);
 	if (r < 0) {
-		addrlist_free(list);
+		addrlist_free(found.list);
 		return r;
 	}
-	*ret_list = list;
+	*ret_found = found;
 	return 0;
 }
 
@@ -138,9 +175,26 @@ static void drain(int fd)
 	while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
 }
 
+/* Takes the list over. Whoever asks meanwhile for an address that is on both lists
+ * finds its bit set all the time. */
+static void replace(struct hostaddrs *h, const struct found *found)
+{
+	struct addrlist *old;
+	unsigned int i;
+
+	pthread_mutex_lock(&h->lock);
+	old = h->list;
+	h->list = found->list;
+	for (i = 0; i < SIEVE_WORDS; i++)
+		atomic_store_explicit(&h->sieve[i], found->sieve[i],
+				      memory_order_release);
+	pthread_mutex_unlock(&h->lock);
+	addrlist_free(old);
+}
+
 int hostaddrs_refresh(struct hostaddrs *hostaddrs)
 {
-	struct addrlist *list = NULL, *old;
+	struct found found = { .list = NULL };
 	int r;
 
 	/* The watch comes first: a change during the reading is not missed. */
@@ -148,14 +202,10 @@ int hostaddrs_refresh(struct hostaddrs *hostaddrs)
 		hostaddrs->fd = open_watch();
 	else
 		drain(hostaddrs->fd);
-	r = read_list(&list);
+	r = read_list(&found);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&hostaddrs->lock);
-	old = hostaddrs->list;
-	hostaddrs->list = list;
-	pthread_mutex_unlock(&hostaddrs->lock);
-	addrlist_free(old);
+	replace(hostaddrs, &found);
 	return 0;
 }
 
@@ -173,6 +223,8 @@ bool hostaddrs_contain(struct hostaddrs *hostaddrs, const struct addr *addr)
 {
 	bool found;
 
+	if (!is_in_sieve(hostaddrs, addr))
+		return false;
 	pthread_mutex_lock(&hostaddrs->lock);
 	found = addrlist_contains(hostaddrs->list, addr);
 	pthread_mutex_unlock(&hostaddrs->lock);

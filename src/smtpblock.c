@@ -515,8 +515,10 @@ static struct decision block_unproven(struct smtpblock *e,
 	struct evidence *ev = atomic_load(&e->evidence);
 	struct evidence_query query;
 
+	if (!ev || (!msg->attested_pid && !msg->hint_pid && !evidence_knows_children(ev)))
+		return enforcer_block(&e->enforcer, line);
 	make_query(msg, line, &query);
-	if (!ev || !evidence_knows_relay_client(ev, &query, &w->child))
+	if (!evidence_knows_relay_client(ev, &query, &w->child))
 		return enforcer_block(&e->enforcer, line);
 	enforcer_count(&e->enforcer, relays);
 	return relays;

@@ -29,6 +29,10 @@ static bool holds(struct allowfile *file, const char *text)
 	struct cidr cidr;
 
 	want_int(cidr_parse(text, strlen(text), &cidr), 0);
+	/* Both questions are about the same where it is one address. */
+	if (cidr.prefix == addr_bits(&cidr.net))
+		want_int(allowfile_contains(file, &cidr.net),
+			 allowfile_overlaps(file, &cidr));
 	return allowfile_overlaps(file, &cidr);
 }
 
@@ -203,6 +207,29 @@ static void reload_takes_all_or_nothing(void **state)
 	temp_dir_remove(f.dir);
 }
 
+/* That there was nothing, or is nothing now, hides nothing. */
+static void reload_fills_and_empties(void **state)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE];
+	struct allowfile *file = NULL;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, "# none yet\n");
+	want_int(allowfile_new(f.path, &file, wrong), 0);
+	want_int(holds(file, "192.0.2.7"), false);
+	want_int(holds(file, "192.0.2.0/24"), false);
+	temp_file_write(f.path, "192.0.2.7\n");
+	want_int(allowfile_reload(file, wrong), 0);
+	want_int(holds(file, "192.0.2.7"), true);
+	want_int(holds(file, "192.0.2.0/24"), true);
+	temp_file_write(f.path, "\n");
+	want_int(allowfile_reload(file, wrong), 0);
+	want_int(holds(file, "192.0.2.7"), false);
+	allowfile_free(file);
+	temp_dir_remove(f.dir);
+}
+
 static int read_one(void *data)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE];
@@ -238,6 +265,7 @@ int main(void)
 	SUITE_TEST(suite, too_large_is_refused);
 	SUITE_TEST(suite, zeros_are_refused);
 	SUITE_TEST(suite, reload_takes_all_or_nothing);
+	SUITE_TEST(suite, reload_fills_and_empties);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	return suite_run(suite, "allowfile");
 }

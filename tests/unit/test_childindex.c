@@ -91,7 +91,9 @@ static void finds_by_address_and_port(void **state)
 	put_child(&f, 2);
 	set_children(&f, 1, 3);
 	want_int(find(&f, 1, 1001, &pid), 0);
+	want_int(childindex_is_empty(f.index), true);
 	want_int(childindex_refresh(f.index), 2);
+	want_int(childindex_is_empty(f.index), false);
 	want_int(find(&f, 1, 1001, &pid), 1);
 	want_int(pid, FIRST_PID + 1);
 	want_int(find(&f, 2, 1002, &pid), 1);

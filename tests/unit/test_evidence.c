@@ -481,7 +481,9 @@ static void knows_no_relay_client_that_is_gone(void **state)
 	(void)state;
 	setup(&f);
 	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &relay);
+	want_int(evidence_knows_children(f.evidence), false);
 	want_int(evidence_refresh(f.evidence, true), 0);
+	want_int(evidence_knows_children(f.evidence), true);
 	waiter_end(f.second);
 	want_int(evidence_knows_relay_client(f.evidence, &q, &f.scratch), false);
 	f.second = waiter_start();

@@ -231,6 +231,51 @@ static void refresh_follows(void **state)
 	hostaddrs_free(h);
 }
 
+/* More than there are bits in what answers first, so that addresses share some: each
+ * one of them is known, before and after others came, and none of its neighbours. */
+#define MANY 1000
+
+static void want_many(struct hostaddrs *h, uint32_t first, bool want)
+{
+	struct addr addr = { .family = ADDR_IPV4 };
+	uint32_t i, net;
+
+	for (i = 0; i < MANY; i++) {
+		net = htonl(first + 2 * i);
+		memcpy(addr.bytes, &net, 4);
+		want_int(hostaddrs_contain(h, &addr), want);
+		addr.bytes[3] ^= 1;
+		want_int(hostaddrs_contain(h, &addr), false);
+	}
+}
+
+static void many_are_known(void **state)
+{
+	static struct sockaddr_in addrs[MANY];
+	static struct ifaddrs all[MANY];
+	const uint32_t firsts[] = { 0xc6336400, 0xcb007100, 0xcb007200 };
+	struct hostaddrs *h = new_hostaddrs();
+	uint32_t i, n;
+
+	(void)state;
+	fake_host();
+	interfaces = all;
+	for (n = 0; n < COUNT_OF(firsts); n++) {
+		for (i = 0; i < MANY; i++) {
+			addrs[i] = (struct sockaddr_in){
+				.sin_family = AF_INET,
+				.sin_addr.s_addr = htonl(firsts[n] + 2 * i),
+			};
+			all[i].ifa_addr = (struct sockaddr *)&addrs[i];
+			all[i].ifa_next = i + 1 < MANY ? &all[i + 1] : NULL;
+		}
+		want_int(hostaddrs_refresh(h), 0);
+		want_many(h, firsts[n], true);
+	}
+	want_many(h, firsts[0], false);
+	hostaddrs_free(h);
+}
+
 static void host_without_addresses_is_known(void **state)
 {
 	struct hostaddrs *h = new_hostaddrs();
@@ -545,6 +590,7 @@ int main(void)
 	SUITE_ROWS(suite, contain, contain_rows);
 	SUITE_ROWS(suite, overlap, overlap_rows);
 	SUITE_TEST(suite, refresh_follows);
+	SUITE_TEST(suite, many_are_known);
 	SUITE_TEST(suite, host_without_addresses_is_known);
 	SUITE_TEST(suite, failed_refresh_keeps_the_old);
 	suite_add(suite, no_watch, &errs[0], "no_watch: no netlink socket");
