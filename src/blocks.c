@@ -182,6 +182,13 @@ void blocks_free(struct blocks *blocks)
 	free(blocks);
 }
 
+/* With the lock held, as by all who count what becomes of addresses: no other thread
+ * does meanwhile. */
+static void count(struct blocks *b, enum counter id)
+{
+	counters_add_alone(b->counters, id, 1);
+}
+
 /* The list is a new one: what is still due has to be put on it again. */
 static bool start_over(struct blocks *b, struct book *book, int64_t now)
 {
@@ -213,13 +220,13 @@ static bool note_evicted(struct blocks *b, struct book *book,
 			 const struct ledger_entry *evicted, int64_t now)
 {
 	if (evicted->waiting) {
-		counters_add(b->counters, COUNTER_LOST, 1);
+		count(b, COUNTER_LOST);
 		return false;
 	}
 	if (!b->limited || !b->backend->ops->evicts ||
 	    now - evicted->blocked_at >= ban_ms(b))
 		return false;
-	counters_add(b->counters, COUNTER_OVERFLOWS, 1);
+	count(b, COUNTER_OVERFLOWS);
 	return notices_raise(b->notices, book->overflow, 0);
 }
 
@@ -227,43 +234,56 @@ static bool note_evicted(struct blocks *b, struct book *book,
 static void count_wait(struct blocks *b, int r, int err)
 {
 	if (r < 0)
-		counters_add(b->counters, COUNTER_LOST, 1);
+		count(b, COUNTER_LOST);
 	else if (err == ENFILE && r != LEDGER_WAITING)
-		counters_add(b->counters, COUNTER_OVERFLOWS, 1);
+		count(b, COUNTER_OVERFLOWS);
 	else if (r == LEDGER_NEW || r == LEDGER_NEW_EVICTED)
-		counters_add(b->counters, COUNTER_WAITED, 1);
+		count(b, COUNTER_WAITED);
+}
+
+/* An address on its way, and what the books say of it. */
+struct block {
+	const struct addr *addr;
+	int64_t at;
+	struct book *book;
+	struct ledger_place place;	/* in there */
+};
+
+/* With the lock held. The place is good until it is let go. */
+static void look_up(struct block *block)
+{
+	block->place = ledger_find(block->book->ledger, block->addr);
 }
 
 /* With the lock held: note it in the book. Returns what ledger_put() does. */
-static int enter_in(struct blocks *b, struct book *book, const struct addr *addr,
-		    int64_t now, bool waiting, bool *more)
+static int enter_in(struct blocks *b, const struct block *block, bool waiting, bool *more)
 {
 	struct ledger_entry evicted;
 	int r;
 
-	r = ledger_put(book->ledger, addr, now, waiting, &evicted);
+	r = ledger_put_at(block->book->ledger, &block->place, block->addr, block->at,
+			  waiting, &evicted);
 	if (r == LEDGER_NEW_EVICTED)
-		*more |= note_evicted(b, book, &evicted, now);
+		*more |= note_evicted(b, block->book, &evicted, block->at);
 	return r;
 }
 
 /* With the lock held. result is what the backend said. */
-static bool record(struct blocks *b, struct book *book, const struct addr *addr,
-		   int64_t now, int result)
+static bool record(struct blocks *b, const struct block *block, int result)
 {
+	struct book *book = block->book;
 	bool more = !book->watched;
 	int r;
 
 	if (result == BACKEND_WRITTEN_ANEW)
-		more |= start_over(b, book, now);
-	r = enter_in(b, book, addr, now, result < 0, &more);
+		more |= start_over(b, book, block->at);
+	r = enter_in(b, block, result < 0, &more);
 	if (result < 0) {
 		count_wait(b, r, -result);
 		note_failure(b, book, -result);
 		return true;
 	}
-	counters_add(b->counters,
-		     r == LEDGER_KNOWN ? COUNTER_RENEWALS : COUNTER_BLOCKS, 1);
+	count(b, r == LEDGER_KNOWN ? COUNTER_RENEWALS : COUNTER_BLOCKS);
 	if (r == LEDGER_WAITING)
 		book->put_back++;
 	/* What waits is put back first, and counted in the message. */
@@ -272,85 +292,136 @@ static bool record(struct blocks *b, struct book *book, const struct addr *addr,
 	return more;
 }
 
-/* A new block or the renewal of one. */
-static struct backend_block block_of(struct blocks *b, const struct addr *addr)
+/* With the lock held: was it blocked less than a banTime ago? */
+static bool is_renewal(const struct blocks *b, const struct block *block)
 {
-	const struct book *book = book_of(b, addr->family);
+	return ledger_has(block->book->ledger, &block->place, block->at - ban_ms(b));
+}
 
+/* With the lock held, so that of several lines with the same address one takes of the
+ * budget. NULL: there is none. */
+static bool is_let_in(const struct blocks *b, const struct block *block,
+		      struct budget *budget, enum block_state *ret_state)
+{
+	enum budget_answer answer;
+
+	if (!budget || is_renewal(b, block))
+		return true;
+	answer = budget_take(budget, block->at);
+	*ret_state = answer == BUDGET_CLOSES ? BLOCK_CLOSES : BLOCK_REFUSED;
+	return answer == BUDGET_GRANTED;
+}
+
+/* A new block or the renewal of one. */
+static struct backend_block block_of(const struct blocks *b, const struct block *block)
+{
 	return (struct backend_block){
-		.addr = *addr,
+		.addr = *block->addr,
 		.stay = ban_ms(b),
-		.known = ledger_knows(book->ledger, addr),
+		.known = ledger_knows(block->book->ledger, &block->place),
 	};
 }
 
-static bool add_now(struct blocks *b, const struct addr *addr, int64_t now,
-		    enum block_state *ret_state)
+/* Between enter() and leave(). */
+static bool write_now(struct blocks *b, struct block *block, enum block_state *ret_state)
 {
-	struct backend_block block;
-	bool more;
+	const struct backend_block wanted = block_of(b, block);
 	int r;
 
-	enter(b);
-	block = block_of(b, addr);
 	step_out(b);
-	r = b->backend->ops->add(b->backend, &block);
+	r = b->backend->ops->add(b->backend, &wanted);
 	step_in(b);
-	more = record(b, book_of(b, addr->family), addr, now, r);
-	leave(b);
+	if (b->backend->ops->waits)
+		look_up(block);
+	*ret_state = wanted.known ? BLOCK_RENEWED : BLOCK_ADDED;
 	if (r < 0)
 		*ret_state = BLOCK_WAITING;
-	else
-		*ret_state = block.known ? BLOCK_RENEWED : BLOCK_ADDED;
+	return record(b, block, r);
+}
+
+static bool add_now(struct blocks *b, struct block *block, struct budget *budget,
+		    enum block_state *ret_state)
+{
+	bool more = false;
+
+	enter(b);
+	look_up(block);
+	if (is_let_in(b, block, budget, ret_state))
+		more = write_now(b, block, ret_state);
+	leave(b);
 	return more;
 }
 
-/* Where the queue is full the ledger keeps what comes, as if there was no list. */
-static bool add_later(struct blocks *b, const struct addr *addr, int64_t now,
-		      enum block_state *ret_state)
+/* With the lock held. Where the queue is full the ledger keeps what comes, as if there
+ * was no list. */
+static bool queue(struct blocks *b, const struct block *block, enum block_state *ret_state)
 {
-	struct queued *end;
 	bool more = true;
 	int r;
 
-	pthread_mutex_lock(&b->lock);
-	b->latest = now;
-	*ret_state = BLOCK_QUEUED;
-	if (b->queued == QUEUE_MAX) {
-		r = enter_in(b, book_of(b, addr->family), addr, now, true, &more);
-		count_wait(b, r, 0);
-		*ret_state = BLOCK_WAITING;
-	} else {
-		end = &b->queue[(b->first + b->queued) % QUEUE_MAX];
-		*end = (struct queued){ .addr = *addr, .at = now };
-		more = b->queued++ == 0;
+	if (b->queued < QUEUE_MAX) {
+		*ret_state = BLOCK_QUEUED;
+		b->queue[(b->first + b->queued) % QUEUE_MAX] =
+			(struct queued){ .addr = *block->addr, .at = block->at };
+		return b->queued++ == 0;
 	}
+	r = enter_in(b, block, true, &more);
+	count_wait(b, r, 0);
+	*ret_state = BLOCK_WAITING;
+	return more;
+}
+
+static bool add_later(struct blocks *b, struct block *block, struct budget *budget,
+		      enum block_state *ret_state)
+{
+	bool more = false;
+
+	pthread_mutex_lock(&b->lock);
+	b->latest = block->at;
+	if (budget || b->queued == QUEUE_MAX)
+		look_up(block);
+	if (is_let_in(b, block, budget, ret_state))
+		more = queue(b, block, ret_state);
 	pthread_mutex_unlock(&b->lock);
 	return more;
+}
+
+bool blocks_add_within(struct blocks *blocks, struct budget *budget,
+		       const struct addr *addr, int64_t now, bool at_once,
+		       enum block_state *ret_state)
+{
+	struct block block = {
+		.addr = addr,
+		.at = now,
+		.book = book_of(blocks, addr->family),
+	};
+
+	if (!at_once && blocks->backend->ops->waits)
+		return add_later(blocks, &block, budget, ret_state);
+	return add_now(blocks, &block, budget, ret_state);
 }
 
 bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
 		bool at_once, enum block_state *ret_state)
 {
-	enum block_state state;
-	bool more;
+	enum block_state ignored;
 
-	if (!at_once && blocks->backend->ops->waits)
-		more = add_later(blocks, addr, now, &state);
-	else
-		more = add_now(blocks, addr, now, &state);
-	if (ret_state)
-		*ret_state = state;
-	return more;
+	return blocks_add_within(blocks, NULL, addr, now, at_once,
+				 ret_state ? ret_state : &ignored);
 }
 
 bool blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now)
 {
+	struct block block = {
+		.addr = addr,
+		.at = now,
+		.book = book_of(blocks, addr->family),
+	};
 	bool known;
 
 	pthread_mutex_lock(&blocks->lock);
-	known = ledger_has(book_of(blocks, addr->family)->ledger, addr,
-			   now - ban_ms(blocks));
+	look_up(&block);
+	known = is_renewal(blocks, &block);
 	pthread_mutex_unlock(&blocks->lock);
 	return known;
 }
@@ -388,22 +459,39 @@ static size_t take_queued(struct blocks *b, struct queued *ret_taken)
 	return n;
 }
 
+/* With the lock held. Borrows what was queued. */
+static struct block as_block(struct blocks *b, const struct queued *queued)
+{
+	struct block block = {
+		.addr = &queued->addr,
+		.at = queued->at,
+		.book = book_of(b, queued->addr.family),
+	};
+
+	look_up(&block);
+	return block;
+}
+
 /* Write some that were queued. Returns how many. */
 static size_t write_some_queued(struct blocks *b)
 {
 	struct backend_block many[BACKEND_MANY] = { { .stay = 0 } };
 	struct queued taken[BACKEND_MANY];
 	int results[BACKEND_MANY];
+	struct block block;
 	size_t n, i;
 
 	enter(b);
 	n = take_queued(b, taken);
-	for (i = 0; i < n; i++)
-		many[i] = block_of(b, &taken[i].addr);
+	for (i = 0; i < n; i++) {
+		block = as_block(b, &taken[i]);
+		many[i] = block_of(b, &block);
+	}
 	write_many(b, many, n, results);
-	for (i = 0; i < n; i++)
-		record(b, book_of(b, taken[i].addr.family), &taken[i].addr,
-		       taken[i].at, results[i]);
+	for (i = 0; i < n; i++) {
+		block = as_block(b, &taken[i]);
+		record(b, &block, results[i]);
+	}
 	leave(b);
 	return n;
 }
@@ -441,7 +529,7 @@ static size_t next_waiting(struct blocks *b, struct book *book, int64_t now,
 			continue;
 		}
 		ledger_lost(book->ledger, &entries[i].addr);
-		counters_add(b->counters, COUNTER_LOST, 1);
+		count(b, COUNTER_LOST);
 	}
 	*ret_expired = n - kept;
 	return kept;
@@ -470,8 +558,7 @@ static void note_put_back(struct blocks *b, struct book *book,
 			  const struct ledger_entry *entry)
 {
 	ledger_written(book->ledger, &entry->addr, entry->blocked_at);
-	counters_add(b->counters,
-		     entry->written ? COUNTER_REPLAYED : COUNTER_BLOCKS, 1);
+	count(b, entry->written ? COUNTER_REPLAYED : COUNTER_BLOCKS);
 	book->put_back++;
 }
 

@@ -5,6 +5,7 @@
 #define SMTPBLOCK_BLOCKS_H
 
 #include "backend.h"
+#include "budget.h"
 #include "counters.h"
 #include "ledger.h"
 #include "notices.h"
@@ -17,6 +18,8 @@ enum block_state {
 	BLOCK_RENEWED,	/* it was, and is again */
 	BLOCK_WAITING,	/* the list cannot be written, or is full */
 	BLOCK_QUEUED,	/* left to blocks_run() */
+	BLOCK_REFUSED,	/* nothing was done: the budget does not let it in */
+	BLOCK_CLOSES,	/* nor was this, the first one of its interval */
 };
 
 /* Opens the backend of settings. counters and notices outlive the result.
@@ -36,6 +39,12 @@ void blocks_free(struct blocks *blocks);
  * is left to blocks_run(), which is soon. ret_state may be NULL. */
 bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
 		bool at_once, enum block_state *ret_state);
+
+/* The same within a budget, of which a new block takes one, and a renewal (below)
+ * none: one look tells both. Any thread. */
+bool blocks_add_within(struct blocks *blocks, struct budget *budget,
+		       const struct addr *addr, int64_t now, bool at_once,
+		       enum block_state *ret_state);
 
 /* Was the address blocked less than a banTime ago, or does it wait to be? A new
  * block of it is a renewal then. Any thread. */

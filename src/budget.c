@@ -4,10 +4,11 @@
 
 void budget_init(struct budget *budget, unsigned int max, unsigned int interval)
 {
-	*budget = (struct budget){
-		.max = max,
-		.interval = (int64_t)interval * 1000,
-	};
+	budget->max = max;
+	budget->interval = (int64_t)interval * 1000;
+	atomic_init(&budget->ends, 0);
+	atomic_init(&budget->used, 0);
+	budget->closed = budget->opened = false;
 	pthread_mutex_init(&budget->lock, NULL);
 }
 
@@ -25,18 +26,25 @@ static void reopen(struct budget *b, int64_t now)
 	b->opened = true;
 }
 
+/* Is there one left? Of those that find the last one at the same time one gets it.
+ * Who is late and takes one of the next interval has it counted there. */
+static bool take_one(struct budget *b)
+{
+	return atomic_load_explicit(&b->used, memory_order_relaxed) < b->max &&
+	       atomic_fetch_add_explicit(&b->used, 1, memory_order_relaxed) < b->max;
+}
+
 /* With the lock held. */
 static enum budget_answer take(struct budget *b, int64_t now)
 {
 	reopen(b, now);
 	if (now >= b->ends) {
-		b->ends = now + b->interval;
+		/* In this order: no one is taken before it counts. */
 		b->used = 0;
+		b->ends = now + b->interval;
 	}
-	if (b->used < b->max) {
-		b->used++;
+	if (take_one(b))
 		return BUDGET_GRANTED;
-	}
 	if (b->closed)
 		return BUDGET_CLOSED;
 	b->closed = true;
@@ -47,6 +55,9 @@ enum budget_answer budget_take(struct budget *budget, int64_t now)
 {
 	enum budget_answer answer;
 
+	if (now < atomic_load_explicit(&budget->ends, memory_order_acquire) &&
+	    take_one(budget))
+		return BUDGET_GRANTED;
 	pthread_mutex_lock(&budget->lock);
 	answer = take(budget, now);
 	pthread_mutex_unlock(&budget->lock);

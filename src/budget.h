@@ -4,15 +4,18 @@
 #define SMTPBLOCK_BUDGET_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct budget {
-	pthread_mutex_t lock;	/* what follows; private */
 	unsigned int max;
 	int64_t interval;	/* ms */
-	int64_t ends;		/* of the interval that is running */
-	unsigned int used;
+	/* Taken to begin another interval, to close and to open; what follows is
+	 * private. */
+	pthread_mutex_t lock;
+	_Atomic int64_t ends;	/* of the interval that is running */
+	atomic_uint used;	/* may be counted without the lock, up to max */
 	bool closed;
 	bool opened;		/* and budget_opens() did not tell yet */
 };

@@ -80,6 +80,15 @@ static inline void counters_add(struct counters *c, enum counter id, uint64_t n)
 	atomic_fetch_add_explicit(&c->values[id], n, memory_order_relaxed);
 }
 
+/* By the only thread that counts this one just now, as its caller's lock sees to: any
+ * other may read. Needs no locked instruction. */
+static inline void counters_add_alone(struct counters *c, enum counter id, uint64_t n)
+{
+	uint64_t value = atomic_load_explicit(&c->values[id], memory_order_relaxed);
+
+	atomic_store_explicit(&c->values[id], value + n, memory_order_relaxed);
+}
+
 /* Something that was counted did not happen after all. */
 static inline void counters_take_back(struct counters *c, enum counter id, uint64_t n)
 {

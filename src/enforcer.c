@@ -70,34 +70,46 @@ static bool reaches_threshold(const struct enforcer *e, const struct addr *addr,
 	return r > 0;
 }
 
-static bool is_within_budget(const struct enforcer *e, int64_t now)
+/* The first one of an interval that maxBlocks does not let in. */
+static void note_closed(const struct enforcer *e)
 {
-	switch (budget_take(e->budget, now)) {
-	case BUDGET_GRANTED:
-		return true;
-	case BUDGET_CLOSES:
-		counters_add(e->counters, COUNTER_BUDGET_CLOSED, 1);
-		notices_clear(e->notices, NOTICE_BUDGET_OPEN);
-		raise_notice(e, NOTICE_BUDGET, 0);
-		return false;
-	case BUDGET_CLOSED:
-	default:
-		return false;
-	}
+	counters_add(e->counters, COUNTER_BUDGET_CLOSED, 1);
+	notices_clear(e->notices, NOTICE_BUDGET_OPEN);
+	raise_notice(e, NOTICE_BUDGET, 0);
 }
 
-/* Everything but the block itself. */
-static struct decision permit(const struct enforcer *e,
-			      const struct cidr *target, int64_t now)
+static bool is_within_budget(const struct enforcer *e, int64_t now)
+{
+	enum budget_answer answer = budget_take(e->budget, now);
+
+	if (answer == BUDGET_CLOSES)
+		note_closed(e);
+	return answer == BUDGET_GRANTED;
+}
+
+/* Everything but maxBlocks and the block itself. */
+static struct decision weigh(const struct enforcer *e, const struct cidr *target,
+			     int64_t now)
 {
 	if (target->prefix < addr_bits(&target->net) && hits_spared(e, target))
 		return decide(VERDICT_ALLOWED, REASON_ALLOWED_NEIGHBOUR);
 	if (!reaches_threshold(e, &target->net, now))
 		return decide(VERDICT_IGNORE, REASON_BELOW_THRESHOLD);
+	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+}
+
+/* Everything but the block itself. */
+static struct decision permit(const struct enforcer *e, const struct cidr *target,
+			      int64_t now)
+{
+	struct decision d = weigh(e, target, now);
+
+	if (d.verdict != VERDICT_BLOCK)
+		return d;
 	if (!e->settings->dry_run && !blocks_know(e->blocks, &target->net, now) &&
 	    !is_within_budget(e, now))
 		return decide(VERDICT_REFUSED, REASON_BUDGET);
-	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+	return d;
 }
 
 /* Is the child signalled so close to the block that this has to be done by then, or
@@ -176,9 +188,8 @@ static void tell_listener(const struct enforcer *e, const struct offence *o,
 		raise_notice(e, NOTICE_EVENTS, 0);
 }
 
-/* NULL: there is no list. */
-static const char *put_on_list(const struct enforcer *e, const struct addr *addr,
-			       int64_t now)
+/* The list's state in words. NULL: there is no list. */
+static const char *state_text(const struct enforcer *e, enum block_state state)
 {
 	static const char *const words[] = {
 		[BLOCK_ADDED] = "added",
@@ -186,28 +197,49 @@ static const char *put_on_list(const struct enforcer *e, const struct addr *addr
 		[BLOCK_WAITING] = "waiting",
 		[BLOCK_QUEUED] = "queued",
 	};
-	enum block_state state = BLOCK_QUEUED;
 
-	if (blocks_add(e->blocks, addr, now, is_urgent(e->settings), &state))
-		caretaker_wake(e->caretaker);
 	return e->settings->backend == BACKEND_NULL ? NULL : words[state];
 }
 
-static void do_block(const struct enforcer *e, const struct offence *o, int64_t now)
+/* NULL: the budget has let it in before, see permit(). False: it does not let it in. */
+static bool put_on_list(const struct enforcer *e, struct budget *budget,
+			const struct offence *o, int64_t now)
+{
+	enum block_state state = BLOCK_QUEUED;
+
+	if (blocks_add_within(e->blocks, budget, &o->target.net, now,
+			      is_urgent(e->settings), &state))
+		caretaker_wake(e->caretaker);
+	if (state == BLOCK_CLOSES)
+		note_closed(e);
+	if (state == BLOCK_CLOSES || state == BLOCK_REFUSED)
+		return false;
+	if (e->events)
+		tell_listener(e, o, state_text(e, state));
+	return true;
+}
+
+/* dryRun. */
+static void report(const struct enforcer *e, const struct offence *o)
 {
 	const struct courierlog_line *line = o->line;
 	const struct evidence_query query = { .addr = line->addr,
 					      .port = line->port };
-	const char *state = NULL;
 
-	if (e->settings->dry_run) {
-		counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
-		enforcer_ask(e, QUESTION_REPORT, &query, line);
-	} else {
-		state = put_on_list(e, &o->target.net, now);
-	}
+	counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
+	enforcer_ask(e, QUESTION_REPORT, &query, line);
 	if (e->events)
-		tell_listener(e, o, state);
+		tell_listener(e, o, NULL);
+}
+
+static struct decision do_block(const struct enforcer *e, struct budget *budget,
+				const struct offence *o, int64_t now)
+{
+	if (e->settings->dry_run)
+		report(e, o);
+	else if (!put_on_list(e, budget, o, now))
+		return decide(VERDICT_REFUSED, REASON_BUDGET);
+	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
 struct decision enforcer_block(const struct enforcer *enforcer,
@@ -216,11 +248,11 @@ struct decision enforcer_block(const struct enforcer *enforcer,
 	const struct offence o = { .line = line,
 				   .target = target_of(enforcer, &line->addr) };
 	int64_t now = caretaker_now();
-	struct decision d = permit(enforcer, &o.target, now);
+	struct decision d = weigh(enforcer, &o.target, now);
 
 	if (d.verdict == VERDICT_BLOCK)
-		do_block(enforcer, &o, now);
-	else
+		d = do_block(enforcer, enforcer->budget, &o, now);
+	if (d.verdict != VERDICT_BLOCK)
 		enforcer_count(enforcer, d);
 	return d;
 }
@@ -335,7 +367,7 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 	if (ends_child(d) && line->port != 0 && signals_first(s))
 		terminator_signal(&t);
 	if (d.verdict == VERDICT_BLOCK)
-		do_block(enforcer, &o, now);
+		do_block(enforcer, NULL, &o, now);
 	else
 		enforcer_count(enforcer, d);
 	if (ends_child(d) && line->port != 0)

@@ -13,7 +13,8 @@
 struct node {
 	struct ledger_entry entry;
 	uint32_t older, newer;
-	uint32_t chain;		/* of nodes with the same hash */
+	uint32_t chain;		/* of nodes in the same place of chains */
+	uint32_t hash;
 };
 
 struct ledger {
@@ -26,23 +27,30 @@ struct ledger {
 	uint64_t seed;
 };
 
-static uint32_t *chain_of(const struct ledger *l, const struct addr *addr)
+/* All 32 bits of the hash are for as many chains as there are, without a division. */
+static uint32_t *chain_of(const struct ledger *l, uint32_t hash)
 {
-	return &l->chains[addr_hash(addr, l->seed) % l->room];
+	return &l->chains[(uint64_t)hash * l->room >> 32];
+}
+
+struct ledger_place ledger_find(const struct ledger *ledger, const struct addr *addr)
+{
+	uint32_t hash = (uint32_t)addr_hash(addr, ledger->seed);
+	uint32_t i = *chain_of(ledger, hash);
+
+	while (i != NONE && !addr_equal(&ledger->nodes[i].entry.addr, addr))
+		i = ledger->nodes[i].chain;
+	return (struct ledger_place){ .node = i, .hash = hash };
 }
 
 static uint32_t find(const struct ledger *l, const struct addr *addr)
 {
-	uint32_t i = *chain_of(l, addr);
-
-	while (i != NONE && addr_compare(&l->nodes[i].entry.addr, addr) != 0)
-		i = l->nodes[i].chain;
-	return i;
+	return ledger_find(l, addr).node;
 }
 
 static void chain_in(struct ledger *l, uint32_t i)
 {
-	uint32_t *chain = chain_of(l, &l->nodes[i].entry.addr);
+	uint32_t *chain = chain_of(l, l->nodes[i].hash);
 
 	l->nodes[i].chain = *chain;
 	*chain = i;
@@ -50,7 +58,7 @@ static void chain_in(struct ledger *l, uint32_t i)
 
 static void chain_out(struct ledger *l, uint32_t i)
 {
-	uint32_t *link = chain_of(l, &l->nodes[i].entry.addr);
+	uint32_t *link = chain_of(l, l->nodes[i].hash);
 
 	while (*link != i)
 		link = &l->nodes[*link].chain;
@@ -178,10 +186,11 @@ static int past_of(const struct ledger_entry *entry)
 	return entry->waiting ? LEDGER_WAITING : LEDGER_NEW;
 }
 
-int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
-	       bool waiting, struct ledger_entry *ret_evicted)
+int ledger_put_at(struct ledger *ledger, const struct ledger_place *place,
+		  const struct addr *addr, int64_t now, bool waiting,
+		  struct ledger_entry *ret_evicted)
 {
-	uint32_t i = find(ledger, addr);
+	uint32_t i = place->node;
 	int r;
 
 	if (i == NONE) {
@@ -189,6 +198,7 @@ int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 		if (r < 0)
 			return r;
 		ledger->nodes[i].entry = (struct ledger_entry){ .addr = *addr };
+		ledger->nodes[i].hash = place->hash;
 		chain_in(ledger, i);
 	} else {
 		r = past_of(&ledger->nodes[i].entry);
@@ -200,17 +210,26 @@ int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 	return r;
 }
 
-bool ledger_knows(const struct ledger *ledger, const struct addr *addr)
+int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
+	       bool waiting, struct ledger_entry *ret_evicted)
 {
-	uint32_t i = find(ledger, addr);
+	const struct ledger_place place = ledger_find(ledger, addr);
+
+	return ledger_put_at(ledger, &place, addr, now, waiting, ret_evicted);
+}
+
+bool ledger_knows(const struct ledger *ledger, const struct ledger_place *place)
+{
+	uint32_t i = place->node;
 
 	return i != NONE && ledger->nodes[i].entry.written &&
 	       !ledger->nodes[i].entry.waiting;
 }
 
-bool ledger_has(const struct ledger *ledger, const struct addr *addr, int64_t since)
+bool ledger_has(const struct ledger *ledger, const struct ledger_place *place,
+		int64_t since)
 {
-	uint32_t i = find(ledger, addr);
+	uint32_t i = place->node;
 
 	return i != NONE && ledger->nodes[i].entry.blocked_at > since &&
 	       (ledger->nodes[i].entry.written || ledger->nodes[i].entry.waiting);

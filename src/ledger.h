@@ -36,11 +36,26 @@ void ledger_free(struct ledger *ledger);
 int ledger_put(struct ledger *ledger, const struct addr *addr, int64_t now,
 	       bool waiting, struct ledger_entry *ret_evicted);
 
+/* Where an address is, or would be: for several questions about it. Valid until the
+ * next ledger_put(). */
+struct ledger_place {
+	uint32_t node, hash;	/* private */
+};
+
+/* What the functions below ask about. */
+struct ledger_place ledger_find(const struct ledger *ledger, const struct addr *addr);
+
+/* ledger_put() of the address that was looked for. */
+int ledger_put_at(struct ledger *ledger, const struct ledger_place *place,
+		  const struct addr *addr, int64_t now, bool waiting,
+		  struct ledger_entry *ret_evicted);
+
 /* Was it written to the list, as far as is known? */
-bool ledger_knows(const struct ledger *ledger, const struct addr *addr);
+bool ledger_knows(const struct ledger *ledger, const struct ledger_place *place);
 
 /* Was it blocked after since, whether it was written yet or not? */
-bool ledger_has(const struct ledger *ledger, const struct addr *addr, int64_t since);
+bool ledger_has(const struct ledger *ledger, const struct ledger_place *place,
+		int64_t since);
 
 /* The one that was blocked last, NULL if there is none. Valid until the next
  * change. */

@@ -150,6 +150,41 @@ static void written_and_renewed(void **state)
 	teardown(&f);
 }
 
+static enum block_state add_within(struct fixture *f, struct budget *budget,
+				   const char *text, int64_t now)
+{
+	enum block_state got = BLOCK_QUEUED;
+	struct addr addr;
+
+	want_int(addr_parse(text, strlen(text), &addr), 0);
+	blocks_add_within(f->blocks, budget, &addr, now, true, &got);
+	return got;
+}
+
+/* Renewals are let in for nothing, also once it is used up, until the block is over. What
+ * is refused leaves no trace. */
+static void new_ones_take_of_the_budget(void **state)
+{
+	struct budget budget;
+	struct fixture f;
+
+	(void)state;
+	setup_with_lists(&f);
+	budget_init(&budget, 2, 3600);
+	want_int(add_within(&f, &budget, "192.0.2.1", 0), BLOCK_ADDED);
+	want_int(add_within(&f, &budget, "192.0.2.1", 1), BLOCK_RENEWED);
+	want_int(add_within(&f, &budget, "2001:db8::1", 2), BLOCK_ADDED);
+	want_int(add_within(&f, &budget, "192.0.2.2", 3), BLOCK_CLOSES);
+	want_int(add_within(&f, &budget, "192.0.2.2", 4), BLOCK_REFUSED);
+	want_int(add_within(&f, &budget, "192.0.2.1", 600000), BLOCK_RENEWED);
+	want_int(add_within(&f, &budget, "2001:db8::1", 600002), BLOCK_REFUSED);
+	want_int(add_within(&f, &budget, "2001:db8::1", 3600000), BLOCK_RENEWED);
+	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.1\n+192.0.2.1\n");
+	want_counted(&f, "blocks=2 renewals=3");
+	budget_done(&budget);
+	teardown(&f);
+}
+
 static void nothing_to_do_without_blocks(void **state)
 {
 	struct fixture f;
@@ -885,6 +920,7 @@ static void block_without_memory_and_list_is_lost(void **state)
 
 static void add_lists_there(struct suite *suite)
 {
+	SUITE_TEST(suite, new_ones_take_of_the_budget);
 	SUITE_TEST(suite, written_and_renewed);
 	SUITE_TEST(suite, nothing_to_do_without_blocks);
 	SUITE_TEST(suite, lists_are_looked_at_while_blocks_are_due);

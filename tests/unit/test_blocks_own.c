@@ -364,6 +364,33 @@ static void others_are_left_to_the_caretaker(void **state)
 }
 
 /* One wake-up, few calls, and counted as if they had gone one by one. */
+/* Before it is queued, by what the ledger knows. */
+static void queue_is_within_the_budget(void **state)
+{
+	const struct addr first = parse("192.0.2.1"), second = parse("192.0.2.2");
+	enum block_state got = BLOCK_ADDED;
+	struct budget budget;
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	budget_init(&budget, 1, 60);
+	want_int(blocks_add_within(f.blocks, &budget, &first, 0, false, &got), true);
+	want_int(got, BLOCK_QUEUED);
+	blocks_run(f.blocks, 1);
+	want_told("[192.0.2.1/600 ] ");
+	want_int(blocks_add_within(f.blocks, &budget, &second, 2, false, &got), false);
+	want_int(got, BLOCK_CLOSES);
+	want_int(blocks_add_within(f.blocks, &budget, &second, 3, false, &got), false);
+	want_int(got, BLOCK_REFUSED);
+	want_int(blocks_add_within(f.blocks, &budget, &first, 4, false, &got), true);
+	want_int(got, BLOCK_QUEUED);
+	blocks_run(f.blocks, 5);
+	want_told("[192.0.2.1/600 ] ");
+	budget_done(&budget);
+	teardown(&f);
+}
+
 static void wave_goes_many_at_a_time(void **state)
 {
 	struct fixture f;
@@ -884,6 +911,7 @@ static void add_queue(struct suite *suite)
 {
 	SUITE_TEST(suite, urgent_ones_go_at_once);
 	SUITE_TEST(suite, others_are_left_to_the_caretaker);
+	SUITE_TEST(suite, queue_is_within_the_budget);
 	SUITE_TEST(suite, wave_goes_many_at_a_time);
 	SUITE_TEST(suite, urgent_ones_do_not_queue);
 	SUITE_TEST(suite, told_what_was_done);

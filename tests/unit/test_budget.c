@@ -2,6 +2,7 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "budget.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "support.h"
@@ -66,6 +67,52 @@ static void opens_after_a_new_interval_began(void **state)
 	budget_done(&b);
 }
 
+/* All threads together get what there is in an interval and nothing more, whoever is the
+ * first one of it, and whoever is late. */
+#define INTERVALS 200
+#define MAX 100
+
+struct takers {
+	struct budget budget;
+	atomic_uint now;	/* in steps of an eighth of an interval */
+	atomic_uint granted, closed;
+};
+
+static void *take_many(void *data)
+{
+	struct takers *t = data;
+	unsigned int now;
+
+	while ((now = atomic_fetch_add(&t->now, 1) / MAX) < INTERVALS * 8) {
+		enum budget_answer answer = budget_take(&t->budget, now * 125);
+
+		if (answer == BUDGET_GRANTED)
+			atomic_fetch_add(&t->granted, 1);
+		else if (answer == BUDGET_CLOSES)
+			atomic_fetch_add(&t->closed, 1);
+	}
+	return NULL;
+}
+
+static void threads_share_it(void **state)
+{
+	static struct takers t;
+	pthread_t threads[4];
+	unsigned int i;
+
+	(void)state;
+	budget_init(&t.budget, MAX, 1);
+	for (i = 0; i < COUNT_OF(threads); i++)
+		want_int(pthread_create(&threads[i], NULL, take_many, &t), 0);
+	for (i = 0; i < COUNT_OF(threads); i++)
+		want_int(pthread_join(threads[i], NULL), 0);
+	/* One that begins late ends late, so that there are fewer of them. */
+	want_int(t.granted <= INTERVALS * MAX, true);
+	want_int(t.granted > INTERVALS * MAX / 2, true);
+	want_int(t.closed > INTERVALS / 2, true);
+	budget_done(&t.budget);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -74,5 +121,6 @@ int main(void)
 	SUITE_TEST(suite, interval_starts_with_first_question);
 	SUITE_TEST(suite, opens_once_and_when_due);
 	SUITE_TEST(suite, opens_after_a_new_interval_began);
+	SUITE_TEST(suite, threads_share_it);
 	return suite_run(suite, "budget");
 }

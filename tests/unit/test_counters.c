@@ -156,6 +156,35 @@ static void threads_lose_nothing(void **state)
 	want_int(counters_get(&c, COUNTER_LINES), 400000);
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void *add_many_alone(void *data)
+{
+	unsigned int i;
+
+	for (i = 0; i < 100000; i++) {
+		pthread_mutex_lock(&lock);
+		counters_add_alone(data, COUNTER_BLOCKS, 1);
+		pthread_mutex_unlock(&lock);
+	}
+	return NULL;
+}
+
+static void one_at_a_time_loses_nothing(void **state)
+{
+	struct counters c = { .values = { 0 } };
+	pthread_t threads[4];
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < COUNT_OF(threads); i++)
+		want_int(pthread_create(&threads[i], NULL, add_many_alone, &c), 0);
+	for (i = 0; i < COUNT_OF(threads); i++)
+		pthread_join(threads[i], NULL);
+	want_int(counters_get(&c, COUNTER_BLOCKS), 400000);
+	want_int(counters_get(&c, COUNTER_LINES), 0);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -169,5 +198,6 @@ int main(void)
 	SUITE_TEST(suite, all_at_their_highest_fit);
 	SUITE_TEST(suite, manual_has_each);
 	SUITE_TEST(suite, threads_lose_nothing);
+	SUITE_TEST(suite, one_at_a_time_loses_nothing);
 	return suite_run(suite, "counters");
 }

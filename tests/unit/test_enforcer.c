@@ -80,19 +80,22 @@ static bool told_at_once;
 static unsigned int told;
 static enum block_state answer;
 
-bool __real_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-		       bool at_once, enum block_state *ret_state);
-bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-		       bool at_once, enum block_state *ret_state);
-bool __wrap_blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-		       bool at_once, enum block_state *ret_state)
+bool __real_blocks_add_within(struct blocks *blocks, struct budget *budget,
+			      const struct addr *addr, int64_t now, bool at_once,
+			      enum block_state *ret_state);
+bool __wrap_blocks_add_within(struct blocks *blocks, struct budget *budget,
+			      const struct addr *addr, int64_t now, bool at_once,
+			      enum block_state *ret_state);
+bool __wrap_blocks_add_within(struct blocks *blocks, struct budget *budget,
+			      const struct addr *addr, int64_t now, bool at_once,
+			      enum block_state *ret_state)
 {
 	note_done('b');
 	told_at_once = at_once;
 	told++;
 	*ret_state = answer;
-	return blocks && __real_blocks_add(blocks, addr, now, at_once,
-					   ret_state);
+	return blocks && __real_blocks_add_within(blocks, budget, addr, now, at_once,
+						  ret_state);
 }
 
 bool __wrap_blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now);
