@@ -39,12 +39,22 @@ struct caretaker {
 	pthread_t thread;
 };
 
-int64_t caretaker_now(void)
+static int64_t read_clock(clockid_t id)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(id, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t caretaker_now(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t caretaker_tick(void)
+{
+	return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
 int caretaker_new(const char *proc_root, struct caretaker **ret_caretaker)

@@ -247,7 +247,7 @@ struct decision enforcer_block(const struct enforcer *enforcer,
 {
 	const struct offence o = { .line = line,
 				   .target = target_of(enforcer, &line->addr) };
-	int64_t now = caretaker_now();
+	int64_t now = caretaker_tick();
 	struct decision d = weigh(enforcer, &o.target, now);
 
 	if (d.verdict == VERDICT_BLOCK)

@@ -372,6 +372,16 @@ static void stop_with_nothing_pending_is_quick(void **state)
 	teardown(&f);
 }
 
+/* It is the same clock, and late by no more than a tick. */
+static void tick_follows_the_clock(void **state)
+{
+	int64_t before = caretaker_now(), tick = caretaker_tick();
+
+	(void)state;
+	want_int(tick > before - 50, true);
+	want_int(tick <= caretaker_now(), true);
+}
+
 static void evidence_is_shared_by_uid(void **state)
 {
 	struct evidence *first = NULL, *same = NULL, *other = NULL;
@@ -489,6 +499,7 @@ int main(void)
 	SUITE_TEST(suite, ends_a_child_in_its_time);
 	SUITE_TEST(suite, stop_delivers_what_is_pending);
 	SUITE_TEST(suite, stop_with_nothing_pending_is_quick);
+	SUITE_TEST(suite, tick_follows_the_clock);
 	SUITE_TEST(suite, evidence_is_shared_by_uid);
 	SUITE_TEST(suite, evidence_borrows_unless_forbidden);
 	SUITE_TEST(suite, knows_this_hosts_addresses);
