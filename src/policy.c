@@ -39,6 +39,9 @@ static const struct shape *find_shape(const struct settings *settings,
 {
 	size_t i;
 
+	/* As nearly all are. */
+	if (kind == COURIERLOG_OTHER)
+		return NULL;
 	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		if ((int)shapes[i].trigger == settings->trigger &&
 		    shapes[i].kind == kind)
