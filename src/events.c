@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -16,7 +17,9 @@
 struct events {
 	struct bag *bag;
 	int fd;
-	events_late_fn *late;	/* set before the bag is closed, read after that */
+	/* Set before the bag is closed, read after that; a thread that is cancelled at
+	 * its end closes it again. */
+	events_late_fn *_Atomic late;
 };
 
 int events_new(struct events **ret_events)
@@ -62,7 +65,7 @@ int events_put(struct events *events, const struct event *event)
 
 	r = bag_put(events->bag, event, &first);
 	if (r == -ESHUTDOWN)
-		r = events->late(event);
+		r = atomic_load(&events->late)(event);
 	counters_add(event->counters,
 		     r < 0 ? COUNTER_EVENTS_LOST : COUNTER_EVENTS, 1);
 	if (first)
@@ -90,7 +93,7 @@ size_t events_take(struct events *events, const struct event **ret_events)
 
 void events_close(struct events *events, events_late_fn *late)
 {
-	events->late = late;
+	atomic_store(&events->late, late);
 	bag_close(events->bag);
 }
 

@@ -58,7 +58,7 @@ size_t events_take(struct events *events, const struct event **ret_events);
 typedef int events_late_fn(const struct event *event);
 
 /* The listening thread takes no more than are there now. From now on events_put()
- * calls late instead. */
+ * calls late instead. It may say so again. */
 void events_close(struct events *events, events_late_fn *late);
 
 /* It was taken, and the listener could not be told. */
