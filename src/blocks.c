@@ -386,44 +386,21 @@ static bool add_later(struct blocks *b, struct block *block, struct budget *budg
 	return more;
 }
 
-bool blocks_add_within(struct blocks *blocks, struct budget *budget,
-		       const struct addr *addr, int64_t now, bool at_once,
-		       enum block_state *ret_state)
+bool blocks_add(struct blocks *blocks, struct budget *budget, const struct addr *addr,
+		int64_t now, bool at_once, enum block_state *ret_state)
 {
 	struct block block = {
 		.addr = addr,
 		.at = now,
 		.book = book_of(blocks, addr->family),
 	};
+	enum block_state ignored;
 
+	if (!ret_state)
+		ret_state = &ignored;
 	if (!at_once && blocks->backend->ops->waits)
 		return add_later(blocks, &block, budget, ret_state);
 	return add_now(blocks, &block, budget, ret_state);
-}
-
-bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-		bool at_once, enum block_state *ret_state)
-{
-	enum block_state ignored;
-
-	return blocks_add_within(blocks, NULL, addr, now, at_once,
-				 ret_state ? ret_state : &ignored);
-}
-
-bool blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now)
-{
-	struct block block = {
-		.addr = addr,
-		.at = now,
-		.book = book_of(blocks, addr->family),
-	};
-	bool known;
-
-	pthread_mutex_lock(&blocks->lock);
-	look_up(&block);
-	known = is_renewal(blocks, &block);
-	pthread_mutex_unlock(&blocks->lock);
-	return known;
 }
 
 static size_t at_a_time(const struct blocks *b)

@@ -32,23 +32,15 @@ int blocks_new(const struct settings *settings, const char *net_root,
  * for it. NULL is allowed. */
 void blocks_free(struct blocks *blocks);
 
-/* Block addr now (ms of CLOCK_MONOTONIC), or renew its block. If the list cannot
- * be written the address waits. Counts what came of it. Any thread. Returns true
- * if blocks_run() has something to do. at_once: it is on the list when this
- * returns, if that can be. Otherwise it never waits for other programs: what may
- * is left to blocks_run(), which is soon. ret_state may be NULL. */
-bool blocks_add(struct blocks *blocks, const struct addr *addr, int64_t now,
-		bool at_once, enum block_state *ret_state);
-
-/* The same within a budget, of which a new block takes one, and a renewal (below)
- * none: one look tells both. Any thread. */
-bool blocks_add_within(struct blocks *blocks, struct budget *budget,
-		       const struct addr *addr, int64_t now, bool at_once,
-		       enum block_state *ret_state);
-
-/* Was the address blocked less than a banTime ago, or does it wait to be? A new
- * block of it is a renewal then. Any thread. */
-bool blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now);
+/* Block addr now (ms of CLOCK_MONOTONIC), or renew its block. A renewal is what was
+ * blocked less than a banTime ago, or waits to be; anything else takes one of the budget
+ * (NULL: there is none), or is not done. If the list cannot be written the address
+ * waits. Counts what came of it. Any thread. Returns true if blocks_run() has something
+ * to do. at_once: it is on the list when this returns, if that can be. Otherwise it
+ * never waits for other programs: what may is left to blocks_run(), which is soon.
+ * ret_state may be NULL. */
+bool blocks_add(struct blocks *blocks, struct budget *budget, const struct addr *addr,
+		int64_t now, bool at_once, enum block_state *ret_state);
 
 /* Put on the lists what waits for them, and look whether they are still the same
  * ones while blocks are due on them. Returns when to be called again, in ms;

@@ -78,15 +78,6 @@ static void note_closed(const struct enforcer *e)
 	raise_notice(e, NOTICE_BUDGET, 0);
 }
 
-static bool is_within_budget(const struct enforcer *e, int64_t now)
-{
-	enum budget_answer answer = budget_take(e->budget, now);
-
-	if (answer == BUDGET_CLOSES)
-		note_closed(e);
-	return answer == BUDGET_GRANTED;
-}
-
 /* Everything but maxBlocks and the block itself. */
 static struct decision weigh(const struct enforcer *e, const struct cidr *target,
 			     int64_t now)
@@ -98,23 +89,9 @@ static struct decision weigh(const struct enforcer *e, const struct cidr *target
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
-/* Everything but the block itself. */
-static struct decision permit(const struct enforcer *e, const struct cidr *target,
-			      int64_t now)
-{
-	struct decision d = weigh(e, target, now);
-
-	if (d.verdict != VERDICT_BLOCK)
-		return d;
-	if (!e->settings->dry_run && !blocks_know(e->blocks, &target->net, now) &&
-	    !is_within_budget(e, now))
-		return decide(VERDICT_REFUSED, REASON_BUDGET);
-	return d;
-}
-
 /* Is the child signalled so close to the block that this has to be done by then, or
- * right behind? Otherwise the caretaker does both, the block first; with a backend that waits for
- * others only that keeps the log from waiting, too. */
+ * right behind? Otherwise the caretaker does both, the block first; with a backend that
+ * waits for others only that keeps the log from waiting, too. */
 static bool is_urgent(const struct settings *s)
 {
 	return s->terminate && (s->trigger == TRIGGER_CONNECT ||
@@ -201,14 +178,13 @@ static const char *state_text(const struct enforcer *e, enum block_state state)
 	return e->settings->backend == BACKEND_NULL ? NULL : words[state];
 }
 
-/* NULL: the budget has let it in before, see permit(). False: it does not let it in. */
-static bool put_on_list(const struct enforcer *e, struct budget *budget,
-			const struct offence *o, int64_t now)
+/* False: maxBlocks does not let it in. */
+static bool put_on_list(const struct enforcer *e, const struct offence *o, int64_t now)
 {
 	enum block_state state = BLOCK_QUEUED;
 
-	if (blocks_add_within(e->blocks, budget, &o->target.net, now,
-			      is_urgent(e->settings), &state))
+	if (blocks_add(e->blocks, e->budget, &o->target.net, now,
+		       is_urgent(e->settings), &state))
 		caretaker_wake(e->caretaker);
 	if (state == BLOCK_CLOSES)
 		note_closed(e);
@@ -232,12 +208,12 @@ static void report(const struct enforcer *e, const struct offence *o)
 		tell_listener(e, o, NULL);
 }
 
-static struct decision do_block(const struct enforcer *e, struct budget *budget,
-				const struct offence *o, int64_t now)
+static struct decision do_block(const struct enforcer *e, const struct offence *o,
+				int64_t now)
 {
 	if (e->settings->dry_run)
 		report(e, o);
-	else if (!put_on_list(e, budget, o, now))
+	else if (!put_on_list(e, o, now))
 		return decide(VERDICT_REFUSED, REASON_BUDGET);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
@@ -251,7 +227,7 @@ struct decision enforcer_block(const struct enforcer *enforcer,
 	struct decision d = weigh(enforcer, &o.target, now);
 
 	if (d.verdict == VERDICT_BLOCK)
-		d = do_block(enforcer, enforcer->budget, &o, now);
+		d = do_block(enforcer, &o, now);
 	if (d.verdict != VERDICT_BLOCK)
 		enforcer_count(enforcer, d);
 	return d;
@@ -286,11 +262,6 @@ static void count_zone(const struct enforcer *e, const struct child_facts *facts
 {
 	if (e->settings->terminate && !e->settings->dry_run && facts->block_zone)
 		zones_count(e->zones, facts->block_zone);
-}
-
-static bool ends_child(struct decision d)
-{
-	return d.verdict == VERDICT_BLOCK || d.reason == REASON_BUDGET;
 }
 
 /* Who was turned away at his start has his answer already. */
@@ -353,6 +324,7 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 	int64_t now = caretaker_now();
 	struct termination t;
 	struct decision d;
+	bool ends;
 
 	if (caretaker_is_ending(enforcer->caretaker, child)) {
 		child_done(child);
@@ -360,21 +332,22 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 		enforcer_count(enforcer, d);
 		return d;
 	}
-	d = permit(enforcer, &o.target, now);
-	if (ends_child(d) && s->trigger == TRIGGER_CONNECT)
+	d = weigh(enforcer, &o.target, now);
+	ends = d.verdict == VERDICT_BLOCK;
+	if (ends && s->trigger == TRIGGER_CONNECT)
 		turn_away(enforcer, child, facts);
 	t = begin_end(enforcer, rules, child);
-	if (ends_child(d) && line->port != 0 && signals_first(s))
+	if (ends && line->port != 0 && signals_first(s))
 		terminator_signal(&t);
-	if (d.verdict == VERDICT_BLOCK)
-		do_block(enforcer, NULL, &o, now);
-	else
+	if (ends)
+		d = do_block(enforcer, &o, now);
+	if (d.verdict != VERDICT_BLOCK)
 		enforcer_count(enforcer, d);
-	if (ends_child(d) && line->port != 0)
+	if (ends && line->port != 0)
 		finish_end(enforcer, &t);
-	else if (ends_child(d))
+	else if (ends)
 		end_all(enforcer, line);
-	if (ends_child(d))
+	if (ends)
 		count_zone(enforcer, facts);
 	child_done(&t.child);
 	return d;

@@ -166,7 +166,7 @@ static void *worker(void *data)
 
 	for (i = 0; i < w->count; i++) {
 		addr = numbered(12, i);
-		if (blocks_add(w->blocks, &addr, now_ms(), false, NULL) &&
+		if (blocks_add(w->blocks, NULL, &addr, now_ms(), false, NULL) &&
 		    write(w->wake, &one, sizeof(one)) < 0)
 			want(-errno, "write");
 	}

@@ -64,7 +64,7 @@ static bool add(struct fixture *f, const char *text, int64_t now)
 	struct addr addr;
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	return blocks_add(f->blocks, &addr, now, true, &state_of_add);
+	return blocks_add(f->blocks, NULL, &addr, now, true, &state_of_add);
 }
 
 static struct addr numbered(unsigned int n)
@@ -81,7 +81,7 @@ static void add_many(struct fixture *f, unsigned int count, int64_t now)
 
 	for (i = 0; i < count; i++) {
 		addr = numbered(i);
-		blocks_add(f->blocks, &addr, now, true, NULL);
+		blocks_add(f->blocks, NULL, &addr, now, true, NULL);
 	}
 }
 
@@ -157,7 +157,7 @@ static enum block_state add_within(struct fixture *f, struct budget *budget,
 	struct addr addr;
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	blocks_add_within(f->blocks, budget, &addr, now, true, &got);
+	blocks_add(f->blocks, budget, &addr, now, true, &got);
 	return got;
 }
 
@@ -651,7 +651,7 @@ static void capacity_is_100_by_default(void **state)
 	fakelists_make(&f.lists, LIST4);
 	add_many(&f, 100, 0);
 	want_counted(&f, "blocks=100");
-	blocks_add(f.blocks, &addr, 0, true, NULL);
+	blocks_add(f.blocks, NULL, &addr, 0, true, NULL);
 	want_counted(&f, "blocks=101 overflows=1");
 	teardown(&f);
 }
@@ -810,14 +810,14 @@ static void null_backend_takes_all(void **state)
 	want_int(settings_set(&s, "backend", "null", wrong, sizeof(wrong)), 0);
 	want_int(blocks_new(&s, "nowhere", "nowhere", &counters, &notices, &blocks),
 		 0);
-	blocks_add(blocks, &addr, 0, true, NULL);
-	blocks_add(blocks, &addr, 1, true, NULL);
+	blocks_add(blocks, NULL, &addr, 0, true, NULL);
+	blocks_add(blocks, NULL, &addr, 1, true, NULL);
 	want_int(counters_get(&counters, COUNTER_BLOCKS), 1);
 	want_int(counters_get(&counters, COUNTER_RENEWALS), 1);
 	for (i = 0; i < 70000; i++) {
 		addr = numbered(i);
 		addr.bytes[1] = (uint8_t)(i >> 16);
-		blocks_add(blocks, &addr, 2, true, NULL);
+		blocks_add(blocks, NULL, &addr, 2, true, NULL);
 	}
 	want_int(counters_get(&counters, COUNTER_BLOCKS), 70001);
 	want_int(counters_get(&counters, COUNTER_OVERFLOWS), 0);
@@ -878,7 +878,7 @@ static unsigned int add_until_memory_fails(struct fixture *f)
 		struct addr addr = numbered(i);
 
 		memory_fail(1);
-		blocks_add(f->blocks, &addr, 0, true, NULL);
+		blocks_add(f->blocks, NULL, &addr, 0, true, NULL);
 		if (memory_failed())
 			return i + 1;
 	}

@@ -251,14 +251,14 @@ static bool add(struct fixture *f, const char *text, int64_t now)
 {
 	struct addr addr = parse(text);
 
-	return blocks_add(f->blocks, &addr, now, true, NULL);
+	return blocks_add(f->blocks, NULL, &addr, now, true, NULL);
 }
 
 static bool add_later(struct fixture *f, const char *text, int64_t now)
 {
 	struct addr addr = parse(text);
 
-	return blocks_add(f->blocks, &addr, now, false, NULL);
+	return blocks_add(f->blocks, NULL, &addr, now, false, NULL);
 }
 
 /* 10.0.x.y, numbered first and on; none is urgent. Returns how often blocks_run() was
@@ -273,7 +273,7 @@ static unsigned int add_many(struct fixture *f, unsigned int first,
 		addr = (struct addr){ .family = ADDR_IPV4,
 				      .bytes = { 10, 0, (uint8_t)(i >> 8),
 						 (uint8_t)i } };
-		wakes += blocks_add(f->blocks, &addr, now, false, NULL);
+		wakes += blocks_add(f->blocks, NULL, &addr, now, false, NULL);
 	}
 	return wakes;
 }
@@ -375,15 +375,15 @@ static void queue_is_within_the_budget(void **state)
 	(void)state;
 	setup(&f);
 	budget_init(&budget, 1, 60);
-	want_int(blocks_add_within(f.blocks, &budget, &first, 0, false, &got), true);
+	want_int(blocks_add(f.blocks, &budget, &first, 0, false, &got), true);
 	want_int(got, BLOCK_QUEUED);
 	blocks_run(f.blocks, 1);
 	want_told("[192.0.2.1/600 ] ");
-	want_int(blocks_add_within(f.blocks, &budget, &second, 2, false, &got), false);
+	want_int(blocks_add(f.blocks, &budget, &second, 2, false, &got), false);
 	want_int(got, BLOCK_CLOSES);
-	want_int(blocks_add_within(f.blocks, &budget, &second, 3, false, &got), false);
+	want_int(blocks_add(f.blocks, &budget, &second, 3, false, &got), false);
 	want_int(got, BLOCK_REFUSED);
-	want_int(blocks_add_within(f.blocks, &budget, &first, 4, false, &got), true);
+	want_int(blocks_add(f.blocks, &budget, &first, 4, false, &got), true);
 	want_int(got, BLOCK_QUEUED);
 	blocks_run(f.blocks, 5);
 	want_told("[192.0.2.1/600 ] ");
@@ -449,14 +449,14 @@ static void told_what_was_done(void **state)
 
 	(void)state;
 	setup(&f);
-	blocks_add(f.blocks, &addr, 1000, true, &got);
+	blocks_add(f.blocks, NULL, &addr, 1000, true, &got);
 	want_int(got, BLOCK_ADDED);
-	blocks_add(f.blocks, &addr, 1000, true, &got);
+	blocks_add(f.blocks, NULL, &addr, 1000, true, &got);
 	want_int(got, BLOCK_RENEWED);
-	blocks_add(f.blocks, &addr, 1000, false, &got);
+	blocks_add(f.blocks, NULL, &addr, 1000, false, &got);
 	want_int(got, BLOCK_QUEUED);
 	add_many(&f, 1, QUEUE - 1, 1000);
-	blocks_add(f.blocks, &addr, 1000, false, &got);
+	blocks_add(f.blocks, NULL, &addr, 1000, false, &got);
 	want_int(got, BLOCK_WAITING);
 	teardown(&f);
 }
@@ -492,7 +492,7 @@ static void ledger_has_an_end(void **state)
 				     .bytes = { 10, (uint8_t)(i >> 16),
 						(uint8_t)(i >> 8), (uint8_t)i } };
 
-		blocks_add(f.blocks, &addr, 0, false, NULL);
+		blocks_add(f.blocks, NULL, &addr, 0, false, NULL);
 	}
 	want_counted(&f, "waited=66539 lost=3");
 	teardown(&f);

@@ -80,31 +80,25 @@ static bool told_at_once;
 static unsigned int told;
 static enum block_state answer;
 
-bool __real_blocks_add_within(struct blocks *blocks, struct budget *budget,
-			      const struct addr *addr, int64_t now, bool at_once,
-			      enum block_state *ret_state);
-bool __wrap_blocks_add_within(struct blocks *blocks, struct budget *budget,
-			      const struct addr *addr, int64_t now, bool at_once,
-			      enum block_state *ret_state);
-bool __wrap_blocks_add_within(struct blocks *blocks, struct budget *budget,
-			      const struct addr *addr, int64_t now, bool at_once,
-			      enum block_state *ret_state)
+bool __real_blocks_add(struct blocks *blocks, struct budget *budget,
+		       const struct addr *addr, int64_t now, bool at_once,
+		       enum block_state *ret_state);
+bool __wrap_blocks_add(struct blocks *blocks, struct budget *budget,
+		       const struct addr *addr, int64_t now, bool at_once,
+		       enum block_state *ret_state);
+bool __wrap_blocks_add(struct blocks *blocks, struct budget *budget,
+		       const struct addr *addr, int64_t now, bool at_once,
+		       enum block_state *ret_state)
 {
-	note_done('b');
+	bool more;
+
 	told_at_once = at_once;
 	told++;
 	*ret_state = answer;
-	return blocks && __real_blocks_add_within(blocks, budget, addr, now, at_once,
-						  ret_state);
-}
-
-bool __wrap_blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now);
-bool __wrap_blocks_know(struct blocks *blocks, const struct addr *addr, int64_t now)
-{
-	(void)blocks;
-	(void)addr;
-	(void)now;
-	return false;
+	more = blocks && __real_blocks_add(blocks, budget, addr, now, at_once, ret_state);
+	if (*ret_state != BLOCK_CLOSES && *ret_state != BLOCK_REFUSED)
+		note_done('b');
+	return more;
 }
 
 /* Where the signal follows soon, the block must not be left to others. */
