@@ -1,5 +1,5 @@
-/* The floors of the latency bench: an output module of rsyslog that does as
- * little as can be done. Not a part of the product.
+/* The floors of the benches: an output module of rsyslog that does as little as can
+ * be done. Not a part of the product.
  *
  *   action(type="omfloor" template="pid" mode="kill")
  *       The first statement sends SIGTERM to the PID that the template makes.
@@ -7,8 +7,12 @@
  *       The first statement notes the time on the board.
  *   action(type="omfloor" template="pid" mode="none")
  *       Nothing is done.
+ *   action(type="omfloor" template="pid" mode="list" board="FILE")
+ *       FILE is a list of xt_recent: another address is written to it each time, by
+ *       the two system calls that this takes, and nothing else is done.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +32,15 @@ MODULE_CNFNAME("omfloor")
 
 DEF_OMOD_STATIC_DATA
 
-enum mode { MODE_KILL, MODE_NOTE, MODE_NONE };
+enum mode { MODE_KILL, MODE_NOTE, MODE_NONE, MODE_LIST };
 
-static const char *const mode_names[] = { "kill", "note", "none" };
+static const char *const mode_names[] = { "kill", "note", "none", "list" };
 
 typedef struct _instanceData {
 	enum mode mode;
 	struct board *board;	/* of MODE_NOTE */
+	int list;		/* of MODE_LIST.. */
+	unsigned int next;	/* ..and its next address; there is one worker */
 } instanceData;
 
 typedef struct wrkrInstanceData {
@@ -65,17 +71,28 @@ static rsRetVal find_mode(const char *name, enum mode *ret_mode)
 	return RS_RET_PARAM_ERROR;
 }
 
+static rsRetVal open_board(instanceData *data, const char *path)
+{
+	bool opened = true;
+
+	if (data->mode == MODE_NOTE) {
+		data->board = path ? board_map(path) : NULL;
+		opened = data->board != NULL;
+	} else if (data->mode == MODE_LIST) {
+		data->list = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+		opened = data->list >= 0;
+	}
+	return opened ? RS_RET_OK : RS_RET_FILE_NOT_FOUND;
+}
+
 static rsRetVal read_mode(instanceData *data, const struct cnfparamvals *vals)
 {
 	char *mode = es_str2cstr(vals[1].val.d.estr, NULL);
 	char *path = vals[2].bUsed ? es_str2cstr(vals[2].val.d.estr, NULL) : NULL;
 	rsRetVal r = find_mode(mode, &data->mode);
 
-	if (r == RS_RET_OK && data->mode == MODE_NOTE) {
-		data->board = path ? board_map(path) : NULL;
-		if (!data->board)
-			r = RS_RET_FILE_NOT_FOUND;
-	}
+	if (r == RS_RET_OK)
+		r = open_board(data, path);
 	if (r != RS_RET_OK)
 		LogError(errno, r, "omfloor: mode \"%s\", board \"%s\"",
 			 mode ? mode : "", path ? path : "");
@@ -127,12 +144,30 @@ BEGINtryResume
 CODESTARTtryResume;
 ENDtryResume
 
+/* +10.100.100.100 and the like, always of that length. */
+static void list_next(instanceData *data)
+{
+	char text[] = "+10.100.100.100\n";
+	unsigned int n = data->next++, i;
+
+	for (i = 6; i <= 14; i += 4) {
+		text[i] = (char)('0' + n % 10);
+		text[i - 1] = (char)('0' + n / 10 % 10);
+		n /= 100;
+	}
+	if (lseek(data->list, 0, SEEK_SET) < 0 ||
+	    write(data->list, text, sizeof(text) - 1) < 0)
+		abort();
+}
+
 /* A PID of 0 or 1, or below, would end rather more than a child. */
 BEGINdoAction
 	int pid;
 CODESTARTdoAction;
 	if (pWrkrData->mode == MODE_NOTE)
 		atomic_store(&pWrkrData->board->begun, board_now());
+	else if (pWrkrData->mode == MODE_LIST)
+		list_next(pWrkrData->pData);
 	else if (pWrkrData->mode == MODE_KILL &&
 		 (pid = atoi((const char *)ppString[0])) > 1)
 		kill(pid, SIGTERM);
