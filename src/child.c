@@ -307,6 +307,73 @@ int child_open(const struct child_rules *rules, pid_t pid,
 	return 0;
 }
 
+/* What a child's texts take. */
+enum { MEMO_BLOCK, MEMO_BLOCK_IP, MEMO_BLOCK_ZONE, MEMO_TEXTS };
+
+struct child_memo {
+	struct child_facts facts;	/* without the texts */
+	size_t len;			/* of all texts, each with its NUL */
+	size_t at[MEMO_TEXTS];		/* where each begins; len: it is not there */
+	char texts[];
+};
+
+static void append(struct child_memo *memo, size_t i, const char *text, size_t *at)
+{
+	size_t size = strlen(text) + 1;
+
+	memcpy(memo->texts + *at, text, size);
+	memo->at[i] = *at;
+	*at += size;
+}
+
+/* NULL: no memory. */
+static struct child_memo *memorize(const struct child_facts *facts)
+{
+	const char *const texts[MEMO_TEXTS] = { facts->block, facts->block_ip,
+						facts->block_zone };
+	struct child_memo *memo;
+	size_t i, len = 0, at = 0;
+
+	for (i = 0; i < MEMO_TEXTS; i++)
+		len += texts[i] ? strlen(texts[i]) + 1 : 0;
+	memo = calloc(1, sizeof(*memo) + len);
+	if (!memo)
+		return NULL;
+	memo->facts.relay_client = facts->relay_client;
+	memo->facts.tls = facts->tls;
+	memo->len = len;
+	for (i = 0; i < MEMO_TEXTS; i++) {
+		memo->at[i] = len;
+		if (texts[i])
+			append(memo, i, texts[i], &at);
+	}
+	return memo;
+}
+
+static const char *text_of(const struct child_memo *memo, const char *texts, size_t i)
+{
+	return memo->at[i] < memo->len ? texts + memo->at[i] : NULL;
+}
+
+static void recall(const struct child_memo *memo, struct child_scratch *scratch,
+		   struct child_facts *facts)
+{
+	memcpy(scratch->env, memo->texts, memo->len);
+	*facts = memo->facts;
+	facts->block = text_of(memo, scratch->env, MEMO_BLOCK);
+	facts->block_ip = text_of(memo, scratch->env, MEMO_BLOCK_IP);
+	facts->block_zone = text_of(memo, scratch->env, MEMO_BLOCK_ZONE);
+}
+
+static bool knows_block(const struct child *child, const char *block)
+{
+	const char *own = child->memo ?
+				  text_of(child->memo, child->memo->texts, MEMO_BLOCK) :
+				  NULL;
+
+	return own && strcmp(own, block) == 0;
+}
+
 /* The environ is opened before the name of the executable is read, and read after
  * that: all three are of one program. */
 int child_hold(const struct child_rules *rules, pid_t pid,
@@ -328,6 +395,8 @@ int child_hold(const struct child_rules *rules, pid_t pid,
 		r = prove(rules, &child, scratch, ret_facts);
 	if (r == 0 && child.tls.fd >= 0)
 		r = -EPERM;
+	if (r == 0 && !(child.memo = memorize(ret_facts)))
+		r = -ENOMEM;
 	if (r < 0) {
 		child_done(&child);
 		return r;
@@ -340,9 +409,7 @@ int child_hold(const struct child_rules *rules, pid_t pid,
 int child_prove_again(const struct child_rules *rules, const struct child *child,
 		      struct child_scratch *scratch, struct child_facts *ret_facts)
 {
-	const char *values[VARIABLES];
 	struct procfs_status status;
-	ssize_t n;
 	int r;
 
 	r = procfs_read_status_held(rules->procfs, child->smtpd.fd,
@@ -352,13 +419,10 @@ int child_prove_again(const struct child_rules *rules, const struct child *child
 	if (status.uid != rules->uid || status.ppid != child->parent)
 		return -EPERM;
 	/* Last: that there is something to read shows that it was alive until now. */
-	n = procfs_read_open_environ(child->environ, scratch->env);
-	if (n < 0)
-		return (int)n;
-	procfs_getenv_all(scratch->env, (size_t)n, variables + ESMTP_TLS,
-			  VARIABLES - ESMTP_TLS, values + ESMTP_TLS);
-	parse_facts(values, ret_facts);
-	return 0;
+	r = procfs_environ_lasts(child->environ);
+	if (r == 0)
+		recall(child->memo, scratch, ret_facts);
+	return r;
 }
 
 int child_peek(const struct child_rules *rules, pid_t pid,
@@ -419,8 +483,8 @@ static int check_submit(const struct child_rules *rules, pid_t pid,
 			     block);
 }
 
-/* It stays open if the process is a submit. */
-static int open_submit(const struct child_rules *rules, pid_t pid,
+/* It stays open if the process is a submit and knows that text. */
+static int open_submit(const struct child_rules *rules, pid_t pid, const char *block,
 		       struct child_scratch *scratch, int *ret_fd)
 {
 	int fd = procfs_open_environ(rules->procfs, pid), r;
@@ -430,7 +494,8 @@ static int open_submit(const struct child_rules *rules, pid_t pid,
 	r = is_submit(rules, pid);
 	/* If there is something to read, the name was that of the same program. */
 	if (r == 0)
-		r = (int)procfs_read_open_environ(fd, scratch->env);
+		r = compare_block(scratch, procfs_read_open_environ(fd, scratch->env),
+				  block);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -442,15 +507,18 @@ static int open_submit(const struct child_rules *rules, pid_t pid,
 int child_hold_submit(const struct child_rules *rules, struct child *child,
 		      struct child_scratch *scratch)
 {
+	const char *block = text_of(child->memo, child->memo->texts, MEMO_BLOCK);
 	pid_t *pids;
 	ssize_t n, i;
 	int r = -EPERM;
 
+	if (!block)
+		return r;
 	n = procfs_read_children(rules->procfs, child->smtpd.pid, &pids);
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n && r != 0; i++)
-		r = open_submit(rules, pids[i], scratch, &child->submit);
+		r = open_submit(rules, pids[i], block, scratch, &child->submit);
 	free(pids);
 	/* Else they may have been another process' children. */
 	if (r == 0 && !procref_alive(&child->smtpd))
@@ -466,10 +534,8 @@ int child_check_submit(const struct child_rules *rules,
 	ssize_t n, i;
 	int r = -EPERM;
 
-	if (child->submit >= 0 &&
-	    compare_block(scratch,
-			  procfs_read_open_environ(child->submit, scratch->env),
-			  block) == 0)
+	if (child->submit >= 0 && knows_block(child, block) &&
+	    procfs_environ_lasts(child->submit) == 0)
 		return 0;
 	n = procfs_read_children(rules->procfs, child->smtpd.pid, &pids);
 	if (n < 0)
@@ -540,17 +606,19 @@ static void close_environ(int *fd)
 	*fd = -1;
 }
 
-void child_close_environs(struct child *child)
+void child_forget_held(struct child *child)
 {
 	close_environ(&child->environ);
 	close_environ(&child->submit);
+	free(child->memo);
+	child->memo = NULL;
 }
 
 void child_done(struct child *child)
 {
 	procref_done(&child->smtpd);
 	procref_done(&child->tls);
-	child_close_environs(child);
+	child_forget_held(child);
 }
 
 struct child child_take(struct child *child)
@@ -561,5 +629,6 @@ struct child child_take(struct child *child)
 	taken.tls = procref_take(&child->tls);
 	child->environ = -1;
 	child->submit = -1;
+	child->memo = NULL;
 	return taken;
 }

@@ -36,10 +36,11 @@ struct child {
 	struct child_peer peer;
 	bool no_borrowing;	/* of its rules */
 	pid_t parent;		/* the listener's or, on port 465, couriertls' */
-	/* Of child_hold(), else -1: environ of courieresmtpd; and of its submit, which
-	 * was seen to be one. See procfs_open_environ(). */
+	/* Of child_hold(), else -1: environ of courieresmtpd; and of a submit of its that
+	 * knows its BLOCK. See procfs_open_environ(). */
 	int environ;
 	int submit;
+	struct child_memo *memo;	/* its facts; else NULL */
 };
 
 /* What its environment says, as it was at its exec; the texts live in the
@@ -53,7 +54,7 @@ struct child_facts {
 };
 
 #define CHILD_NONE { .smtpd = PROCREF_NONE, .tls = PROCREF_NONE, \
-		     .environ = -1, .submit = -1 }
+		     .environ = -1, .submit = -1, .memo = NULL }
 
 /* Hold the process and prove it: its executable is named courieresmtpd, its
  * parent is one of the listeners – or a couriertls of courier's for the same
@@ -74,21 +75,21 @@ int child_hold(const struct child_rules *rules, pid_t pid,
 	       struct child_scratch *scratch, struct child *ret_child,
 	       struct child_facts *ret_facts);
 
-/* Hold its submit, too, for child_check_submit(). Returns 0; -EPERM: it has none yet;
- * -EACCES; -EMFILE; -errno. */
+/* Hold its submit, too, for child_check_submit(). Returns 0; -EPERM: it has none yet that
+ * knows the child's BLOCK; -EACCES; -EMFILE; -errno. */
 int child_hold_submit(const struct child_rules *rules, struct child *child,
 		      struct child_scratch *scratch);
 
 /* Is one of child_hold() what it was? That it lives, runs the program that it ran
  * then, has courier's uid, and that its parent is the process that was proven to be a
  * listener: who has lost his parent gets one that was there before, so that an equal
- * PID is the same process. Two system calls. Returns 0; -ESRCH: it has ended, or runs
- * another program; -EPERM; -errno. */
+ * PID is the same process. The facts are those of then, as they are of its exec. Two
+ * system calls. Returns 0; -ESRCH: it has ended, or runs another program; -EPERM; -errno. */
 int child_prove_again(const struct child_rules *rules, const struct child *child,
 		      struct child_scratch *scratch, struct child_facts *ret_facts);
 
-/* Close what child_hold() has open besides the process itself. */
-void child_close_environs(struct child *child);
+/* Let go of what child_hold() has besides the process itself. */
+void child_forget_held(struct child *child);
 
 /* Does a submit of this child know the peer to be listed, by this very text? It is
  * submit that gives the reject, and after a login it is started with an empty

@@ -272,17 +272,31 @@ int procfs_open_environ(const struct procfs *procfs, pid_t pid)
 
 /* Linux: environ_read() of fs/proc/base.c reads the memory that the process had when
  * the file was opened, and nothing once nobody uses that. */
-ssize_t procfs_read_open_environ(int fd,
-				 char ret_environ[static PROCFS_ENVIRON_SIZE])
+static ssize_t read_start(int fd, char *buf, size_t size)
 {
 	ssize_t n;
 
 	do
-		n = pread(fd, ret_environ, PROCFS_ENVIRON_SIZE - 1, 0);
+		n = pread(fd, buf, size, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return gone(errno);
-	return n == 0 ? -ESRCH : end_environ(ret_environ, n);
+	return n == 0 ? -ESRCH : n;
+}
+
+ssize_t procfs_read_open_environ(int fd,
+				 char ret_environ[static PROCFS_ENVIRON_SIZE])
+{
+	return end_environ(ret_environ,
+			   read_start(fd, ret_environ, PROCFS_ENVIRON_SIZE - 1));
+}
+
+int procfs_environ_lasts(int fd)
+{
+	char byte;
+	ssize_t n = read_start(fd, &byte, 1);
+
+	return n < 0 ? (int)n : 0;
 }
 
 const char *procfs_getenv(const char *env, size_t len, const char *name)

@@ -69,6 +69,9 @@ int procfs_open_environ(const struct procfs *procfs, pid_t pid);
 ssize_t procfs_read_open_environ(int fd,
 				 char ret_environ[static PROCFS_ENVIRON_SIZE]);
 
+/* Whether there is anything to read at all: 0; -ESRCH: that program has ended; -errno. */
+int procfs_environ_lasts(int fd);
+
 /* The value of name in an environment as read above: the first one, which is
  * also the one that getenv(3) finds. NULL if it is not there. */
 const char *procfs_getenv(const char *env, size_t len, const char *name);

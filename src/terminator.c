@@ -312,7 +312,7 @@ void terminator_add(struct terminator *terminator,
 	}
 	item->what = *termination;
 	item->what.child = child_take(&termination->child);
-	child_close_environs(&item->what.child);
+	child_forget_held(&item->what.child);
 	item->stage = termination->signalled ? STAGE_ENDING : STAGE_WAITING;
 	item->due = due;
 	put_intake(terminator, item);

@@ -752,7 +752,10 @@ static void submit(void **state)
  * may. */
 static void submit_that_is_held(void **state)
 {
+	static const struct submit_row login = { "", SUBMIT, ENV("BLOCK="), 0 };
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
+	static const char *const extra[] = { "BLOCK=Listed", NULL };
+	const struct peer listed = { somebody.ip, 41703, 25, extra };
 	struct child_scratch other;
 	struct child_facts facts;
 	struct child child = CHILD_NONE;
@@ -760,8 +763,10 @@ static void submit_that_is_held(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	put_plain(&f, &somebody);
+	put_plain(&f, &listed);
 	want_int(child_hold(&f.rules, f.smtpd, f.scratch, &child, &facts), 0);
+	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
+	put_submit(&f, &login);
 	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
 	want_int(child.submit, -1);
 	put_submit(&f, &same);
@@ -770,7 +775,7 @@ static void submit_that_is_held(void **state)
 	fakeproc_children(&f.tree, f.smtpd, NULL, 0);
 	want_int(child_check_submit(&f.rules, &child, "Listed", &other), 0);
 	want_int(child_check_submit(&f.rules, &child, "Listed too", &other), -EPERM);
-	child_close_environs(&child);
+	child_forget_held(&child);
 	want_int(child_check_submit(&f.rules, &child, "Listed", &other), -EPERM);
 	child_done(&child);
 	fixture_close(&f);
@@ -977,7 +982,8 @@ static int real_again(struct real *r)
 
 static void real_held_until_it_ends(void **state)
 {
-	static const char *const extra[] = { "BLOCK=511 Listed", NULL };
+	static const char *const extra[] = { "BLOCK=511 Listed", "BLOCK_ZONE=bl.example",
+					     NULL };
 	const struct peer peer = { "::ffff:192.0.2.7", 41703, 25, extra };
 	struct connection c;
 	struct real r;
@@ -991,14 +997,36 @@ static void real_held_until_it_ends(void **state)
 	want_addr(&r.child.peer.addr, "192.0.2.7");
 	want_int(r.child.peer.port, 41703);
 	courier_upgrade(&r.courier);
+	memset(&r.scratch, 0, sizeof(r.scratch));
 	want_int(real_again(&r), 0);
 	want_str(r.facts.block, "511 Listed");
+	want_str(r.facts.block_ip, NULL);
+	want_str(r.facts.block_zone, "bl.example");
+	want_int(r.facts.relay_client || r.facts.tls, false);
 	r.rules.uid++;
 	want_int(real_again(&r), -EPERM);
 	r.rules.uid--;
 	want_int(kill(c.smtpd, SIGKILL), 0);
 	want_int(has_ended_soon(c.smtpd), true);
 	want_int(real_again(&r), -ESRCH);
+	real_close(&r);
+}
+
+/* What was seen of it then is what counts. */
+static void real_held_relay_client(void **state)
+{
+	static const char *const extra[] = { "ESMTP_TLS=1", "RELAYCLIENT=", NULL };
+	const struct peer peer = { "::ffff:192.0.2.7", 41703, 25, extra };
+	struct connection c;
+	struct real r;
+
+	(void)state;
+	real_open(&r);
+	c = courier_plain(&r.courier, &peer);
+	want_int(real_held(&r, c.smtpd), 0);
+	want_int(real_again(&r), 0);
+	want_int(r.facts.relay_client && r.facts.tls, true);
+	want_str(r.facts.block, NULL);
 	real_close(&r);
 }
 
@@ -1245,6 +1273,7 @@ int main(void)
 	add_fake(s);
 	SUITE_TEST(s, real_plain);
 	SUITE_TEST(s, real_held_until_it_ends);
+	SUITE_TEST(s, real_held_relay_client);
 	SUITE_TEST(s, real_held_until_its_parent_ends);
 	SUITE_TEST(s, real_not_held);
 	SUITE_TEST(s, real_smtps);

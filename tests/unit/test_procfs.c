@@ -441,9 +441,11 @@ static void open_environ_ends_with_the_program(void **state)
 	pid = courier_forked(&courier, &somebody);
 	before = procfs_open_environ(&procfs, pid);
 	want_int(procfs_read_open_environ(before, got) > 0, true);
+	want_int(procfs_environ_lasts(before), 0);
 	want_str(procfs_getenv(got, 1, "PATH"), "/usr/bin");
 	courier_exec(&courier);
 	want_int(procfs_read_open_environ(before, got), -ESRCH);
+	want_int(procfs_environ_lasts(before), -ESRCH);
 	after = procfs_open_environ(&procfs, pid);
 	want_int(fcntl(after, F_GETFD), FD_CLOEXEC);
 	want_int(procfs_read_open_environ(after, got) > 0, true);
@@ -451,6 +453,7 @@ static void open_environ_ends_with_the_program(void **state)
 	want_int(kill(pid, SIGKILL), 0);
 	want_int(has_ended_soon(pid), true);
 	want_int(procfs_read_open_environ(after, got), -ESRCH);
+	want_int(procfs_environ_lasts(after), -ESRCH);
 	close(before);
 	close(after);
 	courier_stop(&courier);
