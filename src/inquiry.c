@@ -12,8 +12,11 @@
 
 #include "advice.h"
 
-/* The index is kept up to date this often, and this long after a question. */
+/* The index is kept up to date this often, and this long after a question. Where it
+ * takes longer, because there are very many children, it is done less often, but not
+ * much: the first time, or after a pause, all of them are new and have to be read. */
 #define WARM_EVERY_MS 100
+#define WARM_EVERY_MOST_MS 1000
 #define WARM_FOR_MS 60000
 /* What took a while may be repeated after this many times as long: a thorough
  * search; a refresh for lines that ask; one to keep the index warm. */
@@ -416,7 +419,8 @@ static void refresh_if_due(struct inquiry *q, struct evidence *ev, int64_t now)
 	if (!warms)
 		return;
 	took += hold(ev, true);
-	q->warm_at = now + longer(took * WARM_REST / 1000, WARM_EVERY_MS);
+	q->warm_at = now + shorter(longer(took * WARM_REST / 1000, WARM_EVERY_MS),
+				   WARM_EVERY_MOST_MS);
 }
 
 static void no_evidence(struct inquiry *q)

@@ -84,6 +84,8 @@ static void finds_a_child_that_came_later(void **state)
 
 /* A host with very many processes: that long does a thorough search take. */
 static unsigned int thorough_ms;
+/* With very many children that are new: that long does any other take. */
+static unsigned int refresh_ms;
 /* All that is known is what was learned. */
 static bool refreshes_fail;
 /* How often somebody looked who came last. */
@@ -105,6 +107,8 @@ int __wrap_evidence_refresh(struct evidence *evidence, bool thorough)
 {
 	if (thorough && thorough_ms > 0)
 		(void)poll(NULL, 0, (int)thorough_ms);
+	if (!thorough && refresh_ms > 0)
+		(void)poll(NULL, 0, (int)refresh_ms);
 	if (refreshes_fail)
 		return -EIO;
 	if (thorough)
@@ -365,6 +369,22 @@ static void index_is_kept_for_lines(void **state)
 	quiet_close(&q);
 }
 
+/* All children are new to the first refresh, which takes long then; the next ones do not,
+ * and are needed as soon. */
+static void long_refresh_is_soon_repeated(void **state)
+{
+	struct quiet q;
+
+	(void)state;
+	quiet_open(&q);
+	refresh_ms = 60;
+	inquiry_note_line(q.inquiry);
+	want_int(inquiry_run(q.inquiry, q.evidence, 2000), 3000);
+	refresh_ms = 0;
+	want_int(inquiry_run(q.inquiry, q.evidence, 3000) < 3500, true);
+	quiet_close(&q);
+}
+
 static void reports_are_limited(void **state)
 {
 	struct engine e;
@@ -557,6 +577,7 @@ int main(void)
 	SUITE_TEST(suite, nobody_waits_for_holding);
 	SUITE_TEST(suite, a_line_has_children_held);
 	SUITE_TEST(suite, index_is_kept_for_lines);
+	SUITE_TEST(suite, long_refresh_is_soon_repeated);
 	SUITE_TEST(suite, reports_are_limited);
 	SUITE_TEST(suite, relay_client_is_not_ended);
 	SUITE_ROWS(suite, one_line_has_one_verdict, verdict_rows);
