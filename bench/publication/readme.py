@@ -68,8 +68,9 @@ def latency(data):
     yield plain_table(head, [
         latency_row(data, name, children) for name in data["variants"]
         if any(parts.latency_rounds(data, name, n, "signalled") for n in children)])
-    yield paragraph("The floor, kill(pid), is an rsyslog action that does nothing else; of a "
-                    "child that was just started, where ours is about one.", WIDTH)
+    yield paragraph("With terminate.delay=\"0\", as here, the signal goes before the list. The "
+                    "floor, kill(pid), is an rsyslog action that does nothing else; of a child "
+                    "that was just started, where ours is about one.", WIDTH)
 
 
 def burst(data):
