@@ -86,6 +86,8 @@ pid_t waiter_start(void)
 	if (pid > 0)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Under nohup(1) it would be ignored. */
+	signal(SIGHUP, SIG_DFL);
 	while (getppid() == parent)
 		pause();
 	_exit(0);
