@@ -398,8 +398,8 @@ static void reports_are_limited(void **state)
 	for (i = 0; i < 40; i++)
 		ask_for_nobody(&e, i);
 	want_int(engine_count(&e, COUNTER_WOULD_BLOCK), 40);
-	smtpblock_hup(e.block);
-	engine_want_said(&e, "would_block=40");
+	/* Whatever was asked is answered then. */
+	engine_stop(&e);
 	want_int(engine_said(&e, "dryRun: would block"), 30);
 	engine_close(&e);
 }
