@@ -273,6 +273,19 @@ static int check_role(enum role role)
 	return role == ROLE_TCPD ? -EAGAIN : -EPERM;
 }
 
+/* r is what came of the proof: the child moves to the caller, or is let go of. */
+static int hand_over(const struct child_rules *rules, int r, struct child *child,
+		     struct child *ret_child)
+{
+	if (r < 0) {
+		child_done(child);
+		return r;
+	}
+	child->no_borrowing = rules->no_borrowing;
+	*ret_child = child_take(child);
+	return 0;
+}
+
 int child_open(const struct child_rules *rules, pid_t pid,
 	       struct child_scratch *scratch, struct child *ret_child,
 	       struct child_facts *ret_facts)
@@ -298,13 +311,7 @@ int child_open(const struct child_rules *rules, pid_t pid,
 		r = check_role(role);
 	if (r == 0)
 		r = prove(rules, &child, scratch, ret_facts);
-	if (r < 0) {
-		child_done(&child);
-		return r;
-	}
-	child.no_borrowing = rules->no_borrowing;
-	*ret_child = child_take(&child);
-	return 0;
+	return hand_over(rules, r, &child, ret_child);
 }
 
 /* What a child's texts take. */
@@ -365,11 +372,15 @@ static void recall(const struct child_memo *memo, struct child_scratch *scratch,
 	facts->block_zone = text_of(memo, scratch->env, MEMO_BLOCK_ZONE);
 }
 
+/* BLOCK of one that is held; NULL: it has none, or is not held. */
+static const char *own_block(const struct child *child)
+{
+	return child->memo ? text_of(child->memo, child->memo->texts, MEMO_BLOCK) : NULL;
+}
+
 static bool knows_block(const struct child *child, const char *block)
 {
-	const char *own = child->memo ?
-				  text_of(child->memo, child->memo->texts, MEMO_BLOCK) :
-				  NULL;
+	const char *own = own_block(child);
 
 	return own && strcmp(own, block) == 0;
 }
@@ -397,13 +408,7 @@ int child_hold(const struct child_rules *rules, pid_t pid,
 		r = -EPERM;
 	if (r == 0 && !(child.memo = memorize(ret_facts)))
 		r = -ENOMEM;
-	if (r < 0) {
-		child_done(&child);
-		return r;
-	}
-	child.no_borrowing = rules->no_borrowing;
-	*ret_child = child_take(&child);
-	return 0;
+	return hand_over(rules, r, &child, ret_child);
 }
 
 int child_prove_again(const struct child_rules *rules, const struct child *child,
@@ -507,7 +512,7 @@ static int open_submit(const struct child_rules *rules, pid_t pid, const char *b
 int child_hold_submit(const struct child_rules *rules, struct child *child,
 		      struct child_scratch *scratch)
 {
-	const char *block = text_of(child->memo, child->memo->texts, MEMO_BLOCK);
+	const char *block = own_block(child);
 	pid_t *pids;
 	ssize_t n, i;
 	int r = -EPERM;
