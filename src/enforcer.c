@@ -151,7 +151,7 @@ static void tell_listener(const struct enforcer *e, const struct offence *o,
 		.port = o->line->port,
 		.pid = o->pid,
 		.dry_run = s->dry_run,
-		.ends_child = o->pid && s->terminate && !s->dry_run,
+		.ends_child = o->pid && settings_end_children(s),
 		.list = o->line->addr.family == ADDR_IPV4 ? s->list : s->list6,
 		.list_state = list_state,
 		.trigger = settings_word("trigger", s->trigger),
@@ -253,14 +253,14 @@ static void end_all(const struct enforcer *e, const struct courierlog_line *line
 {
 	const struct evidence_query query = { .addr = line->addr };
 
-	if (e->settings->terminate && !e->settings->dry_run)
+	if (settings_end_children(e->settings))
 		enforcer_ask(e, QUESTION_END, &query, line);
 }
 
 /* Its listing frees the slot. */
 static void count_zone(const struct enforcer *e, const struct child_facts *facts)
 {
-	if (e->settings->terminate && !e->settings->dry_run && facts->block_zone)
+	if (settings_end_children(e->settings) && facts->block_zone)
 		zones_count(e->zones, facts->block_zone);
 }
 
@@ -293,7 +293,7 @@ static void finish_end(const struct enforcer *e, struct termination *t)
 {
 	unsigned int delay = delay_of(e->settings);
 
-	if (!e->settings->terminate || e->settings->dry_run) {
+	if (!settings_end_children(e->settings)) {
 		child_done(&t->child);
 		return;
 	}
@@ -306,7 +306,7 @@ static void finish_end(const struct enforcer *e, struct termination *t)
  * is back before it has a new child: that one's line finds him blocked and ends it. */
 static bool signals_first(const struct settings *s)
 {
-	return s->terminate && !s->dry_run && s->terminate_delay == 0 &&
+	return settings_end_children(s) && s->terminate_delay == 0 &&
 	       s->trigger != TRIGGER_CONNECT;
 }
 

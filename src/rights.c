@@ -33,7 +33,7 @@ static uint64_t join(uint32_t low, uint32_t high)
 
 uint64_t rights_needed(const struct settings *settings)
 {
-	bool ends = settings->terminate && !settings->dry_run;
+	bool ends = settings_end_children(settings);
 	/* To end a child takes proof, where the line needs none too. */
 	bool looks = settings->verify != VERIFY_NONE || ends;
 	bool writes = !settings->dry_run;

@@ -588,6 +588,11 @@ const char *settings_warning(const struct settings *settings, unsigned int which
 	return NULL;
 }
 
+bool settings_end_children(const struct settings *settings)
+{
+	return settings->terminate && !settings->dry_run;
+}
+
 unsigned int settings_prefix(const struct settings *settings,
 			     const struct addr *addr)
 {

@@ -156,6 +156,9 @@ int settings_check(struct settings *settings, char *errbuf, size_t errbuf_size);
 const char *settings_warning(const struct settings *settings,
 			     unsigned int which);
 
+/* Are children ended at all? dryRun touches nobody. Any thread. */
+bool settings_end_children(const struct settings *settings);
+
 /* How many bits of this address are blocked: ipv4Prefix or ipv6Prefix. */
 unsigned int settings_prefix(const struct settings *settings,
 			     const struct addr *addr);

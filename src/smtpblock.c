@@ -621,8 +621,8 @@ static void end_unproven(struct smtpblock *e, const struct smtpblock_message *ms
 {
 	struct evidence_query query;
 
-	if (d.verdict != VERDICT_BLOCK || !e->settings.terminate ||
-	    e->settings.dry_run || !atomic_load(&e->evidence))
+	if (d.verdict != VERDICT_BLOCK || !settings_end_children(&e->settings) ||
+	    !atomic_load(&e->evidence))
 		return;
 	make_query(msg, line, &query);
 	enforcer_ask(&e->enforcer, QUESTION_END, &query, line);
