@@ -320,6 +320,14 @@ static const struct submit_row {
 	{ "no submit, but the kernel's word", NULL, NULL, true, 0 },
 };
 
+/* The submit below the first child. */
+static void put_submit(struct fixture *f, const char *exe, const char *env)
+{
+	fakeproc_children(&f->tree, f->first, &f->stranger, 1);
+	fakeproc_exe(&f->tree, f->stranger, exe);
+	fakeproc_write(&f->tree, f->stranger, "environ", env, strlen(env) + 1);
+}
+
 static void confirms(void **state)
 {
 	const struct submit_row *row = *state;
@@ -330,12 +338,8 @@ static void confirms(void **state)
 	struct fixture f;
 
 	setup(&f);
-	fakeproc_children(&f.tree, f.first, &f.stranger, row->exe ? 1 : 0);
-	if (row->exe) {
-		fakeproc_exe(&f.tree, f.stranger, row->exe);
-		fakeproc_write(&f.tree, f.stranger, "environ", row->env,
-			       strlen(row->env) + 1);
-	}
+	if (row->exe)
+		put_submit(&f, row->exe, row->env);
 	q.hint = f.first;
 	want_int(evidence_find(f.evidence, &q, &f.scratch, &child, &facts), 0);
 	q.attested = row->attested ? f.first : 0;
@@ -344,13 +348,6 @@ static void confirms(void **state)
 	want_str(facts.block, "Listed");
 	child_done(&child);
 	teardown(&f);
-}
-
-static void put_submit(struct fixture *f)
-{
-	fakeproc_children(&f->tree, f->first, &f->stranger, 1);
-	fakeproc_exe(&f->tree, f->stranger, "/usr/lib/courier/courier/submit");
-	fakeproc_write(&f->tree, f->stranger, "environ", "BLOCK=Listed", 13);
 }
 
 static int confirm(struct fixture *f)
@@ -381,7 +378,7 @@ static void submits_are_held(void **state)
 	before = descriptors_open();
 	refresh_and_hold(&f, true);
 	want_int(descriptors_open(), before + 2);
-	put_submit(&f);
+	put_submit(&f, submit_rows[0].exe, submit_rows[0].env);
 	refresh_and_hold(&f, false);
 	want_int(descriptors_open(), before + 3);
 	fakeproc_children(&f.tree, f.first, NULL, 0);
@@ -400,7 +397,7 @@ static void submits_are_not_held_unless_asked_for(void **state)
 
 	(void)state;
 	setup(&f);
-	put_submit(&f);
+	put_submit(&f, submit_rows[0].exe, submit_rows[0].env);
 	q.attested = f.first;
 	want_int(find(&f, &q, &pid), 0);
 	before = descriptors_open();
@@ -419,7 +416,7 @@ static void nobody_who_starts_waits_for_submits(void **state)
 	setup(&f);
 	want_int(confirm(&f), -EPERM);
 	before = descriptors_open();
-	put_submit(&f);
+	put_submit(&f, submit_rows[0].exe, submit_rows[0].env);
 	fakeproc_last_pid(&f.tree, f.first);
 	evidence_learn(f.evidence);
 	want_int(descriptors_open(), before + 2);
