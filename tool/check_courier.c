@@ -226,7 +226,9 @@ static void check_drop(struct checks *checks, const struct settings *settings,
 		return;
 	if (settings->verify == VERIFY_CHILD)
 		check_broken(checks, "courier.drop",
-			     "write verify=\"sender\" into the action, or take -drop out of esmtpd",
+			     "take -drop out of esmtpd, or write verify=\"sender\" into the "
+			     "action and have rsyslog pass on the sender's credentials  "
+			     "(" CHECK_TRADE ")",
 			     "courier drops listed connections itself (-drop): their children are "
 			     "gone before they can prove anything");
 	else if (settings->trigger != TRIGGER_DNSBL)
@@ -269,10 +271,10 @@ static void check_dialog(struct checks *checks, const struct settings *settings)
 			     "verify=\"none\" have anybody blocked");
 	else if (count && !site_knows_pids(checks->site))
 		check_broken(checks, "courier.dialog",
-			     "write ESMTP_LOG_DIALOG=0 into esmtpd, or  " CHECK_CREDENTIALS
-			     "  into rsyslog's configuration",
+			     "write ESMTP_LOG_DIALOG=0 into esmtpd, or  "
+			     "SysSock.UsePIDFromSystem=\"on\"  where imuxsock is loaded",
 			     "clients can log any line (ESMTP_LOG_DIALOG=1), and without the "
-			     "sender's credentials have any client that is connected blocked");
+			     "sender's PID have any client that is connected blocked");
 	else
 		check_warning(checks, "courier.dialog", "write ESMTP_LOG_DIALOG=0 into esmtpd",
 			      "clients can log any line (ESMTP_LOG_DIALOG=1), and fill the log in "

@@ -154,6 +154,50 @@ static bool is_journald_there(const struct site *site)
 	return access(site_path(site, "/run/systemd/journal/dev-log", path), F_OK) == 0;
 }
 
+/* Without them any local user can have a client blocked that is connected. */
+static bool trigger_wants_credentials(const struct settings *settings)
+{
+	return settings->verify != VERIFY_NONE && settings->trigger != TRIGGER_DNSBL &&
+	       settings->trigger != TRIGGER_CONNECT;
+}
+
+/* imuxsock with the sender's credentials reads /proc of every sender, and waits as long as
+ * the sender likes. */
+static void check_trade(struct checks *checks, const struct settings *settings,
+			const char *place)
+{
+	if (settings->verify == VERIFY_SENDER || trigger_wants_credentials(settings))
+		check_ok(checks, "rsyslog.credentials",
+			 "%s: the kernel says who logs, which this action needs; any local user "
+			 "can stop rsyslogd's input, see SECURITY",
+			 place);
+	else
+		check_warning(checks, "rsyslog.credentials",
+			      "take SysSock.Annotate and SysSock.ParseTrusted out, unless you "
+			      "trust all local users",
+			      "%s: the kernel says who logs, but any local user can stop "
+			      "rsyslogd's input, see SECURITY",
+			      place);
+}
+
+static void check_no_credentials(struct checks *checks, const struct settings *settings,
+				 const char *place)
+{
+	if (settings->verify == VERIFY_SENDER)
+		check_broken(checks, "rsyslog.credentials",
+			     CHECK_CREDENTIALS "  (" CHECK_TRADE ")",
+			     "%s: verify=\"sender\" needs to know the sender", place);
+	else if (trigger_wants_credentials(settings))
+		check_warning(checks, "rsyslog.credentials",
+			      CHECK_CREDENTIALS "  (" CHECK_TRADE ")",
+			      "%s does not pass on who logs: with this trigger any local user can "
+			      "have a connected client blocked",
+			      place);
+	else
+		check_ok(checks, "rsyslog.credentials",
+			 "%s does not pass on who logs, and this action does without it", place);
+}
+
 static void check_credentials(struct checks *checks, const struct settings *settings,
 			      const struct rsyslogconf_item *item)
 {
@@ -163,20 +207,16 @@ static void check_credentials(struct checks *checks, const struct settings *sett
 
 	check_place(item, place, sizeof(place));
 	if (annotate && parse)
-		check_ok(checks, "rsyslog.credentials", "%s: the kernel says who logs", place);
+		check_trade(checks, settings, place);
 	else if (annotate)
-		check_broken(checks, "rsyslog.credentials", CHECK_CREDENTIALS,
+		check_broken(checks, "rsyslog.credentials",
+			     "take SysSock.Annotate out, or write SysSock.ParseTrusted=\"on\" "
+			     "beside it  (" CHECK_TRADE ")",
 			     "%s: Annotate without ParseTrusted writes the sender into the "
-			     "message, as he could himself",
+			     "message, as anybody could",
 			     place);
-	else if (settings->verify == VERIFY_SENDER)
-		check_broken(checks, "rsyslog.credentials", CHECK_CREDENTIALS,
-			     "%s: verify=\"sender\" needs to know the sender", place);
 	else
-		check_warning(checks, "rsyslog.credentials", CHECK_CREDENTIALS,
-			      "%s does not ask the kernel who logs: children have to be searched "
-			      "for",
-			      place);
+		check_no_credentials(checks, settings, place);
 }
 
 static long number_of(const struct rsyslogconf_item *item, const char *name, long otherwise)
@@ -260,7 +300,7 @@ void check_inputs(struct checks *checks, const struct site_action *action)
 	if (journal && !takes_socket(socket))
 		check_ok(checks, "rsyslog.credentials", "the journal says who logs");
 	if (!journal && !takes_socket(socket) && settings->verify != VERIFY_NONE)
-		check_broken(checks, "rsyslog.input", CHECK_CREDENTIALS,
+		check_broken(checks, "rsyslog.input", "module(load=\"imuxsock\")",
 			     "neither imuxsock nor imjournal is loaded: nothing that courier logs "
 			     "comes in");
 }

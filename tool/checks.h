@@ -48,12 +48,15 @@ char *check_place(const struct rsyslogconf_item *item, char *buf, size_t size);
 /* Does courier drop listed connections itself (-drop)? */
 bool site_drops(const struct site *site);
 
-/* How imuxsock is told to ask the kernel for it. */
+/* What imuxsock needs to pass on the sender's credentials, and what that costs: see
+ * SECURITY. */
 #define CHECK_CREDENTIALS                                                                        \
 	"module(load=\"imuxsock\" SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "      \
 	"SysSock.ParseTrusted=\"on\")"
+#define CHECK_TRADE "any local user can then stop rsyslogd's input, see SECURITY"
 
-/* Does the PID of him who logs come with every line of courier's, if only in its tag? */
+/* Does the sender's PID come with every line of courier's, if only in the tag? A local
+ * user can forge the tag, a client of courier's cannot. */
 bool site_knows_pids(const struct site *site);
 
 /* One function a subject. Those with an action are called for each. */

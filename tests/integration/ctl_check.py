@@ -14,7 +14,7 @@ from pathlib import Path
 from lib import tap
 from lib.ctl import ctl
 from lib.netns import run
-from lib.rsyslog import action
+from lib.rsyslog import CREDENTIALS, action
 from lib.scenario import mail_host
 
 ESMTPD = Path("/etc/courier/esmtpd")
@@ -108,7 +108,10 @@ def rules(points, host):
 
 def rsyslog(points, host):
     for label, changes, line in (
-            ("no credentials", {"imuxsock": ""}, ("warning", "rsyslog.credentials")),
+            ("credentials", {"imuxsock": CREDENTIALS},
+             ("warning", "rsyslog.credentials", "any local user can stop rsyslogd's input")),
+            ("a trigger that needs credentials", {"rules": action(trigger="reject")},
+             ("warning", "rsyslog.credentials", "have a connected client blocked")),
             ("not parsed", {"imuxsock": 'SysSock.Annotate="on"'},
              ("broken", "rsyslog.credentials")),
             ("wrong selector", {"rules": action("mail.crit")}, ("broken", "rsyslog.reach")),
@@ -183,11 +186,13 @@ def anybody(points, host):
 
 
 def scenario(points):
-    with mail_host(maxdaemons=SLOTS) as host:
+    with mail_host(imuxsock="", maxdaemons=SLOTS) as host:
         text = ctl("check", config=host.rsyslog.config)
         points.equal((text.status, text.err), (0, ""), "a healthy host: exit status 0")
         points.ok(not [line for line in text.out.splitlines() if line.startswith("broken")],
                   "a healthy host: nothing is broken", text)
+        points.ok(find(check(host)[1], "ok", "rsyslog.credentials"),
+                  "a healthy host: it does without the sender's credentials", text)
         rules(points, host)
         rsyslog(points, host)
         running(points, host)

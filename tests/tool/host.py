@@ -21,10 +21,11 @@ HZ, UP = 250, 100_000
 CAPABILITIES = {"DAC_OVERRIDE": 1, "KILL": 5, "NET_ADMIN": 12, "SYS_PTRACE": 19}
 ALL = (1 << 41) - 1
 
+IMUXSOCK = 'module(load="imuxsock")\n'
 CREDENTIALS = ('module(load="imuxsock" SysSock.UsePIDFromSystem="on" SysSock.Annotate="on" '
                'SysSock.ParseTrusted="on")\n')
 
-CONFIG = CREDENTIALS + '''module(load="omsmtpblock")
+CONFIG = IMUXSOCK + '''module(load="omsmtpblock")
 mail.err action(type="omsmtpblock" courierUser="root")
 mail.* -/var/log/mail.log
 '''
