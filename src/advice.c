@@ -196,7 +196,8 @@ static char *other(enum notice id, char *buf)
 		text = "couriertcpd drops listed connections itself (-drop): their "
 		       "children are gone before they can be asked, so write "
 		       "verify=\"sender\" into the action and load imuxsock with "
-		       "SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\"";
+		       "SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\" (any local "
+		       "user can then stop rsyslogd's input, see SECURITY)";
 	else if (id == NOTICE_DNSBL)
 		text = "a DNSBL answers what is no listing (outside 127.0.0.0/8, or "
 		       "127.255.255.x, which large lists tell resolvers they do not "
@@ -204,11 +205,10 @@ static char *other(enum notice id, char *buf)
 		       "is blocked for it. Look at BLACKLISTS in courier's esmtpd";
 	else if (id == NOTICE_BUSY)
 		text = "more lines came whose child has to be searched for than "
-		       "could be looked into, some were left out. If imuxsock is "
-		       "loaded without them, give it "
-		       "SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "
-		       "SysSock.ParseTrusted=\"on\"; verify=\"none\" searches for "
-		       "each line's child unless terminate=\"off\"";
+		       "could be looked into, some were left out. With  mail.info  "
+		       "in front of the action children are known from their start; "
+		       "verify=\"none\" searches for each line's child unless "
+		       "terminate=\"off\"";
 	else if (id == NOTICE_EVENTS)
 		text = "eventRuleset takes messages more slowly than addresses are "
 		       "blocked, some blocks were not told: give the ruleset a "

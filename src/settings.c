@@ -575,7 +575,8 @@ const char *settings_warning(const struct settings *settings, unsigned int which
 		  "this trigger needs the sender's credentials (imuxsock "
 		  "with SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\"): "
 		  "without them any local user can have a connected client "
-		  "blocked" },
+		  "blocked; with them any local user can stop rsyslogd's input, "
+		  "see SECURITY" },
 		{ counted && settings->threshold == 1,
 		  "one mistake of a user blocks his address: with this trigger "
 		  "write a threshold above 1" },

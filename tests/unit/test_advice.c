@@ -79,8 +79,7 @@ static const struct row {
 	{ "the user is back", NOTICE_USER_BACK, 0, LOG_NOTICE,
 	  "the user courier is there now" },
 	{ "busy", NOTICE_BUSY, 0, LOG_WARNING,
-	  "SysSock.UsePIDFromSystem=\"on\" SysSock.Annotate=\"on\" "
-	  "SysSock.ParseTrusted=\"on\"" },
+	  "With  mail.info  in front of the action children are known" },
 	{ "events are lost", NOTICE_EVENTS, 0, LOG_WARNING,
 	  "queue.type=\"linkedList\"" },
 	{ "own addresses", NOTICE_HOSTADDRS, 0, LOG_WARNING,

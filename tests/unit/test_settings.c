@@ -738,7 +738,8 @@ static void check_seals_allow_list(void **state)
 #define WARN_CREDENTIALS                                                     \
 	"this trigger needs the sender's credentials (imuxsock with " \
 	"SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\"): without them " \
-	"any local user can have a connected client blocked"
+	"any local user can have a connected client blocked; with them any " \
+	"local user can stop rsyslogd's input, see SECURITY"
 #define WARN_ONE                                                           \
 	"one mistake of a user blocks his address: with this trigger write " \
 	"a threshold above 1"
