@@ -1,8 +1,10 @@
 /* The rsyslog output module: the entry points that rsyslogd calls. All that is
  * worth a test is done in src/.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -62,9 +64,14 @@ struct modConfData_s {
 /* The configuration that is being loaded; rsyslogd loads one at a time. */
 static modConfData_t *loading;
 
+/* A thread that was abandoned may come back when rsyslogd's own parts are gone. */
+static atomic_bool abandoned;
+
 static void log_line(void *ctx, int severity, const char *text)
 {
 	(void)ctx;
+	if (atomic_load(&abandoned))
+		return;
 	LogMsg(0, NO_ERRCODE, severity, "omsmtpblock: %s", text);
 }
 
@@ -129,6 +136,12 @@ static int open_events(modConfData_t *conf)
 	return 0;
 }
 
+static void add_zone(void *ctx, const char *zone, const atomic_uint_least64_t *saved)
+{
+	if (!atomic_load(&abandoned))
+		stats_add_zone(ctx, zone, saved);
+}
+
 static int start_member(const modConfData_t *conf, struct member *m)
 {
 	ruleset_t *listener = listener_of(conf, m);
@@ -137,7 +150,7 @@ static int start_member(const modConfData_t *conf, struct member *m)
 	return smtpblock_start(m->engine, &(struct smtpblock_environment){
 		.caretaker = conf->caretaker,
 		.log = log_line,
-		.zone = m->stats ? stats_add_zone : NULL,
+		.zone = m->stats ? add_zone : NULL,
 		.zone_ctx = m->stats,
 		.events = listener ? conf->events : NULL,
 		.listener = listener,
@@ -182,7 +195,7 @@ static int start(modConfData_t *conf)
 		take_rights(conf);
 	r = caretaker_new(PROCFS_DEFAULT_ROOT, &conf->caretaker);
 	if (r == 0 && !trial_may_borrow())
-		caretaker_forbid_borrowing(conf->caretaker);
+		caretaker_forbid_fd(conf->caretaker);
 	if (r == 0)
 		r = caretaker_open(conf->caretaker);
 	if (r == 0)
@@ -204,17 +217,39 @@ static void give_up(const modConfData_t *conf)
 		smtpblock_stop(conf->members[i].engine);
 }
 
+/* A thread of ours is still there: rsyslogd must not unload the code that it returns to. */
+static void stay_mapped(void)
+{
+	Dl_info own;
+
+	if (dladdr(&loading, &own) != 0)
+		(void)dlopen(own.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+/* Whatever the thread uses is left to the process' end. */
+static void abandon(void)
+{
+	LogMsg(0, NO_ERRCODE, LOG_WARNING, "omsmtpblock: the background thread has not "
+	       "answered for %d s and is left behind; what was left to it is not done",
+	       CARETAKER_STOP_MS / 1000);
+	atomic_store(&abandoned, true);
+	stay_mapped();
+}
+
 static void stop(modConfData_t *conf)
 {
 	size_t i;
 
-	if (conf->caretaker)
-		caretaker_stop(conf->caretaker);
+	if (conf->caretaker && caretaker_stop(conf->caretaker) < 0) {
+		abandon();
+		return;
+	}
 	for (i = 0; i < conf->count; i++) {
 		stats_free(conf->members[i].stats);
 		smtpblock_unref(conf->members[i].engine);
 	}
-	caretaker_free(conf->caretaker);
+	if (!caretaker_free(conf->caretaker))
+		stay_mapped();
 	events_free(conf->events);
 	free(conf->members);
 }
@@ -364,8 +399,7 @@ static void handle(wrkrInstanceData_t *w, const char *text)
 	struct smtpblock_message msg;
 
 	if (form == FIELDS_ADDRESS) {
-		smtpblock_handle_address(w->engine, w->worker, text,
-					 strlen(text));
+		smtpblock_handle_address(w->engine, text, strlen(text));
 		return;
 	}
 	fields_parse(form, text, (int64_t)time(NULL), &msg);

@@ -214,6 +214,12 @@ static char *other(enum notice id, char *buf)
 		       "blocked, some blocks were not told: give the ruleset a "
 		       "queue of its own, ruleset(name=\"...\" "
 		       "queue.type=\"linkedList\")";
+	else if (id == NOTICE_HELD)
+		text = "a process of courier's user is stopped in the middle of "
+		       "execve(2), so /proc does not answer about it. Other sessions "
+		       "are still looked at, until there are 16 such processes. "
+		       "courier does not do this: look for a program of somebody "
+		       "else's under that user, type  ps -u courier -o pid,stat,args";
 	else if (id == NOTICE_HOSTADDRS)
 		text = "this host's own addresses cannot be read, so only the "
 		       "allow list protects them: give rsyslogd's unit  "

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,8 +23,8 @@ struct shared_evidence {
 };
 
 struct caretaker {
-	char proc_root[sizeof(((struct procfs *)NULL)->root)];
-	bool no_borrowing;
+	struct procfs procfs;
+	struct looker *looker;
 	struct caretaker_client *clients;
 	size_t client_count;
 	struct hostaddrs *hostaddrs;
@@ -33,8 +32,10 @@ struct caretaker {
 	struct shared_evidence *evidence;
 	pthread_mutex_t evidence_lock;
 	int wake;		/* eventfd */
-	atomic_bool awake;	/* a wake-up is on its way */
+	atomic_bool awake;	/* a wake-up is on its way.. */
+	atomic_int_least64_t awake_since;	/* ..since, as caretaker_tick() */
 	atomic_bool stopping;
+	atomic_bool abandoned;
 	bool started;
 	pthread_t thread;
 };
@@ -60,18 +61,16 @@ int64_t caretaker_tick(void)
 int caretaker_new(const char *proc_root, struct caretaker **ret_caretaker)
 {
 	struct caretaker *c = calloc(1, sizeof(*c));
-	struct procfs procfs;
 
 	if (!c)
 		return -ENOMEM;
-	if (procfs_init(&procfs, proc_root) < 0) {
+	if (procfs_init(&c->procfs, proc_root) < 0) {
 		free(c);
 		return -ENAMETOOLONG;
 	}
-	memcpy(c->proc_root, procfs.root, sizeof(c->proc_root));
 	c->wake = -1;
 	pthread_mutex_init(&c->evidence_lock, NULL);
-	if (hostaddrs_new(&c->hostaddrs) < 0) {
+	if (hostaddrs_new(&c->hostaddrs) < 0 || looker_new(&c->procfs, &c->looker) < 0) {
 		caretaker_free(c);
 		return -ENOMEM;
 	}
@@ -98,11 +97,19 @@ void caretaker_wake(struct caretaker *caretaker)
 {
 	static const uint64_t one = 1;
 
-	/* One wake-up serves all who ask before it is taken. */
+	/* One wake-up serves all that ask before it is taken. */
+	if (!atomic_load(&caretaker->awake))
+		atomic_store(&caretaker->awake_since, caretaker_tick());
 	if (atomic_exchange(&caretaker->awake, true))
 		return;
 	while (write(caretaker->wake, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
+}
+
+bool caretaker_is_stalled(const struct caretaker *caretaker)
+{
+	return atomic_load(&caretaker->awake) &&
+	       caretaker_tick() - atomic_load(&caretaker->awake_since) > CARETAKER_STALL_MS;
 }
 
 void caretaker_terminate(struct caretaker *caretaker,
@@ -122,9 +129,9 @@ struct hostaddrs *caretaker_hostaddrs(struct caretaker *caretaker)
 	return caretaker->hostaddrs;
 }
 
-void caretaker_forbid_borrowing(struct caretaker *caretaker)
+void caretaker_forbid_fd(struct caretaker *caretaker)
 {
-	caretaker->no_borrowing = true;
+	looker_forbid_fd(caretaker->looker);
 }
 
 static int add_evidence(struct caretaker *c, uid_t uid,
@@ -135,13 +142,11 @@ static int add_evidence(struct caretaker *c, uid_t uid,
 
 	if (!e)
 		return -ENOMEM;
-	r = evidence_new(c->proc_root, uid, &e->evidence);
+	r = evidence_new(c->procfs.root, c->looker, uid, &e->evidence);
 	if (r < 0) {
 		free(e);
 		return r;
 	}
-	if (c->no_borrowing)
-		evidence_forbid_borrowing(e->evidence);
 	e->uid = uid;
 	e->next = c->evidence;
 	c->evidence = e;
@@ -231,7 +236,8 @@ static void *thread_main(void *data)
 
 	while (!atomic_load(&c->stopping))
 		wait_until(c, run_all(c, caretaker_now()));
-	run_out(c);
+	if (!atomic_load(&c->abandoned))
+		run_out(c);
 	return NULL;
 }
 
@@ -267,25 +273,43 @@ int caretaker_start(struct caretaker *caretaker)
 	return 0;
 }
 
-void caretaker_stop(struct caretaker *caretaker)
+static struct timespec stop_deadline(void)
 {
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += CARETAKER_STOP_MS / 1000;
+	return at;
+}
+
+int caretaker_stop(struct caretaker *caretaker)
+{
+	const struct timespec until = stop_deadline();
+
 	if (!caretaker->started)
-		return;
+		return 0;
 	atomic_store(&caretaker->stopping, true);
 	/* Not caretaker_wake(): an earlier wake-up may just have been taken. */
 	atomic_store(&caretaker->awake, false);
 	caretaker_wake(caretaker);
-	pthread_join(caretaker->thread, NULL);
+	if (pthread_clockjoin_np(caretaker->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+		atomic_store(&caretaker->abandoned, true);
+		pthread_detach(caretaker->thread);
+		return -ETIMEDOUT;
+	}
 	caretaker->started = false;
+	return 0;
 }
 
-void caretaker_free(struct caretaker *caretaker)
+bool caretaker_free(struct caretaker *caretaker)
 {
 	struct shared_evidence *next;
+	bool all_back;
 
 	if (!caretaker)
-		return;
-	caretaker_stop(caretaker);
+		return true;
+	if (caretaker_stop(caretaker) < 0)
+		return false;
 	terminator_free(caretaker->terminator);
 	hostaddrs_free(caretaker->hostaddrs);
 	for (; caretaker->evidence; caretaker->evidence = next) {
@@ -293,9 +317,11 @@ void caretaker_free(struct caretaker *caretaker)
 		evidence_free(caretaker->evidence->evidence);
 		free(caretaker->evidence);
 	}
+	all_back = looker_free(caretaker->looker);
 	if (caretaker->wake >= 0)
 		close(caretaker->wake);
 	pthread_mutex_destroy(&caretaker->evidence_lock);
 	free(caretaker->clients);
 	free(caretaker);
+	return all_back;
 }

@@ -23,9 +23,8 @@ struct caretaker_client {
  * evidence_new(). The caller owns. */
 int caretaker_new(const char *proc_root, struct caretaker **ret_caretaker);
 
-/* The kernel would end us for pidfd_getfd(2), by a filter of system calls: no
- * evidence of this caretaker's calls it. Before the first caretaker_evidence(). */
-void caretaker_forbid_borrowing(struct caretaker *caretaker);
+/* looker_forbid_fd(). Before caretaker_start(). */
+void caretaker_forbid_fd(struct caretaker *caretaker);
 
 /* Open what the functions below need; after the fork. Returns 0 or -errno. */
 int caretaker_open(struct caretaker *caretaker);
@@ -41,14 +40,24 @@ int caretaker_start(struct caretaker *caretaker);
 
 /* Clients are called once more. Children that are to be signalled get what is left
  * of their delay, but no more than half a second in all, then their signal; then the
- * thread ends. Does nothing if it was not started. */
-void caretaker_stop(struct caretaker *caretaker);
+ * thread ends. Does nothing if it was not started. Returns 0; -ETIMEDOUT: the thread is
+ * still in a client after CARETAKER_STOP_MS. Then it is abandoned: it ends when it
+ * comes back, and all that it uses must neither be freed nor unmapped. */
+#define CARETAKER_STOP_MS 2000
+int caretaker_stop(struct caretaker *caretaker);
 
-/* Stops it first. NULL is allowed. */
-void caretaker_free(struct caretaker *caretaker);
+/* Stops it first. NULL is allowed. Returns false if a thread is still there and its code
+ * has to stay mapped: one that was abandoned, where nothing is freed, or one that waits
+ * for a process, see looker_free(). */
+bool caretaker_free(struct caretaker *caretaker);
 
 /* Have every client called soon. Any thread; no wait. */
 void caretaker_wake(struct caretaker *caretaker);
+
+/* Has nobody been called for CARETAKER_STALL_MS although somebody asked for it? Then
+ * nothing that is left to the thread is done. Any thread; no system call. */
+#define CARETAKER_STALL_MS 5000
+bool caretaker_is_stalled(const struct caretaker *caretaker);
 
 /* terminator_add() and wake the thread. */
 void caretaker_terminate(struct caretaker *caretaker,

@@ -25,21 +25,19 @@ static const char *const role_names[] = {
 /* init, which takes in whatever has lost its parent. */
 #define INIT_PID 1
 
-static int read_role(const struct child_rules *rules, pid_t pid,
-		     enum role *ret_role)
+/* Only for a process whose uid and parent are good: it may keep the looker waiting. */
+static int look(const struct child_rules *rules, pid_t pid,
+		struct child_scratch *scratch, enum role *ret_role)
 {
-	char name[PROCFS_NAME_SIZE];
 	unsigned int i;
 	int r;
 
-	*ret_role = ROLE_OTHER;
-	r = procfs_read_exe(rules->procfs, pid, name);
-	if (r == -ENAMETOOLONG)
-		return 0;
+	r = looker_look(rules->looker, pid, true, &scratch->look);
 	if (r < 0)
 		return r;
+	*ret_role = ROLE_OTHER;
 	for (i = 0; i < ROLE_OTHER; i++)
-		if (strcmp(name, role_names[i]) == 0)
+		if (strcmp(scratch->look.name, role_names[i]) == 0)
 			*ret_role = (enum role)i;
 	return 0;
 }
@@ -94,14 +92,6 @@ static const char *unless_empty(const char *text)
 	return text && *text ? text : NULL;
 }
 
-static int parse_peer(const char *env, size_t len, struct child_peer *ret_peer)
-{
-	const char *values[VARIABLES];
-
-	procfs_getenv_all(env, len, variables, TCPLOCALIP + 1, values);
-	return parse_peer_of(values, ret_peer);
-}
-
 bool child_same_peer(const struct child_peer *a, const struct child_peer *b)
 {
 	return a->port == b->port && a->local_port == b->local_port &&
@@ -120,150 +110,162 @@ static void parse_facts(const char *const values[static VARIABLES],
 	facts->block_zone = unless_empty(values[BLOCK_ZONE]);
 }
 
-/* Does the process' environment name this peer? */
-static int check_peer(const struct child_rules *rules, pid_t pid,
-		      const struct child_peer *peer,
-		      struct child_scratch *scratch)
+/* The variables of the process that was looked at last. */
+static int read_values(const struct child_scratch *scratch,
+		       const char *ret_values[static VARIABLES])
 {
-	struct child_peer found;
-	ssize_t n;
-
-	n = procfs_read_environ(rules->procfs, pid, scratch->env);
-	if (n < 0)
-		return (int)n;
-	if (parse_peer(scratch->env, (size_t)n, &found) < 0)
-		return -EPERM;
-	return child_same_peer(&found, peer) ? 0 : -EPERM;
+	if (scratch->look.env_len < 0)
+		return (int)scratch->look.env_len;
+	procfs_getenv_all(scratch->look.env, (size_t)scratch->look.env_len, variables,
+			  VARIABLES, ret_values);
+	return 0;
 }
 
-/* Hold a couriertls for that peer. Its parent comes out; whose child it has to
- * be is the caller's to say. */
-static int open_tls(const struct child_rules *rules, pid_t pid,
-		    const struct child_peer *peer,
-		    struct child_scratch *scratch, struct procref *ret_ref,
-		    pid_t *ret_ppid)
+/* Pin the process, and see whether it is courier's by what can be asked of any process
+ * without waiting for it. */
+static int pin(const struct child_rules *rules, pid_t pid, struct procref *ret_ref,
+	       struct procfs_status *ret_status)
+{
+	int r = procref_open(pid, ret_ref);
+
+	/* A thread's ID is no process of courier's. */
+	if (r < 0)
+		return r == -EINVAL ? -EPERM : r;
+	r = procfs_read_status_held(rules->procfs, ret_ref->fd, pid, ret_status);
+	if (r == 0 && ret_status->uid != rules->uid)
+		r = -EPERM;
+	if (r < 0)
+		procref_done(ret_ref);
+	return r;
+}
+
+bool child_call_failed(int r)
+{
+	switch (-r) {
+	case ESRCH:
+	case EPERM:
+	case EACCES:
+	case EAGAIN:	/* it has not exec'd yet */
+	case ENXIO:	/* it serves somebody else */
+	case ENODATA:
+	case ENOSYS:
+	case E2BIG:
+		return false;
+	default:
+		return r < 0;
+	}
+}
+
+int child_may_be(const struct child_rules *rules, pid_t pid)
 {
 	struct procref ref = PROCREF_NONE;
+	struct procfs_status status;
+	int r;
+
+	r = pin(rules, pid, &ref, &status);
+	procref_done(&ref);
+	return r;
+}
+
+/* Where a process of courier's stands. */
+enum place {
+	PLACE_BELOW_LISTENER,
+	PLACE_BELOW_TLS,	/* its parent is a couriertls, by its place */
+};
+
+/* A parent that is gone is no listener. */
+static int check_listener(const struct child_rules *rules, pid_t pid)
+{
+	int r = listeners_check(rules->listeners, pid);
+
+	return r == -ESRCH ? -EPERM : r;
+}
+
+/* Listeners that are known come first: others have to be looked at. */
+static int find_place(const struct child_rules *rules, pid_t ppid, enum place *ret_place)
+{
+	struct procfs_status parent;
+	int r;
+
+	*ret_place = PLACE_BELOW_LISTENER;
+	if (listeners_knows(rules->listeners, ppid) == 0)
+		return 0;
+	r = procfs_read_status(rules->procfs, ppid, &parent);
+	if (r == -ESRCH || (r == 0 && parent.uid != rules->uid))
+		return -EPERM;
+	if (r < 0)
+		return r;
+	*ret_place = PLACE_BELOW_TLS;
+	if (listeners_knows(rules->listeners, parent.ppid) == 0)
+		return 0;
+	r = check_listener(rules, ppid);
+	if (r == 0)
+		*ret_place = PLACE_BELOW_LISTENER;
+	return r == -EPERM ? check_listener(rules, parent.ppid) : r;
+}
+
+/* Pin a couriertls; whose child it has to be is the caller's to say. */
+static int open_tls(const struct child_rules *rules, pid_t pid,
+		    struct child_scratch *scratch, struct procref *ret_ref,
+		    struct child_peer *ret_peer)
+{
+	const char *values[VARIABLES];
 	struct procfs_status status;
 	enum role role;
 	int r;
 
-	r = procref_open(pid, &ref);
+	r = pin(rules, pid, ret_ref, &status);
 	if (r < 0)
 		return r;
-	r = read_role(rules, pid, &role);
+	r = look(rules, pid, scratch, &role);
 	if (r == 0 && role != ROLE_TLS)
 		r = -EPERM;
 	if (r == 0)
-		r = procfs_read_status_held(rules->procfs, ref.fd, pid, &status);
-	if (r == 0 && status.uid != rules->uid)
+		r = read_values(scratch, values);
+	if (r == 0 && parse_peer_of(values, ret_peer) < 0)
 		r = -EPERM;
 	if (r == 0)
-		r = check_peer(rules, pid, peer, scratch);
-	if (r == 0 && !procref_alive(&ref))
-		r = -ESRCH;
-	if (r < 0) {
-		procref_done(&ref);
-		return r;
-	}
-	*ret_ref = procref_take(&ref);
-	*ret_ppid = status.ppid;
-	return 0;
-}
-
-/* The parent is a listener, or the couriertls of port 465 below one. Uses the
- * scratch only in the second case, before the child's own texts are in it. */
-static int check_parent(const struct child_rules *rules, pid_t ppid,
-			struct child_scratch *scratch, struct child *child)
-{
-	enum role role;
-	pid_t grandparent;
-	int r;
-
-	r = listeners_check(rules->listeners, ppid);
-	if (r != -EPERM)
-		return r;
-	r = read_role(rules, ppid, &role);
+		r = procref_check(ret_ref);
 	if (r < 0)
-		return r;
-	if (role != ROLE_TLS)
-		return -EPERM;
-	r = open_tls(rules, ppid, &child->peer, scratch, &child->tls,
-		     &grandparent);
-	return r < 0 ? r : listeners_check(rules->listeners, grandparent);
+		procref_done(ret_ref);
+	return r;
 }
 
-static ssize_t read_environ(const struct child_rules *rules, const struct child *child,
-			    struct child_scratch *scratch)
+static struct reset_ends ends_of(const struct child_peer *peer)
 {
-	if (child->environ >= 0)
-		return procfs_read_open_environ(child->environ, scratch->env);
-	return procfs_read_environ(rules->procfs, child->smtpd.pid, scratch->env);
+	return (struct reset_ends){ .local = peer->local,
+				    .remote = peer->addr,
+				    .local_port = peer->local_port,
+				    .remote_port = peer->port };
 }
 
-static int read_env(const struct child_rules *rules, struct child *child,
-		    struct child_scratch *scratch, struct child_facts *facts)
+uint64_t child_cookie(const struct child_rules *rules, pid_t pid,
+		      const struct child_peer *peer)
+{
+	struct reset_ends ends = ends_of(peer);
+	ino_t held, found;
+
+	if (!rules->reset ||
+	    procfs_read_fd_inode(rules->procfs, pid, STDIN_FILENO, &held) < 0)
+		return 0;
+	if (reset_find(rules->reset, &ends, &found) < 0 || found != held)
+		return 0;
+	return ends.cookie;
+}
+
+/* What the environment that was looked at last says of the child. */
+static int take_facts(const struct child_scratch *scratch, struct child *child,
+		      struct child_facts *facts)
 {
 	const char *values[VARIABLES];
-	ssize_t n;
+	int r = read_values(scratch, values);
 
-	n = read_environ(rules, child, scratch);
-	if (n < 0)
-		return (int)n;
-	procfs_getenv_all(scratch->env, (size_t)n, variables, VARIABLES, values);
+	if (r < 0)
+		return r;
 	if (parse_peer_of(values, &child->peer) < 0)
 		return -EPERM;
 	parse_facts(values, facts);
 	return 0;
-}
-
-/* All that is asked of a process which is held and named courieresmtpd. */
-static int prove(const struct child_rules *rules, struct child *child,
-		 struct child_scratch *scratch, struct child_facts *facts)
-{
-	struct procfs_status status;
-	int r;
-
-	r = procfs_read_status_held(rules->procfs, child->smtpd.fd,
-				    child->smtpd.pid, &status);
-	if (r < 0)
-		return r;
-	if (status.uid != rules->uid)
-		return -EPERM;
-	child->parent = status.ppid;
-	r = read_env(rules, child, scratch, facts);
-	if (r < 0)
-		return r;
-	r = check_parent(rules, status.ppid, scratch, child);
-	if (r < 0)
-		return r;
-	/* The parent's environment has overwritten the child's texts. */
-	if (child->tls.fd >= 0)
-		r = read_env(rules, child, scratch, facts);
-	if (r < 0)
-		return r;
-	return procref_alive(&child->smtpd) ? 0 : -ESRCH;
-}
-
-/* The courieresmtpd below a couriertls of port 465. */
-static int below_tls(const struct child_rules *rules, pid_t tls, pid_t *ret_pid)
-{
-	pid_t *pids;
-	ssize_t n, i;
-	enum role role;
-	int r = -EAGAIN;
-
-	n = procfs_read_children(rules->procfs, tls, &pids);
-	if (n < 0)
-		return (int)n;
-	for (i = 0; i < n && r == -EAGAIN; i++) {
-		if (read_role(rules, pids[i], &role) == 0 && role == ROLE_SMTPD) {
-			*ret_pid = pids[i];
-			r = 0;
-		}
-	}
-	free(pids);
-	return r;
 }
 
 static int check_role(enum role role)
@@ -273,45 +275,93 @@ static int check_role(enum role role)
 	return role == ROLE_TCPD ? -EAGAIN : -EPERM;
 }
 
-/* r is what came of the proof: the child moves to the caller, or is let go of. */
-static int hand_over(const struct child_rules *rules, int r, struct child *child,
-		     struct child *ret_child)
+/* Is its parent still the one by which it was placed? Whoever has lost its parent gets
+ * one that was there before, so that an equal PID is the same process. */
+static int check_parent(const struct child_rules *rules, const struct child *child)
 {
-	if (r < 0) {
-		child_done(child);
+	struct procfs_status status;
+	int r;
+
+	r = procfs_read_status_held(rules->procfs, child->smtpd.fd, child->smtpd.pid,
+				    &status);
+	if (r < 0)
 		return r;
+	if (status.uid != rules->uid || status.ppid != child->parent)
+		return -EPERM;
+	return procref_check(&child->smtpd);
+}
+
+/* All that is asked of a process that is pinned and in its place. */
+static int prove(const struct child_rules *rules, struct child *child, enum place place,
+		 struct child_scratch *scratch, struct child_facts *facts,
+		 enum role *ret_role)
+{
+	struct child_peer above;
+	int r = 0;
+
+	if (place == PLACE_BELOW_TLS)
+		r = open_tls(rules, child->parent, scratch, &child->tls, &above);
+	if (r == 0)
+		r = look(rules, child->smtpd.pid, scratch, ret_role);
+	if (r == 0)
+		r = check_role(*ret_role);
+	if (r == 0)
+		r = take_facts(scratch, child, facts);
+	if (r == 0 && place == PLACE_BELOW_TLS && !child_same_peer(&child->peer, &above))
+		r = -EPERM;
+	if (r < 0)
+		return r;
+	child->cookie = child_cookie(rules, place == PLACE_BELOW_TLS ? child->parent :
+								child->smtpd.pid,
+				     &child->peer);
+	return check_parent(rules, child);
+}
+
+/* The courieresmtpd below a couriertls of port 465. */
+static int open_below(const struct child_rules *rules, pid_t tls,
+		      struct child_scratch *scratch, struct child *ret_child,
+		      struct child_facts *ret_facts)
+{
+	pid_t *pids;
+	ssize_t n, i;
+	int r = -EAGAIN;
+
+	n = procfs_read_children(rules->procfs, tls, &pids);
+	if (n < 0)
+		return (int)n;
+	for (i = 0; i < n; i++) {
+		r = child_open(rules, pids[i], scratch, ret_child, ret_facts);
+		if (r != -EPERM && r != -ESRCH)
+			break;
+		r = -EAGAIN;
 	}
-	child->no_borrowing = rules->no_borrowing;
-	*ret_child = child_take(child);
-	return 0;
+	free(pids);
+	return r;
 }
 
 int child_open(const struct child_rules *rules, pid_t pid,
 	       struct child_scratch *scratch, struct child *ret_child,
 	       struct child_facts *ret_facts)
 {
+	enum role role = ROLE_OTHER;
 	struct child child = CHILD_NONE;
-	enum role role;
+	struct procfs_status status;
+	enum place place;
 	int r;
 
-	r = procref_open(pid, &child.smtpd);
-	/* A thread's ID is no process of courier's. */
+	r = pin(rules, pid, &child.smtpd, &status);
 	if (r < 0)
-		return r == -EINVAL ? -EPERM : r;
-	r = read_role(rules, pid, &role);
-	if (r == 0 && role == ROLE_TLS) {
-		procref_done(&child.smtpd);
-		r = below_tls(rules, pid, &pid);
-		if (r == 0)
-			r = procref_open(pid, &child.smtpd);
-		if (r == 0)
-			r = read_role(rules, pid, &role);
-	}
+		return r;
+	child.parent = status.ppid;
+	r = find_place(rules, status.ppid, &place);
 	if (r == 0)
-		r = check_role(role);
+		r = prove(rules, &child, place, scratch, ret_facts, &role);
 	if (r == 0)
-		r = prove(rules, &child, scratch, ret_facts);
-	return hand_over(rules, r, &child, ret_child);
+		*ret_child = child_take(&child);
+	child_done(&child);
+	if (role == ROLE_TLS && place == PLACE_BELOW_LISTENER)
+		r = open_below(rules, pid, scratch, ret_child, ret_facts);
+	return r;
 }
 
 /* What a child's texts take. */
@@ -365,11 +415,11 @@ static const char *text_of(const struct child_memo *memo, const char *texts, siz
 static void recall(const struct child_memo *memo, struct child_scratch *scratch,
 		   struct child_facts *facts)
 {
-	memcpy(scratch->env, memo->texts, memo->len);
+	memcpy(scratch->look.env, memo->texts, memo->len);
 	*facts = memo->facts;
-	facts->block = text_of(memo, scratch->env, MEMO_BLOCK);
-	facts->block_ip = text_of(memo, scratch->env, MEMO_BLOCK_IP);
-	facts->block_zone = text_of(memo, scratch->env, MEMO_BLOCK_ZONE);
+	facts->block = text_of(memo, scratch->look.env, MEMO_BLOCK);
+	facts->block_ip = text_of(memo, scratch->look.env, MEMO_BLOCK_IP);
+	facts->block_zone = text_of(memo, scratch->look.env, MEMO_BLOCK_ZONE);
 }
 
 /* BLOCK of one that is held; NULL: it has none, or is not held. */
@@ -385,49 +435,47 @@ static bool knows_block(const struct child *child, const char *block)
 	return own && strcmp(own, block) == 0;
 }
 
-/* The environ is opened before the name of the executable is read, and read after
- * that: all three are of one program. */
 int child_hold(const struct child_rules *rules, pid_t pid,
 	       struct child_scratch *scratch, struct child *ret_child,
 	       struct child_facts *ret_facts)
 {
 	struct child child = CHILD_NONE;
-	enum role role;
 	int r;
 
-	r = procref_open(pid, &child.smtpd);
-	if (r == 0)
-		r = child.environ = procfs_open_environ(rules->procfs, pid);
-	if (r >= 0)
-		r = read_role(rules, pid, &role);
-	if (r == 0)
-		r = role == ROLE_TLS ? -EPERM : check_role(role);
-	if (r == 0)
-		r = prove(rules, &child, scratch, ret_facts);
+	r = child_open(rules, pid, scratch, &child, ret_facts);
 	if (r == 0 && child.tls.fd >= 0)
 		r = -EPERM;
 	if (r == 0 && !(child.memo = memorize(ret_facts)))
 		r = -ENOMEM;
-	return hand_over(rules, r, &child, ret_child);
+	if (r == 0)
+		*ret_child = child_take(&child);
+	child_done(&child);
+	return r;
 }
 
 int child_prove_again(const struct child_rules *rules, const struct child *child,
 		      struct child_scratch *scratch, struct child_facts *ret_facts)
 {
-	struct procfs_status status;
-	int r;
+	int r = check_parent(rules, child);
 
-	r = procfs_read_status_held(rules->procfs, child->smtpd.fd,
-				    child->smtpd.pid, &status);
-	if (r < 0)
-		return r;
-	if (status.uid != rules->uid || status.ppid != child->parent)
-		return -EPERM;
-	/* Last: that there is something to read shows that it was alive until now. */
-	r = procfs_environ_lasts(child->environ);
 	if (r == 0)
 		recall(child->memo, scratch, ret_facts);
 	return r;
+}
+
+/* By its parent and its uid. On port 465 it is the couriertls that a listener has for a
+ * child. */
+static int check_place(const struct child_rules *rules, pid_t pid)
+{
+	struct procfs_status status;
+	int r;
+
+	r = procfs_read_status(rules->procfs, pid, &status);
+	if (r < 0)
+		return r;
+	if (status.uid != rules->uid)
+		return -EPERM;
+	return listeners_check(rules->listeners, status.ppid);
 }
 
 int child_peek(const struct child_rules *rules, pid_t pid,
@@ -435,120 +483,102 @@ int child_peek(const struct child_rules *rules, pid_t pid,
 {
 	const char *values[VARIABLES];
 	enum role role;
-	ssize_t n;
 	int r;
 
-	r = read_role(rules, pid, &role);
+	r = check_place(rules, pid);
+	if (r == 0)
+		r = look(rules, pid, scratch, &role);
 	if (r < 0)
 		return r;
-	ret_glimpse->exec = role != ROLE_TCPD;
+	if (role == ROLE_TCPD)
+		return -EAGAIN;
 	if (role != ROLE_SMTPD && role != ROLE_TLS)
 		return -ENODATA;
-	n = procfs_read_environ(rules->procfs, pid, scratch->env);
-	if (n < 0)
-		return (int)n;
-	procfs_getenv_all(scratch->env, (size_t)n, variables, VARIABLES, values);
+	r = read_values(scratch, values);
+	if (r < 0)
+		return r;
 	ret_glimpse->listed = unless_empty(values[BLOCK]) != NULL;
+	ret_glimpse->relay_client = values[RELAYCLIENT] != NULL;
 	return parse_peer_of(values, &ret_glimpse->peer);
 }
 
-static int is_submit(const struct child_rules *rules, pid_t pid)
+/* Pin the process if it is a submit of the child and knows that text. */
+static int open_submit(const struct child_rules *rules, const struct child *child, pid_t pid,
+		       const char *block, struct child_scratch *scratch,
+		       struct procref *ret_ref)
 {
+	const char *values[VARIABLES];
+	struct procfs_status status;
 	enum role role;
 	int r;
 
-	r = read_role(rules, pid, &role);
+	r = pin(rules, pid, ret_ref, &status);
 	if (r < 0)
 		return r;
-	return role == ROLE_SUBMIT ? 0 : -EPERM;
+	if (status.ppid != child->smtpd.pid)
+		r = -EPERM;
+	if (r == 0)
+		r = look(rules, pid, scratch, &role);
+	if (r == 0)
+		r = role == ROLE_SUBMIT ? read_values(scratch, values) : -EPERM;
+	if (r == 0 && (!values[BLOCK] || strcmp(values[BLOCK], block) != 0))
+		r = -EPERM;
+	/* Alive by then, it is what the values are of. */
+	if (r == 0)
+		r = procref_check(ret_ref);
+	if (r < 0)
+		procref_done(ret_ref);
+	return r;
 }
 
-/* n bytes of submit's environment are in the scratch, if that is not negative. */
-static int compare_block(const struct child_scratch *scratch, ssize_t n,
-			 const char *block)
+/* Returns 0; -EPERM: it has none; a failed call's error if there may be one. */
+static int find_submit(const struct child_rules *rules, const struct child *child,
+		       const char *block, struct child_scratch *scratch,
+		       struct procref *ret_ref)
 {
-	const char *found;
+	int r = -EPERM, err = -EPERM;
+	pid_t *pids;
+	ssize_t n, i;
 
+	n = procfs_read_children(rules->procfs, child->smtpd.pid, &pids);
 	if (n < 0)
 		return (int)n;
-	found = procfs_getenv(scratch->env, (size_t)n, "BLOCK");
-	return found && strcmp(found, block) == 0 ? 0 : -EPERM;
-}
-
-/* The uid is not asked for: the process is the proven child's own. */
-static int check_submit(const struct child_rules *rules, pid_t pid,
-			const char *block, struct child_scratch *scratch)
-{
-	int r = is_submit(rules, pid);
-
-	if (r < 0)
-		return r;
-	return compare_block(scratch,
-			     procfs_read_environ(rules->procfs, pid, scratch->env),
-			     block);
-}
-
-/* It stays open if the process is a submit and knows that text. */
-static int open_submit(const struct child_rules *rules, pid_t pid, const char *block,
-		       struct child_scratch *scratch, int *ret_fd)
-{
-	int fd = procfs_open_environ(rules->procfs, pid), r;
-
-	if (fd < 0)
-		return fd;
-	r = is_submit(rules, pid);
-	/* If there is something to read, the name was that of the same program. */
-	if (r == 0)
-		r = compare_block(scratch, procfs_read_open_environ(fd, scratch->env),
-				  block);
-	if (r < 0) {
-		close(fd);
-		return r;
+	for (i = 0; i < n && r != 0; i++) {
+		r = open_submit(rules, child, pids[i], block, scratch, ret_ref);
+		if (r != 0 && r != -EPERM && r != -ESRCH)
+			err = r;
 	}
-	*ret_fd = fd;
-	return 0;
+	free(pids);
+	return r == 0 ? 0 : err;
 }
 
 int child_hold_submit(const struct child_rules *rules, struct child *child,
 		      struct child_scratch *scratch)
 {
 	const char *block = own_block(child);
-	pid_t *pids;
-	ssize_t n, i;
-	int r = -EPERM;
 
 	if (!block)
-		return r;
-	n = procfs_read_children(rules->procfs, child->smtpd.pid, &pids);
-	if (n < 0)
-		return (int)n;
-	for (i = 0; i < n && r != 0; i++)
-		r = open_submit(rules, pids[i], block, scratch, &child->submit);
-	free(pids);
-	/* Else they may have been another process' children. */
-	if (r == 0 && !procref_alive(&child->smtpd))
-		r = -ESRCH;
-	return r;
+		return -EPERM;
+	return find_submit(rules, child, block, scratch, &child->submit);
+}
+
+int child_check_held_submit(const struct child *child)
+{
+	return procref_check(&child->submit);
 }
 
 int child_check_submit(const struct child_rules *rules,
 		       const struct child *child, const char *block,
 		       struct child_scratch *scratch)
 {
-	pid_t *pids;
-	ssize_t n, i;
-	int r = -EPERM;
+	struct procref submit = PROCREF_NONE;
+	int r;
 
-	if (child->submit >= 0 && knows_block(child, block) &&
-	    procfs_environ_lasts(child->submit) == 0)
+	if (knows_block(child, block) && child_check_held_submit(child) == 0)
 		return 0;
-	n = procfs_read_children(rules->procfs, child->smtpd.pid, &pids);
-	if (n < 0)
-		return (int)n;
-	for (i = 0; i < n && r != 0; i++)
-		r = check_submit(rules, pids[i], block, scratch);
-	free(pids);
-	return r == 0 && !procref_alive(&child->smtpd) ? -ESRCH : r;
+	r = find_submit(rules, child, block, scratch, &submit);
+	procref_done(&submit);
+	return r == 0 ? procref_check(&child->smtpd) : r;
 }
 
 /* Add those among the children of parent that serve the peer. */
@@ -557,21 +587,25 @@ static int left_below(const struct child_rules *rules, pid_t parent,
 		      struct child_scratch *scratch, struct procref *refs,
 		      size_t max)
 {
+	struct procfs_status status;
+	struct child_peer found_peer;
 	size_t found = 0;
-	pid_t *pids, ppid;
-	enum role role;
+	pid_t *pids;
 	ssize_t n, i;
 
 	n = procfs_read_children(rules->procfs, parent, &pids);
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n && found < max; i++) {
-		/* init has many children; few are worth holding. */
-		if (read_role(rules, pids[i], &role) < 0 || role != ROLE_TLS)
+		/* init has many children; few are courier's. */
+		if (procfs_read_status(rules->procfs, pids[i], &status) < 0 ||
+		    status.uid != rules->uid ||
+		    open_tls(rules, pids[i], scratch, &refs[found], &found_peer) < 0)
 			continue;
-		if (open_tls(rules, pids[i], peer, scratch, &refs[found],
-			     &ppid) == 0)
+		if (child_same_peer(&found_peer, peer))
 			found++;
+		else
+			procref_done(&refs[found]);
 	}
 	free(pids);
 	return (int)found;
@@ -604,17 +638,9 @@ int child_find_left_tls(const struct child_rules *rules,
 	return found;
 }
 
-static void close_environ(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 void child_forget_held(struct child *child)
 {
-	close_environ(&child->environ);
-	close_environ(&child->submit);
+	procref_done(&child->submit);
 	free(child->memo);
 	child->memo = NULL;
 }
@@ -632,8 +658,7 @@ struct child child_take(struct child *child)
 
 	taken.smtpd = procref_take(&child->smtpd);
 	taken.tls = procref_take(&child->tls);
-	child->environ = -1;
-	child->submit = -1;
+	taken.submit = procref_take(&child->submit);
 	child->memo = NULL;
 	return taken;
 }

@@ -5,19 +5,22 @@
 
 #include "addr.h"
 #include "listeners.h"
+#include "looker.h"
 #include "procref.h"
+#include "reset.h"
 
 /* What is needed to tell a child of courier's. */
 struct child_rules {
 	const struct procfs *procfs;
+	struct looker *looker;
 	struct listeners *listeners;
-	uid_t uid;	/* courier's */
-	bool no_borrowing; /* pidfd_getfd(2) is not to be called */
+	struct reset *reset;	/* for child_cookie(); NULL: there is none */
+	uid_t uid;		/* courier's */
 };
 
-/* Room for the environment that a child's texts point into. One for a thread. */
+/* Room for what is looked at, which a child's texts point into. One for a thread. */
 struct child_scratch {
-	char env[PROCFS_ENVIRON_SIZE];
+	struct procfs_look look;
 };
 
 /* One connection, as the environment of its processes names it. */
@@ -34,12 +37,9 @@ struct child {
 	struct procref smtpd;	/* courieresmtpd */
 	struct procref tls;	/* couriertls above it, or PROCREF_NONE */
 	struct child_peer peer;
-	bool no_borrowing;	/* of its rules */
 	pid_t parent;		/* the listener's or, on port 465, couriertls' */
-	/* Of child_hold(), else -1: environ of courieresmtpd; and of a submit of its that
-	 * knows its BLOCK. See procfs_open_environ(). */
-	int environ;
-	int submit;
+	uint64_t cookie;	/* of its connection, see child_cookie(); 0: not known */
+	struct procref submit;	/* of child_hold_submit(), which knows its BLOCK */
 	struct child_memo *memo;	/* its facts; else NULL */
 };
 
@@ -54,16 +54,29 @@ struct child_facts {
 };
 
 #define CHILD_NONE { .smtpd = PROCREF_NONE, .tls = PROCREF_NONE, \
-		     .environ = -1, .submit = -1, .memo = NULL }
+		     .submit = PROCREF_NONE, .memo = NULL }
 
-/* Hold the process and prove it: its executable is named courieresmtpd, its
- * parent is one of the listeners – or a couriertls of courier's for the same
- * peer, whose parent is one –, all have courier's uid, and its environment
- * names a peer. pid may also be that couriertls itself: its courieresmtpd is
- * meant.
+/* Everything below asks identity first: uid and parent, by calls that return at once
+ * whatever the process does. Only of a process of courier's uid that is below a listener
+ * more is asked, and that may take LOOKER_WAIT_MS: not for workers, where nothing else
+ * is said. */
+
+/* Does the result of one of these functions say nothing about the process, as a call
+ * failed that may succeed later? -EMFILE, -ENOMEM, -EINTR, -EBUSY and so on. */
+bool child_call_failed(int r);
+
+/* Can this process be one of courier's at all, by its uid? Returns 0: it can; -EPERM: it
+ * cannot; -ESRCH: there is none; -errno. For workers too. */
+int child_may_be(const struct child_rules *rules, pid_t pid);
+
+/* Pin the process and prove it: its parent is one of the listeners, or a couriertls of
+ * courier's for the same peer whose parent is one; all have courier's uid; its executable
+ * is named courieresmtpd; its environment names a peer. pid may also be that couriertls
+ * itself: its courieresmtpd is meant.
  * Returns 0 and the caller owns *ret_child; -ESRCH: it is gone; -EAGAIN: it
  * has not exec'd courieresmtpd yet; -EPERM: it is something else; -EACCES: we
- * may not look (CAP_SYS_PTRACE); -EMFILE; -errno. On failure nothing is held. */
+ * may not look (CAP_SYS_PTRACE); -ETIMEDOUT, -EBUSY: see looker_look(); -EMFILE;
+ * -errno. On failure nothing is pinned. */
 int child_open(const struct child_rules *rules, pid_t pid,
 	       struct child_scratch *scratch, struct child *ret_child,
 	       struct child_facts *ret_facts);
@@ -75,18 +88,29 @@ int child_hold(const struct child_rules *rules, pid_t pid,
 	       struct child_scratch *scratch, struct child *ret_child,
 	       struct child_facts *ret_facts);
 
-/* Hold its submit, too, for child_check_submit(). Returns 0; -EPERM: it has none yet that
- * knows the child's BLOCK; -EACCES; -EMFILE; -errno. */
+/* Pin its submit, too, for child_check_held_submit(). Returns 0; -EPERM: it has none yet
+ * that knows the child's BLOCK; -EACCES; -EMFILE; -errno. */
 int child_hold_submit(const struct child_rules *rules, struct child *child,
 		      struct child_scratch *scratch);
 
-/* Is one of child_hold() what it was? That it lives, runs the program that it ran
- * then, has courier's uid, and that its parent is the process that was proven to be a
- * listener: who has lost his parent gets one that was there before, so that an equal
- * PID is the same process. The facts are those of then, as they are of its exec. Two
- * system calls. Returns 0; -ESRCH: it has ended, or runs another program; -EPERM; -errno. */
+/* Is one of child_hold() what it was: alive, of courier's uid, below the same listener?
+ * The facts are those of then, as they are of its exec, and courieresmtpd does not exec
+ * anything else. Two system calls that return at once: for workers. Returns 0; -ESRCH:
+ * it has ended; -EPERM; -errno: a call failed, which says nothing about it. */
 int child_prove_again(const struct child_rules *rules, const struct child *child,
 		      struct child_scratch *scratch, struct child_facts *ret_facts);
+
+/* Is the submit of child_hold_submit() still there? Returns at once: for workers.
+ * Returns 0; -ESRCH: it is not, or none was pinned; -errno. */
+int child_check_held_submit(const struct child *child);
+
+/* The kernel's own name for the connection that the process has as its standard input, if
+ * its ends are those of peer: the two are asked for by different ways and have to agree.
+ * couriertls has the client there, or courieresmtpd where no couriertls is. pid has to be
+ * pinned, and be seen alive afterwards. 0: there is none (sock_diag(7), and the inode number
+ * in fdinfo since Linux 5.14). */
+uint64_t child_cookie(const struct child_rules *rules, pid_t pid,
+		      const struct child_peer *peer);
 
 /* Let go of what child_hold() has besides the process itself. */
 void child_forget_held(struct child *child);
@@ -103,7 +127,7 @@ int child_check_submit(const struct child_rules *rules,
 /* The couriertls processes that serve a peer apart from any courieresmtpd: with
  * STARTTLS couriertls is started so that init is its parent, and it stays when
  * courieresmtpd ends. Looks through the children of the process that took the
- * listeners in (their parent) and of init. Each one is held and proven by name,
+ * listeners in (their parent) and of init. Each one is pinned and proven by name,
  * uid and environment. Returns their number, at most max, owned by the caller;
  * -errno. Not in a worker. */
 int child_find_left_tls(const struct child_rules *rules,
@@ -114,13 +138,13 @@ int child_find_left_tls(const struct child_rules *rules,
 /* What can be seen of a process of courier's by its PID alone. */
 struct child_glimpse {
 	struct child_peer peer;
-	bool exec;	/* it has exec'd: all of this stays true for its life */
-	bool listed;	/* BLOCK is not empty */
+	bool listed;		/* BLOCK is not empty */
+	bool relay_client;	/* RELAYCLIENT is set */
 };
 
-/* Look at it without holding it: good for an index, not for a decision.
- * Returns 0; -ESRCH; -ENODATA: it names no peer; -EACCES; -errno. ret_glimpse->exec
- * is set with 0 and -ENODATA. */
+/* Look at it without pinning it: good for an index, not for a decision. Returns 0;
+ * -ESRCH; -EAGAIN: it has not exec'd yet; -ENODATA: it names no peer; -EPERM: it is no
+ * child of a listener's; -EACCES; -ETIMEDOUT, -EBUSY; -errno. */
 int child_peek(const struct child_rules *rules, pid_t pid,
 	       struct child_scratch *scratch, struct child_glimpse *ret_glimpse);
 

@@ -27,6 +27,7 @@ struct entry {
 	bool seen;		/* by the refresh that is running */
 	bool to_hold;		/* it is listed, and nobody has tried yet */
 	bool withdrawn;		/* not to be held any more */
+	bool relay_client;
 	struct held *held;
 	uint32_t next_by_pid;
 	uint32_t next_by_addr;
@@ -242,7 +243,8 @@ static struct entry entry_of(pid_t pid, const struct child_glimpse *seen)
 	return (struct entry){ .pid = pid,
 			       .addr = seen->peer.addr,
 			       .port = seen->peer.port,
-			       .to_hold = seen->listed };
+			       .to_hold = seen->listed,
+			       .relay_client = seen->relay_client };
 }
 
 static int read_child(struct childindex *x, pid_t pid)
@@ -253,7 +255,7 @@ static int read_child(struct childindex *x, pid_t pid)
 
 	r = child_peek(x->rules, pid, &x->scratch, &seen);
 	/* Gone, before its exec, or nobody's connection. */
-	if (r == -ESRCH || r == -ENODATA || (r == 0 && !seen.exec))
+	if (r == -ESRCH || r == -ENODATA || r == -EAGAIN || r == -EPERM)
 		return 0;
 	if (r < 0)
 		return r;
@@ -280,31 +282,13 @@ static int replace(struct childindex *x, const struct entry *e)
 	return i == NONE ? add(x, e) : 0;
 }
 
-/* On port 465 it is the couriertls that a listener has for a child. */
-static int check_place(struct childindex *x, pid_t pid)
-{
-	struct procfs_status status;
-	int r;
-
-	r = procfs_read_status(x->rules->procfs, pid, &status);
-	if (r < 0)
-		return r;
-	if (status.uid != x->rules->uid)
-		return -EPERM;
-	return listeners_check(x->rules->listeners, status.ppid);
-}
-
 int childindex_learn(struct childindex *index, pid_t pid)
 {
-	struct child_glimpse seen = { .exec = true };
+	struct child_glimpse seen;
 	struct entry e;
 	int r;
 
 	r = child_peek(index->rules, pid, &index->scratch, &seen);
-	if (r == -ENODATA && !seen.exec)
-		return -EAGAIN;
-	if (r == 0)
-		r = check_place(index, pid);
 	if (r < 0)
 		return r;
 	e = entry_of(pid, &seen);
@@ -434,8 +418,8 @@ static void hold_listed(struct childindex *x)
 			continue;
 		if (!has_room(x))
 			break;
-		x->entries[i].to_hold = false;
 		r = hold(x, x->entries[i].pid);
+		x->entries[i].to_hold = child_call_failed(r);
 	}
 }
 
@@ -446,7 +430,7 @@ static struct held *take_without_submit(struct childindex *x, uint32_t i)
 	struct held *held = NULL;
 
 	pthread_mutex_lock(&x->lock);
-	if (e->held && e->held->child.submit < 0)
+	if (e->held && e->held->child.submit.fd < 0)
 		unhold(x, e, &held);
 	pthread_mutex_unlock(&x->lock);
 	return held;
@@ -479,8 +463,15 @@ static bool is_about(const struct entry *e, const struct addr *addr, uint16_t po
 	return (port == 0 || e->port == port) && addr_compare(&e->addr, addr) == 0;
 }
 
+static bool can_withdraw(const struct entry *e, const struct addr *addr, uint16_t port,
+			 bool with_submit)
+{
+	return is_about(e, addr, port) && e->held &&
+	       (!with_submit || e->held->child.submit.fd >= 0);
+}
+
 bool childindex_withdraw(struct childindex *index, pid_t pid,
-			 const struct addr *addr, uint16_t port,
+			 const struct addr *addr, uint16_t port, bool with_submit,
 			 struct child *ret_child)
 {
 	struct held *held = NULL;
@@ -488,7 +479,7 @@ bool childindex_withdraw(struct childindex *index, pid_t pid,
 
 	pthread_mutex_lock(&index->lock);
 	i = find_pid(index, pid);
-	if (i != NONE && is_about(&index->entries[i], addr, port)) {
+	if (i != NONE && can_withdraw(&index->entries[i], addr, port, with_submit)) {
 		index->entries[i].withdrawn = true;
 		unhold(index, &index->entries[i], &held);
 	}
@@ -524,6 +515,23 @@ size_t childindex_find(struct childindex *index, const struct addr *addr,
 			ret_pids[found] = e->pid;
 		found++;
 	}
+	pthread_mutex_unlock(&index->lock);
+	return found;
+}
+
+size_t childindex_find_relay_clients(struct childindex *index, const struct addr *addr,
+				     pid_t *ret_pids, size_t max)
+{
+	size_t found = 0;
+	uint32_t i;
+
+	if (childindex_is_empty(index))
+		return 0;
+	pthread_mutex_lock(&index->lock);
+	for (i = *addr_chain(index, addr); i != NONE && found < max;
+	     i = index->entries[i].next_by_addr)
+		if (index->entries[i].relay_client && is_about(&index->entries[i], addr, 0))
+			ret_pids[found++] = index->entries[i].pid;
 	pthread_mutex_unlock(&index->lock);
 	return found;
 }

@@ -10,7 +10,7 @@
 /* A hint where to look, never proof: what it names has to be opened and proven
  * with child_open(). A PID stands for the process that takes the slot
  * (courieresmtpd; couriertls on port 465).
- * childindex_find() and childindex_withdraw() may be called by any thread; the others
+ * childindex_find*() and childindex_withdraw() may be called by any thread; the others
  * by one. */
 struct childindex;
 
@@ -39,7 +39,7 @@ int childindex_learn(struct childindex *index, pid_t pid);
 void childindex_forget(struct childindex *index);
 
 /* Hold those that carry a BLOCK (child_hold(), some 40 us each, once) and, with
- * submits, the submit of each that is held and has one by now. Three descriptors a
+ * submits, the submit of each that is held and has one by now. Two descriptors a
  * child at most; so many that a sixteenth of the process' descriptors are children held,
  * CHILDINDEX_HELD_MAX at most. Who is forgotten is let go of. Not in a worker. */
 #define CHILDINDEX_HELD_MAX 512
@@ -48,12 +48,17 @@ void childindex_hold(struct childindex *index, bool submits);
 /* Let go of all that are held, until the next childindex_hold(). Not in a worker. */
 void childindex_let_go(struct childindex *index);
 
-/* The child of that PID, if it serves that address and port (0: any port) and is held:
- * the caller owns it, and has to prove it again. It is not held another time. No system
- * call. */
+/* The child of that PID, if it serves that address and port (0: any port) and is held,
+ * with_submit: and its submit, too. The caller owns it, and has to prove it again. It is
+ * not held another time. No system call. */
 bool childindex_withdraw(struct childindex *index, pid_t pid,
-			 const struct addr *addr, uint16_t port,
+			 const struct addr *addr, uint16_t port, bool with_submit,
 			 struct child *ret_child);
+
+/* The relay clients' children that serve the address, max at most. Returns their number.
+ * No system call. */
+size_t childindex_find_relay_clients(struct childindex *index, const struct addr *addr,
+				     pid_t *ret_pids, size_t max);
 
 /* Has it no child at all? Any thread; takes no lock. */
 bool childindex_is_empty(const struct childindex *index);

@@ -36,10 +36,15 @@
 						"that no child serves")        \
 	X(REFUSED_RIGHTS, "refused.rights", "triggers whose proof we may not " \
 					    "look at")                         \
+	X(REFUSED_FAILED, "refused.failed", "triggers whose process could not " \
+					    "be looked at, as system calls "   \
+					    "failed for seconds")              \
 	X(REFUSED_BUSY, "refused.busy", "triggers that came faster than they " \
 					"could be looked into")                \
 	X(REFUSED_BUDGET, "refused.budget", "blocks left out as maxBlocks "    \
 					    "was used up")                     \
+	X(LOOKS_REPEATED, "looks_repeated", "looks at processes that were "    \
+					    "repeated, as a system call failed") \
 	X(BUDGET_CLOSED, "budget_closed", "intervals in which maxBlocks was "  \
 					  "used up")                           \
 	X(PATTERN_LIMIT, "pattern_limit", "replies on which replyPattern was " \

@@ -30,6 +30,7 @@ enum courierlog_kind {
 
 /* syslog(3) severities that courier logs with. */
 #define COURIERLOG_SEVERITY_ERR 3
+#define COURIERLOG_SEVERITY_INFO 6
 #define COURIERLOG_SEVERITY_ANY (-1)
 
 struct courierlog_line {

@@ -234,14 +234,14 @@ struct decision enforcer_block(const struct enforcer *enforcer,
 }
 
 /* trigger="connect": the answer to whatever the client says first. */
-static void turn_away(const struct enforcer *e, const struct child *child,
-		      const struct child_facts *facts)
+static void turn_away(const struct enforcer *e, const struct child_rules *rules,
+		      const struct child *child, const struct child_facts *facts)
 {
 	int r;
 
 	if (!e->settings->connect_reply || e->settings->dry_run)
 		return;
-	r = farewell_send(child, facts);
+	r = farewell_send(rules, child, facts);
 	if (r == 0)
 		counters_add(e->counters, COUNTER_REPLIES, 1);
 	else if (r == -EPERM || r == -EACCES || r == -ENOSYS)
@@ -297,7 +297,7 @@ static void finish_end(const struct enforcer *e, struct termination *t)
 		child_done(&t->child);
 		return;
 	}
-	if (delay == 0 && !t->signalled)
+	if (!t->signalled && (delay == 0 || caretaker_is_stalled(e->caretaker)))
 		terminator_signal(t);
 	caretaker_terminate(e->caretaker, t, caretaker_now() + delay);
 }
@@ -335,7 +335,7 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 	d = weigh(enforcer, &o.target, now);
 	ends = d.verdict == VERDICT_BLOCK;
 	if (ends && s->trigger == TRIGGER_CONNECT)
-		turn_away(enforcer, child, facts);
+		turn_away(enforcer, rules, child, facts);
 	t = begin_end(enforcer, rules, child);
 	if (ends && line->port != 0 && signals_first(s))
 		terminator_signal(&t);
@@ -366,16 +366,19 @@ void enforcer_end(const struct enforcer *enforcer,
 	finish_end(enforcer, &t);
 }
 
-void enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
-		  const struct evidence_query *query,
-		  const struct courierlog_line *line)
+int enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
+		 const struct evidence_query *query,
+		 const struct courierlog_line *line)
 {
-	if (questions_put(enforcer->questions, kind, query, line) < 0) {
+	int r = questions_put(enforcer->questions, kind, query, line);
+
+	if (r < 0) {
 		if (kind == QUESTION_PROVE)
 			counters_add(enforcer->counters, COUNTER_REFUSED_BUSY, 1);
 		notices_raise(enforcer->notices, NOTICE_BUSY, 0);
 	}
 	caretaker_wake(enforcer->caretaker);
+	return r;
 }
 
 /* COUNTER_COUNT: it is not counted. */
@@ -431,6 +434,10 @@ void enforcer_note_look(const struct enforcer *enforcer, int err)
 	case -ENOMEM:
 		raise_notice(enforcer, NOTICE_LOOK, -err);
 		break;
+	case -ETIMEDOUT:
+	case -EBUSY:
+		raise_notice(enforcer, NOTICE_HELD, 0);
+		break;
 	default:
 		break;
 	}
@@ -438,7 +445,7 @@ void enforcer_note_look(const struct enforcer *enforcer, int err)
 
 void enforcer_refuse(const struct enforcer *enforcer, int err)
 {
-	enum counter id = COUNTER_REFUSED_RIGHTS;
+	enum counter id = COUNTER_REFUSED_FAILED;
 
 	if (err == -ESRCH)
 		id = COUNTER_REFUSED_GONE;
@@ -446,6 +453,8 @@ void enforcer_refuse(const struct enforcer *enforcer, int err)
 		id = COUNTER_REFUSED_SENDER;
 	else if (err == -EAGAIN)
 		id = COUNTER_REFUSED_NO_CHILD;
+	else if (err == -EACCES || err == -ENOSYS)
+		id = COUNTER_REFUSED_RIGHTS;
 	counters_add(enforcer->counters, id, 1);
 	enforcer_note_look(enforcer, err);
 }

@@ -62,10 +62,11 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 void enforcer_end(const struct enforcer *enforcer,
 		  const struct child_rules *rules, struct child *child);
 
-/* Hand a line to the caretaker. One too many is counted as refused. */
-void enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
-		  const struct evidence_query *query,
-		  const struct courierlog_line *line);
+/* Hand a line to the caretaker. One too many is counted as refused. Returns 0; -ENOSPC;
+ * -ENOMEM. */
+int enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
+		 const struct evidence_query *query,
+		 const struct courierlog_line *line);
 
 /* Count a decision that is not to block, and raise what the admin can mend. */
 void enforcer_count(const struct enforcer *enforcer, struct decision decision);

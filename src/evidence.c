@@ -3,25 +3,24 @@
 #include "evidence.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "arrivals.h"
 #include "childindex.h"
 
-/* Connections of one address that the worker looks at. */
+/* Connections of one address that the worker asks about. */
 #define RELAY_CLIENTS_MAX 8
 
 struct evidence {
 	struct procfs procfs;
 	struct listeners *listeners;
+	struct reset reset;
 	struct child_rules rules;
 	struct childindex *index;
 	struct arrivals arrivals;
-	atomic_bool asks_submits;	/* a line was about one: evidence_confirm() */
 };
 
-int evidence_new(const char *proc_root, uid_t courier_uid,
+int evidence_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
 		 struct evidence **ret_evidence)
 {
 	struct evidence *ev = calloc(1, sizeof(*ev));
@@ -29,12 +28,15 @@ int evidence_new(const char *proc_root, uid_t courier_uid,
 
 	if (!ev)
 		return -ENOMEM;
+	ev->reset = (struct reset)RESET_NONE;
 	r = procfs_init(&ev->procfs, proc_root);
 	if (r == 0)
-		r = listeners_new(&ev->procfs, courier_uid, &ev->listeners);
-	ev->rules.procfs = &ev->procfs;
-	ev->rules.listeners = ev->listeners;
-	ev->rules.uid = courier_uid;
+		r = listeners_new(&ev->procfs, looker, courier_uid, &ev->listeners);
+	ev->rules = (struct child_rules){ .procfs = &ev->procfs,
+					  .looker = looker,
+					  .listeners = ev->listeners,
+					  .reset = &ev->reset,
+					  .uid = courier_uid };
 	if (r == 0)
 		r = childindex_new(&ev->rules, &ev->index);
 	if (r < 0) {
@@ -45,17 +47,13 @@ int evidence_new(const char *proc_root, uid_t courier_uid,
 	return 0;
 }
 
-void evidence_forbid_borrowing(struct evidence *evidence)
-{
-	evidence->rules.no_borrowing = true;
-}
-
 void evidence_free(struct evidence *evidence)
 {
 	if (!evidence)
 		return;
 	childindex_free(evidence->index);
 	listeners_free(evidence->listeners);
+	reset_done(&evidence->reset);
 	free(evidence);
 }
 
@@ -64,16 +62,21 @@ const struct child_rules *evidence_rules(const struct evidence *evidence)
 	return &evidence->rules;
 }
 
-/* Anything but 0 says no more than that it has to be looked at as any other. */
-static int prove_held(struct evidence *ev, pid_t pid, const struct addr *addr,
-		      uint16_t port, struct child_scratch *scratch,
-		      struct child *child, struct child_facts *facts)
+/* What is pinned already. Anything but 0 says no more than that the background thread
+ * has to look. */
+static int find_held(struct evidence *ev, pid_t pid, const struct evidence_query *q,
+		     struct child_scratch *scratch, struct child *child,
+		     struct child_facts *facts)
 {
+	bool with_submit = q->confirms && !q->attested;
 	int r;
 
-	if (!childindex_withdraw(ev->index, pid, addr, port, child))
+	if (q->defers ||
+	    !childindex_withdraw(ev->index, pid, &q->addr, q->port, with_submit, child))
 		return -EAGAIN;
 	r = child_prove_again(&ev->rules, child, scratch, facts);
+	if (r == 0 && with_submit)
+		r = child_check_held_submit(child);
 	if (r < 0)
 		child_done(child);
 	return r;
@@ -84,10 +87,11 @@ int evidence_prove(struct evidence *evidence, pid_t pid,
 		   struct child_scratch *scratch, struct child *ret_child,
 		   struct child_facts *ret_facts)
 {
+	const struct evidence_query any = { .addr = *addr, .port = port };
 	struct child child = CHILD_NONE;
 	int r;
 
-	r = prove_held(evidence, pid, addr, port, scratch, &child, ret_facts);
+	r = find_held(evidence, pid, &any, scratch, &child, ret_facts);
 	if (r < 0)
 		r = child_open(&evidence->rules, pid, scratch, &child, ret_facts);
 	if (r < 0)
@@ -101,89 +105,51 @@ int evidence_prove(struct evidence *evidence, pid_t pid,
 	return 0;
 }
 
-/* Is there nothing more to find out, as the process cannot be the one? */
-static bool settles(int r)
+/* The line names its process. */
+static int find_named(struct evidence *ev, const struct evidence_query *q,
+		      struct child_scratch *scratch, struct child *ret_child,
+		      struct child_facts *ret_facts)
 {
-	return r != -ESRCH && r != -EPERM && r != -EAGAIN && r != -ENXIO;
-}
+	pid_t pid = q->attested ? q->attested : q->hint;
+	int r;
 
-static int find_attested(struct evidence *ev, const struct evidence_query *q,
-			 struct child_scratch *scratch, struct child *ret_child,
-			 struct child_facts *ret_facts)
-{
-	int r = evidence_prove(ev, q->attested, &q->addr, q->port, scratch,
-			       ret_child, ret_facts);
-
-	/* A courieresmtpd that logged has exec'd: this one is another process. */
-	return r == -EAGAIN || r == -ENXIO ? -EPERM : r;
-}
-
-/* Without the kernel's word for the sender. */
-static int find_hinted(struct evidence *ev, const struct evidence_query *q,
-		       struct child_scratch *scratch, struct child *ret_child,
-		       struct child_facts *ret_facts)
-{
-	int r = evidence_prove(ev, q->hint, &q->addr, q->port, scratch, ret_child,
-			       ret_facts);
-
-	if (r == -ENXIO)
-		return -EPERM;
-	return settles(r) ? r : -EAGAIN;
+	if (find_held(ev, pid, q, scratch, ret_child, ret_facts) == 0)
+		return 0;
+	r = child_may_be(&ev->rules, pid);
+	if (r == -ESRCH && q->attested)
+		return r;
+	return r == -EPERM ? r : -EAGAIN;
 }
 
 int evidence_find(struct evidence *evidence, const struct evidence_query *query,
 		  struct child_scratch *scratch, struct child *ret_child,
 		  struct child_facts *ret_facts)
 {
-	int r = -EAGAIN;
 	pid_t pid;
 
-	if (query->attested)
-		return find_attested(evidence, query, scratch, ret_child,
-				     ret_facts);
-	if (query->hint)
-		r = find_hinted(evidence, query, scratch, ret_child, ret_facts);
-	if (r != -EAGAIN)
-		return r;
+	if (query->attested || query->hint)
+		return find_named(evidence, query, scratch, ret_child, ret_facts);
 	/* Without a port there may be more children than the index knows. */
 	if (query->port == 0 ||
-	    childindex_find(evidence->index, &query->addr, query->port, &pid,
-			    1) != 1)
+	    childindex_find(evidence->index, &query->addr, query->port, &pid, 1) != 1)
 		return -EAGAIN;
-	r = evidence_prove(evidence, pid, &query->addr, query->port, scratch,
-			   ret_child, ret_facts);
-	return settles(r) ? r : -EAGAIN;
+	return find_held(evidence, pid, query, scratch, ret_child, ret_facts) == 0 ? 0 :
+										    -EAGAIN;
 }
 
-static bool serves_relay_client(struct evidence *ev, pid_t pid,
-				const struct addr *addr,
-				struct child_scratch *scratch)
+bool evidence_may_be_couriers(const struct evidence *evidence, pid_t pid)
 {
-	struct child child = CHILD_NONE;
-	struct child_facts facts;
-
-	if (pid == 0 || evidence_prove(ev, pid, addr, 0, scratch, &child, &facts) < 0)
-		return false;
-	child_done(&child);
-	return facts.relay_client;
+	return child_may_be(&evidence->rules, pid) == 0;
 }
 
-bool evidence_knows_children(const struct evidence *evidence)
+bool evidence_knows_relay_client(struct evidence *evidence, const struct addr *addr)
 {
-	return !childindex_is_empty(evidence->index);
-}
+	pid_t pids[RELAY_CLIENTS_MAX];
+	size_t n, i;
 
-bool evidence_knows_relay_client(struct evidence *evidence,
-				 const struct evidence_query *query,
-				 struct child_scratch *scratch)
-{
-	pid_t pids[RELAY_CLIENTS_MAX + 2] = { query->attested, query->hint };
-	size_t i, n;
-
-	n = 2 + childindex_find(evidence->index, &query->addr, 0, pids + 2,
-				RELAY_CLIENTS_MAX);
-	for (i = 0; i < n && i < RELAY_CLIENTS_MAX + 2; i++)
-		if (serves_relay_client(evidence, pids[i], &query->addr, scratch))
+	n = childindex_find_relay_clients(evidence->index, addr, pids, RELAY_CLIENTS_MAX);
+	for (i = 0; i < n; i++)
+		if (child_may_be(&evidence->rules, pids[i]) == 0)
 			return true;
 	return false;
 }
@@ -196,7 +162,6 @@ int evidence_confirm(struct evidence *evidence,
 {
 	if (query->attested)
 		return 0;
-	atomic_store_explicit(&evidence->asks_submits, true, memory_order_relaxed);
 	return child_check_submit(&evidence->rules, child, facts->block, scratch);
 }
 
@@ -216,9 +181,7 @@ int evidence_refresh(struct evidence *evidence, bool thorough)
 
 void evidence_hold(struct evidence *evidence, bool submits)
 {
-	childindex_hold(evidence->index,
-			submits && atomic_load_explicit(&evidence->asks_submits,
-							memory_order_relaxed));
+	childindex_hold(evidence->index, submits);
 }
 
 void evidence_let_go(struct evidence *evidence)

@@ -15,48 +15,44 @@ struct evidence_query {
 	pid_t hint;		/* where to look first; anybody may have set it */
 	struct addr addr;
 	uint16_t port;		/* 0: the line has none */
+	bool confirms;		/* evidence_confirm() is to follow */
+	bool defers;		/* what follows may wait: not for the worker */
+	bool was_couriers;	/* the kernel said so of the attested process */
 };
 
 /* Returns 0; -ENOMEM; or -errno if our own network namespace cannot be told.
- * proc_root is where the proc file system is mounted. The caller owns. */
-int evidence_new(const char *proc_root, uid_t courier_uid,
+ * proc_root is where the proc file system is mounted; looker outlives the result. The
+ * caller owns. */
+int evidence_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
 		 struct evidence **ret_evidence);
 void evidence_free(struct evidence *evidence);
-
-/* Its children's sockets are not borrowed: see child.h. Before any is found. */
-void evidence_forbid_borrowing(struct evidence *evidence);
 
 /* What child_open() and the others of child.h go by. Lives as long as it does. */
 const struct child_rules *evidence_rules(const struct evidence *evidence);
 
-/* Find the child that serves the peer and prove it, with what is at hand: the
- * attested process, else the hint, else the index as it is. A few system calls,
- * no search: for the worker. A hint that is a child which serves somebody else
- * tells who wrote the line: a client whose dialogue is logged (ESMTP_LOG_DIALOG)
- * can say in it what he likes, but not under another PID.
- * Returns 0 and the caller owns *ret_child.
- * With an attested PID: -ESRCH: that process is gone; -EPERM: it is not
- * courier's child or serves somebody else. Nothing else is tried then.
- * Without: -EAGAIN: only evidence_search() can tell; -EPERM: see above.
- * Either: -EACCES: we may not look at it; -EMFILE; -errno. */
+/* Find the child that serves the peer among those that are pinned, and prove it again: the
+ * process that the line names, or else the one that the index has for address and port.
+ * A few system calls that return at once: for the worker.
+ * Returns 0 and the caller owns *ret_child; -EAGAIN: it takes a look, see
+ * evidence_prove(); -EPERM: the line names a process that is not of courier's uid, as a
+ * client's may whose dialogue is logged (ESMTP_LOG_DIALOG), or a local user's; -ESRCH:
+ * the attested process is gone. */
 int evidence_find(struct evidence *evidence, const struct evidence_query *query,
 		  struct child_scratch *scratch, struct child *ret_child,
 		  struct child_facts *ret_facts);
 
-/* Has the index any child at all? For the worker; takes no lock. */
-bool evidence_knows_children(const struct evidence *evidence);
+/* Can this process be one of courier's at all? For the worker. */
+bool evidence_may_be_couriers(const struct evidence *evidence, pid_t pid);
 
-/* Is a child known, and proven, that serves the address for a relay client,
- * whatever the port? Asks the attested process, the hint and the first few that
- * the index has, as it is: false may mean that he is not known yet. For lines that
- * no child is asked about; for the worker. */
-bool evidence_knows_relay_client(struct evidence *evidence,
-				 const struct evidence_query *query,
-				 struct child_scratch *scratch);
+/* Is a child known that serves the address for a relay client, whatever the port? False
+ * may mean that it is not known yet. For lines that no child is asked about; for the
+ * worker. */
+bool evidence_knows_relay_client(struct evidence *evidence, const struct addr *addr);
 
 /* What a line without the kernel's word for its sender wants besides: is the
  * child's BLOCK what its submit goes by too? See child_check_submit(); 0 at once
- * for an attested sender. scratch is not the one of facts. */
+ * for an attested sender, and for a child of evidence_find(), which has seen to it.
+ * scratch is not the one of facts. For the caretaker only. */
 int evidence_confirm(struct evidence *evidence,
 		     const struct evidence_query *query,
 		     const struct child *child,
@@ -68,14 +64,14 @@ int evidence_confirm(struct evidence *evidence,
  * -EACCES; -errno. For the caretaker only. */
 int evidence_refresh(struct evidence *evidence, bool thorough);
 
-/* Hold the children in the index that are listed, so that little is left to prove when
- * a line is about one: some 40 us for each, once. With submits also the submit of each,
- * if lines ask for them (evidence_confirm()): some 5 us for each that has none yet, at
- * every call. Nobody who asks needs to wait for it. For the caretaker only. */
+/* Pin the children in the index that are listed, so that little is left to prove when
+ * a line is about one: some 40 us for each, once. With submits also the submit of each
+ * that is pinned: some 20 us for each that has none yet, at every call. Lines that wait
+ * for an answer need not wait for it. For the caretaker only. */
 void evidence_hold(struct evidence *evidence, bool submits);
 
 /* Try on a couriertcpd whether children may be looked at and, with signals, ended:
- * see listeners_try(). For the caretaker, and before it starts. */
+ * see listeners_try(). For the caretaker only. */
 int evidence_try(struct evidence *evidence, bool signals);
 
 /* Learn who has come since the last call, by the last PIDs that were handed out and
@@ -98,7 +94,7 @@ size_t evidence_candidates(struct evidence *evidence, const struct addr *addr,
 
 /* child_open(), or child_prove_again() of one that is held already; and does it serve
  * that address and port (0: any port)?
- * Returns as child_open(); -ENXIO if it serves somebody else. */
+ * Returns as child_open(); -ENXIO if it serves somebody else. For the caretaker only. */
 int evidence_prove(struct evidence *evidence, pid_t pid,
 		   const struct addr *addr, uint16_t port,
 		   struct child_scratch *scratch, struct child *ret_child,

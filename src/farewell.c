@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* RFC 5321 4.5.3.1.5: a reply line has at most 512 bytes. */
@@ -54,21 +53,19 @@ static int send_line(int fd, const char *text)
 	return 0;
 }
 
-int farewell_send(const struct child *child, const struct child_facts *facts)
+int farewell_send(const struct child_rules *rules, const struct child *child,
+		  const struct child_facts *facts)
 {
-	long fd;
-	int r;
+	int fd, r;
 
 	if (facts->tls || child->tls.fd >= 0 || !facts->block)
 		return -ENOTCONN;
-	if (child->no_borrowing)
-		return -ENOSYS;
-	fd = syscall(SYS_pidfd_getfd, child->smtpd.fd, STDOUT_FILENO, 0);
+	fd = looker_get_fd(rules->looker, child->smtpd.pid, child->smtpd.fd, STDOUT_FILENO);
 	if (fd < 0)
-		return -errno;
-	r = check_socket((int)fd);
+		return fd;
+	r = check_socket(fd);
 	if (r == 0)
-		r = send_line((int)fd, facts->block);
-	close((int)fd);
+		r = send_line(fd, facts->block);
+	close(fd);
 	return r;
 }

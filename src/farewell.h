@@ -5,13 +5,15 @@
 
 #include "child.h"
 
-/* Write "554 5.7.1 text" to the child's client, as the answer to whatever he says
+/* Write "554 5.7.1 text" to the child's client, as the answer to whatever it says
  * first; a code that text begins with is left out, and what is not printable
- * ASCII becomes '?'. The socket is borrowed with pidfd_getfd(2), which needs
- * CAP_SYS_PTRACE. Does not wait.
+ * ASCII becomes '?'. The socket is a copy of the child's (looker_get_fd()), which needs
+ * CAP_SYS_PTRACE. Not for workers.
  * Returns 0; -ENOTCONN: not a plain TCP connection (TLS): nothing was written;
- * -EPERM: no right; -ENOSYS: pidfd_getfd is not to be called; -ESRCH: the child
- * is gone; -EAGAIN and other -errno: the client could not be written to. */
-int farewell_send(const struct child *child, const struct child_facts *facts);
+ * -EPERM: no right; -ENOSYS: see looker_forbid_fd(); -ESRCH: the child is gone;
+ * -ETIMEDOUT, -EBUSY: it keeps whoever looks at it waiting; -EAGAIN and other -errno:
+ * the client could not be written to. */
+int farewell_send(const struct child_rules *rules, const struct child *child,
+		  const struct child_facts *facts);
 
 #endif

@@ -34,6 +34,8 @@
 #define NO_LISTENER_MS 60000
 /* Connections of one address that are looked at for one line. */
 #define CANDIDATES_MAX 256
+/* A look for a line at which a system call failed is repeated for so long. */
+#define REPEAT_FOR_MS 5000
 /* dryRun: lines said in one period; the others are counted only. */
 #define REPORTS_MAX 30
 #define REPORTS_EVERY_MS 60000
@@ -45,6 +47,7 @@ struct inquiry {
 	struct child_scratch scratch;
 	struct child_scratch kept;	/* of a child that is held meanwhile */
 	struct child_scratch submit;
+	struct pattern_scratch *pattern;
 	struct question pending[QUESTIONS_MAX];	/* not found by the index */
 	size_t pending_count;
 	atomic_bool started;	/* a child has, since the last look for such */
@@ -56,7 +59,7 @@ struct inquiry {
 	int64_t warm_at, warm_until;
 	int64_t nobody_until;	/* no listener was found: do not look before */
 	int64_t reports_until;
-	unsigned int reports, unsaid;
+	unsigned int reports;
 };
 
 int inquiry_new(const struct enforcer *enforcer, inquiry_log_fn *log,
@@ -69,12 +72,19 @@ int inquiry_new(const struct enforcer *enforcer, inquiry_log_fn *log,
 	q->enforcer = enforcer;
 	q->log = log;
 	q->log_ctx = log_ctx;
+	if (pattern_scratch_new(enforcer->settings->reply_pattern, &q->pattern) < 0) {
+		free(q);
+		return -ENOMEM;
+	}
 	*ret_inquiry = q;
 	return 0;
 }
 
 void inquiry_free(struct inquiry *inquiry)
 {
+	if (!inquiry)
+		return;
+	pattern_scratch_free(inquiry->pattern);
 	free(inquiry);
 }
 
@@ -86,6 +96,7 @@ struct hearing {
 	bool found;		/* somebody serves the peer */
 	struct decision decision;
 	int err;		/* VERDICT_REFUSED: which proof is missing */
+	int failed;		/* the error of a call that failed, or 0 */
 	bool holds;		/* the first child that is to be blocked: */
 	struct child child;
 	struct child_facts facts;	/* with its texts in q->kept */
@@ -167,19 +178,23 @@ static int prove(struct inquiry *q, struct evidence *ev,
 	return r;
 }
 
-/* One that may serve the peer. */
-static void hear(struct inquiry *q, struct evidence *ev, struct hearing *h,
-		 pid_t pid)
+/* One that may serve the peer. Returns 0: it does; otherwise as evidence_prove(). */
+static int hear(struct inquiry *q, struct evidence *ev, struct hearing *h, pid_t pid)
 {
 	struct child child = CHILD_NONE;
 	struct child_facts facts;
 	struct decision d;
-	int err = 0;
+	int err = 0, r;
 
-	if (prove(q, ev, h->question, pid, h->holds ? &q->scratch : &q->kept,
-		  &child, &facts) < 0)
-		return;
+	r = prove(q, ev, h->question, pid, h->holds ? &q->scratch : &q->kept, &child,
+		  &facts);
+	if (r < 0)
+		return r;
 	d = judge_child(q, ev, h, &child, &facts, &err);
+	if (child_call_failed(err)) {
+		child_done(&child);
+		return err;
+	}
 	if (d.verdict == VERDICT_BLOCK)
 		keep(h, &child, &facts);
 	else
@@ -189,32 +204,37 @@ static void hear(struct inquiry *q, struct evidence *ev, struct hearing *h,
 		h->err = err;
 	}
 	h->found = true;
+	return 0;
 }
 
-/* The children of an address that is blocked already. Returns true if there was
- * one. */
-static bool end_children(struct inquiry *q, struct evidence *ev,
+/* The children of an address that is blocked already. */
+static void end_children(struct inquiry *q, struct evidence *ev,
 			 const struct question *question, const pid_t *pids,
-			 size_t count)
+			 size_t count, bool *ret_found, int *ret_failed)
 {
 	struct child child = CHILD_NONE;
 	struct child_facts facts;
-	bool found = false;
 	size_t i;
+	int r;
 
+	*ret_found = false;
+	*ret_failed = 0;
 	for (i = 0; i < count; i++) {
-		if (prove(q, ev, question, pids[i], &q->scratch, &child,
-			  &facts) < 0)
+		r = prove(q, ev, question, pids[i], &q->scratch, &child, &facts);
+		if (child_call_failed(r))
+			*ret_failed = r;
+		if (r < 0)
 			continue;
 		end_child(q, ev, &facts, &child);
-		found = true;
+		*ret_found = true;
 	}
-	return found;
 }
 
 static void conclude(struct inquiry *q, struct evidence *ev, struct hearing *h)
 {
 	struct decision d = h->decision;
+	bool found;
+	int failed;
 
 	if (d.verdict == VERDICT_BLOCK) {
 		d = enforcer_punish(q->enforcer, evidence_rules(ev), &h->line,
@@ -222,7 +242,7 @@ static void conclude(struct inquiry *q, struct evidence *ev, struct hearing *h)
 		/* Without a port enforcer_punish() asks for them itself. */
 		if (d.verdict == VERDICT_BLOCK && h->line.port != 0)
 			end_children(q, ev, h->question, h->others,
-				     h->others_count);
+				     h->others_count, &found, &failed);
 	} else if (d.verdict == VERDICT_REFUSED) {
 		enforcer_refuse(q->enforcer, h->err);
 	} else {
@@ -231,33 +251,140 @@ static void conclude(struct inquiry *q, struct evidence *ev, struct hearing *h)
 	child_done(&h->child);
 }
 
-/* Look the peer up. Returns true if the question is answered. */
-static bool answer(struct inquiry *q, struct evidence *ev,
-		   const struct question *question)
+/* A call failed: the look is repeated. Returns false: there is no answer yet. */
+static bool repeat(struct inquiry *q, struct question *question, int err)
+{
+	if (!question->repeated)
+		counters_add(q->enforcer->counters, COUNTER_LOOKS_REPEATED, 1);
+	question->repeated = true;
+	question->failed = err;
+	return false;
+}
+
+/* The attested process has ended. verify="sender": what the kernel told about it when it
+ * logged shows that it was courier's; no child is left to ask, so the reply has to tell. */
+static void answer_for_gone(struct inquiry *q, const struct question *question,
+			    const struct courierlog_line *line)
+{
+	struct decision d;
+
+	if (!question->query.was_couriers) {
+		enforcer_refuse(q->enforcer, -ESRCH);
+		return;
+	}
+	d = policy_judge_reply(q->enforcer->settings, line, q->pattern);
+	if (d.verdict == VERDICT_BLOCK)
+		enforcer_block(q->enforcer, line);
+	else
+		enforcer_count(q->enforcer, d);
+}
+
+/* The line names its process, which has to be the one. Returns true if there is an
+ * answer; false with question->failed if a call failed; false otherwise: the process is
+ * gone, and only a hint. */
+static bool answer_by_name(struct inquiry *q, struct evidence *ev,
+			   struct question *question, struct hearing *h)
+{
+	const struct evidence_query *query = &question->query;
+	int r = hear(q, ev, h, query->attested ? query->attested : query->hint);
+
+	if (child_call_failed(r))
+		return repeat(q, question, r);
+	question->failed = 0;
+	if (r == 0)
+		conclude(q, ev, h);
+	else if (r == -ESRCH && !query->attested)
+		return false;
+	else if (r == -ESRCH)
+		answer_for_gone(q, question, &h->line);
+	else
+		/* A courieresmtpd that logged has exec'd and serves its peer. */
+		enforcer_refuse(q->enforcer, r == -EACCES ? r : -EPERM);
+	return true;
+}
+
+static bool answer_by_address(struct inquiry *q, struct evidence *ev,
+			      struct question *question, struct hearing *h,
+			      const pid_t *pids, size_t count)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < count; i++) {
+		r = hear(q, ev, h, pids[i]);
+		if (child_call_failed(r))
+			h->failed = r;
+	}
+	/* The one that could not be looked at may be a relay client's. */
+	if (h->failed) {
+		child_done(&h->child);
+		return repeat(q, question, h->failed);
+	}
+	question->failed = 0;
+	if (h->found)
+		conclude(q, ev, h);
+	return h->found;
+}
+
+static bool answer_proof(struct inquiry *q, struct evidence *ev, struct question *question,
+			 const pid_t *pids, size_t count)
 {
 	struct hearing h = { .question = question, .child = CHILD_NONE };
+
+	question_line(question, &h.line);
+	if (question->query.attested || question->query.hint) {
+		if (answer_by_name(q, ev, question, &h))
+			return true;
+		if (question->failed)
+			return false;
+	}
+	return answer_by_address(q, ev, question, &h, pids, count);
+}
+
+static bool answer_end(struct inquiry *q, struct evidence *ev, struct question *question,
+		       const pid_t *pids, size_t count)
+{
+	bool found;
+	int failed;
+
+	end_children(q, ev, question, pids, count, &found, &failed);
+	return failed ? repeat(q, question, failed) : found;
+}
+
+/* Look the peer up. Returns true if the question is answered. */
+static bool answer(struct inquiry *q, struct evidence *ev, struct question *question)
+{
 	pid_t pids[CANDIDATES_MAX];
-	size_t n, i;
+	size_t n;
 
 	n = evidence_candidates(ev, &question->query.addr, question->query.port,
 				pids, CANDIDATES_MAX);
 	if (n > CANDIDATES_MAX)
 		n = CANDIDATES_MAX;
 	if (question->kind == QUESTION_END)
-		return end_children(q, ev, question, pids, n);
-	question_line(question, &h.line);
-	for (i = 0; i < n; i++)
-		hear(q, ev, &h, pids[i]);
-	if (h.found)
-		conclude(q, ev, &h);
-	return h.found;
+		return answer_end(q, ev, question, pids, n);
+	return answer_proof(q, ev, question, pids, n);
 }
 
-/* Counting only: nobody serves the address. */
+/* Counting only: nobody serves the address, or that could not be found out. */
 static void give_up(struct inquiry *q, const struct question *question)
 {
 	if (question->kind == QUESTION_PROVE)
-		enforcer_refuse(q->enforcer, -EAGAIN);
+		enforcer_refuse(q->enforcer, question->failed ? question->failed : -EAGAIN);
+}
+
+/* After a thorough search. */
+static void give_up_all(struct inquiry *q, int64_t now)
+{
+	size_t i, left = 0;
+
+	for (i = 0; i < q->pending_count; i++) {
+		if (q->pending[i].failed && now < q->pending[i].until)
+			q->pending[left++] = q->pending[i];
+		else
+			give_up(q, &q->pending[i]);
+	}
+	q->pending_count = left;
 }
 
 static void report(struct inquiry *q, const struct question *question,
@@ -269,10 +396,8 @@ static void report(struct inquiry *q, const struct question *question,
 		q->reports_until = now + REPORTS_EVERY_MS;
 		q->reports = 0;
 	}
-	if (++q->reports > REPORTS_MAX) {
-		q->unsaid++;
+	if (++q->reports > REPORTS_MAX)
 		return;
-	}
 	snprintf(text, sizeof(text), "dryRun: would block %s port %u: \"%s\"",
 		 addr_format(&question->query.addr, ip),
 		 (unsigned int)question->query.port,
@@ -297,27 +422,67 @@ static void answer_pending(struct inquiry *q, struct evidence *ev)
 static bool is_pointless(const struct inquiry *q, const struct question *asked,
 			 int64_t now)
 {
-	return asked->kind == QUESTION_END && now < q->nobody_until;
+	return asked->kind != QUESTION_PROVE && now < q->nobody_until;
 }
 
-/* Take over what was asked. What does not fit any more is refused. */
-static void take(struct inquiry *q, int64_t now)
+/* verify="none": the line is enough, but for a relay client. Returns true if it is
+ * blocked, and its children are to end. */
+static bool block_by_line(struct inquiry *q, struct evidence *ev,
+			  const struct question *question)
+{
+	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
+	const struct evidence_query *query = &question->query;
+	struct child_facts facts = { .relay_client = false };
+	struct child child = CHILD_NONE;
+	struct courierlog_line line;
+	int r = -ENOENT;
+
+	if (ev)
+		r = evidence_prove(ev, query->attested ? query->attested : query->hint,
+				   &query->addr, 0, &q->scratch, &child, &facts);
+	child_done(&child);
+	if (r == 0 && facts.relay_client) {
+		enforcer_count(q->enforcer, relays);
+		return false;
+	}
+	question_line(question, &line);
+	return enforcer_block(q->enforcer, &line).verdict == VERDICT_BLOCK &&
+	       settings_end_children(q->enforcer->settings);
+}
+
+/* What does not fit any more is refused. */
+static void take_one(struct inquiry *q, const struct question *asked, int64_t now)
+{
+	struct question *question = &q->pending[q->pending_count];
+
+	if (q->pending_count == QUESTIONS_MAX) {
+		if (asked->kind == QUESTION_PROVE) {
+			counters_add(q->enforcer->counters, COUNTER_REFUSED_BUSY, 1);
+			notices_raise(q->enforcer->notices, NOTICE_BUSY, 0);
+		}
+		return;
+	}
+	*question = *asked;
+	question->until = now + REPEAT_FOR_MS;
+	if (question->kind == QUESTION_BLOCK)
+		question->kind = QUESTION_END;
+	q->pending_count++;
+	q->warm_until = now + WARM_FOR_MS;
+}
+
+/* Take over what was asked. */
+static void take(struct inquiry *q, struct evidence *ev, int64_t now)
 {
 	const struct question *asked;
 	size_t n = questions_take(q->enforcer->questions, &asked), i;
 
 	for (i = 0; i < n; i++) {
-		if (asked[i].kind == QUESTION_REPORT) {
+		if (asked[i].kind == QUESTION_REPORT)
 			report(q, &asked[i], now);
-		} else if (is_pointless(q, &asked[i], now)) {
+		else if (asked[i].kind == QUESTION_BLOCK && !block_by_line(q, ev, &asked[i]))
 			continue;
-		} else if (q->pending_count < QUESTIONS_MAX) {
-			q->pending[q->pending_count++] = asked[i];
-			q->warm_until = now + WARM_FOR_MS;
-		} else if (asked[i].kind == QUESTION_PROVE) {
-			counters_add(q->enforcer->counters, COUNTER_REFUSED_BUSY, 1);
-			notices_raise(q->enforcer->notices, NOTICE_BUSY, 0);
-		}
+		else if (!is_pointless(q, &asked[i], now))
+			take_one(q, &asked[i], now);
 	}
 }
 
@@ -329,13 +494,29 @@ static int64_t now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* Returns how long it took, in us. */
+/* A failed call is no answer for lines that wait. That one process keeps the looker
+ * waiting says nothing about the others. */
+static void note_failed(struct inquiry *q, int err)
+{
+	size_t i;
+
+	for (i = 0; i < q->pending_count; i++)
+		if (q->pending[i].failed == 0)
+			repeat(q, &q->pending[i], err);
+}
+
+/* Then answer what is pending. Returns how long the refresh took, in us. */
 static int64_t refresh(struct inquiry *q, struct evidence *ev, bool thorough)
 {
-	int64_t start = now_us();
+	int64_t start = now_us(), took;
+	int r = evidence_refresh(ev, thorough);
 
-	enforcer_note_look(q->enforcer, evidence_refresh(ev, thorough));
-	return now_us() - start;
+	took = now_us() - start;
+	enforcer_note_look(q->enforcer, r);
+	answer_pending(q, ev);
+	if (child_call_failed(r) && r != -EBUSY && r != -ETIMEDOUT)
+		note_failed(q, r);
+	return took;
 }
 
 /* As refresh(), which those who ask wait for. This is for lines to come. */
@@ -389,16 +570,12 @@ static int64_t learn_due(const struct inquiry *q)
 	return atomic_load(&q->started) ? q->learn_at : INT64_MAX;
 }
 
-static void search_thoroughly(struct inquiry *q, struct evidence *ev)
+static void search_thoroughly(struct inquiry *q, struct evidence *ev, int64_t now)
 {
-	int64_t took = refresh(q, ev, true), now = caretaker_now();
-	size_t i;
+	int64_t took = refresh(q, ev, true);
 
 	q->nobody_until = evidence_has_listeners(ev) ? 0 : now + NO_LISTENER_MS;
-	answer_pending(q, ev);
-	for (i = 0; i < q->pending_count; i++)
-		give_up(q, &q->pending[i]);
-	q->pending_count = 0;
+	give_up_all(q, now);
 	took += hold(ev, false);
 	q->thorough_at = caretaker_now() + longer(took * THOROUGH_REST / 1000,
 						  THOROUGH_MIN_MS);
@@ -415,7 +592,6 @@ static void refresh_if_due(struct inquiry *q, struct evidence *ev, int64_t now)
 		return;
 	took = refresh(q, ev, false);
 	q->asked_at = now + took * ASKED_REST / 1000;
-	answer_pending(q, ev);
 	if (!warms)
 		return;
 	took += hold(ev, true);
@@ -455,7 +631,7 @@ int64_t inquiry_run(struct inquiry *inquiry, struct evidence *evidence,
 {
 	int64_t due;
 
-	take(inquiry, now);
+	take(inquiry, evidence, now);
 	if (!evidence) {
 		no_evidence(inquiry);
 		return INT64_MAX;
@@ -465,7 +641,7 @@ int64_t inquiry_run(struct inquiry *inquiry, struct evidence *evidence,
 		return learn_due(inquiry);
 	refresh_if_due(inquiry, evidence, now);
 	if (inquiry->pending_count > 0 && now >= inquiry->thorough_at)
-		search_thoroughly(inquiry, evidence);
+		search_thoroughly(inquiry, evidence, now);
 	due = inquiry->pending_count > 0 ? pending_due(inquiry, now) :
 					   inquiry->warm_at;
 	return shorter(due, learn_due(inquiry));

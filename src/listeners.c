@@ -14,6 +14,7 @@
 
 struct listeners {
 	const struct procfs *procfs;
+	struct looker *looker;
 	uid_t uid;
 	ino_t netns;
 	pthread_mutex_t lock;
@@ -21,7 +22,7 @@ struct listeners {
 	size_t count;
 };
 
-int listeners_new(const struct procfs *procfs, uid_t uid,
+int listeners_new(const struct procfs *procfs, struct looker *looker, uid_t uid,
 		  struct listeners **ret_listeners)
 {
 	struct listeners *l = calloc(1, sizeof(*l));
@@ -35,6 +36,7 @@ int listeners_new(const struct procfs *procfs, uid_t uid,
 		return r;
 	}
 	l->procfs = procfs;
+	l->looker = looker;
 	l->uid = uid;
 	pthread_mutex_init(&l->lock, NULL);
 	*ret_listeners = l;
@@ -59,7 +61,7 @@ static void drop_ended(struct listeners *l)
 	size_t i = 0;
 
 	while (i < l->count) {
-		if (procref_alive(&l->refs[i])) {
+		if (procref_check(&l->refs[i]) != -ESRCH) {
 			i++;
 			continue;
 		}
@@ -79,16 +81,16 @@ static struct procref *find(struct listeners *l, pid_t pid)
 	return NULL;
 }
 
-static bool is_known(struct listeners *l, pid_t pid)
+int listeners_knows(struct listeners *listeners, pid_t pid)
 {
 	struct procref *ref;
-	bool known;
+	int r;
 
-	pthread_mutex_lock(&l->lock);
-	ref = find(l, pid);
-	known = ref && procref_alive(ref);
-	pthread_mutex_unlock(&l->lock);
-	return known;
+	pthread_mutex_lock(&listeners->lock);
+	ref = find(listeners, pid);
+	r = ref ? procref_check(ref) : -EPERM;
+	pthread_mutex_unlock(&listeners->lock);
+	return r;
 }
 
 /* Takes *ref. */
@@ -109,56 +111,72 @@ static int remember(struct listeners *l, struct procref *ref)
 	return r;
 }
 
-static int check_name(const struct listeners *l, pid_t pid)
+/* Only at a process that has courier's uid. */
+static int look(const struct listeners *l, pid_t pid, bool environment, ino_t *ret_netns)
 {
-	char name[PROCFS_NAME_SIZE];
+	struct procfs_look *found = malloc(sizeof(*found));
 	int r;
 
-	r = procfs_read_exe(l->procfs, pid, name);
-	if (r == -ENAMETOOLONG)
-		return -EPERM;
-	if (r < 0)
-		return r;
-	return strcmp(name, LISTENER_NAME) == 0 ? 0 : -EPERM;
+	if (!found)
+		return -ENOMEM;
+	r = looker_look(l->looker, pid, environment, found);
+	if (r == 0 && strcmp(found->name, LISTENER_NAME) != 0)
+		r = -EPERM;
+	if (r == 0)
+		*ret_netns = found->netns;
+	free(found);
+	return r;
 }
 
 /* A child that couriertcpd has forked and that did not exec yet looks like its
- * parent in all but this: its parent is a couriertcpd. */
-static int check_place(const struct listeners *l, pid_t pid)
+ * parent in all but this: its parent is a couriertcpd of courier's. */
+static int check_parent(const struct listeners *l, pid_t ppid)
 {
 	struct procfs_status status;
 	ino_t netns;
 	int r;
 
-	r = procfs_read_status(l->procfs, pid, &status);
-	if (r < 0)
-		return r;
-	if (status.uid != l->uid)
+	r = procfs_read_status(l->procfs, ppid, &status);
+	if (r == -ESRCH || (r == 0 && status.uid != l->uid))
+		return 0;
+	if (r == 0)
+		r = look(l, ppid, false, &netns);
+	if (r == 0)
 		return -EPERM;
-	if (check_name(l, status.ppid) == 0)
-		return -EPERM;
-	r = procfs_read_netns(l->procfs, pid, &netns);
-	if (r < 0)
-		return r;
-	return netns == l->netns ? 0 : -EPERM;
+	return r == -EPERM || r == -ESRCH ? 0 : r;
 }
 
-static int learn(struct listeners *l, pid_t pid)
+static int prove(const struct listeners *l, const struct procref *ref)
+{
+	struct procfs_status status;
+	ino_t netns;
+	int r;
+
+	r = procfs_read_status_held(l->procfs, ref->fd, ref->pid, &status);
+	if (r == 0 && status.uid != l->uid)
+		r = -EPERM;
+	if (r == 0)
+		r = look(l, ref->pid, false, &netns);
+	if (r == 0 && netns != l->netns)
+		r = -EPERM;
+	if (r == 0)
+		r = check_parent(l, status.ppid);
+	return r == 0 ? procref_check(ref) : r;
+}
+
+/* Takes what was found out about the process before. */
+static int learn(struct listeners *l, pid_t pid, const struct procfs_status *status)
 {
 	struct procref ref = PROCREF_NONE;
 	int r;
 
-	r = check_name(l, pid);
-	if (r < 0)
-		return r;
+	/* Below one that is known it is one of its children, before its exec or after. */
+	if (status->uid != l->uid || listeners_knows(l, status->ppid) == 0)
+		return -EPERM;
 	r = procref_open(pid, &ref);
 	if (r < 0)
 		return r;
-	r = check_name(l, pid);
-	if (r == 0)
-		r = check_place(l, pid);
-	if (r == 0 && !procref_alive(&ref))
-		r = -ESRCH;
+	r = prove(l, &ref);
 	if (r == 0)
 		r = remember(l, &ref);
 	procref_done(&ref);
@@ -167,16 +185,27 @@ static int learn(struct listeners *l, pid_t pid)
 
 int listeners_check(struct listeners *listeners, pid_t pid)
 {
-	return is_known(listeners, pid) ? 0 : learn(listeners, pid);
+	struct procfs_status status;
+	int r = listeners_knows(listeners, pid);
+
+	if (r != -EPERM && r != -ESRCH)
+		return r;
+	r = procfs_read_status(listeners->procfs, pid, &status);
+	return r == 0 ? learn(listeners, pid, &status) : r;
 }
 
-/* A process that we may not look at matters only if it is courier's. */
-static bool is_couriers(const struct listeners *l, pid_t pid)
+/* Of all processes only those are looked at that can be one by their own word. */
+static int scan_one(struct listeners *l, pid_t pid)
 {
 	struct procfs_status status;
+	int r = listeners_knows(l, pid);
 
-	return procfs_read_status(l->procfs, pid, &status) == 0 &&
-	       status.uid == l->uid;
+	if (r != -EPERM && r != -ESRCH)
+		return r;
+	r = procfs_read_status(l->procfs, pid, &status);
+	if (r == 0 && status.comm[0] && strcmp(status.comm, LISTENER_NAME) != 0)
+		r = -EPERM;
+	return r == 0 ? learn(l, pid, &status) : r;
 }
 
 int listeners_scan(struct listeners *listeners)
@@ -190,8 +219,8 @@ int listeners_scan(struct listeners *listeners)
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n; i++)
-		if (listeners_check(listeners, pids[i]) == -EACCES)
-			hidden = hidden || is_couriers(listeners, pids[i]);
+		if (scan_one(listeners, pids[i]) == -EACCES)
+			hidden = true;
 	free(pids);
 	pthread_mutex_lock(&listeners->lock);
 	drop_ended(listeners);
@@ -215,15 +244,12 @@ static int try_signal(pid_t pid)
 /* What a child takes, on a listener. */
 static int try_on(const struct listeners *l, pid_t pid, bool signals)
 {
-	char env[PROCFS_ENVIRON_SIZE];
-	ssize_t n;
+	ino_t netns;
 	int r;
 
-	n = procfs_read_environ(l->procfs, pid, env);
-	if (n == -EPERM)
-		return -EACCES;
-	if (n < 0 && n != -E2BIG)
-		return n == -ESRCH ? 0 : (int)n;
+	r = look(l, pid, true, &netns);
+	if (r < 0)
+		return r == -ESRCH ? 0 : r == -EPERM ? -EACCES : r;
 	r = signals ? try_signal(pid) : 0;
 	return r == -ESRCH ? 0 : r < 0 ? r : 1;
 }
@@ -238,12 +264,8 @@ int listeners_try(struct listeners *listeners, bool signals)
 	n = procfs_list(listeners->procfs, &pids);
 	if (n < 0)
 		return (int)n;
-	/* Whose it is everybody may read: a profile refuses, and the kernel logs,
-	 * nothing about others. */
 	for (i = 0; i < n && r == 0; i++) {
-		if (!is_couriers(listeners, pids[i]))
-			continue;
-		r = listeners_check(listeners, pids[i]);
+		r = scan_one(listeners, pids[i]);
 		hidden = hidden || r == -EACCES;
 		r = r == 0 ? try_on(listeners, pids[i], signals) : 0;
 	}

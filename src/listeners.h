@@ -4,26 +4,30 @@
 #ifndef SMTPBLOCK_LISTENERS_H
 #define SMTPBLOCK_LISTENERS_H
 
-#include "procfs.h"
+#include "looker.h"
 
-/* Each listener is held by a pidfd, so that what was found out about it once
- * holds until it ends. Any thread may call; no call holds the lock over a
- * system call other than poll(2) with timeout 0. */
+/* Each listener is pinned, so that what was found out about it once holds until it
+ * ends. Any thread may call; no call holds the lock over a system call other than
+ * poll(2) with timeout 0. */
 struct listeners;
 
 /* More ports than anybody listens on. */
 #define LISTENERS_MAX 64
 
-/* uid is courier's. procfs must outlive the result. Returns 0, -ENOMEM, or
+/* uid is courier's. procfs and looker must outlive the result. Returns 0, -ENOMEM, or
  * -errno if our own network namespace cannot be told. Caller owns. */
-int listeners_new(const struct procfs *procfs, uid_t uid,
+int listeners_new(const struct procfs *procfs, struct looker *looker, uid_t uid,
 		  struct listeners **ret_listeners);
 void listeners_free(struct listeners *listeners);
 
-/* Is pid a listener? One that is not known yet is looked at: its executable is
- * couriertcpd, its uid courier's, its network namespace ours.
+/* Is pid a listener that is known? Returns at once. 0: it is; -EPERM: it is not known;
+ * -ESRCH: it has ended; -errno: a call failed. */
+int listeners_knows(struct listeners *listeners, pid_t pid);
+
+/* Is pid a listener? One that is not known yet is looked at if it has courier's uid: its
+ * executable is couriertcpd, its network namespace ours. Not for workers.
  * Returns 0; -EPERM: it is something else; -ESRCH: it is gone; -EACCES: we may
- * not look; -errno. */
+ * not look; -ETIMEDOUT, -EBUSY: see looker_look(); -errno. */
 int listeners_check(struct listeners *listeners, pid_t pid);
 
 /* Look through all processes for listeners. Expensive (2 us a process): not in

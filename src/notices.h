@@ -14,6 +14,7 @@ enum notice {
 	NOTICE_OVERFLOW4,	/* the IPv4 list is too small */
 	NOTICE_OVERFLOW6,	/* the IPv6 list is too small */
 	NOTICE_LOOK,		/* courier's processes cannot be looked at; errno */
+	NOTICE_HELD,		/* a process of courier's keeps whoever looks at it waiting */
 	NOTICE_SIGNAL,		/* nor signalled; errno */
 	NOTICE_RESET,		/* nor their connections reset; errno */
 	NOTICE_REPLY,		/* nor their clients told; errno */

@@ -14,7 +14,6 @@ static struct decision decide(enum verdict verdict, enum reason reason)
 
 /* syslog(3)'s severities, as far as courier uses them. */
 #define WARNING 4
-#define INFO 6
 
 /* Which lines a trigger is about. */
 struct shape {
@@ -28,10 +27,10 @@ static const struct shape shapes[] = {
 	{ TRIGGER_DNSBL, COURIERLOG_REJECT, COURIERLOG_SEVERITY_ERR, 500, 599 },
 	{ TRIGGER_DNSBL, COURIERLOG_DROPPED, WARNING, 0, 0 },
 	{ TRIGGER_REJECT, COURIERLOG_REJECT, COURIERLOG_SEVERITY_ERR, 500, 599 },
-	{ TRIGGER_CONNECT, COURIERLOG_STARTED, INFO, 0, 0 },
-	{ TRIGGER_AUTH, COURIERLOG_ERROR, INFO, 535, 535 },
+	{ TRIGGER_CONNECT, COURIERLOG_STARTED, COURIERLOG_SEVERITY_INFO, 0, 0 },
+	{ TRIGGER_AUTH, COURIERLOG_ERROR, COURIERLOG_SEVERITY_INFO, 535, 535 },
 	{ TRIGGER_RELAY, COURIERLOG_REJECT, COURIERLOG_SEVERITY_ERR, 513, 513 },
-	{ TRIGGER_PROTOCOL, COURIERLOG_ERROR, INFO, 502, 502 },
+	{ TRIGGER_PROTOCOL, COURIERLOG_ERROR, COURIERLOG_SEVERITY_INFO, 502, 502 },
 };
 
 static const struct shape *find_shape(const struct settings *settings,

@@ -182,6 +182,8 @@ int procfs_read_status(const struct procfs *procfs, pid_t pid,
 		return -EIO;
 	ret_status->ppid = (pid_t)ppid;
 	ret_status->uid = (uid_t)uid;
+	ret_status->comm[0] = '\0';
+	(void)sscanf(text, "Name:\t%15[^\n]", ret_status->comm);
 	return 0;
 }
 
@@ -197,6 +199,7 @@ static int ask_pidfd(int pidfd, struct procfs_status *ret_status)
 		return -EOPNOTSUPP;
 	ret_status->ppid = (pid_t)info.ppid;
 	ret_status->uid = (uid_t)info.euid;
+	ret_status->comm[0] = '\0';
 	return 0;
 }
 
@@ -260,43 +263,78 @@ ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
 						  PROCFS_ENVIRON_SIZE - 1));
 }
 
-int procfs_open_environ(const struct procfs *procfs, pid_t pid)
-{
-	char path[PATH_SIZE];
-	int fd;
-
-	make_path(path, procfs, pid, "environ");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? gone(errno) : fd;
-}
-
-/* Linux: environ_read() of fs/proc/base.c reads the memory that the process had when
- * the file was opened, and nothing once nobody uses that. */
-static ssize_t read_start(int fd, char *buf, size_t size)
+/* The environment that the process had when fd was opened. */
+static ssize_t read_open_environ(int fd, char *env)
 {
 	ssize_t n;
 
 	do
-		n = pread(fd, buf, size, 0);
+		n = read(fd, env, PROCFS_ENVIRON_SIZE - 1);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return gone(errno);
-	return n == 0 ? -ESRCH : n;
+	return n == 0 ? -ESRCH : end_environ(env, n);
 }
 
-ssize_t procfs_read_open_environ(int fd,
-				 char ret_environ[static PROCFS_ENVIRON_SIZE])
+static int look_around(const struct procfs *procfs, pid_t pid, struct procfs_look *look)
 {
-	return end_environ(ret_environ,
-			   read_start(fd, ret_environ, PROCFS_ENVIRON_SIZE - 1));
+	int r = procfs_read_exe(procfs, pid, look->name);
+
+	if (r == -ENAMETOOLONG)
+		look->name[0] = '\0';
+	else if (r < 0)
+		return r;
+	return procfs_read_netns(procfs, pid, &look->netns);
 }
 
-int procfs_environ_lasts(int fd)
+int procfs_look(const struct procfs *procfs, pid_t pid, bool environment,
+		struct procfs_look *ret_look)
 {
-	char byte;
-	ssize_t n = read_start(fd, &byte, 1);
+	char path[PATH_SIZE];
+	int fd, r;
 
-	return n < 0 ? (int)n : 0;
+	ret_look->env_len = -ENODATA;
+	if (!environment)
+		return look_around(procfs, pid, ret_look);
+	make_path(path, procfs, pid, "environ");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return gone(errno);
+	r = look_around(procfs, pid, ret_look);
+	if (r == 0)
+		ret_look->env_len = read_open_environ(fd, ret_look->env);
+	close(fd);
+	if (r == 0 && ret_look->env_len < 0 && ret_look->env_len != -E2BIG)
+		r = (int)ret_look->env_len;
+	return r;
+}
+
+void procfs_look_copy(const struct procfs_look *from, struct procfs_look *to)
+{
+	memcpy(to->name, from->name, sizeof(to->name));
+	to->netns = from->netns;
+	to->env_len = from->env_len;
+	if (from->env_len >= 0)
+		memcpy(to->env, from->env, (size_t)from->env_len + 1);
+}
+
+int procfs_read_fd_inode(const struct procfs *procfs, pid_t pid, int fd,
+			 ino_t *ret_inode)
+{
+	char file[32], text[512];
+	unsigned long inode;
+	ssize_t n;
+	int r;
+
+	snprintf(file, sizeof(file), "fdinfo/%d", fd);
+	n = read_file(procfs, pid, file, text, sizeof(text) - 1);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	r = status_number(text, "\nino:", 0, &inode);
+	if (r == 0)
+		*ret_inode = (ino_t)inode;
+	return r;
 }
 
 const char *procfs_getenv(const char *env, size_t len, const char *name)

@@ -25,6 +25,8 @@ struct procfs {
 struct procfs_status {
 	pid_t ppid;
 	uid_t uid;	/* the effective one */
+	/* What it calls itself, cut (PR_SET_NAME of prctl(2)): a hint. "": not known. */
+	char comm[16];
 };
 
 /* Returns 0, or -ENAMETOOLONG. */
@@ -37,40 +39,11 @@ int procfs_init(struct procfs *procfs, const char *root);
 int procfs_read_status(const struct procfs *procfs, pid_t pid,
 		       struct procfs_status *ret_status);
 
-/* The same of a process that pidfd holds: where the kernel has PIDFD_GET_INFO
- * (Linux 6.13) it tells at a tenth of the price, elsewhere the file is read.
+/* The same of a process that pidfd refers to: the kernel's own answer where it has
+ * PIDFD_GET_INFO (Linux 6.13), at a tenth of the cost; elsewhere the file is read.
  * pidfd and pid must name the same process. */
 int procfs_read_status_held(const struct procfs *procfs, int pidfd, pid_t pid,
 			    struct procfs_status *ret_status);
-
-/* The last component of the executable's path. " (deleted)", which the kernel
- * appends once a package update has replaced the file, is taken off.
- * Reading it of another user's process needs CAP_SYS_PTRACE (proc(5)).
- * Returns 0; -ESRCH (no such process, or a kernel thread); -EACCES;
- * -ENAMETOOLONG: longer than any name we look for; -errno. */
-int procfs_read_exe(const struct procfs *procfs, pid_t pid,
-		    char ret_name[static PROCFS_NAME_SIZE]);
-
-/* The environment the process was started with, NUL after each entry and one
- * more at the end. It is the one of the last exec; putenv(3) does not show.
- * Returns the number of bytes; -ESRCH; -EACCES; -E2BIG; -errno. */
-ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
-			    char ret_environ[static PROCFS_ENVIRON_SIZE]);
-
-/* The same in two steps. The descriptor is that of the program which the process
- * runs now: once it has exec'd another, or has ended, there is nothing to read any
- * more, whoever has the PID then. That is so for programs that have their memory for
- * themselves: a thread, or a child of vfork(2) before its exec, keeps it readable.
- * Courier's have no threads and only fork(2). The caller owns it. Returns it; -ESRCH; -EACCES;
- * -EMFILE; -errno. */
-int procfs_open_environ(const struct procfs *procfs, pid_t pid);
-
-/* Returns as procfs_read_environ(); -ESRCH: that program has ended. */
-ssize_t procfs_read_open_environ(int fd,
-				 char ret_environ[static PROCFS_ENVIRON_SIZE]);
-
-/* Whether there is anything to read at all: 0; -ESRCH: that program has ended; -errno. */
-int procfs_environ_lasts(int fd);
 
 /* The value of name in an environment as read above: the first one, which is
  * also the one that getenv(3) finds. NULL if it is not there. */
@@ -91,10 +64,6 @@ void procfs_getenv_all(const char *env, size_t len, const char *const *names,
 ssize_t procfs_read_children(const struct procfs *procfs, pid_t pid,
 			     pid_t **ret_pids);
 
-/* The inode number of the process' network namespace. Returns 0; -ESRCH;
- * -EACCES; -errno. */
-int procfs_read_netns(const struct procfs *procfs, pid_t pid, ino_t *ret_netns);
-
 /* The PID that was handed out last, in the PID namespace of this process: it may be
  * a thread's, and gone. loadavg has it, which everybody may read. Returns 0; -EIO
  * when the file is not of the known form; -errno. */
@@ -102,5 +71,51 @@ int procfs_read_last_pid(const struct procfs *procfs, pid_t *ret_pid);
 
 /* All processes. Returns as procfs_read_children(). */
 ssize_t procfs_list(const struct procfs *procfs, pid_t **ret_pids);
+
+/* The inode number of a descriptor's file, from /proc/PID/fdinfo/FD (Linux 5.14). For a
+ * socket it is the one that sock_diag(7) reports. Returns 0; -ESRCH: no such process or
+ * descriptor; -EIO: the kernel does not say; -EACCES; -errno. */
+int procfs_read_fd_inode(const struct procfs *procfs, pid_t pid, int fd,
+			 ino_t *ret_inode);
+
+/* All above returns at once, whatever the process does. All below waits while the
+ * process is in the middle of execve(2), for as long as it likes: see looker.h. */
+
+/* The last component of the executable's path. " (deleted)", which the kernel
+ * appends once a package update has replaced the file, is taken off.
+ * Reading it of another user's process needs CAP_SYS_PTRACE (proc(5)).
+ * Returns 0; -ESRCH (no such process, or a kernel thread); -EACCES;
+ * -ENAMETOOLONG: longer than any name we look for; -errno. */
+int procfs_read_exe(const struct procfs *procfs, pid_t pid,
+		    char ret_name[static PROCFS_NAME_SIZE]);
+
+/* The environment the process was started with, NUL after each entry and one
+ * more at the end. It is the one of the last exec; putenv(3) does not show.
+ * Returns the number of bytes; -ESRCH; -EACCES; -E2BIG; -errno. */
+ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
+			    char ret_environ[static PROCFS_ENVIRON_SIZE]);
+
+/* The inode number of the process' network namespace. Returns 0; -ESRCH;
+ * -EACCES; -errno. */
+int procfs_read_netns(const struct procfs *procfs, pid_t pid, ino_t *ret_netns);
+
+/* Executable, network namespace and environment. */
+struct procfs_look {
+	char name[PROCFS_NAME_SIZE];	/* as procfs_read_exe(); "": too long */
+	ino_t netns;
+	ssize_t env_len;	/* as procfs_read_environ() returns, -E2BIG included */
+	char env[PROCFS_ENVIRON_SIZE];
+};
+
+/* All of them, or all but the environment; name and environment are of one program: the environment is opened before
+ * the name is read, and read after that. Once that program has ended or another was
+ * exec'd there is nothing to read (Linux environ_read() of fs/proc/base.c), except where
+ * another process shares its memory: courier's have no threads and use only fork(2).
+ * Returns 0; -ESRCH; -EACCES; -EMFILE; -errno. */
+int procfs_look(const struct procfs *procfs, pid_t pid, bool environment,
+		struct procfs_look *ret_look);
+
+/* Copy what is in use of from. */
+void procfs_look_copy(const struct procfs_look *from, struct procfs_look *to);
 
 #endif

@@ -42,11 +42,19 @@ struct procref procref_take(struct procref *ref)
 	return taken;
 }
 
-bool procref_alive(const struct procref *ref)
+int procref_check(const struct procref *ref)
 {
 	struct pollfd p = { .fd = ref->fd, .events = POLLIN };
+	int n;
 
-	return ref->fd >= 0 && poll(&p, 1, 0) == 0;
+	if (ref->fd < 0)
+		return -ESRCH;
+	n = poll(&p, 1, 0);
+	if (n < 0)
+		return -errno;
+	if (n == 0)
+		return 0;
+	return p.revents & POLLIN ? -ESRCH : -EBADF;
 }
 
 int procref_signal(const struct procref *ref, int signal)

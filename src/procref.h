@@ -27,9 +27,10 @@ void procref_done(struct procref *ref);
 /* Move ownership: *ref holds nothing afterwards. */
 struct procref procref_take(struct procref *ref);
 
-/* Has it not ended yet? What was read from /proc/PID between procref_open() and
- * a true answer was read of this process. */
-bool procref_alive(const struct procref *ref);
+/* Is it still alive? Returns 0: yes, so that what was read from /proc/PID since
+ * procref_open() was read of this process; -ESRCH: it has ended, or nothing is pinned;
+ * any other -errno: the call failed, which says nothing about the process. */
+int procref_check(const struct procref *ref);
 
 /* Signal it. Returns 0; -ESRCH: it has ended; -EPERM: CAP_KILL is missing;
  * -errno (pidfd_send_signal(2)). */

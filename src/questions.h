@@ -15,7 +15,9 @@
 #define QUESTION_REPLY_SIZE 160
 
 enum question_kind {
-	QUESTION_PROVE,		/* find the child; block and end it if it is due */
+	QUESTION_PROVE,		/* find the child; block and end it if the line says so */
+	QUESTION_BLOCK,		/* block by the line, unless the process that it names is a
+				 * relay client's; end the children that serve it */
 	QUESTION_END,		/* blocked already; end the children that serve it */
 	QUESTION_REPORT,	/* dryRun: say what would have been done */
 };
@@ -27,6 +29,11 @@ struct question {
 	uint16_t code;
 	char reply[QUESTION_REPLY_SIZE];	/* not terminated */
 	size_t reply_len;
+	/* The caretaker's: 0, or the error of the call that failed at the last look; whether
+	 * one ever did, and how long the look is repeated (ms of CLOCK_MONOTONIC). */
+	int failed;
+	bool repeated;
+	int64_t until;
 };
 
 /* A bag for them. Returns 0 or -ENOMEM. The caller owns, and frees it with

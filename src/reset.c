@@ -99,72 +99,63 @@ static int ask(struct reset *reset, struct request *request, uint16_t type, uint
 	return r;
 }
 
-/* Where there is no such connection the kernel finds the socket that listens on
- * the local port: to reset that would close the port to everybody. So look
- * first, and name the one that was found by its cookie. */
-static int find(struct reset *reset, struct request *request, struct answer *ret_answer)
-{
-	struct inet_diag_sockid *id = &request->diag.id;
-	const struct inet_diag_sockid *found = &ret_answer->found.id;
-	int r;
-
-	r = ask(reset, request, SOCK_DIAG_BY_FAMILY, 0, ret_answer);
-	if (r < 0)
-		return r;
-	if (ret_answer->found.idiag_state == TCP_LISTEN || found->idiag_dport != id->idiag_dport ||
-	    found->idiag_sport != id->idiag_sport)
-		return -ENOENT;
-	memcpy(id->idiag_cookie, found->idiag_cookie, sizeof(id->idiag_cookie));
-	return 0;
-}
-
 static bool are_known(const struct reset_ends *ends)
 {
 	return ends->local.family == ends->remote.family && ends->local.family != 0;
+}
+
+/* Where there is no such connection the kernel finds the socket that listens on the
+ * local port. */
+static bool is_it(const struct request *request, const struct answer *answer)
+{
+	const struct inet_diag_sockid *id = &request->diag.id, *found = &answer->found.id;
+
+	return answer->found.idiag_state != TCP_LISTEN && found->idiag_dport == id->idiag_dport &&
+	       found->idiag_sport == id->idiag_sport;
+}
+
+int reset_find(struct reset *reset, struct reset_ends *ends, ino_t *ret_inode)
+{
+	struct request request;
+	struct answer answer;
+	int r;
+
+	if (!are_known(ends))
+		return -EINVAL;
+	request = make_request(ends);
+	r = ask(reset, &request, SOCK_DIAG_BY_FAMILY, 0, &answer);
+	if (r < 0)
+		return r;
+	if (!is_it(&request, &answer))
+		return -ENOENT;
+	memcpy(&ends->cookie, answer.found.id.idiag_cookie, sizeof(ends->cookie));
+	*ret_inode = answer.found.idiag_inode;
+	return 0;
+}
+
+int reset_is_held(struct reset *reset, const struct reset_ends *ends)
+{
+	struct reset_ends same = *ends;
+	ino_t inode;
+	int r;
+
+	r = reset_find(reset, &same, &inode);
+	if (r == -ENOENT || r == -ESTALE)
+		return 0;
+	return r < 0 ? r : inode != 0;
 }
 
 int reset_connection(struct reset *reset, const struct reset_ends *ends)
 {
 	struct request request;
 	struct answer answer;
-	int r = 0;
 
 	if (!are_known(ends))
 		return -EINVAL;
-	request = make_request(ends);
 	if (!ends->cookie)
-		r = find(reset, &request, &answer);
-	if (r == 0)
-		r = ask(reset, &request, SOCK_DESTROY, NLM_F_ACK, &answer);
-	return r;
-}
-
-/* What had a holder, who let go. Others without one were never taken, such as a new
- * connection of the same ends. */
-static bool is_on_its_own(unsigned int state)
-{
-	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING ||
-	       state == TCP_LAST_ACK || state == TCP_TIME_WAIT;
-}
-
-int reset_connection_is_held(struct reset *reset, struct reset_ends *ends)
-{
-	struct request request;
-	struct answer answer;
-	bool held;
-	int r;
-
-	if (!are_known(ends))
-		return -EINVAL;
-	request = make_request(ends);
-	r = find(reset, &request, &answer);
-	if (r < 0)
-		return r;
-	held = answer.found.idiag_inode != 0;
-	if (!held && !is_on_its_own(answer.found.idiag_state))
 		return -ENOENT;
-	memcpy(&ends->cookie, answer.found.id.idiag_cookie, sizeof(ends->cookie));
-	return held;
+	request = make_request(ends);
+	return ask(reset, &request, SOCK_DESTROY, NLM_F_ACK, &answer);
 }
 
 /* No socket has port 0, or the cookie 0: nothing is found. */

@@ -3,6 +3,8 @@
 #ifndef SMTPBLOCK_RESET_H
 #define SMTPBLOCK_RESET_H
 
+#include <sys/types.h>
+
 #include "addr.h"
 
 /* Both ends of a TCP connection, ports in host order. */
@@ -19,26 +21,29 @@ struct reset {
 
 #define RESET_NONE { .fd = -1 }
 
-/* Remove the socket that the kernel keeps for them, and send the peer a RST: a
+/* Find the connection by its ends. Its cookie and the inode number of its socket are
+ * noted, 0 where no process has it (idiag_inode of sock_diag(7)). Wants no right, two
+ * system calls. Only of our network namespace; one thread for a struct reset; not for
+ * workers. Returns 0; -ENOENT: there is none: its ends may be what a proxy said
+ * (couriertcpd's -haproxy), or the kernel has no tcp_diag; -EINVAL: the ends are of two
+ * families or an end is unknown; -errno of socket(2), such as -EAFNOSUPPORT where a
+ * unit's RestrictAddressFamilies= has no AF_NETLINK. */
+int reset_find(struct reset *reset, struct reset_ends *ends, ino_t *ret_inode);
+
+/* Does a process have the connection of that cookie? Returns 1; 0: none, the kernel alone
+ * sees to its end, or it is gone; -errno as above. */
+int reset_is_held(struct reset *reset, const struct reset_ends *ends);
+
+/* Remove the socket of that cookie which the kernel keeps, and send the peer a RST: a
  * blocked peer's packets are dropped, so that without this it stays in FIN-WAIT-1
- * for minutes. Only of our network namespace. Tens of microseconds: not for workers. One
- * thread for a struct reset. Two system calls for one that has its cookie, and no later one of
- * the same ends is meant then; else four.
- * Returns 0; -ENOENT, -ESTALE: there is no such connection (any more); -EPERM: CAP_NET_ADMIN is
- * missing; -EOPNOTSUPP: the kernel has no CONFIG_INET_DIAG_DESTROY; -EINVAL: the
- * ends are of two families or an end is unknown; -errno of socket(2), such as
- * -EAFNOSUPPORT where a unit's RestrictAddressFamilies= has no AF_NETLINK.
+ * for minutes. Without a cookie nothing is done: a later connection may have the same
+ * ends. Two system calls, tens of microseconds.
+ * Returns 0; -ENOENT, -ESTALE: there is no such connection (any more), or no cookie;
+ * -EPERM: CAP_NET_ADMIN is missing; -EOPNOTSUPP: the kernel has no
+ * CONFIG_INET_DIAG_DESTROY; -EINVAL and -errno as above.
  * (SOCK_DESTROY of sock_diag(7), since Linux 4.5; net/ipv4/inet_diag.c.) */
 int reset_connection(struct reset *reset, const struct reset_ends *ends);
 void reset_done(struct reset *reset);
-
-/* Does a process hold the connection? Wants no right, two system calls, and is as
- * reset_connection() is otherwise. The cookie is noted where it is known.
- * Returns 1; 0: the kernel alone does, to see its end; -ENOENT: it has none of these
- * ends. That is no "nobody": they may be what a proxy said (couriertcpd's -haproxy), or
- * the kernel has no tcp_diag. -EINVAL and -errno as above.
- * (idiag_inode of sock_diag(7) is 0 for a socket without a file.) */
-int reset_connection_is_held(struct reset *reset, struct reset_ends *ends);
 
 /* Can it be asked for, and can the kernel do it? Names a connection that cannot be.
  * That the right to it is missing is not seen: the kernel finds first, then looks at

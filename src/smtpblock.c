@@ -45,6 +45,7 @@ struct smtpblock {
 	struct evidence *_Atomic evidence;
 	atomic_uint courier_uid;	/* valid once evidence is there */
 	atomic_bool hup;
+	atomic_bool stall_said;
 	bool check_rights;
 	int64_t user_at, try_at;	/* not before; INT64_MAX: not any more */
 	bool started;
@@ -52,7 +53,6 @@ struct smtpblock {
 
 struct smtpblock_worker {
 	struct child_scratch child;
-	struct child_scratch submit;
 	struct pattern_scratch *pattern;
 };
 
@@ -243,8 +243,9 @@ static void check_rights(struct smtpblock *e)
 	if (!e->check_rights || (!has_user && e->settings.verify == VERIFY_NONE))
 		return;
 	check_capabilities(e);
+	/* Not here: it looks at processes, which may take a while. */
 	if (has_user)
-		try_rights(e);
+		e->try_at = 0;
 }
 
 /* What can be told before the first line comes. */
@@ -327,9 +328,9 @@ static int64_t run_search(struct smtpblock *e, int64_t now)
 		find_user(e);
 		if (atomic_load(&e->evidence))
 			check_rights(e);
-	} else if (now >= e->try_at) {
-		try_rights(e);
 	}
+	if (now >= e->try_at)
+		try_rights(e);
 	return earlier(e->user_at, e->try_at);
 }
 
@@ -338,6 +339,8 @@ static int64_t run(void *data, int64_t now)
 	struct smtpblock *e = data;
 	int64_t due, search_due;
 
+	if (atomic_exchange(&e->stall_said, false))
+		say(e, LOG_NOTICE, "the background thread goes on");
 	if (atomic_exchange(&e->hup, false))
 		after_hup(e);
 	search_due = run_search(e, now);
@@ -467,18 +470,6 @@ static struct decision judge_spared(struct smtpblock *e, struct decision d,
 	return d;
 }
 
-static void make_query(const struct smtpblock_message *msg,
-		       const struct courierlog_line *line,
-		       struct evidence_query *ret_query)
-{
-	*ret_query = (struct evidence_query){
-		.attested = msg->attested_pid,
-		.hint = msg->hint_pid,
-		.addr = line->addr,
-		.port = line->port,
-	};
-}
-
 /* Does the path end in this program's name? */
 static bool is_program(const char *path, size_t len, const char *name)
 {
@@ -504,38 +495,70 @@ static bool sender_was_couriers(const struct smtpblock *e,
 	return msg->exe_len == 0 || is_program(msg->exe, msg->exe_len, program);
 }
 
-/* Block by the line alone; but not a relay client, as far as his children are
+/* At trigger="connect" the client's socket is asked of its process, which may wait. */
+static void make_query(const struct smtpblock *e, const struct smtpblock_message *msg,
+		       const struct courierlog_line *line,
+		       struct evidence_query *ret_query)
+{
+	*ret_query = (struct evidence_query){
+		.attested = msg->attested_pid,
+		.hint = msg->hint_pid,
+		.addr = line->addr,
+		.port = line->port,
+		.confirms = policy_wants_confirmation(&e->settings),
+		.defers = e->settings.trigger == TRIGGER_CONNECT,
+		.was_couriers = e->settings.verify == VERIFY_SENDER &&
+				sender_was_couriers(e, msg, "courieresmtpd"),
+	};
+}
+
+/* Does the line name a process that may be a relay client's child? Where the line itself
+ * is not believed its process was looked at, or has ended. */
+static bool names_couriers(const struct smtpblock *e, const struct evidence *ev,
+			   const struct smtpblock_message *msg)
+{
+	pid_t pid = msg->attested_pid ? msg->attested_pid : msg->hint_pid;
+
+	return e->settings.verify == VERIFY_NONE && pid != 0 &&
+	       evidence_may_be_couriers(ev, pid);
+}
+
+/* Block by the line alone; but not a relay client, as far as its children are
  * known without a search. */
-static struct decision block_unproven(struct smtpblock *e,
-				      struct smtpblock_worker *w,
-				      const struct smtpblock_message *msg,
-				      const struct courierlog_line *line)
+static struct smtpblock_outcome
+block_unproven(struct smtpblock *e, const struct smtpblock_message *msg,
+	       const struct courierlog_line *line)
 {
 	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
 	struct evidence *ev = atomic_load(&e->evidence);
 	struct evidence_query query;
 
-	if (!ev || (!msg->attested_pid && !msg->hint_pid && !evidence_knows_children(ev)))
-		return enforcer_block(&e->enforcer, line);
-	make_query(msg, line, &query);
-	if (!evidence_knows_relay_client(ev, &query, &w->child))
-		return enforcer_block(&e->enforcer, line);
-	enforcer_count(&e->enforcer, relays);
-	return relays;
+	if (!ev)
+		return outcome(enforcer_block(&e->enforcer, line));
+	if (evidence_knows_relay_client(ev, &line->addr)) {
+		enforcer_count(&e->enforcer, relays);
+		return outcome(relays);
+	}
+	make_query(e, msg, line, &query);
+	/* Where it cannot be looked at, the line is enough. */
+	if (names_couriers(e, ev, msg) &&
+	    enforcer_ask(&e->enforcer, QUESTION_BLOCK, &query, line) == 0)
+		return (struct smtpblock_outcome){ .verdict = VERDICT_BLOCK,
+						   .deferred = true };
+	return outcome(enforcer_block(&e->enforcer, line));
 }
 
 /* No child is left to ask: the reply has to tell. */
-static struct decision block_by_reply(struct smtpblock *e,
-				      struct smtpblock_worker *w,
-				      const struct smtpblock_message *msg,
-				      const struct courierlog_line *line)
+static struct smtpblock_outcome
+block_by_reply(struct smtpblock *e, struct smtpblock_worker *w,
+	       const struct smtpblock_message *msg, const struct courierlog_line *line)
 {
 	struct decision d = policy_judge_reply(&e->settings, line, w->pattern);
 
 	if (d.verdict == VERDICT_BLOCK)
-		return block_unproven(e, w, msg, line);
+		return block_unproven(e, msg, line);
 	enforcer_count(&e->enforcer, d);
-	return d;
+	return outcome(d);
 }
 
 /* -drop: couriertcpd's forked child says so before its exec, on its standard
@@ -550,7 +573,7 @@ handle_dropped(struct smtpblock *e, struct smtpblock_worker *w,
 
 	if (attested && (sender_was_couriers(e, msg, "courierlogger") ||
 			 sender_was_couriers(e, msg, "couriertcpd")))
-		return outcome(block_by_reply(e, w, msg, line));
+		return block_by_reply(e, w, msg, line);
 	enforcer_refuse(&e->enforcer, attested ? -EPERM : -ESRCH);
 	if (!attested && notices_raise(&e->notices, NOTICE_DROP, 0))
 		caretaker_wake(e->enforcer.caretaker);
@@ -569,9 +592,8 @@ without_child(struct smtpblock *e, struct smtpblock_worker *w,
 		return (struct smtpblock_outcome){ .verdict = VERDICT_BLOCK,
 						   .deferred = true };
 	}
-	if (err == -ESRCH && e->settings.verify == VERIFY_SENDER &&
-	    sender_was_couriers(e, msg, "courieresmtpd"))
-		return outcome(block_by_reply(e, w, msg, line));
+	if (err == -ESRCH && query->was_couriers)
+		return block_by_reply(e, w, msg, line);
 	enforcer_refuse(&e->enforcer, err);
 	return (struct smtpblock_outcome){ .verdict = VERDICT_REFUSED };
 }
@@ -591,21 +613,13 @@ handle_proven(struct smtpblock *e, struct smtpblock_worker *w,
 
 	if (line->kind == COURIERLOG_DROPPED)
 		return handle_dropped(e, w, msg, line);
-	make_query(msg, line, &query);
+	make_query(e, msg, line, &query);
 	if (ev)
 		r = evidence_find(ev, &query, &w->child, &child, &facts);
 	if (r < 0)
 		return without_child(e, w, msg, line, &query, r);
 	inquiry_note_line(e->inquiry);
 	d = policy_judge_child(&e->settings, line, &facts);
-	if (d.verdict == VERDICT_BLOCK &&
-	    policy_wants_confirmation(&e->settings))
-		r = evidence_confirm(ev, &query, &child, &facts, &w->submit);
-	if (r < 0) {
-		child_done(&child);
-		enforcer_refuse(&e->enforcer, r);
-		return (struct smtpblock_outcome){ .verdict = VERDICT_REFUSED };
-	}
 	if (d.verdict == VERDICT_BLOCK)
 		return outcome(enforcer_punish(&e->enforcer, evidence_rules(ev),
 					       line, &facts, &child));
@@ -617,14 +631,14 @@ handle_proven(struct smtpblock *e, struct smtpblock_worker *w,
 /* verify="none": the line was enough to block; to end a child takes proof here
  * too, and a search. */
 static void end_unproven(struct smtpblock *e, const struct smtpblock_message *msg,
-			 const struct courierlog_line *line, struct decision d)
+			 const struct courierlog_line *line, struct smtpblock_outcome o)
 {
 	struct evidence_query query;
 
-	if (d.verdict != VERDICT_BLOCK || !settings_end_children(&e->settings) ||
-	    !atomic_load(&e->evidence))
+	if (o.verdict != VERDICT_BLOCK || o.deferred ||
+	    !settings_end_children(&e->settings) || !atomic_load(&e->evidence))
 		return;
-	make_query(msg, line, &query);
+	make_query(e, msg, line, &query);
 	enforcer_ask(&e->enforcer, QUESTION_END, &query, line);
 }
 
@@ -633,10 +647,10 @@ handle_unproven(struct smtpblock *e, struct smtpblock_worker *w,
 		const struct smtpblock_message *msg,
 		const struct courierlog_line *line)
 {
-	struct decision d = block_by_reply(e, w, msg, line);
+	struct smtpblock_outcome o = block_by_reply(e, w, msg, line);
 
-	end_unproven(e, msg, line, d);
-	return outcome(d);
+	end_unproven(e, msg, line, o);
+	return o;
 }
 
 /* Is it an error of courieresmtpd's, by its looks, that is not understood? */
@@ -677,46 +691,74 @@ static struct decision judge_line(struct smtpblock *e,
 	return judge_spared(e, d, &line->addr);
 }
 
-/* A child's first line: a later one can be answered without a search, and with little
- * proof, if he is in the index by then. trigger="connect" looks for him anyway. */
-static void note_start(struct smtpblock *e, const struct courierlog_line *line)
+/* A child's first line: a later one can be answered without a look if the child is pinned
+ * by then. trigger="connect" looks for it anyway. Where the kernel says who logged, only
+ * courier's word counts. */
+static void note_start(struct smtpblock *e, const struct smtpblock_message *msg,
+		       const struct courierlog_line *line)
 {
+	struct evidence *ev = atomic_load(&e->evidence);
+
 	if (line->kind != COURIERLOG_STARTED || e->settings.verify == VERIFY_NONE ||
-	    e->settings.trigger == TRIGGER_CONNECT)
+	    e->settings.trigger == TRIGGER_CONNECT || !ev ||
+	    msg->severity != COURIERLOG_SEVERITY_INFO)
+		return;
+	if (msg->attested_pid && !evidence_may_be_couriers(ev, msg->attested_pid))
 		return;
 	if (inquiry_note_start(e->inquiry))
 		caretaker_wake(e->enforcer.caretaker);
+}
+
+/* Once, until it goes on: the thread that says all else does not run. */
+static void note_stall(struct smtpblock *e)
+{
+	if (!caretaker_is_stalled(e->enforcer.caretaker) ||
+	    atomic_exchange(&e->stall_said, true))
+		return;
+	say(e, LOG_ERR, "the background thread has not answered for 5 s: sessions that "
+	    "are not known yet are neither blocked nor terminated until it does, others "
+	    "are terminated without a delay. See what it waits for: type  "
+	    "grep -H . /proc/$(pidof rsyslogd)/task/*/stack");
+}
+
+static struct smtpblock_outcome handle(struct smtpblock *e, struct smtpblock_worker *w,
+				       const struct smtpblock_message *msg,
+				       const struct courierlog_line *line)
+{
+	struct decision d = judge_line(e, line, msg);
+
+	if (d.verdict != VERDICT_BLOCK) {
+		note_start(e, msg, line);
+		enforcer_count(&e->enforcer, d);
+		return outcome(d);
+	}
+	counters_add(&e->counters, COUNTER_TRIGGERS, 1);
+	note_stall(e);
+	if (e->settings.verify == VERIFY_NONE)
+		return handle_unproven(e, w, msg, line);
+	return handle_proven(e, w, msg, line);
 }
 
 struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 					  struct smtpblock_worker *worker,
 					  const struct smtpblock_message *msg)
 {
-	struct decision d = { VERDICT_IGNORE, REASON_NO_TRIGGER };
+	const struct decision none = { VERDICT_IGNORE, REASON_NO_TRIGGER };
 	struct courierlog_line line;
 
 	counters_add(&engine->counters, COUNTER_LINES, 1);
 	if (!engine->started)
-		return outcome(d);
+		return outcome(none);
 	courierlog_scan(msg->text, msg->text_len, msg->severity, &line);
-	d = judge_line(engine, &line, msg);
-	if (d.verdict != VERDICT_BLOCK) {
-		note_start(engine, &line);
-		enforcer_count(&engine->enforcer, d);
-		return outcome(d);
-	}
-	counters_add(&engine->counters, COUNTER_TRIGGERS, 1);
-	if (engine->settings.verify == VERIFY_NONE)
-		return handle_unproven(engine, worker, msg, &line);
-	return handle_proven(engine, worker, msg, &line);
+	return handle(engine, worker, msg, &line);
 }
 
 struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
-						  struct smtpblock_worker *worker,
 						  const char *text, size_t len)
 {
 	static const struct smtpblock_message nothing = { .severity = 0 };
 	struct decision d = { VERDICT_IGNORE, REASON_NO_TRIGGER };
+	struct smtpblock_outcome o;
 	struct courierlog_line line;
 
 	counters_add(&engine->counters, COUNTER_LINES, 1);
@@ -730,10 +772,12 @@ struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
 	counters_add(&engine->counters, COUNTER_TRIGGERS, 1);
 	d = policy_judge_address(&engine->settings, &line.addr);
 	d = judge_spared(engine, d, &line.addr);
-	if (d.verdict == VERDICT_BLOCK)
-		d = block_unproven(engine, worker, &nothing, &line);
-	else
+	if (d.verdict != VERDICT_BLOCK) {
 		enforcer_count(&engine->enforcer, d);
-	end_unproven(engine, &nothing, &line, d);
-	return outcome(d);
+		return outcome(d);
+	}
+	note_stall(engine);
+	o = block_unproven(engine, &nothing, &line);
+	end_unproven(engine, &nothing, &line, o);
+	return o;
 }

@@ -19,7 +19,8 @@ struct smtpblock;
 struct smtpblock_worker;
 
 /* Something for the admin, one line without a newline. severity is syslog's.
- * Called in the caretaker's thread, and in smtpblock_start(). */
+ * Called in the caretaker's thread and in smtpblock_start(); in a worker's where the
+ * caretaker stands still. */
 typedef void smtpblock_log_fn(void *ctx, int severity, const char *text);
 
 /* A DNSBL zone freed its first slot: its name, and where it is counted from now on.
@@ -105,7 +106,6 @@ struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 /* Handle one address: the text of an action with input="address", otherwise as
  * above. */
 struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
-						  struct smtpblock_worker *worker,
 						  const char *text, size_t len);
 
 /* HUP: read allowFile and open the lists anew, say again what is still wrong, and log

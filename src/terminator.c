@@ -32,8 +32,7 @@ struct item {
 	struct termination what;
 	enum stage stage;
 	bool is_left_tls;	/* what.child.smtpd is a couriertls left behind */
-	int held;		/* STAGE_ENDED: reset_connection_is_held().. */
-	uint64_t cookie;	/* ..and what it told of the connection */
+	int held;		/* STAGE_ENDED: reset_is_held() */
 	int64_t due;
 	size_t at;		/* in the heap */
 	struct item *next;	/* in the intake */
@@ -356,8 +355,8 @@ static void watch(struct terminator *t, struct item *item,
 
 static bool has_ended(const struct item *item)
 {
-	return !procref_alive(&item->what.child.smtpd) &&
-	       !procref_alive(&item->what.child.tls);
+	return procref_check(&item->what.child.smtpd) == -ESRCH &&
+	       procref_check(&item->what.child.tls) == -ESRCH;
 }
 
 static struct reset_ends ends_of(const struct item *item)
@@ -369,23 +368,20 @@ static struct reset_ends ends_of(const struct item *item)
 		.remote = peer->addr,
 		.local_port = peer->local_port,
 		.remote_port = peer->port,
-		.cookie = item->cookie,
+		.cookie = item->what.child.cookie,
 	};
 }
 
 /* A couriertls of STARTTLS has the connection, and its courieresmtpd has not: that is
- * gone, so who holds it now is the one left behind. The kernel knows with two system
- * calls; what cannot be known is searched for. */
+ * gone, so what holds it now is the one left behind. The kernel knows with two system
+ * calls. Without a cookie it cannot be asked, and the process is searched for. */
 static int ask_who_is_left(struct terminator *t, struct item *item)
 {
-	struct reset_ends ends = ends_of(item);
-	int held;
+	const struct reset_ends ends = ends_of(item);
 
 	if (item->is_left_tls || item->what.child.tls.fd >= 0)
 		return 0;
-	held = reset_connection_is_held(&t->reset, &ends);
-	item->cookie = ends.cookie;
-	return held;
+	return ends.cookie ? reset_is_held(&t->reset, &ends) : -ENOENT;
 }
 
 /* It is gone. The item stays until it is due: an event of its second process may be
@@ -435,7 +431,7 @@ static void signal_due(struct terminator *t, struct item *item, int64_t now)
 /* True if it was there to be killed, and was. */
 static bool kill_one(const struct termination *what, const struct procref *ref)
 {
-	return procref_alive(ref) && signal_one(what, ref, SIGKILL) == 0;
+	return procref_check(ref) != -ESRCH && signal_one(what, ref, SIGKILL) == 0;
 }
 
 static void kill_due(struct terminator *t, struct item *item, int64_t now)
@@ -457,6 +453,16 @@ static void kill_due(struct terminator *t, struct item *item, int64_t now)
 	heap_set_due(t, item, now + WATCH_MS);
 }
 
+/* It has the connection of its courieresmtpd, whose cookie was not to be had if
+ * STARTTLS came before the first look. */
+static uint64_t cookie_of_left(const struct item *origin, pid_t tls)
+{
+	const struct child *child = &origin->what.child;
+
+	return child->cookie ? child->cookie :
+			       child_cookie(origin->what.rules, tls, &child->peer);
+}
+
 /* Signal a couriertls that was left behind and, if there is room, see it end. */
 static void end_left_tls(struct terminator *t, const struct item *origin,
 			 struct procref *ref, int64_t now)
@@ -471,18 +477,15 @@ static void end_left_tls(struct terminator *t, const struct item *origin,
 	item->what.child = (struct child)CHILD_NONE;
 	item->what.child.peer = origin->what.child.peer;
 	item->what.child.smtpd = procref_take(ref);
+	item->what.child.cookie = cookie_of_left(origin, item->what.child.smtpd.pid);
 	item->is_left_tls = true;
-	item->cookie = origin->cookie;
 	item->at = t->count;
 	t->heap[t->count++] = item;
 	signal_one(&item->what, &item->what.child.smtpd, item->what.signal);
 	start_ending(t, item, now);
 }
 
-/* Nobody holds the connection any more: the kernel's share goes too. It is known by its
- * cookie. Where that was not asked for, its ends were that child's when the child was
- * proven; its peer cannot have taken the same port for a new one since, as his packets
- * are dropped. */
+/* No process holds the connection any more: the kernel's share goes too. */
 static void reset(struct terminator *t, const struct item *item)
 {
 	const struct termination *what = &item->what;

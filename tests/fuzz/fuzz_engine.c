@@ -517,8 +517,7 @@ static void handle(struct smtpblock *engine, struct smtpblock_worker *worker,
 	read_message(line, len, &msg, &text);
 	attested = msg.attested_pid != 0;
 	if (current->input == INPUT_ADDRESS)
-		outcome = smtpblock_handle_address(engine, worker, msg.text,
-						   msg.text_len);
+		outcome = smtpblock_handle_address(engine, msg.text, msg.text_len);
 	else
 		outcome = smtpblock_handle(engine, worker, &msg);
 	check_outcome(&outcome, adds_before);

@@ -35,16 +35,17 @@ def impostor(points, host, label, user, without):
     with session:
         session.reply()
         child = host.courier.child_of(session)
-        for name, address, port, reason in (("himself", VICTIM, PORT, "refused__no_child"),
-                                            ("a real client", session.source, session.source_port,
-                                             "refused__sender")):
-            want = reason if without else "refused__sender"
+        # The second line names its sender, who serves nobody.
+        for name, address, port, unnamed in (
+                ("himself", VICTIM, PORT, {"refused__no_child": 1, "refused__sender": 1}),
+                ("a real client", session.source, session.source_port, {"refused__sender": 2})):
+            want = unnamed if without else {"refused__sender": 2}
             with Forger(user, program="courieresmtpd",
                         environment=environment(address, port)) as forger:
                 points.equal(processes.look(forger.pid).name, "courieresmtpd",
                              f"{label}, {name}: his executable's name")
                 with harmless(points, host, f"{label}, {name}", sources=[address],
-                              pids=[forger.pid, child.pid], triggers=2, **{want: 2}):
+                              pids=[forger.pid, child.pid], triggers=2, **want):
                     forger.log(reject_line(address, port))
                     forger.log(reject_line(address, port), tag=f"courieresmtpd[{forger.pid}]")
 

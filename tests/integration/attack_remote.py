@@ -47,7 +47,7 @@ def over_udp(host, *lines, pid=None):
 def remote_sender(points, host):
     restart(host, settings=UDP)
     with harmless(points, host, "UDP, not connected", sources=[ABSENT.format(1)], triggers=2,
-                  refused__no_child=2):
+                  refused__no_child=1, refused__sender=1):
         over_udp(host, reject_line(ABSENT.format(1)))
         over_udp(host, reject_line(ABSENT.format(1)), pid=os.getpid())
     session, child = host.open(ordinary(1))

@@ -11,7 +11,6 @@ Held is not proven: one whose couriertcpd has ended meanwhile is no child any mo
 
 import os
 import signal
-from pathlib import Path
 
 from lib import processes, tap
 from lib.attack import counters, restart
@@ -23,16 +22,9 @@ WAVE = 20
 
 
 def held(host):
-    """The PIDs whose environment rsyslogd has open."""
-    found = set()
-    for entry in Path(f"/proc/{host.rsyslog.pid}/fd").iterdir():
-        try:
-            name = os.readlink(entry)
-        except OSError:
-            continue
-        if name.endswith("/environ"):
-            found.add(int(name.split("/")[2]))
-    return found
+    """The PIDs that rsyslogd has pinned, but for the listeners."""
+    listeners = {process.pid for process in processes.named("couriertcpd")}
+    return processes.pinned_by(host.rsyslog.pid) - listeners
 
 
 def start_of(host, source):

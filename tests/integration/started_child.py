@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Without the sender's credentials, courier's line at a child's start makes the child
-known: his reject takes no search.
+"""Without the sender's credentials, courier's line at a child's start has the child
+pinned: its reject takes no look at it.
 
 Searches are the caretaker's, so it is held when the reject comes: the worker alone
 has to block the address and end the child. With mail.err, where no start is heard of,
 it cannot, and both wait for the caretaker.
 """
-
-from pathlib import Path
 
 from lib import processes, tap, threads
 from lib.attack import counters, restart
@@ -17,10 +15,14 @@ from lib.scenario import NOBODY, listed, mail_host
 from lib.wait import wait_for
 
 
-def reads(pid, thread):
-    """How many read(2) it has made; the first of each turn takes its wake-up."""
-    words = Path(f"/proc/{pid}/task/{thread}/io").read_text(encoding="ascii").split()
-    return int(words[words.index("syscr:") + 1])
+def submit_of(child):
+    return next((process.pid for process in processes.named("submit")
+                 if process.parent == child.pid), None)
+
+
+def is_pinned(host, child):
+    """The child, and its submit, by which it is seen that nobody has logged in."""
+    return {child.pid, submit_of(child)} <= processes.pinned_by(host.rsyslog.pid)
 
 
 def is_punished(host, source, child):
@@ -32,13 +34,11 @@ def one_selector(points, host, selector, source):
     restart(host, action(selector, terminate_delay=0))
     caretaker, = threads.named(host.rsyslog.pid, "smtpblock")
     wait_for(lambda: threads.state(caretaker) == "S", 5, "the caretaker to sleep")
-    before = reads(host.rsyslog.pid, caretaker)
     session, child = host.open(source)
     with session:
         known = selector != "mail.err"
         if known:
-            wait_for(lambda: reads(host.rsyslog.pid, caretaker) > before, 3,
-                     "the look for who has started")
+            wait_for(lambda: is_pinned(host, child), 3, "the child to be pinned")
         # It sleeps when it has done what it woke up for.
         with threads.held(caretaker):
             session.send(f"MAIL FROM:<a@b.example>\r\nRCPT TO:<{NOBODY}>")

@@ -24,10 +24,10 @@ SENDERS = ("nobody lives", "courier lives", "nobody gone", "courier gone", "root
 NO_CHILD, REFUSED, GONE, BLOCKED = "refused.no_child", "refused.sender", "refused.gone", "blocks"
 TABLE = {
     ("child", "credentials"): (REFUSED, REFUSED, GONE, GONE, GONE),
-    ("child", "PID only"): (NO_CHILD,) * 5,
+    ("child", "PID only"): (REFUSED, REFUSED, NO_CHILD, NO_CHILD, NO_CHILD),
     ("child", "none"): (NO_CHILD,) * 5,
     ("sender", "credentials"): (REFUSED, REFUSED, GONE, BLOCKED, BLOCKED),
-    ("sender", "PID only"): (NO_CHILD,) * 5,
+    ("sender", "PID only"): (REFUSED, REFUSED, NO_CHILD, NO_CHILD, NO_CHILD),
     ("sender", "none"): (NO_CHILD,) * 5,
     ("none", "credentials"): (BLOCKED,) * 5,
     ("none", "PID only"): (BLOCKED,) * 5,

@@ -17,6 +17,7 @@
 #define LISTED "Listed in test DNSBL"
 #define REJECT_FOR(ip, port, reply) \
 	"error,relay=::ffff:" ip ",port=" port ",from=<a@b.example>,to=<c@d.example>: " reply
+#define STARTED "started,ip=[::ffff:" PEER "],port=[41703]"
 #define REJECT REJECT_FOR(PEER, "41703", "511 " LISTED)
 
 struct engine {
@@ -51,6 +52,16 @@ pid_t engine_add_child(struct engine *e, const struct peer *peer);
 void engine_start(struct engine *e);
 
 /* Hand over a line of severity err; attested is the sender's PID, or 0. */
+struct smtpblock_outcome engine_hand(struct engine *e, const char *text,
+				     pid_t attested);
+
+/* Hand over the line with which that child starts, of severity info. */
+void engine_started(struct engine *e, pid_t attested);
+
+/* Wait until the child, and with submit its submit, is pinned. */
+void engine_want_pinned(const struct engine *e, bool submit);
+
+/* engine_hand(), and wait for what the caretaker makes of it if it is deferred. */
 struct smtpblock_outcome engine_line(struct engine *e, const char *text,
 				     pid_t attested);
 

@@ -98,15 +98,17 @@ static void make_dirs(const struct fakeproc *tree, pid_t pid)
 static void put_status(const struct fakeproc *tree,
 		       const struct fake_process *p)
 {
+	const char *slash = p->exe ? strrchr(p->exe, '/') : NULL;
 	unsigned int uid = p->uid, real = p->uid + 1;
 	char text[512];
 	int n;
 
 	n = snprintf(text, sizeof(text),
-		     "Name:\tx\nUmask:\t0022\nState:\tS (sleeping)\n"
+		     "Name:\t%.15s\nUmask:\t0022\nState:\tS (sleeping)\n"
 		     "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n"
 		     "Uid:\t%u\t%u\t%u\t%u\nGid:\t7\t7\t7\t7\nFDSize:\t64\n",
-		     (int)p->pid, (int)p->pid, (int)p->ppid, real, uid, real, uid);
+		     slash ? slash + 1 : "x", (int)p->pid, (int)p->pid, (int)p->ppid,
+		     real, uid, real, uid);
 	fakeproc_write(tree, p->pid, "status", text, (size_t)n);
 }
 

@@ -43,6 +43,48 @@ size_t descriptors_open(void)
 	return count;
 }
 
+size_t threads_of_ours(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	size_t count = 0;
+	const struct dirent *entry;
+
+	want_int(dir != NULL, true);
+	while ((entry = readdir(dir)) != NULL)
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+static bool is_pidfd_of(const char *fd, pid_t pid)
+{
+	char path[64], line[64], want[32];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%.20s", fd);
+	snprintf(want, sizeof(want), "Pid:\t%d\n", (int)pid);
+	file = fopen(path, "re");
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = strcmp(line, want) == 0;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+bool is_held_by_us(pid_t pid)
+{
+	DIR *dir = opendir("/proc/self/fdinfo");
+	const struct dirent *entry;
+	bool found = false;
+
+	want_int(dir != NULL, true);
+	while (!found && (entry = readdir(dir)) != NULL)
+		found = is_pidfd_of(entry->d_name, pid);
+	closedir(dir);
+	return found;
+}
+
 bool wait_readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };

@@ -24,6 +24,12 @@
 /* How many descriptors this process has open: a leak shows as a difference. */
 size_t descriptors_open(void);
 
+/* How many threads this process has. */
+size_t threads_of_ours(void);
+
+/* Has this process a pidfd of that one? */
+bool is_held_by_us(pid_t pid);
+
 /* Wait until fd is readable. False: it was not within the deadline. */
 bool wait_readable(int fd);
 

@@ -249,6 +249,94 @@ static void clients_come_before_children(void **state)
 	teardown(&f);
 }
 
+/* A client that does not come back until it may. */
+struct stuck {
+	struct caretaker *caretaker;
+	pthread_barrier_t busy, go_on;
+	atomic_uint runs;
+};
+
+static int64_t run_stuck(void *data, int64_t now)
+{
+	struct stuck *s = data;
+
+	(void)now;
+	if (atomic_fetch_add(&s->runs, 1) == 0) {
+		pthread_barrier_wait(&s->busy);
+		pthread_barrier_wait(&s->go_on);
+	}
+	return TERMINATOR_NEVER;
+}
+
+static void stuck_open(struct stuck *s, struct fakeproc *tree)
+{
+	const struct caretaker_client client = { .run = run_stuck, .data = s };
+
+	fakeproc_open(tree);
+	pthread_barrier_init(&s->busy, NULL, 2);
+	pthread_barrier_init(&s->go_on, NULL, 2);
+	want_int(caretaker_new(tree->root, &s->caretaker), 0);
+	want_int(caretaker_open(s->caretaker), 0);
+	want_int(caretaker_add_client(s->caretaker, &client), 0);
+	want_int(caretaker_start(s->caretaker), 0);
+	pthread_barrier_wait(&s->busy);
+}
+
+static bool is_stalled(void *data)
+{
+	return caretaker_is_stalled(data);
+}
+
+static bool goes_on(void *data)
+{
+	return !caretaker_is_stalled(data);
+}
+
+/* Only what nobody has taken for a while is a stall. */
+static void knows_that_it_is_stalled(void **state)
+{
+	static struct stuck s;
+	struct fakeproc tree;
+	int64_t began;
+
+	(void)state;
+	stuck_open(&s, &tree);
+	want_int(caretaker_is_stalled(s.caretaker), false);
+	began = caretaker_now();
+	caretaker_wake(s.caretaker);
+	want_int(soon(is_stalled, s.caretaker), true);
+	want_int(caretaker_now() - began >= CARETAKER_STALL_MS, true);
+	pthread_barrier_wait(&s.go_on);
+	want_int(soon(goes_on, s.caretaker), true);
+	want_int(caretaker_free(s.caretaker), true);
+	fakeproc_close(&tree);
+}
+
+static bool is_alone(void *data)
+{
+	(void)data;
+	return threads_of_ours() == 1;
+}
+
+/* Whoever stops it goes on after a while; the thread ends when it comes back, and does
+ * nothing more. */
+static void is_abandoned_if_it_does_not_come_back(void **state)
+{
+	static struct stuck s;	/* what the thread uses is never freed */
+	struct fakeproc tree;
+	int64_t began = caretaker_now(), took;
+
+	(void)state;
+	stuck_open(&s, &tree);
+	want_int(caretaker_stop(s.caretaker), -ETIMEDOUT);
+	took = caretaker_now() - began;
+	want_int(took >= CARETAKER_STOP_MS && took < CARETAKER_STOP_MS + 2000, true);
+	pthread_barrier_wait(&s.go_on);
+	want_int(soon(is_alone, NULL), true);
+	want_int(atomic_load(&s.runs), 1);
+	fakeproc_close(&tree);
+}
+
 /* Stops the caretaker from a thread of its own. */
 struct stopper {
 	struct caretaker *caretaker;
@@ -397,18 +485,16 @@ static void evidence_is_shared_by_uid(void **state)
 	teardown(&f);
 }
 
-static void evidence_borrows_unless_forbidden(void **state)
+static void forbids_copies_of_descriptors(void **state)
 {
-	struct evidence *before, *after;
+	struct evidence *evidence;
 	struct fixture f;
 
 	(void)state;
 	setup(&f, 0);
-	want_int(caretaker_evidence(f.caretaker, 1, &before), 0);
-	caretaker_forbid_borrowing(f.caretaker);
-	want_int(caretaker_evidence(f.caretaker, 2, &after), 0);
-	want_int(evidence_rules(before)->no_borrowing, false);
-	want_int(evidence_rules(after)->no_borrowing, true);
+	want_int(caretaker_evidence(f.caretaker, 1, &evidence), 0);
+	caretaker_forbid_fd(f.caretaker);
+	want_int(looker_get_fd(evidence_rules(evidence)->looker, getpid(), -1, 0), -ENOSYS);
 	teardown(&f);
 }
 
@@ -501,11 +587,13 @@ int main(void)
 	SUITE_TEST(suite, stop_with_nothing_pending_is_quick);
 	SUITE_TEST(suite, tick_follows_the_clock);
 	SUITE_TEST(suite, evidence_is_shared_by_uid);
-	SUITE_TEST(suite, evidence_borrows_unless_forbidden);
+	SUITE_TEST(suite, forbids_copies_of_descriptors);
 	SUITE_TEST(suite, knows_this_hosts_addresses);
 	SUITE_TEST(suite, leaves_no_descriptor);
 	SUITE_TEST(suite, free_takes_anything);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	SUITE_TEST(suite, overlong_proc_root_is_refused);
+	SUITE_TEST(suite, knows_that_it_is_stalled);
+	SUITE_TEST(suite, is_abandoned_if_it_does_not_come_back);
 	return suite_run(suite, "caretaker");
 }

@@ -12,6 +12,8 @@
 /* A couriertcpd with two children for two peers, and a process of no concern. */
 struct fixture {
 	struct fakeproc tree;
+	struct procfs procfs;
+	struct looker *looker;
 	struct evidence *evidence;
 	pid_t tcpd, first, second, stranger;
 	struct child_scratch scratch;
@@ -32,15 +34,18 @@ static void setup(struct fixture *f)
 	fakeproc_put_smtpd(&f->tree, f->first, f->tcpd, &first_peer);
 	fakeproc_put_smtpd(&f->tree, f->second, f->tcpd, &second_peer);
 	fakeproc_put(&f->tree, &(struct fake_process){
-		.pid = f->stranger, .exe = "/bin/sh", .ppid = 1, .uid = FAKE_UID,
+		.pid = f->stranger, .exe = "/bin/sh", .ppid = 1, .uid = FAKE_UID + 1,
 	});
 	fakeproc_children(&f->tree, f->tcpd, (pid_t[]){ f->first, f->second }, 2);
-	want_int(evidence_new(f->tree.root, FAKE_UID, &f->evidence), 0);
+	want_int(procfs_init(&f->procfs, f->tree.root), 0);
+	want_int(looker_new(&f->procfs, &f->looker), 0);
+	want_int(evidence_new(f->tree.root, f->looker, FAKE_UID, &f->evidence), 0);
 }
 
 static void teardown(struct fixture *f)
 {
 	evidence_free(f->evidence);
+	want_int(looker_free(f->looker), true);
 	fakeproc_close(&f->tree);
 	waiter_end(f->tcpd);
 	waiter_end(f->first);
@@ -78,64 +83,119 @@ static pid_t pid_of(const struct fixture *f, enum who who)
 	return pids[who];
 }
 
-/* Nothing is in the index unless warm is set. */
+static void refresh_and_hold(struct fixture *f, bool thorough)
+{
+	want_int(evidence_refresh(f->evidence, thorough), 0);
+	evidence_hold(f->evidence, true);
+}
+
+/* The first child is listed. It is pinned where pinned is set; the second never is. */
 static const struct row {
 	const char *label, *ip;
 	uint16_t port;
 	enum who attested, hint;
-	bool warm;
+	bool pinned;
 	int want;
 	enum who found;
 } rows[] = {
-	{ "attested", "192.0.2.1", 1001, FIRST, NOBODY, false, 0, FIRST },
-	{ "attested, no port in the line", "192.0.2.1", 0, FIRST, NOBODY, false, 0,
+	{ "attested", "192.0.2.1", 1001, FIRST, NOBODY, true, 0, FIRST },
+	{ "attested, no port in the line", "192.0.2.1", 0, FIRST, NOBODY, true, 0,
 	  FIRST },
-	{ "attested, IPv6", "2001:db8::2", 1002, SECOND, NOBODY, false, 0, SECOND },
-	{ "attested serves another address", "192.0.2.9", 1001, FIRST, NOBODY,
-	  false, -EPERM, NOBODY },
-	{ "attested serves another port", "192.0.2.1", 1009, FIRST, NOBODY, false,
-	  -EPERM, NOBODY },
-	{ "attested is no child: nothing else is tried", "192.0.2.1", 1001,
-	  STRANGER, FIRST, true, -EPERM, NOBODY },
-	{ "attested is couriertcpd", "192.0.2.1", 1001, TCPD, FIRST, true, -EPERM,
+	{ "attested, takes a look", "192.0.2.1", 1001, FIRST, NOBODY, false, -EAGAIN,
 	  NOBODY },
-	{ "hint", "192.0.2.1", 1001, NOBODY, FIRST, false, 0, FIRST },
-	{ "hint serves another address", "192.0.2.1", 1001, NOBODY, SECOND, false,
-	  -EPERM, NOBODY },
-	{ "hint serves another address: nothing else is tried", "192.0.2.1", 1001,
-	  NOBODY, SECOND, true, -EPERM, NOBODY },
-	{ "hint serves another address, no port in the line", "192.0.2.1", 0, NOBODY,
-	  SECOND, true, -EPERM, NOBODY },
-	{ "hint is no child, known", "192.0.2.1", 1001, NOBODY, STRANGER, true, 0,
-	  FIRST },
-	{ "known", "2001:db8::2", 1002, NOBODY, NOBODY, true, 0, SECOND },
-	{ "not known", "192.0.2.1", 1001, NOBODY, NOBODY, false, -EAGAIN, NOBODY },
-	{ "known, another port", "192.0.2.1", 1009, NOBODY, NOBODY, true, -EAGAIN,
+	{ "attested, not listed", "2001:db8::2", 1002, SECOND, NOBODY, true, -EAGAIN,
 	  NOBODY },
-	{ "known, no port: there may be more", "192.0.2.1", 0, NOBODY, NOBODY, true,
+	{ "attested serves another address", "192.0.2.9", 1001, FIRST, NOBODY, true,
 	  -EAGAIN, NOBODY },
+	{ "attested serves another port", "192.0.2.1", 1009, FIRST, NOBODY, true,
+	  -EAGAIN, NOBODY },
+	{ "attested has another uid: nothing else is tried", "192.0.2.1", 1001,
+	  STRANGER, FIRST, true, -EPERM, NOBODY },
+	{ "hint", "192.0.2.1", 1001, NOBODY, FIRST, true, 0, FIRST },
+	{ "hint, takes a look", "192.0.2.1", 1001, NOBODY, FIRST, false, -EAGAIN,
+	  NOBODY },
+	{ "hint serves another address: nothing else is tried", "192.0.2.1", 1001,
+	  NOBODY, SECOND, true, -EAGAIN, NOBODY },
+	{ "hint has another uid: nothing else is tried", "192.0.2.1", 1001, NOBODY,
+	  STRANGER, true, -EPERM, NOBODY },
+	{ "pinned", "192.0.2.1", 1001, NOBODY, NOBODY, true, 0, FIRST },
+	{ "known and not pinned", "2001:db8::2", 1002, NOBODY, NOBODY, true, -EAGAIN,
+	  NOBODY },
+	{ "not known", "192.0.2.1", 1001, NOBODY, NOBODY, false, -EAGAIN, NOBODY },
+	{ "another port", "192.0.2.1", 1009, NOBODY, NOBODY, true, -EAGAIN, NOBODY },
+	{ "no port: there may be more", "192.0.2.1", 0, NOBODY, NOBODY, true, -EAGAIN,
+	  NOBODY },
 };
 
 static void finds(void **state)
 {
 	const struct row *row = *state;
 	struct evidence_query q = query(row->ip, row->port);
-	size_t before;
 	struct fixture f;
+	size_t before;
 	pid_t pid;
 
 	setup(&f);
+	before = descriptors_open();
 	q.attested = pid_of(&f, row->attested);
 	q.hint = pid_of(&f, row->hint);
-	if (row->warm)
-		want_int(evidence_refresh(f.evidence, true), 0);
-	/* The first time a listener is learned, which holds a descriptor. */
-	find(&f, &q, &pid);
-	before = descriptors_open();
+	if (row->pinned)
+		refresh_and_hold(&f, true);
 	want_int(find(&f, &q, &pid), row->want);
 	if (row->want == 0)
 		want_int(pid, pid_of(&f, row->found));
-	want_int(descriptors_open(), before);
+	evidence_let_go(f.evidence);
+	want_int(descriptors_open(), before + row->pinned);
+	teardown(&f);
+}
+
+/* evidence_find(), and where that takes a look evidence_prove() for its named process. */
+static const struct prove_row {
+	const char *label, *ip;
+	uint16_t port;
+	enum who who;
+	int want;
+} prove_rows[] = {
+	{ "serves", "192.0.2.1", 1001, FIRST, 0 },
+	{ "any port", "192.0.2.1", 0, FIRST, 0 },
+	{ "IPv6, not listed", "2001:db8::2", 1002, SECOND, 0 },
+	{ "another address", "192.0.2.9", 1001, FIRST, -ENXIO },
+	{ "another port", "192.0.2.1", 1009, FIRST, -ENXIO },
+	{ "another program", "192.0.2.1", 1001, STRANGER, -EPERM },
+	{ "couriertcpd", "192.0.2.1", 1001, TCPD, -EPERM },
+};
+
+static void proves(void **state)
+{
+	const struct prove_row *row = *state;
+	const struct evidence_query q = query(row->ip, row->port);
+	struct child child = CHILD_NONE;
+	struct child_facts facts;
+	struct fixture f;
+
+	setup(&f);
+	want_int(evidence_prove(f.evidence, pid_of(&f, row->who), &q.addr, q.port,
+				&f.scratch, &child, &facts),
+		 row->want);
+	want_int(child.smtpd.pid, row->want == 0 ? pid_of(&f, row->who) : 0);
+	child_done(&child);
+	teardown(&f);
+}
+
+/* What follows may wait: nothing is taken out. */
+static void defers(void **state)
+{
+	struct evidence_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	refresh_and_hold(&f, true);
+	q.defers = true;
+	want_int(find(&f, &q, &pid), -EAGAIN);
+	q.defers = false;
+	want_int(find(&f, &q, &pid), 0);
 	teardown(&f);
 }
 
@@ -154,29 +214,8 @@ static void attested_is_gone(void **state)
 	teardown(&f);
 }
 
-/* The index names a process that is somebody else by now. */
-static void index_is_no_proof(void **state)
-{
-	struct evidence_query q = query("2001:db8::2", 1002);
-	struct fixture f;
-	pid_t pid;
-
-	(void)state;
-	setup(&f);
-	want_int(evidence_refresh(f.evidence, true), 0);
-	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &first_peer);
-	want_int(find(&f, &q, &pid), -EAGAIN);
-	teardown(&f);
-}
-
-static void refresh_and_hold(struct fixture *f, bool thorough)
-{
-	want_int(evidence_refresh(f->evidence, thorough), 0);
-	evidence_hold(f->evidence, true);
-}
-
-/* Who is listed is proven again by what is held of him, and not looked up; but once: a
- * line that was about him has it. */
+/* A child that is pinned is not looked at again; but once: a line that was about it has
+ * it. */
 static void listed_child_is_held(void **state)
 {
 	struct evidence_query q = query("192.0.2.1", 1001);
@@ -190,22 +229,7 @@ static void listed_child_is_held(void **state)
 	fakeproc_exe(&f.tree, f.first, "/bin/sh");
 	want_int(find(&f, &q, &pid), 0);
 	want_int(pid, f.first);
-	want_int(find(&f, &q, &pid), -EPERM);
-	teardown(&f);
-}
-
-static void child_that_is_not_listed_is_not_held(void **state)
-{
-	struct evidence_query q = query("2001:db8::2", 1002);
-	struct fixture f;
-	pid_t pid;
-
-	(void)state;
-	setup(&f);
-	q.attested = f.second;
-	refresh_and_hold(&f, true);
-	fakeproc_exe(&f.tree, f.second, "/bin/sh");
-	want_int(find(&f, &q, &pid), -EPERM);
+	want_int(find(&f, &q, &pid), -EAGAIN);
 	teardown(&f);
 }
 
@@ -219,14 +243,15 @@ static void lets_go_of_held_children(void **state)
 	(void)state;
 	setup(&f);
 	q.attested = f.first;
+	refresh_and_hold(&f, true);
 	want_int(find(&f, &q, &pid), 0);
 	before = descriptors_open();
 	refresh_and_hold(&f, true);
-	want_int(descriptors_open(), before + 2);
+	want_int(descriptors_open(), before + 1);
 	evidence_let_go(f.evidence);
 	want_int(descriptors_open(), before);
 	refresh_and_hold(&f, false);
-	want_int(descriptors_open(), before + 2);
+	want_int(descriptors_open(), before + 1);
 	teardown(&f);
 }
 
@@ -241,7 +266,7 @@ static void thorough_refresh_finds_new_listeners(void **state)
 	want_int(evidence_has_listeners(f.evidence), false);
 	want_int(evidence_refresh(f.evidence, false), 0);
 	want_int(find(&f, &q, &pid), -EAGAIN);
-	want_int(evidence_refresh(f.evidence, true), 0);
+	refresh_and_hold(&f, true);
 	want_int(evidence_has_listeners(f.evidence), true);
 	want_int(find(&f, &q, &pid), 0);
 	teardown(&f);
@@ -324,8 +349,10 @@ static const struct submit_row {
 static void put_submit(struct fixture *f, const char *exe, const char *env)
 {
 	fakeproc_children(&f->tree, f->first, &f->stranger, 1);
-	fakeproc_exe(&f->tree, f->stranger, exe);
-	fakeproc_write(&f->tree, f->stranger, "environ", env, strlen(env) + 1);
+	fakeproc_put(&f->tree, &(struct fake_process){
+		.pid = f->stranger, .exe = exe, .ppid = f->first, .uid = FAKE_UID,
+		.env = env, .env_len = strlen(env) + 1,
+	});
 }
 
 static void confirms(void **state)
@@ -340,8 +367,9 @@ static void confirms(void **state)
 	setup(&f);
 	if (row->exe)
 		put_submit(&f, row->exe, row->env);
-	q.hint = f.first;
-	want_int(evidence_find(f.evidence, &q, &f.scratch, &child, &facts), 0);
+	want_int(evidence_prove(f.evidence, f.first, &q.addr, q.port, &f.scratch, &child,
+				&facts),
+		 0);
 	q.attested = row->attested ? f.first : 0;
 	want_int(evidence_confirm(f.evidence, &q, &child, &facts, &other),
 		 row->want);
@@ -350,23 +378,17 @@ static void confirms(void **state)
 	teardown(&f);
 }
 
-static int confirm(struct fixture *f)
+/* A line without the kernel's word finds a child only with its submit. */
+static int find_confirmed(struct fixture *f)
 {
 	struct evidence_query q = query("192.0.2.1", 1001);
-	struct child child = CHILD_NONE;
-	struct child_scratch other;
-	struct child_facts facts;
-	int r;
+	pid_t pid;
 
 	q.hint = f->first;
-	want_int(evidence_find(f->evidence, &q, &f->scratch, &child, &facts), 0);
-	r = evidence_confirm(f->evidence, &q, &child, &facts, &other);
-	child_done(&child);
-	return r;
+	q.confirms = true;
+	return find(f, &q, &pid);
 }
 
-/* Once a line has asked for a submit, those of listed children are held as well, as soon
- * as they are there: then nobody has to ask who is whose child. */
 static void submits_are_held(void **state)
 {
 	struct fixture f;
@@ -374,47 +396,43 @@ static void submits_are_held(void **state)
 
 	(void)state;
 	setup(&f);
-	want_int(confirm(&f), -EPERM);
 	before = descriptors_open();
 	refresh_and_hold(&f, true);
 	want_int(descriptors_open(), before + 2);
+	want_int(find_confirmed(&f), -EAGAIN);
 	put_submit(&f, submit_rows[0].exe, submit_rows[0].env);
 	refresh_and_hold(&f, false);
 	want_int(descriptors_open(), before + 3);
 	fakeproc_children(&f.tree, f.first, NULL, 0);
-	want_int(confirm(&f), 0);
-	want_int(confirm(&f), -EPERM);
-	want_int(descriptors_open(), before);
+	want_int(find_confirmed(&f), 0);
+	want_int(find_confirmed(&f), -EAGAIN);
+	want_int(descriptors_open(), before + 1);
 	teardown(&f);
 }
 
-static void submits_are_not_held_unless_asked_for(void **state)
+/* After a login another one takes its place. */
+static void submit_has_ended(void **state)
 {
-	struct evidence_query q = query("192.0.2.1", 1001);
 	struct fixture f;
-	size_t before;
-	pid_t pid;
 
 	(void)state;
 	setup(&f);
 	put_submit(&f, submit_rows[0].exe, submit_rows[0].env);
-	q.attested = f.first;
-	want_int(find(&f, &q, &pid), 0);
-	before = descriptors_open();
 	refresh_and_hold(&f, true);
-	want_int(descriptors_open(), before + 2);
+	waiter_end(f.stranger);
+	want_int(find_confirmed(&f), -EAGAIN);
+	f.stranger = waiter_start();
 	teardown(&f);
 }
 
-/* Those who have just started have none yet, and there may be many others. */
-static void nobody_who_starts_waits_for_submits(void **state)
+/* Those that have just started have none yet, and there may be many others. */
+static void lines_of_starts_do_not_wait_for_submits(void **state)
 {
 	struct fixture f;
 	size_t before;
 
 	(void)state;
 	setup(&f);
-	want_int(confirm(&f), -EPERM);
 	before = descriptors_open();
 	put_submit(&f, submit_rows[0].exe, submit_rows[0].env);
 	fakeproc_last_pid(&f.tree, f.first);
@@ -425,65 +443,63 @@ static void nobody_who_starts_waits_for_submits(void **state)
 	teardown(&f);
 }
 
-/* The second peer is a relay client; he has no other connection than his own. */
-static const struct relay_row {
-	const char *label, *ip;
-	enum who attested, hint;
-	bool warm, want;
-} relay_rows[] = {
-	{ "attested", "2001:db8::2", SECOND, NOBODY, false, true },
-	{ "hint", "2001:db8::2", NOBODY, SECOND, false, true },
-	{ "known", "2001:db8::2", NOBODY, NOBODY, true, true },
-	{ "known, attested is somebody else", "2001:db8::2", STRANGER, NOBODY, true,
-	  true },
-	{ "not known", "2001:db8::2", NOBODY, NOBODY, false, false },
-	{ "attested is somebody else's child", "192.0.2.9", SECOND, NOBODY, true,
-	  false },
-	{ "attested is none", "192.0.2.1", FIRST, FIRST, true, false },
-	{ "nobody's address", "192.0.2.9", NOBODY, NOBODY, true, false },
-};
+static const char *const relays[] = { "RELAYCLIENT=", NULL };
+static const struct peer relay_peer = { "2001:db8::2", 1002, 25, relays };
 
-/* Without a port, and with one that nobody has: it is the address that counts. */
+static bool knows(struct fixture *f, const char *ip)
+{
+	const struct evidence_query q = query(ip, 0);
+
+	return evidence_knows_relay_client(f->evidence, &q.addr);
+}
+
+/* The second peer is a relay client. */
 static void knows_relay_client(void **state)
 {
-	static const char *const relays[] = { "RELAYCLIENT=", NULL };
-	const struct peer relay = { "2001:db8::2", 1002, 25, relays };
-	const struct relay_row *row = *state;
-	struct evidence_query q = query(row->ip, 7);
-	size_t before;
 	struct fixture f;
+	size_t before;
 
+	(void)state;
 	setup(&f);
-	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &relay);
-	q.attested = pid_of(&f, row->attested);
-	q.hint = pid_of(&f, row->hint);
-	if (row->warm)
-		want_int(evidence_refresh(f.evidence, true), 0);
-	evidence_knows_relay_client(f.evidence, &q, &f.scratch);
+	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &relay_peer);
+	want_int(knows(&f, "2001:db8::2"), false);
+	want_int(evidence_refresh(f.evidence, true), 0);
 	before = descriptors_open();
-	want_int(evidence_knows_relay_client(f.evidence, &q, &f.scratch),
-		 row->want);
+	want_int(knows(&f, "2001:db8::2"), true);
+	want_int(knows(&f, "192.0.2.1"), false);
+	want_int(knows(&f, "192.0.2.9"), false);
 	want_int(descriptors_open(), before);
 	teardown(&f);
 }
 
-/* The index remembers him, but he is gone. */
+/* The index remembers it, but its process is gone, or has another uid. */
 static void knows_no_relay_client_that_is_gone(void **state)
 {
-	static const char *const relays[] = { "RELAYCLIENT=", NULL };
-	const struct peer relay = { "2001:db8::2", 1002, 25, relays };
-	struct evidence_query q = query("2001:db8::2", 0);
 	struct fixture f;
 
 	(void)state;
 	setup(&f);
-	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &relay);
-	want_int(evidence_knows_children(f.evidence), false);
+	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &relay_peer);
 	want_int(evidence_refresh(f.evidence, true), 0);
-	want_int(evidence_knows_children(f.evidence), true);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = f.second, .exe = FAKE_SMTPD, .ppid = f.tcpd, .uid = FAKE_UID + 1,
+	});
+	want_int(knows(&f, "2001:db8::2"), false);
 	waiter_end(f.second);
-	want_int(evidence_knows_relay_client(f.evidence, &q, &f.scratch), false);
+	want_int(knows(&f, "2001:db8::2"), false);
 	f.second = waiter_start();
+	teardown(&f);
+}
+
+static void may_be_couriers(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	want_int(evidence_may_be_couriers(f.evidence, f.first), true);
+	want_int(evidence_may_be_couriers(f.evidence, f.stranger), false);
+	want_int(evidence_may_be_couriers(f.evidence, 0), false);
 	teardown(&f);
 }
 
@@ -491,7 +507,7 @@ static int make_one(void *data)
 {
 	const struct fixture *f = data;
 	struct evidence *evidence = NULL;
-	int r = evidence_new(f->tree.root, FAKE_UID, &evidence);
+	int r = evidence_new(f->tree.root, f->looker, FAKE_UID, &evidence);
 
 	/* Untouched on failure. */
 	want_int(evidence != NULL, r == 0);
@@ -518,7 +534,7 @@ static void overlong_proc_root_is_refused(void **state)
 	(void)state;
 	memset(root, 'x', sizeof(root) - 1);
 	root[sizeof(root) - 1] = '\0';
-	want_int(evidence_new(root, FAKE_UID, &evidence), -ENAMETOOLONG);
+	want_int(evidence_new(root, NULL, FAKE_UID, &evidence), -ENAMETOOLONG);
 	want_int(evidence == NULL, true);
 }
 
@@ -528,19 +544,20 @@ int main(void)
 
 	SUITE_ROWS(suite, finds, rows);
 	SUITE_TEST(suite, attested_is_gone);
-	SUITE_TEST(suite, index_is_no_proof);
+	SUITE_ROWS(suite, proves, prove_rows);
+	SUITE_TEST(suite, defers);
 	SUITE_TEST(suite, listed_child_is_held);
-	SUITE_TEST(suite, child_that_is_not_listed_is_not_held);
 	SUITE_TEST(suite, lets_go_of_held_children);
 	SUITE_TEST(suite, submits_are_held);
-	SUITE_TEST(suite, submits_are_not_held_unless_asked_for);
-	SUITE_TEST(suite, nobody_who_starts_waits_for_submits);
+	SUITE_TEST(suite, submit_has_ended);
+	SUITE_TEST(suite, lines_of_starts_do_not_wait_for_submits);
 	SUITE_TEST(suite, thorough_refresh_finds_new_listeners);
 	SUITE_TEST(suite, learns_who_came_last);
 	SUITE_TEST(suite, learns_who_came_before_his_exec);
 	SUITE_TEST(suite, candidates_of_an_address);
 	SUITE_ROWS(suite, confirms, submit_rows);
-	SUITE_ROWS(suite, knows_relay_client, relay_rows);
+	SUITE_TEST(suite, knows_relay_client);
+	SUITE_TEST(suite, may_be_couriers);
 	SUITE_TEST(suite, knows_no_relay_client_that_is_gone);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	SUITE_TEST(suite, overlong_proc_root_is_refused);

@@ -39,7 +39,10 @@ struct fixture {
 	int pair[2];
 	pid_t pid;
 	struct child child;
+	struct child_rules rules;
 };
+
+static const struct procfs proc = { .root = PROCFS_DEFAULT_ROOT };
 
 /* A process whose standard output is pair[0]. */
 static void setup(struct fixture *f, int domain)
@@ -63,12 +66,15 @@ static void setup(struct fixture *f, int domain)
 	close(ready[1]);
 	f->child = (struct child)CHILD_NONE;
 	want_int(procref_open(f->pid, &f->child.smtpd), 0);
+	f->rules = (struct child_rules){ .procfs = &proc };
+	want_int(looker_new(&proc, &f->rules.looker), 0);
 }
 
 static void teardown(struct fixture *f)
 {
 	waiter_end(f->pid);
 	child_done(&f->child);
+	want_int(looker_free(f->rules.looker), true);
 	close(f->pair[0]);
 	close(f->pair[1]);
 }
@@ -105,7 +111,7 @@ static void tells(void **state)
 	struct fixture f;
 
 	setup(&f, AF_INET);
-	want_int(farewell_send(&f.child, &facts), 0);
+	want_int(farewell_send(&f.rules, &f.child, &facts), 0);
 	client_reads(f.pair[1], row->want);
 	teardown(&f);
 	want_int(descriptors_open(), before);
@@ -122,7 +128,7 @@ static void long_text_is_cut_to_a_line(void **state)
 	memset(block, 'x', sizeof(block) - 1);
 	block[sizeof(block) - 1] = '\0';
 	setup(&f, AF_INET);
-	want_int(farewell_send(&f.child, &facts), 0);
+	want_int(farewell_send(&f.rules, &f.child, &facts), 0);
 	want_int(wait_readable(f.pair[1]), true);
 	n = recv(f.pair[1], got, sizeof(got), 0);
 	want_int(n <= 512, true);
@@ -148,7 +154,7 @@ static void stays_silent(void **state)
 	char byte;
 
 	setup(&f, row->domain);
-	want_int(farewell_send(&f.child, &row->facts), -ENOTCONN);
+	want_int(farewell_send(&f.rules, &f.child, &row->facts), -ENOTCONN);
 	want_int(recv(f.pair[1], &byte, 1, MSG_DONTWAIT), -1);
 	teardown(&f);
 }
@@ -161,7 +167,7 @@ static void silent_below_couriertls(void **state)
 	(void)state;
 	setup(&f, AF_INET);
 	want_int(procref_open(f.pid, &f.child.tls), 0);
-	want_int(farewell_send(&f.child, &facts), -ENOTCONN);
+	want_int(farewell_send(&f.rules, &f.child, &facts), -ENOTCONN);
 	teardown(&f);
 }
 
@@ -174,8 +180,8 @@ static void does_not_borrow(void **state)
 
 	(void)state;
 	setup(&f, AF_INET);
-	f.child.no_borrowing = true;
-	want_int(farewell_send(&f.child, &facts), -ENOSYS);
+	looker_forbid_fd(f.rules.looker);
+	want_int(farewell_send(&f.rules, &f.child, &facts), -ENOSYS);
 	want_int(recv(f.pair[1], &byte, 1, MSG_DONTWAIT), -1);
 	teardown(&f);
 }
@@ -188,8 +194,9 @@ static void child_is_gone(void **state)
 	(void)state;
 	setup(&f, AF_INET);
 	waiter_end(f.pid);
-	want_int(farewell_send(&f.child, &facts), -ESRCH);
+	want_int(farewell_send(&f.rules, &f.child, &facts), -ESRCH);
 	child_done(&f.child);
+	want_int(looker_free(f.rules.looker), true);
 	close(f.pair[0]);
 	close(f.pair[1]);
 }
@@ -207,7 +214,7 @@ static void no_right_to_borrow(void **state)
 	other = fork();
 	if (other == 0)
 		_exit(setresuid(NOBODY_UID, NOBODY_UID, NOBODY_UID) == 0 &&
-				      farewell_send(&f.child, &facts) == -EPERM ?
+				      farewell_send(&f.rules, &f.child, &facts) == -EPERM ?
 			      0 :
 			      1);
 	want_int(waitpid(other, &status, 0), other);

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "engine.h"
 #include "processes.h"
@@ -19,7 +21,7 @@ static void ask_for_nobody(struct engine *e, unsigned int n)
 	snprintf(text, sizeof(text),
 		 "error,relay=203.0.113.%u,port=%u,from=<a>: 511 " LISTED, n % 250,
 		 1000 + n);
-	engine_line(e, text, 0);
+	engine_hand(e, text, 0);
 }
 
 static uint64_t refused(const struct engine *e)
@@ -71,10 +73,10 @@ static void finds_a_child_that_came_later(void **state)
 	engine_open(&e);
 	engine_set(&e, "trigger", "reject");
 	engine_start(&e);
-	engine_line(&e, text, 0);
+	engine_hand(&e, text, 0);
 	engine_want_soon(&e, COUNTER_REFUSED_NO_CHILD, 1);
 	pid = engine_add_child(&e, &late);
-	engine_line(&e, text, 0);
+	engine_hand(&e, text, 0);
 	engine_want_soon(&e, COUNTER_ENDED, 1);
 	want_int(is_living(pid), false);
 	want_int(is_living(e.smtpd), true);
@@ -141,7 +143,7 @@ static void nobody_waits_for_holding(void **state)
 	blocks_before_hold = 0;
 	watched = &e;
 	engine_start(&e);
-	want_int(engine_line(&e, REJECT, 0).deferred, true);
+	want_int(engine_hand(&e, REJECT, 0).deferred, true);
 	engine_want_soon(&e, COUNTER_BLOCKS, 1);
 	engine_stop(&e);
 	watched = NULL;
@@ -161,7 +163,7 @@ static void a_line_has_children_held(void **state)
 	holds = 0;
 	watched = &e;
 	engine_start(&e);
-	want_int(engine_line(&e, REJECT, e.smtpd).deferred, false);
+	engine_line(&e, REJECT, e.smtpd);
 	engine_stop(&e);
 	watched = NULL;
 	want_int(holds > 0, true);
@@ -187,7 +189,7 @@ static void slow_search_keeps_nobody_waiting(void **state)
 	engine_start(&e);
 	ask_for_nobody(&e, 1);
 	engine_want_soon(&e, COUNTER_REFUSED_NO_CHILD, 1);
-	engine_line(&e, text, 0);
+	engine_hand(&e, text, 0);
 	pid = engine_add_child(&e, &late);
 	began = clock_ms();
 	engine_want_soon(&e, COUNTER_ENDED, 1);
@@ -207,23 +209,17 @@ static void known_child_needs_no_search(void **state)
 	engine_open(&e);
 	engine_set(&e, "terminate", "off");
 	engine_start(&e);
-	want_int(engine_line(&e, REJECT, 0).deferred, true);
+	want_int(engine_hand(&e, REJECT, 0).deferred, true);
 	engine_want_soon(&e, COUNTER_BLOCKS, 1);
-	want_int(engine_line(&e, REJECT, 0).deferred, false);
+	engine_want_pinned(&e, true);
+	want_int(engine_hand(&e, REJECT, 0).deferred, false);
 	want_int(engine_count(&e, COUNTER_RENEWALS), 1);
 	engine_close(&e);
 }
 
-#define STARTED "started,ip=[::ffff:" PEER "],port=[41703]"
-
-static bool was_looked(void *data)
-{
-	(void)data;
-	return looks > 0;
-}
-
-/* And with the kernel's word for who wrote the lines it is held: the executable that
- * another one would be asked for has no name by then. */
+/* It is pinned from its start: the executable that another one would be asked for has no
+ * name by then. With the kernel's word for the sender no submit is needed, and so no
+ * refresh. */
 static const struct word_row {
 	const char *label;
 	bool attested;
@@ -242,13 +238,12 @@ static void started_child_needs_no_search(void **state)
 	engine_set(&e, "terminate", "off");
 	fakeproc_last_pid(&e.tree, e.submit);
 	attested = row->attested ? e.smtpd : 0;
-	looks = 0;
-	refreshes_fail = true;
+	refreshes_fail = row->attested;
 	engine_start(&e);
-	want_int(engine_line(&e, STARTED, attested).verdict, VERDICT_IGNORE);
-	want_int(soon(was_looked, NULL), true);
+	engine_started(&e, attested);
+	engine_want_pinned(&e, !row->attested);
 	fakeproc_exe(&e.tree, e.smtpd, "/bin/sh");
-	want_int(engine_line(&e, REJECT, attested).deferred, false);
+	want_int(engine_hand(&e, REJECT, attested).deferred, false);
 	want_int(engine_count(&e, COUNTER_BLOCKS), 1);
 	refreshes_fail = false;
 	engine_close(&e);
@@ -270,9 +265,9 @@ static void looks_are_rationed(void **state)
 	engine_start(&e);
 	began = clock_ms();
 	for (i = 0; i < 20000; i++) {
-		engine_line(&e, STARTED, 0);
+		engine_started(&e, 0);
 		if (i == 10000)
-			engine_line(&e, REJECT, 0);
+			engine_hand(&e, REJECT, 0);
 	}
 	engine_want_soon(&e, COUNTER_BLOCKS, 1);
 	engine_stop(&e);
@@ -286,25 +281,34 @@ static void looks_are_rationed(void **state)
 /* Lines after which nobody looks. */
 static const struct idle_row {
 	const char *label, *text, *name, *value;
+	int severity;
+	bool attested;		/* as another user's process */
 } idle_rows[] = {
-	{ "verify=none", STARTED, "verify", "none" },
-	{ "trigger=connect", STARTED, "trigger", "connect" },
-	{ "another line", "Disconnected", "verify", "child" },
+	{ "verify=none", STARTED, "verify", "none", COURIERLOG_SEVERITY_INFO, false },
+	{ "another line", "Disconnected", "verify", "child", COURIERLOG_SEVERITY_INFO,
+	  false },
+	{ "another severity", STARTED, "verify", "child", COURIERLOG_SEVERITY_ERR, false },
+	{ "another user's word", STARTED, "verify", "child", COURIERLOG_SEVERITY_INFO,
+	  true },
 };
 
 static void nobody_looks(void **state)
 {
 	const struct idle_row *row = *state;
-	const struct smtpblock_message msg = {
+	struct smtpblock_message msg = {
 		.tag = "courieresmtpd", .tag_len = strlen("courieresmtpd"),
 		.text = row->text, .text_len = strlen(row->text), .exe = "",
-		.severity = COURIERLOG_SEVERITY_ERR,
+		.severity = row->severity,
 	};
 	struct engine e;
 
 	engine_open(&e);
 	engine_set(&e, row->name, row->value);
 	fakeproc_last_pid(&e.tree, e.submit);
+	fakeproc_put(&e.tree, &(struct fake_process){
+		.pid = e.submit, .exe = FAKE_SMTPD, .ppid = e.smtpd, .uid = 1,
+	});
+	msg.attested_pid = row->attested ? e.submit : 0;
 	looks = 0;
 	engine_start(&e);
 	smtpblock_handle(e.block, e.worker, &msg);
@@ -322,6 +326,8 @@ struct quiet {
 	struct enforcer enforcer;
 	struct counters counters;
 	struct notices notices;
+	struct procfs procfs;
+	struct looker *looker;
 	struct evidence *evidence;
 	struct inquiry *inquiry;
 };
@@ -334,7 +340,11 @@ static void quiet_open(struct quiet *q)
 					 .counters = &q->counters,
 					 .notices = &q->notices };
 	want_int(questions_new(&q->enforcer.questions), 0);
-	want_int(evidence_new(q->e.tree.root, 0, &q->evidence), 0);
+	want_int(caretaker_new(q->e.tree.root, &q->enforcer.caretaker), 0);
+	want_int(caretaker_open(q->enforcer.caretaker), 0);
+	want_int(procfs_init(&q->procfs, q->e.tree.root), 0);
+	want_int(looker_new(&q->procfs, &q->looker), 0);
+	want_int(evidence_new(q->e.tree.root, q->looker, 0, &q->evidence), 0);
 	want_int(inquiry_new(&q->enforcer, NULL, NULL, &q->inquiry), 0);
 }
 
@@ -342,8 +352,128 @@ static void quiet_close(struct quiet *q)
 {
 	inquiry_free(q->inquiry);
 	evidence_free(q->evidence);
+	want_int(looker_free(q->looker), true);
+	caretaker_free(q->enforcer.caretaker);
 	bag_free(q->enforcer.questions);
 	engine_close(&q->e);
+}
+
+/* The next descriptor is one too many. */
+static void limit_descriptors(struct rlimit *ret_old)
+{
+	struct rlimit low;
+	int lowest = dup(STDERR_FILENO);
+
+	want_int(lowest >= 0, true);
+	close(lowest);
+	want_int(getrlimit(RLIMIT_NOFILE, ret_old), 0);
+	low = *ret_old;
+	low.rlim_cur = (rlim_t)lowest;
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+}
+
+/* A failed call is no answer: it is looked at again, and found as soon as that works. */
+static void failed_look_is_repeated(void **state)
+{
+	struct rlimit old;
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_start(&e);
+	limit_descriptors(&old);
+	want_int(engine_hand(&e, REJECT, 0).deferred, true);
+	want_int(engine_hand(&e, REJECT, e.smtpd).deferred, true);
+	engine_want_soon(&e, COUNTER_LOOKS_REPEATED, 2);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	engine_want_soon(&e, COUNTER_ENDED, 1);
+	want_int(engine_count(&e, COUNTER_BLOCKS), 1);
+	want_int(engine_count(&e, COUNTER_REFUSED_FAILED), 0);
+	want_int(engine_count(&e, COUNTER_REFUSED_NO_CHILD), 0);
+	engine_close(&e);
+}
+
+static void put_question(struct quiet *q, const struct evidence_query *query)
+{
+	struct courierlog_line line;
+
+	courierlog_scan(REJECT, strlen(REJECT), COURIERLOG_SEVERITY_ERR, &line);
+	want_int(questions_put(q->enforcer.questions, QUESTION_PROVE, query, &line), 0);
+}
+
+static struct evidence_query query_of_peer(void)
+{
+	struct evidence_query query = { .port = PEER_PORT };
+
+	want_int(addr_parse(PEER, strlen(PEER), &query.addr), 0);
+	return query;
+}
+
+/* Not without end. */
+static void look_that_keeps_failing_is_refused(void **state)
+{
+	const struct evidence_query query = query_of_peer();
+	const int64_t began = caretaker_now();
+	struct rlimit old;
+	struct quiet q;
+
+	(void)state;
+	quiet_open(&q);
+	put_question(&q, &query);
+	limit_descriptors(&old);
+	inquiry_run(q.inquiry, q.evidence, began);
+	inquiry_run(q.inquiry, q.evidence, began + 4500);
+	want_int(counters_get(&q.counters, COUNTER_REFUSED_FAILED), 0);
+	inquiry_run(q.inquiry, q.evidence, began + 6000);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(counters_get(&q.counters, COUNTER_REFUSED_FAILED), 1);
+	want_int(counters_get(&q.counters, COUNTER_LOOKS_REPEATED), 1);
+	quiet_close(&q);
+}
+
+/* Who the line says that it is from; the child that serves its peer is there. */
+enum named { THE_CHILD, ITS_SUBMIT, AN_ENDED_ONE };
+
+static const struct named_row {
+	const char *label;
+	bool attested, was_couriers;
+	enum named named;
+	enum counter want;
+} named_rows[] = {
+	{ "attested, another process", true, false, ITS_SUBMIT, COUNTER_REFUSED_SENDER },
+	{ "hint, another process", false, false, ITS_SUBMIT, COUNTER_REFUSED_SENDER },
+	{ "attested, has ended", true, false, AN_ENDED_ONE, COUNTER_REFUSED_GONE },
+	/* The reply is not what BLOCK says; by the pattern it is no reject of a DNSBL. */
+	{ "attested, has ended, was courier's", true, true, AN_ENDED_ONE,
+	  COUNTER_NOT_LISTED },
+	{ "attested", true, false, THE_CHILD, COUNTER_NOT_LISTED },
+	{ "hint", false, false, THE_CHILD, COUNTER_NOT_LISTED },
+	{ "hint, has ended: the address tells", false, false, AN_ENDED_ONE,
+	  COUNTER_NOT_LISTED },
+};
+
+static void named_process_has_to_be_the_one(void **state)
+{
+	static const char *const unlisted[] = { "BLOCK=", NULL };
+	static const char text[] = REJECT_FOR(PEER, "41703", "550 User unknown");
+	const struct named_row *row = *state;
+	struct evidence_query query = query_of_peer();
+	struct courierlog_line line;
+	pid_t pid = waiter_start();
+	struct quiet q;
+
+	waiter_end(pid);
+	quiet_open(&q);
+	engine_smtpd_env(&q.e, unlisted);
+	pid = row->named == THE_CHILD ? q.e.smtpd : row->named == ITS_SUBMIT ? q.e.submit : pid;
+	query.attested = row->attested ? pid : 0;
+	query.hint = row->attested ? 0 : pid;
+	query.was_couriers = row->was_couriers;
+	courierlog_scan(text, strlen(text), COURIERLOG_SEVERITY_ERR, &line);
+	want_int(questions_put(q.enforcer.questions, QUESTION_PROVE, &query, &line), 0);
+	inquiry_run(q.inquiry, q.evidence, 1000);
+	want_int(counters_get(&q.counters, row->want), 1);
+	quiet_close(&q);
 }
 
 /* Nothing is done of itself. After a line the index is kept up to date, and children are
@@ -416,7 +546,7 @@ static void relay_client_is_not_ended(void **state)
 	engine_smtpd_env(&e, relays);
 	engine_set(&e, "verify", "none");
 	engine_start(&e);
-	engine_line(&e, REJECT, 0);
+	engine_hand(&e, REJECT, 0);
 	engine_want_soon(&e, COUNTER_SPARED, 1);
 	engine_stop(&e);
 	want_int(is_living(e.smtpd), true);
@@ -507,7 +637,7 @@ static void one_line_has_one_verdict(void **state)
 
 	second = open_two(&e, row, 41999, 25);
 	engine_start(&e);
-	engine_line(&e, "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, 0);
+	engine_hand(&e, "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, 0);
 	engine_want_soon(&e, row->want, 1);
 	engine_want_soon(&e, COUNTER_ENDED, row->ended);
 	engine_stop(&e);
@@ -533,7 +663,7 @@ static void one_port_twice(void **state)
 	(void)state;
 	second = open_two(&e, &row, PEER_PORT, 465);
 	engine_start(&e);
-	engine_line(&e, REJECT, 0);
+	engine_hand(&e, REJECT, 0);
 	engine_want_soon(&e, COUNTER_ENDED, 2);
 	engine_stop(&e);
 	want_int(verdicts_counted(&e), 1);
@@ -554,7 +684,7 @@ static void one_port_twice_one_listed(void **state)
 	(void)state;
 	second = open_two(&e, &row, PEER_PORT, 465);
 	engine_start(&e);
-	engine_line(&e, REJECT, 0);
+	engine_hand(&e, REJECT, 0);
 	engine_want_soon(&e, COUNTER_ENDED, 1);
 	engine_stop(&e);
 	want_int(is_living(second), true);
@@ -583,5 +713,8 @@ int main(void)
 	SUITE_ROWS(suite, one_line_has_one_verdict, verdict_rows);
 	SUITE_TEST(suite, one_port_twice);
 	SUITE_TEST(suite, one_port_twice_one_listed);
+	SUITE_TEST(suite, failed_look_is_repeated);
+	SUITE_TEST(suite, look_that_keeps_failing_is_refused);
+	SUITE_ROWS(suite, named_process_has_to_be_the_one, named_rows);
 	return suite_run(suite, "inquiry");
 }

@@ -44,7 +44,7 @@ static void holds_a_process(void **state)
 	want_int(procref_open(pid, &ref), 0);
 	want_int(ref.pid, pid);
 	want_int(fcntl(ref.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-	want_int(procref_alive(&ref), true);
+	want_int(procref_check(&ref), 0);
 	want_int(descriptors_open(), before + 1);
 	procref_done(&ref);
 	want_none(&ref);
@@ -58,8 +58,17 @@ static void holds_this_process(void **state)
 
 	(void)state;
 	want_int(procref_open(getpid(), &ref), 0);
-	want_int(procref_alive(&ref), true);
+	want_int(procref_check(&ref), 0);
 	procref_done(&ref);
+}
+
+/* What poll(2) cannot tell is no end. */
+static void a_failed_call_is_no_end(void **state)
+{
+	const struct procref ref = { .pid = getpid(), .fd = 1 << 20 };
+
+	(void)state;
+	want_int(procref_check(&ref), -EBADF);
 }
 
 struct bad_row {
@@ -177,7 +186,7 @@ static void take_moves(void **state)
 	want_none(&a);
 	want_int(b.fd, fd);
 	want_int(b.pid, getpid());
-	want_int(procref_alive(&b), true);
+	want_int(procref_check(&b), 0);
 	procref_done(&b);
 	b = procref_take(&a);
 	want_none(&b);
@@ -192,15 +201,15 @@ static void alive_until_the_end(void **state)
 	(void)state;
 	want_int(procref_open(pid, &ref), 0);
 	kill(pid, SIGSTOP);
-	want_int(procref_alive(&ref), true);
+	want_int(procref_check(&ref), 0);
 	kill(pid, SIGKILL);
 	want_int(wait_readable(ref.fd), true);
-	want_int(procref_alive(&ref), false);
+	want_int(procref_check(&ref), -ESRCH);
 	reap(pid);
-	want_int(procref_alive(&ref), false);
+	want_int(procref_check(&ref), -ESRCH);
 	procref_done(&ref);
-	want_int(procref_alive(&ref), false);
-	want_int(procref_alive(&none), false);
+	want_int(procref_check(&ref), -ESRCH);
+	want_int(procref_check(&none), -ESRCH);
 }
 
 struct signal_row {
@@ -247,7 +256,7 @@ static void signal_without_right(void **state)
 	r = procref_signal(&ref, SIGTERM);
 	user_back();
 	want_int(r, -EPERM);
-	want_int(procref_alive(&ref), true);
+	want_int(procref_check(&ref), 0);
 	procref_done(&ref);
 	waiter_end(pid);
 }
@@ -279,11 +288,11 @@ static void a_pid_that_is_used_again(void **state)
 	want_int(procref_open(pid, &ref), 0);
 	waiter_end(pid);
 	want_int(start_with_pid(pid), pid);
-	want_int(procref_alive(&ref), false);
+	want_int(procref_check(&ref), -ESRCH);
 	want_int(procref_signal(&ref, SIGKILL), -ESRCH);
 	want_int(is_living(pid), true);
 	want_int(procref_open(pid, &other), 0);
-	want_int(procref_alive(&other), true);
+	want_int(procref_check(&other), 0);
 	procref_done(&other);
 	procref_done(&ref);
 	waiter_end(pid);
@@ -295,6 +304,7 @@ int main(void)
 
 	SUITE_TEST(s, holds_a_process);
 	SUITE_TEST(s, holds_this_process);
+	SUITE_TEST(s, a_failed_call_is_no_end);
 	SUITE_ROWS(s, open_refuses, bad_rows);
 	SUITE_TEST(s, open_of_the_ended);
 	SUITE_TEST(s, open_of_a_thread);

@@ -60,6 +60,19 @@ def look(pid):
     return Process(pid, int(parent), comm, state, _environment(pid))
 
 
+def pinned_by(pid):
+    """The PIDs to which it has a pidfd; -1 for one that has ended."""
+    found = set()
+    for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            words = entry.read_text(encoding="ascii").split()
+        except OSError:
+            continue
+        if "Pid:" in words:
+            found.add(int(words[words.index("Pid:") + 1]))
+    return found
+
+
 def every():
     """All processes of the scenario."""
     found = (look(int(entry)) for entry in os.listdir("/proc") if entry.isdigit())

@@ -1,0 +1,300 @@
+/* Looks at processes that may keep whoever looks at them waiting.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "looker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum state {
+	STATE_IDLE,	/* waits for a job */
+	STATE_ASKED,	/* has one */
+	STATE_ANSWERED,	/* result and look are the asker's to read */
+	STATE_LOST,	/* nobody waits for the answer any more */
+	STATE_QUIT,
+};
+
+struct job {
+	pid_t pid;
+	bool environment;	/* of looker_look() */
+	int pidfd, fd;		/* of looker_get_fd(); pidfd -1: it is the other */
+};
+
+/* A thread and its job. */
+struct task {
+	struct looker *looker;
+	pthread_t thread;
+	enum state state;
+	struct job job;
+	int result;
+	struct procfs_look look;
+};
+
+struct looker {
+	struct procfs procfs;
+	bool no_fd;
+	pthread_mutex_t lock;	/* all below */
+	pthread_cond_t changed;
+	struct task *task;	/* the thread to ask; NULL: none was started */
+	pid_t waiting_for[LOOKER_WAITING_MAX];	/* by threads that are lost */
+	size_t waiting_count;
+	unsigned int users;	/* the owner and all threads */
+};
+
+/* Deadlines are of CLOCK_MONOTONIC: the time of day may be set. */
+static int init_condition(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+	int err;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	err = pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+	return -err;
+}
+
+int looker_new(const struct procfs *procfs, struct looker **ret_looker)
+{
+	struct looker *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	if (init_condition(&l->changed) < 0) {
+		free(l);
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&l->lock, NULL);
+	l->procfs = *procfs;
+	l->users = 1;
+	*ret_looker = l;
+	return 0;
+}
+
+void looker_forbid_fd(struct looker *looker)
+{
+	looker->no_fd = true;
+}
+
+/* With the lock held, which is gone afterwards. */
+static bool leave(struct looker *l)
+{
+	bool last = --l->users == 0;
+
+	pthread_mutex_unlock(&l->lock);
+	if (last) {
+		pthread_cond_destroy(&l->changed);
+		pthread_mutex_destroy(&l->lock);
+		free(l);
+	}
+	return last;
+}
+
+bool looker_free(struct looker *looker)
+{
+	struct task *task;
+
+	if (!looker)
+		return true;
+	pthread_mutex_lock(&looker->lock);
+	task = looker->task;
+	if (task) {
+		task->state = STATE_QUIT;
+		pthread_cond_broadcast(&looker->changed);
+		pthread_mutex_unlock(&looker->lock);
+		pthread_join(task->thread, NULL);
+		free(task);
+		pthread_mutex_lock(&looker->lock);
+	}
+	return leave(looker);
+}
+
+static void do_job(struct task *task)
+{
+	const struct job *job = &task->job;
+	long fd;
+
+	if (job->pidfd < 0) {
+		task->result = procfs_look(&task->looker->procfs, job->pid,
+					   job->environment, &task->look);
+		return;
+	}
+	fd = syscall(SYS_pidfd_getfd, job->pidfd, job->fd, 0);
+	task->result = fd < 0 ? -errno : (int)fd;
+}
+
+/* With the lock held: the process has let go of this thread. */
+static void forget_lost(struct task *task)
+{
+	struct looker *l = task->looker;
+	size_t i = 0;
+
+	while (l->waiting_for[i] != task->job.pid)
+		i++;
+	l->waiting_for[i] = l->waiting_for[--l->waiting_count];
+	if (task->job.pidfd >= 0 && task->result >= 0)
+		close(task->result);
+}
+
+/* With the lock held. Returns when the task is to end. */
+static void serve(struct task *task)
+{
+	struct looker *l = task->looker;
+
+	while (task->state != STATE_QUIT && task->state != STATE_LOST) {
+		if (task->state != STATE_ASKED) {
+			pthread_cond_wait(&l->changed, &l->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&l->lock);
+		do_job(task);
+		pthread_mutex_lock(&l->lock);
+		if (task->state == STATE_ASKED)
+			task->state = STATE_ANSWERED;
+		pthread_cond_broadcast(&l->changed);
+	}
+}
+
+static void *task_main(void *data)
+{
+	struct task *task = data;
+	struct looker *l = task->looker;
+
+	pthread_setname_np(pthread_self(), "smtpblock-look");
+	pthread_mutex_lock(&l->lock);
+	serve(task);
+	if (task->state == STATE_LOST) {
+		forget_lost(task);
+		free(task);
+	}
+	leave(l);
+	return NULL;
+}
+
+/* rsyslogd's main thread is the one that takes signals. */
+static int start_thread(struct task *task)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&task->thread, NULL, task_main, task);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err ? -ENOMEM : 0;
+}
+
+/* With the lock held: have a thread to ask. */
+static int need_task(struct looker *l)
+{
+	struct task *task;
+
+	if (l->task)
+		return 0;
+	task = calloc(1, sizeof(*task));
+	if (!task)
+		return -ENOMEM;
+	task->looker = l;
+	if (start_thread(task) < 0) {
+		free(task);
+		return -ENOMEM;
+	}
+	l->users++;
+	l->task = task;
+	return 0;
+}
+
+static bool keeps_waiting(const struct looker *l, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < l->waiting_count; i++)
+		if (l->waiting_for[i] == pid)
+			return true;
+	return l->waiting_count == LOOKER_WAITING_MAX;
+}
+
+static struct timespec deadline(void)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_nsec += LOOKER_WAIT_MS * 1000000L;
+	at.tv_sec += at.tv_nsec / 1000000000;
+	at.tv_nsec %= 1000000000;
+	return at;
+}
+
+/* With the lock held. The thread is on its own from here on. */
+static void lose_task(struct looker *l)
+{
+	struct task *task = l->task;
+
+	task->state = STATE_LOST;
+	l->waiting_for[l->waiting_count++] = task->job.pid;
+	l->task = NULL;
+	pthread_detach(task->thread);
+}
+
+/* With the lock held: hand the job over and wait for its end. */
+static int await(struct looker *l, const struct job *job)
+{
+	const struct timespec until = deadline();
+	struct task *task = l->task;
+
+	task->job = *job;
+	task->state = STATE_ASKED;
+	pthread_cond_broadcast(&l->changed);
+	while (task->state == STATE_ASKED &&
+	       pthread_cond_timedwait(&l->changed, &l->lock, &until) == 0)
+		;
+	if (task->state == STATE_ASKED) {
+		lose_task(l);
+		return -ETIMEDOUT;
+	}
+	task->state = STATE_IDLE;
+	return task->result;
+}
+
+/* With the lock held. */
+static int ask(struct looker *l, const struct job *job)
+{
+	int r;
+
+	if (keeps_waiting(l, job->pid))
+		return -EBUSY;
+	r = need_task(l);
+	return r < 0 ? r : await(l, job);
+}
+
+int looker_look(struct looker *looker, pid_t pid, bool environment,
+		struct procfs_look *ret_look)
+{
+	const struct job job = { .pid = pid, .environment = environment, .pidfd = -1 };
+	int r;
+
+	pthread_mutex_lock(&looker->lock);
+	r = ask(looker, &job);
+	if (r == 0)
+		procfs_look_copy(&looker->task->look, ret_look);
+	pthread_mutex_unlock(&looker->lock);
+	return r;
+}
+
+int looker_get_fd(struct looker *looker, pid_t pid, int pidfd, int fd)
+{
+	const struct job job = { .pid = pid, .pidfd = pidfd, .fd = fd };
+	int r;
+
+	if (looker->no_fd)
+		return -ENOSYS;
+	pthread_mutex_lock(&looker->lock);
+	r = ask(looker, &job);
+	pthread_mutex_unlock(&looker->lock);
+	return r;
+}
