@@ -82,7 +82,8 @@ def tuned_host(rules=None, *, imuxsock, settings="", answer="127.0.0.2", deliver
 
 def restart(host, rules=None, *, imuxsock=None, settings=None):
     """rsyslogd anew with other rules; counters start at 0, the lists are empty."""
-    host.rsyslog.stop()
+    if processes.alive(host.rsyslog.pid):
+        host.rsyslog.stop()
     for recent in (host.list4, host.list6):
         recent.flush()
     host.rsyslog.rules = rules or action()
@@ -204,7 +205,7 @@ class Forger:
     """
 
     def __init__(self, user="nobody", *, program=None, environment=None):
-        python = sys.executable if program is None else _copy_of_python(program)
+        python = sys.executable if program is None else copy_of_python(program)
         entry = pwd.getpwnam(user)
         basics = {"PYTHONHOME": sys.prefix, "PATH": "/usr/bin:/bin"}
         self._process = subprocess.Popen(
@@ -232,9 +233,11 @@ class Forger:
         self._process.stdout.close()
 
 
-def _copy_of_python(name):
-    directory = workdir() / "programs"
-    directory.mkdir(mode=0o755, exist_ok=True)
+def copy_of_python(name):
+    """The interpreter as a program of that name, for processes that are looked at by it."""
+    # Two directories down: what stands above is shown as a log when a scenario fails.
+    directory = workdir() / "programs" / "bin"
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     path = directory / name
     if not path.exists():
         shutil.copyfile(os.path.realpath(sys.executable), path)

@@ -45,8 +45,43 @@ def _environment(pid):
     return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
 
 
+# Processes in an execve(2) that does not end (lib/heldexec.py): a look at anything
+# but their status would not end either.
+HELD = set()
+
+
+def _status(pid):
+    """What /proc/PID/status says, by name."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return dict(re.findall(r"^(\w+):\s*(.*)$", text, re.M))
+
+
+def _look_at_held(pid):
+    try:
+        status = _status(pid)
+    except OSError:
+        return None
+    return Process(pid, int(status["PPid"]), status["Name"], status["State"][0], {})
+
+
+def pending_signals(pid):
+    """Signals that were sent to it and that it did not take yet, as bits; 0: none."""
+    status = _status(pid)
+    return int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+
+
+def children(pid):
+    """The PIDs of its main thread's children."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 def look(pid):
     """The process, or None when it is gone. A zombie's name is its comm."""
+    if pid in HELD:
+        return _look_at_held(pid)
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
