@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""A process in an execve(2) that does not end delays neither the log nor anything else.
+
+A look at more than its status waits as long as the attacker likes (lib/heldexec.py). The
+attacker is an ordinary user, or a process of courier's user that is below no listener.
+Its line makes the module look: the line names no PID, or the tag names the held process,
+or the kernel says that the held process sent it. In the last part the attacker is a
+session that was taken over: the child of a couriertcpd that the module knows.
+
+Meanwhile other programs' lines are written, listed clients are blocked and their
+sessions terminated, rsyslogd ends and starts, and smtpblockctl answers.
+"""
+# limit: 240
+
+import contextlib
+import dataclasses
+import itertools
+import time
+from pathlib import Path
+
+from lib import processes, tap, threads
+from lib.attack import Forger, counters, restart
+from lib.ctl import ctl
+from lib.heldexec import Holder, SlowFile, Unavailable, waits
+from lib.rsyslog import action, log
+from lib.scenario import NOBODY, listed, mail_host
+from lib.smtp import Closed
+from lib.wait import Timeout, wait_for
+
+ABSENT, PORT = "10.9.4.1", 4711
+ATTACKERS = ("nobody", "courier")
+
+REJECT = "error,relay=::ffff:{ip},port={port},from=<a@b.example>,to=<x@mx.lab>: 511 Listed"
+STARTED = "started,ip=[::ffff:{ip}],port=[{port}]"
+PLAIN, NAMED = "courieresmtpd", "courieresmtpd[{pid}]"
+
+# No two clients of the scenario have the same address.
+clients = map(listed, itertools.count(1))
+marks = (f"line {number} of another program" for number in itertools.count(1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A line of the attacker's, and the action that gets it.
+
+    `attested`: the action takes the PID in the tag as the kernel's word for the sender.
+    rsyslogd itself would wait if it asked the kernel, so the rules set what it would get.
+    """
+
+    name: str
+    text: str
+    tag: str = PLAIN
+    severity: str = "err"
+    attested: bool = False
+    trigger: str = "dnsbl"
+    refused: str = ""  # the counter
+
+    def rules(self, host):
+        selector = "mail.err" if self.severity == "err" else "mail.info"
+        return ("set $!pid = $procid;\n" if self.attested else "") \
+            + action(selector, trigger=self.trigger) \
+            + f'user.* action(type="omfile" file="{behind(host)}")\n'
+
+    def send(self, forger, held, ip=ABSENT, port=PORT):
+        forger.log(self.text.format(ip=ip, port=port), self.severity,
+                   self.tag.format(pid=held.pid))
+
+
+STRANGERS = (
+    Case("no PID", REJECT, refused="refused.no_child"),
+    Case("hinted", REJECT, NAMED, refused="refused.sender"),
+    Case("attested", REJECT, NAMED, attested=True, refused="refused.sender"),
+    Case("started as an error", STARTED),
+    Case("started as an error, attested", STARTED, NAMED, attested=True),
+    Case("started", STARTED, severity="info"),
+    Case("started, attested", STARTED, NAMED, severity="info", attested=True),
+    Case("connect, hinted", STARTED, NAMED, severity="info", trigger="connect",
+         refused="refused.sender"),
+)
+
+SESSIONS = (
+    Case("no PID", REJECT),
+    Case("hinted", REJECT, NAMED),
+    Case("attested", REJECT, NAMED, attested=True),
+    Case("started", STARTED, NAMED, severity="info"),
+    Case("connect, hinted", STARTED, NAMED, severity="info", trigger="connect"),
+    Case("connect, attested", STARTED, NAMED, severity="info", attested=True,
+         trigger="connect"),
+)
+
+
+def behind(host):
+    """Where lines of other programs go, by a later action of the same worker."""
+    return host.rsyslog.workdir / "behind.log"
+
+
+def environment(ip=ABSENT, port=PORT):
+    """What a listed client's courieresmtpd has; it offers a login."""
+    return {"TCPREMOTEIP": f"::ffff:{ip}", "TCPREMOTEPORT": str(port),
+            "TCPLOCALIP": "::ffff:10.8.0.1", "TCPLOCALPORT": "25", "ESMTPAUTH": "PLAIN",
+            "BLOCK": "Listed", "BLOCK_IP": "127.0.0.2", "BLOCK_ZONE": "bl.lab"}
+
+
+def where(host):
+    """Where in the kernel each thread of rsyslogd is."""
+    tasks = [Path(f"/proc/{thread}") for thread in threads.of(host.rsyslog.pid)]
+    return [f"{(task / 'comm').read_text().strip()}: {(task / 'wchan').read_text()}"
+            for task in tasks]
+
+
+def goes_on(points, host, label):
+    """One point: another program's line is written."""
+    mark = next(marks)
+    behind(host).touch()
+    log(mark, "user.info", tag="other")
+    return points.until(lambda: mark in behind(host).read_text(), 1,
+                        f"{label}: another program's line is written", lambda: where(host))
+
+
+def speak(session, trigger, deadline):
+    """What the client says, up to its reject."""
+    with contextlib.suppress(Closed):
+        session.greet()
+        if trigger == "connect":
+            session.ended(deadline)
+        else:
+            session.recipient(NOBODY)
+
+
+def client(points, host, label, trigger, deadline=3):
+    """One point: a listed client of the real courier is rejected, blocked, terminated."""
+    source, courier = next(clients), host.courier
+    with host.session(source) as session:
+        speak(session, trigger, deadline)
+        return points.until(
+            lambda: host.is_blocked(source) and session.saw(554 if trigger == "connect" else 511)
+            and not courier.serving(source) and not courier.slots_of(source), deadline,
+            f"{label}: a listed client is rejected, blocked, and its child is terminated",
+            lambda: where(host), host.rsyslog.own)
+
+
+def within(points, slow_file, held, limit, name, call):
+    """One or two points: call() returns in time, and all that were held still are.
+
+    When it takes too long the held processes are released, so that it returns.
+    """
+    def all_held():
+        return all(slow_file.holds(process.pid) for process in held)
+
+    held_before, began = all_held(), time.monotonic()
+    with slow_file.released_after(limit + 0.5):
+        result = call()
+    if points.at_most(time.monotonic() - began, limit, name) and held_before:
+        points.ok(all_held(), f"{name}: all processes are still held")
+    return result
+
+
+def counted(points, host, case, label):
+    """One point: the forged line was refused as it should be, and one client blocked."""
+    want = {"blocks": 1, "ended": 1} | ({case.refused: 1} if case.refused else {})
+    seen = {}
+
+    def complete():
+        nonlocal seen
+        seen = {key: value for key, value in counters(host.rsyslog).items()
+                if key in ("blocks", "ended") or key.startswith("refused.")}
+        return seen == want
+
+    with contextlib.suppress(Timeout):
+        wait_for(complete, 3, "the counters")
+    return points.equal(seen, want, f"{label}: counted exactly")
+
+
+def stop(points, host, slow_file, held, label):
+    within(points, slow_file, held, 3, f"{label}: rsyslogd ends", host.rsyslog.stop)
+
+
+def by_stranger(points, host, slow_file, user, case):
+    """A line by a process of the user's, while another one is held."""
+    label = f"{user}, {case.name}"
+    restart(host, case.rules(host), imuxsock="")
+    with Forger(user) as forger, Holder(user, slow_file) as holder:
+        held = holder.hold(environment=environment())
+        case.send(forger, held)
+        # After the first failure the others would only wait for the same.
+        if goes_on(points, host, label) and client(points, host, label, case.trigger) \
+                and goes_on(points, host, f"{label}, later") \
+                and counted(points, host, case, label):
+            points.ok(held.unharmed() and not host.is_blocked(ABSENT),
+                      f"{label}: the held process is neither blocked nor signalled")
+        stop(points, host, slow_file, [held], label)
+
+
+def is_pinned(host, pid):
+    """Does rsyslogd have a pidfd for it?"""
+    descriptors = Path(f"/proc/{host.rsyslog.pid}/fdinfo")
+    return any(f"\nPid:\t{pid}\n" in path.read_text() for path in descriptors.iterdir())
+
+
+def make_known(host, forger):
+    """A line for which no child is found makes the module look for all listeners."""
+    for text, severity in ((REJECT, "err"), (STARTED, "info")):
+        forger.log(text.format(ip=ABSENT, port=PORT), severity)
+    wait_for(lambda: counters(host.rsyslog).get("refused.no_child"), 5, "the search")
+
+
+def sessions(points, host, listener):
+    """Three that are below a listener. Two of them look like sessions until they exec."""
+    peers = [(next(clients), PORT + number) for number in range(3)]
+    programs = ("courieresmtpd", "courieresmtpd", "python3")
+    held = [listener.start(before=program, environment=environment(*peer), shared=True)
+            for program, peer in zip(programs, peers)]
+    with contextlib.suppress(Timeout):
+        wait_for(lambda: all(is_pinned(host, process.pid) for process in held[:2]), 3, "a pin")
+    pinned = sum(is_pinned(host, process.pid) for process in held)
+    points.note(f"{pinned} of the sessions that are taken over were pinned before")
+    return list(zip(held, peers))
+
+
+def by_session(points, host, slow_file, case):
+    """Sessions that were taken over; the listener is a stand-in that takes no connections."""
+    label = f"sessions, {case.name}"
+    restart(host, case.rules(host), imuxsock="")
+    with Forger("courier") as forger, \
+            Holder("courier", slow_file, program="couriertcpd") as listener:
+        make_known(host, forger)
+        taken = sessions(points, host, listener)
+        # What is decided about the first is carried out while it is held.
+        (first, peer), *others = taken
+        case.send(forger, first, *peer)
+        first.go()
+        for held, peer in others:
+            held.go()
+            case.send(forger, held, *peer)
+        if goes_on(points, host, label) and client(points, host, label, case.trigger, 5):
+            goes_on(points, host, f"{label}, later")
+        stop(points, host, slow_file, [held for held, _ in taken], label)
+
+
+@contextlib.contextmanager
+def decoys(slow_file):
+    """Held processes of both users, with the names that the module and the tool look for."""
+    with contextlib.ExitStack() as stack:
+        holders = [stack.enter_context(Holder(user, slow_file)) for user in ATTACKERS]
+        yield [holder.hold(name, environment=environment()) for holder in holders
+               for name in ("rsyslogd", "couriertcpd", "courieresmtpd")]
+
+
+def tools(points, host, slow_file):
+    """smtpblockctl looks at all processes."""
+    restart(host, action(), imuxsock="")
+    for word, good in (("status", (0,)), ("check", (0, 1))):
+        name = f"smtpblockctl {word}"
+        with decoys(slow_file) as held:
+            result = within(points, slow_file, held, 10, f"{name} ends",
+                            lambda: ctl(word, config=host.rsyslog.config))
+            points.ok(result.status in good and result.out and not result.err,
+                      f"{name} has an answer", result)
+
+
+def start(points, host, slow_file):
+    """rsyslogd's start looks for a listener; the second time that user has none."""
+    restart(host, action(), imuxsock="")
+    with decoys(slow_file) as held:
+        stop(points, host, slow_file, held, "decoys")
+        within(points, slow_file, held, 3, "decoys: rsyslogd starts", host.rsyslog.start)
+        client(points, host, "decoys", "dnsbl")
+        stop(points, host, slow_file, held, "decoys, started meanwhile")
+        host.rsyslog.rules = action(courierUser=ATTACKERS[0])
+        within(points, slow_file, held, 3, "no listeners: rsyslogd starts", host.rsyslog.start)
+        stop(points, host, slow_file, held, "no listeners")
+
+
+def can_hold(points, slow_file):
+    """The attack itself works."""
+    with Holder("nobody", slow_file) as holder:
+        held = holder.hold()
+        points.ok(waits(f"/proc/{held.pid}/environ"), "a reader of its environment waits")
+        points.equal(processes.look(held.pid).name, "courieresmtpd",
+                     "a reader of its status does not")
+        exe = "waits" if waits(f"/proc/{held.pid}/exe") else "does not: an older kernel"
+        points.note(f"a reader of its exe {exe}")
+
+
+def cases():
+    for user, case in itertools.product(ATTACKERS, STRANGERS):
+        yield f"{user}, {case.name}", by_stranger, (user, case)
+    for case in SESSIONS:
+        yield f"sessions, {case.name}", by_session, (case,)
+    yield "smtpblockctl", tools, ()
+    yield "start", start, ()
+
+
+def scenario(points):
+    try:
+        with SlowFile() as slow_file, mail_host() as host:
+            can_hold(points, slow_file)
+            for name, attack, words in cases():
+                with tap.part(points, name):
+                    attack(points, host, slow_file, *words)
+    except Unavailable as lacking:
+        points.skip("a process that is held in execve(2)", lacking)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)
