@@ -1,0 +1,392 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""System calls of one thread of rsyslogd that fail, and what must hold nevertheless.
+
+A trial is one reject of one listed session at a fresh rsyslogd, on one of three
+paths through the module; strace makes a call of one thread fail meanwhile.
+"""
+
+import contextlib
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from lib import processes, threads
+from lib.rsyslog import CREDENTIALS, action, log
+from lib.scenario import NOBODY, listed, ordinary
+from lib.smtp import Closed
+from lib.wait import Timeout, wait_for
+
+# What the kernel may answer once and not a moment later: the decision is made then.
+TRANSIENT = ("EINTR", "ENOMEM", "EMFILE", "ENFILE", "EIO")
+ERRORS = ("EINTR", "ENOMEM", "EMFILE", "EACCES", "EIO")
+
+# The selector, what imuxsock is asked for, and whether the session is pinned by then.
+PATHS = {"new": ("mail.err", CREDENTIALS, False),
+         "pinned": ("mail.info", CREDENTIALS, True),
+         "searched": ("mail.err", "", False)}
+THREADS = {"worker": "rs:main Q:Reg", "background": "smtpblock"}
+
+# Seconds in which a session is blocked and terminated although a call failed once: the
+# delay of 200 ms, a second for the lookup, and the machine's own.
+LATER = 3
+# Before that the counters are not asked: the reject has come and the delay is over.
+SETTLED = 0.6
+# For how long a call goes on failing.
+FAILING = 0.5
+# A thread whose waiting fails this often meanwhile does nothing else with its processor.
+SPINS, WAITING = 500, ("poll", "epoll_wait")
+# rsyslogd ends in this time after its TERM, whatever has failed.
+ENDED = 3
+# A line takes less to be in its file, or the worker stands still.
+WRITTEN = 2
+
+# close(2) always closes, which strace cannot imitate; a failed futex(2) ends the C
+# library; memory is the business of the failing allocations.
+LEFT_OUT = {"close", "futex", "mmap", "munmap", "mprotect", "mremap", "madvise", "brk",
+            "restart_syscall", "exit", "sched_yield"}
+
+# Calls of one name on one thing are tried up to this many times: the first look at a
+# process differs from the second.
+OF_A_KIND = 3
+
+# A trial that hit another's call is repeated this often.
+RETRIES = 4
+
+# What becomes of a trigger: exactly one of these.
+OUTCOMES = ("blocks", "renewals", "would_block", "allowed", "not_listed", "dnsbl_errors",
+            "below_threshold", "repeated")
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One of a thread in a trial: on what, and its number among those of that name."""
+
+    name: str
+    what: str
+    number: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """A call that fails; `every` one from that on, or this one only."""
+
+    path: str
+    thread: str
+    call: Call
+    error: str
+    every: bool = False
+
+    def __str__(self):
+        often = "every" if self.every else "once"
+        return (f"{self.path} session, {self.thread}: {self.call.name}({self.call.what}) "
+                f"{self.error} {often}, call {self.call.number}")
+
+    @property
+    def when(self):
+        if not self.every:
+            return str(self.call.number)
+        # A call that is interrupted for ever may be repeated for ever.
+        return f"{self.call.number}..{self.call.number + 7}" if self.error == "EINTR" \
+            else f"{self.call.number}+"
+
+
+class Strace:
+    """strace on one thread of rsyslogd. Use as a context manager."""
+
+    def __init__(self, host, thread, *words):
+        self.host, self.thread, self.words = host, thread, words
+        self.output = host.rsyslog.workdir / "strace"
+        self._process = None
+
+    def __enter__(self):
+        tid, = wait_for(lambda: threads.named(self.host.rsyslog.pid, THREADS[self.thread]), 5,
+                        f"the thread {self.thread}")
+        self.output.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            ["strace", "-q", "-p", str(tid), "-o", self.output, *self.words],
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: _tracer(tid) == self._process.pid, 5, "strace to trace")
+        return self
+
+    def __exit__(self, *_):
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def lines(self):
+        return self.output.read_text(errors="replace").splitlines()
+
+
+def _tracer(tid):
+    try:
+        text = Path(f"/proc/{tid}/status").read_text()
+    except OSError:
+        return None
+    return int(re.search(r"^TracerPid:\s*(\d+)$", text, re.M).group(1))
+
+
+class Injection(Strace):
+    """A fault while it lasts; `hit` says afterwards what the calls that failed were about."""
+
+    def __init__(self, host, fault):
+        name = fault.call.name
+        super().__init__(host, fault.thread, "-y", "-e", f"trace={name}",
+                         "-e", f"inject={name}:error={fault.error}:when={fault.when}")
+
+    @property
+    def hit(self):
+        return [what_of(line) for line in self.lines() if "(INJECTED)" in line]
+
+
+def what_of(line):
+    """What a call is about: the path it names, or its descriptor's; PIDs are N."""
+    text = line.partition(" = ")[0]
+    found = re.search(r'"(/[^"]*)"', text) or re.search(r"<(?:anon_inode:)?\[?([^]>:]+)", text)
+    return re.sub(r"\d+", "N", found.group(1))[:40] if found else ""
+
+
+def calls_of_ours(lines, most=OF_A_KIND):
+    """The first calls of each kind that have the module on their stack, in strace -k's
+    output."""
+    found, seen, current = {}, {}, None
+    for line in lines:
+        match = re.match(r"(\w+)\(", line)
+        if match:
+            seen[match[1]] = seen.get(match[1], 0) + 1
+            current = Call(match[1], what_of(line), seen[match[1]])
+        elif current and "omsmtpblock.so" in line:
+            if current.name not in LEFT_OUT:
+                found.setdefault((current.name, current.what), []).append(current)
+            current = None
+    return [call for kind in found.values() for call in kind[:most]]
+
+
+def outcomes(counted):
+    """How many triggers have come to something."""
+    return sum(number for name, number in counted.items()
+               if name in OUTCOMES or name.startswith("refused."))
+
+
+def read_counters(rsyslog):
+    """Those that are not 0, by a HUP; None where nobody answers it for a second."""
+    def summaries():
+        return rsyslog.said(r"omsmtpblock: action with list spammer and ")
+    before = len(summaries())
+    rsyslog.hup()
+    try:
+        found = wait_for(lambda: summaries()[before:], 1, "the counters after a HUP")
+    except Timeout:
+        return None
+    pairs = re.findall(r"([\w.]+)=(\d+)", found[-1].split(": ", 2)[-1])
+    return {key: int(value) for key, value in pairs}
+
+
+class Bystanders:
+    """Those that no fault may touch: an unlisted session, a listed one that is idle, courier
+    itself, and a process of nobody's. Use as a context manager."""
+
+    def __init__(self, host):
+        self.host = host
+        self._stack = contextlib.ExitStack()
+        self.pids = {}
+
+    def __enter__(self):
+        for name, source in (("unlisted", ordinary(250)), ("idle", listed(250))):
+            session, child = self.host.open(source)
+            self._stack.enter_context(session)
+            self.pids[name] = child.pid
+        self.pids["couriertcpd"] = self.host.courier.daemons()[0].pid
+        stranger = subprocess.Popen(["sleep", "86400"])
+        self._stack.callback(stranger.wait)
+        self._stack.callback(stranger.kill)
+        self.pids["stranger"] = stranger.pid
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+
+    def harmed(self, *blocked):
+        """What was done to others than those that may be blocked."""
+        others = (self.host.list4.addresses() | self.host.list6.addresses()) - set(blocked)
+        return [f"{name} was ended" for name, pid in self.pids.items()
+                if not processes.alive(pid)] + [f"{other} was blocked" for other in others]
+
+
+def pinned(host, pid):
+    """rsyslogd has that session's environment open."""
+    for entry in Path(f"/proc/{host.rsyslog.pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if os.readlink(entry) == f"/proc/{pid}/environ":
+                return True
+    return False
+
+
+class Trial:
+    """One reject at a fresh rsyslogd: run() it, then see its `problems`."""
+
+    def __init__(self, host, bystanders, path, source):
+        self.host, self.bystanders, self.path, self.source = host, bystanders, path, source
+        self.problems = []
+        self.counted = {}
+        self.answered = False   # the HUP that asks for them
+        self.done = False       # blocked and terminated
+
+    def fresh(self, prefix=()):
+        """A rsyslogd that has seen nothing yet, with empty lists."""
+        rsyslog = self.host.rsyslog
+        if processes.alive(rsyslog.pid):
+            end_rsyslogd(rsyslog)
+        for recent in (self.host.list4, self.host.list6):
+            recent.flush()
+        for path in (rsyslog.mail_log, rsyslog.own_log, rsyslog.workdir / "stderr"):
+            path.unlink(missing_ok=True)
+        selector, rsyslog.imuxsock, _ = PATHS[self.path]
+        rsyslog.rules = action(selector)
+        rsyslog.start(prefix=prefix)
+
+    def run(self, armed, *, early=True, every=False, later=LATER):
+        """`armed` is a context manager, entered before the session is opened or, unless
+        early, right before its reject. Then it stays for as long as it takes, or for a
+        while if every call fails."""
+        with contextlib.ExitStack() as during:
+            if early:
+                during.enter_context(armed)
+            session, child = self.host.open(self.source)
+            with session:
+                if PATHS[self.path][2]:
+                    with contextlib.suppress(Timeout):
+                        wait_for(lambda: pinned(self.host, child.pid), 1, "the pin")
+                if not early:
+                    during.enter_context(armed)
+                with contextlib.suppress(Closed):
+                    session.recipient(NOBODY)
+                self._waits(child, FAILING if every else later)
+                during.close()
+                if every and not self.done:
+                    self._waits(child, later)
+        self._counts()
+        self._look(later)
+        return self
+
+    def _waits(self, child, seconds):
+        """For the block and the end, or for a refusal, which is final."""
+        def decided():
+            self.done = self.host.is_blocked(self.source) and processes.gone(child.pid)
+            return self.done or (time.monotonic() > counted_from and self._is_refused())
+        counted_from = time.monotonic() + SETTLED
+        with contextlib.suppress(Timeout):
+            wait_for(decided, seconds, "block and end")
+
+    def _is_refused(self):
+        time.sleep(0.25)
+        return self._adds_up() and any(name.startswith("refused.") for name in self.counted)
+
+    def _adds_up(self):
+        """Every trigger has become something, and only one thing."""
+        counted = read_counters(self.host.rsyslog)
+        self.answered = counted is not None
+        self.counted = counted or {}
+        return 0 < self.counted.get("triggers", 0) == outcomes(self.counted)
+
+    def _counts(self):
+        for _ in range(4):
+            if self._adds_up():
+                return
+            time.sleep(0.25)
+        if not self.answered:
+            self.problems.append("a HUP is not answered")
+        elif not self.counted.get("lines"):
+            self.problems.append("the line did not come to the module, and nothing says so")
+        else:
+            self.problems.append("the counters do not add up")
+
+    def _look(self, later):
+        self.problems += self.bystanders.harmed(self.source)
+        log(f"marker {self.source}", "mail.info", "faults")
+        for line, name in ((f"marker {self.source}", "another's line"),
+                           (f"relay=::ffff:{self.source}", "the reject's line")):
+            try:
+                wait_for(lambda line=line: any(line in text for text in self.host.rsyslog.mail()),
+                         WRITTEN, name)
+            except Timeout:
+                self.problems.append(f"{name} is not in the file")
+
+    def must_be_done(self):
+        if not self.done:
+            self.problems.append("not blocked" if not self.host.is_blocked(self.source)
+                                 else "the session was not terminated")
+
+    def finish(self):
+        """rsyslogd has lived until now, and ends."""
+        if not processes.alive(self.host.rsyslog.pid):
+            self.problems.append("rsyslogd has died")
+        elif not end_rsyslogd(self.host.rsyslog):
+            self.problems.append(f"rsyslogd did not end in {ENDED} s")
+
+    def says(self):
+        return ("done; " if self.done else "not done; ") + \
+            " ".join(f"{name}={number}" for name, number in self.counted.items())
+
+
+def end_rsyslogd(rsyslog):
+    """By TERM; one that hangs is killed. Returns whether it ended by itself."""
+    try:
+        rsyslog.stop(ENDED)
+    except Timeout:
+        rsyslog.kill()
+        return False
+    return True
+
+
+class Calls:
+    """All trials with failing calls on one mail host."""
+
+    def __init__(self, host, bystanders):
+        self.host, self.bystanders = host, bystanders
+        self._sources = 0
+
+    def trial(self, path):
+        self._sources = self._sources % 200 + 1
+        return Trial(self.host, self.bystanders, path, listed(self._sources))
+
+    def learn(self, path, thread):
+        """The calls that the module makes in that thread for one reject."""
+        trial = self.trial(path)
+        trial.fresh()
+        tracing = Strace(self.host, thread, "-k", "-y")
+        trial.run(tracing, early=thread == "background", later=10)
+        trial.must_be_done()
+        if trial.problems:
+            raise RuntimeError(f"{path}, {thread}: without a fault: {trial.problems}; "
+                               f"{trial.says()}")
+        return calls_of_ours(tracing.lines())
+
+    def try_fault(self, fault):
+        """The trial, and what was hit in it. The worker writes for others too, now more and
+        now less: if one of theirs was hit, another trial is made."""
+        for _ in range(RETRIES):
+            trial, hit = self._try_once(fault)
+            if fault.thread != "worker" or set(hit) <= {fault.call.what}:
+                break
+        return trial, hit
+
+    def _try_once(self, fault):
+        trial = self.trial(fault.path)
+        trial.fresh()
+        injection = Injection(self.host, fault)
+        trial.run(injection, early=fault.thread == "background", every=fault.every)
+        if fault.error in TRANSIENT and not fault.every:
+            trial.must_be_done()
+        trial.finish()
+        hit = injection.hit
+        if fault.call.name in WAITING and len(hit) > SPINS:
+            trial.problems.append(f"it was tried {len(hit)} times in {FAILING} s")
+        return trial, hit
