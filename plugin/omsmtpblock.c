@@ -336,12 +336,8 @@ ENDfreeInstance
 
 BEGINcreateWrkrInstance
 CODESTARTcreateWrkrInstance;
-	if (smtpblock_worker_new(pData->engine, &pWrkrData->worker) < 0) {
-		free(pWrkrData);
-		*ppWrkrData = NULL;
-		return RS_RET_OUT_OF_MEMORY;
-	}
 	pWrkrData->engine = smtpblock_ref(pData->engine);
+	pWrkrData->worker = NULL;
 ENDcreateWrkrInstance
 
 BEGINfreeWrkrInstance
@@ -398,6 +394,9 @@ static void handle(wrkrInstanceData_t *w, const char *text)
 	enum fields_form form = fields_form_of(smtpblock_settings(w->engine));
 	struct smtpblock_message msg;
 
+	/* Not in createWrkrInstance: if that fails rsyslogd loses the message. */
+	if (!w->worker)
+		(void)smtpblock_worker_new(w->engine, &w->worker);
 	if (form == FIELDS_ADDRESS) {
 		smtpblock_handle_address(w->engine, text, strlen(text));
 		return;

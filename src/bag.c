@@ -7,12 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for the first ones. */
-#define ROOM_MIN 16
-
 struct half {
-	unsigned char *items;
-	size_t count, room;
+	unsigned char *items;	/* room for max */
+	size_t count;
 };
 
 /* One half is filled while the other one is emptied. */
@@ -33,6 +30,14 @@ int bag_new(size_t item_size, size_t max, struct bag **ret_bag)
 	b->item_size = item_size;
 	b->max = max;
 	pthread_mutex_init(&b->lock, NULL);
+	/* All of it now: later there is no way to do without. Pages that are never
+	 * written cost nothing. */
+	b->filling.items = reallocarray(NULL, max, item_size);
+	b->emptying.items = reallocarray(NULL, max, item_size);
+	if (!b->filling.items || !b->emptying.items) {
+		bag_free(b);
+		return -ENOMEM;
+	}
 	*ret_bag = b;
 	return 0;
 }
@@ -47,30 +52,13 @@ void bag_free(struct bag *bag)
 	free(bag);
 }
 
-static int make_room(const struct bag *b, struct half *half)
-{
-	size_t room = half->room ? half->room * 2 : ROOM_MIN;
-	unsigned char *items;
-
-	if (half->count == b->max)
-		return -ENOSPC;
-	if (half->count < half->room)
-		return 0;
-	items = reallocarray(half->items, room, b->item_size);
-	if (!items)
-		return -ENOMEM;
-	half->items = items;
-	half->room = room;
-	return 0;
-}
-
 int bag_put(struct bag *bag, const void *item, bool *ret_first)
 {
 	struct half *half = &bag->filling;
 	int r;
 
 	pthread_mutex_lock(&bag->lock);
-	r = bag->closed ? -ESHUTDOWN : make_room(bag, half);
+	r = bag->closed ? -ESHUTDOWN : half->count == bag->max ? -ENOSPC : 0;
 	if (r == 0) {
 		if (ret_first)
 			*ret_first = half->count == 0;

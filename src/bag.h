@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bounded. Memory is taken as it fills, kept, and freed at the end. */
+/* Bounded. All memory is taken at the start. */
 struct bag;
 
 /* A bag for up to max items of item_size bytes. Returns 0 or -ENOMEM. The caller
@@ -15,8 +15,8 @@ int bag_new(size_t item_size, size_t max, struct bag **ret_bag);
 void bag_free(struct bag *bag);		/* NULL is allowed */
 
 /* Put a copy of *item into it; *ret_first (may be NULL) tells whether it was empty,
- * so that somebody should be told. Any thread. Returns 0; -ENOSPC: full;
- * -ESHUTDOWN: closed; -ENOMEM. */
+ * so that bag_take() should be called soon. Any thread. Returns 0; -ENOSPC: full;
+ * -ESHUTDOWN: closed. */
 int bag_put(struct bag *bag, const void *item, bool *ret_first);
 
 /* Take all there are, in order. They are valid until the next call. Returns their

@@ -15,6 +15,8 @@
 /* How long the end may be put off for children whose delay is running: well
  * under the second that rsyslogd gives a module. */
 #define STOP_GRACE_MS 500
+/* Between two failed calls of poll(2). */
+#define FAILURE_PAUSE_MS 20
 
 struct shared_evidence {
 	struct shared_evidence *next;
@@ -102,8 +104,13 @@ void caretaker_wake(struct caretaker *caretaker)
 		atomic_store(&caretaker->awake_since, caretaker_tick());
 	if (atomic_exchange(&caretaker->awake, true))
 		return;
-	while (write(caretaker->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	while (write(caretaker->wake, &one, sizeof(one)) < 0) {
+		if (errno == EINTR)
+			continue;
+		/* Whoever comes next has to try again. */
+		atomic_store(&caretaker->awake, false);
+		return;
+	}
 }
 
 bool caretaker_is_stalled(const struct caretaker *caretaker)
@@ -188,6 +195,14 @@ static int64_t run_all(struct caretaker *c, int64_t now)
 	return due < next ? due : next;
 }
 
+/* A call that keeps failing must not take a whole processor. */
+static void pause_after_failure(void)
+{
+	const struct timespec pause = { .tv_nsec = FAILURE_PAUSE_MS * 1000000L };
+
+	nanosleep(&pause, NULL);
+}
+
 /* Wait for an event or the time that is due. */
 static void wait_until(struct caretaker *c, int64_t due)
 {
@@ -202,8 +217,11 @@ static void wait_until(struct caretaker *c, int64_t due)
 
 	if (due != TERMINATOR_NEVER)
 		timeout = left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
-	if (poll(fds, 3, timeout) < 0)
+	if (poll(fds, 3, timeout) < 0) {
+		if (errno != EINTR)
+			pause_after_failure();
 		return;
+	}
 	if (!fds[1].revents)
 		terminator_skip_ends(c->terminator);
 	/* An exchange, so that what was done before a wake-up is seen after it. */

@@ -553,8 +553,13 @@ static struct smtpblock_outcome
 block_by_reply(struct smtpblock *e, struct smtpblock_worker *w,
 	       const struct smtpblock_message *msg, const struct courierlog_line *line)
 {
-	struct decision d = policy_judge_reply(&e->settings, line, w->pattern);
+	struct decision d;
 
+	if (!w) {
+		enforcer_refuse(&e->enforcer, -ENOMEM);
+		return (struct smtpblock_outcome){ .verdict = VERDICT_REFUSED };
+	}
+	d = policy_judge_reply(&e->settings, line, w->pattern);
 	if (d.verdict == VERDICT_BLOCK)
 		return block_unproven(e, msg, line);
 	enforcer_count(&e->enforcer, d);
@@ -615,7 +620,7 @@ handle_proven(struct smtpblock *e, struct smtpblock_worker *w,
 		return handle_dropped(e, w, msg, line);
 	make_query(e, msg, line, &query);
 	if (ev)
-		r = evidence_find(ev, &query, &w->child, &child, &facts);
+		r = w ? evidence_find(ev, &query, &w->child, &child, &facts) : -EAGAIN;
 	if (r < 0)
 		return without_child(e, w, msg, line, &query, r);
 	inquiry_note_line(e->inquiry);

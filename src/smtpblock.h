@@ -98,7 +98,8 @@ void smtpblock_worker_free(struct smtpblock_worker *worker);
 
 /* Handle one message. Any number of threads, each with a worker of its own, none
  * of which may be cancelled within. Waits for nothing. Does nothing without a
- * successful smtpblock_start(). */
+ * successful smtpblock_start(). worker may be NULL where there is no memory for one: then
+ * the caretaker decides what it can, and the rest is refused. */
 struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 					  struct smtpblock_worker *worker,
 					  const struct smtpblock_message *msg);

@@ -793,6 +793,40 @@ static void rights_are_tried_once_courier_runs(void **state)
 	by_hand_close(&e);
 }
 
+/* No memory for a worker's own: the caretaker has some. */
+static void without_a_worker(void **state)
+{
+	const struct smtpblock_message msg = {
+		.severity = COURIERLOG_SEVERITY_ERR, .exe = "",
+		.text = REJECT, .text_len = strlen(REJECT),
+	};
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_start(&e);
+	want_int(smtpblock_handle(e.block, NULL, &msg).deferred, true);
+	engine_want_soon(&e, COUNTER_ENDED, 1);
+	engine_close(&e);
+}
+
+static void without_a_worker_a_reply_is_not_judged(void **state)
+{
+	const struct smtpblock_message msg = {
+		.severity = COURIERLOG_SEVERITY_ERR, .exe = "",
+		.text = REJECT, .text_len = strlen(REJECT),
+	};
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_set(&e, "verify", "none");
+	engine_start(&e);
+	want_int(smtpblock_handle(e.block, NULL, &msg).verdict, VERDICT_REFUSED);
+	want_int(engine_count(&e, COUNTER_REFUSED_FAILED), 1);
+	engine_close(&e);
+}
+
 /* What is pinned is blocked and terminated all the same, and at once: nobody else would
  * do it later. It is said by the worker, once, and so is that it goes on. */
 static void a_stalled_caretaker_is_not_waited_for(void **state)
@@ -1000,6 +1034,8 @@ int main(void)
 	SUITE_ROWS(suite, rights_to_end_unproven, unproven_rows);
 	SUITE_ROWS(suite, refused_rights_are_told, refusal_rows);
 	SUITE_TEST(suite, rights_are_tried_once_courier_runs);
+	SUITE_TEST(suite, without_a_worker);
+	SUITE_TEST(suite, without_a_worker_a_reply_is_not_judged);
 	SUITE_TEST(suite, a_stalled_caretaker_is_not_waited_for);
 	SUITE_TEST(suite, hup_says_counters_and_what_is_still_wrong);
 	SUITE_TEST(suite, dry_run_reports_cleaned_text);
