@@ -159,8 +159,6 @@ int main(int argc, char *argv[], char *env[])
 {
 	const char *name = find_directory(), *mode = argc > 1 ? argv[1] : "";
 
-	/* Under nohup(1) it would be ignored. */
-	signal(SIGHUP, SIG_DFL);
 	if (strcmp(name, "couriertcpd") == 0)
 		run_tcpd();
 	else if (strcmp(name, "courieresmtpd") == 0)

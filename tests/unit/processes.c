@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "courier_stand_in.h"
+#include "guard.h"
 #include "support.h"
 
 /* A fixture that cannot be built is a failed test, with the reason. */
@@ -122,17 +123,12 @@ bool soon(bool (*condition)(void *data), void *data)
 
 pid_t waiter_start(void)
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t pid = guard_fork();
 
 	must(pid >= 0, "fork");
-	if (pid > 0)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* Under nohup(1) it would be ignored. */
-	signal(SIGHUP, SIG_DFL);
-	while (getppid() == parent)
+	while (pid == 0)
 		pause();
-	_exit(0);
+	return pid;
 }
 
 void waiter_end(pid_t pid)
@@ -288,7 +284,7 @@ static pid_t start_tcpd(const struct courier *courier, int control, int report,
 	char path[128];
 	char *const argv[] = { (char *)(uintptr_t)programs[0], NULL };
 	char *const env[] = { (char *)(uintptr_t)"PATH=/usr/bin", NULL };
-	pid_t pid = fork();
+	pid_t pid = guard_fork();
 
 	must(pid >= 0, "fork");
 	if (pid > 0)

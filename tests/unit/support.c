@@ -13,10 +13,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guard.h"
+
 /* Test points. */
 
+struct point {
+	char *name;
+	CMUnitTestFunction test;
+	const void *row;
+};
+
 struct suite {
-	struct CMUnitTest *points;
+	struct point *points;
 	size_t count;
 };
 
@@ -42,17 +50,12 @@ static void append(struct suite *suite, CMUnitTestFunction test,
 		   const void *row, char *name)
 {
 	size_t count = suite->count + 1;
-	struct CMUnitTest *points;
+	struct point *points;
 
 	points = realloc(suite->points, count * sizeof(*points));
 	if (!points)
 		give_up("suite");
-	/* cmocka hands the row on as it is. */
-	points[suite->count] = (struct CMUnitTest){
-		.name = name,
-		.test_func = test,
-		.initial_state = (void *)(uintptr_t)row,
-	};
+	points[suite->count] = (struct point){ name, test, row };
 	suite->points = points;
 	suite->count = count;
 }
@@ -89,24 +92,46 @@ void suite_skip(struct suite *suite, const char *name, const char *lacks)
 	append(suite, skipped, NULL, text);
 }
 
-/* cmocka only tells the compiler that these are not to be freed. */
-static void free_name(const char *name)
+static void run_point(void **state)
 {
-	free((void *)(uintptr_t)name);
+	const struct point *point = *state;
+
+	guard_point(point->name);
+	*state = (void *)(uintptr_t)point->row;
+	point->test(state);
+}
+
+/* The same points as cmocka wants them. */
+static struct CMUnitTest *make_tests(const struct suite *suite)
+{
+	struct CMUnitTest *tests = calloc(suite->count, sizeof(*tests));
+	size_t i;
+
+	if (!tests)
+		give_up("suite");
+	for (i = 0; i < suite->count; i++) {
+		tests[i].name = suite->points[i].name;
+		tests[i].test_func = run_point;
+		tests[i].initial_state = &suite->points[i];
+	}
+	return tests;
 }
 
 int suite_run(struct suite *suite, const char *name)
 {
+	struct CMUnitTest *tests = make_tests(suite);
 	int failed;
 	size_t i;
 
+	guard_start();
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	failed = _cmocka_run_group_tests(name, suite->points, suite->count, NULL,
-					 NULL);
+	failed = _cmocka_run_group_tests(name, tests, suite->count, NULL, NULL);
+	guard_point("end");
 	for (i = 0; i < suite->count; i++)
-		free_name(suite->points[i].name);
+		free(suite->points[i].name);
 	free(suite->points);
 	free(suite);
+	free(tests);
 	return failed == 0 ? 0 : 1;
 }
 

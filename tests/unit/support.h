@@ -41,7 +41,8 @@ void suite_skip(struct suite *suite, const char *name, const char *lacks);
 
 #define SUITE_TEST(suite, test) suite_add(suite, test, NULL, "%s", #test)
 
-/* Run and free it. Returns the exit status. */
+/* Run and free it. The tests run in a process of their own, which guard.h ends when a
+ * point takes too long. Returns the exit status. */
 int suite_run(struct suite *suite, const char *name);
 
 /* Comparisons: a difference is printed as got and want, and ends the test. */

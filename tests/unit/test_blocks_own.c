@@ -19,8 +19,6 @@
 #define QUEUE 4096
 /* Written at a time, and put back at a time. */
 #define FLUSH 1000
-/* s: what should not wait does not take that long. */
-#define TOO_LONG 60
 
 /* What the backend was told: "192.0.2.1/600 " for one address, "[...]" around those
  * that came in one call. */
@@ -638,7 +636,6 @@ static void worker_waits_for_nobody(void **state)
 	pthread_t caretaker;
 	struct fixture f;
 
-	alarm(TOO_LONG);
 	setup(&f);
 	row->prepare(&f);
 	others_begin();
@@ -652,7 +649,6 @@ static void worker_waits_for_nobody(void **state)
 	want_int(counters_get(&f.counters, COUNTER_BLOCKS) >= QUEUE + 100, true);
 	want_int(counters_get(&f.counters, COUNTER_LOST), 0);
 	teardown(&f);
-	alarm(0);
 }
 
 /* It was read while others held the list, and lines came meanwhile. */
@@ -662,7 +658,6 @@ static void earlier_blocks_are_read_beside_the_workers(void **state)
 	struct fixture f;
 
 	(void)state;
-	alarm(TOO_LONG);
 	setup(&f);
 	hold("192.0.2.1", 100000);
 	others_begin();
@@ -674,7 +669,6 @@ static void earlier_blocks_are_read_beside_the_workers(void **state)
 	blocks_run(f.blocks, 1000);
 	want_counted(&f, "renewals=1");
 	teardown(&f);
-	alarm(0);
 }
 
 /* Its block is being put back, and its next line finds the queue full: that one
@@ -685,7 +679,6 @@ static void blocked_again_while_it_is_put_back(void **state)
 	struct fixture f;
 
 	(void)state;
-	alarm(TOO_LONG);
 	setup(&f);
 	prepare_waiting(&f);
 	others_begin();
@@ -698,7 +691,6 @@ static void blocked_again_while_it_is_put_back(void **state)
 	want_told("[192.0.2.1/599 ] [192.0.2.1/600 ] ");
 	want_counted(&f, "blocks=1 waited=1 replayed=1 backend_errors=1");
 	teardown(&f);
-	alarm(0);
 }
 
 /* The list is looked at also while nothing is on it, both in each round. */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "processes.h"
 #include "support.h"
 
@@ -52,7 +53,7 @@ static void setup(struct fixture *f, int domain)
 
 	connect_pair(domain, f->pair);
 	want_int(pipe(ready), 0);
-	f->pid = fork();
+	f->pid = guard_fork();
 	if (f->pid == 0) {
 		dup2(f->pair[0], STDOUT_FILENO);
 		byte = 'r';
@@ -211,7 +212,7 @@ static void no_right_to_borrow(void **state)
 	(void)state;
 	setup(&f, AF_INET);
 	/* The kernel asks for the real uid, so it has to be another process. */
-	other = fork();
+	other = guard_fork();
 	if (other == 0)
 		_exit(setresuid(NOBODY_UID, NOBODY_UID, NOBODY_UID) == 0 &&
 				      farewell_send(&f.rules, &f.child, &facts) == -EPERM ?

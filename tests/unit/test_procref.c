@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "processes.h"
 #include "support.h"
 
@@ -261,23 +261,6 @@ static void signal_without_right(void **state)
 	waiter_end(pid);
 }
 
-/* Start a process with a PID of our choice. Returns it, or 0 where the kernel
- * does not allow that. */
-static pid_t start_with_pid(pid_t pid)
-{
-	struct clone_args args = {
-		.exit_signal = SIGCHLD,
-		.set_tid = (uint64_t)(uintptr_t)&pid,
-		.set_tid_size = 1,
-	};
-	long got = syscall(SYS_clone3, &args, sizeof(args));
-
-	if (got == 0)
-		for (;;)
-			pause();
-	return got > 0 ? (pid_t)got : 0;
-}
-
 /* The PID belongs to another process by the time of the signal. */
 static void a_pid_that_is_used_again(void **state)
 {
@@ -287,7 +270,7 @@ static void a_pid_that_is_used_again(void **state)
 	(void)state;
 	want_int(procref_open(pid, &ref), 0);
 	waiter_end(pid);
-	want_int(start_with_pid(pid), pid);
+	want_int(guard_fork_as(pid), pid);
 	want_int(procref_check(&ref), -ESRCH);
 	want_int(procref_signal(&ref, SIGKILL), -ESRCH);
 	want_int(is_living(pid), true);

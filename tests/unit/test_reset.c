@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "processes.h"
 #include "support.h"
 
@@ -315,7 +316,7 @@ static void without_the_right(void **state)
 
 	(void)state;
 	pair_open(&connection_rows[0], &p);
-	pid = fork();
+	pid = guard_fork();
 	if (pid == 0) {
 		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
 			_exit(1);

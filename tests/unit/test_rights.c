@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "support.h"
 
 #define BIT RIGHTS_BIT
@@ -82,7 +83,7 @@ static void lacks(void **state)
 /* What a process does that may then be another; its status is what it found. */
 static void in_process(int (*what)(const void *data), const void *data)
 {
-	pid_t pid = fork();
+	pid_t pid = guard_fork();
 	int status;
 
 	if (pid == 0)

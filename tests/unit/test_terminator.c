@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "processes.h"
 #include "reset.h"
 #include "support.h"
@@ -367,15 +366,9 @@ static void gone_before(void **state)
  * time of the signal. */
 static void pid_used_again(void **state)
 {
-	pid_t pid = waiter_start(), again = pid;
-	struct clone_args args = {
-		.exit_signal = SIGCHLD,
-		.set_tid = (uint64_t)(uintptr_t)&again,
-		.set_tid_size = 1,
-	};
+	pid_t pid = waiter_start();
 	struct termination t;
 	struct fixture f;
-	long got;
 
 	(void)state;
 	fixture_open(&f);
@@ -383,11 +376,7 @@ static void pid_used_again(void **state)
 	add(&f, &t, 200);
 	terminator_run(f.terminator, 0);
 	waiter_end(pid);
-	got = syscall(SYS_clone3, &args, sizeof(args));
-	if (got == 0)
-		for (;;)
-			pause();
-	want_int(got, pid);
+	want_int(guard_fork_as(pid), pid);
 	terminator_run(f.terminator, 200);
 	terminator_run(f.terminator, 3000);
 	terminator_run(f.terminator, 30000);

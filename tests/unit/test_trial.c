@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "support.h"
 
 static const struct row {
@@ -67,7 +68,7 @@ static int try_row(const struct row *row)
 
 static void tells(void **state)
 {
-	pid_t pid = fork();
+	pid_t pid = guard_fork();
 	int status;
 
 	if (pid == 0)
