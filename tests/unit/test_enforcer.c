@@ -2,7 +2,12 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
@@ -431,6 +436,96 @@ static void own_address_is_spared(void **state)
 	engine_close(&e);
 }
 
+/* The addresses of the host, as getifaddrs(3) lists them: one of its own, or those
+ * that it has. */
+static const char *host_address;
+
+int __real_getifaddrs(struct ifaddrs **ret_list);
+int __wrap_getifaddrs(struct ifaddrs **ret_list);
+int __wrap_getifaddrs(struct ifaddrs **ret_list)
+{
+	static struct sockaddr_in own = { .sin_family = AF_INET };
+	static struct ifaddrs list = { .ifa_addr = (struct sockaddr *)&own };
+
+	if (!host_address)
+		return __real_getifaddrs(ret_list);
+	inet_pton(AF_INET, host_address, &own.sin_addr);
+	*ret_list = &list;
+	return 0;
+}
+
+void __real_freeifaddrs(struct ifaddrs *list);
+void __wrap_freeifaddrs(struct ifaddrs *list);
+void __wrap_freeifaddrs(struct ifaddrs *list)
+{
+	if (!host_address)
+		__real_freeifaddrs(list);
+}
+
+/* Somebody in the prefix of PEER is never to be blocked, for one reason alone. */
+static const struct neighbour_row {
+	const char *label;
+	const char *own, *allow, *allow_file;	/* NULL: none */
+	const char *prefix;
+	enum verdict verdict;
+} neighbour_rows[] = {
+	{ "nobody", "192.0.2.25", NULL, NULL, "24", VERDICT_BLOCK },
+	{ "this host", "198.51.100.25", NULL, NULL, "24", VERDICT_ALLOWED },
+	{ "one of allow", "192.0.2.25", "198.51.100.200", NULL, "24", VERDICT_ALLOWED },
+	{ "one of allowFile", "192.0.2.25", NULL, "198.51.100.200\n", "24", VERDICT_ALLOWED },
+	{ "all of them, and only PEER is blocked", "198.51.100.25", "198.51.100.200",
+	  "198.51.100.201\n", "32", VERDICT_BLOCK },
+	{ "beyond the prefix", "198.51.100.25", "198.51.100.200", "198.51.100.201\n", "28",
+	  VERDICT_BLOCK },
+};
+
+static void neighbours_are_spared(void **state)
+{
+	const struct neighbour_row *row = *state;
+	bool blocks = row->verdict == VERDICT_BLOCK;
+	char *dir = temp_dir_new(), path[256], *list;
+	struct engine e;
+
+	host_address = row->own;
+	engine_open(&e);
+	engine_set(&e, "ipv4Prefix", row->prefix);
+	if (row->allow)
+		engine_set(&e, "allow", row->allow);
+	snprintf(path, sizeof(path), "%s/allow", dir);
+	temp_file_write(path, row->allow_file ? row->allow_file : "");
+	engine_set(&e, "allowFile", path);
+	engine_start(&e);
+	want_int(engine_line(&e, REJECT, e.smtpd).verdict, row->verdict);
+	want_int(engine_count(&e, COUNTER_ALLOWED), !blocks);
+	engine_stop(&e);
+	list = fakelists_text(&e.lists, "xt_recent/spammer");
+	want_int(strlen(list) > 0, blocks);
+	want_int(blocks ? has_ended_soon(e.smtpd) : is_living(e.smtpd), true);
+	free(list);
+	engine_close(&e);
+	temp_dir_remove(dir);
+	host_address = NULL;
+}
+
+/* The line tells no port, so which of the address' children it is about is not known:
+ * all of them end, behind the block, although there is no delay. */
+static void no_port_no_signal_first(void **state)
+{
+	static const char text[] =
+		"error,relay=::ffff:" PEER ",from=<a@b.example>,to=<c@d.example>: 511 " LISTED;
+	struct engine e;
+
+	(void)state;
+	engine_open(&e);
+	engine_start(&e);
+	memset(done, 0, sizeof(done));
+	want_int(engine_line(&e, text, e.smtpd).verdict, VERDICT_BLOCK);
+	want_int(has_ended_soon(e.smtpd), true);
+	engine_stop(&e);
+	want_str(done, "bsh");
+	engine_close(&e);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -444,5 +539,7 @@ int main(void)
 	SUITE_ROWS(suite, order, order_rows);
 	SUITE_TEST(suite, waits_for_the_delay);
 	SUITE_TEST(suite, own_address_is_spared);
+	SUITE_ROWS(suite, neighbours_are_spared, neighbour_rows);
+	SUITE_TEST(suite, no_port_no_signal_first);
 	return suite_run(suite, "enforcer");
 }
