@@ -62,6 +62,15 @@ static const struct row {
 	{ "PID larger than any", "imuxsock" S "3" S "0" S "2147483648" S "0" S S S S S
 	  "99999999999999999999" S "t" S "m",
 	  3, NOW, 0, false, 0, "", 0, "t", "m" },
+	{ "PID of 18 digits, the most that are read", "imuxsock" S "3" S "0" S
+	  "000000000000004711" S "0" S S S S S "000000000000004712" S "t" S "m",
+	  3, NOW, 4711, true, 0, "", 4712, "t", "m" },
+	{ "PID of 19 digits", "imuxsock" S "3" S "0" S "0000000000000004711" S "0" S S S S S
+	  "0000000000000004712" S "t" S "m",
+	  3, NOW, 0, false, 0, "", 0, "t", "m" },
+	{ "PID of 20 digits that overflows to a small one", "imuxsock" S "3" S "0" S
+	  "18446744073709556327" S "0" S S S S S "18446744073709556328" S "t" S "m",
+	  3, NOW, 0, false, 0, "", 0, "t", "m" },
 	{ "time in the future", "imuxsock" S "3" S "1000005" S S S S S S S S "t" S "m",
 	  3, 0, 0, false, 0, "", 0, "t", "m" },
 	{ "time missing", "imuxsock" S "3" S S S S S S S S S "t" S "m", 3, 0, 0,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,6 +137,31 @@ static void takes(void **state)
 	in_process(drop_and_take, *state);
 }
 
+/* Programs that are run must not get what this process kept for itself. */
+static int inherit_and_take(const void *data)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+	(void)data;
+	if (syscall(SYS_capget, &head, sets) < 0)
+		return 2;
+	sets[0].inheritable = (uint32_t)(TRACE | KILLS);
+	if (syscall(SYS_capset, &head, sets) < 0)
+		return 3;
+	if (rights_take(TRACE) < 0)
+		return 4;
+	if (syscall(SYS_capget, &head, sets) < 0)
+		return 5;
+	return sets[0].inheritable == 0 && sets[1].inheritable == 0 ? 0 : 6;
+}
+
+static void leaves_nothing_to_inherit(void **state)
+{
+	(void)state;
+	in_process(inherit_and_take, NULL);
+}
+
 static int find_causes(const void *data)
 {
 	(void)data;
@@ -174,9 +200,11 @@ int main(void)
 	SUITE_ROWS(suite, lacks, lacking_rows);
 	if (may_drop()) {
 		SUITE_ROWS(suite, takes, take_rows);
+		SUITE_TEST(suite, leaves_nothing_to_inherit);
 		SUITE_TEST(suite, causes);
 	} else {
 		suite_skip(suite, "takes", "root");
+		suite_skip(suite, "leaves_nothing_to_inherit", "root");
 		suite_skip(suite, "causes", "root");
 	}
 	return suite_run(suite, "rights");

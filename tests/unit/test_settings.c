@@ -841,6 +841,8 @@ static const struct database_row {
 	{ "no descriptor for it", 0, EMFILE, -EMFILE },
 	{ "not there", 0, ENOENT, -ENOENT },
 	{ "not there, in other words", 0, ESRCH, -ENOENT },
+	{ "not there, as a bad descriptor", 0, EBADF, -ENOENT },
+	{ "not there, as a lack of rights", 0, EPERM, -ENOENT },
 };
 
 static void user_database_answers(void **state)
