@@ -5,7 +5,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -135,16 +137,53 @@ static int client_ends_with(const struct pair *p)
 	struct pollfd poll_in = { .fd = p->client, .events = POLLIN };
 	char byte;
 
-	want_int(poll(&poll_in, 1, 5000), 1);
+	want_int(poll(&poll_in, 1, DEADLINE_MS), 1);
 	return recv(p->client, &byte, 1, MSG_DONTWAIT) < 0 ? errno : 0;
 }
 
-/* Also after an orderly end, which is all that is left to be read. */
+/* Also after an orderly end, which is all that is left to be read. Where the client had
+ * acknowledged that end, the kernel forgets the connection and sends nothing: the client
+ * learns of it by the answer to whatever it sends. */
 static bool client_is_reset(const struct pair *p)
 {
 	struct pollfd poll_end = { .fd = p->client };
+	ssize_t sent = send(p->client, "x", 1, MSG_NOSIGNAL);
 
-	return poll(&poll_end, 1, 5000) == 1;
+	want_int(sent == 1 || errno == EPIPE || errno == ECONNRESET, true);
+	return poll(&poll_end, 1, DEADLINE_MS) == 1;
+}
+
+/* The server's end in one of the kernel's tables: its state, 0 if it is not there. */
+static unsigned int state_in(const char *path, const struct pair *p)
+{
+	unsigned int local, remote, state = 0, found = 0;
+	FILE *file = fopen(path, "re");
+	char line[512];
+
+	assert_non_null(file);
+	while (!found && fgets(line, sizeof(line), file))
+		if (sscanf(line, " %*u: %*[0-9A-F]:%x %*[0-9A-F]:%x %x", &local, &remote,
+			   &state) == 3 &&
+		    local == p->ends.local_port && remote == p->ends.remote_port)
+			found = state;
+	fclose(file);
+	return found;
+}
+
+static bool is_acknowledged(void *data)
+{
+	return state_in("/proc/net/tcp", data) == TCP_FIN_WAIT2 ||
+	       state_in("/proc/net/tcp6", data) == TCP_FIN_WAIT2;
+}
+
+/* The kernel delays this by 40 ms otherwise. */
+static void client_acknowledges(struct pair *p)
+{
+	int on = 1;
+
+	want_int(wait_readable(p->client), true);
+	want_int(setsockopt(p->client, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on)), 0);
+	want_int(soon(is_acknowledged, p), true);
 }
 
 /* The kernel's look-up falls back to it: it is never what is reset. */
@@ -363,7 +402,9 @@ static void knows_who_holds_it(void **state)
 	close(copy);
 	want_int(held_once(&p.ends), 0);
 	want_listening(&p);
+	/* Both ends are closed: TIME_WAIT. */
 	close(p.client);
+	want_int(held_once(&p.ends), 0);
 	close(p.listener);
 }
 
@@ -396,15 +437,16 @@ static void knows_nothing_of_one_that_was_cut(void **state)
 
 /* It was asked for while it was held, by name. One that came later at the same ends is
  * not that. */
-static void resets_by_name(void **state)
+static void reset_by_name(const struct connection_row *row, bool acknowledged)
 {
-	const struct connection_row *row = *state;
 	struct reset_ends first;
 	struct pair p;
 
 	pair_open(row, &p);
 	first = p.ends;
 	close(p.server);
+	if (acknowledged)
+		client_acknowledges(&p);
 	want_int(held_once(&p.ends), 0);
 	want_int(reset_once(&first), 0);
 	want_int(client_is_reset(&p), true);
@@ -415,6 +457,16 @@ static void resets_by_name(void **state)
 	want_int(send(p.server, "x", 1, MSG_NOSIGNAL), 1);
 	want_int(client_ends_with(&p), 0);
 	pair_close(&p);
+}
+
+static void resets_by_name(void **state)
+{
+	reset_by_name(*state, false);
+}
+
+static void resets_by_name_once_acknowledged(void **state)
+{
+	reset_by_name(*state, true);
 }
 
 /* Who holds it is told to everybody. */
@@ -448,6 +500,8 @@ int main(void)
 		}
 		suite_add(s, resets, row, "resets: %s", row->label);
 		suite_add(s, resets_by_name, row, "resets_by_name: %s", row->label);
+		suite_add(s, resets_by_name_once_acknowledged, row,
+			  "resets_by_name_once_acknowledged: %s", row->label);
 		suite_add(s, leaves_others, row, "leaves_others: %s", row->label);
 	}
 	SUITE_AS_ROOT(s, keeps_its_socket);
