@@ -403,20 +403,39 @@ static void tells_the_file(void **state)
 
 static const struct settings_row_ {
 	const char *label, *text, *want;	/* NULL: they are good */
+	unsigned int ban_time;			/* then */
+	const char *list, *allowed;
 } settings_rows_[] = {
-	{ "defaults", "action(type=\"omsmtpblock\")", NULL },
+	{ "defaults", "action(type=\"omsmtpblock\")", NULL, 600, "spammer", NULL },
 	{ "rsyslog's own",
 	  "action(name=\"n\" type=\"omsmtpblock\" queue.type=\"Direct\" "
-	  "action.resumeRetryCount=\"-1\" config.enabled=\"on\" banTime=\"600\")", NULL },
+	  "action.resumeRetryCount=\"-1\" config.enabled=\"on\" banTime=\"1200\")", NULL,
+	  1200, "spammer", NULL },
+	{ "several, in any case, one of them a list of values",
+	  "action(TYPE=\"omsmtpblock\" BANTIME=\"7\" list=\"mine\" "
+	  "allow=[\"192.0.2.7\", \"2001:db8::/32\"])", NULL, 7, "mine", "2001:db8::9" },
 	{ "out of bounds", "action(type=\"omsmtpblock\"\n banTime=\"0\")",
 	  "M line 2: parameter banTime: \"0\" is not allowed: write a number from 1 to "
-	  "31536000 s" },
+	  "31536000 s", 0, NULL, NULL },
 	{ "unknown", "\naction(type=\"omsmtpblock\" bantme=\"5\")",
-	  "M line 2: there is no parameter bantme" },
+	  "M line 2: there is no parameter bantme", 0, NULL, NULL },
 	{ "together", "\naction(type=\"omsmtpblock\"\ninput=\"address\")",
 	  "M line 2: input=\"address\" has no process to ask: write verify=\"none\" beside it, "
-	  "and let only those you trust send to this action" },
+	  "and let only those you trust send to this action", 0, NULL, NULL },
 };
+
+static void want_settings(struct settings *settings, const struct settings_row_ *row)
+{
+	struct addr addr;
+
+	want_int(settings->ban_time, row->ban_time);
+	want_str(settings->list, row->list);
+	if (row->allowed) {
+		want_int(addr_parse(row->allowed, strlen(row->allowed), &addr), 0);
+		want_int(addrlist_contains(settings->allow, &addr), true);
+	}
+	settings_done(settings);
+}
 
 static void makes_settings(void **state)
 {
@@ -431,7 +450,7 @@ static void makes_settings(void **state)
 	if (row->want)
 		want_str(errbuf, row->want);
 	else
-		settings_done(&settings);
+		want_settings(&settings, row);
 	rsyslogconf_free(conf);
 }
 
