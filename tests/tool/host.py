@@ -30,7 +30,7 @@ mail.err action(type="omsmtpblock" courierUser="root")
 mail.* -/var/log/mail.log
 '''
 
-ESMTPD = '''BLACKLISTS='-block=dnsbl.example,BLOCK,*'
+ESMTPD = '''BLACKLISTS='-block=dnsbl.mx.internal,BLOCK,*'
 TARPIT=0
 MAXDAEMONS=80
 MAXPERIP=5
