@@ -33,16 +33,16 @@ static bool take_literal(struct cursor *c, const char *literal)
 static bool take_number(struct cursor *c, unsigned int max_digits,
 			unsigned long *ret_number)
 {
-	const char *p = c->at, *end = left(c) > max_digits ? p + max_digits : c->end;
-	unsigned int digit;
+	unsigned int digit, digits = 0;
+	const char *p = c->at;
 	unsigned long n = 0;
 
-	for (; p < end && (digit = (unsigned int)*p - '0') <= 9; p++)
+	for (; p < c->end && (digit = (unsigned int)*p - '0') <= 9; p++) {
+		if (digits++ == max_digits)
+			return false;
 		n = n * 10 + digit;
-	if (p == c->at || (*c->at == '0' && p - c->at > 1))
-		return false;
-	/* One digit too many? */
-	if (p < c->end && *p >= '0' && *p <= '9')
+	}
+	if (digits == 0 || (*c->at == '0' && digits > 1))
 		return false;
 	c->at = p;
 	*ret_number = n;
@@ -65,11 +65,8 @@ static bool take_addr(struct cursor *c, struct addr *ret_addr)
 		c->at += taken;
 		return true;
 	}
-	while (p < c->end && is_addr_char(*p)) {
-		if (p - c->at == ADDR_TEXT_SIZE)
-			return false;
+	while (p < c->end && is_addr_char(*p))
 		p++;
-	}
 	if (addr_parse(c->at, (size_t)(p - c->at), ret_addr) < 0)
 		return false;
 	c->at = p;
