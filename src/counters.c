@@ -5,22 +5,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-struct counter_text {
-	const char *name;
-	const char *meaning;
-};
-
-#define COUNTERS_TEXT(id, name, meaning) [COUNTER_##id] = { name, meaning },
-static const struct counter_text texts[] = { COUNTERS(COUNTERS_TEXT) };
+#define COUNTERS_NAME(id, name, meaning) [COUNTER_##id] = name,
+static const char *const names[] = { COUNTERS(COUNTERS_NAME) };
 
 const char *counters_name(enum counter id)
 {
-	return texts[id].name;
-}
-
-const char *counters_meaning(enum counter id)
-{
-	return texts[id].meaning;
+	return names[id];
 }
 
 char *counters_format(const struct counters *c, char *buf, size_t size)
@@ -37,7 +27,7 @@ char *counters_format(const struct counters *c, char *buf, size_t size)
 		if (value == 0)
 			continue;
 		n = snprintf(buf + used, size - used, "%s%s=%" PRIu64,
-			     used ? " " : "", texts[i].name, value);
+			     used ? " " : "", names[i], value);
 		/* A figure that is cut is worse than none. */
 		if (n < 0 || (size_t)n >= size - used) {
 			buf[used] = '\0';

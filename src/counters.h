@@ -105,9 +105,8 @@ static inline uint64_t counters_get(const struct counters *c, enum counter id)
 	return atomic_load_explicit(&c->values[id], memory_order_relaxed);
 }
 
-/* Name and meaning, as in the table above. */
+/* The name in the table above. */
 const char *counters_name(enum counter id);
-const char *counters_meaning(enum counter id);
 
 /* Room for all of them at their highest: a name, "=", 20 digits, a blank; a NUL. */
 #define COUNTERS_ROOM(id, name, meaning) sizeof(name) + 21 +

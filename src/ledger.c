@@ -240,23 +240,9 @@ const struct ledger_entry *ledger_newest(const struct ledger *ledger)
 	return ledger->newest == NONE ? NULL : &ledger->nodes[ledger->newest].entry;
 }
 
-size_t ledger_count(const struct ledger *ledger)
-{
-	return ledger->count;
-}
-
 size_t ledger_waiting(const struct ledger *ledger)
 {
 	return ledger->waiting;
-}
-
-const struct ledger_entry *ledger_next_waiting(struct ledger *ledger)
-{
-	if (ledger->waiting == 0)
-		return NULL;
-	while (!ledger->nodes[ledger->cursor].entry.waiting)
-		ledger->cursor = ledger->nodes[ledger->cursor].newer;
-	return &ledger->nodes[ledger->cursor].entry;
 }
 
 size_t ledger_longest_waiting(struct ledger *ledger, size_t max,
@@ -265,8 +251,10 @@ size_t ledger_longest_waiting(struct ledger *ledger, size_t max,
 	size_t n = 0, all = ledger->waiting < max ? ledger->waiting : max;
 	uint32_t i;
 
-	if (!ledger_next_waiting(ledger))
+	if (all == 0)
 		return 0;
+	while (!ledger->nodes[ledger->cursor].entry.waiting)
+		ledger->cursor = ledger->nodes[ledger->cursor].newer;
 	for (i = ledger->cursor; n < all; i = ledger->nodes[i].newer)
 		if (ledger->nodes[i].entry.waiting)
 			ret_entries[n++] = ledger->nodes[i].entry;

@@ -61,13 +61,8 @@ bool ledger_has(const struct ledger *ledger, const struct ledger_place *place,
  * change. */
 const struct ledger_entry *ledger_newest(const struct ledger *ledger);
 
-/* How many addresses it holds, and how many of them wait. */
-size_t ledger_count(const struct ledger *ledger);
+/* How many of its addresses wait. */
 size_t ledger_waiting(const struct ledger *ledger);
-
-/* The one that has waited longest, NULL if none waits. Valid until the next
- * change. */
-const struct ledger_entry *ledger_next_waiting(struct ledger *ledger);
 
 /* Copies of up to max that have waited longest, in that order. Returns how many. */
 size_t ledger_longest_waiting(struct ledger *ledger, size_t max,

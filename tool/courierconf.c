@@ -296,7 +296,7 @@ static void skip_blank(struct reader *reader, int ch)
 	reader->at++;
 }
 
-int courierconf_read_text(struct courierconf *conf, const char *text, size_t len)
+static int read_text(struct courierconf *conf, const char *text, size_t len)
 {
 	struct reader reader = { .conf = conf, .at = text, .end = text + len };
 	int ch, r = 0;
@@ -330,7 +330,7 @@ int courierconf_read(struct courierconf *conf, const char *path)
 		r = -EFBIG;
 	fclose(file);
 	if (r == 0)
-		r = courierconf_read_text(conf, text, len);
+		r = read_text(conf, text, len);
 	free(text);
 	return r;
 }

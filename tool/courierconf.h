@@ -16,9 +16,6 @@ void courierconf_free(struct courierconf *conf);
 /* Read a file, on top of what was read before. Returns 0; -errno; -EFBIG. */
 int courierconf_read(struct courierconf *conf, const char *path);
 
-/* The same from text. Returns 0; -ENOMEM. */
-int courierconf_read_text(struct courierconf *conf, const char *text, size_t len);
-
 /* The variable's value; NULL if it was never set. Valid until the next read. */
 const char *courierconf_get(const struct courierconf *conf, const char *name);
 

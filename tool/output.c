@@ -143,16 +143,6 @@ char *output_local(time_t when, char buf[static OUTPUT_TIME_SIZE])
 	return buf;
 }
 
-char *output_utc(time_t when, char buf[static OUTPUT_TIME_SIZE])
-{
-	struct tm tm;
-
-	if (!gmtime_r(&when, &tm) ||
-	    strftime(buf, OUTPUT_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		snprintf(buf, OUTPUT_TIME_SIZE, "-");
-	return buf;
-}
-
 char *output_span(int64_t seconds, char buf[static OUTPUT_TIME_SIZE])
 {
 	static const struct {
@@ -177,12 +167,23 @@ char *output_span(int64_t seconds, char buf[static OUTPUT_TIME_SIZE])
 	return buf;
 }
 
+/* YYYY-MM-DDTHH:MM:SSZ */
+static char *format_utc(time_t when, char buf[static OUTPUT_TIME_SIZE])
+{
+	struct tm tm;
+
+	if (!gmtime_r(&when, &tm) ||
+	    strftime(buf, OUTPUT_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		snprintf(buf, OUTPUT_TIME_SIZE, "-");
+	return buf;
+}
+
 void output_add_time(struct fjson_object *object, const char *name, time_t when)
 {
 	char text[OUTPUT_TIME_SIZE], seconds[64];
 
 	snprintf(seconds, sizeof(seconds), "%.60s_s", name);
-	output_add_text(object, name, output_utc(when, text));
+	output_add_text(object, name, format_utc(when, text));
 	output_add_number(object, seconds, when);
 }
 

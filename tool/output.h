@@ -39,9 +39,6 @@ void output_table_free(struct output_table *table);
 /* YYYY-MM-DD HH:MM:SS, local time. Returns buf, as all of these. */
 char *output_local(time_t when, char buf[static OUTPUT_TIME_SIZE]);
 
-/* YYYY-MM-DDTHH:MM:SSZ */
-char *output_utc(time_t when, char buf[static OUTPUT_TIME_SIZE]);
-
 /* A length of time by its two largest units: 45 s, 9 min 30 s, 2 h 5 min, 3 d 1 h. */
 char *output_span(int64_t seconds, char buf[static OUTPUT_TIME_SIZE]);
 

@@ -21,7 +21,6 @@ struct assignment {
 struct unitfile {
 	struct assignment *assignments;
 	size_t count;
-	bool exists;
 };
 
 static const char *const dirs[] = {
@@ -98,7 +97,6 @@ static int read_one(struct unitfile *file, const char *path)
 
 	if (!stream)
 		return 0;
-	file->exists = true;
 	while (r == 0 && read_line(stream, line))
 		r = take_line(file, line);
 	fclose(stream);
@@ -218,12 +216,8 @@ void unitfile_free(struct unitfile *file)
 	free(file);
 }
 
-bool unitfile_exists(const struct unitfile *file)
-{
-	return file->exists;
-}
-
-const char *unitfile_at(const struct unitfile *file, const char *key, size_t i)
+/* The assignments of this key, in their order, i = 0, 1, ...; NULL after the last. */
+static const char *assignment_at(const struct unitfile *file, const char *key, size_t i)
 {
 	size_t n;
 
@@ -238,7 +232,7 @@ const char *unitfile_last(const struct unitfile *file, const char *key)
 	const char *value, *last = NULL;
 	size_t i;
 
-	for (i = 0; (value = unitfile_at(file, key, i)) != NULL; i++)
+	for (i = 0; (value = assignment_at(file, key, i)) != NULL; i++)
 		last = value;
 	return last;
 }
@@ -272,7 +266,7 @@ bool unitfile_lists(const struct unitfile *file, const char *key, const char *wo
 	bool listed = true, first = true;
 	size_t i;
 
-	for (i = 0; (value = unitfile_at(file, key, i)) != NULL; i++) {
+	for (i = 0; (value = assignment_at(file, key, i)) != NULL; i++) {
 		bool inverted = *value == '~';
 
 		if (*value == '\0') {

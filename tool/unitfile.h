@@ -17,13 +17,8 @@ int unitfile_read(const struct site *site, const char *name, const char *directo
 /* NULL is allowed. */
 void unitfile_free(struct unitfile *file);
 
-/* Was there any such file? */
-bool unitfile_exists(const struct unitfile *file);
-
-/* The assignments of this key, in their order, i = 0, 1, ...; NULL after the last. */
-const char *unitfile_at(const struct unitfile *file, const char *key, size_t i);
-
-/* The last one, which holds where there can be only one; NULL: none. */
+/* The last assignment of this key, which holds where there can be only one; NULL:
+ * none. */
 const char *unitfile_last(const struct unitfile *file, const char *key);
 
 /* no, false, off, 0 */

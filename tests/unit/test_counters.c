@@ -26,13 +26,16 @@ static void names_are_distinct_words(void **state)
 	}
 }
 
+#define MEANING(id, name, meaning) [COUNTER_##id] = meaning,
+static const char *const meanings[] = { COUNTERS(MEANING) };
+
 static void every_counter_is_explained(void **state)
 {
 	unsigned int i;
 
 	(void)state;
 	for (i = 0; i < COUNTER_COUNT; i++)
-		want_int(strlen(counters_meaning((enum counter)i)) > 10, true);
+		want_int(strlen(meanings[i]) > 10, true);
 }
 
 static void add_counts_that_one_only(void **state)
@@ -123,7 +126,7 @@ static void manual_has_each(void **state)
 	for (i = 0; i < COUNTER_COUNT; i++) {
 		snprintf(row, sizeof(row), "\n   \"%s\", \"%s\"\n",
 			 counters_name((enum counter)i),
-			 counters_meaning((enum counter)i));
+			 meanings[i]);
 		if (!strstr(manual, row))
 			print_message("# the manual lacks:%s", row);
 		want_int(strstr(manual, row) != NULL, true);
