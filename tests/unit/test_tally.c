@@ -146,6 +146,36 @@ static void oldest_is_forgotten(void **state)
 	tally_free(t);
 }
 
+/* A hit that may cost another address its place. */
+static int hit_when_full(struct tally *t, unsigned int n, bool want_forgot)
+{
+	const struct addr addr = numbered(n);
+	bool forgot;
+	int r = tally_hit(t, &addr, 5000 + 1000, &forgot);
+
+	want_int(forgot, want_forgot);
+	return r;
+}
+
+/* One that comes again is not the oldest any more. */
+static void last_trigger_counts(void **state)
+{
+	struct tally *t = new_tally(3, 60);
+	unsigned int max = (unsigned int)tally_max(t), i;
+
+	(void)state;
+	for (i = 0; i < max; i++)
+		hit(t, i, 0);
+	want_int(hit_when_full(t, 0, false), 0);
+	/* Costs 1 its place, and that 2 when it comes again. */
+	want_int(hit_when_full(t, max, true), 0);
+	want_int(hit_when_full(t, 0, false), 1);
+	want_int(hit_when_full(t, 1, true), 0);
+	want_int(hit_when_full(t, 1, false), 0);
+	want_int(hit_when_full(t, 1, false), 1);
+	tally_free(t);
+}
+
 /* Rule 1: the most that any one hit costs is little, while the tally grows and when
  * it is full. Where a chain is long by chance 40 steps are far from reached: the
  * chance of a chain of more than 20 is below 1 in 10^12. */
@@ -247,6 +277,7 @@ int main(void)
 	SUITE_TEST(suite, highest_threshold);
 	SUITE_TEST(suite, million_addresses);
 	SUITE_TEST(suite, oldest_is_forgotten);
+	SUITE_TEST(suite, last_trigger_counts);
 	SUITE_TEST(suite, each_hit_is_cheap);
 	SUITE_TEST(suite, growth_loses_nobody);
 	SUITE_TEST(suite, little_memory_for_few);
