@@ -462,7 +462,7 @@ void __wrap_freeifaddrs(struct ifaddrs *list)
 		__real_freeifaddrs(list);
 }
 
-/* Somebody in the prefix of PEER is never to be blocked, for one reason alone. */
+/* PEER, or somebody in its prefix, is never to be blocked, for one reason alone. */
 static const struct neighbour_row {
 	const char *label;
 	const char *own, *allow, *allow_file;	/* NULL: none */
@@ -475,6 +475,7 @@ static const struct neighbour_row {
 	{ "one of allowFile", "192.0.2.25", NULL, "198.51.100.200\n", "24", VERDICT_ALLOWED },
 	{ "all of them, and only PEER is blocked", "198.51.100.25", "198.51.100.200",
 	  "198.51.100.201\n", "32", VERDICT_BLOCK },
+	{ "PEER is this host", PEER, NULL, NULL, "32", VERDICT_ALLOWED },
 	{ "beyond the prefix", "198.51.100.25", "198.51.100.200", "198.51.100.201\n", "28",
 	  VERDICT_BLOCK },
 };
