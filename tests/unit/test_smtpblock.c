@@ -25,6 +25,17 @@ uint64_t __wrap_rights_held(void)
 	return ~missing_rights;
 }
 
+/* How often a reset was tried. */
+static unsigned int reset_tries;
+int __real_reset_try(void);
+int __wrap_reset_try(void);
+
+int __wrap_reset_try(void)
+{
+	reset_tries++;
+	return __real_reset_try();
+}
+
 /* The user database: fails with this, and how often it was asked. */
 static struct {
 	_Atomic int err;
@@ -721,6 +732,45 @@ static void rights_to_end_unproven(void **state)
 	by_hand_close(&e);
 }
 
+/* terminate.reset: the right to it is asked for only where it is to be used. */
+static const struct reset_row {
+	const char *label, *name, *value;
+	unsigned int said;
+} reset_rows[] = {
+	{ "by default", "terminate.reset", "on", 1 },
+	{ "off", "terminate.reset", "off", 0 },
+	{ "no child is ended", "terminate", "off", 0 },
+};
+
+static void right_to_reset(void **state)
+{
+	const struct reset_row *row = *state;
+	struct engine e;
+
+	by_hand_open(&e);
+	e.check_rights = true;
+	engine_set(&e, row->name, row->value);
+	missing_rights = RIGHTS_BIT(CAP_NET_ADMIN);
+	engine_start(&e);
+	want_int(engine_said(&e, "terminate.reset: connections of ended children"), row->said);
+	by_hand_close(&e);
+}
+
+/* The same without a capability that is missing: it is not even tried. */
+static void off_means_not_tried(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	by_hand_open(&e);
+	e.check_rights = true;
+	engine_set(&e, "terminate.reset", "off");
+	reset_tries = 0;
+	engine_start(&e);
+	want_int(reset_tries, 0);
+	by_hand_close(&e);
+}
+
 /* The capabilities are there, and something refuses all the same. */
 static const struct refusal_row {
 	const char *label, *name, *value;
@@ -1032,6 +1082,8 @@ int main(void)
 	SUITE_TEST(suite, known_user_is_not_looked_for);
 	SUITE_TEST(suite, hup_looks_for_a_user_that_is_not_there);
 	SUITE_ROWS(suite, rights_to_end_unproven, unproven_rows);
+	SUITE_ROWS(suite, right_to_reset, reset_rows);
+	SUITE_TEST(suite, off_means_not_tried);
 	SUITE_ROWS(suite, refused_rights_are_told, refusal_rows);
 	SUITE_TEST(suite, rights_are_tried_once_courier_runs);
 	SUITE_TEST(suite, without_a_worker);
