@@ -806,6 +806,29 @@ static void submit_of_another(void **state)
 }
 
 /* Two mails were begun: any of the two may have given the reply. */
+/* It ended before its children were asked for: they may be another process'. */
+static void submit_of_another_is_not_held(void **state)
+{
+	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
+	static const char *const extra[] = { "BLOCK=Listed", NULL };
+	const struct peer listed = { somebody.ip, 41703, 25, extra };
+	static struct child_scratch other;
+	struct child child = CHILD_NONE;
+	struct child_facts facts;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_plain(&f, &listed);
+	put_submit(&f, &same);
+	want_int(child_hold(&f.rules, f.smtpd, f.scratch, &child, &facts), 0);
+	waiter_end(f.smtpd);
+	want_int(child_hold_submit(&f.rules, &child, &other), -ESRCH);
+	child_done(&child);
+	f.smtpd = waiter_start();
+	fixture_close(&f);
+}
+
 static void two_submits(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
@@ -1260,6 +1283,7 @@ static void add_fake(struct suite *s)
 	SUITE_ROWS(s, submit, submit_rows);
 	SUITE_TEST(s, submit_that_is_held);
 	SUITE_TEST(s, submit_of_another);
+	SUITE_TEST(s, submit_of_another_is_not_held);
 	SUITE_TEST(s, two_submits);
 	SUITE_TEST(s, take);
 	SUITE_ROWS(s, peek, peek_rows);

@@ -1109,7 +1109,58 @@ static void several_threads(void **state)
 	fixture_close(&f);
 }
 
+/* It stays, and is watched no more. A process that was forked meanwhile, as rsyslogd does,
+ * shares its descriptor: the set of watched ones would keep it, with a pointer to what was
+ * freed. */
+static void forgotten_is_not_heard_of(void **state)
+{
+	pid_t pid = waiter_start(), other;
+	struct termination t;
+	struct fixture f;
+	int64_t next;
+
+	(void)state;
+	fixture_open(&f);
+	process_stop(pid);
+	t = of_process(&f, pid, 0);
+	add(&f, &t, 0);
+	next = terminator_run(f.terminator, 0);
+	other = waiter_start();
+	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
+	want_int(is_living(pid), true);
+	waiter_end(pid);
+	want_int(fd_is_readable(terminator_fd(f.terminator)), false);
+	waiter_end(other);
+	fixture_close(&f);
+}
+
 /* terminate.reset. */
+
+/* The signal was refused: what ends later does so by itself, and its connection is left
+ * to it. */
+static void no_reset_without_the_signal(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+	int64_t next;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_plain(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	t.reset = true;
+	add(&f, &t, 200);
+	user_become(NOBODY_UID);
+	next = terminator_run(f.terminator, 200);
+	user_back();
+	kill(c.smtpd, SIGKILL);
+	want_int(has_ended_soon(c.smtpd), true);
+	while (next != TERMINATOR_NEVER)
+		next = terminator_run(f.terminator, next);
+	want_int(resets.count, 0);
+	fixture_close(&f);
+}
 
 static void want_reset(unsigned int count, unsigned int local_port)
 {
@@ -1279,6 +1330,8 @@ int main(void)
 
 	add_points(s);
 	SUITE_AS_ROOT(s, pid_used_again);
+	SUITE_TEST(s, forgotten_is_not_heard_of);
+	SUITE_AS_ROOT(s, no_reset_without_the_signal);
 	SUITE_AS_ROOT(s, no_right_to_signal);
 	SUITE_AS_ROOT(s, no_right_to_kill);
 	return suite_run(s, "terminator");
