@@ -805,7 +805,6 @@ static void submit_of_another(void **state)
 	fixture_close(&f);
 }
 
-/* Two mails were begun: any of the two may have given the reply. */
 /* It ended before its children were asked for: they may be another process'. */
 static void submit_of_another_is_not_held(void **state)
 {
@@ -829,6 +828,7 @@ static void submit_of_another_is_not_held(void **state)
 	fixture_close(&f);
 }
 
+/* Two mails were begun: any of the two may have given the reply. */
 static void two_submits(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };

@@ -60,6 +60,23 @@ static void searches_are_rationed(void **state)
 	engine_close(&e);
 }
 
+/* Where no courier runs each line is answered all the same. */
+static void refuses_each_line_without_courier(void **state)
+{
+	struct engine e;
+	unsigned int i;
+
+	(void)state;
+	engine_open(&e);
+	fakeproc_exe(&e.tree, e.tcpd, "/bin/sh");
+	engine_start(&e);
+	for (i = 1; i <= 2; i++) {
+		ask_for_nobody(&e, i);
+		engine_want_soon(&e, COUNTER_REFUSED_NO_CHILD, i);
+	}
+	engine_close(&e);
+}
+
 static void finds_a_child_that_came_later(void **state)
 {
 	static const char *const listed[] = { "BLOCK=" LISTED, NULL };
@@ -90,6 +107,8 @@ static unsigned int thorough_ms;
 static unsigned int refresh_ms;
 /* All that is known is what was learned. */
 static bool refreshes_fail;
+/* That long does it take to look who came last. */
+static unsigned int learn_ms;
 /* How often somebody looked who came last. */
 static atomic_uint looks;
 /* Whose children are held; how often, since the last thorough search; and what was
@@ -120,6 +139,8 @@ int __wrap_evidence_refresh(struct evidence *evidence, bool thorough)
 
 void __wrap_evidence_learn(struct evidence *evidence)
 {
+	if (learn_ms > 0)
+		(void)poll(NULL, 0, (int)learn_ms);
 	__real_evidence_learn(evidence);
 	looks++;
 }
@@ -515,6 +536,27 @@ static void long_refresh_is_soon_repeated(void **state)
 	quiet_close(&q);
 }
 
+/* Who can write into the log takes a tenth of this thread's time at most. */
+static void long_look_is_followed_by_a_longer_rest(void **state)
+{
+	struct quiet q;
+
+	(void)state;
+	quiet_open(&q);
+	looks = 0;
+	learn_ms = 20;
+	inquiry_note_start(q.inquiry);
+	inquiry_run(q.inquiry, q.evidence, 2000);
+	want_int(looks, 1);
+	inquiry_note_start(q.inquiry);
+	want_int(inquiry_run(q.inquiry, q.evidence, 2199) >= 2200, true);
+	want_int(looks, 1);
+	learn_ms = 0;
+	inquiry_run(q.inquiry, q.evidence, 2000 + 10 * DEADLINE_MS);
+	want_int(looks, 2);
+	quiet_close(&q);
+}
+
 static void reports_are_limited(void **state)
 {
 	struct engine e;
@@ -698,6 +740,7 @@ int main(void)
 	struct suite *suite = suite_new();
 
 	SUITE_TEST(suite, searches_are_rationed);
+	SUITE_TEST(suite, refuses_each_line_without_courier);
 	SUITE_TEST(suite, finds_a_child_that_came_later);
 	SUITE_TEST(suite, slow_search_keeps_nobody_waiting);
 	SUITE_TEST(suite, known_child_needs_no_search);
@@ -708,6 +751,7 @@ int main(void)
 	SUITE_TEST(suite, a_line_has_children_held);
 	SUITE_TEST(suite, index_is_kept_for_lines);
 	SUITE_TEST(suite, long_refresh_is_soon_repeated);
+	SUITE_TEST(suite, long_look_is_followed_by_a_longer_rest);
 	SUITE_TEST(suite, reports_are_limited);
 	SUITE_TEST(suite, relay_client_is_not_ended);
 	SUITE_ROWS(suite, one_line_has_one_verdict, verdict_rows);
