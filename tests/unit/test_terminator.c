@@ -1109,6 +1109,28 @@ static void several_threads(void **state)
 	fixture_close(&f);
 }
 
+/* Its courieresmtpd ended by itself, and the couriertls above it does not go. */
+static void couriertls_is_killed_though_its_child_was_gone(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_smtps(&f.courier, &somebody_tls);
+	t = of_child(&f, c.smtpd, 2000);
+	process_stop(c.tls);
+	kill(c.smtpd, SIGKILL);
+	want_int(has_ended_soon(c.smtpd), true);
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(is_living(c.tls), true);
+	terminator_run(f.terminator, 2200);
+	want_int(has_ended_soon(c.tls), true);
+	fixture_close(&f);
+}
+
 /* It stays, and is watched no more. A process that was forked meanwhile, as rsyslogd does,
  * shares its descriptor: the set of watched ones would keep it, with a pointer to what was
  * freed. */
@@ -1330,6 +1352,7 @@ int main(void)
 
 	add_points(s);
 	SUITE_AS_ROOT(s, pid_used_again);
+	SUITE_TEST(s, couriertls_is_killed_though_its_child_was_gone);
 	SUITE_TEST(s, forgotten_is_not_heard_of);
 	SUITE_AS_ROOT(s, no_reset_without_the_signal);
 	SUITE_AS_ROOT(s, no_right_to_signal);
