@@ -8,10 +8,11 @@
 # Without names all parts run, in this order:
 #
 #   bootstrap    ./bootstrap: packages, rsyslog's headers, apt left as it was
+#   limits       what hangs is ended, named, and has failed
 #   gcc          the build with gcc without warnings, and make check
 #   clang        the same with clang
 #   sanitizers   the unit tests under address and undefined behaviour sanitizers
-#   coverage     the lines of src/ that the unit tests reach: 95 %
+#   coverage     the lines of src/ that the unit tests reach: 95 %; of tool/, plugin/
 #   configure    what configure refuses, and what it says
 #   install      make install and uninstall, DESTDIR and prefix
 #   distcheck    the source archive is complete and builds
@@ -24,14 +25,18 @@
 #   integration-sanitizers  the same with rsyslogd under the sanitizers
 #
 # The last line is "N passed, N failed, N skipped". The status is 0 only if
-# nothing failed and every part ran to its end.
+# nothing failed and every part ran to its end. Every part, step, test and scenario has a
+# generous time limit. At the limit it is terminated with all its processes, reported by
+# name, and counts as failed. OMSMTPBLOCK_PATIENCE=3 in the environment triples all limits.
+# INT, TERM and HUP terminate everything at once.
 set -euo pipefail
 
 tree=$(cd "$(dirname "$0")" && pwd -P)
-all_parts=(bootstrap gcc clang sanitizers coverage configure install distcheck
+all_parts=(bootstrap limits gcc clang sanitizers coverage configure install distcheck
 	package package-bookworm package-trixie walk-bookworm walk-trixie bench
 	fresh integration integration-sanitizers)
 passed=0 failed=0 skipped=0
+job=''
 
 usage() {
 	sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"
@@ -54,17 +59,64 @@ chosen_parts() {
 	[ $# -gt 0 ] || parts=("${all_parts[@]}")
 }
 
+# In seconds. Idle, with two processors, the longest takes under three minutes.
+limit_of() {
+	local seconds=1800
+	case $1 in
+	lab | integration*) seconds=3600 ;;
+	esac
+	printf '%d\n' $((${OMSMTPBLOCK_PART_LIMIT:-seconds} * ${OMSMTPBLOCK_PATIENCE:-1}))
+}
+
+# run_job NAME FILE: runs one part and copies its output to FILE. The part runs in its own
+# PID namespace. When timeout(1) exits for any reason, the kernel kills the first process
+# of the namespace, and with it all others. Every process inherits the lock on $alive, so
+# the lock is free once the last one has exited.
+run_job() {
+	local name=$1 file=$2 limit started=$SECONDS status=0 held out tee
+	limit=$(limit_of "$name")
+	exec {held}>"$alive"
+	flock --shared "$held"
+	exec {out}> >(trap '' INT TERM HUP; exec tee "$file" {held}>&-)
+	tee=$!
+	setpriv --pdeathsig KILL timeout --signal=KILL "$limit" \
+		setpriv --pdeathsig KILL unshare --pid --fork --kill-child \
+		env --default-signal "$tree/check.sh" --inside "$name" \
+		</dev/null >&"$out" 2>&1 {out}>&- &
+	job=$!
+	exec {held}>&-
+	wait "$job" 2>/dev/null || status=$?
+	job=''
+	[ "$status" = 0 ] || [ $((SECONDS - started)) -lt "$limit" ] ||
+		printf '\nBail out! part %s: ended after its limit of %d s\n' \
+			"$name" "$limit" >&"$out"
+	exec {out}>&-
+	wait "$tee" || true
+	return "$status"
+}
+
+# Kills the running part and waits until all its processes have exited.
+interrupted() {
+	trap '' INT TERM HUP
+	[ -z "$job" ] || { kill -KILL "$job"; wait "$job"; } 2>/dev/null || true
+	printf 'check.sh: interrupted\n'
+	flock --exclusive --timeout 30 "$alive" true || die "something is still running in the lab"
+	exit "$1"
+}
+
 # Everything below the lab's directory: output of the parts, a lock, and the
 # second, empty lab for the part fresh.
-prepare_lab() {
-	"$tree/tests/lab/root" ensure build package test ||
-		die "the lab cannot be made: nothing was tested"
+where_things_are() {
 	lab=$(dirname "$("$tree/tests/lab/root" path)")
 	results=$lab/check
+}
+
+prepare_lab() {
+	where_things_are
 	mkdir -p "$results"
 	exec {lock}>"$results/lock"
 	flock --nonblock "$lock" || die "another check.sh is using the lab in $lab"
-	copy_sources
+	run_job lab "$results/lab.log" || die "the lab cannot be made: nothing was tested"
 	# A part by name in a new lab: what all parts need comes first.
 	if [ ! -x "$lab/root/build/src/configure" ] && [ "${parts[0]}" != bootstrap ]; then
 		parts=(bootstrap "${parts[@]}")
@@ -107,6 +159,7 @@ run_part() {
 	local script=/build/src/tests/ci/$1 release=${1#*-}
 	local -a network=()
 	case $1 in
+	lab) "$tree/tests/lab/root" ensure build package test && copy_sources ;;
 	bootstrap) network=(--with-network); in_lab "$script" ;;
 	package) in_lab "$script" build ;;
 	package-*) (in_stock_lab "$release" "${script%-*}" installed "$release") ;;
@@ -131,7 +184,7 @@ tally() {
 		planned = substr($1, 4) + 0
 		if (planned == 0 && tolower($0) ~ /#[ \t]*skip/) { skipped++; whole = 1 }
 	}
-	/^Bail out!/ { failed++ }
+	/^Bail out!/ { failed++; whole = 1 }
 	END {
 		if (!whole && (plans != 1 || planned != ran || ran == 0)) failed++
 		print passed + 0, failed + 0, skipped + 0
@@ -154,13 +207,17 @@ main() {
 	local part started status
 	chosen_parts "$@"
 	[ "$(id -u)" = 0 ] || die "needs root, for the lab's namespaces: sudo $0${*:+ $*}"
-	trap 'printf "check.sh: interrupted\n"; exit 130' INT TERM
+	alive=$(mktemp)
+	trap 'rm -f "$alive"' EXIT
+	trap 'interrupted 130' INT
+	trap 'interrupted 143' TERM
+	trap 'interrupted 129' HUP
 	prepare_lab
 	for part in "${parts[@]}"; do
 		printf -- '---- %s\n' "$part"
 		started=$SECONDS
 		status=0
-		run_part "$part" 2>&1 | tee "$results/$part.tap" || status=$?
+		run_job "$part" "$results/$part.tap" || status=$?
 		report_part "$part" "$status" $((SECONDS - started))
 	done
 	printf 'all parts: %d s\n' "$SECONDS"
@@ -168,8 +225,20 @@ main() {
 	[ "$failed" = 0 ]
 }
 
+# A shell that starts this script in the background makes it ignore INT, and bash cannot
+# reset a signal that it was started with ignored. HUP stays ignored here under nohup; the
+# parts get the default back.
+default_signals() {
+	[ "${OMSMTPBLOCK_CHECK_SIGNALS:-}" != "$$" ] || return 0
+	export OMSMTPBLOCK_CHECK_SIGNALS=$$
+	exec env --default-signal=INT,TERM,QUIT,PIPE "$tree/check.sh" "$@"
+}
+
 case ${1:-} in
 --help) usage; exit 0 ;;
+--inside) where_things_are; run_part "$2"; exit ;;
 -*) die "unknown option $1 (see --help)" ;;
 esac
+exec </dev/null
+default_signals "$@"
 main "$@"

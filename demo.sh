@@ -27,13 +27,14 @@ die() {
 }
 
 # Every step is a job, so that a signal to this script ends it at once. Jobs of
-# a script have SIGINT ignored; they get it back. The first process of the lab
-# inherits the lock on $alive: it is free when the last one has ended.
+# a script have SIGINT ignored, under nohup SIGHUP too; they get them back. The
+# first process of the lab inherits the lock on $alive: it is free when the last
+# one has ended.
 run_job() {
 	local status=0
 	exec {held}>"$alive"
 	flock --shared "$held"
-	env --default-signal=INT,QUIT "$@" </dev/null &
+	env --default-signal "$@" </dev/null &
 	job=$!
 	exec {held}>&-
 	wait "$job" || status=$?

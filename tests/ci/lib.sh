@@ -13,6 +13,10 @@ part=${0##*/}
 log=$work/$part.log
 points=0
 
+# A step's limit in seconds: some ten times what the longest takes.
+step_limit=$((${OMSMTPBLOCK_STEP_LIMIT:-900} * ${OMSMTPBLOCK_PATIENCE:-1}))
+late=$work/$part.late
+
 mkdir -p "$work"
 : >"$log"
 
@@ -39,15 +43,58 @@ show_log() {
 	tail -n 20 <<<"$step" | comment
 }
 
+# At the step's limit, kills every process of the lab except those listed in $1: all that
+# the step has started, and whatever it starts afterwards. Does nothing outside the lab.
+guard() {
+	local nap='' process
+	[ "${OMSMTPBLOCK_IN_LAB:-}" = 1 ] || return 0
+	trap 'kill "$nap" 2>/dev/null; exit 0' TERM
+	sleep "$step_limit" &
+	nap=$!
+	wait "$nap"
+	: >"$late"
+	while :; do
+		for process in /proc/[0-9]*; do
+			case " $1 $BASHPID " in
+			*" ${process#/proc/} "*) ;;
+			*) kill -KILL "${process#/proc/}" 2>/dev/null || true ;;
+			esac
+		done
+		sleep 0.2 &
+		nap=$!
+		wait "$nap" || true
+	done
+}
+
+# limited COMMAND...: runs it in this shell, since a step may set variables. Fails at the
+# limit.
+limited() {
+	local status=0 before guard
+	rm -f "$late"
+	before=$(cd /proc && echo [0-9]*)
+	guard "$before" >/dev/null 2>&1 </dev/null &
+	guard=$!
+	"$@" || status=$?
+	kill "$guard" 2>/dev/null || true
+	wait "$guard" 2>/dev/null || true
+	[ ! -e "$late" ] || status=124
+	return "$status"
+}
+
+# What is said of a step that failed.
+why_failed() {
+	[ ! -e "$late" ] || printf ': ended after its limit of %d s' "$step_limit"
+}
+
 # try NAME COMMAND...: the command succeeds. What it prints goes to the log.
 try() {
 	local name=$1
 	shift
 	printf '\n== %s: %s\n' "$name" "$*" >>"$log"
-	if "$@" >>"$log" 2>&1 </dev/null; then
+	if limited "$@" >>"$log" 2>&1 </dev/null; then
 		point ok "$name"
 	else
-		point 'not ok' "$name"
+		point 'not ok' "$name$(why_failed)"
 		show_log
 		return 1
 	fi
@@ -58,12 +105,13 @@ try() {
 refuses() {
 	local name=$1 pattern=$2 output status=0
 	shift 2
-	output=$("$@" 2>&1 </dev/null) || status=$?
+	output=$(limited "$@" 2>&1 </dev/null) || status=$?
 	printf '\n== %s: %s\n%s\n' "$name" "$*" "$output" >>"$log"
-	if [ "$status" != 0 ] && grep -qE -- "$pattern" <<<"${output//$'\n'/ }"; then
+	if [ "$status" != 0 ] && [ ! -e "$late" ] &&
+		grep -qE -- "$pattern" <<<"${output//$'\n'/ }"; then
 		point ok "$name"
 	else
-		point 'not ok' "$name"
+		point 'not ok' "$name$(why_failed)"
 		printf 'want a failure and "%s", got status %s and:\n%s\n' \
 			"$pattern" "$status" "$output" | tail -n 20 | comment
 	fi
@@ -134,7 +182,8 @@ build() {
 check() {
 	local dir=$1 target=$2 kind name
 	printf '\n== make %s\n' "$target" >>"$log"
-	make_in "$dir" "$target" >>"$log" 2>&1 </dev/null || true
+	limited make_in "$dir" "$target" >>"$log" 2>&1 </dev/null || true
+	[ ! -e "$late" ] || point 'not ok' "make $target$(why_failed)"
 	while read -r kind name; do
 		case $kind in
 		PASS) point ok "$name" ;;

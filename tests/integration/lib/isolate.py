@@ -4,10 +4,12 @@
 
 Started in new mount, PID, IPC, UTS and network namespaces. Gives the command
 its own /proc, /dev, /run and /tmp, so that /dev/log and pid files are its
-own, collects orphans as an init does, and ends with the command's status.
+own, collects orphans as an init does, and ends with the command's status. Signals that
+the caller ignores (nohup) have their default effect on the command.
 """
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -49,7 +51,8 @@ def reap_until_end_of(main):
 def main():
     private_mounts()
     subprocess.run(["hostname", "mx.lab"], check=True)
-    child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+    resettable = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, setsigdef=resettable)
     status = reap_until_end_of(child)
     sys.exit(status if status >= 0 else 128 - status)
 
