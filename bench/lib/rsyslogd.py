@@ -23,6 +23,9 @@ def accepts(program, config, directory):
     return subprocess.run([program, "-N1", "-f", path], capture_output=True,
                           check=False).returncode == 0
 
+# As in tests/integration/lib/rsyslog.py.
+NO_LIMIT = 'internalmsg.ratelimit.interval="1" internalmsg.ratelimit.burst="1000000"'
+
 
 class Rsyslogd:
     """One rsyslogd in a directory of its own, from start() to stop()."""
@@ -35,7 +38,7 @@ class Rsyslogd:
         self.pidfile = directory / "pid"
         directory.mkdir(mode=0o755)
         self.config.write_text(
-            f'global(workDirectory="{directory}" processInternalMessages="on")\n'
+            f'global(workDirectory="{directory}" processInternalMessages="on" {NO_LIMIT})\n'
             f'module(load="imuxsock" SysSock.Name="{self.socket}" '
             f'SysSock.RateLimit.Interval="0" {imuxsock})\n'
             f'syslog.* action(type="omfile" file="{self.own_log}")\n{rules}')
@@ -71,11 +74,17 @@ class Rsyslogd:
     def said(self):
         return self.own_log.read_text(errors="replace") if self.own_log.exists() else ""
 
+    def wake(self):
+        """It looks again for what modules have said: see _wake() of
+        tests/integration/lib/rsyslog.py."""
+        self.process.send_signal(signal.SIGTTOU)
+
     def counters(self):
         """What the module has counted, which it says at HUP."""
         before = self.said().count("action with list")
         self.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: self.said().count("action with list") > before, 10, "the counters")
+        wait_for(lambda: self.said().count("action with list") > before or self.wake(), 60,
+                 "the counters")
         line = self.said().rpartition("action with list")[2]
         return {name: int(value) for name, value in re.findall(r"([\w.]+)=(\d+)", line)}
 

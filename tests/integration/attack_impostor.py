@@ -69,7 +69,7 @@ class CourierLogger:
 
     def __exit__(self, *_):
         self._process.stdin.close()
-        self._process.wait(5)
+        self._process.wait(60)
 
 
 def through_courierlogger(points, host, label, user, without):

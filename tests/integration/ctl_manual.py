@@ -60,7 +60,7 @@ def types(points, line):
     directory = Path(tool_path()).resolve().parent
     environment = os.environ | {"PATH": f"{directory}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-o", "pipefail", "-c", line], env=environment, text=True,
-                          capture_output=True, timeout=20, check=False)
+                          capture_output=True, timeout=60, check=False)
     points.equal((done.returncode, done.stderr), (0, ""), f"$ {line}")
 
 

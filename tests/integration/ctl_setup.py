@@ -114,7 +114,7 @@ def scenario(points):
         config.write_text(f'mail.err action(type="omsmtpblock" backend="{backend()}")\n')
         with socket.create_server(("::", 25), family=socket.AF_INET6, backlog=128,
                                   dualstack_ipv6=True) as network.listener:
-            network.listener.settimeout(5)
+            network.listener.settimeout(60)
             wait_for(lambda: connects(network, ordinary(9)), 5, "the listener")
             for check in (printed, applied):
                 with tap.part(points, check.__name__):

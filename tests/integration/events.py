@@ -85,14 +85,14 @@ def forwarded(points):
     with socket.socket() as collector:
         collector.bind(("127.0.0.1", 0))
         collector.listen()
-        collector.settimeout(10)
+        collector.settimeout(60)
         port = collector.getsockname()[1]
         rules = ruleset(f'action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp")') \
             + action(verify="none", backend="null", eventRuleset="blocks")
         with Rsyslog(workdir(), rules, name="forwarded"):
             reject(1)
             with collector.accept()[0] as connection:
-                connection.settimeout(10)
+                connection.settimeout(60)
                 line = connection.recv(4096).decode()
     points.ok(re.match(r'<21>.* omsmtpblock: ?\{"event":"block"', line),
               "omfwd forwards it as mail.notice of omsmtpblock", line)
@@ -192,7 +192,7 @@ def whole_example(points):
     with socket.socket() as collector:
         collector.bind(("127.0.0.1", 0))
         collector.listen()
-        collector.settimeout(10)
+        collector.settimeout(60)
         text = replaced(text, file=("/var/log/omsmtpblock.json", str(path)),
                         host=('target="logs.example" port="514"',
                               f'target="127.0.0.1" port="{collector.getsockname()[1]}"'),
@@ -209,7 +209,7 @@ def whole_example(points):
             for number in range(3):
                 reject(number)
             with collector.accept()[0] as connection, connection.makefile() as lines:
-                connection.settimeout(10)
+                connection.settimeout(60)
                 points.equal([json.loads(lines.readline())["event"] for _ in range(5)],
                              ["block"] * 5, "the example forwards JSON objects")
             points.until(lambda: len(path.read_text().splitlines()) == 5, 5, "and writes them",

@@ -29,7 +29,7 @@ def one_session(host, source):
             reply = session.recipient(NOBODY)
         except Closed:
             return False, child, None
-        session.ended(2)
+        session.ended(60)
         return reply.code == 511, child, session.ended_at and session.ended_at - reply.at
 
 
@@ -41,7 +41,7 @@ def scenario(points):
         points.until(lambda: all(processes.gone(child.pid) for _, child, _ in results), 4,
                      f"all {SESSIONS} children are gone", host.rsyslog.own)
         delays = [delay for _, _, delay in results if delay is not None]
-        points.ok(delays and 0.150 <= statistics.median(delays) <= 0.5,
+        points.ok(delays and 0.150 <= statistics.median(delays) <= 1.0,
                   "from the reply to the end: 200 ms, nearly (median)", sorted(delays))
         points.until(lambda: len(host.list4.addresses()) == SESSIONS, 3, "all are on the list",
                      lambda: len(host.list4.addresses()))

@@ -38,7 +38,7 @@ def turned_away(host, source, port=25):
     with session:
         with contextlib.suppress(Closed):
             session.greet()
-        return session, session.ended(5)
+        return session, session.ended(60)
 
 
 def read_the_554(session):

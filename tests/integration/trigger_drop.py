@@ -20,7 +20,7 @@ CHILD = action("mail.warning")
 def dropped(host, source):
     """A listed client's whole session: the connection ends, nothing is said."""
     with host.session(source) as session:
-        return session.ended(5), session.replies
+        return session.ended(60), session.replies
 
 
 def was_dropped(points, host, source, label):

@@ -107,19 +107,10 @@ def _summaries(rsyslog, name):
     return rsyslog.said(rf"omsmtpblock: action with list {re.escape(name)} and ")
 
 
-# rsyslogd's main thread, which writes what its modules say, now and then misses that
-# there is something; the next signal wakes it.
-HUPS = 3
-
-
 def counters(rsyslog, name="spammer"):
     """All counters of the action with that IPv4 list, by a HUP; those that are 0 are missing."""
     before = len(_summaries(rsyslog, name))
-    for _ in range(HUPS):
-        rsyslog.hup()
-        with contextlib.suppress(Timeout):
-            wait_for(lambda: _summaries(rsyslog, name)[before:], 3, "the counters after a HUP")
-            break
+    rsyslog.hup()
     found = wait_for(lambda: _summaries(rsyslog, name)[before:], 3, "the counters after a HUP")
     pairs = re.findall(r"([\w.]+)=(\d+)", found[-1].split(": ", 2)[-1])
     return {key: int(value) for key, value in pairs}
@@ -229,7 +220,7 @@ class Forger:
 
     def __exit__(self, *_):
         self._process.stdin.close()
-        self._process.wait(5)
+        self._process.wait(60)
         self._process.stdout.close()
 
 

@@ -62,7 +62,7 @@ class Dnsbl:
             self._slow.stop()
         for server in self._servers:
             server.terminate()
-            server.wait(5)
+            server.wait(60)
         run("umount", "/etc/resolv.conf")
 
     def _write_zones(self):

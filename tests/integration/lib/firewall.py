@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 
 from lib.netns import run
-from lib.wait import wait_for
+from lib.wait import MUST_COME, wait_for
 
 
 class RecentList:
@@ -156,7 +156,7 @@ def _plain(address):
     return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address))
 
 
-def connects(network, source, port=25, deadline=5):
+def connects(network, source, port=25, deadline=MUST_COME):
     """A connection attempt from `source` gets through."""
     with network.socket(source) as client:
         client.setblocking(False)

@@ -141,7 +141,8 @@ def end(pids, deadline=5):
             except ProcessLookupError:
                 pass
         try:
-            wait_for(lambda: not any(alive(pid) for pid in pids), deadline, f"end of {pids}")
+            wait_for(lambda: not any(alive(pid) for pid in pids), deadline, f"end of {pids}",
+                     exact=True)
             return
         except Timeout:
             pass

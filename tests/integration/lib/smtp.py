@@ -44,7 +44,7 @@ class Session:
     `replies`; a reply that the server sends unasked is found by ended().
     """
 
-    def __init__(self, network, source, port=25, *, tls=False, timeout=20):
+    def __init__(self, network, source, port=25, *, tls=False, timeout=60):
         self.source = source
         self.replies = []
         self.ending = None

@@ -42,13 +42,13 @@ class Tap:
         limit *= PATIENCE
         return self.ok(got <= limit, f"{name} ({got:.3g}, at most {limit:.3g})")
 
-    def until(self, condition, deadline, name, *details):
-        """One point: condition() comes true before the deadline.
+    def until(self, condition, deadline, name, *details, exact=False):
+        """One point: condition() comes true, see wait_for() about the deadline.
 
         Details may be callables: they are asked once it is too late.
         """
         try:
-            wait_for(condition, deadline, name)
+            wait_for(condition, deadline, name, exact=exact)
         except Timeout as late:
             shown = [detail() if callable(detail) else detail for detail in details]
             return self.ok(False, name, str(late), *shown)
