@@ -15,15 +15,17 @@ import subprocess
 import sys
 import time
 
-from lib import processes, tap
+from lib import instrument, processes, tap
 from lib.attack import counters, restart
 from lib.rsyslog import CREDENTIALS, action
 from lib.scenario import NOBODY, listed, mail_host
 from lib.wait import wait_for
 
-LINES, WARM = 1_000_000, 100_000
+# A tenth under an instrument.
+SHARE = 10 if instrument.words() else 1
+LINES, WARM = 1_000_000 // SHARE, 100_000 // SHARE
 # Without credentials.
-FEWER, FEWER_WARM = 200_000, 20_000
+FEWER, FEWER_WARM = 200_000 // SHARE, 20_000 // SHARE
 # A forged line may be refused for each of these, and for no other reason.
 REFUSED = ("refused.sender", "refused.gone", "refused.no_child", "refused.busy")
 # A small queue: what rsyslogd itself keeps waiting is no growth of ours.

@@ -4,12 +4,15 @@
 
 import json
 
-from lib import rsyslog, tap
+from lib import instrument, rsyslog, tap
 from lib.attack import counters, reject_line
 from lib.rsyslog import action
 from lib.scenario import NOBODY, listed, mail_host, workdir
 
 OUT = "impstats.json"
+# impstats of 8.2302 takes the length of a line that has no end, where the line fills its
+# memory; the sanitizer's own strlen() would end rsyslogd for it.
+instrument.ADDRESS_OPTIONS = ":intercept_strlen=0:replace_str=0"
 
 
 def objects(path):

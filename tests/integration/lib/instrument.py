@@ -21,6 +21,8 @@ from lib import pidfd
 
 OURS = "omsmtpblock.so"
 
+ADDRESS_OPTIONS = ""
+
 # Frames of these only do what their caller asked for.
 RUNTIME = re.compile(r"vgpreload|lib[at]san\.so|libc\.so|ld-linux|libpcre2|libestr")
 
@@ -51,12 +53,13 @@ def _library(name):
 def _sanitizers(reports, few_messages):
     """Stacks through libraries without frame pointers, such as those that configurations
     are read with, take too long where there are many messages. What is freed is held
-    back for a while; more of it would look as if rsyslogd grew."""
+    back for a while; more of it would look as if rsyslogd grew. A scenario in which
+    rsyslogd itself does what they end it for adds an option by ADDRESS_OPTIONS."""
     libraries = " ".join(map(_library, ("libasan.so", "libubsan.so")))
     return ["env", f"LD_PRELOAD={libraries}",
             f"ASAN_OPTIONS=detect_leaks=1:log_path={reports}/address"
             f":fast_unwind_on_malloc={int(not few_messages)}:quarantine_size_mb=8"
-            ':stack_trace_format="    #%n %p %F %L %m"',
+            f':stack_trace_format="    #%n %p %F %L %m"{ADDRESS_OPTIONS}',
             "UBSAN_OPTIONS=print_stacktrace=1"]
 
 
