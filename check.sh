@@ -12,7 +12,7 @@
 #   gcc          the build with gcc without warnings, and make check
 #   clang        the same with clang
 #   sanitizers   the unit tests under address and undefined behaviour sanitizers
-#   coverage     the lines of src/ that the unit tests reach: 95 %; of tool/, plugin/
+#   coverage     the lines of src/ that the unit tests reach: 95 %; of tool/; of plugin/
 #   configure    what configure refuses, and what it says
 #   install      make install and uninstall, DESTDIR and prefix
 #   distcheck    the source archive is complete and builds
