@@ -8,7 +8,9 @@
 # the lab, a private Debian tree in which all of it happens (tests/lab/root).
 # The figures and the curve are in demo-output/ afterwards. The status is 0
 # only if the wave took all slots of the one host and the other stayed
-# reachable. Takes about three minutes, less when the lab is there.
+# reachable; 3 if not, and the machine was too busy for the wave. Takes about three
+# minutes, less when the lab is there; on a busy machine the wave comes more slowly,
+# and takes up to four times as long.
 set -euo pipefail
 umask 022
 
