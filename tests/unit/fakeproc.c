@@ -2,6 +2,7 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "fakeproc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -94,20 +95,29 @@ static void make_dirs(const struct fakeproc *tree, pid_t pid)
 	make_dir(tree, pid, task);
 }
 
+/* What execve(2) names a process: the executable without its directory, cut. */
+static int name_of(const struct fake_process *p, const char **ret_name)
+{
+	const char *slash = p->exe ? strrchr(p->exe, '/') : NULL;
+
+	*ret_name = p->comm ? p->comm : slash ? slash + 1 : "kthreadd";
+	return (int)strcspn(*ret_name, " ");
+}
+
 /* The lines that Linux writes first; the others do not matter. */
 static void put_status(const struct fakeproc *tree,
 		       const struct fake_process *p)
 {
-	const char *slash = p->exe ? strrchr(p->exe, '/') : NULL;
 	unsigned int uid = p->uid, real = p->uid + 1;
+	const char *name;
 	char text[512];
-	int n;
+	int n = name_of(p, &name);
 
 	n = snprintf(text, sizeof(text),
-		     "Name:\t%.15s\nUmask:\t0022\nState:\tS (sleeping)\n"
+		     "Name:\t%.*s\nUmask:\t0022\nState:\tS (sleeping)\n"
 		     "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n"
 		     "Uid:\t%u\t%u\t%u\t%u\nGid:\t7\t7\t7\t7\nFDSize:\t64\n",
-		     slash ? slash + 1 : "x", (int)p->pid, (int)p->pid, (int)p->ppid,
+		     n < 15 ? n : 15, name, (int)p->pid, (int)p->pid, (int)p->ppid,
 		     real, uid, real, uid);
 	fakeproc_write(tree, p->pid, "status", text, (size_t)n);
 }
@@ -123,24 +133,39 @@ static void put_namespace(const struct fakeproc *tree,
 	must(link(from, to) == 0, to);
 }
 
+/* Who writes to a pipe waits for a reader. */
+static void remove_trap(const struct fakeproc *tree, pid_t pid)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	path_of(tree, pid, "environ", path);
+	if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode))
+		must(unlink(path) == 0, path);
+}
+
 void fakeproc_put(const struct fakeproc *tree, const struct fake_process *process)
 {
+	static const char some[] = "PATH=/usr/bin:/bin";
+
+	remove_trap(tree, process->pid);
 	make_dirs(tree, process->pid);
 	put_status(tree, process);
 	put_namespace(tree, process);
 	fakeproc_children(tree, process->pid, NULL, 0);
 	if (process->exe)
 		fakeproc_exe(tree, process->pid, process->exe);
-	fakeproc_write(tree, process->pid, "environ", process->env,
-		       process->env_len);
+	if (process->env)
+		fakeproc_write(tree, process->pid, "environ", process->env,
+			       process->env_len);
+	else
+		fakeproc_write(tree, process->pid, "environ", some, sizeof(some));
 }
 
 void fakeproc_put_tcpd(const struct fakeproc *tree, pid_t pid)
 {
-	static const char env[] = "PATH=/usr/bin";
 	const struct fake_process p = {
 		.pid = pid, .exe = FAKE_TCPD, .ppid = 1, .uid = FAKE_UID,
-		.env = env, .env_len = sizeof(env),
 	};
 
 	fakeproc_put(tree, &p);
@@ -234,6 +259,74 @@ void fakeproc_exe(const struct fakeproc *tree, pid_t pid, const char *target)
 	path_of(tree, pid, "exe", path);
 	unlink(path);
 	must(symlink(target, path) == 0, path);
+}
+
+static void put_fifo(const struct fakeproc *tree, pid_t pid, const char *file)
+{
+	char path[PATH_SIZE];
+
+	path_of(tree, pid, file, path);
+	must(unlink(path) == 0 || errno == ENOENT, path);
+	must(mkfifo(path, 0644) == 0, path);
+}
+
+void fakeproc_trap(const struct fakeproc *tree, pid_t pid)
+{
+	put_fifo(tree, pid, "environ");
+	put_fifo(tree, pid, "exe");
+}
+
+/* Who is about to open it for reading is a reader of it already. */
+bool fakeproc_let_go(const struct fakeproc *tree, pid_t pid)
+{
+	char path[PATH_SIZE];
+	int fd;
+
+	path_of(tree, pid, "environ", path);
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	must(fd >= 0 || errno == ENXIO, path);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* A sanitizer has a thread of its own, and one may be gone by now. */
+static bool is_looker(const char *tid)
+{
+	char path[64], name[32] = "";
+	FILE *comm;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", tid);
+	comm = fopen(path, "re");
+	if (!comm)
+		return false;
+	if (!fgets(name, sizeof(name), comm))
+		name[0] = '\0';
+	fclose(comm);
+	return strcmp(name, "smtpblock-look\n") == 0;
+}
+
+size_t threads_running(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	const struct dirent *entry;
+	size_t count = 0;
+
+	must(dir != NULL, "/proc/self/task");
+	while ((entry = readdir(dir)) != NULL)
+		count += is_looker(entry->d_name);
+	closedir(dir);
+	return count;
+}
+
+static bool so_many_run(void *data)
+{
+	return threads_running() == *(const size_t *)data;
+}
+
+bool threads_ended_soon(size_t left)
+{
+	return soon(so_many_run, &left);
 }
 
 /* A pipe in place of the file: who opens it waits until we write. */

@@ -26,9 +26,10 @@ struct fakeproc {
 struct fake_process {
 	pid_t pid;
 	const char *exe;
+	const char *comm;	/* what it calls itself; NULL: as execve(2) names it */
 	pid_t ppid;
 	uid_t uid;		/* effective; the real one differs */
-	const char *env;
+	const char *env;	/* NULL: some, as all have; "" with length 0: none */
 	size_t env_len;
 	bool other_netns;
 };
@@ -70,6 +71,20 @@ void fakeproc_remove(const struct fakeproc *tree, pid_t pid, const char *path);
 
 /* Point exe somewhere else. */
 void fakeproc_exe(const struct fakeproc *tree, pid_t pid, const char *target);
+
+/* Put named pipes in place of what waits for a process in the middle of execve(2): whoever
+ * looks at its environment waits, and whoever looks at its executable alone gets -EINVAL.
+ * fakeproc_put() removes them. */
+void fakeproc_trap(const struct fakeproc *tree, pid_t pid);
+
+/* Whoever waits there goes on, and finds no environment. False: nobody waits. */
+bool fakeproc_let_go(const struct fakeproc *tree, pid_t pid);
+
+/* Threads of this process that look at others (looker.h). */
+size_t threads_running(void);
+
+/* Wait until so many are left. False: there are others at the deadline. */
+bool threads_ended_soon(size_t left);
 
 /* A moment in the life of a process that is being looked at: once its file is
  * opened for reading, what happens to it is done, and only then the file says
