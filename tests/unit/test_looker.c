@@ -1,0 +1,414 @@
+/* Looks at processes that may keep whoever looks at them waiting.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "looker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "fakeproc.h"
+#include "procref.h"
+#include "support.h"
+
+/* PIDs of the tree: one that answers, and the first of those that do not. */
+#define GOOD 4000
+#define HELD 5000
+
+/* Threads of a machine that is busy are late, but not by so much. */
+#define SLACK_MS 2000
+
+struct fixture {
+	struct fakeproc tree;
+	struct procfs procfs;
+	struct looker *looker;
+	struct procfs_look *look;	/* exact, for sanitizers */
+	size_t descriptors, threads;
+};
+
+static const struct peer somebody = {
+	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 25,
+};
+
+static void fixture_open(struct fixture *f)
+{
+	f->descriptors = descriptors_open();
+	f->threads = threads_running();
+	fakeproc_open(&f->tree);
+	fakeproc_put_smtpd(&f->tree, GOOD, 1, &somebody);
+	want_int(procfs_init(&f->procfs, f->tree.root), 0);
+	want_int(looker_new(&f->procfs, &f->looker), 0);
+	f->look = malloc(sizeof(*f->look));
+	assert_non_null(f->look);
+}
+
+/* All threads are back by now, and what they had is freed. */
+static void fixture_close(struct fixture *f)
+{
+	want_int(looker_free(f->looker), true);
+	free(f->look);
+	want_int(threads_ended_soon(f->threads), true);
+	want_int(descriptors_open(), f->descriptors);
+	fakeproc_close(&f->tree);
+}
+
+/* A process that nothing can be read of until it is let go. */
+static void put_held(struct fixture *f, pid_t pid)
+{
+	fakeproc_put_smtpd(&f->tree, pid, 1, &somebody);
+	fakeproc_trap(&f->tree, pid);
+}
+
+static int look(struct fixture *f, pid_t pid)
+{
+	return looker_look(f->looker, pid, true, f->look);
+}
+
+/* The same, and that it took less than the time a process is waited for. */
+static int look_at_once(struct fixture *f, pid_t pid)
+{
+	int64_t begin = clock_ms();
+	int r = look(f, pid);
+
+	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
+	return r;
+}
+
+/* Let one go, of which a thread waits, so that so many threads are left. */
+static void let_go(struct fixture *f, pid_t pid, size_t left)
+{
+	want_int(fakeproc_let_go(&f->tree, pid), true);
+	want_int(threads_ended_soon(f->threads + left), true);
+}
+
+static void want_good(const struct fixture *f)
+{
+	char want[1024];
+	ssize_t n = (ssize_t)peer_environment(&somebody, want, sizeof(want));
+	ino_t netns;
+
+	want_int(procfs_read_netns(&f->procfs, getpid(), &netns), 0);
+	want_str(f->look->name, "courieresmtpd");
+	want_int(f->look->netns == netns, true);
+	want_int(f->look->env_len, n);
+	want_mem(f->look->env, want, (size_t)n);
+	want_int(f->look->env[n], 0);
+}
+
+static void answers(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(threads_running(), f.threads);
+	want_int(look(&f, GOOD), 0);
+	want_good(&f);
+	want_int(threads_running(), f.threads + 1);
+	want_int(look(&f, GOOD), 0);
+	want_int(threads_running(), f.threads + 1);
+	fixture_close(&f);
+}
+
+static void answers_without_the_environment(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_trap(&f.tree, GOOD);
+	fakeproc_exe(&f.tree, GOOD, FAKE_TCPD);
+	want_int(looker_look(f.looker, GOOD, false, f.look), 0);
+	want_str(f.look->name, "couriertcpd");
+	want_int(f.look->env_len, -ENODATA);
+	fixture_close(&f);
+}
+
+/* What was written before stays as it is. */
+static void answers_of_nobody(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(look(&f, GOOD), 0);
+	want_int(look(&f, GOOD + 1), -ESRCH);
+	want_good(&f);
+	fakeproc_write(&f.tree, GOOD, "environ", "", 0);
+	want_int(look(&f, GOOD), -ESRCH);
+	want_good(&f);
+	fixture_close(&f);
+}
+
+static void answers_of_a_large_environment(void **state)
+{
+	static char big[PROCFS_ENVIRON_SIZE];
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	memset(big, 'x', sizeof(big));
+	fakeproc_write(&f.tree, GOOD, "environ", big, sizeof(big));
+	want_int(look(&f, GOOD), 0);
+	want_int(f.look->env_len, -E2BIG);
+	want_str(f.look->name, "courieresmtpd");
+	fixture_close(&f);
+}
+
+/* Without a descriptor nothing is known of the process. */
+static void answers_without_descriptors(void **state)
+{
+	struct rlimit old, none;
+	struct fixture f;
+	int r;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(look(&f, GOOD), 0);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+	want_int(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = look(&f, GOOD);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(r, -EMFILE);
+	want_int(look(&f, GOOD), 0);
+	fixture_close(&f);
+}
+
+/* It is waited for once, and then left alone until its answer comes. */
+static void one_that_keeps_waiting(void **state)
+{
+	int64_t begin, took;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(look(&f, GOOD), 0);
+	put_held(&f, HELD);
+	begin = clock_ms();
+	want_int(look(&f, HELD), -ETIMEDOUT);
+	took = clock_ms() - begin;
+	want_int(took >= LOOKER_WAIT_MS - 1 && took < LOOKER_WAIT_MS + SLACK_MS, true);
+	want_good(&f);
+	want_int(look_at_once(&f, HELD), -EBUSY);
+	want_int(look_at_once(&f, GOOD), 0);
+	want_int(look_at_once(&f, HELD), -EBUSY);
+	want_int(threads_running(), f.threads + 2);
+	let_go(&f, HELD, 1);
+	fakeproc_put_smtpd(&f.tree, HELD, 1, &somebody);
+	want_int(look_at_once(&f, HELD), 0);
+	want_good(&f);
+	fixture_close(&f);
+}
+
+/* While so many wait nothing is looked at, and no other thread is started. */
+static void too_many_that_keep_waiting(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	for (pid = HELD; pid < HELD + LOOKER_WAITING_MAX; pid++) {
+		put_held(&f, pid);
+		want_int(look(&f, pid), -ETIMEDOUT);
+	}
+	want_int(look_at_once(&f, GOOD), -EBUSY);
+	want_int(look_at_once(&f, HELD), -EBUSY);
+	want_int(threads_running(), f.threads + LOOKER_WAITING_MAX);
+	let_go(&f, HELD + 3, LOOKER_WAITING_MAX - 1);
+	want_int(look_at_once(&f, GOOD), 0);
+	want_good(&f);
+	want_int(look_at_once(&f, HELD), -EBUSY);
+	for (pid = HELD; pid < HELD + LOOKER_WAITING_MAX; pid++)
+		fakeproc_let_go(&f.tree, pid);
+	want_int(threads_ended_soon(f.threads + 1), true);
+	want_int(look_at_once(&f, GOOD), 0);
+	fixture_close(&f);
+}
+
+/* Whoever is left behind frees what it has when it comes back. */
+static void freed_while_one_waits(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_held(&f, HELD);
+	want_int(look(&f, HELD), -ETIMEDOUT);
+	want_int(look(&f, GOOD), 0);
+	want_int(looker_free(f.looker), false);
+	let_go(&f, HELD, 0);
+	want_int(looker_new(&f.procfs, &f.looker), 0);
+	want_int(look(&f, GOOD), 0);
+	want_good(&f);
+	fixture_close(&f);
+}
+
+static void freed_while_several_wait(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	for (pid = HELD; pid < HELD + 3; pid++) {
+		put_held(&f, pid);
+		want_int(look(&f, pid), -ETIMEDOUT);
+	}
+	want_int(looker_free(f.looker), false);
+	let_go(&f, HELD + 1, 2);
+	let_go(&f, HELD, 1);
+	let_go(&f, HELD + 2, 0);
+	want_int(looker_new(&f.procfs, &f.looker), 0);
+	fixture_close(&f);
+}
+
+static void freed_without_a_look(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fixture_close(&f);
+	want_int(looker_free(NULL), true);
+}
+
+static int make_one(void *data)
+{
+	struct fixture *f = data;
+	struct looker *looker = NULL;
+	int r;
+
+	r = looker_new(&f->procfs, &looker);
+	if (r == 0)
+		r = looker_look(looker, GOOD, true, f->look);
+	want_int(looker_free(looker), true);
+	return r;
+}
+
+static void no_memory(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(memory_fail_each(make_one, &f), 2);
+	fixture_close(&f);
+}
+
+/* Descriptors of another process. */
+
+struct other {
+	struct procref ref;
+	int pipe[2];		/* the other has copies of both ends */
+};
+
+static void other_open(struct other *o)
+{
+	want_int(pipe2(o->pipe, O_CLOEXEC), 0);
+	want_int(procref_open(waiter_start(), &o->ref), 0);
+}
+
+static void other_close(struct other *o)
+{
+	waiter_end(o->ref.pid);
+	procref_done(&o->ref);
+	close(o->pipe[0]);
+	close(o->pipe[1]);
+}
+
+static int get_fd(struct fixture *f, const struct other *o, int fd)
+{
+	return looker_get_fd(f->looker, o->ref.pid, o->ref.fd, fd);
+}
+
+static void gets_a_descriptor(void **state)
+{
+	struct fixture f;
+	struct other o;
+	char byte = 0;
+	int fd;
+
+	(void)state;
+	fixture_open(&f);
+	other_open(&o);
+	fd = get_fd(&f, &o, o.pipe[0]);
+	want_int(fd >= 0, true);
+	want_int(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	want_int(write(o.pipe[1], "x", 1), 1);
+	want_int(read(fd, &byte, 1), 1);
+	want_int(byte, 'x');
+	close(fd);
+	/* One thread for both. */
+	want_int(look(&f, GOOD), 0);
+	want_int(threads_running(), f.threads + 1);
+	other_close(&o);
+	fixture_close(&f);
+}
+
+static void gets_no_descriptor(void **state)
+{
+	struct fixture f;
+	struct other o;
+
+	(void)state;
+	fixture_open(&f);
+	other_open(&o);
+	want_int(get_fd(&f, &o, 4000), -EBADF);
+	want_int(looker_get_fd(f.looker, o.ref.pid, o.pipe[0], 0), -EBADF);
+	put_held(&f, o.ref.pid);
+	want_int(look(&f, o.ref.pid), -ETIMEDOUT);
+	want_int(get_fd(&f, &o, o.pipe[0]), -EBUSY);
+	let_go(&f, o.ref.pid, 0);
+	waiter_end(o.ref.pid);
+	want_int(get_fd(&f, &o, o.pipe[0]), -ESRCH);
+	looker_forbid_fd(f.looker);
+	want_int(get_fd(&f, &o, o.pipe[0]), -ENOSYS);
+	want_int(look(&f, GOOD), 0);
+	procref_done(&o.ref);
+	close(o.pipe[0]);
+	close(o.pipe[1]);
+	fixture_close(&f);
+}
+
+/* rsyslogd without CAP_SYS_PTRACE. */
+static void gets_no_descriptor_without_the_right(void **state)
+{
+	struct fixture f;
+	struct other o;
+	int r;
+
+	(void)state;
+	fixture_open(&f);
+	other_open(&o);
+	user_become(NOBODY_UID);
+	r = get_fd(&f, &o, o.pipe[0]);
+	user_back();
+	want_int(r, -EPERM);
+	other_close(&o);
+	fixture_close(&f);
+}
+
+int main(void)
+{
+	struct suite *s = suite_new();
+
+	SUITE_TEST(s, answers);
+	SUITE_TEST(s, answers_without_the_environment);
+	SUITE_TEST(s, answers_of_nobody);
+	SUITE_TEST(s, answers_of_a_large_environment);
+	SUITE_TEST(s, answers_without_descriptors);
+	SUITE_TEST(s, one_that_keeps_waiting);
+	SUITE_TEST(s, too_many_that_keep_waiting);
+	SUITE_TEST(s, freed_while_one_waits);
+	SUITE_TEST(s, freed_while_several_wait);
+	SUITE_TEST(s, freed_without_a_look);
+	SUITE_TEST(s, no_memory);
+	SUITE_TEST(s, gets_a_descriptor);
+	SUITE_TEST(s, gets_no_descriptor);
+	SUITE_AS_ROOT(s, gets_no_descriptor_without_the_right);
+	return suite_run(s, "looker");
+}
