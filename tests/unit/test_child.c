@@ -2,7 +2,9 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "child.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,14 +17,14 @@
 #include "fakeproc.h"
 #include "support.h"
 
-/* A tree with a couriertcpd, and two real processes for what is below it. */
+/* A tree with init and a couriertcpd, and real processes for what is below it. */
 struct fixture {
 	struct fakeproc tree;
 	struct procfs procfs;
 	struct child_rules rules;
 	struct child_scratch *scratch;	/* exact, for sanitizers */
-	size_t descriptors;
-	pid_t tcpd, tls, smtpd;
+	size_t descriptors, threads;
+	pid_t tcpd, tls, smtpd, submit;
 };
 
 static const struct peer somebody = {
@@ -37,12 +39,22 @@ static void rules_open(struct child_rules *rules, const struct procfs *procfs,
 		       uid_t uid)
 {
 	*rules = (struct child_rules){ .procfs = procfs, .uid = uid };
-	want_int(listeners_new(procfs, uid, &rules->listeners), 0);
+	want_int(looker_new(procfs, &rules->looker), 0);
+	want_int(listeners_new(procfs, rules->looker, uid, &rules->listeners), 0);
+}
+
+static void rules_close(struct child_rules *rules)
+{
+	listeners_free(rules->listeners);
+	want_int(looker_free(rules->looker), true);
 }
 
 static void fixture_open(struct fixture *f)
 {
+	const struct fake_process init = { .pid = 1, .exe = "/sbin/init" };
+
 	f->descriptors = descriptors_open();
+	f->threads = threads_running();
 	fakeproc_open(&f->tree);
 	want_int(procfs_init(&f->procfs, f->tree.root), 0);
 	rules_open(&f->rules, &f->procfs, FAKE_UID);
@@ -51,6 +63,8 @@ static void fixture_open(struct fixture *f)
 	f->tcpd = waiter_start();
 	f->tls = waiter_start();
 	f->smtpd = waiter_start();
+	f->submit = waiter_start();
+	fakeproc_put(&f->tree, &init);
 	fakeproc_put_tcpd(&f->tree, f->tcpd);
 }
 
@@ -59,8 +73,10 @@ static void fixture_close(struct fixture *f)
 	waiter_end(f->tcpd);
 	waiter_end(f->tls);
 	waiter_end(f->smtpd);
+	waiter_end(f->submit);
 	free(f->scratch);
-	listeners_free(f->rules.listeners);
+	rules_close(&f->rules);
+	want_int(threads_ended_soon(f->threads), true);
 	fakeproc_close(&f->tree);
 	want_int(descriptors_open(), f->descriptors);
 }
@@ -132,7 +148,7 @@ static void plain(void **state)
 	put_plain(&f, &somebody);
 	want_int(open_child(&f, f.smtpd, &child, &facts), 0);
 	want_int(child.smtpd.pid, f.smtpd);
-	want_int(procref_alive(&child.smtpd), true);
+	want_int(procref_check(&child.smtpd), 0);
 	want_int(child.tls.fd, -1);
 	want_addr(&child.peer.addr, "192.0.2.7");
 	want_int(child.peer.port, 41703);
@@ -151,8 +167,8 @@ static void want_smtps(const struct fixture *f, const struct child *child)
 {
 	want_int(child->smtpd.pid, f->smtpd);
 	want_int(child->tls.pid, f->tls);
-	want_int(procref_alive(&child->smtpd), true);
-	want_int(procref_alive(&child->tls), true);
+	want_int(procref_check(&child->smtpd), 0);
+	want_int(procref_check(&child->tls), 0);
 	want_addr(&child->peer.addr, "192.0.2.7");
 	want_int(child->peer.local_port, 465);
 }
@@ -287,7 +303,6 @@ static const struct who_row who_rows[] = {
 
 static void put_who(struct fixture *f, const struct who_row *row)
 {
-	const struct fake_process init = { .pid = 1, .exe = "/sbin/init" };
 	static const char env[] = GOOD_ENV;
 	const struct fake_process p = {
 		.pid = f->smtpd, .exe = row->exe, .uid = row->uid,
@@ -295,7 +310,6 @@ static void put_who(struct fixture *f, const struct who_row *row)
 		.env = env, .env_len = sizeof(env),
 	};
 
-	fakeproc_put(&f->tree, &init);
 	fakeproc_put(&f->tree, &p);
 }
 
@@ -352,6 +366,7 @@ struct above_row {
 	size_t env_len;
 	bool orphan;
 	int result;
+	int below;	/* where couriertls is named: it may have another child later */
 };
 
 #define TLS_ENV(ip, port, local)                                               \
@@ -360,26 +375,25 @@ struct above_row {
 
 static const struct above_row above_rows[] = {
 	{ "the same peer", FAKE_UID, ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "465")),
-	  false, 0 },
+	  false, 0, 0 },
 	{ "the same peer otherwise written", FAKE_UID,
-	  ENV(TLS_ENV("192.0.2.7", "41703", "465")), false, 0 },
+	  ENV(TLS_ENV("192.0.2.7", "41703", "465")), false, 0, 0 },
 	{ "another user's", FAKE_UID + 1,
-	  ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "465")), false, -EPERM },
+	  ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "465")), false, -EPERM, -EPERM },
 	{ "another address", FAKE_UID,
-	  ENV(TLS_ENV("::ffff:192.0.2.8", "41703", "465")), false, -EPERM },
+	  ENV(TLS_ENV("::ffff:192.0.2.8", "41703", "465")), false, -EPERM, -EAGAIN },
 	{ "another port", FAKE_UID,
-	  ENV(TLS_ENV("::ffff:192.0.2.7", "41704", "465")), false, -EPERM },
+	  ENV(TLS_ENV("::ffff:192.0.2.7", "41704", "465")), false, -EPERM, -EAGAIN },
 	{ "another local port", FAKE_UID,
-	  ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "25")), false, -EPERM },
-	{ "no peer", FAKE_UID, ENV("PATH=/bin"), false, -EPERM },
+	  ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "25")), false, -EPERM, -EAGAIN },
+	{ "no peer", FAKE_UID, ENV("PATH=/bin"), false, -EPERM, -EAGAIN },
 	{ "no couriertcpd above", FAKE_UID,
-	  ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "465")), true, -EPERM },
+	  ENV(TLS_ENV("::ffff:192.0.2.7", "41703", "465")), true, -EPERM, -EPERM },
 };
 
 static void above(void **state)
 {
 	const struct above_row *row = *state;
-	const struct fake_process init = { .pid = 1, .exe = "/sbin/init" };
 	struct fake_process p = { .exe = FAKE_TLS, .uid = row->uid,
 				  .env = row->env, .env_len = row->env_len };
 	struct fixture f;
@@ -388,11 +402,10 @@ static void above(void **state)
 	put_smtps(&f, &somebody_tls, &somebody_tls);
 	p.pid = f.tls;
 	p.ppid = row->orphan ? 1 : f.tcpd;
-	fakeproc_put(&f.tree, &init);
 	fakeproc_put(&f.tree, &p);
 	fakeproc_children(&f.tree, f.tls, &f.smtpd, 1);
 	want_int(answer(&f, f.smtpd), row->result);
-	want_int(answer(&f, f.tls), row->result);
+	want_int(answer(&f, f.tls), row->below);
 	fixture_close(&f);
 }
 
@@ -496,7 +509,7 @@ static void env(void **state)
 	fixture_open(&f);
 	put_env(&f, row->env, row->len);
 	r = open_child(&f, f.smtpd, &child, &unused);
-	want_int(r, row->addr ? 0 : -EPERM);
+	want_int(r, row->addr ? 0 : row->len ? -EPERM : -ESRCH);
 	if (r == 0) {
 		want_addr(&child.peer.addr, row->addr);
 		want_int(child.peer.port, row->port);
@@ -691,6 +704,122 @@ static void descriptors_run_out(void **state)
 	fixture_close(&f);
 }
 
+/* What is no session by its uid and its place is not looked at, whatever it calls itself:
+ * it could keep us waiting. */
+struct stranger_row {
+	const char *label;
+	uid_t uid;
+	enum { BELOW_TCPD, BELOW_INIT, BELOW_SMTPD, BELOW_STRANGER } place;
+};
+
+static const struct stranger_row stranger_rows[] = {
+	{ "another user's", FAKE_UID + 1, BELOW_TCPD },
+	{ "root's", 0, BELOW_TCPD },
+	{ "orphaned", FAKE_UID, BELOW_INIT },
+	{ "below a session", FAKE_UID, BELOW_SMTPD },
+	{ "below another user's process", FAKE_UID, BELOW_STRANGER },
+};
+
+/* f->submit is the stranger. */
+static void put_stranger(struct fixture *f, const struct stranger_row *row)
+{
+	static const char env[] = GOOD_ENV;
+	const pid_t parents[] = { f->tcpd, 1, f->smtpd, f->tls };
+
+	put_plain(f, &somebody);
+	fakeproc_put(&f->tree, &(struct fake_process){
+		.pid = f->tls, .exe = FAKE_TCPD, .uid = FAKE_UID + 1, .ppid = f->tcpd });
+	fakeproc_put(&f->tree, &(struct fake_process){
+		.pid = f->submit, .exe = FAKE_SMTPD, .uid = row->uid,
+		.ppid = parents[row->place], .env = env, .env_len = sizeof(env) });
+	fakeproc_trap(&f->tree, f->submit);
+}
+
+static void strangers_are_not_looked_at(void **state)
+{
+	const struct stranger_row *row = *state;
+	struct child_glimpse seen;
+	struct child_facts unused;
+	struct child child;
+	struct fixture f;
+
+	fixture_open(&f);
+	put_stranger(&f, row);
+	/* A process of courier's below one of its sessions may be one of port 465, if that
+	 * session is a couriertls: that is looked at, and the process is not. */
+	want_int(open_child(&f, f.submit, &child, &unused), -EPERM);
+	want_int(child_hold(&f.rules, f.submit, f.scratch, &child, &unused), -EPERM);
+	want_int(child_peek(&f.rules, f.submit, f.scratch, &seen), -EPERM);
+	want_int(fakeproc_let_go(&f.tree, f.submit), false);
+	fixture_close(&f);
+}
+
+/* For workers: by the uid alone, and without a look. */
+static void may_be(void **state)
+{
+	const struct stranger_row other = { "", FAKE_UID + 1, BELOW_TCPD };
+	const struct stranger_row own = { "", FAKE_UID, BELOW_TCPD };
+	size_t threads;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	threads = threads_running();
+	put_stranger(&f, &own);
+	want_int(child_may_be(&f.rules, f.submit), 0);
+	put_stranger(&f, &other);
+	want_int(child_may_be(&f.rules, f.submit), -EPERM);
+	want_int(child_may_be(&f.rules, 1), -EPERM);
+	want_int(child_may_be(&f.rules, 0), -EPERM);
+	fakeproc_drop(&f.tree, f.submit);
+	want_int(child_may_be(&f.rules, f.submit), -ESRCH);
+	want_int(threads_running(), threads);
+	fixture_close(&f);
+}
+
+/* A session that was taken over: it is waited for once, and a bounded time. */
+static void session_that_keeps_waiting(void **state)
+{
+	struct child_glimpse seen;
+	struct child_facts unused;
+	struct child child;
+	struct fixture f;
+	int64_t begin;
+
+	(void)state;
+	fixture_open(&f);
+	put_plain(&f, &somebody);
+	fakeproc_trap(&f.tree, f.smtpd);
+	want_int(answer(&f, f.smtpd), -ETIMEDOUT);
+	begin = clock_ms();
+	want_int(answer(&f, f.smtpd), -EBUSY);
+	want_int(child_hold(&f.rules, f.smtpd, f.scratch, &child, &unused), -EBUSY);
+	want_int(child_peek(&f.rules, f.smtpd, f.scratch, &seen), -EBUSY);
+	want_int(child_may_be(&f.rules, f.smtpd), 0);
+	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
+	want_int(fakeproc_let_go(&f.tree, f.smtpd), true);
+	want_int(threads_ended_soon(f.threads), true);
+	put_plain(&f, &somebody);
+	want_int(answer(&f, f.smtpd), 0);
+	fixture_close(&f);
+}
+
+/* So is the couriertls of port 465, whichever of the two is named. */
+static void couriertls_that_keeps_waiting(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_smtps(&f, &somebody_tls, &somebody_tls);
+	fakeproc_trap(&f.tree, f.tls);
+	want_int(answer(&f, f.smtpd), -ETIMEDOUT);
+	want_int(answer(&f, f.tls), -EBUSY);
+	want_int(fakeproc_let_go(&f.tree, f.tls), true);
+	want_int(threads_ended_soon(f.threads), true);
+	fixture_close(&f);
+}
+
 /* child_check_submit() */
 
 #define SUBMIT "/usr/lib/courier/courier/submit"
@@ -712,21 +841,18 @@ static const struct submit_row submit_rows[] = {
 	{ "a shorter text", SUBMIT, ENV("BLOCK=Liste"), -EPERM },
 	{ "another program", "/bin/sh", ENV("BLOCK=Listed"), -EPERM },
 	{ "before its exec", FAKE_SMTPD, ENV("BLOCK=Listed"), -EPERM },
-	{ "a kernel thread", NULL, ENV("BLOCK=Listed"), -ESRCH },
+	{ "a kernel thread", NULL, ENV("BLOCK=Listed"), -EPERM },
 };
-
-#define SUBMIT_PID 4242
 
 static void put_submit(struct fixture *f, const struct submit_row *row)
 {
 	const struct fake_process p = {
-		.pid = SUBMIT_PID, .exe = row->exe, .uid = FAKE_UID,
+		.pid = f->submit, .exe = row->exe, .uid = FAKE_UID,
 		.ppid = f->smtpd, .env = row->env, .env_len = row->env_len,
 	};
-	const pid_t pid = SUBMIT_PID;
 
 	fakeproc_put(&f->tree, &p);
-	fakeproc_children(&f->tree, f->smtpd, &pid, 1);
+	fakeproc_children(&f->tree, f->smtpd, &f->submit, 1);
 }
 
 static void submit(void **state)
@@ -768,7 +894,7 @@ static void submit_that_is_held(void **state)
 	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
 	put_submit(&f, &login);
 	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
-	want_int(child.submit, -1);
+	want_int(child.submit.fd, -1);
 	put_submit(&f, &same);
 	want_int(child_hold_submit(&f.rules, &child, &other), 0);
 	want_int(child_check_submit(&f.rules, &child, "Listed too", &other), -EPERM);
@@ -844,19 +970,192 @@ static void two_submits(void **state)
 	put_plain(&f, &somebody);
 	put_submit(&f, &same);
 	fakeproc_put(&f.tree, &(struct fake_process){
-		.pid = SUBMIT_PID + 1, .exe = shell.exe, .uid = FAKE_UID,
+		.pid = f.tls, .exe = shell.exe, .uid = FAKE_UID,
 		.ppid = f.smtpd, .env = shell.env, .env_len = shell.env_len });
-	both[0] = SUBMIT_PID;
-	both[1] = SUBMIT_PID + 1;
+	both[0] = f.submit;
+	both[1] = f.tls;
 	want_int(open_child(&f, f.smtpd, &child, &unused), 0);
 	fakeproc_children(&f.tree, f.smtpd, both, 2);
 	want_int(child_check_submit(&f.rules, &child, "Listed", &other), 0);
-	both[0] = SUBMIT_PID + 1;
-	both[1] = SUBMIT_PID;
+	both[0] = f.tls;
+	both[1] = f.submit;
 	fakeproc_children(&f.tree, f.smtpd, both, 2);
 	want_int(child_check_submit(&f.rules, &child, "Listed", &other), 0);
 	child_done(&child);
 	fixture_close(&f);
+}
+
+static void hold_listed(struct fixture *f, struct child *child)
+{
+	static const char *const extra[] = { "BLOCK=Listed", NULL };
+	const struct peer listed = { somebody.ip, 41703, 25, extra };
+	struct child_facts unused;
+
+	*child = (struct child)CHILD_NONE;
+	put_plain(f, &listed);
+	want_int(child_hold(&f->rules, f->smtpd, f->scratch, child, &unused), 0);
+}
+
+/* What is asked of pinned processes does not wait for them, and asks nobody who does. */
+static void pinned_do_not_keep_waiting(void **state)
+{
+	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
+	struct child_facts facts;
+	struct child child;
+	struct fixture f;
+	int64_t begin;
+
+	(void)state;
+	fixture_open(&f);
+	hold_listed(&f, &child);
+	put_submit(&f, &same);
+	want_int(child_hold_submit(&f.rules, &child, f.scratch), 0);
+	fakeproc_trap(&f.tree, f.tcpd);
+	fakeproc_trap(&f.tree, f.smtpd);
+	fakeproc_trap(&f.tree, f.submit);
+	begin = clock_ms();
+	want_int(child_prove_again(&f.rules, &child, f.scratch, &facts), 0);
+	want_str(facts.block, "Listed");
+	want_int(child_check_held_submit(&child), 0);
+	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
+	want_int(fakeproc_let_go(&f.tree, f.smtpd) || fakeproc_let_go(&f.tree, f.submit) ||
+		 fakeproc_let_go(&f.tree, f.tcpd), false);
+	waiter_end(f.submit);
+	want_int(child_check_held_submit(&child), -ESRCH);
+	child_forget_held(&child);
+	want_int(child_check_held_submit(&child), -ESRCH);
+	child_done(&child);
+	f.submit = waiter_start();
+	fixture_close(&f);
+}
+
+/* Its parent, its uid: as they are now. */
+static void pinned_that_has_changed(void **state)
+{
+	struct fake_process p = { .exe = FAKE_SMTPD, .uid = FAKE_UID };
+	struct child_facts unused;
+	struct child child;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	hold_listed(&f, &child);
+	p.pid = f.smtpd;
+	p.ppid = 1;
+	fakeproc_put(&f.tree, &p);
+	want_int(child_prove_again(&f.rules, &child, f.scratch, &unused), -EPERM);
+	p.ppid = f.tcpd;
+	p.uid++;
+	fakeproc_put(&f.tree, &p);
+	want_int(child_prove_again(&f.rules, &child, f.scratch, &unused), -EPERM);
+	p.uid--;
+	fakeproc_put(&f.tree, &p);
+	want_int(child_prove_again(&f.rules, &child, f.scratch, &unused), 0);
+	child_done(&child);
+	fixture_close(&f);
+}
+
+/* Nor does what is no submit of the child's by its uid and its parent. */
+struct no_submit_row {
+	const char *label;
+	uid_t uid;
+	bool another;	/* is its parent */
+	int result, held;
+};
+
+static const struct no_submit_row no_submit_rows[] = {
+	{ "another user's", FAKE_UID + 1, false, -EPERM, -EPERM },
+	{ "another's child", FAKE_UID, true, -EPERM, -EPERM },
+	{ "one that was taken over", FAKE_UID, false, -ETIMEDOUT, -EBUSY },
+};
+
+static void no_submit(void **state)
+{
+	const struct no_submit_row *row = *state;
+	struct child child;
+	struct fixture f;
+
+	fixture_open(&f);
+	hold_listed(&f, &child);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = f.submit, .exe = SUBMIT, .uid = row->uid,
+		.ppid = row->another ? f.tcpd : f.smtpd });
+	fakeproc_trap(&f.tree, f.submit);
+	fakeproc_children(&f.tree, f.smtpd, &f.submit, 1);
+	want_int(child_hold_submit(&f.rules, &child, f.scratch), row->result);
+	want_int(child.submit.fd, -1);
+	want_int(child_check_submit(&f.rules, &child, "Listed", f.scratch), row->held);
+	want_int(fakeproc_let_go(&f.tree, f.submit), row->result == -ETIMEDOUT);
+	want_int(threads_ended_soon(row->result == -ETIMEDOUT ? f.threads : f.threads + 1),
+		 true);
+	child_done(&child);
+	fixture_close(&f);
+}
+
+/* A call that failed says nothing of the process. */
+static void calls_that_fail(void **state)
+{
+	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
+	struct rlimit old, low;
+	struct child_facts unused;
+	int again, check, submit, may;
+	struct child child;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	hold_listed(&f, &child);
+	put_submit(&f, &same);
+	want_int(child_hold_submit(&f.rules, &child, f.scratch), 0);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	/* poll(2) refuses more descriptors than a process may have. */
+	low = (struct rlimit){ .rlim_cur = 0, .rlim_max = old.rlim_max };
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+	may = child_may_be(&f.rules, f.smtpd);
+	again = child_prove_again(&f.rules, &child, f.scratch, &unused);
+	check = child_check_held_submit(&child);
+	submit = child_check_submit(&f.rules, &child, "Listed too", f.scratch);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(may, -EMFILE);
+	want_int(again, -EMFILE);
+	want_int(check, -EINVAL);
+	want_int(submit, -EMFILE);
+	want_int(child_prove_again(&f.rules, &child, f.scratch, &unused), 0);
+	want_int(child_check_held_submit(&child), 0);
+	child_done(&child);
+	fixture_close(&f);
+}
+
+static const struct call_row {
+	const char *label;
+	int result;
+	bool failed;
+} call_rows[] = {
+	{ "done", 0, false },
+	{ "a number", 7, false },
+	{ "gone", -ESRCH, false },
+	{ "something else", -EPERM, false },
+	{ "no right", -EACCES, false },
+	{ "before its exec", -EAGAIN, false },
+	{ "another peer", -ENXIO, false },
+	{ "no peer", -ENODATA, false },
+	{ "not there in the kernel", -ENOSYS, false },
+	{ "too large", -E2BIG, false },
+	{ "no descriptor", -EMFILE, true },
+	{ "no descriptor in the system", -ENFILE, true },
+	{ "no memory", -ENOMEM, true },
+	{ "interrupted", -EINTR, true },
+	{ "it keeps waiting", -ETIMEDOUT, true },
+	{ "it still does", -EBUSY, true },
+	{ "input or output", -EIO, true },
+	{ "invalid", -EINVAL, true },
+};
+
+static void call_failed(void **state)
+{
+	const struct call_row *row = *state;
+
+	want_int(child_call_failed(row->result), row->failed);
 }
 
 /* child_take */
@@ -875,7 +1174,8 @@ static void take(void **state)
 	want_int(a.smtpd.fd == -1 && a.tls.fd == -1, true);
 	want_smtps(&f, &b);
 	child_done(&a);
-	want_int(procref_alive(&b.smtpd) && procref_alive(&b.tls), true);
+	want_int(procref_check(&b.smtpd), 0);
+	want_int(procref_check(&b.tls), 0);
 	child_done(&b);
 	fixture_close(&f);
 }
@@ -888,45 +1188,167 @@ struct peek_row {
 	const char *env;
 	size_t env_len;
 	int result;
-	bool exec, listed;
+	bool listed, relay_client;
 };
 
 static const struct peek_row peek_rows[] = {
-	{ "courieresmtpd", FAKE_SMTPD, ENV(GOOD_ENV), 0, true, false },
-	{ "listed", FAKE_SMTPD, ENV(GOOD_ENV "\0BLOCK=Listed"), 0, true, true },
-	{ "listed nowhere", FAKE_SMTPD, ENV(GOOD_ENV "\0BLOCK="), 0, true, false },
-	{ "couriertls", FAKE_TLS, ENV(GOOD_ENV), 0, true, false },
-	{ "replaced by an upgrade", FAKE_SMTPD " (deleted)", ENV(GOOD_ENV), 0, true,
+	{ "courieresmtpd", FAKE_SMTPD, ENV(GOOD_ENV), 0, false, false },
+	{ "listed", FAKE_SMTPD, ENV(GOOD_ENV "\0BLOCK=Listed"), 0, true, false },
+	{ "listed nowhere", FAKE_SMTPD, ENV(GOOD_ENV "\0BLOCK="), 0, false, false },
+	{ "a relay client", FAKE_SMTPD, ENV(GOOD_ENV "\0RELAYCLIENT="), 0, false, true },
+	{ "couriertls", FAKE_TLS, ENV(GOOD_ENV), 0, false, false },
+	{ "replaced by an upgrade", FAKE_SMTPD " (deleted)", ENV(GOOD_ENV), 0, false,
 	  false },
-	{ "before its exec", FAKE_TCPD, ENV("PATH=/bin"), -ENODATA, false, false },
-	{ "before its exec, with an environment", FAKE_TCPD, ENV(GOOD_ENV), -ENODATA,
+	{ "before its exec", FAKE_TCPD, ENV("PATH=/bin"), -EAGAIN, false, false },
+	{ "before its exec, with an environment", FAKE_TCPD, ENV(GOOD_ENV), -EAGAIN,
 	  false, false },
-	{ "names no peer", FAKE_SMTPD, ENV("PATH=/bin"), -ENODATA, true, false },
-	{ "another program", "/bin/sh", ENV(GOOD_ENV), -ENODATA, true, false },
+	{ "names no peer", FAKE_SMTPD, ENV("PATH=/bin"), -ENODATA, false, false },
+	{ "another program", "/bin/sh", ENV(GOOD_ENV), -ENODATA, false, false },
 };
 
 static void peek(void **state)
 {
 	const struct peek_row *row = *state;
-	const struct fake_process p = {
-		.pid = 4242, .exe = row->exe, .uid = FAKE_UID, .ppid = 1,
-		.env = row->env, .env_len = row->env_len,
-	};
-	struct child_glimpse seen = { .exec = !row->exec };
+	struct child_glimpse seen;
 	struct fixture f;
 
 	fixture_open(&f);
-	fakeproc_put(&f.tree, &p);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = 4242, .exe = row->exe, .uid = FAKE_UID, .ppid = f.tcpd,
+		.env = row->env, .env_len = row->env_len });
 	want_int(child_peek(&f.rules, 4242, f.scratch, &seen), row->result);
-	want_int(seen.exec, row->exec);
 	if (row->result == 0) {
 		want_addr(&seen.peer.addr, "192.0.2.7");
 		want_int(seen.peer.port, 41703);
 		want_int(seen.peer.local_port, 25);
 		want_int(seen.listed, row->listed);
+		want_int(seen.relay_client, row->relay_client);
 	}
 	want_int(child_peek(&f.rules, 4243, f.scratch, &seen), -ESRCH);
 	fixture_close(&f);
+}
+
+/* The kernel's name for the connection of a real process. */
+
+struct link {
+	struct reset reset;
+	struct child_rules rules;
+	struct procfs procfs;
+	struct child_peer peer;
+	int listener, client, server;
+	pid_t pid;		/* has the server's end as its standard input */
+};
+
+static uint16_t bind_loopback(int fd)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t size = sizeof(a);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	want_int(bind(fd, (struct sockaddr *)&a, size), 0);
+	want_int(getsockname(fd, (struct sockaddr *)&a, &size), 0);
+	return ntohs(a.sin_port);
+}
+
+static void connect_loopback(int fd, uint16_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	want_int(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+}
+
+/* A process with that standard input. */
+static pid_t start_with_stdin(int fd)
+{
+	int spare = dup(STDIN_FILENO);
+	pid_t pid;
+
+	want_int(dup2(fd, STDIN_FILENO), STDIN_FILENO);
+	pid = waiter_start();
+	want_int(dup2(spare, STDIN_FILENO), STDIN_FILENO);
+	close(spare);
+	return pid;
+}
+
+static void link_open(struct link *l)
+{
+	*l = (struct link){ .reset = RESET_NONE };
+	want_int(procfs_init(&l->procfs, PROCFS_DEFAULT_ROOT), 0);
+	l->rules = (struct child_rules){ .procfs = &l->procfs, .reset = &l->reset };
+	l->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	l->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	l->peer.local_port = bind_loopback(l->listener);
+	l->peer.port = bind_loopback(l->client);
+	want_int(addr_parse("127.0.0.1", 9, &l->peer.addr), 0);
+	l->peer.local = l->peer.addr;
+	want_int(listen(l->listener, 1), 0);
+	connect_loopback(l->client, l->peer.local_port);
+	l->server = accept(l->listener, NULL, NULL);
+	want_int(l->server >= 0, true);
+	l->pid = start_with_stdin(l->server);
+}
+
+static void link_close(struct link *l)
+{
+	waiter_end(l->pid);
+	reset_done(&l->reset);
+	close(l->listener);
+	close(l->client);
+	close(l->server);
+}
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	want_int(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size), 0);
+	return cookie;
+}
+
+static void cookie_of_a_connection(void **state)
+{
+	struct child_peer other;
+	struct link l;
+
+	(void)state;
+	link_open(&l);
+	want_int(cookie_of(l.server) != 0, true);
+	want_int(child_cookie(&l.rules, l.pid, &l.peer) == cookie_of(l.server), true);
+	/* The same connection seen from its other end is another socket. */
+	other = l.peer;
+	other.port = l.peer.local_port;
+	other.local_port = l.peer.port;
+	want_int(child_cookie(&l.rules, l.pid, &other) == 0, true);
+	other = l.peer;
+	other.port++;
+	want_int(child_cookie(&l.rules, l.pid, &other) == 0, true);
+	other = l.peer;
+	other.local.family = 0;
+	want_int(child_cookie(&l.rules, l.pid, &other) == 0, true);
+	l.rules.reset = NULL;
+	want_int(child_cookie(&l.rules, l.pid, &l.peer) == 0, true);
+	link_close(&l);
+}
+
+/* Its environment names a connection, and it has another one. */
+static void cookie_of_another_connection(void **state)
+{
+	struct link l;
+	pid_t pid;
+
+	(void)state;
+	link_open(&l);
+	pid = start_with_stdin(l.client);
+	want_int(child_cookie(&l.rules, pid, &l.peer) == 0, true);
+	waiter_end(pid);
+	pid = start_with_stdin(l.listener);
+	want_int(child_cookie(&l.rules, pid, &l.peer) == 0, true);
+	waiter_end(pid);
+	want_int(child_cookie(&l.rules, pid, &l.peer) == 0, true);
+	want_int(child_cookie(&l.rules, l.pid, &l.peer) != 0, true);
+	link_close(&l);
 }
 
 /* Real processes. */
@@ -954,7 +1376,7 @@ static void real_close(struct real *r)
 {
 	child_done(&r->child);
 	courier_stop(&r->courier);
-	listeners_free(r->rules.listeners);
+	rules_close(&r->rules);
 	want_int(descriptors_open(), r->descriptors);
 }
 
@@ -978,11 +1400,7 @@ static void real_plain(void **state)
 	want_int(r.child.smtpd.pid, c.smtpd);
 	want_addr(&r.child.peer.addr, "192.0.2.7");
 	want_str(r.facts.block, "511 Listed");
-	want_int(r.child.no_borrowing, false);
-	r.rules.no_borrowing = true;
-	want_int(real_child(&r, c.smtpd), 0);
-	want_int(r.child.no_borrowing, true);
-	want_int(real_child(&r, r.courier.tcpd), -EAGAIN);
+	want_int(real_child(&r, r.courier.tcpd), -EPERM);
 	want_int(real_child(&r, getpid()), -EPERM);
 	courier_upgrade(&r.courier);
 	want_int(real_child(&r, c.smtpd), 0);
@@ -1082,7 +1500,7 @@ static void real_not_held(void **state)
 	want_int(real_held(&r, c.smtpd), -EPERM);
 	want_int(real_held(&r, c.tls), -EPERM);
 	want_int(real_held(&r, getpid()), -EPERM);
-	want_int(real_held(&r, r.courier.tcpd), -EAGAIN);
+	want_int(real_held(&r, r.courier.tcpd), -EPERM);
 	want_int(real_held(&r, courier_forked(&r.courier, &somebody)), -EAGAIN);
 	real_close(&r);
 }
@@ -1115,11 +1533,9 @@ static void real_before_and_after_exec(void **state)
 	real_open(&r);
 	pid = courier_forked(&r.courier, &somebody);
 	want_int(real_child(&r, pid), -EAGAIN);
-	want_int(child_peek(&r.rules, pid, &r.scratch, &seen), -ENODATA);
-	want_int(seen.exec, false);
+	want_int(child_peek(&r.rules, pid, &r.scratch, &seen), -EAGAIN);
 	courier_exec(&r.courier);
 	want_int(child_peek(&r.rules, pid, &r.scratch, &seen), 0);
-	want_int(seen.exec, true);
 	want_int(real_child(&r, pid), 0);
 	want_int(r.child.smtpd.pid, pid);
 	real_close(&r);
@@ -1189,7 +1605,7 @@ static void real_starttls(void **state)
 	want_int(r.child.tls.fd, -1);
 	want_int(find_left(&r, refs, 4), 1);
 	want_int(refs[0].pid, c.tls);
-	want_int(procref_alive(&refs[0]), true);
+	want_int(procref_check(&refs[0]), 0);
 	procref_done(&refs[0]);
 	want_int(find_left(&r, refs, 0), 0);
 	/* Also when courieresmtpd has ended, which is when it is asked for. */
@@ -1224,7 +1640,6 @@ static void real_starttls_of_another_user(void **state)
 static void left_below_init(void **state)
 {
 	struct procref refs[4];
-	const struct fake_process init = { .pid = 1, .exe = "/sbin/init" };
 	struct child_peer peer = { .port = 41703, .local_port = 25 };
 	struct fixture f;
 	pid_t both[2];
@@ -1235,7 +1650,6 @@ static void left_below_init(void **state)
 	want_int(addr_parse("192.0.2.7", 9, &peer.addr), 0);
 	both[0] = f.tls;
 	both[1] = f.smtpd;
-	fakeproc_put(&f.tree, &init);
 	want_int(listeners_check(f.rules.listeners, f.tcpd), 0);
 	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 4), 0);
 	fakeproc_put_tls(&f.tree, f.tls, 1, &somebody);
@@ -1256,6 +1670,37 @@ static void left_below_init(void **state)
 	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 4), 1);
 	want_int(refs[0].pid, f.tls);
 	procref_done(&refs[0]);
+	fixture_close(&f);
+}
+
+/* Nor is anything looked at below init that is another user's; what is courier's there
+ * and keeps waiting does not hide the others. */
+static void left_that_keep_waiting(void **state)
+{
+	struct child_peer peer = { .port = 41703, .local_port = 25 };
+	struct procref refs[4];
+	struct fixture f;
+	pid_t pids[3];
+
+	(void)state;
+	fixture_open(&f);
+	want_int(addr_parse("192.0.2.7", 9, &peer.addr), 0);
+	pids[0] = f.smtpd;
+	pids[1] = f.submit;
+	pids[2] = f.tls;
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = f.smtpd, .exe = FAKE_TLS, .ppid = 1, .uid = FAKE_UID + 1 });
+	fakeproc_put_tls(&f.tree, f.submit, 1, &somebody);
+	fakeproc_put_tls(&f.tree, f.tls, 1, &somebody);
+	fakeproc_trap(&f.tree, f.smtpd);
+	fakeproc_trap(&f.tree, f.submit);
+	fakeproc_children(&f.tree, 1, pids, 3);
+	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 4), 1);
+	want_int(refs[0].pid, f.tls);
+	procref_done(&refs[0]);
+	want_int(fakeproc_let_go(&f.tree, f.smtpd), false);
+	want_int(fakeproc_let_go(&f.tree, f.submit), true);
+	want_int(threads_ended_soon(f.threads + 1), true);
 	fixture_close(&f);
 }
 
@@ -1280,14 +1725,26 @@ static void add_fake(struct suite *s)
 	SUITE_TEST(s, parent_gone);
 	SUITE_TEST(s, without_descriptors);
 	SUITE_TEST(s, descriptors_run_out);
+	SUITE_ROWS(s, strangers_are_not_looked_at, stranger_rows);
+	SUITE_TEST(s, may_be);
+	SUITE_TEST(s, session_that_keeps_waiting);
+	SUITE_TEST(s, couriertls_that_keeps_waiting);
 	SUITE_ROWS(s, submit, submit_rows);
 	SUITE_TEST(s, submit_that_is_held);
 	SUITE_TEST(s, submit_of_another);
 	SUITE_TEST(s, submit_of_another_is_not_held);
 	SUITE_TEST(s, two_submits);
+	SUITE_TEST(s, pinned_do_not_keep_waiting);
+	SUITE_TEST(s, pinned_that_has_changed);
+	SUITE_ROWS(s, no_submit, no_submit_rows);
+	SUITE_TEST(s, calls_that_fail);
+	SUITE_ROWS(s, call_failed, call_rows);
 	SUITE_TEST(s, take);
 	SUITE_ROWS(s, peek, peek_rows);
 	SUITE_TEST(s, left_below_init);
+	SUITE_TEST(s, left_that_keep_waiting);
+	SUITE_TEST(s, cookie_of_a_connection);
+	SUITE_TEST(s, cookie_of_another_connection);
 }
 
 int main(void)
