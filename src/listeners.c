@@ -210,7 +210,7 @@ static int scan_one(struct listeners *l, pid_t pid)
 
 int listeners_scan(struct listeners *listeners)
 {
-	bool hidden = false;
+	int r, err = 0;
 	pid_t *pids;
 	ssize_t n, i;
 	size_t count;
@@ -218,15 +218,18 @@ int listeners_scan(struct listeners *listeners)
 	n = procfs_list(listeners->procfs, &pids);
 	if (n < 0)
 		return (int)n;
-	for (i = 0; i < n; i++)
-		if (scan_one(listeners, pids[i]) == -EACCES)
-			hidden = true;
+	for (i = 0; i < n; i++) {
+		r = scan_one(listeners, pids[i]);
+		if (r < 0 && r != -EPERM && r != -ESRCH)
+			err = r;
+	}
 	free(pids);
 	pthread_mutex_lock(&listeners->lock);
 	drop_ended(listeners);
 	count = listeners->count;
 	pthread_mutex_unlock(&listeners->lock);
-	return count == 0 && hidden ? -EACCES : (int)count;
+	/* One that keeps whoever looks waiting must not hide the others. */
+	return count == 0 && err < 0 ? err : (int)count;
 }
 
 static int try_signal(pid_t pid)

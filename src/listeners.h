@@ -31,8 +31,9 @@ int listeners_knows(struct listeners *listeners, pid_t pid);
 int listeners_check(struct listeners *listeners, pid_t pid);
 
 /* Look through all processes for listeners. Expensive (2 us a process): not in
- * a worker. Returns the number of living listeners; -EACCES if processes of
- * courier's were there that we may not look at; -errno. */
+ * a worker. Returns the number of living listeners; if none is known and a process that
+ * may be one could not be looked at, -EACCES: we may not; -errno: a call failed, or as
+ * listeners_check(). */
 int listeners_scan(struct listeners *listeners);
 
 /* Is what capabilities allow allowed indeed? AppArmor and SELinux may refuse it.
