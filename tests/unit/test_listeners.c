@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fakeproc.h"
@@ -19,17 +20,20 @@
 struct fixture {
 	struct fakeproc tree;
 	struct procfs procfs;
+	struct looker *looker;
 	struct listeners *listeners;
-	size_t descriptors;
+	size_t descriptors, threads;
 	pid_t pid;		/* a real process, not in the tree yet */
 };
 
 static void fixture_open(struct fixture *f)
 {
 	f->descriptors = descriptors_open();
+	f->threads = threads_running();
 	fakeproc_open(&f->tree);
 	want_int(procfs_init(&f->procfs, f->tree.root), 0);
-	want_int(listeners_new(&f->procfs, FAKE_UID, &f->listeners), 0);
+	want_int(looker_new(&f->procfs, &f->looker), 0);
+	want_int(listeners_new(&f->procfs, f->looker, FAKE_UID, &f->listeners), 0);
 	f->pid = waiter_start();
 }
 
@@ -37,6 +41,8 @@ static void fixture_close(struct fixture *f)
 {
 	waiter_end(f->pid);
 	listeners_free(f->listeners);
+	want_int(looker_free(f->looker), true);
+	want_int(threads_ended_soon(f->threads), true);
 	fakeproc_close(&f->tree);
 	want_int(descriptors_open(), f->descriptors);
 }
@@ -246,7 +252,7 @@ static void a_listener_of_before(void **state)
 	want_int(listeners_check(f.listeners, f.pid), 0);
 	listeners_free(f.listeners);
 	turn_into_another(&f);
-	want_int(listeners_new(&f.procfs, FAKE_UID, &f.listeners), 0);
+	want_int(listeners_new(&f.procfs, f.looker, FAKE_UID, &f.listeners), 0);
 	want_int(listeners_check(f.listeners, f.pid), -EPERM);
 	fixture_close(&f);
 }
@@ -278,6 +284,194 @@ static void scan_finds_all(void **state)
 	want_int(pids[0] == more[1] || pids[1] == more[1], true);
 	want_int(listeners_scan(f.listeners), 2);
 	waiter_end(more[1]);
+	fixture_close(&f);
+}
+
+/* What can be no listener by its uid, its parent or its name is not looked at: it could
+ * keep us waiting. */
+struct stranger_row {
+	const char *label, *comm;
+	uid_t uid;
+	bool below_listener;
+	bool checked;		/* the scan alone passes it over */
+};
+
+static const struct stranger_row stranger_rows[] = {
+	{ "another user's", NULL, FAKE_UID + 1, false, false },
+	{ "root's", NULL, 0, false, false },
+	{ "a listener's child", NULL, FAKE_UID, true, false },
+	{ "one that calls itself otherwise", "couriertls", FAKE_UID, false, true },
+};
+
+static void strangers_are_not_looked_at(void **state)
+{
+	const struct stranger_row *row = *state;
+	struct fixture f;
+	pid_t pid;
+
+	fixture_open(&f);
+	pid = waiter_start();
+	fakeproc_put_tcpd(&f.tree, f.pid);
+	want_int(listeners_check(f.listeners, f.pid), 0);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = pid, .exe = FAKE_TCPD, .comm = row->comm, .uid = row->uid,
+		.ppid = row->below_listener ? f.pid : 1 });
+	fakeproc_trap(&f.tree, pid);
+	/* -EINVAL: it was looked at. */
+	want_int(listeners_check(f.listeners, pid), row->checked ? -EINVAL : -EPERM);
+	want_int(listeners_scan(f.listeners), 1);
+	want_int(fakeproc_let_go(&f.tree, pid), false);
+	waiter_end(pid);
+	fixture_close(&f);
+}
+
+/* By itself the scan sees nothing of it either. */
+static void scan_looks_at_no_stranger(void **state)
+{
+	const struct stranger_row *row = *state;
+	struct fixture f;
+
+	fixture_open(&f);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = f.pid, .exe = FAKE_TCPD, .comm = row->comm, .uid = row->uid,
+		.ppid = 1 });
+	fakeproc_trap(&f.tree, f.pid);
+	want_int(listeners_scan(f.listeners), row->below_listener ? -EINVAL : 0);
+	fixture_close(&f);
+}
+
+/* Another user's parent is none of courier's, whatever it is. */
+static void parents_of_others_are_not_looked_at(void **state)
+{
+	const struct fake_process parent = { .pid = PARENT, .ppid = 1, .exe = FAKE_TCPD,
+					     .uid = FAKE_UID + 1 };
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_put(&f.tree, &parent);
+	fakeproc_trap(&f.tree, PARENT);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = f.pid, .exe = FAKE_TCPD, .uid = FAKE_UID, .ppid = PARENT });
+	want_int(listeners_check(f.listeners, f.pid), 0);
+	fixture_close(&f);
+}
+
+/* For workers: no look, and no file. */
+static void knows(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	pid = waiter_start();
+	fakeproc_put_tcpd(&f.tree, pid);
+	want_int(listeners_knows(f.listeners, pid), -EPERM);
+	want_int(listeners_knows(f.listeners, 0), -EPERM);
+	want_int(threads_running(), f.threads);
+	want_int(listeners_check(f.listeners, pid), 0);
+	fakeproc_trap(&f.tree, pid);
+	fakeproc_drop(&f.tree, pid);
+	want_int(listeners_knows(f.listeners, pid), 0);
+	want_int(listeners_knows(f.listeners, f.pid), -EPERM);
+	waiter_end(pid);
+	want_int(listeners_knows(f.listeners, pid), -ESRCH);
+	fixture_close(&f);
+}
+
+/* A process that may be a listener keeps us waiting: nothing is known of it until it has
+ * answered, and the others are found all the same. */
+static void one_that_keeps_waiting(void **state)
+{
+	struct procfs_look *look = malloc(sizeof(*look));
+	struct fixture f;
+	int64_t begin;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(look);
+	fixture_open(&f);
+	fakeproc_put_tcpd(&f.tree, f.pid);
+	fakeproc_trap(&f.tree, f.pid);
+	want_int(looker_look(f.looker, f.pid, true, look), -ETIMEDOUT);
+	begin = clock_ms();
+	want_int(listeners_check(f.listeners, f.pid), -EBUSY);
+	want_int(listeners_scan(f.listeners), -EBUSY);
+	pid = waiter_start();
+	fakeproc_put_tcpd(&f.tree, pid);
+	want_int(listeners_scan(f.listeners), 1);
+	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
+	want_int(fakeproc_let_go(&f.tree, f.pid), true);
+	want_int(threads_ended_soon(f.threads + 1), true);
+	fakeproc_put_tcpd(&f.tree, f.pid);
+	want_int(listeners_check(f.listeners, f.pid), 0);
+	want_int(listeners_scan(f.listeners), 2);
+	waiter_end(pid);
+	free(look);
+	fixture_close(&f);
+}
+
+/* It is tried on one that keeps us waiting, but not for long. */
+static void tried_on_one_that_keeps_waiting(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_put_tcpd(&f.tree, f.pid);
+	want_int(listeners_try(f.listeners, false), 1);
+	fakeproc_trap(&f.tree, f.pid);
+	want_int(listeners_try(f.listeners, false), -ETIMEDOUT);
+	want_int(listeners_try(f.listeners, false), -EBUSY);
+	want_int(fakeproc_let_go(&f.tree, f.pid), true);
+	want_int(threads_ended_soon(f.threads), true);
+	fixture_close(&f);
+}
+
+/* So many descriptors besides those that are open. */
+static void leave_descriptors(size_t count, struct rlimit *old)
+{
+	struct rlimit few;
+	int lowest = dup(STDERR_FILENO);
+
+	want_int(getrlimit(RLIMIT_NOFILE, old), 0);
+	few = (struct rlimit){ .rlim_cur = (rlim_t)lowest + count,
+			       .rlim_max = old->rlim_max };
+	close(lowest);
+	want_int(setrlimit(RLIMIT_NOFILE, &few), 0);
+}
+
+/* A call that failed does not say that there is no listener. */
+static void calls_that_fail(void **state)
+{
+	int check, scan, scan_one_left, known, poll_failed;
+	struct rlimit old, none;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_put_tcpd(&f.tree, f.pid);
+	leave_descriptors(0, &old);
+	check = listeners_check(f.listeners, f.pid);
+	scan = listeners_scan(f.listeners);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	leave_descriptors(1, &old);
+	scan_one_left = listeners_scan(f.listeners);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(check, -EMFILE);
+	want_int(scan, -EMFILE);
+	want_int(scan_one_left, -EMFILE);
+	want_int(listeners_check(f.listeners, f.pid), 0);
+	/* poll(2) refuses more descriptors than a process may have. */
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = old.rlim_max };
+	want_int(setrlimit(RLIMIT_NOFILE, &none), 0);
+	poll_failed = listeners_knows(f.listeners, f.pid);
+	known = (int)count_pids(&f);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(poll_failed, -EINVAL);
+	want_int(known, 1);
+	want_int(listeners_knows(f.listeners, f.pid), 0);
 	fixture_close(&f);
 }
 
@@ -315,7 +509,7 @@ static void new_without_own_namespace(void **state)
 
 	(void)state;
 	want_int(procfs_init(&procfs, "/nonexistent"), 0);
-	want_int(listeners_new(&procfs, FAKE_UID, &listeners) < 0, true);
+	want_int(listeners_new(&procfs, NULL, FAKE_UID, &listeners) < 0, true);
 	assert_null(listeners);
 	listeners_free(NULL);
 }
@@ -323,7 +517,7 @@ static void new_without_own_namespace(void **state)
 static int make_one(void *data)
 {
 	struct listeners *listeners;
-	int r = listeners_new(data, FAKE_UID, &listeners);
+	int r = listeners_new(data, NULL, FAKE_UID, &listeners);
 
 	if (r == 0)
 		listeners_free(listeners);
@@ -357,6 +551,7 @@ static const struct peer somebody = {
 
 struct real {
 	struct procfs procfs;
+	struct looker *looker;
 	struct listeners *listeners;
 	struct courier courier;
 };
@@ -364,7 +559,8 @@ struct real {
 static void real_open(struct real *r, uid_t uid)
 {
 	want_int(procfs_init(&r->procfs, PROCFS_DEFAULT_ROOT), 0);
-	want_int(listeners_new(&r->procfs, uid, &r->listeners), 0);
+	want_int(looker_new(&r->procfs, &r->looker), 0);
+	want_int(listeners_new(&r->procfs, r->looker, uid, &r->listeners), 0);
 	courier_start(&r->courier);
 }
 
@@ -372,6 +568,7 @@ static void real_close(struct real *r)
 {
 	courier_stop(&r->courier);
 	listeners_free(r->listeners);
+	want_int(looker_free(r->looker), true);
 }
 
 /* Other tests that run now have a couriertcpd of the same user. */
@@ -464,7 +661,7 @@ static void real_couriertcpd_that_is_hidden(void **state)
 	want_int(scan_result, -EACCES);
 	listeners_free(r.listeners);
 	/* Processes of others may be hidden; that is nothing to worry about. */
-	want_int(listeners_new(&r.procfs, 4242, &r.listeners), 0);
+	want_int(listeners_new(&r.procfs, r.looker, 4242, &r.listeners), 0);
 	user_become(NOBODY_UID);
 	foreign = listeners_scan(r.listeners);
 	user_back();
@@ -493,7 +690,7 @@ static void tried_on_a_real_couriertcpd(void **state)
 	want_int(listeners_try(r.listeners, true), 1);
 	want_int(is_living(r.courier.tcpd), true);
 	listeners_free(r.listeners);
-	want_int(listeners_new(&r.procfs, 4242, &r.listeners), 0);
+	want_int(listeners_new(&r.procfs, r.looker, 4242, &r.listeners), 0);
 	want_int(listeners_try(r.listeners, true), 0);
 	real_close(&r);
 }
@@ -522,7 +719,7 @@ static void tried_without_rights(void **state)
 	want_int(signal, -EPERM);
 	want_int(look, 1);
 	listeners_free(r.listeners);
-	want_int(listeners_new(&r.procfs, 4242, &r.listeners), 0);
+	want_int(listeners_new(&r.procfs, r.looker, 4242, &r.listeners), 0);
 	user_become(NOBODY_UID);
 	foreign = listeners_try(r.listeners, true);
 	user_back();
@@ -602,6 +799,13 @@ int main(void)
 	SUITE_TEST(s, a_listener_of_before);
 	SUITE_TEST(s, scan_finds_all);
 	SUITE_TEST(s, scan_of_too_many);
+	SUITE_ROWS(s, strangers_are_not_looked_at, stranger_rows);
+	SUITE_ROWS(s, scan_looks_at_no_stranger, stranger_rows);
+	SUITE_TEST(s, parents_of_others_are_not_looked_at);
+	SUITE_TEST(s, knows);
+	SUITE_TEST(s, one_that_keeps_waiting);
+	SUITE_TEST(s, tried_on_one_that_keeps_waiting);
+	SUITE_TEST(s, calls_that_fail);
 	SUITE_TEST(s, new_without_own_namespace);
 	SUITE_TEST(s, no_memory);
 	SUITE_TEST(s, real_couriertcpd);
