@@ -295,14 +295,13 @@ int childindex_learn(struct childindex *index, pid_t pid)
 	return replace(index, &e);
 }
 
-/* Before a refresh: nobody was seen yet. */
-static void unmark_all(struct childindex *x)
+static void mark_all(struct childindex *x, bool seen)
 {
 	uint32_t i;
 
 	pthread_mutex_lock(&x->lock);
 	for (i = 0; i < x->count; i++)
-		x->entries[i].seen = false;
+		x->entries[i].seen = seen;
 	pthread_mutex_unlock(&x->lock);
 }
 
@@ -335,8 +334,13 @@ static int refresh_listener(struct childindex *x, pid_t listener)
 	int r, err = 0;
 
 	n = procfs_read_children(x->rules->procfs, listener, &pids);
-	if (n < 0)
-		return n == -ESRCH ? 0 : (int)n;
+	if (n == -ESRCH)
+		return 0;
+	if (n < 0) {
+		/* Whose children they are is not known, and none is forgotten for that. */
+		mark_all(x, true);
+		return (int)n;
+	}
 	for (i = 0; i < n; i++) {
 		if (mark(x, pids[i]))
 			continue;
@@ -355,7 +359,7 @@ int childindex_refresh(struct childindex *index)
 	uint32_t kept;
 	int r, err = 0;
 
-	unmark_all(index);
+	mark_all(index, false);
 	for (i = 0; i < n; i++) {
 		r = refresh_listener(index, listeners[i]);
 		if (r < 0)
