@@ -18,22 +18,27 @@
 struct fixture {
 	struct fakeproc tree;
 	struct procfs procfs;
+	struct looker *looker;
 	struct listeners *listeners;
 	struct child_rules rules;
 	struct childindex *index;
+	size_t threads;
 	pid_t tcpd;
 };
 
 static void setup(struct fixture *f)
 {
+	f->threads = threads_running();
 	f->tcpd = waiter_start();
 	fakeproc_open(&f->tree);
 	fakeproc_put_tcpd(&f->tree, f->tcpd);
 	fakeproc_children(&f->tree, f->tcpd, NULL, 0);
 	want_int(procfs_init(&f->procfs, f->tree.root), 0);
-	want_int(listeners_new(&f->procfs, FAKE_UID, &f->listeners), 0);
+	want_int(looker_new(&f->procfs, &f->looker), 0);
+	want_int(listeners_new(&f->procfs, f->looker, FAKE_UID, &f->listeners), 0);
 	want_int(listeners_check(f->listeners, f->tcpd), 0);
 	f->rules = (struct child_rules){ .procfs = &f->procfs,
+					.looker = f->looker,
 					.listeners = f->listeners,
 					.uid = FAKE_UID };
 	want_int(childindex_new(&f->rules, &f->index), 0);
@@ -43,6 +48,8 @@ static void teardown(struct fixture *f)
 {
 	childindex_free(f->index);
 	listeners_free(f->listeners);
+	want_int(looker_free(f->looker), true);
+	want_int(threads_ended_soon(f->threads), true);
 	fakeproc_close(&f->tree);
 	waiter_end(f->tcpd);
 }
@@ -256,8 +263,8 @@ static void learns(void **state)
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = FIRST_PID + 1, .exe = row->exe, .uid = row->uid,
 		.ppid = row->ppid ? row->ppid : f.tcpd,
-		.env = env,
-		.env_len = row->peer ? sizeof(env) : 0,
+		.env = row->peer ? env : NULL,
+		.env_len = sizeof(env),
 	});
 	want_int(childindex_learn(f.index, FIRST_PID + 1), row->want);
 	want_int(find(&f, 1, 1001, &pid), row->found);
@@ -284,7 +291,7 @@ static void learns_a_listener(void **state)
 	(void)state;
 	setup(&f);
 	listeners_free(f.listeners);
-	want_int(listeners_new(&f.procfs, FAKE_UID, &f.listeners), 0);
+	want_int(listeners_new(&f.procfs, f.looker, FAKE_UID, &f.listeners), 0);
 	f.rules.listeners = f.listeners;
 	put_child(&f, 1);
 	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
@@ -333,6 +340,113 @@ static void learns_a_pid_anew(void **state)
 	teardown(&f);
 }
 
+/* What is none of courier's sessions by its uid and its place is not looked at; a session
+ * that was taken over is waited for once. */
+static void looks_at_no_stranger(void **state)
+{
+	struct fixture f;
+	int64_t begin;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	for (pid = 1; pid <= 3; pid++)
+		put_child(&f, (unsigned int)pid);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = FIRST_PID + 1, .exe = FAKE_SMTPD, .ppid = f.tcpd, .uid = FAKE_UID + 1 });
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = FIRST_PID + 2, .exe = FAKE_SMTPD, .ppid = FIRST_PID + 3,
+		.uid = FAKE_UID });
+	fakeproc_trap(&f.tree, FIRST_PID + 1);
+	fakeproc_trap(&f.tree, FIRST_PID + 2);
+	set_children(&f, 1, 4);
+	begin = clock_ms();
+	want_int(childindex_learn(f.index, FIRST_PID + 1), -EPERM);
+	want_int(childindex_learn(f.index, FIRST_PID + 2), -EPERM);
+	want_int(childindex_refresh(f.index), 1);
+	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
+	want_int(find(&f, 3, 1003, &pid), 1);
+	teardown(&f);
+}
+
+static void one_that_keeps_waiting(void **state)
+{
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	put_child(&f, 1);
+	put_child(&f, 2);
+	fakeproc_trap(&f.tree, FIRST_PID + 1);
+	set_children(&f, 1, 3);
+	want_int(childindex_refresh(f.index), -ETIMEDOUT);
+	want_int(find(&f, 2, 1002, &pid), 1);
+	want_int(childindex_refresh(f.index), -EBUSY);
+	want_int(childindex_learn(f.index, FIRST_PID + 1), -EBUSY);
+	want_int(find(&f, 1, 1001, &pid), 0);
+	want_int(fakeproc_let_go(&f.tree, FIRST_PID + 1), true);
+	want_int(threads_ended_soon(f.threads + 1), true);
+	put_child(&f, 1);
+	want_int(childindex_refresh(f.index), 2);
+	want_int(find(&f, 1, 1001, &pid), 1);
+	teardown(&f);
+}
+
+/* That the list could not be read does not say that all are gone. */
+static void forgets_nobody_for_want_of_descriptors(void **state)
+{
+	struct rlimit old, none;
+	struct fixture f;
+	pid_t pid;
+	int r;
+
+	(void)state;
+	setup(&f);
+	put_child(&f, 1);
+	put_child(&f, 2);
+	set_children(&f, 1, 3);
+	want_int(childindex_refresh(f.index), 2);
+	set_children(&f, 1, 2);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+	want_int(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = childindex_refresh(f.index);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(r, -EMFILE);
+	want_int(find(&f, 1, 1001, &pid) + find(&f, 2, 1002, &pid), 2);
+	want_int(childindex_refresh(f.index), 1);
+	want_int(find(&f, 2, 1002, &pid), 0);
+	teardown(&f);
+}
+
+static void knows_relay_clients(void **state)
+{
+	static const char *const extra[] = { "RELAYCLIENT=", NULL };
+	const struct peer relay = { "::ffff:10.0.1.1", 5000, 25, extra };
+	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 10, 0, 1, 1 } };
+	const struct addr other = { .family = ADDR_IPV4, .bytes = { 10, 0, 2, 1 } };
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	want_int(childindex_has_relay_client(f.index, &addr), false);
+	put_child(&f, 1);
+	put_child(&f, 2);
+	set_children(&f, 1, 3);
+	want_int(childindex_refresh(f.index), 2);
+	want_int(childindex_has_relay_client(f.index, &addr), false);
+	fakeproc_put_smtpd(&f.tree, FIRST_PID + 3, f.tcpd, &relay);
+	set_children(&f, 1, 4);
+	want_int(childindex_refresh(f.index), 3);
+	want_int(childindex_has_relay_client(f.index, &addr), true);
+	want_int(childindex_has_relay_client(f.index, &other), false);
+	set_children(&f, 1, 3);
+	want_int(childindex_refresh(f.index), 2);
+	want_int(childindex_has_relay_client(f.index, &addr), false);
+	teardown(&f);
+}
+
 /* Real processes, listed from the second on. */
 
 #define REAL_CHILDREN 6
@@ -374,7 +488,7 @@ static bool withdraw_as(struct real *r, unsigned int n, uint8_t host, uint16_t p
 {
 	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 10, 0, 9, host } };
 	struct child child = CHILD_NONE;
-	bool held = childindex_withdraw(r->f.index, r->pids[n], &addr, port, &child);
+	bool held = childindex_withdraw(r->f.index, r->pids[n], &addr, port, false, &child);
 
 	if (held)
 		want_int(child.smtpd.pid, r->pids[n]);
@@ -398,7 +512,7 @@ static void holds_who_is_listed(void **state)
 	before = descriptors_open();
 	childindex_hold(r.f.index, false);
 	childindex_hold(r.f.index, false);
-	want_int(descriptors_open(), before + 2 * (REAL_CHILDREN - 1));
+	want_int(descriptors_open(), before + REAL_CHILDREN - 1);
 	want_int(withdraw(&r, 0), false);
 	for (i = 1; i < REAL_CHILDREN; i++)
 		want_int(withdraw(&r, i), true);
@@ -436,7 +550,7 @@ static void lets_go_of_who_is_gone(void **state)
 	childindex_hold(r.f.index, false);
 	fakeproc_children(&r.f.tree, r.f.tcpd, r.pids, 3);
 	want_int(childindex_refresh(r.f.index), 3);
-	want_int(descriptors_open(), before + 2 * 2);
+	want_int(descriptors_open(), before + 2);
 	want_int(withdraw(&r, 2), true);
 	want_int(withdraw(&r, 3), false);
 	childindex_forget(r.f.index);
@@ -476,7 +590,7 @@ static void lets_go_of_who_was_learned_anew(void **state)
 	held = descriptors_open();
 	fakeproc_put_smtpd(&r.f.tree, r.pids[1], r.f.tcpd, &changed);
 	want_int(childindex_learn(r.f.index, r.pids[1]), 0);
-	want_int(descriptors_open(), held - 2);
+	want_int(descriptors_open(), held - 1);
 	want_int(withdraw(&r, 1), false);
 	real_teardown(&r);
 }
@@ -497,12 +611,15 @@ static void holds_no_more_than_its_share(void **state)
 	want_int(withdraw(&r, 4), false);
 	want_int(withdraw(&r, 3), true);
 	childindex_hold(r.f.index, false);
+	want_int(withdraw(&r, 5), false);
+	want_int(withdraw(&r, 4), true);
+	childindex_hold(r.f.index, false);
 	want_int(withdraw(&r, 5), true);
 	real_teardown(&r);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 
-/* None is left: nobody is held, and nothing else fails. */
+/* None is left: nobody is held, and nothing else fails. Later there are some. */
 static void holds_nobody_without_descriptors(void **state)
 {
 	struct rlimit old, none;
@@ -516,6 +633,65 @@ static void holds_nobody_without_descriptors(void **state)
 	childindex_hold(r.f.index, true);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(withdraw(&r, 1), false);
+	childindex_hold(r.f.index, true);
+	want_int(withdraw(&r, 1), true);
+	real_teardown(&r);
+}
+
+/* It is held when it answers. */
+static void holds_who_has_kept_waiting(void **state)
+{
+	static const char *const listed[] = { "BLOCK=Listed", NULL };
+	const struct peer peer = { "::ffff:10.0.9.1", 2001, 25, listed };
+	struct real r;
+
+	(void)state;
+	real_setup(&r);
+	fakeproc_trap(&r.f.tree, r.pids[1]);
+	childindex_hold(r.f.index, false);
+	want_int(withdraw(&r, 1), false);
+	want_int(withdraw(&r, 2), true);
+	want_int(fakeproc_let_go(&r.f.tree, r.pids[1]), true);
+	want_int(threads_ended_soon(r.f.threads + 1), true);
+	fakeproc_put_smtpd(&r.f.tree, r.pids[1], r.f.tcpd, &peer);
+	childindex_hold(r.f.index, false);
+	want_int(withdraw(&r, 1), true);
+	real_teardown(&r);
+}
+
+/* The last of the processes is the submit of the one before it. */
+static void put_submit(struct real *r)
+{
+	static const char env[] = "BLOCK=Listed";
+	const pid_t pid = r->pids[REAL_CHILDREN - 1], parent = r->pids[REAL_CHILDREN - 2];
+
+	fakeproc_put(&r->f.tree, &(struct fake_process){
+		.pid = pid, .exe = "/usr/lib/courier/courier/submit", .ppid = parent,
+		.uid = FAKE_UID, .env = env, .env_len = sizeof(env) });
+	fakeproc_children(&r->f.tree, parent, &pid, 1);
+}
+
+/* Who needs the submit too leaves the others where they are. */
+static void withdraws_with_its_submit(void **state)
+{
+	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 10, 0, 9, 1 } };
+	struct child child = CHILD_NONE;
+	struct real r;
+	pid_t parent;
+
+	(void)state;
+	real_setup(&r);
+	parent = r.pids[REAL_CHILDREN - 2];
+	put_submit(&r);
+	childindex_hold(r.f.index, false);
+	want_int(childindex_withdraw(r.f.index, parent, &addr, 0, true, &child), false);
+	childindex_hold(r.f.index, true);
+	want_int(childindex_withdraw(r.f.index, r.pids[1], &addr, 0, true, &child), false);
+	want_int(withdraw(&r, 1), true);
+	want_int(childindex_withdraw(r.f.index, parent, &addr, 0, true, &child), true);
+	want_int(child.submit.pid, r.pids[REAL_CHILDREN - 1]);
+	want_int(child_check_held_submit(&child), 0);
+	child_done(&child);
 	real_teardown(&r);
 }
 
@@ -561,6 +737,10 @@ int main(void)
 	SUITE_TEST(suite, learns_a_listener);
 	SUITE_TEST(suite, learns_a_child_once);
 	SUITE_TEST(suite, learns_a_pid_anew);
+	SUITE_TEST(suite, looks_at_no_stranger);
+	SUITE_TEST(suite, one_that_keeps_waiting);
+	SUITE_TEST(suite, forgets_nobody_for_want_of_descriptors);
+	SUITE_TEST(suite, knows_relay_clients);
 	SUITE_TEST(suite, ten_thousand_children);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	SUITE_TEST(suite, holds_who_is_listed);
@@ -570,5 +750,7 @@ int main(void)
 	SUITE_TEST(suite, lets_go_of_who_was_learned_anew);
 	SUITE_TEST(suite, holds_no_more_than_its_share);
 	SUITE_TEST(suite, holds_nobody_without_descriptors);
+	SUITE_TEST(suite, holds_who_has_kept_waiting);
+	SUITE_TEST(suite, withdraws_with_its_submit);
 	return suite_run(suite, "childindex");
 }
