@@ -183,7 +183,8 @@ int procfs_read_status(const struct procfs *procfs, pid_t pid,
 	ret_status->ppid = (pid_t)ppid;
 	ret_status->uid = (uid_t)uid;
 	ret_status->comm[0] = '\0';
-	(void)sscanf(text, "Name:\t%15[^\n]", ret_status->comm);
+	/* A blank in a format would pass for any number of newlines too. */
+	(void)sscanf(text, "Name:%*1[\t]%15[^\n]", ret_status->comm);
 	return 0;
 }
 
