@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -111,6 +113,35 @@ static void status(void **state)
 	fixture_close(&f);
 }
 
+static const struct comm_row {
+	const char *label, *text, *want;
+} comm_rows[] = {
+	{ "a program", "Name:\tcouriertcpd\n", "couriertcpd" },
+	{ "the longest", "Name:\tcourieresmtpd-1\n", "courieresmtpd-1" },
+	{ "of a kernel thread, longer", "Name:\tkworker/0:1-events\n", "kworker/0:1-eve" },
+	{ "with blanks", "Name:\t a b\n", " a b" },
+	{ "an escaped newline", "Name:\ta\\nb\n", "a\\nb" },
+	{ "empty", "Name:\t\n", "" },
+	{ "not the first line", "Umask:\t0022\nName:\tx\n", "" },
+};
+
+static void status_comm(void **state)
+{
+	const struct comm_row *row = *state;
+	struct procfs_status got;
+	struct fixture f;
+	char text[256];
+	int n;
+
+	fixture_open(&f);
+	memset(&got, 'y', sizeof(got));
+	n = snprintf(text, sizeof(text), "%sPPid:\t41\n" UIDS("9"), row->text);
+	fakeproc_write(&f.tree, PID, "status", text, (size_t)n);
+	want_int(procfs_read_status(&f.procfs, PID, &got), 0);
+	want_str(got.comm, row->want);
+	fixture_close(&f);
+}
+
 static void status_of_this_process(void **state)
 {
 	struct procfs_status got;
@@ -121,6 +152,7 @@ static void status_of_this_process(void **state)
 	want_int(procfs_read_status(&procfs, getpid(), &got), 0);
 	want_int(got.ppid, getppid());
 	want_int(got.uid, geteuid());
+	want_str(got.comm, "test_procfs");
 }
 
 /* A process may name itself as it likes. */
@@ -385,6 +417,7 @@ static void environ_empty(void **state)
 
 	(void)state;
 	fixture_open(&f);
+	fakeproc_write(&f.tree, PID, "environ", "", 0);
 	got[0] = 'x';
 	want_int(procfs_read_environ(&f.procfs, PID, got), 0);
 	want_int(got[0], 0);
@@ -426,38 +459,44 @@ static void environ_of_a_real_child(void **state)
 	courier_stop(&courier);
 }
 
-/* What is open is that of one program, and not of whoever has the PID. */
+/* The kernel's part of procfs_look(): what is open is that of one program, and not of
+ * whoever has the PID. */
+static ssize_t read_again(int fd, char *buf)
+{
+	want_int(lseek(fd, 0, SEEK_SET), 0);
+	return read(fd, buf, PROCFS_ENVIRON_SIZE);
+}
+
+static int open_environ(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 static void open_environ_ends_with_the_program(void **state)
 {
 	static char got[PROCFS_ENVIRON_SIZE];
 	struct courier courier;
-	struct procfs procfs;
 	int before, after;
 	pid_t pid;
 
 	(void)state;
-	real_init(&procfs);
 	courier_start(&courier);
 	pid = courier_forked(&courier, &somebody);
-	before = procfs_open_environ(&procfs, pid);
-	want_int(procfs_read_open_environ(before, got) > 0, true);
-	want_int(procfs_environ_lasts(before), 0);
-	want_str(procfs_getenv(got, 1, "PATH"), "/usr/bin");
+	before = open_environ(pid);
+	want_int(read_again(before, got) > 0, true);
 	courier_exec(&courier);
-	want_int(procfs_read_open_environ(before, got), -ESRCH);
-	want_int(procfs_environ_lasts(before), -ESRCH);
-	after = procfs_open_environ(&procfs, pid);
-	want_int(fcntl(after, F_GETFD), FD_CLOEXEC);
-	want_int(procfs_read_open_environ(after, got) > 0, true);
-	want_int(procfs_read_open_environ(after, got) > 0, true);
+	want_int(read_again(before, got), 0);
+	after = open_environ(pid);
+	want_int(read_again(after, got) > 0, true);
 	want_int(kill(pid, SIGKILL), 0);
 	want_int(has_ended_soon(pid), true);
-	want_int(procfs_read_open_environ(after, got), -ESRCH);
-	want_int(procfs_environ_lasts(after), -ESRCH);
+	want_int(read_again(after, got), 0);
 	close(before);
 	close(after);
 	courier_stop(&courier);
-	want_int(procfs_open_environ(&procfs, pid), -ESRCH);
 }
 
 /* It is read with one call, however many pages it has in the process. */
@@ -522,6 +561,219 @@ static void getenv_finds(void **state)
 	memcpy(env, row->env, row->len);
 	want_str(procfs_getenv(env, row->len, "BLOCK"), row->want);
 	free(env);
+}
+
+/* All of it at once. */
+
+static const struct look_row {
+	const char *label, *exe;
+	const char *env;
+	size_t env_len;
+	int want;
+	const char *name;
+	ssize_t want_len;
+} look_rows[] = {
+	{ "a child", FAKE_SMTPD, ENV("A=1\0B=2"), 0, "courieresmtpd", 8 },
+	{ "replaced by an upgrade", FAKE_SMTPD " (deleted)", ENV("A=1"), 0,
+	  "courieresmtpd", 4 },
+	{ "without a NUL at its end", FAKE_SMTPD, "A=1", 3, 0, "courieresmtpd", 3 },
+	{ "a name longer than any", "/bin/a2345678901234567890123456789012", ENV("A=1"),
+	  0, "", 4 },
+	{ "a kernel thread", NULL, ENV("A=1"), -ESRCH, NULL, 0 },
+	{ "nothing to read any more", FAKE_SMTPD, "", 0, -ESRCH, NULL, 0 },
+};
+
+static void look(void **state)
+{
+	const struct look_row *row = *state;
+	static struct procfs_look got;
+	struct fixture f;
+	ino_t netns;
+
+	fixture_open(&f);
+	memset(&got, 'y', sizeof(got));
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = PID + 1, .exe = row->exe, .env = row->env,
+		.env_len = row->env_len });
+	want_int(procfs_look(&f.procfs, PID + 1, true, &got), row->want);
+	if (row->want == 0) {
+		want_str(got.name, row->name);
+		want_int(got.env_len, row->want_len);
+		want_mem(got.env, row->env, row->env_len);
+		want_int(got.env[row->want_len], 0);
+		want_int(procfs_read_netns(&f.procfs, getpid(), &netns), 0);
+		want_int(got.netns == netns, true);
+	}
+	fixture_close(&f);
+}
+
+/* Executable and namespace alone: the environment is not even opened. */
+static void look_without_environment(void **state)
+{
+	static struct procfs_look got;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_trap(&f.tree, PID);
+	fakeproc_exe(&f.tree, PID, FAKE_TCPD);
+	want_int(procfs_look(&f.procfs, PID, false, &got), 0);
+	want_str(got.name, "couriertcpd");
+	want_int(got.env_len, -ENODATA);
+	fixture_close(&f);
+}
+
+static void look_at_a_large_environment(void **state)
+{
+	static char big[PROCFS_ENVIRON_SIZE];
+	static struct procfs_look got;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	memset(big, 'x', sizeof(big));
+	fakeproc_write(&f.tree, PID, "environ", big, sizeof(big));
+	want_int(procfs_look(&f.procfs, PID, true, &got), 0);
+	want_int(got.env_len, -E2BIG);
+	want_str(got.name, "courieresmtpd");
+	fixture_close(&f);
+}
+
+/* It is opened first and read last, so that the name in between is of the same program. */
+static void look_opens_first_and_reads_last(void **state)
+{
+	static struct procfs_look got;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	/* -EINVAL is what comes of this executable. */
+	fakeproc_trap(&f.tree, PID);
+	fakeproc_remove(&f.tree, PID, "environ");
+	want_int(procfs_look(&f.procfs, PID, true, &got), -ESRCH);
+	fakeproc_write(&f.tree, PID, "environ", "", 0);
+	want_int(procfs_look(&f.procfs, PID, true, &got), -EINVAL);
+	fixture_close(&f);
+}
+
+static void look_at_a_real_child(void **state)
+{
+	static struct procfs_look got, copy;
+	char want[1024];
+	struct connection c;
+	struct courier courier;
+	struct procfs procfs;
+	struct stat st;
+	ssize_t n;
+
+	(void)state;
+	real_init(&procfs);
+	courier_start(&courier);
+	c = courier_plain(&courier, &somebody);
+	want_int(procfs_look(&procfs, c.smtpd, true, &got), 0);
+	n = (ssize_t)peer_environment(&somebody, want, sizeof(want));
+	want_str(got.name, "courieresmtpd");
+	want_int(got.env_len, n);
+	want_mem(got.env, want, (size_t)n);
+	want_int(stat("/proc/self/ns/net", &st), 0);
+	want_int(got.netns == st.st_ino, true);
+	memset(&copy, 'y', sizeof(copy));
+	procfs_look_copy(&got, &copy);
+	want_str(copy.name, got.name);
+	want_int(copy.netns == got.netns, true);
+	want_int(copy.env_len, n);
+	want_mem(copy.env, got.env, (size_t)n + 1);
+	/* No more than is in use. */
+	want_int(copy.env[n + 1], 'y');
+	courier_stop(&courier);
+}
+
+static void look_without_descriptors(void **state)
+{
+	static struct procfs_look got;
+	struct rlimit old, none;
+	struct fixture f;
+	int r;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
+	want_int(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = procfs_look(&f.procfs, PID, true, &got);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(r, -EMFILE);
+	fixture_close(&f);
+}
+
+/* fdinfo */
+
+static const struct fdinfo_row {
+	const char *label, *text;	/* NULL: there is no such descriptor */
+	int want;
+	ino_t inode;
+} fdinfo_rows[] = {
+	{ "as the kernel writes it", "pos:\t0\nflags:\t02\nmnt_id:\t10\nino:\t51966\n", 0,
+	  51966 },
+	{ "the largest", "pos:\t0\nino:\t18446744073709551615\n", 0, (ino_t)-1 },
+	{ "before Linux 5.14", "pos:\t0\nflags:\t02\nmnt_id:\t10\n", -EIO, 0 },
+	{ "no number", "pos:\t0\nino:\tx\n", -EIO, 0 },
+	{ "a longer label", "pos:\t0\nxino:\t7\n", -EIO, 0 },
+	{ "empty", "", -EIO, 0 },
+	{ "no such descriptor", NULL, -ESRCH, 0 },
+};
+
+static void fdinfo(void **state)
+{
+	const struct fdinfo_row *row = *state;
+	struct fixture f;
+	char path[256];
+	ino_t got = 0;
+
+	fixture_open(&f);
+	snprintf(path, sizeof(path), "%s/%d/fdinfo", f.tree.root, PID);
+	want_int(mkdir(path, 0755), 0);
+	if (row->text)
+		fakeproc_write(&f.tree, PID, "fdinfo/7", row->text, strlen(row->text));
+	want_int(procfs_read_fd_inode(&f.procfs, PID, 7, &got), row->want);
+	want_int(got == row->inode, true);
+	fixture_close(&f);
+}
+
+static void fdinfo_of_a_real_process(void **state)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct procfs procfs;
+	struct stat st;
+	ino_t got = 0;
+	pid_t pid;
+
+	(void)state;
+	real_init(&procfs);
+	pid = waiter_start();
+	want_int(fstat(fd, &st), 0);
+	want_int(procfs_read_fd_inode(&procfs, pid, fd, &got), 0);
+	want_int(got == st.st_ino, true);
+	want_int(procfs_read_fd_inode(&procfs, pid, 4000, &got), -ESRCH);
+	waiter_end(pid);
+	want_int(procfs_read_fd_inode(&procfs, pid, fd, &got), -ESRCH);
+	close(fd);
+}
+
+static void fdinfo_of_a_hidden_process(void **state)
+{
+	struct procfs procfs;
+	pid_t pid = waiter_start();
+	ino_t inode;
+	int r;
+
+	(void)state;
+	real_init(&procfs);
+	user_become(NOBODY_UID);
+	r = procfs_read_fd_inode(&procfs, pid, STDIN_FILENO, &inode);
+	user_back();
+	waiter_end(pid);
+	want_int(r, -EACCES);
 }
 
 /* Children, processes, namespaces. */
@@ -877,6 +1129,7 @@ int main(void)
 
 	SUITE_TEST(s, init_takes_what_fits);
 	SUITE_ROWS(s, status, status_rows);
+	SUITE_ROWS(s, status_comm, comm_rows);
 	SUITE_TEST(s, status_of_this_process);
 	SUITE_TEST(s, status_of_a_process_with_a_forged_name);
 	SUITE_TEST(s, status_held);
@@ -894,6 +1147,14 @@ int main(void)
 	SUITE_TEST(s, environ_of_a_real_child);
 	SUITE_TEST(s, open_environ_ends_with_the_program);
 	SUITE_TEST(s, environ_of_many_pages);
+	SUITE_ROWS(s, look, look_rows);
+	SUITE_TEST(s, look_without_environment);
+	SUITE_TEST(s, look_at_a_large_environment);
+	SUITE_TEST(s, look_opens_first_and_reads_last);
+	SUITE_TEST(s, look_at_a_real_child);
+	SUITE_TEST(s, look_without_descriptors);
+	SUITE_ROWS(s, fdinfo, fdinfo_rows);
+	SUITE_TEST(s, fdinfo_of_a_real_process);
 	SUITE_ROWS(s, getenv_finds, getenv_rows);
 	SUITE_TEST(s, children_of_a_tree);
 	SUITE_TEST(s, children_without_a_blank_at_the_end);
@@ -910,6 +1171,7 @@ int main(void)
 	SUITE_TEST(s, no_memory);
 	SUITE_AS_ROOT(s, status_tells_the_effective_uid);
 	SUITE_AS_ROOT(s, status_held_tells_the_effective_uid);
+	SUITE_AS_ROOT(s, fdinfo_of_a_hidden_process);
 	SUITE_AS_ROOT(s, no_right_to_look);
 	SUITE_AS_ROOT(s, no_right_to_look_at_a_real_process);
 	return suite_run(s, "procfs");
