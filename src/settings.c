@@ -53,13 +53,38 @@ static const struct settings_word signal_words[] = {
 	{ NULL, 0 },
 };
 
+/* The name becomes a path in /proc and a word in a command that is shown to the
+ * admin: only what means nothing special in either. */
+static bool is_list_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_-.";
+
+	return name[0] != '.' && name[0] != '-' &&
+	       name[strspn(name, allowed)] == '\0';
+}
+
+static bool is_absolute_path(const char *path)
+{
+	return path[0] == '/';
+}
+
 #define FIELD(field) .offset = offsetof(struct settings, field)
+/* Any text that is not empty and fits the field. */
+#define TEXT_FIELD(field) \
+	FIELD(field), .min = 1, \
+	.max = sizeof(((struct settings *)NULL)->field) - 1
+#define LIST_NAME_FIELD(field) \
+	TEXT_FIELD(field), .accepts = is_list_name, \
+	.hint = "write 1 to 199 letters, digits, '_', '-' or '.', " \
+		"a letter, digit or '_' first"
 
 static const struct settings_row rows[] = {
 	{ "backend", SETTINGS_WORD, "recent", FIELD(backend),
 	  .words = backend_words },
-	{ "list", SETTINGS_LIST_NAME, "spammer", FIELD(list) },
-	{ "list6", SETTINGS_LIST_NAME, "spammer6", FIELD(list6) },
+	{ "list", SETTINGS_TEXT, "spammer", LIST_NAME_FIELD(list) },
+	{ "list6", SETTINGS_TEXT, "spammer6", LIST_NAME_FIELD(list6) },
 	{ "listSize", SETTINGS_UINT, "65536", FIELD(list_size), .min = 1,
 	  .max = SETTINGS_LIST_SIZE_MAX },
 	{ "ports", SETTINGS_PORTS, "25", FIELD(ports), .min = 1, .max = 65535 },
@@ -87,9 +112,12 @@ static const struct settings_row rows[] = {
 	{ "connect.reply", SETTINGS_BOOL, "on", FIELD(connect_reply) },
 	{ "verify", SETTINGS_WORD, "child", FIELD(verify),
 	  .words = verify_words },
-	{ "courierUser", SETTINGS_USER, "courier", FIELD(courier_user) },
+	{ "courierUser", SETTINGS_TEXT, "courier", TEXT_FIELD(courier_user),
+	  .hint = "write the name of the user that courier's processes run as" },
 	{ "allow", SETTINGS_CIDRS, NULL, FIELD(allow) },
-	{ "allowFile", SETTINGS_PATH, NULL, FIELD(allow_file) },
+	{ "allowFile", SETTINGS_TEXT, NULL, TEXT_FIELD(allow_file),
+	  .accepts = is_absolute_path,
+	  .hint = "write an absolute path of up to 255 characters" },
 	{ "maxBlocks", SETTINGS_UINT, "10000", FIELD(max_blocks), .min = 1,
 	  .max = 100000000 },
 	{ "maxBlocks.interval", SETTINGS_UINT, "60", FIELD(max_blocks_interval),
@@ -97,9 +125,11 @@ static const struct settings_row rows[] = {
 	{ "dryRun", SETTINGS_BOOL, "off", FIELD(dry_run) },
 	{ "input", SETTINGS_WORD, "courier", FIELD(input),
 	  .words = input_words },
-	{ "template", SETTINGS_TEMPLATE, NULL, FIELD(template_name) },
-	{ "eventRuleset", SETTINGS_RULESET, NULL, FIELD(event_ruleset) },
-	{ "statsName", SETTINGS_LIST_NAME, NULL, FIELD(stats_name) },
+	{ "template", SETTINGS_TEXT, NULL, TEXT_FIELD(template_name),
+	  .hint = "write the name of a template, 1 to 127 characters" },
+	{ "eventRuleset", SETTINGS_TEXT, NULL, TEXT_FIELD(event_ruleset),
+	  .hint = "write the name of a ruleset, 1 to 127 characters" },
+	{ "statsName", SETTINGS_TEXT, NULL, LIST_NAME_FIELD(stats_name) },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -195,30 +225,13 @@ static int set_word(const struct assignment *a)
 	return refuse(a, why);
 }
 
-/* The name becomes a path in /proc and a word in a command that is shown to the
- * admin: only what means nothing special in either. */
-static int set_list_name(const struct assignment *a)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789_-.";
-	size_t len = strlen(a->value);
-
-	if (len == 0 || len >= SETTINGS_LIST_SIZE || a->value[0] == '.' ||
-	    a->value[0] == '-' || strspn(a->value, allowed) != len)
-		return refuse(a, "write 1 to 199 letters, digits, '_', '-' or '.', "
-				 "a letter, digit or '_' first");
-	memcpy(a->field, a->value, len + 1);
-	return 0;
-}
-
-static int set_user(const struct assignment *a)
+static int set_text(const struct assignment *a)
 {
 	size_t len = strlen(a->value);
 
-	if (len == 0 || len >= SETTINGS_USER_SIZE)
-		return refuse(a, "write the name of the user that courier's "
-				 "processes run as");
+	if (len < a->row->min || len > a->row->max ||
+	    (a->row->accepts && !a->row->accepts(a->value)))
+		return refuse(a, a->row->hint);
 	memcpy(a->field, a->value, len + 1);
 	return 0;
 }
@@ -307,38 +320,6 @@ static int set_ports(const struct assignment *a)
 	return 0;
 }
 
-static int set_path(const struct assignment *a)
-{
-	size_t len = strlen(a->value);
-
-	if (a->value[0] != '/' || len >= SETTINGS_PATH_SIZE)
-		return refuse(a, "write an absolute path of up to 255 characters");
-	memcpy(a->field, a->value, len + 1);
-	return 0;
-}
-
-static int set_template(const struct assignment *a)
-{
-	size_t len = strlen(a->value);
-
-	if (len == 0 || len >= SETTINGS_TEMPLATE_SIZE)
-		return refuse(a, "write the name of a template, 1 to 127 "
-				 "characters");
-	memcpy(a->field, a->value, len + 1);
-	return 0;
-}
-
-static int set_ruleset(const struct assignment *a)
-{
-	size_t len = strlen(a->value);
-
-	if (len == 0 || len >= SETTINGS_RULESET_SIZE)
-		return refuse(a, "write the name of a ruleset, 1 to 127 "
-				 "characters");
-	memcpy(a->field, a->value, len + 1);
-	return 0;
-}
-
 static int assign(const struct assignment *a)
 {
 	switch (a->row->type) {
@@ -348,22 +329,14 @@ static int assign(const struct assignment *a)
 		return set_uint(a);
 	case SETTINGS_WORD:
 		return set_word(a);
-	case SETTINGS_LIST_NAME:
-		return set_list_name(a);
-	case SETTINGS_USER:
-		return set_user(a);
+	case SETTINGS_TEXT:
+		return set_text(a);
 	case SETTINGS_PATTERN:
 		return set_pattern(a);
 	case SETTINGS_CIDRS:
 		return set_cidrs(a);
 	case SETTINGS_PORTS:
 		return set_ports(a);
-	case SETTINGS_PATH:
-		return set_path(a);
-	case SETTINGS_TEMPLATE:
-		return set_template(a);
-	case SETTINGS_RULESET:
-		return set_ruleset(a);
 	}
 	return -ENOENT;
 }
@@ -445,7 +418,7 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 	if (row->type == SETTINGS_PORTS)
 		return set_port(settings, row, value, errbuf, errbuf_size);
 	r = set_row(settings, row, value, errbuf, errbuf_size);
-	if (r == 0 && row->type == SETTINGS_USER)
+	if (r == 0 && row->offset == offsetof(struct settings, courier_user))
 		settings->courier_user_set = true;
 	return r;
 }

@@ -102,14 +102,10 @@ enum settings_type {
 	SETTINGS_BOOL,		/* on, off */
 	SETTINGS_UINT,		/* within min..max */
 	SETTINGS_WORD,		/* one of the words of the row */
-	SETTINGS_LIST_NAME,	/* a kernel list's name */
-	SETTINGS_USER,		/* a user name */
+	SETTINGS_TEXT,		/* min..max bytes that the row accepts */
 	SETTINGS_PATTERN,	/* a PCRE2 expression */
 	SETTINGS_CIDRS,		/* prefixes; may be given several times */
 	SETTINGS_PORTS,		/* TCP ports; the same */
-	SETTINGS_PATH,		/* an absolute path */
-	SETTINGS_TEMPLATE,	/* the name of one of rsyslog's templates */
-	SETTINGS_RULESET,	/* the name of one of rsyslog's rulesets */
 };
 
 struct settings_word {
@@ -123,9 +119,11 @@ struct settings_row {
 	enum settings_type type;
 	const char *default_text;	/* NULL: none */
 	size_t offset;			/* of the field in struct settings */
-	unsigned int min, max;		/* UINT */
+	unsigned int min, max;		/* UINT; TEXT: of the length */
 	const char *unit;		/* UINT: "ms"; NULL: a plain number */
 	const struct settings_word *words; /* WORD */
+	bool (*accepts)(const char *text); /* TEXT; NULL: any text */
+	const char *hint;		/* TEXT: what to write instead */
 };
 
 /* May this parameter be given several times, each time with one value of a list? */

@@ -375,11 +375,7 @@ static char *effect(const struct settings *s, const struct settings_row *row,
 	case SETTINGS_PORTS:
 		ports_effect(field, text);
 		break;
-	case SETTINGS_LIST_NAME:
-	case SETTINGS_USER:
-	case SETTINGS_PATH:
-	case SETTINGS_TEMPLATE:
-	case SETTINGS_RULESET:
+	case SETTINGS_TEXT:
 		add_word(text, field);
 		break;
 	}
@@ -954,9 +950,9 @@ static void want_manual_row(const char *section, const struct settings_row *row)
 	assert_non_null(at);
 	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
 	snprintf(want, sizeof(want), "\", \"%s\", ",
-		 row->default_text		 ? row->default_text :
-		 row->type == SETTINGS_TEMPLATE ? "built in" :
-						   "none");
+		 row->default_text		     ? row->default_text :
+		 strcmp(row->name, "template") == 0 ? "built in" :
+						       "none");
 	want_within(line, want, row->name);
 	if (row->type != SETTINGS_UINT)
 		return;
