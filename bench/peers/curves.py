@@ -3,7 +3,7 @@
 
 import subprocess
 
-from plot import STYLE, TERMINALS, quoted
+from waveplot import STYLE, TERMINALS, quoted
 
 # Whose curves are drawn, if they ran, and in which colour.
 SHOWN = {"nothing": "#c8102e", "fail2ban": "#d98200", "drop": "#7a7a7a",

@@ -16,13 +16,14 @@ class Timeout(Exception):
     """A condition did not come true before its deadline."""
 
 
-def wait_for(condition, deadline, what, *, exact=False):
+def wait_for(condition, deadline, what, *, exact=False, longest=0.02):
     """Return the first true value of condition().
 
     `deadline` is the longest time it takes on an idle machine, in seconds. The limit is
     MUST_COME if that is longer, unless the time itself is under test (`exact`). Raises
     Timeout after the limit times PATIENCE; `what` says what was waited
-    for. An exception of condition() is the caller's.
+    for. An exception of condition() is the caller's. Between two looks lie at most
+    `longest` seconds.
     """
     limit = PATIENCE * (deadline if exact else max(deadline, MUST_COME))
     end = time.monotonic() + limit
@@ -34,7 +35,7 @@ def wait_for(condition, deadline, what, *, exact=False):
         if time.monotonic() >= end:
             raise Timeout(f"waited {limit:g} s for {what}; last seen: {value!r}")
         time.sleep(pause)
-        pause = min(pause * 1.5, 0.02)
+        pause = min(pause * 1.5, longest)
 
 
 def stays(condition, seconds):

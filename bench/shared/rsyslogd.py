@@ -8,9 +8,9 @@ import socket
 import subprocess
 from pathlib import Path
 
-from lib.events import Wrong, wait_for
-
-CREDENTIALS = 'SysSock.UsePIDFromSystem="on" SysSock.Annotate="on" SysSock.ParseTrusted="on"'
+from lib.rsyslog import CREDENTIALS  # noqa: F401 pylint: disable=unused-import
+from lib.wait import wait_for
+from shared.partfile import Wrong
 
 # Bounds that no bench shall reach.
 UNBOUNDED = 'maxBlocks="100000000" '

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The curves of several runs as wave.svg, wave.png and wave.csv: plot.py NAME=RESULTS..."""
+"""The curves of several runs as wave.svg, wave.png and wave.csv: waveplot.py NAME=RESULTS..."""
 
 import argparse
 import csv

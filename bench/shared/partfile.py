@@ -8,6 +8,10 @@ import os
 COMMAND = os.environ.get("OMSMTPBLOCK_BENCH_COMMAND", "")
 
 
+class Wrong(Exception):
+    """A measurement that cannot be counted, and why."""
+
+
 class Goals:
     """What was to be reached, and whether it was."""
 

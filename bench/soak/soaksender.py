@@ -2,7 +2,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Logs COUNT lines from number FIRST on, as fast as rsyslogd takes them.
 
-    sender.py SOCKET FIRST COUNT
+    soaksender.py SOCKET FIRST COUNT
 
 Of ten lines six are rejects of an address that never was before; the others a
 connection that starts, a failed login, another program's, one whose form is unknown.
