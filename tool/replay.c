@@ -124,8 +124,8 @@ static int read_arguments(struct context *context, int argc, char **argv, struct
 
 /* --- the log --- */
 
-static int play_line(struct simulation *simulation, struct clock *clock,
-		     struct report *report, const char *text, size_t len)
+static void play_line(struct simulation *simulation, struct clock *clock,
+		      struct report *report, const char *text, size_t len)
 {
 	struct logline line;
 	int64_t time;
@@ -134,12 +134,12 @@ static int play_line(struct simulation *simulation, struct clock *clock,
 	report->lines++;
 	if (!clock_read(clock, &line, &time)) {
 		report->unstamped++;
-		return 0;
+		return;
 	}
 	if (report->lines == report->unstamped + 1)
 		report->from = time;
 	report->until = time;
-	return simulation_line(simulation, &line, time);
+	simulation_line(simulation, &line, time);
 }
 
 static int play_lines(const struct context *context, const struct request *q,
@@ -156,9 +156,7 @@ static int play_lines(const struct context *context, const struct request *q,
 		if (lines_compressed(lines))
 			return failed(context, "%s: it is compressed: zcat FILE | smtpblockctl "
 					       "replay -", name_of(q->path));
-		r = play_line(simulation, &clock, report, text, len);
-		if (r < 0)
-			break;
+		play_line(simulation, &clock, report, text, len);
 	}
 	if (r < 0)
 		return failed(context, "%s: %s", name_of(q->path), strerror(-r));

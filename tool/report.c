@@ -74,22 +74,22 @@ static int compare_block(const void *a, const void *b)
 static int collect(const struct report *r, bool blocked, struct row **ret_rows,
 		   size_t *ret_count)
 {
-	const struct table *hosts = simulation_hosts(r->simulation);
+	const struct lru *hosts = simulation_hosts(r->simulation);
 	const struct settings *settings = simulation_settings(r->simulation);
 	const struct simulate_host *host;
-	struct table_key key;
-	struct row *rows = calloc(table_count(hosts) + 1UL, sizeof(*rows));
+	const void *key;
+	struct row *rows = calloc(lru_count(hosts) + 1UL, sizeof(*rows));
 	size_t count = 0;
 	uint32_t i;
 
 	if (!rows)
 		return -ENOMEM;
-	for (i = 0; i < table_count(hosts); i++) {
-		host = table_at(hosts, i, &key);
+	for (i = 0; i < lru_count(hosts); i++) {
+		host = lru_at(hosts, i, &key);
 		if (blocked && host->blocks == 0)
 			continue;
-		rows[count].target.net = key.addr;
-		rows[count].target.prefix = (uint8_t)settings_prefix(settings, &key.addr);
+		rows[count].target.net = *(const struct addr *)key;
+		rows[count].target.prefix = (uint8_t)settings_prefix(settings, key);
 		rows[count++].host = host;
 	}
 	qsort(rows, count, sizeof(*rows), blocked ? compare_block : compare_slot_time);
@@ -115,7 +115,7 @@ static void print_head(FILE *out, const struct report *r)
 
 	fprintf(out, "%s to %s: %lu lines, %lu of courier's, %u addresses\n\n",
 		clock_format(r->from, from), clock_format(r->until, until), r->lines,
-		t->lines, table_count(simulation_hosts(r->simulation)));
+		t->lines, lru_count(simulation_hosts(r->simulation)));
 }
 
 static void print_pair(FILE *out, const char *what, unsigned long without,
@@ -219,7 +219,7 @@ static void print_limit_note(FILE *out, const struct report *r)
 static void print_notes(FILE *out, const struct report *r)
 {
 	const struct simulate_totals *t = simulation_totals(r->simulation);
-	unsigned long forgotten = table_forgotten(simulation_hosts(r->simulation));
+	unsigned long forgotten = lru_forgotten(simulation_hosts(r->simulation));
 
 	fprintf(out, "\nNo log tells when a connection ends: reckoned with %lld s from its start, "
 		     "and %lld s\nfrom its last error on (--session, --idle).\n",
@@ -292,8 +292,8 @@ static void json_totals(FILE *out, const struct report *r)
 		     "\"blocks\":%lu,\"addresses\":%u,\"addresses_blocked\":%lu,"
 		     "\"addresses_forgotten\":%lu,\"over_max_blocks\":%lu,\n",
 		t->connections, t->kept_out, t->ended, t->blocks,
-		table_count(simulation_hosts(r->simulation)), t->hosts_blocked,
-		table_forgotten(simulation_hosts(r->simulation)), t->over_budget);
+		lru_count(simulation_hosts(r->simulation)), t->hosts_blocked,
+		lru_forgotten(simulation_hosts(r->simulation)), t->over_budget);
 	fprintf(out, "\"courier\":{\"active\":%lu,\"maximum\":%lu,\"full\":%lu,"
 		     "\"full_address\":%lu},\n",
 		t->active, t->limit, t->full, t->full_address);

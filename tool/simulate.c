@@ -17,6 +17,14 @@
  * are dropped, and that nobody ends, stays as long. */
 #define READ_TIMEOUT 600
 
+/* Tells connections apart. No padding: its bytes are compared. */
+struct session_key {
+	struct addr addr;
+	uint8_t unused;
+	uint16_t port;		/* 0 where it does not count */
+	pid_t pid;		/* likewise */
+};
+
 struct session {
 	int64_t last;			/* line */
 	int64_t end[COURSE_COUNT];
@@ -27,7 +35,7 @@ struct session {
 struct simulation {
 	const struct judge *judge;
 	const struct simulate_model *model;
-	struct table *sessions, *hosts;
+	struct lru *sessions, *hosts;
 	struct slots *slots;
 	struct tally *tally;		/* NULL: every trigger blocks */
 	struct budget budget;
@@ -39,7 +47,7 @@ struct event {
 	const struct courierlog_line *line;
 	struct decision decision;
 	int64_t time;
-	struct table_key key;
+	struct session_key key;
 	struct simulate_host *host;
 	struct cidr target;
 };
@@ -49,9 +57,11 @@ static int open_parts(struct simulation *s)
 	const struct settings *settings = &s->judge->settings;
 	int r;
 
-	r = table_new(sizeof(struct session), SESSIONS_MAX, &s->sessions);
+	r = lru_new(sizeof(struct session_key), sizeof(struct session), SESSIONS_MAX,
+		    &s->sessions);
 	if (r == 0)
-		r = table_new(sizeof(struct simulate_host), HOSTS_MAX, &s->hosts);
+		r = lru_new(sizeof(struct addr), sizeof(struct simulate_host), HOSTS_MAX,
+			    &s->hosts);
 	if (r == 0)
 		r = slots_new(&s->slots);
 	if (r == 0 && settings->threshold > 1)
@@ -82,8 +92,8 @@ void simulation_free(struct simulation *simulation)
 {
 	if (!simulation)
 		return;
-	table_free(simulation->sessions);
-	table_free(simulation->hosts);
+	lru_free(simulation->sessions);
+	lru_free(simulation->hosts);
 	slots_free(simulation->slots);
 	tally_free(simulation->tally);
 	budget_done(&simulation->budget);
@@ -174,33 +184,32 @@ static void end_child(struct simulation *s, const struct event *e, struct sessio
 
 /* --- lines --- */
 
-static int add_session(struct simulation *s, const struct event *e,
-		       struct session **ret_session)
+static void *find_or_add(struct lru *lru, const void *key)
 {
-	void *found = table_find(s->sessions, &e->key);
-	int r = 0;
+	void *found = lru_find(lru, key);
 
-	if (!found)
-		r = table_add(s->sessions, &e->key, &found);
-	if (r < 0)
-		return r;
-	*ret_session = found;
-	**ret_session = (struct session){ .last = e->time,
-					  .end = { e->time, e->time } };
+	return found ? found : lru_add(lru, key);
+}
+
+static struct session *add_session(struct simulation *s, const struct event *e)
+{
+	struct session *session = find_or_add(s->sessions, &e->key);
+
+	*session = (struct session){ .last = e->time, .end = { e->time, e->time } };
 	e->host->connections++;
 	s->totals.connections++;
 	if (is_blocked(e)) {
-		(*ret_session)->kept_out = true;
+		session->kept_out = true;
 		keep_out(s, e);
 	}
-	return 0;
+	return session;
 }
 
 /* The connection that the line is about; NULL: it began before the log did, or is
  * forgotten. */
 static struct session *find_session(const struct simulation *s, const struct event *e)
 {
-	struct session *session = table_find(s->sessions, &e->key);
+	struct session *session = lru_find(s->sessions, &e->key);
 
 	return session && e->time - session->last < SLOTS_BACK ? session : NULL;
 }
@@ -225,32 +234,23 @@ static void go_on(struct simulation *s, const struct event *e, struct session *s
 	go_on_with(s, e, session, seconds);
 }
 
-static int play_started(struct simulation *s, const struct event *e)
+static void play_started(struct simulation *s, const struct event *e)
 {
 	struct session *session = find_session(s, e);
-	int r;
 
 	/* Lines without a port and PID do not tell connections apart. */
 	if (session && (e->key.port || e->key.pid)) {
 		shorten(s, e, session, COURSE_WITHOUT, e->time);
 		shorten(s, e, session, COURSE_WITH, e->time);
 	}
-	r = add_session(s, e, &session);
-	if (r == 0)
-		go_on(s, e, session, s->model->session);
-	return r;
+	go_on(s, e, add_session(s, e), s->model->session);
 }
 
-static int play_error(struct simulation *s, const struct event *e)
+static void play_error(struct simulation *s, const struct event *e)
 {
 	struct session *session = find_session(s, e);
-	int r = 0;
 
-	if (!session)
-		r = add_session(s, e, &session);
-	if (r == 0)
-		go_on(s, e, session, s->model->idle);
-	return r;
+	go_on(s, e, session ? session : add_session(s, e), s->model->idle);
 }
 
 /* -drop: the child ends as it says so. */
@@ -276,41 +276,28 @@ static void note_pressure(struct simulation *s, const struct courierlog_line *li
 	t->full_address += line->active == 0;
 }
 
-static int find_host(struct simulation *s, struct event *e)
+static void find_host(struct simulation *s, struct event *e)
 {
 	const struct addr *addr = &e->line->addr;
-	struct table_key key = { .port = 0 };
-	void *found;
-	int r = 0;
 
 	e->target.prefix = (uint8_t)settings_prefix(&s->judge->settings, addr);
 	e->target.net = cidr_mask(addr, e->target.prefix);
-	key.addr = e->target.net;
-	found = table_find(s->hosts, &key);
-	if (!found)
-		r = table_add(s->hosts, &key, &found);
-	if (r == 0)
-		e->host = found;
-	return r;
+	e->host = find_or_add(s->hosts, &e->target.net);
 }
 
-static int play(struct simulation *s, struct event *e)
+static void play(struct simulation *s, struct event *e)
 {
-	int r = find_host(s, e);
-
-	if (r < 0)
-		return r;
+	find_host(s, e);
 	if (e->line->kind == COURIERLOG_DROPPED)
 		play_dropped(s, e);
 	else if (e->line->kind == COURIERLOG_STARTED)
-		r = play_started(s, e);
+		play_started(s, e);
 	else
-		r = play_error(s, e);
-	return r;
+		play_error(s, e);
 }
 
-int simulation_line(struct simulation *simulation, const struct logline *line,
-		    int64_t time)
+void simulation_line(struct simulation *simulation, const struct logline *line,
+		     int64_t time)
 {
 	struct courierlog_line found;
 	struct event e = { .line = &found, .time = time };
@@ -318,16 +305,16 @@ int simulation_line(struct simulation *simulation, const struct logline *line,
 	slots_advance(simulation->slots, time);
 	e.decision = judge_line(simulation->judge, line, &found);
 	if (found.kind == COURIERLOG_OTHER || found.kind == COURIERLOG_UNKNOWN)
-		return 0;
+		return;
 	simulation->totals.lines++;
 	if (found.kind == COURIERLOG_PRESSURE) {
 		note_pressure(simulation, &found);
-		return 0;
+		return;
 	}
-	e.key = (struct table_key){ .addr = found.addr,
-				    .port = found.port,
-				    .pid = found.port ? 0 : line->pid };
-	return play(simulation, &e);
+	e.key = (struct session_key){ .addr = found.addr,
+				      .port = found.port,
+				      .pid = found.port ? 0 : line->pid };
+	play(simulation, &e);
 }
 
 void simulation_finish(struct simulation *simulation)
@@ -350,7 +337,7 @@ const struct slots *simulation_slots(const struct simulation *simulation)
 	return simulation->slots;
 }
 
-const struct table *simulation_hosts(const struct simulation *simulation)
+const struct lru *simulation_hosts(const struct simulation *simulation)
 {
 	return simulation->hosts;
 }

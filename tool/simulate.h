@@ -5,8 +5,8 @@
 #define SMTPBLOCKCTL_SIMULATE_H
 
 #include "judge.h"
+#include "lru.h"
 #include "slots.h"
-#include "table.h"
 
 /* courier logs when a connection starts and what goes wrong, but not its end. It is
  * taken to last, without the module,
@@ -56,10 +56,9 @@ int simulation_new(const struct judge *judge, const struct simulate_model *model
 		   struct simulation **ret_simulation);
 void simulation_free(struct simulation *simulation);
 
-/* One line, logged at time, in s since the epoch; times do not go back. Returns 0
- * or -ENOMEM. */
-int simulation_line(struct simulation *simulation, const struct logline *line,
-		    int64_t time);
+/* One line, logged at time, in s since the epoch; times do not go back. */
+void simulation_line(struct simulation *simulation, const struct logline *line,
+		     int64_t time);
 
 /* No more comes. */
 void simulation_finish(struct simulation *simulation);
@@ -68,7 +67,7 @@ void simulation_finish(struct simulation *simulation);
 const struct simulate_totals *simulation_totals(const struct simulation *simulation);
 const struct settings *simulation_settings(const struct simulation *simulation);
 const struct slots *simulation_slots(const struct simulation *simulation);
-/* Of struct simulate_host by address. */
-const struct table *simulation_hosts(const struct simulation *simulation);
+/* Of struct simulate_host by struct addr. */
+const struct lru *simulation_hosts(const struct simulation *simulation);
 
 #endif

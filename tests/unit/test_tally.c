@@ -251,7 +251,7 @@ static int make(void *data)
 static void survives_lack_of_memory(void **state)
 {
 	(void)state;
-	want_int(memory_fail_each(make, NULL), 2);
+	want_int(memory_fail_each(make, NULL), 3);
 }
 
 /* Once it is there it takes no more: a hit cannot fail. */
