@@ -214,18 +214,25 @@ static char *other(enum notice id, char *buf)
 		       "blocked, some blocks were not told: give the ruleset a "
 		       "queue of its own, ruleset(name=\"...\" "
 		       "queue.type=\"linkedList\")";
-	else if (id == NOTICE_HELD)
-		text = "a process of courier's user is stopped in the middle of "
-		       "execve(2), so /proc does not answer about it. Other sessions "
-		       "are still looked at, until there are 16 such processes. "
-		       "courier does not do this: look for a program of somebody "
-		       "else's under that user, type  ps -u courier -o pid,stat,args";
 	else if (id == NOTICE_HOSTADDRS)
 		text = "this host's own addresses cannot be read, so only the "
 		       "allow list protects them: give rsyslogd's unit  "
 		       "RestrictAddressFamilies=AF_NETLINK  (systemctl edit "
 		       "rsyslog)";
 	snprintf(buf, ADVICE_SIZE, "%s", text);
+	return buf;
+}
+
+/* What has courier's uid and is stopped in execve(2) is not courier's own program. */
+static char *held(const struct settings *settings, char *buf)
+{
+	snprintf(buf, ADVICE_SIZE,
+		 "a process of the user %.80s is in the middle of execve(2) and does not "
+		 "come out of it, so that reading its /proc files waits. Other sessions "
+		 "are still verified, until there are 16 such processes. courier does not "
+		 "do this: find the program and terminate it, type  ps -u %.80s -o "
+		 "pid,stat,lstart,args",
+		 settings->courier_user, settings->courier_user);
 	return buf;
 }
 
@@ -251,6 +258,8 @@ char *advice_format(enum notice id, int detail, const struct settings *settings,
 		return blocks_advice(blocks, ADDR_IPV6, ENOSPC, buf, ADVICE_SIZE);
 	case NOTICE_LOOK:
 		return cannot_look(settings, detail, buf);
+	case NOTICE_HELD:
+		return held(settings, buf);
 	case NOTICE_SIGNAL:
 		return cannot_signal(detail, buf);
 	case NOTICE_RESET:

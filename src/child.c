@@ -556,10 +556,17 @@ int child_hold_submit(const struct child_rules *rules, struct child *child,
 		      struct child_scratch *scratch)
 {
 	const char *block = own_block(child);
+	int r;
 
 	if (!block)
 		return -EPERM;
-	return find_submit(rules, child, block, scratch, &child->submit);
+	r = find_submit(rules, child, block, scratch, &child->submit);
+	/* Otherwise it may have been another process' child. */
+	if (r == 0)
+		r = procref_check(&child->smtpd);
+	if (r < 0)
+		procref_done(&child->submit);
+	return r;
 }
 
 int child_check_held_submit(const struct child *child)

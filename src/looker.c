@@ -38,6 +38,7 @@ struct task {
 struct looker {
 	struct procfs procfs;
 	bool no_fd;
+	unsigned int wait_ms;
 	pthread_mutex_t lock;	/* all below */
 	pthread_cond_t changed;
 	struct task *task;	/* the thread to ask; NULL: none was started */
@@ -71,9 +72,15 @@ int looker_new(const struct procfs *procfs, struct looker **ret_looker)
 	}
 	pthread_mutex_init(&l->lock, NULL);
 	l->procfs = *procfs;
+	l->wait_ms = LOOKER_WAIT_MS;
 	l->users = 1;
 	*ret_looker = l;
 	return 0;
+}
+
+void looker_set_wait(struct looker *looker, unsigned int ms)
+{
+	looker->wait_ms = ms;
 }
 
 void looker_forbid_fd(struct looker *looker)
@@ -219,12 +226,13 @@ static bool keeps_waiting(const struct looker *l, pid_t pid)
 	return l->waiting_count == LOOKER_WAITING_MAX;
 }
 
-static struct timespec deadline(void)
+static struct timespec deadline(unsigned int ms)
 {
 	struct timespec at;
 
 	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_nsec += LOOKER_WAIT_MS * 1000000L;
+	at.tv_sec += ms / 1000;
+	at.tv_nsec += ms % 1000 * 1000000L;
 	at.tv_sec += at.tv_nsec / 1000000000;
 	at.tv_nsec %= 1000000000;
 	return at;
@@ -244,7 +252,7 @@ static void lose_task(struct looker *l)
 /* With the lock held: hand the job over and wait for its end. */
 static int await(struct looker *l, const struct job *job)
 {
-	const struct timespec until = deadline();
+	const struct timespec until = deadline(l->wait_ms);
 	struct task *task = l->task;
 
 	task->job = *job;

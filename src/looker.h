@@ -23,6 +23,9 @@ struct looker;
 /* No thread yet. Returns 0 or -ENOMEM. The caller owns. */
 int looker_new(const struct procfs *procfs, struct looker **ret_looker);
 
+/* Wait so many ms instead of LOOKER_WAIT_MS. Before the first look. */
+void looker_set_wait(struct looker *looker, unsigned int ms);
+
 /* NULL is allowed. Returns false if a thread still waits for a process: it frees what
  * it uses when it is done, and its code has to stay mapped until then. */
 bool looker_free(struct looker *looker);
@@ -32,7 +35,8 @@ bool looker_free(struct looker *looker);
 void looker_forbid_fd(struct looker *looker);
 
 /* procfs_look() with a bound. pid must be of a process whose uid and parent were found
- * good before: what anybody can start must not get here. ret_look is written with 0 only. One thread at a time; not for workers.
+ * good before: what anybody can start must not get here. ret_look is written with 0 only.
+ * One thread at a time; not for workers.
  * Returns 0; -ESRCH: it is gone; -EACCES: we may not look; -E2BIG: see
  * procfs_read_environ(); -ETIMEDOUT: it keeps us waiting; -EBUSY: it has done so before
  * and still does, or LOOKER_WAITING_MAX others do; -errno. */

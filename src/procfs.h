@@ -107,11 +107,11 @@ struct procfs_look {
 	char env[PROCFS_ENVIRON_SIZE];
 };
 
-/* All of them, or all but the environment; name and environment are of one program: the environment is opened before
- * the name is read, and read after that. Once that program has ended or another was
- * exec'd there is nothing to read (Linux environ_read() of fs/proc/base.c), except where
- * another process shares its memory: courier's have no threads and use only fork(2).
- * Returns 0; -ESRCH; -EACCES; -EMFILE; -errno. */
+/* All of them, or all but the environment. Name and environment are of one program: the
+ * environment is opened before the name is read, and read after that. Once that program
+ * has ended or another was exec'd there is nothing to read (Linux environ_read() of
+ * fs/proc/base.c), except where another process shares its memory: courier's have no
+ * threads and use only fork(2). Returns 0; -ESRCH; -EACCES; -EMFILE; -errno. */
 int procfs_look(const struct procfs *procfs, pid_t pid, bool environment,
 		struct procfs_look *ret_look);
 

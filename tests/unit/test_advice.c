@@ -82,6 +82,8 @@ static const struct row {
 	  "With  mail.info  in front of the action children are known" },
 	{ "events are lost", NOTICE_EVENTS, 0, LOG_WARNING,
 	  "queue.type=\"linkedList\"" },
+	{ "a process is held", NOTICE_HELD, 0, LOG_WARNING,
+	  "type  ps -u courier -o pid,stat,lstart,args" },
 	{ "own addresses", NOTICE_HOSTADDRS, 0, LOG_WARNING,
 	  "RestrictAddressFamilies=AF_NETLINK" },
 };

@@ -40,6 +40,7 @@ static void rules_open(struct child_rules *rules, const struct procfs *procfs,
 {
 	*rules = (struct child_rules){ .procfs = procfs, .uid = uid };
 	want_int(looker_new(procfs, &rules->looker), 0);
+	looker_set_wait(rules->looker, PATIENT_MS);
 	want_int(listeners_new(procfs, rules->looker, uid, &rules->listeners), 0);
 }
 
@@ -297,7 +298,7 @@ static const struct who_row who_rows[] = {
 	{ "root's", FAKE_SMTPD, 0, 0, -EPERM },
 	{ "courier's by its real uid only", FAKE_SMTPD, FAKE_UID - 1, 0, -EPERM },
 	{ "orphaned", FAKE_SMTPD, FAKE_UID, 1, -EPERM },
-	{ "no kernel's parent", FAKE_SMTPD, FAKE_UID, 77, -ESRCH },
+	{ "no kernel's parent", FAKE_SMTPD, FAKE_UID, 77, -EPERM },
 	{ "a kernel thread", NULL, FAKE_UID, 0, -ESRCH },
 };
 
@@ -648,7 +649,7 @@ static void parent_gone(void **state)
 	fakeproc_put_smtpd(&f.tree, f.smtpd, tcpd, &somebody);
 	want_int(answer(&f, f.smtpd), 0);
 	waiter_end(tcpd);
-	want_int(answer(&f, f.smtpd), -ESRCH);
+	want_int(answer(&f, f.smtpd), -EPERM);
 	fixture_close(&f);
 }
 

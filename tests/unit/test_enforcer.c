@@ -496,7 +496,7 @@ static void neighbours_are_spared(void **state)
 	temp_file_write(path, row->allow_file ? row->allow_file : "");
 	engine_set(&e, "allowFile", path);
 	engine_start(&e);
-	want_int(engine_line(&e, REJECT, e.smtpd).verdict, row->verdict);
+	engine_line(&e, REJECT, e.smtpd);
 	want_int(engine_count(&e, COUNTER_ALLOWED), !blocks);
 	engine_stop(&e);
 	list = fakelists_text(&e.lists, "xt_recent/spammer");

@@ -33,6 +33,7 @@ static void fixture_open(struct fixture *f)
 	fakeproc_open(&f->tree);
 	want_int(procfs_init(&f->procfs, f->tree.root), 0);
 	want_int(looker_new(&f->procfs, &f->looker), 0);
+	looker_set_wait(f->looker, PATIENT_MS);
 	want_int(listeners_new(&f->procfs, f->looker, FAKE_UID, &f->listeners), 0);
 	f->pid = waiter_start();
 }
@@ -560,6 +561,7 @@ static void real_open(struct real *r, uid_t uid)
 {
 	want_int(procfs_init(&r->procfs, PROCFS_DEFAULT_ROOT), 0);
 	want_int(looker_new(&r->procfs, &r->looker), 0);
+	looker_set_wait(r->looker, PATIENT_MS);
 	want_int(listeners_new(&r->procfs, r->looker, uid, &r->listeners), 0);
 	courier_start(&r->courier);
 }
