@@ -21,6 +21,7 @@ enum state {
 
 struct job {
 	pid_t pid;
+	looker_call_fn *call;	/* of looker_call(); NULL: it is another */
 	bool environment;	/* of looker_look() */
 	int pidfd, fd;		/* of looker_get_fd(); pidfd -1: it is the other */
 };
@@ -32,7 +33,7 @@ struct task {
 	enum state state;
 	struct job job;
 	int result;
-	struct procfs_look look;
+	struct procfs_look look;	/* looker_call(): data */
 };
 
 struct looker {
@@ -126,6 +127,10 @@ static void do_job(struct task *task)
 	const struct job *job = &task->job;
 	long fd;
 
+	if (job->call) {
+		task->result = job->call(&task->looker->procfs, job->pid, &task->look);
+		return;
+	}
 	if (job->pidfd < 0) {
 		task->result = procfs_look(&task->looker->procfs, job->pid,
 					   job->environment, &task->look);
@@ -290,6 +295,24 @@ int looker_look(struct looker *looker, pid_t pid, bool environment,
 	r = ask(looker, &job);
 	if (r == 0)
 		procfs_look_copy(&looker->task->look, ret_look);
+	pthread_mutex_unlock(&looker->lock);
+	return r;
+}
+
+int looker_call(struct looker *looker, pid_t pid, looker_call_fn *call, void *data,
+		size_t size)
+{
+	const struct job job = { .pid = pid, .call = call, .pidfd = -1 };
+	int r;
+
+	pthread_mutex_lock(&looker->lock);
+	r = keeps_waiting(looker, pid) ? -EBUSY : need_task(looker);
+	if (r == 0) {
+		memcpy(&looker->task->look, data, size);
+		r = await(looker, &job);
+	}
+	if (r == 0)
+		memcpy(data, &looker->task->look, size);
 	pthread_mutex_unlock(&looker->lock);
 	return r;
 }

@@ -43,6 +43,16 @@ void looker_forbid_fd(struct looker *looker);
 int looker_look(struct looker *looker, pid_t pid, bool environment,
 		struct procfs_look *ret_look);
 
+/* Anything else about a process that may wait. The thread makes the call; data is a copy
+ * of the asker's, of sizeof(struct procfs_look) at most, and must not point to what is
+ * the asker's. */
+typedef int looker_call_fn(const struct procfs *procfs, pid_t pid, void *data);
+
+/* Have call(pid, data) made with a bound. data, of size bytes, is written with what the
+ * call left there when it returns 0. Returns what the call returns, or as looker_look(). */
+int looker_call(struct looker *looker, pid_t pid, looker_call_fn *call, void *data,
+		size_t size);
+
 /* pidfd_getfd(2): a copy of descriptor fd of the process that pidfd refers to, which the
  * caller owns. pid is the same process. Returns it; -EPERM: CAP_SYS_PTRACE is missing;
  * -ENOSYS: see looker_forbid_fd(); otherwise as looker_look(). */

@@ -304,6 +304,51 @@ static void no_memory(void **state)
 
 /* Descriptors of another process. */
 
+/* Anything that a call of the asker's finds. */
+struct question {
+	char name[PROCFS_NAME_SIZE];
+	int result;	/* returned before anything is read, unless it is 0 */
+	bool wait;	/* for its environment */
+};
+
+static int find_out(const struct procfs *procfs, pid_t pid, void *data)
+{
+	struct question *question = data;
+	char env[PROCFS_ENVIRON_SIZE];
+
+	if (question->result != 0) {
+		question->name[0] = '\0';
+		return question->result;
+	}
+	if (question->wait && procfs_read_environ(procfs, pid, env) < 0)
+		return -EIO;
+	return procfs_read_exe(procfs, pid, question->name);
+}
+
+static void makes_any_call(void **state)
+{
+	struct question q = { .name = "untouched", .result = -EXDEV };
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(looker_call(f.looker, GOOD, find_out, &q, sizeof(q)), -EXDEV);
+	want_str(q.name, "untouched");
+	q = (struct question){ .wait = true };
+	want_int(looker_call(f.looker, GOOD, find_out, &q, sizeof(q)), 0);
+	want_str(q.name, "courieresmtpd");
+	put_held(&f, HELD);
+	q = (struct question){ .name = "untouched", .wait = true };
+	want_int(looker_call(f.looker, HELD, find_out, &q, sizeof(q)), -ETIMEDOUT);
+	want_int(looker_call(f.looker, HELD, find_out, &q, sizeof(q)), -EBUSY);
+	want_str(q.name, "untouched");
+	want_int(look_at_once(&f, HELD), -EBUSY);
+	want_int(look_at_once(&f, GOOD), 0);
+	want_good(&f);
+	let_go(&f, HELD, 1);
+	fixture_close(&f);
+}
+
 struct other {
 	struct procref ref;
 	int pipe[2];		/* the other has copies of both ends */
@@ -410,6 +455,7 @@ int main(void)
 	SUITE_TEST(s, freed_while_several_wait);
 	SUITE_TEST(s, freed_without_a_look);
 	SUITE_TEST(s, no_memory);
+	SUITE_TEST(s, makes_any_call);
 	SUITE_TEST(s, gets_a_descriptor);
 	SUITE_TEST(s, gets_no_descriptor);
 	SUITE_AS_ROOT(s, gets_no_descriptor_without_the_right);
