@@ -193,6 +193,7 @@ static void check_all(struct checks *checks)
 	check_journald(checks);
 	check_courier(checks);
 	check_namespaces(checks);
+	check_held(checks);
 }
 
 static int verdict(const struct checks *checks)

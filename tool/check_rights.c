@@ -31,17 +31,18 @@ struct want {
 static bool read_rights(const struct site *site, struct rights *ret_rights)
 {
 	char text[8192], *line, *rest = text;
+	bool found = false;
 
 	memset(ret_rights, 0, sizeof(*ret_rights));
-	if (site_read_proc(site, site->rsyslogd.pid, "status", text, sizeof(text)) <= 0)
+	if (looks_read(site->looks, site->rsyslogd.pid, "status", text, sizeof(text)) <= 0)
 		return false;
 	while ((line = strsep(&rest, "\n")) != NULL) {
-		sscanf(line, "CapEff: %" SCNx64, &ret_rights->effective);
+		found |= sscanf(line, "CapEff: %" SCNx64, &ret_rights->effective) == 1;
 		sscanf(line, "CapBnd: %" SCNx64, &ret_rights->bounding);
 		sscanf(line, "NoNewPrivs: %u", &ret_rights->no_new_privs);
 		sscanf(line, "Seccomp: %u", &ret_rights->seccomp);
 	}
-	return true;
+	return found;
 }
 
 static bool has(uint64_t set, int capability)
@@ -95,25 +96,6 @@ static size_t list_wants(const struct site *site, const struct settings *setting
 
 /* --- capabilities -------------------------------------------------------- */
 
-static const struct rsyslogconf_item *privilege_drop(const struct site *site)
-{
-	size_t i;
-
-	for (i = 0; site->conf && i < rsyslogconf_count(site->conf); i++) {
-		const struct rsyslogconf_item *item = rsyslogconf_at(site->conf, i);
-
-		if (item->disabled)
-			continue;
-		if (item->kind == RSYSLOGCONF_DIRECTIVE &&
-		    strncasecmp(item->name, "PrivDropToUser", 14) == 0)
-			return item;
-		if (item->kind == RSYSLOGCONF_OBJECT && strcasecmp(item->name, "global") == 0 &&
-		    rsyslogconf_value(item, "privdrop.user.name"))
-			return item;
-	}
-	return NULL;
-}
-
 /* The module keeps what the actions need. */
 static bool keeps_rights(const struct site *site)
 {
@@ -130,7 +112,7 @@ static bool keeps_rights(const struct site *site)
 static void format_mend(const struct site *site, const struct rights *rights,
 			const struct want *want, char type[static CHECK_TYPE_SIZE])
 {
-	const struct rsyslogconf_item *drop = privilege_drop(site);
+	const struct rsyslogconf_item *drop = site_privilege_drop(site);
 	char place[600];
 
 	if (!has(rights->bounding, want->capability))
@@ -170,7 +152,7 @@ static void check_capabilities(struct checks *checks, const struct rights *right
 
 static void check_privilege_drop(struct checks *checks)
 {
-	const struct rsyslogconf_item *drop = privilege_drop(checks->site);
+	const struct rsyslogconf_item *drop = site_privilege_drop(checks->site);
 	char place[600];
 
 	if (drop && checks->site->rsyslogd.pid == 0 && !keeps_rights(checks->site))
@@ -218,8 +200,8 @@ static bool read_label(const struct site *site, char *label, size_t size)
 {
 	pid_t pid = site->rsyslogd.pid;
 
-	if (site_read_proc(site, pid, "attr/apparmor/current", label, size) <= 0 &&
-	    site_read_proc(site, pid, "attr/current", label, size) <= 0)
+	if (looks_read(site->looks, pid, "attr/apparmor/current", label, size) <= 0 &&
+	    looks_read(site->looks, pid, "attr/current", label, size) <= 0)
 		return false;
 	label[strcspn(label, "\n")] = '\0';
 	return true;

@@ -13,11 +13,11 @@
 
 #define RESTART "systemctl restart rsyslog"
 
-/* Behind -f in its command line; the default without one. */
-static void config_of(const struct site *site, pid_t pid, char path[static PATH_MAX])
+/* Behind -f in its command line; the default without one. False: it may not be read. */
+static bool config_of(const struct site *site, pid_t pid, char path[static PATH_MAX])
 {
-	char words[8192];
-	ssize_t len = site_read_proc(site, pid, "cmdline", words, sizeof(words)), at = 0;
+	char words[LOOKS_TEXT_MAX];
+	ssize_t len = looks_read(site->looks, pid, "cmdline", words, sizeof(words)), at = 0;
 
 	snprintf(path, PATH_MAX, "/etc/rsyslog.conf");
 	while (at < len) {
@@ -31,6 +31,7 @@ static void config_of(const struct site *site, pid_t pid, char path[static PATH_
 		else if (word[2] != '\0')
 			snprintf(path, PATH_MAX, "%s", word + 2);
 	}
+	return len >= 0;
 }
 
 /* A process has words of its own choice: what would be more to a shell than a name is
@@ -48,8 +49,7 @@ static void check_config(struct checks *checks)
 	const struct site *site = checks->site;
 	char path[PATH_MAX], type[PATH_MAX + 64] = "";
 
-	config_of(site, site->rsyslogd.pid, path);
-	if (strcmp(path, site->context->config) == 0)
+	if (!config_of(site, site->rsyslogd.pid, path) || strcmp(path, site->context->config) == 0)
 		return;
 	if (is_plain(path))
 		snprintf(type, sizeof(type), "smtpblockctl --config %s check", path);
@@ -58,22 +58,26 @@ static void check_config(struct checks *checks)
 		      (int)site->rsyslogd.pid, path, site->context->config);
 }
 
-/* The line of its memory map with the module in it. Returns 1; 0: there is none;
- * -errno. */
-static int find_module(const struct site *site, char *line, size_t size)
+/* The line of its memory map with the module in it. */
+struct mapping {
+	bool found;
+	char line[PATH_MAX + 128];
+};
+
+static int find_module(const struct procfs *procfs, pid_t pid, void *data)
 {
+	struct mapping *mapping = data;
 	char path[PATH_MAX];
-	bool found = false;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%d/maps", site->procfs.root, (int)site->rsyslogd.pid);
+	snprintf(path, sizeof(path), "%s/%d/maps", procfs->root, (int)pid);
 	file = fopen(path, "re");
 	if (!file)
 		return -errno;
-	while (!found && fgets(line, (int)size, file))
-		found = strstr(line, "/omsmtpblock.so") != NULL;
+	while (!mapping->found && fgets(mapping->line, sizeof(mapping->line), file))
+		mapping->found = strstr(mapping->line, "/omsmtpblock.so") != NULL;
 	fclose(file);
-	return found;
+	return 0;
 }
 
 /* Was the file replaced since it was loaded, or written over? */
@@ -92,18 +96,19 @@ static bool is_older(const struct site *site, char *line)
 
 static void check_loaded(struct checks *checks)
 {
-	char line[PATH_MAX + 128];
-	int r = find_module(checks->site, line, sizeof(line));
+	const struct site *site = checks->site;
+	struct mapping mapping = { .found = false };
+	int r = looks_call(site->looks, site->rsyslogd.pid, find_module, &mapping, sizeof(mapping));
 
-	if (r == 1 && is_older(checks->site, line))
+	if (mapping.found && is_older(site, mapping.line))
 		check_warning(checks, "rsyslogd.module", RESTART,
 			      "rsyslogd runs with an older file of the module");
-	else if (r == 1)
+	else if (mapping.found)
 		check_ok(checks, "rsyslogd.module", "rsyslogd has the module loaded");
 	else if (r == 0)
 		check_broken(checks, "rsyslogd.module", RESTART,
 			     "rsyslogd (PID %d) does not have the module loaded",
-			     (int)checks->site->rsyslogd.pid);
+			     (int)site->rsyslogd.pid);
 	else
 		check_warning(checks, "rsyslogd.module", "run smtpblockctl check as root",
 			      "cannot tell whether rsyslogd has the module loaded: %s",
@@ -157,6 +162,29 @@ void check_rsyslogd(struct checks *checks)
 	if (site->actions[0].item)
 		check_loaded(checks);
 	check_fresh(checks);
+}
+
+/* --- processes that keep us waiting --------------------------------------- */
+
+/* A process in an execve(2) that does not end cannot be killed either: what it waits for
+ * has to end. */
+void check_held(struct checks *checks)
+{
+	const struct looks *looks = checks->site->looks;
+	char type[128];
+	size_t i;
+
+	for (i = 0; i < looks->held_count; i++) {
+		const struct looks_held *held = &looks->held[i];
+
+		snprintf(type, sizeof(type),
+			 "ps -fu %u  and end the FUSE file system that it waits for",
+			 (unsigned int)held->status.uid);
+		check_warning(checks, "held", type,
+			      "PID %d (%s, uid %u) keeps whoever looks at it waiting, and is "
+			      "left out",
+			      (int)held->pid, held->status.comm, (unsigned int)held->status.uid);
+	}
 }
 
 /* --- network namespaces -------------------------------------------------- */

@@ -73,6 +73,7 @@ void check_reach(struct checks *checks, const struct site_action *action);
 void check_parsers(struct checks *checks, const struct site_action *action);
 void check_journald(struct checks *checks);
 void check_rsyslogd(struct checks *checks);
+void check_held(struct checks *checks);
 void check_rights(struct checks *checks, const struct site_action *action);
 void check_unit(struct checks *checks, const struct site_action *action);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,9 @@
 #include <unistd.h>
 
 #define SMALL_FILE 4096
+
+/* Once so many processes keep us waiting, a second and a half, we look at no other. */
+#define HELD_MAX 6
 
 char *site_path(const struct site *site, const char *path, char buf[static PATH_MAX])
 {
@@ -38,15 +42,6 @@ ssize_t site_read(const char *path, char *buf, size_t size)
 	return n < 0 ? n : (ssize_t)len;
 }
 
-ssize_t site_read_proc(const struct site *site, pid_t pid, const char *name, char *buf,
-		       size_t size)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%d/%s", site->procfs.root, (int)pid, name);
-	return site_read(path, buf, size);
-}
-
 time_t site_changed(const char *path)
 {
 	struct stat st;
@@ -59,6 +54,25 @@ struct backend_config site_backend_config(const struct site *site,
 {
 	return backend_config_of(settings, site->context->net_root,
 				 site->context->module_root);
+}
+
+const struct rsyslogconf_item *site_privilege_drop(const struct site *site)
+{
+	size_t i;
+
+	for (i = 0; site->conf && i < rsyslogconf_count(site->conf); i++) {
+		const struct rsyslogconf_item *item = rsyslogconf_at(site->conf, i);
+
+		if (item->disabled)
+			continue;
+		if (item->kind == RSYSLOGCONF_DIRECTIVE &&
+		    strncasecmp(item->name, "PrivDropToUser", 14) == 0)
+			return item;
+		if (item->kind == RSYSLOGCONF_OBJECT && strcasecmp(item->name, "global") == 0 &&
+		    rsyslogconf_value(item, "privdrop.user.name"))
+			return item;
+	}
+	return NULL;
 }
 
 /* --- processes ----------------------------------------------------------- */
@@ -82,53 +96,72 @@ static time_t boot_time(const struct site *site)
 	return time;
 }
 
-/* Field 22 of /proc/PID/stat, in ticks since the host was started (proc(5)). The name
- * in field 2 may hold anything, a parenthesis too: the last one closes it. */
-static time_t start_time(const struct site *site, pid_t pid)
+/* What a look at a process shows. */
+struct sight {
+	char name[PROCFS_NAME_SIZE];	/* as procfs_read_exe(); "": it may not be seen */
+	ino_t netns;			/* 0: the same */
+	long started;	/* in ticks since the host was started; 0: not known */
+};
+
+/* Field 22 of /proc/PID/stat (proc(5)). The name in field 2 may hold anything, a
+ * parenthesis too: the last one closes it. */
+static long start_ticks(const struct procfs *procfs, pid_t pid)
 {
-	char text[SMALL_FILE], *at;
-	long tick = sysconf(_SC_CLK_TCK);
-	time_t boot = boot_time(site);
+	char path[PATH_MAX], text[SMALL_FILE], *at;
 	int field;
 
-	if (boot == 0 || tick <= 0 || site_read_proc(site, pid, "stat", text, sizeof(text)) <= 0)
+	snprintf(path, sizeof(path), "%s/%d/stat", procfs->root, (int)pid);
+	if (site_read(path, text, sizeof(text)) <= 0)
 		return 0;
 	at = strrchr(text, ')');
 	for (field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
-	return at ? boot + strtol(at, NULL, 10) / tick : 0;
+	return at ? strtol(at, NULL, 10) : 0;
 }
 
-static void look_at(const struct site *site, pid_t pid, struct site_daemon *ret_daemon)
+/* All that can wait. */
+static int look(const struct procfs *procfs, pid_t pid, void *data)
 {
+	struct sight *sight = data;
+	int r = procfs_read_exe(procfs, pid, sight->name);
+
+	if (r == -EACCES || r == -EPERM)
+		sight->name[0] = '\0';
+	else if (r < 0)
+		return r;
+	if (procfs_read_netns(procfs, pid, &sight->netns) < 0)
+		sight->netns = 0;
+	sight->started = start_ticks(procfs, pid);
+	return 0;
+}
+
+/* A process with the name of one that we look for. */
+struct candidate {
+	pid_t pid;
 	struct procfs_status status;
+	bool is_tcpd;	/* or else an rsyslogd */
+	unsigned int turn;
+};
 
-	memset(ret_daemon, 0, sizeof(*ret_daemon));
-	ret_daemon->pid = pid;
-	ret_daemon->started = start_time(site, pid);
-	if (procfs_read_netns(&site->procfs, pid, &ret_daemon->netns) < 0)
-		ret_daemon->netns = 0;
-	if (procfs_read_status(&site->procfs, pid, &status) == 0)
-		ret_daemon->uid = status.uid;
-}
-
-/* Its name, from the executable, or where that may not be seen from comm, which the
- * process could have changed: it is for people to read, nobody is signalled. */
-static bool is_named(struct site *site, pid_t pid, const char *name)
+/* Is it what it calls itself? By its executable, or, where that may not be seen, by its
+ * own word: it is for people to read, nobody is signalled. */
+static bool look_at(struct site *site, const struct candidate *candidate,
+		    struct site_daemon *ret_daemon)
 {
-	char exe[PROCFS_NAME_SIZE], comm[64];
-	int r = procfs_read_exe(&site->procfs, pid, exe);
+	long tick = sysconf(_SC_CLK_TCK);
+	struct sight sight = { .netns = 0 };
+	time_t boot = boot_time(site);
 
-	if (r == 0)
-		return strcmp(exe, name) == 0;
-	if (r != -EACCES && r != -EPERM)
+	if (looks_call(site->looks, candidate->pid, look, &sight, sizeof(sight)) < 0)
 		return false;
-	if (site_read_proc(site, pid, "comm", comm, sizeof(comm)) <= 0)
+	if (sight.name[0] && strcmp(sight.name, candidate->status.comm) != 0)
 		return false;
-	comm[strcspn(comm, "\n")] = '\0';
-	if (strcmp(comm, name) != 0)
-		return false;
-	site->hidden = true;
+	site->hidden |= !sight.name[0];
+	*ret_daemon = (struct site_daemon){
+		.pid = candidate->pid, .netns = sight.netns, .uid = candidate->status.uid,
+	};
+	if (boot != 0 && tick > 0 && sight.started > 0)
+		ret_daemon->started = boot + sight.started / tick;
 	return true;
 }
 
@@ -139,26 +172,27 @@ static int rank_of(const struct site *site, const struct site_daemon *rsyslogd)
 	return (rsyslogd->netns == site->netns ? 2 : 0) + (rsyslogd->uid == 0);
 }
 
-static void take_rsyslogd(struct site *site, pid_t pid)
+static void take_rsyslogd(struct site *site, const struct site_daemon *found)
 {
-	struct site_daemon found;
-
-	look_at(site, pid, &found);
-	if (site->rsyslogd.pid == 0 || rank_of(site, &found) > rank_of(site, &site->rsyslogd))
-		site->rsyslogd = found;
+	if (site->rsyslogd.pid == 0 || rank_of(site, found) > rank_of(site, &site->rsyslogd))
+		site->rsyslogd = *found;
 }
 
 /* Anybody may start a program of that name. */
-static bool is_of_courier_user(const struct site *site, const struct site_daemon *tcpd)
+static bool is_courier_uid(const struct site *site, uid_t wanted)
 {
 	uid_t uid;
 	size_t i;
 
 	for (i = 0; i < site->action_count; i++)
-		if (settings_courier_uid(&site->actions[i].settings, &uid) == 0 &&
-		    uid == tcpd->uid)
+		if (settings_courier_uid(&site->actions[i].settings, &uid) == 0 && uid == wanted)
 			return true;
 	return false;
+}
+
+static bool is_of_courier_user(const struct site *site, const struct site_daemon *tcpd)
+{
+	return is_courier_uid(site, tcpd->uid);
 }
 
 /* For one more. Those of other users do not crowd courier's out. */
@@ -174,19 +208,12 @@ static struct site_daemon *make_room(struct site *site)
 	return NULL;
 }
 
-static void take_tcpd(struct site *site, pid_t pid)
+static void take_tcpd(struct site *site, const struct site_daemon *found)
 {
-	struct procfs_status status;
-	struct site_daemon *room;
+	struct site_daemon *room = make_room(site);
 
-	if (procfs_read_status(&site->procfs, pid, &status) < 0)
-		return;
-	/* A child that has not exec'd yet. */
-	if (is_named(site, status.ppid, "couriertcpd"))
-		return;
-	room = make_room(site);
 	if (room)
-		look_at(site, pid, room);
+		*room = *found;
 }
 
 typedef bool is_ours_fn(const struct site *site, const struct site_daemon *tcpd);
@@ -220,22 +247,99 @@ static int by_pid(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void find_processes(struct site *site)
+/* Whom rsyslogd becomes, by name or number. */
+static bool is_drop_uid(const struct site *site, uid_t uid)
+{
+	const struct rsyslogconf_item *drop = site_privilege_drop(site);
+	const char *name = drop ? rsyslogconf_value(drop, "privdrop.user.name") : NULL;
+	const struct passwd *user;
+	char word[64];
+
+	if (!drop || sscanf(name ? name : drop->text, "%63s", word) != 1)
+		return false;
+	user = getpwnam(word);
+	return user ? user->pw_uid == uid : strtoul(word, NULL, 10) == uid;
+}
+
+#define TURNS 4
+#define TURN_OTHERS 2U	/* from here on */
+
+/* Those that can be ours come first, so that the others do not use up our time. */
+static unsigned int turn_of(const struct site *site, const struct candidate *c)
+{
+	bool expected = c->status.uid == 0 || (c->is_tcpd ? is_courier_uid(site, c->status.uid)
+							   : is_drop_uid(site, c->status.uid));
+
+	return (expected ? 0 : TURN_OTHERS) + (c->is_tcpd ? 1U : 0U);
+}
+
+/* Of the others only where there is none in our network namespace yet. */
+static bool is_wanted(const struct site *site, const struct candidate *c)
+{
+	size_t i;
+
+	if (!c->is_tcpd)
+		return site->rsyslogd.pid == 0 || site->rsyslogd.netns != site->netns;
+	for (i = 0; i < site->tcpd_count; i++)
+		if (is_of_our_netns(site, &site->tcpds[i]))
+			return false;
+	return true;
+}
+
+static void consider(struct site *site, const struct candidate *c)
+{
+	struct site_daemon found;
+
+	if ((c->turn >= TURN_OTHERS && !is_wanted(site, c)) ||
+	    site->looks->held_count >= HELD_MAX || !look_at(site, c, &found))
+		return;
+	if (c->is_tcpd)
+		take_tcpd(site, &found);
+	else
+		take_rsyslogd(site, &found);
+}
+
+/* By what can be asked of anybody without waiting. The child of another couriertcpd is
+ * one that has not exec'd yet. */
+static bool is_candidate(const struct site *site, pid_t pid, struct candidate *ret_candidate)
+{
+	struct candidate c = { .pid = pid };
+	struct procfs_status parent;
+
+	if (procfs_read_status(&site->procfs, pid, &c.status) < 0)
+		return false;
+	c.is_tcpd = strcmp(c.status.comm, "couriertcpd") == 0;
+	if (!c.is_tcpd && strcmp(c.status.comm, "rsyslogd") != 0)
+		return false;
+	if (c.is_tcpd && procfs_read_status(&site->procfs, c.status.ppid, &parent) == 0 &&
+	    strcmp(parent.comm, "couriertcpd") == 0)
+		return false;
+	c.turn = turn_of(site, &c);
+	*ret_candidate = c;
+	return true;
+}
+
+static int find_processes(struct site *site)
 {
 	pid_t *pids = NULL;
 	ssize_t count = procfs_list(&site->procfs, &pids), i;
+	struct candidate *candidates = calloc(count > 0 ? (size_t)count : 1, sizeof(*candidates));
+	unsigned int turn;
+	size_t n = 0, at;
 
 	if (count > 0)
 		qsort(pids, (size_t)count, sizeof(*pids), by_pid);
-	for (i = 0; i < count; i++) {
-		if (is_named(site, pids[i], "rsyslogd"))
-			take_rsyslogd(site, pids[i]);
-		else if (is_named(site, pids[i], "couriertcpd"))
-			take_tcpd(site, pids[i]);
-	}
+	for (i = 0; candidates && i < count; i++)
+		n += is_candidate(site, pids[i], &candidates[n]);
+	for (turn = 0; turn < TURNS; turn++)
+		for (at = 0; at < n; at++)
+			if (candidates[at].turn == turn)
+				consider(site, &candidates[at]);
 	drop_foreign_tcpds(site, is_of_our_netns);
 	drop_foreign_tcpds(site, is_of_courier_user);
 	free(pids);
+	free(candidates);
+	return candidates ? 0 : -ENOMEM;
 }
 
 static void find_own_netns(struct site *site)
@@ -315,14 +419,15 @@ int site_open(struct site *site, const struct context *context)
 	site->context = context;
 	r = procfs_init(&site->procfs, context->proc_root);
 	if (r == 0)
+		r = looks_new(&site->procfs, &site->looks);
+	if (r == 0)
 		r = read_rsyslog(site);
 	if (r == 0)
 		r = read_courier(site);
 	if (r < 0)
 		return r;
 	find_own_netns(site);
-	find_processes(site);
-	return 0;
+	return find_processes(site);
 }
 
 void site_close(struct site *site)
@@ -334,4 +439,5 @@ void site_close(struct site *site)
 	free(site->actions);
 	rsyslogconf_free(site->conf);
 	courierconf_free(site->esmtpd);
+	looks_free(site->looks);
 }

@@ -10,6 +10,7 @@
 #include "backend.h"
 #include "command.h"
 #include "courierconf.h"
+#include "looks.h"
 #include "procfs.h"
 #include "rsyslogconf.h"
 #include "settings.h"
@@ -35,6 +36,7 @@ struct site_daemon {
 struct site {
 	const struct context *context;
 	struct procfs procfs;
+	struct looks *looks;
 	ino_t netns;		/* ours; 0: not known */
 	struct rsyslogconf *conf; /* NULL: it cannot be read, and .. */
 	char conf_error[RSYSLOGCONF_ERROR_SIZE]; /* .. why */
@@ -64,11 +66,11 @@ struct backend_config site_backend_config(const struct site *site,
 /* The file, or directory, of this path below the context's system_root. Returns buf. */
 char *site_path(const struct site *site, const char *path, char buf[static PATH_MAX]);
 
-/* A small file of the system's or of a process' as text, cut at size. Returns its
- * length; -errno. */
+/* A small file of the system's as text, cut at size. Returns its length; -errno. */
 ssize_t site_read(const char *path, char *buf, size_t size);
-ssize_t site_read_proc(const struct site *site, pid_t pid, const char *name, char *buf,
-		       size_t size);
+
+/* What rsyslogd gives its rights away by; NULL: nothing. */
+const struct rsyslogconf_item *site_privilege_drop(const struct site *site);
 
 /* Time of the last change of a file; 0: none can be told. */
 time_t site_changed(const char *path);

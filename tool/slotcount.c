@@ -28,7 +28,7 @@ static void read_cmdline(const struct site *site, struct slotcount *count)
 	char text[CMDLINE_SIZE], *word, *end;
 	ssize_t len;
 
-	len = site_read_proc(site, count->pid, "cmdline", text, sizeof(text) - 1);
+	len = looks_read(site->looks, count->pid, "cmdline", text, sizeof(text) - 1);
 	if (len <= 0)
 		return;
 	text[len] = '\0';
@@ -46,10 +46,11 @@ static void read_cmdline(const struct site *site, struct slotcount *count)
 /* With -stderrlogger couriertcpd has courierlogger as a child, which takes no slot. */
 static bool is_logger(const struct site *site, pid_t pid)
 {
-	char name[PROCFS_NAME_SIZE];
+	struct procfs_status status;
 
-	return procfs_read_exe(&site->procfs, pid, name) == 0 &&
-	       strcmp(name, "courierlogger") == 0;
+	/* Its name, of its own choice, is enough for a count, and asking does not wait. */
+	return procfs_read_status(&site->procfs, pid, &status) == 0 &&
+	       strcmp(status.comm, "courierlogger") == 0;
 }
 
 static bool count_one(const struct site *site, struct slotcount *count)

@@ -21,6 +21,7 @@ struct overview {
 	struct slotcount slots[SITE_DAEMONS_MAX];
 	size_t slot_count;
 	bool hidden;		/* processes may not be looked at */
+	bool held;		/* processes keep us waiting */
 };
 
 /* One row: how much of something is taken. */
@@ -101,7 +102,10 @@ static void print_remarks(const struct overview *o)
 		fputs("couriertcpd's slots may not be looked at: type it as root.\n",
 		      o->context->out);
 	else if (o->slot_count == 0)
-		fputs("No couriertcpd is running.\n", o->context->out);
+		fputs(o->held ? "Processes keep whoever looks at them waiting: type smtpblockctl "
+				"check.\n"
+			      : "No couriertcpd is running.\n",
+		      o->context->out);
 	for (i = 0; i < o->places.count; i++) {
 		place = &o->places.all[i];
 		if (listing_overflows(place, &o->listing.lists[i]))
@@ -189,6 +193,7 @@ static int read_slots(struct overview *o)
 	if (r == 0)
 		o->slot_count = slotcount_read(&site, o->slots);
 	o->hidden = site.hidden;
+	o->held = site.looks && site.looks->held_count > 0;
 	site_close(&site);
 	return r < 0 ? failed(o->context, "no memory") : 0;
 }

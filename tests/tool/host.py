@@ -156,14 +156,21 @@ class Host:
                 bounds=ALL, status=""):
         ticks = (started - BOOT) * os.sysconf("SC_CLK_TCK")
         self.write(f"proc/{pid}/stat", f"{pid} (a) b) S {parent} " + "0 " * 17 + f"{ticks} 0 0\n")
+        name = exe.rsplit("/", 1)[-1][:15]
         self.write(f"proc/{pid}/status",
-                   f"Name:\tx\nPPid:\t{parent}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n"
+                   f"Name:\t{name}\nPPid:\t{parent}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n"
                    f"CapEff:\t{rights:016x}\nCapBnd:\t{bounds:016x}\n{status}")
         self.write(f"proc/{pid}/cmdline", words)
         link = self.path(f"proc/{pid}/exe")
         link.unlink(missing_ok=True)
         link.symlink_to(exe)
         self.namespace(pid, "here")
+
+    def hold(self, pid, name):
+        """Who opens this file of a process' waits for as long as the test likes."""
+        path = self.path(f"proc/{pid}/{name}")
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
 
     def rsyslogd(self, **more):
         config = self.path("etc/rsyslog.conf")
