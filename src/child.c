@@ -645,6 +645,39 @@ int child_find_left_tls(const struct child_rules *rules,
 	return found;
 }
 
+/* One that has not exec'd yet has no couriertls. */
+static bool is_served_below(const struct child_rules *rules, pid_t listener,
+			    const struct child_peer *peer, struct child_scratch *scratch)
+{
+	struct child_glimpse seen;
+	bool served = false;
+	pid_t *pids;
+	ssize_t n, i;
+	int r;
+
+	n = procfs_read_children(rules->procfs, listener, &pids);
+	if (n < 0)
+		return child_call_failed((int)n);
+	for (i = 0; i < n && !served; i++) {
+		r = child_peek(rules, pids[i], scratch, &seen);
+		served = r == 0 ? child_same_peer(&seen.peer, peer) : child_call_failed(r);
+	}
+	free(pids);
+	return served;
+}
+
+bool child_is_served(const struct child_rules *rules, const struct child_peer *peer,
+		     struct child_scratch *scratch)
+{
+	pid_t listeners[LISTENERS_MAX];
+	size_t n = listeners_pids(rules->listeners, listeners), i;
+
+	for (i = 0; i < n; i++)
+		if (is_served_below(rules, listeners[i], peer, scratch))
+			return true;
+	return false;
+}
+
 void child_forget_held(struct child *child)
 {
 	procref_done(&child->submit);

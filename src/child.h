@@ -135,6 +135,13 @@ int child_find_left_tls(const struct child_rules *rules,
 			struct child_scratch *scratch, struct procref *ret_refs,
 			size_t max);
 
+/* Does a child of a listener serve that peer? After the end of the one that did, it is a
+ * later connection's from the same port, and a couriertls may be of that one. True as
+ * well where it cannot be known. Looks at all children of the listeners. Not in a
+ * worker. */
+bool child_is_served(const struct child_rules *rules, const struct child_peer *peer,
+		     struct child_scratch *scratch);
+
 /* What can be seen of a process of courier's by its PID alone. */
 struct child_glimpse {
 	struct child_peer peer;

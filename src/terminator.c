@@ -509,6 +509,25 @@ static void after_all(struct terminator *t, struct item *item, int64_t now)
 	heap_set_due(t, item, now + item->what.reset_delay);
 }
 
+/* A couriertls shows its peer's ends, not whose it is. As long as the connection of the
+ * cookie is held it is the only one with those ends. Where that is not known the client
+ * may have connected again from the same port: then a courieresmtpd serves it, and what
+ * is found may be that one's. The connection that ended cannot be there any more, and its
+ * couriertls ends by itself. */
+static int find_left_tls(struct terminator *t, const struct item *item,
+			 struct procref *refs)
+{
+	const struct termination *what = &item->what;
+	int n = child_find_left_tls(what->rules, &what->child.peer, &t->scratch, refs,
+				    LEFT_TLS_MAX);
+
+	if (n > 0 && item->held < 0 &&
+	    child_is_served(what->rules, &what->child.peer, &t->scratch))
+		while (n > 0)
+			procref_done(&refs[--n]);
+	return n;
+}
+
 static void look_for_left_tls(struct terminator *t, struct item *item,
 			      int64_t now)
 {
@@ -519,8 +538,7 @@ static void look_for_left_tls(struct terminator *t, struct item *item,
 	if (item->held > 0)
 		item->held = ask_who_is_left(t, item);
 	if (item->held != 0)
-		n = child_find_left_tls(item->what.rules, &item->what.child.peer,
-					&t->scratch, refs, LEFT_TLS_MAX);
+		n = find_left_tls(t, item, refs);
 	for (i = 0; i < n; i++) {
 		end_left_tls(t, item, &refs[i], now);
 		procref_done(&refs[i]);

@@ -627,6 +627,33 @@ static void no_couriertls_is_searched_for(void **state)
 	fixture_close(&f);
 }
 
+/* The client has connected again from the same port. Without a cookie it cannot be said
+ * whose a couriertls is. */
+static void couriertls_of_a_later_connection(void **state)
+{
+	struct connection c, later;
+	struct termination t;
+	struct fixture f;
+	int64_t next;
+
+	(void)state;
+	fixture_open(&f);
+	c = courier_starttls(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	t.child.cookie = 0;
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(c.smtpd), true);
+	later = courier_starttls(&f.courier, &somebody);
+	next = terminator_run(f.terminator, 201);
+	want_int(next > 201, true);
+	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
+	want_int(is_living(c.tls), true);
+	want_int(is_living(later.smtpd) && is_living(later.tls), true);
+	want_counted(&f, 1, 0, 0, 0);
+	fixture_close(&f);
+}
+
 static void left_couriertls_that_stays(void **state)
 {
 	struct termination t;
@@ -1324,6 +1351,7 @@ static void add_points(struct suite *s)
 		  "no_couriertls_is_searched_for: nobody holds it");
 	suite_add(s, no_couriertls_is_searched_for, "x",
 		  "no_couriertls_is_searched_for: it was held, and let go");
+	SUITE_TEST(s, couriertls_of_a_later_connection);
 	SUITE_TEST(s, left_couriertls_that_stays);
 	SUITE_TEST(s, left_couriertls_that_goes);
 	suite_add(s, reset_after_its_delay, NULL, "reset_after_its_delay: plain");
