@@ -455,12 +455,16 @@ static void kill_due(struct terminator *t, struct item *item, int64_t now)
 
 /* It has the connection of its courieresmtpd, whose cookie was not to be had if
  * STARTTLS came before the first look. */
-static uint64_t cookie_of_left(const struct item *origin, pid_t tls)
+static uint64_t cookie_of_left(const struct item *origin, const struct procref *tls)
 {
 	const struct child *child = &origin->what.child;
+	uint64_t cookie;
 
-	return child->cookie ? child->cookie :
-			       child_cookie(origin->what.rules, tls, &child->peer);
+	if (child->cookie)
+		return child->cookie;
+	cookie = child_cookie(origin->what.rules, tls->pid, &child->peer);
+	/* Alive by then, it is what was asked. */
+	return procref_check(tls) == 0 ? cookie : 0;
 }
 
 /* Signal a couriertls that was left behind and, if there is room, see it end. */
@@ -477,7 +481,7 @@ static void end_left_tls(struct terminator *t, const struct item *origin,
 	item->what.child = (struct child)CHILD_NONE;
 	item->what.child.peer = origin->what.child.peer;
 	item->what.child.smtpd = procref_take(ref);
-	item->what.child.cookie = cookie_of_left(origin, item->what.child.smtpd.pid);
+	item->what.child.cookie = cookie_of_left(origin, &item->what.child.smtpd);
 	item->is_left_tls = true;
 	item->at = t->count;
 	t->heap[t->count++] = item;
