@@ -130,10 +130,11 @@ class Network:
         """The mail host's address in the family of a client's."""
         return self.MX6 if ":" in source else self.MX4
 
-    def socket(self, source, kind=socket.SOCK_STREAM):
-        """A socket in world, bound to a client's address."""
+    def socket(self, source, kind=socket.SOCK_STREAM, *, port=0):
+        """A socket in world, bound to a client's address; port 0 is any."""
         family = socket.AF_INET6 if ":" in source else socket.AF_INET
         with self.world.entered():
             client = socket.socket(family, kind)
-        client.bind((source, 0))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        client.bind((source, port))
         return client

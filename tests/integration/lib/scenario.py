@@ -63,9 +63,9 @@ class MailHost:
     def session(self, source, port=25, **options):
         return Session(self.network, source, port, **options)
 
-    def open(self, source, port=25, *, starttls=False, tls=False):
+    def open(self, source, port=25, *, starttls=False, **options):
         """A session past EHLO, and the child that serves it."""
-        session = self.session(source, port, tls=tls)
+        session = self.session(source, port, **options)
         session.greet()
         if starttls:
             session.starttls()

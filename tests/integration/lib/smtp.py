@@ -40,17 +40,19 @@ def _tls_context():
 class Session:
     """One connection from a chosen address. Closing it is the caller's affair.
 
-    `tls` speaks TLS from the first byte (port 465). All replies are kept in
+    `tls` speaks TLS from the first byte (port 465); `source_port` is the client's own,
+    any when it is not named. All replies are kept in
     `replies`; a reply that the server sends unasked is found by ended().
     """
 
-    def __init__(self, network, source, port=25, *, tls=False, timeout=60):
+    def __init__(self, network, source, port=25, *, tls=False, source_port=None, timeout=60):
         self.source = source
         self.replies = []
         self.ending = None
         self.ended_at = None
         self._buffer = b""
-        self._socket = network.socket(source)
+        own = {} if source_port is None else {"port": source_port}
+        self._socket = network.socket(source, **own)
         self._socket.settimeout(timeout)
         self._socket.connect((network.mx_for(source), port))
         self.source_port = self._socket.getsockname()[1]
