@@ -1621,6 +1621,29 @@ static void real_starttls(void **state)
 	real_close(&r);
 }
 
+/* What tells a couriertls left behind from one of a later connection. */
+static void real_served(void **state)
+{
+	const struct peer other = { "::ffff:192.0.2.7", 41704, 25, NULL };
+	struct connection first;
+	struct child_peer peer;
+	struct real r;
+
+	(void)state;
+	real_open(&r);
+	first = courier_starttls(&r.courier, &somebody);
+	courier_plain(&r.courier, &other);
+	want_int(real_child(&r, first.smtpd), 0);
+	peer = r.child.peer;
+	want_int(child_is_served(&r.rules, &peer, &r.scratch), true);
+	kill(first.smtpd, SIGTERM);
+	want_int(has_ended_soon(first.smtpd), true);
+	want_int(child_is_served(&r.rules, &peer, &r.scratch), false);
+	courier_starttls(&r.courier, &somebody);
+	want_int(child_is_served(&r.rules, &peer, &r.scratch), true);
+	real_close(&r);
+}
+
 static void real_starttls_of_another_user(void **state)
 {
 	struct procref refs[4];
@@ -1761,6 +1784,7 @@ int main(void)
 	SUITE_TEST(s, real_smtps);
 	SUITE_TEST(s, real_before_and_after_exec);
 	SUITE_TEST(s, real_starttls);
+	SUITE_TEST(s, real_served);
 	SUITE_AS_ROOT(s, real_of_another_user);
 	SUITE_AS_ROOT(s, real_that_is_hidden);
 	SUITE_AS_ROOT(s, real_starttls_of_another_user);
