@@ -502,7 +502,8 @@ int child_peek(const struct child_rules *rules, pid_t pid,
 	return parse_peer_of(values, &ret_glimpse->peer);
 }
 
-/* Pin the process if it is a submit of the child and knows that text. */
+/* Pin the process if it is a submit of the child and knows that text. -EPERM: it is one and
+ * does not; -ENOEXEC: it is none, yet. */
 static int open_submit(const struct child_rules *rules, const struct child *child, pid_t pid,
 		       const char *block, struct child_scratch *scratch,
 		       struct procref *ret_ref)
@@ -520,7 +521,7 @@ static int open_submit(const struct child_rules *rules, const struct child *chil
 	if (r == 0)
 		r = look(rules, pid, scratch, &role);
 	if (r == 0)
-		r = role == ROLE_SUBMIT ? read_values(scratch, values) : -EPERM;
+		r = role == ROLE_SUBMIT ? read_values(scratch, values) : -ENOEXEC;
 	if (r == 0 && (!values[BLOCK] || strcmp(values[BLOCK], block) != 0))
 		r = -EPERM;
 	/* Alive by then, it is what the values are of. */
@@ -531,10 +532,12 @@ static int open_submit(const struct child_rules *rules, const struct child *chil
 	return r;
 }
 
-/* Returns 0; -EPERM: it has none; a failed call's error if there may be one. */
+/* Among the child's own children but one, which was looked at before. Returns 0; -EPERM:
+ * it has none; a failed call's error if there may be one. ret_last is the last submit
+ * that does not know the text. */
 static int find_submit(const struct child_rules *rules, const struct child *child,
-		       const char *block, struct child_scratch *scratch,
-		       struct procref *ret_ref)
+		       const char *block, struct child_scratch *scratch, pid_t but,
+		       struct procref *ret_ref, pid_t *ret_last)
 {
 	int r = -EPERM, err = -EPERM;
 	pid_t *pids;
@@ -544,8 +547,12 @@ static int find_submit(const struct child_rules *rules, const struct child *chil
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n && r != 0; i++) {
+		if (pids[i] == but)
+			continue;
 		r = open_submit(rules, child, pids[i], block, scratch, ret_ref);
-		if (r != 0 && r != -EPERM && r != -ESRCH)
+		if (r == -EPERM)
+			*ret_last = pids[i];
+		else if (r != 0 && r != -ENOEXEC && r != -ESRCH)
 			err = r;
 	}
 	free(pids);
@@ -556,11 +563,16 @@ int child_hold_submit(const struct child_rules *rules, struct child *child,
 		      struct child_scratch *scratch)
 {
 	const char *block = own_block(child);
+	pid_t last = child->other_submit;
 	int r;
 
 	if (!block)
 		return -EPERM;
-	r = find_submit(rules, child, block, scratch, &child->submit);
+	r = find_submit(rules, child, block, scratch, child->other_submit, &child->submit,
+			&last);
+	/* A customer that has logged in keeps one without BLOCK. */
+	if (r == -EPERM)
+		child->other_submit = last;
 	/* Otherwise it may have been another process' child. */
 	if (r == 0)
 		r = procref_check(&child->smtpd);
@@ -579,11 +591,12 @@ int child_check_submit(const struct child_rules *rules,
 		       struct child_scratch *scratch)
 {
 	struct procref submit = PROCREF_NONE;
+	pid_t last;
 	int r;
 
 	if (knows_block(child, block) && child_check_held_submit(child) == 0)
 		return 0;
-	r = find_submit(rules, child, block, scratch, &submit);
+	r = find_submit(rules, child, block, scratch, 0, &submit, &last);
 	procref_done(&submit);
 	return r == 0 ? procref_check(&child->smtpd) : r;
 }

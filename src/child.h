@@ -40,6 +40,7 @@ struct child {
 	pid_t parent;		/* the listener's or, on port 465, couriertls' */
 	uint64_t cookie;	/* of its connection, see child_cookie(); 0: not known */
 	struct procref submit;	/* of child_hold_submit(), which knows its BLOCK */
+	pid_t other_submit;	/* which does not know it, as was seen then; 0: none was */
 	struct child_memo *memo;	/* its facts; else NULL */
 };
 

@@ -164,6 +164,22 @@ static int status_number(const char *text, const char *label, int column,
 	return 0;
 }
 
+/* From the first line, "Name:\tTEXT". */
+static void copy_comm(const char *text, char comm[static 16])
+{
+	static const char label[] = "Name:\t";
+	size_t len = 0;
+
+	if (strncmp(text, label, strlen(label)) == 0) {
+		text += strlen(label);
+		len = strcspn(text, "\n");
+	}
+	if (len > 15)
+		len = 15;
+	memcpy(comm, text, len);
+	comm[len] = '\0';
+}
+
 int procfs_read_status(const struct procfs *procfs, pid_t pid,
 		       struct procfs_status *ret_status)
 {
@@ -182,9 +198,7 @@ int procfs_read_status(const struct procfs *procfs, pid_t pid,
 		return -EIO;
 	ret_status->ppid = (pid_t)ppid;
 	ret_status->uid = (uid_t)uid;
-	ret_status->comm[0] = '\0';
-	/* A blank in a format would pass for any number of newlines too. */
-	(void)sscanf(text, "Name:%*1[\t]%15[^\n]", ret_status->comm);
+	copy_comm(text, ret_status->comm);
 	return 0;
 }
 

@@ -49,6 +49,7 @@ struct drive {
 	struct caretaker *caretaker;
 	struct smtpblock *engine;
 	struct smtpblock_worker *worker;
+	unsigned long deferred;
 };
 
 /* Which process an eventfd stands for, by its number; 0: it is none of those. */
@@ -121,7 +122,7 @@ static void handle(struct drive *d, const char *record)
 	struct smtpblock_message msg;
 
 	fields_parse(d->form, record, (int64_t)time(NULL), &msg);
-	smtpblock_handle(d->engine, d->worker, &msg);
+	d->deferred += smtpblock_handle(d->engine, d->worker, &msg).deferred;
 }
 
 /* Two names for it, so that callgrind can tell those that count. The comments keep
@@ -254,11 +255,49 @@ static struct ucred receive(const struct drive *d, char *buf, size_t size)
 	return sender;
 }
 
+static uint64_t counted(const struct drive *d, enum counter id)
+{
+	return counters_get(smtpblock_counters(d->engine), id);
+}
+
+/* Every child that logged is to be ended; the caretaker sees to it. */
+static void wait_ended(const struct drive *d, bool terminate)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int i;
+
+	for (i = 0; terminate && i < DEADLINE_MS; i++) {
+		if (counted(d, COUNTER_ENDED) >= d->skip + d->count)
+			return;
+		nanosleep(&pause, NULL);
+	}
+	if (terminate)
+		fprintf(stderr, "drive: not all children were ended\n");
+}
+
+/* Lines whose child is not pinned, and blocks that come very fast, wait for the
+ * caretaker, which writes many at a time. */
+static void wait_written(const struct drive *d)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int i;
+
+	for (i = 0; i < DEADLINE_MS; i++) {
+		if (counted(d, COUNTER_BLOCKS) + counted(d, COUNTER_RENEWALS) +
+			    counted(d, COUNTER_WAITED) +
+			    counted(d, COUNTER_REFUSED_BUDGET) >=
+		    counted(d, COUNTER_TRIGGERS))
+			return;
+		nanosleep(&pause, NULL);
+	}
+	fprintf(stderr, "drive: not all addresses were written\n");
+}
+
 /* "<19>Mmm dd hh:mm:ss courieresmtpd: text" */
 static void drive_received(struct drive *d)
 {
 	char line[RECORD_SIZE], record[RECORD_SIZE];
-	unsigned long i;
+	unsigned long i, deferred;
 
 	for (i = 0; i < d->skip + d->count; i++) {
 		struct ucred sender;
@@ -273,7 +312,11 @@ static void drive_received(struct drive *d)
 		format_record(d, d->anonymous ? 0 : sender.pid, sender.uid,
 			      "courieresmtpd", text + strlen("courieresmtpd:"),
 			      record);
+		deferred = d->deferred;
 		handle_nth(d, i, record);
+		/* Its child may be terminated as soon as the board says so. */
+		if (d->deferred != deferred)
+			wait_written(d);
 		if (d->board)
 			atomic_store(&d->board->begun, board_now());
 	}
@@ -315,43 +358,6 @@ static void close_engine(struct drive *d)
 	smtpblock_worker_free(d->worker);
 	smtpblock_unref(d->engine);
 	caretaker_free(d->caretaker);
-}
-
-static uint64_t counted(const struct drive *d, enum counter id)
-{
-	return counters_get(smtpblock_counters(d->engine), id);
-}
-
-/* Every child that logged is to be ended; the caretaker sees to it. */
-static void wait_ended(const struct drive *d, bool terminate)
-{
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int i;
-
-	for (i = 0; terminate && i < DEADLINE_MS; i++) {
-		if (counted(d, COUNTER_ENDED) >= d->skip + d->count)
-			return;
-		nanosleep(&pause, NULL);
-	}
-	if (terminate)
-		fprintf(stderr, "drive: not all children were ended\n");
-}
-
-/* Blocks that come very fast wait for the caretaker, who writes many at a time. */
-static void wait_written(const struct drive *d)
-{
-	const struct timespec pause = { .tv_nsec = 1000000 };
-	int i;
-
-	for (i = 0; i < DEADLINE_MS; i++) {
-		if (counted(d, COUNTER_BLOCKS) + counted(d, COUNTER_RENEWALS) +
-			    counted(d, COUNTER_WAITED) +
-			    counted(d, COUNTER_REFUSED_BUDGET) >=
-		    counted(d, COUNTER_TRIGGERS))
-			return;
-		nanosleep(&pause, NULL);
-	}
-	fprintf(stderr, "drive: not all addresses were written\n");
 }
 
 static void set(struct drive *d, char *word)

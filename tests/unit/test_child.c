@@ -879,6 +879,7 @@ static void submit(void **state)
  * may. */
 static void submit_that_is_held(void **state)
 {
+	static const struct submit_row forked = { "", FAKE_SMTPD, ENV("BLOCK=Listed"), 0 };
 	static const struct submit_row login = { "", SUBMIT, ENV("BLOCK="), 0 };
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
 	static const char *const extra[] = { "BLOCK=Listed", NULL };
@@ -893,10 +894,17 @@ static void submit_that_is_held(void **state)
 	put_plain(&f, &listed);
 	want_int(child_hold(&f.rules, f.smtpd, f.scratch, &child, &facts), 0);
 	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
+	/* It has not exec'd yet. */
+	put_submit(&f, &forked);
+	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
+	want_int(child.other_submit, 0);
 	put_submit(&f, &login);
 	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
 	want_int(child.submit.fd, -1);
+	/* The same process is not looked at again. */
 	put_submit(&f, &same);
+	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
+	child.other_submit++;
 	want_int(child_hold_submit(&f.rules, &child, &other), 0);
 	want_int(child_check_submit(&f.rules, &child, "Listed too", &other), -EPERM);
 	fakeproc_children(&f.tree, f.smtpd, NULL, 0);
