@@ -17,14 +17,6 @@
 /* What a busy wave logs in a second: 20 connections with some lines each. */
 #define WAVE_LINES 100
 
-/* The module of that name that is loaded, or NULL. */
-static const struct rsyslogconf_item *loaded(const struct site *site, const char *name)
-{
-	size_t from = 0;
-
-	return site->conf ? rsyslogconf_next(site->conf, RSYSLOGCONF_MODULE, name, &from) : NULL;
-}
-
 /* --- the file ------------------------------------------------------------ */
 
 static void check_problems(struct checks *checks)
@@ -82,7 +74,7 @@ static bool has_module_file(const struct site *site, const char *name,
 
 static void check_module(struct checks *checks)
 {
-	const struct rsyslogconf_item *item = loaded(checks->site, "omsmtpblock");
+	const struct rsyslogconf_item *item = site_module(checks->site, "omsmtpblock");
 	char path[PATH_MAX], place[PLACE_SIZE];
 	const char *name;
 
@@ -266,40 +258,23 @@ static void check_journal_limit(struct checks *checks, const struct rsyslogconf_
 			      check_place(item, place, sizeof(place)), burst, interval);
 }
 
-/* Does imuxsock take /dev/log, or what journald hands on? */
-static bool takes_socket(const struct rsyslogconf_item *imuxsock)
-{
-	return imuxsock && rsyslogconf_is_on(imuxsock, "SysSock.Use", true);
-}
-
-bool site_knows_pids(const struct site *site)
-{
-	const struct rsyslogconf_item *socket = loaded(site, "imuxsock");
-
-	if (!takes_socket(socket))
-		return loaded(site, "imjournal") != NULL;
-	return rsyslogconf_is_on(socket, "SysSock.UsePIDFromSystem", false) ||
-	       (rsyslogconf_is_on(socket, "SysSock.Annotate", false) &&
-		rsyslogconf_is_on(socket, "SysSock.ParseTrusted", false));
-}
-
 void check_inputs(struct checks *checks, const struct site_action *action)
 {
 	const struct settings *settings = &action->settings;
-	const struct rsyslogconf_item *socket = loaded(checks->site, "imuxsock");
-	const struct rsyslogconf_item *journal = loaded(checks->site, "imjournal");
+	const struct rsyslogconf_item *socket = site_module(checks->site, "imuxsock");
+	const struct rsyslogconf_item *journal = site_module(checks->site, "imjournal");
 
 	if (!action->item || settings->input != INPUT_COURIER)
 		return;
-	if (takes_socket(socket)) {
+	if (site_takes_socket(socket)) {
 		check_credentials(checks, settings, socket);
 		check_socket_limit(checks, socket);
 	}
 	if (journal)
 		check_journal_limit(checks, journal);
-	if (journal && !takes_socket(socket))
+	if (journal && !site_takes_socket(socket))
 		check_ok(checks, "rsyslog.credentials", "the journal says who logs");
-	if (!journal && !takes_socket(socket) && settings->verify != VERIFY_NONE)
+	if (!journal && !site_takes_socket(socket) && settings->verify != VERIFY_NONE)
 		check_broken(checks, "rsyslog.input", "module(load=\"imuxsock\")",
 			     "neither imuxsock nor imjournal is loaded: nothing that courier logs "
 			     "comes in");

@@ -441,3 +441,26 @@ void site_close(struct site *site)
 	courierconf_free(site->esmtpd);
 	looks_free(site->looks);
 }
+
+const struct rsyslogconf_item *site_module(const struct site *site, const char *name)
+{
+	size_t from = 0;
+
+	return site->conf ? rsyslogconf_next(site->conf, RSYSLOGCONF_MODULE, name, &from) : NULL;
+}
+
+bool site_takes_socket(const struct rsyslogconf_item *imuxsock)
+{
+	return imuxsock && rsyslogconf_is_on(imuxsock, "SysSock.Use", true);
+}
+
+bool site_knows_pids(const struct site *site)
+{
+	const struct rsyslogconf_item *socket = site_module(site, "imuxsock");
+
+	if (!site_takes_socket(socket))
+		return site_module(site, "imjournal") != NULL;
+	return rsyslogconf_is_on(socket, "SysSock.UsePIDFromSystem", false) ||
+	       (rsyslogconf_is_on(socket, "SysSock.Annotate", false) &&
+		rsyslogconf_is_on(socket, "SysSock.ParseTrusted", false));
+}

@@ -75,4 +75,14 @@ const struct rsyslogconf_item *site_privilege_drop(const struct site *site);
 /* Time of the last change of a file; 0: none can be told. */
 time_t site_changed(const char *path);
 
+/* The item that loads a module; NULL: none does. */
+const struct rsyslogconf_item *site_module(const struct site *site, const char *name);
+
+/* Does imuxsock take /dev/log, or what journald hands on? */
+bool site_takes_socket(const struct rsyslogconf_item *imuxsock);
+
+/* Does the sender's PID come with every line of courier's, if only in the tag? A local
+ * user can forge the tag, a client of courier's cannot. */
+bool site_knows_pids(const struct site *site);
+
 #endif

@@ -1,7 +1,6 @@
 /* smtpblockctl: what the mail server's admin types.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,35 +21,6 @@ static const struct command *const commands[] = {
 	&command_why,
 	NULL,
 };
-
-__attribute__((format(printf, 2, 0)))
-static void complain(const struct context *context, const char *format, va_list args)
-{
-	fputs("smtpblockctl: ", context->err);
-	vfprintf(context->err, format, args);
-}
-
-int failed(const struct context *context, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	complain(context, format, args);
-	va_end(args);
-	fputc('\n', context->err);
-	return STATUS_FAILED;
-}
-
-int usage_error(const struct context *context, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	complain(context, format, args);
-	va_end(args);
-	fputs(" (smtpblockctl --help)\n", context->err);
-	return STATUS_USAGE;
-}
 
 static const struct command *find_command(const char *name)
 {

@@ -1,0 +1,109 @@
+/* What the checks found.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "results.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output.h"
+
+static bool is_there(const struct checks *checks, const struct check_result *result)
+{
+	size_t i;
+
+	for (i = 0; i < checks->count; i++) {
+		const struct check_result *other = &checks->results[i];
+
+		if (other->status == result->status && strcmp(other->id, result->id) == 0 &&
+		    strcmp(other->why, result->why) == 0 &&
+		    strcmp(other->type, result->type) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool keep(struct checks *checks, const struct check_result *result)
+{
+	struct check_result *more;
+
+	if (is_there(checks, result))
+		return false;
+	more = reallocarray(checks->results, checks->count + 1, sizeof(*more));
+	if (!more) {
+		checks->out_of_memory = true;
+		return false;
+	}
+	checks->results = more;
+	checks->results[checks->count++] = *result;
+	return true;
+}
+
+__attribute__((format(printf, 5, 0)))
+static void add(struct checks *checks, enum check_status status, const char *id,
+		const char *type, const char *why, va_list args)
+{
+	struct check_result result = { .status = status, .id = id };
+
+	if (vasprintf(&result.why, why, args) < 0)
+		result.why = NULL;
+	result.type = strdup(type);
+	if (!result.why || !result.type) {
+		checks->out_of_memory = true;
+	} else {
+		output_clean(result.why);
+		output_clean(result.type);
+		if (keep(checks, &result))
+			return;
+	}
+	free(result.why);
+	free(result.type);
+}
+
+void check_add(struct checks *checks, enum check_status status, const char *id,
+	       const char *type, const char *why, ...)
+{
+	va_list args;
+
+	va_start(args, why);
+	add(checks, status, id, type, why, args);
+	va_end(args);
+}
+
+void check_ok(struct checks *checks, const char *id, const char *why, ...)
+{
+	va_list args;
+
+	va_start(args, why);
+	add(checks, CHECK_OK, id, "", why, args);
+	va_end(args);
+}
+
+void check_warning(struct checks *checks, const char *id, const char *type, const char *why,
+		   ...)
+{
+	va_list args;
+
+	va_start(args, why);
+	add(checks, CHECK_WARNING, id, type, why, args);
+	va_end(args);
+}
+
+void check_broken(struct checks *checks, const char *id, const char *type, const char *why,
+		  ...)
+{
+	va_list args;
+
+	va_start(args, why);
+	add(checks, CHECK_BROKEN, id, type, why, args);
+	va_end(args);
+}
+
+char *check_place(const struct rsyslogconf_item *item, char *buf, size_t size)
+{
+	if (item)
+		snprintf(buf, size, "%s line %u", item->file, item->line);
+	else
+		snprintf(buf, size, "rsyslog's configuration");
+	return buf;
+}
