@@ -18,7 +18,7 @@ bench_burst_flood_LDADD =
 bench_cost_drive_SOURCES = \
 	bench/latency/board.c bench/latency/board.h bench/cost/drive.c \
 	plugin/fields.c plugin/fields.h
-bench_cost_drive_CPPFLAGS = $(BUILD_CPPFLAGS) -I$(top_srcdir)/plugin
+bench_cost_drive_CPPFLAGS = $(BUILD_CPPFLAGS)
 bench_cost_drive_LDFLAGS = $(BUILD_LDFLAGS) -Wl,--wrap=syscall
 bench_cost_drive_LDADD = libsmtpblock.la
 

@@ -1,6 +1,6 @@
 /* Hands the engine's events to rulesets.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "announce.h"
+#include "plugin/announce.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 /* What of a message reaches the engine: a template, and its way back.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "fields.h"
+#include "plugin/fields.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -18,13 +18,13 @@
 #include "syslogd-types.h"
 #include "template.h"
 
-#include "announce.h"
-#include "fields.h"
-#include "params.h"
+#include "plugin/announce.h"
+#include "plugin/fields.h"
+#include "plugin/params.h"
 #include "rights.h"
 #include "smtpblock.h"
-#include "stats.h"
-#include "trial.h"
+#include "plugin/stats.h"
+#include "plugin/trial.h"
 
 MODULE_TYPE_OUTPUT
 MODULE_TYPE_NOKEEP

@@ -1,6 +1,6 @@
 /* From an action's parameters in rsyslog.conf to settings.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "params.h"
+#include "plugin/params.h"
 
 #include <errno.h>
 #include <stdio.h>

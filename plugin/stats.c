@@ -1,6 +1,6 @@
 /* An action's counters in impstats.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "stats.h"
+#include "plugin/stats.h"
 
 #include <stdio.h>
 #include <stdlib.h>

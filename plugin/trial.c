@@ -1,6 +1,6 @@
 /* Would the kernel end us for a system call?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "trial.h"
+#include "plugin/trial.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>

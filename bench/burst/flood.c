@@ -10,7 +10,7 @@
  * with one worker its action is called when all lines are handled. The action
  * notes that on the board.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "../latency/board.h"
+#include "bench/latency/board.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -31,8 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../latency/board.h"
-#include "fields.h"
+#include "bench/latency/board.h"
+#include "plugin/fields.h"
 
 #define RECORD_SIZE 1024
 #define DEADLINE_MS 20000

@@ -1,6 +1,6 @@
 /* The latency bench's blackboard.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "board.h"
+#include "bench/latency/board.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

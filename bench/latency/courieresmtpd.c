@@ -11,7 +11,7 @@
  * With the PID in the tag it is for the floor that has no other way to know whom
  * to signal; courier logs without.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "board.h"
+#include "bench/latency/board.h"
 
 #include <fcntl.h>
 #include <signal.h>

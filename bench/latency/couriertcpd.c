@@ -28,7 +28,7 @@
  * child's place is taken: both addresses have to be this host's. Otherwise its socket
  * is connected to nobody.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "board.h"
+#include "bench/latency/board.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -12,7 +12,7 @@
  *
  * OMSMTPBLOCK_BENCH_BOARD names the board. Without it nothing is noted.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "board.h"
+#include "bench/latency/board.h"
 
 #include <dlfcn.h>
 #include <linux/netfilter/nfnetlink.h>

@@ -24,7 +24,7 @@
 #include "syslogd-types.h"
 #include "template.h"
 
-#include "board.h"
+#include "bench/latency/board.h"
 
 MODULE_TYPE_OUTPUT
 MODULE_TYPE_NOKEEP

@@ -2,7 +2,7 @@
  * Input: a byte for the severity, a byte for the length of a BLOCK text, that
  * text, and the line.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
  * they look at what it decides and keep all of it within this thread.
  *
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
 #include <ftw.h>

@@ -1,12 +1,12 @@
 /* A message as rsyslog's template renders it. The input is the record, which is taken
  * apart as that of either template.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "fields.h"
+#include "plugin/fields.h"
 
 /* Fields before the message, as the template has them. */
 static unsigned int fields_in(enum fields_form form)

@@ -1,7 +1,7 @@
 /* Runs a fuzz target over files: those of its corpus directory, or those that are
  * named as arguments. A point of TAP a file.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Lines of an events file: any text; and what the module tells is read again,
  * whatever clients wrote into it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* smtpblockctl inside a test.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "ctl.h"
+#include "tests/tool/ctl.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>

@@ -4,7 +4,7 @@
 #ifndef TESTS_CTL_H
 #define TESTS_CTL_H
 
-#include "../unit/support.h"
+#include "tests/unit/support.h"
 
 /* The host's only address. Needs --wrap for getifaddrs and freeifaddrs. */
 #define CTL_HOST "203.0.113.25"

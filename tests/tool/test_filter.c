@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../unit/support.h"
+#include "tests/unit/support.h"
 
 /* A reject of courier's, of severity err. */
 static const struct specimen reject = {

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl.h"
+#include "tests/tool/ctl.h"
 
 #define MISSING4                                                                       \
 	"smtpblockctl: there is no list spammer in the kernel, as no rule names it: type  " \

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../unit/support.h"
+#include "tests/unit/support.h"
 
 /* What is read, as text: a line an item, then its problems. */
 struct dump {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "ctl.h"
+#include "tests/tool/ctl.h"
 
 /* Keeps rules of the one chain INPUT in bin/rules4 or bin/rules6, and every command
  * line in bin/log. Where bin/broken names the program, -I fails. */

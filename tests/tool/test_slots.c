@@ -2,7 +2,7 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "slots.h"
 
-#include "../unit/support.h"
+#include "tests/unit/support.h"
 
 #define START 1700000000
 

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../unit/fakeproc.h"
-#include "ctl.h"
+#include "tests/tool/ctl.h"
+#include "tests/unit/fakeproc.h"
 
 #define TCPD 100
 #define TCPD_TLS 200

@@ -2,7 +2,7 @@
  * starts what they start, in the same order and with the same parents, and then
  * waits for its end. See processes.h.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier_stand_in.h"
+#include "tests/unit/courier_stand_in.h"
 
 #include <fcntl.h>
 #include <poll.h>

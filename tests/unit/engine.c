@@ -1,12 +1,12 @@
 /* A whole engine on invented processes and lists.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "engine.h"
+#include "tests/unit/engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "processes.h"
+#include "tests/unit/processes.h"
 
 #define SUBMIT "/usr/lib/courier/courier/submit"
 

@@ -6,9 +6,9 @@
 
 #include <pthread.h>
 
-#include "fakeproc.h"
+#include "tests/unit/fakeproc.h"
 #include "smtpblock.h"
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* The peer of the connection that is always there, and what courier logs when it
  * rejects him. */

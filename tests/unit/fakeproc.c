@@ -1,6 +1,6 @@
 /* A tree of files that looks like /proc.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "fakeproc.h"
+#include "tests/unit/fakeproc.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 #define PATH_SIZE 256
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "processes.h"
+#include "tests/unit/processes.h"
 
 /* Where courier lives in these trees, and as whom. */
 #define FAKE_TCPD "/usr/sbin/couriertcpd"

@@ -1,7 +1,7 @@
 /* A process above the test program that ends it when a point takes too long, and ends
  * whatever the program leaves behind.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "guard.h"
+#include "tests/unit/guard.h"
 
 #include <errno.h>
 #include <linux/sched.h>

@@ -1,6 +1,6 @@
 /* nf_tables of the test's own, in a network namespace, and its netlink with faults.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "nftspace.h"
+#include "tests/unit/nftspace.h"
 
 #include <errno.h>
 #include <sched.h>

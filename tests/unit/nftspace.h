@@ -5,7 +5,7 @@
 
 #include <libmnl/libmnl.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* Go into a new network namespace, for good. Returns NULL, or what is lacking for
  * tests in it: rights, nf_tables or the program nft. To be called once, before

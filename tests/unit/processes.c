@@ -1,6 +1,6 @@
 /* What tests of processes need.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "processes.h"
+#include "tests/unit/processes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,9 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "courier_stand_in.h"
-#include "guard.h"
-#include "support.h"
+#include "tests/unit/courier_stand_in.h"
+#include "tests/unit/guard.h"
+#include "tests/unit/support.h"
 
 /* A fixture that cannot be built is a failed test, with the reason. */
 static void must(bool done, const char *what)
@@ -200,16 +200,18 @@ void user_back(void)
 
 /* courier. */
 
-/* Built beside the tests. */
+/* Built in tests/unit; the tests stand in folders below tests. */
 static void stand_in_path(char *path, size_t size)
 {
-	char self[PATH_MAX];
+	char self[PATH_MAX], *at, *end = self;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	must(n > 0, "/proc/self/exe");
 	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
-	must((size_t)snprintf(path, size, "%s/courier_stand_in", self) < size,
+	for (at = strstr(self, "/tests/"); at; at = strstr(at + 1, "/tests/"))
+		end = at;
+	*end = '\0';
+	must((size_t)snprintf(path, size, "%s/tests/unit/courier_stand_in", self) < size,
 	     "path of courier_stand_in");
 }
 

@@ -1,6 +1,6 @@
 /* What the unit tests share.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "support.h"
+#include "tests/unit/support.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guard.h"
+#include "tests/unit/guard.h"
 
 /* Test points. */
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 #define V4(...) { .family = ADDR_IPV4, .bytes = { __VA_ARGS__ } }
 #define V6(...) { .family = ADDR_IPV6, .bytes = { __VA_ARGS__ } }

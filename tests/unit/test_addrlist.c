@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 #define PREFIXES_MAX 8
 #define ADDRS_MAX 12

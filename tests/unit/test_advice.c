@@ -7,7 +7,7 @@
 #include <syslog.h>
 
 #include "rights.h"
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* What takes the capability away; the first, a unit, unless a row has it. */
 static enum rights_cause cause;

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 struct fixture {
 	char *dir;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* Two looks one after the other: what the second one names. */
 static const struct row {

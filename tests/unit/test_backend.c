@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* Each word of the parameter has its table, and the table that name. */
 static void every_word_has_its_backend(void **state)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nftspace.h"
+#include "tests/unit/nftspace.h"
 
 #define ops (&backend_nftables_ops)
 

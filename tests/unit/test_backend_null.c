@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 static void takes_all_and_does_nothing(void **state)
 {

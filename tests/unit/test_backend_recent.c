@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "jiffies.h"
-#include "support.h"
+#include "tests/unit/support.h"
 
 static const struct backend_ops *const ops = &backend_recent_ops;
 

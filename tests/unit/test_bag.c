@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 #define MAX 100
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 #define LIST4 "xt_recent/spammer"
 #define LIST6 "xt_recent/spammer6"

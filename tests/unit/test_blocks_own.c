@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* ms: the lists are looked at, and full ones tried again, every.. */
 #define LOOK 5000

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 static void grants_up_to_max(void **state)
 {

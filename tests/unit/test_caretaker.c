@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fakeproc.h"
-#include "processes.h"
-#include "support.h"
+#include "tests/unit/fakeproc.h"
+#include "tests/unit/processes.h"
+#include "tests/unit/support.h"
 
 /* A client that counts its calls and comes again when it is told to. */
 struct client {

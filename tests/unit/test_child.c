@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fakeproc.h"
-#include "support.h"
+#include "tests/unit/fakeproc.h"
+#include "tests/unit/support.h"
 
 /* A tree with init and a couriertcpd, and real processes for what is below it. */
 struct fixture {

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "fakeproc.h"
-#include "processes.h"
-#include "support.h"
+#include "tests/unit/fakeproc.h"
+#include "tests/unit/processes.h"
+#include "tests/unit/support.h"
 
 /* PIDs of the tree's own: nothing here is held but the listener. */
 #define FIRST_PID 500000

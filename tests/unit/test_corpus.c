@@ -1,7 +1,7 @@
 /* Tests of the scanner and the policy together, over tests/data/hostile.txt, and
  * of what an expression may cost.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "support.h"
+#include "tests/unit/support.h"
 
 #include <errno.h>
 #include <stdio.h>

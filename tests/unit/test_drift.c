@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 #define HOUR 3600000
 

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine.h"
+#include "tests/unit/engine.h"
 #include "farewell.h"
-#include "processes.h"
+#include "tests/unit/processes.h"
 
 /* An enforcer on its own: what is counted and noted needs no more. */
 struct fixture {

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* The billionth second, and seven milliseconds. */
 #define AT 1000000000007

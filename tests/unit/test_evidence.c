@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fakeproc.h"
-#include "processes.h"
-#include "support.h"
+#include "tests/unit/fakeproc.h"
+#include "tests/unit/processes.h"
+#include "tests/unit/support.h"
 
 /* A couriertcpd with two children for two peers, and a process of no concern. */
 struct fixture {

@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guard.h"
-#include "processes.h"
-#include "support.h"
+#include "tests/unit/guard.h"
+#include "tests/unit/processes.h"
+#include "tests/unit/support.h"
 
 /* A TCP connection over loopback, or a pair of unix sockets. */
 static void connect_pair(int domain, int pair[2])

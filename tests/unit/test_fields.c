@@ -1,11 +1,11 @@
 /* What of a message reaches the engine: one template, and its way back.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "../../plugin/fields.h"
+#include "plugin/fields.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 #define S "\x1f"
 #define NOW 1000000

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* An event of the kernel's comes within this time, or the test fails. */
 #define DEADLINE_MS 10000

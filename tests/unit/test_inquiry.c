@@ -10,8 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "engine.h"
-#include "processes.h"
+#include "tests/unit/engine.h"
+#include "tests/unit/processes.h"
 
 /* A rejected line of somebody that no child serves. */
 static void ask_for_nobody(struct engine *e, unsigned int n)

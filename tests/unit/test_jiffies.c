@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* What the clocks say; only with a resolution are they played. */
 static struct {

@@ -12,9 +12,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "fakeproc.h"
+#include "tests/unit/fakeproc.h"
 #include "procref.h"
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* A tree, and listeners that look at it. */
 struct fixture {

@@ -9,9 +9,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "fakeproc.h"
+#include "tests/unit/fakeproc.h"
 #include "procref.h"
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* PIDs of the tree: one that answers, and the first of those that do not. */
 #define GOOD 4000

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 struct key {
 	struct addr addr;

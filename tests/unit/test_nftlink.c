@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nftspace.h"
+#include "tests/unit/nftspace.h"
 
 #define NEWTABLE ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWTABLE)
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nftspace.h"
+#include "tests/unit/nftspace.h"
 
 static const struct settings_ports smtp = { 1, { 25 } };
 

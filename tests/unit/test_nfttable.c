@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nftspace.h"
+#include "tests/unit/nftspace.h"
 
 #define X10 "xxxxxxxxxx"
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10

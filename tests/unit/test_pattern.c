@@ -12,7 +12,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* PCRE2 takes its memory itself: its calls fail here, see --wrap in ld(1). The
  * nth of them from now on; 0: none does. */

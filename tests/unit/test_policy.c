@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 #define ERR 3
 #define WARNING 4

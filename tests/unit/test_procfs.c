@@ -16,9 +16,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "fakeproc.h"
-#include "processes.h"
-#include "support.h"
+#include "tests/unit/fakeproc.h"
+#include "tests/unit/processes.h"
+#include "tests/unit/support.h"
 
 /* A PID in trees that need no real process. */
 #define PID 4242

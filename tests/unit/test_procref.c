@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guard.h"
-#include "processes.h"
-#include "support.h"
+#include "tests/unit/guard.h"
+#include "tests/unit/processes.h"
+#include "tests/unit/support.h"
 
 static const struct procref none = PROCREF_NONE;
 

@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guard.h"
-#include "processes.h"
-#include "support.h"
+#include "tests/unit/guard.h"
+#include "tests/unit/processes.h"
+#include "tests/unit/support.h"
 
 struct connection_row {
 	const char *label;

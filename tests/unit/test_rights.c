@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guard.h"
-#include "support.h"
+#include "tests/unit/guard.h"
+#include "tests/unit/support.h"
 
 #define BIT RIGHTS_BIT
 #define STRONG BIT(CAP_DAC_OVERRIDE)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 #define ERROR_SIZE 512
 #define TEXT_SIZE 300

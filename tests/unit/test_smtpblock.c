@@ -9,8 +9,8 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "engine.h"
-#include "processes.h"
+#include "tests/unit/engine.h"
+#include "tests/unit/processes.h"
 #include "rights.h"
 
 #define LIST "xt_recent/spammer"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 static struct addr numbered(unsigned int n)
 {

@@ -15,10 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guard.h"
-#include "processes.h"
+#include "tests/unit/guard.h"
+#include "tests/unit/processes.h"
 #include "reset.h"
-#include "support.h"
+#include "tests/unit/support.h"
 
 /* The kernel's name for any connection. */
 #define COOKIE 0x5eed0000000001

@@ -1,7 +1,7 @@
 /* Would the kernel end us for a system call? Each point is a process with a filter
  * of its own.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "../../plugin/trial.h"
+#include "plugin/trial.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guard.h"
-#include "support.h"
+#include "tests/unit/guard.h"
+#include "tests/unit/support.h"
 
 static const struct row {
 	const char *label;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support.h"
+#include "tests/unit/support.h"
 
 static void counted_by_name(void **state)
 {
