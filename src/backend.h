@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_BACKEND_H
 #define SMTPBLOCK_BACKEND_H
 
-#include "addr.h"
+#include "lib/addr.h"
 #include "settings.h"
 
 /* Embedded as the first member by each backend. */

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cidr.h"
-#include "jiffies.h"
+#include "lib/cidr.h"
+#include "lib/jiffies.h"
 
 /* The module's name today, and before Linux 2.6.28. */
 static const char *const module_names[] = { "xt_recent", "ipt_recent" };

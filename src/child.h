@@ -3,11 +3,11 @@
 #ifndef SMTPBLOCK_CHILD_H
 #define SMTPBLOCK_CHILD_H
 
-#include "addr.h"
+#include "lib/addr.h"
 #include "listeners.h"
-#include "looker.h"
-#include "procref.h"
-#include "reset.h"
+#include "lib/looker.h"
+#include "lib/procref.h"
+#include "lib/reset.h"
 
 /* What is needed to tell a child of courier's. */
 struct child_rules {

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_COURIERLOG_H
 #define SMTPBLOCK_COURIERLOG_H
 
-#include "addr.h"
+#include "lib/addr.h"
 
 /* Which line it is; the forms are those of courier's courieresmtpd.c, tcpd.c
  * and libs/lcclog.c, 1.0.16. */

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bag.h"
+#include "lib/bag.h"
 
 struct events {
 	struct bag *bag;

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "cidr.h"
+#include "lib/cidr.h"
 #include "counters.h"
 
 /* More at once are lost, and counted: nobody waits for a slow listener. */

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "addrlist.h"
+#include "lib/addrlist.h"
 
 /* A host has few addresses, and each line with a trigger asks for another one: a set
  * of bits, one for each address, answers nearly all without the lock. Only a bit that is

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_HOSTADDRS_H
 #define SMTPBLOCK_HOSTADDRS_H
 
-#include "cidr.h"
+#include "lib/cidr.h"
 
 /* The addresses of all interfaces in our network namespace, kept up to date by
  * whoever calls hostaddrs_refresh() when hostaddrs_fd() is readable. */

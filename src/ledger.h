@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_LEDGER_H
 #define SMTPBLOCK_LEDGER_H
 
-#include "addr.h"
+#include "lib/addr.h"
 
 /* With xt_recent as many as the kernel's list holds: that drops the oldest entry
  * without a word when a new one does not fit, and so does the ledger, which thereby

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "procref.h"
+#include "lib/procref.h"
 
 #define LISTENER_NAME "couriertcpd"
 

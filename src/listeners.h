@@ -4,7 +4,7 @@
 #ifndef SMTPBLOCK_LISTENERS_H
 #define SMTPBLOCK_LISTENERS_H
 
-#include "looker.h"
+#include "lib/looker.h"
 
 /* Each listener is pinned, so that what was found out about it once holds until it
  * ends. Any thread may call; no call holds the lock over a system call other than

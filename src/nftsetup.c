@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "cidr.h"
+#include "lib/cidr.h"
 
 /* How often it is tried again when others change rules at the same time; the last
  * time whatever they do. */

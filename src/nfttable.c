@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cidr.h"
+#include "lib/cidr.h"
 
 /* Changes with the form of the rule, so that an older one is replaced. */
 #define RULE_VERSION 1

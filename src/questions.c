@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "bag.h"
+#include "lib/bag.h"
 
 int questions_new(struct bag **ret_questions)
 {

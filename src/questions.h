@@ -4,7 +4,7 @@
 #ifndef SMTPBLOCK_QUESTIONS_H
 #define SMTPBLOCK_QUESTIONS_H
 
-#include "bag.h"
+#include "lib/bag.h"
 #include "courierlog.h"
 #include "evidence.h"
 

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "addrlist.h"
-#include "pattern.h"
+#include "lib/addrlist.h"
+#include "lib/pattern.h"
 
 /* Which lines start a block. */
 enum trigger {

@@ -14,7 +14,7 @@
 #include "drift.h"
 #include "enforcer.h"
 #include "inquiry.h"
-#include "reset.h"
+#include "lib/reset.h"
 #include "rights.h"
 
 /* Courier's user is looked for this often until he is there. */

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "lru.h"
+#include "lib/lru.h"
 
 /* What is known of an address: the times of its last triggers, in a ring. */
 struct node {

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_TALLY_H
 #define SMTPBLOCK_TALLY_H
 
-#include "addr.h"
+#include "lib/addr.h"
 
 /* The last triggers of each address, as many as the threshold needs, so that the
  * window slides exactly. Memory is bounded whatever comes: the address that was

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "reset.h"
+#include "lib/reset.h"
 
 /* After its courieresmtpd has ended, a couriertls of STARTTLS has this long to
  * end by itself. */

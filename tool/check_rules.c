@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "checks.h"
-#include "cidr.h"
+#include "lib/cidr.h"
 #include "program.h"
 #include "ruleset.h"
 

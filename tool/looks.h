@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCKCTL_LOOKS_H
 #define SMTPBLOCKCTL_LOOKS_H
 
-#include "looker.h"
+#include "lib/looker.h"
 
 /* A process that keeps whoever looks at it waiting. */
 struct looks_held {

@@ -4,7 +4,7 @@
 
 #include "backend.h"
 #include "command.h"
-#include "procfs.h"
+#include "lib/procfs.h"
 #include "program.h"
 
 int main(int argc, char **argv)

@@ -5,7 +5,7 @@
 #define SMTPBLOCKCTL_SIMULATE_H
 
 #include "judge.h"
-#include "lru.h"
+#include "lib/lru.h"
 #include "slots.h"
 
 /* courier logs when a connection starts and what goes wrong, but not its end. It is

@@ -11,7 +11,7 @@
 #include "command.h"
 #include "courierconf.h"
 #include "looks.h"
-#include "procfs.h"
+#include "lib/procfs.h"
 #include "rsyslogconf.h"
 #include "settings.h"
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "cidr.h"
+#include "lib/cidr.h"
 #include "events.h"
 #include "rsyslogconf.h"
 

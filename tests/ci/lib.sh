@@ -195,7 +195,7 @@ check() {
 	[ -n "$(test_results "$dir")" ] || { point 'not ok' "make $target ran"; show_log; }
 }
 
-# Each line "PASS: tests/unit/test_addr 1 - name" of the tests' logs, in which
+# Each line "PASS: tests/unit/lib/test_addr 1 - name" of the tests' logs, in which
 # automake's driver notes what it made of each point. That a test with failed
 # points ends with a status is no further failure.
 test_results() {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "addrlist.h"
+#include "lib/addrlist.h"
 
 #define PREFIXES_MAX 64
 

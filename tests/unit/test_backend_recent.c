@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "jiffies.h"
+#include "lib/jiffies.h"
 #include "tests/unit/support.h"
 
 static const struct backend_ops *const ops = &backend_recent_ops;

@@ -12,8 +12,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "lib/procref.h"
 #include "tests/unit/fakeproc.h"
-#include "procref.h"
 #include "tests/unit/support.h"
 
 /* A tree, and listeners that look at it. */

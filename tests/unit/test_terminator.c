@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/reset.h"
 #include "tests/unit/guard.h"
 #include "tests/unit/processes.h"
-#include "reset.h"
 #include "tests/unit/support.h"
 
 /* The kernel's name for any connection. */

@@ -1,6 +1,6 @@
 /* Looks at processes that may keep whoever looks at them waiting.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "looker.h"
+#include "lib/looker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "lib/procref.h"
 #include "tests/unit/fakeproc.h"
-#include "procref.h"
 #include "tests/unit/support.h"
 
 /* PIDs of the tree: one that answers, and the first of those that do not. */

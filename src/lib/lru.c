@@ -1,6 +1,6 @@
 /* Values by address, and no more than there is room for.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lru.h"
+#include "lib/lru.h"
 
 #include <errno.h>
 #include <stdbool.h>

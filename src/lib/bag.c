@@ -1,6 +1,6 @@
 /* Things of one size on their way from many threads to one.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "bag.h"
+#include "lib/bag.h"
 
 #include <errno.h>
 #include <pthread.h>

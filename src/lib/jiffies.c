@@ -1,6 +1,6 @@
 /* Ticks to milliseconds.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "jiffies.h"
+#include "lib/jiffies.h"
 
 #include <errno.h>
 #include <time.h>

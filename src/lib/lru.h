@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_LRU_H
 #define SMTPBLOCK_LRU_H
 
-#include "addr.h"
+#include "lib/addr.h"
 
 /* Values of one size by keys of one size. A key begins with a struct addr; the bytes
  * behind it are compared as they are, so no padding. A full table gives away the value

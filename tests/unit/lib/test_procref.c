@@ -1,6 +1,6 @@
 /* A process that is held fast.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "procref.h"
+#include "lib/procref.h"
 
 #include <errno.h>
 #include <fcntl.h>

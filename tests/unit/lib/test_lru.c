@@ -1,7 +1,7 @@
 /* Values by address: found again, the oldest given away, keys told apart by all their
  * bytes.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lru.h"
+#include "lib/lru.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* A set of prefixes that answers whether an address lies in it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "addrlist.h"
+#include "lib/addrlist.h"
 
 #include <errno.h>
 #include <stdlib.h>

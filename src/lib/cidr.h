@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_CIDR_H
 #define SMTPBLOCK_CIDR_H
 
-#include "addr.h"
+#include "lib/addr.h"
 
 struct cidr {
 	struct addr net;	/* host bits are 0 */

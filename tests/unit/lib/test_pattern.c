@@ -1,6 +1,6 @@
 /* A compiled expression (PCRE2) with limits that hold for hostile text.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "pattern.h"
+#include "lib/pattern.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* What /proc says of a process.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "procfs.h"
+#include "lib/procfs.h"
 
 #include <dirent.h>
 #include <errno.h>

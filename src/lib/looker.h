@@ -10,7 +10,7 @@
 #ifndef SMTPBLOCK_LOOKER_H
 #define SMTPBLOCK_LOOKER_H
 
-#include "procfs.h"
+#include "lib/procfs.h"
 
 struct looker;
 

@@ -1,6 +1,6 @@
 /* What the kernel has of a connection: real ones, over loopback.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "reset.h"
+#include "lib/reset.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

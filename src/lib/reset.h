@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "addr.h"
+#include "lib/addr.h"
 
 /* Both ends of a TCP connection, ports in host order. */
 struct reset_ends {

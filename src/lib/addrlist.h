@@ -4,7 +4,7 @@
 #ifndef SMTPBLOCK_ADDRLIST_H
 #define SMTPBLOCK_ADDRLIST_H
 
-#include "cidr.h"
+#include "lib/cidr.h"
 
 struct addrlist;
 

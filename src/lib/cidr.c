@@ -1,6 +1,6 @@
 /* One prefix (network), as written in an allow list or masked for a block.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "cidr.h"
+#include "lib/cidr.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Looks at processes that may keep whoever looks at them waiting.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "looker.h"
+#include "lib/looker.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* The kernel's count of time.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "jiffies.h"
+#include "lib/jiffies.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* One IP address: parsed, printed, compared.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "addr.h"
+#include "lib/addr.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
