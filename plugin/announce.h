@@ -5,7 +5,7 @@
 
 #include "rsyslog.h"
 
-#include "events.h"
+#include "status/events.h"
 
 /* The ruleset of that name in the configuration; NULL if there is none. warning
  * (may be NULL) gets a sentence where it is not fit for events, or NULL. */

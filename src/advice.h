@@ -4,7 +4,7 @@
 #define SMTPBLOCK_ADVICE_H
 
 #include "blocks.h"
-#include "notices.h"
+#include "status/notices.h"
 #include "settings.h"
 
 /* Longest sentence, NUL included. */

@@ -6,9 +6,9 @@
 
 #include "backend.h"
 #include "budget.h"
-#include "counters.h"
+#include "status/counters.h"
 #include "ledger.h"
-#include "notices.h"
+#include "status/notices.h"
 
 struct blocks;
 

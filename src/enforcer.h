@@ -7,11 +7,11 @@
 #include "blocks.h"
 #include "budget.h"
 #include "caretaker.h"
-#include "events.h"
+#include "status/events.h"
 #include "policy.h"
 #include "questions.h"
 #include "tally.h"
-#include "zones.h"
+#include "status/zones.h"
 
 /* What it works with; all of it belongs to the engine. Any thread may call the
  * functions below, none waits. */

@@ -8,8 +8,8 @@
 
 #include "backend.h"
 #include "caretaker.h"
-#include "counters.h"
-#include "events.h"
+#include "status/counters.h"
+#include "status/events.h"
 #include "policy.h"
 #include "settings.h"
 

@@ -4,8 +4,8 @@
 #define SMTPBLOCK_TERMINATOR_H
 
 #include "child.h"
-#include "counters.h"
-#include "notices.h"
+#include "status/counters.h"
+#include "status/notices.h"
 
 struct terminator;
 

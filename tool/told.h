@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "lib/cidr.h"
-#include "events.h"
+#include "status/events.h"
 #include "rsyslogconf.h"
 
 /* Longer lines are none of the module's, whatever a template puts in front. */

@@ -1,6 +1,6 @@
 /* Blocks that were made, on their way to whoever wants to hear of them.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "events.h"
+#include "status/events.h"
 
 #include <errno.h>
 #include <poll.h>

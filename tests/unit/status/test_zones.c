@@ -1,6 +1,6 @@
 /* How many slots each DNSBL zone's listings freed.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "zones.h"
+#include "status/zones.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Which DNSBL is worth its query.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "zones.h"
+#include "status/zones.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* What was done and not done, counted.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "counters.h"
+#include "status/counters.h"
 
 #include <inttypes.h>
 #include <stdio.h>

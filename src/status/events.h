@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "lib/cidr.h"
-#include "counters.h"
+#include "status/counters.h"
 
 /* More at once are lost, and counted: nobody waits for a slow listener. */
 #define EVENTS_MAX 4096

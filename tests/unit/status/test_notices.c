@@ -1,6 +1,6 @@
 /* What the admin has to be told: each thing once, until it is mended.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "notices.h"
+#include "status/notices.h"
 
 #include <errno.h>
 #include <string.h>
