@@ -4,7 +4,7 @@
 #ifndef SMTPBLOCK_CARETAKER_H
 #define SMTPBLOCK_CARETAKER_H
 
-#include "evidence.h"
+#include "courier/evidence.h"
 #include "hostaddrs.h"
 #include "terminator.h"
 

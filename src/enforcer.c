@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "farewell.h"
+#include "courier/farewell.h"
 
 /* The caretaker is that late at most, unless the machine is overloaded. */
 #define CARETAKER_LATE_MS 50

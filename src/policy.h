@@ -4,8 +4,8 @@
 #ifndef SMTPBLOCK_POLICY_H
 #define SMTPBLOCK_POLICY_H
 
-#include "child.h"
-#include "courierlog.h"
+#include "courier/child.h"
+#include "courier/courierlog.h"
 #include "settings.h"
 
 enum verdict {

@@ -4,9 +4,9 @@
 #ifndef SMTPBLOCK_QUESTIONS_H
 #define SMTPBLOCK_QUESTIONS_H
 
+#include "courier/courierlog.h"
+#include "courier/evidence.h"
 #include "lib/bag.h"
-#include "courierlog.h"
-#include "evidence.h"
 
 /* More at once are refused: the workers must not wait. */
 #define QUESTIONS_MAX 1024

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_TERMINATOR_H
 #define SMTPBLOCK_TERMINATOR_H
 
-#include "child.h"
+#include "courier/child.h"
 #include "status/counters.h"
 #include "status/notices.h"
 

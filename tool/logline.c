@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "courierlog.h"
+#include "courier/courierlog.h"
 
 /* No program's name is longer (rsyslog cuts tags far below). */
 #define TAG_MAX 64

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCKCTL_WORDS_H
 #define SMTPBLOCKCTL_WORDS_H
 
-#include "courierlog.h"
+#include "courier/courierlog.h"
 #include "policy.h"
 
 /* The kind of a line by the trigger that is about it: "relay" is a reject with

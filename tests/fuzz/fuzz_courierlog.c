@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "courierlog.h"
+#include "courier/courierlog.h"
 
 /* courier's limit on one field, see courierlog.h. */
 #define FIELD_MAX 128

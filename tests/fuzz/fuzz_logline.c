@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "courierlog.h"
+#include "courier/courierlog.h"
 #include "logline.h"
 
 static void check_wall(const struct logline_wall *w)

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "courier/farewell.h"
 #include "tests/unit/engine.h"
-#include "farewell.h"
 #include "tests/unit/processes.h"
 
 /* An enforcer on its own: what is counted and noted needs no more. */

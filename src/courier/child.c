@@ -1,6 +1,6 @@
 /* A courieresmtpd child that is held fast and proven to be courier's.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "child.h"
+#include "courier/child.h"
 
 #include <errno.h>
 #include <stdlib.h>

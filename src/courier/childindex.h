@@ -5,7 +5,7 @@
 #ifndef SMTPBLOCK_CHILDINDEX_H
 #define SMTPBLOCK_CHILDINDEX_H
 
-#include "child.h"
+#include "courier/child.h"
 
 /* A hint where to look, never proof: what it names has to be opened and proven
  * with child_open(). A PID stands for the process that takes the slot

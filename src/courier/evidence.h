@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_EVIDENCE_H
 #define SMTPBLOCK_EVIDENCE_H
 
-#include "child.h"
+#include "courier/child.h"
 
 /* What is known of the processes of one courier user. Shared by all actions
  * that name that user. */

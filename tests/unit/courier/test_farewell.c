@@ -1,7 +1,7 @@
 /* Tells the client of a child why his connection ends. The child is this test's
  * own process, whose standard output is made the connection for a while.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "farewell.h"
+#include "courier/farewell.h"
 
 #include <errno.h>
 #include <netinet/in.h>

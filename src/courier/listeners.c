@@ -1,6 +1,6 @@
 /* The couriertcpd processes that listen for one courier user.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "listeners.h"
+#include "courier/listeners.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* Which child serves which peer.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "childindex.h"
+#include "courier/childindex.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* Who serves this address and port?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "evidence.h"
+#include "courier/evidence.h"
 
 #include <errno.h>
 #include <string.h>

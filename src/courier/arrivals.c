@@ -1,6 +1,6 @@
 /* Which processes have come lately.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "arrivals.h"
+#include "courier/arrivals.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What courier's log lines say: tests/data/courier-*.txt, and what holds for
  * every text.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courierlog.h"
+#include "courier/courierlog.h"
 
 #include <stdio.h>
 #include <stdlib.h>

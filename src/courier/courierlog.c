@@ -1,6 +1,6 @@
 /* What courier's log lines say.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courierlog.h"
+#include "courier/courierlog.h"
 
 #include <string.h>
 

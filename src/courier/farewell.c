@@ -1,6 +1,6 @@
 /* Tells the client of a child why his connection ends.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "farewell.h"
+#include "courier/farewell.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 /* Who serves this address and port?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "evidence.h"
+#include "courier/evidence.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "arrivals.h"
-#include "childindex.h"
+#include "courier/arrivals.h"
+#include "courier/childindex.h"
 
 /* Connections of one address that the worker asks about. */
 #define RELAY_CLIENTS_MAX 8

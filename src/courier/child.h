@@ -3,8 +3,8 @@
 #ifndef SMTPBLOCK_CHILD_H
 #define SMTPBLOCK_CHILD_H
 
+#include "courier/listeners.h"
 #include "lib/addr.h"
-#include "listeners.h"
 #include "lib/looker.h"
 #include "lib/procref.h"
 #include "lib/reset.h"

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_FAREWELL_H
 #define SMTPBLOCK_FAREWELL_H
 
-#include "child.h"
+#include "courier/child.h"
 
 /* Write "554 5.7.1 text" to the child's client, as the answer to whatever it says
  * first; a code that text begins with is left out, and what is not printable
