@@ -21,7 +21,7 @@
 #include "plugin/announce.h"
 #include "plugin/fields.h"
 #include "plugin/params.h"
-#include "rights.h"
+#include "policy/rights.h"
 #include "smtpblock.h"
 #include "plugin/stats.h"
 #include "plugin/trial.h"

@@ -5,7 +5,7 @@
 
 #include "rsyslog.h"
 
-#include "settings.h"
+#include "policy/settings.h"
 
 struct nvlst;
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "rights.h"
+#include "policy/rights.h"
 
 /* Longest part of a sentence that says what to type, NUL included. */
 #define MEND_SIZE 256

@@ -4,8 +4,8 @@
 #define SMTPBLOCK_ADVICE_H
 
 #include "blocks.h"
+#include "policy/settings.h"
 #include "status/notices.h"
-#include "settings.h"
 
 /* Longest sentence, NUL included. */
 #define ADVICE_SIZE 960

@@ -4,7 +4,7 @@
 #define SMTPBLOCK_BACKEND_H
 
 #include "lib/addr.h"
-#include "settings.h"
+#include "policy/settings.h"
 
 /* Embedded as the first member by each backend. */
 struct backend {

@@ -5,7 +5,7 @@
 #define SMTPBLOCK_BLOCKS_H
 
 #include "backend.h"
-#include "budget.h"
+#include "policy/budget.h"
 #include "status/counters.h"
 #include "ledger.h"
 #include "status/notices.h"

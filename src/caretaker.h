@@ -5,7 +5,7 @@
 #define SMTPBLOCK_CARETAKER_H
 
 #include "courier/evidence.h"
-#include "hostaddrs.h"
+#include "policy/hostaddrs.h"
 #include "terminator.h"
 
 struct caretaker;

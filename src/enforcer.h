@@ -3,14 +3,14 @@
 #ifndef SMTPBLOCK_ENFORCER_H
 #define SMTPBLOCK_ENFORCER_H
 
-#include "allowfile.h"
+#include "policy/allowfile.h"
 #include "blocks.h"
-#include "budget.h"
+#include "policy/budget.h"
 #include "caretaker.h"
+#include "policy/policy.h"
 #include "status/events.h"
-#include "policy.h"
 #include "questions.h"
-#include "tally.h"
+#include "policy/tally.h"
 #include "status/zones.h"
 
 /* What it works with; all of it belongs to the engine. Any thread may call the

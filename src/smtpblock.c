@@ -15,7 +15,7 @@
 #include "enforcer.h"
 #include "inquiry.h"
 #include "lib/reset.h"
-#include "rights.h"
+#include "policy/rights.h"
 
 /* Courier's user is looked for this often until he is there. */
 #define USER_EVERY_MS 10000

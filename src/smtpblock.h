@@ -8,10 +8,10 @@
 
 #include "backend.h"
 #include "caretaker.h"
+#include "policy/policy.h"
+#include "policy/settings.h"
 #include "status/counters.h"
 #include "status/events.h"
-#include "policy.h"
-#include "settings.h"
 
 struct smtpblock;
 

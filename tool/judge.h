@@ -3,9 +3,9 @@
 #ifndef SMTPBLOCKCTL_JUDGE_H
 #define SMTPBLOCKCTL_JUDGE_H
 
-#include "allowfile.h"
-#include "hostaddrs.h"
-#include "policy.h"
+#include "policy/allowfile.h"
+#include "policy/hostaddrs.h"
+#include "policy/policy.h"
 
 #include "arguments.h"
 #include "command.h"

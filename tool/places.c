@@ -7,8 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "allowfile.h"
-#include "hostaddrs.h"
+#include "policy/allowfile.h"
+#include "policy/hostaddrs.h"
 #include "rsyslogconf.h"
 
 /* The parameters that matter to what is on a list. */

@@ -7,7 +7,7 @@
 #include "arguments.h"
 #include "backend.h"
 #include "command.h"
-#include "policy.h"
+#include "policy/policy.h"
 
 struct hostaddrs;
 struct allowfile;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "settings.h"
+#include "policy/settings.h"
 
 struct rsyslogconf;
 

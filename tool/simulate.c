@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "budget.h"
-#include "tally.h"
+#include "policy/budget.h"
+#include "policy/tally.h"
 
 /* What is remembered at most: some 20 MB each. */
 #define SESSIONS_MAX 262144

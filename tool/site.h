@@ -13,7 +13,7 @@
 #include "looks.h"
 #include "lib/procfs.h"
 #include "rsyslogconf.h"
-#include "settings.h"
+#include "policy/settings.h"
 
 /* One action(type="omsmtpblock"). */
 struct site_action {

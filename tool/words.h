@@ -4,7 +4,7 @@
 #define SMTPBLOCKCTL_WORDS_H
 
 #include "courier/courierlog.h"
-#include "policy.h"
+#include "policy/policy.h"
 
 /* The kind of a line by the trigger that is about it: "relay" is a reject with
  * 513, "auth" an error with 535, "protocol" any other; "other" also what has an

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "allowfile.h"
+#include "policy/allowfile.h"
 
 /* Lookups a round; the best of some rounds counts, as others only disturb. */
 #define LOOKUPS 1000000

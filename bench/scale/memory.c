@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tally.h"
+#include "policy/tally.h"
 
 #define WINDOW 86400
 #define ROUNDS 3

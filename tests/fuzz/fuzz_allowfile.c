@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "allowfile.h"
+#include "policy/allowfile.h"
 
 static const char before[] = "198.51.100.77\n2001:db8:77::/48\n";
 

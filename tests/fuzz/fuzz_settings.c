@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "settings.h"
+#include "policy/settings.h"
 
 static void check_uint(const struct settings_row *row, const void *field)
 {

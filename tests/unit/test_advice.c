@@ -6,7 +6,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "rights.h"
+#include "policy/rights.h"
 #include "tests/unit/support.h"
 
 /* What takes the capability away; the first, a unit, unless a row has it. */

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "policy/rights.h"
 #include "tests/unit/engine.h"
 #include "tests/unit/processes.h"
-#include "rights.h"
 
 #define LIST "xt_recent/spammer"
 

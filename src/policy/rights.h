@@ -6,7 +6,7 @@
 #include <linux/capability.h>
 #include <stdint.h>
 
-#include "settings.h"
+#include "policy/settings.h"
 
 /* Sets of capabilities(7) are masks of these. */
 #define RIGHTS_BIT(capability) (UINT64_C(1) << (capability))

@@ -1,6 +1,6 @@
 /* The addresses of this host, which are never blocked.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "hostaddrs.h"
+#include "policy/hostaddrs.h"
 
 #include <errno.h>
 #include <ifaddrs.h>

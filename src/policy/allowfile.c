@@ -1,6 +1,6 @@
 /* The allow list that stands in a file.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "allowfile.h"
+#include "policy/allowfile.h"
 
 #include <errno.h>
 #include <fcntl.h>

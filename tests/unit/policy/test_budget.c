@@ -1,6 +1,6 @@
 /* So many blocks in an interval and no more.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "budget.h"
+#include "policy/budget.h"
 
 #include <pthread.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The parameters: names, defaults, bounds, wrong values and what only the whole
  * can tell.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "settings.h"
+#include "policy/settings.h"
 
 #include <errno.h>
 #include <pwd.h>

@@ -1,6 +1,6 @@
 /* How often an address triggered lately.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tally.h"
+#include "policy/tally.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* The parameters of one action: their names, defaults, bounds and values.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "settings.h"
+#include "policy/settings.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "allowfile.h"
+#include "policy/allowfile.h"
 
 /* Room for an entry of the user database: at first, and at most. */
 #define PASSWD_SIZE 4096

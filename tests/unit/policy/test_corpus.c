@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "policy.h"
+#include "policy/policy.h"
 
 /* One case of the file. Numbers and texts as they stand there. */
 struct corpus_case {

@@ -1,6 +1,6 @@
 /* Who is to be blocked: lines, processes and settings in, a verdict out.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "policy.h"
+#include "policy/policy.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The capabilities that an action needs, and what this process has of them.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "rights.h"
+#include "policy/rights.h"
 
 #include <errno.h>
 #include <string.h>

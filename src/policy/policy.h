@@ -6,7 +6,7 @@
 
 #include "courier/child.h"
 #include "courier/courierlog.h"
-#include "settings.h"
+#include "policy/settings.h"
 
 enum verdict {
 	VERDICT_BLOCK,		/* so far nothing speaks against it */
