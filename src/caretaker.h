@@ -6,7 +6,7 @@
 
 #include "courier/evidence.h"
 #include "policy/hostaddrs.h"
-#include "terminator.h"
+#include "terminate/terminator.h"
 
 struct caretaker;
 

@@ -1,7 +1,7 @@
 /* Ends children: each at its time. Times here are what the test says they are;
  * processes are real, and what they do is waited for.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "terminator.h"
+#include "terminate/terminator.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* Ends children: each at its time.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "terminator.h"
+#include "terminate/terminator.h"
 
 #include <errno.h>
 #include <pthread.h>
