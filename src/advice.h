@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_ADVICE_H
 #define SMTPBLOCK_ADVICE_H
 
-#include "blocks.h"
+#include "blocklist/blocks.h"
 #include "policy/settings.h"
 #include "status/notices.h"
 

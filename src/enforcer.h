@@ -3,8 +3,8 @@
 #ifndef SMTPBLOCK_ENFORCER_H
 #define SMTPBLOCK_ENFORCER_H
 
+#include "blocklist/blocks.h"
 #include "policy/allowfile.h"
-#include "blocks.h"
 #include "policy/budget.h"
 #include "caretaker.h"
 #include "policy/policy.h"

@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-#include "backend.h"
+#include "blocklist/backend.h"
 #include "caretaker.h"
 #include "policy/policy.h"
 #include "policy/settings.h"

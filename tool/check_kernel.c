@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backend.h"
+#include "blocklist/backend.h"
 #include "checks.h"
 
 /* The first kernel with pidfd_open(2). */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "checks.h"
-#include "nftsetup.h"
+#include "blocklist/nftsetup.h"
 
 #define MEND "smtpblockctl setup nftables --apply, or systemctl restart rsyslog"
 

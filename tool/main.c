@@ -2,7 +2,7 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <unistd.h>
 
-#include "backend.h"
+#include "blocklist/backend.h"
 #include "command.h"
 #include "lib/procfs.h"
 #include "program.h"

@@ -5,7 +5,7 @@
 #define SMTPBLOCKCTL_PLACES_H
 
 #include "arguments.h"
-#include "backend.h"
+#include "blocklist/backend.h"
 #include "command.h"
 #include "policy/policy.h"
 

@@ -9,7 +9,7 @@
 
 #include "command.h"
 #include "iptables.h"
-#include "nftsetup.h"
+#include "blocklist/nftsetup.h"
 #include "output.h"
 
 /* What a list of recent should hold for a wave of thousands. */

@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <stdint.h>
 
-#include "backend.h"
+#include "blocklist/backend.h"
 #include "command.h"
 #include "courierconf.h"
 #include "looks.h"

@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backend.h"
-#include "blocks.h"
+#include "blocklist/backend.h"
+#include "blocklist/blocks.h"
 
 #define ops (&backend_nftables_ops)
 #define TENTHS 10

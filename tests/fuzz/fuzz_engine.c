@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "blocks.h"
+#include "blocklist/blocks.h"
 #include "smtpblock.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "command.h"
-#include "nftsetup.h"
+#include "blocklist/nftsetup.h"
 
 /* As in ctl.h. */
 #define HZ 250

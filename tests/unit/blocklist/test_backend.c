@@ -1,6 +1,6 @@
 /* Where a blocked address goes: one ops table a backend.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "backend.h"
+#include "blocklist/backend.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Our nftables table as the kernel tells of it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "nftstate.h"
+#include "blocklist/nftstate.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* A netlink socket to nf_tables.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "nftlink.h"
+#include "blocklist/nftlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

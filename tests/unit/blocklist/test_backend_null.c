@@ -1,6 +1,6 @@
 /* The backend that changes nothing.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "backend.h"
+#include "blocklist/backend.h"
 
 #include <errno.h>
 

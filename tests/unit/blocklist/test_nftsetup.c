@@ -1,6 +1,6 @@
 /* Our nftables table is made, mended and replaced, and nothing else.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "nftsetup.h"
+#include "blocklist/nftsetup.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The kernel's xt_recent lists: addresses written to a file in /proc, which a
  * rule of iptables gives a meaning.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "backend.h"
+#include "blocklist/backend.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
 #ifndef SMTPBLOCK_NFTTABLE_H
 #define SMTPBLOCK_NFTTABLE_H
 
-#include "backend.h"
-#include "nftlink.h"
+#include "blocklist/backend.h"
+#include "blocklist/nftlink.h"
 
 /* One table for all actions, one chain in it, and for each list a set and a rule:
  *

@@ -4,10 +4,10 @@
 #ifndef SMTPBLOCK_BLOCKS_H
 #define SMTPBLOCK_BLOCKS_H
 
-#include "backend.h"
+#include "blocklist/backend.h"
+#include "blocklist/ledger.h"
 #include "policy/budget.h"
 #include "status/counters.h"
-#include "ledger.h"
 #include "status/notices.h"
 
 struct blocks;

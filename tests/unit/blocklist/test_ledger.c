@@ -1,6 +1,6 @@
 /* The addresses that were blocked last, in the order of their blocks.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "ledger.h"
+#include "blocklist/ledger.h"
 
 #include <errno.h>
 #include <string.h>

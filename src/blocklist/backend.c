@@ -1,6 +1,6 @@
 /* Where a blocked address goes: one ops table a backend.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "backend.h"
+#include "blocklist/backend.h"
 
 static const struct backend_ops *const all[] = {
 	[BACKEND_RECENT] = &backend_recent_ops,

@@ -2,7 +2,7 @@
  * once, and that others may hold: with a backend of the test's. The time is what the
  * tests say it is.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "blocks.h"
+#include "blocklist/blocks.h"
 
 #include <errno.h>
 #include <pthread.h>

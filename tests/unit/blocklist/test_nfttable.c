@@ -1,6 +1,6 @@
 /* What belongs into our nftables table; what nft and the kernel make of it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "nfttable.h"
+#include "blocklist/nfttable.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Our nftables table as it is in the kernel.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "nftstate.h"
+#include "blocklist/nftstate.h"
 
 #include <errno.h>
 #include <libnftnl/chain.h>

@@ -1,6 +1,6 @@
 /* Our nftables table: what belongs into it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "nfttable.h"
+#include "blocklist/nfttable.h"
 
 #include <arpa/inet.h>
 #include <endian.h>

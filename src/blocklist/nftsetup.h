@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_NFTSETUP_H
 #define SMTPBLOCK_NFTSETUP_H
 
-#include "nftstate.h"
+#include "blocklist/nftstate.h"
 
 /* What a list's set and rule may be. */
 enum nftsetup_demand {

@@ -1,6 +1,6 @@
 /* Sees that our nftables table is there.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "nftsetup.h"
+#include "blocklist/nftsetup.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The sets of nftables as a backend: on the kernel's own, in a namespace, and
  * with a netlink that fails.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "backend.h"
+#include "blocklist/backend.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The backend that changes nothing: for trials, and where only the child is to
  * be ended.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "backend.h"
+#include "blocklist/backend.h"
 
 #include <errno.h>
 #include <stdint.h>

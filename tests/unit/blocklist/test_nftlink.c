@@ -1,6 +1,6 @@
 /* Netlink to nf_tables: with a kernel that answers what the test says.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "nftlink.h"
+#include "blocklist/nftlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Addresses on their way to the kernel's lists, on files that play these. The
  * time is what the tests say it is.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "blocks.h"
+#include "blocklist/blocks.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_NFTSTATE_H
 #define SMTPBLOCK_NFTSTATE_H
 
-#include "nfttable.h"
+#include "blocklist/nfttable.h"
 
 /* Rules of one list that are looked at: more than one are there only after
  * somebody loaded our table a second time. */

@@ -1,14 +1,14 @@
 /* The backend that needs nothing but this program: sets in an nftables table of
  * our own, over netlink.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "backend.h"
+#include "blocklist/backend.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "nftsetup.h"
+#include "blocklist/nftsetup.h"
 
 /* How often a transaction is put together anew from what is left of it. */
 #define ROUNDS_MAX 4

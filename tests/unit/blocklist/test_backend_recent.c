@@ -1,6 +1,6 @@
 /* The backend of the kernel's xt_recent lists, on files that play them.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "backend.h"
+#include "blocklist/backend.h"
 
 #include <errno.h>
 #include <stdio.h>

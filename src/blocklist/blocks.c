@@ -1,6 +1,6 @@
 /* Puts addresses on the kernel's list and sees that they get there.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "blocks.h"
+#include "blocklist/blocks.h"
 
 #include <errno.h>
 #include <pthread.h>
