@@ -3,7 +3,7 @@
 #ifndef OMSMTPBLOCK_FIELDS_H
 #define OMSMTPBLOCK_FIELDS_H
 
-#include "smtpblock.h"
+#include "engine/smtpblock.h"
 
 /* Each field costs every line, courier's or not: the template has those that an action's
  * settings ask for. */

@@ -18,13 +18,13 @@
 #include "syslogd-types.h"
 #include "template.h"
 
+#include "engine/smtpblock.h"
 #include "plugin/announce.h"
 #include "plugin/fields.h"
 #include "plugin/params.h"
-#include "policy/rights.h"
-#include "smtpblock.h"
 #include "plugin/stats.h"
 #include "plugin/trial.h"
+#include "policy/rights.h"
 
 MODULE_TYPE_OUTPUT
 MODULE_TYPE_NOKEEP

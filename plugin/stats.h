@@ -3,7 +3,7 @@
 #ifndef OMSMTPBLOCK_STATS_H
 #define OMSMTPBLOCK_STATS_H
 
-#include "smtpblock.h"
+#include "engine/smtpblock.h"
 
 /* impstats' interface differs between releases of rsyslog: where it is not the one
  * this was built for, nothing is shown, and all functions do nothing. */

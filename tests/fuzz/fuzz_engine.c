@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "blocklist/blocks.h"
-#include "smtpblock.h"
+#include "engine/smtpblock.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "smtpblock.h"
+#include "engine/smtpblock.h"
 
 struct smtpblock_outcome __real_smtpblock_handle(struct smtpblock *engine,
 						 struct smtpblock_worker *worker,

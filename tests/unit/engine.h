@@ -6,8 +6,8 @@
 
 #include <pthread.h>
 
+#include "engine/smtpblock.h"
 #include "tests/unit/fakeproc.h"
-#include "smtpblock.h"
 #include "tests/unit/support.h"
 
 /* The peer of the connection that is always there, and what courier logs when it

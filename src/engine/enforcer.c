@@ -1,6 +1,6 @@
 /* Does what was decided: blocks the address, ends the child, counts.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "enforcer.h"
+#include "engine/enforcer.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Remembers one line in an unknown form.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "drift.h"
+#include "engine/drift.h"
 
 #include <string.h>
 

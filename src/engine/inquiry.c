@@ -1,6 +1,6 @@
 /* Answers the lines that take a search, in the caretaker's thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "inquiry.h"
+#include "engine/inquiry.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -10,7 +10,7 @@
 #include <syslog.h>
 #include <time.h>
 
-#include "advice.h"
+#include "engine/advice.h"
 
 /* The index is kept up to date this often, and this long after a question. Where it
  * takes longer, because there are very many children, it is done less often, but not

@@ -1,6 +1,6 @@
 /* Answers the lines that take a search, in the caretaker's thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "inquiry.h"
+#include "engine/inquiry.h"
 
 #include <errno.h>
 #include <poll.h>

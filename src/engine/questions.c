@@ -1,6 +1,6 @@
 /* Lines that only a search can answer, on their way to the caretaker.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "questions.h"
+#include "engine/questions.h"
 
 #include <string.h>
 

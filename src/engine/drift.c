@@ -1,10 +1,10 @@
 /* Remembers one line in an unknown form.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "drift.h"
+#include "engine/drift.h"
 
 #include <string.h>
 
-#include "advice.h"
+#include "engine/advice.h"
 
 #define QUIET_MS 3600000
 

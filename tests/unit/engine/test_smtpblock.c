@@ -1,7 +1,7 @@
 /* The engine of one action: a log line in, an address on the list and a child
  * ended.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "smtpblock.h"
+#include "engine/smtpblock.h"
 
 #include <errno.h>
 #include <stdatomic.h>

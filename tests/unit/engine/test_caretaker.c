@@ -1,6 +1,6 @@
 /* What all actions of one rsyslogd share.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "caretaker.h"
+#include "engine/caretaker.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -4,13 +4,13 @@
 #define SMTPBLOCK_ENFORCER_H
 
 #include "blocklist/blocks.h"
+#include "engine/caretaker.h"
+#include "engine/questions.h"
 #include "policy/allowfile.h"
 #include "policy/budget.h"
-#include "caretaker.h"
 #include "policy/policy.h"
-#include "status/events.h"
-#include "questions.h"
 #include "policy/tally.h"
+#include "status/events.h"
 #include "status/zones.h"
 
 /* What it works with; all of it belongs to the engine. Any thread may call the

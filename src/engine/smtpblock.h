@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "blocklist/backend.h"
-#include "caretaker.h"
+#include "engine/caretaker.h"
 #include "policy/policy.h"
 #include "policy/settings.h"
 #include "status/counters.h"

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_INQUIRY_H
 #define SMTPBLOCK_INQUIRY_H
 
-#include "enforcer.h"
+#include "engine/enforcer.h"
 
 /* A search costs more the more processes there are, and anybody who can write
  * into the log can ask for one. So searches may take a tenth of the thread's

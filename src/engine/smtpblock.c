@@ -1,6 +1,6 @@
 /* The engine of one action.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "smtpblock.h"
+#include "engine/smtpblock.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -10,10 +10,10 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "advice.h"
-#include "drift.h"
-#include "enforcer.h"
-#include "inquiry.h"
+#include "engine/advice.h"
+#include "engine/drift.h"
+#include "engine/enforcer.h"
+#include "engine/inquiry.h"
 #include "lib/reset.h"
 #include "policy/rights.h"
 

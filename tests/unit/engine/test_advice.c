@@ -1,6 +1,6 @@
 /* The sentences for the admin: what is wrong and what to type.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "advice.h"
+#include "engine/advice.h"
 
 #include <errno.h>
 #include <string.h>
