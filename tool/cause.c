@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <syslog.h>
 
-#include "filter.h"
+#include "tool/read/filter.h"
 #include "judge.h"
-#include "lines.h"
+#include "tool/read/lines.h"
 #include "program.h"
 
 /* The clocks of log and kernel, and the time that a line takes. */

@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "places.h"
-#include "rsyslogconf.h"
-#include "told.h"
+#include "tool/read/rsyslogconf.h"
+#include "tool/read/told.h"
 
 /* What is kept of a line, NUL included. */
 #define CAUSE_TEXT_SIZE 512

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "checks.h"
-#include "filter.h"
+#include "tool/read/filter.h"
 
 #define PLACE_SIZE 600
 #define PROBLEMS_MAX 3

@@ -9,7 +9,7 @@
 #include "checks.h"
 #include "lib/cidr.h"
 #include "program.h"
-#include "ruleset.h"
+#include "tool/read/ruleset.h"
 
 /* What differs between the families. */
 struct family {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "program.h"
-#include "ruleset.h"
+#include "tool/read/ruleset.h"
 
 /* Words of a rule's command, and room for -w. */
 #define WORDS_MAX 32

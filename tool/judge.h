@@ -9,7 +9,7 @@
 
 #include "arguments.h"
 #include "command.h"
-#include "logline.h"
+#include "tool/read/logline.h"
 
 /* Longest message of judge_ready(), NUL included. */
 #define JUDGE_ERROR_SIZE 640

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "clock.h"
+#include "tool/read/clock.h"
 
 /* Beyond the limit nothing can be taken, whatever the reckoning says. */
 static uint32_t value_at(const struct picture *p, enum course course, unsigned int point)

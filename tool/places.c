@@ -9,7 +9,7 @@
 
 #include "policy/allowfile.h"
 #include "policy/hostaddrs.h"
-#include "rsyslogconf.h"
+#include "tool/read/rsyslogconf.h"
 
 /* The parameters that matter to what is on a list. */
 static const char *const options_known[] = {

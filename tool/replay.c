@@ -7,9 +7,9 @@
 #include <strings.h>
 #include <time.h>
 
-#include "clock.h"
-#include "courierconf.h"
-#include "lines.h"
+#include "tool/read/clock.h"
+#include "tool/read/courierconf.h"
+#include "tool/read/lines.h"
 #include "report.h"
 
 #define DEFAULT_SESSION 5

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "clock.h"
+#include "tool/read/clock.h"
 #include "picture.h"
 
 /* One address or prefix of the table of hosts. */

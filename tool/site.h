@@ -9,11 +9,11 @@
 
 #include "blocklist/backend.h"
 #include "command.h"
-#include "courierconf.h"
+#include "tool/read/courierconf.h"
 #include "looks.h"
 #include "lib/procfs.h"
-#include "rsyslogconf.h"
 #include "policy/settings.h"
+#include "tool/read/rsyslogconf.h"
 
 /* One action(type="omsmtpblock"). */
 struct site_action {

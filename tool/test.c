@@ -4,7 +4,7 @@
 #include <strings.h>
 
 #include "judge.h"
-#include "lines.h"
+#include "tool/read/lines.h"
 #include "words.h"
 
 struct totals {

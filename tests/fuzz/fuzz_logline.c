@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
 #include "courier/courierlog.h"
-#include "logline.h"
+#include "tool/read/clock.h"
+#include "tool/read/logline.h"
 
 static void check_wall(const struct logline_wall *w)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "told.h"
+#include "tool/read/told.h"
 
 static struct told_reader *reader;
 

@@ -1,6 +1,6 @@
 /* Tests of the filters: those that an rsyslog.conf has in front of an action.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "filter.h"
+#include "tool/read/filter.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The reader of rsyslog's configuration: text in, items out.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "rsyslogconf.h"
+#include "tool/read/rsyslogconf.h"
 
 #include <errno.h>
 #include <stdarg.h>

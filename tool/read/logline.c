@@ -1,6 +1,6 @@
 /* One line of a log file: where its message begins, and what stands before it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "logline.h"
+#include "tool/read/logline.h"
 
 #include <string.h>
 

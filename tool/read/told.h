@@ -11,7 +11,7 @@
 
 #include "lib/cidr.h"
 #include "status/events.h"
-#include "rsyslogconf.h"
+#include "tool/read/rsyslogconf.h"
 
 /* Longer lines are none of the module's, whatever a template puts in front. */
 #define TOLD_LINE_MAX (2 * EVENT_TEXT_SIZE)

@@ -1,6 +1,6 @@
 /* rsyslog's filters, worked out for one message.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "filter.h"
+#include "tool/read/filter.h"
 
 #include <ctype.h>
 #include <stdio.h>

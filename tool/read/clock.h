@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCKCTL_CLOCK_H
 #define SMTPBLOCKCTL_CLOCK_H
 
-#include "logline.h"
+#include "tool/read/logline.h"
 
 /* A line without a year is of the year that is nearest to the line before it; the
  * first one of the last that does not lie in the future. Times without a zone

@@ -1,13 +1,13 @@
 /* What the module told of its blocks.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "told.h"
+#include "tool/read/told.h"
 
 #include <json.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "logline.h"
+#include "tool/read/logline.h"
 
 /* An event is flat. */
 #define DEPTH_MAX 4

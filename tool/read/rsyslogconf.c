@@ -1,7 +1,7 @@
 /* The statements of rsyslog's configuration, read as tolerantly as a reader can that
  * must not fail where rsyslogd itself does not.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "rsyslogconf.h"
+#include "tool/read/rsyslogconf.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "conftext.h"
+#include "tool/read/conftext.h"
 
 /* Everything that items point to. */
 struct piece {

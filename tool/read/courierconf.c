@@ -1,6 +1,6 @@
 /* courier's esmtpd files.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courierconf.h"
+#include "tool/read/courierconf.h"
 
 #include <ctype.h>
 #include <errno.h>

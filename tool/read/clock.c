@@ -1,6 +1,6 @@
 /* The times of a log's lines, one after the other.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "clock.h"
+#include "tool/read/clock.h"
 
 #include <stdlib.h>
 #include <string.h>

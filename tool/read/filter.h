@@ -4,7 +4,7 @@
 #ifndef SMTPBLOCKCTL_FILTER_H
 #define SMTPBLOCKCTL_FILTER_H
 
-#include "rsyslogconf.h"
+#include "tool/read/rsyslogconf.h"
 
 /* In this order: and is the least, or is the greatest, not is the negative. */
 enum answer {

@@ -1,6 +1,6 @@
 /* iptables' rules.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "ruleset.h"
+#include "tool/read/ruleset.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* A cursor that goes through the text once.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "conftext.h"
+#include "tool/read/conftext.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* A file, or standard input, line by line.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lines.h"
+#include "tool/read/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>
