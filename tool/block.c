@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
-#include "output.h"
-#include "places.h"
+#include "tool/lib/command.h"
+#include "tool/lib/output.h"
+#include "tool/lib/places.h"
 
 /* One address on one list. */
 struct task {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "checks.h"
-#include "output.h"
+#include "tool/lib/output.h"
 
 static const char *status_word(enum check_status status)
 {

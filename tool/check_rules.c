@@ -8,7 +8,7 @@
 
 #include "checks.h"
 #include "lib/cidr.h"
-#include "program.h"
+#include "tool/lib/program.h"
 #include "tool/read/ruleset.h"
 
 /* What differs between the families. */

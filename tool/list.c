@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "command.h"
-#include "listing.h"
-#include "output.h"
+#include "tool/lib/command.h"
+#include "tool/lib/listing.h"
+#include "tool/lib/output.h"
 
 static void print_table(const struct context *context, const struct listing *listing)
 {

@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "blocklist/backend.h"
-#include "command.h"
 #include "lib/procfs.h"
-#include "program.h"
+#include "tool/lib/command.h"
+#include "tool/lib/program.h"
 
 int main(int argc, char **argv)
 {

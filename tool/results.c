@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "output.h"
+#include "tool/lib/output.h"
 
 static bool is_there(const struct checks *checks, const struct check_result *result)
 {

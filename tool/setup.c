@@ -7,10 +7,10 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "iptables.h"
 #include "blocklist/nftsetup.h"
-#include "output.h"
+#include "tool/lib/command.h"
+#include "tool/lib/iptables.h"
+#include "tool/lib/output.h"
 
 /* What a list of recent should hold for a wave of thousands. */
 #define RECENT_CAPACITY 5000

@@ -4,8 +4,8 @@
 #ifndef SMTPBLOCKCTL_SIMULATE_H
 #define SMTPBLOCKCTL_SIMULATE_H
 
-#include "judge.h"
 #include "lib/lru.h"
+#include "tool/lib/judge.h"
 #include "slots.h"
 
 /* courier logs when a connection starts and what goes wrong, but not its end. It is

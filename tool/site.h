@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "blocklist/backend.h"
-#include "command.h"
+#include "tool/lib/command.h"
 #include "tool/read/courierconf.h"
 #include "looks.h"
 #include "lib/procfs.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "tool/lib/command.h"
 #include "config.h"
 
 /* In the order of the help. */

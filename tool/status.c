@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "command.h"
-#include "listing.h"
-#include "output.h"
+#include "tool/lib/command.h"
+#include "tool/lib/listing.h"
+#include "tool/lib/output.h"
 #include "slotcount.h"
 
 #define LAST_BLOCKS 5

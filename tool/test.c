@@ -3,9 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "judge.h"
+#include "tool/lib/judge.h"
+#include "tool/lib/words.h"
 #include "tool/read/lines.h"
-#include "words.h"
 
 struct totals {
 	unsigned long lines, hidden, understood;

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cause.h"
-#include "command.h"
-#include "listing.h"
-#include "output.h"
+#include "tool/lib/cause.h"
+#include "tool/lib/command.h"
+#include "tool/lib/listing.h"
+#include "tool/lib/output.h"
 
 /* More lists than an address is on. */
 #define BLOCKS_MAX 64

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "tool/lib/command.h"
 
 int __wrap_clock_getres(clockid_t clock, struct timespec *ret_tick);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);

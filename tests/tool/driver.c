@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "command.h"
 #include "blocklist/nftsetup.h"
+#include "tool/lib/command.h"
 
 /* As in ctl.h. */
 #define HZ 250

@@ -1,6 +1,6 @@
 /* Tables and times for people, JSON for programs.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "output.h"
+#include "tool/lib/output.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* What every subcommand of smtpblockctl calls when it fails.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "command.h"
+#include "tool/lib/command.h"
 
 #include <stdarg.h>
 

@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <time.h>
 
-#include "places.h"
+#include "tool/lib/places.h"
 #include "tool/read/rsyslogconf.h"
 #include "tool/read/told.h"
 

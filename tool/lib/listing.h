@@ -6,7 +6,7 @@
 #include <json.h>
 #include <time.h>
 
-#include "places.h"
+#include "tool/lib/places.h"
 
 struct listing_entry {
 	const struct place *place;

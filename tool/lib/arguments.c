@@ -1,6 +1,6 @@
 /* The command line of a subcommand whose options are the module's parameters.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "arguments.h"
+#include "tool/lib/arguments.h"
 
 #include <string.h>
 

@@ -1,12 +1,12 @@
 /* Rules for recent's lists.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "iptables.h"
+#include "tool/lib/iptables.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "program.h"
+#include "tool/lib/program.h"
 #include "tool/read/ruleset.h"
 
 /* Words of a rule's command, and room for -w. */

@@ -1,6 +1,6 @@
 /* What the module would decide about one line of a log, its proof assumed.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "judge.h"
+#include "tool/lib/judge.h"
 
 #include <errno.h>
 #include <string.h>

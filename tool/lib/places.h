@@ -4,10 +4,10 @@
 #ifndef SMTPBLOCKCTL_PLACES_H
 #define SMTPBLOCKCTL_PLACES_H
 
-#include "arguments.h"
 #include "blocklist/backend.h"
-#include "command.h"
 #include "policy/policy.h"
+#include "tool/lib/arguments.h"
+#include "tool/lib/command.h"
 
 struct hostaddrs;
 struct allowfile;

@@ -1,6 +1,6 @@
 /* Running another program.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "program.h"
+#include "tool/lib/program.h"
 
 #include <errno.h>
 #include <fcntl.h>

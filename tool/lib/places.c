@@ -1,6 +1,6 @@
 /* Which lists a subcommand works on.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "places.h"
+#include "tool/lib/places.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* What the kernel's lists hold.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "listing.h"
+#include "tool/lib/listing.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "output.h"
+#include "tool/lib/output.h"
 
 /* What each() fills. */
 struct collector {

@@ -4,7 +4,7 @@
 #ifndef SMTPBLOCKCTL_IPTABLES_H
 #define SMTPBLOCKCTL_IPTABLES_H
 
-#include "places.h"
+#include "tool/lib/places.h"
 
 /* What the multiport match takes (XT_MULTI_PORTS of linux/netfilter/xt_multiport.h). */
 #define IPTABLES_PORTS_MAX 15

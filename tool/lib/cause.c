@@ -1,6 +1,6 @@
 /* What an address was blocked for: the module's event, the line of the log.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "cause.h"
+#include "tool/lib/cause.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <syslog.h>
 
+#include "tool/lib/judge.h"
+#include "tool/lib/program.h"
 #include "tool/read/filter.h"
-#include "judge.h"
 #include "tool/read/lines.h"
-#include "program.h"
 
 /* The clocks of log and kernel, and the time that a line takes. */
 #define SLACK 5

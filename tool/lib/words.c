@@ -1,6 +1,6 @@
 /* What people and programs read: the names of kinds and verdicts.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "words.h"
+#include "tool/lib/words.h"
 
 const char *words_kind(const struct courierlog_line *line)
 {

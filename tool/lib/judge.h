@@ -7,8 +7,8 @@
 #include "policy/hostaddrs.h"
 #include "policy/policy.h"
 
-#include "arguments.h"
-#include "command.h"
+#include "tool/lib/arguments.h"
+#include "tool/lib/command.h"
 #include "tool/read/logline.h"
 
 /* Longest message of judge_ready(), NUL included. */
