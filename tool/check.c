@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checks.h"
+#include "tool/check/checks.h"
 #include "tool/lib/output.h"
 
 static const char *status_word(enum check_status status)

@@ -4,10 +4,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "tool/check/slotcount.h"
 #include "tool/lib/command.h"
 #include "tool/lib/listing.h"
 #include "tool/lib/output.h"
-#include "slotcount.h"
 
 #define LAST_BLOCKS 5
 

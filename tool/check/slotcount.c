@@ -1,6 +1,6 @@
 /* couriertcpd's children and its limit.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "slotcount.h"
+#include "tool/check/slotcount.h"
 
 #include <stdio.h>
 #include <stdlib.h>

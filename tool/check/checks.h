@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCKCTL_CHECKS_H
 #define SMTPBLOCKCTL_CHECKS_H
 
-#include "results.h"
+#include "tool/check/results.h"
 
 /* Does courier drop listed connections itself (-drop)? */
 bool site_drops(const struct site *site);

@@ -1,6 +1,6 @@
 /* What the checks found.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "results.h"
+#include "tool/check/results.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checks.h"
-#include "unitfile.h"
+#include "tool/check/checks.h"
+#include "tool/check/unitfile.h"
 
 /* The lines of /proc/PID/status that tell of rights (proc(5)). */
 struct rights {

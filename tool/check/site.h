@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 #include "blocklist/backend.h"
-#include "tool/lib/command.h"
-#include "tool/read/courierconf.h"
-#include "looks.h"
 #include "lib/procfs.h"
 #include "policy/settings.h"
+#include "tool/check/looks.h"
+#include "tool/lib/command.h"
+#include "tool/read/courierconf.h"
 #include "tool/read/rsyslogconf.h"
 
 /* One action(type="omsmtpblock"). */

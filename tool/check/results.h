@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCKCTL_RESULTS_H
 #define SMTPBLOCKCTL_RESULTS_H
 
-#include "site.h"
+#include "tool/check/site.h"
 
 enum check_status {
 	CHECK_OK,

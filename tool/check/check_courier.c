@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checks.h"
+#include "tool/check/checks.h"
 
 #define WORD_SIZE 512
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "checks.h"
-#include "unitfile.h"
+#include "tool/check/checks.h"
+#include "tool/check/unitfile.h"
 
 /* As in check_rsyslog.c: lines that a wave logs in a second. */
 #define WAVE_LINES 100

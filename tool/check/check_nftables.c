@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "checks.h"
 #include "blocklist/nftsetup.h"
+#include "tool/check/checks.h"
 
 #define MEND "smtpblockctl setup nftables --apply, or systemctl restart rsyslog"
 

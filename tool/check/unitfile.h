@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCKCTL_UNITFILE_H
 #define SMTPBLOCKCTL_UNITFILE_H
 
-#include "site.h"
+#include "tool/check/site.h"
 
 struct unitfile;
 

@@ -1,6 +1,6 @@
 /* systemd's configuration files.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "unitfile.h"
+#include "tool/check/unitfile.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* What there is on this host.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "site.h"
+#include "tool/check/site.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "checks.h"
+#include "tool/check/checks.h"
 
 #define PLACE_SIZE 600
 #define NAME_SIZE 40

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCKCTL_SLOTCOUNT_H
 #define SMTPBLOCKCTL_SLOTCOUNT_H
 
-#include "site.h"
+#include "tool/check/site.h"
 
 /* Longest name of a port that is told, NUL included: "25", "smtp", "25,587". */
 #define SLOTCOUNT_PORT_SIZE 64

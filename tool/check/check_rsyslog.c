@@ -7,7 +7,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "checks.h"
+#include "tool/check/checks.h"
 #include "tool/read/filter.h"
 
 #define PLACE_SIZE 600

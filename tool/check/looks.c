@@ -1,6 +1,6 @@
 /* Looks at processes of others, each with a bound.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "looks.h"
+#include "tool/check/looks.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "site.h"
+#include "tool/check/site.h"
 
 int looks_new(const struct procfs *procfs, struct looks **ret_looks)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checks.h"
+#include "tool/check/checks.h"
 
 /* Starts are known to the second, and reckoned from two clocks. */
 #define CLOCK_SLACK 2

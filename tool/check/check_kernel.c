@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "blocklist/backend.h"
-#include "checks.h"
+#include "tool/check/checks.h"
 
 /* The first kernel with pidfd_open(2). */
 #define KERNEL_MAJOR 5

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "checks.h"
 #include "lib/cidr.h"
+#include "tool/check/checks.h"
 #include "tool/lib/program.h"
 #include "tool/read/ruleset.h"
 
