@@ -10,7 +10,7 @@
 #include "tool/read/clock.h"
 #include "tool/read/courierconf.h"
 #include "tool/read/lines.h"
-#include "report.h"
+#include "tool/replay/report.h"
 
 #define DEFAULT_SESSION 5
 #define DEFAULT_IDLE 10

@@ -1,6 +1,6 @@
 /* Tests of the slots that are taken at each second.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "slots.h"
+#include "tool/replay/slots.h"
 
 #include "tests/unit/support.h"
 

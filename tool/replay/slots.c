@@ -1,6 +1,6 @@
 /* How many slots are taken at each second, in two courses of events side by side.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "slots.h"
+#include "tool/replay/slots.h"
 
 #include <errno.h>
 #include <stddef.h>

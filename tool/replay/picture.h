@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "slots.h"
+#include "tool/replay/slots.h"
 
 struct picture {
 	struct slots_curve curve;

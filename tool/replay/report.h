@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "simulate.h"
+#include "tool/replay/simulate.h"
 
 struct report {
 	const struct simulation *simulation;	/* finished */

@@ -6,7 +6,7 @@
 
 #include "lib/lru.h"
 #include "tool/lib/judge.h"
-#include "slots.h"
+#include "tool/replay/slots.h"
 
 /* courier logs when a connection starts and what goes wrong, but not its end. It is
  * taken to last, without the module,

@@ -1,6 +1,6 @@
 /* The curves of a replay, in characters and as SVG.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "picture.h"
+#include "tool/replay/picture.h"
 
 #include <string.h>
 

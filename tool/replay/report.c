@@ -1,12 +1,12 @@
 /* What a replay has found, for people and for programs.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "report.h"
+#include "tool/replay/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "tool/read/clock.h"
-#include "picture.h"
+#include "tool/replay/picture.h"
 
 /* One address or prefix of the table of hosts. */
 struct row {

@@ -1,7 +1,7 @@
 /* A log played again: which slots were taken without the module, and which would
  * have been with it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "simulate.h"
+#include "tool/replay/simulate.h"
 
 #include <errno.h>
 #include <stdlib.h>
