@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "courier/farewell.h"
-#include "tests/unit/engine.h"
+#include "tests/unit/harness.h"
 #include "tests/unit/processes.h"
 
 /* An enforcer on its own: what is counted and noted needs no more. */
@@ -297,20 +297,20 @@ static void turns_away_at_once(void **state)
 		.severity = 6, .text = started, .text_len = strlen(started),
 		.exe = "",
 	};
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "trigger", "connect");
-	engine_set(&e, "terminate.delay", "5000");
-	engine_start(&e);
+	harness_open(&e);
+	harness_set(&e, "trigger", "connect");
+	harness_set(&e, "terminate.delay", "5000");
+	harness_start(&e);
 	msg.attested_pid = e.smtpd;
 	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	want_int(has_ended_soon(e.smtpd), true);
 	want_list(&e.lists, "xt_recent/spammer", "+" PEER "\n");
 	/* Its standard output is no connection to tell anybody over. */
-	want_int(engine_count(&e, COUNTER_REPLIES), 0);
-	engine_close(&e);
+	want_int(harness_count(&e, COUNTER_REPLIES), 0);
+	harness_close(&e);
 }
 
 /* r: the client is told; s: the worker signals; b: the address goes to the list;
@@ -345,7 +345,7 @@ static const struct order_row {
 	  VERDICT_BLOCK, "bsh" },
 };
 
-static struct smtpblock_outcome punish(struct engine *e, bool at_start)
+static struct smtpblock_outcome punish(struct harness *e, bool at_start)
 {
 	struct smtpblock_message msg = {
 		.severity = 6, .text = STARTED, .text_len = strlen(STARTED),
@@ -354,9 +354,9 @@ static struct smtpblock_outcome punish(struct engine *e, bool at_start)
 
 	if (at_start)
 		return smtpblock_handle(e->block, e->worker, &msg);
-	engine_started(e, e->smtpd);
-	engine_want_pinned(e, false);
-	return engine_hand(e, REJECT, e->smtpd);
+	harness_started(e, e->smtpd);
+	harness_want_pinned(e, false);
+	return harness_hand(e, REJECT, e->smtpd);
 }
 
 static bool is_done(void *data)
@@ -367,14 +367,14 @@ static bool is_done(void *data)
 }
 
 /* Another's block takes what maxBlocks="1" allows. */
-static void use_budget_up(struct engine *e)
+static void use_budget_up(struct harness *e)
 {
 	static const char *const extra[] = { "BLOCK=" LISTED, "BLOCK_IP=127.0.0.2", NULL };
 	const struct peer other = { "::ffff:198.51.100.8", 41704, 25, extra };
-	pid_t pid = engine_add_child(e, &other);
+	pid_t pid = harness_add_child(e, &other);
 
-	engine_line(e, REJECT_FOR("198.51.100.8", "41704", "511 " LISTED), pid);
-	want_int(engine_count(e, COUNTER_BLOCKS), 1);
+	harness_line(e, REJECT_FOR("198.51.100.8", "41704", "511 " LISTED), pid);
+	want_int(harness_count(e, COUNTER_BLOCKS), 1);
 	want_int(has_ended_soon(pid), true);
 	waiter_end(pid);
 }
@@ -383,13 +383,13 @@ static void order(void **state)
 {
 	const struct order_row *row = *state;
 	struct smtpblock_outcome out;
-	struct engine e;
+	struct harness e;
 	size_t i;
 
-	engine_open(&e);
+	harness_open(&e);
 	for (i = 0; i < COUNT_OF(row->set) && row->set[i][0]; i++)
-		engine_set(&e, row->set[i][0], row->set[i][1]);
-	engine_start(&e);
+		harness_set(&e, row->set[i][0], row->set[i][1]);
+	harness_start(&e);
 	if (row->verdict == VERDICT_REFUSED)
 		use_budget_up(&e);
 	memset(done, 0, sizeof(done));
@@ -400,40 +400,40 @@ static void order(void **state)
 		soon(is_done, (void *)(uintptr_t)row->want);
 	want_str(done, row->want);
 	want_int(!strchr(row->want, 'h') || has_ended_soon(e.smtpd), true);
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void waits_for_the_delay(void **state)
 {
 	int64_t began, took;
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "terminate.delay", "300");
-	engine_start(&e);
+	harness_open(&e);
+	harness_set(&e, "terminate.delay", "300");
+	harness_start(&e);
 	began = clock_ms();
-	engine_line(&e, REJECT, e.smtpd);
+	harness_line(&e, REJECT, e.smtpd);
 	want_list(&e.lists, "xt_recent/spammer", "+" PEER "\n");
 	want_int(has_ended_soon(e.smtpd), true);
 	took = clock_ms() - began;
 	want_int(took >= 299, true);
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void own_address_is_spared(void **state)
 {
 	static const char text[] =
 		"error,relay=127.0.0.1,port=41703,from=<a>: 511 " LISTED;
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "verify", "none");
-	engine_start(&e);
-	want_int(engine_line(&e, text, 0).verdict, VERDICT_ALLOWED);
-	want_int(engine_count(&e, COUNTER_ALLOWED), 1);
-	engine_close(&e);
+	harness_open(&e);
+	harness_set(&e, "verify", "none");
+	harness_start(&e);
+	want_int(harness_line(&e, text, 0).verdict, VERDICT_ALLOWED);
+	want_int(harness_count(&e, COUNTER_ALLOWED), 1);
+	harness_close(&e);
 }
 
 /* The addresses of the host, as getifaddrs(3) lists them: one of its own, or those
@@ -485,25 +485,25 @@ static void neighbours_are_spared(void **state)
 	const struct neighbour_row *row = *state;
 	bool blocks = row->verdict == VERDICT_BLOCK;
 	char *dir = temp_dir_new(), path[256], *list;
-	struct engine e;
+	struct harness e;
 
 	host_address = row->own;
-	engine_open(&e);
-	engine_set(&e, "ipv4Prefix", row->prefix);
+	harness_open(&e);
+	harness_set(&e, "ipv4Prefix", row->prefix);
 	if (row->allow)
-		engine_set(&e, "allow", row->allow);
+		harness_set(&e, "allow", row->allow);
 	snprintf(path, sizeof(path), "%s/allow", dir);
 	temp_file_write(path, row->allow_file ? row->allow_file : "");
-	engine_set(&e, "allowFile", path);
-	engine_start(&e);
-	engine_line(&e, REJECT, e.smtpd);
-	want_int(engine_count(&e, COUNTER_ALLOWED), !blocks);
-	engine_stop(&e);
+	harness_set(&e, "allowFile", path);
+	harness_start(&e);
+	harness_line(&e, REJECT, e.smtpd);
+	want_int(harness_count(&e, COUNTER_ALLOWED), !blocks);
+	harness_stop(&e);
 	list = fakelists_text(&e.lists, "xt_recent/spammer");
 	want_int(strlen(list) > 0, blocks);
 	want_int(blocks ? has_ended_soon(e.smtpd) : is_living(e.smtpd), true);
 	free(list);
-	engine_close(&e);
+	harness_close(&e);
 	temp_dir_remove(dir);
 	host_address = NULL;
 }
@@ -514,17 +514,17 @@ static void no_port_no_signal_first(void **state)
 {
 	static const char text[] =
 		"error,relay=::ffff:" PEER ",from=<a@b.example>,to=<c@d.example>: 511 " LISTED;
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_start(&e);
+	harness_open(&e);
+	harness_start(&e);
 	memset(done, 0, sizeof(done));
-	want_int(engine_line(&e, text, e.smtpd).verdict, VERDICT_BLOCK);
+	want_int(harness_line(&e, text, e.smtpd).verdict, VERDICT_BLOCK);
 	want_int(has_ended_soon(e.smtpd), true);
-	engine_stop(&e);
+	harness_stop(&e);
 	want_str(done, "bsh");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 int main(void)

@@ -10,24 +10,24 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "tests/unit/engine.h"
+#include "tests/unit/harness.h"
 #include "tests/unit/processes.h"
 
 /* A rejected line of somebody that no child serves. */
-static void ask_for_nobody(struct engine *e, unsigned int n)
+static void ask_for_nobody(struct harness *e, unsigned int n)
 {
 	char text[160];
 
 	snprintf(text, sizeof(text),
 		 "error,relay=203.0.113.%u,port=%u,from=<a>: 511 " LISTED, n % 250,
 		 1000 + n);
-	engine_hand(e, text, 0);
+	harness_hand(e, text, 0);
 }
 
-static uint64_t refused(const struct engine *e)
+static uint64_t refused(const struct harness *e)
 {
-	return engine_count(e, COUNTER_REFUSED_NO_CHILD) +
-	       engine_count(e, COUNTER_REFUSED_BUSY);
+	return harness_count(e, COUNTER_REFUSED_NO_CHILD) +
+	       harness_count(e, COUNTER_REFUSED_BUSY);
 }
 
 static bool all_refused(void *data)
@@ -41,11 +41,11 @@ static void searches_are_rationed(void **state)
 {
 	unsigned int before, i;
 	int64_t began, took;
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_start(&e);
+	harness_open(&e);
+	harness_start(&e);
 	before = fakelists_opened();
 	began = clock_ms();
 	for (i = 0; i < 3000; i++)
@@ -54,27 +54,27 @@ static void searches_are_rationed(void **state)
 	took = clock_ms() - began;
 	/* Each opens a handful of files of the processes that are there. */
 	want_int(fakelists_opened() - before < 200 + (unsigned int)took * 10, true);
-	want_int(engine_count(&e, COUNTER_BLOCKS), 0);
-	engine_stop(&e);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
+	harness_stop(&e);
 	want_int(is_living(e.smtpd), true);
-	engine_close(&e);
+	harness_close(&e);
 }
 
 /* Where no courier runs each line is answered all the same. */
 static void refuses_each_line_without_courier(void **state)
 {
-	struct engine e;
+	struct harness e;
 	unsigned int i;
 
 	(void)state;
-	engine_open(&e);
+	harness_open(&e);
 	fakeproc_exe(&e.tree, e.tcpd, "/bin/sh");
-	engine_start(&e);
+	harness_start(&e);
 	for (i = 1; i <= 2; i++) {
 		ask_for_nobody(&e, i);
-		engine_want_soon(&e, COUNTER_REFUSED_NO_CHILD, i);
+		harness_want_soon(&e, COUNTER_REFUSED_NO_CHILD, i);
 	}
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void finds_a_child_that_came_later(void **state)
@@ -83,21 +83,21 @@ static void finds_a_child_that_came_later(void **state)
 	const struct peer late = { "::ffff:203.0.113.77", 999, 25, listed };
 	static const char text[] =
 		"error,relay=203.0.113.77,port=999,from=<a>: 550 " LISTED;
-	struct engine e;
+	struct harness e;
 	pid_t pid;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "trigger", "reject");
-	engine_start(&e);
-	engine_hand(&e, text, 0);
-	engine_want_soon(&e, COUNTER_REFUSED_NO_CHILD, 1);
-	pid = engine_add_child(&e, &late);
-	engine_hand(&e, text, 0);
-	engine_want_soon(&e, COUNTER_ENDED, 1);
+	harness_open(&e);
+	harness_set(&e, "trigger", "reject");
+	harness_start(&e);
+	harness_hand(&e, text, 0);
+	harness_want_soon(&e, COUNTER_REFUSED_NO_CHILD, 1);
+	pid = harness_add_child(&e, &late);
+	harness_hand(&e, text, 0);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
 	want_int(is_living(pid), false);
 	want_int(is_living(e.smtpd), true);
-	engine_close(&e);
+	harness_close(&e);
 	waiter_end(pid);
 }
 
@@ -113,7 +113,7 @@ static unsigned int learn_ms;
 static atomic_uint looks;
 /* Whose children are held; how often, since the last thorough search; and what was
  * answered ahead of the first time. */
-static struct engine *watched;
+static struct harness *watched;
 static unsigned int holds;
 static uint64_t blocks_before_hold;
 
@@ -148,47 +148,47 @@ void __wrap_evidence_learn(struct evidence *evidence)
 void __wrap_evidence_hold(struct evidence *evidence, bool submits)
 {
 	if (watched && holds++ == 0)
-		blocks_before_hold = engine_count(watched, COUNTER_BLOCKS);
+		blocks_before_hold = harness_count(watched, COUNTER_BLOCKS);
 	__real_evidence_hold(evidence, submits);
 }
 
 /* Holding the others takes longer than the answer, and is for lines to come. */
 static void nobody_waits_for_holding(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "terminate", "off");
+	harness_open(&e);
+	harness_set(&e, "terminate", "off");
 	holds = 0;
 	blocks_before_hold = 0;
 	watched = &e;
-	engine_start(&e);
-	want_int(engine_hand(&e, REJECT, 0).deferred, true);
-	engine_want_soon(&e, COUNTER_BLOCKS, 1);
-	engine_stop(&e);
+	harness_start(&e);
+	want_int(harness_hand(&e, REJECT, 0).deferred, true);
+	harness_want_soon(&e, COUNTER_BLOCKS, 1);
+	harness_stop(&e);
 	watched = NULL;
 	want_int(holds > 0, true);
 	want_int(blocks_before_hold, 1);
-	engine_close(&e);
+	harness_close(&e);
 }
 
 /* One that asks for nothing, as the kernel told who wrote it: another may come. */
 static void a_line_has_children_held(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "terminate", "off");
+	harness_open(&e);
+	harness_set(&e, "terminate", "off");
 	holds = 0;
 	watched = &e;
-	engine_start(&e);
-	engine_line(&e, REJECT, e.smtpd);
-	engine_stop(&e);
+	harness_start(&e);
+	harness_line(&e, REJECT, e.smtpd);
+	harness_stop(&e);
 	watched = NULL;
 	want_int(holds > 0, true);
-	engine_close(&e);
+	harness_close(&e);
 }
 
 /* What a line is about is there a moment later, as it has not exec'd yet, say:
@@ -200,22 +200,22 @@ static void slow_search_keeps_nobody_waiting(void **state)
 	static const char text[] =
 		"error,relay=203.0.113.77,port=999,from=<a>: 550 " LISTED;
 	int64_t began;
-	struct engine e;
+	struct harness e;
 	pid_t pid;
 
 	(void)state;
 	thorough_ms = 500;
-	engine_open(&e);
-	engine_set(&e, "trigger", "reject");
-	engine_start(&e);
+	harness_open(&e);
+	harness_set(&e, "trigger", "reject");
+	harness_start(&e);
 	ask_for_nobody(&e, 1);
-	engine_want_soon(&e, COUNTER_REFUSED_NO_CHILD, 1);
-	engine_hand(&e, text, 0);
-	pid = engine_add_child(&e, &late);
+	harness_want_soon(&e, COUNTER_REFUSED_NO_CHILD, 1);
+	harness_hand(&e, text, 0);
+	pid = harness_add_child(&e, &late);
 	began = clock_ms();
-	engine_want_soon(&e, COUNTER_ENDED, 1);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
 	want_int(clock_ms() - began < 3000, true);
-	engine_close(&e);
+	harness_close(&e);
 	thorough_ms = 0;
 	waiter_end(pid);
 }
@@ -224,18 +224,18 @@ static void slow_search_keeps_nobody_waiting(void **state)
  * the line was handled. */
 static void known_child_needs_no_search(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "terminate", "off");
-	engine_start(&e);
-	want_int(engine_hand(&e, REJECT, 0).deferred, true);
-	engine_want_soon(&e, COUNTER_BLOCKS, 1);
-	engine_want_pinned(&e, true);
-	want_int(engine_hand(&e, REJECT, 0).deferred, false);
-	want_int(engine_count(&e, COUNTER_RENEWALS), 1);
-	engine_close(&e);
+	harness_open(&e);
+	harness_set(&e, "terminate", "off");
+	harness_start(&e);
+	want_int(harness_hand(&e, REJECT, 0).deferred, true);
+	harness_want_soon(&e, COUNTER_BLOCKS, 1);
+	harness_want_pinned(&e, true);
+	want_int(harness_hand(&e, REJECT, 0).deferred, false);
+	want_int(harness_count(&e, COUNTER_RENEWALS), 1);
+	harness_close(&e);
 }
 
 /* It is pinned from its start: the executable that another one would be asked for has no
@@ -252,22 +252,22 @@ static const struct word_row {
 static void started_child_needs_no_search(void **state)
 {
 	const struct word_row *row = *state;
-	struct engine e;
+	struct harness e;
 	pid_t attested;
 
-	engine_open(&e);
-	engine_set(&e, "terminate", "off");
+	harness_open(&e);
+	harness_set(&e, "terminate", "off");
 	fakeproc_last_pid(&e.tree, e.submit);
 	attested = row->attested ? e.smtpd : 0;
 	refreshes_fail = row->attested;
-	engine_start(&e);
-	engine_started(&e, attested);
-	engine_want_pinned(&e, !row->attested);
+	harness_start(&e);
+	harness_started(&e, attested);
+	harness_want_pinned(&e, !row->attested);
 	fakeproc_exe(&e.tree, e.smtpd, "/bin/sh");
-	want_int(engine_hand(&e, REJECT, attested).deferred, false);
-	want_int(engine_count(&e, COUNTER_BLOCKS), 1);
+	want_int(harness_hand(&e, REJECT, attested).deferred, false);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
 	refreshes_fail = false;
-	engine_close(&e);
+	harness_close(&e);
 }
 
 /* Who can write into the log can have us look, but not without end, and nobody who
@@ -275,28 +275,28 @@ static void started_child_needs_no_search(void **state)
 static void looks_are_rationed(void **state)
 {
 	int64_t began, took;
-	struct engine e;
+	struct harness e;
 	unsigned int i;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "terminate", "off");
+	harness_open(&e);
+	harness_set(&e, "terminate", "off");
 	fakeproc_last_pid(&e.tree, e.submit + 40);
 	looks = 0;
-	engine_start(&e);
+	harness_start(&e);
 	began = clock_ms();
 	for (i = 0; i < 20000; i++) {
-		engine_started(&e, 0);
+		harness_started(&e, 0);
 		if (i == 10000)
-			engine_hand(&e, REJECT, 0);
+			harness_hand(&e, REJECT, 0);
 	}
-	engine_want_soon(&e, COUNTER_BLOCKS, 1);
-	engine_stop(&e);
+	harness_want_soon(&e, COUNTER_BLOCKS, 1);
+	harness_stop(&e);
 	took = clock_ms() - began;
 	want_int(looks > 0, true);
 	want_int(looks <= (unsigned int)took + 2, true);
-	want_int(engine_count(&e, COUNTER_REFUSED_BUSY), 0);
-	engine_close(&e);
+	want_int(harness_count(&e, COUNTER_REFUSED_BUSY), 0);
+	harness_close(&e);
 }
 
 /* Lines after which nobody looks. */
@@ -321,29 +321,29 @@ static void nobody_looks(void **state)
 		.text = row->text, .text_len = strlen(row->text), .exe = "",
 		.severity = row->severity,
 	};
-	struct engine e;
+	struct harness e;
 
-	engine_open(&e);
-	engine_set(&e, row->name, row->value);
+	harness_open(&e);
+	harness_set(&e, row->name, row->value);
 	fakeproc_last_pid(&e.tree, e.submit);
 	fakeproc_put(&e.tree, &(struct fake_process){
 		.pid = e.submit, .exe = FAKE_SMTPD, .ppid = e.smtpd, .uid = 1,
 	});
 	msg.attested_pid = row->attested ? e.submit : 0;
 	looks = 0;
-	engine_start(&e);
+	harness_start(&e);
 	smtpblock_handle(e.block, e.worker, &msg);
 	/* Said by the caretaker ahead of what it would look for. */
 	smtpblock_hup(e.block);
-	engine_want_said(&e, "lines=1");
-	engine_stop(&e);
+	harness_want_said(&e, "lines=1");
+	harness_stop(&e);
 	want_int(looks, 0);
-	engine_close(&e);
+	harness_close(&e);
 }
 
 /* What inquiry_run() needs where nothing is asked. */
 struct quiet {
-	struct engine e;	/* for its processes */
+	struct harness e;	/* for its processes */
 	struct enforcer enforcer;
 	struct counters counters;
 	struct notices notices;
@@ -356,7 +356,7 @@ struct quiet {
 static void quiet_open(struct quiet *q)
 {
 	memset(q, 0, sizeof(*q));
-	engine_open(&q->e);
+	harness_open(&q->e);
 	q->enforcer = (struct enforcer){ .settings = &q->e.settings,
 					 .counters = &q->counters,
 					 .notices = &q->notices };
@@ -376,7 +376,7 @@ static void quiet_close(struct quiet *q)
 	want_int(looker_free(q->looker), true);
 	caretaker_free(q->enforcer.caretaker);
 	bag_free(q->enforcer.questions);
-	engine_close(&q->e);
+	harness_close(&q->e);
 }
 
 /* The next descriptor is one too many. */
@@ -397,21 +397,21 @@ static void limit_descriptors(struct rlimit *ret_old)
 static void failed_look_is_repeated(void **state)
 {
 	struct rlimit old;
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_start(&e);
+	harness_open(&e);
+	harness_start(&e);
 	limit_descriptors(&old);
-	want_int(engine_hand(&e, REJECT, 0).deferred, true);
-	want_int(engine_hand(&e, REJECT, e.smtpd).deferred, true);
-	engine_want_soon(&e, COUNTER_LOOKS_REPEATED, 2);
+	want_int(harness_hand(&e, REJECT, 0).deferred, true);
+	want_int(harness_hand(&e, REJECT, e.smtpd).deferred, true);
+	harness_want_soon(&e, COUNTER_LOOKS_REPEATED, 2);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
-	engine_want_soon(&e, COUNTER_ENDED, 1);
-	want_int(engine_count(&e, COUNTER_BLOCKS), 1);
-	want_int(engine_count(&e, COUNTER_REFUSED_FAILED), 0);
-	want_int(engine_count(&e, COUNTER_REFUSED_NO_CHILD), 0);
-	engine_close(&e);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
+	want_int(harness_count(&e, COUNTER_REFUSED_FAILED), 0);
+	want_int(harness_count(&e, COUNTER_REFUSED_NO_CHILD), 0);
+	harness_close(&e);
 }
 
 static void put_question(struct quiet *q, const struct evidence_query *query)
@@ -485,7 +485,7 @@ static void named_process_has_to_be_the_one(void **state)
 
 	waiter_end(pid);
 	quiet_open(&q);
-	engine_smtpd_env(&q.e, unlisted);
+	harness_smtpd_env(&q.e, unlisted);
 	pid = row->named == THE_CHILD ? q.e.smtpd : row->named == ITS_SUBMIT ? q.e.submit : pid;
 	query.attested = row->attested ? pid : 0;
 	query.hint = row->attested ? 0 : pid;
@@ -559,21 +559,21 @@ static void long_look_is_followed_by_a_longer_rest(void **state)
 
 static void reports_are_limited(void **state)
 {
-	struct engine e;
+	struct harness e;
 	unsigned int i;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "dryRun", "on");
-	engine_set(&e, "verify", "none");
-	engine_start(&e);
+	harness_open(&e);
+	harness_set(&e, "dryRun", "on");
+	harness_set(&e, "verify", "none");
+	harness_start(&e);
 	for (i = 0; i < 40; i++)
 		ask_for_nobody(&e, i);
-	want_int(engine_count(&e, COUNTER_WOULD_BLOCK), 40);
+	want_int(harness_count(&e, COUNTER_WOULD_BLOCK), 40);
 	/* Whatever was asked is answered then. */
-	engine_stop(&e);
-	want_int(engine_said(&e, "dryRun: would block"), 30);
-	engine_close(&e);
+	harness_stop(&e);
+	want_int(harness_said(&e, "dryRun: would block"), 30);
+	harness_close(&e);
 }
 
 /* verify="none" ends children of the address too, but never an own host's. */
@@ -581,19 +581,19 @@ static void relay_client_is_not_ended(void **state)
 {
 	static const char *const relays[] = { "BLOCK=" LISTED, "RELAYCLIENT=",
 					      NULL };
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_smtpd_env(&e, relays);
-	engine_set(&e, "verify", "none");
-	engine_start(&e);
-	engine_hand(&e, REJECT, 0);
-	engine_want_soon(&e, COUNTER_SPARED, 1);
-	engine_stop(&e);
+	harness_open(&e);
+	harness_smtpd_env(&e, relays);
+	harness_set(&e, "verify", "none");
+	harness_start(&e);
+	harness_hand(&e, REJECT, 0);
+	harness_want_soon(&e, COUNTER_SPARED, 1);
+	harness_stop(&e);
 	want_int(is_living(e.smtpd), true);
-	want_int(engine_count(&e, COUNTER_ALLOWED), 0);
-	engine_close(&e);
+	want_int(harness_count(&e, COUNTER_ALLOWED), 0);
+	harness_close(&e);
 }
 
 /* Without a port a line is about whoever serves the address: two children here. */
@@ -645,50 +645,50 @@ static const enum counter verdicts[] = {
 	COUNTER_WOULD_BLOCK, COUNTER_BLOCKS, COUNTER_RENEWALS, COUNTER_WAITED,
 };
 
-static uint64_t verdicts_counted(const struct engine *e)
+static uint64_t verdicts_counted(const struct harness *e)
 {
 	uint64_t n = 0;
 	unsigned int i;
 
 	for (i = 0; i < COUNT_OF(verdicts); i++)
-		n += engine_count(e, verdicts[i]);
+		n += harness_count(e, verdicts[i]);
 	return n;
 }
 
 /* The first is the child with a submit of its own. */
-static pid_t open_two(struct engine *e, const struct verdict_row *row,
-		      unsigned int port, unsigned int local_port)
+static pid_t open_two(struct harness *e, const struct verdict_row *row, unsigned int port,
+		      unsigned int local_port)
 {
 	const struct peer peer = { "::ffff:" PEER, port, local_port, row->second };
 	pid_t second;
 
-	engine_open(e);
-	engine_smtpd_env(e, row->first);
-	engine_submit_env(e, row->submit);
-	second = engine_add_child(e, &peer);
-	engine_set(e, "trigger", row->trigger);
-	engine_set(e, "threshold", row->threshold);
+	harness_open(e);
+	harness_smtpd_env(e, row->first);
+	harness_submit_env(e, row->submit);
+	second = harness_add_child(e, &peer);
+	harness_set(e, "trigger", row->trigger);
+	harness_set(e, "threshold", row->threshold);
 	return second;
 }
 
 static void one_line_has_one_verdict(void **state)
 {
 	const struct verdict_row *row = *state;
-	struct engine e;
+	struct harness e;
 	pid_t second;
 
 	second = open_two(&e, row, 41999, 25);
-	engine_start(&e);
-	engine_hand(&e, "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, 0);
-	engine_want_soon(&e, row->want, 1);
-	engine_want_soon(&e, COUNTER_ENDED, row->ended);
-	engine_stop(&e);
-	want_int(engine_count(&e, row->want), 1);
+	harness_start(&e);
+	harness_hand(&e, "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, 0);
+	harness_want_soon(&e, row->want, 1);
+	harness_want_soon(&e, COUNTER_ENDED, row->ended);
+	harness_stop(&e);
+	want_int(harness_count(&e, row->want), 1);
 	want_int(verdicts_counted(&e), 1);
 	want_int(is_living(e.smtpd), row->ended == 0);
 	want_int(is_living(second), row->ended == 0);
-	want_int(engine_count(&e, COUNTER_BLOCKS), row->want == COUNTER_BLOCKS);
-	engine_close(&e);
+	want_int(harness_count(&e, COUNTER_BLOCKS), row->want == COUNTER_BLOCKS);
+	harness_close(&e);
 	waiter_end(second);
 }
 
@@ -699,17 +699,17 @@ static void one_port_twice(void **state)
 		.trigger = "reject", .threshold = "1", .first = listed_env,
 		.second = clean_env, .submit = listed_env,
 	};
-	struct engine e;
+	struct harness e;
 	pid_t second;
 
 	(void)state;
 	second = open_two(&e, &row, PEER_PORT, 465);
-	engine_start(&e);
-	engine_hand(&e, REJECT, 0);
-	engine_want_soon(&e, COUNTER_ENDED, 2);
-	engine_stop(&e);
+	harness_start(&e);
+	harness_hand(&e, REJECT, 0);
+	harness_want_soon(&e, COUNTER_ENDED, 2);
+	harness_stop(&e);
 	want_int(verdicts_counted(&e), 1);
-	engine_close(&e);
+	harness_close(&e);
 	waiter_end(second);
 }
 
@@ -720,18 +720,18 @@ static void one_port_twice_one_listed(void **state)
 		.trigger = "dnsbl", .threshold = "1", .first = listed_env,
 		.second = clean_env, .submit = listed_env,
 	};
-	struct engine e;
+	struct harness e;
 	pid_t second;
 
 	(void)state;
 	second = open_two(&e, &row, PEER_PORT, 465);
-	engine_start(&e);
-	engine_hand(&e, REJECT, 0);
-	engine_want_soon(&e, COUNTER_ENDED, 1);
-	engine_stop(&e);
+	harness_start(&e);
+	harness_hand(&e, REJECT, 0);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	harness_stop(&e);
 	want_int(is_living(second), true);
 	want_int(verdicts_counted(&e), 1);
-	engine_close(&e);
+	harness_close(&e);
 	waiter_end(second);
 }
 

@@ -10,7 +10,7 @@
 #include <syslog.h>
 
 #include "policy/rights.h"
-#include "tests/unit/engine.h"
+#include "tests/unit/harness.h"
 #include "tests/unit/processes.h"
 
 #define LIST "xt_recent/spammer"
@@ -114,17 +114,17 @@ static int64_t run_after(int64_t ms)
 	return by_hand_client.run(by_hand_client.data, now) - now;
 }
 
-static void by_hand_open(struct engine *e)
+static void by_hand_open(struct harness *e)
 {
 	by_hand = true;
 	atomic_store(&forward, 0);
 	atomic_store(&database.asked, 0);
-	engine_open(e);
+	harness_open(e);
 }
 
-static void by_hand_close(struct engine *e)
+static void by_hand_close(struct harness *e)
 {
-	engine_close(e);
+	harness_close(e);
 	by_hand = false;
 	atomic_store(&database.err, 0);
 	atomic_store(&forward, 0);
@@ -216,95 +216,95 @@ static void one_line(void **state)
 {
 	const struct row *row = *state;
 	struct smtpblock_outcome out;
-	struct engine e;
+	struct harness e;
 	pid_t sender;
 
-	engine_open(&e);
+	harness_open(&e);
 	if (row->smtpd[0])
-		engine_smtpd_env(&e, row->smtpd);
+		harness_smtpd_env(&e, row->smtpd);
 	if (row->submit[0])
-		engine_submit_env(&e, row->submit);
+		harness_submit_env(&e, row->submit);
 	if (row->name)
-		engine_set(&e, row->name, row->value);
-	engine_start(&e);
+		harness_set(&e, row->name, row->value);
+	harness_start(&e);
 	sender = row->sender == ATTESTED ? e.smtpd :
 		 row->sender == OTHER	 ? e.submit :
 					   0;
-	out = engine_line(&e, row->text, sender);
+	out = harness_line(&e, row->text, sender);
 	if (!out.deferred)
 		want_int(out.verdict, row->verdict);
-	engine_want_soon(&e, row->counter, 1);
+	harness_want_soon(&e, row->counter, 1);
 	if (row->ends)
-		engine_want_soon(&e, COUNTER_ENDED, 1);
-	want_int(engine_count(&e, COUNTER_LINES), 1);
-	engine_stop(&e);
+		harness_want_soon(&e, COUNTER_ENDED, 1);
+	want_int(harness_count(&e, COUNTER_LINES), 1);
+	harness_stop(&e);
 	want_int(is_living(e.smtpd), !row->ends);
 	want_int(is_living(e.tcpd) && is_living(e.submit), true);
 	if (row->counter != COUNTER_BLOCKS)
 		want_list(&e.lists, LIST, "");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void address_is_unmapped_on_the_list(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_start(&e);
-	engine_line(&e, REJECT, e.smtpd);
+	harness_open(&e);
+	harness_start(&e);
+	harness_line(&e, REJECT, e.smtpd);
 	want_list(&e.lists, LIST, "+" PEER "\n");
 	want_list(&e.lists, "xt_recent/spammer6", "");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void prefix_is_masked(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "ipv4Prefix", "24");
-	engine_start(&e);
-	engine_line(&e, REJECT, e.smtpd);
+	harness_open(&e);
+	harness_set(&e, "ipv4Prefix", "24");
+	harness_start(&e);
+	harness_line(&e, REJECT, e.smtpd);
 	want_list(&e.lists, LIST, "+198.51.100.0\n");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void prefix_with_an_allowed_address_is_not_blocked(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "ipv4Prefix", "24");
-	engine_set(&e, "allow", "198.51.100.200");
-	engine_start(&e);
-	engine_line(&e, REJECT, e.smtpd);
-	want_int(engine_count(&e, COUNTER_ALLOWED), 1);
+	harness_open(&e);
+	harness_set(&e, "ipv4Prefix", "24");
+	harness_set(&e, "allow", "198.51.100.200");
+	harness_start(&e);
+	harness_line(&e, REJECT, e.smtpd);
+	want_int(harness_count(&e, COUNTER_ALLOWED), 1);
 	want_list(&e.lists, LIST, "");
-	engine_stop(&e);
+	harness_stop(&e);
 	want_int(is_living(e.smtpd), true);
-	engine_close(&e);
+	harness_close(&e);
 }
 
 /* Another connection of the same address, and one of another address. */
 static void only_the_named_child_ends(void **state)
 {
 	const struct peer second = { "::ffff:" PEER, 41999, 25, NULL };
-	struct engine e;
+	struct harness e;
 	pid_t other;
 
 	(void)state;
-	engine_open(&e);
-	other = engine_add_child(&e, &second);
-	engine_start(&e);
-	engine_line(&e, REJECT, 0);
-	engine_want_soon(&e, COUNTER_ENDED, 1);
-	engine_stop(&e);
+	harness_open(&e);
+	other = harness_add_child(&e, &second);
+	harness_start(&e);
+	harness_line(&e, REJECT, 0);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	harness_stop(&e);
 	want_int(is_living(e.smtpd), false);
 	want_int(is_living(other), true);
-	engine_close(&e);
+	harness_close(&e);
 	waiter_end(other);
 }
 
@@ -312,98 +312,98 @@ static void without_port_all_of_the_address_end(void **state)
 {
 	static const char *const listed[] = { "BLOCK=" LISTED, NULL };
 	const struct peer second = { "::ffff:" PEER, 41999, 25, listed };
-	struct engine e;
+	struct harness e;
 	pid_t other;
 
 	(void)state;
-	engine_open(&e);
-	other = engine_add_child(&e, &second);
-	engine_start(&e);
-	engine_line(&e, "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, 0);
-	engine_want_soon(&e, COUNTER_ENDED, 2);
-	engine_close(&e);
+	harness_open(&e);
+	other = harness_add_child(&e, &second);
+	harness_start(&e);
+	harness_line(&e, "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, 0);
+	harness_want_soon(&e, COUNTER_ENDED, 2);
+	harness_close(&e);
 	waiter_end(other);
 }
 
 /* A client can have one child log as many rejects as it gets recipients. */
 static void child_is_punished_once(void **state)
 {
-	struct engine e;
+	struct harness e;
 	unsigned int i;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "maxBlocks", "1");
-	engine_set(&e, "terminate.delay", "500");
-	engine_start(&e);
+	harness_open(&e);
+	harness_set(&e, "maxBlocks", "1");
+	harness_set(&e, "terminate.delay", "500");
+	harness_start(&e);
 	for (i = 0; i < 21; i++)
-		engine_line(&e, REJECT, e.smtpd);
-	want_int(engine_count(&e, COUNTER_BLOCKS), 1);
-	want_int(engine_count(&e, COUNTER_RENEWALS), 0);
-	want_int(engine_count(&e, COUNTER_REFUSED_BUDGET), 0);
-	want_int(engine_count(&e, COUNTER_REPEATED), 20);
-	engine_want_soon(&e, COUNTER_ENDED, 1);
-	want_int(engine_count(&e, COUNTER_GONE), 0);
-	engine_close(&e);
+		harness_line(&e, REJECT, e.smtpd);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
+	want_int(harness_count(&e, COUNTER_RENEWALS), 0);
+	want_int(harness_count(&e, COUNTER_REFUSED_BUDGET), 0);
+	want_int(harness_count(&e, COUNTER_REPEATED), 20);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	want_int(harness_count(&e, COUNTER_GONE), 0);
+	harness_close(&e);
 }
 
 /* Whoever is on the list already does not use maxBlocks up. */
 static void renewals_do_not_use_the_budget_up(void **state)
 {
-	struct engine e;
+	struct harness e;
 	unsigned int i;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "maxBlocks", "2");
-	engine_set(&e, "verify", "none");
-	engine_start(&e);
+	harness_open(&e);
+	harness_set(&e, "maxBlocks", "2");
+	harness_set(&e, "verify", "none");
+	harness_start(&e);
 	for (i = 0; i < 20; i++)
-		engine_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0);
-	want_int(engine_line(&e, REJECT_FOR("203.0.113.2", "9", "511 x"), 0).verdict,
+		harness_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0);
+	want_int(harness_line(&e, REJECT_FOR("203.0.113.2", "9", "511 x"), 0).verdict,
 		 VERDICT_BLOCK);
-	want_int(engine_line(&e, REJECT_FOR("203.0.113.3", "9", "511 x"), 0).reason,
+	want_int(harness_line(&e, REJECT_FOR("203.0.113.3", "9", "511 x"), 0).reason,
 		 REASON_BUDGET);
-	want_int(engine_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0).verdict,
+	want_int(harness_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0).verdict,
 		 VERDICT_BLOCK);
-	want_int(engine_count(&e, COUNTER_BLOCKS), 2);
-	want_int(engine_count(&e, COUNTER_RENEWALS), 20);
-	engine_close(&e);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 2);
+	want_int(harness_count(&e, COUNTER_RENEWALS), 20);
+	harness_close(&e);
 }
 
 static void threshold_is_reached(void **state)
 {
-	struct engine e;
+	struct harness e;
 	unsigned int i;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "threshold", "3");
-	engine_start(&e);
+	harness_open(&e);
+	harness_set(&e, "threshold", "3");
+	harness_start(&e);
 	for (i = 0; i < 3; i++)
-		engine_line(&e, REJECT, e.smtpd);
-	want_int(engine_count(&e, COUNTER_BELOW_THRESHOLD), 2);
-	want_int(engine_count(&e, COUNTER_BLOCKS), 1);
-	engine_close(&e);
+		harness_line(&e, REJECT, e.smtpd);
+	want_int(harness_count(&e, COUNTER_BELOW_THRESHOLD), 2);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
+	harness_close(&e);
 }
 
 static void budget_closes_and_children_end(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "maxBlocks", "1");
-	engine_set(&e, "verify", "none");
-	engine_start(&e);
-	engine_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0);
-	want_int(engine_line(&e, REJECT_FOR("203.0.113.2", "9", "511 x"), 0).reason,
+	harness_open(&e);
+	harness_set(&e, "maxBlocks", "1");
+	harness_set(&e, "verify", "none");
+	harness_start(&e);
+	harness_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0);
+	want_int(harness_line(&e, REJECT_FOR("203.0.113.2", "9", "511 x"), 0).reason,
 		 REASON_BUDGET);
-	engine_line(&e, REJECT_FOR("203.0.113.3", "9", "511 x"), 0);
-	want_int(engine_count(&e, COUNTER_REFUSED_BUDGET), 2);
-	want_int(engine_count(&e, COUNTER_BUDGET_CLOSED), 1);
+	harness_line(&e, REJECT_FOR("203.0.113.3", "9", "511 x"), 0);
+	want_int(harness_count(&e, COUNTER_REFUSED_BUDGET), 2);
+	want_int(harness_count(&e, COUNTER_BUDGET_CLOSED), 1);
 	want_list(&e.lists, LIST, "+203.0.113.1\n");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void sender_mode_takes_the_kernels_word(void **state)
@@ -414,12 +414,12 @@ static void sender_mode_takes_the_kernels_word(void **state)
 		.has_uid = true, .uid = 0,
 		.exe = FAKE_SMTPD, .exe_len = strlen(FAKE_SMTPD),
 	};
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "verify", "sender");
-	engine_start(&e);
+	harness_open(&e);
+	harness_set(&e, "verify", "sender");
+	harness_start(&e);
 	msg.attested_pid = waiter_start();
 	waiter_end(msg.attested_pid);
 	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
@@ -432,15 +432,15 @@ static void sender_mode_takes_the_kernels_word(void **state)
 	msg.exe_len = strlen(msg.exe);
 	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict,
 		 VERDICT_REFUSED);
-	want_int(engine_count(&e, COUNTER_REFUSED_GONE), 2);
-	engine_close(&e);
+	want_int(harness_count(&e, COUNTER_REFUSED_GONE), 2);
+	harness_close(&e);
 }
 
-static void dropped_line(struct engine *e, struct smtpblock_message *msg)
+static void dropped_line(struct harness *e, struct smtpblock_message *msg)
 {
 	static const char text[] = "dropped blocked connection from ::ffff:" PEER;
 
-	engine_open(e);
+	harness_open(e);
 	*msg = (struct smtpblock_message){
 		.severity = LOG_WARNING,
 		.text = text, .text_len = strlen(text),
@@ -454,12 +454,12 @@ static void dropped_line(struct engine *e, struct smtpblock_message *msg)
 static void dropped_connection_wants_the_sender(void **state)
 {
 	struct smtpblock_message msg;
-	struct engine e;
+	struct harness e;
 
 	(void)state;
 	dropped_line(&e, &msg);
-	engine_set(&e, "verify", "sender");
-	engine_start(&e);
+	harness_set(&e, "verify", "sender");
+	harness_start(&e);
 	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	want_list(&e.lists, LIST, "+" PEER "\n");
 	msg.exe = FAKE_TCPD;
@@ -469,24 +469,24 @@ static void dropped_connection_wants_the_sender(void **state)
 	msg.exe_len = strlen(msg.exe);
 	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict,
 		 VERDICT_REFUSED);
-	want_int(engine_count(&e, COUNTER_RENEWALS), 1);
-	engine_close(&e);
+	want_int(harness_count(&e, COUNTER_RENEWALS), 1);
+	harness_close(&e);
 }
 
 static void dropped_connection_says_what_to_write(void **state)
 {
 	struct smtpblock_message msg;
-	struct engine e;
+	struct harness e;
 
 	(void)state;
 	dropped_line(&e, &msg);
-	engine_start(&e);
+	harness_start(&e);
 	smtpblock_handle(e.block, e.worker, &msg);
 	smtpblock_handle(e.block, e.worker, &msg);
-	want_int(engine_count(&e, COUNTER_REFUSED_GONE), 2);
-	engine_want_said(&e, "verify=\"sender\"");
+	want_int(harness_count(&e, COUNTER_REFUSED_GONE), 2);
+	harness_want_said(&e, "verify=\"sender\"");
 	want_list(&e.lists, LIST, "");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void old_line_is_left_alone(void **state)
@@ -495,56 +495,56 @@ static void old_line_is_left_alone(void **state)
 		.severity = COURIERLOG_SEVERITY_ERR, .age = 601,
 		.text = REJECT, .text_len = strlen(REJECT), .exe = "",
 	};
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_start(&e);
+	harness_open(&e);
+	harness_start(&e);
 	msg.attested_pid = e.smtpd;
 	want_int(smtpblock_handle(e.block, e.worker, &msg).reason, REASON_OLD);
 	msg.age = 600;
 	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
-	want_int(engine_count(&e, COUNTER_OLD), 1);
-	engine_close(&e);
+	want_int(harness_count(&e, COUNTER_OLD), 1);
+	harness_close(&e);
 }
 
 static void unknown_form_is_counted_and_shown(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_start(&e);
-	engine_line(&e, "error,peer=192.0.2.1: 511 Listed", 0);
-	engine_line(&e, "rejected 192.0.2.1: 550 \"No\"", 0);
-	engine_line(&e, "Purging /var/lib/courier", 0);
-	want_int(engine_count(&e, COUNTER_UNKNOWN), 2);
-	engine_want_said(&e, "error,peer=192.0.2.1: 511 Listed");
-	engine_close(&e);
+	harness_open(&e);
+	harness_start(&e);
+	harness_line(&e, "error,peer=192.0.2.1: 511 Listed", 0);
+	harness_line(&e, "rejected 192.0.2.1: 550 \"No\"", 0);
+	harness_line(&e, "Purging /var/lib/courier", 0);
+	want_int(harness_count(&e, COUNTER_UNKNOWN), 2);
+	harness_want_said(&e, "error,peer=192.0.2.1: 511 Listed");
+	harness_close(&e);
 }
 
 static void addresses_decided_elsewhere(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "input", "address");
-	engine_set(&e, "verify", "none");
-	engine_start(&e);
+	harness_open(&e);
+	harness_set(&e, "input", "address");
+	harness_set(&e, "verify", "none");
+	harness_start(&e);
 	want_int(smtpblock_handle_address(e.block, "203.0.113.9", 11).verdict,
 		 VERDICT_BLOCK);
 	want_int(smtpblock_handle_address(e.block, " ::ffff:" PEER "\n",
 					  strlen(PEER) + 9).verdict,
 		 VERDICT_BLOCK);
-	engine_want_soon(&e, COUNTER_ENDED, 1);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
 	want_int(smtpblock_handle_address(e.block, "127.0.0.1 25", 12).verdict,
 		 VERDICT_ALLOWED);
 	want_int(smtpblock_handle_address(e.block, "203.0.113.9 x", 13).verdict,
 		 VERDICT_IGNORE);
-	want_int(engine_count(&e, COUNTER_UNKNOWN), 1);
+	want_int(harness_count(&e, COUNTER_UNKNOWN), 1);
 	want_list(&e.lists, LIST, "+203.0.113.9\n+" PEER "\n");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 /* The first line comes before any child was looked for; it keeps the index warm
@@ -553,104 +553,103 @@ static void relay_client_is_known_after_the_first_line(void **state)
 {
 	static const char *const relays[] = { "BLOCK=" LISTED, "RELAYCLIENT=",
 					      NULL };
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_smtpd_env(&e, relays);
-	engine_set(&e, "verify", "none");
-	engine_start(&e);
-	want_int(engine_line(&e, REJECT, 0).verdict, VERDICT_BLOCK);
-	engine_want_soon(&e, COUNTER_SPARED, 1);
-	want_int(engine_line(&e, REJECT, 0).verdict, VERDICT_ALLOWED);
+	harness_open(&e);
+	harness_smtpd_env(&e, relays);
+	harness_set(&e, "verify", "none");
+	harness_start(&e);
+	want_int(harness_line(&e, REJECT, 0).verdict, VERDICT_BLOCK);
+	harness_want_soon(&e, COUNTER_SPARED, 1);
+	want_int(harness_line(&e, REJECT, 0).verdict, VERDICT_ALLOWED);
 	want_int(smtpblock_handle_address(e.block, PEER, strlen(PEER))
 			 .verdict,
 		 VERDICT_ALLOWED);
-	want_int(engine_count(&e, COUNTER_ALLOWED), 2);
+	want_int(harness_count(&e, COUNTER_ALLOWED), 2);
 	want_list(&e.lists, LIST, "+" PEER "\n");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void missing_list_is_said_once_and_children_end(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
+	harness_open(&e);
 	fakelists_remove(&e.lists, LIST);
-	engine_start(&e);
-	engine_line(&e, REJECT, e.smtpd);
-	engine_want_soon(&e, COUNTER_ENDED, 1);
-	engine_stop(&e);
-	want_int(engine_said(&e, "iptables -I INPUT -p tcp --dport 25 -m recent "
-				 "--name spammer --update --seconds 600 -j DROP"),
+	harness_start(&e);
+	harness_line(&e, REJECT, e.smtpd);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	harness_stop(&e);
+	want_int(harness_said(&e, "iptables -I INPUT -p tcp --dport 25 -m recent "
+				  "--name spammer --update --seconds 600 -j DROP"),
 		 1);
-	want_int(engine_count(&e, COUNTER_WAITED), 1);
-	engine_close(&e);
+	want_int(harness_count(&e, COUNTER_WAITED), 1);
+	harness_close(&e);
 }
 
 static void waiting_address_is_written_when_the_list_comes(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
+	harness_open(&e);
 	fakelists_remove(&e.lists, LIST);
-	engine_start(&e);
-	engine_line(&e, REJECT, e.smtpd);
+	harness_start(&e);
+	harness_line(&e, REJECT, e.smtpd);
 	fakelists_make(&e.lists, LIST);
-	engine_want_soon(&e, COUNTER_BLOCKS, 1);
+	harness_want_soon(&e, COUNTER_BLOCKS, 1);
 	want_list(&e.lists, LIST, "+" PEER "\n");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 /* A script that loads the firewall anew and then reloads rsyslogd. */
 static void hup_puts_blocks_on_a_new_list(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_start(&e);
-	engine_line(&e, REJECT, e.smtpd);
+	harness_open(&e);
+	harness_start(&e);
+	harness_line(&e, REJECT, e.smtpd);
 	fakelists_remove(&e.lists, LIST);
 	fakelists_make(&e.lists, LIST);
 	smtpblock_hup(e.block);
-	engine_want_soon(&e, COUNTER_REPLAYED, 1);
+	harness_want_soon(&e, COUNTER_REPLAYED, 1);
 	want_list(&e.lists, LIST, "+" PEER "\n");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void no_user_is_said(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
+	harness_open(&e);
 	strcpy(e.settings.courier_user, "no-such-user");
 	e.settings.courier_user_set = false;
-	engine_start(&e);
-	want_int(engine_line(&e, REJECT, e.smtpd).verdict, VERDICT_REFUSED);
-	engine_stop(&e);
-	want_int(engine_said(&e, "there is no user no-such-user"), 1);
+	harness_start(&e);
+	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_REFUSED);
+	harness_stop(&e);
+	want_int(harness_said(&e, "there is no user no-such-user"), 1);
 	want_int(is_living(e.smtpd), true);
-	engine_close(&e);
+	harness_close(&e);
 }
 
 /* The user database does not answer, at first: that is said once, and mended without
  * a HUP. */
 static void user_is_looked_for_until_he_is_there(void **state)
 {
-	struct engine e;
+	struct harness e;
 	int64_t due;
 
 	(void)state;
 	by_hand_open(&e);
 	atomic_store(&database.err, EIO);
-	engine_start(&e);
-	want_int(engine_said(&e, "the user root cannot be looked up (Input/output error)"),
-		 1);
-	want_int(engine_line(&e, REJECT, e.smtpd).verdict, VERDICT_REFUSED);
+	harness_start(&e);
+	want_int(harness_said(&e, "the user root cannot be looked up (Input/output error)"), 1);
+	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_REFUSED);
 	want_int(atomic_load(&database.asked), 1);
 	due = run_after(9000);
 	want_int(due > 0 && due <= 1000, true);
@@ -659,25 +658,25 @@ static void user_is_looked_for_until_he_is_there(void **state)
 	want_int(atomic_load(&database.asked), 2);
 	run_after(10001);
 	want_int(atomic_load(&database.asked), 3);
-	want_int(engine_said(&e, "cannot be looked up"), 1);
+	want_int(harness_said(&e, "cannot be looked up"), 1);
 	atomic_store(&database.err, 0);
 	run_after(10001);
-	want_int(engine_said(&e, "the user root is there now"), 1);
-	want_int(engine_hand(&e, REJECT, e.smtpd).deferred, true);
+	want_int(harness_said(&e, "the user root is there now"), 1);
+	want_int(harness_hand(&e, REJECT, e.smtpd).deferred, true);
 	run_after(0);
-	want_int(engine_count(&e, COUNTER_BLOCKS), 1);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
 	by_hand_close(&e);
 }
 
 /* A user database that hangs must not keep children from their signals at each HUP. */
 static void known_user_is_not_looked_for(void **state)
 {
-	struct engine e;
+	struct harness e;
 	int64_t due;
 
 	(void)state;
 	by_hand_open(&e);
-	engine_start(&e);
+	harness_start(&e);
 	want_int(atomic_load(&database.asked), 1);
 	smtpblock_hup(e.block);
 	due = run_after(0);
@@ -689,16 +688,16 @@ static void known_user_is_not_looked_for(void **state)
 
 static void hup_looks_for_a_user_that_is_not_there(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
 	by_hand_open(&e);
 	atomic_store(&database.err, ENOENT);
-	engine_start(&e);
+	harness_start(&e);
 	smtpblock_hup(e.block);
 	run_after(0);
 	want_int(atomic_load(&database.asked), 2);
-	want_int(engine_said(&e, "there is no user root"), 2);
+	want_int(harness_said(&e, "there is no user root"), 2);
 	by_hand_close(&e);
 }
 
@@ -716,19 +715,19 @@ static const struct unproven_row {
 static void rights_to_end_unproven(void **state)
 {
 	const struct unproven_row *row = *state;
-	struct engine e;
+	struct harness e;
 
 	by_hand_open(&e);
 	e.check_rights = true;
-	engine_set(&e, "courierUser", "nobody");
-	engine_set(&e, "verify", "none");
+	harness_set(&e, "courierUser", "nobody");
+	harness_set(&e, "verify", "none");
 	missing_rights = RIGHTS_LOOK | RIGHTS_BIT(CAP_KILL);
 	atomic_store(&database.err, row->err);
-	engine_start(&e);
-	want_int(engine_said(&e, "so no child is ended; addresses are blocked all the same"),
+	harness_start(&e);
+	want_int(harness_said(&e, "so no child is ended; addresses are blocked all the same"),
 		 row->look);
-	want_int(engine_said(&e, "refuses to signal"), row->signal);
-	want_int(engine_said(&e, "nobody is blocked"), 0);
+	want_int(harness_said(&e, "refuses to signal"), row->signal);
+	want_int(harness_said(&e, "nobody is blocked"), 0);
 	by_hand_close(&e);
 }
 
@@ -745,28 +744,28 @@ static const struct reset_row {
 static void right_to_reset(void **state)
 {
 	const struct reset_row *row = *state;
-	struct engine e;
+	struct harness e;
 
 	by_hand_open(&e);
 	e.check_rights = true;
-	engine_set(&e, row->name, row->value);
+	harness_set(&e, row->name, row->value);
 	missing_rights = RIGHTS_BIT(CAP_NET_ADMIN);
-	engine_start(&e);
-	want_int(engine_said(&e, "terminate.reset: connections of ended children"), row->said);
+	harness_start(&e);
+	want_int(harness_said(&e, "terminate.reset: connections of ended children"), row->said);
 	by_hand_close(&e);
 }
 
 /* The same without a capability that is missing: it is not even tried. */
 static void off_means_not_tried(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
 	by_hand_open(&e);
 	e.check_rights = true;
-	engine_set(&e, "terminate.reset", "off");
+	harness_set(&e, "terminate.reset", "off");
 	reset_tries = 0;
-	engine_start(&e);
+	harness_start(&e);
 	want_int(reset_tries, 0);
 	by_hand_close(&e);
 }
@@ -792,23 +791,23 @@ static const struct refusal_row {
 static void refused_rights_are_told(void **state)
 {
 	const struct refusal_row *row = *state;
-	struct engine e;
+	struct harness e;
 
 	by_hand_open(&e);
 	e.check_rights = true;
-	engine_set(&e, "courierUser", "nobody");
-	engine_set(&e, row->name, row->value);
+	harness_set(&e, "courierUser", "nobody");
+	harness_set(&e, row->name, row->value);
 	trial.tries = 0;
 	trial.answer = row->answer;
-	engine_start(&e);
+	harness_start(&e);
 	want_int(trial.tries, 0);
 	run_after(0);
 	want_int(trial.tries, 1);
 	want_int(trial.signals, row->signals);
 	if (row->want)
-		want_int(engine_said(&e, row->want), 1);
+		want_int(harness_said(&e, row->want), 1);
 	else
-		want_int(engine_said(&e, "right"), 0);
+		want_int(harness_said(&e, "right"), 0);
 	want_int(run_after(3600 * 1000) > 3600 * 1000, true);
 	want_int(trial.tries, 1);
 	smtpblock_hup(e.block);
@@ -821,16 +820,16 @@ static void refused_rights_are_told(void **state)
 /* rsyslogd starts before courier: there is nothing to try at first. */
 static void rights_are_tried_once_courier_runs(void **state)
 {
-	struct engine e;
+	struct harness e;
 	int64_t due;
 
 	(void)state;
 	by_hand_open(&e);
 	e.check_rights = true;
-	engine_set(&e, "courierUser", "nobody");
+	harness_set(&e, "courierUser", "nobody");
 	trial.tries = 0;
 	trial.answer = 0;
-	engine_start(&e);
+	harness_start(&e);
 	run_after(0);
 	due = run_after(59000);
 	want_int(due > 0 && due <= 1000, true);
@@ -838,7 +837,7 @@ static void rights_are_tried_once_courier_runs(void **state)
 	trial.answer = -EACCES;
 	run_after(1001);
 	want_int(trial.tries, 2);
-	want_int(engine_said(&e, "no right to look at courier's processes"), 1);
+	want_int(harness_said(&e, "no right to look at courier's processes"), 1);
 	trial.answer = 1;
 	by_hand_close(&e);
 }
@@ -850,14 +849,14 @@ static void without_a_worker(void **state)
 		.severity = COURIERLOG_SEVERITY_ERR, .exe = "",
 		.text = REJECT, .text_len = strlen(REJECT),
 	};
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_start(&e);
+	harness_open(&e);
+	harness_start(&e);
 	want_int(smtpblock_handle(e.block, NULL, &msg).deferred, true);
-	engine_want_soon(&e, COUNTER_ENDED, 1);
-	engine_close(&e);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	harness_close(&e);
 }
 
 static void without_a_worker_a_reply_is_not_judged(void **state)
@@ -866,73 +865,73 @@ static void without_a_worker_a_reply_is_not_judged(void **state)
 		.severity = COURIERLOG_SEVERITY_ERR, .exe = "",
 		.text = REJECT, .text_len = strlen(REJECT),
 	};
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "verify", "none");
-	engine_start(&e);
+	harness_open(&e);
+	harness_set(&e, "verify", "none");
+	harness_start(&e);
 	want_int(smtpblock_handle(e.block, NULL, &msg).verdict, VERDICT_REFUSED);
-	want_int(engine_count(&e, COUNTER_REFUSED_FAILED), 1);
-	engine_close(&e);
+	want_int(harness_count(&e, COUNTER_REFUSED_FAILED), 1);
+	harness_close(&e);
 }
 
 /* What is pinned is blocked and terminated all the same, and at once: nobody else would
  * do it later. It is said by the worker, once, and so is that it goes on. */
 static void a_stalled_caretaker_is_not_waited_for(void **state)
 {
-	struct engine e;
+	struct harness e;
 	int64_t began;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "terminate.delay", "5000");
-	engine_start(&e);
-	engine_started(&e, e.smtpd);
-	engine_want_pinned(&e, false);
+	harness_open(&e);
+	harness_set(&e, "terminate.delay", "5000");
+	harness_start(&e);
+	harness_started(&e, e.smtpd);
+	harness_want_pinned(&e, false);
 	atomic_store(&stalled, true);
 	began = clock_ms();
-	want_int(engine_hand(&e, REJECT, e.smtpd).deferred, false);
-	want_int(engine_said(&e, "the background thread has not answered"), 1);
+	want_int(harness_hand(&e, REJECT, e.smtpd).deferred, false);
+	want_int(harness_said(&e, "the background thread has not answered"), 1);
 	want_int(has_ended_soon(e.smtpd), true);
 	want_int(clock_ms() - began < 4000, true);
 	want_list(&e.lists, LIST, "+" PEER "\n");
 	atomic_store(&stalled, false);
-	engine_want_said(&e, "the background thread goes on");
-	engine_close(&e);
+	harness_want_said(&e, "the background thread goes on");
+	harness_close(&e);
 }
 
 static void hup_says_counters_and_what_is_still_wrong(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
+	harness_open(&e);
 	fakelists_remove(&e.lists, LIST);
-	engine_start(&e);
-	engine_line(&e, "Purging", 0);
+	harness_start(&e);
+	harness_line(&e, "Purging", 0);
 	smtpblock_hup(e.block);
-	engine_want_said(&e, "action with list spammer and spammer6: lines=1 "
-			     "backend_errors=2\n");
-	engine_stop(&e);
-	want_int(engine_said(&e, "--name spammer "), 2);
-	engine_close(&e);
+	harness_want_said(&e, "action with list spammer and spammer6: lines=1 "
+			      "backend_errors=2\n");
+	harness_stop(&e);
+	want_int(harness_said(&e, "--name spammer "), 2);
+	harness_close(&e);
 }
 
 static void dry_run_reports_cleaned_text(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_set(&e, "dryRun", "on");
-	engine_set(&e, "verify", "none");
-	engine_start(&e);
-	engine_line(&e, REJECT_FOR("203.0.113.9", "25", "511 a\"\x1b[0mb"), 0);
-	engine_want_said(&e, "dryRun: would block 203.0.113.9 port 25: "
-			     "\"511 a??[0mb\"");
+	harness_open(&e);
+	harness_set(&e, "dryRun", "on");
+	harness_set(&e, "verify", "none");
+	harness_start(&e);
+	harness_line(&e, REJECT_FOR("203.0.113.9", "25", "511 a\"\x1b[0mb"), 0);
+	harness_want_said(&e, "dryRun: would block 203.0.113.9 port 25: "
+			      "\"511 a??[0mb\"");
 	want_list(&e.lists, LIST, "");
-	engine_close(&e);
+	harness_close(&e);
 }
 
 static void without_start_nothing_happens(void **state)
@@ -972,19 +971,19 @@ static void count_said(void *ctx, int severity, const char *text)
  * what is wrong. */
 static void once_stopped_nothing_happens(void **state)
 {
-	struct engine e;
+	struct harness e;
 
 	(void)state;
-	engine_open(&e);
-	engine_start(&e);
+	harness_open(&e);
+	harness_start(&e);
 	smtpblock_stop(e.block);
-	want_int(engine_line(&e, REJECT, e.smtpd).verdict, VERDICT_IGNORE);
-	want_int(engine_count(&e, COUNTER_LINES), 1);
-	want_int(engine_count(&e, COUNTER_BLOCKS), 0);
-	engine_close(&e);
+	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_IGNORE);
+	want_int(harness_count(&e, COUNTER_LINES), 1);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
+	harness_close(&e);
 }
 
-static int start_parts(const struct engine *e, struct smtpblock *block,
+static int start_parts(const struct harness *e, struct smtpblock *block,
 		       struct caretaker *caretaker, unsigned int *said)
 {
 	const struct smtpblock_environment environment = {
@@ -1005,16 +1004,16 @@ static int start_parts(const struct engine *e, struct smtpblock *block,
 }
 
 /* The nth allocation fails. Returns what came of it. */
-static int start_without_memory(struct engine *e, unsigned int nth,
-				unsigned int *said, bool *ret_failed)
+static int start_without_memory(struct harness *e, unsigned int nth, unsigned int *said,
+				bool *ret_failed)
 {
 	struct caretaker *caretaker = NULL;
 	struct smtpblock *block = NULL;
 	int r;
 
 	want_int(settings_init(&e->settings), 0);
-	engine_set(e, "courierUser", "root");
-	engine_set(e, "threshold", "5");
+	harness_set(e, "courierUser", "root");
+	harness_set(e, "threshold", "5");
 	memory_fail(nth);
 	r = smtpblock_new(&e->settings, &block);
 	if (r == 0)
@@ -1034,12 +1033,12 @@ static int start_without_memory(struct engine *e, unsigned int nth,
 static void lack_of_memory_is_told(void **state)
 {
 	unsigned int nth, said, refused = 0;
-	struct engine e;
+	struct harness e;
 	bool failed = true;
 	int r;
 
 	(void)state;
-	engine_open(&e);
+	harness_open(&e);
 	settings_done(&e.settings);
 	for (nth = 1; failed; nth++) {
 		said = 0;
@@ -1050,7 +1049,7 @@ static void lack_of_memory_is_told(void **state)
 	}
 	want_int(refused >= 8, true);
 	want_int(said, 0);
-	engine_close(&e);
+	harness_close(&e);
 }
 
 int main(void)

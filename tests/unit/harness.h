@@ -1,8 +1,8 @@
 /* A whole engine on invented processes and lists: for tests of what it is made
  * of, and of itself.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_ENGINE_H
-#define TESTS_ENGINE_H
+#ifndef TESTS_HARNESS_H
+#define TESTS_HARNESS_H
 
 #include <pthread.h>
 
@@ -20,14 +20,14 @@
 #define STARTED "started,ip=[::ffff:" PEER "],port=[41703]"
 #define REJECT REJECT_FOR(PEER, "41703", "511 " LISTED)
 
-struct engine {
+struct harness {
 	struct fakelists lists;
 	struct fakeproc tree;
 	pid_t tcpd, smtpd, submit;	/* real processes that wait */
 	struct caretaker *caretaker;
 	struct smtpblock *block;
 	struct smtpblock_worker *worker;
-	struct settings settings;	/* until engine_start() */
+	struct settings settings;	/* until harness_start() */
 	bool check_rights;		/* tell what rights are missing; the same */
 	pthread_mutex_t lock;		/* said */
 	char said[8192];		/* what the admin was told, a line each */
@@ -36,49 +36,47 @@ struct engine {
 /* The processes (couriertcpd, courieresmtpd for PEER with BLOCK=LISTED, its
  * submit), both lists with room for 100, and settings with courierUser="root".
  * Nothing has started. */
-void engine_open(struct engine *e);
+void harness_open(struct harness *e);
 
 /* Set a parameter before the start; a wrong one ends the test. */
-void engine_set(struct engine *e, const char *name, const char *value);
+void harness_set(struct harness *e, const char *name, const char *value);
 
 /* Another environment for the courieresmtpd, or its submit: "NAME=value" up to a
  * NULL. */
-void engine_smtpd_env(struct engine *e, const char *const *extra);
-void engine_submit_env(struct engine *e, const char *const *extra);
+void harness_smtpd_env(struct harness *e, const char *const *extra);
+void harness_submit_env(struct harness *e, const char *const *extra);
 
 /* One more courieresmtpd for that peer, a real process that waits. */
-pid_t engine_add_child(struct engine *e, const struct peer *peer);
+pid_t harness_add_child(struct harness *e, const struct peer *peer);
 
-void engine_start(struct engine *e);
+void harness_start(struct harness *e);
 
 /* Hand over a line of severity err; attested is the sender's PID, or 0. */
-struct smtpblock_outcome engine_hand(struct engine *e, const char *text,
-				     pid_t attested);
+struct smtpblock_outcome harness_hand(struct harness *e, const char *text, pid_t attested);
 
 /* Hand over the line with which that child starts, of severity info. */
-void engine_started(struct engine *e, pid_t attested);
+void harness_started(struct harness *e, pid_t attested);
 
 /* Wait until the child, and with submit its submit, is pinned. */
-void engine_want_pinned(const struct engine *e, bool submit);
+void harness_want_pinned(const struct harness *e, bool submit);
 
-/* engine_hand(), and wait for what the caretaker makes of it if it is deferred. */
-struct smtpblock_outcome engine_line(struct engine *e, const char *text,
-				     pid_t attested);
+/* harness_hand(), and wait for what the caretaker makes of it if it is deferred. */
+struct smtpblock_outcome harness_line(struct harness *e, const char *text, pid_t attested);
 
 /* Wait until the admin has been told something with this text in it. */
-void engine_want_said(struct engine *e, const char *text);
+void harness_want_said(struct harness *e, const char *text);
 
 /* How often he has been. */
-unsigned int engine_said(struct engine *e, const char *text);
+unsigned int harness_said(struct harness *e, const char *text);
 
 /* A counter's value, and the wait for one. */
-uint64_t engine_count(const struct engine *e, enum counter id);
-void engine_want_soon(struct engine *e, enum counter id, uint64_t want);
+uint64_t harness_count(const struct harness *e, enum counter id);
+void harness_want_soon(struct harness *e, enum counter id, uint64_t want);
 
 /* Stop the caretaker: every child that was to be signalled is. */
-void engine_stop(struct engine *e);
+void harness_stop(struct harness *e);
 
 /* Stop it and end all processes. */
-void engine_close(struct engine *e);
+void harness_close(struct harness *e);
 
 #endif

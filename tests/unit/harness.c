@@ -1,6 +1,6 @@
 /* A whole engine on invented processes and lists.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/engine.h"
+#include "tests/unit/harness.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static const char *const listed_env[] = {
 	"BLOCK=" LISTED, "BLOCK_IP=127.0.0.2", "BLOCK_ZONE=dnsbl.example", NULL,
 };
 
-static void put(struct engine *e, pid_t pid, const char *exe, pid_t ppid,
+static void put(struct harness *e, pid_t pid, const char *exe, pid_t ppid,
 		const struct peer *peer)
 {
 	char env[4096];
@@ -37,7 +37,7 @@ static struct peer the_peer(const char *const *extra)
 	return (struct peer){ "::ffff:" PEER, PEER_PORT, 25, extra };
 }
 
-void engine_smtpd_env(struct engine *e, const char *const *extra)
+void harness_smtpd_env(struct harness *e, const char *const *extra)
 {
 	const struct peer peer = the_peer(extra);
 
@@ -45,14 +45,14 @@ void engine_smtpd_env(struct engine *e, const char *const *extra)
 	fakeproc_children(&e->tree, e->smtpd, &e->submit, 1);
 }
 
-void engine_submit_env(struct engine *e, const char *const *extra)
+void harness_submit_env(struct harness *e, const char *const *extra)
 {
 	const struct peer peer = the_peer(extra);
 
 	put(e, e->submit, SUBMIT, e->smtpd, &peer);
 }
 
-pid_t engine_add_child(struct engine *e, const struct peer *peer)
+pid_t harness_add_child(struct harness *e, const struct peer *peer)
 {
 	const pid_t pid = waiter_start(), all[2] = { e->smtpd, pid };
 
@@ -61,7 +61,7 @@ pid_t engine_add_child(struct engine *e, const struct peer *peer)
 	return pid;
 }
 
-void engine_open(struct engine *e)
+void harness_open(struct harness *e)
 {
 	memset(e, 0, sizeof(*e));
 	pthread_mutex_init(&e->lock, NULL);
@@ -75,14 +75,14 @@ void engine_open(struct engine *e)
 	e->submit = waiter_start();
 	put(e, e->tcpd, FAKE_TCPD, 1, NULL);
 	fakeproc_children(&e->tree, e->tcpd, &e->smtpd, 1);
-	engine_smtpd_env(e, listed_env);
-	engine_submit_env(e, listed_env);
+	harness_smtpd_env(e, listed_env);
+	harness_submit_env(e, listed_env);
 	want_int(settings_init(&e->settings), 0);
-	engine_set(e, "courierUser", "root");
-	engine_set(e, "terminate.delay", "0");
+	harness_set(e, "courierUser", "root");
+	harness_set(e, "terminate.delay", "0");
 }
 
-void engine_set(struct engine *e, const char *name, const char *value)
+void harness_set(struct harness *e, const char *name, const char *value)
 {
 	char wrong[512] = "";
 	int r = settings_set(&e->settings, name, value, wrong, sizeof(wrong));
@@ -94,7 +94,7 @@ void engine_set(struct engine *e, const char *name, const char *value)
 /* Called by the caretaker. */
 static void hear(void *ctx, int severity, const char *text)
 {
-	struct engine *e = ctx;
+	struct harness *e = ctx;
 	size_t used;
 
 	(void)severity;
@@ -104,7 +104,7 @@ static void hear(void *ctx, int severity, const char *text)
 	pthread_mutex_unlock(&e->lock);
 }
 
-unsigned int engine_said(struct engine *e, const char *text)
+unsigned int harness_said(struct harness *e, const char *text)
 {
 	unsigned int n = 0;
 	const char *at;
@@ -117,7 +117,7 @@ unsigned int engine_said(struct engine *e, const char *text)
 }
 
 struct hope {
-	struct engine *e;
+	struct harness *e;
 	const char *text;
 };
 
@@ -125,10 +125,10 @@ static bool is_said(void *data)
 {
 	const struct hope *hope = data;
 
-	return engine_said(hope->e, hope->text) > 0;
+	return harness_said(hope->e, hope->text) > 0;
 }
 
-void engine_want_said(struct engine *e, const char *text)
+void harness_want_said(struct harness *e, const char *text)
 {
 	struct hope hope = { e, text };
 
@@ -138,7 +138,7 @@ void engine_want_said(struct engine *e, const char *text)
 	fail();
 }
 
-void engine_start(struct engine *e)
+void harness_start(struct harness *e)
 {
 	struct smtpblock_environment environment = {
 		.log = hear,
@@ -159,7 +159,7 @@ void engine_start(struct engine *e)
 	want_int(smtpblock_worker_new(e->block, &e->worker), 0);
 }
 
-static struct smtpblock_outcome hand(struct engine *e, const char *text, int severity,
+static struct smtpblock_outcome hand(struct harness *e, const char *text, int severity,
 				     pid_t attested)
 {
 	const struct smtpblock_message msg = {
@@ -175,12 +175,12 @@ static struct smtpblock_outcome hand(struct engine *e, const char *text, int sev
 	return smtpblock_handle(e->block, e->worker, &msg);
 }
 
-struct smtpblock_outcome engine_hand(struct engine *e, const char *text, pid_t attested)
+struct smtpblock_outcome harness_hand(struct harness *e, const char *text, pid_t attested)
 {
 	return hand(e, text, COURIERLOG_SEVERITY_ERR, attested);
 }
 
-void engine_started(struct engine *e, pid_t attested)
+void harness_started(struct harness *e, pid_t attested)
 {
 	fakeproc_last_pid(&e->tree, e->submit);
 	want_int(hand(e, STARTED, COURIERLOG_SEVERITY_INFO, attested).verdict, VERDICT_IGNORE);
@@ -203,7 +203,7 @@ static bool are_pinned(void *data)
 	return p->times == 10;
 }
 
-void engine_want_pinned(const struct engine *e, bool submit)
+void harness_want_pinned(const struct harness *e, bool submit)
 {
 	struct pinned p = { e->smtpd, submit ? e->submit : 0, 0 };
 
@@ -211,7 +211,7 @@ void engine_want_pinned(const struct engine *e, bool submit)
 }
 
 /* What every line that is a trigger ends in, once. */
-static uint64_t answers(const struct engine *e)
+static uint64_t answers(const struct harness *e)
 {
 	static const enum counter ids[] = {
 		COUNTER_ALLOWED, COUNTER_NOT_LISTED, COUNTER_DNSBL_ERRORS,
@@ -225,12 +225,12 @@ static uint64_t answers(const struct engine *e)
 	size_t i;
 
 	for (i = 0; i < COUNT_OF(ids); i++)
-		sum += engine_count(e, ids[i]);
+		sum += harness_count(e, ids[i]);
 	return sum;
 }
 
 struct answer {
-	const struct engine *e;
+	const struct harness *e;
 	uint64_t before;
 };
 
@@ -241,24 +241,23 @@ static bool is_answered(void *data)
 	return answers(answer->e) > answer->before;
 }
 
-struct smtpblock_outcome engine_line(struct engine *e, const char *text,
-				     pid_t attested)
+struct smtpblock_outcome harness_line(struct harness *e, const char *text, pid_t attested)
 {
 	struct answer answer = { e, answers(e) };
-	struct smtpblock_outcome out = engine_hand(e, text, attested);
+	struct smtpblock_outcome out = harness_hand(e, text, attested);
 
 	if (out.deferred)
 		want_int(soon(is_answered, &answer), true);
 	return out;
 }
 
-uint64_t engine_count(const struct engine *e, enum counter id)
+uint64_t harness_count(const struct harness *e, enum counter id)
 {
 	return counters_get(smtpblock_counters(e->block), id);
 }
 
 struct expectation {
-	const struct engine *e;
+	const struct harness *e;
 	enum counter id;
 	uint64_t want;
 };
@@ -267,27 +266,27 @@ static bool is_reached(void *data)
 {
 	const struct expectation *x = data;
 
-	return engine_count(x->e, x->id) == x->want;
+	return harness_count(x->e, x->id) == x->want;
 }
 
-void engine_want_soon(struct engine *e, enum counter id, uint64_t want)
+void harness_want_soon(struct harness *e, enum counter id, uint64_t want)
 {
 	struct expectation x = { e, id, want };
 
 	if (!soon(is_reached, &x))
 		print_message("# %s\n", counters_name(id));
-	want_int(engine_count(e, id), want);
+	want_int(harness_count(e, id), want);
 }
 
-void engine_stop(struct engine *e)
+void harness_stop(struct harness *e)
 {
 	if (e->caretaker)
 		caretaker_stop(e->caretaker);
 }
 
-void engine_close(struct engine *e)
+void harness_close(struct harness *e)
 {
-	engine_stop(e);
+	harness_stop(e);
 	smtpblock_worker_free(e->worker);
 	smtpblock_unref(e->block);
 	caretaker_free(e->caretaker);
