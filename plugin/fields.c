@@ -145,7 +145,7 @@ static void take_sender(const char **at, enum fields_form form, struct sender *r
 	ret_sender->exe_len = take_text(at, &ret_sender->exe);
 }
 
-static void attest(const struct sender *sender, struct smtpblock_message *msg)
+static void attest(const struct sender *sender, struct engine_message *msg)
 {
 	msg->attested_pid = sender->pid;
 	if (sender->pid == 0)
@@ -159,7 +159,7 @@ static void attest(const struct sender *sender, struct smtpblock_message *msg)
 
 /* Only these two inputs ask the kernel; anybody else's $! is hearsay. */
 static void take_senders(const char **at, enum fields_form form, const char *input,
-			 size_t input_len, struct smtpblock_message *msg)
+			 size_t input_len, struct engine_message *msg)
 {
 	struct sender imuxsock = { .uid = -1, .exe = "" }, imjournal = imuxsock;
 
@@ -174,13 +174,13 @@ static void take_senders(const char **at, enum fields_form form, const char *inp
 }
 
 void fields_parse(enum fields_form form, const char *record, int64_t now,
-		  struct smtpblock_message *ret_msg)
+		  struct engine_message *ret_msg)
 {
 	const char *at = record, *input;
 	size_t input_len = take_text(&at, &input);
 	int64_t logged;
 
-	*ret_msg = (struct smtpblock_message){ .exe = "" };
+	*ret_msg = (struct engine_message){ .exe = "" };
 	ret_msg->severity = take_severity(&at);
 	logged = take_number(&at, INT64_MAX);
 	ret_msg->age = logged >= 0 && logged < now ? now - logged : 0;

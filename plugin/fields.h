@@ -3,7 +3,7 @@
 #ifndef OMSMTPBLOCK_FIELDS_H
 #define OMSMTPBLOCK_FIELDS_H
 
-#include "engine/smtpblock.h"
+#include "engine/engine.h"
 
 /* Each field costs every line, courier's or not: the template has those that an action's
  * settings ask for. */
@@ -28,6 +28,6 @@ const char *fields_template(enum fields_form form);
  * FIELDS_ADDRESS. now is in seconds since the epoch. The texts of *ret_msg point into
  * record. */
 void fields_parse(enum fields_form form, const char *record, int64_t now,
-		  struct smtpblock_message *ret_msg);
+		  struct engine_message *ret_msg);
 
 #endif

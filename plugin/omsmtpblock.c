@@ -18,7 +18,7 @@
 #include "syslogd-types.h"
 #include "template.h"
 
-#include "engine/smtpblock.h"
+#include "engine/engine.h"
 #include "plugin/announce.h"
 #include "plugin/fields.h"
 #include "plugin/params.h"
@@ -34,20 +34,20 @@ DEF_OMOD_STATIC_DATA
 
 /* One action. */
 typedef struct _instanceData {
-	struct smtpblock *engine;
+	struct engine *engine;
 } instanceData;
 
 /* One worker of an action. It has a reference of its own: rsyslogd may free the
  * action first. */
 typedef struct wrkrInstanceData {
 	instanceData *pData;
-	struct smtpblock *engine;
-	struct smtpblock_worker *worker;
+	struct engine *engine;
+	struct engine_worker *worker;
 } wrkrInstanceData_t;
 
 /* An action as its configuration knows it. */
 struct member {
-	struct smtpblock *engine;
+	struct engine *engine;
 	struct stats *stats;
 };
 
@@ -75,14 +75,14 @@ static void log_line(void *ctx, int severity, const char *text)
 	LogMsg(0, NO_ERRCODE, severity, "omsmtpblock: %s", text);
 }
 
-static rsRetVal remember_engine(modConfData_t *conf, struct smtpblock *engine)
+static rsRetVal remember_engine(modConfData_t *conf, struct engine *engine)
 {
 	struct member *members = reallocarray(conf->members, conf->count + 1,
 					      sizeof(*members));
 
 	if (!members)
 		return RS_RET_OUT_OF_MEMORY;
-	members[conf->count++] = (struct member){ .engine = smtpblock_ref(engine) };
+	members[conf->count++] = (struct member){ .engine = engine_ref(engine) };
 	conf->members = members;
 	return RS_RET_OK;
 }
@@ -90,7 +90,7 @@ static rsRetVal remember_engine(modConfData_t *conf, struct smtpblock *engine)
 /* The ruleset that hears of the action's blocks, or NULL. */
 static ruleset_t *listener_of(const modConfData_t *conf, const struct member *m)
 {
-	const char *name = smtpblock_settings(m->engine)->event_ruleset;
+	const char *name = engine_settings(m->engine)->event_ruleset;
 
 	return name[0] ? announce_find(conf->conf, name, NULL) : NULL;
 }
@@ -103,8 +103,7 @@ static rsRetVal check_listeners(const modConfData_t *conf)
 	size_t i;
 
 	for (i = 0; i < conf->count; i++) {
-		const char *name = smtpblock_settings(conf->members[i].engine)
-					   ->event_ruleset;
+		const char *name = engine_settings(conf->members[i].engine)->event_ruleset;
 
 		if (!name[0])
 			continue;
@@ -147,17 +146,17 @@ static int start_member(const modConfData_t *conf, struct member *m)
 	ruleset_t *listener = listener_of(conf, m);
 
 	m->stats = stats_new(m->engine);
-	return smtpblock_start(m->engine, &(struct smtpblock_environment){
-		.caretaker = conf->caretaker,
-		.log = log_line,
-		.zone = m->stats ? add_zone : NULL,
-		.zone_ctx = m->stats,
-		.events = listener ? conf->events : NULL,
-		.listener = listener,
-		.check_rights = true,
-		.net_root = BACKEND_NET_ROOT,
-		.module_root = BACKEND_MODULE_ROOT,
-	});
+	return engine_start(m->engine, &(struct engine_environment){
+					       .caretaker = conf->caretaker,
+					       .log = log_line,
+					       .zone = m->stats ? add_zone : NULL,
+					       .zone_ctx = m->stats,
+					       .events = listener ? conf->events : NULL,
+					       .listener = listener,
+					       .check_rights = true,
+					       .net_root = BACKEND_NET_ROOT,
+					       .module_root = BACKEND_MODULE_ROOT,
+				       });
 }
 
 static int start_members(modConfData_t *conf)
@@ -181,7 +180,7 @@ static void take_rights(const modConfData_t *conf)
 	int r;
 
 	for (i = 0; i < conf->count; i++)
-		needed |= rights_needed(smtpblock_settings(conf->members[i].engine));
+		needed |= rights_needed(engine_settings(conf->members[i].engine));
 	r = rights_take(needed);
 	if (r < 0)
 		LogError(-r, RS_RET_ERR, "omsmtpblock: keepCapabilities");
@@ -214,7 +213,7 @@ static void give_up(const modConfData_t *conf)
 	size_t i;
 
 	for (i = 0; i < conf->count; i++)
-		smtpblock_stop(conf->members[i].engine);
+		engine_stop(conf->members[i].engine);
 }
 
 /* A thread of ours is still there: rsyslogd must not unload the code that it returns to. */
@@ -246,7 +245,7 @@ static void stop(modConfData_t *conf)
 	}
 	for (i = 0; i < conf->count; i++) {
 		stats_free(conf->members[i].stats);
-		smtpblock_unref(conf->members[i].engine);
+		engine_unref(conf->members[i].engine);
 	}
 	if (!caretaker_free(conf->caretaker))
 		stay_mapped();
@@ -331,26 +330,26 @@ ENDcreateInstance
 BEGINfreeInstance
 CODESTARTfreeInstance;
 	if (pData)
-		smtpblock_unref(pData->engine);
+		engine_unref(pData->engine);
 ENDfreeInstance
 
 BEGINcreateWrkrInstance
 CODESTARTcreateWrkrInstance;
-	pWrkrData->engine = smtpblock_ref(pData->engine);
+	pWrkrData->engine = engine_ref(pData->engine);
 	pWrkrData->worker = NULL;
 ENDcreateWrkrInstance
 
 BEGINfreeWrkrInstance
 CODESTARTfreeWrkrInstance;
 	if (pWrkrData) {
-		smtpblock_worker_free(pWrkrData->worker);
-		smtpblock_unref(pWrkrData->engine);
+		engine_worker_free(pWrkrData->worker);
+		engine_unref(pWrkrData->engine);
 	}
 ENDfreeWrkrInstance
 
-static const char *template_name(const struct smtpblock *engine)
+static const char *template_name(const struct engine *engine)
 {
-	const struct settings *s = smtpblock_settings(engine);
+	const struct settings *s = engine_settings(engine);
 
 	if (s->input == INPUT_ADDRESS && s->template_name[0])
 		return s->template_name;
@@ -365,7 +364,7 @@ BEGINnewActInst
 CODESTARTnewActInst;
 	CHKiRet(params_read(lst, &settings));
 	if (createInstance(&pData) != RS_RET_OK ||
-	    smtpblock_new(&settings, &pData->engine) < 0) {
+	    engine_new(&settings, &pData->engine) < 0) {
 		settings_done(&settings);
 		ABORT_FINALIZE(RS_RET_OUT_OF_MEMORY);
 	}
@@ -380,7 +379,7 @@ ENDnewActInst
 BEGINdbgPrintInstInfo
 CODESTARTdbgPrintInstInfo;
 	dbgprintf("omsmtpblock, list %s\n",
-		  smtpblock_settings(pData->engine)->list);
+		  engine_settings(pData->engine)->list);
 ENDdbgPrintInstInfo
 
 /* Never asked for: doAction does not suspend. A missing list is no reason to be
@@ -391,18 +390,18 @@ ENDtryResume
 
 static void handle(wrkrInstanceData_t *w, const char *text)
 {
-	enum fields_form form = fields_form_of(smtpblock_settings(w->engine));
-	struct smtpblock_message msg;
+	enum fields_form form = fields_form_of(engine_settings(w->engine));
+	struct engine_message msg;
 
 	/* Not in createWrkrInstance: if that fails rsyslogd loses the message. */
 	if (!w->worker)
-		(void)smtpblock_worker_new(w->engine, &w->worker);
+		(void)engine_worker_new(w->engine, &w->worker);
 	if (form == FIELDS_ADDRESS) {
-		smtpblock_handle_address(w->engine, text, strlen(text));
+		engine_handle_address(w->engine, text, strlen(text));
 		return;
 	}
 	fields_parse(form, text, (int64_t)time(NULL), &msg);
-	smtpblock_handle(w->engine, w->worker, &msg);
+	engine_handle(w->engine, w->worker, &msg);
 }
 
 /* At a forced shutdown rsyslogd cancels its workers. Not in here, where locks are
@@ -417,7 +416,7 @@ ENDdoAction
 
 BEGINdoHUP
 CODESTARTdoHUP;
-	smtpblock_hup(pData->engine);
+	engine_hup(pData->engine);
 ENDdoHUP
 
 /* "last message repeated n times" would hide lines: not compatible. */

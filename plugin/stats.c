@@ -58,13 +58,13 @@ finalize_it:
 	RETiRet;
 }
 
-static rsRetVal fill(statsobj_t *object, const struct smtpblock *engine)
+static rsRetVal fill(statsobj_t *object, const struct engine *engine)
 {
-	const struct counters *counters = smtpblock_counters(engine);
+	const struct counters *counters = engine_counters(engine);
 	unsigned int i;
 	DEFiRet;
 
-	CHKiRet(set_name(object, smtpblock_settings(engine)));
+	CHKiRet(set_name(object, engine_settings(engine)));
 	for (i = 0; i < COUNTER_COUNT; i++)
 		CHKiRet(add(object, counters_name((enum counter)i),
 			    &counters->values[i]));
@@ -73,7 +73,7 @@ finalize_it:
 	RETiRet;
 }
 
-struct stats *stats_new(const struct smtpblock *engine)
+struct stats *stats_new(const struct engine *engine)
 {
 	struct stats *s = have_statsobj ? calloc(1, sizeof(*s)) : NULL;
 

@@ -3,7 +3,7 @@
 #ifndef OMSMTPBLOCK_STATS_H
 #define OMSMTPBLOCK_STATS_H
 
-#include "engine/smtpblock.h"
+#include "engine/engine.h"
 
 /* impstats' interface differs between releases of rsyslog: where it is not the one
  * this was built for, nothing is shown, and all functions do nothing. */
@@ -11,10 +11,10 @@ struct stats;
 
 /* Show the engine's counters, which go on being counted where they are. Returns
  * NULL where they cannot be shown. The caller owns; stats end before the engine. */
-struct stats *stats_new(const struct smtpblock *engine);
+struct stats *stats_new(const struct engine *engine);
 void stats_free(struct stats *stats);	/* NULL is allowed */
 
-/* Show a zone's count too: smtpblock_zone_fn, with the stats as ctx. */
+/* Show a zone's count too: engine_zone_fn, with the stats as ctx. */
 void stats_add_zone(void *stats, const char *zone,
 		    const atomic_uint_least64_t *saved);
 

@@ -47,8 +47,8 @@ struct drive {
 	struct settings settings;
 	enum fields_form form;
 	struct caretaker *caretaker;
-	struct smtpblock *engine;
-	struct smtpblock_worker *worker;
+	struct engine *engine;
+	struct engine_worker *worker;
 	unsigned long deferred;
 };
 
@@ -119,10 +119,10 @@ static void must(int r, const char *what)
 /* What the plugin's doAction does. */
 static void handle(struct drive *d, const char *record)
 {
-	struct smtpblock_message msg;
+	struct engine_message msg;
 
 	fields_parse(d->form, record, (int64_t)time(NULL), &msg);
-	d->deferred += smtpblock_handle(d->engine, d->worker, &msg).deferred;
+	d->deferred += engine_handle(d->engine, d->worker, &msg).deferred;
 }
 
 /* Two names for it, so that callgrind can tell those that count. The comments keep
@@ -257,7 +257,7 @@ static struct ucred receive(const struct drive *d, char *buf, size_t size)
 
 static uint64_t counted(const struct drive *d, enum counter id)
 {
-	return counters_get(smtpblock_counters(d->engine), id);
+	return counters_get(engine_counters(d->engine), id);
 }
 
 /* Every child that logged is to be ended; the caretaker sees to it. */
@@ -332,7 +332,7 @@ static void say(void *ctx, int severity, const char *text)
 
 static void open_engine(struct drive *d)
 {
-	struct smtpblock_environment environment = {
+	struct engine_environment environment = {
 		.log = say,
 		.net_root = BACKEND_NET_ROOT,
 		.module_root = BACKEND_MODULE_ROOT,
@@ -343,20 +343,20 @@ static void open_engine(struct drive *d)
 	if (settings_check(&d->settings, wrong, sizeof(wrong)) < 0)
 		die(wrong);
 	d->form = fields_form_of(&d->settings);
-	must(smtpblock_new(&d->settings, &d->engine), "the engine");
+	must(engine_new(&d->settings, &d->engine), "the engine");
 	must(caretaker_new(PROCFS_DEFAULT_ROOT, &d->caretaker), "the caretaker");
 	must(caretaker_open(d->caretaker), "the caretaker");
 	environment.caretaker = d->caretaker;
-	must(smtpblock_start(d->engine, &environment), "the start");
+	must(engine_start(d->engine, &environment), "the start");
 	must(caretaker_start(d->caretaker), "the caretaker's thread");
-	must(smtpblock_worker_new(d->engine, &d->worker), "the worker");
+	must(engine_worker_new(d->engine, &d->worker), "the worker");
 }
 
 static void close_engine(struct drive *d)
 {
 	caretaker_stop(d->caretaker);
-	smtpblock_worker_free(d->worker);
-	smtpblock_unref(d->engine);
+	engine_worker_free(d->worker);
+	engine_unref(d->engine);
 	caretaker_free(d->caretaker);
 }
 
@@ -444,14 +444,13 @@ int main(int argc, char **argv)
 	if (d.socket) {
 		listen_at(&d);
 		drive_received(&d);
-		wait_ended(&d, smtpblock_settings(d.engine)->terminate);
+		wait_ended(&d, engine_settings(d.engine)->terminate);
 	} else {
 		drive_made(&d);
-		if (smtpblock_settings(d.engine)->verify == VERIFY_NONE)
+		if (engine_settings(d.engine)->verify == VERIFY_NONE)
 			wait_written(&d);
 	}
-	printf("%s\n", counters_format(smtpblock_counters(d.engine), text,
-				       sizeof(text)));
+	printf("%s\n", counters_format(engine_counters(d.engine), text, sizeof(text)));
 	close_engine(&d);
 	return 0;
 }

@@ -13,7 +13,7 @@
  * log. Looks for such children may take another tenth. */
 struct inquiry;
 
-/* Says a line to the admin, see smtpblock_log_fn. */
+/* Says a line to the admin, see engine_log_fn. */
 typedef void inquiry_log_fn(void *ctx, int severity, const char *text);
 
 /* enforcer outlives the result. Returns 0 or -ENOMEM. The caller owns. */

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "blocklist/blocks.h"
-#include "engine/smtpblock.h"
+#include "engine/engine.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -449,7 +449,7 @@ static pid_t choose_pid(uint8_t byte)
 	return i <= COUNT_OF(rows) ? pids[i - 1] : 4999999;
 }
 
-static void choose_sender(struct smtpblock_message *msg, uint8_t byte)
+static void choose_sender(struct engine_message *msg, uint8_t byte)
 {
 	static const char *const exes[] = {
 		"", "/usr/lib/courier/courieresmtpd", "/usr/sbin/couriertcpd",
@@ -462,8 +462,8 @@ static void choose_sender(struct smtpblock_message *msg, uint8_t byte)
 	msg->exe_len = strlen(msg->exe);
 }
 
-static void read_message(const char *line, size_t len,
-			 struct smtpblock_message *msg, char **ret_text)
+static void read_message(const char *line, size_t len, struct engine_message *msg,
+			 char **ret_text)
 {
 	static const int64_t ages[] = { 0, 1, 600, 601, 31536000, INT64_MAX };
 	struct fuzz_input in = { (const uint8_t *)line, len };
@@ -481,8 +481,7 @@ static void read_message(const char *line, size_t len,
 	msg->text_len = in.left;
 }
 
-static void check_outcome(const struct smtpblock_outcome *outcome,
-			  unsigned long adds_before)
+static void check_outcome(const struct engine_outcome *outcome, unsigned long adds_before)
 {
 	FUZZ_CHECK(outcome->reason < REASON_COUNT);
 	FUZZ_CHECK(policy_reason_text(outcome->reason));
@@ -506,20 +505,20 @@ static void run_caretaker(void)
 	(void)client.run(client.data, caretaker_now() + ahead);
 }
 
-static void handle(struct smtpblock *engine, struct smtpblock_worker *worker,
-		   const char *line, size_t len)
+static void handle(struct engine *engine, struct engine_worker *worker, const char *line,
+		   size_t len)
 {
 	unsigned long adds_before = adds;
-	struct smtpblock_outcome outcome;
-	struct smtpblock_message msg;
+	struct engine_outcome outcome;
+	struct engine_message msg;
 	char *text;
 
 	read_message(line, len, &msg, &text);
 	attested = msg.attested_pid != 0;
 	if (current->input == INPUT_ADDRESS)
-		outcome = smtpblock_handle_address(engine, msg.text, msg.text_len);
+		outcome = engine_handle_address(engine, msg.text, msg.text_len);
 	else
-		outcome = smtpblock_handle(engine, worker, &msg);
+		outcome = engine_handle(engine, worker, &msg);
 	check_outcome(&outcome, adds_before);
 	messages++;
 	free(text);
@@ -567,43 +566,43 @@ static void check_counters(const struct counters *c)
 }
 
 /* All messages of an input, as one worker would hand them over. */
-static void run_engine(struct smtpblock *engine, struct fuzz_input *in)
+static void run_engine(struct engine *engine, struct fuzz_input *in)
 {
-	const struct smtpblock_environment environment = {
+	const struct engine_environment environment = {
 		.caretaker = caretaker, .log = check_log,
 		.net_root = root, .module_root = root,
 	};
-	struct smtpblock_worker *worker;
+	struct engine_worker *worker;
 	const char *line;
 	size_t len;
 
-	FUZZ_CHECK(smtpblock_start(engine, &environment) == 0);
-	FUZZ_CHECK(smtpblock_worker_new(engine, &worker) == 0);
-	current = smtpblock_settings(engine);
+	FUZZ_CHECK(engine_start(engine, &environment) == 0);
+	FUZZ_CHECK(engine_worker_new(engine, &worker) == 0);
+	current = engine_settings(engine);
 	messages = adds = 0;
 	while (messages < 64 && fuzz_line(in, &line, &len))
 		handle(engine, worker, line, len);
 	if (messages & 1)
-		smtpblock_hup(engine);
+		engine_hup(engine);
 	run_caretaker();
 	run_caretaker();
-	check_counters(smtpblock_counters(engine));
-	smtpblock_worker_free(worker);
+	check_counters(engine_counters(engine));
+	engine_worker_free(worker);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
-	struct smtpblock *engine;
+	struct engine *engine;
 	struct settings settings;
 	const char *line = "";
 	size_t len = 0;
 
 	fuzz_line(&in, &line, &len);
 	if (make_settings(&settings, line, len)) {
-		FUZZ_CHECK(smtpblock_new(&settings, &engine) == 0);
+		FUZZ_CHECK(engine_new(&settings, &engine) == 0);
 		run_engine(engine, &in);
-		smtpblock_unref(engine);
+		engine_unref(engine);
 	} else {
 		settings_done(&settings);
 	}

@@ -42,8 +42,7 @@ static bool field_is(const char *record, unsigned int n, const char *text)
 }
 
 /* Only what comes from an input that asks the kernel attests anything. */
-static void check_sender(const struct smtpblock_message *msg, const char *record,
-			 size_t size)
+static void check_sender(const struct engine_message *msg, const char *record, size_t size)
 {
 	bool trusted = field_is(record, 0, "imuxsock") ||
 		       field_is(record, 0, "imjournal");
@@ -62,7 +61,7 @@ static void check_sender(const struct smtpblock_message *msg, const char *record
 static void check(enum fields_form form, const char *record, size_t size)
 {
 	const int64_t now = 1700000000;
-	struct smtpblock_message msg;
+	struct engine_message msg;
 
 	fields_parse(form, record, now, &msg);
 	FUZZ_CHECK(msg.severity >= -1 && msg.severity <= 7);

@@ -2,7 +2,7 @@
  * made to prove that it does: see tests/instrument/faulty-module. Never in the module
  * that is installed.
  *
- * The linker puts __wrap_smtpblock_handle() in front of the engine's function, see
+ * The linker puts __wrap_engine_handle() in front of the engine's function, see
  * ld(1). The environment variable OMSMTPBLOCK_FAULT says which fault it commits at
  * every line.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
@@ -10,14 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/smtpblock.h"
+#include "engine/engine.h"
 
-struct smtpblock_outcome __real_smtpblock_handle(struct smtpblock *engine,
-						 struct smtpblock_worker *worker,
-						 const struct smtpblock_message *msg);
-struct smtpblock_outcome __wrap_smtpblock_handle(struct smtpblock *engine,
-						 struct smtpblock_worker *worker,
-						 const struct smtpblock_message *msg);
+struct engine_outcome __real_engine_handle(struct engine *engine, struct engine_worker *worker,
+					   const struct engine_message *msg);
+struct engine_outcome __wrap_engine_handle(struct engine *engine, struct engine_worker *worker,
+					   const struct engine_message *msg);
 
 /* volatile: the compiler may not see through what is done with these. */
 static char *volatile block;
@@ -66,9 +64,8 @@ static const struct {
 	{ "race", race },
 };
 
-struct smtpblock_outcome __wrap_smtpblock_handle(struct smtpblock *engine,
-						 struct smtpblock_worker *worker,
-						 const struct smtpblock_message *msg)
+struct engine_outcome __wrap_engine_handle(struct engine *engine, struct engine_worker *worker,
+					   const struct engine_message *msg)
 {
 	const char *wanted = getenv("OMSMTPBLOCK_FAULT");
 	size_t i;
@@ -76,5 +73,5 @@ struct smtpblock_outcome __wrap_smtpblock_handle(struct smtpblock *engine,
 	for (i = 0; wanted && i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (strcmp(wanted, faults[i].name) == 0)
 			faults[i].commit();
-	return __real_smtpblock_handle(engine, worker, msg);
+	return __real_engine_handle(engine, worker, msg);
 }

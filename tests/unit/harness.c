@@ -140,7 +140,7 @@ void harness_want_said(struct harness *e, const char *text)
 
 void harness_start(struct harness *e)
 {
-	struct smtpblock_environment environment = {
+	struct engine_environment environment = {
 		.log = hear,
 		.log_ctx = e,
 		.check_rights = e->check_rights,
@@ -150,19 +150,19 @@ void harness_start(struct harness *e)
 	char wrong[640] = "";
 
 	want_int(settings_check(&e->settings, wrong, sizeof(wrong)), 0);
-	want_int(smtpblock_new(&e->settings, &e->block), 0);
+	want_int(engine_new(&e->settings, &e->block), 0);
 	want_int(caretaker_new(e->tree.root, &e->caretaker), 0);
 	want_int(caretaker_open(e->caretaker), 0);
 	environment.caretaker = e->caretaker;
-	want_int(smtpblock_start(e->block, &environment), 0);
+	want_int(engine_start(e->block, &environment), 0);
 	want_int(caretaker_start(e->caretaker), 0);
-	want_int(smtpblock_worker_new(e->block, &e->worker), 0);
+	want_int(engine_worker_new(e->block, &e->worker), 0);
 }
 
-static struct smtpblock_outcome hand(struct harness *e, const char *text, int severity,
-				     pid_t attested)
+static struct engine_outcome hand(struct harness *e, const char *text, int severity,
+				  pid_t attested)
 {
-	const struct smtpblock_message msg = {
+	const struct engine_message msg = {
 		.severity = severity,
 		.tag = "courieresmtpd",
 		.tag_len = strlen("courieresmtpd"),
@@ -172,10 +172,10 @@ static struct smtpblock_outcome hand(struct harness *e, const char *text, int se
 		.exe = "",
 	};
 
-	return smtpblock_handle(e->block, e->worker, &msg);
+	return engine_handle(e->block, e->worker, &msg);
 }
 
-struct smtpblock_outcome harness_hand(struct harness *e, const char *text, pid_t attested)
+struct engine_outcome harness_hand(struct harness *e, const char *text, pid_t attested)
 {
 	return hand(e, text, COURIERLOG_SEVERITY_ERR, attested);
 }
@@ -241,10 +241,10 @@ static bool is_answered(void *data)
 	return answers(answer->e) > answer->before;
 }
 
-struct smtpblock_outcome harness_line(struct harness *e, const char *text, pid_t attested)
+struct engine_outcome harness_line(struct harness *e, const char *text, pid_t attested)
 {
 	struct answer answer = { e, answers(e) };
-	struct smtpblock_outcome out = harness_hand(e, text, attested);
+	struct engine_outcome out = harness_hand(e, text, attested);
 
 	if (out.deferred)
 		want_int(soon(is_answered, &answer), true);
@@ -253,7 +253,7 @@ struct smtpblock_outcome harness_line(struct harness *e, const char *text, pid_t
 
 uint64_t harness_count(const struct harness *e, enum counter id)
 {
-	return counters_get(smtpblock_counters(e->block), id);
+	return counters_get(engine_counters(e->block), id);
 }
 
 struct expectation {
@@ -287,8 +287,8 @@ void harness_stop(struct harness *e)
 void harness_close(struct harness *e)
 {
 	harness_stop(e);
-	smtpblock_worker_free(e->worker);
-	smtpblock_unref(e->block);
+	engine_worker_free(e->worker);
+	engine_unref(e->block);
 	caretaker_free(e->caretaker);
 	settings_done(&e->settings);
 	waiter_end(e->tcpd);

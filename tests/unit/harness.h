@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-#include "engine/smtpblock.h"
+#include "engine/engine.h"
 #include "tests/unit/fakeproc.h"
 #include "tests/unit/support.h"
 
@@ -25,8 +25,8 @@ struct harness {
 	struct fakeproc tree;
 	pid_t tcpd, smtpd, submit;	/* real processes that wait */
 	struct caretaker *caretaker;
-	struct smtpblock *block;
-	struct smtpblock_worker *worker;
+	struct engine *block;
+	struct engine_worker *worker;
 	struct settings settings;	/* until harness_start() */
 	bool check_rights;		/* tell what rights are missing; the same */
 	pthread_mutex_t lock;		/* said */
@@ -52,7 +52,7 @@ pid_t harness_add_child(struct harness *e, const struct peer *peer);
 void harness_start(struct harness *e);
 
 /* Hand over a line of severity err; attested is the sender's PID, or 0. */
-struct smtpblock_outcome harness_hand(struct harness *e, const char *text, pid_t attested);
+struct engine_outcome harness_hand(struct harness *e, const char *text, pid_t attested);
 
 /* Hand over the line with which that child starts, of severity info. */
 void harness_started(struct harness *e, pid_t attested);
@@ -61,7 +61,7 @@ void harness_started(struct harness *e, pid_t attested);
 void harness_want_pinned(const struct harness *e, bool submit);
 
 /* harness_hand(), and wait for what the caretaker makes of it if it is deferred. */
-struct smtpblock_outcome harness_line(struct harness *e, const char *text, pid_t attested);
+struct engine_outcome harness_line(struct harness *e, const char *text, pid_t attested);
 
 /* Wait until the admin has been told something with this text in it. */
 void harness_want_said(struct harness *e, const char *text);

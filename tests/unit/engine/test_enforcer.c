@@ -293,7 +293,7 @@ static void turns_away_at_once(void **state)
 {
 	static const char started[] =
 		"started,ip=[::ffff:" PEER "],port=[41703]";
-	struct smtpblock_message msg = {
+	struct engine_message msg = {
 		.severity = 6, .text = started, .text_len = strlen(started),
 		.exe = "",
 	};
@@ -305,7 +305,7 @@ static void turns_away_at_once(void **state)
 	harness_set(&e, "terminate.delay", "5000");
 	harness_start(&e);
 	msg.attested_pid = e.smtpd;
-	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	want_int(has_ended_soon(e.smtpd), true);
 	want_list(&e.lists, "xt_recent/spammer", "+" PEER "\n");
 	/* Its standard output is no connection to tell anybody over. */
@@ -345,15 +345,15 @@ static const struct order_row {
 	  VERDICT_BLOCK, "bsh" },
 };
 
-static struct smtpblock_outcome punish(struct harness *e, bool at_start)
+static struct engine_outcome punish(struct harness *e, bool at_start)
 {
-	struct smtpblock_message msg = {
+	struct engine_message msg = {
 		.severity = 6, .text = STARTED, .text_len = strlen(STARTED),
 		.exe = "", .attested_pid = e->smtpd,
 	};
 
 	if (at_start)
-		return smtpblock_handle(e->block, e->worker, &msg);
+		return engine_handle(e->block, e->worker, &msg);
 	harness_started(e, e->smtpd);
 	harness_want_pinned(e, false);
 	return harness_hand(e, REJECT, e->smtpd);
@@ -382,7 +382,7 @@ static void use_budget_up(struct harness *e)
 static void order(void **state)
 {
 	const struct order_row *row = *state;
-	struct smtpblock_outcome out;
+	struct engine_outcome out;
 	struct harness e;
 	size_t i;
 

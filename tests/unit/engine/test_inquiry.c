@@ -316,7 +316,7 @@ static const struct idle_row {
 static void nobody_looks(void **state)
 {
 	const struct idle_row *row = *state;
-	struct smtpblock_message msg = {
+	struct engine_message msg = {
 		.tag = "courieresmtpd", .tag_len = strlen("courieresmtpd"),
 		.text = row->text, .text_len = strlen(row->text), .exe = "",
 		.severity = row->severity,
@@ -332,9 +332,9 @@ static void nobody_looks(void **state)
 	msg.attested_pid = row->attested ? e.submit : 0;
 	looks = 0;
 	harness_start(&e);
-	smtpblock_handle(e.block, e.worker, &msg);
+	engine_handle(e.block, e.worker, &msg);
 	/* Said by the caretaker ahead of what it would look for. */
-	smtpblock_hup(e.block);
+	engine_hup(e.block);
 	harness_want_said(&e, "lines=1");
 	harness_stop(&e);
 	want_int(looks, 0);

@@ -97,7 +97,7 @@ static void want_text(const char *got, size_t len, const char *want)
 static void want_message(enum fields_form form, const char *text, const struct row *row)
 {
 	char *record = support_exact_copy(text, strlen(text) + 1);
-	struct smtpblock_message msg;
+	struct engine_message msg;
 
 	fields_parse(form, record, NOW, &msg);
 	want_int(msg.severity, row->severity);

@@ -1,8 +1,8 @@
 /* The engine of one action: a log line in, an address on the list and a child
  * ended.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCK_SMTPBLOCK_H
-#define SMTPBLOCK_SMTPBLOCK_H
+#ifndef SMTPBLOCK_ENGINE_H
+#define SMTPBLOCK_ENGINE_H
 
 #include <sys/types.h>
 
@@ -13,27 +13,26 @@
 #include "status/counters.h"
 #include "status/events.h"
 
-struct smtpblock;
+struct engine;
 
 /* One worker thread's own memory. */
-struct smtpblock_worker;
+struct engine_worker;
 
 /* Something for the admin, one line without a newline. severity is syslog's.
- * Called in the caretaker's thread and in smtpblock_start(); in a worker's where the
+ * Called in the caretaker's thread and in engine_start(); in a worker's where the
  * caretaker stands still. */
-typedef void smtpblock_log_fn(void *ctx, int severity, const char *text);
+typedef void engine_log_fn(void *ctx, int severity, const char *text);
 
 /* A DNSBL zone freed its first slot: its name, and where it is counted from now on.
  * Both are valid as long as the engine is. Called in the caretaker's thread. */
-typedef void smtpblock_zone_fn(void *ctx, const char *zone,
-			       const atomic_uint_least64_t *saved);
+typedef void engine_zone_fn(void *ctx, const char *zone, const atomic_uint_least64_t *saved);
 
 /* What the engine is given besides its settings. */
-struct smtpblock_environment {
+struct engine_environment {
 	struct caretaker *caretaker;	/* outlives the engine */
-	smtpblock_log_fn *log;		/* NULL: silent */
+	engine_log_fn *log;		/* NULL: silent */
 	void *log_ctx;
-	smtpblock_zone_fn *zone;	/* NULL: nobody wants to know */
+	engine_zone_fn *zone;		/* NULL: nobody wants to know */
 	void *zone_ctx;
 	struct events *events;		/* is told of blocks; NULL: nobody is.. */
 	void *listener;			/* ..with this; both outlive the engine */
@@ -43,7 +42,7 @@ struct smtpblock_environment {
 };
 
 /* One message. The texts are the caller's and need not be terminated. */
-struct smtpblock_message {
+struct engine_message {
 	int severity;		/* syslog's; COURIERLOG_SEVERITY_ANY: unknown */
 	int64_t age;		/* s since it was logged; 0: unknown */
 	const char *tag;	/* the program's name */
@@ -62,7 +61,7 @@ struct smtpblock_message {
 };
 
 /* What became of a line. */
-struct smtpblock_outcome {
+struct engine_outcome {
 	enum verdict verdict;
 	enum reason reason;
 	/* It takes a search: the caretaker decides. verdict is BLOCK then, and
@@ -73,51 +72,48 @@ struct smtpblock_outcome {
 /* Takes the settings over (they are empty afterwards), which must have passed
  * settings_check(). No thread, no descriptor, no side effect. Returns 0 or
  * -ENOMEM. The caller owns a reference. */
-int smtpblock_new(struct settings *settings, struct smtpblock **ret_engine);
+int engine_new(struct settings *settings, struct engine **ret_engine);
 
 /* One more owner; returns engine. Any thread. */
-struct smtpblock *smtpblock_ref(struct smtpblock *engine);
+struct engine *engine_ref(struct engine *engine);
 
 /* One owner less; the last one frees it. NULL is allowed. Any thread; the last
  * one not while the caretaker runs. */
-void smtpblock_unref(struct smtpblock *engine);
+void engine_unref(struct engine *engine);
 
 /* Open the backend, find courier's user, tell what is missing. After the fork,
  * with the caretaker open and not started yet. Returns 0; -ENOMEM; -errno. */
-int smtpblock_start(struct smtpblock *engine,
-		    const struct smtpblock_environment *environment);
+int engine_start(struct engine *engine, const struct engine_environment *environment);
 
 /* Do nothing more, as if it had not been started: for where something that it needs
  * could not be. Before the first worker. */
-void smtpblock_stop(struct smtpblock *engine);
+void engine_stop(struct engine *engine);
 
 /* Returns 0 or -ENOMEM. The caller owns; it holds no reference. */
-int smtpblock_worker_new(struct smtpblock *engine,
-			 struct smtpblock_worker **ret_worker);
-void smtpblock_worker_free(struct smtpblock_worker *worker);
+int engine_worker_new(struct engine *engine, struct engine_worker **ret_worker);
+void engine_worker_free(struct engine_worker *worker);
 
 /* Handle one message. Any number of threads, each with a worker of its own, none
  * of which may be cancelled within. Waits for nothing. Does nothing without a
- * successful smtpblock_start(). worker may be NULL where there is no memory for one: then
+ * successful engine_start(). worker may be NULL where there is no memory for one: then
  * the caretaker decides what it can, and the rest is refused. */
-struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
-					  struct smtpblock_worker *worker,
-					  const struct smtpblock_message *msg);
+struct engine_outcome engine_handle(struct engine *engine, struct engine_worker *worker,
+				    const struct engine_message *msg);
 
 /* Handle one address: the text of an action with input="address", otherwise as
  * above. */
-struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
-						  const char *text, size_t len);
+struct engine_outcome engine_handle_address(struct engine *engine, const char *text,
+					    size_t len);
 
 /* HUP: read allowFile and open the lists anew, say again what is still wrong, and log
  * the counters. Courier's user is looked up again only while he is not known, which is
  * done every 10 s without a HUP too: if his uid changes, rsyslogd wants a restart. Any
  * thread; done by the caretaker. */
-void smtpblock_hup(struct smtpblock *engine);
+void engine_hup(struct engine *engine);
 
 /* What it was made with, and what it has counted; valid as long as it is. Any
  * thread. */
-const struct settings *smtpblock_settings(const struct smtpblock *engine);
-const struct counters *smtpblock_counters(const struct smtpblock *engine);
+const struct settings *engine_settings(const struct engine *engine);
+const struct counters *engine_counters(const struct engine *engine);
 
 #endif

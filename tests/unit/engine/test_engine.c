@@ -1,7 +1,7 @@
 /* The engine of one action: a log line in, an address on the list and a child
  * ended.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "engine/smtpblock.h"
+#include "engine/engine.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -215,7 +215,7 @@ static const struct row {
 static void one_line(void **state)
 {
 	const struct row *row = *state;
-	struct smtpblock_outcome out;
+	struct engine_outcome out;
 	struct harness e;
 	pid_t sender;
 
@@ -408,7 +408,7 @@ static void budget_closes_and_children_end(void **state)
 
 static void sender_mode_takes_the_kernels_word(void **state)
 {
-	struct smtpblock_message msg = {
+	struct engine_message msg = {
 		.severity = COURIERLOG_SEVERITY_ERR,
 		.text = REJECT, .text_len = strlen(REJECT),
 		.has_uid = true, .uid = 0,
@@ -422,26 +422,24 @@ static void sender_mode_takes_the_kernels_word(void **state)
 	harness_start(&e);
 	msg.attested_pid = waiter_start();
 	waiter_end(msg.attested_pid);
-	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	want_list(&e.lists, LIST, "+" PEER "\n");
 	msg.uid = NOBODY_UID;
-	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict,
-		 VERDICT_REFUSED);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_REFUSED);
 	msg.uid = 0;
 	msg.exe = "/tmp/x/logger";
 	msg.exe_len = strlen(msg.exe);
-	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict,
-		 VERDICT_REFUSED);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_REFUSED);
 	want_int(harness_count(&e, COUNTER_REFUSED_GONE), 2);
 	harness_close(&e);
 }
 
-static void dropped_line(struct harness *e, struct smtpblock_message *msg)
+static void dropped_line(struct harness *e, struct engine_message *msg)
 {
 	static const char text[] = "dropped blocked connection from ::ffff:" PEER;
 
 	harness_open(e);
-	*msg = (struct smtpblock_message){
+	*msg = (struct engine_message){
 		.severity = LOG_WARNING,
 		.text = text, .text_len = strlen(text),
 		.has_uid = true, .uid = 0,
@@ -453,36 +451,35 @@ static void dropped_line(struct harness *e, struct smtpblock_message *msg)
 
 static void dropped_connection_wants_the_sender(void **state)
 {
-	struct smtpblock_message msg;
+	struct engine_message msg;
 	struct harness e;
 
 	(void)state;
 	dropped_line(&e, &msg);
 	harness_set(&e, "verify", "sender");
 	harness_start(&e);
-	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	want_list(&e.lists, LIST, "+" PEER "\n");
 	msg.exe = FAKE_TCPD;
 	msg.exe_len = strlen(msg.exe);
-	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	msg.exe = FAKE_SMTPD;
 	msg.exe_len = strlen(msg.exe);
-	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict,
-		 VERDICT_REFUSED);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_REFUSED);
 	want_int(harness_count(&e, COUNTER_RENEWALS), 1);
 	harness_close(&e);
 }
 
 static void dropped_connection_says_what_to_write(void **state)
 {
-	struct smtpblock_message msg;
+	struct engine_message msg;
 	struct harness e;
 
 	(void)state;
 	dropped_line(&e, &msg);
 	harness_start(&e);
-	smtpblock_handle(e.block, e.worker, &msg);
-	smtpblock_handle(e.block, e.worker, &msg);
+	engine_handle(e.block, e.worker, &msg);
+	engine_handle(e.block, e.worker, &msg);
 	want_int(harness_count(&e, COUNTER_REFUSED_GONE), 2);
 	harness_want_said(&e, "verify=\"sender\"");
 	want_list(&e.lists, LIST, "");
@@ -491,7 +488,7 @@ static void dropped_connection_says_what_to_write(void **state)
 
 static void old_line_is_left_alone(void **state)
 {
-	struct smtpblock_message msg = {
+	struct engine_message msg = {
 		.severity = COURIERLOG_SEVERITY_ERR, .age = 601,
 		.text = REJECT, .text_len = strlen(REJECT), .exe = "",
 	};
@@ -501,9 +498,9 @@ static void old_line_is_left_alone(void **state)
 	harness_open(&e);
 	harness_start(&e);
 	msg.attested_pid = e.smtpd;
-	want_int(smtpblock_handle(e.block, e.worker, &msg).reason, REASON_OLD);
+	want_int(engine_handle(e.block, e.worker, &msg).reason, REASON_OLD);
 	msg.age = 600;
-	want_int(smtpblock_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	want_int(harness_count(&e, COUNTER_OLD), 1);
 	harness_close(&e);
 }
@@ -532,16 +529,12 @@ static void addresses_decided_elsewhere(void **state)
 	harness_set(&e, "input", "address");
 	harness_set(&e, "verify", "none");
 	harness_start(&e);
-	want_int(smtpblock_handle_address(e.block, "203.0.113.9", 11).verdict,
-		 VERDICT_BLOCK);
-	want_int(smtpblock_handle_address(e.block, " ::ffff:" PEER "\n",
-					  strlen(PEER) + 9).verdict,
+	want_int(engine_handle_address(e.block, "203.0.113.9", 11).verdict, VERDICT_BLOCK);
+	want_int(engine_handle_address(e.block, " ::ffff:" PEER "\n", strlen(PEER) + 9).verdict,
 		 VERDICT_BLOCK);
 	harness_want_soon(&e, COUNTER_ENDED, 1);
-	want_int(smtpblock_handle_address(e.block, "127.0.0.1 25", 12).verdict,
-		 VERDICT_ALLOWED);
-	want_int(smtpblock_handle_address(e.block, "203.0.113.9 x", 13).verdict,
-		 VERDICT_IGNORE);
+	want_int(engine_handle_address(e.block, "127.0.0.1 25", 12).verdict, VERDICT_ALLOWED);
+	want_int(engine_handle_address(e.block, "203.0.113.9 x", 13).verdict, VERDICT_IGNORE);
 	want_int(harness_count(&e, COUNTER_UNKNOWN), 1);
 	want_list(&e.lists, LIST, "+203.0.113.9\n+" PEER "\n");
 	harness_close(&e);
@@ -563,9 +556,7 @@ static void relay_client_is_known_after_the_first_line(void **state)
 	want_int(harness_line(&e, REJECT, 0).verdict, VERDICT_BLOCK);
 	harness_want_soon(&e, COUNTER_SPARED, 1);
 	want_int(harness_line(&e, REJECT, 0).verdict, VERDICT_ALLOWED);
-	want_int(smtpblock_handle_address(e.block, PEER, strlen(PEER))
-			 .verdict,
-		 VERDICT_ALLOWED);
+	want_int(engine_handle_address(e.block, PEER, strlen(PEER)).verdict, VERDICT_ALLOWED);
 	want_int(harness_count(&e, COUNTER_ALLOWED), 2);
 	want_list(&e.lists, LIST, "+" PEER "\n");
 	harness_close(&e);
@@ -615,7 +606,7 @@ static void hup_puts_blocks_on_a_new_list(void **state)
 	harness_line(&e, REJECT, e.smtpd);
 	fakelists_remove(&e.lists, LIST);
 	fakelists_make(&e.lists, LIST);
-	smtpblock_hup(e.block);
+	engine_hup(e.block);
 	harness_want_soon(&e, COUNTER_REPLAYED, 1);
 	want_list(&e.lists, LIST, "+" PEER "\n");
 	harness_close(&e);
@@ -678,7 +669,7 @@ static void known_user_is_not_looked_for(void **state)
 	by_hand_open(&e);
 	harness_start(&e);
 	want_int(atomic_load(&database.asked), 1);
-	smtpblock_hup(e.block);
+	engine_hup(e.block);
 	due = run_after(0);
 	want_int(due > 3600 * 1000, true);
 	run_after(60000);
@@ -694,7 +685,7 @@ static void hup_looks_for_a_user_that_is_not_there(void **state)
 	by_hand_open(&e);
 	atomic_store(&database.err, ENOENT);
 	harness_start(&e);
-	smtpblock_hup(e.block);
+	engine_hup(e.block);
 	run_after(0);
 	want_int(atomic_load(&database.asked), 2);
 	want_int(harness_said(&e, "there is no user root"), 2);
@@ -810,7 +801,7 @@ static void refused_rights_are_told(void **state)
 		want_int(harness_said(&e, "right"), 0);
 	want_int(run_after(3600 * 1000) > 3600 * 1000, true);
 	want_int(trial.tries, 1);
-	smtpblock_hup(e.block);
+	engine_hup(e.block);
 	run_after(0);
 	want_int(trial.tries, 2);
 	trial.answer = 1;
@@ -845,7 +836,7 @@ static void rights_are_tried_once_courier_runs(void **state)
 /* No memory for a worker's own: the caretaker has some. */
 static void without_a_worker(void **state)
 {
-	const struct smtpblock_message msg = {
+	const struct engine_message msg = {
 		.severity = COURIERLOG_SEVERITY_ERR, .exe = "",
 		.text = REJECT, .text_len = strlen(REJECT),
 	};
@@ -854,14 +845,14 @@ static void without_a_worker(void **state)
 	(void)state;
 	harness_open(&e);
 	harness_start(&e);
-	want_int(smtpblock_handle(e.block, NULL, &msg).deferred, true);
+	want_int(engine_handle(e.block, NULL, &msg).deferred, true);
 	harness_want_soon(&e, COUNTER_ENDED, 1);
 	harness_close(&e);
 }
 
 static void without_a_worker_a_reply_is_not_judged(void **state)
 {
-	const struct smtpblock_message msg = {
+	const struct engine_message msg = {
 		.severity = COURIERLOG_SEVERITY_ERR, .exe = "",
 		.text = REJECT, .text_len = strlen(REJECT),
 	};
@@ -871,7 +862,7 @@ static void without_a_worker_a_reply_is_not_judged(void **state)
 	harness_open(&e);
 	harness_set(&e, "verify", "none");
 	harness_start(&e);
-	want_int(smtpblock_handle(e.block, NULL, &msg).verdict, VERDICT_REFUSED);
+	want_int(engine_handle(e.block, NULL, &msg).verdict, VERDICT_REFUSED);
 	want_int(harness_count(&e, COUNTER_REFUSED_FAILED), 1);
 	harness_close(&e);
 }
@@ -910,7 +901,7 @@ static void hup_says_counters_and_what_is_still_wrong(void **state)
 	fakelists_remove(&e.lists, LIST);
 	harness_start(&e);
 	harness_line(&e, "Purging", 0);
-	smtpblock_hup(e.block);
+	engine_hup(e.block);
 	harness_want_said(&e, "action with list spammer and spammer6: lines=1 "
 			      "backend_errors=2\n");
 	harness_stop(&e);
@@ -936,9 +927,9 @@ static void dry_run_reports_cleaned_text(void **state)
 
 static void without_start_nothing_happens(void **state)
 {
-	struct smtpblock_worker *worker = NULL;
-	struct smtpblock *block = NULL;
-	struct smtpblock_message msg = {
+	struct engine_worker *worker = NULL;
+	struct engine *block = NULL;
+	struct engine_message msg = {
 		.severity = COURIERLOG_SEVERITY_ERR,
 		.text = REJECT, .text_len = strlen(REJECT), .exe = "",
 	};
@@ -946,16 +937,15 @@ static void without_start_nothing_happens(void **state)
 
 	(void)state;
 	want_int(settings_init(&settings), 0);
-	want_int(smtpblock_new(&settings, &block), 0);
-	want_int(smtpblock_worker_new(block, &worker), 0);
-	want_int(smtpblock_handle(block, worker, &msg).verdict, VERDICT_IGNORE);
-	want_int(smtpblock_handle_address(block, "192.0.2.1", 9).verdict,
-		 VERDICT_IGNORE);
-	smtpblock_hup(block);
-	smtpblock_worker_free(worker);
-	smtpblock_unref(smtpblock_ref(block));
-	smtpblock_unref(block);
-	smtpblock_unref(NULL);
+	want_int(engine_new(&settings, &block), 0);
+	want_int(engine_worker_new(block, &worker), 0);
+	want_int(engine_handle(block, worker, &msg).verdict, VERDICT_IGNORE);
+	want_int(engine_handle_address(block, "192.0.2.1", 9).verdict, VERDICT_IGNORE);
+	engine_hup(block);
+	engine_worker_free(worker);
+	engine_unref(engine_ref(block));
+	engine_unref(block);
+	engine_unref(NULL);
 }
 
 static void count_said(void *ctx, int severity, const char *text)
@@ -976,30 +966,30 @@ static void once_stopped_nothing_happens(void **state)
 	(void)state;
 	harness_open(&e);
 	harness_start(&e);
-	smtpblock_stop(e.block);
+	engine_stop(e.block);
 	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_IGNORE);
 	want_int(harness_count(&e, COUNTER_LINES), 1);
 	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
 	harness_close(&e);
 }
 
-static int start_parts(const struct harness *e, struct smtpblock *block,
+static int start_parts(const struct harness *e, struct engine *block,
 		       struct caretaker *caretaker, unsigned int *said)
 {
-	const struct smtpblock_environment environment = {
+	const struct engine_environment environment = {
 		.caretaker = caretaker,
 		.log = count_said,
 		.log_ctx = said,
 		.net_root = e->lists.net_root,
 		.module_root = e->lists.module_root,
 	};
-	struct smtpblock_worker *worker;
-	int r = smtpblock_start(block, &environment);
+	struct engine_worker *worker;
+	int r = engine_start(block, &environment);
 
 	if (r == 0)
-		r = smtpblock_worker_new(block, &worker);
+		r = engine_worker_new(block, &worker);
 	if (r == 0)
-		smtpblock_worker_free(worker);
+		engine_worker_free(worker);
 	return r;
 }
 
@@ -1008,14 +998,14 @@ static int start_without_memory(struct harness *e, unsigned int nth, unsigned in
 				bool *ret_failed)
 {
 	struct caretaker *caretaker = NULL;
-	struct smtpblock *block = NULL;
+	struct engine *block = NULL;
 	int r;
 
 	want_int(settings_init(&e->settings), 0);
 	harness_set(e, "courierUser", "root");
 	harness_set(e, "threshold", "5");
 	memory_fail(nth);
-	r = smtpblock_new(&e->settings, &block);
+	r = engine_new(&e->settings, &block);
 	if (r == 0)
 		r = caretaker_new(e->tree.root, &caretaker);
 	if (r == 0)
@@ -1023,7 +1013,7 @@ static int start_without_memory(struct harness *e, unsigned int nth, unsigned in
 	if (r == 0)
 		r = start_parts(e, block, caretaker, said);
 	*ret_failed = memory_failed();
-	smtpblock_unref(block);
+	engine_unref(block);
 	caretaker_free(caretaker);
 	settings_done(&e->settings);
 	return r;

@@ -1,6 +1,6 @@
 /* The engine of one action.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "engine/smtpblock.h"
+#include "engine/engine.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -26,7 +26,7 @@
  * the module's name before it and its own version behind. */
 #define LINE_SIZE 1980
 
-struct smtpblock {
+struct engine {
 	atomic_uint references;
 	struct settings settings;
 	struct counters counters;
@@ -37,9 +37,9 @@ struct smtpblock {
 	struct zones zones;
 	unsigned int zones_told;
 	struct inquiry *inquiry;
-	smtpblock_log_fn *log;
+	engine_log_fn *log;
 	void *log_ctx;
-	smtpblock_zone_fn *zone;
+	engine_zone_fn *zone;
 	void *zone_ctx;
 	/* NULL while there is no such user. Set by the caretaker, once. */
 	struct evidence *_Atomic evidence;
@@ -51,14 +51,14 @@ struct smtpblock {
 	bool started;
 };
 
-struct smtpblock_worker {
+struct engine_worker {
 	struct child_scratch child;
 	struct pattern_scratch *pattern;
 };
 
-int smtpblock_new(struct settings *settings, struct smtpblock **ret_engine)
+int engine_new(struct settings *settings, struct engine **ret_engine)
 {
-	struct smtpblock *e = calloc(1, sizeof(*e));
+	struct engine *e = calloc(1, sizeof(*e));
 
 	if (!e)
 		return -ENOMEM;
@@ -73,13 +73,13 @@ int smtpblock_new(struct settings *settings, struct smtpblock **ret_engine)
 	return 0;
 }
 
-struct smtpblock *smtpblock_ref(struct smtpblock *engine)
+struct engine *engine_ref(struct engine *engine)
 {
 	atomic_fetch_add(&engine->references, 1);
 	return engine;
 }
 
-void smtpblock_unref(struct smtpblock *engine)
+void engine_unref(struct engine *engine)
 {
 	if (!engine || atomic_fetch_sub(&engine->references, 1) != 1)
 		return;
@@ -95,19 +95,19 @@ void smtpblock_unref(struct smtpblock *engine)
 	free(engine);
 }
 
-const struct settings *smtpblock_settings(const struct smtpblock *engine)
+const struct settings *engine_settings(const struct engine *engine)
 {
 	return &engine->settings;
 }
 
-const struct counters *smtpblock_counters(const struct smtpblock *engine)
+const struct counters *engine_counters(const struct engine *engine)
 {
 	return &engine->counters;
 }
 
 /* The caretaker's part. */
 
-static void say(struct smtpblock *e, int severity, const char *text)
+static void say(struct engine *e, int severity, const char *text)
 {
 	if (e->log)
 		e->log(e->log_ctx, severity, text);
@@ -118,7 +118,7 @@ static void inquiry_says(void *ctx, int severity, const char *text)
 	say(ctx, severity, text);
 }
 
-static void say_notices(struct smtpblock *e)
+static void say_notices(struct engine *e)
 {
 	char text[ADVICE_SIZE];
 	enum notice id;
@@ -132,7 +132,7 @@ static void say_notices(struct smtpblock *e)
 }
 
 /* In as many lines as it takes. */
-static void say_zones(struct smtpblock *e)
+static void say_zones(struct engine *e)
 {
 	char values[LINE_SIZE - 160], text[LINE_SIZE];
 	unsigned int next = 0;
@@ -146,7 +146,7 @@ static void say_zones(struct smtpblock *e)
 	}
 }
 
-static void say_counters(struct smtpblock *e)
+static void say_counters(struct engine *e)
 {
 	char values[COUNTERS_FORMAT_SIZE], text[LINE_SIZE];
 
@@ -159,7 +159,7 @@ static void say_counters(struct smtpblock *e)
 }
 
 /* Where the line alone is proof there may be no courier. */
-static void note_no_user(struct smtpblock *e, int err)
+static void note_no_user(struct engine *e, int err)
 {
 	if (err != ENOENT || e->settings.verify != VERIFY_NONE)
 		notices_raise(&e->notices, NOTICE_USER, err);
@@ -167,7 +167,7 @@ static void note_no_user(struct smtpblock *e, int err)
 
 /* Look courier's user up, who may have come since. Once known he is not looked up
  * again: a user database that hangs would keep children from their signals. */
-static void find_user(struct smtpblock *e)
+static void find_user(struct engine *e)
 {
 	struct evidence *ev;
 	uid_t uid;
@@ -192,14 +192,14 @@ static void find_user(struct smtpblock *e)
 }
 
 /* Courier's own user needs none to look at courier's processes. */
-static bool is_courier(struct smtpblock *e)
+static bool is_courier(struct engine *e)
 {
 	return atomic_load(&e->evidence) && geteuid() == atomic_load(&e->courier_uid);
 }
 
 /* A profile of AppArmor or SELinux refuses what the capabilities allow. Where no
  * couriertcpd runs yet there is nothing to try: at a boot it starts after us. */
-static void try_rights(struct smtpblock *e)
+static void try_rights(struct engine *e)
 {
 	uint64_t needed = rights_needed(&e->settings);
 	int r;
@@ -218,7 +218,7 @@ static void try_rights(struct smtpblock *e)
 
 /* Each right that is missing is told of on its own: what it is for is left out, and
  * all else works. Lists are tried by blocks_check(). */
-static void check_capabilities(struct smtpblock *e)
+static void check_capabilities(struct engine *e)
 {
 	uint64_t needed = rights_needed(&e->settings);
 	uint64_t lacking = rights_lacking(needed, rights_held());
@@ -234,7 +234,7 @@ static void check_capabilities(struct smtpblock *e)
 		notices_raise(&e->notices, NOTICE_RESET, -r);
 }
 
-static void check_rights(struct smtpblock *e)
+static void check_rights(struct engine *e)
 {
 	bool has_user = atomic_load(&e->evidence) != NULL;
 
@@ -249,7 +249,7 @@ static void check_rights(struct smtpblock *e)
 }
 
 /* What can be told before the first line comes. */
-static void look_around(struct smtpblock *e)
+static void look_around(struct engine *e)
 {
 	if (!hostaddrs_known(caretaker_hostaddrs(e->enforcer.caretaker)))
 		notices_raise(&e->notices, NOTICE_HOSTADDRS, 0);
@@ -260,7 +260,7 @@ static void look_around(struct smtpblock *e)
 		blocks_check(e->enforcer.blocks, caretaker_now());
 }
 
-static void reload_allow_file(struct smtpblock *e)
+static void reload_allow_file(struct engine *e)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE], text[ALLOWFILE_ERROR_SIZE + 80];
 
@@ -271,7 +271,7 @@ static void reload_allow_file(struct smtpblock *e)
 	say(e, LOG_ERR, text);
 }
 
-static void after_hup(struct smtpblock *e)
+static void after_hup(struct engine *e)
 {
 	notices_reset(&e->notices);
 	reload_allow_file(e);
@@ -280,7 +280,7 @@ static void after_hup(struct smtpblock *e)
 }
 
 /* Returns when maxBlocks lets in again, if it does not now. */
-static int64_t run_budget(struct smtpblock *e, int64_t now)
+static int64_t run_budget(struct engine *e, int64_t now)
 {
 	int64_t due;
 
@@ -291,7 +291,7 @@ static int64_t run_budget(struct smtpblock *e, int64_t now)
 	return due;
 }
 
-static void say_drift(struct smtpblock *e)
+static void say_drift(struct engine *e)
 {
 	char sample[DRIFT_SAMPLE_SIZE], text[DRIFT_SAMPLE_SIZE + 200];
 	unsigned long lines;
@@ -311,7 +311,7 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static void tell_zones(struct smtpblock *e)
+static void tell_zones(struct engine *e)
 {
 	unsigned int known = zones_known(&e->zones), i;
 
@@ -322,7 +322,7 @@ static void tell_zones(struct smtpblock *e)
 }
 
 /* What was not there at the start. Returns when to look again. */
-static int64_t run_search(struct smtpblock *e, int64_t now)
+static int64_t run_search(struct engine *e, int64_t now)
 {
 	if (now >= e->user_at) {
 		find_user(e);
@@ -336,7 +336,7 @@ static int64_t run_search(struct smtpblock *e, int64_t now)
 
 static int64_t run(void *data, int64_t now)
 {
-	struct smtpblock *e = data;
+	struct engine *e = data;
 	int64_t due, search_due;
 
 	if (atomic_exchange(&e->stall_said, false))
@@ -354,7 +354,7 @@ static int64_t run(void *data, int64_t now)
 	return due;
 }
 
-static int open_allow_file(struct smtpblock *e)
+static int open_allow_file(struct engine *e)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE];
 	int r;
@@ -365,8 +365,7 @@ static int open_allow_file(struct smtpblock *e)
 	return r;
 }
 
-static int open_parts(struct smtpblock *e,
-		      const struct smtpblock_environment *environment)
+static int open_parts(struct engine *e, const struct engine_environment *environment)
 {
 	struct enforcer *f = &e->enforcer;
 	int r;
@@ -394,8 +393,7 @@ static int open_parts(struct smtpblock *e,
 	return r;
 }
 
-int smtpblock_start(struct smtpblock *engine,
-		    const struct smtpblock_environment *environment)
+int engine_start(struct engine *engine, const struct engine_environment *environment)
 {
 	const struct caretaker_client client = { .run = run, .data = engine };
 	int r;
@@ -416,12 +414,12 @@ int smtpblock_start(struct smtpblock *engine,
 	return 0;
 }
 
-void smtpblock_stop(struct smtpblock *engine)
+void engine_stop(struct engine *engine)
 {
 	engine->started = false;
 }
 
-void smtpblock_hup(struct smtpblock *engine)
+void engine_hup(struct engine *engine)
 {
 	atomic_store(&engine->hup, true);
 	if (engine->started)
@@ -430,10 +428,9 @@ void smtpblock_hup(struct smtpblock *engine)
 
 /* The worker's part. */
 
-int smtpblock_worker_new(struct smtpblock *engine,
-			 struct smtpblock_worker **ret_worker)
+int engine_worker_new(struct engine *engine, struct engine_worker **ret_worker)
 {
-	struct smtpblock_worker *w = calloc(1, sizeof(*w));
+	struct engine_worker *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
@@ -445,7 +442,7 @@ int smtpblock_worker_new(struct smtpblock *engine,
 	return 0;
 }
 
-void smtpblock_worker_free(struct smtpblock_worker *worker)
+void engine_worker_free(struct engine_worker *worker)
 {
 	if (!worker)
 		return;
@@ -453,13 +450,13 @@ void smtpblock_worker_free(struct smtpblock_worker *worker)
 	free(worker);
 }
 
-static struct smtpblock_outcome outcome(struct decision d)
+static struct engine_outcome outcome(struct decision d)
 {
-	return (struct smtpblock_outcome){ d.verdict, d.reason, false };
+	return (struct engine_outcome){ d.verdict, d.reason, false };
 }
 
 /* Those that the settings do not know: the host's own addresses, allowFile. */
-static struct decision judge_spared(struct smtpblock *e, struct decision d,
+static struct decision judge_spared(struct engine *e, struct decision d,
 				    const struct addr *addr)
 {
 	enum reason reason;
@@ -481,8 +478,7 @@ static bool is_program(const char *path, size_t len, const char *name)
 
 /* verify="sender": the process has ended, but what the kernel told about it when
  * it logged shows that it was courier's. */
-static bool sender_was_couriers(const struct smtpblock *e,
-				const struct smtpblock_message *msg,
+static bool sender_was_couriers(const struct engine *e, const struct engine_message *msg,
 				const char *program)
 {
 	uid_t uid;
@@ -496,9 +492,8 @@ static bool sender_was_couriers(const struct smtpblock *e,
 }
 
 /* At trigger="connect" the client's socket is asked of its process, which may wait. */
-static void make_query(const struct smtpblock *e, const struct smtpblock_message *msg,
-		       const struct courierlog_line *line,
-		       struct evidence_query *ret_query)
+static void make_query(const struct engine *e, const struct engine_message *msg,
+		       const struct courierlog_line *line, struct evidence_query *ret_query)
 {
 	*ret_query = (struct evidence_query){
 		.attested = msg->attested_pid,
@@ -514,8 +509,8 @@ static void make_query(const struct smtpblock *e, const struct smtpblock_message
 
 /* Does the line name a process that may be a relay client's child? Where the line itself
  * is not believed its process was looked at, or has ended. */
-static bool names_couriers(const struct smtpblock *e, const struct evidence *ev,
-			   const struct smtpblock_message *msg)
+static bool names_couriers(const struct engine *e, const struct evidence *ev,
+			   const struct engine_message *msg)
 {
 	pid_t pid = msg->attested_pid ? msg->attested_pid : msg->hint_pid;
 
@@ -525,9 +520,8 @@ static bool names_couriers(const struct smtpblock *e, const struct evidence *ev,
 
 /* Block by the line alone; but not a relay client, as far as its children are
  * known without a search. */
-static struct smtpblock_outcome
-block_unproven(struct smtpblock *e, const struct smtpblock_message *msg,
-	       const struct courierlog_line *line)
+static struct engine_outcome block_unproven(struct engine *e, const struct engine_message *msg,
+					    const struct courierlog_line *line)
 {
 	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
 	struct evidence *ev = atomic_load(&e->evidence);
@@ -543,21 +537,21 @@ block_unproven(struct smtpblock *e, const struct smtpblock_message *msg,
 	/* Where it cannot be looked at, the line is enough. */
 	if (names_couriers(e, ev, msg) &&
 	    enforcer_ask(&e->enforcer, QUESTION_BLOCK, &query, line) == 0)
-		return (struct smtpblock_outcome){ .verdict = VERDICT_BLOCK,
+		return (struct engine_outcome){ .verdict = VERDICT_BLOCK,
 						   .deferred = true };
 	return outcome(enforcer_block(&e->enforcer, line));
 }
 
 /* No child is left to ask: the reply has to tell. */
-static struct smtpblock_outcome
-block_by_reply(struct smtpblock *e, struct smtpblock_worker *w,
-	       const struct smtpblock_message *msg, const struct courierlog_line *line)
+static struct engine_outcome block_by_reply(struct engine *e, struct engine_worker *w,
+					    const struct engine_message *msg,
+					    const struct courierlog_line *line)
 {
 	struct decision d;
 
 	if (!w) {
 		enforcer_refuse(&e->enforcer, -ENOMEM);
-		return (struct smtpblock_outcome){ .verdict = VERDICT_REFUSED };
+		return (struct engine_outcome){ .verdict = VERDICT_REFUSED };
 	}
 	d = policy_judge_reply(&e->settings, line, w->pattern);
 	if (d.verdict == VERDICT_BLOCK)
@@ -569,10 +563,9 @@ block_by_reply(struct smtpblock *e, struct smtpblock_worker *w,
 /* -drop: couriertcpd's forked child says so before its exec, on its standard
  * error, and ends. courierlogger passes it on; newer couriers may log it
  * themselves. Only what the kernel told about either can be proof. */
-static struct smtpblock_outcome
-handle_dropped(struct smtpblock *e, struct smtpblock_worker *w,
-	       const struct smtpblock_message *msg,
-	       const struct courierlog_line *line)
+static struct engine_outcome handle_dropped(struct engine *e, struct engine_worker *w,
+					    const struct engine_message *msg,
+					    const struct courierlog_line *line)
 {
 	bool attested = e->settings.verify == VERIFY_SENDER && msg->attested_pid;
 
@@ -582,32 +575,30 @@ handle_dropped(struct smtpblock *e, struct smtpblock_worker *w,
 	enforcer_refuse(&e->enforcer, attested ? -EPERM : -ESRCH);
 	if (!attested && notices_raise(&e->notices, NOTICE_DROP, 0))
 		caretaker_wake(e->enforcer.caretaker);
-	return (struct smtpblock_outcome){ .verdict = VERDICT_REFUSED };
+	return (struct engine_outcome){ .verdict = VERDICT_REFUSED };
 }
 
 /* The proof failed with err, an answer of evidence_find(). */
-static struct smtpblock_outcome
-without_child(struct smtpblock *e, struct smtpblock_worker *w,
-	      const struct smtpblock_message *msg,
-	      const struct courierlog_line *line,
-	      const struct evidence_query *query, int err)
+static struct engine_outcome without_child(struct engine *e, struct engine_worker *w,
+					   const struct engine_message *msg,
+					   const struct courierlog_line *line,
+					   const struct evidence_query *query, int err)
 {
 	if (err == -EAGAIN) {
 		enforcer_ask(&e->enforcer, QUESTION_PROVE, query, line);
-		return (struct smtpblock_outcome){ .verdict = VERDICT_BLOCK,
+		return (struct engine_outcome){ .verdict = VERDICT_BLOCK,
 						   .deferred = true };
 	}
 	if (err == -ESRCH && query->was_couriers)
 		return block_by_reply(e, w, msg, line);
 	enforcer_refuse(&e->enforcer, err);
-	return (struct smtpblock_outcome){ .verdict = VERDICT_REFUSED };
+	return (struct engine_outcome){ .verdict = VERDICT_REFUSED };
 }
 
 /* verify="child" and "sender". */
-static struct smtpblock_outcome
-handle_proven(struct smtpblock *e, struct smtpblock_worker *w,
-	      const struct smtpblock_message *msg,
-	      const struct courierlog_line *line)
+static struct engine_outcome handle_proven(struct engine *e, struct engine_worker *w,
+					   const struct engine_message *msg,
+					   const struct courierlog_line *line)
 {
 	struct evidence *ev = atomic_load(&e->evidence);
 	struct child child = CHILD_NONE;
@@ -635,8 +626,8 @@ handle_proven(struct smtpblock *e, struct smtpblock_worker *w,
 
 /* verify="none": the line was enough to block; to end a child takes proof here
  * too, and a search. */
-static void end_unproven(struct smtpblock *e, const struct smtpblock_message *msg,
-			 const struct courierlog_line *line, struct smtpblock_outcome o)
+static void end_unproven(struct engine *e, const struct engine_message *msg,
+			 const struct courierlog_line *line, struct engine_outcome o)
 {
 	struct evidence_query query;
 
@@ -647,20 +638,18 @@ static void end_unproven(struct smtpblock *e, const struct smtpblock_message *ms
 	enforcer_ask(&e->enforcer, QUESTION_END, &query, line);
 }
 
-static struct smtpblock_outcome
-handle_unproven(struct smtpblock *e, struct smtpblock_worker *w,
-		const struct smtpblock_message *msg,
-		const struct courierlog_line *line)
+static struct engine_outcome handle_unproven(struct engine *e, struct engine_worker *w,
+					     const struct engine_message *msg,
+					     const struct courierlog_line *line)
 {
-	struct smtpblock_outcome o = block_by_reply(e, w, msg, line);
+	struct engine_outcome o = block_by_reply(e, w, msg, line);
 
 	end_unproven(e, msg, line, o);
 	return o;
 }
 
 /* Is it an error of courieresmtpd's, by its looks, that is not understood? */
-static bool is_unknown(const struct smtpblock_message *msg,
-		       const struct courierlog_line *line)
+static bool is_unknown(const struct engine_message *msg, const struct courierlog_line *line)
 {
 	static const char courier[] = "courieresmtpd";
 
@@ -674,7 +663,7 @@ static bool is_unknown(const struct smtpblock_message *msg,
 		courierlog_gives_reply(msg->text, msg->text_len));
 }
 
-static void note_unknown(struct smtpblock *e, const struct smtpblock_message *msg)
+static void note_unknown(struct engine *e, const struct engine_message *msg)
 {
 	counters_add(&e->counters, COUNTER_UNKNOWN, 1);
 	if (drift_note(&e->drift, caretaker_now(), msg->text, msg->text_len))
@@ -682,9 +671,8 @@ static void note_unknown(struct smtpblock *e, const struct smtpblock_message *ms
 }
 
 /* Count the line, and say why its address is not to be blocked, if it tells. */
-static struct decision judge_line(struct smtpblock *e,
-				  const struct courierlog_line *line,
-				  const struct smtpblock_message *msg)
+static struct decision judge_line(struct engine *e, const struct courierlog_line *line,
+				  const struct engine_message *msg)
 {
 	struct decision d;
 
@@ -699,7 +687,7 @@ static struct decision judge_line(struct smtpblock *e,
 /* A child's first line: a later one can be answered without a look if the child is pinned
  * by then. trigger="connect" looks for it anyway. Where the kernel says who logged, only
  * courier's word counts. */
-static void note_start(struct smtpblock *e, const struct smtpblock_message *msg,
+static void note_start(struct engine *e, const struct engine_message *msg,
 		       const struct courierlog_line *line)
 {
 	struct evidence *ev = atomic_load(&e->evidence);
@@ -715,7 +703,7 @@ static void note_start(struct smtpblock *e, const struct smtpblock_message *msg,
 }
 
 /* Once, until it goes on: the thread that says all else does not run. */
-static void note_stall(struct smtpblock *e)
+static void note_stall(struct engine *e)
 {
 	if (!caretaker_is_stalled(e->enforcer.caretaker) ||
 	    atomic_exchange(&e->stall_said, true))
@@ -726,9 +714,9 @@ static void note_stall(struct smtpblock *e)
 	    "grep -H . /proc/$(pidof rsyslogd)/task/*/stack");
 }
 
-static struct smtpblock_outcome handle(struct smtpblock *e, struct smtpblock_worker *w,
-				       const struct smtpblock_message *msg,
-				       const struct courierlog_line *line)
+static struct engine_outcome handle(struct engine *e, struct engine_worker *w,
+				    const struct engine_message *msg,
+				    const struct courierlog_line *line)
 {
 	struct decision d = judge_line(e, line, msg);
 
@@ -744,9 +732,8 @@ static struct smtpblock_outcome handle(struct smtpblock *e, struct smtpblock_wor
 	return handle_proven(e, w, msg, line);
 }
 
-struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
-					  struct smtpblock_worker *worker,
-					  const struct smtpblock_message *msg)
+struct engine_outcome engine_handle(struct engine *engine, struct engine_worker *worker,
+				    const struct engine_message *msg)
 {
 	const struct decision none = { VERDICT_IGNORE, REASON_NO_TRIGGER };
 	struct courierlog_line line;
@@ -758,12 +745,11 @@ struct smtpblock_outcome smtpblock_handle(struct smtpblock *engine,
 	return handle(engine, worker, msg, &line);
 }
 
-struct smtpblock_outcome smtpblock_handle_address(struct smtpblock *engine,
-						  const char *text, size_t len)
+struct engine_outcome engine_handle_address(struct engine *engine, const char *text, size_t len)
 {
-	static const struct smtpblock_message nothing = { .severity = 0 };
+	static const struct engine_message nothing = { .severity = 0 };
 	struct decision d = { VERDICT_IGNORE, REASON_NO_TRIGGER };
-	struct smtpblock_outcome o;
+	struct engine_outcome o;
 	struct courierlog_line line;
 
 	counters_add(&engine->counters, COUNTER_LINES, 1);
