@@ -56,7 +56,7 @@ struct modConfData_s {
 	rsconf_t *conf;
 	struct member *members;
 	size_t count;
-	struct caretaker *caretaker;
+	struct background *background;
 	struct events *events;		/* NULL: nobody listens */
 	bool keep_capabilities;		/* over $PrivDropToUser */
 };
@@ -147,7 +147,7 @@ static int start_member(const modConfData_t *conf, struct member *m)
 
 	m->stats = stats_new(m->engine);
 	return engine_start(m->engine, &(struct engine_environment){
-					       .caretaker = conf->caretaker,
+					       .background = conf->background,
 					       .log = log_line,
 					       .zone = m->stats ? add_zone : NULL,
 					       .zone_ctx = m->stats,
@@ -192,21 +192,21 @@ static int start(modConfData_t *conf)
 
 	if (conf->keep_capabilities && geteuid() != 0)
 		take_rights(conf);
-	r = caretaker_new(PROCFS_DEFAULT_ROOT, &conf->caretaker);
-	if (r == 0 && !trial_may_borrow())
-		caretaker_forbid_fd(conf->caretaker);
+	r = background_new(PROCFS_DEFAULT_ROOT, &conf->background);
+	if (r == 0 && !trial_allows_pidfd_getfd())
+		background_forbid_fd(conf->background);
 	if (r == 0)
-		r = caretaker_open(conf->caretaker);
+		r = background_open(conf->background);
 	if (r == 0)
 		r = open_events(conf);
 	if (r == 0)
 		r = start_members(conf);
 	if (r == 0)
-		r = caretaker_start(conf->caretaker);
+		r = background_start(conf->background);
 	return r;
 }
 
-/* Some have started, and without the others' caretaker would do half of what they
+/* Some have started, and without the others' background thread would do half of what they
  * should. */
 static void give_up(const modConfData_t *conf)
 {
@@ -228,9 +228,10 @@ static void stay_mapped(void)
 /* Whatever the thread uses is left to the process' end. */
 static void abandon(void)
 {
-	LogMsg(0, NO_ERRCODE, LOG_WARNING, "omsmtpblock: the background thread has not "
+	LogMsg(0, NO_ERRCODE, LOG_WARNING,
+	       "omsmtpblock: the background thread has not "
 	       "answered for %d s and is left behind; what was left to it is not done",
-	       CARETAKER_STOP_MS / 1000);
+	       BACKGROUND_STOP_MS / 1000);
 	atomic_store(&abandoned, true);
 	stay_mapped();
 }
@@ -239,7 +240,7 @@ static void stop(modConfData_t *conf)
 {
 	size_t i;
 
-	if (conf->caretaker && caretaker_stop(conf->caretaker) < 0) {
+	if (conf->background && background_stop(conf->background) < 0) {
 		abandon();
 		return;
 	}
@@ -247,7 +248,7 @@ static void stop(modConfData_t *conf)
 		stats_free(conf->members[i].stats);
 		engine_unref(conf->members[i].engine);
 	}
-	if (!caretaker_free(conf->caretaker))
+	if (!background_free(conf->background))
 		stay_mapped();
 	events_free(conf->events);
 	free(conf->members);

@@ -32,7 +32,7 @@ static pid_t start_quietly(void)
 	return (pid_t)pid;
 }
 
-bool trial_may_borrow(void)
+bool trial_allows_pidfd_getfd(void)
 {
 	int status = 0;
 	pid_t pid, r;

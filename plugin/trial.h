@@ -12,6 +12,6 @@
  * be asked what a filter forbids: so, where there is one, a process of its own
  * tries, of which nobody hears (no SIGCHLD). Without a filter the answer is yes,
  * at once. Not for workers. */
-bool trial_may_borrow(void);
+bool trial_allows_pidfd_getfd(void);
 
 #endif

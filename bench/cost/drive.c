@@ -46,7 +46,7 @@ struct drive {
 	int fd;
 	struct settings settings;
 	enum fields_form form;
-	struct caretaker *caretaker;
+	struct background *background;
 	struct engine *engine;
 	struct engine_worker *worker;
 	unsigned long deferred;
@@ -260,7 +260,7 @@ static uint64_t counted(const struct drive *d, enum counter id)
 	return counters_get(engine_counters(d->engine), id);
 }
 
-/* Every child that logged is to be ended; the caretaker sees to it. */
+/* Every child that logged is to be ended; the background thread sees to it. */
 static void wait_ended(const struct drive *d, bool terminate)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
@@ -276,7 +276,7 @@ static void wait_ended(const struct drive *d, bool terminate)
 }
 
 /* Lines whose child is not pinned, and blocks that come very fast, wait for the
- * caretaker, which writes many at a time. */
+ * background thread, which writes many at a time. */
 static void wait_written(const struct drive *d)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
@@ -344,20 +344,20 @@ static void open_engine(struct drive *d)
 		die(wrong);
 	d->form = fields_form_of(&d->settings);
 	must(engine_new(&d->settings, &d->engine), "the engine");
-	must(caretaker_new(PROCFS_DEFAULT_ROOT, &d->caretaker), "the caretaker");
-	must(caretaker_open(d->caretaker), "the caretaker");
-	environment.caretaker = d->caretaker;
+	must(background_new(PROCFS_DEFAULT_ROOT, &d->background), "the caretaker");
+	must(background_open(d->background), "the caretaker");
+	environment.background = d->background;
 	must(engine_start(d->engine, &environment), "the start");
-	must(caretaker_start(d->caretaker), "the caretaker's thread");
+	must(background_start(d->background), "the caretaker's thread");
 	must(engine_worker_new(d->engine, &d->worker), "the worker");
 }
 
 static void close_engine(struct drive *d)
 {
-	caretaker_stop(d->caretaker);
+	background_stop(d->background);
 	engine_worker_free(d->worker);
 	engine_unref(d->engine);
-	caretaker_free(d->caretaker);
+	background_free(d->background);
 }
 
 static void set(struct drive *d, char *word)

@@ -102,7 +102,7 @@ static double add_many(struct backend *b, unsigned int net, unsigned int first,
 	return (now_ns() - began) / count;
 }
 
-/* As a worker and the caretaker do it. */
+/* As a worker and the background thread do it. */
 struct wave {
 	struct settings settings;
 	struct counters counters;
@@ -148,7 +148,7 @@ static void wait_until(int wake, int64_t due)
 		want(-errno, "read");
 }
 
-static void *caretaker(void *data)
+static void *background(void *data)
 {
 	struct wave *w = data;
 
@@ -184,7 +184,7 @@ static double add_wave(unsigned int count)
 	w.count = count;
 	wave_open(&w);
 	ns = now_ns();
-	want(-pthread_create(&thread, NULL, caretaker, &w), "thread");
+	want(-pthread_create(&thread, NULL, background, &w), "thread");
 	worker(&w);
 	pthread_join(thread, NULL);
 	ns = (now_ns() - ns) / count;

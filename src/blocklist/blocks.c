@@ -14,7 +14,7 @@
 #define CALM_MS 5000
 /* A list that blocks are due on is looked at this often. */
 #define CHECK_MS 5000
-/* Addresses written, or put back, at a time, so that the caretaker is not kept from
+/* Addresses written, or put back, at a time, so that the background thread is not kept from
  * others. */
 #define FLUSH_MAX 1000
 /* Addresses remembered for a backend whose list has no limit, and beyond what a

@@ -45,11 +45,11 @@ bool blocks_add(struct blocks *blocks, struct budget *budget, const struct addr 
 /* Put on the lists what waits for them, and look whether they are still the same
  * ones while blocks are due on them. Returns when to be called again, in ms;
  * INT64_MAX: not before the next blocks_add() that asks for it. For the
- * caretaker only. */
+ * background thread only. */
 int64_t blocks_run(struct blocks *blocks, int64_t now);
 
 /* Are the lists there? A backend that makes them itself does so; what is not is
- * raised as a notice. For the caretaker, and before it starts. */
+ * raised as a notice. For the background thread, and before it starts. */
 void blocks_check(struct blocks *blocks, int64_t now);
 
 /* What to tell about a list of that family: see backend_ops.advice. */

@@ -52,7 +52,7 @@ bool evidence_knows_relay_client(struct evidence *evidence, const struct addr *a
 /* What a line without the kernel's word for its sender wants besides: is the
  * child's BLOCK what its submit goes by too? See child_check_submit(); 0 at once
  * for an attested sender, and for a child of evidence_find(), which has seen to it.
- * scratch is not the one of facts. For the caretaker only. */
+ * scratch is not the one of facts. For the background thread only. */
 int evidence_confirm(struct evidence *evidence,
 		     const struct evidence_query *query,
 		     const struct child *child,
@@ -61,27 +61,27 @@ int evidence_confirm(struct evidence *evidence,
 
 /* Bring the index up to date for evidence_candidates(). thorough: read every child anew
  * and look for new listeners too, which lets go of all that are held. Returns 0;
- * -EACCES; -errno. For the caretaker only. */
+ * -EACCES; -errno. For the background thread only. */
 int evidence_refresh(struct evidence *evidence, bool thorough);
 
 /* Pin the children in the index that are listed, so that little is left to prove when
  * a line is about one: some 40 us for each, once. With submits also the submit of each
  * that is pinned: some 20 us for each that has none yet, at every call. Lines that wait
- * for an answer need not wait for it. For the caretaker only. */
+ * for an answer need not wait for it. For the background thread only. */
 void evidence_hold(struct evidence *evidence, bool submits);
 
 /* Try on a couriertcpd whether children may be looked at and, with signals, ended:
- * see listeners_try(). For the caretaker only. */
+ * see listeners_try(). For the background thread only. */
 int evidence_try(struct evidence *evidence, bool signals);
 
 /* Learn who has come since the last call, by the last PIDs that were handed out and
  * not by couriertcpd's children: a few PIDs, however many children there are. A hint
  * like all that the index has; those who are listed are held. Who is missed is found by
- * evidence_refresh(), which also forgets those who are gone. For the caretaker only. */
+ * evidence_refresh(), which also forgets those who are gone. For the background thread only. */
 void evidence_learn(struct evidence *evidence);
 
 /* Let go of the children that are held beforehand: nobody keeps the index up to date
- * any more, which would let go of those that have ended. For the caretaker only. */
+ * any more, which would let go of those that have ended. For the background thread only. */
 void evidence_let_go(struct evidence *evidence);
 
 /* Is any couriertcpd known? Any thread. */
@@ -94,7 +94,8 @@ size_t evidence_candidates(struct evidence *evidence, const struct addr *addr,
 
 /* child_open(), or child_prove_again() of one that is held already; and does it serve
  * that address and port (0: any port)?
- * Returns as child_open(); -ENXIO if it serves somebody else. For the caretaker only. */
+ * Returns as child_open(); -ENXIO if it serves somebody else. For the background thread
+ * only. */
 int evidence_prove(struct evidence *evidence, pid_t pid,
 		   const struct addr *addr, uint16_t port,
 		   struct child_scratch *scratch, struct child *ret_child,

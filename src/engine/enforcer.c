@@ -8,8 +8,8 @@
 
 #include "courier/farewell.h"
 
-/* The caretaker is that late at most, unless the machine is overloaded. */
-#define CARETAKER_LATE_MS 50
+/* The background thread is that late at most, unless the machine is overloaded. */
+#define BACKGROUND_LATE_MS 50
 
 /* What the kernel keeps of an ended connection stays for so long: a client that is
  * slow, or whose last packet was lost, can still get its reply. */
@@ -18,7 +18,7 @@
 static void raise_notice(const struct enforcer *e, enum notice id, int detail)
 {
 	if (notices_raise(e->notices, id, detail))
-		caretaker_wake(e->caretaker);
+		background_wake(e->background);
 }
 
 static struct decision decide(enum verdict verdict, enum reason reason)
@@ -41,7 +41,7 @@ bool enforcer_spares(const struct enforcer *enforcer, const struct addr *addr,
 		     enum reason *ret_reason)
 {
 	*ret_reason = REASON_OWN_ADDRESS;
-	if (hostaddrs_contain(caretaker_hostaddrs(enforcer->caretaker), addr))
+	if (hostaddrs_contain(background_hostaddrs(enforcer->background), addr))
 		return true;
 	*ret_reason = REASON_ALLOW_LIST;
 	return allowfile_contains(enforcer->allow_file, addr);
@@ -50,7 +50,7 @@ bool enforcer_spares(const struct enforcer *enforcer, const struct addr *addr,
 /* A block of a whole prefix would hit those in it who are never blocked. */
 static bool hits_spared(const struct enforcer *e, const struct cidr *target)
 {
-	return hostaddrs_overlap(caretaker_hostaddrs(e->caretaker), target) ||
+	return hostaddrs_overlap(background_hostaddrs(e->background), target) ||
 	       addrlist_overlaps(e->settings->allow, target) ||
 	       allowfile_overlaps(e->allow_file, target);
 }
@@ -90,12 +90,12 @@ static struct decision weigh(const struct enforcer *e, const struct cidr *target
 }
 
 /* Is the child signalled so close to the block that this has to be done by then, or
- * right behind? Otherwise the caretaker does both, the block first; with a backend that
+ * right behind? Otherwise the background thread does both, the block first; with a backend that
  * waits for others only that keeps the log from waiting, too. */
 static bool is_urgent(const struct settings *s)
 {
-	return s->terminate && (s->trigger == TRIGGER_CONNECT ||
-				s->terminate_delay < CARETAKER_LATE_MS);
+	return s->terminate &&
+	       (s->trigger == TRIGGER_CONNECT || s->terminate_delay < BACKGROUND_LATE_MS);
 }
 
 /* Who is blocked, and why. */
@@ -185,7 +185,7 @@ static bool put_on_list(const struct enforcer *e, const struct offence *o, int64
 
 	if (blocks_add(e->blocks, e->budget, &o->target.net, now,
 		       is_urgent(e->settings), &state))
-		caretaker_wake(e->caretaker);
+		background_wake(e->background);
 	if (state == BLOCK_CLOSES)
 		note_closed(e);
 	if (state == BLOCK_CLOSES || state == BLOCK_REFUSED)
@@ -223,7 +223,7 @@ struct decision enforcer_block(const struct enforcer *enforcer,
 {
 	const struct offence o = { .line = line,
 				   .target = target_of(enforcer, &line->addr) };
-	int64_t now = caretaker_tick();
+	int64_t now = background_tick();
 	struct decision d = weigh(enforcer, &o.target, now);
 
 	if (d.verdict == VERDICT_BLOCK)
@@ -297,9 +297,9 @@ static void finish_end(const struct enforcer *e, struct termination *t)
 		child_done(&t->child);
 		return;
 	}
-	if (!t->signalled && (delay == 0 || caretaker_is_stalled(e->caretaker)))
+	if (!t->signalled && (delay == 0 || background_is_stalled(e->background)))
 		terminator_signal(t);
-	caretaker_terminate(e->caretaker, t, caretaker_now() + delay);
+	background_terminate(e->background, t, background_now() + delay);
 }
 
 /* Nothing is to be waited for, not even the block, which follows at once. A client who
@@ -321,12 +321,12 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 				   .facts = facts,
 				   .pid = child->smtpd.pid };
 	const struct settings *s = enforcer->settings;
-	int64_t now = caretaker_now();
+	int64_t now = background_now();
 	struct termination t;
 	struct decision d;
 	bool ends;
 
-	if (caretaker_is_ending(enforcer->caretaker, child)) {
+	if (background_is_ending(enforcer->background, child)) {
 		child_done(child);
 		d = decide(VERDICT_IGNORE, REASON_REPEATED);
 		enforcer_count(enforcer, d);
@@ -358,7 +358,7 @@ void enforcer_end(const struct enforcer *enforcer,
 {
 	struct termination t;
 
-	if (caretaker_is_ending(enforcer->caretaker, child)) {
+	if (background_is_ending(enforcer->background, child)) {
 		child_done(child);
 		return;
 	}
@@ -377,7 +377,7 @@ int enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
 			counters_add(enforcer->counters, COUNTER_REFUSED_BUSY, 1);
 		notices_raise(enforcer->notices, NOTICE_BUSY, 0);
 	}
-	caretaker_wake(enforcer->caretaker);
+	background_wake(enforcer->background);
 	return r;
 }
 

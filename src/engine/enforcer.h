@@ -4,7 +4,7 @@
 #define SMTPBLOCK_ENFORCER_H
 
 #include "blocklist/blocks.h"
-#include "engine/caretaker.h"
+#include "engine/background.h"
 #include "engine/questions.h"
 #include "policy/allowfile.h"
 #include "policy/budget.h"
@@ -24,7 +24,7 @@ struct enforcer {
 	struct allowfile *allow_file;
 	struct tally *tally;		/* NULL: every trigger blocks */
 	struct budget *budget;
-	struct caretaker *caretaker;
+	struct background *background;
 	struct zones *zones;
 	struct events *events;		/* NULL: nobody is told of blocks */
 	void *listener;			/* goes with an event */
@@ -62,7 +62,7 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 void enforcer_end(const struct enforcer *enforcer,
 		  const struct child_rules *rules, struct child *child);
 
-/* Hand a line to the caretaker. One too many is counted as refused. Returns 0; -ENOSPC;
+/* Hand a line to the background thread. One too many is counted as refused. Returns 0; -ENOSPC;
  * -ENOMEM. */
 int enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
 		 const struct evidence_query *query,

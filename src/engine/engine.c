@@ -41,7 +41,7 @@ struct engine {
 	void *log_ctx;
 	engine_zone_fn *zone;
 	void *zone_ctx;
-	/* NULL while there is no such user. Set by the caretaker, once. */
+	/* NULL while there is no such user. Set by the background thread, once. */
 	struct evidence *_Atomic evidence;
 	atomic_uint courier_uid;	/* valid once evidence is there */
 	atomic_bool hup;
@@ -105,7 +105,7 @@ const struct counters *engine_counters(const struct engine *engine)
 	return &engine->counters;
 }
 
-/* The caretaker's part. */
+/* The background thread's part. */
 
 static void say(struct engine *e, int severity, const char *text)
 {
@@ -174,12 +174,12 @@ static void find_user(struct engine *e)
 	int r;
 
 	r = settings_courier_uid(&e->settings, &uid);
-	e->user_at = caretaker_now() + USER_EVERY_MS;
+	e->user_at = background_now() + USER_EVERY_MS;
 	if (r < 0) {
 		note_no_user(e, -r);
 		return;
 	}
-	r = caretaker_evidence(e->enforcer.caretaker, uid, &ev);
+	r = background_evidence(e->enforcer.background, uid, &ev);
 	if (r < 0) {
 		notices_raise(&e->notices, NOTICE_LOOK, -r);
 		return;
@@ -213,7 +213,7 @@ static void try_rights(struct engine *e)
 	else if (r < 0)
 		enforcer_note_look(&e->enforcer, r);
 	else if (r == 0)
-		e->try_at = caretaker_now() + TRY_EVERY_MS;
+		e->try_at = background_now() + TRY_EVERY_MS;
 }
 
 /* Each right that is missing is told of on its own: what it is for is left out, and
@@ -251,13 +251,13 @@ static void check_rights(struct engine *e)
 /* What can be told before the first line comes. */
 static void look_around(struct engine *e)
 {
-	if (!hostaddrs_known(caretaker_hostaddrs(e->enforcer.caretaker)))
+	if (!hostaddrs_known(background_hostaddrs(e->enforcer.background)))
 		notices_raise(&e->notices, NOTICE_HOSTADDRS, 0);
 	if (!atomic_load(&e->evidence))
 		find_user(e);
 	check_rights(e);
 	if (!e->settings.dry_run)
-		blocks_check(e->enforcer.blocks, caretaker_now());
+		blocks_check(e->enforcer.blocks, background_now());
 }
 
 static void reload_allow_file(struct engine *e)
@@ -374,7 +374,7 @@ static int open_parts(struct engine *e, const struct engine_environment *environ
 	f->counters = &e->counters;
 	f->notices = &e->notices;
 	f->budget = &e->budget;
-	f->caretaker = environment->caretaker;
+	f->background = environment->background;
 	f->zones = &e->zones;
 	f->events = environment->events;
 	f->listener = environment->listener;
@@ -395,7 +395,7 @@ static int open_parts(struct engine *e, const struct engine_environment *environ
 
 int engine_start(struct engine *engine, const struct engine_environment *environment)
 {
-	const struct caretaker_client client = { .run = run, .data = engine };
+	const struct background_job client = { .run = run, .data = engine };
 	int r;
 
 	engine->log = environment->log;
@@ -405,7 +405,7 @@ int engine_start(struct engine *engine, const struct engine_environment *environ
 	engine->zone_ctx = environment->zone_ctx;
 	r = open_parts(engine, environment);
 	if (r == 0)
-		r = caretaker_add_client(environment->caretaker, &client);
+		r = background_add_job(environment->background, &client);
 	if (r < 0)
 		return r;
 	look_around(engine);
@@ -423,7 +423,7 @@ void engine_hup(struct engine *engine)
 {
 	atomic_store(&engine->hup, true);
 	if (engine->started)
-		caretaker_wake(engine->enforcer.caretaker);
+		background_wake(engine->enforcer.background);
 }
 
 /* The worker's part. */
@@ -574,7 +574,7 @@ static struct engine_outcome handle_dropped(struct engine *e, struct engine_work
 		return block_by_reply(e, w, msg, line);
 	enforcer_refuse(&e->enforcer, attested ? -EPERM : -ESRCH);
 	if (!attested && notices_raise(&e->notices, NOTICE_DROP, 0))
-		caretaker_wake(e->enforcer.caretaker);
+		background_wake(e->enforcer.background);
 	return (struct engine_outcome){ .verdict = VERDICT_REFUSED };
 }
 
@@ -666,8 +666,8 @@ static bool is_unknown(const struct engine_message *msg, const struct courierlog
 static void note_unknown(struct engine *e, const struct engine_message *msg)
 {
 	counters_add(&e->counters, COUNTER_UNKNOWN, 1);
-	if (drift_note(&e->drift, caretaker_now(), msg->text, msg->text_len))
-		caretaker_wake(e->enforcer.caretaker);
+	if (drift_note(&e->drift, background_now(), msg->text, msg->text_len))
+		background_wake(e->enforcer.background);
 }
 
 /* Count the line, and say why its address is not to be blocked, if it tells. */
@@ -699,13 +699,13 @@ static void note_start(struct engine *e, const struct engine_message *msg,
 	if (msg->attested_pid && !evidence_may_be_couriers(ev, msg->attested_pid))
 		return;
 	if (inquiry_note_start(e->inquiry))
-		caretaker_wake(e->enforcer.caretaker);
+		background_wake(e->enforcer.background);
 }
 
 /* Once, until it goes on: the thread that says all else does not run. */
 static void note_stall(struct engine *e)
 {
-	if (!caretaker_is_stalled(e->enforcer.caretaker) ||
+	if (!background_is_stalled(e->enforcer.background) ||
 	    atomic_exchange(&e->stall_said, true))
 		return;
 	say(e, LOG_ERR, "the background thread has not answered for 5 s: sessions that "

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "blocklist/backend.h"
-#include "engine/caretaker.h"
+#include "engine/background.h"
 #include "policy/policy.h"
 #include "policy/settings.h"
 #include "status/counters.h"
@@ -19,17 +19,17 @@ struct engine;
 struct engine_worker;
 
 /* Something for the admin, one line without a newline. severity is syslog's.
- * Called in the caretaker's thread and in engine_start(); in a worker's where the
- * caretaker stands still. */
+ * Called in the background thread and in engine_start(); in a worker's where the
+ * background thread stands still. */
 typedef void engine_log_fn(void *ctx, int severity, const char *text);
 
 /* A DNSBL zone freed its first slot: its name, and where it is counted from now on.
- * Both are valid as long as the engine is. Called in the caretaker's thread. */
+ * Both are valid as long as the engine is. Called in the background thread. */
 typedef void engine_zone_fn(void *ctx, const char *zone, const atomic_uint_least64_t *saved);
 
 /* What the engine is given besides its settings. */
 struct engine_environment {
-	struct caretaker *caretaker;	/* outlives the engine */
+	struct background *background;	/* outlives the engine */
 	engine_log_fn *log;		/* NULL: silent */
 	void *log_ctx;
 	engine_zone_fn *zone;		/* NULL: nobody wants to know */
@@ -64,7 +64,7 @@ struct engine_message {
 struct engine_outcome {
 	enum verdict verdict;
 	enum reason reason;
-	/* It takes a search: the caretaker decides. verdict is BLOCK then, and
+	/* It takes a search: the background thread decides. verdict is BLOCK then, and
 	 * nothing was done yet. */
 	bool deferred;
 };
@@ -78,11 +78,11 @@ int engine_new(struct settings *settings, struct engine **ret_engine);
 struct engine *engine_ref(struct engine *engine);
 
 /* One owner less; the last one frees it. NULL is allowed. Any thread; the last
- * one not while the caretaker runs. */
+ * one not while the background thread runs. */
 void engine_unref(struct engine *engine);
 
 /* Open the backend, find courier's user, tell what is missing. After the fork,
- * with the caretaker open and not started yet. Returns 0; -ENOMEM; -errno. */
+ * with the background thread open and not started yet. Returns 0; -ENOMEM; -errno. */
 int engine_start(struct engine *engine, const struct engine_environment *environment);
 
 /* Do nothing more, as if it had not been started: for where something that it needs
@@ -96,7 +96,7 @@ void engine_worker_free(struct engine_worker *worker);
 /* Handle one message. Any number of threads, each with a worker of its own, none
  * of which may be cancelled within. Waits for nothing. Does nothing without a
  * successful engine_start(). worker may be NULL where there is no memory for one: then
- * the caretaker decides what it can, and the rest is refused. */
+ * the background thread decides what it can, and the rest is refused. */
 struct engine_outcome engine_handle(struct engine *engine, struct engine_worker *worker,
 				    const struct engine_message *msg);
 
@@ -108,7 +108,7 @@ struct engine_outcome engine_handle_address(struct engine *engine, const char *t
 /* HUP: read allowFile and open the lists anew, say again what is still wrong, and log
  * the counters. Courier's user is looked up again only while he is not known, which is
  * done every 10 s without a HUP too: if his uid changes, rsyslogd wants a restart. Any
- * thread; done by the caretaker. */
+ * thread; done by the background thread. */
 void engine_hup(struct engine *engine);
 
 /* What it was made with, and what it has counted; valid as long as it is. Any

@@ -1,4 +1,4 @@
-/* Answers the lines that take a search, in the caretaker's thread.
+/* Answers the lines that take a search, in the background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/inquiry.h"
 
@@ -577,8 +577,8 @@ static void search_thoroughly(struct inquiry *q, struct evidence *ev, int64_t no
 	q->nobody_until = evidence_has_listeners(ev) ? 0 : now + NO_LISTENER_MS;
 	give_up_all(q, now);
 	took += hold(ev, false);
-	q->thorough_at = caretaker_now() + longer(took * THOROUGH_REST / 1000,
-						  THOROUGH_MIN_MS);
+	q->thorough_at = background_now() +
+			 longer(took * THOROUGH_REST / 1000, THOROUGH_MIN_MS);
 }
 
 /* The cheap refresh: for lines that ask, and to keep the index warm. Only the latter

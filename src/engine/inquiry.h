@@ -1,4 +1,4 @@
-/* Answers the lines that take a search, in the caretaker's thread.
+/* Answers the lines that take a search, in the background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_INQUIRY_H
 #define SMTPBLOCK_INQUIRY_H
@@ -22,12 +22,12 @@ int inquiry_new(const struct enforcer *enforcer, inquiry_log_fn *log,
 void inquiry_free(struct inquiry *inquiry);
 
 /* A child has started: have him in the index, and held if he is listed, before he is
- * asked about. However many start until the caretaker looks, it is one look. Any
- * thread. Returns true if the caretaker is to be woken. */
+ * asked about. However many start until the background thread looks, it is one look. Any
+ * thread. Returns true if the background thread is to be woken. */
 bool inquiry_note_start(struct inquiry *inquiry);
 
 /* A line was about a child, and more of them may come: keep the index up to date for
- * them as if it had been asked. When the caretaker wakes; any thread. */
+ * them as if it had been asked. When the background thread wakes; any thread. */
 void inquiry_note_line(struct inquiry *inquiry);
 
 /* Answer what was asked. evidence is NULL while courier's user is not known.

@@ -1,4 +1,4 @@
-/* Lines that only a search can answer, on their way to the caretaker.
+/* Lines that only a search can answer, on their way to the background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/questions.h"
 

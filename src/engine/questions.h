@@ -1,5 +1,5 @@
 /* Lines that only a search can answer, on their way from the workers to the
- * caretaker.
+ * background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_QUESTIONS_H
 #define SMTPBLOCK_QUESTIONS_H
@@ -29,8 +29,9 @@ struct question {
 	uint16_t code;
 	char reply[QUESTION_REPLY_SIZE];	/* not terminated */
 	size_t reply_len;
-	/* The caretaker's: 0, or the error of the call that failed at the last look; whether
-	 * one ever did, and how long the look is repeated (ms of CLOCK_MONOTONIC). */
+	/* The background thread's: 0, or the error of the call that failed at the last
+	 * look; whether one ever did, and how long the look is repeated (ms of
+	 * CLOCK_MONOTONIC). */
 	int failed;
 	bool repeated;
 	int64_t until;
@@ -47,7 +48,7 @@ int questions_put(struct bag *questions, enum question_kind kind,
 		  const struct courierlog_line *line);
 
 /* Take all there are, in order. They are valid until the next call. Returns
- * their number. For the caretaker only. */
+ * their number. For the background thread only. */
 size_t questions_take(struct bag *questions,
 		      const struct question **ret_questions);
 

@@ -30,7 +30,7 @@ enum notice {
 	NOTICE_COUNT
 };
 
-/* Whoever meets a condition raises it; only the caretaker, which may wait, says
+/* Whoever meets a condition raises it; only the background thread, which may wait, says
  * it. Any thread may raise and clear. */
 struct notices {
 	struct notice_state {

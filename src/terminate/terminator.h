@@ -45,7 +45,7 @@ int terminator_signal(struct termination *termination);
  * when it was signalled already: then what is left is to see it end. Takes
  * *termination's child in any case. A full terminator signals at once rather
  * than lose it, and does not see it end: it is counted as unwatched, neither ended
- * nor killed. Any thread; the caretaker has to be woken. */
+ * nor killed. Any thread; the background thread has to be woken. */
 void terminator_add(struct terminator *terminator,
 		    struct termination *termination, int64_t due);
 
@@ -57,17 +57,17 @@ bool terminator_has(struct terminator *terminator, const struct child *child);
 int terminator_fd(const struct terminator *terminator);
 
 /* The next run need not ask for children that have ended: terminator_fd() was
- * just seen not to be readable. For the caretaker only. */
+ * just seen not to be readable. For the background thread only. */
 void terminator_skip_ends(struct terminator *terminator);
 
 /* Do what is due at now. Returns when to come again (ms of CLOCK_MONOTONIC), or
- * TERMINATOR_NEVER. For the caretaker only. */
+ * TERMINATOR_NEVER. For the background thread only. */
 int64_t terminator_run(struct terminator *terminator, int64_t now);
 
 /* How many children have not been signalled yet. Any thread. */
 size_t terminator_pending(struct terminator *terminator);
 
-/* Signal all of them now: before the end. For the caretaker only. */
+/* Signal all of them now: before the end. For the background thread only. */
 void terminator_flush(struct terminator *terminator);
 
 #endif

@@ -250,8 +250,8 @@ static const char *const spared_texts[] = {
 	"127.0.0.0/8", "::1/128", "0.0.0.0/8", "224.0.0.0/3", "ff00::/8",
 };
 
-static struct caretaker *caretaker;
-static struct caretaker_client client;
+static struct background *background;
+static struct background_job client;
 static const struct settings *current;
 static unsigned long messages, adds;
 static bool attested;	/* is the message that is handled? */
@@ -364,21 +364,19 @@ int __wrap_terminator_signal(struct termination *termination)
 	return 0;
 }
 
-void __wrap_caretaker_terminate(struct caretaker *c, struct termination *termination,
-				int64_t due);
-void __wrap_caretaker_terminate(struct caretaker *c, struct termination *termination,
-				int64_t due)
+void __wrap_background_terminate(struct background *c, struct termination *termination,
+				 int64_t due);
+void __wrap_background_terminate(struct background *c, struct termination *termination,
+				 int64_t due)
 {
 	(void)c;
-	FUZZ_CHECK(due <= caretaker_now() + 5000);
+	FUZZ_CHECK(due <= background_now() + 5000);
 	check_ended(&termination->child);
 	child_done(&termination->child);
 }
 
-int __wrap_caretaker_add_client(struct caretaker *c,
-				const struct caretaker_client *added);
-int __wrap_caretaker_add_client(struct caretaker *c,
-				const struct caretaker_client *added)
+int __wrap_background_add_job(struct background *c, const struct background_job *added);
+int __wrap_background_add_job(struct background *c, const struct background_job *added)
 {
 	(void)c;
 	client = *added;
@@ -404,8 +402,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	make_processes();
 	make_allow_file();
 	atexit(clean_up);
-	FUZZ_CHECK(caretaker_new(root, &caretaker) == 0);
-	FUZZ_CHECK(caretaker_open(caretaker) == 0);
+	FUZZ_CHECK(background_new(root, &background) == 0);
+	FUZZ_CHECK(background_open(background) == 0);
 	return 0;
 }
 
@@ -494,15 +492,15 @@ static void check_outcome(const struct engine_outcome *outcome, unsigned long ad
 		FUZZ_CHECK(current->dry_run || adds == adds_before + 1);
 }
 
-/* The caretaker's thread, as far as the engine is concerned, at a time when
+/* The background thread's thread, as far as the engine is concerned, at a time when
  * whatever it puts off is due. */
-static void run_caretaker(void)
+static void run_background(void)
 {
 	static int64_t ahead;
 
 	ahead += 30000;
 	attested = false;
-	(void)client.run(client.data, caretaker_now() + ahead);
+	(void)client.run(client.data, background_now() + ahead);
 }
 
 static void handle(struct engine *engine, struct engine_worker *worker, const char *line,
@@ -523,7 +521,7 @@ static void handle(struct engine *engine, struct engine_worker *worker, const ch
 	messages++;
 	free(text);
 	if (len > 0 && line[0] & 0x20)
-		run_caretaker();
+		run_background();
 }
 
 static uint64_t sum(const struct counters *c, const enum counter *ids, size_t count)
@@ -569,7 +567,7 @@ static void check_counters(const struct counters *c)
 static void run_engine(struct engine *engine, struct fuzz_input *in)
 {
 	const struct engine_environment environment = {
-		.caretaker = caretaker, .log = check_log,
+		.background = background, .log = check_log,
 		.net_root = root, .module_root = root,
 	};
 	struct engine_worker *worker;
@@ -584,8 +582,8 @@ static void run_engine(struct engine *engine, struct fuzz_input *in)
 		handle(engine, worker, line, len);
 	if (messages & 1)
 		engine_hup(engine);
-	run_caretaker();
-	run_caretaker();
+	run_background();
+	run_background();
 	check_counters(engine_counters(engine));
 	engine_worker_free(worker);
 }

@@ -91,7 +91,7 @@ void harness_set(struct harness *e, const char *name, const char *value)
 	want_int(r, 0);
 }
 
-/* Called by the caretaker. */
+/* Called by the background thread. */
 static void hear(void *ctx, int severity, const char *text)
 {
 	struct harness *e = ctx;
@@ -151,11 +151,11 @@ void harness_start(struct harness *e)
 
 	want_int(settings_check(&e->settings, wrong, sizeof(wrong)), 0);
 	want_int(engine_new(&e->settings, &e->block), 0);
-	want_int(caretaker_new(e->tree.root, &e->caretaker), 0);
-	want_int(caretaker_open(e->caretaker), 0);
-	environment.caretaker = e->caretaker;
+	want_int(background_new(e->tree.root, &e->background), 0);
+	want_int(background_open(e->background), 0);
+	environment.background = e->background;
 	want_int(engine_start(e->block, &environment), 0);
-	want_int(caretaker_start(e->caretaker), 0);
+	want_int(background_start(e->background), 0);
 	want_int(engine_worker_new(e->block, &e->worker), 0);
 }
 
@@ -280,8 +280,8 @@ void harness_want_soon(struct harness *e, enum counter id, uint64_t want)
 
 void harness_stop(struct harness *e)
 {
-	if (e->caretaker)
-		caretaker_stop(e->caretaker);
+	if (e->background)
+		background_stop(e->background);
 }
 
 void harness_close(struct harness *e)
@@ -289,7 +289,7 @@ void harness_close(struct harness *e)
 	harness_stop(e);
 	engine_worker_free(e->worker);
 	engine_unref(e->block);
-	caretaker_free(e->caretaker);
+	background_free(e->background);
 	settings_done(&e->settings);
 	waiter_end(e->tcpd);
 	waiter_end(e->smtpd);

@@ -24,7 +24,7 @@ struct harness {
 	struct fakelists lists;
 	struct fakeproc tree;
 	pid_t tcpd, smtpd, submit;	/* real processes that wait */
-	struct caretaker *caretaker;
+	struct background *background;
 	struct engine *block;
 	struct engine_worker *worker;
 	struct settings settings;	/* until harness_start() */
@@ -60,7 +60,7 @@ void harness_started(struct harness *e, pid_t attested);
 /* Wait until the child, and with submit its submit, is pinned. */
 void harness_want_pinned(const struct harness *e, bool submit);
 
-/* harness_hand(), and wait for what the caretaker makes of it if it is deferred. */
+/* harness_hand(), and wait for what the background thread makes of it if it is deferred. */
 struct engine_outcome harness_line(struct harness *e, const char *text, pid_t attested);
 
 /* Wait until the admin has been told something with this text in it. */
@@ -73,7 +73,7 @@ unsigned int harness_said(struct harness *e, const char *text);
 uint64_t harness_count(const struct harness *e, enum counter id);
 void harness_want_soon(struct harness *e, enum counter id, uint64_t want);
 
-/* Stop the caretaker: every child that was to be signalled is. */
+/* Stop the background thread: every child that was to be signalled is. */
 void harness_stop(struct harness *e);
 
 /* Stop it and end all processes. */

@@ -367,7 +367,7 @@ void corpus_free(struct corpus *corpus)
 }
 
 /* One less, unless there is none; returns how many there were. Any thread may come
- * here: the caretaker has one. */
+ * here: the background thread has one. */
 static unsigned int count_down(atomic_uint *left)
 {
 	unsigned int n = atomic_load(left);

@@ -670,7 +670,7 @@ static void old_kernels_lists_serve(void **state)
 	teardown(&f);
 }
 
-/* No step of the caretaker's is so long that others wait for it. */
+/* No step of the background thread's is so long that others wait for it. */
 static void many_are_put_back_in_steps(void **state)
 {
 	struct fixture f;

@@ -15,7 +15,7 @@
 
 /* ms: the lists are looked at, and full ones tried again, every.. */
 #define LOOK 5000
-/* So many are left to the caretaker; more wait in the ledger. */
+/* So many are left to the background thread; more wait in the ledger. */
 #define QUEUE 4096
 /* Written at a time, and put back at a time. */
 #define FLUSH 1000
@@ -342,7 +342,7 @@ static void urgent_ones_go_at_once(void **state)
 	teardown(&f);
 }
 
-static void others_are_left_to_the_caretaker(void **state)
+static void others_are_left_to_the_background(void **state)
 {
 	struct fixture f;
 
@@ -420,7 +420,7 @@ static void urgent_ones_do_not_queue(void **state)
 	teardown(&f);
 }
 
-/* The caretaker has other things to do too, and comes back by itself. */
+/* The background thread has other things to do too, and comes back by itself. */
 static void queue_is_written_in_rounds(void **state)
 {
 	struct fixture f;
@@ -559,7 +559,7 @@ static void *one_worker(void *data)
 	return NULL;
 }
 
-/* Several workers and the caretaker. */
+/* Several workers and the background thread. */
 static void workers_share_the_queue(void **state)
 {
 	pthread_t threads[3];
@@ -596,7 +596,7 @@ static void *check_once(void *data)
 	return NULL;
 }
 
-/* What the caretaker is at when others begin. */
+/* What the background thread is at when others begin. */
 static void prepare_nothing(struct fixture *f)
 {
 	(void)f;
@@ -628,22 +628,22 @@ static const struct hold_row {
 	{ "at the check", prepare_nothing, check_once },
 };
 
-/* Others keep the caretaker for as long as they like: a worker is not kept, however
+/* Others keep the background thread for as long as they like: a worker is not kept, however
  * many lines come, and all is blocked when they are done. */
 static void worker_waits_for_nobody(void **state)
 {
 	const struct hold_row *row = *state;
-	pthread_t caretaker;
+	pthread_t background;
 	struct fixture f;
 
 	setup(&f);
 	row->prepare(&f);
 	others_begin();
-	want_int(pthread_create(&caretaker, NULL, row->call, &f), 0);
+	want_int(pthread_create(&background, NULL, row->call, &f), 0);
 	others_hold_somebody();
 	want_int(add_many(&f, 0, QUEUE + 100, 1000) > 0, true);
 	others_end();
-	want_int(pthread_join(caretaker, NULL), 0);
+	want_int(pthread_join(background, NULL), 0);
 	while (blocks_run(f.blocks, 1000) == 1000)
 		;
 	want_int(counters_get(&f.counters, COUNTER_BLOCKS) >= QUEUE + 100, true);
@@ -654,18 +654,18 @@ static void worker_waits_for_nobody(void **state)
 /* It was read while others held the list, and lines came meanwhile. */
 static void earlier_blocks_are_read_beside_the_workers(void **state)
 {
-	pthread_t caretaker;
+	pthread_t background;
 	struct fixture f;
 
 	(void)state;
 	setup(&f);
 	hold("192.0.2.1", 100000);
 	others_begin();
-	want_int(pthread_create(&caretaker, NULL, check_once, &f), 0);
+	want_int(pthread_create(&background, NULL, check_once, &f), 0);
 	others_hold_somebody();
 	add_later(&f, "192.0.2.1", 1000);
 	others_end();
-	want_int(pthread_join(caretaker, NULL), 0);
+	want_int(pthread_join(background, NULL), 0);
 	blocks_run(f.blocks, 1000);
 	want_counted(&f, "renewals=1");
 	teardown(&f);
@@ -675,19 +675,19 @@ static void earlier_blocks_are_read_beside_the_workers(void **state)
  * is not forgotten. */
 static void blocked_again_while_it_is_put_back(void **state)
 {
-	pthread_t caretaker;
+	pthread_t background;
 	struct fixture f;
 
 	(void)state;
 	setup(&f);
 	prepare_waiting(&f);
 	others_begin();
-	want_int(pthread_create(&caretaker, NULL, run_once, &f), 0);
+	want_int(pthread_create(&background, NULL, run_once, &f), 0);
 	others_hold_somebody();
 	add_many(&f, 0, QUEUE, 2000);
 	add_later(&f, "192.0.2.1", 2000);
 	others_end();
-	want_int(pthread_join(caretaker, NULL), 0);
+	want_int(pthread_join(background, NULL), 0);
 	want_told("[192.0.2.1/599 ] [192.0.2.1/600 ] ");
 	want_counted(&f, "blocks=1 waited=1 replayed=1 backend_errors=1");
 	teardown(&f);
@@ -761,7 +761,7 @@ static void put_back_after_an_addition(void **state)
 	teardown(&f);
 }
 
-/* Many at a time, and in rounds that leave the caretaker to others. */
+/* Many at a time, and in rounds that leave the background thread to others. */
 static void many_are_put_back(void **state)
 {
 	struct fixture f;
@@ -800,7 +800,7 @@ static void full_list_is_told(void **state)
 	want_no_notice(&f);
 	want_int(blocks_run(f.blocks, 4), 4 + LOOK);
 	room = 1;
-	/* Not each time that somebody wakes the caretaker. */
+	/* Not each time that somebody wakes the background thread. */
 	blocks_run(f.blocks, 5);
 	want_told("192.0.2.1/600 192.0.2.2/600 [] ");
 	blocks_run(f.blocks, 4 + LOOK);
@@ -902,7 +902,7 @@ static void lack_of_memory_only_forgets(void **state)
 static void add_queue(struct suite *suite)
 {
 	SUITE_TEST(suite, urgent_ones_go_at_once);
-	SUITE_TEST(suite, others_are_left_to_the_caretaker);
+	SUITE_TEST(suite, others_are_left_to_the_background);
 	SUITE_TEST(suite, queue_is_within_the_budget);
 	SUITE_TEST(suite, wave_goes_many_at_a_time);
 	SUITE_TEST(suite, urgent_ones_do_not_queue);

@@ -31,13 +31,13 @@ static void setup(struct fixture *f)
 	f->enforcer.settings = &f->settings;
 	f->enforcer.counters = &f->counters;
 	f->enforcer.notices = &f->notices;
-	want_int(caretaker_new(f->tree.root, &f->enforcer.caretaker), 0);
-	want_int(caretaker_open(f->enforcer.caretaker), 0);
+	want_int(background_new(f->tree.root, &f->enforcer.background), 0);
+	want_int(background_open(f->enforcer.background), 0);
 }
 
 static void teardown(struct fixture *f)
 {
-	caretaker_free(f->enforcer.caretaker);
+	background_free(f->enforcer.background);
 	settings_done(&f->settings);
 	fakeproc_close(&f->tree);
 }
@@ -69,15 +69,15 @@ int __wrap_terminator_signal(struct termination *termination)
 	return __real_terminator_signal(termination);
 }
 
-void __real_caretaker_terminate(struct caretaker *caretaker, struct termination *t,
-				int64_t due);
-void __wrap_caretaker_terminate(struct caretaker *caretaker, struct termination *t,
-				int64_t due);
-void __wrap_caretaker_terminate(struct caretaker *caretaker, struct termination *t,
-				int64_t due)
+void __real_background_terminate(struct background *background, struct termination *t,
+				 int64_t due);
+void __wrap_background_terminate(struct background *background, struct termination *t,
+				 int64_t due);
+void __wrap_background_terminate(struct background *background, struct termination *t,
+				 int64_t due)
 {
 	note_done('h');
-	__real_caretaker_terminate(caretaker, t, due);
+	__real_background_terminate(background, t, due);
 }
 
 /* What the list is told. */
@@ -395,7 +395,7 @@ static void order(void **state)
 	memset(done, 0, sizeof(done));
 	out = punish(&e, strcmp(row->set[0][1], "connect") == 0);
 	want_int(out.verdict, row->verdict);
-	/* At its start the caretaker does it, for the client's socket is asked for. */
+	/* At its start the background thread does it, for the client's socket is asked for. */
 	if (out.deferred)
 		soon(is_done, (void *)(uintptr_t)row->want);
 	want_str(done, row->want);

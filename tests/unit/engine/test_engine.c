@@ -70,46 +70,46 @@ int __wrap_evidence_try(struct evidence *evidence, bool signals)
 	return trial.answer;
 }
 
-/* The caretaker's thread may be said to stand still. */
+/* The background thread's thread may be said to stand still. */
 static atomic_bool stalled;
-bool __wrap_caretaker_is_stalled(const struct caretaker *caretaker);
+bool __wrap_background_is_stalled(const struct background *background);
 
-bool __wrap_caretaker_is_stalled(const struct caretaker *caretaker)
+bool __wrap_background_is_stalled(const struct background *background)
 {
-	(void)caretaker;
+	(void)background;
 	return atomic_load(&stalled);
 }
 
 /* The engine's clock may be put forward. */
 static _Atomic int64_t forward;
-int64_t __real_caretaker_now(void);
-int64_t __wrap_caretaker_now(void);
+int64_t __real_background_now(void);
+int64_t __wrap_background_now(void);
 
-int64_t __wrap_caretaker_now(void)
+int64_t __wrap_background_now(void)
 {
-	return __real_caretaker_now() + atomic_load(&forward);
+	return __real_background_now() + atomic_load(&forward);
 }
 
-/* With by_hand the engine runs when a test calls it, and not in the caretaker's
+/* With by_hand the engine runs when a test calls it, and not in the background thread's
  * thread. */
-static struct caretaker_client by_hand_client;
+static struct background_job by_hand_client;
 static bool by_hand;
-int __real_caretaker_add_client(struct caretaker *caretaker,
-				const struct caretaker_client *client);
-int __wrap_caretaker_add_client(struct caretaker *caretaker,
-				const struct caretaker_client *client);
+int __real_background_add_job(struct background *background,
+			      const struct background_job *client);
+int __wrap_background_add_job(struct background *background,
+			      const struct background_job *client);
 
-int __wrap_caretaker_add_client(struct caretaker *caretaker,
-				const struct caretaker_client *client)
+int __wrap_background_add_job(struct background *background,
+			      const struct background_job *client)
 {
 	by_hand_client = *client;
-	return by_hand ? 0 : __real_caretaker_add_client(caretaker, client);
+	return by_hand ? 0 : __real_background_add_job(background, client);
 }
 
 /* Run after so many ms. Returns in how many the engine wants to be called again. */
 static int64_t run_after(int64_t ms)
 {
-	int64_t now = atomic_fetch_add(&forward, ms) + ms + __real_caretaker_now();
+	int64_t now = atomic_fetch_add(&forward, ms) + ms + __real_background_now();
 
 	return by_hand_client.run(by_hand_client.data, now) - now;
 }
@@ -833,7 +833,7 @@ static void rights_are_tried_once_courier_runs(void **state)
 	by_hand_close(&e);
 }
 
-/* No memory for a worker's own: the caretaker has some. */
+/* No memory for a worker's own: the background thread has some. */
 static void without_a_worker(void **state)
 {
 	const struct engine_message msg = {
@@ -869,7 +869,7 @@ static void without_a_worker_a_reply_is_not_judged(void **state)
 
 /* What is pinned is blocked and terminated all the same, and at once: nobody else would
  * do it later. It is said by the worker, once, and so is that it goes on. */
-static void a_stalled_caretaker_is_not_waited_for(void **state)
+static void a_stalled_background_is_not_waited_for(void **state)
 {
 	struct harness e;
 	int64_t began;
@@ -957,7 +957,7 @@ static void count_said(void *ctx, int severity, const char *text)
 	(*said)++;
 }
 
-/* Another action could not start: there is no caretaker to end children, and to say
+/* Another action could not start: there is no background thread to end children, and to say
  * what is wrong. */
 static void once_stopped_nothing_happens(void **state)
 {
@@ -974,10 +974,10 @@ static void once_stopped_nothing_happens(void **state)
 }
 
 static int start_parts(const struct harness *e, struct engine *block,
-		       struct caretaker *caretaker, unsigned int *said)
+		       struct background *background, unsigned int *said)
 {
 	const struct engine_environment environment = {
-		.caretaker = caretaker,
+		.background = background,
 		.log = count_said,
 		.log_ctx = said,
 		.net_root = e->lists.net_root,
@@ -997,7 +997,7 @@ static int start_parts(const struct harness *e, struct engine *block,
 static int start_without_memory(struct harness *e, unsigned int nth, unsigned int *said,
 				bool *ret_failed)
 {
-	struct caretaker *caretaker = NULL;
+	struct background *background = NULL;
 	struct engine *block = NULL;
 	int r;
 
@@ -1007,14 +1007,14 @@ static int start_without_memory(struct harness *e, unsigned int nth, unsigned in
 	memory_fail(nth);
 	r = engine_new(&e->settings, &block);
 	if (r == 0)
-		r = caretaker_new(e->tree.root, &caretaker);
+		r = background_new(e->tree.root, &background);
 	if (r == 0)
-		r = caretaker_open(caretaker);
+		r = background_open(background);
 	if (r == 0)
-		r = start_parts(e, block, caretaker, said);
+		r = start_parts(e, block, background, said);
 	*ret_failed = memory_failed();
 	engine_unref(block);
-	caretaker_free(caretaker);
+	background_free(background);
 	settings_done(&e->settings);
 	return r;
 }
@@ -1077,7 +1077,7 @@ int main(void)
 	SUITE_TEST(suite, rights_are_tried_once_courier_runs);
 	SUITE_TEST(suite, without_a_worker);
 	SUITE_TEST(suite, without_a_worker_a_reply_is_not_judged);
-	SUITE_TEST(suite, a_stalled_caretaker_is_not_waited_for);
+	SUITE_TEST(suite, a_stalled_background_is_not_waited_for);
 	SUITE_TEST(suite, hup_says_counters_and_what_is_still_wrong);
 	SUITE_TEST(suite, dry_run_reports_cleaned_text);
 	SUITE_TEST(suite, without_start_nothing_happens);

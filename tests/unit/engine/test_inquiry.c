@@ -1,4 +1,4 @@
-/* Answers the lines that take a search, in the caretaker's thread.
+/* Answers the lines that take a search, in the background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/inquiry.h"
 
@@ -333,7 +333,7 @@ static void nobody_looks(void **state)
 	looks = 0;
 	harness_start(&e);
 	engine_handle(e.block, e.worker, &msg);
-	/* Said by the caretaker ahead of what it would look for. */
+	/* Said by the background thread ahead of what it would look for. */
 	engine_hup(e.block);
 	harness_want_said(&e, "lines=1");
 	harness_stop(&e);
@@ -361,8 +361,8 @@ static void quiet_open(struct quiet *q)
 					 .counters = &q->counters,
 					 .notices = &q->notices };
 	want_int(questions_new(&q->enforcer.questions), 0);
-	want_int(caretaker_new(q->e.tree.root, &q->enforcer.caretaker), 0);
-	want_int(caretaker_open(q->enforcer.caretaker), 0);
+	want_int(background_new(q->e.tree.root, &q->enforcer.background), 0);
+	want_int(background_open(q->enforcer.background), 0);
 	want_int(procfs_init(&q->procfs, q->e.tree.root), 0);
 	want_int(looker_new(&q->procfs, &q->looker), 0);
 	want_int(evidence_new(q->e.tree.root, q->looker, 0, &q->evidence), 0);
@@ -374,7 +374,7 @@ static void quiet_close(struct quiet *q)
 	inquiry_free(q->inquiry);
 	evidence_free(q->evidence);
 	want_int(looker_free(q->looker), true);
-	caretaker_free(q->enforcer.caretaker);
+	background_free(q->enforcer.background);
 	bag_free(q->enforcer.questions);
 	harness_close(&q->e);
 }
@@ -434,7 +434,7 @@ static struct evidence_query query_of_peer(void)
 static void look_that_keeps_failing_is_refused(void **state)
 {
 	const struct evidence_query query = query_of_peer();
-	const int64_t began = caretaker_now();
+	const int64_t began = background_now();
 	struct rlimit old;
 	struct quiet q;
 

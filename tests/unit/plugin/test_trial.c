@@ -59,7 +59,7 @@ static int try_row(const struct row *row)
 	signal(SIGCHLD, tell);
 	if (row->filter && set_filter(row->action) < 0)
 		return 2;
-	if (trial_may_borrow() != row->want)
+	if (trial_allows_pidfd_getfd() != row->want)
 		return 3;
 	if (told)
 		return 4;

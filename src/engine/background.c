@@ -1,6 +1,6 @@
 /* What all actions of one rsyslogd share.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "engine/caretaker.h"
+#include "engine/background.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,10 +24,10 @@ struct shared_evidence {
 	struct evidence *evidence;
 };
 
-struct caretaker {
+struct background {
 	struct procfs procfs;
 	struct looker *looker;
-	struct caretaker_client *clients;
+	struct background_job *clients;
 	size_t client_count;
 	struct hostaddrs *hostaddrs;
 	struct terminator *terminator;
@@ -35,7 +35,7 @@ struct caretaker {
 	pthread_mutex_t evidence_lock;
 	int wake;		/* eventfd */
 	atomic_bool awake;	/* a wake-up is on its way.. */
-	atomic_int_least64_t awake_since;	/* ..since, as caretaker_tick() */
+	atomic_int_least64_t awake_since;	/* ..since, as background_tick() */
 	atomic_bool stopping;
 	atomic_bool abandoned;
 	bool started;
@@ -50,19 +50,19 @@ static int64_t read_clock(clockid_t id)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-int64_t caretaker_now(void)
+int64_t background_now(void)
 {
 	return read_clock(CLOCK_MONOTONIC);
 }
 
-int64_t caretaker_tick(void)
+int64_t background_tick(void)
 {
 	return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
-int caretaker_new(const char *proc_root, struct caretaker **ret_caretaker)
+int background_new(const char *proc_root, struct background **ret_background)
 {
-	struct caretaker *c = calloc(1, sizeof(*c));
+	struct background *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
@@ -73,76 +73,74 @@ int caretaker_new(const char *proc_root, struct caretaker **ret_caretaker)
 	c->wake = -1;
 	pthread_mutex_init(&c->evidence_lock, NULL);
 	if (hostaddrs_new(&c->hostaddrs) < 0 || looker_new(&c->procfs, &c->looker) < 0) {
-		caretaker_free(c);
+		background_free(c);
 		return -ENOMEM;
 	}
-	*ret_caretaker = c;
+	*ret_background = c;
 	return 0;
 }
 
-int caretaker_add_client(struct caretaker *caretaker,
-			 const struct caretaker_client *client)
+int background_add_job(struct background *background, const struct background_job *client)
 {
-	size_t n = caretaker->client_count;
-	struct caretaker_client *clients;
+	size_t n = background->client_count;
+	struct background_job *clients;
 
-	clients = reallocarray(caretaker->clients, n + 1, sizeof(*clients));
+	clients = reallocarray(background->clients, n + 1, sizeof(*clients));
 	if (!clients)
 		return -ENOMEM;
 	clients[n] = *client;
-	caretaker->clients = clients;
-	caretaker->client_count = n + 1;
+	background->clients = clients;
+	background->client_count = n + 1;
 	return 0;
 }
 
-void caretaker_wake(struct caretaker *caretaker)
+void background_wake(struct background *background)
 {
 	static const uint64_t one = 1;
 
 	/* One wake-up serves all that ask before it is taken. */
-	if (!atomic_load(&caretaker->awake))
-		atomic_store(&caretaker->awake_since, caretaker_tick());
-	if (atomic_exchange(&caretaker->awake, true))
+	if (!atomic_load(&background->awake))
+		atomic_store(&background->awake_since, background_tick());
+	if (atomic_exchange(&background->awake, true))
 		return;
-	while (write(caretaker->wake, &one, sizeof(one)) < 0) {
+	while (write(background->wake, &one, sizeof(one)) < 0) {
 		if (errno == EINTR)
 			continue;
 		/* Whoever comes next has to try again. */
-		atomic_store(&caretaker->awake, false);
+		atomic_store(&background->awake, false);
 		return;
 	}
 }
 
-bool caretaker_is_stalled(const struct caretaker *caretaker)
+bool background_is_stalled(const struct background *background)
 {
-	return atomic_load(&caretaker->awake) &&
-	       caretaker_tick() - atomic_load(&caretaker->awake_since) > CARETAKER_STALL_MS;
+	return atomic_load(&background->awake) &&
+	       background_tick() - atomic_load(&background->awake_since) > BACKGROUND_STALL_MS;
 }
 
-void caretaker_terminate(struct caretaker *caretaker,
-			 struct termination *termination, int64_t due)
+void background_terminate(struct background *background, struct termination *termination,
+			  int64_t due)
 {
-	terminator_add(caretaker->terminator, termination, due);
-	caretaker_wake(caretaker);
+	terminator_add(background->terminator, termination, due);
+	background_wake(background);
 }
 
-bool caretaker_is_ending(struct caretaker *caretaker, const struct child *child)
+bool background_is_ending(struct background *background, const struct child *child)
 {
-	return terminator_has(caretaker->terminator, child);
+	return terminator_has(background->terminator, child);
 }
 
-struct hostaddrs *caretaker_hostaddrs(struct caretaker *caretaker)
+struct hostaddrs *background_hostaddrs(struct background *background)
 {
-	return caretaker->hostaddrs;
+	return background->hostaddrs;
 }
 
-void caretaker_forbid_fd(struct caretaker *caretaker)
+void background_forbid_fd(struct background *background)
 {
-	looker_forbid_fd(caretaker->looker);
+	looker_forbid_fd(background->looker);
 }
 
-static int add_evidence(struct caretaker *c, uid_t uid,
-			struct evidence **ret_evidence)
+static int add_evidence(struct background *c, uid_t uid, struct evidence **ret_evidence)
 {
 	struct shared_evidence *e = calloc(1, sizeof(*e));
 	int r;
@@ -161,27 +159,27 @@ static int add_evidence(struct caretaker *c, uid_t uid,
 	return 0;
 }
 
-int caretaker_evidence(struct caretaker *caretaker, uid_t courier_uid,
-		       struct evidence **ret_evidence)
+int background_evidence(struct background *background, uid_t courier_uid,
+			struct evidence **ret_evidence)
 {
 	struct shared_evidence *e;
 	int r = 0;
 
-	pthread_mutex_lock(&caretaker->evidence_lock);
-	for (e = caretaker->evidence; e && e->uid != courier_uid; e = e->next)
+	pthread_mutex_lock(&background->evidence_lock);
+	for (e = background->evidence; e && e->uid != courier_uid; e = e->next)
 		;
 	if (e)
 		*ret_evidence = e->evidence;
 	else
-		r = add_evidence(caretaker, courier_uid, ret_evidence);
-	pthread_mutex_unlock(&caretaker->evidence_lock);
+		r = add_evidence(background, courier_uid, ret_evidence);
+	pthread_mutex_unlock(&background->evidence_lock);
 	return r;
 }
 
 /* Returns when the first of all has something to do. Clients come first, and children
  * end that were due before: the clients have blocked their addresses by then, however
  * late we are. */
-static int64_t run_all(struct caretaker *c, int64_t now)
+static int64_t run_all(struct background *c, int64_t now)
 {
 	int64_t next = TERMINATOR_NEVER, due;
 	size_t i;
@@ -204,14 +202,14 @@ static void pause_after_failure(void)
 }
 
 /* Wait for an event or the time that is due. */
-static void wait_until(struct caretaker *c, int64_t due)
+static void wait_until(struct background *c, int64_t due)
 {
 	struct pollfd fds[] = {
 		{ .fd = c->wake, .events = POLLIN },
 		{ .fd = terminator_fd(c->terminator), .events = POLLIN },
 		{ .fd = hostaddrs_fd(c->hostaddrs), .events = POLLIN },
 	};
-	int64_t left = due - caretaker_now();
+	int64_t left = due - background_now();
 	uint64_t count;
 	int timeout = -1;
 
@@ -233,16 +231,16 @@ static void wait_until(struct caretaker *c, int64_t due)
 
 /* Deliver what is pending: in its time, if that is soon enough. What clients were
  * asked to do since they were last called comes before. */
-static void run_out(struct caretaker *c)
+static void run_out(struct background *c)
 {
-	int64_t now = caretaker_now(), end = now + STOP_GRACE_MS, due;
+	int64_t now = background_now(), end = now + STOP_GRACE_MS, due;
 
 	run_all(c, now);
-	now = caretaker_now();
+	now = background_now();
 	due = terminator_run(c->terminator, now);
 	while (terminator_pending(c->terminator) > 0 && now < end) {
 		wait_until(c, due < end ? due : end);
-		now = caretaker_now();
+		now = background_now();
 		due = terminator_run(c->terminator, now);
 	}
 	terminator_flush(c->terminator);
@@ -250,44 +248,44 @@ static void run_out(struct caretaker *c)
 
 static void *thread_main(void *data)
 {
-	struct caretaker *c = data;
+	struct background *c = data;
 
 	while (!atomic_load(&c->stopping))
-		wait_until(c, run_all(c, caretaker_now()));
+		wait_until(c, run_all(c, background_now()));
 	if (!atomic_load(&c->abandoned))
 		run_out(c);
 	return NULL;
 }
 
-int caretaker_open(struct caretaker *caretaker)
+int background_open(struct background *background)
 {
 	int r;
 
-	caretaker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (caretaker->wake < 0)
+	background->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (background->wake < 0)
 		return -errno;
-	r = terminator_new(&caretaker->terminator);
+	r = terminator_new(&background->terminator);
 	if (r < 0)
 		return r;
 	/* If that fails the clients see it, and say so. */
-	(void)hostaddrs_refresh(caretaker->hostaddrs);
+	(void)hostaddrs_refresh(background->hostaddrs);
 	return 0;
 }
 
 /* rsyslogd's main thread is the one that takes signals. */
-int caretaker_start(struct caretaker *caretaker)
+int background_start(struct background *background)
 {
 	sigset_t all, old;
 	int err;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&caretaker->thread, NULL, thread_main, caretaker);
+	err = pthread_create(&background->thread, NULL, thread_main, background);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		return -err;
-	caretaker->started = true;
-	pthread_setname_np(caretaker->thread, "smtpblock");
+	background->started = true;
+	pthread_setname_np(background->thread, "smtpblock");
 	return 0;
 }
 
@@ -296,50 +294,50 @@ static struct timespec stop_deadline(void)
 	struct timespec at;
 
 	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += CARETAKER_STOP_MS / 1000;
+	at.tv_sec += BACKGROUND_STOP_MS / 1000;
 	return at;
 }
 
-int caretaker_stop(struct caretaker *caretaker)
+int background_stop(struct background *background)
 {
 	const struct timespec until = stop_deadline();
 
-	if (!caretaker->started)
+	if (!background->started)
 		return 0;
-	atomic_store(&caretaker->stopping, true);
-	/* Not caretaker_wake(): an earlier wake-up may just have been taken. */
-	atomic_store(&caretaker->awake, false);
-	caretaker_wake(caretaker);
-	if (pthread_clockjoin_np(caretaker->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
-		atomic_store(&caretaker->abandoned, true);
-		pthread_detach(caretaker->thread);
+	atomic_store(&background->stopping, true);
+	/* Not background_wake(): an earlier wake-up may just have been taken. */
+	atomic_store(&background->awake, false);
+	background_wake(background);
+	if (pthread_clockjoin_np(background->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+		atomic_store(&background->abandoned, true);
+		pthread_detach(background->thread);
 		return -ETIMEDOUT;
 	}
-	caretaker->started = false;
+	background->started = false;
 	return 0;
 }
 
-bool caretaker_free(struct caretaker *caretaker)
+bool background_free(struct background *background)
 {
 	struct shared_evidence *next;
 	bool all_back;
 
-	if (!caretaker)
+	if (!background)
 		return true;
-	if (caretaker_stop(caretaker) < 0)
+	if (background_stop(background) < 0)
 		return false;
-	terminator_free(caretaker->terminator);
-	hostaddrs_free(caretaker->hostaddrs);
-	for (; caretaker->evidence; caretaker->evidence = next) {
-		next = caretaker->evidence->next;
-		evidence_free(caretaker->evidence->evidence);
-		free(caretaker->evidence);
+	terminator_free(background->terminator);
+	hostaddrs_free(background->hostaddrs);
+	for (; background->evidence; background->evidence = next) {
+		next = background->evidence->next;
+		evidence_free(background->evidence->evidence);
+		free(background->evidence);
 	}
-	all_back = looker_free(caretaker->looker);
-	if (caretaker->wake >= 0)
-		close(caretaker->wake);
-	pthread_mutex_destroy(&caretaker->evidence_lock);
-	free(caretaker->clients);
-	free(caretaker);
+	all_back = looker_free(background->looker);
+	if (background->wake >= 0)
+		close(background->wake);
+	pthread_mutex_destroy(&background->evidence_lock);
+	free(background->clients);
+	free(background);
 	return all_back;
 }

@@ -1,6 +1,6 @@
 /* What all actions of one rsyslogd share.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "engine/caretaker.h"
+#include "engine/background.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -36,7 +36,7 @@ static int64_t run(void *data, int64_t now)
 
 struct fixture {
 	struct fakeproc tree;
-	struct caretaker *caretaker;
+	struct background *background;
 	struct client client;
 	struct counters counters;
 	struct notices notices;
@@ -44,20 +44,20 @@ struct fixture {
 
 static void setup(struct fixture *f, int64_t again)
 {
-	const struct caretaker_client client = { .run = run, .data = &f->client };
+	const struct background_job client = { .run = run, .data = &f->client };
 
 	memset(f, 0, sizeof(*f));
 	f->client.again = again;
 	fakeproc_open(&f->tree);
-	want_int(caretaker_new(f->tree.root, &f->caretaker), 0);
-	want_int(caretaker_open(f->caretaker), 0);
-	want_int(caretaker_add_client(f->caretaker, &client), 0);
-	want_int(caretaker_start(f->caretaker), 0);
+	want_int(background_new(f->tree.root, &f->background), 0);
+	want_int(background_open(f->background), 0);
+	want_int(background_add_job(f->background, &client), 0);
+	want_int(background_start(f->background), 0);
 }
 
 static void teardown(struct fixture *f)
 {
-	caretaker_free(f->caretaker);
+	background_free(f->background);
 	fakeproc_close(&f->tree);
 }
 
@@ -100,14 +100,14 @@ static void runs_clients_when_woken(void **state)
 	setup(&f, 0);
 	want_runs(&f, 1);
 	runs = atomic_load(&f.client.runs);
-	caretaker_wake(f.caretaker);
+	background_wake(f.background);
 	want_runs(&f, runs + 1);
 	teardown(&f);
 }
 
 /* What is done before a wake-up is seen by a run after it, however many wake. */
 struct mailbox {
-	struct caretaker *caretaker;
+	struct background *background;
 	pthread_mutex_t lock;
 	unsigned int posted, taken;
 };
@@ -143,7 +143,7 @@ static void *post_many(void *data)
 		pthread_mutex_lock(&m->lock);
 		m->posted++;
 		pthread_mutex_unlock(&m->lock);
-		caretaker_wake(m->caretaker);
+		background_wake(m->background);
 	}
 	return NULL;
 }
@@ -151,23 +151,23 @@ static void *post_many(void *data)
 static void no_wake_is_lost(void **state)
 {
 	struct mailbox m = { .lock = PTHREAD_MUTEX_INITIALIZER };
-	const struct caretaker_client client = { .run = take, .data = &m };
+	const struct background_job client = { .run = take, .data = &m };
 	pthread_t threads[3];
 	struct fakeproc tree;
 	unsigned int i;
 
 	(void)state;
 	fakeproc_open(&tree);
-	want_int(caretaker_new(tree.root, &m.caretaker), 0);
-	want_int(caretaker_open(m.caretaker), 0);
-	want_int(caretaker_add_client(m.caretaker, &client), 0);
-	want_int(caretaker_start(m.caretaker), 0);
+	want_int(background_new(tree.root, &m.background), 0);
+	want_int(background_open(m.background), 0);
+	want_int(background_add_job(m.background, &client), 0);
+	want_int(background_start(m.background), 0);
 	for (i = 0; i < COUNT_OF(threads); i++)
 		want_int(pthread_create(&threads[i], NULL, post_many, &m), 0);
 	for (i = 0; i < COUNT_OF(threads); i++)
 		pthread_join(threads[i], NULL);
 	want_int(soon(all_taken, &m), true);
-	caretaker_free(m.caretaker);
+	background_free(m.background);
 	fakeproc_close(&tree);
 }
 
@@ -183,7 +183,7 @@ static void hand_over(struct fixture *f, struct evidence *ev, pid_t pid,
 	};
 
 	want_int(procref_open(pid, &t.child.smtpd), 0);
-	caretaker_terminate(f->caretaker, &t, caretaker_now() + delay);
+	background_terminate(f->background, &t, background_now() + delay);
 }
 
 /* A client that is slow at first, and then looks whether the child has ended. */
@@ -215,7 +215,7 @@ static int64_t run_slowly(void *data, int64_t now)
 
 static bool is_past(void *data)
 {
-	return caretaker_now() > *(const int64_t *)data + 1;
+	return background_now() > *(const int64_t *)data + 1;
 }
 
 /* Clients write what is to be blocked: that comes before the children end, also
@@ -223,7 +223,7 @@ static bool is_past(void *data)
 static void clients_come_before_children(void **state)
 {
 	struct slow s = { .pid = waiter_start() };
-	const struct caretaker_client client = { .run = run_slowly, .data = &s };
+	const struct background_job client = { .run = run_slowly, .data = &s };
 	struct evidence *ev = NULL;
 	struct fixture f;
 	int64_t due;
@@ -233,13 +233,13 @@ static void clients_come_before_children(void **state)
 	pthread_barrier_init(&s.busy, NULL, 2);
 	pthread_barrier_init(&s.go_on, NULL, 2);
 	fakeproc_open(&f.tree);
-	want_int(caretaker_new(f.tree.root, &f.caretaker), 0);
-	want_int(caretaker_open(f.caretaker), 0);
-	want_int(caretaker_add_client(f.caretaker, &client), 0);
-	want_int(caretaker_start(f.caretaker), 0);
-	want_int(caretaker_evidence(f.caretaker, FAKE_UID, &ev), 0);
+	want_int(background_new(f.tree.root, &f.background), 0);
+	want_int(background_open(f.background), 0);
+	want_int(background_add_job(f.background, &client), 0);
+	want_int(background_start(f.background), 0);
+	want_int(background_evidence(f.background, FAKE_UID, &ev), 0);
 	pthread_barrier_wait(&s.busy);
-	due = caretaker_now() + 5;
+	due = background_now() + 5;
 	hand_over(&f, ev, s.pid, 5);
 	want_int(soon(is_past, &due), true);
 	pthread_barrier_wait(&s.go_on);
@@ -251,7 +251,7 @@ static void clients_come_before_children(void **state)
 
 /* A client that does not come back until it may. */
 struct stuck {
-	struct caretaker *caretaker;
+	struct background *background;
 	pthread_barrier_t busy, go_on;
 	atomic_uint runs;
 };
@@ -270,26 +270,26 @@ static int64_t run_stuck(void *data, int64_t now)
 
 static void stuck_open(struct stuck *s, struct fakeproc *tree)
 {
-	const struct caretaker_client client = { .run = run_stuck, .data = s };
+	const struct background_job client = { .run = run_stuck, .data = s };
 
 	fakeproc_open(tree);
 	pthread_barrier_init(&s->busy, NULL, 2);
 	pthread_barrier_init(&s->go_on, NULL, 2);
-	want_int(caretaker_new(tree->root, &s->caretaker), 0);
-	want_int(caretaker_open(s->caretaker), 0);
-	want_int(caretaker_add_client(s->caretaker, &client), 0);
-	want_int(caretaker_start(s->caretaker), 0);
+	want_int(background_new(tree->root, &s->background), 0);
+	want_int(background_open(s->background), 0);
+	want_int(background_add_job(s->background, &client), 0);
+	want_int(background_start(s->background), 0);
 	pthread_barrier_wait(&s->busy);
 }
 
 static bool is_stalled(void *data)
 {
-	return caretaker_is_stalled(data);
+	return background_is_stalled(data);
 }
 
 static bool goes_on(void *data)
 {
-	return !caretaker_is_stalled(data);
+	return !background_is_stalled(data);
 }
 
 /* Only what nobody has taken for a while is a stall. */
@@ -301,14 +301,14 @@ static void knows_that_it_is_stalled(void **state)
 
 	(void)state;
 	stuck_open(&s, &tree);
-	want_int(caretaker_is_stalled(s.caretaker), false);
-	began = caretaker_now();
-	caretaker_wake(s.caretaker);
-	want_int(soon(is_stalled, s.caretaker), true);
-	want_int(caretaker_now() - began >= CARETAKER_STALL_MS, true);
+	want_int(background_is_stalled(s.background), false);
+	began = background_now();
+	background_wake(s.background);
+	want_int(soon(is_stalled, s.background), true);
+	want_int(background_now() - began >= BACKGROUND_STALL_MS, true);
 	pthread_barrier_wait(&s.go_on);
-	want_int(soon(goes_on, s.caretaker), true);
-	want_int(caretaker_free(s.caretaker), true);
+	want_int(soon(goes_on, s.background), true);
+	want_int(background_free(s.background), true);
 	fakeproc_close(&tree);
 }
 
@@ -324,22 +324,22 @@ static void is_abandoned_if_it_does_not_come_back(void **state)
 {
 	static struct stuck s;	/* what the thread uses is never freed */
 	struct fakeproc tree;
-	int64_t began = caretaker_now(), took;
+	int64_t began = background_now(), took;
 
 	(void)state;
 	stuck_open(&s, &tree);
-	want_int(caretaker_stop(s.caretaker), -ETIMEDOUT);
-	took = caretaker_now() - began;
-	want_int(took >= CARETAKER_STOP_MS && took < CARETAKER_STOP_MS + 2000, true);
+	want_int(background_stop(s.background), -ETIMEDOUT);
+	took = background_now() - began;
+	want_int(took >= BACKGROUND_STOP_MS && took < BACKGROUND_STOP_MS + 2000, true);
 	pthread_barrier_wait(&s.go_on);
 	want_int(soon(is_alone, NULL), true);
 	want_int(atomic_load(&s.runs), 1);
 	fakeproc_close(&tree);
 }
 
-/* Stops the caretaker from a thread of its own. */
+/* Stops the background thread from a thread of its own. */
 struct stopper {
-	struct caretaker *caretaker;
+	struct background *background;
 	_Atomic pid_t tid;
 };
 
@@ -348,11 +348,11 @@ static void *stop(void *data)
 	struct stopper *s = data;
 
 	atomic_store(&s->tid, gettid());
-	caretaker_stop(s->caretaker);
+	background_stop(s->background);
 	return NULL;
 }
 
-/* All that it ever sleeps for is the caretaker's end. */
+/* All that it ever sleeps for is the background thread's end. */
 static bool waits_for_the_end(void *data)
 {
 	struct stopper *s = data;
@@ -374,7 +374,7 @@ static bool waits_for_the_end(void *data)
 static void clients_come_before_children_at_the_end(void **state)
 {
 	struct slow s = { .pid = waiter_start() };
-	const struct caretaker_client client = { .run = run_slowly, .data = &s };
+	const struct background_job client = { .run = run_slowly, .data = &s };
 	struct stopper stopper = { .tid = 0 };
 	struct evidence *ev = NULL;
 	struct fixture f;
@@ -385,14 +385,14 @@ static void clients_come_before_children_at_the_end(void **state)
 	pthread_barrier_init(&s.busy, NULL, 2);
 	pthread_barrier_init(&s.go_on, NULL, 2);
 	fakeproc_open(&f.tree);
-	want_int(caretaker_new(f.tree.root, &f.caretaker), 0);
-	want_int(caretaker_open(f.caretaker), 0);
-	want_int(caretaker_add_client(f.caretaker, &client), 0);
-	want_int(caretaker_start(f.caretaker), 0);
-	want_int(caretaker_evidence(f.caretaker, FAKE_UID, &ev), 0);
+	want_int(background_new(f.tree.root, &f.background), 0);
+	want_int(background_open(f.background), 0);
+	want_int(background_add_job(f.background, &client), 0);
+	want_int(background_start(f.background), 0);
+	want_int(background_evidence(f.background, FAKE_UID, &ev), 0);
 	pthread_barrier_wait(&s.busy);
 	hand_over(&f, ev, s.pid, 5);
-	stopper.caretaker = f.caretaker;
+	stopper.background = f.background;
 	want_int(pthread_create(&thread, NULL, stop, &stopper), 0);
 	want_int(soon(waits_for_the_end, &stopper), true);
 	pthread_barrier_wait(&s.go_on);
@@ -413,7 +413,7 @@ static void ends_a_child_in_its_time(void **state)
 
 	(void)state;
 	setup(&f, 0);
-	want_int(caretaker_evidence(f.caretaker, FAKE_UID, &ev), 0);
+	want_int(background_evidence(f.background, FAKE_UID, &ev), 0);
 	began = clock_ms();
 	hand_over(&f, ev, pid, 150);
 	want_int(has_ended_soon(pid), true);
@@ -432,11 +432,11 @@ static void stop_delivers_what_is_pending(void **state)
 
 	(void)state;
 	setup(&f, 0);
-	want_int(caretaker_evidence(f.caretaker, FAKE_UID, &ev), 0);
+	want_int(background_evidence(f.background, FAKE_UID, &ev), 0);
 	hand_over(&f, ev, early, 100);
 	hand_over(&f, ev, late, 60000);
 	began = clock_ms();
-	caretaker_stop(f.caretaker);
+	background_stop(f.background);
 	took = clock_ms() - began;
 	want_int(took >= 100 && took < 1000, true);
 	want_int(has_ended_soon(early), true);
@@ -454,8 +454,8 @@ static void stop_with_nothing_pending_is_quick(void **state)
 	(void)state;
 	setup(&f, 0);
 	began = clock_ms();
-	caretaker_stop(f.caretaker);
-	caretaker_stop(f.caretaker);
+	background_stop(f.background);
+	background_stop(f.background);
 	want_int(clock_ms() - began < 400, true);
 	teardown(&f);
 }
@@ -463,11 +463,11 @@ static void stop_with_nothing_pending_is_quick(void **state)
 /* It is the same clock, and late by no more than a tick. */
 static void tick_follows_the_clock(void **state)
 {
-	int64_t before = caretaker_now(), tick = caretaker_tick();
+	int64_t before = background_now(), tick = background_tick();
 
 	(void)state;
 	want_int(tick > before - 50, true);
-	want_int(tick <= caretaker_now(), true);
+	want_int(tick <= background_now(), true);
 }
 
 static void evidence_is_shared_by_uid(void **state)
@@ -477,9 +477,9 @@ static void evidence_is_shared_by_uid(void **state)
 
 	(void)state;
 	setup(&f, 0);
-	want_int(caretaker_evidence(f.caretaker, 1, &first), 0);
-	want_int(caretaker_evidence(f.caretaker, 2, &other), 0);
-	want_int(caretaker_evidence(f.caretaker, 1, &same), 0);
+	want_int(background_evidence(f.background, 1, &first), 0);
+	want_int(background_evidence(f.background, 2, &other), 0);
+	want_int(background_evidence(f.background, 1, &same), 0);
 	want_int(first == same, true);
 	want_int(first != other, true);
 	teardown(&f);
@@ -492,8 +492,8 @@ static void forbids_copies_of_descriptors(void **state)
 
 	(void)state;
 	setup(&f, 0);
-	want_int(caretaker_evidence(f.caretaker, 1, &evidence), 0);
-	caretaker_forbid_fd(f.caretaker);
+	want_int(background_evidence(f.background, 1, &evidence), 0);
+	background_forbid_fd(f.background);
 	want_int(looker_get_fd(evidence_rules(evidence)->looker, getpid(), -1, 0), -ENOSYS);
 	teardown(&f);
 }
@@ -506,9 +506,8 @@ static void knows_this_hosts_addresses(void **state)
 
 	(void)state;
 	setup(&f, 0);
-	want_int(hostaddrs_known(caretaker_hostaddrs(f.caretaker)), true);
-	want_int(hostaddrs_contain(caretaker_hostaddrs(f.caretaker), &loopback),
-		 true);
+	want_int(hostaddrs_known(background_hostaddrs(f.background)), true);
+	want_int(hostaddrs_contain(background_hostaddrs(f.background), &loopback), true);
 	teardown(&f);
 }
 
@@ -521,7 +520,7 @@ static void leaves_no_descriptor(void **state)
 
 	(void)state;
 	setup(&f, 0);
-	want_int(caretaker_evidence(f.caretaker, FAKE_UID, &ev), 0);
+	want_int(background_evidence(f.background, FAKE_UID, &ev), 0);
 	hand_over(&f, ev, pid, 60000);
 	teardown(&f);
 	want_int(descriptors_open(), before);
@@ -530,28 +529,28 @@ static void leaves_no_descriptor(void **state)
 
 static void free_takes_anything(void **state)
 {
-	struct caretaker *c = NULL;
+	struct background *c = NULL;
 
 	(void)state;
-	caretaker_free(NULL);
-	want_int(caretaker_new("/proc", &c), 0);
-	caretaker_free(c);
+	background_free(NULL);
+	want_int(background_new("/proc", &c), 0);
+	background_free(c);
 }
 
 static int make_one(void *data)
 {
-	const struct caretaker_client client = { .run = run };
+	const struct background_job client = { .run = run };
 	struct evidence *evidence;
-	struct caretaker *c = NULL;
+	struct background *c = NULL;
 	int r;
 
 	(void)data;
-	r = caretaker_new("/proc", &c);
+	r = background_new("/proc", &c);
 	if (r == 0)
-		r = caretaker_add_client(c, &client);
+		r = background_add_job(c, &client);
 	if (r == 0)
-		r = caretaker_evidence(c, 0, &evidence);
-	caretaker_free(c);
+		r = background_evidence(c, 0, &evidence);
+	background_free(c);
 	return r;
 }
 
@@ -563,13 +562,13 @@ static void survives_lack_of_memory(void **state)
 
 static void overlong_proc_root_is_refused(void **state)
 {
-	struct caretaker *c = NULL;
+	struct background *c = NULL;
 	char root[4096];
 
 	(void)state;
 	memset(root, 'x', sizeof(root) - 1);
 	root[sizeof(root) - 1] = '\0';
-	want_int(caretaker_new(root, &c), -ENAMETOOLONG);
+	want_int(background_new(root, &c), -ENAMETOOLONG);
 	want_int(c == NULL, true);
 }
 
