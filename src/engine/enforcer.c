@@ -203,7 +203,7 @@ static void report(const struct enforcer *e, const struct offence *o)
 					      .port = line->port };
 
 	counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
-	enforcer_ask(e, QUESTION_REPORT, &query, line);
+	enforcer_ask(e, LOOKUP_REPORT, &query, line);
 	if (e->events)
 		tell_listener(e, o, NULL);
 }
@@ -254,7 +254,7 @@ static void end_all(const struct enforcer *e, const struct courierlog_line *line
 	const struct evidence_query query = { .addr = line->addr };
 
 	if (settings_end_children(e->settings))
-		enforcer_ask(e, QUESTION_END, &query, line);
+		enforcer_ask(e, LOOKUP_END, &query, line);
 }
 
 /* Its listing frees the slot. */
@@ -366,14 +366,13 @@ void enforcer_end(const struct enforcer *enforcer,
 	finish_end(enforcer, &t);
 }
 
-int enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
-		 const struct evidence_query *query,
-		 const struct courierlog_line *line)
+int enforcer_ask(const struct enforcer *enforcer, enum lookup_kind kind,
+		 const struct evidence_query *query, const struct courierlog_line *line)
 {
-	int r = questions_put(enforcer->questions, kind, query, line);
+	int r = lookup_queue_put(enforcer->requests, kind, query, line);
 
 	if (r < 0) {
-		if (kind == QUESTION_PROVE)
+		if (kind == LOOKUP_PROVE)
 			counters_add(enforcer->counters, COUNTER_REFUSED_BUSY, 1);
 		notices_raise(enforcer->notices, NOTICE_BUSY, 0);
 	}

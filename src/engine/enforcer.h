@@ -5,7 +5,7 @@
 
 #include "blocklist/blocks.h"
 #include "engine/background.h"
-#include "engine/questions.h"
+#include "engine/lookup_queue.h"
 #include "policy/allowfile.h"
 #include "policy/budget.h"
 #include "policy/policy.h"
@@ -20,7 +20,7 @@ struct enforcer {
 	struct counters *counters;
 	struct notices *notices;
 	struct blocks *blocks;
-	struct bag *questions;
+	struct bag *requests;
 	struct allowfile *allow_file;
 	struct tally *tally;		/* NULL: every trigger blocks */
 	struct budget *budget;
@@ -64,9 +64,8 @@ void enforcer_end(const struct enforcer *enforcer,
 
 /* Hand a line to the background thread. One too many is counted as refused. Returns 0; -ENOSPC;
  * -ENOMEM. */
-int enforcer_ask(const struct enforcer *enforcer, enum question_kind kind,
-		 const struct evidence_query *query,
-		 const struct courierlog_line *line);
+int enforcer_ask(const struct enforcer *enforcer, enum lookup_kind kind,
+		 const struct evidence_query *query, const struct courierlog_line *line);
 
 /* Count a decision that is not to block, and raise what the admin can mend. */
 void enforcer_count(const struct enforcer *enforcer, struct decision decision);

@@ -13,7 +13,7 @@
 #include "engine/advice.h"
 #include "engine/drift.h"
 #include "engine/enforcer.h"
-#include "engine/inquiry.h"
+#include "engine/session_lookup.h"
 #include "lib/reset.h"
 #include "policy/rights.h"
 
@@ -36,7 +36,7 @@ struct engine {
 	struct drift drift;
 	struct zones zones;
 	unsigned int zones_told;
-	struct inquiry *inquiry;
+	struct lookup *lookup;
 	engine_log_fn *log;
 	void *log_ctx;
 	engine_zone_fn *zone;
@@ -83,13 +83,13 @@ void engine_unref(struct engine *engine)
 {
 	if (!engine || atomic_fetch_sub(&engine->references, 1) != 1)
 		return;
-	inquiry_free(engine->inquiry);
+	lookup_free(engine->lookup);
 	drift_done(&engine->drift);
 	zones_done(&engine->zones);
 	budget_done(&engine->budget);
 	tally_free(engine->enforcer.tally);
 	allowfile_free(engine->enforcer.allow_file);
-	bag_free(engine->enforcer.questions);
+	bag_free(engine->enforcer.requests);
 	blocks_free(engine->enforcer.blocks);
 	settings_done(&engine->settings);
 	free(engine);
@@ -113,7 +113,7 @@ static void say(struct engine *e, int severity, const char *text)
 		e->log(e->log_ctx, severity, text);
 }
 
-static void inquiry_says(void *ctx, int severity, const char *text)
+static void lookup_says(void *ctx, int severity, const char *text)
 {
 	say(ctx, severity, text);
 }
@@ -344,7 +344,7 @@ static int64_t run(void *data, int64_t now)
 	if (atomic_exchange(&e->hup, false))
 		after_hup(e);
 	search_due = run_search(e, now);
-	due = inquiry_run(e->inquiry, atomic_load(&e->evidence), now);
+	due = lookup_run(e->lookup, atomic_load(&e->evidence), now);
 	due = earlier(due, blocks_run(e->enforcer.blocks, now));
 	due = earlier(due, run_budget(e, now));
 	due = earlier(due, search_due);
@@ -382,14 +382,14 @@ static int open_parts(struct engine *e, const struct engine_environment *environ
 		       environment->module_root, &e->counters, &e->notices,
 		       &f->blocks);
 	if (r == 0)
-		r = questions_new(&f->questions);
+		r = lookup_queue_new(&f->requests);
 	if (r == 0)
 		r = open_allow_file(e);
 	if (r == 0 && e->settings.threshold > 1)
 		r = tally_new(e->settings.threshold, e->settings.window,
 			      &f->tally);
 	if (r == 0)
-		r = inquiry_new(f, inquiry_says, e, &e->inquiry);
+		r = lookup_new(f, lookup_says, e, &e->lookup);
 	return r;
 }
 
@@ -536,7 +536,7 @@ static struct engine_outcome block_unproven(struct engine *e, const struct engin
 	make_query(e, msg, line, &query);
 	/* Where it cannot be looked at, the line is enough. */
 	if (names_couriers(e, ev, msg) &&
-	    enforcer_ask(&e->enforcer, QUESTION_BLOCK, &query, line) == 0)
+	    enforcer_ask(&e->enforcer, LOOKUP_BLOCK, &query, line) == 0)
 		return (struct engine_outcome){ .verdict = VERDICT_BLOCK,
 						   .deferred = true };
 	return outcome(enforcer_block(&e->enforcer, line));
@@ -585,7 +585,7 @@ static struct engine_outcome without_child(struct engine *e, struct engine_worke
 					   const struct evidence_query *query, int err)
 {
 	if (err == -EAGAIN) {
-		enforcer_ask(&e->enforcer, QUESTION_PROVE, query, line);
+		enforcer_ask(&e->enforcer, LOOKUP_PROVE, query, line);
 		return (struct engine_outcome){ .verdict = VERDICT_BLOCK,
 						   .deferred = true };
 	}
@@ -614,7 +614,7 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 		r = w ? evidence_find(ev, &query, &w->child, &child, &facts) : -EAGAIN;
 	if (r < 0)
 		return without_child(e, w, msg, line, &query, r);
-	inquiry_note_line(e->inquiry);
+	lookup_note_line(e->lookup);
 	d = policy_judge_child(&e->settings, line, &facts);
 	if (d.verdict == VERDICT_BLOCK)
 		return outcome(enforcer_punish(&e->enforcer, evidence_rules(ev),
@@ -635,7 +635,7 @@ static void end_unproven(struct engine *e, const struct engine_message *msg,
 	    !settings_end_children(&e->settings) || !atomic_load(&e->evidence))
 		return;
 	make_query(e, msg, line, &query);
-	enforcer_ask(&e->enforcer, QUESTION_END, &query, line);
+	enforcer_ask(&e->enforcer, LOOKUP_END, &query, line);
 }
 
 static struct engine_outcome handle_unproven(struct engine *e, struct engine_worker *w,
@@ -698,7 +698,7 @@ static void note_start(struct engine *e, const struct engine_message *msg,
 		return;
 	if (msg->attested_pid && !evidence_may_be_couriers(ev, msg->attested_pid))
 		return;
-	if (inquiry_note_start(e->inquiry))
+	if (lookup_note_start(e->lookup))
 		background_wake(e->enforcer.background);
 }
 

@@ -27,7 +27,7 @@ static const struct family families[] = {
 };
 
 /* One list of one action. */
-struct question {
+struct lookup_request {
 	struct checks *checks;
 	const struct settings *settings;
 	const struct family *family;
@@ -37,42 +37,43 @@ struct question {
 	char type[CHECK_TYPE_SIZE];	/* the rule as it should be */
 };
 
-static char *format_mask(const struct question *question, char *buf, size_t size)
+static char *format_mask(const struct lookup_request *lookup_request, char *buf, size_t size)
 {
-	struct addr mask = { .family = (uint8_t)question->family->family };
+	struct addr mask = { .family = (uint8_t)lookup_request->family->family };
 	char text[ADDR_TEXT_SIZE];
 
 	memset(mask.bytes, 0xff, addr_bits(&mask) / 8);
-	mask = cidr_mask(&mask, question->prefix);
+	mask = cidr_mask(&mask, lookup_request->prefix);
 	snprintf(buf, size, "%s", addr_format(&mask, text));
 	return buf;
 }
 
 /* In front of all others, where nothing can accept a packet before. */
-static void format_rule(struct question *question)
+static void format_rule(struct lookup_request *lookup_request)
 {
-	struct addr any = { .family = (uint8_t)question->family->family };
+	struct addr any = { .family = (uint8_t)lookup_request->family->family };
 	char mask[ADDR_TEXT_SIZE], option[ADDR_TEXT_SIZE + 16] = "";
 
-	if (question->prefix != addr_bits(&any))
+	if (lookup_request->prefix != addr_bits(&any))
 		snprintf(option, sizeof(option), " --mask %s",
-			 format_mask(question, mask, sizeof(mask)));
-	snprintf(question->type, sizeof(question->type),
+			 format_mask(lookup_request, mask, sizeof(mask)));
+	snprintf(lookup_request->type, sizeof(lookup_request->type),
 		 "%s -I INPUT -p tcp --dport %d -m recent --name %s%s --update --seconds %u "
 		 "-j DROP",
-		 question->family->program, question->port, question->list, option,
-		 question->settings->ban_time);
+		 lookup_request->family->program, lookup_request->port, lookup_request->list,
+		 option, lookup_request->settings->ban_time);
 }
 
 /* Ask one of the programs. Returns 0, or -errno; -EPERM: it told nothing. */
-static int ask(const struct question *question, const char *program,
+static int ask(const struct lookup_request *lookup_request, const char *program,
 	       struct ruleset_answer *ret_answer)
 {
 	char *const argv[] = { (char *)(uintptr_t)program, NULL };
 	struct ruleset *ruleset = NULL;
 	char *output;
 	size_t len;
-	int r = program_run(question->checks->site->context->programs, argv, &output, &len);
+	int r = program_run(lookup_request->checks->site->context->programs, argv, &output,
+			    &len);
 
 	if (r < 0)
 		return r;
@@ -83,21 +84,23 @@ static int ask(const struct question *question, const char *program,
 	free(output);
 	if (r < 0)
 		return r;
-	ruleset_ask(ruleset, question->list, question->port, ret_answer);
+	ruleset_ask(ruleset, lookup_request->list, lookup_request->port, ret_answer);
 	ruleset_free(ruleset);
 	return 0;
 }
 
 /* Rules of iptables-nft and iptables-legacy stand side by side, and each program shows
  * its own only. */
-static int ask_both(const struct question *question, struct ruleset_answer *ret_answer)
+static int ask_both(const struct lookup_request *lookup_request,
+		    struct ruleset_answer *ret_answer)
 {
 	struct ruleset_answer other;
-	int r = ask(question, question->family->save[0], ret_answer);
+	int r = ask(lookup_request, lookup_request->family->save[0], ret_answer);
 
 	if (r == 0 && ret_answer->exists)
 		return 0;
-	if (ask(question, question->family->save[1], &other) == 0 && (r < 0 || other.exists)) {
+	if (ask(lookup_request, lookup_request->family->save[1], &other) == 0 &&
+	    (r < 0 || other.exists)) {
 		*ret_answer = other;
 		return 0;
 	}
@@ -116,55 +119,62 @@ static const char *fault(const struct ruleset_recent *rule)
 	return "";
 }
 
-static void check_mask(struct question *question, const struct ruleset_recent *rule)
+static void check_mask(struct lookup_request *lookup_request, const struct ruleset_recent *rule)
 {
-	struct addr any = { .family = (uint8_t)question->family->family };
+	struct addr any = { .family = (uint8_t)lookup_request->family->family };
 	struct addr want, got;
 	char mask[ADDR_TEXT_SIZE];
 
-	format_mask(question, mask, sizeof(mask));
-	if (rule->mask[0] == '\0' && question->prefix == addr_bits(&any))
+	format_mask(lookup_request, mask, sizeof(mask));
+	if (rule->mask[0] == '\0' && lookup_request->prefix == addr_bits(&any))
 		return;
 	if (addr_parse(mask, strlen(mask), &want) == 0 &&
 	    addr_parse(rule->mask, strlen(rule->mask), &got) == 0 &&
 	    addr_compare(&want, &got) == 0)
 		return;
-	check_broken(question->checks, question->family->id_mask, question->type,
-		     "the rule of %s compares under the mask %s, addresses are written for /%u: "
-		     "they never match",
-		     question->list, rule->mask[0] ? rule->mask : "of one host",
-		     question->prefix);
+	check_broken(
+		lookup_request->checks, lookup_request->family->id_mask, lookup_request->type,
+		"the rule of %s compares under the mask %s, addresses are written for /%u: "
+		"they never match",
+		lookup_request->list, rule->mask[0] ? rule->mask : "of one host",
+		lookup_request->prefix);
 }
 
-static void check_seconds(struct question *question, const struct ruleset_recent *rule)
+static void check_seconds(struct lookup_request *lookup_request,
+			  const struct ruleset_recent *rule)
 {
-	const char *id = question->family->id_seconds;
+	const char *id = lookup_request->family->id_seconds;
 
-	if (rule->seconds != question->settings->ban_time)
-		check_warning(question->checks, id, question->type,
-			      "the rule of %s drops for %u s%s, banTime is %u s", question->list,
-			      rule->seconds, rule->seconds ? "" : " (for ever)",
-			      question->settings->ban_time);
+	if (rule->seconds != lookup_request->settings->ban_time)
+		check_warning(lookup_request->checks, id, lookup_request->type,
+			      "the rule of %s drops for %u s%s, banTime is %u s",
+			      lookup_request->list, rule->seconds,
+			      rule->seconds ? "" : " (for ever)",
+			      lookup_request->settings->ban_time);
 	if (!rule->update)
-		check_warning(question->checks, id, question->type,
-			      "the rule of %s only looks (--rcheck): who keeps trying is let in "
-			      "after %u s",
-			      question->list, rule->seconds);
+		check_warning(
+			lookup_request->checks, id, lookup_request->type,
+			"the rule of %s only looks (--rcheck): who keeps trying is let in "
+			"after %u s",
+			lookup_request->list, rule->seconds);
 }
 
-static void check_order(struct question *question, const struct ruleset_answer *answer)
+static void check_order(struct lookup_request *lookup_request,
+			const struct ruleset_answer *answer)
 {
 	if (answer->established == RULESET_REACHED)
-		check_ok(question->checks, question->family->id_order,
+		check_ok(lookup_request->checks, lookup_request->family->id_order,
 			 "packets of open connections come to it too");
 	else
-		check_broken(question->checks, question->family->id_order, question->type,
+		check_broken(lookup_request->checks, lookup_request->family->id_order,
+			     lookup_request->type,
 			     "the rule of %s stands behind one that accepts open connections, "
 			     "which go on: %s",
-			     question->list, answer->before);
+			     lookup_request->list, answer->before);
 }
 
-static void say_not_reached(struct question *question, const struct ruleset_answer *answer)
+static void say_not_reached(struct lookup_request *lookup_request,
+			    const struct ruleset_answer *answer)
 {
 	static const char *const how[] = {
 		[RULESET_REACHED] = "",
@@ -173,74 +183,78 @@ static void say_not_reached(struct question *question, const struct ruleset_answ
 		[RULESET_MISSED] = "no rule of INPUT leads to it",
 	};
 
-	check_broken(question->checks, question->family->id, question->type,
-		     "connections to port %d never come to the rule of %s: %s%s", question->port,
-		     question->list, how[answer->new_connections], answer->before);
+	check_broken(lookup_request->checks, lookup_request->family->id, lookup_request->type,
+		     "connections to port %d never come to the rule of %s: %s%s",
+		     lookup_request->port, lookup_request->list, how[answer->new_connections],
+		     answer->before);
 }
 
-static void judge(struct question *question, const struct ruleset_answer *answer)
+static void judge(struct lookup_request *lookup_request, const struct ruleset_answer *answer)
 {
 	const char *wrong = fault(&answer->rule);
 
 	if (!answer->exists) {
-		check_broken(question->checks, question->family->id, question->type,
-			     "no rule looks at the list %s", question->list);
+		check_broken(lookup_request->checks, lookup_request->family->id,
+			     lookup_request->type, "no rule looks at the list %s",
+			     lookup_request->list);
 		return;
 	}
 	if (answer->new_connections != RULESET_REACHED) {
-		say_not_reached(question, answer);
+		say_not_reached(lookup_request, answer);
 		return;
 	}
 	if (*wrong) {
-		check_broken(question->checks, question->family->id, question->type,
-			     "the rule of %s %s: %s", question->list, wrong, answer->rule.text);
+		check_broken(lookup_request->checks, lookup_request->family->id,
+			     lookup_request->type, "the rule of %s %s: %s",
+			     lookup_request->list, wrong, answer->rule.text);
 		return;
 	}
-	check_ok(question->checks, question->family->id, "connections to port %d come to: %s",
-		 question->port, answer->rule.text);
-	check_order(question, answer);
-	check_mask(question, &answer->rule);
-	check_seconds(question, &answer->rule);
+	check_ok(lookup_request->checks, lookup_request->family->id,
+		 "connections to port %d come to: %s", lookup_request->port, answer->rule.text);
+	check_order(lookup_request, answer);
+	check_mask(lookup_request, &answer->rule);
+	check_seconds(lookup_request, &answer->rule);
 }
 
-static bool has_list(const struct question *question)
+static bool has_list(const struct lookup_request *lookup_request)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/xt_recent/%s", question->checks->site->context->net_root,
-		 question->list);
+	snprintf(path, sizeof(path), "%s/xt_recent/%s",
+		 lookup_request->checks->site->context->net_root, lookup_request->list);
 	return access(path, F_OK) == 0;
 }
 
-static void check_port(struct question *question)
+static void check_port(struct lookup_request *lookup_request)
 {
 	struct ruleset_answer answer;
-	const struct family *family = question->family;
+	const struct family *family = lookup_request->family;
 	int r;
 
-	format_rule(question);
-	r = ask_both(question, &answer);
+	format_rule(lookup_request);
+	r = ask_both(lookup_request, &answer);
 	if (r == 0)
-		judge(question, &answer);
+		judge(lookup_request, &answer);
 	else if (r == -ENOENT)
-		check_warning(question->checks, family->id, "apt install iptables",
+		check_warning(lookup_request->checks, family->id, "apt install iptables",
 			      "cannot tell: there is no %s", family->save[0]);
 	else
-		check_warning(question->checks, family->id, "run smtpblockctl check as root",
+		check_warning(lookup_request->checks, family->id,
+			      "run smtpblockctl check as root",
 			      "cannot tell: %s shows no rules", family->save[0]);
 }
 
-static void check_family(struct question *question)
+static void check_family(struct lookup_request *lookup_request)
 {
-	const struct settings_ports *ports = &question->settings->ports;
+	const struct settings_ports *ports = &lookup_request->settings->ports;
 	unsigned int i;
 
 	/* Without a list there is no rule: that was said. */
-	if (!has_list(question))
+	if (!has_list(lookup_request))
 		return;
 	for (i = 0; i < ports->count; i++) {
-		question->port = ports->list[i];
-		check_port(question);
+		lookup_request->port = ports->list[i];
+		check_port(lookup_request);
 	}
 }
 
@@ -253,7 +267,7 @@ void check_rules(struct checks *checks, const struct site_action *action)
 		return;
 	for (i = 0; i < 2; i++) {
 		bool four = families[i].family == ADDR_IPV4;
-		struct question question = {
+		struct lookup_request lookup_request = {
 			.checks = checks,
 			.settings = settings,
 			.family = &families[i],
@@ -261,6 +275,6 @@ void check_rules(struct checks *checks, const struct site_action *action)
 			.prefix = four ? settings->ipv4_prefix : settings->ipv6_prefix,
 		};
 
-		check_family(&question);
+		check_family(&lookup_request);
 	}
 }

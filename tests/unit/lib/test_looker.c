@@ -305,7 +305,7 @@ static void no_memory(void **state)
 /* Descriptors of another process. */
 
 /* Anything that a call of the asker's finds. */
-struct question {
+struct lookup_request {
 	char name[PROCFS_NAME_SIZE];
 	int result;	/* returned before anything is read, unless it is 0 */
 	bool wait;	/* for its environment */
@@ -313,32 +313,32 @@ struct question {
 
 static int find_out(const struct procfs *procfs, pid_t pid, void *data)
 {
-	struct question *question = data;
+	struct lookup_request *lookup_request = data;
 	char env[PROCFS_ENVIRON_SIZE];
 
-	if (question->result != 0) {
-		question->name[0] = '\0';
-		return question->result;
+	if (lookup_request->result != 0) {
+		lookup_request->name[0] = '\0';
+		return lookup_request->result;
 	}
-	if (question->wait && procfs_read_environ(procfs, pid, env) < 0)
+	if (lookup_request->wait && procfs_read_environ(procfs, pid, env) < 0)
 		return -EIO;
-	return procfs_read_exe(procfs, pid, question->name);
+	return procfs_read_exe(procfs, pid, lookup_request->name);
 }
 
 static void makes_any_call(void **state)
 {
-	struct question q = { .name = "untouched", .result = -EXDEV };
+	struct lookup_request q = { .name = "untouched", .result = -EXDEV };
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f);
 	want_int(looker_call(f.looker, GOOD, find_out, &q, sizeof(q)), -EXDEV);
 	want_str(q.name, "untouched");
-	q = (struct question){ .wait = true };
+	q = (struct lookup_request){ .wait = true };
 	want_int(looker_call(f.looker, GOOD, find_out, &q, sizeof(q)), 0);
 	want_str(q.name, "courieresmtpd");
 	put_held(&f, HELD);
-	q = (struct question){ .name = "untouched", .wait = true };
+	q = (struct lookup_request){ .name = "untouched", .wait = true };
 	want_int(looker_call(f.looker, HELD, find_out, &q, sizeof(q)), -ETIMEDOUT);
 	want_int(looker_call(f.looker, HELD, find_out, &q, sizeof(q)), -EBUSY);
 	want_str(q.name, "untouched");

@@ -1,6 +1,6 @@
 /* Lines that only a search can answer, on their way to the background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "engine/questions.h"
+#include "engine/lookup_queue.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,25 +29,25 @@ static void come_out_as_they_went_in(void **state)
 {
 	const struct courierlog_line line = reject("511 Listed", 10);
 	struct bag *q = NULL;
-	const struct question *all;
+	const struct lookup_request *all;
 	struct courierlog_line got;
 
 	(void)state;
-	want_int(questions_new(&q), 0);
-	want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
-	want_int(questions_put(q, QUESTION_END, &query, &line), 0);
-	want_int(questions_take(q, &all), 2);
-	want_int(all[0].kind, QUESTION_PROVE);
-	want_int(all[1].kind, QUESTION_END);
+	want_int(lookup_queue_new(&q), 0);
+	want_int(lookup_queue_put(q, LOOKUP_PROVE, &query, &line), 0);
+	want_int(lookup_queue_put(q, LOOKUP_END, &query, &line), 0);
+	want_int(lookup_queue_take(q, &all), 2);
+	want_int(all[0].kind, LOOKUP_PROVE);
+	want_int(all[1].kind, LOOKUP_END);
 	want_int(all[0].query.hint, 77);
-	question_line(&all[0], &got);
+	lookup_request_line(&all[0], &got);
 	want_int(got.kind, COURIERLOG_REJECT);
 	want_int(got.port, 41703);
 	want_int(got.code, 511);
 	want_int(addr_compare(&got.addr, &query.addr), 0);
 	want_int(got.reply_len, 10);
 	want_mem(got.reply, "511 Listed", 10);
-	want_int(questions_take(q, &all), 0);
+	want_int(lookup_queue_take(q, &all), 0);
 	bag_free(q);
 }
 
@@ -56,14 +56,14 @@ static void started_line_has_no_reply(void **state)
 	const struct courierlog_line line = { .kind = COURIERLOG_STARTED,
 					      .addr = query.addr };
 	struct bag *q = NULL;
-	const struct question *all;
+	const struct lookup_request *all;
 	struct courierlog_line got;
 
 	(void)state;
-	want_int(questions_new(&q), 0);
-	want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
-	want_int(questions_take(q, &all), 1);
-	question_line(&all[0], &got);
+	want_int(lookup_queue_new(&q), 0);
+	want_int(lookup_queue_put(q, LOOKUP_PROVE, &query, &line), 0);
+	want_int(lookup_queue_take(q, &all), 1);
+	lookup_request_line(&all[0], &got);
 	want_int(got.kind, COURIERLOG_STARTED);
 	want_int(got.reply_len, 0);
 	bag_free(q);
@@ -74,15 +74,15 @@ static void overlong_reply_is_cut(void **state)
 	char text[400];
 	struct courierlog_line line;
 	struct bag *q = NULL;
-	const struct question *all;
+	const struct lookup_request *all;
 
 	(void)state;
 	memset(text, 'r', sizeof(text));
 	line = reject(text, sizeof(text));
-	want_int(questions_new(&q), 0);
-	want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
-	want_int(questions_take(q, &all), 1);
-	want_int(all[0].reply_len, QUESTION_REPLY_SIZE);
+	want_int(lookup_queue_new(&q), 0);
+	want_int(lookup_queue_put(q, LOOKUP_PROVE, &query, &line), 0);
+	want_int(lookup_queue_take(q, &all), 1);
+	want_int(all[0].reply_len, LOOKUP_REPLY_SIZE);
 	bag_free(q);
 }
 
@@ -90,17 +90,17 @@ static void one_too_many_is_refused(void **state)
 {
 	const struct courierlog_line line = reject("511 x", 5);
 	struct bag *q = NULL;
-	const struct question *all;
+	const struct lookup_request *all;
 	unsigned int i;
 
 	(void)state;
-	want_int(questions_new(&q), 0);
-	for (i = 0; i < QUESTIONS_MAX; i++)
-		want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
-	want_int(questions_put(q, QUESTION_PROVE, &query, &line), -ENOSPC);
-	want_int(questions_take(q, &all), QUESTIONS_MAX);
-	want_int(questions_put(q, QUESTION_PROVE, &query, &line), 0);
-	want_int(questions_take(q, &all), 1);
+	want_int(lookup_queue_new(&q), 0);
+	for (i = 0; i < LOOKUP_QUEUE_MAX; i++)
+		want_int(lookup_queue_put(q, LOOKUP_PROVE, &query, &line), 0);
+	want_int(lookup_queue_put(q, LOOKUP_PROVE, &query, &line), -ENOSPC);
+	want_int(lookup_queue_take(q, &all), LOOKUP_QUEUE_MAX);
+	want_int(lookup_queue_put(q, LOOKUP_PROVE, &query, &line), 0);
+	want_int(lookup_queue_take(q, &all), 1);
 	bag_free(q);
 }
 
@@ -112,9 +112,9 @@ static int put_some(void *data)
 	int r;
 
 	(void)data;
-	r = questions_new(&q);
+	r = lookup_queue_new(&q);
 	for (i = 0; i < 40 && r == 0; i++)
-		r = questions_put(q, QUESTION_PROVE, &query, &line);
+		r = lookup_queue_put(q, LOOKUP_PROVE, &query, &line);
 	bag_free(q);
 	return r;
 }

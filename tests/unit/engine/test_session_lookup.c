@@ -1,6 +1,6 @@
 /* Answers the lines that take a search, in the background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "engine/inquiry.h"
+#include "engine/session_lookup.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -341,7 +341,7 @@ static void nobody_looks(void **state)
 	harness_close(&e);
 }
 
-/* What inquiry_run() needs where nothing is asked. */
+/* What lookup_run() needs where nothing is asked. */
 struct quiet {
 	struct harness e;	/* for its processes */
 	struct enforcer enforcer;
@@ -350,7 +350,7 @@ struct quiet {
 	struct procfs procfs;
 	struct looker *looker;
 	struct evidence *evidence;
-	struct inquiry *inquiry;
+	struct lookup *lookup;
 };
 
 static void quiet_open(struct quiet *q)
@@ -360,22 +360,22 @@ static void quiet_open(struct quiet *q)
 	q->enforcer = (struct enforcer){ .settings = &q->e.settings,
 					 .counters = &q->counters,
 					 .notices = &q->notices };
-	want_int(questions_new(&q->enforcer.questions), 0);
+	want_int(lookup_queue_new(&q->enforcer.requests), 0);
 	want_int(background_new(q->e.tree.root, &q->enforcer.background), 0);
 	want_int(background_open(q->enforcer.background), 0);
 	want_int(procfs_init(&q->procfs, q->e.tree.root), 0);
 	want_int(looker_new(&q->procfs, &q->looker), 0);
 	want_int(evidence_new(q->e.tree.root, q->looker, 0, &q->evidence), 0);
-	want_int(inquiry_new(&q->enforcer, NULL, NULL, &q->inquiry), 0);
+	want_int(lookup_new(&q->enforcer, NULL, NULL, &q->lookup), 0);
 }
 
 static void quiet_close(struct quiet *q)
 {
-	inquiry_free(q->inquiry);
+	lookup_free(q->lookup);
 	evidence_free(q->evidence);
 	want_int(looker_free(q->looker), true);
 	background_free(q->enforcer.background);
-	bag_free(q->enforcer.questions);
+	bag_free(q->enforcer.requests);
 	harness_close(&q->e);
 }
 
@@ -419,7 +419,7 @@ static void put_question(struct quiet *q, const struct evidence_query *query)
 	struct courierlog_line line;
 
 	courierlog_scan(REJECT, strlen(REJECT), COURIERLOG_SEVERITY_ERR, &line);
-	want_int(questions_put(q->enforcer.questions, QUESTION_PROVE, query, &line), 0);
+	want_int(lookup_queue_put(q->enforcer.requests, LOOKUP_PROVE, query, &line), 0);
 }
 
 static struct evidence_query query_of_peer(void)
@@ -442,10 +442,10 @@ static void look_that_keeps_failing_is_refused(void **state)
 	quiet_open(&q);
 	put_question(&q, &query);
 	limit_descriptors(&old);
-	inquiry_run(q.inquiry, q.evidence, began);
-	inquiry_run(q.inquiry, q.evidence, began + 4500);
+	lookup_run(q.lookup, q.evidence, began);
+	lookup_run(q.lookup, q.evidence, began + 4500);
 	want_int(counters_get(&q.counters, COUNTER_REFUSED_FAILED), 0);
-	inquiry_run(q.inquiry, q.evidence, began + 6000);
+	lookup_run(q.lookup, q.evidence, began + 6000);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(counters_get(&q.counters, COUNTER_REFUSED_FAILED), 1);
 	want_int(counters_get(&q.counters, COUNTER_LOOKS_REPEATED), 1);
@@ -491,8 +491,8 @@ static void named_process_has_to_be_the_one(void **state)
 	query.hint = row->attested ? 0 : pid;
 	query.was_couriers = row->was_couriers;
 	courierlog_scan(text, strlen(text), COURIERLOG_SEVERITY_ERR, &line);
-	want_int(questions_put(q.enforcer.questions, QUESTION_PROVE, &query, &line), 0);
-	inquiry_run(q.inquiry, q.evidence, 1000);
+	want_int(lookup_queue_put(q.enforcer.requests, LOOKUP_PROVE, &query, &line), 0);
+	lookup_run(q.lookup, q.evidence, 1000);
 	want_int(counters_get(&q.counters, row->want), 1);
 	quiet_close(&q);
 }
@@ -507,14 +507,14 @@ static void index_is_kept_for_lines(void **state)
 	(void)state;
 	quiet_open(&q);
 	before = descriptors_open();
-	want_int(inquiry_run(q.inquiry, q.evidence, 1000) == INT64_MAX, true);
+	want_int(lookup_run(q.lookup, q.evidence, 1000) == INT64_MAX, true);
 	want_int(evidence_refresh(q.evidence, true), 0);
 	want_int(descriptors_open(), before + 1);
-	inquiry_note_line(q.inquiry);
-	want_int(inquiry_run(q.inquiry, q.evidence, 2000) < 5000, true);
-	want_int(inquiry_run(q.inquiry, q.evidence, 61000) < INT64_MAX, true);
+	lookup_note_line(q.lookup);
+	want_int(lookup_run(q.lookup, q.evidence, 2000) < 5000, true);
+	want_int(lookup_run(q.lookup, q.evidence, 61000) < INT64_MAX, true);
 	want_int(descriptors_open(), before + 3);
-	want_int(inquiry_run(q.inquiry, q.evidence, 62000) == INT64_MAX, true);
+	want_int(lookup_run(q.lookup, q.evidence, 62000) == INT64_MAX, true);
 	/* The listener is held as long as it lives. */
 	want_int(descriptors_open(), before + 1);
 	quiet_close(&q);
@@ -529,10 +529,10 @@ static void long_refresh_is_soon_repeated(void **state)
 	(void)state;
 	quiet_open(&q);
 	refresh_ms = 60;
-	inquiry_note_line(q.inquiry);
-	want_int(inquiry_run(q.inquiry, q.evidence, 2000), 3000);
+	lookup_note_line(q.lookup);
+	want_int(lookup_run(q.lookup, q.evidence, 2000), 3000);
 	refresh_ms = 0;
-	want_int(inquiry_run(q.inquiry, q.evidence, 3000) < 3500, true);
+	want_int(lookup_run(q.lookup, q.evidence, 3000) < 3500, true);
 	quiet_close(&q);
 }
 
@@ -545,14 +545,14 @@ static void long_look_is_followed_by_a_longer_rest(void **state)
 	quiet_open(&q);
 	looks = 0;
 	learn_ms = 20;
-	inquiry_note_start(q.inquiry);
-	inquiry_run(q.inquiry, q.evidence, 2000);
+	lookup_note_start(q.lookup);
+	lookup_run(q.lookup, q.evidence, 2000);
 	want_int(looks, 1);
-	inquiry_note_start(q.inquiry);
-	want_int(inquiry_run(q.inquiry, q.evidence, 2199) >= 2200, true);
+	lookup_note_start(q.lookup);
+	want_int(lookup_run(q.lookup, q.evidence, 2199) >= 2200, true);
 	want_int(looks, 1);
 	learn_ms = 0;
-	inquiry_run(q.inquiry, q.evidence, 2000 + 10 * DEADLINE_MS);
+	lookup_run(q.lookup, q.evidence, 2000 + 10 * DEADLINE_MS);
 	want_int(looks, 2);
 	quiet_close(&q);
 }

@@ -1,6 +1,6 @@
 /* Answers the lines that take a search, in the background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "engine/inquiry.h"
+#include "engine/session_lookup.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -40,15 +40,15 @@
 #define REPORTS_MAX 30
 #define REPORTS_EVERY_MS 60000
 
-struct inquiry {
+struct lookup {
 	const struct enforcer *enforcer;
-	inquiry_log_fn *log;
+	lookup_log_fn *log;
 	void *log_ctx;
 	struct child_scratch scratch;
 	struct child_scratch kept;	/* of a child that is held meanwhile */
 	struct child_scratch submit;
 	struct pattern_scratch *pattern;
-	struct question pending[QUESTIONS_MAX];	/* not found by the index */
+	struct lookup_request pending[LOOKUP_QUEUE_MAX];	/* not found by the index */
 	size_t pending_count;
 	atomic_bool started;	/* a child has, since the last look for such */
 	atomic_bool lines;	/* have come since the last run */
@@ -62,10 +62,10 @@ struct inquiry {
 	unsigned int reports;
 };
 
-int inquiry_new(const struct enforcer *enforcer, inquiry_log_fn *log,
-		void *log_ctx, struct inquiry **ret_inquiry)
+int lookup_new(const struct enforcer *enforcer, lookup_log_fn *log, void *log_ctx,
+	       struct lookup **ret_lookup)
 {
-	struct inquiry *q = calloc(1, sizeof(*q));
+	struct lookup *q = calloc(1, sizeof(*q));
 
 	if (!q)
 		return -ENOMEM;
@@ -76,22 +76,22 @@ int inquiry_new(const struct enforcer *enforcer, inquiry_log_fn *log,
 		free(q);
 		return -ENOMEM;
 	}
-	*ret_inquiry = q;
+	*ret_lookup = q;
 	return 0;
 }
 
-void inquiry_free(struct inquiry *inquiry)
+void lookup_free(struct lookup *lookup)
 {
-	if (!inquiry)
+	if (!lookup)
 		return;
-	pattern_scratch_free(inquiry->pattern);
-	free(inquiry);
+	pattern_scratch_free(lookup->pattern);
+	free(lookup);
 }
 
 /* What the children that a line may be about tell of it. One line has one
  * verdict, however many they are: the strongest. */
-struct hearing {
-	const struct question *question;
+struct lookup_result {
+	const struct lookup_request *lookup_request;
 	struct courierlog_line line;
 	bool found;		/* somebody serves the peer */
 	struct decision decision;
@@ -122,8 +122,8 @@ static int strength(struct decision d)
 }
 
 /* A child that only has to end: its address is blocked already. */
-static void end_child(struct inquiry *q, struct evidence *ev,
-		      const struct child_facts *facts, struct child *child)
+static void end_child(struct lookup *q, struct evidence *ev, const struct child_facts *facts,
+		      struct child *child)
 {
 	if (facts->relay_client) {
 		counters_add(q->enforcer->counters, COUNTER_SPARED, 1);
@@ -133,9 +133,8 @@ static void end_child(struct inquiry *q, struct evidence *ev,
 	enforcer_end(q->enforcer, evidence_rules(ev), child);
 }
 
-static struct decision judge_child(struct inquiry *q, struct evidence *ev,
-				   const struct hearing *h,
-				   const struct child *child,
+static struct decision judge_child(struct lookup *q, struct evidence *ev,
+				   const struct lookup_result *h, const struct child *child,
 				   const struct child_facts *facts, int *ret_err)
 {
 	const struct settings *settings = q->enforcer->settings;
@@ -143,8 +142,7 @@ static struct decision judge_child(struct inquiry *q, struct evidence *ev,
 	int r = 0;
 
 	if (d.verdict == VERDICT_BLOCK && policy_wants_confirmation(settings))
-		r = evidence_confirm(ev, &h->question->query, child, facts,
-				     &q->submit);
+		r = evidence_confirm(ev, &h->lookup_request->query, child, facts, &q->submit);
 	if (r < 0) {
 		*ret_err = r;
 		return (struct decision){ VERDICT_REFUSED, REASON_TRIGGERED };
@@ -152,8 +150,7 @@ static struct decision judge_child(struct inquiry *q, struct evidence *ev,
 	return d;
 }
 
-static void keep(struct hearing *h, struct child *child,
-		 const struct child_facts *facts)
+static void keep(struct lookup_result *h, struct child *child, const struct child_facts *facts)
 {
 	if (h->holds) {
 		h->others[h->others_count++] = child->smtpd.pid;
@@ -165,28 +162,27 @@ static void keep(struct hearing *h, struct child *child,
 	h->facts = *facts;
 }
 
-static int prove(struct inquiry *q, struct evidence *ev,
-		 const struct question *question, pid_t pid,
+static int prove(struct lookup *q, struct evidence *ev,
+		 const struct lookup_request *lookup_request, pid_t pid,
 		 struct child_scratch *scratch, struct child *ret_child,
 		 struct child_facts *ret_facts)
 {
-	int r = evidence_prove(ev, pid, &question->query.addr,
-			       question->query.port, scratch, ret_child,
-			       ret_facts);
+	int r = evidence_prove(ev, pid, &lookup_request->query.addr, lookup_request->query.port,
+			       scratch, ret_child, ret_facts);
 
 	enforcer_note_look(q->enforcer, r);
 	return r;
 }
 
 /* One that may serve the peer. Returns 0: it does; otherwise as evidence_prove(). */
-static int hear(struct inquiry *q, struct evidence *ev, struct hearing *h, pid_t pid)
+static int consider(struct lookup *q, struct evidence *ev, struct lookup_result *h, pid_t pid)
 {
 	struct child child = CHILD_NONE;
 	struct child_facts facts;
 	struct decision d;
 	int err = 0, r;
 
-	r = prove(q, ev, h->question, pid, h->holds ? &q->scratch : &q->kept, &child,
+	r = prove(q, ev, h->lookup_request, pid, h->holds ? &q->scratch : &q->kept, &child,
 		  &facts);
 	if (r < 0)
 		return r;
@@ -208,8 +204,8 @@ static int hear(struct inquiry *q, struct evidence *ev, struct hearing *h, pid_t
 }
 
 /* The children of an address that is blocked already. */
-static void end_children(struct inquiry *q, struct evidence *ev,
-			 const struct question *question, const pid_t *pids,
+static void end_children(struct lookup *q, struct evidence *ev,
+			 const struct lookup_request *lookup_request, const pid_t *pids,
 			 size_t count, bool *ret_found, int *ret_failed)
 {
 	struct child child = CHILD_NONE;
@@ -220,7 +216,7 @@ static void end_children(struct inquiry *q, struct evidence *ev,
 	*ret_found = false;
 	*ret_failed = 0;
 	for (i = 0; i < count; i++) {
-		r = prove(q, ev, question, pids[i], &q->scratch, &child, &facts);
+		r = prove(q, ev, lookup_request, pids[i], &q->scratch, &child, &facts);
 		if (child_call_failed(r))
 			*ret_failed = r;
 		if (r < 0)
@@ -230,7 +226,7 @@ static void end_children(struct inquiry *q, struct evidence *ev,
 	}
 }
 
-static void conclude(struct inquiry *q, struct evidence *ev, struct hearing *h)
+static void apply_result(struct lookup *q, struct evidence *ev, struct lookup_result *h)
 {
 	struct decision d = h->decision;
 	bool found;
@@ -241,8 +237,8 @@ static void conclude(struct inquiry *q, struct evidence *ev, struct hearing *h)
 				    &h->facts, &h->child);
 		/* Without a port enforcer_punish() asks for them itself. */
 		if (d.verdict == VERDICT_BLOCK && h->line.port != 0)
-			end_children(q, ev, h->question, h->others,
-				     h->others_count, &found, &failed);
+			end_children(q, ev, h->lookup_request, h->others, h->others_count,
+				     &found, &failed);
 	} else if (d.verdict == VERDICT_REFUSED) {
 		enforcer_refuse(q->enforcer, h->err);
 	} else {
@@ -252,23 +248,23 @@ static void conclude(struct inquiry *q, struct evidence *ev, struct hearing *h)
 }
 
 /* A call failed: the look is repeated. Returns false: there is no answer yet. */
-static bool repeat(struct inquiry *q, struct question *question, int err)
+static bool repeat(struct lookup *q, struct lookup_request *lookup_request, int err)
 {
-	if (!question->repeated)
+	if (!lookup_request->repeated)
 		counters_add(q->enforcer->counters, COUNTER_LOOKS_REPEATED, 1);
-	question->repeated = true;
-	question->failed = err;
+	lookup_request->repeated = true;
+	lookup_request->failed = err;
 	return false;
 }
 
 /* The attested process has ended. verify="sender": what the kernel told about it when it
  * logged shows that it was courier's; no child is left to ask, so the reply has to tell. */
-static void answer_for_gone(struct inquiry *q, const struct question *question,
+static void answer_for_gone(struct lookup *q, const struct lookup_request *lookup_request,
 			    const struct courierlog_line *line)
 {
 	struct decision d;
 
-	if (!question->query.was_couriers) {
+	if (!lookup_request->query.was_couriers) {
 		enforcer_refuse(q->enforcer, -ESRCH);
 		return;
 	}
@@ -282,99 +278,100 @@ static void answer_for_gone(struct inquiry *q, const struct question *question,
 /* The line names its process, which has to be the one. Returns true if there is an
  * answer; false with question->failed if a call failed; false otherwise: the process is
  * gone, and only a hint. */
-static bool answer_by_name(struct inquiry *q, struct evidence *ev,
-			   struct question *question, struct hearing *h)
+static bool answer_by_name(struct lookup *q, struct evidence *ev,
+			   struct lookup_request *lookup_request, struct lookup_result *h)
 {
-	const struct evidence_query *query = &question->query;
-	int r = hear(q, ev, h, query->attested ? query->attested : query->hint);
+	const struct evidence_query *query = &lookup_request->query;
+	int r = consider(q, ev, h, query->attested ? query->attested : query->hint);
 
 	if (child_call_failed(r))
-		return repeat(q, question, r);
-	question->failed = 0;
+		return repeat(q, lookup_request, r);
+	lookup_request->failed = 0;
 	if (r == 0)
-		conclude(q, ev, h);
+		apply_result(q, ev, h);
 	else if (r == -ESRCH && !query->attested)
 		return false;
 	else if (r == -ESRCH)
-		answer_for_gone(q, question, &h->line);
+		answer_for_gone(q, lookup_request, &h->line);
 	else
 		/* A courieresmtpd that logged has exec'd and serves its peer. */
 		enforcer_refuse(q->enforcer, r == -EACCES ? r : -EPERM);
 	return true;
 }
 
-static bool answer_by_address(struct inquiry *q, struct evidence *ev,
-			      struct question *question, struct hearing *h,
+static bool answer_by_address(struct lookup *q, struct evidence *ev,
+			      struct lookup_request *lookup_request, struct lookup_result *h,
 			      const pid_t *pids, size_t count)
 {
 	size_t i;
 	int r;
 
 	for (i = 0; i < count; i++) {
-		r = hear(q, ev, h, pids[i]);
+		r = consider(q, ev, h, pids[i]);
 		if (child_call_failed(r))
 			h->failed = r;
 	}
 	/* The one that could not be looked at may be a relay client's. */
 	if (h->failed) {
 		child_done(&h->child);
-		return repeat(q, question, h->failed);
+		return repeat(q, lookup_request, h->failed);
 	}
-	question->failed = 0;
+	lookup_request->failed = 0;
 	if (h->found)
-		conclude(q, ev, h);
+		apply_result(q, ev, h);
 	return h->found;
 }
 
-static bool answer_proof(struct inquiry *q, struct evidence *ev, struct question *question,
-			 const pid_t *pids, size_t count)
+static bool answer_proof(struct lookup *q, struct evidence *ev,
+			 struct lookup_request *lookup_request, const pid_t *pids, size_t count)
 {
-	struct hearing h = { .question = question, .child = CHILD_NONE };
+	struct lookup_result h = { .lookup_request = lookup_request, .child = CHILD_NONE };
 
-	question_line(question, &h.line);
-	if (question->query.attested || question->query.hint) {
-		if (answer_by_name(q, ev, question, &h))
+	lookup_request_line(lookup_request, &h.line);
+	if (lookup_request->query.attested || lookup_request->query.hint) {
+		if (answer_by_name(q, ev, lookup_request, &h))
 			return true;
-		if (question->failed)
+		if (lookup_request->failed)
 			return false;
 	}
-	return answer_by_address(q, ev, question, &h, pids, count);
+	return answer_by_address(q, ev, lookup_request, &h, pids, count);
 }
 
-static bool answer_end(struct inquiry *q, struct evidence *ev, struct question *question,
-		       const pid_t *pids, size_t count)
+static bool answer_end(struct lookup *q, struct evidence *ev,
+		       struct lookup_request *lookup_request, const pid_t *pids, size_t count)
 {
 	bool found;
 	int failed;
 
-	end_children(q, ev, question, pids, count, &found, &failed);
-	return failed ? repeat(q, question, failed) : found;
+	end_children(q, ev, lookup_request, pids, count, &found, &failed);
+	return failed ? repeat(q, lookup_request, failed) : found;
 }
 
 /* Look the peer up. Returns true if the question is answered. */
-static bool answer(struct inquiry *q, struct evidence *ev, struct question *question)
+static bool answer(struct lookup *q, struct evidence *ev, struct lookup_request *lookup_request)
 {
 	pid_t pids[CANDIDATES_MAX];
 	size_t n;
 
-	n = evidence_candidates(ev, &question->query.addr, question->query.port,
+	n = evidence_candidates(ev, &lookup_request->query.addr, lookup_request->query.port,
 				pids, CANDIDATES_MAX);
 	if (n > CANDIDATES_MAX)
 		n = CANDIDATES_MAX;
-	if (question->kind == QUESTION_END)
-		return answer_end(q, ev, question, pids, n);
-	return answer_proof(q, ev, question, pids, n);
+	if (lookup_request->kind == LOOKUP_END)
+		return answer_end(q, ev, lookup_request, pids, n);
+	return answer_proof(q, ev, lookup_request, pids, n);
 }
 
 /* Counting only: nobody serves the address, or that could not be found out. */
-static void give_up(struct inquiry *q, const struct question *question)
+static void not_found(struct lookup *q, const struct lookup_request *lookup_request)
 {
-	if (question->kind == QUESTION_PROVE)
-		enforcer_refuse(q->enforcer, question->failed ? question->failed : -EAGAIN);
+	if (lookup_request->kind == LOOKUP_PROVE)
+		enforcer_refuse(q->enforcer,
+				lookup_request->failed ? lookup_request->failed : -EAGAIN);
 }
 
 /* After a thorough search. */
-static void give_up_all(struct inquiry *q, int64_t now)
+static void give_up_all(struct lookup *q, int64_t now)
 {
 	size_t i, left = 0;
 
@@ -382,15 +379,14 @@ static void give_up_all(struct inquiry *q, int64_t now)
 		if (q->pending[i].failed && now < q->pending[i].until)
 			q->pending[left++] = q->pending[i];
 		else
-			give_up(q, &q->pending[i]);
+			not_found(q, &q->pending[i]);
 	}
 	q->pending_count = left;
 }
 
-static void report(struct inquiry *q, const struct question *question,
-		   int64_t now)
+static void report(struct lookup *q, const struct lookup_request *lookup_request, int64_t now)
 {
-	char ip[ADDR_TEXT_SIZE], reply[QUESTION_REPLY_SIZE + 1], text[320];
+	char ip[ADDR_TEXT_SIZE], reply[LOOKUP_REPLY_SIZE + 1], text[320];
 
 	if (now >= q->reports_until) {
 		q->reports_until = now + REPORTS_EVERY_MS;
@@ -399,15 +395,15 @@ static void report(struct inquiry *q, const struct question *question,
 	if (++q->reports > REPORTS_MAX)
 		return;
 	snprintf(text, sizeof(text), "dryRun: would block %s port %u: \"%s\"",
-		 addr_format(&question->query.addr, ip),
-		 (unsigned int)question->query.port,
-		 advice_clean(question->reply, question->reply_len, reply,
+		 addr_format(&lookup_request->query.addr, ip),
+		 (unsigned int)lookup_request->query.port,
+		 advice_clean(lookup_request->reply, lookup_request->reply_len, reply,
 			      sizeof(reply)));
 	q->log(q->log_ctx, LOG_NOTICE, text);
 }
 
 /* Answer the pending ones; those that are not found stay. */
-static void answer_pending(struct inquiry *q, struct evidence *ev)
+static void apply_pending(struct lookup *q, struct evidence *ev)
 {
 	size_t i, left = 0;
 
@@ -419,19 +415,19 @@ static void answer_pending(struct inquiry *q, struct evidence *ev)
 
 /* A line that says which address to block, whoever serves it: there is nothing
  * to end where no courier runs. */
-static bool is_pointless(const struct inquiry *q, const struct question *asked,
+static bool is_pointless(const struct lookup *q, const struct lookup_request *asked,
 			 int64_t now)
 {
-	return asked->kind != QUESTION_PROVE && now < q->nobody_until;
+	return asked->kind != LOOKUP_PROVE && now < q->nobody_until;
 }
 
 /* verify="none": the line is enough, but for a relay client. Returns true if it is
  * blocked, and its children are to end. */
-static bool block_by_line(struct inquiry *q, struct evidence *ev,
-			  const struct question *question)
+static bool block_by_line(struct lookup *q, struct evidence *ev,
+			  const struct lookup_request *lookup_request)
 {
 	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
-	const struct evidence_query *query = &question->query;
+	const struct evidence_query *query = &lookup_request->query;
 	struct child_facts facts = { .relay_client = false };
 	struct child child = CHILD_NONE;
 	struct courierlog_line line;
@@ -445,41 +441,41 @@ static bool block_by_line(struct inquiry *q, struct evidence *ev,
 		enforcer_count(q->enforcer, relays);
 		return false;
 	}
-	question_line(question, &line);
+	lookup_request_line(lookup_request, &line);
 	return enforcer_block(q->enforcer, &line).verdict == VERDICT_BLOCK &&
 	       settings_end_children(q->enforcer->settings);
 }
 
 /* What does not fit any more is refused. */
-static void take_one(struct inquiry *q, const struct question *asked, int64_t now)
+static void take_one(struct lookup *q, const struct lookup_request *asked, int64_t now)
 {
-	struct question *question = &q->pending[q->pending_count];
+	struct lookup_request *lookup_request = &q->pending[q->pending_count];
 
-	if (q->pending_count == QUESTIONS_MAX) {
-		if (asked->kind == QUESTION_PROVE) {
+	if (q->pending_count == LOOKUP_QUEUE_MAX) {
+		if (asked->kind == LOOKUP_PROVE) {
 			counters_add(q->enforcer->counters, COUNTER_REFUSED_BUSY, 1);
 			notices_raise(q->enforcer->notices, NOTICE_BUSY, 0);
 		}
 		return;
 	}
-	*question = *asked;
-	question->until = now + REPEAT_FOR_MS;
-	if (question->kind == QUESTION_BLOCK)
-		question->kind = QUESTION_END;
+	*lookup_request = *asked;
+	lookup_request->until = now + REPEAT_FOR_MS;
+	if (lookup_request->kind == LOOKUP_BLOCK)
+		lookup_request->kind = LOOKUP_END;
 	q->pending_count++;
 	q->warm_until = now + WARM_FOR_MS;
 }
 
 /* Take over what was asked. */
-static void take(struct inquiry *q, struct evidence *ev, int64_t now)
+static void take(struct lookup *q, struct evidence *ev, int64_t now)
 {
-	const struct question *asked;
-	size_t n = questions_take(q->enforcer->questions, &asked), i;
+	const struct lookup_request *asked;
+	size_t n = lookup_queue_take(q->enforcer->requests, &asked), i;
 
 	for (i = 0; i < n; i++) {
-		if (asked[i].kind == QUESTION_REPORT)
+		if (asked[i].kind == LOOKUP_REPORT)
 			report(q, &asked[i], now);
-		else if (asked[i].kind == QUESTION_BLOCK && !block_by_line(q, ev, &asked[i]))
+		else if (asked[i].kind == LOOKUP_BLOCK && !block_by_line(q, ev, &asked[i]))
 			continue;
 		else if (!is_pointless(q, &asked[i], now))
 			take_one(q, &asked[i], now);
@@ -496,7 +492,7 @@ static int64_t now_us(void)
 
 /* A failed call is no answer for lines that wait. That one process keeps the looker
  * waiting says nothing about the others. */
-static void note_failed(struct inquiry *q, int err)
+static void note_failed(struct lookup *q, int err)
 {
 	size_t i;
 
@@ -506,14 +502,14 @@ static void note_failed(struct inquiry *q, int err)
 }
 
 /* Then answer what is pending. Returns how long the refresh took, in us. */
-static int64_t refresh(struct inquiry *q, struct evidence *ev, bool thorough)
+static int64_t refresh(struct lookup *q, struct evidence *ev, bool thorough)
 {
 	int64_t start = now_us(), took;
 	int r = evidence_refresh(ev, thorough);
 
 	took = now_us() - start;
 	enforcer_note_look(q->enforcer, r);
-	answer_pending(q, ev);
+	apply_pending(q, ev);
 	if (child_call_failed(r) && r != -EBUSY && r != -ETIMEDOUT)
 		note_failed(q, r);
 	return took;
@@ -538,18 +534,18 @@ static int64_t shorter(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-bool inquiry_note_start(struct inquiry *inquiry)
+bool lookup_note_start(struct lookup *lookup)
 {
-	return !atomic_exchange(&inquiry->started, true);
+	return !atomic_exchange(&lookup->started, true);
 }
 
-void inquiry_note_line(struct inquiry *inquiry)
+void lookup_note_line(struct lookup *lookup)
 {
-	atomic_store_explicit(&inquiry->lines, true, memory_order_relaxed);
+	atomic_store_explicit(&lookup->lines, true, memory_order_relaxed);
 }
 
 /* Somebody can make us look by a line that he writes, so this has its ration too. */
-static void learn_if_due(struct inquiry *q, struct evidence *ev, int64_t now)
+static void learn_if_due(struct lookup *q, struct evidence *ev, int64_t now)
 {
 	int64_t start;
 
@@ -565,12 +561,12 @@ static void learn_if_due(struct inquiry *q, struct evidence *ev, int64_t now)
 }
 
 /* When to look for those that have started meanwhile. */
-static int64_t learn_due(const struct inquiry *q)
+static int64_t learn_due(const struct lookup *q)
 {
 	return atomic_load(&q->started) ? q->learn_at : INT64_MAX;
 }
 
-static void search_thoroughly(struct inquiry *q, struct evidence *ev, int64_t now)
+static void search_thoroughly(struct lookup *q, struct evidence *ev, int64_t now)
 {
 	int64_t took = refresh(q, ev, true);
 
@@ -583,7 +579,7 @@ static void search_thoroughly(struct inquiry *q, struct evidence *ev, int64_t no
 
 /* The cheap refresh: for lines that ask, and to keep the index warm. Only the latter
  * holds children, after the answers: it takes longer than all the rest. */
-static void refresh_if_due(struct inquiry *q, struct evidence *ev, int64_t now)
+static void refresh_if_due(struct lookup *q, struct evidence *ev, int64_t now)
 {
 	bool warms = now >= q->warm_at;
 	int64_t took;
@@ -599,24 +595,24 @@ static void refresh_if_due(struct inquiry *q, struct evidence *ev, int64_t now)
 				   WARM_EVERY_MOST_MS);
 }
 
-static void no_evidence(struct inquiry *q)
+static void no_evidence(struct lookup *q)
 {
 	size_t i;
 
 	for (i = 0; i < q->pending_count; i++)
-		give_up(q, &q->pending[i]);
+		not_found(q, &q->pending[i]);
 	q->pending_count = 0;
 }
 
 /* When to look again for what was not found yet: at the index as soon as that may
  * be, and not only when a thorough search may be. */
-static int64_t pending_due(const struct inquiry *q, int64_t now)
+static int64_t pending_due(const struct lookup *q, int64_t now)
 {
 	return shorter(longer(q->asked_at, now + ASK_AGAIN_MS), q->thorough_at);
 }
 
 /* Is the index to be kept up to date? */
-static bool stays_warm(struct inquiry *q, struct evidence *ev, int64_t now)
+static bool stays_warm(struct lookup *q, struct evidence *ev, int64_t now)
 {
 	if (atomic_exchange_explicit(&q->lines, false, memory_order_relaxed))
 		q->warm_until = now + WARM_FOR_MS;
@@ -626,23 +622,21 @@ static bool stays_warm(struct inquiry *q, struct evidence *ev, int64_t now)
 	return q->keeps_warm;
 }
 
-int64_t inquiry_run(struct inquiry *inquiry, struct evidence *evidence,
-		    int64_t now)
+int64_t lookup_run(struct lookup *lookup, struct evidence *evidence, int64_t now)
 {
 	int64_t due;
 
-	take(inquiry, evidence, now);
+	take(lookup, evidence, now);
 	if (!evidence) {
-		no_evidence(inquiry);
+		no_evidence(lookup);
 		return INT64_MAX;
 	}
-	learn_if_due(inquiry, evidence, now);
-	if (!stays_warm(inquiry, evidence, now))
-		return learn_due(inquiry);
-	refresh_if_due(inquiry, evidence, now);
-	if (inquiry->pending_count > 0 && now >= inquiry->thorough_at)
-		search_thoroughly(inquiry, evidence, now);
-	due = inquiry->pending_count > 0 ? pending_due(inquiry, now) :
-					   inquiry->warm_at;
-	return shorter(due, learn_due(inquiry));
+	learn_if_due(lookup, evidence, now);
+	if (!stays_warm(lookup, evidence, now))
+		return learn_due(lookup);
+	refresh_if_due(lookup, evidence, now);
+	if (lookup->pending_count > 0 && now >= lookup->thorough_at)
+		search_thoroughly(lookup, evidence, now);
+	due = lookup->pending_count > 0 ? pending_due(lookup, now) : lookup->warm_at;
+	return shorter(due, learn_due(lookup));
 }
