@@ -18,10 +18,10 @@
 /* Between two failed calls of poll(2). */
 #define FAILURE_PAUSE_MS 20
 
-struct shared_evidence {
-	struct shared_evidence *next;
+struct shared_finder {
+	struct shared_finder *next;
 	uid_t uid;
-	struct evidence *evidence;
+	struct session_finder *finder;
 };
 
 struct background {
@@ -31,8 +31,8 @@ struct background {
 	size_t client_count;
 	struct hostaddrs *hostaddrs;
 	struct terminator *terminator;
-	struct shared_evidence *evidence;
-	pthread_mutex_t evidence_lock;
+	struct shared_finder *finder;
+	pthread_mutex_t session_lock;
 	int wake;		/* eventfd */
 	atomic_bool awake;	/* a wake-up is on its way.. */
 	atomic_int_least64_t awake_since;	/* ..since, as background_tick() */
@@ -71,7 +71,7 @@ int background_new(const char *proc_root, struct background **ret_background)
 		return -ENAMETOOLONG;
 	}
 	c->wake = -1;
-	pthread_mutex_init(&c->evidence_lock, NULL);
+	pthread_mutex_init(&c->session_lock, NULL);
 	if (hostaddrs_new(&c->hostaddrs) < 0 || looker_new(&c->procfs, &c->looker) < 0) {
 		background_free(c);
 		return -ENOMEM;
@@ -140,39 +140,39 @@ void background_forbid_fd(struct background *background)
 	looker_forbid_fd(background->looker);
 }
 
-static int add_evidence(struct background *c, uid_t uid, struct evidence **ret_evidence)
+static int add_finder(struct background *c, uid_t uid, struct session_finder **ret_finder)
 {
-	struct shared_evidence *e = calloc(1, sizeof(*e));
+	struct shared_finder *e = calloc(1, sizeof(*e));
 	int r;
 
 	if (!e)
 		return -ENOMEM;
-	r = evidence_new(c->procfs.root, c->looker, uid, &e->evidence);
+	r = session_new(c->procfs.root, c->looker, uid, &e->finder);
 	if (r < 0) {
 		free(e);
 		return r;
 	}
 	e->uid = uid;
-	e->next = c->evidence;
-	c->evidence = e;
-	*ret_evidence = e->evidence;
+	e->next = c->finder;
+	c->finder = e;
+	*ret_finder = e->finder;
 	return 0;
 }
 
-int background_evidence(struct background *background, uid_t courier_uid,
-			struct evidence **ret_evidence)
+int background_finder(struct background *background, uid_t courier_uid,
+		      struct session_finder **ret_finder)
 {
-	struct shared_evidence *e;
+	struct shared_finder *e;
 	int r = 0;
 
-	pthread_mutex_lock(&background->evidence_lock);
-	for (e = background->evidence; e && e->uid != courier_uid; e = e->next)
+	pthread_mutex_lock(&background->session_lock);
+	for (e = background->finder; e && e->uid != courier_uid; e = e->next)
 		;
 	if (e)
-		*ret_evidence = e->evidence;
+		*ret_finder = e->finder;
 	else
-		r = add_evidence(background, courier_uid, ret_evidence);
-	pthread_mutex_unlock(&background->evidence_lock);
+		r = add_finder(background, courier_uid, ret_finder);
+	pthread_mutex_unlock(&background->session_lock);
 	return r;
 }
 
@@ -319,7 +319,7 @@ int background_stop(struct background *background)
 
 bool background_free(struct background *background)
 {
-	struct shared_evidence *next;
+	struct shared_finder *next;
 	bool all_back;
 
 	if (!background)
@@ -328,15 +328,15 @@ bool background_free(struct background *background)
 		return false;
 	terminator_free(background->terminator);
 	hostaddrs_free(background->hostaddrs);
-	for (; background->evidence; background->evidence = next) {
-		next = background->evidence->next;
-		evidence_free(background->evidence->evidence);
-		free(background->evidence);
+	for (; background->finder; background->finder = next) {
+		next = background->finder->next;
+		session_free(background->finder->finder);
+		free(background->finder);
 	}
 	all_back = looker_free(background->looker);
 	if (background->wake >= 0)
 		close(background->wake);
-	pthread_mutex_destroy(&background->evidence_lock);
+	pthread_mutex_destroy(&background->session_lock);
 	free(background->clients);
 	free(background);
 	return all_back;

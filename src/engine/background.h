@@ -4,7 +4,7 @@
 #ifndef SMTPBLOCK_BACKGROUND_H
 #define SMTPBLOCK_BACKGROUND_H
 
-#include "courier/evidence.h"
+#include "courier/session.h"
 #include "policy/hostaddrs.h"
 #include "terminate/terminator.h"
 
@@ -20,7 +20,7 @@ struct background_job {
 };
 
 /* No thread and no descriptor yet. Returns 0 or -ENOMEM. proc_root as in
- * evidence_new(). The caller owns. */
+ * session_new(). The caller owns. */
 int background_new(const char *proc_root, struct background **ret_background);
 
 /* looker_forbid_fd(). Before background_start(). */
@@ -71,8 +71,8 @@ struct hostaddrs *background_hostaddrs(struct background *background);
 /* The evidence about one courier user, shared by all who ask for the same uid.
  * Not in a worker. Returns 0, -ENOMEM or -errno; valid until
  * background_free(). */
-int background_evidence(struct background *background, uid_t courier_uid,
-			struct evidence **ret_evidence);
+int background_finder(struct background *background, uid_t courier_uid,
+		      struct session_finder **ret_finder);
 
 /* Now, in ms of CLOCK_MONOTONIC: the clock of all times here. */
 int64_t background_now(void);

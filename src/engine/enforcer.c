@@ -199,7 +199,7 @@ static bool put_on_list(const struct enforcer *e, const struct offence *o, int64
 static void report(const struct enforcer *e, const struct offence *o)
 {
 	const struct courierlog_line *line = o->line;
-	const struct evidence_query query = { .addr = line->addr,
+	const struct session_query query = { .addr = line->addr,
 					      .port = line->port };
 
 	counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
@@ -251,7 +251,7 @@ static void turn_away(const struct enforcer *e, const struct child_rules *rules,
 /* Only a search finds all children of an address. */
 static void end_all(const struct enforcer *e, const struct courierlog_line *line)
 {
-	const struct evidence_query query = { .addr = line->addr };
+	const struct session_query query = { .addr = line->addr };
 
 	if (settings_end_children(e->settings))
 		enforcer_ask(e, LOOKUP_END, &query, line);
@@ -367,7 +367,7 @@ void enforcer_end(const struct enforcer *enforcer,
 }
 
 int enforcer_ask(const struct enforcer *enforcer, enum lookup_kind kind,
-		 const struct evidence_query *query, const struct courierlog_line *line)
+		 const struct session_query *query, const struct courierlog_line *line)
 {
 	int r = lookup_queue_put(enforcer->requests, kind, query, line);
 

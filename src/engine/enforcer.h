@@ -65,13 +65,13 @@ void enforcer_end(const struct enforcer *enforcer,
 /* Hand a line to the background thread. One too many is counted as refused. Returns 0; -ENOSPC;
  * -ENOMEM. */
 int enforcer_ask(const struct enforcer *enforcer, enum lookup_kind kind,
-		 const struct evidence_query *query, const struct courierlog_line *line);
+		 const struct session_query *query, const struct courierlog_line *line);
 
 /* Count a decision that is not to block, and raise what the admin can mend. */
 void enforcer_count(const struct enforcer *enforcer, struct decision decision);
 
 /* Count that the proof is missing, and raise what the admin can mend. err is
- * what evidence.h returned: -ESRCH, -EPERM, -EACCES ... */
+ * what session_finder.h returned: -ESRCH, -EPERM, -EACCES ... */
 void enforcer_refuse(const struct enforcer *enforcer, int err);
 
 /* Raise what keeps us from looking at processes; other errors are nothing. */

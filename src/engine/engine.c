@@ -42,7 +42,7 @@ struct engine {
 	engine_zone_fn *zone;
 	void *zone_ctx;
 	/* NULL while there is no such user. Set by the background thread, once. */
-	struct evidence *_Atomic evidence;
+	struct session_finder *_Atomic finder;
 	atomic_uint courier_uid;	/* valid once evidence is there */
 	atomic_bool hup;
 	atomic_bool stall_said;
@@ -169,7 +169,7 @@ static void note_no_user(struct engine *e, int err)
  * again: a user database that hangs would keep children from their signals. */
 static void find_user(struct engine *e)
 {
-	struct evidence *ev;
+	struct session_finder *ev;
 	uid_t uid;
 	int r;
 
@@ -179,14 +179,14 @@ static void find_user(struct engine *e)
 		note_no_user(e, -r);
 		return;
 	}
-	r = background_evidence(e->enforcer.background, uid, &ev);
+	r = background_finder(e->enforcer.background, uid, &ev);
 	if (r < 0) {
 		notices_raise(&e->notices, NOTICE_LOOK, -r);
 		return;
 	}
 	e->user_at = INT64_MAX;
 	atomic_store(&e->courier_uid, uid);
-	atomic_store(&e->evidence, ev);
+	atomic_store(&e->finder, ev);
 	if (notices_clear(&e->notices, NOTICE_USER))
 		notices_raise(&e->notices, NOTICE_USER_BACK, 0);
 }
@@ -194,7 +194,7 @@ static void find_user(struct engine *e)
 /* Courier's own user needs none to look at courier's processes. */
 static bool is_courier(struct engine *e)
 {
-	return atomic_load(&e->evidence) && geteuid() == atomic_load(&e->courier_uid);
+	return atomic_load(&e->finder) && geteuid() == atomic_load(&e->courier_uid);
 }
 
 /* A profile of AppArmor or SELinux refuses what the capabilities allow. Where no
@@ -207,7 +207,7 @@ static void try_rights(struct engine *e)
 	e->try_at = INT64_MAX;
 	if (!(needed & RIGHTS_LOOK) || is_courier(e))
 		return;
-	r = evidence_try(atomic_load(&e->evidence), needed & RIGHTS_BIT(CAP_KILL));
+	r = session_try(atomic_load(&e->finder), needed & RIGHTS_BIT(CAP_KILL));
 	if (r == -EPERM)
 		notices_raise(&e->notices, NOTICE_SIGNAL, EPERM);
 	else if (r < 0)
@@ -236,7 +236,7 @@ static void check_capabilities(struct engine *e)
 
 static void check_rights(struct engine *e)
 {
-	bool has_user = atomic_load(&e->evidence) != NULL;
+	bool has_user = atomic_load(&e->finder) != NULL;
 
 	e->try_at = INT64_MAX;
 	/* Nobody is to be ended where no courier is. */
@@ -253,7 +253,7 @@ static void look_around(struct engine *e)
 {
 	if (!hostaddrs_known(background_hostaddrs(e->enforcer.background)))
 		notices_raise(&e->notices, NOTICE_HOSTADDRS, 0);
-	if (!atomic_load(&e->evidence))
+	if (!atomic_load(&e->finder))
 		find_user(e);
 	check_rights(e);
 	if (!e->settings.dry_run)
@@ -326,7 +326,7 @@ static int64_t run_search(struct engine *e, int64_t now)
 {
 	if (now >= e->user_at) {
 		find_user(e);
-		if (atomic_load(&e->evidence))
+		if (atomic_load(&e->finder))
 			check_rights(e);
 	}
 	if (now >= e->try_at)
@@ -344,7 +344,7 @@ static int64_t run(void *data, int64_t now)
 	if (atomic_exchange(&e->hup, false))
 		after_hup(e);
 	search_due = run_search(e, now);
-	due = lookup_run(e->lookup, atomic_load(&e->evidence), now);
+	due = lookup_run(e->lookup, atomic_load(&e->finder), now);
 	due = earlier(due, blocks_run(e->enforcer.blocks, now));
 	due = earlier(due, run_budget(e, now));
 	due = earlier(due, search_due);
@@ -483,7 +483,7 @@ static bool sender_was_couriers(const struct engine *e, const struct engine_mess
 {
 	uid_t uid;
 
-	if (!msg->has_uid || !atomic_load(&e->evidence))
+	if (!msg->has_uid || !atomic_load(&e->finder))
 		return false;
 	uid = atomic_load(&e->courier_uid);
 	if (msg->uid != 0 && msg->uid != uid)
@@ -493,9 +493,9 @@ static bool sender_was_couriers(const struct engine *e, const struct engine_mess
 
 /* At trigger="connect" the client's socket is asked of its process, which may wait. */
 static void make_query(const struct engine *e, const struct engine_message *msg,
-		       const struct courierlog_line *line, struct evidence_query *ret_query)
+		       const struct courierlog_line *line, struct session_query *ret_query)
 {
-	*ret_query = (struct evidence_query){
+	*ret_query = (struct session_query){
 		.attested = msg->attested_pid,
 		.hint = msg->hint_pid,
 		.addr = line->addr,
@@ -509,13 +509,13 @@ static void make_query(const struct engine *e, const struct engine_message *msg,
 
 /* Does the line name a process that may be a relay client's child? Where the line itself
  * is not believed its process was looked at, or has ended. */
-static bool names_couriers(const struct engine *e, const struct evidence *ev,
+static bool names_couriers(const struct engine *e, const struct session_finder *ev,
 			   const struct engine_message *msg)
 {
 	pid_t pid = msg->attested_pid ? msg->attested_pid : msg->hint_pid;
 
 	return e->settings.verify == VERIFY_NONE && pid != 0 &&
-	       evidence_may_be_couriers(ev, pid);
+	       session_may_be_couriers(ev, pid);
 }
 
 /* Block by the line alone; but not a relay client, as far as its children are
@@ -524,12 +524,12 @@ static struct engine_outcome block_unproven(struct engine *e, const struct engin
 					    const struct courierlog_line *line)
 {
 	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
-	struct evidence *ev = atomic_load(&e->evidence);
-	struct evidence_query query;
+	struct session_finder *ev = atomic_load(&e->finder);
+	struct session_query query;
 
 	if (!ev)
 		return outcome(enforcer_block(&e->enforcer, line));
-	if (evidence_knows_relay_client(ev, &line->addr)) {
+	if (session_knows_relay_client(ev, &line->addr)) {
 		enforcer_count(&e->enforcer, relays);
 		return outcome(relays);
 	}
@@ -578,11 +578,11 @@ static struct engine_outcome handle_dropped(struct engine *e, struct engine_work
 	return (struct engine_outcome){ .verdict = VERDICT_REFUSED };
 }
 
-/* The proof failed with err, an answer of evidence_find(). */
+/* The proof failed with err, an answer of session_find(). */
 static struct engine_outcome without_child(struct engine *e, struct engine_worker *w,
 					   const struct engine_message *msg,
 					   const struct courierlog_line *line,
-					   const struct evidence_query *query, int err)
+					   const struct session_query *query, int err)
 {
 	if (err == -EAGAIN) {
 		enforcer_ask(&e->enforcer, LOOKUP_PROVE, query, line);
@@ -600,9 +600,9 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 					   const struct engine_message *msg,
 					   const struct courierlog_line *line)
 {
-	struct evidence *ev = atomic_load(&e->evidence);
+	struct session_finder *ev = atomic_load(&e->finder);
 	struct child child = CHILD_NONE;
-	struct evidence_query query;
+	struct session_query query;
 	struct child_facts facts;
 	struct decision d;
 	int r = -ENOENT;
@@ -611,14 +611,14 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 		return handle_dropped(e, w, msg, line);
 	make_query(e, msg, line, &query);
 	if (ev)
-		r = w ? evidence_find(ev, &query, &w->child, &child, &facts) : -EAGAIN;
+		r = w ? session_find(ev, &query, &w->child, &child, &facts) : -EAGAIN;
 	if (r < 0)
 		return without_child(e, w, msg, line, &query, r);
 	lookup_note_line(e->lookup);
 	d = policy_judge_child(&e->settings, line, &facts);
 	if (d.verdict == VERDICT_BLOCK)
-		return outcome(enforcer_punish(&e->enforcer, evidence_rules(ev),
-					       line, &facts, &child));
+		return outcome(
+			enforcer_punish(&e->enforcer, session_rules(ev), line, &facts, &child));
 	enforcer_count(&e->enforcer, d);
 	child_done(&child);
 	return outcome(d);
@@ -629,10 +629,10 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 static void end_unproven(struct engine *e, const struct engine_message *msg,
 			 const struct courierlog_line *line, struct engine_outcome o)
 {
-	struct evidence_query query;
+	struct session_query query;
 
-	if (o.verdict != VERDICT_BLOCK || o.deferred ||
-	    !settings_end_children(&e->settings) || !atomic_load(&e->evidence))
+	if (o.verdict != VERDICT_BLOCK || o.deferred || !settings_end_children(&e->settings) ||
+	    !atomic_load(&e->finder))
 		return;
 	make_query(e, msg, line, &query);
 	enforcer_ask(&e->enforcer, LOOKUP_END, &query, line);
@@ -690,13 +690,13 @@ static struct decision judge_line(struct engine *e, const struct courierlog_line
 static void note_start(struct engine *e, const struct engine_message *msg,
 		       const struct courierlog_line *line)
 {
-	struct evidence *ev = atomic_load(&e->evidence);
+	struct session_finder *ev = atomic_load(&e->finder);
 
 	if (line->kind != COURIERLOG_STARTED || e->settings.verify == VERIFY_NONE ||
 	    e->settings.trigger == TRIGGER_CONNECT || !ev ||
 	    msg->severity != COURIERLOG_SEVERITY_INFO)
 		return;
-	if (msg->attested_pid && !evidence_may_be_couriers(ev, msg->attested_pid))
+	if (msg->attested_pid && !session_may_be_couriers(ev, msg->attested_pid))
 		return;
 	if (lookup_note_start(e->lookup))
 		background_wake(e->enforcer.background);

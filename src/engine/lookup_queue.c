@@ -12,7 +12,7 @@ int lookup_queue_new(struct bag **ret_questions)
 }
 
 int lookup_queue_put(struct bag *requests, enum lookup_kind kind,
-		     const struct evidence_query *query, const struct courierlog_line *line)
+		     const struct session_query *query, const struct courierlog_line *line)
 {
 	struct lookup_request q = {
 		.kind = kind,

@@ -5,7 +5,7 @@
 #define SMTPBLOCK_LOOKUP_QUEUE_H
 
 #include "courier/courierlog.h"
-#include "courier/evidence.h"
+#include "courier/session.h"
 #include "lib/bag.h"
 
 /* More at once are refused: the workers must not wait. */
@@ -24,7 +24,7 @@ enum lookup_kind {
 
 struct lookup_request {
 	enum lookup_kind kind;
-	struct evidence_query query;
+	struct session_query query;
 	enum courierlog_kind line_kind;
 	uint16_t code;
 	char reply[LOOKUP_REPLY_SIZE];		/* not terminated */
@@ -44,7 +44,7 @@ int lookup_queue_new(struct bag **ret_questions);
 /* Ask. The line's reply is copied, what does not fit is cut. Any thread. Returns
  * 0; -ENOSPC: full; -ENOMEM. */
 int lookup_queue_put(struct bag *requests, enum lookup_kind kind,
-		     const struct evidence_query *query, const struct courierlog_line *line);
+		     const struct session_query *query, const struct courierlog_line *line);
 
 /* Take all there are, in order. They are valid until the next call. Returns
  * their number. For the background thread only. */

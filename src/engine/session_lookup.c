@@ -122,18 +122,18 @@ static int strength(struct decision d)
 }
 
 /* A child that only has to end: its address is blocked already. */
-static void end_child(struct lookup *q, struct evidence *ev, const struct child_facts *facts,
-		      struct child *child)
+static void end_child(struct lookup *q, struct session_finder *ev,
+		      const struct child_facts *facts, struct child *child)
 {
 	if (facts->relay_client) {
 		counters_add(q->enforcer->counters, COUNTER_SPARED, 1);
 		child_done(child);
 		return;
 	}
-	enforcer_end(q->enforcer, evidence_rules(ev), child);
+	enforcer_end(q->enforcer, session_rules(ev), child);
 }
 
-static struct decision judge_child(struct lookup *q, struct evidence *ev,
+static struct decision judge_child(struct lookup *q, struct session_finder *ev,
 				   const struct lookup_result *h, const struct child *child,
 				   const struct child_facts *facts, int *ret_err)
 {
@@ -142,7 +142,8 @@ static struct decision judge_child(struct lookup *q, struct evidence *ev,
 	int r = 0;
 
 	if (d.verdict == VERDICT_BLOCK && policy_wants_confirmation(settings))
-		r = evidence_confirm(ev, &h->lookup_request->query, child, facts, &q->submit);
+		r = session_check_submit(ev, &h->lookup_request->query, child, facts,
+					 &q->submit);
 	if (r < 0) {
 		*ret_err = r;
 		return (struct decision){ VERDICT_REFUSED, REASON_TRIGGERED };
@@ -162,20 +163,21 @@ static void keep(struct lookup_result *h, struct child *child, const struct chil
 	h->facts = *facts;
 }
 
-static int prove(struct lookup *q, struct evidence *ev,
+static int prove(struct lookup *q, struct session_finder *ev,
 		 const struct lookup_request *lookup_request, pid_t pid,
 		 struct child_scratch *scratch, struct child *ret_child,
 		 struct child_facts *ret_facts)
 {
-	int r = evidence_prove(ev, pid, &lookup_request->query.addr, lookup_request->query.port,
+	int r = session_verify(ev, pid, &lookup_request->query.addr, lookup_request->query.port,
 			       scratch, ret_child, ret_facts);
 
 	enforcer_note_look(q->enforcer, r);
 	return r;
 }
 
-/* One that may serve the peer. Returns 0: it does; otherwise as evidence_prove(). */
-static int consider(struct lookup *q, struct evidence *ev, struct lookup_result *h, pid_t pid)
+/* One that may serve the peer. Returns 0: it does; otherwise as session_verify(). */
+static int consider(struct lookup *q, struct session_finder *ev, struct lookup_result *h,
+		    pid_t pid)
 {
 	struct child child = CHILD_NONE;
 	struct child_facts facts;
@@ -204,7 +206,7 @@ static int consider(struct lookup *q, struct evidence *ev, struct lookup_result 
 }
 
 /* The children of an address that is blocked already. */
-static void end_children(struct lookup *q, struct evidence *ev,
+static void end_children(struct lookup *q, struct session_finder *ev,
 			 const struct lookup_request *lookup_request, const pid_t *pids,
 			 size_t count, bool *ret_found, int *ret_failed)
 {
@@ -226,15 +228,15 @@ static void end_children(struct lookup *q, struct evidence *ev,
 	}
 }
 
-static void apply_result(struct lookup *q, struct evidence *ev, struct lookup_result *h)
+static void apply_result(struct lookup *q, struct session_finder *ev, struct lookup_result *h)
 {
 	struct decision d = h->decision;
 	bool found;
 	int failed;
 
 	if (d.verdict == VERDICT_BLOCK) {
-		d = enforcer_punish(q->enforcer, evidence_rules(ev), &h->line,
-				    &h->facts, &h->child);
+		d = enforcer_punish(q->enforcer, session_rules(ev), &h->line, &h->facts,
+				    &h->child);
 		/* Without a port enforcer_punish() asks for them itself. */
 		if (d.verdict == VERDICT_BLOCK && h->line.port != 0)
 			end_children(q, ev, h->lookup_request, h->others, h->others_count,
@@ -278,10 +280,10 @@ static void answer_for_gone(struct lookup *q, const struct lookup_request *looku
 /* The line names its process, which has to be the one. Returns true if there is an
  * answer; false with question->failed if a call failed; false otherwise: the process is
  * gone, and only a hint. */
-static bool answer_by_name(struct lookup *q, struct evidence *ev,
+static bool answer_by_name(struct lookup *q, struct session_finder *ev,
 			   struct lookup_request *lookup_request, struct lookup_result *h)
 {
-	const struct evidence_query *query = &lookup_request->query;
+	const struct session_query *query = &lookup_request->query;
 	int r = consider(q, ev, h, query->attested ? query->attested : query->hint);
 
 	if (child_call_failed(r))
@@ -299,7 +301,7 @@ static bool answer_by_name(struct lookup *q, struct evidence *ev,
 	return true;
 }
 
-static bool answer_by_address(struct lookup *q, struct evidence *ev,
+static bool answer_by_address(struct lookup *q, struct session_finder *ev,
 			      struct lookup_request *lookup_request, struct lookup_result *h,
 			      const pid_t *pids, size_t count)
 {
@@ -322,7 +324,7 @@ static bool answer_by_address(struct lookup *q, struct evidence *ev,
 	return h->found;
 }
 
-static bool answer_proof(struct lookup *q, struct evidence *ev,
+static bool answer_proof(struct lookup *q, struct session_finder *ev,
 			 struct lookup_request *lookup_request, const pid_t *pids, size_t count)
 {
 	struct lookup_result h = { .lookup_request = lookup_request, .child = CHILD_NONE };
@@ -337,7 +339,7 @@ static bool answer_proof(struct lookup *q, struct evidence *ev,
 	return answer_by_address(q, ev, lookup_request, &h, pids, count);
 }
 
-static bool answer_end(struct lookup *q, struct evidence *ev,
+static bool answer_end(struct lookup *q, struct session_finder *ev,
 		       struct lookup_request *lookup_request, const pid_t *pids, size_t count)
 {
 	bool found;
@@ -348,13 +350,14 @@ static bool answer_end(struct lookup *q, struct evidence *ev,
 }
 
 /* Look the peer up. Returns true if the question is answered. */
-static bool answer(struct lookup *q, struct evidence *ev, struct lookup_request *lookup_request)
+static bool answer(struct lookup *q, struct session_finder *ev,
+		   struct lookup_request *lookup_request)
 {
 	pid_t pids[CANDIDATES_MAX];
 	size_t n;
 
-	n = evidence_candidates(ev, &lookup_request->query.addr, lookup_request->query.port,
-				pids, CANDIDATES_MAX);
+	n = session_candidates(ev, &lookup_request->query.addr, lookup_request->query.port,
+			       pids, CANDIDATES_MAX);
 	if (n > CANDIDATES_MAX)
 		n = CANDIDATES_MAX;
 	if (lookup_request->kind == LOOKUP_END)
@@ -403,7 +406,7 @@ static void report(struct lookup *q, const struct lookup_request *lookup_request
 }
 
 /* Answer the pending ones; those that are not found stay. */
-static void apply_pending(struct lookup *q, struct evidence *ev)
+static void apply_pending(struct lookup *q, struct session_finder *ev)
 {
 	size_t i, left = 0;
 
@@ -423,18 +426,18 @@ static bool is_pointless(const struct lookup *q, const struct lookup_request *as
 
 /* verify="none": the line is enough, but for a relay client. Returns true if it is
  * blocked, and its children are to end. */
-static bool block_by_line(struct lookup *q, struct evidence *ev,
+static bool block_by_line(struct lookup *q, struct session_finder *ev,
 			  const struct lookup_request *lookup_request)
 {
 	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
-	const struct evidence_query *query = &lookup_request->query;
+	const struct session_query *query = &lookup_request->query;
 	struct child_facts facts = { .relay_client = false };
 	struct child child = CHILD_NONE;
 	struct courierlog_line line;
 	int r = -ENOENT;
 
 	if (ev)
-		r = evidence_prove(ev, query->attested ? query->attested : query->hint,
+		r = session_verify(ev, query->attested ? query->attested : query->hint,
 				   &query->addr, 0, &q->scratch, &child, &facts);
 	child_done(&child);
 	if (r == 0 && facts.relay_client) {
@@ -467,7 +470,7 @@ static void take_one(struct lookup *q, const struct lookup_request *asked, int64
 }
 
 /* Take over what was asked. */
-static void take(struct lookup *q, struct evidence *ev, int64_t now)
+static void take(struct lookup *q, struct session_finder *ev, int64_t now)
 {
 	const struct lookup_request *asked;
 	size_t n = lookup_queue_take(q->enforcer->requests, &asked), i;
@@ -502,10 +505,10 @@ static void note_failed(struct lookup *q, int err)
 }
 
 /* Then answer what is pending. Returns how long the refresh took, in us. */
-static int64_t refresh(struct lookup *q, struct evidence *ev, bool thorough)
+static int64_t refresh(struct lookup *q, struct session_finder *ev, bool thorough)
 {
 	int64_t start = now_us(), took;
-	int r = evidence_refresh(ev, thorough);
+	int r = session_refresh(ev, thorough);
 
 	took = now_us() - start;
 	enforcer_note_look(q->enforcer, r);
@@ -516,11 +519,11 @@ static int64_t refresh(struct lookup *q, struct evidence *ev, bool thorough)
 }
 
 /* As refresh(), which those who ask wait for. This is for lines to come. */
-static int64_t hold(struct evidence *ev, bool submits)
+static int64_t hold(struct session_finder *ev, bool submits)
 {
 	int64_t start = now_us();
 
-	evidence_hold(ev, submits);
+	session_hold(ev, submits);
 	return now_us() - start;
 }
 
@@ -545,7 +548,7 @@ void lookup_note_line(struct lookup *lookup)
 }
 
 /* Somebody can make us look by a line that he writes, so this has its ration too. */
-static void learn_if_due(struct lookup *q, struct evidence *ev, int64_t now)
+static void learn_if_due(struct lookup *q, struct session_finder *ev, int64_t now)
 {
 	int64_t start;
 
@@ -553,7 +556,7 @@ static void learn_if_due(struct lookup *q, struct evidence *ev, int64_t now)
 	if (now < q->learn_at || !atomic_exchange(&q->started, false))
 		return;
 	start = now_us();
-	evidence_learn(ev);
+	session_learn(ev);
 	q->learn_at = now + longer((now_us() - start) * THOROUGH_REST / 1000,
 				   LEARN_MIN_MS);
 	/* Somebody has to forget those who are gone. */
@@ -566,11 +569,11 @@ static int64_t learn_due(const struct lookup *q)
 	return atomic_load(&q->started) ? q->learn_at : INT64_MAX;
 }
 
-static void search_thoroughly(struct lookup *q, struct evidence *ev, int64_t now)
+static void search_thoroughly(struct lookup *q, struct session_finder *ev, int64_t now)
 {
 	int64_t took = refresh(q, ev, true);
 
-	q->nobody_until = evidence_has_listeners(ev) ? 0 : now + NO_LISTENER_MS;
+	q->nobody_until = session_has_tcpds(ev) ? 0 : now + NO_LISTENER_MS;
 	give_up_all(q, now);
 	took += hold(ev, false);
 	q->thorough_at = background_now() +
@@ -579,7 +582,7 @@ static void search_thoroughly(struct lookup *q, struct evidence *ev, int64_t now
 
 /* The cheap refresh: for lines that ask, and to keep the index warm. Only the latter
  * holds children, after the answers: it takes longer than all the rest. */
-static void refresh_if_due(struct lookup *q, struct evidence *ev, int64_t now)
+static void refresh_if_due(struct lookup *q, struct session_finder *ev, int64_t now)
 {
 	bool warms = now >= q->warm_at;
 	int64_t took;
@@ -595,7 +598,7 @@ static void refresh_if_due(struct lookup *q, struct evidence *ev, int64_t now)
 				   WARM_EVERY_MOST_MS);
 }
 
-static void no_evidence(struct lookup *q)
+static void without_session(struct lookup *q)
 {
 	size_t i;
 
@@ -612,31 +615,31 @@ static int64_t pending_due(const struct lookup *q, int64_t now)
 }
 
 /* Is the index to be kept up to date? */
-static bool stays_warm(struct lookup *q, struct evidence *ev, int64_t now)
+static bool stays_warm(struct lookup *q, struct session_finder *ev, int64_t now)
 {
 	if (atomic_exchange_explicit(&q->lines, false, memory_order_relaxed))
 		q->warm_until = now + WARM_FOR_MS;
 	if (now >= q->warm_until && q->keeps_warm)
-		evidence_let_go(ev);
+		session_let_go(ev);
 	q->keeps_warm = now < q->warm_until;
 	return q->keeps_warm;
 }
 
-int64_t lookup_run(struct lookup *lookup, struct evidence *evidence, int64_t now)
+int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t now)
 {
 	int64_t due;
 
-	take(lookup, evidence, now);
-	if (!evidence) {
-		no_evidence(lookup);
+	take(lookup, finder, now);
+	if (!finder) {
+		without_session(lookup);
 		return INT64_MAX;
 	}
-	learn_if_due(lookup, evidence, now);
-	if (!stays_warm(lookup, evidence, now))
+	learn_if_due(lookup, finder, now);
+	if (!stays_warm(lookup, finder, now))
 		return learn_due(lookup);
-	refresh_if_due(lookup, evidence, now);
+	refresh_if_due(lookup, finder, now);
 	if (lookup->pending_count > 0 && now >= lookup->thorough_at)
-		search_thoroughly(lookup, evidence, now);
+		search_thoroughly(lookup, finder, now);
 	due = lookup->pending_count > 0 ? pending_due(lookup, now) : lookup->warm_at;
 	return shorter(due, learn_due(lookup));
 }

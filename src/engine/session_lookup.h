@@ -32,6 +32,6 @@ void lookup_note_line(struct lookup *lookup);
 
 /* Answer what was asked. evidence is NULL while courier's user is not known.
  * Returns when to be called again, in ms; INT64_MAX: when something is asked. */
-int64_t lookup_run(struct lookup *lookup, struct evidence *evidence, int64_t now);
+int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t now);
 
 #endif

@@ -60,7 +60,7 @@ struct decision policy_judge_child(const struct settings *settings,
 				   const struct child_facts *facts);
 
 /* Does the verdict rest on the line being courier's own, so that it wants
- * evidence_confirm()? It does for trigger="dnsbl": after a login the child's BLOCK
+ * session_check_submit()? It does for trigger="dnsbl": after a login the child's BLOCK
  * says nothing any more, and a line that anybody wrote could repeat it. */
 bool policy_wants_confirmation(const struct settings *settings);
 

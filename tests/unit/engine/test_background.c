@@ -171,12 +171,11 @@ static void no_wake_is_lost(void **state)
 	fakeproc_close(&tree);
 }
 
-static void hand_over(struct fixture *f, struct evidence *ev, pid_t pid,
-		      int64_t delay)
+static void hand_over(struct fixture *f, struct session_finder *ev, pid_t pid, int64_t delay)
 {
 	struct termination t = {
 		.child = CHILD_NONE,
-		.rules = evidence_rules(ev),
+		.rules = session_rules(ev),
 		.counters = &f->counters,
 		.notices = &f->notices,
 		.signal = SIGTERM,
@@ -224,7 +223,7 @@ static void clients_come_before_children(void **state)
 {
 	struct slow s = { .pid = waiter_start() };
 	const struct background_job client = { .run = run_slowly, .data = &s };
-	struct evidence *ev = NULL;
+	struct session_finder *ev = NULL;
 	struct fixture f;
 	int64_t due;
 
@@ -237,7 +236,7 @@ static void clients_come_before_children(void **state)
 	want_int(background_open(f.background), 0);
 	want_int(background_add_job(f.background, &client), 0);
 	want_int(background_start(f.background), 0);
-	want_int(background_evidence(f.background, FAKE_UID, &ev), 0);
+	want_int(background_finder(f.background, FAKE_UID, &ev), 0);
 	pthread_barrier_wait(&s.busy);
 	due = background_now() + 5;
 	hand_over(&f, ev, s.pid, 5);
@@ -376,7 +375,7 @@ static void clients_come_before_children_at_the_end(void **state)
 	struct slow s = { .pid = waiter_start() };
 	const struct background_job client = { .run = run_slowly, .data = &s };
 	struct stopper stopper = { .tid = 0 };
-	struct evidence *ev = NULL;
+	struct session_finder *ev = NULL;
 	struct fixture f;
 	pthread_t thread;
 
@@ -389,7 +388,7 @@ static void clients_come_before_children_at_the_end(void **state)
 	want_int(background_open(f.background), 0);
 	want_int(background_add_job(f.background, &client), 0);
 	want_int(background_start(f.background), 0);
-	want_int(background_evidence(f.background, FAKE_UID, &ev), 0);
+	want_int(background_finder(f.background, FAKE_UID, &ev), 0);
 	pthread_barrier_wait(&s.busy);
 	hand_over(&f, ev, s.pid, 5);
 	stopper.background = f.background;
@@ -406,14 +405,14 @@ static void clients_come_before_children_at_the_end(void **state)
 
 static void ends_a_child_in_its_time(void **state)
 {
-	struct evidence *ev = NULL;
+	struct session_finder *ev = NULL;
 	struct fixture f;
 	pid_t pid = waiter_start();
 	int64_t began;
 
 	(void)state;
 	setup(&f, 0);
-	want_int(background_evidence(f.background, FAKE_UID, &ev), 0);
+	want_int(background_finder(f.background, FAKE_UID, &ev), 0);
 	began = clock_ms();
 	hand_over(&f, ev, pid, 150);
 	want_int(has_ended_soon(pid), true);
@@ -426,13 +425,13 @@ static void ends_a_child_in_its_time(void **state)
 static void stop_delivers_what_is_pending(void **state)
 {
 	pid_t early = waiter_start(), late = waiter_start();
-	struct evidence *ev = NULL;
+	struct session_finder *ev = NULL;
 	struct fixture f;
 	int64_t began, took;
 
 	(void)state;
 	setup(&f, 0);
-	want_int(background_evidence(f.background, FAKE_UID, &ev), 0);
+	want_int(background_finder(f.background, FAKE_UID, &ev), 0);
 	hand_over(&f, ev, early, 100);
 	hand_over(&f, ev, late, 60000);
 	began = clock_ms();
@@ -470,16 +469,16 @@ static void tick_follows_the_clock(void **state)
 	want_int(tick <= background_now(), true);
 }
 
-static void evidence_is_shared_by_uid(void **state)
+static void session_is_shared_by_uid(void **state)
 {
-	struct evidence *first = NULL, *same = NULL, *other = NULL;
+	struct session_finder *first = NULL, *same = NULL, *other = NULL;
 	struct fixture f;
 
 	(void)state;
 	setup(&f, 0);
-	want_int(background_evidence(f.background, 1, &first), 0);
-	want_int(background_evidence(f.background, 2, &other), 0);
-	want_int(background_evidence(f.background, 1, &same), 0);
+	want_int(background_finder(f.background, 1, &first), 0);
+	want_int(background_finder(f.background, 2, &other), 0);
+	want_int(background_finder(f.background, 1, &same), 0);
 	want_int(first == same, true);
 	want_int(first != other, true);
 	teardown(&f);
@@ -487,14 +486,14 @@ static void evidence_is_shared_by_uid(void **state)
 
 static void forbids_copies_of_descriptors(void **state)
 {
-	struct evidence *evidence;
+	struct session_finder *finder;
 	struct fixture f;
 
 	(void)state;
 	setup(&f, 0);
-	want_int(background_evidence(f.background, 1, &evidence), 0);
+	want_int(background_finder(f.background, 1, &finder), 0);
 	background_forbid_fd(f.background);
-	want_int(looker_get_fd(evidence_rules(evidence)->looker, getpid(), -1, 0), -ENOSYS);
+	want_int(looker_get_fd(session_rules(finder)->looker, getpid(), -1, 0), -ENOSYS);
 	teardown(&f);
 }
 
@@ -514,13 +513,13 @@ static void knows_this_hosts_addresses(void **state)
 static void leaves_no_descriptor(void **state)
 {
 	size_t before = descriptors_open();
-	struct evidence *ev = NULL;
+	struct session_finder *ev = NULL;
 	struct fixture f;
 	pid_t pid = waiter_start();
 
 	(void)state;
 	setup(&f, 0);
-	want_int(background_evidence(f.background, FAKE_UID, &ev), 0);
+	want_int(background_finder(f.background, FAKE_UID, &ev), 0);
 	hand_over(&f, ev, pid, 60000);
 	teardown(&f);
 	want_int(descriptors_open(), before);
@@ -540,7 +539,7 @@ static void free_takes_anything(void **state)
 static int make_one(void *data)
 {
 	const struct background_job client = { .run = run };
-	struct evidence *evidence;
+	struct session_finder *finder;
 	struct background *c = NULL;
 	int r;
 
@@ -549,7 +548,7 @@ static int make_one(void *data)
 	if (r == 0)
 		r = background_add_job(c, &client);
 	if (r == 0)
-		r = background_evidence(c, 0, &evidence);
+		r = background_finder(c, 0, &finder);
 	background_free(c);
 	return r;
 }
@@ -585,7 +584,7 @@ int main(void)
 	SUITE_TEST(suite, stop_delivers_what_is_pending);
 	SUITE_TEST(suite, stop_with_nothing_pending_is_quick);
 	SUITE_TEST(suite, tick_follows_the_clock);
-	SUITE_TEST(suite, evidence_is_shared_by_uid);
+	SUITE_TEST(suite, session_is_shared_by_uid);
 	SUITE_TEST(suite, forbids_copies_of_descriptors);
 	SUITE_TEST(suite, knows_this_hosts_addresses);
 	SUITE_TEST(suite, leaves_no_descriptor);

@@ -60,11 +60,11 @@ static struct {
 	bool signals;
 } trial = { .answer = 1 };
 
-int __wrap_evidence_try(struct evidence *evidence, bool signals);
+int __wrap_session_try(struct session_finder *finder, bool signals);
 
-int __wrap_evidence_try(struct evidence *evidence, bool signals)
+int __wrap_session_try(struct session_finder *finder, bool signals)
 {
-	want_int(evidence != NULL, true);
+	want_int(finder != NULL, true);
 	trial.tries++;
 	trial.signals = signals;
 	return trial.answer;

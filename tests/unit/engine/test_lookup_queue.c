@@ -7,7 +7,7 @@
 
 #include "tests/unit/support.h"
 
-static const struct evidence_query query = {
+static const struct session_query query = {
 	.hint = 77,
 	.addr = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } },
 	.port = 41703,

@@ -117,14 +117,14 @@ static struct harness *watched;
 static unsigned int holds;
 static uint64_t blocks_before_hold;
 
-int __real_evidence_refresh(struct evidence *evidence, bool thorough);
-int __wrap_evidence_refresh(struct evidence *evidence, bool thorough);
-void __real_evidence_learn(struct evidence *evidence);
-void __wrap_evidence_learn(struct evidence *evidence);
-void __real_evidence_hold(struct evidence *evidence, bool submits);
-void __wrap_evidence_hold(struct evidence *evidence, bool submits);
+int __real_session_refresh(struct session_finder *finder, bool thorough);
+int __wrap_session_refresh(struct session_finder *finder, bool thorough);
+void __real_session_learn(struct session_finder *finder);
+void __wrap_session_learn(struct session_finder *finder);
+void __real_session_hold(struct session_finder *finder, bool submits);
+void __wrap_session_hold(struct session_finder *finder, bool submits);
 
-int __wrap_evidence_refresh(struct evidence *evidence, bool thorough)
+int __wrap_session_refresh(struct session_finder *finder, bool thorough)
 {
 	if (thorough && thorough_ms > 0)
 		(void)poll(NULL, 0, (int)thorough_ms);
@@ -134,22 +134,22 @@ int __wrap_evidence_refresh(struct evidence *evidence, bool thorough)
 		return -EIO;
 	if (thorough)
 		holds = 0;
-	return __real_evidence_refresh(evidence, thorough);
+	return __real_session_refresh(finder, thorough);
 }
 
-void __wrap_evidence_learn(struct evidence *evidence)
+void __wrap_session_learn(struct session_finder *finder)
 {
 	if (learn_ms > 0)
 		(void)poll(NULL, 0, (int)learn_ms);
-	__real_evidence_learn(evidence);
+	__real_session_learn(finder);
 	looks++;
 }
 
-void __wrap_evidence_hold(struct evidence *evidence, bool submits)
+void __wrap_session_hold(struct session_finder *finder, bool submits)
 {
 	if (watched && holds++ == 0)
 		blocks_before_hold = harness_count(watched, COUNTER_BLOCKS);
-	__real_evidence_hold(evidence, submits);
+	__real_session_hold(finder, submits);
 }
 
 /* Holding the others takes longer than the answer, and is for lines to come. */
@@ -349,7 +349,7 @@ struct quiet {
 	struct notices notices;
 	struct procfs procfs;
 	struct looker *looker;
-	struct evidence *evidence;
+	struct session_finder *finder;
 	struct lookup *lookup;
 };
 
@@ -365,14 +365,14 @@ static void quiet_open(struct quiet *q)
 	want_int(background_open(q->enforcer.background), 0);
 	want_int(procfs_init(&q->procfs, q->e.tree.root), 0);
 	want_int(looker_new(&q->procfs, &q->looker), 0);
-	want_int(evidence_new(q->e.tree.root, q->looker, 0, &q->evidence), 0);
+	want_int(session_new(q->e.tree.root, q->looker, 0, &q->finder), 0);
 	want_int(lookup_new(&q->enforcer, NULL, NULL, &q->lookup), 0);
 }
 
 static void quiet_close(struct quiet *q)
 {
 	lookup_free(q->lookup);
-	evidence_free(q->evidence);
+	session_free(q->finder);
 	want_int(looker_free(q->looker), true);
 	background_free(q->enforcer.background);
 	bag_free(q->enforcer.requests);
@@ -414,7 +414,7 @@ static void failed_look_is_repeated(void **state)
 	harness_close(&e);
 }
 
-static void put_question(struct quiet *q, const struct evidence_query *query)
+static void put_question(struct quiet *q, const struct session_query *query)
 {
 	struct courierlog_line line;
 
@@ -422,9 +422,9 @@ static void put_question(struct quiet *q, const struct evidence_query *query)
 	want_int(lookup_queue_put(q->enforcer.requests, LOOKUP_PROVE, query, &line), 0);
 }
 
-static struct evidence_query query_of_peer(void)
+static struct session_query query_of_peer(void)
 {
-	struct evidence_query query = { .port = PEER_PORT };
+	struct session_query query = { .port = PEER_PORT };
 
 	want_int(addr_parse(PEER, strlen(PEER), &query.addr), 0);
 	return query;
@@ -433,7 +433,7 @@ static struct evidence_query query_of_peer(void)
 /* Not without end. */
 static void look_that_keeps_failing_is_refused(void **state)
 {
-	const struct evidence_query query = query_of_peer();
+	const struct session_query query = query_of_peer();
 	const int64_t began = background_now();
 	struct rlimit old;
 	struct quiet q;
@@ -442,10 +442,10 @@ static void look_that_keeps_failing_is_refused(void **state)
 	quiet_open(&q);
 	put_question(&q, &query);
 	limit_descriptors(&old);
-	lookup_run(q.lookup, q.evidence, began);
-	lookup_run(q.lookup, q.evidence, began + 4500);
+	lookup_run(q.lookup, q.finder, began);
+	lookup_run(q.lookup, q.finder, began + 4500);
 	want_int(counters_get(&q.counters, COUNTER_REFUSED_FAILED), 0);
-	lookup_run(q.lookup, q.evidence, began + 6000);
+	lookup_run(q.lookup, q.finder, began + 6000);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(counters_get(&q.counters, COUNTER_REFUSED_FAILED), 1);
 	want_int(counters_get(&q.counters, COUNTER_LOOKS_REPEATED), 1);
@@ -478,7 +478,7 @@ static void named_process_has_to_be_the_one(void **state)
 	static const char *const unlisted[] = { "BLOCK=", NULL };
 	static const char text[] = REJECT_FOR(PEER, "41703", "550 User unknown");
 	const struct named_row *row = *state;
-	struct evidence_query query = query_of_peer();
+	struct session_query query = query_of_peer();
 	struct courierlog_line line;
 	pid_t pid = waiter_start();
 	struct quiet q;
@@ -492,7 +492,7 @@ static void named_process_has_to_be_the_one(void **state)
 	query.was_couriers = row->was_couriers;
 	courierlog_scan(text, strlen(text), COURIERLOG_SEVERITY_ERR, &line);
 	want_int(lookup_queue_put(q.enforcer.requests, LOOKUP_PROVE, &query, &line), 0);
-	lookup_run(q.lookup, q.evidence, 1000);
+	lookup_run(q.lookup, q.finder, 1000);
 	want_int(counters_get(&q.counters, row->want), 1);
 	quiet_close(&q);
 }
@@ -507,14 +507,14 @@ static void index_is_kept_for_lines(void **state)
 	(void)state;
 	quiet_open(&q);
 	before = descriptors_open();
-	want_int(lookup_run(q.lookup, q.evidence, 1000) == INT64_MAX, true);
-	want_int(evidence_refresh(q.evidence, true), 0);
+	want_int(lookup_run(q.lookup, q.finder, 1000) == INT64_MAX, true);
+	want_int(session_refresh(q.finder, true), 0);
 	want_int(descriptors_open(), before + 1);
 	lookup_note_line(q.lookup);
-	want_int(lookup_run(q.lookup, q.evidence, 2000) < 5000, true);
-	want_int(lookup_run(q.lookup, q.evidence, 61000) < INT64_MAX, true);
+	want_int(lookup_run(q.lookup, q.finder, 2000) < 5000, true);
+	want_int(lookup_run(q.lookup, q.finder, 61000) < INT64_MAX, true);
 	want_int(descriptors_open(), before + 3);
-	want_int(lookup_run(q.lookup, q.evidence, 62000) == INT64_MAX, true);
+	want_int(lookup_run(q.lookup, q.finder, 62000) == INT64_MAX, true);
 	/* The listener is held as long as it lives. */
 	want_int(descriptors_open(), before + 1);
 	quiet_close(&q);
@@ -530,9 +530,9 @@ static void long_refresh_is_soon_repeated(void **state)
 	quiet_open(&q);
 	refresh_ms = 60;
 	lookup_note_line(q.lookup);
-	want_int(lookup_run(q.lookup, q.evidence, 2000), 3000);
+	want_int(lookup_run(q.lookup, q.finder, 2000), 3000);
 	refresh_ms = 0;
-	want_int(lookup_run(q.lookup, q.evidence, 3000) < 3500, true);
+	want_int(lookup_run(q.lookup, q.finder, 3000) < 3500, true);
 	quiet_close(&q);
 }
 
@@ -546,13 +546,13 @@ static void long_look_is_followed_by_a_longer_rest(void **state)
 	looks = 0;
 	learn_ms = 20;
 	lookup_note_start(q.lookup);
-	lookup_run(q.lookup, q.evidence, 2000);
+	lookup_run(q.lookup, q.finder, 2000);
 	want_int(looks, 1);
 	lookup_note_start(q.lookup);
-	want_int(lookup_run(q.lookup, q.evidence, 2199) >= 2200, true);
+	want_int(lookup_run(q.lookup, q.finder, 2199) >= 2200, true);
 	want_int(looks, 1);
 	learn_ms = 0;
-	lookup_run(q.lookup, q.evidence, 2000 + 10 * DEADLINE_MS);
+	lookup_run(q.lookup, q.finder, 2000 + 10 * DEADLINE_MS);
 	want_int(looks, 2);
 	quiet_close(&q);
 }

@@ -1,6 +1,6 @@
 /* Who serves this address and port?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier/evidence.h"
+#include "courier/session.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,7 +14,7 @@ struct fixture {
 	struct fakeproc tree;
 	struct procfs procfs;
 	struct looker *looker;
-	struct evidence *evidence;
+	struct session_finder *finder;
 	pid_t tcpd, first, second, stranger;
 	struct child_scratch scratch;
 };
@@ -39,12 +39,12 @@ static void setup(struct fixture *f)
 	fakeproc_children(&f->tree, f->tcpd, (pid_t[]){ f->first, f->second }, 2);
 	want_int(procfs_init(&f->procfs, f->tree.root), 0);
 	want_int(looker_new(&f->procfs, &f->looker), 0);
-	want_int(evidence_new(f->tree.root, f->looker, FAKE_UID, &f->evidence), 0);
+	want_int(session_new(f->tree.root, f->looker, FAKE_UID, &f->finder), 0);
 }
 
 static void teardown(struct fixture *f)
 {
-	evidence_free(f->evidence);
+	session_free(f->finder);
 	want_int(looker_free(f->looker), true);
 	fakeproc_close(&f->tree);
 	waiter_end(f->tcpd);
@@ -53,22 +53,22 @@ static void teardown(struct fixture *f)
 	waiter_end(f->stranger);
 }
 
-static struct evidence_query query(const char *ip, uint16_t port)
+static struct session_query query(const char *ip, uint16_t port)
 {
-	struct evidence_query q = { .port = port };
+	struct session_query q = { .port = port };
 
 	want_int(addr_parse(ip, strlen(ip), &q.addr), 0);
 	return q;
 }
 
-/* Returns what evidence_find() does, and lets go of the child. */
-static int find(struct fixture *f, const struct evidence_query *q, pid_t *ret_pid)
+/* Returns what session_find() does, and lets go of the child. */
+static int find(struct fixture *f, const struct session_query *q, pid_t *ret_pid)
 {
 	struct child child = CHILD_NONE;
 	struct child_facts facts;
 	int r;
 
-	r = evidence_find(f->evidence, q, &f->scratch, &child, &facts);
+	r = session_find(f->finder, q, &f->scratch, &child, &facts);
 	*ret_pid = child.smtpd.pid;
 	child_done(&child);
 	return r;
@@ -85,8 +85,8 @@ static pid_t pid_of(const struct fixture *f, enum who who)
 
 static void refresh_and_hold(struct fixture *f, bool thorough)
 {
-	want_int(evidence_refresh(f->evidence, thorough), 0);
-	evidence_hold(f->evidence, true);
+	want_int(session_refresh(f->finder, thorough), 0);
+	session_hold(f->finder, true);
 }
 
 /* The first child is listed. It is pinned where pinned is set; the second never is. */
@@ -130,7 +130,7 @@ static const struct row {
 static void finds(void **state)
 {
 	const struct row *row = *state;
-	struct evidence_query q = query(row->ip, row->port);
+	struct session_query q = query(row->ip, row->port);
 	struct fixture f;
 	size_t before;
 	pid_t pid;
@@ -144,12 +144,12 @@ static void finds(void **state)
 	want_int(find(&f, &q, &pid), row->want);
 	if (row->want == 0)
 		want_int(pid, pid_of(&f, row->found));
-	evidence_let_go(f.evidence);
+	session_let_go(f.finder);
 	want_int(descriptors_open(), before + row->pinned);
 	teardown(&f);
 }
 
-/* evidence_find(), and where that takes a look evidence_prove() for its named process. */
+/* session_find(), and where that takes a look session_verify() for its named process. */
 static const struct prove_row {
 	const char *label, *ip;
 	uint16_t port;
@@ -168,14 +168,14 @@ static const struct prove_row {
 static void proves(void **state)
 {
 	const struct prove_row *row = *state;
-	const struct evidence_query q = query(row->ip, row->port);
+	const struct session_query q = query(row->ip, row->port);
 	struct child child = CHILD_NONE;
 	struct child_facts facts;
 	struct fixture f;
 
 	setup(&f);
-	want_int(evidence_prove(f.evidence, pid_of(&f, row->who), &q.addr, q.port,
-				&f.scratch, &child, &facts),
+	want_int(session_verify(f.finder, pid_of(&f, row->who), &q.addr, q.port, &f.scratch,
+				&child, &facts),
 		 row->want);
 	want_int(child.smtpd.pid, row->want == 0 ? pid_of(&f, row->who) : 0);
 	child_done(&child);
@@ -185,7 +185,7 @@ static void proves(void **state)
 /* What follows may wait: nothing is taken out. */
 static void defers(void **state)
 {
-	struct evidence_query q = query("192.0.2.1", 1001);
+	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
 	pid_t pid;
 
@@ -201,7 +201,7 @@ static void defers(void **state)
 
 static void attested_is_gone(void **state)
 {
-	struct evidence_query q = query("192.0.2.1", 1001);
+	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
 	pid_t pid;
 
@@ -218,7 +218,7 @@ static void attested_is_gone(void **state)
  * it. */
 static void listed_child_is_held(void **state)
 {
-	struct evidence_query q = query("192.0.2.1", 1001);
+	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
 	pid_t pid;
 
@@ -235,7 +235,7 @@ static void listed_child_is_held(void **state)
 
 static void lets_go_of_held_children(void **state)
 {
-	struct evidence_query q = query("192.0.2.1", 1001);
+	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
 	size_t before;
 	pid_t pid;
@@ -248,7 +248,7 @@ static void lets_go_of_held_children(void **state)
 	before = descriptors_open();
 	refresh_and_hold(&f, true);
 	want_int(descriptors_open(), before + 1);
-	evidence_let_go(f.evidence);
+	session_let_go(f.finder);
 	want_int(descriptors_open(), before);
 	refresh_and_hold(&f, false);
 	want_int(descriptors_open(), before + 1);
@@ -257,17 +257,17 @@ static void lets_go_of_held_children(void **state)
 
 static void thorough_refresh_finds_new_listeners(void **state)
 {
-	struct evidence_query q = query("192.0.2.1", 1001);
+	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
 	pid_t pid;
 
 	(void)state;
 	setup(&f);
-	want_int(evidence_has_listeners(f.evidence), false);
-	want_int(evidence_refresh(f.evidence, false), 0);
+	want_int(session_has_tcpds(f.finder), false);
+	want_int(session_refresh(f.finder, false), 0);
 	want_int(find(&f, &q, &pid), -EAGAIN);
 	refresh_and_hold(&f, true);
-	want_int(evidence_has_listeners(f.evidence), true);
+	want_int(session_has_tcpds(f.finder), true);
 	want_int(find(&f, &q, &pid), 0);
 	teardown(&f);
 }
@@ -275,17 +275,17 @@ static void thorough_refresh_finds_new_listeners(void **state)
 /* Whatever couriertcpd's children are said to be. */
 static void learns_who_came_last(void **state)
 {
-	struct evidence_query q = query("192.0.2.1", 1001);
+	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
 	pid_t pid;
 
 	(void)state;
 	setup(&f);
 	fakeproc_children(&f.tree, f.tcpd, NULL, 0);
-	evidence_learn(f.evidence);	/* there is no loadavg yet */
+	session_learn(f.finder);	/* there is no loadavg yet */
 	want_int(find(&f, &q, &pid), -EAGAIN);
 	fakeproc_last_pid(&f.tree, f.first + 10);
-	evidence_learn(f.evidence);
+	session_learn(f.finder);
 	want_int(find(&f, &q, &pid), 0);
 	want_int(pid, f.first);
 	teardown(&f);
@@ -294,7 +294,7 @@ static void learns_who_came_last(void **state)
 /* Its DNSBL takes a while: it is older than the last look when it has exec'd. */
 static void learns_who_came_before_his_exec(void **state)
 {
-	struct evidence_query q = query("192.0.2.1", 1001);
+	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
 	pid_t pid;
 
@@ -302,31 +302,31 @@ static void learns_who_came_before_his_exec(void **state)
 	setup(&f);
 	fakeproc_exe(&f.tree, f.first, FAKE_TCPD);
 	fakeproc_last_pid(&f.tree, f.first);
-	evidence_learn(f.evidence);
+	session_learn(f.finder);
 	want_int(find(&f, &q, &pid), -EAGAIN);
 	fakeproc_exe(&f.tree, f.first, FAKE_SMTPD);
 	fakeproc_last_pid(&f.tree, f.first + 1000);
-	evidence_learn(f.evidence);
+	session_learn(f.finder);
 	want_int(find(&f, &q, &pid), 0);
 	teardown(&f);
 }
 
 static void candidates_of_an_address(void **state)
 {
-	const struct evidence_query q = query("192.0.2.1", 0);
+	const struct session_query q = query("192.0.2.1", 0);
 	struct fixture f;
 	pid_t pids[4] = { 0 };
 
 	(void)state;
 	setup(&f);
-	want_int(evidence_refresh(f.evidence, true), 0);
-	want_int(evidence_candidates(f.evidence, &q.addr, 0, pids, 4), 1);
+	want_int(session_refresh(f.finder, true), 0);
+	want_int(session_candidates(f.finder, &q.addr, 0, pids, 4), 1);
 	want_int(pids[0], f.first);
-	want_int(evidence_candidates(f.evidence, &q.addr, 7, pids, 4), 0);
+	want_int(session_candidates(f.finder, &q.addr, 7, pids, 4), 0);
 	teardown(&f);
 }
 
-/* The submit below the child, as it is found by evidence_confirm(). */
+/* The submit below the child, as it is found by session_check_submit(). */
 static const struct submit_row {
 	const char *label, *exe, *env;	/* NULL: there is none */
 	bool attested;
@@ -358,7 +358,7 @@ static void put_submit(struct fixture *f, const char *exe, const char *env)
 static void confirms(void **state)
 {
 	const struct submit_row *row = *state;
-	struct evidence_query q = query("192.0.2.1", 1001);
+	struct session_query q = query("192.0.2.1", 1001);
 	struct child child = CHILD_NONE;
 	struct child_scratch other;
 	struct child_facts facts;
@@ -367,12 +367,10 @@ static void confirms(void **state)
 	setup(&f);
 	if (row->exe)
 		put_submit(&f, row->exe, row->env);
-	want_int(evidence_prove(f.evidence, f.first, &q.addr, q.port, &f.scratch, &child,
-				&facts),
+	want_int(session_verify(f.finder, f.first, &q.addr, q.port, &f.scratch, &child, &facts),
 		 0);
 	q.attested = row->attested ? f.first : 0;
-	want_int(evidence_confirm(f.evidence, &q, &child, &facts, &other),
-		 row->want);
+	want_int(session_check_submit(f.finder, &q, &child, &facts, &other), row->want);
 	want_str(facts.block, "Listed");
 	child_done(&child);
 	teardown(&f);
@@ -381,7 +379,7 @@ static void confirms(void **state)
 /* A line without the kernel's word finds a child only with its submit. */
 static int find_confirmed(struct fixture *f)
 {
-	struct evidence_query q = query("192.0.2.1", 1001);
+	struct session_query q = query("192.0.2.1", 1001);
 	pid_t pid;
 
 	q.hint = f->first;
@@ -436,9 +434,9 @@ static void lines_of_starts_do_not_wait_for_submits(void **state)
 	before = descriptors_open();
 	put_submit(&f, submit_rows[0].exe, submit_rows[0].env);
 	fakeproc_last_pid(&f.tree, f.first);
-	evidence_learn(f.evidence);
+	session_learn(f.finder);
 	want_int(descriptors_open(), before + 2);
-	evidence_hold(f.evidence, true);
+	session_hold(f.finder, true);
 	want_int(descriptors_open(), before + 3);
 	teardown(&f);
 }
@@ -448,9 +446,9 @@ static const struct peer relay_peer = { "2001:db8::2", 1002, 25, relays };
 
 static bool knows(struct fixture *f, const char *ip)
 {
-	const struct evidence_query q = query(ip, 0);
+	const struct session_query q = query(ip, 0);
 
-	return evidence_knows_relay_client(f->evidence, &q.addr);
+	return session_knows_relay_client(f->finder, &q.addr);
 }
 
 /* The second peer is a relay client. */
@@ -463,7 +461,7 @@ static void knows_relay_client(void **state)
 	setup(&f);
 	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &relay_peer);
 	want_int(knows(&f, "2001:db8::2"), false);
-	want_int(evidence_refresh(f.evidence, true), 0);
+	want_int(session_refresh(f.finder, true), 0);
 	before = descriptors_open();
 	want_int(knows(&f, "2001:db8::2"), true);
 	want_int(knows(&f, "192.0.2.1"), false);
@@ -480,7 +478,7 @@ static void knows_no_relay_client_that_is_gone(void **state)
 	(void)state;
 	setup(&f);
 	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &relay_peer);
-	want_int(evidence_refresh(f.evidence, true), 0);
+	want_int(session_refresh(f.finder, true), 0);
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = f.second, .exe = FAKE_SMTPD, .ppid = f.tcpd, .uid = FAKE_UID + 1,
 	});
@@ -497,21 +495,21 @@ static void may_be_couriers(void **state)
 
 	(void)state;
 	setup(&f);
-	want_int(evidence_may_be_couriers(f.evidence, f.first), true);
-	want_int(evidence_may_be_couriers(f.evidence, f.stranger), false);
-	want_int(evidence_may_be_couriers(f.evidence, 0), false);
+	want_int(session_may_be_couriers(f.finder, f.first), true);
+	want_int(session_may_be_couriers(f.finder, f.stranger), false);
+	want_int(session_may_be_couriers(f.finder, 0), false);
 	teardown(&f);
 }
 
 static int make_one(void *data)
 {
 	const struct fixture *f = data;
-	struct evidence *evidence = NULL;
-	int r = evidence_new(f->tree.root, f->looker, FAKE_UID, &evidence);
+	struct session_finder *finder = NULL;
+	int r = session_new(f->tree.root, f->looker, FAKE_UID, &finder);
 
 	/* Untouched on failure. */
-	want_int(evidence != NULL, r == 0);
-	evidence_free(evidence);
+	want_int(finder != NULL, r == 0);
+	session_free(finder);
 	return r;
 }
 
@@ -523,19 +521,19 @@ static void survives_lack_of_memory(void **state)
 	setup(&f);
 	want_int(memory_fail_each(make_one, &f) >= 3, true);
 	teardown(&f);
-	evidence_free(NULL);
+	session_free(NULL);
 }
 
 static void overlong_proc_root_is_refused(void **state)
 {
-	struct evidence *evidence = NULL;
+	struct session_finder *finder = NULL;
 	char root[4096];
 
 	(void)state;
 	memset(root, 'x', sizeof(root) - 1);
 	root[sizeof(root) - 1] = '\0';
-	want_int(evidence_new(root, NULL, FAKE_UID, &evidence), -ENAMETOOLONG);
-	want_int(evidence == NULL, true);
+	want_int(session_new(root, NULL, FAKE_UID, &finder), -ENAMETOOLONG);
+	want_int(finder == NULL, true);
 }
 
 int main(void)

@@ -1,0 +1,218 @@
+/* Who serves this address and port?
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "courier/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "courier/arrivals.h"
+#include "courier/childindex.h"
+
+/* Connections of one address that the worker asks about. */
+#define RELAY_CLIENTS_MAX 8
+
+struct session_finder {
+	struct procfs procfs;
+	struct listeners *listeners;
+	struct reset reset;
+	struct child_rules rules;
+	struct childindex *index;
+	struct arrivals arrivals;
+};
+
+int session_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
+		struct session_finder **ret_finder)
+{
+	struct session_finder *ev = calloc(1, sizeof(*ev));
+	int r;
+
+	if (!ev)
+		return -ENOMEM;
+	ev->reset = (struct reset)RESET_NONE;
+	r = procfs_init(&ev->procfs, proc_root);
+	if (r == 0)
+		r = listeners_new(&ev->procfs, looker, courier_uid, &ev->listeners);
+	ev->rules = (struct child_rules){ .procfs = &ev->procfs,
+					  .looker = looker,
+					  .listeners = ev->listeners,
+					  .reset = &ev->reset,
+					  .uid = courier_uid };
+	if (r == 0)
+		r = childindex_new(&ev->rules, &ev->index);
+	if (r < 0) {
+		session_free(ev);
+		return r;
+	}
+	*ret_finder = ev;
+	return 0;
+}
+
+void session_free(struct session_finder *finder)
+{
+	if (!finder)
+		return;
+	childindex_free(finder->index);
+	listeners_free(finder->listeners);
+	reset_done(&finder->reset);
+	free(finder);
+}
+
+const struct child_rules *session_rules(const struct session_finder *finder)
+{
+	return &finder->rules;
+}
+
+/* What is pinned already. Anything but 0 says no more than that the background thread
+ * has to look. */
+static int find_held(struct session_finder *ev, pid_t pid, const struct session_query *q,
+		     struct child_scratch *scratch, struct child *child,
+		     struct child_facts *facts)
+{
+	bool with_submit = q->confirms && !q->attested;
+	int r;
+
+	if (q->defers ||
+	    !childindex_withdraw(ev->index, pid, &q->addr, q->port, with_submit, child))
+		return -EAGAIN;
+	r = child_prove_again(&ev->rules, child, scratch, facts);
+	if (r == 0 && with_submit)
+		r = child_check_held_submit(child);
+	if (r < 0)
+		child_done(child);
+	return r;
+}
+
+int session_verify(struct session_finder *finder, pid_t pid, const struct addr *addr,
+		   uint16_t port, struct child_scratch *scratch, struct child *ret_child,
+		   struct child_facts *ret_facts)
+{
+	const struct session_query any = { .addr = *addr, .port = port };
+	struct child child = CHILD_NONE;
+	int r;
+
+	r = find_held(finder, pid, &any, scratch, &child, ret_facts);
+	if (r < 0)
+		r = child_open(&finder->rules, pid, scratch, &child, ret_facts);
+	if (r < 0)
+		return r;
+	if (addr_compare(&child.peer.addr, addr) != 0 ||
+	    (port && child.peer.port != port)) {
+		child_done(&child);
+		return -ENXIO;
+	}
+	*ret_child = child_take(&child);
+	return 0;
+}
+
+/* The line names its process. */
+static int find_named(struct session_finder *ev, const struct session_query *q,
+		      struct child_scratch *scratch, struct child *ret_child,
+		      struct child_facts *ret_facts)
+{
+	pid_t pid = q->attested ? q->attested : q->hint;
+	int r;
+
+	if (find_held(ev, pid, q, scratch, ret_child, ret_facts) == 0)
+		return 0;
+	r = child_may_be(&ev->rules, pid);
+	if (r == -ESRCH && q->attested)
+		return r;
+	return r == -EPERM ? r : -EAGAIN;
+}
+
+int session_find(struct session_finder *finder, const struct session_query *query,
+		 struct child_scratch *scratch, struct child *ret_child,
+		 struct child_facts *ret_facts)
+{
+	pid_t pid;
+
+	if (query->attested || query->hint)
+		return find_named(finder, query, scratch, ret_child, ret_facts);
+	/* Without a port there may be more children than the index knows. */
+	if (query->port == 0 ||
+	    childindex_find(finder->index, &query->addr, query->port, &pid, 1) != 1)
+		return -EAGAIN;
+	return find_held(finder, pid, query, scratch, ret_child, ret_facts) == 0 ? 0 : -EAGAIN;
+}
+
+bool session_may_be_couriers(const struct session_finder *finder, pid_t pid)
+{
+	return child_may_be(&finder->rules, pid) == 0;
+}
+
+bool session_knows_relay_client(struct session_finder *finder, const struct addr *addr)
+{
+	pid_t pids[RELAY_CLIENTS_MAX];
+	size_t n, i;
+
+	n = childindex_find_relay_clients(finder->index, addr, pids, RELAY_CLIENTS_MAX);
+	for (i = 0; i < n; i++)
+		if (child_may_be(&finder->rules, pids[i]) == 0)
+			return true;
+	return false;
+}
+
+int session_check_submit(struct session_finder *finder, const struct session_query *query,
+			 const struct child *child, const struct child_facts *facts,
+			 struct child_scratch *scratch)
+{
+	if (query->attested)
+		return 0;
+	return child_check_submit(&finder->rules, child, facts->block, scratch);
+}
+
+int session_refresh(struct session_finder *finder, bool thorough)
+{
+	int r;
+
+	if (thorough) {
+		childindex_forget(finder->index);
+		r = listeners_scan(finder->listeners);
+		if (r < 0)
+			return r;
+	}
+	r = childindex_refresh(finder->index);
+	return r < 0 ? r : 0;
+}
+
+void session_hold(struct session_finder *finder, bool submits)
+{
+	childindex_hold(finder->index, submits);
+}
+
+void session_let_go(struct session_finder *finder)
+{
+	childindex_let_go(finder->index);
+}
+
+int session_try(struct session_finder *finder, bool signals)
+{
+	return listeners_try(finder->listeners, signals);
+}
+
+void session_learn(struct session_finder *finder)
+{
+	pid_t pids[ARRIVALS_MAX], last;
+	size_t n, i;
+
+	if (procfs_read_last_pid(&finder->procfs, &last) < 0)
+		return;
+	n = arrivals_take(&finder->arrivals, last, pids);
+	for (i = 0; i < n; i++)
+		if (childindex_learn(finder->index, pids[i]) == -EAGAIN)
+			arrivals_wait(&finder->arrivals, pids[i]);
+	session_hold(finder, false);
+}
+
+bool session_has_tcpds(struct session_finder *finder)
+{
+	pid_t pids[LISTENERS_MAX];
+
+	return listeners_pids(finder->listeners, pids) > 0;
+}
+
+size_t session_candidates(struct session_finder *finder, const struct addr *addr, uint16_t port,
+			  pid_t *ret_pids, size_t max)
+{
+	return childindex_find(finder->index, addr, port, ret_pids, max);
+}
