@@ -212,28 +212,28 @@ static void connect_peer(const struct tcpd *t, const struct peer *peer, int *ret
 static struct smtpd spawn(struct tcpd *t)
 {
 	const struct peer peer = next_peer(t);
-	struct smtpd child;
+	struct smtpd smtpd;
 	int server;
 
-	connect_peer(t, &peer, &child.client, &server);
-	child.pid = fork();
-	if (child.pid == 0)
+	connect_peer(t, &peer, &smtpd.client, &server);
+	smtpd.pid = fork();
+	if (smtpd.pid == 0)
 		become_smtpd(t, &peer, server);
-	if (child.pid < 0)
+	if (smtpd.pid < 0)
 		die("fork");
 	if (server >= 0)
 		close(server);
 	t->serial++;
-	wait_ready(t, child.pid);
-	return child;
+	wait_ready(t, smtpd.pid);
+	return smtpd;
 }
 
 /* In the place of one that has ended. */
-static void replace(struct tcpd *t, struct smtpd *child)
+static void replace(struct tcpd *t, struct smtpd *smtpd)
 {
-	if (child->client >= 0)
-		close(child->client);
-	*child = spawn(t);
+	if (smtpd->client >= 0)
+		close(smtpd->client);
+	*smtpd = spawn(t);
 }
 
 /* Wait for the end of that child. False: it did not come in time. */
@@ -344,16 +344,16 @@ static void run_burst(struct tcpd *t, const struct lane *lane,
 		      unsigned long lines, bool print)
 {
 	unsigned long i;
-	struct smtpd *child;
+	struct smtpd *smtpd;
 
 	for (i = 0; i < lines && t->missed <= MISSED_MAX; i++) {
 		sleep_us(t->o.pace);
-		child = choose(t, lane);
-		if (!take_sample(t, lane, child->pid))
+		smtpd = choose(t, lane);
+		if (!take_sample(t, lane, smtpd->pid))
 			note_missed(t, lane);
 		else if (print)
 			print_sample(t);
-		replace(t, child);
+		replace(t, smtpd);
 	}
 }
 

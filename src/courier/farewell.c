@@ -53,14 +53,14 @@ static int send_line(int fd, const char *text)
 	return 0;
 }
 
-int farewell_send(const struct child_rules *rules, const struct child *child,
-		  const struct child_facts *facts)
+int farewell_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+		  const struct smtpd_facts *facts)
 {
 	int fd, r;
 
-	if (facts->tls || child->tls.fd >= 0 || !facts->block)
+	if (facts->tls || smtpd->tls.fd >= 0 || !facts->block)
 		return -ENOTCONN;
-	fd = looker_get_fd(rules->looker, child->smtpd.pid, child->smtpd.fd, STDOUT_FILENO);
+	fd = looker_get_fd(rules->looker, smtpd->process.pid, smtpd->process.fd, STDOUT_FILENO);
 	if (fd < 0)
 		return fd;
 	r = check_socket(fd);

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_FAREWELL_H
 #define SMTPBLOCK_FAREWELL_H
 
-#include "courier/child.h"
+#include "courier/smtpd.h"
 
 /* Write "554 5.7.1 text" to the child's client, as the answer to whatever it says
  * first; a code that text begins with is left out, and what is not printable
@@ -13,7 +13,7 @@
  * -EPERM: no right; -ENOSYS: see looker_forbid_fd(); -ESRCH: the child is gone;
  * -ETIMEDOUT, -EBUSY: it keeps whoever looks at it waiting; -EAGAIN and other -errno:
  * the client could not be written to. */
-int farewell_send(const struct child_rules *rules, const struct child *child,
-		  const struct child_facts *facts);
+int farewell_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+		  const struct smtpd_facts *facts);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "courier/arrivals.h"
-#include "courier/childindex.h"
+#include "courier/smtpd_index.h"
 
 /* Connections of one address that the worker asks about. */
 #define RELAY_CLIENTS_MAX 8
@@ -15,8 +15,8 @@ struct session_finder {
 	struct procfs procfs;
 	struct listeners *listeners;
 	struct reset reset;
-	struct child_rules rules;
-	struct childindex *index;
+	struct smtpd_rules rules;
+	struct smtpd_index *index;
 	struct arrivals arrivals;
 };
 
@@ -32,13 +32,13 @@ int session_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
 	r = procfs_init(&ev->procfs, proc_root);
 	if (r == 0)
 		r = listeners_new(&ev->procfs, looker, courier_uid, &ev->listeners);
-	ev->rules = (struct child_rules){ .procfs = &ev->procfs,
+	ev->rules = (struct smtpd_rules){ .procfs = &ev->procfs,
 					  .looker = looker,
 					  .listeners = ev->listeners,
 					  .reset = &ev->reset,
 					  .uid = courier_uid };
 	if (r == 0)
-		r = childindex_new(&ev->rules, &ev->index);
+		r = smtpd_index_new(&ev->rules, &ev->index);
 	if (r < 0) {
 		session_free(ev);
 		return r;
@@ -51,13 +51,13 @@ void session_free(struct session_finder *finder)
 {
 	if (!finder)
 		return;
-	childindex_free(finder->index);
+	smtpd_index_free(finder->index);
 	listeners_free(finder->listeners);
 	reset_done(&finder->reset);
 	free(finder);
 }
 
-const struct child_rules *session_rules(const struct session_finder *finder)
+const struct smtpd_rules *session_rules(const struct session_finder *finder)
 {
 	return &finder->rules;
 }
@@ -65,64 +65,63 @@ const struct child_rules *session_rules(const struct session_finder *finder)
 /* What is pinned already. Anything but 0 says no more than that the background thread
  * has to look. */
 static int find_held(struct session_finder *ev, pid_t pid, const struct session_query *q,
-		     struct child_scratch *scratch, struct child *child,
-		     struct child_facts *facts)
+		     struct smtpd_scratch *scratch, struct smtpd *smtpd,
+		     struct smtpd_facts *facts)
 {
 	bool with_submit = q->confirms && !q->attested;
 	int r;
 
 	if (q->defers ||
-	    !childindex_withdraw(ev->index, pid, &q->addr, q->port, with_submit, child))
+	    !smtpd_index_withdraw(ev->index, pid, &q->addr, q->port, with_submit, smtpd))
 		return -EAGAIN;
-	r = child_prove_again(&ev->rules, child, scratch, facts);
+	r = smtpd_recheck(&ev->rules, smtpd, scratch, facts);
 	if (r == 0 && with_submit)
-		r = child_check_held_submit(child);
+		r = smtpd_recheck_submit(smtpd);
 	if (r < 0)
-		child_done(child);
+		smtpd_done(smtpd);
 	return r;
 }
 
 int session_verify(struct session_finder *finder, pid_t pid, const struct addr *addr,
-		   uint16_t port, struct child_scratch *scratch, struct child *ret_child,
-		   struct child_facts *ret_facts)
+		   uint16_t port, struct smtpd_scratch *scratch, struct smtpd *ret_child,
+		   struct smtpd_facts *ret_facts)
 {
 	const struct session_query any = { .addr = *addr, .port = port };
-	struct child child = CHILD_NONE;
+	struct smtpd smtpd = SMTPD_NONE;
 	int r;
 
-	r = find_held(finder, pid, &any, scratch, &child, ret_facts);
+	r = find_held(finder, pid, &any, scratch, &smtpd, ret_facts);
 	if (r < 0)
-		r = child_open(&finder->rules, pid, scratch, &child, ret_facts);
+		r = smtpd_open(&finder->rules, pid, scratch, &smtpd, ret_facts);
 	if (r < 0)
 		return r;
-	if (addr_compare(&child.peer.addr, addr) != 0 ||
-	    (port && child.peer.port != port)) {
-		child_done(&child);
+	if (addr_compare(&smtpd.peer.addr, addr) != 0 || (port && smtpd.peer.port != port)) {
+		smtpd_done(&smtpd);
 		return -ENXIO;
 	}
-	*ret_child = child_take(&child);
+	*ret_child = smtpd_take(&smtpd);
 	return 0;
 }
 
 /* The line names its process. */
 static int find_named(struct session_finder *ev, const struct session_query *q,
-		      struct child_scratch *scratch, struct child *ret_child,
-		      struct child_facts *ret_facts)
+		      struct smtpd_scratch *scratch, struct smtpd *ret_child,
+		      struct smtpd_facts *ret_facts)
 {
 	pid_t pid = q->attested ? q->attested : q->hint;
 	int r;
 
 	if (find_held(ev, pid, q, scratch, ret_child, ret_facts) == 0)
 		return 0;
-	r = child_may_be(&ev->rules, pid);
+	r = smtpd_may_be(&ev->rules, pid);
 	if (r == -ESRCH && q->attested)
 		return r;
 	return r == -EPERM ? r : -EAGAIN;
 }
 
 int session_find(struct session_finder *finder, const struct session_query *query,
-		 struct child_scratch *scratch, struct child *ret_child,
-		 struct child_facts *ret_facts)
+		 struct smtpd_scratch *scratch, struct smtpd *ret_child,
+		 struct smtpd_facts *ret_facts)
 {
 	pid_t pid;
 
@@ -130,14 +129,14 @@ int session_find(struct session_finder *finder, const struct session_query *quer
 		return find_named(finder, query, scratch, ret_child, ret_facts);
 	/* Without a port there may be more children than the index knows. */
 	if (query->port == 0 ||
-	    childindex_find(finder->index, &query->addr, query->port, &pid, 1) != 1)
+	    smtpd_index_find(finder->index, &query->addr, query->port, &pid, 1) != 1)
 		return -EAGAIN;
 	return find_held(finder, pid, query, scratch, ret_child, ret_facts) == 0 ? 0 : -EAGAIN;
 }
 
 bool session_may_be_couriers(const struct session_finder *finder, pid_t pid)
 {
-	return child_may_be(&finder->rules, pid) == 0;
+	return smtpd_may_be(&finder->rules, pid) == 0;
 }
 
 bool session_knows_relay_client(struct session_finder *finder, const struct addr *addr)
@@ -145,20 +144,20 @@ bool session_knows_relay_client(struct session_finder *finder, const struct addr
 	pid_t pids[RELAY_CLIENTS_MAX];
 	size_t n, i;
 
-	n = childindex_find_relay_clients(finder->index, addr, pids, RELAY_CLIENTS_MAX);
+	n = smtpd_index_find_relay_clients(finder->index, addr, pids, RELAY_CLIENTS_MAX);
 	for (i = 0; i < n; i++)
-		if (child_may_be(&finder->rules, pids[i]) == 0)
+		if (smtpd_may_be(&finder->rules, pids[i]) == 0)
 			return true;
 	return false;
 }
 
 int session_check_submit(struct session_finder *finder, const struct session_query *query,
-			 const struct child *child, const struct child_facts *facts,
-			 struct child_scratch *scratch)
+			 const struct smtpd *smtpd, const struct smtpd_facts *facts,
+			 struct smtpd_scratch *scratch)
 {
 	if (query->attested)
 		return 0;
-	return child_check_submit(&finder->rules, child, facts->block, scratch);
+	return smtpd_check_submit(&finder->rules, smtpd, facts->block, scratch);
 }
 
 int session_refresh(struct session_finder *finder, bool thorough)
@@ -166,23 +165,23 @@ int session_refresh(struct session_finder *finder, bool thorough)
 	int r;
 
 	if (thorough) {
-		childindex_forget(finder->index);
+		smtpd_index_forget(finder->index);
 		r = listeners_scan(finder->listeners);
 		if (r < 0)
 			return r;
 	}
-	r = childindex_refresh(finder->index);
+	r = smtpd_index_refresh(finder->index);
 	return r < 0 ? r : 0;
 }
 
 void session_hold(struct session_finder *finder, bool submits)
 {
-	childindex_hold(finder->index, submits);
+	smtpd_index_hold(finder->index, submits);
 }
 
 void session_let_go(struct session_finder *finder)
 {
-	childindex_let_go(finder->index);
+	smtpd_index_let_go(finder->index);
 }
 
 int session_try(struct session_finder *finder, bool signals)
@@ -199,7 +198,7 @@ void session_learn(struct session_finder *finder)
 		return;
 	n = arrivals_take(&finder->arrivals, last, pids);
 	for (i = 0; i < n; i++)
-		if (childindex_learn(finder->index, pids[i]) == -EAGAIN)
+		if (smtpd_index_learn(finder->index, pids[i]) == -EAGAIN)
 			arrivals_wait(&finder->arrivals, pids[i]);
 	session_hold(finder, false);
 }
@@ -214,5 +213,5 @@ bool session_has_tcpds(struct session_finder *finder)
 size_t session_candidates(struct session_finder *finder, const struct addr *addr, uint16_t port,
 			  pid_t *ret_pids, size_t max)
 {
-	return childindex_find(finder->index, addr, port, ret_pids, max);
+	return smtpd_index_find(finder->index, addr, port, ret_pids, max);
 }

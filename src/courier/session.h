@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_SESSION_H
 #define SMTPBLOCK_SESSION_H
 
-#include "courier/child.h"
+#include "courier/smtpd.h"
 
 /* What is known of the processes of one courier user. Shared by all actions
  * that name that user. */
@@ -27,8 +27,8 @@ int session_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
 		struct session_finder **ret_finder);
 void session_free(struct session_finder *finder);
 
-/* What child_open() and the others of child.h go by. Lives as long as it does. */
-const struct child_rules *session_rules(const struct session_finder *finder);
+/* What smtpd_open() and the others of smtpd.h go by. Lives as long as it does. */
+const struct smtpd_rules *session_rules(const struct session_finder *finder);
 
 /* Find the child that serves the peer among those that are pinned, and prove it again: the
  * process that the line names, or else the one that the index has for address and port.
@@ -38,8 +38,8 @@ const struct child_rules *session_rules(const struct session_finder *finder);
  * client's may whose dialogue is logged (ESMTP_LOG_DIALOG), or a local user's; -ESRCH:
  * the attested process is gone. */
 int session_find(struct session_finder *finder, const struct session_query *query,
-		 struct child_scratch *scratch, struct child *ret_child,
-		 struct child_facts *ret_facts);
+		 struct smtpd_scratch *scratch, struct smtpd *ret_child,
+		 struct smtpd_facts *ret_facts);
 
 /* Can this process be one of courier's at all? For the worker. */
 bool session_may_be_couriers(const struct session_finder *finder, pid_t pid);
@@ -50,12 +50,12 @@ bool session_may_be_couriers(const struct session_finder *finder, pid_t pid);
 bool session_knows_relay_client(struct session_finder *finder, const struct addr *addr);
 
 /* What a line without the kernel's word for its sender wants besides: is the
- * child's BLOCK what its submit goes by too? See child_check_submit(); 0 at once
+ * child's BLOCK what its submit goes by too? See smtpd_check_submit(); 0 at once
  * for an attested sender, and for a child of session_find(), which has seen to it.
  * scratch is not the one of facts. For the background thread only. */
 int session_check_submit(struct session_finder *finder, const struct session_query *query,
-			 const struct child *child, const struct child_facts *facts,
-			 struct child_scratch *scratch);
+			 const struct smtpd *smtpd, const struct smtpd_facts *facts,
+			 struct smtpd_scratch *scratch);
 
 /* Bring the index up to date for session_candidates(). thorough: read every child anew
  * and look for new listeners too, which lets go of all that are held. Returns 0;
@@ -90,12 +90,12 @@ bool session_has_tcpds(struct session_finder *finder);
 size_t session_candidates(struct session_finder *finder, const struct addr *addr, uint16_t port,
 			  pid_t *ret_pids, size_t max);
 
-/* child_open(), or child_prove_again() of one that is held already; and does it serve
+/* smtpd_open(), or smtpd_recheck() of one that is held already; and does it serve
  * that address and port (0: any port)?
- * Returns as child_open(); -ENXIO if it serves somebody else. For the background thread
+ * Returns as smtpd_open(); -ENXIO if it serves somebody else. For the background thread
  * only. */
 int session_verify(struct session_finder *finder, pid_t pid, const struct addr *addr,
-		   uint16_t port, struct child_scratch *scratch, struct child *ret_child,
-		   struct child_facts *ret_facts);
+		   uint16_t port, struct smtpd_scratch *scratch, struct smtpd *ret_child,
+		   struct smtpd_facts *ret_facts);
 
 #endif

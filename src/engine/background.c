@@ -125,9 +125,9 @@ void background_terminate(struct background *background, struct termination *ter
 	background_wake(background);
 }
 
-bool background_is_ending(struct background *background, const struct child *child)
+bool background_is_ending(struct background *background, const struct smtpd *smtpd)
 {
-	return terminator_has(background->terminator, child);
+	return terminator_has(background->terminator, smtpd);
 }
 
 struct hostaddrs *background_hostaddrs(struct background *background)

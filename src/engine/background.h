@@ -63,7 +63,7 @@ void background_terminate(struct background *background, struct termination *ter
 			  int64_t due);
 
 /* terminator_has(). */
-bool background_is_ending(struct background *background, const struct child *child);
+bool background_is_ending(struct background *background, const struct smtpd *smtpd);
 
 /* Valid until background_free(). */
 struct hostaddrs *background_hostaddrs(struct background *background);

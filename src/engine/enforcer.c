@@ -102,7 +102,7 @@ static bool is_urgent(const struct settings *s)
 struct offence {
 	const struct courierlog_line *line;
 	struct cidr target;
-	const struct child_facts *facts;	/* NULL: no child was asked */
+	const struct smtpd_facts *facts;	/* NULL: no child was asked */
 	pid_t pid;
 };
 
@@ -125,7 +125,7 @@ static void copy_text(char *to, size_t size, const char *text, size_t len)
 
 static void put_texts(struct event *event, const struct offence *o)
 {
-	const struct child_facts *facts = o->facts;
+	const struct smtpd_facts *facts = o->facts;
 
 	if (o->line->reply_len > 0)
 		copy_text(event->reply, sizeof(event->reply), o->line->reply,
@@ -234,14 +234,14 @@ struct decision enforcer_block(const struct enforcer *enforcer,
 }
 
 /* trigger="connect": the answer to whatever the client says first. */
-static void turn_away(const struct enforcer *e, const struct child_rules *rules,
-		      const struct child *child, const struct child_facts *facts)
+static void turn_away(const struct enforcer *e, const struct smtpd_rules *rules,
+		      const struct smtpd *smtpd, const struct smtpd_facts *facts)
 {
 	int r;
 
 	if (!e->settings->connect_reply || e->settings->dry_run)
 		return;
-	r = farewell_send(rules, child, facts);
+	r = farewell_send(rules, smtpd, facts);
 	if (r == 0)
 		counters_add(e->counters, COUNTER_REPLIES, 1);
 	else if (r == -EPERM || r == -EACCES || r == -ENOSYS)
@@ -258,7 +258,7 @@ static void end_all(const struct enforcer *e, const struct courierlog_line *line
 }
 
 /* Its listing frees the slot. */
-static void count_zone(const struct enforcer *e, const struct child_facts *facts)
+static void count_zone(const struct enforcer *e, const struct smtpd_facts *facts)
 {
 	if (settings_end_children(e->settings) && facts->block_zone)
 		zones_count(e->zones, facts->block_zone);
@@ -271,14 +271,13 @@ static unsigned int delay_of(const struct settings *s)
 }
 
 /* What a child that is not being ended yet is in for. Takes the child. */
-static struct termination begin_end(const struct enforcer *e,
-				    const struct child_rules *rules,
-				    struct child *child)
+static struct termination begin_end(const struct enforcer *e, const struct smtpd_rules *rules,
+				    struct smtpd *smtpd)
 {
 	const struct settings *s = e->settings;
 
 	return (struct termination){
-		.child = child_take(child),
+		.smtpd = smtpd_take(smtpd),
 		.rules = rules,
 		.counters = e->counters,
 		.notices = e->notices,
@@ -294,7 +293,7 @@ static void finish_end(const struct enforcer *e, struct termination *t)
 	unsigned int delay = delay_of(e->settings);
 
 	if (!settings_end_children(e->settings)) {
-		child_done(&t->child);
+		smtpd_done(&t->smtpd);
 		return;
 	}
 	if (!t->signalled && (delay == 0 || background_is_stalled(e->background)))
@@ -311,23 +310,22 @@ static bool signals_first(const struct settings *s)
 }
 
 struct decision enforcer_punish(const struct enforcer *enforcer,
-				const struct child_rules *rules,
+				const struct smtpd_rules *rules,
 				const struct courierlog_line *line,
-				const struct child_facts *facts,
-				struct child *child)
+				const struct smtpd_facts *facts, struct smtpd *smtpd)
 {
 	const struct offence o = { .line = line,
 				   .target = target_of(enforcer, &line->addr),
 				   .facts = facts,
-				   .pid = child->smtpd.pid };
+				   .pid = smtpd->process.pid };
 	const struct settings *s = enforcer->settings;
 	int64_t now = background_now();
 	struct termination t;
 	struct decision d;
 	bool ends;
 
-	if (background_is_ending(enforcer->background, child)) {
-		child_done(child);
+	if (background_is_ending(enforcer->background, smtpd)) {
+		smtpd_done(smtpd);
 		d = decide(VERDICT_IGNORE, REASON_REPEATED);
 		enforcer_count(enforcer, d);
 		return d;
@@ -335,8 +333,8 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 	d = weigh(enforcer, &o.target, now);
 	ends = d.verdict == VERDICT_BLOCK;
 	if (ends && s->trigger == TRIGGER_CONNECT)
-		turn_away(enforcer, rules, child, facts);
-	t = begin_end(enforcer, rules, child);
+		turn_away(enforcer, rules, smtpd, facts);
+	t = begin_end(enforcer, rules, smtpd);
 	if (ends && line->port != 0 && signals_first(s))
 		terminator_signal(&t);
 	if (ends)
@@ -349,20 +347,20 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 		end_all(enforcer, line);
 	if (ends)
 		count_zone(enforcer, facts);
-	child_done(&t.child);
+	smtpd_done(&t.smtpd);
 	return d;
 }
 
-void enforcer_end(const struct enforcer *enforcer,
-		  const struct child_rules *rules, struct child *child)
+void enforcer_end(const struct enforcer *enforcer, const struct smtpd_rules *rules,
+		  struct smtpd *smtpd)
 {
 	struct termination t;
 
-	if (background_is_ending(enforcer->background, child)) {
-		child_done(child);
+	if (background_is_ending(enforcer->background, smtpd)) {
+		smtpd_done(smtpd);
 		return;
 	}
-	t = begin_end(enforcer, rules, child);
+	t = begin_end(enforcer, rules, smtpd);
 	finish_end(enforcer, &t);
 }
 

@@ -51,16 +51,15 @@ struct decision enforcer_block(const struct enforcer *enforcer,
  * nothing more, for a client may have it log a thousand rejects within
  * terminate.delay. */
 struct decision enforcer_punish(const struct enforcer *enforcer,
-				const struct child_rules *rules,
+				const struct smtpd_rules *rules,
 				const struct courierlog_line *line,
-				const struct child_facts *facts,
-				struct child *child);
+				const struct smtpd_facts *facts, struct smtpd *smtpd);
 
 /* End a proven child, which is taken over: after terminate.delay, or at once
  * when that is 0 or it was turned away at its start. With terminate="off" or
  * dryRun it is let go. */
-void enforcer_end(const struct enforcer *enforcer,
-		  const struct child_rules *rules, struct child *child);
+void enforcer_end(const struct enforcer *enforcer, const struct smtpd_rules *rules,
+		  struct smtpd *smtpd);
 
 /* Hand a line to the background thread. One too many is counted as refused. Returns 0; -ENOSPC;
  * -ENOMEM. */

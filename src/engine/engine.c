@@ -52,7 +52,7 @@ struct engine {
 };
 
 struct engine_worker {
-	struct child_scratch child;
+	struct smtpd_scratch smtpd;
 	struct pattern_scratch *pattern;
 };
 
@@ -601,9 +601,9 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 					   const struct courierlog_line *line)
 {
 	struct session_finder *ev = atomic_load(&e->finder);
-	struct child child = CHILD_NONE;
+	struct smtpd smtpd = SMTPD_NONE;
 	struct session_query query;
-	struct child_facts facts;
+	struct smtpd_facts facts;
 	struct decision d;
 	int r = -ENOENT;
 
@@ -611,16 +611,16 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 		return handle_dropped(e, w, msg, line);
 	make_query(e, msg, line, &query);
 	if (ev)
-		r = w ? session_find(ev, &query, &w->child, &child, &facts) : -EAGAIN;
+		r = w ? session_find(ev, &query, &w->smtpd, &smtpd, &facts) : -EAGAIN;
 	if (r < 0)
 		return without_child(e, w, msg, line, &query, r);
 	lookup_note_line(e->lookup);
 	d = policy_judge_child(&e->settings, line, &facts);
 	if (d.verdict == VERDICT_BLOCK)
 		return outcome(
-			enforcer_punish(&e->enforcer, session_rules(ev), line, &facts, &child));
+			enforcer_punish(&e->enforcer, session_rules(ev), line, &facts, &smtpd));
 	enforcer_count(&e->enforcer, d);
-	child_done(&child);
+	smtpd_done(&smtpd);
 	return outcome(d);
 }
 

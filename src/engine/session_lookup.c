@@ -44,9 +44,9 @@ struct lookup {
 	const struct enforcer *enforcer;
 	lookup_log_fn *log;
 	void *log_ctx;
-	struct child_scratch scratch;
-	struct child_scratch kept;	/* of a child that is held meanwhile */
-	struct child_scratch submit;
+	struct smtpd_scratch scratch;
+	struct smtpd_scratch kept;	/* of a child that is held meanwhile */
+	struct smtpd_scratch submit;
 	struct pattern_scratch *pattern;
 	struct lookup_request pending[LOOKUP_QUEUE_MAX];	/* not found by the index */
 	size_t pending_count;
@@ -98,8 +98,8 @@ struct lookup_result {
 	int err;		/* VERDICT_REFUSED: which proof is missing */
 	int failed;		/* the error of a call that failed, or 0 */
 	bool holds;		/* the first child that is to be blocked: */
-	struct child child;
-	struct child_facts facts;	/* with its texts in q->kept */
+	struct smtpd smtpd;
+	struct smtpd_facts facts;	/* with its texts in q->kept */
 	pid_t others[CANDIDATES_MAX];	/* that are to be blocked too */
 	size_t others_count;
 };
@@ -123,26 +123,26 @@ static int strength(struct decision d)
 
 /* A child that only has to end: its address is blocked already. */
 static void end_child(struct lookup *q, struct session_finder *ev,
-		      const struct child_facts *facts, struct child *child)
+		      const struct smtpd_facts *facts, struct smtpd *smtpd)
 {
 	if (facts->relay_client) {
 		counters_add(q->enforcer->counters, COUNTER_SPARED, 1);
-		child_done(child);
+		smtpd_done(smtpd);
 		return;
 	}
-	enforcer_end(q->enforcer, session_rules(ev), child);
+	enforcer_end(q->enforcer, session_rules(ev), smtpd);
 }
 
 static struct decision judge_child(struct lookup *q, struct session_finder *ev,
-				   const struct lookup_result *h, const struct child *child,
-				   const struct child_facts *facts, int *ret_err)
+				   const struct lookup_result *h, const struct smtpd *smtpd,
+				   const struct smtpd_facts *facts, int *ret_err)
 {
 	const struct settings *settings = q->enforcer->settings;
 	struct decision d = policy_judge_child(settings, &h->line, facts);
 	int r = 0;
 
 	if (d.verdict == VERDICT_BLOCK && policy_wants_confirmation(settings))
-		r = session_check_submit(ev, &h->lookup_request->query, child, facts,
+		r = session_check_submit(ev, &h->lookup_request->query, smtpd, facts,
 					 &q->submit);
 	if (r < 0) {
 		*ret_err = r;
@@ -151,22 +151,22 @@ static struct decision judge_child(struct lookup *q, struct session_finder *ev,
 	return d;
 }
 
-static void keep(struct lookup_result *h, struct child *child, const struct child_facts *facts)
+static void keep(struct lookup_result *h, struct smtpd *smtpd, const struct smtpd_facts *facts)
 {
 	if (h->holds) {
-		h->others[h->others_count++] = child->smtpd.pid;
-		child_done(child);
+		h->others[h->others_count++] = smtpd->process.pid;
+		smtpd_done(smtpd);
 		return;
 	}
 	h->holds = true;
-	h->child = child_take(child);
+	h->smtpd = smtpd_take(smtpd);
 	h->facts = *facts;
 }
 
 static int prove(struct lookup *q, struct session_finder *ev,
 		 const struct lookup_request *lookup_request, pid_t pid,
-		 struct child_scratch *scratch, struct child *ret_child,
-		 struct child_facts *ret_facts)
+		 struct smtpd_scratch *scratch, struct smtpd *ret_child,
+		 struct smtpd_facts *ret_facts)
 {
 	int r = session_verify(ev, pid, &lookup_request->query.addr, lookup_request->query.port,
 			       scratch, ret_child, ret_facts);
@@ -179,24 +179,24 @@ static int prove(struct lookup *q, struct session_finder *ev,
 static int consider(struct lookup *q, struct session_finder *ev, struct lookup_result *h,
 		    pid_t pid)
 {
-	struct child child = CHILD_NONE;
-	struct child_facts facts;
+	struct smtpd smtpd = SMTPD_NONE;
+	struct smtpd_facts facts;
 	struct decision d;
 	int err = 0, r;
 
-	r = prove(q, ev, h->lookup_request, pid, h->holds ? &q->scratch : &q->kept, &child,
+	r = prove(q, ev, h->lookup_request, pid, h->holds ? &q->scratch : &q->kept, &smtpd,
 		  &facts);
 	if (r < 0)
 		return r;
-	d = judge_child(q, ev, h, &child, &facts, &err);
-	if (child_call_failed(err)) {
-		child_done(&child);
+	d = judge_child(q, ev, h, &smtpd, &facts, &err);
+	if (smtpd_call_failed(err)) {
+		smtpd_done(&smtpd);
 		return err;
 	}
 	if (d.verdict == VERDICT_BLOCK)
-		keep(h, &child, &facts);
+		keep(h, &smtpd, &facts);
 	else
-		child_done(&child);
+		smtpd_done(&smtpd);
 	if (!h->found || strength(d) > strength(h->decision)) {
 		h->decision = d;
 		h->err = err;
@@ -210,20 +210,20 @@ static void end_children(struct lookup *q, struct session_finder *ev,
 			 const struct lookup_request *lookup_request, const pid_t *pids,
 			 size_t count, bool *ret_found, int *ret_failed)
 {
-	struct child child = CHILD_NONE;
-	struct child_facts facts;
+	struct smtpd smtpd = SMTPD_NONE;
+	struct smtpd_facts facts;
 	size_t i;
 	int r;
 
 	*ret_found = false;
 	*ret_failed = 0;
 	for (i = 0; i < count; i++) {
-		r = prove(q, ev, lookup_request, pids[i], &q->scratch, &child, &facts);
-		if (child_call_failed(r))
+		r = prove(q, ev, lookup_request, pids[i], &q->scratch, &smtpd, &facts);
+		if (smtpd_call_failed(r))
 			*ret_failed = r;
 		if (r < 0)
 			continue;
-		end_child(q, ev, &facts, &child);
+		end_child(q, ev, &facts, &smtpd);
 		*ret_found = true;
 	}
 }
@@ -236,7 +236,7 @@ static void apply_result(struct lookup *q, struct session_finder *ev, struct loo
 
 	if (d.verdict == VERDICT_BLOCK) {
 		d = enforcer_punish(q->enforcer, session_rules(ev), &h->line, &h->facts,
-				    &h->child);
+				    &h->smtpd);
 		/* Without a port enforcer_punish() asks for them itself. */
 		if (d.verdict == VERDICT_BLOCK && h->line.port != 0)
 			end_children(q, ev, h->lookup_request, h->others, h->others_count,
@@ -246,7 +246,7 @@ static void apply_result(struct lookup *q, struct session_finder *ev, struct loo
 	} else {
 		enforcer_count(q->enforcer, d);
 	}
-	child_done(&h->child);
+	smtpd_done(&h->smtpd);
 }
 
 /* A call failed: the look is repeated. Returns false: there is no answer yet. */
@@ -286,7 +286,7 @@ static bool answer_by_name(struct lookup *q, struct session_finder *ev,
 	const struct session_query *query = &lookup_request->query;
 	int r = consider(q, ev, h, query->attested ? query->attested : query->hint);
 
-	if (child_call_failed(r))
+	if (smtpd_call_failed(r))
 		return repeat(q, lookup_request, r);
 	lookup_request->failed = 0;
 	if (r == 0)
@@ -310,12 +310,12 @@ static bool answer_by_address(struct lookup *q, struct session_finder *ev,
 
 	for (i = 0; i < count; i++) {
 		r = consider(q, ev, h, pids[i]);
-		if (child_call_failed(r))
+		if (smtpd_call_failed(r))
 			h->failed = r;
 	}
 	/* The one that could not be looked at may be a relay client's. */
 	if (h->failed) {
-		child_done(&h->child);
+		smtpd_done(&h->smtpd);
 		return repeat(q, lookup_request, h->failed);
 	}
 	lookup_request->failed = 0;
@@ -327,7 +327,7 @@ static bool answer_by_address(struct lookup *q, struct session_finder *ev,
 static bool answer_proof(struct lookup *q, struct session_finder *ev,
 			 struct lookup_request *lookup_request, const pid_t *pids, size_t count)
 {
-	struct lookup_result h = { .lookup_request = lookup_request, .child = CHILD_NONE };
+	struct lookup_result h = { .lookup_request = lookup_request, .smtpd = SMTPD_NONE };
 
 	lookup_request_line(lookup_request, &h.line);
 	if (lookup_request->query.attested || lookup_request->query.hint) {
@@ -431,15 +431,15 @@ static bool block_by_line(struct lookup *q, struct session_finder *ev,
 {
 	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
 	const struct session_query *query = &lookup_request->query;
-	struct child_facts facts = { .relay_client = false };
-	struct child child = CHILD_NONE;
+	struct smtpd_facts facts = { .relay_client = false };
+	struct smtpd smtpd = SMTPD_NONE;
 	struct courierlog_line line;
 	int r = -ENOENT;
 
 	if (ev)
 		r = session_verify(ev, query->attested ? query->attested : query->hint,
-				   &query->addr, 0, &q->scratch, &child, &facts);
-	child_done(&child);
+				   &query->addr, 0, &q->scratch, &smtpd, &facts);
+	smtpd_done(&smtpd);
 	if (r == 0 && facts.relay_client) {
 		enforcer_count(q->enforcer, relays);
 		return false;
@@ -513,7 +513,7 @@ static int64_t refresh(struct lookup *q, struct session_finder *ev, bool thoroug
 	took = now_us() - start;
 	enforcer_note_look(q->enforcer, r);
 	apply_pending(q, ev);
-	if (child_call_failed(r) && r != -EBUSY && r != -ETIMEDOUT)
+	if (smtpd_call_failed(r) && r != -EBUSY && r != -ETIMEDOUT)
 		note_failed(q, r);
 	return took;
 }

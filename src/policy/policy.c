@@ -102,7 +102,7 @@ static bool is_listing(const char *block_ip)
 }
 
 /* Is the peer listed, as courier sees it and as we do? */
-static struct decision judge_listing(const struct child_facts *facts)
+static struct decision judge_listing(const struct smtpd_facts *facts)
 {
 	if (!facts->block)
 		return decide(VERDICT_IGNORE, REASON_NOT_LISTED);
@@ -117,7 +117,7 @@ static bool is_temporary(const char *block)
 	return block[0] == '4' && strspn(block, "0123456789") == 3;
 }
 
-static struct decision judge_connect(const struct child_facts *facts)
+static struct decision judge_connect(const struct smtpd_facts *facts)
 {
 	struct decision d = judge_listing(facts);
 
@@ -127,7 +127,7 @@ static struct decision judge_connect(const struct child_facts *facts)
 }
 
 static struct decision judge_dnsbl(const struct courierlog_line *line,
-				   const struct child_facts *facts)
+				   const struct smtpd_facts *facts)
 {
 	struct decision d = judge_listing(facts);
 
@@ -139,7 +139,7 @@ static struct decision judge_dnsbl(const struct courierlog_line *line,
 
 struct decision policy_judge_child(const struct settings *settings,
 				   const struct courierlog_line *line,
-				   const struct child_facts *facts)
+				   const struct smtpd_facts *facts)
 {
 	if (facts->relay_client)
 		return decide(VERDICT_ALLOWED, REASON_RELAY_CLIENT);

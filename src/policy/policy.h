@@ -4,8 +4,8 @@
 #ifndef SMTPBLOCK_POLICY_H
 #define SMTPBLOCK_POLICY_H
 
-#include "courier/child.h"
 #include "courier/courierlog.h"
+#include "courier/smtpd.h"
 #include "policy/settings.h"
 
 enum verdict {
@@ -57,7 +57,7 @@ struct decision policy_judge_address(const struct settings *settings,
  * policy_judge_line(). */
 struct decision policy_judge_child(const struct settings *settings,
 				   const struct courierlog_line *line,
-				   const struct child_facts *facts);
+				   const struct smtpd_facts *facts);
 
 /* Does the verdict rest on the line being courier's own, so that it wants
  * session_check_submit()? It does for trigger="dnsbl": after a login the child's BLOCK

@@ -47,7 +47,7 @@ struct terminator {
 	int epoll;
 	bool skip_ends;		/* in the next run */
 	struct reset reset;
-	struct child_scratch scratch;
+	struct smtpd_scratch scratch;
 	struct item *heap[TERMINATOR_MAX];	/* the one due first is heap[0] */
 	size_t count;
 	pthread_mutex_t lock;	/* all below */
@@ -91,7 +91,7 @@ int terminator_new(struct terminator **ret_terminator)
 
 static void item_free(struct item *item)
 {
-	child_done(&item->what.child);
+	smtpd_done(&item->what.smtpd);
 	free(item);
 }
 
@@ -192,13 +192,13 @@ static int signal_one(const struct termination *what, const struct procref *ref,
 
 int terminator_signal(struct termination *termination)
 {
-	struct child *child = &termination->child;
+	struct smtpd *smtpd = &termination->smtpd;
 	int r;
 
 	termination->signalled = true;
-	r = signal_one(termination, &child->smtpd, termination->signal);
-	if (child->tls.fd >= 0)
-		signal_one(termination, &child->tls, termination->signal);
+	r = signal_one(termination, &smtpd->process, termination->signal);
+	if (smtpd->tls.fd >= 0)
+		signal_one(termination, &smtpd->tls, termination->signal);
 	termination->gone = r == -ESRCH;
 	termination->refused = r < 0 && r != -ESRCH;
 	if (termination->gone)
@@ -231,7 +231,7 @@ static void put_intake(struct terminator *t, struct item *item)
 	pthread_mutex_lock(&t->lock);
 	item->next = t->intake;
 	t->intake = item;
-	chain = pid_chain(t, item->what.child.smtpd.pid);
+	chain = pid_chain(t, item->what.smtpd.process.pid);
 	item->next_by_pid = *chain;
 	*chain = item;
 	item->is_known = true;
@@ -248,7 +248,7 @@ static void unknow(struct terminator *t, struct item *item)
 	if (!item->is_known)
 		return;
 	pthread_mutex_lock(&t->lock);
-	link = pid_chain(t, item->what.child.smtpd.pid);
+	link = pid_chain(t, item->what.smtpd.process.pid);
 	while (*link != item)
 		link = &(*link)->next_by_pid;
 	*link = item->next_by_pid;
@@ -257,14 +257,14 @@ static void unknow(struct terminator *t, struct item *item)
 }
 
 /* The PID alone could be another process' by now, but that has not the same peer. */
-bool terminator_has(struct terminator *terminator, const struct child *child)
+bool terminator_has(struct terminator *terminator, const struct smtpd *smtpd)
 {
 	const struct item *item;
 
 	pthread_mutex_lock(&terminator->lock);
-	item = *pid_chain(terminator, child->smtpd.pid);
-	while (item && (item->what.child.smtpd.pid != child->smtpd.pid ||
-			!child_same_peer(&item->what.child.peer, &child->peer)))
+	item = *pid_chain(terminator, smtpd->process.pid);
+	while (item && (item->what.smtpd.process.pid != smtpd->process.pid ||
+			!smtpd_same_peer(&item->what.smtpd.peer, &smtpd->peer)))
 		item = item->next_by_pid;
 	pthread_mutex_unlock(&terminator->lock);
 	return item != NULL;
@@ -297,7 +297,7 @@ static void signal_unwatched(struct termination *termination)
 		terminator_signal(termination);
 	if (!termination->gone && !termination->refused)
 		counters_add(termination->counters, COUNTER_UNWATCHED, 1);
-	child_done(&termination->child);
+	smtpd_done(&termination->smtpd);
 }
 
 void terminator_add(struct terminator *terminator,
@@ -310,8 +310,8 @@ void terminator_add(struct terminator *terminator,
 		return;
 	}
 	item->what = *termination;
-	item->what.child = child_take(&termination->child);
-	child_forget_held(&item->what.child);
+	item->what.smtpd = smtpd_take(&termination->smtpd);
+	smtpd_forget_held(&item->what.smtpd);
 	item->stage = termination->signalled ? STAGE_ENDING : STAGE_WAITING;
 	item->due = due;
 	put_intake(terminator, item);
@@ -321,14 +321,14 @@ void terminator_add(struct terminator *terminator,
  * while a process that rsyslogd has just forked shares them. */
 static void let_go(struct terminator *t, struct item *item)
 {
-	struct child *child = &item->what.child;
+	struct smtpd *smtpd = &item->what.smtpd;
 
 	unknow(t, item);
-	if (child->smtpd.fd >= 0)
-		(void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, child->smtpd.fd, NULL);
-	if (child->tls.fd >= 0)
-		(void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, child->tls.fd, NULL);
-	child_done(child);
+	if (smtpd->process.fd >= 0)
+		(void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, smtpd->process.fd, NULL);
+	if (smtpd->tls.fd >= 0)
+		(void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, smtpd->tls.fd, NULL);
+	smtpd_done(smtpd);
 }
 
 static void forget(struct terminator *t, struct item *item)
@@ -355,20 +355,20 @@ static void watch(struct terminator *t, struct item *item,
 
 static bool has_ended(const struct item *item)
 {
-	return procref_check(&item->what.child.smtpd) == -ESRCH &&
-	       procref_check(&item->what.child.tls) == -ESRCH;
+	return procref_check(&item->what.smtpd.process) == -ESRCH &&
+	       procref_check(&item->what.smtpd.tls) == -ESRCH;
 }
 
 static struct reset_ends ends_of(const struct item *item)
 {
-	const struct child_peer *peer = &item->what.child.peer;
+	const struct smtpd_peer *peer = &item->what.smtpd.peer;
 
 	return (struct reset_ends){
 		.local = peer->local,
 		.remote = peer->addr,
 		.local_port = peer->local_port,
 		.remote_port = peer->port,
-		.cookie = item->what.child.cookie,
+		.cookie = item->what.smtpd.cookie,
 	};
 }
 
@@ -379,7 +379,7 @@ static int ask_who_is_left(struct terminator *t, struct item *item)
 {
 	const struct reset_ends ends = ends_of(item);
 
-	if (item->is_left_tls || item->what.child.tls.fd >= 0)
+	if (item->is_left_tls || item->what.smtpd.tls.fd >= 0)
 		return 0;
 	return ends.cookie ? reset_is_held(&t->reset, &ends) : -ENOENT;
 }
@@ -406,8 +406,8 @@ static void start_ending(struct terminator *t, struct item *item, int64_t now)
 	unsigned int kill_after = item->what.kill_after;
 
 	item->stage = STAGE_ENDING;
-	watch(t, item, &item->what.child.smtpd);
-	watch(t, item, &item->what.child.tls);
+	watch(t, item, &item->what.smtpd.process);
+	watch(t, item, &item->what.smtpd.tls);
 	heap_set_due(t, item, now + (kill_after ? kill_after : WATCH_MS));
 }
 
@@ -436,15 +436,15 @@ static bool kill_one(const struct termination *what, const struct procref *ref)
 
 static void kill_due(struct terminator *t, struct item *item, int64_t now)
 {
-	struct child *child = &item->what.child;
+	struct smtpd *smtpd = &item->what.smtpd;
 	bool killed;
 
 	if (item->what.kill_after == 0) {
 		forget(t, item);
 		return;
 	}
-	killed = kill_one(&item->what, &child->smtpd);
-	killed = kill_one(&item->what, &child->tls) || killed;
+	killed = kill_one(&item->what, &smtpd->process);
+	killed = kill_one(&item->what, &smtpd->tls) || killed;
 	if (killed) {
 		counters_add(item->what.counters, COUNTER_KILLED, 1);
 		item->what.refused = false;
@@ -457,12 +457,12 @@ static void kill_due(struct terminator *t, struct item *item, int64_t now)
  * STARTTLS came before the first look. */
 static uint64_t cookie_of_left(const struct item *origin, const struct procref *tls)
 {
-	const struct child *child = &origin->what.child;
+	const struct smtpd *smtpd = &origin->what.smtpd;
 	uint64_t cookie;
 
-	if (child->cookie)
-		return child->cookie;
-	cookie = child_cookie(origin->what.rules, tls->pid, &child->peer);
+	if (smtpd->cookie)
+		return smtpd->cookie;
+	cookie = smtpd_cookie(origin->what.rules, tls->pid, &smtpd->peer);
 	/* Alive by then, it is what was asked. */
 	return procref_check(tls) == 0 ? cookie : 0;
 }
@@ -478,14 +478,14 @@ static void end_left_tls(struct terminator *t, const struct item *origin,
 		return;
 	}
 	item->what = origin->what;
-	item->what.child = (struct child)CHILD_NONE;
-	item->what.child.peer = origin->what.child.peer;
-	item->what.child.smtpd = procref_take(ref);
-	item->what.child.cookie = cookie_of_left(origin, &item->what.child.smtpd);
+	item->what.smtpd = (struct smtpd)SMTPD_NONE;
+	item->what.smtpd.peer = origin->what.smtpd.peer;
+	item->what.smtpd.process = procref_take(ref);
+	item->what.smtpd.cookie = cookie_of_left(origin, &item->what.smtpd.process);
 	item->is_left_tls = true;
 	item->at = t->count;
 	t->heap[t->count++] = item;
-	signal_one(&item->what, &item->what.child.smtpd, item->what.signal);
+	signal_one(&item->what, &item->what.smtpd.process, item->what.signal);
 	start_ending(t, item, now);
 }
 
@@ -522,11 +522,11 @@ static int find_left_tls(struct terminator *t, const struct item *item,
 			 struct procref *refs)
 {
 	const struct termination *what = &item->what;
-	int n = child_find_left_tls(what->rules, &what->child.peer, &t->scratch, refs,
-				    LEFT_TLS_MAX);
+	int n = smtpd_find_orphan_tls(what->rules, &what->smtpd.peer, &t->scratch, refs,
+				      LEFT_TLS_MAX);
 
 	if (n > 0 && item->held < 0 &&
-	    child_is_served(what->rules, &what->child.peer, &t->scratch))
+	    smtpd_is_served(what->rules, &what->smtpd.peer, &t->scratch))
 		while (n > 0)
 			procref_done(&refs[--n]);
 	return n;
@@ -600,7 +600,7 @@ static void take_intake(struct terminator *t, int64_t now)
 /* A process has ended: all of a child, or one of the two on port 465. */
 static void take_end(struct terminator *t, struct item *item, int64_t now)
 {
-	bool has_pair = item->what.child.tls.fd >= 0;
+	bool has_pair = item->what.smtpd.tls.fd >= 0;
 
 	if (item->stage < STAGE_ENDED && (!has_pair || has_ended(item)))
 		on_end(t, item, now);

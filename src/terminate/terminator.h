@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_TERMINATOR_H
 #define SMTPBLOCK_TERMINATOR_H
 
-#include "courier/child.h"
+#include "courier/smtpd.h"
 #include "status/counters.h"
 #include "status/notices.h"
 
@@ -18,8 +18,8 @@ struct terminator;
 #define TERMINATOR_MAX 4096
 
 struct termination {
-	struct child child;		/* taken over */
-	const struct child_rules *rules; /* to find a couriertls left behind */
+	struct smtpd smtpd;		/* taken over */
+	const struct smtpd_rules *rules; /* to find a couriertls left behind */
 	struct counters *counters;	/* these two outlive the terminator */
 	struct notices *notices;
 	int signal;
@@ -51,7 +51,7 @@ void terminator_add(struct terminator *terminator,
 
 /* Is this child, proven anew, one that was handed over and has not been seen to
  * end? Any thread. */
-bool terminator_has(struct terminator *terminator, const struct child *child);
+bool terminator_has(struct terminator *terminator, const struct smtpd *smtpd);
 
 /* Becomes readable when a child has ended. */
 int terminator_fd(const struct terminator *terminator);

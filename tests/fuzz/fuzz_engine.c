@@ -340,26 +340,26 @@ bool __wrap_blocks_add(struct blocks *blocks, struct budget *budget,
 }
 
 /* Only processes of courier's with a peer are ever held to be ended. */
-static void check_ended(const struct child *child)
+static void check_ended(const struct smtpd *smtpd)
 {
 	size_t i;
 
 	FUZZ_CHECK(current->terminate && !current->dry_run);
 	for (i = 0; i < COUNT_OF(rows); i++)
-		if (rows[i].real && pids[i] == child->smtpd.pid)
+		if (rows[i].real && pids[i] == smtpd->process.pid)
 			break;
 	FUZZ_CHECK(i < COUNT_OF(rows));
 	FUZZ_CHECK(rows[i].guilt != NOBODY && rows[i].guilt != RELAY);
 	FUZZ_CHECK(strcmp(rows[i].exe, "courieresmtpd") == 0);
 	FUZZ_CHECK(rows[i].uid == COURIER);
 	FUZZ_CHECK(strcmp(rows[i].peer, "192.0.2.130") != 0);
-	FUZZ_CHECK(child->tls.fd < 0 || child->tls.pid == pids[7]);
+	FUZZ_CHECK(smtpd->tls.fd < 0 || smtpd->tls.pid == pids[7]);
 }
 
 int __wrap_terminator_signal(struct termination *termination);
 int __wrap_terminator_signal(struct termination *termination)
 {
-	check_ended(&termination->child);
+	check_ended(&termination->smtpd);
 	termination->signalled = true;
 	return 0;
 }
@@ -371,8 +371,8 @@ void __wrap_background_terminate(struct background *c, struct termination *termi
 {
 	(void)c;
 	FUZZ_CHECK(due <= background_now() + 5000);
-	check_ended(&termination->child);
-	child_done(&termination->child);
+	check_ended(&termination->smtpd);
+	smtpd_done(&termination->smtpd);
 }
 
 int __wrap_background_add_job(struct background *c, const struct background_job *added);

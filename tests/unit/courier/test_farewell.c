@@ -39,8 +39,8 @@ static void connect_pair(int domain, int pair[2])
 struct fixture {
 	int pair[2];
 	pid_t pid;
-	struct child child;
-	struct child_rules rules;
+	struct smtpd smtpd;
+	struct smtpd_rules rules;
 };
 
 static const struct procfs proc = { .root = PROCFS_DEFAULT_ROOT };
@@ -65,16 +65,16 @@ static void setup(struct fixture *f, int domain)
 	want_int(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
 	close(ready[1]);
-	f->child = (struct child)CHILD_NONE;
-	want_int(procref_open(f->pid, &f->child.smtpd), 0);
-	f->rules = (struct child_rules){ .procfs = &proc };
+	f->smtpd = (struct smtpd)SMTPD_NONE;
+	want_int(procref_open(f->pid, &f->smtpd.process), 0);
+	f->rules = (struct smtpd_rules){ .procfs = &proc };
 	want_int(looker_new(&proc, &f->rules.looker), 0);
 }
 
 static void teardown(struct fixture *f)
 {
 	waiter_end(f->pid);
-	child_done(&f->child);
+	smtpd_done(&f->smtpd);
 	want_int(looker_free(f->rules.looker), true);
 	close(f->pair[0]);
 	close(f->pair[1]);
@@ -107,12 +107,12 @@ static void client_reads(int fd, const char *want)
 static void tells(void **state)
 {
 	const struct text_row *row = *state;
-	const struct child_facts facts = { .block = row->block };
+	const struct smtpd_facts facts = { .block = row->block };
 	size_t before = descriptors_open();
 	struct fixture f;
 
 	setup(&f, AF_INET);
-	want_int(farewell_send(&f.rules, &f.child, &facts), 0);
+	want_int(farewell_send(&f.rules, &f.smtpd, &facts), 0);
 	client_reads(f.pair[1], row->want);
 	teardown(&f);
 	want_int(descriptors_open(), before);
@@ -121,7 +121,7 @@ static void tells(void **state)
 static void long_text_is_cut_to_a_line(void **state)
 {
 	char block[2000], got[2000];
-	const struct child_facts facts = { .block = block };
+	const struct smtpd_facts facts = { .block = block };
 	struct fixture f;
 	ssize_t n;
 
@@ -129,7 +129,7 @@ static void long_text_is_cut_to_a_line(void **state)
 	memset(block, 'x', sizeof(block) - 1);
 	block[sizeof(block) - 1] = '\0';
 	setup(&f, AF_INET);
-	want_int(farewell_send(&f.rules, &f.child, &facts), 0);
+	want_int(farewell_send(&f.rules, &f.smtpd, &facts), 0);
 	want_int(wait_readable(f.pair[1]), true);
 	n = recv(f.pair[1], got, sizeof(got), 0);
 	want_int(n <= 512, true);
@@ -141,7 +141,7 @@ static void long_text_is_cut_to_a_line(void **state)
 static const struct silent_row {
 	const char *label;
 	int domain;
-	struct child_facts facts;
+	struct smtpd_facts facts;
 } silent_rows[] = {
 	{ "ESMTP_TLS", AF_INET, { .tls = true, .block = "Listed" } },
 	{ "socket to couriertls", AF_UNIX, { .block = "Listed" } },
@@ -155,48 +155,48 @@ static void stays_silent(void **state)
 	char byte;
 
 	setup(&f, row->domain);
-	want_int(farewell_send(&f.rules, &f.child, &row->facts), -ENOTCONN);
+	want_int(farewell_send(&f.rules, &f.smtpd, &row->facts), -ENOTCONN);
 	want_int(recv(f.pair[1], &byte, 1, MSG_DONTWAIT), -1);
 	teardown(&f);
 }
 
 static void silent_below_couriertls(void **state)
 {
-	const struct child_facts facts = { .block = "Listed" };
+	const struct smtpd_facts facts = { .block = "Listed" };
 	struct fixture f;
 
 	(void)state;
 	setup(&f, AF_INET);
-	want_int(procref_open(f.pid, &f.child.tls), 0);
-	want_int(farewell_send(&f.rules, &f.child, &facts), -ENOTCONN);
+	want_int(procref_open(f.pid, &f.smtpd.tls), 0);
+	want_int(farewell_send(&f.rules, &f.smtpd, &facts), -ENOTCONN);
 	teardown(&f);
 }
 
 /* A filter would end us for the call. */
 static void does_not_borrow(void **state)
 {
-	const struct child_facts facts = { .block = "Listed" };
+	const struct smtpd_facts facts = { .block = "Listed" };
 	struct fixture f;
 	char byte;
 
 	(void)state;
 	setup(&f, AF_INET);
 	looker_forbid_fd(f.rules.looker);
-	want_int(farewell_send(&f.rules, &f.child, &facts), -ENOSYS);
+	want_int(farewell_send(&f.rules, &f.smtpd, &facts), -ENOSYS);
 	want_int(recv(f.pair[1], &byte, 1, MSG_DONTWAIT), -1);
 	teardown(&f);
 }
 
 static void child_is_gone(void **state)
 {
-	const struct child_facts facts = { .block = "Listed" };
+	const struct smtpd_facts facts = { .block = "Listed" };
 	struct fixture f;
 
 	(void)state;
 	setup(&f, AF_INET);
 	waiter_end(f.pid);
-	want_int(farewell_send(&f.rules, &f.child, &facts), -ESRCH);
-	child_done(&f.child);
+	want_int(farewell_send(&f.rules, &f.smtpd, &facts), -ESRCH);
+	smtpd_done(&f.smtpd);
 	want_int(looker_free(f.rules.looker), true);
 	close(f.pair[0]);
 	close(f.pair[1]);
@@ -204,7 +204,7 @@ static void child_is_gone(void **state)
 
 static void no_right_to_borrow(void **state)
 {
-	const struct child_facts facts = { .block = "Listed" };
+	const struct smtpd_facts facts = { .block = "Listed" };
 	struct fixture f;
 	pid_t other;
 	int status;
@@ -215,9 +215,9 @@ static void no_right_to_borrow(void **state)
 	other = guard_fork();
 	if (other == 0)
 		_exit(setresuid(NOBODY_UID, NOBODY_UID, NOBODY_UID) == 0 &&
-				      farewell_send(&f.rules, &f.child, &facts) == -EPERM ?
-			      0 :
-			      1);
+				      farewell_send(&f.rules, &f.smtpd, &facts) == -EPERM
+			      ? 0
+			      : 1);
 	want_int(waitpid(other, &status, 0), other);
 	want_int(status, 0);
 	teardown(&f);

@@ -16,7 +16,7 @@ struct fixture {
 	struct looker *looker;
 	struct session_finder *finder;
 	pid_t tcpd, first, second, stranger;
-	struct child_scratch scratch;
+	struct smtpd_scratch scratch;
 };
 
 static const char *const listed[] = { "BLOCK=Listed", NULL };
@@ -64,13 +64,13 @@ static struct session_query query(const char *ip, uint16_t port)
 /* Returns what session_find() does, and lets go of the child. */
 static int find(struct fixture *f, const struct session_query *q, pid_t *ret_pid)
 {
-	struct child child = CHILD_NONE;
-	struct child_facts facts;
+	struct smtpd smtpd = SMTPD_NONE;
+	struct smtpd_facts facts;
 	int r;
 
-	r = session_find(f->finder, q, &f->scratch, &child, &facts);
-	*ret_pid = child.smtpd.pid;
-	child_done(&child);
+	r = session_find(f->finder, q, &f->scratch, &smtpd, &facts);
+	*ret_pid = smtpd.process.pid;
+	smtpd_done(&smtpd);
 	return r;
 }
 
@@ -169,16 +169,16 @@ static void proves(void **state)
 {
 	const struct prove_row *row = *state;
 	const struct session_query q = query(row->ip, row->port);
-	struct child child = CHILD_NONE;
-	struct child_facts facts;
+	struct smtpd smtpd = SMTPD_NONE;
+	struct smtpd_facts facts;
 	struct fixture f;
 
 	setup(&f);
 	want_int(session_verify(f.finder, pid_of(&f, row->who), &q.addr, q.port, &f.scratch,
-				&child, &facts),
+				&smtpd, &facts),
 		 row->want);
-	want_int(child.smtpd.pid, row->want == 0 ? pid_of(&f, row->who) : 0);
-	child_done(&child);
+	want_int(smtpd.process.pid, row->want == 0 ? pid_of(&f, row->who) : 0);
+	smtpd_done(&smtpd);
 	teardown(&f);
 }
 
@@ -359,20 +359,20 @@ static void confirms(void **state)
 {
 	const struct submit_row *row = *state;
 	struct session_query q = query("192.0.2.1", 1001);
-	struct child child = CHILD_NONE;
-	struct child_scratch other;
-	struct child_facts facts;
+	struct smtpd smtpd = SMTPD_NONE;
+	struct smtpd_scratch other;
+	struct smtpd_facts facts;
 	struct fixture f;
 
 	setup(&f);
 	if (row->exe)
 		put_submit(&f, row->exe, row->env);
-	want_int(session_verify(f.finder, f.first, &q.addr, q.port, &f.scratch, &child, &facts),
+	want_int(session_verify(f.finder, f.first, &q.addr, q.port, &f.scratch, &smtpd, &facts),
 		 0);
 	q.attested = row->attested ? f.first : 0;
-	want_int(session_check_submit(f.finder, &q, &child, &facts, &other), row->want);
+	want_int(session_check_submit(f.finder, &q, &smtpd, &facts, &other), row->want);
 	want_str(facts.block, "Listed");
-	child_done(&child);
+	smtpd_done(&smtpd);
 	teardown(&f);
 }
 

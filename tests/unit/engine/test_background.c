@@ -174,14 +174,14 @@ static void no_wake_is_lost(void **state)
 static void hand_over(struct fixture *f, struct session_finder *ev, pid_t pid, int64_t delay)
 {
 	struct termination t = {
-		.child = CHILD_NONE,
+		.smtpd = SMTPD_NONE,
 		.rules = session_rules(ev),
 		.counters = &f->counters,
 		.notices = &f->notices,
 		.signal = SIGTERM,
 	};
 
-	want_int(procref_open(pid, &t.child.smtpd), 0);
+	want_int(procref_open(pid, &t.smtpd.process), 0);
 	background_terminate(f->background, &t, background_now() + delay);
 }
 

@@ -53,12 +53,12 @@ static void note_done(char what)
 		done[n] = what;
 }
 
-int __real_farewell_send(const struct child *child, const struct child_facts *facts);
-int __wrap_farewell_send(const struct child *child, const struct child_facts *facts);
-int __wrap_farewell_send(const struct child *child, const struct child_facts *facts)
+int __real_farewell_send(const struct smtpd *smtpd, const struct smtpd_facts *facts);
+int __wrap_farewell_send(const struct smtpd *smtpd, const struct smtpd_facts *facts);
+int __wrap_farewell_send(const struct smtpd *smtpd, const struct smtpd_facts *facts)
 {
 	note_done('r');
-	return __real_farewell_send(child, facts);
+	return __real_farewell_send(smtpd, facts);
 }
 
 int __real_terminator_signal(struct termination *termination);

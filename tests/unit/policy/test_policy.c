@@ -235,7 +235,7 @@ static void address(void **state)
 static const struct child_row {
 	const char *label, *set, *text;
 	int severity;
-	struct child_facts facts;
+	struct smtpd_facts facts;
 	enum verdict verdict;
 	enum reason reason;
 } child_rows[] = {

@@ -63,8 +63,8 @@ static void hold_connection(void)
 struct fixture {
 	struct terminator *terminator;
 	struct procfs procfs;
-	struct child_rules rules;
-	struct child_scratch scratch;
+	struct smtpd_rules rules;
+	struct smtpd_scratch scratch;
 	struct counters counters;
 	struct notices notices;
 	struct courier courier;
@@ -110,7 +110,7 @@ static void fixture_close(struct fixture *f)
 static struct termination blank(struct fixture *f, unsigned int kill_after)
 {
 	return (struct termination){
-		.child = CHILD_NONE,
+		.smtpd = SMTPD_NONE,
 		.rules = &f->rules,
 		.counters = &f->counters,
 		.notices = &f->notices,
@@ -124,10 +124,10 @@ static struct termination of_child(struct fixture *f, pid_t pid,
 				   unsigned int kill_after)
 {
 	struct termination t = blank(f, kill_after);
-	struct child_facts unused;
+	struct smtpd_facts unused;
 
-	want_int(child_open(&f->rules, pid, &f->scratch, &t.child, &unused), 0);
-	t.child.cookie = COOKIE;
+	want_int(smtpd_open(&f->rules, pid, &f->scratch, &t.smtpd, &unused), 0);
+	t.smtpd.cookie = COOKIE;
 	return t;
 }
 
@@ -137,15 +137,15 @@ static struct termination of_process(struct fixture *f, pid_t pid,
 {
 	struct termination t = blank(f, kill_after);
 
-	want_int(procref_open(pid, &t.child.smtpd), 0);
-	t.child.cookie = COOKIE;
+	want_int(procref_open(pid, &t.smtpd.process), 0);
+	t.smtpd.cookie = COOKIE;
 	return t;
 }
 
 static void add(struct fixture *f, struct termination *t, int64_t due)
 {
 	terminator_add(f->terminator, t, due);
-	want_int(t->child.smtpd.fd == -1 && t->child.tls.fd == -1, true);
+	want_int(t->smtpd.process.fd == -1 && t->smtpd.tls.fd == -1, true);
 }
 
 /* What its proof took is closed when it is handed over: those that end are many. */
@@ -161,7 +161,7 @@ static void its_submit_is_let_go(void **state)
 	c = courier_plain(&f.courier, &somebody);
 	t = of_child(&f, c.smtpd, 0);
 	before = descriptors_open();
-	want_int(procref_open(getpid(), &t.child.submit), 0);
+	want_int(procref_open(getpid(), &t.smtpd.submit), 0);
 	want_int(descriptors_open(), before + 1);
 	add(&f, &t, 1000);
 	want_int(descriptors_open(), before);
@@ -231,7 +231,7 @@ static void known_while_it_ends(void **state)
 {
 	struct termination t, again, other;
 	struct connection c, d;
-	struct child stranger;
+	struct smtpd stranger;
 	struct fixture f;
 
 	(void)state;
@@ -241,24 +241,24 @@ static void known_while_it_ends(void **state)
 	t = of_child(&f, c.smtpd, 2000);
 	again = of_child(&f, c.smtpd, 2000);
 	other = of_child(&f, d.smtpd, 2000);
-	want_int(terminator_has(f.terminator, &again.child), false);
+	want_int(terminator_has(f.terminator, &again.smtpd), false);
 	add(&f, &t, 1000);
-	want_int(terminator_has(f.terminator, &again.child), true);
-	want_int(terminator_has(f.terminator, &other.child), false);
-	stranger = again.child;
+	want_int(terminator_has(f.terminator, &again.smtpd), true);
+	want_int(terminator_has(f.terminator, &other.smtpd), false);
+	stranger = again.smtpd;
 	stranger.peer.port++;
 	want_int(terminator_has(f.terminator, &stranger), false);
-	stranger = again.child;
+	stranger = again.smtpd;
 	stranger.peer.addr.bytes[0]++;
 	want_int(terminator_has(f.terminator, &stranger), false);
 	terminator_run(f.terminator, 0);
-	want_int(terminator_has(f.terminator, &again.child), true);
+	want_int(terminator_has(f.terminator, &again.smtpd), true);
 	terminator_run(f.terminator, 1000);
 	want_int(has_ended_soon(c.smtpd), true);
 	terminator_run(f.terminator, 1001);
-	want_int(terminator_has(f.terminator, &again.child), false);
-	child_done(&again.child);
-	child_done(&other.child);
+	want_int(terminator_has(f.terminator, &again.smtpd), false);
+	smtpd_done(&again.smtpd);
+	smtpd_done(&other.smtpd);
 	fixture_close(&f);
 }
 
@@ -580,7 +580,7 @@ static void left_couriertls(void **state)
 	c = courier_starttls(&f.courier, &somebody);
 	other = courier_starttls(&f.courier, &neighbour);
 	t = of_child(&f, c.smtpd, 2000);
-	t.child.cookie = row->cookie;
+	t.smtpd.cookie = row->cookie;
 	if (row->by_worker)
 		want_int(terminator_signal(&t), 0);
 	add(&f, &t, 200);
@@ -640,7 +640,7 @@ static void couriertls_of_a_later_connection(void **state)
 	fixture_open(&f);
 	c = courier_starttls(&f.courier, &somebody);
 	t = of_child(&f, c.smtpd, 2000);
-	t.child.cookie = 0;
+	t.smtpd.cookie = 0;
 	add(&f, &t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
@@ -807,7 +807,7 @@ static void full(void **state)
 		pids[i] = waiter_start();
 		t = of_process(&f, pids[i], 2000);
 		terminator_add(small, &t, 1000);
-		want_int(t.child.smtpd.fd, -1);
+		want_int(t.smtpd.process.fd, -1);
 	}
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(terminator_run(small, 0), 1000);
@@ -1092,7 +1092,7 @@ static void *hand_over(void *data)
 
 	for (i = 0; i < COUNT_OF(h->pids); i++) {
 		t = blank(h->f, 2000);
-		if (procref_open(h->pids[i], &t.child.smtpd) < 0)
+		if (procref_open(h->pids[i], &t.smtpd.process) < 0)
 			continue;
 		if (i % 2)
 			terminator_signal(&t);

@@ -1,6 +1,6 @@
 /* Which child serves which peer.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier/childindex.h"
+#include "courier/smtpd_index.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@
 
 /* A child that is held. */
 struct held {
-	struct child child;
+	struct smtpd smtpd;
 	struct held *next;	/* among those to be let go of */
 };
 
@@ -33,9 +33,9 @@ struct entry {
 	uint32_t next_by_addr;
 };
 
-struct childindex {
-	const struct child_rules *rules;
-	struct child_scratch scratch;	/* the refresher's */
+struct smtpd_index {
+	const struct smtpd_rules *rules;
+	struct smtpd_scratch scratch;	/* the refresher's */
 	pthread_mutex_t lock;		/* everything below */
 	struct entry *entries;		/* the first count are in use */
 	_Atomic uint32_t count;		/* 0 can be read without the lock */
@@ -45,17 +45,17 @@ struct childindex {
 	uint32_t *by_addr;
 };
 
-static uint32_t *pid_chain(const struct childindex *x, pid_t pid)
+static uint32_t *pid_chain(const struct smtpd_index *x, pid_t pid)
 {
 	return &x->by_pid[(uint32_t)pid & (x->room - 1)];
 }
 
-static uint32_t *addr_chain(const struct childindex *x, const struct addr *addr)
+static uint32_t *addr_chain(const struct smtpd_index *x, const struct addr *addr)
 {
 	return &x->by_addr[addr_hash(addr, 0) & (x->room - 1)];
 }
 
-static void link_entry(struct childindex *x, uint32_t i)
+static void link_entry(struct smtpd_index *x, uint32_t i)
 {
 	struct entry *e = &x->entries[i];
 	uint32_t *chain = pid_chain(x, e->pid);
@@ -68,7 +68,7 @@ static void link_entry(struct childindex *x, uint32_t i)
 }
 
 /* All chains anew, after entries moved. */
-static void link_all(struct childindex *x)
+static void link_all(struct smtpd_index *x)
 {
 	uint32_t i;
 
@@ -78,7 +78,7 @@ static void link_all(struct childindex *x)
 		link_entry(x, i);
 }
 
-static int resize(struct childindex *x, uint32_t room)
+static int resize(struct smtpd_index *x, uint32_t room)
 {
 	struct entry *entries = reallocarray(x->entries, room, sizeof(*entries));
 	uint32_t *by_pid, *by_addr;
@@ -103,14 +103,13 @@ static uint32_t most_held(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
-	    limit.rlim_cur / 16 > CHILDINDEX_HELD_MAX)
-		return CHILDINDEX_HELD_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 16 > SMTPD_INDEX_HELD_MAX)
+		return SMTPD_INDEX_HELD_MAX;
 	return (uint32_t)(limit.rlim_cur / 16);
 }
 
 /* With the lock held: what the entry holds joins those to be let go of. */
-static void unhold(struct childindex *x, struct entry *e, struct held **gone)
+static void unhold(struct smtpd_index *x, struct entry *e, struct held **gone)
 {
 	if (!e->held)
 		return;
@@ -127,15 +126,14 @@ static void let_go(struct held *gone)
 
 	for (; gone; gone = next) {
 		next = gone->next;
-		child_done(&gone->child);
+		smtpd_done(&gone->smtpd);
 		free(gone);
 	}
 }
 
-int childindex_new(const struct child_rules *rules,
-		   struct childindex **ret_index)
+int smtpd_index_new(const struct smtpd_rules *rules, struct smtpd_index **ret_index)
 {
-	struct childindex *x = calloc(1, sizeof(*x));
+	struct smtpd_index *x = calloc(1, sizeof(*x));
 
 	if (!x)
 		return -ENOMEM;
@@ -143,18 +141,18 @@ int childindex_new(const struct child_rules *rules,
 	x->held_max = most_held();
 	pthread_mutex_init(&x->lock, NULL);
 	if (resize(x, 64) < 0) {
-		childindex_free(x);
+		smtpd_index_free(x);
 		return -ENOMEM;
 	}
 	*ret_index = x;
 	return 0;
 }
 
-void childindex_free(struct childindex *index)
+void smtpd_index_free(struct smtpd_index *index)
 {
 	if (!index)
 		return;
-	childindex_let_go(index);
+	smtpd_index_let_go(index);
 	pthread_mutex_destroy(&index->lock);
 	free(index->entries);
 	free(index->by_pid);
@@ -163,7 +161,7 @@ void childindex_free(struct childindex *index)
 }
 
 /* With the lock held. */
-static void unhold_all(struct childindex *x, struct held **gone)
+static void unhold_all(struct smtpd_index *x, struct held **gone)
 {
 	uint32_t i;
 
@@ -173,7 +171,7 @@ static void unhold_all(struct childindex *x, struct held **gone)
 	}
 }
 
-void childindex_let_go(struct childindex *index)
+void smtpd_index_let_go(struct smtpd_index *index)
 {
 	struct held *gone = NULL;
 
@@ -183,7 +181,7 @@ void childindex_let_go(struct childindex *index)
 	let_go(gone);
 }
 
-void childindex_forget(struct childindex *index)
+void smtpd_index_forget(struct smtpd_index *index)
 {
 	struct held *gone = NULL;
 
@@ -196,7 +194,7 @@ void childindex_forget(struct childindex *index)
 }
 
 /* With the lock held: the entry of that PID, or NONE. */
-static uint32_t find_pid(const struct childindex *x, pid_t pid)
+static uint32_t find_pid(const struct smtpd_index *x, pid_t pid)
 {
 	uint32_t i = *pid_chain(x, pid);
 
@@ -211,7 +209,7 @@ static bool serves(const struct entry *e, const struct entry *other)
 }
 
 /* Mark a PID as still there. False: it is not in the index. */
-static bool mark(struct childindex *x, pid_t pid)
+static bool mark(struct smtpd_index *x, pid_t pid)
 {
 	uint32_t i;
 
@@ -223,7 +221,7 @@ static bool mark(struct childindex *x, pid_t pid)
 	return i != NONE;
 }
 
-static int add(struct childindex *x, const struct entry *e)
+static int add(struct smtpd_index *x, const struct entry *e)
 {
 	int r = 0;
 
@@ -238,7 +236,7 @@ static int add(struct childindex *x, const struct entry *e)
 	return r;
 }
 
-static struct entry entry_of(pid_t pid, const struct child_glimpse *seen)
+static struct entry entry_of(pid_t pid, const struct smtpd_hint *seen)
 {
 	return (struct entry){ .pid = pid,
 			       .addr = seen->peer.addr,
@@ -247,13 +245,13 @@ static struct entry entry_of(pid_t pid, const struct child_glimpse *seen)
 			       .relay_client = seen->relay_client };
 }
 
-static int read_child(struct childindex *x, pid_t pid)
+static int read_child(struct smtpd_index *x, pid_t pid)
 {
-	struct child_glimpse seen;
+	struct smtpd_hint seen;
 	struct entry e;
 	int r;
 
-	r = child_peek(x->rules, pid, &x->scratch, &seen);
+	r = smtpd_read_hint(x->rules, pid, &x->scratch, &seen);
 	/* Gone, before its exec, or nobody's connection. */
 	if (r == -ESRCH || r == -ENODATA || r == -EAGAIN || r == -EPERM)
 		return 0;
@@ -265,7 +263,7 @@ static int read_child(struct childindex *x, pid_t pid)
 }
 
 /* The entry of that PID becomes what was read last. */
-static int replace(struct childindex *x, const struct entry *e)
+static int replace(struct smtpd_index *x, const struct entry *e)
 {
 	struct held *gone = NULL;
 	uint32_t i;
@@ -282,20 +280,20 @@ static int replace(struct childindex *x, const struct entry *e)
 	return i == NONE ? add(x, e) : 0;
 }
 
-int childindex_learn(struct childindex *index, pid_t pid)
+int smtpd_index_learn(struct smtpd_index *index, pid_t pid)
 {
-	struct child_glimpse seen;
+	struct smtpd_hint seen;
 	struct entry e;
 	int r;
 
-	r = child_peek(index->rules, pid, &index->scratch, &seen);
+	r = smtpd_read_hint(index->rules, pid, &index->scratch, &seen);
 	if (r < 0)
 		return r;
 	e = entry_of(pid, &seen);
 	return replace(index, &e);
 }
 
-static void mark_all(struct childindex *x, bool seen)
+static void mark_all(struct smtpd_index *x, bool seen)
 {
 	uint32_t i;
 
@@ -306,7 +304,7 @@ static void mark_all(struct childindex *x, bool seen)
 }
 
 /* After a refresh: forget who was not seen. */
-static uint32_t sweep(struct childindex *x)
+static uint32_t sweep(struct smtpd_index *x)
 {
 	struct held *gone = NULL;
 	uint32_t i, kept = 0;
@@ -327,7 +325,7 @@ static uint32_t sweep(struct childindex *x)
 	return kept;
 }
 
-static int refresh_listener(struct childindex *x, pid_t listener)
+static int refresh_listener(struct smtpd_index *x, pid_t listener)
 {
 	pid_t *pids;
 	ssize_t n, i;
@@ -352,7 +350,7 @@ static int refresh_listener(struct childindex *x, pid_t listener)
 	return err;
 }
 
-int childindex_refresh(struct childindex *index)
+int smtpd_index_refresh(struct smtpd_index *index)
 {
 	pid_t listeners[LISTENERS_MAX];
 	size_t n = listeners_pids(index->rules->listeners, listeners), i;
@@ -370,7 +368,7 @@ int childindex_refresh(struct childindex *index)
 }
 
 /* Takes held over. Between its PID and now a line may have asked for the child. */
-static void put_held(struct childindex *x, pid_t pid, struct held *held)
+static void put_held(struct smtpd_index *x, pid_t pid, struct held *held)
 {
 	uint32_t i;
 
@@ -385,15 +383,15 @@ static void put_held(struct childindex *x, pid_t pid, struct held *held)
 	let_go(held);
 }
 
-static int hold(struct childindex *x, pid_t pid)
+static int hold(struct smtpd_index *x, pid_t pid)
 {
 	struct held *held = calloc(1, sizeof(*held));
-	struct child_facts facts;
+	struct smtpd_facts facts;
 	int r;
 
 	if (!held)
 		return -ENOMEM;
-	r = child_hold(x->rules, pid, &x->scratch, &held->child, &facts);
+	r = smtpd_pin(x->rules, pid, &x->scratch, &held->smtpd, &facts);
 	if (r < 0)
 		free(held);
 	else
@@ -401,7 +399,7 @@ static int hold(struct childindex *x, pid_t pid)
 	return r;
 }
 
-static bool has_room(struct childindex *x)
+static bool has_room(struct smtpd_index *x)
 {
 	bool room;
 
@@ -412,7 +410,7 @@ static bool has_room(struct childindex *x)
 }
 
 /* Only the caller's thread changes what is read here without the lock. */
-static void hold_listed(struct childindex *x)
+static void hold_listed(struct smtpd_index *x)
 {
 	uint32_t i;
 	int r = 0;
@@ -423,24 +421,24 @@ static void hold_listed(struct childindex *x)
 		if (!has_room(x))
 			break;
 		r = hold(x, x->entries[i].pid);
-		x->entries[i].to_hold = child_call_failed(r);
+		x->entries[i].to_hold = smtpd_call_failed(r);
 	}
 }
 
 /* One that is held without its submit, taken out meanwhile. */
-static struct held *take_without_submit(struct childindex *x, uint32_t i)
+static struct held *take_without_submit(struct smtpd_index *x, uint32_t i)
 {
 	struct entry *e = &x->entries[i];
 	struct held *held = NULL;
 
 	pthread_mutex_lock(&x->lock);
-	if (e->held && e->held->child.submit.fd < 0)
+	if (e->held && e->held->smtpd.submit.fd < 0)
 		unhold(x, e, &held);
 	pthread_mutex_unlock(&x->lock);
 	return held;
 }
 
-static void hold_submits(struct childindex *x)
+static void hold_submits(struct smtpd_index *x)
 {
 	struct held *held;
 	uint32_t i;
@@ -450,12 +448,12 @@ static void hold_submits(struct childindex *x)
 		if (!held)
 			continue;
 		held->next = NULL;
-		(void)child_hold_submit(x->rules, &held->child, &x->scratch);
+		(void)smtpd_pin_submit(x->rules, &held->smtpd, &x->scratch);
 		put_held(x, x->entries[i].pid, held);
 	}
 }
 
-void childindex_hold(struct childindex *index, bool submits)
+void smtpd_index_hold(struct smtpd_index *index, bool submits)
 {
 	hold_listed(index);
 	if (submits)
@@ -471,12 +469,11 @@ static bool can_withdraw(const struct entry *e, const struct addr *addr, uint16_
 			 bool with_submit)
 {
 	return is_about(e, addr, port) && e->held &&
-	       (!with_submit || e->held->child.submit.fd >= 0);
+	       (!with_submit || e->held->smtpd.submit.fd >= 0);
 }
 
-bool childindex_withdraw(struct childindex *index, pid_t pid,
-			 const struct addr *addr, uint16_t port, bool with_submit,
-			 struct child *ret_child)
+bool smtpd_index_withdraw(struct smtpd_index *index, pid_t pid, const struct addr *addr,
+			  uint16_t port, bool with_submit, struct smtpd *ret_child)
 {
 	struct held *held = NULL;
 	uint32_t i;
@@ -490,23 +487,23 @@ bool childindex_withdraw(struct childindex *index, pid_t pid,
 	pthread_mutex_unlock(&index->lock);
 	if (!held)
 		return false;
-	*ret_child = child_take(&held->child);
+	*ret_child = smtpd_take(&held->smtpd);
 	free(held);
 	return true;
 }
 
-bool childindex_is_empty(const struct childindex *index)
+bool smtpd_index_is_empty(const struct smtpd_index *index)
 {
 	return atomic_load_explicit(&index->count, memory_order_acquire) == 0;
 }
 
-size_t childindex_find(struct childindex *index, const struct addr *addr,
-		       uint16_t port, pid_t *ret_pids, size_t max)
+size_t smtpd_index_find(struct smtpd_index *index, const struct addr *addr, uint16_t port,
+			pid_t *ret_pids, size_t max)
 {
 	size_t found = 0;
 	uint32_t i;
 
-	if (childindex_is_empty(index))
+	if (smtpd_index_is_empty(index))
 		return 0;
 	pthread_mutex_lock(&index->lock);
 	for (i = *addr_chain(index, addr); i != NONE;
@@ -523,13 +520,13 @@ size_t childindex_find(struct childindex *index, const struct addr *addr,
 	return found;
 }
 
-size_t childindex_find_relay_clients(struct childindex *index, const struct addr *addr,
-				     pid_t *ret_pids, size_t max)
+size_t smtpd_index_find_relay_clients(struct smtpd_index *index, const struct addr *addr,
+				      pid_t *ret_pids, size_t max)
 {
 	size_t found = 0;
 	uint32_t i;
 
-	if (childindex_is_empty(index))
+	if (smtpd_index_is_empty(index))
 		return 0;
 	pthread_mutex_lock(&index->lock);
 	for (i = *addr_chain(index, addr); i != NONE && found < max;

@@ -1,6 +1,6 @@
 /* Which child serves which peer.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier/childindex.h"
+#include "courier/smtpd_index.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,8 +20,8 @@ struct fixture {
 	struct procfs procfs;
 	struct looker *looker;
 	struct listeners *listeners;
-	struct child_rules rules;
-	struct childindex *index;
+	struct smtpd_rules rules;
+	struct smtpd_index *index;
 	size_t threads;
 	pid_t tcpd;
 };
@@ -38,16 +38,16 @@ static void setup(struct fixture *f)
 	looker_set_wait(f->looker, PATIENT_MS);
 	want_int(listeners_new(&f->procfs, f->looker, FAKE_UID, &f->listeners), 0);
 	want_int(listeners_check(f->listeners, f->tcpd), 0);
-	f->rules = (struct child_rules){ .procfs = &f->procfs,
+	f->rules = (struct smtpd_rules){ .procfs = &f->procfs,
 					.looker = f->looker,
 					.listeners = f->listeners,
 					.uid = FAKE_UID };
-	want_int(childindex_new(&f->rules, &f->index), 0);
+	want_int(smtpd_index_new(&f->rules, &f->index), 0);
 }
 
 static void teardown(struct fixture *f)
 {
-	childindex_free(f->index);
+	smtpd_index_free(f->index);
 	listeners_free(f->listeners);
 	want_int(looker_free(f->looker), true);
 	want_int(threads_ended_soon(f->threads), true);
@@ -85,7 +85,7 @@ static size_t find(struct fixture *f, unsigned int n, uint16_t port, pid_t *ret_
 		.bytes = { 10, (uint8_t)(n / 250), (uint8_t)(n % 250), 1 },
 	};
 
-	return childindex_find(f->index, &addr, port, ret_pid, 1);
+	return smtpd_index_find(f->index, &addr, port, ret_pid, 1);
 }
 
 static void finds_by_address_and_port(void **state)
@@ -99,9 +99,9 @@ static void finds_by_address_and_port(void **state)
 	put_child(&f, 2);
 	set_children(&f, 1, 3);
 	want_int(find(&f, 1, 1001, &pid), 0);
-	want_int(childindex_is_empty(f.index), true);
-	want_int(childindex_refresh(f.index), 2);
-	want_int(childindex_is_empty(f.index), false);
+	want_int(smtpd_index_is_empty(f.index), true);
+	want_int(smtpd_index_refresh(f.index), 2);
+	want_int(smtpd_index_is_empty(f.index), false);
 	want_int(find(&f, 1, 1001, &pid), 1);
 	want_int(pid, FIRST_PID + 1);
 	want_int(find(&f, 2, 1002, &pid), 1);
@@ -123,11 +123,11 @@ static void port_0_is_any_port(void **state)
 	put_child(&f, 1);
 	fakeproc_put_smtpd(&f.tree, FIRST_PID + 2, f.tcpd, &second);
 	set_children(&f, 1, 3);
-	want_int(childindex_refresh(f.index), 2);
-	want_int(childindex_find(f.index, &addr, 0, pids, 4), 2);
+	want_int(smtpd_index_refresh(f.index), 2);
+	want_int(smtpd_index_find(f.index, &addr, 0, pids, 4), 2);
 	want_int(pids[0] + pids[1], 2 * FIRST_PID + 3);
-	want_int(childindex_find(f.index, &addr, 0, pids, 1), 2);
-	want_int(childindex_find(f.index, &addr, 5000, pids, 4), 1);
+	want_int(smtpd_index_find(f.index, &addr, 0, pids, 1), 2);
+	want_int(smtpd_index_find(f.index, &addr, 5000, pids, 4), 1);
 	want_int(pids[0], FIRST_PID + 2);
 	teardown(&f);
 }
@@ -142,9 +142,9 @@ static void forgets_who_is_gone(void **state)
 	put_child(&f, 1);
 	put_child(&f, 2);
 	set_children(&f, 1, 3);
-	childindex_refresh(f.index);
+	smtpd_index_refresh(f.index);
 	set_children(&f, 2, 3);
-	want_int(childindex_refresh(f.index), 1);
+	want_int(smtpd_index_refresh(f.index), 1);
 	want_int(find(&f, 1, 1001, &pid), 0);
 	want_int(find(&f, 2, 1002, &pid), 1);
 	teardown(&f);
@@ -161,10 +161,10 @@ static void waits_for_exec(void **state)
 	put_child(&f, 1);
 	fakeproc_exe(&f.tree, FIRST_PID + 1, FAKE_TCPD);
 	set_children(&f, 1, 2);
-	want_int(childindex_refresh(f.index), 0);
+	want_int(smtpd_index_refresh(f.index), 0);
 	want_int(find(&f, 1, 1001, &pid), 0);
 	fakeproc_exe(&f.tree, FIRST_PID + 1, FAKE_SMTPD);
-	want_int(childindex_refresh(f.index), 1);
+	want_int(smtpd_index_refresh(f.index), 1);
 	want_int(find(&f, 1, 1001, &pid), 1);
 	teardown(&f);
 }
@@ -180,14 +180,14 @@ static void reads_a_child_once(void **state)
 	setup(&f);
 	put_child(&f, 1);
 	set_children(&f, 1, 2);
-	childindex_refresh(f.index);
+	smtpd_index_refresh(f.index);
 	fakeproc_put_smtpd(&f.tree, FIRST_PID + 1, f.tcpd, &changed);
-	childindex_refresh(f.index);
+	smtpd_index_refresh(f.index);
 	want_int(find(&f, 1, 1001, &pid), 1);
 	/* ..unless all is forgotten: its PID may be another child's. */
-	childindex_forget(f.index);
+	smtpd_index_forget(f.index);
 	want_int(find(&f, 1, 1001, &pid), 0);
-	want_int(childindex_refresh(f.index), 1);
+	want_int(smtpd_index_refresh(f.index), 1);
 	want_int(find(&f, 1, 1001, &pid), 0);
 	teardown(&f);
 }
@@ -205,7 +205,7 @@ static void skips_what_names_no_peer(void **state)
 	fakeproc_write(&f.tree, FIRST_PID + 1, "environ", "PATH=/bin", 10);
 	fakeproc_exe(&f.tree, FIRST_PID + 2, "/bin/sh");
 	set_children(&f, 1, 4);
-	want_int(childindex_refresh(f.index), 1);
+	want_int(smtpd_index_refresh(f.index), 1);
 	want_int(find(&f, 3, 1003, &pid), 1);
 	teardown(&f);
 }
@@ -222,9 +222,9 @@ static void ten_thousand_children(void **state)
 	for (i = 0; i < 10000; i++)
 		put_child(&f, i);
 	set_children(&f, 0, 6000);
-	want_int(childindex_refresh(f.index), 6000);
+	want_int(smtpd_index_refresh(f.index), 6000);
 	set_children(&f, 3000, 10000);
-	want_int(childindex_refresh(f.index), 7000);
+	want_int(smtpd_index_refresh(f.index), 7000);
 	for (i = 0; i < 10000; i++) {
 		want_int(find(&f, i, (uint16_t)(1000 + i), &pid), i >= 3000);
 		if (i >= 3000)
@@ -233,7 +233,7 @@ static void ten_thousand_children(void **state)
 	teardown(&f);
 }
 
-/* One PID, as childindex_learn() sees it; the last two columns are what comes of it. */
+/* One PID, as smtpd_index_learn() sees it; the last two columns are what comes of it. */
 static const struct learn_row {
 	const char *label, *exe;
 	pid_t ppid;		/* 0: the listener */
@@ -267,7 +267,7 @@ static void learns(void **state)
 		.env = row->peer ? env : NULL,
 		.env_len = sizeof(env),
 	});
-	want_int(childindex_learn(f.index, FIRST_PID + 1), row->want);
+	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), row->want);
 	want_int(find(&f, 1, 1001, &pid), row->found);
 	want_int(pid, row->found ? FIRST_PID + 1 : 0);
 	teardown(&f);
@@ -279,7 +279,7 @@ static void learns_nothing_of_nobody(void **state)
 
 	(void)state;
 	setup(&f);
-	want_int(childindex_learn(f.index, FIRST_PID + 1), -ESRCH);
+	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), -ESRCH);
 	teardown(&f);
 }
 
@@ -295,10 +295,10 @@ static void learns_a_listener(void **state)
 	want_int(listeners_new(&f.procfs, f.looker, FAKE_UID, &f.listeners), 0);
 	f.rules.listeners = f.listeners;
 	put_child(&f, 1);
-	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
+	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), 0);
 	put_child(&f, 2);
 	set_children(&f, 1, 3);
-	want_int(childindex_refresh(f.index), 2);
+	want_int(smtpd_index_refresh(f.index), 2);
 	want_int(find(&f, 2, 1002, &pid), 1);
 	teardown(&f);
 }
@@ -313,12 +313,12 @@ static void learns_a_child_once(void **state)
 	setup(&f);
 	put_child(&f, 1);
 	set_children(&f, 1, 2);
-	want_int(childindex_refresh(f.index), 1);
-	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
-	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
+	want_int(smtpd_index_refresh(f.index), 1);
+	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), 0);
+	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), 0);
 	want_int(find(&f, 1, 1001, &pid), 1);
 	set_children(&f, 1, 1);
-	want_int(childindex_refresh(f.index), 0);
+	want_int(smtpd_index_refresh(f.index), 0);
 	want_int(find(&f, 1, 1001, &pid), 0);
 	teardown(&f);
 }
@@ -332,9 +332,9 @@ static void learns_a_pid_anew(void **state)
 	(void)state;
 	setup(&f);
 	put_child(&f, 1);
-	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
+	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), 0);
 	fakeproc_put_smtpd(&f.tree, FIRST_PID + 1, f.tcpd, &changed);
-	want_int(childindex_learn(f.index, FIRST_PID + 1), 0);
+	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), 0);
 	want_int(find(&f, 1, 1001, &pid), 0);
 	want_int(find(&f, 2, 1002, &pid), 1);
 	want_int(pid, FIRST_PID + 1);
@@ -362,9 +362,9 @@ static void looks_at_no_stranger(void **state)
 	fakeproc_trap(&f.tree, FIRST_PID + 2);
 	set_children(&f, 1, 4);
 	begin = clock_ms();
-	want_int(childindex_learn(f.index, FIRST_PID + 1), -EPERM);
-	want_int(childindex_learn(f.index, FIRST_PID + 2), -EPERM);
-	want_int(childindex_refresh(f.index), 1);
+	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), -EPERM);
+	want_int(smtpd_index_learn(f.index, FIRST_PID + 2), -EPERM);
+	want_int(smtpd_index_refresh(f.index), 1);
 	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
 	want_int(find(&f, 3, 1003, &pid), 1);
 	teardown(&f);
@@ -381,15 +381,15 @@ static void one_that_keeps_waiting(void **state)
 	put_child(&f, 2);
 	fakeproc_trap(&f.tree, FIRST_PID + 1);
 	set_children(&f, 1, 3);
-	want_int(childindex_refresh(f.index), -ETIMEDOUT);
+	want_int(smtpd_index_refresh(f.index), -ETIMEDOUT);
 	want_int(find(&f, 2, 1002, &pid), 1);
-	want_int(childindex_refresh(f.index), -EBUSY);
-	want_int(childindex_learn(f.index, FIRST_PID + 1), -EBUSY);
+	want_int(smtpd_index_refresh(f.index), -EBUSY);
+	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), -EBUSY);
 	want_int(find(&f, 1, 1001, &pid), 0);
 	want_int(fakeproc_let_go(&f.tree, FIRST_PID + 1), true);
 	want_int(threads_ended_soon(f.threads + 1), true);
 	put_child(&f, 1);
-	want_int(childindex_refresh(f.index), 2);
+	want_int(smtpd_index_refresh(f.index), 2);
 	want_int(find(&f, 1, 1001, &pid), 1);
 	teardown(&f);
 }
@@ -407,16 +407,16 @@ static void forgets_nobody_for_want_of_descriptors(void **state)
 	put_child(&f, 1);
 	put_child(&f, 2);
 	set_children(&f, 1, 3);
-	want_int(childindex_refresh(f.index), 2);
+	want_int(smtpd_index_refresh(f.index), 2);
 	set_children(&f, 1, 2);
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
 	want_int(setrlimit(RLIMIT_NOFILE, &none), 0);
-	r = childindex_refresh(f.index);
+	r = smtpd_index_refresh(f.index);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(r, -EMFILE);
 	want_int(find(&f, 1, 1001, &pid) + find(&f, 2, 1002, &pid), 2);
-	want_int(childindex_refresh(f.index), 1);
+	want_int(smtpd_index_refresh(f.index), 1);
 	want_int(find(&f, 2, 1002, &pid), 0);
 	teardown(&f);
 }
@@ -425,7 +425,7 @@ static size_t relay_clients(struct fixture *f, const struct addr *addr)
 {
 	pid_t pids[4];
 
-	return childindex_find_relay_clients(f->index, addr, pids, 4);
+	return smtpd_index_find_relay_clients(f->index, addr, pids, 4);
 }
 
 static void knows_relay_clients(void **state)
@@ -442,15 +442,15 @@ static void knows_relay_clients(void **state)
 	put_child(&f, 1);
 	put_child(&f, 2);
 	set_children(&f, 1, 3);
-	want_int(childindex_refresh(f.index), 2);
+	want_int(smtpd_index_refresh(f.index), 2);
 	want_int(relay_clients(&f, &addr), 0);
 	fakeproc_put_smtpd(&f.tree, FIRST_PID + 3, f.tcpd, &relay);
 	set_children(&f, 1, 4);
-	want_int(childindex_refresh(f.index), 3);
+	want_int(smtpd_index_refresh(f.index), 3);
 	want_int(relay_clients(&f, &addr), 1);
 	want_int(relay_clients(&f, &other), 0);
 	set_children(&f, 1, 3);
-	want_int(childindex_refresh(f.index), 2);
+	want_int(smtpd_index_refresh(f.index), 2);
 	want_int(relay_clients(&f, &addr), 0);
 	teardown(&f);
 }
@@ -478,7 +478,7 @@ static void real_setup(struct real *r)
 		fakeproc_put_smtpd(&r->f.tree, r->pids[i], r->f.tcpd, &peer);
 	}
 	fakeproc_children(&r->f.tree, r->f.tcpd, r->pids, REAL_CHILDREN);
-	want_int(childindex_refresh(r->f.index), REAL_CHILDREN);
+	want_int(smtpd_index_refresh(r->f.index), REAL_CHILDREN);
 }
 
 static void real_teardown(struct real *r)
@@ -495,12 +495,12 @@ static void real_teardown(struct real *r)
 static bool withdraw_as(struct real *r, unsigned int n, uint8_t host, uint16_t port)
 {
 	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 10, 0, 9, host } };
-	struct child child = CHILD_NONE;
-	bool held = childindex_withdraw(r->f.index, r->pids[n], &addr, port, false, &child);
+	struct smtpd smtpd = SMTPD_NONE;
+	bool held = smtpd_index_withdraw(r->f.index, r->pids[n], &addr, port, false, &smtpd);
 
 	if (held)
-		want_int(child.smtpd.pid, r->pids[n]);
-	child_done(&child);
+		want_int(smtpd.process.pid, r->pids[n]);
+	smtpd_done(&smtpd);
 	return held;
 }
 
@@ -518,15 +518,15 @@ static void holds_who_is_listed(void **state)
 	(void)state;
 	real_setup(&r);
 	before = descriptors_open();
-	childindex_hold(r.f.index, false);
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	want_int(descriptors_open(), before + REAL_CHILDREN - 1);
 	want_int(withdraw(&r, 0), false);
 	for (i = 1; i < REAL_CHILDREN; i++)
 		want_int(withdraw(&r, i), true);
 	want_int(descriptors_open(), before);
 	/* One line has asked for them: not again. */
-	childindex_hold(r.f.index, true);
+	smtpd_index_hold(r.f.index, true);
 	want_int(withdraw(&r, 1), false);
 	want_int(descriptors_open(), before);
 	real_teardown(&r);
@@ -539,7 +539,7 @@ static void withdraws_for_its_own_peer_only(void **state)
 
 	(void)state;
 	real_setup(&r);
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	want_int(withdraw_as(&r, 1, 2, 2001), false);
 	want_int(withdraw_as(&r, 1, 1, 2002), false);
 	want_int(withdraw_as(&r, 1, 1, 2001), true);
@@ -555,13 +555,13 @@ static void lets_go_of_who_is_gone(void **state)
 	(void)state;
 	real_setup(&r);
 	before = descriptors_open();
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	fakeproc_children(&r.f.tree, r.f.tcpd, r.pids, 3);
-	want_int(childindex_refresh(r.f.index), 3);
+	want_int(smtpd_index_refresh(r.f.index), 3);
 	want_int(descriptors_open(), before + 2);
 	want_int(withdraw(&r, 2), true);
 	want_int(withdraw(&r, 3), false);
-	childindex_forget(r.f.index);
+	smtpd_index_forget(r.f.index);
 	want_int(descriptors_open(), before);
 	real_teardown(&r);
 }
@@ -574,12 +574,12 @@ static void lets_go_and_holds_again(void **state)
 	(void)state;
 	real_setup(&r);
 	before = descriptors_open();
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	want_int(withdraw(&r, 1), true);
-	childindex_let_go(r.f.index);
+	smtpd_index_let_go(r.f.index);
 	want_int(descriptors_open(), before);
 	want_int(withdraw(&r, 2), false);
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	want_int(withdraw(&r, 1), false);
 	want_int(withdraw(&r, 3), true);
 	real_teardown(&r);
@@ -594,10 +594,10 @@ static void lets_go_of_who_was_learned_anew(void **state)
 
 	(void)state;
 	real_setup(&r);
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	held = descriptors_open();
 	fakeproc_put_smtpd(&r.f.tree, r.pids[1], r.f.tcpd, &changed);
-	want_int(childindex_learn(r.f.index, r.pids[1]), 0);
+	want_int(smtpd_index_learn(r.f.index, r.pids[1]), 0);
 	want_int(descriptors_open(), held - 1);
 	want_int(withdraw(&r, 1), false);
 	real_teardown(&r);
@@ -615,13 +615,13 @@ static void holds_no_more_than_its_share(void **state)
 	few = (struct rlimit){ .rlim_cur = 48, .rlim_max = old.rlim_max };
 	want_int(setrlimit(RLIMIT_NOFILE, &few), 0);
 	real_setup(&r);
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	want_int(withdraw(&r, 4), false);
 	want_int(withdraw(&r, 3), true);
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	want_int(withdraw(&r, 5), false);
 	want_int(withdraw(&r, 4), true);
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	want_int(withdraw(&r, 5), true);
 	real_teardown(&r);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
@@ -638,10 +638,10 @@ static void holds_nobody_without_descriptors(void **state)
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
 	want_int(setrlimit(RLIMIT_NOFILE, &none), 0);
-	childindex_hold(r.f.index, true);
+	smtpd_index_hold(r.f.index, true);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(withdraw(&r, 1), false);
-	childindex_hold(r.f.index, true);
+	smtpd_index_hold(r.f.index, true);
 	want_int(withdraw(&r, 1), true);
 	real_teardown(&r);
 }
@@ -656,13 +656,13 @@ static void holds_who_has_kept_waiting(void **state)
 	(void)state;
 	real_setup(&r);
 	fakeproc_trap(&r.f.tree, r.pids[1]);
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	want_int(withdraw(&r, 1), false);
 	want_int(withdraw(&r, 2), true);
 	want_int(fakeproc_let_go(&r.f.tree, r.pids[1]), true);
 	want_int(threads_ended_soon(r.f.threads + 1), true);
 	fakeproc_put_smtpd(&r.f.tree, r.pids[1], r.f.tcpd, &peer);
-	childindex_hold(r.f.index, false);
+	smtpd_index_hold(r.f.index, false);
 	want_int(withdraw(&r, 1), true);
 	real_teardown(&r);
 }
@@ -683,7 +683,7 @@ static void put_submit(struct real *r)
 static void withdraws_with_its_submit(void **state)
 {
 	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 10, 0, 9, 1 } };
-	struct child child = CHILD_NONE;
+	struct smtpd smtpd = SMTPD_NONE;
 	struct real r;
 	pid_t parent;
 
@@ -691,28 +691,28 @@ static void withdraws_with_its_submit(void **state)
 	real_setup(&r);
 	parent = r.pids[REAL_CHILDREN - 2];
 	put_submit(&r);
-	childindex_hold(r.f.index, false);
-	want_int(childindex_withdraw(r.f.index, parent, &addr, 0, true, &child), false);
-	childindex_hold(r.f.index, true);
-	want_int(childindex_withdraw(r.f.index, r.pids[1], &addr, 0, true, &child), false);
+	smtpd_index_hold(r.f.index, false);
+	want_int(smtpd_index_withdraw(r.f.index, parent, &addr, 0, true, &smtpd), false);
+	smtpd_index_hold(r.f.index, true);
+	want_int(smtpd_index_withdraw(r.f.index, r.pids[1], &addr, 0, true, &smtpd), false);
 	want_int(withdraw(&r, 1), true);
-	want_int(childindex_withdraw(r.f.index, parent, &addr, 0, true, &child), true);
-	want_int(child.submit.pid, r.pids[REAL_CHILDREN - 1]);
-	want_int(child_check_held_submit(&child), 0);
-	child_done(&child);
+	want_int(smtpd_index_withdraw(r.f.index, parent, &addr, 0, true, &smtpd), true);
+	want_int(smtpd.submit.pid, r.pids[REAL_CHILDREN - 1]);
+	want_int(smtpd_recheck_submit(&smtpd), 0);
+	smtpd_done(&smtpd);
 	real_teardown(&r);
 }
 
 static int make_one(void *data)
 {
 	struct fixture *f = data;
-	struct childindex *index = NULL;
+	struct smtpd_index *index = NULL;
 	int r;
 
-	r = childindex_new(&f->rules, &index);
+	r = smtpd_index_new(&f->rules, &index);
 	if (r == 0)
-		r = childindex_refresh(index);
-	childindex_free(index);
+		r = smtpd_index_refresh(index);
+	smtpd_index_free(index);
 	return r < 0 ? r : 0;
 }
 

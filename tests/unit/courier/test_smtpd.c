@@ -1,6 +1,6 @@
 /* A courieresmtpd child that is held fast and proven to be courier's.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier/child.h"
+#include "courier/smtpd.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,8 +21,8 @@
 struct fixture {
 	struct fakeproc tree;
 	struct procfs procfs;
-	struct child_rules rules;
-	struct child_scratch *scratch;	/* exact, for sanitizers */
+	struct smtpd_rules rules;
+	struct smtpd_scratch *scratch;	/* exact, for sanitizers */
 	size_t descriptors, threads;
 	pid_t tcpd, tls, smtpd, submit;
 };
@@ -35,16 +35,15 @@ static const struct peer somebody_tls = {
 	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 465,
 };
 
-static void rules_open(struct child_rules *rules, const struct procfs *procfs,
-		       uid_t uid)
+static void rules_open(struct smtpd_rules *rules, const struct procfs *procfs, uid_t uid)
 {
-	*rules = (struct child_rules){ .procfs = procfs, .uid = uid };
+	*rules = (struct smtpd_rules){ .procfs = procfs, .uid = uid };
 	want_int(looker_new(procfs, &rules->looker), 0);
 	looker_set_wait(rules->looker, PATIENT_MS);
 	want_int(listeners_new(procfs, rules->looker, uid, &rules->listeners), 0);
 }
 
-static void rules_close(struct child_rules *rules)
+static void rules_close(struct smtpd_rules *rules)
 {
 	listeners_free(rules->listeners);
 	want_int(looker_free(rules->looker), true);
@@ -99,11 +98,11 @@ static void put_smtps(struct fixture *f, const struct peer *tls_peer,
 	fakeproc_children(&f->tree, f->tls, &f->smtpd, 1);
 }
 
-static int open_child(struct fixture *f, pid_t pid, struct child *child,
-		      struct child_facts *facts)
+static int open_child(struct fixture *f, pid_t pid, struct smtpd *smtpd,
+		      struct smtpd_facts *facts)
 {
-	*child = (struct child)CHILD_NONE;
-	return child_open(&f->rules, pid, f->scratch, child, facts);
+	*smtpd = (struct smtpd)SMTPD_NONE;
+	return smtpd_open(&f->rules, pid, f->scratch, smtpd, facts);
 }
 
 static bool so_many_are_open(void *data)
@@ -115,18 +114,18 @@ static bool so_many_are_open(void *data)
  * it is read (fakeproc_at()) closes its end a moment later. */
 static int answer(struct fixture *f, pid_t pid)
 {
-	struct child_facts facts;
-	struct child child;
+	struct smtpd_facts facts;
+	struct smtpd smtpd;
 	size_t before;
 	int r;
 
 	/* Held from the first question on, however that ends. */
 	(void)listeners_check(f->rules.listeners, f->tcpd);
 	before = descriptors_open();
-	r = open_child(f, pid, &child, &facts);
+	r = open_child(f, pid, &smtpd, &facts);
 	if (r < 0)
-		want_int(child.smtpd.fd == -1 && child.tls.fd == -1, true);
-	child_done(&child);
+		want_int(smtpd.process.fd == -1 && smtpd.tls.fd == -1, true);
+	smtpd_done(&smtpd);
 	want_int(soon(so_many_are_open, &before), true);
 	return r;
 }
@@ -140,57 +139,57 @@ static void want_addr(const struct addr *got, const char *want)
 
 static void plain(void **state)
 {
-	struct child_facts facts;
-	struct child child;
+	struct smtpd_facts facts;
+	struct smtpd smtpd;
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f);
 	put_plain(&f, &somebody);
-	want_int(open_child(&f, f.smtpd, &child, &facts), 0);
-	want_int(child.smtpd.pid, f.smtpd);
-	want_int(procref_check(&child.smtpd), 0);
-	want_int(child.tls.fd, -1);
-	want_addr(&child.peer.addr, "192.0.2.7");
-	want_int(child.peer.port, 41703);
-	want_int(child.peer.local_port, 25);
+	want_int(open_child(&f, f.smtpd, &smtpd, &facts), 0);
+	want_int(smtpd.process.pid, f.smtpd);
+	want_int(procref_check(&smtpd.process), 0);
+	want_int(smtpd.tls.fd, -1);
+	want_addr(&smtpd.peer.addr, "192.0.2.7");
+	want_int(smtpd.peer.port, 41703);
+	want_int(smtpd.peer.local_port, 25);
 	want_int(facts.relay_client, false);
 	want_str(facts.block, NULL);
 	want_str(facts.block_ip, NULL);
 	want_str(facts.block_zone, NULL);
-	child_done(&child);
-	want_int(child.smtpd.fd, -1);
-	child_done(&child);
+	smtpd_done(&smtpd);
+	want_int(smtpd.process.fd, -1);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
-static void want_smtps(const struct fixture *f, const struct child *child)
+static void want_smtps(const struct fixture *f, const struct smtpd *smtpd)
 {
-	want_int(child->smtpd.pid, f->smtpd);
-	want_int(child->tls.pid, f->tls);
-	want_int(procref_check(&child->smtpd), 0);
-	want_int(procref_check(&child->tls), 0);
-	want_addr(&child->peer.addr, "192.0.2.7");
-	want_int(child->peer.local_port, 465);
+	want_int(smtpd->process.pid, f->smtpd);
+	want_int(smtpd->tls.pid, f->tls);
+	want_int(procref_check(&smtpd->process), 0);
+	want_int(procref_check(&smtpd->tls), 0);
+	want_addr(&smtpd->peer.addr, "192.0.2.7");
+	want_int(smtpd->peer.local_port, 465);
 }
 
 static void smtps(void **state)
 {
-	struct child_facts facts;
-	struct child child;
+	struct smtpd_facts facts;
+	struct smtpd smtpd;
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f);
 	put_smtps(&f, &somebody_tls, &somebody_tls);
-	want_int(open_child(&f, f.smtpd, &child, &facts), 0);
-	want_smtps(&f, &child);
-	child_done(&child);
-	want_int(child.tls.fd, -1);
+	want_int(open_child(&f, f.smtpd, &smtpd, &facts), 0);
+	want_smtps(&f, &smtpd);
+	smtpd_done(&smtpd);
+	want_int(smtpd.tls.fd, -1);
 	/* couriertls is what the index names. */
-	want_int(open_child(&f, f.tls, &child, &facts), 0);
-	want_smtps(&f, &child);
-	child_done(&child);
+	want_int(open_child(&f, f.tls, &smtpd, &facts), 0);
+	want_smtps(&f, &smtpd);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
@@ -205,25 +204,25 @@ static void smtps_facts_are_those_of_courieresmtpd(void **state)
 					     "BLOCK_ZONE=bl.example", NULL };
 	const struct peer above = { somebody_tls.ip, 41703, 465, tls_extra };
 	const struct peer below = { somebody_tls.ip, 41703, 465, extra };
-	struct child_facts facts;
-	struct child child;
+	struct smtpd_facts facts;
+	struct smtpd smtpd;
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f);
 	put_smtps(&f, &above, &below);
-	want_int(open_child(&f, f.smtpd, &child, &facts), 0);
+	want_int(open_child(&f, f.smtpd, &smtpd, &facts), 0);
 	want_str(facts.block, "of courieresmtpd");
 	want_str(facts.block_ip, "127.0.0.2");
 	want_str(facts.block_zone, "bl.example");
-	child_done(&child);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
 struct facts_row {
 	const char *label;
 	const char *extra[6];
-	struct child_facts want;
+	struct smtpd_facts want;
 };
 
 static const struct facts_row facts_rows[] = {
@@ -253,19 +252,19 @@ static void facts(void **state)
 {
 	const struct facts_row *row = *state;
 	const struct peer peer = { somebody.ip, 41703, 25, row->extra };
-	struct child_facts got;
-	struct child child;
+	struct smtpd_facts got;
+	struct smtpd smtpd;
 	struct fixture f;
 
 	fixture_open(&f);
 	put_plain(&f, &peer);
-	want_int(open_child(&f, f.smtpd, &child, &got), 0);
+	want_int(open_child(&f, f.smtpd, &smtpd, &got), 0);
 	want_int(got.relay_client, row->want.relay_client);
 	want_int(got.tls, row->want.tls);
 	want_str(got.block, row->want.block);
 	want_str(got.block_ip, row->want.block_ip);
 	want_str(got.block_zone, row->want.block_zone);
-	child_done(&child);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
@@ -502,21 +501,21 @@ static void put_env(struct fixture *f, const char *env, size_t len)
 static void env(void **state)
 {
 	const struct env_row *row = *state;
-	struct child_facts unused;
-	struct child child;
+	struct smtpd_facts unused;
+	struct smtpd smtpd;
 	struct fixture f;
 	int r;
 
 	fixture_open(&f);
 	put_env(&f, row->env, row->len);
-	r = open_child(&f, f.smtpd, &child, &unused);
+	r = open_child(&f, f.smtpd, &smtpd, &unused);
 	want_int(r, row->addr ? 0 : row->len ? -EPERM : -ESRCH);
 	if (r == 0) {
-		want_addr(&child.peer.addr, row->addr);
-		want_int(child.peer.port, row->port);
-		want_int(child.peer.local_port, row->local_port);
+		want_addr(&smtpd.peer.addr, row->addr);
+		want_int(smtpd.peer.port, row->port);
+		want_int(smtpd.peer.local_port, row->local_port);
 	}
-	child_done(&child);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
@@ -656,8 +655,8 @@ static void parent_gone(void **state)
 static void without_descriptors(void **state)
 {
 	struct rlimit old, low = { .rlim_cur = 3 };
-	struct child_facts unused;
-	struct child child;
+	struct smtpd_facts unused;
+	struct smtpd smtpd;
 	struct fixture f;
 	int r;
 
@@ -667,7 +666,7 @@ static void without_descriptors(void **state)
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low.rlim_max = old.rlim_max;
 	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
-	r = open_child(&f, f.smtpd, &child, &unused);
+	r = open_child(&f, f.smtpd, &smtpd, &unused);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(r, -EMFILE);
 	fixture_close(&f);
@@ -677,8 +676,8 @@ static void without_descriptors(void **state)
 static void descriptors_run_out(void **state)
 {
 	struct rlimit old, low;
-	struct child_facts unused;
-	struct child child;
+	struct smtpd_facts unused;
+	struct smtpd smtpd;
 	struct fixture f;
 	size_t before;
 	int r = -1;
@@ -692,11 +691,11 @@ static void descriptors_run_out(void **state)
 	low = old;
 	for (low.rlim_cur = 3; low.rlim_cur < 256 && r != 0; low.rlim_cur++) {
 		want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
-		r = open_child(&f, f.smtpd, &child, &unused);
+		r = open_child(&f, f.smtpd, &smtpd, &unused);
 		want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 		if (r != 0)
 			want_int(r, -EMFILE);
-		child_done(&child);
+		smtpd_done(&smtpd);
 		want_int(descriptors_open(), before);
 	}
 	want_int(r, 0);
@@ -739,18 +738,18 @@ static void put_stranger(struct fixture *f, const struct stranger_row *row)
 static void strangers_are_not_looked_at(void **state)
 {
 	const struct stranger_row *row = *state;
-	struct child_glimpse seen;
-	struct child_facts unused;
-	struct child child;
+	struct smtpd_hint seen;
+	struct smtpd_facts unused;
+	struct smtpd smtpd;
 	struct fixture f;
 
 	fixture_open(&f);
 	put_stranger(&f, row);
 	/* A process of courier's below one of its sessions may be one of port 465, if that
 	 * session is a couriertls: that is looked at, and the process is not. */
-	want_int(open_child(&f, f.submit, &child, &unused), -EPERM);
-	want_int(child_hold(&f.rules, f.submit, f.scratch, &child, &unused), -EPERM);
-	want_int(child_peek(&f.rules, f.submit, f.scratch, &seen), -EPERM);
+	want_int(open_child(&f, f.submit, &smtpd, &unused), -EPERM);
+	want_int(smtpd_pin(&f.rules, f.submit, f.scratch, &smtpd, &unused), -EPERM);
+	want_int(smtpd_read_hint(&f.rules, f.submit, f.scratch, &seen), -EPERM);
 	want_int(fakeproc_let_go(&f.tree, f.submit), false);
 	fixture_close(&f);
 }
@@ -767,13 +766,13 @@ static void may_be(void **state)
 	fixture_open(&f);
 	threads = threads_running();
 	put_stranger(&f, &own);
-	want_int(child_may_be(&f.rules, f.submit), 0);
+	want_int(smtpd_may_be(&f.rules, f.submit), 0);
 	put_stranger(&f, &other);
-	want_int(child_may_be(&f.rules, f.submit), -EPERM);
-	want_int(child_may_be(&f.rules, 1), -EPERM);
-	want_int(child_may_be(&f.rules, 0), -EPERM);
+	want_int(smtpd_may_be(&f.rules, f.submit), -EPERM);
+	want_int(smtpd_may_be(&f.rules, 1), -EPERM);
+	want_int(smtpd_may_be(&f.rules, 0), -EPERM);
 	fakeproc_drop(&f.tree, f.submit);
-	want_int(child_may_be(&f.rules, f.submit), -ESRCH);
+	want_int(smtpd_may_be(&f.rules, f.submit), -ESRCH);
 	want_int(threads_running(), threads);
 	fixture_close(&f);
 }
@@ -781,9 +780,9 @@ static void may_be(void **state)
 /* A session that was taken over: it is waited for once, and a bounded time. */
 static void session_that_keeps_waiting(void **state)
 {
-	struct child_glimpse seen;
-	struct child_facts unused;
-	struct child child;
+	struct smtpd_hint seen;
+	struct smtpd_facts unused;
+	struct smtpd smtpd;
 	struct fixture f;
 	int64_t begin;
 
@@ -794,9 +793,9 @@ static void session_that_keeps_waiting(void **state)
 	want_int(answer(&f, f.smtpd), -ETIMEDOUT);
 	begin = clock_ms();
 	want_int(answer(&f, f.smtpd), -EBUSY);
-	want_int(child_hold(&f.rules, f.smtpd, f.scratch, &child, &unused), -EBUSY);
-	want_int(child_peek(&f.rules, f.smtpd, f.scratch, &seen), -EBUSY);
-	want_int(child_may_be(&f.rules, f.smtpd), 0);
+	want_int(smtpd_pin(&f.rules, f.smtpd, f.scratch, &smtpd, &unused), -EBUSY);
+	want_int(smtpd_read_hint(&f.rules, f.smtpd, f.scratch, &seen), -EBUSY);
+	want_int(smtpd_may_be(&f.rules, f.smtpd), 0);
 	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
 	want_int(fakeproc_let_go(&f.tree, f.smtpd), true);
 	want_int(threads_ended_soon(f.threads), true);
@@ -821,7 +820,7 @@ static void couriertls_that_keeps_waiting(void **state)
 	fixture_close(&f);
 }
 
-/* child_check_submit() */
+/* smtpd_check_submit() */
 
 #define SUBMIT "/usr/lib/courier/courier/submit"
 
@@ -858,20 +857,19 @@ static void put_submit(struct fixture *f, const struct submit_row *row)
 
 static void submit(void **state)
 {
-	static struct child_scratch other;
+	static struct smtpd_scratch other;
 	const struct submit_row *row = *state;
-	struct child_facts unused;
-	struct child child;
+	struct smtpd_facts unused;
+	struct smtpd smtpd;
 	struct fixture f;
 
 	fixture_open(&f);
 	put_plain(&f, &somebody);
-	want_int(open_child(&f, f.smtpd, &child, &unused), 0);
-	want_int(child_check_submit(&f.rules, &child, "Listed", &other), -EPERM);
+	want_int(open_child(&f, f.smtpd, &smtpd, &unused), 0);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", &other), -EPERM);
 	put_submit(&f, row);
-	want_int(child_check_submit(&f.rules, &child, "Listed", &other),
-		 row->result);
-	child_done(&child);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", &other), row->result);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
@@ -884,35 +882,35 @@ static void submit_that_is_held(void **state)
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
 	static const char *const extra[] = { "BLOCK=Listed", NULL };
 	const struct peer listed = { somebody.ip, 41703, 25, extra };
-	struct child_scratch other;
-	struct child_facts facts;
-	struct child child = CHILD_NONE;
+	struct smtpd_scratch other;
+	struct smtpd_facts facts;
+	struct smtpd smtpd = SMTPD_NONE;
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f);
 	put_plain(&f, &listed);
-	want_int(child_hold(&f.rules, f.smtpd, f.scratch, &child, &facts), 0);
-	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
+	want_int(smtpd_pin(&f.rules, f.smtpd, f.scratch, &smtpd, &facts), 0);
+	want_int(smtpd_pin_submit(&f.rules, &smtpd, &other), -EPERM);
 	/* It has not exec'd yet. */
 	put_submit(&f, &forked);
-	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
-	want_int(child.other_submit, 0);
+	want_int(smtpd_pin_submit(&f.rules, &smtpd, &other), -EPERM);
+	want_int(smtpd.other_submit, 0);
 	put_submit(&f, &login);
-	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
-	want_int(child.submit.fd, -1);
+	want_int(smtpd_pin_submit(&f.rules, &smtpd, &other), -EPERM);
+	want_int(smtpd.submit.fd, -1);
 	/* The same process is not looked at again. */
 	put_submit(&f, &same);
-	want_int(child_hold_submit(&f.rules, &child, &other), -EPERM);
-	child.other_submit++;
-	want_int(child_hold_submit(&f.rules, &child, &other), 0);
-	want_int(child_check_submit(&f.rules, &child, "Listed too", &other), -EPERM);
+	want_int(smtpd_pin_submit(&f.rules, &smtpd, &other), -EPERM);
+	smtpd.other_submit++;
+	want_int(smtpd_pin_submit(&f.rules, &smtpd, &other), 0);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed too", &other), -EPERM);
 	fakeproc_children(&f.tree, f.smtpd, NULL, 0);
-	want_int(child_check_submit(&f.rules, &child, "Listed", &other), 0);
-	want_int(child_check_submit(&f.rules, &child, "Listed too", &other), -EPERM);
-	child_forget_held(&child);
-	want_int(child_check_submit(&f.rules, &child, "Listed", &other), -EPERM);
-	child_done(&child);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", &other), 0);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed too", &other), -EPERM);
+	smtpd_forget_held(&smtpd);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", &other), -EPERM);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
@@ -920,9 +918,9 @@ static void submit_that_is_held(void **state)
 static void submit_of_another(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
-	static struct child_scratch other;
-	struct child_facts unused;
-	struct child child;
+	static struct smtpd_scratch other;
+	struct smtpd_facts unused;
+	struct smtpd smtpd;
 	struct fixture f;
 	pid_t pid;
 
@@ -931,11 +929,11 @@ static void submit_of_another(void **state)
 	pid = f.smtpd;
 	put_plain(&f, &somebody);
 	put_submit(&f, &same);
-	want_int(open_child(&f, pid, &child, &unused), 0);
-	want_int(child_check_submit(&f.rules, &child, "Listed", &other), 0);
+	want_int(open_child(&f, pid, &smtpd, &unused), 0);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", &other), 0);
 	waiter_end(pid);
-	want_int(child_check_submit(&f.rules, &child, "Listed", &other), -ESRCH);
-	child_done(&child);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", &other), -ESRCH);
+	smtpd_done(&smtpd);
 	f.smtpd = waiter_start();
 	fixture_close(&f);
 }
@@ -946,19 +944,19 @@ static void submit_of_another_is_not_held(void **state)
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
 	static const char *const extra[] = { "BLOCK=Listed", NULL };
 	const struct peer listed = { somebody.ip, 41703, 25, extra };
-	static struct child_scratch other;
-	struct child child = CHILD_NONE;
-	struct child_facts facts;
+	static struct smtpd_scratch other;
+	struct smtpd smtpd = SMTPD_NONE;
+	struct smtpd_facts facts;
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f);
 	put_plain(&f, &listed);
 	put_submit(&f, &same);
-	want_int(child_hold(&f.rules, f.smtpd, f.scratch, &child, &facts), 0);
+	want_int(smtpd_pin(&f.rules, f.smtpd, f.scratch, &smtpd, &facts), 0);
 	waiter_end(f.smtpd);
-	want_int(child_hold_submit(&f.rules, &child, &other), -ESRCH);
-	child_done(&child);
+	want_int(smtpd_pin_submit(&f.rules, &smtpd, &other), -ESRCH);
+	smtpd_done(&smtpd);
 	f.smtpd = waiter_start();
 	fixture_close(&f);
 }
@@ -968,9 +966,9 @@ static void two_submits(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
 	static const struct submit_row shell = { "", "/bin/sh", ENV("X=1"), 0 };
-	static struct child_scratch other;
-	struct child_facts unused;
-	struct child child;
+	static struct smtpd_scratch other;
+	struct smtpd_facts unused;
+	struct smtpd smtpd;
 	struct fixture f;
 	pid_t both[2];
 
@@ -983,57 +981,57 @@ static void two_submits(void **state)
 		.ppid = f.smtpd, .env = shell.env, .env_len = shell.env_len });
 	both[0] = f.submit;
 	both[1] = f.tls;
-	want_int(open_child(&f, f.smtpd, &child, &unused), 0);
+	want_int(open_child(&f, f.smtpd, &smtpd, &unused), 0);
 	fakeproc_children(&f.tree, f.smtpd, both, 2);
-	want_int(child_check_submit(&f.rules, &child, "Listed", &other), 0);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", &other), 0);
 	both[0] = f.tls;
 	both[1] = f.submit;
 	fakeproc_children(&f.tree, f.smtpd, both, 2);
-	want_int(child_check_submit(&f.rules, &child, "Listed", &other), 0);
-	child_done(&child);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", &other), 0);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
-static void hold_listed(struct fixture *f, struct child *child)
+static void hold_listed(struct fixture *f, struct smtpd *smtpd)
 {
 	static const char *const extra[] = { "BLOCK=Listed", NULL };
 	const struct peer listed = { somebody.ip, 41703, 25, extra };
-	struct child_facts unused;
+	struct smtpd_facts unused;
 
-	*child = (struct child)CHILD_NONE;
+	*smtpd = (struct smtpd)SMTPD_NONE;
 	put_plain(f, &listed);
-	want_int(child_hold(&f->rules, f->smtpd, f->scratch, child, &unused), 0);
+	want_int(smtpd_pin(&f->rules, f->smtpd, f->scratch, smtpd, &unused), 0);
 }
 
 /* What is asked of pinned processes does not wait for them, and asks nobody who does. */
 static void pinned_do_not_keep_waiting(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
-	struct child_facts facts;
-	struct child child;
+	struct smtpd_facts facts;
+	struct smtpd smtpd;
 	struct fixture f;
 	int64_t begin;
 
 	(void)state;
 	fixture_open(&f);
-	hold_listed(&f, &child);
+	hold_listed(&f, &smtpd);
 	put_submit(&f, &same);
-	want_int(child_hold_submit(&f.rules, &child, f.scratch), 0);
+	want_int(smtpd_pin_submit(&f.rules, &smtpd, f.scratch), 0);
 	fakeproc_trap(&f.tree, f.tcpd);
 	fakeproc_trap(&f.tree, f.smtpd);
 	fakeproc_trap(&f.tree, f.submit);
 	begin = clock_ms();
-	want_int(child_prove_again(&f.rules, &child, f.scratch, &facts), 0);
+	want_int(smtpd_recheck(&f.rules, &smtpd, f.scratch, &facts), 0);
 	want_str(facts.block, "Listed");
-	want_int(child_check_held_submit(&child), 0);
+	want_int(smtpd_recheck_submit(&smtpd), 0);
 	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
 	want_int(fakeproc_let_go(&f.tree, f.smtpd) || fakeproc_let_go(&f.tree, f.submit) ||
 		 fakeproc_let_go(&f.tree, f.tcpd), false);
 	waiter_end(f.submit);
-	want_int(child_check_held_submit(&child), -ESRCH);
-	child_forget_held(&child);
-	want_int(child_check_held_submit(&child), -ESRCH);
-	child_done(&child);
+	want_int(smtpd_recheck_submit(&smtpd), -ESRCH);
+	smtpd_forget_held(&smtpd);
+	want_int(smtpd_recheck_submit(&smtpd), -ESRCH);
+	smtpd_done(&smtpd);
 	f.submit = waiter_start();
 	fixture_close(&f);
 }
@@ -1042,25 +1040,25 @@ static void pinned_do_not_keep_waiting(void **state)
 static void pinned_that_has_changed(void **state)
 {
 	struct fake_process p = { .exe = FAKE_SMTPD, .uid = FAKE_UID };
-	struct child_facts unused;
-	struct child child;
+	struct smtpd_facts unused;
+	struct smtpd smtpd;
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f);
-	hold_listed(&f, &child);
+	hold_listed(&f, &smtpd);
 	p.pid = f.smtpd;
 	p.ppid = 1;
 	fakeproc_put(&f.tree, &p);
-	want_int(child_prove_again(&f.rules, &child, f.scratch, &unused), -EPERM);
+	want_int(smtpd_recheck(&f.rules, &smtpd, f.scratch, &unused), -EPERM);
 	p.ppid = f.tcpd;
 	p.uid++;
 	fakeproc_put(&f.tree, &p);
-	want_int(child_prove_again(&f.rules, &child, f.scratch, &unused), -EPERM);
+	want_int(smtpd_recheck(&f.rules, &smtpd, f.scratch, &unused), -EPERM);
 	p.uid--;
 	fakeproc_put(&f.tree, &p);
-	want_int(child_prove_again(&f.rules, &child, f.scratch, &unused), 0);
-	child_done(&child);
+	want_int(smtpd_recheck(&f.rules, &smtpd, f.scratch, &unused), 0);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
@@ -1081,23 +1079,23 @@ static const struct no_submit_row no_submit_rows[] = {
 static void no_submit(void **state)
 {
 	const struct no_submit_row *row = *state;
-	struct child child;
+	struct smtpd smtpd;
 	struct fixture f;
 
 	fixture_open(&f);
-	hold_listed(&f, &child);
+	hold_listed(&f, &smtpd);
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = f.submit, .exe = SUBMIT, .uid = row->uid,
 		.ppid = row->another ? f.tcpd : f.smtpd });
 	fakeproc_trap(&f.tree, f.submit);
 	fakeproc_children(&f.tree, f.smtpd, &f.submit, 1);
-	want_int(child_hold_submit(&f.rules, &child, f.scratch), row->result);
-	want_int(child.submit.fd, -1);
-	want_int(child_check_submit(&f.rules, &child, "Listed", f.scratch), row->held);
+	want_int(smtpd_pin_submit(&f.rules, &smtpd, f.scratch), row->result);
+	want_int(smtpd.submit.fd, -1);
+	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", f.scratch), row->held);
 	want_int(fakeproc_let_go(&f.tree, f.submit), row->result == -ETIMEDOUT);
 	want_int(threads_ended_soon(row->result == -ETIMEDOUT ? f.threads : f.threads + 1),
 		 true);
-	child_done(&child);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
@@ -1106,32 +1104,32 @@ static void calls_that_fail(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
 	struct rlimit old, low;
-	struct child_facts unused;
+	struct smtpd_facts unused;
 	int again, check, submit, may;
-	struct child child;
+	struct smtpd smtpd;
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f);
-	hold_listed(&f, &child);
+	hold_listed(&f, &smtpd);
 	put_submit(&f, &same);
-	want_int(child_hold_submit(&f.rules, &child, f.scratch), 0);
+	want_int(smtpd_pin_submit(&f.rules, &smtpd, f.scratch), 0);
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	/* poll(2) refuses more descriptors than a process may have. */
 	low = (struct rlimit){ .rlim_cur = 0, .rlim_max = old.rlim_max };
 	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
-	may = child_may_be(&f.rules, f.smtpd);
-	again = child_prove_again(&f.rules, &child, f.scratch, &unused);
-	check = child_check_held_submit(&child);
-	submit = child_check_submit(&f.rules, &child, "Listed too", f.scratch);
+	may = smtpd_may_be(&f.rules, f.smtpd);
+	again = smtpd_recheck(&f.rules, &smtpd, f.scratch, &unused);
+	check = smtpd_recheck_submit(&smtpd);
+	submit = smtpd_check_submit(&f.rules, &smtpd, "Listed too", f.scratch);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(may, -EMFILE);
 	want_int(again, -EMFILE);
 	want_int(check, -EINVAL);
 	want_int(submit, -EMFILE);
-	want_int(child_prove_again(&f.rules, &child, f.scratch, &unused), 0);
-	want_int(child_check_held_submit(&child), 0);
-	child_done(&child);
+	want_int(smtpd_recheck(&f.rules, &smtpd, f.scratch, &unused), 0);
+	want_int(smtpd_recheck_submit(&smtpd), 0);
+	smtpd_done(&smtpd);
 	fixture_close(&f);
 }
 
@@ -1164,32 +1162,32 @@ static void call_failed(void **state)
 {
 	const struct call_row *row = *state;
 
-	want_int(child_call_failed(row->result), row->failed);
+	want_int(smtpd_call_failed(row->result), row->failed);
 }
 
-/* child_take */
+/* smtpd_take */
 
 static void take(void **state)
 {
-	struct child_facts unused;
-	struct child a, b;
+	struct smtpd_facts unused;
+	struct smtpd a, b;
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f);
 	put_smtps(&f, &somebody_tls, &somebody_tls);
 	want_int(open_child(&f, f.smtpd, &a, &unused), 0);
-	b = child_take(&a);
-	want_int(a.smtpd.fd == -1 && a.tls.fd == -1, true);
+	b = smtpd_take(&a);
+	want_int(a.process.fd == -1 && a.tls.fd == -1, true);
 	want_smtps(&f, &b);
-	child_done(&a);
-	want_int(procref_check(&b.smtpd), 0);
+	smtpd_done(&a);
+	want_int(procref_check(&b.process), 0);
 	want_int(procref_check(&b.tls), 0);
-	child_done(&b);
+	smtpd_done(&b);
 	fixture_close(&f);
 }
 
-/* child_peek */
+/* smtpd_read_hint */
 
 struct peek_row {
 	const char *label;
@@ -1218,14 +1216,14 @@ static const struct peek_row peek_rows[] = {
 static void peek(void **state)
 {
 	const struct peek_row *row = *state;
-	struct child_glimpse seen;
+	struct smtpd_hint seen;
 	struct fixture f;
 
 	fixture_open(&f);
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = 4242, .exe = row->exe, .uid = FAKE_UID, .ppid = f.tcpd,
 		.env = row->env, .env_len = row->env_len });
-	want_int(child_peek(&f.rules, 4242, f.scratch, &seen), row->result);
+	want_int(smtpd_read_hint(&f.rules, 4242, f.scratch, &seen), row->result);
 	if (row->result == 0) {
 		want_addr(&seen.peer.addr, "192.0.2.7");
 		want_int(seen.peer.port, 41703);
@@ -1233,7 +1231,7 @@ static void peek(void **state)
 		want_int(seen.listed, row->listed);
 		want_int(seen.relay_client, row->relay_client);
 	}
-	want_int(child_peek(&f.rules, 4243, f.scratch, &seen), -ESRCH);
+	want_int(smtpd_read_hint(&f.rules, 4243, f.scratch, &seen), -ESRCH);
 	fixture_close(&f);
 }
 
@@ -1241,9 +1239,9 @@ static void peek(void **state)
 
 struct link {
 	struct reset reset;
-	struct child_rules rules;
+	struct smtpd_rules rules;
 	struct procfs procfs;
-	struct child_peer peer;
+	struct smtpd_peer peer;
 	int listener, client, server;
 	pid_t pid;		/* has the server's end as its standard input */
 };
@@ -1284,7 +1282,7 @@ static void link_open(struct link *l)
 {
 	*l = (struct link){ .reset = RESET_NONE };
 	want_int(procfs_init(&l->procfs, PROCFS_DEFAULT_ROOT), 0);
-	l->rules = (struct child_rules){ .procfs = &l->procfs, .reset = &l->reset };
+	l->rules = (struct smtpd_rules){ .procfs = &l->procfs, .reset = &l->reset };
 	l->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	l->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	l->peer.local_port = bind_loopback(l->listener);
@@ -1318,26 +1316,26 @@ static uint64_t cookie_of(int fd)
 
 static void cookie_of_a_connection(void **state)
 {
-	struct child_peer other;
+	struct smtpd_peer other;
 	struct link l;
 
 	(void)state;
 	link_open(&l);
 	want_int(cookie_of(l.server) != 0, true);
-	want_int(child_cookie(&l.rules, l.pid, &l.peer) == cookie_of(l.server), true);
+	want_int(smtpd_cookie(&l.rules, l.pid, &l.peer) == cookie_of(l.server), true);
 	/* The same connection seen from its other end is another socket. */
 	other = l.peer;
 	other.port = l.peer.local_port;
 	other.local_port = l.peer.port;
-	want_int(child_cookie(&l.rules, l.pid, &other) == 0, true);
+	want_int(smtpd_cookie(&l.rules, l.pid, &other) == 0, true);
 	other = l.peer;
 	other.port++;
-	want_int(child_cookie(&l.rules, l.pid, &other) == 0, true);
+	want_int(smtpd_cookie(&l.rules, l.pid, &other) == 0, true);
 	other = l.peer;
 	other.local.family = 0;
-	want_int(child_cookie(&l.rules, l.pid, &other) == 0, true);
+	want_int(smtpd_cookie(&l.rules, l.pid, &other) == 0, true);
 	l.rules.reset = NULL;
-	want_int(child_cookie(&l.rules, l.pid, &l.peer) == 0, true);
+	want_int(smtpd_cookie(&l.rules, l.pid, &l.peer) == 0, true);
 	link_close(&l);
 }
 
@@ -1350,13 +1348,13 @@ static void cookie_of_another_connection(void **state)
 	(void)state;
 	link_open(&l);
 	pid = start_with_stdin(l.client);
-	want_int(child_cookie(&l.rules, pid, &l.peer) == 0, true);
+	want_int(smtpd_cookie(&l.rules, pid, &l.peer) == 0, true);
 	waiter_end(pid);
 	pid = start_with_stdin(l.listener);
-	want_int(child_cookie(&l.rules, pid, &l.peer) == 0, true);
+	want_int(smtpd_cookie(&l.rules, pid, &l.peer) == 0, true);
 	waiter_end(pid);
-	want_int(child_cookie(&l.rules, pid, &l.peer) == 0, true);
-	want_int(child_cookie(&l.rules, l.pid, &l.peer) != 0, true);
+	want_int(smtpd_cookie(&l.rules, pid, &l.peer) == 0, true);
+	want_int(smtpd_cookie(&l.rules, l.pid, &l.peer) != 0, true);
 	link_close(&l);
 }
 
@@ -1364,11 +1362,11 @@ static void cookie_of_another_connection(void **state)
 
 struct real {
 	struct procfs procfs;
-	struct child_rules rules;
-	struct child_scratch scratch;
+	struct smtpd_rules rules;
+	struct smtpd_scratch scratch;
 	struct courier courier;
-	struct child child;
-	struct child_facts facts;
+	struct smtpd smtpd;
+	struct smtpd_facts facts;
 	size_t descriptors;
 };
 
@@ -1378,12 +1376,12 @@ static void real_open(struct real *r)
 	want_int(procfs_init(&r->procfs, PROCFS_DEFAULT_ROOT), 0);
 	rules_open(&r->rules, &r->procfs, geteuid());
 	courier_start(&r->courier);
-	r->child = (struct child)CHILD_NONE;
+	r->smtpd = (struct smtpd)SMTPD_NONE;
 }
 
 static void real_close(struct real *r)
 {
-	child_done(&r->child);
+	smtpd_done(&r->smtpd);
 	courier_stop(&r->courier);
 	rules_close(&r->rules);
 	want_int(descriptors_open(), r->descriptors);
@@ -1391,8 +1389,8 @@ static void real_close(struct real *r)
 
 static int real_child(struct real *r, pid_t pid)
 {
-	child_done(&r->child);
-	return child_open(&r->rules, pid, &r->scratch, &r->child, &r->facts);
+	smtpd_done(&r->smtpd);
+	return smtpd_open(&r->rules, pid, &r->scratch, &r->smtpd, &r->facts);
 }
 
 static void real_plain(void **state)
@@ -1406,8 +1404,8 @@ static void real_plain(void **state)
 	real_open(&r);
 	c = courier_plain(&r.courier, &peer);
 	want_int(real_child(&r, c.smtpd), 0);
-	want_int(r.child.smtpd.pid, c.smtpd);
-	want_addr(&r.child.peer.addr, "192.0.2.7");
+	want_int(r.smtpd.process.pid, c.smtpd);
+	want_addr(&r.smtpd.peer.addr, "192.0.2.7");
 	want_str(r.facts.block, "511 Listed");
 	want_int(real_child(&r, r.courier.tcpd), -EPERM);
 	want_int(real_child(&r, getpid()), -EPERM);
@@ -1420,14 +1418,14 @@ static void real_plain(void **state)
  * its executable, and as long as its parent does. */
 static int real_held(struct real *r, pid_t pid)
 {
-	child_done(&r->child);
-	return child_hold(&r->rules, pid, &r->scratch, &r->child, &r->facts);
+	smtpd_done(&r->smtpd);
+	return smtpd_pin(&r->rules, pid, &r->scratch, &r->smtpd, &r->facts);
 }
 
 static int real_again(struct real *r)
 {
 	memset(&r->facts, 0, sizeof(r->facts));
-	return child_prove_again(&r->rules, &r->child, &r->scratch, &r->facts);
+	return smtpd_recheck(&r->rules, &r->smtpd, &r->scratch, &r->facts);
 }
 
 static void real_held_until_it_ends(void **state)
@@ -1443,9 +1441,9 @@ static void real_held_until_it_ends(void **state)
 	c = courier_plain(&r.courier, &peer);
 	want_int(real_held(&r, c.smtpd), 0);
 	want_str(r.facts.block, "511 Listed");
-	want_int(r.child.smtpd.pid, c.smtpd);
-	want_addr(&r.child.peer.addr, "192.0.2.7");
-	want_int(r.child.peer.port, 41703);
+	want_int(r.smtpd.process.pid, c.smtpd);
+	want_addr(&r.smtpd.peer.addr, "192.0.2.7");
+	want_int(r.smtpd.peer.port, 41703);
 	courier_upgrade(&r.courier);
 	memset(&r.scratch, 0, sizeof(r.scratch));
 	want_int(real_again(&r), 0);
@@ -1523,18 +1521,18 @@ static void real_smtps(void **state)
 	real_open(&r);
 	c = courier_smtps(&r.courier, &somebody_tls);
 	want_int(real_child(&r, c.smtpd), 0);
-	want_int(r.child.smtpd.pid, c.smtpd);
-	want_int(r.child.tls.pid, c.tls);
+	want_int(r.smtpd.process.pid, c.smtpd);
+	want_int(r.smtpd.tls.pid, c.tls);
 	want_int(real_child(&r, c.tls), 0);
-	want_int(r.child.smtpd.pid, c.smtpd);
-	want_int(r.child.tls.pid, c.tls);
+	want_int(r.smtpd.process.pid, c.smtpd);
+	want_int(r.smtpd.tls.pid, c.tls);
 	real_close(&r);
 }
 
 /* It keeps its PID when it execs. */
 static void real_before_and_after_exec(void **state)
 {
-	struct child_glimpse seen;
+	struct smtpd_hint seen;
 	struct real r;
 	pid_t pid;
 
@@ -1542,11 +1540,11 @@ static void real_before_and_after_exec(void **state)
 	real_open(&r);
 	pid = courier_forked(&r.courier, &somebody);
 	want_int(real_child(&r, pid), -EAGAIN);
-	want_int(child_peek(&r.rules, pid, &r.scratch, &seen), -EAGAIN);
+	want_int(smtpd_read_hint(&r.rules, pid, &r.scratch, &seen), -EAGAIN);
 	courier_exec(&r.courier);
-	want_int(child_peek(&r.rules, pid, &r.scratch, &seen), 0);
+	want_int(smtpd_read_hint(&r.rules, pid, &r.scratch, &seen), 0);
 	want_int(real_child(&r, pid), 0);
-	want_int(r.child.smtpd.pid, pid);
+	want_int(r.smtpd.process.pid, pid);
 	real_close(&r);
 }
 
@@ -1566,7 +1564,7 @@ static void real_of_another_user(void **state)
 
 static void real_that_is_hidden(void **state)
 {
-	struct child_glimpse seen;
+	struct smtpd_hint seen;
 	struct connection c;
 	int opened, peeked;
 	struct real r;
@@ -1576,7 +1574,7 @@ static void real_that_is_hidden(void **state)
 	c = courier_plain(&r.courier, &somebody);
 	user_become(NOBODY_UID);
 	opened = real_child(&r, c.smtpd);
-	peeked = child_peek(&r.rules, c.smtpd, &r.scratch, &seen);
+	peeked = smtpd_read_hint(&r.rules, c.smtpd, &r.scratch, &seen);
 	user_back();
 	want_int(opened, -EACCES);
 	want_int(peeked, -EACCES);
@@ -1587,8 +1585,7 @@ static void real_that_is_hidden(void **state)
 
 static int find_left(struct real *r, struct procref *refs, size_t max)
 {
-	return child_find_left_tls(&r->rules, &r->child.peer, &r->scratch, refs,
-				   max);
+	return smtpd_find_orphan_tls(&r->rules, &r->smtpd.peer, &r->scratch, refs, max);
 }
 
 static void real_starttls(void **state)
@@ -1611,7 +1608,7 @@ static void real_starttls(void **state)
 	courier_smtps(&r.courier, &somebody);
 	c = courier_starttls(&r.courier, &somebody);
 	want_int(real_child(&r, c.smtpd), 0);
-	want_int(r.child.tls.fd, -1);
+	want_int(r.smtpd.tls.fd, -1);
 	want_int(find_left(&r, refs, 4), 1);
 	want_int(refs[0].pid, c.tls);
 	want_int(procref_check(&refs[0]), 0);
@@ -1634,7 +1631,7 @@ static void real_served(void **state)
 {
 	const struct peer other = { "::ffff:192.0.2.7", 41704, 25, NULL };
 	struct connection first;
-	struct child_peer peer;
+	struct smtpd_peer peer;
 	struct real r;
 
 	(void)state;
@@ -1642,13 +1639,13 @@ static void real_served(void **state)
 	first = courier_starttls(&r.courier, &somebody);
 	courier_plain(&r.courier, &other);
 	want_int(real_child(&r, first.smtpd), 0);
-	peer = r.child.peer;
-	want_int(child_is_served(&r.rules, &peer, &r.scratch), true);
+	peer = r.smtpd.peer;
+	want_int(smtpd_is_served(&r.rules, &peer, &r.scratch), true);
 	kill(first.smtpd, SIGTERM);
 	want_int(has_ended_soon(first.smtpd), true);
-	want_int(child_is_served(&r.rules, &peer, &r.scratch), false);
+	want_int(smtpd_is_served(&r.rules, &peer, &r.scratch), false);
 	courier_starttls(&r.courier, &somebody);
-	want_int(child_is_served(&r.rules, &peer, &r.scratch), true);
+	want_int(smtpd_is_served(&r.rules, &peer, &r.scratch), true);
 	real_close(&r);
 }
 
@@ -1672,7 +1669,7 @@ static void real_starttls_of_another_user(void **state)
 static void left_below_init(void **state)
 {
 	struct procref refs[4];
-	struct child_peer peer = { .port = 41703, .local_port = 25 };
+	struct smtpd_peer peer = { .port = 41703, .local_port = 25 };
 	struct fixture f;
 	pid_t both[2];
 	int i;
@@ -1683,13 +1680,13 @@ static void left_below_init(void **state)
 	both[0] = f.tls;
 	both[1] = f.smtpd;
 	want_int(listeners_check(f.rules.listeners, f.tcpd), 0);
-	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 4), 0);
+	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 0);
 	fakeproc_put_tls(&f.tree, f.tls, 1, &somebody);
 	fakeproc_put_tls(&f.tree, f.smtpd, 1, &somebody);
 	fakeproc_children(&f.tree, 1, both, 2);
-	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 1), 1);
+	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 1), 1);
 	procref_done(&refs[0]);
-	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 4), 2);
+	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 2);
 	for (i = 0; i < 2; i++)
 		procref_done(&refs[i]);
 	/* Another parent took the listeners in. */
@@ -1699,7 +1696,7 @@ static void left_below_init(void **state)
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = 9, .exe = "/lib/systemd/systemd", .ppid = 1 });
 	fakeproc_children(&f.tree, 9, both, 1);
-	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 4), 1);
+	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 1);
 	want_int(refs[0].pid, f.tls);
 	procref_done(&refs[0]);
 	fixture_close(&f);
@@ -1709,7 +1706,7 @@ static void left_below_init(void **state)
  * and keeps waiting does not hide the others. */
 static void left_that_keep_waiting(void **state)
 {
-	struct child_peer peer = { .port = 41703, .local_port = 25 };
+	struct smtpd_peer peer = { .port = 41703, .local_port = 25 };
 	struct procref refs[4];
 	struct fixture f;
 	pid_t pids[3];
@@ -1727,7 +1724,7 @@ static void left_that_keep_waiting(void **state)
 	fakeproc_trap(&f.tree, f.smtpd);
 	fakeproc_trap(&f.tree, f.submit);
 	fakeproc_children(&f.tree, 1, pids, 3);
-	want_int(child_find_left_tls(&f.rules, &peer, f.scratch, refs, 4), 1);
+	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 1);
 	want_int(refs[0].pid, f.tls);
 	procref_done(&refs[0]);
 	want_int(fakeproc_let_go(&f.tree, f.smtpd), false);

@@ -1,6 +1,6 @@
 /* A courieresmtpd child that is held fast and proven to be courier's.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier/child.h"
+#include "courier/smtpd.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,8 +26,8 @@ static const char *const role_names[] = {
 #define INIT_PID 1
 
 /* Only for a process whose uid and parent are good: it may keep the looker waiting. */
-static int look(const struct child_rules *rules, pid_t pid,
-		struct child_scratch *scratch, enum role *ret_role)
+static int look(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
+		enum role *ret_role)
 {
 	unsigned int i;
 	int r;
@@ -70,10 +70,10 @@ static const char *const variables[VARIABLES] = {
 };
 
 static int parse_peer_of(const char *const values[static VARIABLES],
-			 struct child_peer *ret_peer)
+			 struct smtpd_peer *ret_peer)
 {
 	const char *ip = values[TCPREMOTEIP];
-	struct child_peer peer;
+	struct smtpd_peer peer;
 
 	if (!ip || addr_parse(ip, strlen(ip), &peer.addr) < 0)
 		return -ENODATA;
@@ -92,14 +92,13 @@ static const char *unless_empty(const char *text)
 	return text && *text ? text : NULL;
 }
 
-bool child_same_peer(const struct child_peer *a, const struct child_peer *b)
+bool smtpd_same_peer(const struct smtpd_peer *a, const struct smtpd_peer *b)
 {
 	return a->port == b->port && a->local_port == b->local_port &&
 	       addr_compare(&a->addr, &b->addr) == 0;
 }
 
-static void parse_facts(const char *const values[static VARIABLES],
-			struct child_facts *facts)
+static void parse_facts(const char *const values[static VARIABLES], struct smtpd_facts *facts)
 {
 	const char *tls = values[ESMTP_TLS];
 
@@ -111,7 +110,7 @@ static void parse_facts(const char *const values[static VARIABLES],
 }
 
 /* The variables of the process that was looked at last. */
-static int read_values(const struct child_scratch *scratch,
+static int read_values(const struct smtpd_scratch *scratch,
 		       const char *ret_values[static VARIABLES])
 {
 	if (scratch->look.env_len < 0)
@@ -123,7 +122,7 @@ static int read_values(const struct child_scratch *scratch,
 
 /* Pin the process, and see whether it is courier's by what can be asked of any process
  * without waiting for it. */
-static int pin(const struct child_rules *rules, pid_t pid, struct procref *ret_ref,
+static int pin(const struct smtpd_rules *rules, pid_t pid, struct procref *ret_ref,
 	       struct procfs_status *ret_status)
 {
 	int r = procref_open(pid, ret_ref);
@@ -139,7 +138,7 @@ static int pin(const struct child_rules *rules, pid_t pid, struct procref *ret_r
 	return r;
 }
 
-bool child_call_failed(int r)
+bool smtpd_call_failed(int r)
 {
 	switch (-r) {
 	case ESRCH:
@@ -156,7 +155,7 @@ bool child_call_failed(int r)
 	}
 }
 
-int child_may_be(const struct child_rules *rules, pid_t pid)
+int smtpd_may_be(const struct smtpd_rules *rules, pid_t pid)
 {
 	struct procref ref = PROCREF_NONE;
 	struct procfs_status status;
@@ -174,7 +173,7 @@ enum place {
 };
 
 /* A parent that is gone is no listener. */
-static int check_listener(const struct child_rules *rules, pid_t pid)
+static int check_listener(const struct smtpd_rules *rules, pid_t pid)
 {
 	int r = listeners_check(rules->listeners, pid);
 
@@ -182,7 +181,7 @@ static int check_listener(const struct child_rules *rules, pid_t pid)
 }
 
 /* Listeners that are known come first: others have to be looked at. */
-static int find_place(const struct child_rules *rules, pid_t ppid, enum place *ret_place)
+static int find_place(const struct smtpd_rules *rules, pid_t ppid, enum place *ret_place)
 {
 	struct procfs_status parent;
 	int r;
@@ -205,9 +204,8 @@ static int find_place(const struct child_rules *rules, pid_t ppid, enum place *r
 }
 
 /* Pin a couriertls; whose child it has to be is the caller's to say. */
-static int open_tls(const struct child_rules *rules, pid_t pid,
-		    struct child_scratch *scratch, struct procref *ret_ref,
-		    struct child_peer *ret_peer)
+static int open_tls(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
+		    struct procref *ret_ref, struct smtpd_peer *ret_peer)
 {
 	const char *values[VARIABLES];
 	struct procfs_status status;
@@ -231,7 +229,7 @@ static int open_tls(const struct child_rules *rules, pid_t pid,
 	return r;
 }
 
-static struct reset_ends ends_of(const struct child_peer *peer)
+static struct reset_ends ends_of(const struct smtpd_peer *peer)
 {
 	return (struct reset_ends){ .local = peer->local,
 				    .remote = peer->addr,
@@ -239,8 +237,7 @@ static struct reset_ends ends_of(const struct child_peer *peer)
 				    .remote_port = peer->port };
 }
 
-uint64_t child_cookie(const struct child_rules *rules, pid_t pid,
-		      const struct child_peer *peer)
+uint64_t smtpd_cookie(const struct smtpd_rules *rules, pid_t pid, const struct smtpd_peer *peer)
 {
 	struct reset_ends ends = ends_of(peer);
 	ino_t held, found;
@@ -254,15 +251,15 @@ uint64_t child_cookie(const struct child_rules *rules, pid_t pid,
 }
 
 /* What the environment that was looked at last says of the child. */
-static int take_facts(const struct child_scratch *scratch, struct child *child,
-		      struct child_facts *facts)
+static int take_facts(const struct smtpd_scratch *scratch, struct smtpd *smtpd,
+		      struct smtpd_facts *facts)
 {
 	const char *values[VARIABLES];
 	int r = read_values(scratch, values);
 
 	if (r < 0)
 		return r;
-	if (parse_peer_of(values, &child->peer) < 0)
+	if (parse_peer_of(values, &smtpd->peer) < 0)
 		return -EPERM;
 	parse_facts(values, facts);
 	return 0;
@@ -277,50 +274,48 @@ static int check_role(enum role role)
 
 /* Is its parent still the one by which it was placed? Whoever has lost its parent gets
  * one that was there before, so that an equal PID is the same process. */
-static int check_parent(const struct child_rules *rules, const struct child *child)
+static int check_parent(const struct smtpd_rules *rules, const struct smtpd *smtpd)
 {
 	struct procfs_status status;
 	int r;
 
-	r = procfs_read_status_held(rules->procfs, child->smtpd.fd, child->smtpd.pid,
+	r = procfs_read_status_held(rules->procfs, smtpd->process.fd, smtpd->process.pid,
 				    &status);
 	if (r < 0)
 		return r;
-	if (status.uid != rules->uid || status.ppid != child->parent)
+	if (status.uid != rules->uid || status.ppid != smtpd->parent)
 		return -EPERM;
-	return procref_check(&child->smtpd);
+	return procref_check(&smtpd->process);
 }
 
 /* All that is asked of a process that is pinned and in its place. */
-static int prove(const struct child_rules *rules, struct child *child, enum place place,
-		 struct child_scratch *scratch, struct child_facts *facts,
-		 enum role *ret_role)
+static int prove(const struct smtpd_rules *rules, struct smtpd *smtpd, enum place place,
+		 struct smtpd_scratch *scratch, struct smtpd_facts *facts, enum role *ret_role)
 {
-	struct child_peer above;
+	struct smtpd_peer above;
 	int r = 0;
 
 	if (place == PLACE_BELOW_TLS)
-		r = open_tls(rules, child->parent, scratch, &child->tls, &above);
+		r = open_tls(rules, smtpd->parent, scratch, &smtpd->tls, &above);
 	if (r == 0)
-		r = look(rules, child->smtpd.pid, scratch, ret_role);
+		r = look(rules, smtpd->process.pid, scratch, ret_role);
 	if (r == 0)
 		r = check_role(*ret_role);
 	if (r == 0)
-		r = take_facts(scratch, child, facts);
-	if (r == 0 && place == PLACE_BELOW_TLS && !child_same_peer(&child->peer, &above))
+		r = take_facts(scratch, smtpd, facts);
+	if (r == 0 && place == PLACE_BELOW_TLS && !smtpd_same_peer(&smtpd->peer, &above))
 		r = -EPERM;
 	if (r < 0)
 		return r;
-	child->cookie = child_cookie(rules, place == PLACE_BELOW_TLS ? child->parent :
-								child->smtpd.pid,
-				     &child->peer);
-	return check_parent(rules, child);
+	smtpd->cookie = smtpd_cookie(
+		rules, place == PLACE_BELOW_TLS ? smtpd->parent : smtpd->process.pid,
+		&smtpd->peer);
+	return check_parent(rules, smtpd);
 }
 
 /* The courieresmtpd below a couriertls of port 465. */
-static int open_below(const struct child_rules *rules, pid_t tls,
-		      struct child_scratch *scratch, struct child *ret_child,
-		      struct child_facts *ret_facts)
+static int open_below(const struct smtpd_rules *rules, pid_t tls, struct smtpd_scratch *scratch,
+		      struct smtpd *ret_child, struct smtpd_facts *ret_facts)
 {
 	pid_t *pids;
 	ssize_t n, i;
@@ -330,7 +325,7 @@ static int open_below(const struct child_rules *rules, pid_t tls,
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n; i++) {
-		r = child_open(rules, pids[i], scratch, ret_child, ret_facts);
+		r = smtpd_open(rules, pids[i], scratch, ret_child, ret_facts);
 		if (r != -EPERM && r != -ESRCH)
 			break;
 		r = -EAGAIN;
@@ -339,133 +334,131 @@ static int open_below(const struct child_rules *rules, pid_t tls,
 	return r;
 }
 
-int child_open(const struct child_rules *rules, pid_t pid,
-	       struct child_scratch *scratch, struct child *ret_child,
-	       struct child_facts *ret_facts)
+int smtpd_open(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
+	       struct smtpd *ret_child, struct smtpd_facts *ret_facts)
 {
 	enum role role = ROLE_OTHER;
-	struct child child = CHILD_NONE;
+	struct smtpd smtpd = SMTPD_NONE;
 	struct procfs_status status;
 	enum place place;
 	int r;
 
-	r = pin(rules, pid, &child.smtpd, &status);
+	r = pin(rules, pid, &smtpd.process, &status);
 	if (r < 0)
 		return r;
-	child.parent = status.ppid;
+	smtpd.parent = status.ppid;
 	r = find_place(rules, status.ppid, &place);
 	if (r == 0)
-		r = prove(rules, &child, place, scratch, ret_facts, &role);
+		r = prove(rules, &smtpd, place, scratch, ret_facts, &role);
 	if (r == 0)
-		*ret_child = child_take(&child);
-	child_done(&child);
+		*ret_child = smtpd_take(&smtpd);
+	smtpd_done(&smtpd);
 	if (role == ROLE_TLS && place == PLACE_BELOW_LISTENER)
 		r = open_below(rules, pid, scratch, ret_child, ret_facts);
 	return r;
 }
 
 /* What a child's texts take. */
-enum { MEMO_BLOCK, MEMO_BLOCK_IP, MEMO_BLOCK_ZONE, MEMO_TEXTS };
+enum { ENV_BLOCK, ENV_BLOCK_IP, ENV_BLOCK_ZONE, ENV_TEXTS };
 
-struct child_memo {
-	struct child_facts facts;	/* without the texts */
+struct smtpd_env {
+	struct smtpd_facts facts;	/* without the texts */
 	size_t len;			/* of all texts, each with its NUL */
-	size_t at[MEMO_TEXTS];		/* where each begins; len: it is not there */
+	size_t at[ENV_TEXTS];		/* where each begins; len: it is not there */
 	char texts[];
 };
 
-static void append(struct child_memo *memo, size_t i, const char *text, size_t *at)
+static void append(struct smtpd_env *env, size_t i, const char *text, size_t *at)
 {
 	size_t size = strlen(text) + 1;
 
-	memcpy(memo->texts + *at, text, size);
-	memo->at[i] = *at;
+	memcpy(env->texts + *at, text, size);
+	env->at[i] = *at;
 	*at += size;
 }
 
 /* NULL: no memory. */
-static struct child_memo *memorize(const struct child_facts *facts)
+static struct smtpd_env *store_env(const struct smtpd_facts *facts)
 {
-	const char *const texts[MEMO_TEXTS] = { facts->block, facts->block_ip,
+	const char *const texts[ENV_TEXTS] = { facts->block, facts->block_ip,
 						facts->block_zone };
-	struct child_memo *memo;
+	struct smtpd_env *env;
 	size_t i, len = 0, at = 0;
 
-	for (i = 0; i < MEMO_TEXTS; i++)
+	for (i = 0; i < ENV_TEXTS; i++)
 		len += texts[i] ? strlen(texts[i]) + 1 : 0;
-	memo = calloc(1, sizeof(*memo) + len);
-	if (!memo)
+	env = calloc(1, sizeof(*env) + len);
+	if (!env)
 		return NULL;
-	memo->facts.relay_client = facts->relay_client;
-	memo->facts.tls = facts->tls;
-	memo->len = len;
-	for (i = 0; i < MEMO_TEXTS; i++) {
-		memo->at[i] = len;
+	env->facts.relay_client = facts->relay_client;
+	env->facts.tls = facts->tls;
+	env->len = len;
+	for (i = 0; i < ENV_TEXTS; i++) {
+		env->at[i] = len;
 		if (texts[i])
-			append(memo, i, texts[i], &at);
+			append(env, i, texts[i], &at);
 	}
-	return memo;
+	return env;
 }
 
-static const char *text_of(const struct child_memo *memo, const char *texts, size_t i)
+static const char *text_of(const struct smtpd_env *env, const char *texts, size_t i)
 {
-	return memo->at[i] < memo->len ? texts + memo->at[i] : NULL;
+	return env->at[i] < env->len ? texts + env->at[i] : NULL;
 }
 
-static void recall(const struct child_memo *memo, struct child_scratch *scratch,
-		   struct child_facts *facts)
+static void load_env(const struct smtpd_env *env, struct smtpd_scratch *scratch,
+		     struct smtpd_facts *facts)
 {
-	memcpy(scratch->look.env, memo->texts, memo->len);
-	*facts = memo->facts;
-	facts->block = text_of(memo, scratch->look.env, MEMO_BLOCK);
-	facts->block_ip = text_of(memo, scratch->look.env, MEMO_BLOCK_IP);
-	facts->block_zone = text_of(memo, scratch->look.env, MEMO_BLOCK_ZONE);
+	memcpy(scratch->look.env, env->texts, env->len);
+	*facts = env->facts;
+	facts->block = text_of(env, scratch->look.env, ENV_BLOCK);
+	facts->block_ip = text_of(env, scratch->look.env, ENV_BLOCK_IP);
+	facts->block_zone = text_of(env, scratch->look.env, ENV_BLOCK_ZONE);
 }
 
 /* BLOCK of one that is held; NULL: it has none, or is not held. */
-static const char *own_block(const struct child *child)
+static const char *own_block(const struct smtpd *smtpd)
 {
-	return child->memo ? text_of(child->memo, child->memo->texts, MEMO_BLOCK) : NULL;
+	return smtpd->env ? text_of(smtpd->env, smtpd->env->texts, ENV_BLOCK) : NULL;
 }
 
-static bool knows_block(const struct child *child, const char *block)
+static bool knows_block(const struct smtpd *smtpd, const char *block)
 {
-	const char *own = own_block(child);
+	const char *own = own_block(smtpd);
 
 	return own && strcmp(own, block) == 0;
 }
 
-int child_hold(const struct child_rules *rules, pid_t pid,
-	       struct child_scratch *scratch, struct child *ret_child,
-	       struct child_facts *ret_facts)
+int smtpd_pin(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
+	      struct smtpd *ret_child, struct smtpd_facts *ret_facts)
 {
-	struct child child = CHILD_NONE;
+	struct smtpd smtpd = SMTPD_NONE;
 	int r;
 
-	r = child_open(rules, pid, scratch, &child, ret_facts);
-	if (r == 0 && child.tls.fd >= 0)
+	r = smtpd_open(rules, pid, scratch, &smtpd, ret_facts);
+	if (r == 0 && smtpd.tls.fd >= 0)
 		r = -EPERM;
-	if (r == 0 && !(child.memo = memorize(ret_facts)))
+	if (r == 0 && !(smtpd.env = store_env(ret_facts)))
 		r = -ENOMEM;
 	if (r == 0)
-		*ret_child = child_take(&child);
-	child_done(&child);
+		*ret_child = smtpd_take(&smtpd);
+	smtpd_done(&smtpd);
 	return r;
 }
 
-int child_prove_again(const struct child_rules *rules, const struct child *child,
-		      struct child_scratch *scratch, struct child_facts *ret_facts)
+int smtpd_recheck(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+		  struct smtpd_scratch *scratch, struct smtpd_facts *ret_facts)
 {
-	int r = check_parent(rules, child);
+	int r = check_parent(rules, smtpd);
 
 	if (r == 0)
-		recall(child->memo, scratch, ret_facts);
+		load_env(smtpd->env, scratch, ret_facts);
 	return r;
 }
 
 /* By its parent and its uid. On port 465 it is the couriertls that a listener has for a
  * child. */
-static int check_place(const struct child_rules *rules, pid_t pid)
+static int check_place(const struct smtpd_rules *rules, pid_t pid)
 {
 	struct procfs_status status;
 	int r;
@@ -478,8 +471,8 @@ static int check_place(const struct child_rules *rules, pid_t pid)
 	return listeners_check(rules->listeners, status.ppid);
 }
 
-int child_peek(const struct child_rules *rules, pid_t pid,
-	       struct child_scratch *scratch, struct child_glimpse *ret_glimpse)
+int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
+		    struct smtpd_hint *ret_glimpse)
 {
 	const char *values[VARIABLES];
 	enum role role;
@@ -504,8 +497,8 @@ int child_peek(const struct child_rules *rules, pid_t pid,
 
 /* Pin the process if it is a submit of the child and knows that text. -EPERM: it is one and
  * does not; -ENOEXEC: it is none, yet. */
-static int open_submit(const struct child_rules *rules, const struct child *child, pid_t pid,
-		       const char *block, struct child_scratch *scratch,
+static int open_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd, pid_t pid,
+		       const char *block, struct smtpd_scratch *scratch,
 		       struct procref *ret_ref)
 {
 	const char *values[VARIABLES];
@@ -516,7 +509,7 @@ static int open_submit(const struct child_rules *rules, const struct child *chil
 	r = pin(rules, pid, ret_ref, &status);
 	if (r < 0)
 		return r;
-	if (status.ppid != child->smtpd.pid)
+	if (status.ppid != smtpd->process.pid)
 		r = -EPERM;
 	if (r == 0)
 		r = look(rules, pid, scratch, &role);
@@ -535,21 +528,21 @@ static int open_submit(const struct child_rules *rules, const struct child *chil
 /* Among the child's own children but one, which was looked at before. Returns 0; -EPERM:
  * it has none; a failed call's error if there may be one. ret_last is the last submit
  * that does not know the text. */
-static int find_submit(const struct child_rules *rules, const struct child *child,
-		       const char *block, struct child_scratch *scratch, pid_t but,
+static int find_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+		       const char *block, struct smtpd_scratch *scratch, pid_t but,
 		       struct procref *ret_ref, pid_t *ret_last)
 {
 	int r = -EPERM, err = -EPERM;
 	pid_t *pids;
 	ssize_t n, i;
 
-	n = procfs_read_children(rules->procfs, child->smtpd.pid, &pids);
+	n = procfs_read_children(rules->procfs, smtpd->process.pid, &pids);
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n && r != 0; i++) {
 		if (pids[i] == but)
 			continue;
-		r = open_submit(rules, child, pids[i], block, scratch, ret_ref);
+		r = open_submit(rules, smtpd, pids[i], block, scratch, ret_ref);
 		if (r == -EPERM)
 			*ret_last = pids[i];
 		else if (r != 0 && r != -ENOEXEC && r != -ESRCH)
@@ -559,56 +552,54 @@ static int find_submit(const struct child_rules *rules, const struct child *chil
 	return r == 0 ? 0 : err;
 }
 
-int child_hold_submit(const struct child_rules *rules, struct child *child,
-		      struct child_scratch *scratch)
+int smtpd_pin_submit(const struct smtpd_rules *rules, struct smtpd *smtpd,
+		     struct smtpd_scratch *scratch)
 {
-	const char *block = own_block(child);
-	pid_t last = child->other_submit;
+	const char *block = own_block(smtpd);
+	pid_t last = smtpd->other_submit;
 	int r;
 
 	if (!block)
 		return -EPERM;
-	r = find_submit(rules, child, block, scratch, child->other_submit, &child->submit,
+	r = find_submit(rules, smtpd, block, scratch, smtpd->other_submit, &smtpd->submit,
 			&last);
 	/* A customer that has logged in keeps one without BLOCK. */
 	if (r == -EPERM)
-		child->other_submit = last;
+		smtpd->other_submit = last;
 	/* Otherwise it may have been another process' child. */
 	if (r == 0)
-		r = procref_check(&child->smtpd);
+		r = procref_check(&smtpd->process);
 	if (r < 0)
-		procref_done(&child->submit);
+		procref_done(&smtpd->submit);
 	return r;
 }
 
-int child_check_held_submit(const struct child *child)
+int smtpd_recheck_submit(const struct smtpd *smtpd)
 {
-	return procref_check(&child->submit);
+	return procref_check(&smtpd->submit);
 }
 
-int child_check_submit(const struct child_rules *rules,
-		       const struct child *child, const char *block,
-		       struct child_scratch *scratch)
+int smtpd_check_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+		       const char *block, struct smtpd_scratch *scratch)
 {
 	struct procref submit = PROCREF_NONE;
 	pid_t last;
 	int r;
 
-	if (knows_block(child, block) && child_check_held_submit(child) == 0)
+	if (knows_block(smtpd, block) && smtpd_recheck_submit(smtpd) == 0)
 		return 0;
-	r = find_submit(rules, child, block, scratch, 0, &submit, &last);
+	r = find_submit(rules, smtpd, block, scratch, 0, &submit, &last);
 	procref_done(&submit);
-	return r == 0 ? procref_check(&child->smtpd) : r;
+	return r == 0 ? procref_check(&smtpd->process) : r;
 }
 
 /* Add those among the children of parent that serve the peer. */
-static int left_below(const struct child_rules *rules, pid_t parent,
-		      const struct child_peer *peer,
-		      struct child_scratch *scratch, struct procref *refs,
-		      size_t max)
+static int left_below(const struct smtpd_rules *rules, pid_t parent,
+		      const struct smtpd_peer *peer, struct smtpd_scratch *scratch,
+		      struct procref *refs, size_t max)
 {
 	struct procfs_status status;
-	struct child_peer found_peer;
+	struct smtpd_peer found_peer;
 	size_t found = 0;
 	pid_t *pids;
 	ssize_t n, i;
@@ -622,7 +613,7 @@ static int left_below(const struct child_rules *rules, pid_t parent,
 		    status.uid != rules->uid ||
 		    open_tls(rules, pids[i], scratch, &refs[found], &found_peer) < 0)
 			continue;
-		if (child_same_peer(&found_peer, peer))
+		if (smtpd_same_peer(&found_peer, peer))
 			found++;
 		else
 			procref_done(&refs[found]);
@@ -631,10 +622,8 @@ static int left_below(const struct child_rules *rules, pid_t parent,
 	return (int)found;
 }
 
-int child_find_left_tls(const struct child_rules *rules,
-			const struct child_peer *peer,
-			struct child_scratch *scratch, struct procref *ret_refs,
-			size_t max)
+int smtpd_find_orphan_tls(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
+			  struct smtpd_scratch *scratch, struct procref *ret_refs, size_t max)
 {
 	pid_t listeners[LISTENERS_MAX], parents[LISTENERS_MAX + 1] = { INIT_PID };
 	size_t n = listeners_pids(rules->listeners, listeners), count = 1, i, j;
@@ -659,10 +648,10 @@ int child_find_left_tls(const struct child_rules *rules,
 }
 
 /* One that has not exec'd yet has no couriertls. */
-static bool is_served_below(const struct child_rules *rules, pid_t listener,
-			    const struct child_peer *peer, struct child_scratch *scratch)
+static bool is_served_below(const struct smtpd_rules *rules, pid_t listener,
+			    const struct smtpd_peer *peer, struct smtpd_scratch *scratch)
 {
-	struct child_glimpse seen;
+	struct smtpd_hint seen;
 	bool served = false;
 	pid_t *pids;
 	ssize_t n, i;
@@ -670,17 +659,17 @@ static bool is_served_below(const struct child_rules *rules, pid_t listener,
 
 	n = procfs_read_children(rules->procfs, listener, &pids);
 	if (n < 0)
-		return child_call_failed((int)n);
+		return smtpd_call_failed((int)n);
 	for (i = 0; i < n && !served; i++) {
-		r = child_peek(rules, pids[i], scratch, &seen);
-		served = r == 0 ? child_same_peer(&seen.peer, peer) : child_call_failed(r);
+		r = smtpd_read_hint(rules, pids[i], scratch, &seen);
+		served = r == 0 ? smtpd_same_peer(&seen.peer, peer) : smtpd_call_failed(r);
 	}
 	free(pids);
 	return served;
 }
 
-bool child_is_served(const struct child_rules *rules, const struct child_peer *peer,
-		     struct child_scratch *scratch)
+bool smtpd_is_served(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
+		     struct smtpd_scratch *scratch)
 {
 	pid_t listeners[LISTENERS_MAX];
 	size_t n = listeners_pids(rules->listeners, listeners), i;
@@ -691,27 +680,27 @@ bool child_is_served(const struct child_rules *rules, const struct child_peer *p
 	return false;
 }
 
-void child_forget_held(struct child *child)
+void smtpd_forget_held(struct smtpd *smtpd)
 {
-	procref_done(&child->submit);
-	free(child->memo);
-	child->memo = NULL;
+	procref_done(&smtpd->submit);
+	free(smtpd->env);
+	smtpd->env = NULL;
 }
 
-void child_done(struct child *child)
+void smtpd_done(struct smtpd *smtpd)
 {
-	procref_done(&child->smtpd);
-	procref_done(&child->tls);
-	child_forget_held(child);
+	procref_done(&smtpd->process);
+	procref_done(&smtpd->tls);
+	smtpd_forget_held(smtpd);
 }
 
-struct child child_take(struct child *child)
+struct smtpd smtpd_take(struct smtpd *smtpd)
 {
-	struct child taken = *child;
+	struct smtpd taken = *smtpd;
 
-	taken.smtpd = procref_take(&child->smtpd);
-	taken.tls = procref_take(&child->tls);
-	taken.submit = procref_take(&child->submit);
-	child->memo = NULL;
+	taken.process = procref_take(&smtpd->process);
+	taken.tls = procref_take(&smtpd->tls);
+	taken.submit = procref_take(&smtpd->submit);
+	smtpd->env = NULL;
 	return taken;
 }
