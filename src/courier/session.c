@@ -13,7 +13,7 @@
 
 struct session_finder {
 	struct procfs procfs;
-	struct listeners *listeners;
+	struct tcpd_list *tcpds;
 	struct reset reset;
 	struct smtpd_rules rules;
 	struct smtpd_index *index;
@@ -31,10 +31,10 @@ int session_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
 	ev->reset = (struct reset)RESET_NONE;
 	r = procfs_init(&ev->procfs, proc_root);
 	if (r == 0)
-		r = listeners_new(&ev->procfs, looker, courier_uid, &ev->listeners);
+		r = tcpd_new(&ev->procfs, looker, courier_uid, &ev->tcpds);
 	ev->rules = (struct smtpd_rules){ .procfs = &ev->procfs,
 					  .looker = looker,
-					  .listeners = ev->listeners,
+					  .tcpds = ev->tcpds,
 					  .reset = &ev->reset,
 					  .uid = courier_uid };
 	if (r == 0)
@@ -52,7 +52,7 @@ void session_free(struct session_finder *finder)
 	if (!finder)
 		return;
 	smtpd_index_free(finder->index);
-	listeners_free(finder->listeners);
+	tcpd_free(finder->tcpds);
 	reset_done(&finder->reset);
 	free(finder);
 }
@@ -166,7 +166,7 @@ int session_refresh(struct session_finder *finder, bool thorough)
 
 	if (thorough) {
 		smtpd_index_forget(finder->index);
-		r = listeners_scan(finder->listeners);
+		r = tcpd_scan(finder->tcpds);
 		if (r < 0)
 			return r;
 	}
@@ -186,7 +186,7 @@ void session_let_go(struct session_finder *finder)
 
 int session_try(struct session_finder *finder, bool signals)
 {
-	return listeners_try(finder->listeners, signals);
+	return tcpd_try(finder->tcpds, signals);
 }
 
 void session_learn(struct session_finder *finder)
@@ -205,9 +205,9 @@ void session_learn(struct session_finder *finder)
 
 bool session_has_tcpds(struct session_finder *finder)
 {
-	pid_t pids[LISTENERS_MAX];
+	pid_t pids[TCPD_MAX];
 
-	return listeners_pids(finder->listeners, pids) > 0;
+	return tcpd_pids(finder->tcpds, pids) > 0;
 }
 
 size_t session_candidates(struct session_finder *finder, const struct addr *addr, uint16_t port,

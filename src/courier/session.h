@@ -69,7 +69,7 @@ int session_refresh(struct session_finder *finder, bool thorough);
 void session_hold(struct session_finder *finder, bool submits);
 
 /* Try on a couriertcpd whether children may be looked at and, with signals, ended:
- * see listeners_try(). For the background thread only. */
+ * see tcpd_try(). For the background thread only. */
 int session_try(struct session_finder *finder, bool signals);
 
 /* Learn who has come since the last call, by the last PIDs that were handed out and

@@ -175,7 +175,7 @@ enum place {
 /* A parent that is gone is no listener. */
 static int check_listener(const struct smtpd_rules *rules, pid_t pid)
 {
-	int r = listeners_check(rules->listeners, pid);
+	int r = tcpd_check(rules->tcpds, pid);
 
 	return r == -ESRCH ? -EPERM : r;
 }
@@ -187,7 +187,7 @@ static int find_place(const struct smtpd_rules *rules, pid_t ppid, enum place *r
 	int r;
 
 	*ret_place = PLACE_BELOW_LISTENER;
-	if (listeners_knows(rules->listeners, ppid) == 0)
+	if (tcpd_knows(rules->tcpds, ppid) == 0)
 		return 0;
 	r = procfs_read_status(rules->procfs, ppid, &parent);
 	if (r == -ESRCH || (r == 0 && parent.uid != rules->uid))
@@ -195,7 +195,7 @@ static int find_place(const struct smtpd_rules *rules, pid_t ppid, enum place *r
 	if (r < 0)
 		return r;
 	*ret_place = PLACE_BELOW_TLS;
-	if (listeners_knows(rules->listeners, parent.ppid) == 0)
+	if (tcpd_knows(rules->tcpds, parent.ppid) == 0)
 		return 0;
 	r = check_listener(rules, ppid);
 	if (r == 0)
@@ -468,7 +468,7 @@ static int check_place(const struct smtpd_rules *rules, pid_t pid)
 		return r;
 	if (status.uid != rules->uid)
 		return -EPERM;
-	return listeners_check(rules->listeners, status.ppid);
+	return tcpd_check(rules->tcpds, status.ppid);
 }
 
 int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
@@ -625,8 +625,8 @@ static int left_below(const struct smtpd_rules *rules, pid_t parent,
 int smtpd_find_orphan_tls(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
 			  struct smtpd_scratch *scratch, struct procref *ret_refs, size_t max)
 {
-	pid_t listeners[LISTENERS_MAX], parents[LISTENERS_MAX + 1] = { INIT_PID };
-	size_t n = listeners_pids(rules->listeners, listeners), count = 1, i, j;
+	pid_t listeners[TCPD_MAX], parents[TCPD_MAX + 1] = { INIT_PID };
+	size_t n = tcpd_pids(rules->tcpds, listeners), count = 1, i, j;
 	struct procfs_status status;
 	int r, found = 0;
 
@@ -671,8 +671,8 @@ static bool is_served_below(const struct smtpd_rules *rules, pid_t listener,
 bool smtpd_is_served(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
 		     struct smtpd_scratch *scratch)
 {
-	pid_t listeners[LISTENERS_MAX];
-	size_t n = listeners_pids(rules->listeners, listeners), i;
+	pid_t listeners[TCPD_MAX];
+	size_t n = tcpd_pids(rules->tcpds, listeners), i;
 
 	for (i = 0; i < n; i++)
 		if (is_served_below(rules, listeners[i], peer, scratch))

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_SMTPD_H
 #define SMTPBLOCK_SMTPD_H
 
-#include "courier/listeners.h"
+#include "courier/tcpd.h"
 #include "lib/addr.h"
 #include "lib/looker.h"
 #include "lib/procref.h"
@@ -13,7 +13,7 @@
 struct smtpd_rules {
 	const struct procfs *procfs;
 	struct looker *looker;
-	struct listeners *listeners;
+	struct tcpd_list *tcpds;
 	struct reset *reset;	/* for smtpd_cookie(); NULL: there is none */
 	uid_t uid;		/* courier's */
 };

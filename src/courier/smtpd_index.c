@@ -352,8 +352,8 @@ static int refresh_listener(struct smtpd_index *x, pid_t listener)
 
 int smtpd_index_refresh(struct smtpd_index *index)
 {
-	pid_t listeners[LISTENERS_MAX];
-	size_t n = listeners_pids(index->rules->listeners, listeners), i;
+	pid_t listeners[TCPD_MAX];
+	size_t n = tcpd_pids(index->rules->tcpds, listeners), i;
 	uint32_t kept;
 	int r, err = 0;
 

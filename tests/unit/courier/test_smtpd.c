@@ -40,12 +40,12 @@ static void rules_open(struct smtpd_rules *rules, const struct procfs *procfs, u
 	*rules = (struct smtpd_rules){ .procfs = procfs, .uid = uid };
 	want_int(looker_new(procfs, &rules->looker), 0);
 	looker_set_wait(rules->looker, PATIENT_MS);
-	want_int(listeners_new(procfs, rules->looker, uid, &rules->listeners), 0);
+	want_int(tcpd_new(procfs, rules->looker, uid, &rules->tcpds), 0);
 }
 
 static void rules_close(struct smtpd_rules *rules)
 {
-	listeners_free(rules->listeners);
+	tcpd_free(rules->tcpds);
 	want_int(looker_free(rules->looker), true);
 }
 
@@ -120,7 +120,7 @@ static int answer(struct fixture *f, pid_t pid)
 	int r;
 
 	/* Held from the first question on, however that ends. */
-	(void)listeners_check(f->rules.listeners, f->tcpd);
+	(void)tcpd_check(f->rules.tcpds, f->tcpd);
 	before = descriptors_open();
 	r = open_child(f, pid, &smtpd, &facts);
 	if (r < 0)
@@ -644,7 +644,7 @@ static void parent_gone(void **state)
 	fixture_open(&f);
 	tcpd = waiter_start();
 	fakeproc_put_tcpd(&f.tree, tcpd);
-	want_int(listeners_check(f.rules.listeners, tcpd), 0);
+	want_int(tcpd_check(f.rules.tcpds, tcpd), 0);
 	fakeproc_put_smtpd(&f.tree, f.smtpd, tcpd, &somebody);
 	want_int(answer(&f, f.smtpd), 0);
 	waiter_end(tcpd);
@@ -1679,7 +1679,7 @@ static void left_below_init(void **state)
 	want_int(addr_parse("192.0.2.7", 9, &peer.addr), 0);
 	both[0] = f.tls;
 	both[1] = f.smtpd;
-	want_int(listeners_check(f.rules.listeners, f.tcpd), 0);
+	want_int(tcpd_check(f.rules.tcpds, f.tcpd), 0);
 	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 0);
 	fakeproc_put_tls(&f.tree, f.tls, 1, &somebody);
 	fakeproc_put_tls(&f.tree, f.smtpd, 1, &somebody);

@@ -19,7 +19,7 @@ struct fixture {
 	struct fakeproc tree;
 	struct procfs procfs;
 	struct looker *looker;
-	struct listeners *listeners;
+	struct tcpd_list *tcpds;
 	struct smtpd_rules rules;
 	struct smtpd_index *index;
 	size_t threads;
@@ -36,11 +36,11 @@ static void setup(struct fixture *f)
 	want_int(procfs_init(&f->procfs, f->tree.root), 0);
 	want_int(looker_new(&f->procfs, &f->looker), 0);
 	looker_set_wait(f->looker, PATIENT_MS);
-	want_int(listeners_new(&f->procfs, f->looker, FAKE_UID, &f->listeners), 0);
-	want_int(listeners_check(f->listeners, f->tcpd), 0);
+	want_int(tcpd_new(&f->procfs, f->looker, FAKE_UID, &f->tcpds), 0);
+	want_int(tcpd_check(f->tcpds, f->tcpd), 0);
 	f->rules = (struct smtpd_rules){ .procfs = &f->procfs,
 					.looker = f->looker,
-					.listeners = f->listeners,
+					.tcpds = f->tcpds,
 					.uid = FAKE_UID };
 	want_int(smtpd_index_new(&f->rules, &f->index), 0);
 }
@@ -48,7 +48,7 @@ static void setup(struct fixture *f)
 static void teardown(struct fixture *f)
 {
 	smtpd_index_free(f->index);
-	listeners_free(f->listeners);
+	tcpd_free(f->tcpds);
 	want_int(looker_free(f->looker), true);
 	want_int(threads_ended_soon(f->threads), true);
 	fakeproc_close(&f->tree);
@@ -291,9 +291,9 @@ static void learns_a_listener(void **state)
 
 	(void)state;
 	setup(&f);
-	listeners_free(f.listeners);
-	want_int(listeners_new(&f.procfs, f.looker, FAKE_UID, &f.listeners), 0);
-	f.rules.listeners = f.listeners;
+	tcpd_free(f.tcpds);
+	want_int(tcpd_new(&f.procfs, f.looker, FAKE_UID, &f.tcpds), 0);
+	f.rules.tcpds = f.tcpds;
 	put_child(&f, 1);
 	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), 0);
 	put_child(&f, 2);

@@ -93,8 +93,7 @@ static void fixture_open(struct fixture *f)
 	f->rules.procfs = &f->procfs;
 	f->rules.uid = geteuid();
 	want_int(looker_new(&f->procfs, &f->rules.looker), 0);
-	want_int(listeners_new(&f->procfs, f->rules.looker, f->rules.uid,
-			       &f->rules.listeners), 0);
+	want_int(tcpd_new(&f->procfs, f->rules.looker, f->rules.uid, &f->rules.tcpds), 0);
 	want_int(terminator_new(&f->terminator), 0);
 }
 
@@ -102,7 +101,7 @@ static void fixture_close(struct fixture *f)
 {
 	terminator_free(f->terminator);
 	courier_stop(&f->courier);
-	listeners_free(f->rules.listeners);
+	tcpd_free(f->rules.tcpds);
 	want_int(looker_free(f->rules.looker), true);
 	want_int(descriptors_open(), f->descriptors);
 }

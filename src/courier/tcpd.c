@@ -1,6 +1,6 @@
 /* The couriertcpd processes that listen for one courier user.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier/listeners.h"
+#include "courier/tcpd.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,20 +12,20 @@
 
 #define LISTENER_NAME "couriertcpd"
 
-struct listeners {
+struct tcpd_list {
 	const struct procfs *procfs;
 	struct looker *looker;
 	uid_t uid;
 	ino_t netns;
 	pthread_mutex_t lock;
-	struct procref refs[LISTENERS_MAX];
+	struct procref refs[TCPD_MAX];
 	size_t count;
 };
 
-int listeners_new(const struct procfs *procfs, struct looker *looker, uid_t uid,
-		  struct listeners **ret_listeners)
+int tcpd_new(const struct procfs *procfs, struct looker *looker, uid_t uid,
+	     struct tcpd_list **ret_listeners)
 {
-	struct listeners *l = calloc(1, sizeof(*l));
+	struct tcpd_list *l = calloc(1, sizeof(*l));
 	int r;
 
 	if (!l)
@@ -43,20 +43,20 @@ int listeners_new(const struct procfs *procfs, struct looker *looker, uid_t uid,
 	return 0;
 }
 
-void listeners_free(struct listeners *listeners)
+void tcpd_free(struct tcpd_list *tcpds)
 {
 	size_t i;
 
-	if (!listeners)
+	if (!tcpds)
 		return;
-	for (i = 0; i < listeners->count; i++)
-		procref_done(&listeners->refs[i]);
-	pthread_mutex_destroy(&listeners->lock);
-	free(listeners);
+	for (i = 0; i < tcpds->count; i++)
+		procref_done(&tcpds->refs[i]);
+	pthread_mutex_destroy(&tcpds->lock);
+	free(tcpds);
 }
 
 /* With the lock held: let go of those that have ended. */
-static void drop_ended(struct listeners *l)
+static void drop_ended(struct tcpd_list *l)
 {
 	size_t i = 0;
 
@@ -71,7 +71,7 @@ static void drop_ended(struct listeners *l)
 }
 
 /* With the lock held. */
-static struct procref *find(struct listeners *l, pid_t pid)
+static struct procref *find(struct tcpd_list *l, pid_t pid)
 {
 	size_t i;
 
@@ -81,20 +81,20 @@ static struct procref *find(struct listeners *l, pid_t pid)
 	return NULL;
 }
 
-int listeners_knows(struct listeners *listeners, pid_t pid)
+int tcpd_knows(struct tcpd_list *tcpds, pid_t pid)
 {
 	struct procref *ref;
 	int r;
 
-	pthread_mutex_lock(&listeners->lock);
-	ref = find(listeners, pid);
+	pthread_mutex_lock(&tcpds->lock);
+	ref = find(tcpds, pid);
 	r = ref ? procref_check(ref) : -EPERM;
-	pthread_mutex_unlock(&listeners->lock);
+	pthread_mutex_unlock(&tcpds->lock);
 	return r;
 }
 
 /* Takes *ref. */
-static int remember(struct listeners *l, struct procref *ref)
+static int remember(struct tcpd_list *l, struct procref *ref)
 {
 	int r = 0;
 
@@ -102,7 +102,7 @@ static int remember(struct listeners *l, struct procref *ref)
 	drop_ended(l);
 	if (find(l, ref->pid))
 		procref_done(ref);
-	else if (l->count < LISTENERS_MAX)
+	else if (l->count < TCPD_MAX)
 		l->refs[l->count++] = procref_take(ref);
 	else
 		r = -ENOSPC;
@@ -112,7 +112,7 @@ static int remember(struct listeners *l, struct procref *ref)
 }
 
 /* Only at a process that has courier's uid. */
-static int look(const struct listeners *l, pid_t pid, bool environment, ino_t *ret_netns)
+static int look(const struct tcpd_list *l, pid_t pid, bool environment, ino_t *ret_netns)
 {
 	struct procfs_look *found = malloc(sizeof(*found));
 	int r;
@@ -130,7 +130,7 @@ static int look(const struct listeners *l, pid_t pid, bool environment, ino_t *r
 
 /* A child that couriertcpd has forked and that did not exec yet looks like its
  * parent in all but this: its parent is a couriertcpd of courier's. */
-static int check_parent(const struct listeners *l, pid_t ppid)
+static int check_parent(const struct tcpd_list *l, pid_t ppid)
 {
 	struct procfs_status status;
 	ino_t netns;
@@ -146,7 +146,7 @@ static int check_parent(const struct listeners *l, pid_t ppid)
 	return r == -EPERM || r == -ESRCH ? 0 : r;
 }
 
-static int prove(const struct listeners *l, const struct procref *ref)
+static int prove(const struct tcpd_list *l, const struct procref *ref)
 {
 	struct procfs_status status;
 	ino_t netns;
@@ -165,13 +165,13 @@ static int prove(const struct listeners *l, const struct procref *ref)
 }
 
 /* Takes what was found out about the process before. */
-static int learn(struct listeners *l, pid_t pid, const struct procfs_status *status)
+static int learn(struct tcpd_list *l, pid_t pid, const struct procfs_status *status)
 {
 	struct procref ref = PROCREF_NONE;
 	int r;
 
 	/* Below one that is known it is one of its children, before its exec or after. */
-	if (status->uid != l->uid || listeners_knows(l, status->ppid) == 0)
+	if (status->uid != l->uid || tcpd_knows(l, status->ppid) == 0)
 		return -EPERM;
 	r = procref_open(pid, &ref);
 	if (r < 0)
@@ -183,22 +183,22 @@ static int learn(struct listeners *l, pid_t pid, const struct procfs_status *sta
 	return r;
 }
 
-int listeners_check(struct listeners *listeners, pid_t pid)
+int tcpd_check(struct tcpd_list *tcpds, pid_t pid)
 {
 	struct procfs_status status;
-	int r = listeners_knows(listeners, pid);
+	int r = tcpd_knows(tcpds, pid);
 
 	if (r != -EPERM && r != -ESRCH)
 		return r;
-	r = procfs_read_status(listeners->procfs, pid, &status);
-	return r == 0 ? learn(listeners, pid, &status) : r;
+	r = procfs_read_status(tcpds->procfs, pid, &status);
+	return r == 0 ? learn(tcpds, pid, &status) : r;
 }
 
 /* Of all processes only those are looked at that can be one by their own word. */
-static int scan_one(struct listeners *l, pid_t pid)
+static int scan_one(struct tcpd_list *l, pid_t pid)
 {
 	struct procfs_status status;
-	int r = listeners_knows(l, pid);
+	int r = tcpd_knows(l, pid);
 
 	if (r != -EPERM && r != -ESRCH)
 		return r;
@@ -208,26 +208,26 @@ static int scan_one(struct listeners *l, pid_t pid)
 	return r == 0 ? learn(l, pid, &status) : r;
 }
 
-int listeners_scan(struct listeners *listeners)
+int tcpd_scan(struct tcpd_list *tcpds)
 {
 	int r, err = 0;
 	pid_t *pids;
 	ssize_t n, i;
 	size_t count;
 
-	n = procfs_list(listeners->procfs, &pids);
+	n = procfs_list(tcpds->procfs, &pids);
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n; i++) {
-		r = scan_one(listeners, pids[i]);
+		r = scan_one(tcpds, pids[i]);
 		if (r < 0 && r != -EPERM && r != -ESRCH)
 			err = r;
 	}
 	free(pids);
-	pthread_mutex_lock(&listeners->lock);
-	drop_ended(listeners);
-	count = listeners->count;
-	pthread_mutex_unlock(&listeners->lock);
+	pthread_mutex_lock(&tcpds->lock);
+	drop_ended(tcpds);
+	count = tcpds->count;
+	pthread_mutex_unlock(&tcpds->lock);
 	/* One that keeps whoever looks waiting must not hide the others. */
 	return count == 0 && err < 0 ? err : (int)count;
 }
@@ -245,7 +245,7 @@ static int try_signal(pid_t pid)
 }
 
 /* What a child takes, on a listener. */
-static int try_on(const struct listeners *l, pid_t pid, bool signals)
+static int try_on(const struct tcpd_list *l, pid_t pid, bool signals)
 {
 	ino_t netns;
 	int r;
@@ -257,34 +257,33 @@ static int try_on(const struct listeners *l, pid_t pid, bool signals)
 	return r == -ESRCH ? 0 : r < 0 ? r : 1;
 }
 
-int listeners_try(struct listeners *listeners, bool signals)
+int tcpd_try(struct tcpd_list *tcpds, bool signals)
 {
 	bool hidden = false;
 	pid_t *pids;
 	ssize_t n, i;
 	int r = 0;
 
-	n = procfs_list(listeners->procfs, &pids);
+	n = procfs_list(tcpds->procfs, &pids);
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n && r == 0; i++) {
-		r = scan_one(listeners, pids[i]);
+		r = scan_one(tcpds, pids[i]);
 		hidden = hidden || r == -EACCES;
-		r = r == 0 ? try_on(listeners, pids[i], signals) : 0;
+		r = r == 0 ? try_on(tcpds, pids[i], signals) : 0;
 	}
 	free(pids);
 	return r == 0 && hidden ? -EACCES : r;
 }
 
-size_t listeners_pids(struct listeners *listeners,
-		      pid_t ret_pids[static LISTENERS_MAX])
+size_t tcpd_pids(struct tcpd_list *tcpds, pid_t ret_pids[static TCPD_MAX])
 {
 	size_t i;
 
-	pthread_mutex_lock(&listeners->lock);
-	drop_ended(listeners);
-	for (i = 0; i < listeners->count; i++)
-		ret_pids[i] = listeners->refs[i].pid;
-	pthread_mutex_unlock(&listeners->lock);
+	pthread_mutex_lock(&tcpds->lock);
+	drop_ended(tcpds);
+	for (i = 0; i < tcpds->count; i++)
+		ret_pids[i] = tcpds->refs[i].pid;
+	pthread_mutex_unlock(&tcpds->lock);
 	return i;
 }

@@ -1,6 +1,6 @@
 /* The couriertcpd processes that listen for one courier user.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier/listeners.h"
+#include "courier/tcpd.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -21,7 +21,7 @@ struct fixture {
 	struct fakeproc tree;
 	struct procfs procfs;
 	struct looker *looker;
-	struct listeners *listeners;
+	struct tcpd_list *tcpds;
 	size_t descriptors, threads;
 	pid_t pid;		/* a real process, not in the tree yet */
 };
@@ -34,14 +34,14 @@ static void fixture_open(struct fixture *f)
 	want_int(procfs_init(&f->procfs, f->tree.root), 0);
 	want_int(looker_new(&f->procfs, &f->looker), 0);
 	looker_set_wait(f->looker, PATIENT_MS);
-	want_int(listeners_new(&f->procfs, f->looker, FAKE_UID, &f->listeners), 0);
+	want_int(tcpd_new(&f->procfs, f->looker, FAKE_UID, &f->tcpds), 0);
 	f->pid = waiter_start();
 }
 
 static void fixture_close(struct fixture *f)
 {
 	waiter_end(f->pid);
-	listeners_free(f->listeners);
+	tcpd_free(f->tcpds);
 	want_int(looker_free(f->looker), true);
 	want_int(threads_ended_soon(f->threads), true);
 	fakeproc_close(&f->tree);
@@ -50,9 +50,9 @@ static void fixture_close(struct fixture *f)
 
 static size_t count_pids(struct fixture *f)
 {
-	pid_t pids[LISTENERS_MAX];
+	pid_t pids[TCPD_MAX];
 
-	return listeners_pids(f->listeners, pids);
+	return tcpd_pids(f->tcpds, pids);
 }
 
 /* The parent is not in the tree unless a row puts it there, and never a process
@@ -123,9 +123,9 @@ static void check(void **state)
 
 	fixture_open(&f);
 	put_row(&f, row);
-	want_int(listeners_check(f.listeners, f.pid), row->result);
+	want_int(tcpd_check(f.tcpds, f.pid), row->result);
 	want_int(count_pids(&f), row->result == 0);
-	want_int(listeners_scan(f.listeners), row->result == 0);
+	want_int(tcpd_scan(f.tcpds), row->result == 0);
 	fixture_close(&f);
 }
 
@@ -135,9 +135,9 @@ static void check_of_nobody(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	want_int(listeners_check(f.listeners, f.pid), -ESRCH);
-	want_int(listeners_check(f.listeners, 0) < 0, true);
-	want_int(listeners_check(f.listeners, -1) < 0, true);
+	want_int(tcpd_check(f.tcpds, f.pid), -ESRCH);
+	want_int(tcpd_check(f.tcpds, 0) < 0, true);
+	want_int(tcpd_check(f.tcpds, -1) < 0, true);
 	fixture_close(&f);
 }
 
@@ -153,7 +153,7 @@ static void check_again(void **state)
 	fakeproc_put_tcpd(&f.tree, f.pid);
 	before = descriptors_open();
 	for (i = 0; i < 100; i++)
-		want_int(listeners_check(f.listeners, f.pid), 0);
+		want_int(tcpd_check(f.tcpds, f.pid), 0);
 	want_int(count_pids(&f), 1);
 	want_int(descriptors_open(), before + 1);
 	fixture_close(&f);
@@ -169,13 +169,13 @@ static void known_until_the_end(void **state)
 	fixture_open(&f);
 	pid = waiter_start();
 	fakeproc_put_tcpd(&f.tree, pid);
-	want_int(listeners_check(f.listeners, pid), 0);
+	want_int(tcpd_check(f.tcpds, pid), 0);
 	fakeproc_remove(&f.tree, pid, "exe");
-	want_int(listeners_check(f.listeners, pid), 0);
+	want_int(tcpd_check(f.tcpds, pid), 0);
 	/* Its PID in the tree is somebody else's now, who looks like it. */
 	fakeproc_put_tcpd(&f.tree, pid);
 	waiter_end(pid);
-	want_int(listeners_check(f.listeners, pid), -ESRCH);
+	want_int(tcpd_check(f.tcpds, pid), -ESRCH);
 	want_int(count_pids(&f), 0);
 	fixture_close(&f);
 }
@@ -201,7 +201,7 @@ static void gone_between(void **state)
 	pid = waiter_start();
 	fakeproc_put_tcpd(&f.tree, pid);
 	fakeproc_at(&f.tree, pid, file, end_process, &pid, &moment);
-	want_int(listeners_check(f.listeners, pid), -ESRCH);
+	want_int(tcpd_check(f.tcpds, pid), -ESRCH);
 	want_int(fakeproc_came(&moment), true);
 	want_int(count_pids(&f), 0);
 	waiter_end(pid);
@@ -213,7 +213,7 @@ static void check_meanwhile(void *data)
 {
 	struct fixture *f = data;
 
-	if (listeners_check(f->listeners, f->pid) < 0)
+	if (tcpd_check(f->tcpds, f->pid) < 0)
 		print_message("# the other thread did not find it\n");
 }
 
@@ -228,7 +228,7 @@ static void found_by_two_at_once(void **state)
 	fakeproc_put_tcpd(&f.tree, f.pid);
 	before = descriptors_open();
 	fakeproc_at(&f.tree, f.pid, "status", check_meanwhile, &f, &moment);
-	want_int(listeners_check(f.listeners, f.pid), 0);
+	want_int(tcpd_check(f.tcpds, f.pid), 0);
 	want_int(fakeproc_came(&moment), true);
 	want_int(count_pids(&f), 1);
 	want_int(descriptors_open(), before + 1);
@@ -250,11 +250,11 @@ static void a_listener_of_before(void **state)
 	(void)state;
 	fixture_open(&f);
 	fakeproc_put_tcpd(&f.tree, f.pid);
-	want_int(listeners_check(f.listeners, f.pid), 0);
-	listeners_free(f.listeners);
+	want_int(tcpd_check(f.tcpds, f.pid), 0);
+	tcpd_free(f.tcpds);
 	turn_into_another(&f);
-	want_int(listeners_new(&f.procfs, f.looker, FAKE_UID, &f.listeners), 0);
-	want_int(listeners_check(f.listeners, f.pid), -EPERM);
+	want_int(tcpd_new(&f.procfs, f.looker, FAKE_UID, &f.tcpds), 0);
+	want_int(tcpd_check(f.tcpds, f.pid), -EPERM);
 	fixture_close(&f);
 }
 
@@ -262,28 +262,28 @@ static void scan_finds_all(void **state)
 {
 	const struct fake_process stranger = { .pid = 3, .exe = "/bin/sh",
 					       .ppid = 1 };
-	pid_t pids[LISTENERS_MAX], more[2];
+	pid_t pids[TCPD_MAX], more[2];
 	struct fixture f;
 
 	(void)state;
 	fixture_open(&f);
-	want_int(listeners_scan(f.listeners), 0);
+	want_int(tcpd_scan(f.tcpds), 0);
 	fakeproc_put(&f.tree, &stranger);
 	fakeproc_put_tcpd(&f.tree, f.pid);
 	more[0] = waiter_start();
 	more[1] = waiter_start();
 	fakeproc_put_tcpd(&f.tree, more[0]);
-	want_int(listeners_scan(f.listeners), 2);
+	want_int(tcpd_scan(f.tcpds), 2);
 	fakeproc_put_tcpd(&f.tree, more[1]);
-	want_int(listeners_scan(f.listeners), 3);
-	want_int(listeners_pids(f.listeners, pids), 3);
+	want_int(tcpd_scan(f.tcpds), 3);
+	want_int(tcpd_pids(f.tcpds, pids), 3);
 	want_int(pids[0] != pids[1] && pids[1] != pids[2] && pids[0] != pids[2],
 		 true);
 	waiter_end(more[0]);
 	fakeproc_drop(&f.tree, more[0]);
-	want_int(listeners_pids(f.listeners, pids), 2);
+	want_int(tcpd_pids(f.tcpds, pids), 2);
 	want_int(pids[0] == more[1] || pids[1] == more[1], true);
-	want_int(listeners_scan(f.listeners), 2);
+	want_int(tcpd_scan(f.tcpds), 2);
 	waiter_end(more[1]);
 	fixture_close(&f);
 }
@@ -313,14 +313,14 @@ static void strangers_are_not_looked_at(void **state)
 	fixture_open(&f);
 	pid = waiter_start();
 	fakeproc_put_tcpd(&f.tree, f.pid);
-	want_int(listeners_check(f.listeners, f.pid), 0);
+	want_int(tcpd_check(f.tcpds, f.pid), 0);
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = pid, .exe = FAKE_TCPD, .comm = row->comm, .uid = row->uid,
 		.ppid = row->below_listener ? f.pid : 1 });
 	fakeproc_trap(&f.tree, pid);
 	/* -EINVAL: it was looked at. */
-	want_int(listeners_check(f.listeners, pid), row->checked ? -EINVAL : -EPERM);
-	want_int(listeners_scan(f.listeners), 1);
+	want_int(tcpd_check(f.tcpds, pid), row->checked ? -EINVAL : -EPERM);
+	want_int(tcpd_scan(f.tcpds), 1);
 	want_int(fakeproc_let_go(&f.tree, pid), false);
 	waiter_end(pid);
 	fixture_close(&f);
@@ -337,7 +337,7 @@ static void scan_looks_at_no_stranger(void **state)
 		.pid = f.pid, .exe = FAKE_TCPD, .comm = row->comm, .uid = row->uid,
 		.ppid = 1 });
 	fakeproc_trap(&f.tree, f.pid);
-	want_int(listeners_scan(f.listeners), row->below_listener ? -EINVAL : 0);
+	want_int(tcpd_scan(f.tcpds), row->below_listener ? -EINVAL : 0);
 	fixture_close(&f);
 }
 
@@ -354,7 +354,7 @@ static void parents_of_others_are_not_looked_at(void **state)
 	fakeproc_trap(&f.tree, PARENT);
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = f.pid, .exe = FAKE_TCPD, .uid = FAKE_UID, .ppid = PARENT });
-	want_int(listeners_check(f.listeners, f.pid), 0);
+	want_int(tcpd_check(f.tcpds, f.pid), 0);
 	fixture_close(&f);
 }
 
@@ -368,16 +368,16 @@ static void knows(void **state)
 	fixture_open(&f);
 	pid = waiter_start();
 	fakeproc_put_tcpd(&f.tree, pid);
-	want_int(listeners_knows(f.listeners, pid), -EPERM);
-	want_int(listeners_knows(f.listeners, 0), -EPERM);
+	want_int(tcpd_knows(f.tcpds, pid), -EPERM);
+	want_int(tcpd_knows(f.tcpds, 0), -EPERM);
 	want_int(threads_running(), f.threads);
-	want_int(listeners_check(f.listeners, pid), 0);
+	want_int(tcpd_check(f.tcpds, pid), 0);
 	fakeproc_trap(&f.tree, pid);
 	fakeproc_drop(&f.tree, pid);
-	want_int(listeners_knows(f.listeners, pid), 0);
-	want_int(listeners_knows(f.listeners, f.pid), -EPERM);
+	want_int(tcpd_knows(f.tcpds, pid), 0);
+	want_int(tcpd_knows(f.tcpds, f.pid), -EPERM);
 	waiter_end(pid);
-	want_int(listeners_knows(f.listeners, pid), -ESRCH);
+	want_int(tcpd_knows(f.tcpds, pid), -ESRCH);
 	fixture_close(&f);
 }
 
@@ -397,17 +397,17 @@ static void one_that_keeps_waiting(void **state)
 	fakeproc_trap(&f.tree, f.pid);
 	want_int(looker_look(f.looker, f.pid, true, look), -ETIMEDOUT);
 	begin = clock_ms();
-	want_int(listeners_check(f.listeners, f.pid), -EBUSY);
-	want_int(listeners_scan(f.listeners), -EBUSY);
+	want_int(tcpd_check(f.tcpds, f.pid), -EBUSY);
+	want_int(tcpd_scan(f.tcpds), -EBUSY);
 	pid = waiter_start();
 	fakeproc_put_tcpd(&f.tree, pid);
-	want_int(listeners_scan(f.listeners), 1);
+	want_int(tcpd_scan(f.tcpds), 1);
 	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
 	want_int(fakeproc_let_go(&f.tree, f.pid), true);
 	want_int(threads_ended_soon(f.threads + 1), true);
 	fakeproc_put_tcpd(&f.tree, f.pid);
-	want_int(listeners_check(f.listeners, f.pid), 0);
-	want_int(listeners_scan(f.listeners), 2);
+	want_int(tcpd_check(f.tcpds, f.pid), 0);
+	want_int(tcpd_scan(f.tcpds), 2);
 	waiter_end(pid);
 	free(look);
 	fixture_close(&f);
@@ -421,10 +421,10 @@ static void tried_on_one_that_keeps_waiting(void **state)
 	(void)state;
 	fixture_open(&f);
 	fakeproc_put_tcpd(&f.tree, f.pid);
-	want_int(listeners_try(f.listeners, false), 1);
+	want_int(tcpd_try(f.tcpds, false), 1);
 	fakeproc_trap(&f.tree, f.pid);
-	want_int(listeners_try(f.listeners, false), -ETIMEDOUT);
-	want_int(listeners_try(f.listeners, false), -EBUSY);
+	want_int(tcpd_try(f.tcpds, false), -ETIMEDOUT);
+	want_int(tcpd_try(f.tcpds, false), -EBUSY);
 	want_int(fakeproc_let_go(&f.tree, f.pid), true);
 	want_int(threads_ended_soon(f.threads), true);
 	fixture_close(&f);
@@ -454,33 +454,33 @@ static void calls_that_fail(void **state)
 	fixture_open(&f);
 	fakeproc_put_tcpd(&f.tree, f.pid);
 	leave_descriptors(0, &old);
-	check = listeners_check(f.listeners, f.pid);
-	scan = listeners_scan(f.listeners);
+	check = tcpd_check(f.tcpds, f.pid);
+	scan = tcpd_scan(f.tcpds);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	leave_descriptors(1, &old);
-	scan_one_left = listeners_scan(f.listeners);
+	scan_one_left = tcpd_scan(f.tcpds);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(check, -EMFILE);
 	want_int(scan, -EMFILE);
 	want_int(scan_one_left, -EMFILE);
-	want_int(listeners_check(f.listeners, f.pid), 0);
+	want_int(tcpd_check(f.tcpds, f.pid), 0);
 	/* poll(2) refuses more descriptors than a process may have. */
 	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = old.rlim_max };
 	want_int(setrlimit(RLIMIT_NOFILE, &none), 0);
-	poll_failed = listeners_knows(f.listeners, f.pid);
+	poll_failed = tcpd_knows(f.tcpds, f.pid);
 	known = (int)count_pids(&f);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(poll_failed, -EINVAL);
 	want_int(known, 1);
-	want_int(listeners_knows(f.listeners, f.pid), 0);
+	want_int(tcpd_knows(f.tcpds, f.pid), 0);
 	fixture_close(&f);
 }
 
 /* More than anybody has: the rest is not known, and nothing else happens. */
 static void scan_of_too_many(void **state)
 {
-	enum { MANY = LISTENERS_MAX + 6 };
-	pid_t many[MANY], pids[LISTENERS_MAX];
+	enum { MANY = TCPD_MAX + 6 };
+	pid_t many[MANY], pids[TCPD_MAX];
 	struct fixture f;
 	int i;
 
@@ -490,14 +490,14 @@ static void scan_of_too_many(void **state)
 		many[i] = waiter_start();
 		fakeproc_put_tcpd(&f.tree, many[i]);
 	}
-	want_int(listeners_scan(f.listeners), LISTENERS_MAX);
-	want_int(listeners_pids(f.listeners, pids), LISTENERS_MAX);
+	want_int(tcpd_scan(f.tcpds), TCPD_MAX);
+	want_int(tcpd_pids(f.tcpds, pids), TCPD_MAX);
 	/* Those that end make room. */
-	for (i = 0; i < LISTENERS_MAX; i++) {
+	for (i = 0; i < TCPD_MAX; i++) {
 		waiter_end(many[i]);
 		fakeproc_drop(&f.tree, many[i]);
 	}
-	want_int(listeners_scan(f.listeners), MANY - LISTENERS_MAX);
+	want_int(tcpd_scan(f.tcpds), MANY - TCPD_MAX);
 	for (; i < MANY; i++)
 		waiter_end(many[i]);
 	fixture_close(&f);
@@ -505,30 +505,30 @@ static void scan_of_too_many(void **state)
 
 static void new_without_own_namespace(void **state)
 {
-	struct listeners *listeners = NULL;
+	struct tcpd_list *tcpds = NULL;
 	struct procfs procfs;
 
 	(void)state;
 	want_int(procfs_init(&procfs, "/nonexistent"), 0);
-	want_int(listeners_new(&procfs, NULL, FAKE_UID, &listeners) < 0, true);
-	assert_null(listeners);
-	listeners_free(NULL);
+	want_int(tcpd_new(&procfs, NULL, FAKE_UID, &tcpds) < 0, true);
+	assert_null(tcpds);
+	tcpd_free(NULL);
 }
 
 static int make_one(void *data)
 {
-	struct listeners *listeners;
-	int r = listeners_new(data, NULL, FAKE_UID, &listeners);
+	struct tcpd_list *tcpds;
+	int r = tcpd_new(data, NULL, FAKE_UID, &tcpds);
 
 	if (r == 0)
-		listeners_free(listeners);
+		tcpd_free(tcpds);
 	return r;
 }
 
 static int scan_one(void *data)
 {
 	struct fixture *f = data;
-	int r = listeners_scan(f->listeners);
+	int r = tcpd_scan(f->tcpds);
 
 	return r < 0 ? r : 0;
 }
@@ -553,7 +553,7 @@ static const struct peer somebody = {
 struct real {
 	struct procfs procfs;
 	struct looker *looker;
-	struct listeners *listeners;
+	struct tcpd_list *tcpds;
 	struct courier courier;
 };
 
@@ -562,22 +562,22 @@ static void real_open(struct real *r, uid_t uid)
 	want_int(procfs_init(&r->procfs, PROCFS_DEFAULT_ROOT), 0);
 	want_int(looker_new(&r->procfs, &r->looker), 0);
 	looker_set_wait(r->looker, PATIENT_MS);
-	want_int(listeners_new(&r->procfs, r->looker, uid, &r->listeners), 0);
+	want_int(tcpd_new(&r->procfs, r->looker, uid, &r->tcpds), 0);
 	courier_start(&r->courier);
 }
 
 static void real_close(struct real *r)
 {
 	courier_stop(&r->courier);
-	listeners_free(r->listeners);
+	tcpd_free(r->tcpds);
 	want_int(looker_free(r->looker), true);
 }
 
 /* Other tests that run now have a couriertcpd of the same user. */
 static bool is_listed(const struct real *r, pid_t pid)
 {
-	pid_t pids[LISTENERS_MAX];
-	size_t n = listeners_pids(r->listeners, pids), i;
+	pid_t pids[TCPD_MAX];
+	size_t n = tcpd_pids(r->tcpds, pids), i;
 
 	for (i = 0; i < n; i++)
 		if (pids[i] == pid)
@@ -596,15 +596,15 @@ static void real_couriertcpd(void **state)
 	plain = courier_plain(&r.courier, &somebody);
 	tls = courier_smtps(&r.courier, &somebody);
 	forked = courier_forked(&r.courier, &somebody);
-	want_int(listeners_check(r.listeners, plain.smtpd), -EPERM);
-	want_int(listeners_check(r.listeners, tls.tls), -EPERM);
-	want_int(listeners_check(r.listeners, forked), -EPERM);
-	want_int(listeners_check(r.listeners, getpid()), -EPERM);
-	want_int(listeners_scan(r.listeners) >= 1, true);
+	want_int(tcpd_check(r.tcpds, plain.smtpd), -EPERM);
+	want_int(tcpd_check(r.tcpds, tls.tls), -EPERM);
+	want_int(tcpd_check(r.tcpds, forked), -EPERM);
+	want_int(tcpd_check(r.tcpds, getpid()), -EPERM);
+	want_int(tcpd_scan(r.tcpds) >= 1, true);
 	want_int(is_listed(&r, r.courier.tcpd), true);
 	want_int(is_listed(&r, forked) || is_listed(&r, plain.smtpd) ||
 		 is_listed(&r, tls.tls) || is_listed(&r, tls.smtpd), false);
-	want_int(listeners_check(r.listeners, forked), -EPERM);
+	want_int(tcpd_check(r.tcpds, forked), -EPERM);
 	real_close(&r);
 }
 
@@ -615,7 +615,7 @@ static void real_couriertcpd_upgraded(void **state)
 	(void)state;
 	real_open(&r, geteuid());
 	courier_upgrade(&r.courier);
-	want_int(listeners_check(r.listeners, r.courier.tcpd), 0);
+	want_int(tcpd_check(r.tcpds, r.courier.tcpd), 0);
 	real_close(&r);
 }
 
@@ -625,8 +625,8 @@ static void real_couriertcpd_of_another_user(void **state)
 
 	(void)state;
 	real_open(&r, NOBODY_UID);
-	want_int(listeners_check(r.listeners, r.courier.tcpd), -EPERM);
-	want_int(listeners_scan(r.listeners), 0);
+	want_int(tcpd_check(r.tcpds, r.courier.tcpd), -EPERM);
+	want_int(tcpd_scan(r.tcpds), 0);
 	real_close(&r);
 }
 
@@ -636,13 +636,13 @@ static void real_couriertcpd_ends(void **state)
 
 	(void)state;
 	real_open(&r, geteuid());
-	want_int(listeners_check(r.listeners, r.courier.tcpd), 0);
+	want_int(tcpd_check(r.tcpds, r.courier.tcpd), 0);
 	want_int(is_listed(&r, r.courier.tcpd), true);
 	kill(r.courier.tcpd, SIGKILL);
 	want_int(has_ended_soon(r.courier.tcpd), true);
 	want_int(is_listed(&r, r.courier.tcpd), false);
-	want_int(listeners_check(r.listeners, r.courier.tcpd), -ESRCH);
-	listeners_scan(r.listeners);
+	want_int(tcpd_check(r.tcpds, r.courier.tcpd), -ESRCH);
+	tcpd_scan(r.tcpds);
 	want_int(is_listed(&r, r.courier.tcpd), false);
 	real_close(&r);
 }
@@ -656,16 +656,16 @@ static void real_couriertcpd_that_is_hidden(void **state)
 	(void)state;
 	real_open(&r, geteuid());
 	user_become(NOBODY_UID);
-	check_result = listeners_check(r.listeners, r.courier.tcpd);
-	scan_result = listeners_scan(r.listeners);
+	check_result = tcpd_check(r.tcpds, r.courier.tcpd);
+	scan_result = tcpd_scan(r.tcpds);
 	user_back();
 	want_int(check_result, -EACCES);
 	want_int(scan_result, -EACCES);
-	listeners_free(r.listeners);
+	tcpd_free(r.tcpds);
 	/* Processes of others may be hidden; that is nothing to worry about. */
-	want_int(listeners_new(&r.procfs, r.looker, 4242, &r.listeners), 0);
+	want_int(tcpd_new(&r.procfs, r.looker, 4242, &r.tcpds), 0);
 	user_become(NOBODY_UID);
-	foreign = listeners_scan(r.listeners);
+	foreign = tcpd_scan(r.tcpds);
 	user_back();
 	want_int(foreign, 0);
 	real_close(&r);
@@ -688,12 +688,12 @@ static void tried_on_a_real_couriertcpd(void **state)
 
 	(void)state;
 	real_open(&r, geteuid());
-	want_int(listeners_try(r.listeners, false), 1);
-	want_int(listeners_try(r.listeners, true), 1);
+	want_int(tcpd_try(r.tcpds, false), 1);
+	want_int(tcpd_try(r.tcpds, true), 1);
 	want_int(is_living(r.courier.tcpd), true);
-	listeners_free(r.listeners);
-	want_int(listeners_new(&r.procfs, r.looker, 4242, &r.listeners), 0);
-	want_int(listeners_try(r.listeners, true), 0);
+	tcpd_free(r.tcpds);
+	want_int(tcpd_new(&r.procfs, r.looker, 4242, &r.tcpds), 0);
+	want_int(tcpd_try(r.tcpds, true), 0);
 	real_close(&r);
 }
 
@@ -706,24 +706,24 @@ static void tried_without_rights(void **state)
 	(void)state;
 	real_open(&r, geteuid());
 	user_become(NOBODY_UID);
-	look = listeners_try(r.listeners, true);
+	look = tcpd_try(r.tcpds, true);
 	user_back();
 	want_int(look, -EACCES);
-	want_int(listeners_check(r.listeners, r.courier.tcpd), 0);
+	want_int(tcpd_check(r.tcpds, r.courier.tcpd), 0);
 	user_become(NOBODY_UID);
-	look_known = listeners_try(r.listeners, true);
+	look_known = tcpd_try(r.tcpds, true);
 	user_back();
 	want_int(look_known, -EACCES);
 	signal_refused = EPERM;
-	signal = listeners_try(r.listeners, true);
-	look = listeners_try(r.listeners, false);
+	signal = tcpd_try(r.tcpds, true);
+	look = tcpd_try(r.tcpds, false);
 	signal_refused = 0;
 	want_int(signal, -EPERM);
 	want_int(look, 1);
-	listeners_free(r.listeners);
-	want_int(listeners_new(&r.procfs, r.looker, 4242, &r.listeners), 0);
+	tcpd_free(r.tcpds);
+	want_int(tcpd_new(&r.procfs, r.looker, 4242, &r.tcpds), 0);
 	user_become(NOBODY_UID);
-	foreign = listeners_try(r.listeners, true);
+	foreign = tcpd_try(r.tcpds, true);
 	user_back();
 	want_int(foreign, 0);
 	real_close(&r);
@@ -740,13 +740,13 @@ struct stress {
 static void *ask_all_the_time(void *data)
 {
 	struct stress *s = data;
-	pid_t pids[LISTENERS_MAX];
+	pid_t pids[TCPD_MAX];
 	size_t i, n;
 
 	while (!atomic_load(&s->end)) {
 		for (i = 0; i < COUNT_OF(s->pids); i++)
-			listeners_check(s->f->listeners, s->pids[i]);
-		n = listeners_pids(s->f->listeners, pids);
+			tcpd_check(s->f->tcpds, s->pids[i]);
+		n = tcpd_pids(s->f->tcpds, pids);
 		atomic_fetch_add(&s->asked, n <= COUNT_OF(s->pids));
 	}
 	return NULL;
@@ -777,7 +777,7 @@ static void several_threads(void **state)
 		want_int(pthread_create(&threads[i], NULL, ask_all_the_time, &s),
 			 0);
 	for (i = 0; i < COUNT_OF(s.pids); i++) {
-		want_int(listeners_scan(f.listeners), COUNT_OF(s.pids) - i);
+		want_int(tcpd_scan(f.tcpds), COUNT_OF(s.pids) - i);
 		waiter_end(s.pids[i]);
 		want_int(count_pids(&f), COUNT_OF(s.pids) - i - 1);
 	}
