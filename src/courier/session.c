@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "courier/arrivals.h"
+#include "courier/new_pids.h"
 #include "courier/smtpd_index.h"
 
 /* Connections of one address that the worker asks about. */
@@ -17,7 +17,7 @@ struct session_finder {
 	struct reset reset;
 	struct smtpd_rules rules;
 	struct smtpd_index *index;
-	struct arrivals arrivals;
+	struct new_pids new_pids;
 };
 
 int session_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
@@ -191,15 +191,15 @@ int session_try(struct session_finder *finder, bool signals)
 
 void session_learn(struct session_finder *finder)
 {
-	pid_t pids[ARRIVALS_MAX], last;
+	pid_t pids[NEW_PIDS_MAX], last;
 	size_t n, i;
 
 	if (procfs_read_last_pid(&finder->procfs, &last) < 0)
 		return;
-	n = arrivals_take(&finder->arrivals, last, pids);
+	n = new_pids_take(&finder->new_pids, last, pids);
 	for (i = 0; i < n; i++)
 		if (smtpd_index_learn(finder->index, pids[i]) == -EAGAIN)
-			arrivals_wait(&finder->arrivals, pids[i]);
+			new_pids_wait(&finder->new_pids, pids[i]);
 	session_hold(finder, false);
 }
 

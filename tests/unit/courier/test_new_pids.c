@@ -1,6 +1,6 @@
 /* Which processes have come lately.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier/arrivals.h"
+#include "courier/new_pids.h"
 
 #include <string.h>
 
@@ -13,27 +13,27 @@ static const struct row {
 	pid_t first;		/* the newest that is named.. */
 	size_t count;		/* ..and how many are, downwards */
 } rows[] = {
-	{ "the first look", 0, 5000, 5000, ARRIVALS_NEW },
+	{ "the first look", 0, 5000, 5000, NEW_PIDS_NEW },
 	{ "the first look of a young system", 0, 3, 3, 3 },
 	{ "nothing new", 5000, 5000, 5000, 0 },
 	{ "one", 5000, 5001, 5001, 1 },
 	{ "three", 5000, 5003, 5003, 3 },
-	{ "as many as there may be", 5000, 5064, 5064, ARRIVALS_NEW },
-	{ "more", 5000, 9000, 9000, ARRIVALS_NEW },
-	{ "begun anew", 32767, 400, 400, ARRIVALS_NEW },
+	{ "as many as there may be", 5000, 5064, 5064, NEW_PIDS_NEW },
+	{ "more", 5000, 9000, 9000, NEW_PIDS_NEW },
+	{ "begun anew", 32767, 400, 400, NEW_PIDS_NEW },
 	{ "begun anew, just now", 32767, 2, 2, 2 },
 };
 
 static void names_the_new_ones(void **state)
 {
 	const struct row *row = *state;
-	struct arrivals a = { .looked = 0 };
-	pid_t pids[ARRIVALS_MAX];
+	struct new_pids a = { .looked = 0 };
+	pid_t pids[NEW_PIDS_MAX];
 	size_t n, i;
 
 	if (row->before)
-		(void)arrivals_take(&a, row->before, pids);
-	n = arrivals_take(&a, row->last, pids);
+		(void)new_pids_take(&a, row->before, pids);
+	n = new_pids_take(&a, row->last, pids);
 	want_int(n, row->count);
 	for (i = 0; i < n; i++)
 		want_int(pids[i], row->first - (pid_t)i);
@@ -41,36 +41,36 @@ static void names_the_new_ones(void **state)
 
 static void names_again_who_waits(void **state)
 {
-	struct arrivals a = { .looked = 0 };
-	pid_t pids[ARRIVALS_MAX];
+	struct new_pids a = { .looked = 0 };
+	pid_t pids[NEW_PIDS_MAX];
 
 	(void)state;
-	(void)arrivals_take(&a, 5000, pids);
-	arrivals_wait(&a, 4999);
-	want_int(arrivals_take(&a, 5001, pids), 2);
+	(void)new_pids_take(&a, 5000, pids);
+	new_pids_wait(&a, 4999);
+	want_int(new_pids_take(&a, 5001, pids), 2);
 	want_int(pids[0], 5001);
 	want_int(pids[1], 4999);
-	want_int(arrivals_take(&a, 5001, pids), 0);
+	want_int(new_pids_take(&a, 5001, pids), 0);
 }
 
 /* What stays for ever must not keep out what is new. */
 static void the_oldest_is_one_too_many(void **state)
 {
-	struct arrivals a = { .looked = 0 };
-	pid_t pids[ARRIVALS_MAX], last = 5000;
+	struct new_pids a = { .looked = 0 };
+	pid_t pids[NEW_PIDS_MAX], last = 5000;
 	size_t n, i;
 
 	(void)state;
 	do {
-		last += ARRIVALS_NEW;
-		n = arrivals_take(&a, last, pids);
+		last += NEW_PIDS_NEW;
+		n = new_pids_take(&a, last, pids);
 		for (i = 0; i < n; i++)
-			arrivals_wait(&a, pids[i]);
+			new_pids_wait(&a, pids[i]);
 	} while (last < 6000);
-	want_int(n, ARRIVALS_MAX);
-	want_int(arrivals_take(&a, last, pids), ARRIVALS_WAITING);
+	want_int(n, NEW_PIDS_MAX);
+	want_int(new_pids_take(&a, last, pids), NEW_PIDS_WAITING);
 	want_int(pids[0], last);
-	want_int(pids[ARRIVALS_WAITING - 1], last - ARRIVALS_WAITING + 1);
+	want_int(pids[NEW_PIDS_WAITING - 1], last - NEW_PIDS_WAITING + 1);
 }
 
 int main(void)
