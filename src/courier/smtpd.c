@@ -122,10 +122,10 @@ static int read_values(const struct smtpd_scratch *scratch,
 
 /* Pin the process, and see whether it is courier's by what can be asked of any process
  * without waiting for it. */
-static int pin(const struct smtpd_rules *rules, pid_t pid, struct procref *ret_ref,
+static int pin(const struct smtpd_rules *rules, pid_t pid, struct pidref *ret_ref,
 	       struct procfs_status *ret_status)
 {
-	int r = procref_open(pid, ret_ref);
+	int r = pidref_open(pid, ret_ref);
 
 	/* A thread's ID is no process of courier's. */
 	if (r < 0)
@@ -134,7 +134,7 @@ static int pin(const struct smtpd_rules *rules, pid_t pid, struct procref *ret_r
 	if (r == 0 && ret_status->uid != rules->uid)
 		r = -EPERM;
 	if (r < 0)
-		procref_done(ret_ref);
+		pidref_done(ret_ref);
 	return r;
 }
 
@@ -157,12 +157,12 @@ bool smtpd_call_failed(int r)
 
 int smtpd_may_be(const struct smtpd_rules *rules, pid_t pid)
 {
-	struct procref ref = PROCREF_NONE;
+	struct pidref ref = PIDREF_NONE;
 	struct procfs_status status;
 	int r;
 
 	r = pin(rules, pid, &ref, &status);
-	procref_done(&ref);
+	pidref_done(&ref);
 	return r;
 }
 
@@ -205,7 +205,7 @@ static int find_place(const struct smtpd_rules *rules, pid_t ppid, enum place *r
 
 /* Pin a couriertls; whose child it has to be is the caller's to say. */
 static int open_tls(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
-		    struct procref *ret_ref, struct smtpd_peer *ret_peer)
+		    struct pidref *ret_ref, struct smtpd_peer *ret_peer)
 {
 	const char *values[VARIABLES];
 	struct procfs_status status;
@@ -223,9 +223,9 @@ static int open_tls(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scr
 	if (r == 0 && parse_peer_of(values, ret_peer) < 0)
 		r = -EPERM;
 	if (r == 0)
-		r = procref_check(ret_ref);
+		r = pidref_check(ret_ref);
 	if (r < 0)
-		procref_done(ret_ref);
+		pidref_done(ret_ref);
 	return r;
 }
 
@@ -285,7 +285,7 @@ static int check_parent(const struct smtpd_rules *rules, const struct smtpd *smt
 		return r;
 	if (status.uid != rules->uid || status.ppid != smtpd->parent)
 		return -EPERM;
-	return procref_check(&smtpd->process);
+	return pidref_check(&smtpd->process);
 }
 
 /* All that is asked of a process that is pinned and in its place. */
@@ -498,8 +498,7 @@ int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scr
 /* Pin the process if it is a submit of the child and knows that text. -EPERM: it is one and
  * does not; -ENOEXEC: it is none, yet. */
 static int open_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd, pid_t pid,
-		       const char *block, struct smtpd_scratch *scratch,
-		       struct procref *ret_ref)
+		       const char *block, struct smtpd_scratch *scratch, struct pidref *ret_ref)
 {
 	const char *values[VARIABLES];
 	struct procfs_status status;
@@ -519,9 +518,9 @@ static int open_submit(const struct smtpd_rules *rules, const struct smtpd *smtp
 		r = -EPERM;
 	/* Alive by then, it is what the values are of. */
 	if (r == 0)
-		r = procref_check(ret_ref);
+		r = pidref_check(ret_ref);
 	if (r < 0)
-		procref_done(ret_ref);
+		pidref_done(ret_ref);
 	return r;
 }
 
@@ -530,7 +529,7 @@ static int open_submit(const struct smtpd_rules *rules, const struct smtpd *smtp
  * that does not know the text. */
 static int find_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd,
 		       const char *block, struct smtpd_scratch *scratch, pid_t but,
-		       struct procref *ret_ref, pid_t *ret_last)
+		       struct pidref *ret_ref, pid_t *ret_last)
 {
 	int r = -EPERM, err = -EPERM;
 	pid_t *pids;
@@ -568,35 +567,35 @@ int smtpd_pin_submit(const struct smtpd_rules *rules, struct smtpd *smtpd,
 		smtpd->other_submit = last;
 	/* Otherwise it may have been another process' child. */
 	if (r == 0)
-		r = procref_check(&smtpd->process);
+		r = pidref_check(&smtpd->process);
 	if (r < 0)
-		procref_done(&smtpd->submit);
+		pidref_done(&smtpd->submit);
 	return r;
 }
 
 int smtpd_recheck_submit(const struct smtpd *smtpd)
 {
-	return procref_check(&smtpd->submit);
+	return pidref_check(&smtpd->submit);
 }
 
 int smtpd_check_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd,
 		       const char *block, struct smtpd_scratch *scratch)
 {
-	struct procref submit = PROCREF_NONE;
+	struct pidref submit = PIDREF_NONE;
 	pid_t last;
 	int r;
 
 	if (knows_block(smtpd, block) && smtpd_recheck_submit(smtpd) == 0)
 		return 0;
 	r = find_submit(rules, smtpd, block, scratch, 0, &submit, &last);
-	procref_done(&submit);
-	return r == 0 ? procref_check(&smtpd->process) : r;
+	pidref_done(&submit);
+	return r == 0 ? pidref_check(&smtpd->process) : r;
 }
 
 /* Add those among the children of parent that serve the peer. */
 static int left_below(const struct smtpd_rules *rules, pid_t parent,
 		      const struct smtpd_peer *peer, struct smtpd_scratch *scratch,
-		      struct procref *refs, size_t max)
+		      struct pidref *refs, size_t max)
 {
 	struct procfs_status status;
 	struct smtpd_peer found_peer;
@@ -616,14 +615,14 @@ static int left_below(const struct smtpd_rules *rules, pid_t parent,
 		if (smtpd_same_peer(&found_peer, peer))
 			found++;
 		else
-			procref_done(&refs[found]);
+			pidref_done(&refs[found]);
 	}
 	free(pids);
 	return (int)found;
 }
 
 int smtpd_find_orphan_tls(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
-			  struct smtpd_scratch *scratch, struct procref *ret_refs, size_t max)
+			  struct smtpd_scratch *scratch, struct pidref *ret_refs, size_t max)
 {
 	pid_t listeners[TCPD_MAX], parents[TCPD_MAX + 1] = { INIT_PID };
 	size_t n = tcpd_pids(rules->tcpds, listeners), count = 1, i, j;
@@ -682,15 +681,15 @@ bool smtpd_is_served(const struct smtpd_rules *rules, const struct smtpd_peer *p
 
 void smtpd_forget_held(struct smtpd *smtpd)
 {
-	procref_done(&smtpd->submit);
+	pidref_done(&smtpd->submit);
 	free(smtpd->env);
 	smtpd->env = NULL;
 }
 
 void smtpd_done(struct smtpd *smtpd)
 {
-	procref_done(&smtpd->process);
-	procref_done(&smtpd->tls);
+	pidref_done(&smtpd->process);
+	pidref_done(&smtpd->tls);
 	smtpd_forget_held(smtpd);
 }
 
@@ -698,9 +697,9 @@ struct smtpd smtpd_take(struct smtpd *smtpd)
 {
 	struct smtpd taken = *smtpd;
 
-	taken.process = procref_take(&smtpd->process);
-	taken.tls = procref_take(&smtpd->tls);
-	taken.submit = procref_take(&smtpd->submit);
+	taken.process = pidref_take(&smtpd->process);
+	taken.tls = pidref_take(&smtpd->tls);
+	taken.submit = pidref_take(&smtpd->submit);
 	smtpd->env = NULL;
 	return taken;
 }

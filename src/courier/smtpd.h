@@ -6,7 +6,7 @@
 #include "courier/tcpd.h"
 #include "lib/addr.h"
 #include "lib/looker.h"
-#include "lib/procref.h"
+#include "lib/pidref.h"
 #include "lib/reset.h"
 
 /* What is needed to tell a child of courier's. */
@@ -34,12 +34,12 @@ struct smtpd_peer {
 /* The processes of one connection. On port 465 couriertls stands between
  * couriertcpd and courieresmtpd and is what takes the slot: it has to end too. */
 struct smtpd {
-	struct procref process;	/* courieresmtpd */
-	struct procref tls;	/* couriertls above it, or PROCREF_NONE */
+	struct pidref process;	/* courieresmtpd */
+	struct pidref tls;	/* couriertls above it, or PIDREF_NONE */
 	struct smtpd_peer peer;
 	pid_t parent;		/* the listener's or, on port 465, couriertls' */
 	uint64_t cookie;	/* of its connection, see smtpd_cookie(); 0: not known */
-	struct procref submit;	/* of smtpd_pin_submit(), which knows its BLOCK */
+	struct pidref submit;	/* of smtpd_pin_submit(), which knows its BLOCK */
 	pid_t other_submit;	/* which does not know it, as was seen then; 0: none was */
 	struct smtpd_env *env;		/* its facts; else NULL */
 };
@@ -54,8 +54,8 @@ struct smtpd_facts {
 	const char *block_zone;	/* BLOCK_ZONE or NULL */
 };
 
-#define SMTPD_NONE { .process = PROCREF_NONE, .tls = PROCREF_NONE, \
-		     .submit = PROCREF_NONE, .env = NULL }
+#define SMTPD_NONE { .process = PIDREF_NONE, .tls = PIDREF_NONE,   \
+		     .submit = PIDREF_NONE, .env = NULL }
 
 /* Everything below asks identity first: uid and parent, by calls that return at once
  * whatever the process does. Only of a process of courier's uid that is below a listener
@@ -129,7 +129,7 @@ int smtpd_check_submit(const struct smtpd_rules *rules, const struct smtpd *smtp
  * uid and environment. Returns their number, at most max, owned by the caller;
  * -errno. Not in a worker. */
 int smtpd_find_orphan_tls(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
-			  struct smtpd_scratch *scratch, struct procref *ret_refs, size_t max);
+			  struct smtpd_scratch *scratch, struct pidref *ret_refs, size_t max);
 
 /* Does a child of a listener serve that peer? After the end of the one that did, it is a
  * later connection's from the same port, and a couriertls may be of that one. True as

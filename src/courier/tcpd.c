@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/procref.h"
+#include "lib/pidref.h"
 
 #define LISTENER_NAME "couriertcpd"
 
@@ -18,7 +18,7 @@ struct tcpd_list {
 	uid_t uid;
 	ino_t netns;
 	pthread_mutex_t lock;
-	struct procref refs[TCPD_MAX];
+	struct pidref refs[TCPD_MAX];
 	size_t count;
 };
 
@@ -50,7 +50,7 @@ void tcpd_free(struct tcpd_list *tcpds)
 	if (!tcpds)
 		return;
 	for (i = 0; i < tcpds->count; i++)
-		procref_done(&tcpds->refs[i]);
+		pidref_done(&tcpds->refs[i]);
 	pthread_mutex_destroy(&tcpds->lock);
 	free(tcpds);
 }
@@ -61,17 +61,17 @@ static void drop_ended(struct tcpd_list *l)
 	size_t i = 0;
 
 	while (i < l->count) {
-		if (procref_check(&l->refs[i]) != -ESRCH) {
+		if (pidref_check(&l->refs[i]) != -ESRCH) {
 			i++;
 			continue;
 		}
-		procref_done(&l->refs[i]);
+		pidref_done(&l->refs[i]);
 		l->refs[i] = l->refs[--l->count];
 	}
 }
 
 /* With the lock held. */
-static struct procref *find(struct tcpd_list *l, pid_t pid)
+static struct pidref *find(struct tcpd_list *l, pid_t pid)
 {
 	size_t i;
 
@@ -83,31 +83,31 @@ static struct procref *find(struct tcpd_list *l, pid_t pid)
 
 int tcpd_knows(struct tcpd_list *tcpds, pid_t pid)
 {
-	struct procref *ref;
+	struct pidref *ref;
 	int r;
 
 	pthread_mutex_lock(&tcpds->lock);
 	ref = find(tcpds, pid);
-	r = ref ? procref_check(ref) : -EPERM;
+	r = ref ? pidref_check(ref) : -EPERM;
 	pthread_mutex_unlock(&tcpds->lock);
 	return r;
 }
 
 /* Takes *ref. */
-static int remember(struct tcpd_list *l, struct procref *ref)
+static int remember(struct tcpd_list *l, struct pidref *ref)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&l->lock);
 	drop_ended(l);
 	if (find(l, ref->pid))
-		procref_done(ref);
+		pidref_done(ref);
 	else if (l->count < TCPD_MAX)
-		l->refs[l->count++] = procref_take(ref);
+		l->refs[l->count++] = pidref_take(ref);
 	else
 		r = -ENOSPC;
 	pthread_mutex_unlock(&l->lock);
-	procref_done(ref);
+	pidref_done(ref);
 	return r;
 }
 
@@ -146,7 +146,7 @@ static int check_parent(const struct tcpd_list *l, pid_t ppid)
 	return r == -EPERM || r == -ESRCH ? 0 : r;
 }
 
-static int prove(const struct tcpd_list *l, const struct procref *ref)
+static int prove(const struct tcpd_list *l, const struct pidref *ref)
 {
 	struct procfs_status status;
 	ino_t netns;
@@ -161,25 +161,25 @@ static int prove(const struct tcpd_list *l, const struct procref *ref)
 		r = -EPERM;
 	if (r == 0)
 		r = check_parent(l, status.ppid);
-	return r == 0 ? procref_check(ref) : r;
+	return r == 0 ? pidref_check(ref) : r;
 }
 
 /* Takes what was found out about the process before. */
 static int learn(struct tcpd_list *l, pid_t pid, const struct procfs_status *status)
 {
-	struct procref ref = PROCREF_NONE;
+	struct pidref ref = PIDREF_NONE;
 	int r;
 
 	/* Below one that is known it is one of its children, before its exec or after. */
 	if (status->uid != l->uid || tcpd_knows(l, status->ppid) == 0)
 		return -EPERM;
-	r = procref_open(pid, &ref);
+	r = pidref_open(pid, &ref);
 	if (r < 0)
 		return r;
 	r = prove(l, &ref);
 	if (r == 0)
 		r = remember(l, &ref);
-	procref_done(&ref);
+	pidref_done(&ref);
 	return r;
 }
 
@@ -234,13 +234,13 @@ int tcpd_scan(struct tcpd_list *tcpds)
 
 static int try_signal(pid_t pid)
 {
-	struct procref ref = PROCREF_NONE;
+	struct pidref ref = PIDREF_NONE;
 	int r;
 
-	r = procref_open(pid, &ref);
+	r = pidref_open(pid, &ref);
 	if (r == 0)
-		r = procref_signal(&ref, 0);
-	procref_done(&ref);
+		r = pidref_signal(&ref, 0);
+	pidref_done(&ref);
 	return r == -EACCES ? -EPERM : r;
 }
 

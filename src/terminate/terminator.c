@@ -178,10 +178,9 @@ static void heap_remove(struct terminator *t, struct item *item)
 }
 
 /* One process gets the signal. Gone is as good as ended. */
-static int signal_one(const struct termination *what, const struct procref *ref,
-		      int signal)
+static int signal_one(const struct termination *what, const struct pidref *ref, int signal)
 {
-	int r = procref_signal(ref, signal);
+	int r = pidref_signal(ref, signal);
 
 	if (r == 0 || r == -ESRCH)
 		return r;
@@ -341,8 +340,7 @@ static void forget(struct terminator *t, struct item *item)
 
 /* Hear of it when the process ends. An epoll that cannot take it only delays
  * what is done then to the time it is due. */
-static void watch(struct terminator *t, struct item *item,
-		  const struct procref *ref)
+static void watch(struct terminator *t, struct item *item, const struct pidref *ref)
 {
 	struct epoll_event ev = {
 		.events = EPOLLIN | EPOLLONESHOT,
@@ -355,8 +353,8 @@ static void watch(struct terminator *t, struct item *item,
 
 static bool has_ended(const struct item *item)
 {
-	return procref_check(&item->what.smtpd.process) == -ESRCH &&
-	       procref_check(&item->what.smtpd.tls) == -ESRCH;
+	return pidref_check(&item->what.smtpd.process) == -ESRCH &&
+	       pidref_check(&item->what.smtpd.tls) == -ESRCH;
 }
 
 static struct reset_ends ends_of(const struct item *item)
@@ -429,9 +427,9 @@ static void signal_due(struct terminator *t, struct item *item, int64_t now)
 }
 
 /* True if it was there to be killed, and was. */
-static bool kill_one(const struct termination *what, const struct procref *ref)
+static bool kill_one(const struct termination *what, const struct pidref *ref)
 {
-	return procref_check(ref) != -ESRCH && signal_one(what, ref, SIGKILL) == 0;
+	return pidref_check(ref) != -ESRCH && signal_one(what, ref, SIGKILL) == 0;
 }
 
 static void kill_due(struct terminator *t, struct item *item, int64_t now)
@@ -455,7 +453,7 @@ static void kill_due(struct terminator *t, struct item *item, int64_t now)
 
 /* It has the connection of its courieresmtpd, whose cookie was not to be had if
  * STARTTLS came before the first look. */
-static uint64_t cookie_of_left(const struct item *origin, const struct procref *tls)
+static uint64_t cookie_of_left(const struct item *origin, const struct pidref *tls)
 {
 	const struct smtpd *smtpd = &origin->what.smtpd;
 	uint64_t cookie;
@@ -464,12 +462,12 @@ static uint64_t cookie_of_left(const struct item *origin, const struct procref *
 		return smtpd->cookie;
 	cookie = smtpd_cookie(origin->what.rules, tls->pid, &smtpd->peer);
 	/* Alive by then, it is what was asked. */
-	return procref_check(tls) == 0 ? cookie : 0;
+	return pidref_check(tls) == 0 ? cookie : 0;
 }
 
 /* Signal a couriertls that was left behind and, if there is room, see it end. */
-static void end_left_tls(struct terminator *t, const struct item *origin,
-			 struct procref *ref, int64_t now)
+static void end_left_tls(struct terminator *t, const struct item *origin, struct pidref *ref,
+			 int64_t now)
 {
 	struct item *item = new_item(t);
 
@@ -480,7 +478,7 @@ static void end_left_tls(struct terminator *t, const struct item *origin,
 	item->what = origin->what;
 	item->what.smtpd = (struct smtpd)SMTPD_NONE;
 	item->what.smtpd.peer = origin->what.smtpd.peer;
-	item->what.smtpd.process = procref_take(ref);
+	item->what.smtpd.process = pidref_take(ref);
 	item->what.smtpd.cookie = cookie_of_left(origin, &item->what.smtpd.process);
 	item->is_left_tls = true;
 	item->at = t->count;
@@ -518,8 +516,7 @@ static void after_all(struct terminator *t, struct item *item, int64_t now)
  * may have connected again from the same port: then a courieresmtpd serves it, and what
  * is found may be that one's. The connection that ended cannot be there any more, and its
  * couriertls ends by itself. */
-static int find_left_tls(struct terminator *t, const struct item *item,
-			 struct procref *refs)
+static int find_left_tls(struct terminator *t, const struct item *item, struct pidref *refs)
 {
 	const struct termination *what = &item->what;
 	int n = smtpd_find_orphan_tls(what->rules, &what->smtpd.peer, &t->scratch, refs,
@@ -528,14 +525,14 @@ static int find_left_tls(struct terminator *t, const struct item *item,
 	if (n > 0 && item->held < 0 &&
 	    smtpd_is_served(what->rules, &what->smtpd.peer, &t->scratch))
 		while (n > 0)
-			procref_done(&refs[--n]);
+			pidref_done(&refs[--n]);
 	return n;
 }
 
 static void look_for_left_tls(struct terminator *t, struct item *item,
 			      int64_t now)
 {
-	struct procref refs[LEFT_TLS_MAX];
+	struct pidref refs[LEFT_TLS_MAX];
 	int n = 0, i;
 
 	/* It has had its time to let go. */
@@ -545,7 +542,7 @@ static void look_for_left_tls(struct terminator *t, struct item *item,
 		n = find_left_tls(t, item, refs);
 	for (i = 0; i < n; i++) {
 		end_left_tls(t, item, &refs[i], now);
-		procref_done(&refs[i]);
+		pidref_done(&refs[i]);
 	}
 	/* The one left behind holds the connection now. */
 	if (n > 0)

@@ -66,7 +66,7 @@ static void setup(struct fixture *f, int domain)
 	close(ready[0]);
 	close(ready[1]);
 	f->smtpd = (struct smtpd)SMTPD_NONE;
-	want_int(procref_open(f->pid, &f->smtpd.process), 0);
+	want_int(pidref_open(f->pid, &f->smtpd.process), 0);
 	f->rules = (struct smtpd_rules){ .procfs = &proc };
 	want_int(looker_new(&proc, &f->rules.looker), 0);
 }
@@ -167,7 +167,7 @@ static void silent_below_couriertls(void **state)
 
 	(void)state;
 	setup(&f, AF_INET);
-	want_int(procref_open(f.pid, &f.smtpd.tls), 0);
+	want_int(pidref_open(f.pid, &f.smtpd.tls), 0);
 	want_int(farewell_send(&f.rules, &f.smtpd, &facts), -ENOTCONN);
 	teardown(&f);
 }

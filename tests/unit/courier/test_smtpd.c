@@ -148,7 +148,7 @@ static void plain(void **state)
 	put_plain(&f, &somebody);
 	want_int(open_child(&f, f.smtpd, &smtpd, &facts), 0);
 	want_int(smtpd.process.pid, f.smtpd);
-	want_int(procref_check(&smtpd.process), 0);
+	want_int(pidref_check(&smtpd.process), 0);
 	want_int(smtpd.tls.fd, -1);
 	want_addr(&smtpd.peer.addr, "192.0.2.7");
 	want_int(smtpd.peer.port, 41703);
@@ -167,8 +167,8 @@ static void want_smtps(const struct fixture *f, const struct smtpd *smtpd)
 {
 	want_int(smtpd->process.pid, f->smtpd);
 	want_int(smtpd->tls.pid, f->tls);
-	want_int(procref_check(&smtpd->process), 0);
-	want_int(procref_check(&smtpd->tls), 0);
+	want_int(pidref_check(&smtpd->process), 0);
+	want_int(pidref_check(&smtpd->tls), 0);
 	want_addr(&smtpd->peer.addr, "192.0.2.7");
 	want_int(smtpd->peer.local_port, 465);
 }
@@ -1181,8 +1181,8 @@ static void take(void **state)
 	want_int(a.process.fd == -1 && a.tls.fd == -1, true);
 	want_smtps(&f, &b);
 	smtpd_done(&a);
-	want_int(procref_check(&b.process), 0);
-	want_int(procref_check(&b.tls), 0);
+	want_int(pidref_check(&b.process), 0);
+	want_int(pidref_check(&b.tls), 0);
 	smtpd_done(&b);
 	fixture_close(&f);
 }
@@ -1583,7 +1583,7 @@ static void real_that_is_hidden(void **state)
 
 /* couriertls apart from its courieresmtpd. */
 
-static int find_left(struct real *r, struct procref *refs, size_t max)
+static int find_left(struct real *r, struct pidref *refs, size_t max)
 {
 	return smtpd_find_orphan_tls(&r->rules, &r->smtpd.peer, &r->scratch, refs, max);
 }
@@ -1596,7 +1596,7 @@ static void real_starttls(void **state)
 		{ "::ffff:192.0.2.7", 41703, 587, NULL },
 		{ "2001:db8::7", 41703, 25, NULL },
 	};
-	struct procref refs[4];
+	struct pidref refs[4];
 	struct connection c;
 	struct real r;
 	size_t i;
@@ -1611,15 +1611,15 @@ static void real_starttls(void **state)
 	want_int(r.smtpd.tls.fd, -1);
 	want_int(find_left(&r, refs, 4), 1);
 	want_int(refs[0].pid, c.tls);
-	want_int(procref_check(&refs[0]), 0);
-	procref_done(&refs[0]);
+	want_int(pidref_check(&refs[0]), 0);
+	pidref_done(&refs[0]);
 	want_int(find_left(&r, refs, 0), 0);
 	/* Also when courieresmtpd has ended, which is when it is asked for. */
 	kill(c.smtpd, SIGTERM);
 	want_int(has_ended_soon(c.smtpd), true);
 	want_int(find_left(&r, refs, 4), 1);
 	want_int(refs[0].pid, c.tls);
-	procref_done(&refs[0]);
+	pidref_done(&refs[0]);
 	kill(c.tls, SIGTERM);
 	want_int(has_ended_soon(c.tls), true);
 	want_int(find_left(&r, refs, 4), 0);
@@ -1651,7 +1651,7 @@ static void real_served(void **state)
 
 static void real_starttls_of_another_user(void **state)
 {
-	struct procref refs[4];
+	struct pidref refs[4];
 	struct connection c;
 	struct real r;
 
@@ -1668,7 +1668,7 @@ static void real_starttls_of_another_user(void **state)
  * listeners' own parent; no more than asked for. */
 static void left_below_init(void **state)
 {
-	struct procref refs[4];
+	struct pidref refs[4];
 	struct smtpd_peer peer = { .port = 41703, .local_port = 25 };
 	struct fixture f;
 	pid_t both[2];
@@ -1685,10 +1685,10 @@ static void left_below_init(void **state)
 	fakeproc_put_tls(&f.tree, f.smtpd, 1, &somebody);
 	fakeproc_children(&f.tree, 1, both, 2);
 	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 1), 1);
-	procref_done(&refs[0]);
+	pidref_done(&refs[0]);
 	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 2);
 	for (i = 0; i < 2; i++)
-		procref_done(&refs[i]);
+		pidref_done(&refs[i]);
 	/* Another parent took the listeners in. */
 	fakeproc_children(&f.tree, 1, NULL, 0);
 	fakeproc_put(&f.tree, &(struct fake_process){
@@ -1698,7 +1698,7 @@ static void left_below_init(void **state)
 	fakeproc_children(&f.tree, 9, both, 1);
 	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 1);
 	want_int(refs[0].pid, f.tls);
-	procref_done(&refs[0]);
+	pidref_done(&refs[0]);
 	fixture_close(&f);
 }
 
@@ -1707,7 +1707,7 @@ static void left_below_init(void **state)
 static void left_that_keep_waiting(void **state)
 {
 	struct smtpd_peer peer = { .port = 41703, .local_port = 25 };
-	struct procref refs[4];
+	struct pidref refs[4];
 	struct fixture f;
 	pid_t pids[3];
 
@@ -1726,7 +1726,7 @@ static void left_that_keep_waiting(void **state)
 	fakeproc_children(&f.tree, 1, pids, 3);
 	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 1);
 	want_int(refs[0].pid, f.tls);
-	procref_done(&refs[0]);
+	pidref_done(&refs[0]);
 	want_int(fakeproc_let_go(&f.tree, f.smtpd), false);
 	want_int(fakeproc_let_go(&f.tree, f.submit), true);
 	want_int(threads_ended_soon(f.threads + 1), true);

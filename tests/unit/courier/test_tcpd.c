@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "lib/procref.h"
+#include "lib/pidref.h"
 #include "tests/unit/fakeproc.h"
 #include "tests/unit/support.h"
 
@@ -673,12 +673,12 @@ static void real_couriertcpd_that_is_hidden(void **state)
 
 /* The kernel's answer to a signal, if it is to be no. */
 static int signal_refused;
-int __real_procref_signal(const struct procref *ref, int signal);
-int __wrap_procref_signal(const struct procref *ref, int signal);
+int __real_pidref_signal(const struct pidref *ref, int signal);
+int __wrap_pidref_signal(const struct pidref *ref, int signal);
 
-int __wrap_procref_signal(const struct procref *ref, int signal)
+int __wrap_pidref_signal(const struct pidref *ref, int signal)
 {
-	return signal_refused ? -signal_refused : __real_procref_signal(ref, signal);
+	return signal_refused ? -signal_refused : __real_pidref_signal(ref, signal);
 }
 
 /* Rights are tried on a couriertcpd of courier's, and on nobody else's. */

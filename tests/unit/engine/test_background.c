@@ -181,7 +181,7 @@ static void hand_over(struct fixture *f, struct session_finder *ev, pid_t pid, i
 		.signal = SIGTERM,
 	};
 
-	want_int(procref_open(pid, &t.smtpd.process), 0);
+	want_int(pidref_open(pid, &t.smtpd.process), 0);
 	background_terminate(f->background, &t, background_now() + delay);
 }
 
@@ -197,17 +197,17 @@ static int64_t run_slowly(void *data, int64_t now)
 {
 	struct slow *s = data;
 	unsigned int runs = atomic_fetch_add(&s->runs, 1);
-	struct procref ref;
+	struct pidref ref;
 	struct pollfd end = { .events = POLLIN };
 
 	(void)now;
 	if (runs == 0) {
 		pthread_barrier_wait(&s->busy);
 		pthread_barrier_wait(&s->go_on);
-	} else if (runs == 1 && procref_open(s->pid, &ref) == 0) {
+	} else if (runs == 1 && pidref_open(s->pid, &ref) == 0) {
 		end.fd = ref.fd;
 		atomic_store(&s->saw_it_live, poll(&end, 1, 100) == 0);
-		procref_done(&ref);
+		pidref_done(&ref);
 	}
 	return TERMINATOR_NEVER;
 }

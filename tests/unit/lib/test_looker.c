@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "lib/procref.h"
+#include "lib/pidref.h"
 #include "tests/unit/fakeproc.h"
 #include "tests/unit/support.h"
 
@@ -350,20 +350,20 @@ static void makes_any_call(void **state)
 }
 
 struct other {
-	struct procref ref;
+	struct pidref ref;
 	int pipe[2];		/* the other has copies of both ends */
 };
 
 static void other_open(struct other *o)
 {
 	want_int(pipe2(o->pipe, O_CLOEXEC), 0);
-	want_int(procref_open(waiter_start(), &o->ref), 0);
+	want_int(pidref_open(waiter_start(), &o->ref), 0);
 }
 
 static void other_close(struct other *o)
 {
 	waiter_end(o->ref.pid);
-	procref_done(&o->ref);
+	pidref_done(&o->ref);
 	close(o->pipe[0]);
 	close(o->pipe[1]);
 }
@@ -416,7 +416,7 @@ static void gets_no_descriptor(void **state)
 	looker_forbid_fd(f.looker);
 	want_int(get_fd(&f, &o, o.pipe[0]), -ENOSYS);
 	want_int(look(&f, GOOD), 0);
-	procref_done(&o.ref);
+	pidref_done(&o.ref);
 	close(o.pipe[0]);
 	close(o.pipe[1]);
 	fixture_close(&f);

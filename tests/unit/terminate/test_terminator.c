@@ -136,7 +136,7 @@ static struct termination of_process(struct fixture *f, pid_t pid,
 {
 	struct termination t = blank(f, kill_after);
 
-	want_int(procref_open(pid, &t.smtpd.process), 0);
+	want_int(pidref_open(pid, &t.smtpd.process), 0);
 	t.smtpd.cookie = COOKIE;
 	return t;
 }
@@ -160,7 +160,7 @@ static void its_submit_is_let_go(void **state)
 	c = courier_plain(&f.courier, &somebody);
 	t = of_child(&f, c.smtpd, 0);
 	before = descriptors_open();
-	want_int(procref_open(getpid(), &t.smtpd.submit), 0);
+	want_int(pidref_open(getpid(), &t.smtpd.submit), 0);
 	want_int(descriptors_open(), before + 1);
 	add(&f, &t, 1000);
 	want_int(descriptors_open(), before);
@@ -1091,7 +1091,7 @@ static void *hand_over(void *data)
 
 	for (i = 0; i < COUNT_OF(h->pids); i++) {
 		t = blank(h->f, 2000);
-		if (procref_open(h->pids[i], &t.smtpd.process) < 0)
+		if (pidref_open(h->pids[i], &t.smtpd.process) < 0)
 			continue;
 		if (i % 2)
 			terminator_signal(&t);

@@ -1,6 +1,6 @@
 /* A process that is held fast.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lib/procref.h"
+#include "lib/pidref.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +17,9 @@
 #include "tests/unit/processes.h"
 #include "tests/unit/support.h"
 
-static const struct procref none = PROCREF_NONE;
+static const struct pidref none = PIDREF_NONE;
 
-static void want_none(const struct procref *ref)
+static void want_none(const struct pidref *ref)
 {
 	want_int(ref->pid, 0);
 	want_int(ref->fd, -1);
@@ -38,15 +38,15 @@ static void holds_a_process(void **state)
 {
 	size_t before = descriptors_open();
 	pid_t pid = waiter_start();
-	struct procref ref = none;
+	struct pidref ref = none;
 
 	(void)state;
-	want_int(procref_open(pid, &ref), 0);
+	want_int(pidref_open(pid, &ref), 0);
 	want_int(ref.pid, pid);
 	want_int(fcntl(ref.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-	want_int(procref_check(&ref), 0);
+	want_int(pidref_check(&ref), 0);
 	want_int(descriptors_open(), before + 1);
-	procref_done(&ref);
+	pidref_done(&ref);
 	want_none(&ref);
 	want_int(descriptors_open(), before);
 	waiter_end(pid);
@@ -54,21 +54,21 @@ static void holds_a_process(void **state)
 
 static void holds_this_process(void **state)
 {
-	struct procref ref = none;
+	struct pidref ref = none;
 
 	(void)state;
-	want_int(procref_open(getpid(), &ref), 0);
-	want_int(procref_check(&ref), 0);
-	procref_done(&ref);
+	want_int(pidref_open(getpid(), &ref), 0);
+	want_int(pidref_check(&ref), 0);
+	pidref_done(&ref);
 }
 
 /* What poll(2) cannot tell is no end. */
 static void a_failed_call_is_no_end(void **state)
 {
-	const struct procref ref = { .pid = getpid(), .fd = 1 << 20 };
+	const struct pidref ref = { .pid = getpid(), .fd = 1 << 20 };
 
 	(void)state;
-	want_int(procref_check(&ref), -EBADF);
+	want_int(pidref_check(&ref), -EBADF);
 }
 
 struct bad_row {
@@ -88,20 +88,20 @@ static const struct bad_row bad_rows[] = {
 static void open_refuses(void **state)
 {
 	const struct bad_row *row = *state;
-	struct procref ref = none;
+	struct pidref ref = none;
 
-	want_int(procref_open(row->pid, &ref), row->result);
+	want_int(pidref_open(row->pid, &ref), row->result);
 	want_none(&ref);
 }
 
 static void open_of_the_ended(void **state)
 {
 	pid_t pid = waiter_start();
-	struct procref ref = none;
+	struct pidref ref = none;
 
 	(void)state;
 	waiter_end(pid);
-	want_int(procref_open(pid, &ref), -ESRCH);
+	want_int(pidref_open(pid, &ref), -ESRCH);
 	want_none(&ref);
 }
 
@@ -124,7 +124,7 @@ static void *thread_main(void *data)
 
 static void open_of_a_thread(void **state)
 {
-	struct procref ref = none;
+	struct pidref ref = none;
 	struct threads t;
 	pthread_t thread;
 	char byte;
@@ -134,7 +134,7 @@ static void open_of_a_thread(void **state)
 	want_int(pipe(t.ready) | pipe(t.end), 0);
 	want_int(pthread_create(&thread, NULL, thread_main, &t), 0);
 	want_int(read(t.ready[0], &byte, 1), 1);
-	r = procref_open(t.id, &ref);
+	r = pidref_open(t.id, &ref);
 	close(t.end[1]);
 	pthread_join(thread, NULL);
 	close(t.ready[0]);
@@ -147,14 +147,14 @@ static void open_of_a_thread(void **state)
 static void open_without_descriptors(void **state)
 {
 	struct rlimit old, low = { .rlim_cur = 3 };
-	struct procref ref = none;
+	struct pidref ref = none;
 	int r;
 
 	(void)state;
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low.rlim_max = old.rlim_max;
 	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
-	r = procref_open(getpid(), &ref);
+	r = pidref_open(getpid(), &ref);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(r, -EMFILE);
 	want_none(&ref);
@@ -163,32 +163,32 @@ static void open_without_descriptors(void **state)
 static void done_twice(void **state)
 {
 	size_t before = descriptors_open();
-	struct procref ref = none;
+	struct pidref ref = none;
 
 	(void)state;
-	procref_done(&ref);
+	pidref_done(&ref);
 	want_none(&ref);
-	want_int(procref_open(getpid(), &ref), 0);
-	procref_done(&ref);
-	procref_done(&ref);
+	want_int(pidref_open(getpid(), &ref), 0);
+	pidref_done(&ref);
+	pidref_done(&ref);
 	want_int(descriptors_open(), before);
 }
 
 static void take_moves(void **state)
 {
-	struct procref a = none, b;
+	struct pidref a = none, b;
 	int fd;
 
 	(void)state;
-	want_int(procref_open(getpid(), &a), 0);
+	want_int(pidref_open(getpid(), &a), 0);
 	fd = a.fd;
-	b = procref_take(&a);
+	b = pidref_take(&a);
 	want_none(&a);
 	want_int(b.fd, fd);
 	want_int(b.pid, getpid());
-	want_int(procref_check(&b), 0);
-	procref_done(&b);
-	b = procref_take(&a);
+	want_int(pidref_check(&b), 0);
+	pidref_done(&b);
+	b = pidref_take(&a);
 	want_none(&b);
 }
 
@@ -196,20 +196,20 @@ static void take_moves(void **state)
 static void alive_until_the_end(void **state)
 {
 	pid_t pid = waiter_start();
-	struct procref ref = none;
+	struct pidref ref = none;
 
 	(void)state;
-	want_int(procref_open(pid, &ref), 0);
+	want_int(pidref_open(pid, &ref), 0);
 	kill(pid, SIGSTOP);
-	want_int(procref_check(&ref), 0);
+	want_int(pidref_check(&ref), 0);
 	kill(pid, SIGKILL);
 	want_int(wait_readable(ref.fd), true);
-	want_int(procref_check(&ref), -ESRCH);
+	want_int(pidref_check(&ref), -ESRCH);
 	reap(pid);
-	want_int(procref_check(&ref), -ESRCH);
-	procref_done(&ref);
-	want_int(procref_check(&ref), -ESRCH);
-	want_int(procref_check(&none), -ESRCH);
+	want_int(pidref_check(&ref), -ESRCH);
+	pidref_done(&ref);
+	want_int(pidref_check(&ref), -ESRCH);
+	want_int(pidref_check(&none), -ESRCH);
 }
 
 struct signal_row {
@@ -227,57 +227,57 @@ static void signal_arrives(void **state)
 {
 	const struct signal_row *row = *state;
 	pid_t pid = waiter_start(), other = waiter_start();
-	struct procref ref = none;
+	struct pidref ref = none;
 
-	want_int(procref_open(pid, &ref), 0);
-	want_int(procref_signal(&ref, row->signal), 0);
+	want_int(pidref_open(pid, &ref), 0);
+	want_int(pidref_signal(&ref, row->signal), 0);
 	want_int(reap(pid), row->signal);
 	want_int(is_living(other), true);
-	want_int(procref_signal(&ref, row->signal), -ESRCH);
-	procref_done(&ref);
+	want_int(pidref_signal(&ref, row->signal), -ESRCH);
+	pidref_done(&ref);
 	waiter_end(other);
 }
 
 static void signal_to_nobody(void **state)
 {
 	(void)state;
-	want_int(procref_signal(&none, SIGKILL) < 0, true);
+	want_int(pidref_signal(&none, SIGKILL) < 0, true);
 }
 
 static void signal_without_right(void **state)
 {
 	pid_t pid = waiter_start();
-	struct procref ref = none;
+	struct pidref ref = none;
 	int r;
 
 	(void)state;
-	want_int(procref_open(pid, &ref), 0);
+	want_int(pidref_open(pid, &ref), 0);
 	user_become(NOBODY_UID);
-	r = procref_signal(&ref, SIGTERM);
+	r = pidref_signal(&ref, SIGTERM);
 	user_back();
 	want_int(r, -EPERM);
-	want_int(procref_check(&ref), 0);
-	procref_done(&ref);
+	want_int(pidref_check(&ref), 0);
+	pidref_done(&ref);
 	waiter_end(pid);
 }
 
 /* The PID belongs to another process by the time of the signal. */
 static void a_pid_that_is_used_again(void **state)
 {
-	struct procref ref = none, other = none;
+	struct pidref ref = none, other = none;
 	pid_t pid = waiter_start();
 
 	(void)state;
-	want_int(procref_open(pid, &ref), 0);
+	want_int(pidref_open(pid, &ref), 0);
 	waiter_end(pid);
 	want_int(guard_fork_as(pid), pid);
-	want_int(procref_check(&ref), -ESRCH);
-	want_int(procref_signal(&ref, SIGKILL), -ESRCH);
+	want_int(pidref_check(&ref), -ESRCH);
+	want_int(pidref_signal(&ref, SIGKILL), -ESRCH);
 	want_int(is_living(pid), true);
-	want_int(procref_open(pid, &other), 0);
-	want_int(procref_check(&other), 0);
-	procref_done(&other);
-	procref_done(&ref);
+	want_int(pidref_open(pid, &other), 0);
+	want_int(pidref_check(&other), 0);
+	pidref_done(&other);
+	pidref_done(&ref);
 	waiter_end(pid);
 }
 

@@ -1,6 +1,6 @@
 /* A process that is held fast.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lib/procref.h"
+#include "lib/pidref.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* By number: RHEL 9's C library has no wrappers yet. */
-int procref_open(pid_t pid, struct procref *ret_ref)
+int pidref_open(pid_t pid, struct pidref *ret_ref)
 {
 	long fd;
 
@@ -24,25 +24,25 @@ int procref_open(pid_t pid, struct procref *ret_ref)
 	return 0;
 }
 
-void procref_done(struct procref *ref)
+void pidref_done(struct pidref *ref)
 {
-	static const struct procref none = PROCREF_NONE;
+	static const struct pidref none = PIDREF_NONE;
 
 	if (ref->fd >= 0)
 		close(ref->fd);
 	*ref = none;
 }
 
-struct procref procref_take(struct procref *ref)
+struct pidref pidref_take(struct pidref *ref)
 {
-	static const struct procref none = PROCREF_NONE;
-	struct procref taken = *ref;
+	static const struct pidref none = PIDREF_NONE;
+	struct pidref taken = *ref;
 
 	*ref = none;
 	return taken;
 }
 
-int procref_check(const struct procref *ref)
+int pidref_check(const struct pidref *ref)
 {
 	struct pollfd p = { .fd = ref->fd, .events = POLLIN };
 	int n;
@@ -57,7 +57,7 @@ int procref_check(const struct procref *ref)
 	return p.revents & POLLIN ? -ESRCH : -EBADF;
 }
 
-int procref_signal(const struct procref *ref, int signal)
+int pidref_signal(const struct pidref *ref, int signal)
 {
 	if (syscall(SYS_pidfd_send_signal, ref->fd, signal, NULL, 0) < 0)
 		return -errno;
