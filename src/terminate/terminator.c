@@ -18,21 +18,21 @@
 /* How long to see a process end that gets no KILL, or got it. */
 #define WATCH_MS 10000
 /* A connection has one couriertls; more would be those of an earlier one. */
-#define LEFT_TLS_MAX 4
+#define ORPHAN_TLS_MAX 4
 
 enum stage {
 	STAGE_WAITING,	/* to be signalled when due */
 	STAGE_ENDING,	/* signalled; killed when due */
 	STAGE_KILLED,	/* killed; forgotten when due */
-	STAGE_ENDED,	/* gone; when due a couriertls left behind is looked for */
-	STAGE_GONE,	/* nobody is left; when due the connection is reset */
+	STAGE_EXITED,	/* gone; when due a couriertls left behind is looked for */
+	STAGE_RESET_DUE,	/* nobody is left; when due the connection is reset */
 };
 
 struct item {
 	struct termination what;
 	enum stage stage;
-	bool is_left_tls;	/* what.child.smtpd is a couriertls left behind */
-	int held;		/* STAGE_ENDED: reset_is_held() */
+	bool is_orphan_tls;	/* what.child.smtpd is a couriertls left behind */
+	int held;		/* STAGE_EXITED: reset_is_held() */
 	int64_t due;
 	size_t at;		/* in the heap */
 	struct item *next;	/* in the intake */
@@ -240,7 +240,7 @@ static void put_intake(struct terminator *t, struct item *item)
 }
 
 /* Its process has ended, or is not looked after any longer. */
-static void unknow(struct terminator *t, struct item *item)
+static void unindex(struct terminator *t, struct item *item)
 {
 	struct item **link;
 
@@ -318,11 +318,11 @@ void terminator_add(struct terminator *terminator,
 
 /* Close its descriptors. Closing alone would not take them out of the epoll set
  * while a process that rsyslogd has just forked shares them. */
-static void let_go(struct terminator *t, struct item *item)
+static void release(struct terminator *t, struct item *item)
 {
 	struct smtpd *smtpd = &item->what.smtpd;
 
-	unknow(t, item);
+	unindex(t, item);
 	if (smtpd->process.fd >= 0)
 		(void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, smtpd->process.fd, NULL);
 	if (smtpd->tls.fd >= 0)
@@ -333,7 +333,7 @@ static void let_go(struct terminator *t, struct item *item)
 static void forget(struct terminator *t, struct item *item)
 {
 	heap_remove(t, item);
-	let_go(t, item);
+	release(t, item);
 	item_free(item);
 	unreserve(t);
 }
@@ -377,7 +377,7 @@ static int ask_who_is_left(struct terminator *t, struct item *item)
 {
 	const struct reset_ends ends = ends_of(item);
 
-	if (item->is_left_tls || item->what.smtpd.tls.fd >= 0)
+	if (item->is_orphan_tls || item->what.smtpd.tls.fd >= 0)
 		return 0;
 	return ends.cookie ? reset_is_held(&t->reset, &ends) : -ENOENT;
 }
@@ -387,14 +387,14 @@ static int ask_who_is_left(struct terminator *t, struct item *item)
 static void after_end(struct terminator *t, struct item *item, int64_t now)
 {
 	item->held = ask_who_is_left(t, item);
-	let_go(t, item);
-	item->stage = STAGE_ENDED;
+	release(t, item);
+	item->stage = STAGE_EXITED;
 	heap_set_due(t, item, item->held != 0 ? now + TLS_GRACE_MS : now);
 }
 
 static void on_end(struct terminator *t, struct item *item, int64_t now)
 {
-	if (!item->is_left_tls && !item->what.gone && !item->what.refused)
+	if (!item->is_orphan_tls && !item->what.gone && !item->what.refused)
 		counters_add(item->what.counters, COUNTER_ENDED, 1);
 	after_end(t, item, now);
 }
@@ -466,8 +466,8 @@ static uint64_t cookie_of_left(const struct item *origin, const struct pidref *t
 }
 
 /* Signal a couriertls that was left behind and, if there is room, see it end. */
-static void end_left_tls(struct terminator *t, const struct item *origin, struct pidref *ref,
-			 int64_t now)
+static void end_orphan_tls(struct terminator *t, const struct item *origin, struct pidref *ref,
+			   int64_t now)
 {
 	struct item *item = new_item(t);
 
@@ -480,7 +480,7 @@ static void end_left_tls(struct terminator *t, const struct item *origin, struct
 	item->what.smtpd.peer = origin->what.smtpd.peer;
 	item->what.smtpd.process = pidref_take(ref);
 	item->what.smtpd.cookie = cookie_of_left(origin, &item->what.smtpd.process);
-	item->is_left_tls = true;
+	item->is_orphan_tls = true;
 	item->at = t->count;
 	t->heap[t->count++] = item;
 	signal_one(&item->what, &item->what.smtpd.process, item->what.signal);
@@ -507,7 +507,7 @@ static void after_all(struct terminator *t, struct item *item, int64_t now)
 		forget(t, item);
 		return;
 	}
-	item->stage = STAGE_GONE;
+	item->stage = STAGE_RESET_DUE;
 	heap_set_due(t, item, now + item->what.reset_delay);
 }
 
@@ -520,7 +520,7 @@ static int find_left_tls(struct terminator *t, const struct item *item, struct p
 {
 	const struct termination *what = &item->what;
 	int n = smtpd_find_orphan_tls(what->rules, &what->smtpd.peer, &t->scratch, refs,
-				      LEFT_TLS_MAX);
+				      ORPHAN_TLS_MAX);
 
 	if (n > 0 && item->held < 0 &&
 	    smtpd_is_served(what->rules, &what->smtpd.peer, &t->scratch))
@@ -529,10 +529,9 @@ static int find_left_tls(struct terminator *t, const struct item *item, struct p
 	return n;
 }
 
-static void look_for_left_tls(struct terminator *t, struct item *item,
-			      int64_t now)
+static void look_for_orphan_tls(struct terminator *t, struct item *item, int64_t now)
 {
-	struct pidref refs[LEFT_TLS_MAX];
+	struct pidref refs[ORPHAN_TLS_MAX];
 	int n = 0, i;
 
 	/* It has had its time to let go. */
@@ -541,7 +540,7 @@ static void look_for_left_tls(struct terminator *t, struct item *item,
 	if (item->held != 0)
 		n = find_left_tls(t, item, refs);
 	for (i = 0; i < n; i++) {
-		end_left_tls(t, item, &refs[i], now);
+		end_orphan_tls(t, item, &refs[i], now);
 		pidref_done(&refs[i]);
 	}
 	/* The one left behind holds the connection now. */
@@ -566,10 +565,10 @@ static void do_due(struct terminator *t, struct item *item, int64_t now)
 	case STAGE_KILLED:
 		forget(t, item);
 		break;
-	case STAGE_ENDED:
-		look_for_left_tls(t, item, now);
+	case STAGE_EXITED:
+		look_for_orphan_tls(t, item, now);
 		break;
-	case STAGE_GONE:
+	case STAGE_RESET_DUE:
 		reset(t, item);
 		forget(t, item);
 		break;
@@ -599,7 +598,7 @@ static void take_end(struct terminator *t, struct item *item, int64_t now)
 {
 	bool has_pair = item->what.smtpd.tls.fd >= 0;
 
-	if (item->stage < STAGE_ENDED && (!has_pair || has_ended(item)))
+	if (item->stage < STAGE_EXITED && (!has_pair || has_ended(item)))
 		on_end(t, item, now);
 }
 
