@@ -14,7 +14,7 @@
 struct session_finder {
 	struct procfs procfs;
 	struct tcpd_list *tcpds;
-	struct reset reset;
+	struct tcp_reset reset;
 	struct smtpd_rules rules;
 	struct smtpd_index *index;
 	struct new_pids new_pids;
@@ -28,7 +28,7 @@ int session_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
 
 	if (!ev)
 		return -ENOMEM;
-	ev->reset = (struct reset)RESET_NONE;
+	ev->reset = (struct tcp_reset)TCP_RESET_NONE;
 	r = procfs_init(&ev->procfs, proc_root);
 	if (r == 0)
 		r = tcpd_new(&ev->procfs, looker, courier_uid, &ev->tcpds);
@@ -53,7 +53,7 @@ void session_free(struct session_finder *finder)
 		return;
 	smtpd_index_free(finder->index);
 	tcpd_free(finder->tcpds);
-	reset_done(&finder->reset);
+	tcp_reset_done(&finder->reset);
 	free(finder);
 }
 

@@ -229,9 +229,9 @@ static int open_tls(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scr
 	return r;
 }
 
-static struct reset_ends ends_of(const struct smtpd_peer *peer)
+static struct tcp_reset_ends ends_of(const struct smtpd_peer *peer)
 {
-	return (struct reset_ends){ .local = peer->local,
+	return (struct tcp_reset_ends){ .local = peer->local,
 				    .remote = peer->addr,
 				    .local_port = peer->local_port,
 				    .remote_port = peer->port };
@@ -239,13 +239,13 @@ static struct reset_ends ends_of(const struct smtpd_peer *peer)
 
 uint64_t smtpd_cookie(const struct smtpd_rules *rules, pid_t pid, const struct smtpd_peer *peer)
 {
-	struct reset_ends ends = ends_of(peer);
+	struct tcp_reset_ends ends = ends_of(peer);
 	ino_t held, found;
 
 	if (!rules->reset ||
 	    procfs_read_fd_inode(rules->procfs, pid, STDIN_FILENO, &held) < 0)
 		return 0;
-	if (reset_find(rules->reset, &ends, &found) < 0 || found != held)
+	if (tcp_reset_find(rules->reset, &ends, &found) < 0 || found != held)
 		return 0;
 	return ends.cookie;
 }

@@ -7,14 +7,14 @@
 #include "lib/addr.h"
 #include "lib/looker.h"
 #include "lib/pidref.h"
-#include "lib/reset.h"
+#include "lib/tcp_reset.h"
 
 /* What is needed to tell a child of courier's. */
 struct smtpd_rules {
 	const struct procfs *procfs;
 	struct looker *looker;
 	struct tcpd_list *tcpds;
-	struct reset *reset;	/* for smtpd_cookie(); NULL: there is none */
+	struct tcp_reset *reset;	/* for smtpd_cookie(); NULL: there is none */
 	uid_t uid;		/* courier's */
 };
 

@@ -14,7 +14,7 @@
 #include "engine/drift.h"
 #include "engine/enforcer.h"
 #include "engine/session_lookup.h"
-#include "lib/reset.h"
+#include "lib/tcp_reset.h"
 #include "policy/rights.h"
 
 /* Courier's user is looked for this often until he is there. */
@@ -229,7 +229,7 @@ static void check_capabilities(struct engine *e)
 	if ((lacking & RIGHTS_BIT(CAP_KILL)) && !is_courier(e))
 		notices_raise(&e->notices, NOTICE_SIGNAL, EPERM);
 	if ((needed & RIGHTS_BIT(CAP_KILL)) && e->settings.terminate_reset)
-		r = lacking & RIGHTS_BIT(CAP_NET_ADMIN) ? -EPERM : reset_try();
+		r = lacking & RIGHTS_BIT(CAP_NET_ADMIN) ? -EPERM : tcp_reset_try();
 	if (r < 0)
 		notices_raise(&e->notices, NOTICE_RESET, -r);
 }

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "lib/reset.h"
+#include "lib/tcp_reset.h"
 
 /* After its courieresmtpd has ended, a couriertls of STARTTLS has this long to
  * end by itself. */
@@ -32,7 +32,7 @@ struct item {
 	struct termination what;
 	enum stage stage;
 	bool is_orphan_tls;	/* what.child.smtpd is a couriertls left behind */
-	int held;		/* STAGE_EXITED: reset_is_held() */
+	int held;		/* STAGE_EXITED: tcp_reset_is_held() */
 	int64_t due;
 	size_t at;		/* in the heap */
 	struct item *next;	/* in the intake */
@@ -46,7 +46,7 @@ struct item {
 struct terminator {
 	int epoll;
 	bool skip_ends;		/* in the next run */
-	struct reset reset;
+	struct tcp_reset reset;
 	struct smtpd_scratch scratch;
 	struct item *heap[TERMINATOR_MAX];	/* the one due first is heap[0] */
 	size_t count;
@@ -83,7 +83,7 @@ int terminator_new(struct terminator **ret_terminator)
 		return -err;
 	}
 	t->max = most_at_once();
-	t->reset = (struct reset)RESET_NONE;
+	t->reset = (struct tcp_reset)TCP_RESET_NONE;
 	pthread_mutex_init(&t->lock, NULL);
 	*ret_terminator = t;
 	return 0;
@@ -109,7 +109,7 @@ void terminator_free(struct terminator *terminator)
 		item_free(terminator->intake);
 	}
 	close(terminator->epoll);
-	reset_done(&terminator->reset);
+	tcp_reset_done(&terminator->reset);
 	pthread_mutex_destroy(&terminator->lock);
 	free(terminator);
 }
@@ -357,11 +357,11 @@ static bool has_ended(const struct item *item)
 	       pidref_check(&item->what.smtpd.tls) == -ESRCH;
 }
 
-static struct reset_ends ends_of(const struct item *item)
+static struct tcp_reset_ends ends_of(const struct item *item)
 {
 	const struct smtpd_peer *peer = &item->what.smtpd.peer;
 
-	return (struct reset_ends){
+	return (struct tcp_reset_ends){
 		.local = peer->local,
 		.remote = peer->addr,
 		.local_port = peer->local_port,
@@ -375,11 +375,11 @@ static struct reset_ends ends_of(const struct item *item)
  * calls. Without a cookie it cannot be asked, and the process is searched for. */
 static int ask_who_is_left(struct terminator *t, struct item *item)
 {
-	const struct reset_ends ends = ends_of(item);
+	const struct tcp_reset_ends ends = ends_of(item);
 
 	if (item->is_orphan_tls || item->what.smtpd.tls.fd >= 0)
 		return 0;
-	return ends.cookie ? reset_is_held(&t->reset, &ends) : -ENOENT;
+	return ends.cookie ? tcp_reset_is_held(&t->reset, &ends) : -ENOENT;
 }
 
 /* It is gone. The item stays until it is due: an event of its second process may be
@@ -491,10 +491,10 @@ static void end_orphan_tls(struct terminator *t, const struct item *origin, stru
 static void reset(struct terminator *t, const struct item *item)
 {
 	const struct termination *what = &item->what;
-	const struct reset_ends ends = ends_of(item);
+	const struct tcp_reset_ends ends = ends_of(item);
 	int r;
 
-	r = reset_connection(&t->reset, &ends);
+	r = tcp_reset_connection(&t->reset, &ends);
 	if (r == 0)
 		counters_add(what->counters, COUNTER_RESETS, 1);
 	else if (r != -ENOENT && r != -ESTALE && r != -EINVAL)

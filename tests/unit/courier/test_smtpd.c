@@ -1238,7 +1238,7 @@ static void peek(void **state)
 /* The kernel's name for the connection of a real process. */
 
 struct link {
-	struct reset reset;
+	struct tcp_reset reset;
 	struct smtpd_rules rules;
 	struct procfs procfs;
 	struct smtpd_peer peer;
@@ -1280,7 +1280,7 @@ static pid_t start_with_stdin(int fd)
 
 static void link_open(struct link *l)
 {
-	*l = (struct link){ .reset = RESET_NONE };
+	*l = (struct link){ .reset = TCP_RESET_NONE };
 	want_int(procfs_init(&l->procfs, PROCFS_DEFAULT_ROOT), 0);
 	l->rules = (struct smtpd_rules){ .procfs = &l->procfs, .reset = &l->reset };
 	l->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -1299,7 +1299,7 @@ static void link_open(struct link *l)
 static void link_close(struct link *l)
 {
 	waiter_end(l->pid);
-	reset_done(&l->reset);
+	tcp_reset_done(&l->reset);
 	close(l->listener);
 	close(l->client);
 	close(l->server);

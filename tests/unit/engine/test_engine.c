@@ -27,13 +27,13 @@ uint64_t __wrap_rights_held(void)
 
 /* How often a reset was tried. */
 static unsigned int reset_tries;
-int __real_reset_try(void);
-int __wrap_reset_try(void);
+int __real_tcp_reset_try(void);
+int __wrap_tcp_reset_try(void);
 
-int __wrap_reset_try(void)
+int __wrap_tcp_reset_try(void)
 {
 	reset_tries++;
-	return __real_reset_try();
+	return __real_tcp_reset_try();
 }
 
 /* The user database: fails with this, and how often it was asked. */

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/reset.h"
+#include "lib/tcp_reset.h"
 #include "tests/unit/guard.h"
 #include "tests/unit/processes.h"
 #include "tests/unit/support.h"
@@ -28,15 +28,15 @@
 static struct {
 	unsigned int count;
 	int answer;
-	struct reset_ends ends;
+	struct tcp_reset_ends ends;
 	unsigned int asked;
 	int held[2];
-	struct reset_ends asked_for;
+	struct tcp_reset_ends asked_for;
 } resets;
 
-int __wrap_reset_connection(struct reset *reset, const struct reset_ends *ends);
+int __wrap_tcp_reset_connection(struct tcp_reset *reset, const struct tcp_reset_ends *ends);
 
-int __wrap_reset_connection(struct reset *reset, const struct reset_ends *ends)
+int __wrap_tcp_reset_connection(struct tcp_reset *reset, const struct tcp_reset_ends *ends)
 {
 	(void)reset;
 	resets.count++;
@@ -44,9 +44,9 @@ int __wrap_reset_connection(struct reset *reset, const struct reset_ends *ends)
 	return resets.answer;
 }
 
-int __wrap_reset_is_held(struct reset *reset, const struct reset_ends *ends);
+int __wrap_tcp_reset_is_held(struct tcp_reset *reset, const struct tcp_reset_ends *ends);
 
-int __wrap_reset_is_held(struct reset *reset, const struct reset_ends *ends)
+int __wrap_tcp_reset_is_held(struct tcp_reset *reset, const struct tcp_reset_ends *ends)
 {
 	(void)reset;
 	resets.asked_for = *ends;

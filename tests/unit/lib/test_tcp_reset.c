@@ -1,6 +1,6 @@
 /* What the kernel has of a connection: real ones, over loopback.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lib/reset.h"
+#include "lib/tcp_reset.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,7 +38,7 @@ union address {
 
 struct pair {
 	int listener, server, client;
-	struct reset_ends ends;		/* as the server sees them, by its cookie */
+	struct tcp_reset_ends ends;	/* as the server sees them, by its cookie */
 };
 
 static socklen_t make_address(union address *to, int family, const char *text,
@@ -196,34 +196,34 @@ static void want_listening(const struct pair *p)
 	want_int(on, 1);
 }
 
-static int reset_once(const struct reset_ends *ends)
+static int reset_once(const struct tcp_reset_ends *ends)
 {
-	struct reset reset = RESET_NONE;
-	int r = reset_connection(&reset, ends);
+	struct tcp_reset reset = TCP_RESET_NONE;
+	int r = tcp_reset_connection(&reset, ends);
 
-	reset_done(&reset);
+	tcp_reset_done(&reset);
 	want_int(reset.fd, -1);
 	return r;
 }
 
-static int held_once(const struct reset_ends *ends)
+static int held_once(const struct tcp_reset_ends *ends)
 {
-	struct reset reset = RESET_NONE;
-	int r = reset_is_held(&reset, ends);
+	struct tcp_reset reset = TCP_RESET_NONE;
+	int r = tcp_reset_is_held(&reset, ends);
 
-	reset_done(&reset);
+	tcp_reset_done(&reset);
 	return r;
 }
 
 /* By its ends alone. Its cookie is noted. */
-static int find_once(struct reset_ends *ends, ino_t *ret_inode)
+static int find_once(struct tcp_reset_ends *ends, ino_t *ret_inode)
 {
-	struct reset reset = RESET_NONE;
+	struct tcp_reset reset = TCP_RESET_NONE;
 	int r;
 
 	ends->cookie = 0;
-	r = reset_find(&reset, ends, ret_inode);
-	reset_done(&reset);
+	r = tcp_reset_find(&reset, ends, ret_inode);
+	tcp_reset_done(&reset);
 	return r;
 }
 
@@ -255,7 +255,7 @@ static void does_nothing_without_a_cookie(void **state)
 
 static void finds_by_ends(void **state)
 {
-	struct reset_ends ends;
+	struct tcp_reset_ends ends;
 	struct stat st;
 	struct pair p;
 	ino_t inode;
@@ -279,7 +279,7 @@ static void finds_by_ends(void **state)
 /* Whatever came of the one before, the next is answered rightly. */
 static void keeps_its_socket(void **state)
 {
-	struct reset reset = RESET_NONE;
+	struct tcp_reset reset = TCP_RESET_NONE;
 	size_t before = descriptors_open();
 	struct pair p;
 	int fd = -1, i;
@@ -287,15 +287,15 @@ static void keeps_its_socket(void **state)
 	(void)state;
 	for (i = 0; i < 3; i++) {
 		pair_open(&connection_rows[0], &p);
-		want_int(reset_connection(&reset, &p.ends), 0);
+		want_int(tcp_reset_connection(&reset, &p.ends), 0);
 		want_int(client_ends_with(&p), ECONNRESET);
-		want_int(reset_connection(&reset, &p.ends), -ENOENT);
+		want_int(tcp_reset_connection(&reset, &p.ends), -ENOENT);
 		want_int(i == 0 || reset.fd == fd, true);
 		fd = reset.fd;
 		pair_close(&p);
 	}
 	want_int(descriptors_open(), before + 1);
-	reset_done(&reset);
+	tcp_reset_done(&reset);
 	want_int(descriptors_open(), before);
 }
 
@@ -303,16 +303,16 @@ static void keeps_its_socket(void **state)
 static void opens_another_socket(void **state)
 {
 	size_t before = descriptors_open();
-	struct reset reset = { .fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) };
+	struct tcp_reset reset = { .fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) };
 	struct pair p;
 
 	(void)state;
 	pair_open(&connection_rows[0], &p);
-	want_int(reset_connection(&reset, &p.ends), -ENOTCONN);
+	want_int(tcp_reset_connection(&reset, &p.ends), -ENOTCONN);
 	want_int(reset.fd, -1);
-	want_int(reset_connection(&reset, &p.ends), 0);
+	want_int(tcp_reset_connection(&reset, &p.ends), 0);
 	want_int(client_ends_with(&p), ECONNRESET);
-	reset_done(&reset);
+	tcp_reset_done(&reset);
 	pair_close(&p);
 	want_int(descriptors_open(), before);
 }
@@ -320,7 +320,7 @@ static void opens_another_socket(void **state)
 /* Only that one: not its neighbour on the next port, nor the listener. */
 static void leaves_others(void **state)
 {
-	struct reset_ends other;
+	struct tcp_reset_ends other;
 	struct pair p;
 
 	pair_open(*state, &p);
@@ -335,7 +335,7 @@ static void leaves_others(void **state)
 
 static void ends_must_match(void **state)
 {
-	struct reset_ends ends = { .local_port = 25, .remote_port = 1024 };
+	struct tcp_reset_ends ends = { .local_port = 25, .remote_port = 1024 };
 
 	(void)state;
 	want_int(reset_once(&ends), -EINVAL);
@@ -374,7 +374,7 @@ static void tries_without_harm(void **state)
 
 	(void)state;
 	pair_open(&connection_rows[0], &p);
-	want_int(reset_try(), 0);
+	want_int(tcp_reset_try(), 0);
 	want_listening(&p);
 	want_int(send(p.server, "x", 1, MSG_NOSIGNAL), 1);
 	want_int(client_ends_with(&p), 0);
@@ -384,7 +384,7 @@ static void tries_without_harm(void **state)
 /* From the first byte to the last state; a client that keeps his end open. */
 static void knows_who_holds_it(void **state)
 {
-	struct reset_ends other;
+	struct tcp_reset_ends other;
 	struct pair p;
 	int copy;
 
@@ -439,7 +439,7 @@ static void knows_nothing_of_one_that_was_cut(void **state)
  * not that. */
 static void reset_by_name(const struct connection_row *row, bool acknowledged)
 {
-	struct reset_ends first;
+	struct tcp_reset_ends first;
 	struct pair p;
 
 	pair_open(row, &p);

@@ -1,6 +1,6 @@
 /* What the kernel has of a connection whose processes end.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lib/reset.h"
+#include "lib/tcp_reset.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ struct answer {
 };
 
 /* A connection of IPv4 addresses is found as such on a dual socket too. */
-static struct request make_request(const struct reset_ends *ends)
+static struct request make_request(const struct tcp_reset_ends *ends)
 {
 	bool ipv4 = ends->local.family == ADDR_IPV4;
 	struct request request = {
@@ -48,7 +48,7 @@ static struct request make_request(const struct reset_ends *ends)
 	return request;
 }
 
-static int reset_open(struct reset *reset)
+static int tcp_reset_open(struct tcp_reset *reset)
 {
 	if (reset->fd >= 0)
 		return 0;
@@ -56,7 +56,7 @@ static int reset_open(struct reset *reset)
 	return reset->fd < 0 ? -errno : 0;
 }
 
-void reset_done(struct reset *reset)
+void tcp_reset_done(struct tcp_reset *reset)
 {
 	if (reset->fd >= 0)
 		close(reset->fd);
@@ -82,10 +82,10 @@ static int exchange(int fd, const struct request *request, struct answer *ret_an
 
 /* A socket on which there was no answer may have it later, when it would pass for
  * that to the next question: the next one gets a socket of its own. */
-static int ask(struct reset *reset, struct request *request, uint16_t type, uint16_t flags,
+static int ask(struct tcp_reset *reset, struct request *request, uint16_t type, uint16_t flags,
 	       struct answer *ret_answer)
 {
-	int r = reset_open(reset);
+	int r = tcp_reset_open(reset);
 
 	if (r < 0)
 		return r;
@@ -93,13 +93,13 @@ static int ask(struct reset *reset, struct request *request, uint16_t type, uint
 	request->header.nlmsg_flags = NLM_F_REQUEST | flags;
 	r = exchange(reset->fd, request, ret_answer);
 	if (r < 0)
-		reset_done(reset);
+		tcp_reset_done(reset);
 	else if (ret_answer->header.nlmsg_type == NLMSG_ERROR)
 		r = ret_answer->error.error;
 	return r;
 }
 
-static bool are_known(const struct reset_ends *ends)
+static bool are_known(const struct tcp_reset_ends *ends)
 {
 	return ends->local.family == ends->remote.family && ends->local.family != 0;
 }
@@ -114,7 +114,7 @@ static bool is_it(const struct request *request, const struct answer *answer)
 	       found->idiag_sport == id->idiag_sport;
 }
 
-int reset_find(struct reset *reset, struct reset_ends *ends, ino_t *ret_inode)
+int tcp_reset_find(struct tcp_reset *reset, struct tcp_reset_ends *ends, ino_t *ret_inode)
 {
 	struct request request;
 	struct answer answer;
@@ -133,19 +133,19 @@ int reset_find(struct reset *reset, struct reset_ends *ends, ino_t *ret_inode)
 	return 0;
 }
 
-int reset_is_held(struct reset *reset, const struct reset_ends *ends)
+int tcp_reset_is_held(struct tcp_reset *reset, const struct tcp_reset_ends *ends)
 {
-	struct reset_ends same = *ends;
+	struct tcp_reset_ends same = *ends;
 	ino_t inode;
 	int r;
 
-	r = reset_find(reset, &same, &inode);
+	r = tcp_reset_find(reset, &same, &inode);
 	if (r == -ENOENT || r == -ESTALE)
 		return 0;
 	return r < 0 ? r : inode != 0;
 }
 
-int reset_connection(struct reset *reset, const struct reset_ends *ends)
+int tcp_reset_connection(struct tcp_reset *reset, const struct tcp_reset_ends *ends)
 {
 	struct request request;
 	struct answer answer;
@@ -159,17 +159,17 @@ int reset_connection(struct reset *reset, const struct reset_ends *ends)
 }
 
 /* No socket has port 0, or the cookie 0: nothing is found. */
-int reset_try(void)
+int tcp_reset_try(void)
 {
 	struct request request = {
 		.header = { .nlmsg_len = sizeof(request) },
 		.diag = { .sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP },
 	};
-	struct reset reset = RESET_NONE;
+	struct tcp_reset reset = TCP_RESET_NONE;
 	struct answer answer;
 	int r;
 
 	r = ask(&reset, &request, SOCK_DESTROY, NLM_F_ACK, &answer);
-	reset_done(&reset);
+	tcp_reset_done(&reset);
 	return r == -ENOENT || r == -ESTALE ? 0 : r;
 }
