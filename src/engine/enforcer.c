@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "courier/farewell.h"
+#include "courier/smtp_reply.h"
 
 /* The background thread is that late at most, unless the machine is overloaded. */
 #define BACKGROUND_LATE_MS 50
@@ -241,7 +241,7 @@ static void turn_away(const struct enforcer *e, const struct smtpd_rules *rules,
 
 	if (!e->settings->connect_reply || e->settings->dry_run)
 		return;
-	r = farewell_send(rules, smtpd, facts);
+	r = smtp_reply_send(rules, smtpd, facts);
 	if (r == 0)
 		counters_add(e->counters, COUNTER_REPLIES, 1);
 	else if (r == -EPERM || r == -EACCES || r == -ENOSYS)

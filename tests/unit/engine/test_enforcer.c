@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "courier/farewell.h"
+#include "courier/smtp_reply.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/processes.h"
 
@@ -53,12 +53,12 @@ static void note_done(char what)
 		done[n] = what;
 }
 
-int __real_farewell_send(const struct smtpd *smtpd, const struct smtpd_facts *facts);
-int __wrap_farewell_send(const struct smtpd *smtpd, const struct smtpd_facts *facts);
-int __wrap_farewell_send(const struct smtpd *smtpd, const struct smtpd_facts *facts)
+int __real_smtp_reply_send(const struct smtpd *smtpd, const struct smtpd_facts *facts);
+int __wrap_smtp_reply_send(const struct smtpd *smtpd, const struct smtpd_facts *facts);
+int __wrap_smtp_reply_send(const struct smtpd *smtpd, const struct smtpd_facts *facts)
 {
 	note_done('r');
-	return __real_farewell_send(smtpd, facts);
+	return __real_smtp_reply_send(smtpd, facts);
 }
 
 int __real_terminator_signal(struct termination *termination);

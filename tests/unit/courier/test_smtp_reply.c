@@ -1,7 +1,7 @@
 /* Tells the client of a child why his connection ends. The child is this test's
  * own process, whose standard output is made the connection for a while.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier/farewell.h"
+#include "courier/smtp_reply.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -112,7 +112,7 @@ static void tells(void **state)
 	struct fixture f;
 
 	setup(&f, AF_INET);
-	want_int(farewell_send(&f.rules, &f.smtpd, &facts), 0);
+	want_int(smtp_reply_send(&f.rules, &f.smtpd, &facts), 0);
 	client_reads(f.pair[1], row->want);
 	teardown(&f);
 	want_int(descriptors_open(), before);
@@ -129,7 +129,7 @@ static void long_text_is_cut_to_a_line(void **state)
 	memset(block, 'x', sizeof(block) - 1);
 	block[sizeof(block) - 1] = '\0';
 	setup(&f, AF_INET);
-	want_int(farewell_send(&f.rules, &f.smtpd, &facts), 0);
+	want_int(smtp_reply_send(&f.rules, &f.smtpd, &facts), 0);
 	want_int(wait_readable(f.pair[1]), true);
 	n = recv(f.pair[1], got, sizeof(got), 0);
 	want_int(n <= 512, true);
@@ -155,7 +155,7 @@ static void stays_silent(void **state)
 	char byte;
 
 	setup(&f, row->domain);
-	want_int(farewell_send(&f.rules, &f.smtpd, &row->facts), -ENOTCONN);
+	want_int(smtp_reply_send(&f.rules, &f.smtpd, &row->facts), -ENOTCONN);
 	want_int(recv(f.pair[1], &byte, 1, MSG_DONTWAIT), -1);
 	teardown(&f);
 }
@@ -168,7 +168,7 @@ static void silent_below_couriertls(void **state)
 	(void)state;
 	setup(&f, AF_INET);
 	want_int(pidref_open(f.pid, &f.smtpd.tls), 0);
-	want_int(farewell_send(&f.rules, &f.smtpd, &facts), -ENOTCONN);
+	want_int(smtp_reply_send(&f.rules, &f.smtpd, &facts), -ENOTCONN);
 	teardown(&f);
 }
 
@@ -182,7 +182,7 @@ static void does_not_borrow(void **state)
 	(void)state;
 	setup(&f, AF_INET);
 	looker_forbid_fd(f.rules.looker);
-	want_int(farewell_send(&f.rules, &f.smtpd, &facts), -ENOSYS);
+	want_int(smtp_reply_send(&f.rules, &f.smtpd, &facts), -ENOSYS);
 	want_int(recv(f.pair[1], &byte, 1, MSG_DONTWAIT), -1);
 	teardown(&f);
 }
@@ -195,7 +195,7 @@ static void child_is_gone(void **state)
 	(void)state;
 	setup(&f, AF_INET);
 	waiter_end(f.pid);
-	want_int(farewell_send(&f.rules, &f.smtpd, &facts), -ESRCH);
+	want_int(smtp_reply_send(&f.rules, &f.smtpd, &facts), -ESRCH);
 	smtpd_done(&f.smtpd);
 	want_int(looker_free(f.rules.looker), true);
 	close(f.pair[0]);
@@ -215,7 +215,7 @@ static void no_right_to_borrow(void **state)
 	other = guard_fork();
 	if (other == 0)
 		_exit(setresuid(NOBODY_UID, NOBODY_UID, NOBODY_UID) == 0 &&
-				      farewell_send(&f.rules, &f.smtpd, &facts) == -EPERM
+				      smtp_reply_send(&f.rules, &f.smtpd, &facts) == -EPERM
 			      ? 0
 			      : 1);
 	want_int(waitpid(other, &status, 0), other);

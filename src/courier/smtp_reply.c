@@ -1,6 +1,6 @@
 /* Tells the client of a child why his connection ends.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "courier/farewell.h"
+#include "courier/smtp_reply.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -53,8 +53,8 @@ static int send_line(int fd, const char *text)
 	return 0;
 }
 
-int farewell_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
-		  const struct smtpd_facts *facts)
+int smtp_reply_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+		    const struct smtpd_facts *facts)
 {
 	int fd, r;
 

@@ -1,7 +1,7 @@
 /* Tells the client of a child why his connection ends: connect.reply.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCK_FAREWELL_H
-#define SMTPBLOCK_FAREWELL_H
+#ifndef SMTPBLOCK_SMTP_REPLY_H
+#define SMTPBLOCK_SMTP_REPLY_H
 
 #include "courier/smtpd.h"
 
@@ -13,7 +13,7 @@
  * -EPERM: no right; -ENOSYS: see looker_forbid_fd(); -ESRCH: the child is gone;
  * -ETIMEDOUT, -EBUSY: it keeps whoever looks at it waiting; -EAGAIN and other -errno:
  * the client could not be written to. */
-int farewell_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
-		  const struct smtpd_facts *facts);
+int smtp_reply_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+		    const struct smtpd_facts *facts);
 
 #endif
