@@ -37,8 +37,8 @@ static struct cidr target_of(const struct enforcer *e, const struct addr *addr)
 			      .prefix = (uint8_t)prefix };
 }
 
-bool enforcer_spares(const struct enforcer *enforcer, const struct addr *addr,
-		     enum reason *ret_reason)
+bool enforcer_is_exempt(const struct enforcer *enforcer, const struct addr *addr,
+			enum reason *ret_reason)
 {
 	*ret_reason = REASON_OWN_ADDRESS;
 	if (hostaddrs_contain(background_hostaddrs(enforcer->background), addr))
@@ -48,7 +48,7 @@ bool enforcer_spares(const struct enforcer *enforcer, const struct addr *addr,
 }
 
 /* A block of a whole prefix would hit those in it who are never blocked. */
-static bool hits_spared(const struct enforcer *e, const struct cidr *target)
+static bool hits_exempt(const struct enforcer *e, const struct cidr *target)
 {
 	return hostaddrs_overlap(background_hostaddrs(e->background), target) ||
 	       addrlist_overlaps(e->settings->allow, target) ||
@@ -79,10 +79,10 @@ static void note_closed(const struct enforcer *e)
 }
 
 /* Everything but maxBlocks and the block itself. */
-static struct decision weigh(const struct enforcer *e, const struct cidr *target,
-			     int64_t now)
+static struct decision check_limits(const struct enforcer *e, const struct cidr *target,
+				    int64_t now)
 {
-	if (target->prefix < addr_bits(&target->net) && hits_spared(e, target))
+	if (target->prefix < addr_bits(&target->net) && hits_exempt(e, target))
 		return decide(VERDICT_ALLOWED, REASON_ALLOWED_NEIGHBOUR);
 	if (!reaches_threshold(e, &target->net, now))
 		return decide(VERDICT_IGNORE, REASON_BELOW_THRESHOLD);
@@ -99,7 +99,7 @@ static bool is_urgent(const struct settings *s)
 }
 
 /* Who is blocked, and why. */
-struct offence {
+struct block_request {
 	const struct courierlog_line *line;
 	struct cidr target;
 	const struct smtpd_facts *facts;	/* NULL: no child was asked */
@@ -123,13 +123,13 @@ static void copy_text(char *to, size_t size, const char *text, size_t len)
 	to[len] = '\0';
 }
 
-static void put_texts(struct event *event, const struct offence *o)
+static void put_texts(struct event *event, const struct block_request *request)
 {
-	const struct smtpd_facts *facts = o->facts;
+	const struct smtpd_facts *facts = request->facts;
 
-	if (o->line->reply_len > 0)
-		copy_text(event->reply, sizeof(event->reply), o->line->reply,
-			  o->line->reply_len);
+	if (request->line->reply_len > 0)
+		copy_text(event->reply, sizeof(event->reply), request->line->reply,
+			  request->line->reply_len);
 	else if (facts && facts->block)
 		copy_text(event->reply, sizeof(event->reply), facts->block,
 			  strlen(facts->block));
@@ -138,7 +138,7 @@ static void put_texts(struct event *event, const struct offence *o)
 			  strlen(facts->block_zone));
 }
 
-static void tell_listener(const struct enforcer *e, const struct offence *o,
+static void tell_listener(const struct enforcer *e, const struct block_request *request,
 			  const char *list_state)
 {
 	const struct settings *s = e->settings;
@@ -146,20 +146,20 @@ static void tell_listener(const struct enforcer *e, const struct offence *o,
 		.listener = e->listener,
 		.counters = e->counters,
 		.at = wall_clock(),
-		.addr = o->line->addr,
-		.target = o->target,
-		.port = o->line->port,
-		.pid = o->pid,
+		.addr = request->line->addr,
+		.target = request->target,
+		.port = request->line->port,
+		.pid = request->pid,
 		.dry_run = s->dry_run,
-		.ends_child = o->pid && settings_end_children(s),
-		.list = o->line->addr.family == ADDR_IPV4 ? s->list : s->list6,
+		.ends_child = request->pid && settings_end_children(s),
+		.list = request->line->addr.family == ADDR_IPV4 ? s->list : s->list6,
 		.list_state = list_state,
 		.trigger = settings_word("trigger", s->trigger),
 		.seconds = s->ban_time,
 	};
 	int r;
 
-	put_texts(&event, o);
+	put_texts(&event, request);
 	r = events_put(e->events, &event);
 	if (r < 0 && r != -ESHUTDOWN)
 		raise_notice(e, NOTICE_EVENTS, 0);
@@ -179,41 +179,42 @@ static const char *state_text(const struct enforcer *e, enum block_state state)
 }
 
 /* False: maxBlocks does not let it in. */
-static bool put_on_list(const struct enforcer *e, const struct offence *o, int64_t now)
+static bool put_on_list(const struct enforcer *e, const struct block_request *request,
+			int64_t now)
 {
 	enum block_state state = BLOCK_QUEUED;
 
-	if (blocks_add(e->blocks, e->budget, &o->target.net, now,
-		       is_urgent(e->settings), &state))
+	if (blocks_add(e->blocks, e->budget, &request->target.net, now, is_urgent(e->settings),
+		       &state))
 		background_wake(e->background);
 	if (state == BLOCK_CLOSES)
 		note_closed(e);
 	if (state == BLOCK_CLOSES || state == BLOCK_REFUSED)
 		return false;
 	if (e->events)
-		tell_listener(e, o, state_text(e, state));
+		tell_listener(e, request, state_text(e, state));
 	return true;
 }
 
 /* dryRun. */
-static void report(const struct enforcer *e, const struct offence *o)
+static void report(const struct enforcer *e, const struct block_request *request)
 {
-	const struct courierlog_line *line = o->line;
+	const struct courierlog_line *line = request->line;
 	const struct session_query query = { .addr = line->addr,
 					      .port = line->port };
 
 	counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
 	enforcer_ask(e, LOOKUP_REPORT, &query, line);
 	if (e->events)
-		tell_listener(e, o, NULL);
+		tell_listener(e, request, NULL);
 }
 
-static struct decision do_block(const struct enforcer *e, const struct offence *o,
+static struct decision do_block(const struct enforcer *e, const struct block_request *request,
 				int64_t now)
 {
 	if (e->settings->dry_run)
-		report(e, o);
-	else if (!put_on_list(e, o, now))
+		report(e, request);
+	else if (!put_on_list(e, request, now))
 		return decide(VERDICT_REFUSED, REASON_BUDGET);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
@@ -221,21 +222,21 @@ static struct decision do_block(const struct enforcer *e, const struct offence *
 struct decision enforcer_block(const struct enforcer *enforcer,
 			       const struct courierlog_line *line)
 {
-	const struct offence o = { .line = line,
+	const struct block_request request = { .line = line,
 				   .target = target_of(enforcer, &line->addr) };
 	int64_t now = background_tick();
-	struct decision d = weigh(enforcer, &o.target, now);
+	struct decision d = check_limits(enforcer, &request.target, now);
 
 	if (d.verdict == VERDICT_BLOCK)
-		d = do_block(enforcer, &o, now);
+		d = do_block(enforcer, &request, now);
 	if (d.verdict != VERDICT_BLOCK)
 		enforcer_count(enforcer, d);
 	return d;
 }
 
 /* trigger="connect": the answer to whatever the client says first. */
-static void turn_away(const struct enforcer *e, const struct smtpd_rules *rules,
-		      const struct smtpd *smtpd, const struct smtpd_facts *facts)
+static void send_554(const struct enforcer *e, const struct smtpd_rules *rules,
+		     const struct smtpd *smtpd, const struct smtpd_facts *facts)
 {
 	int r;
 
@@ -303,18 +304,18 @@ static void finish_end(const struct enforcer *e, struct termination *t)
 
 /* Nothing is to be waited for, not even the block, which follows at once. A client who
  * is back before it has a new child: that one's line finds him blocked and ends it. */
-static bool signals_first(const struct settings *s)
+static bool signal_before_block(const struct settings *s)
 {
 	return settings_end_children(s) && s->terminate_delay == 0 &&
 	       s->trigger != TRIGGER_CONNECT;
 }
 
-struct decision enforcer_punish(const struct enforcer *enforcer,
-				const struct smtpd_rules *rules,
-				const struct courierlog_line *line,
-				const struct smtpd_facts *facts, struct smtpd *smtpd)
+struct decision enforcer_block_session(const struct enforcer *enforcer,
+				       const struct smtpd_rules *rules,
+				       const struct courierlog_line *line,
+				       const struct smtpd_facts *facts, struct smtpd *smtpd)
 {
-	const struct offence o = { .line = line,
+	const struct block_request request = { .line = line,
 				   .target = target_of(enforcer, &line->addr),
 				   .facts = facts,
 				   .pid = smtpd->process.pid };
@@ -330,15 +331,15 @@ struct decision enforcer_punish(const struct enforcer *enforcer,
 		enforcer_count(enforcer, d);
 		return d;
 	}
-	d = weigh(enforcer, &o.target, now);
+	d = check_limits(enforcer, &request.target, now);
 	ends = d.verdict == VERDICT_BLOCK;
 	if (ends && s->trigger == TRIGGER_CONNECT)
-		turn_away(enforcer, rules, smtpd, facts);
+		send_554(enforcer, rules, smtpd, facts);
 	t = begin_end(enforcer, rules, smtpd);
-	if (ends && line->port != 0 && signals_first(s))
+	if (ends && line->port != 0 && signal_before_block(s))
 		terminator_signal(&t);
 	if (ends)
-		d = do_block(enforcer, &o, now);
+		d = do_block(enforcer, &request, now);
 	if (d.verdict != VERDICT_BLOCK)
 		enforcer_count(enforcer, d);
 	if (ends && line->port != 0)

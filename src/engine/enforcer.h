@@ -32,8 +32,8 @@ struct enforcer {
 
 /* Is the address on the host's or the admin's own list of those that are never
  * blocked, allowFile included? */
-bool enforcer_spares(const struct enforcer *enforcer, const struct addr *addr,
-		     enum reason *ret_reason);
+bool enforcer_is_exempt(const struct enforcer *enforcer, const struct addr *addr,
+			enum reason *ret_reason);
 
 /* A trigger that nothing speaks against: count it for the threshold, see that
  * its prefix holds nobody who is spared and that maxBlocks is not used up, then
@@ -50,10 +50,10 @@ struct decision enforcer_block(const struct enforcer *enforcer,
  * being ended already has had all that: what else it logs is counted as a repeat and
  * nothing more, for a client may have it log a thousand rejects within
  * terminate.delay. */
-struct decision enforcer_punish(const struct enforcer *enforcer,
-				const struct smtpd_rules *rules,
-				const struct courierlog_line *line,
-				const struct smtpd_facts *facts, struct smtpd *smtpd);
+struct decision enforcer_block_session(const struct enforcer *enforcer,
+				       const struct smtpd_rules *rules,
+				       const struct courierlog_line *line,
+				       const struct smtpd_facts *facts, struct smtpd *smtpd);
 
 /* End a proven child, which is taken over: after terminate.delay, or at once
  * when that is 0 or it was turned away at its start. With terminate="off" or

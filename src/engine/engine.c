@@ -456,13 +456,12 @@ static struct engine_outcome outcome(struct decision d)
 }
 
 /* Those that the settings do not know: the host's own addresses, allowFile. */
-static struct decision judge_spared(struct engine *e, struct decision d,
+static struct decision judge_exempt(struct engine *e, struct decision d,
 				    const struct addr *addr)
 {
 	enum reason reason;
 
-	if (d.verdict == VERDICT_BLOCK &&
-	    enforcer_spares(&e->enforcer, addr, &reason))
+	if (d.verdict == VERDICT_BLOCK && enforcer_is_exempt(&e->enforcer, addr, &reason))
 		return (struct decision){ VERDICT_ALLOWED, reason };
 	return d;
 }
@@ -617,8 +616,8 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 	lookup_note_line(e->lookup);
 	d = policy_judge_child(&e->settings, line, &facts);
 	if (d.verdict == VERDICT_BLOCK)
-		return outcome(
-			enforcer_punish(&e->enforcer, session_rules(ev), line, &facts, &smtpd));
+		return outcome(enforcer_block_session(&e->enforcer, session_rules(ev), line,
+						      &facts, &smtpd));
 	enforcer_count(&e->enforcer, d);
 	smtpd_done(&smtpd);
 	return outcome(d);
@@ -681,7 +680,7 @@ static struct decision judge_line(struct engine *e, const struct courierlog_line
 	if (line->kind == COURIERLOG_REJECT)
 		counters_add(&e->counters, COUNTER_REJECTS, 1);
 	d = policy_judge_line(&e->settings, line, msg->severity, msg->age);
-	return judge_spared(e, d, &line->addr);
+	return judge_exempt(e, d, &line->addr);
 }
 
 /* A child's first line: a later one can be answered without a look if the child is pinned
@@ -762,7 +761,7 @@ struct engine_outcome engine_handle_address(struct engine *engine, const char *t
 	}
 	counters_add(&engine->counters, COUNTER_TRIGGERS, 1);
 	d = policy_judge_address(&engine->settings, &line.addr);
-	d = judge_spared(engine, d, &line.addr);
+	d = judge_exempt(engine, d, &line.addr);
 	if (d.verdict != VERDICT_BLOCK) {
 		enforcer_count(&engine->enforcer, d);
 		return outcome(d);

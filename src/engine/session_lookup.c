@@ -235,9 +235,9 @@ static void apply_result(struct lookup *q, struct session_finder *ev, struct loo
 	int failed;
 
 	if (d.verdict == VERDICT_BLOCK) {
-		d = enforcer_punish(q->enforcer, session_rules(ev), &h->line, &h->facts,
-				    &h->smtpd);
-		/* Without a port enforcer_punish() asks for them itself. */
+		d = enforcer_block_session(q->enforcer, session_rules(ev), &h->line, &h->facts,
+					   &h->smtpd);
+		/* Without a port enforcer_block_session() asks for them itself. */
 		if (d.verdict == VERDICT_BLOCK && h->line.port != 0)
 			end_children(q, ev, h->lookup_request, h->others, h->others_count,
 				     &found, &failed);

@@ -94,7 +94,7 @@ static struct decision judge_found(const struct judge *judge,
 
 /* Those that the settings do not know, as in the engine: the addresses
  * themselves, then, where a prefix is blocked, their neighbours. */
-static struct decision judge_spared(const struct judge *judge, const struct addr *addr)
+static struct decision judge_exempt(const struct judge *judge, const struct addr *addr)
 {
 	const struct cidr host = { *addr, (uint8_t)addr_bits(addr) };
 	unsigned int prefix = settings_prefix(&judge->settings, addr);
@@ -122,7 +122,7 @@ struct decision judge_line(const struct judge *judge, const struct logline *line
 	d = judge_found(judge, ret_found, line->severity);
 	if (d.verdict != VERDICT_BLOCK)
 		return d;
-	spared = judge_spared(judge, &ret_found->addr);
+	spared = judge_exempt(judge, &ret_found->addr);
 	if (spared.reason == REASON_OWN_ADDRESS || spared.reason == REASON_ALLOW_LIST)
 		return spared;
 	if (judge->settings.input == INPUT_COURIER)

@@ -154,7 +154,7 @@ static void block(struct simulation *s, const struct event *e)
 
 /* Is it the trigger that is one too many? Then the address is blocked, if
  * maxBlocks lets it. The order is the engine's. */
-static bool punish(struct simulation *s, const struct event *e)
+static bool block_host(struct simulation *s, const struct event *e)
 {
 	int64_t now = e->time * 1000;
 	bool forgot;
@@ -220,7 +220,7 @@ static void go_on_with(struct simulation *s, const struct event *e, struct sessi
 {
 	if (session->kept_out || session->ended)
 		return;
-	if (e->decision.verdict == VERDICT_BLOCK && punish(s, e))
+	if (e->decision.verdict == VERDICT_BLOCK && block_host(s, e))
 		end_child(s, e, session);
 	else
 		extend(s, e, session, COURSE_WITH, e->time + seconds);
@@ -261,7 +261,7 @@ static void play_dropped(struct simulation *s, const struct event *e)
 	if (is_blocked(e))
 		keep_out(s, e);
 	else if (e->decision.verdict == VERDICT_BLOCK)
-		punish(s, e);
+		block_host(s, e);
 }
 
 static void note_pressure(struct simulation *s, const struct courierlog_line *line)
