@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "blocklist/backend.h"
-#include "blocklist/blocks.h"
+#include "blocklist/blocklist.h"
 
 #define ops (&backend_nftables_ops)
 #define TENTHS 10
@@ -107,7 +107,7 @@ struct wave {
 	struct settings settings;
 	struct counters counters;
 	struct notices notices;
-	struct blocks *blocks;
+	struct blocklist *blocklist;
 	int wake;			/* eventfd */
 	unsigned int count;
 };
@@ -121,9 +121,10 @@ static void wave_open(struct wave *w)
 	     "backend");
 	want(settings_set(&w->settings, "listSize", "1000000", wrong, sizeof(wrong)),
 	     "listSize");
-	want(blocks_new(&w->settings, BACKEND_NET_ROOT, BACKEND_MODULE_ROOT,
-			&w->counters, &w->notices, &w->blocks), "blocks");
-	blocks_check(w->blocks, 0);
+	want(blocklist_new(&w->settings, BACKEND_NET_ROOT, BACKEND_MODULE_ROOT, &w->counters,
+			   &w->notices, &w->blocklist),
+	     "blocks");
+	blocklist_check(w->blocklist, 0);
 	w->wake = eventfd(0, EFD_CLOEXEC);
 	want(w->wake < 0 ? -errno : 0, "eventfd");
 }
@@ -136,7 +137,7 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Until somebody wakes it, or blocks_run() wants to come again. */
+/* Until somebody wakes it, or blocklist_run() wants to come again. */
 static void wait_until(int wake, int64_t due)
 {
 	struct pollfd p = { .fd = wake, .events = POLLIN };
@@ -153,7 +154,7 @@ static void *background(void *data)
 	struct wave *w = data;
 
 	while (counters_get(&w->counters, COUNTER_BLOCKS) < w->count)
-		wait_until(w->wake, blocks_run(w->blocks, now_ms()));
+		wait_until(w->wake, blocklist_run(w->blocklist, now_ms()));
 	return NULL;
 }
 
@@ -166,7 +167,7 @@ static void *worker(void *data)
 
 	for (i = 0; i < w->count; i++) {
 		addr = numbered(12, i);
-		if (blocks_add(w->blocks, NULL, &addr, now_ms(), false, NULL) &&
+		if (blocklist_add(w->blocklist, NULL, &addr, now_ms(), false, NULL) &&
 		    write(w->wake, &one, sizeof(one)) < 0)
 			want(-errno, "write");
 	}
@@ -189,7 +190,7 @@ static double add_wave(unsigned int count)
 	pthread_join(thread, NULL);
 	ns = (now_ns() - ns) / count;
 	close(w.wake);
-	blocks_free(w.blocks);
+	blocklist_free(w.blocklist);
 	settings_done(&w.settings);
 	return ns;
 }

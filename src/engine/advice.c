@@ -12,11 +12,11 @@
 /* Longest part of a sentence that says what to type, NUL included. */
 #define MEND_SIZE 256
 
-static char *list_missing(struct blocks *blocks, int family, int err, char *buf)
+static char *list_missing(struct blocklist *blocklist, int family, int err, char *buf)
 {
 	char what[ADVICE_SIZE - 120];
 
-	blocks_advice(blocks, family, err, what, sizeof(what));
+	blocklist_advice(blocklist, family, err, what, sizeof(what));
 	snprintf(buf, ADVICE_SIZE,
 		 "%s . Until then children are ended all the same and the "
 		 "addresses wait.",
@@ -237,15 +237,15 @@ static char *held(const struct settings *settings, char *buf)
 }
 
 char *advice_format(enum notice id, int detail, const struct settings *settings,
-		    struct blocks *blocks, int *ret_severity,
+		    struct blocklist *blocklist, int *ret_severity,
 		    char buf[static ADVICE_SIZE])
 {
 	*ret_severity = LOG_WARNING;
 	switch (id) {
 	case NOTICE_LIST4:
-		return list_missing(blocks, ADDR_IPV4, detail, buf);
+		return list_missing(blocklist, ADDR_IPV4, detail, buf);
 	case NOTICE_LIST6:
-		return list_missing(blocks, ADDR_IPV6, detail, buf);
+		return list_missing(blocklist, ADDR_IPV6, detail, buf);
 	case NOTICE_LIST4_BACK:
 		*ret_severity = LOG_NOTICE;
 		return list_back(settings->list, detail, buf);
@@ -253,9 +253,9 @@ char *advice_format(enum notice id, int detail, const struct settings *settings,
 		*ret_severity = LOG_NOTICE;
 		return list_back(settings->list6, detail, buf);
 	case NOTICE_OVERFLOW4:
-		return blocks_advice(blocks, ADDR_IPV4, ENOSPC, buf, ADVICE_SIZE);
+		return blocklist_advice(blocklist, ADDR_IPV4, ENOSPC, buf, ADVICE_SIZE);
 	case NOTICE_OVERFLOW6:
-		return blocks_advice(blocks, ADDR_IPV6, ENOSPC, buf, ADVICE_SIZE);
+		return blocklist_advice(blocklist, ADDR_IPV6, ENOSPC, buf, ADVICE_SIZE);
 	case NOTICE_LOOK:
 		return cannot_look(settings, detail, buf);
 	case NOTICE_HELD:

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_ADVICE_H
 #define SMTPBLOCK_ADVICE_H
 
-#include "blocklist/blocks.h"
+#include "blocklist/blocklist.h"
 #include "policy/settings.h"
 #include "status/notices.h"
 
@@ -14,7 +14,7 @@
  * detail is the number that was raised with it. *ret_severity is syslog's.
  * Returns buf. */
 char *advice_format(enum notice id, int detail, const struct settings *settings,
-		    struct blocks *blocks, int *ret_severity,
+		    struct blocklist *blocklist, int *ret_severity,
 		    char buf[static ADVICE_SIZE]);
 
 /* Make a text safe to log: printable ASCII stays, anything else becomes '?', and

@@ -184,8 +184,8 @@ static bool put_on_list(const struct enforcer *e, const struct block_request *re
 {
 	enum block_state state = BLOCK_QUEUED;
 
-	if (blocks_add(e->blocks, e->budget, &request->target.net, now, is_urgent(e->settings),
-		       &state))
+	if (blocklist_add(e->blocklist, e->budget, &request->target.net, now,
+			  is_urgent(e->settings), &state))
 		background_wake(e->background);
 	if (state == BLOCK_CLOSES)
 		note_closed(e);

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_ENFORCER_H
 #define SMTPBLOCK_ENFORCER_H
 
-#include "blocklist/blocks.h"
+#include "blocklist/blocklist.h"
 #include "engine/background.h"
 #include "engine/lookup_queue.h"
 #include "policy/allowfile.h"
@@ -19,7 +19,7 @@ struct enforcer {
 	const struct settings *settings;
 	struct counters *counters;
 	struct notices *notices;
-	struct blocks *blocks;
+	struct blocklist *blocklist;
 	struct bag *requests;
 	struct allowfile *allow_file;
 	struct tally *tally;		/* NULL: every trigger blocks */

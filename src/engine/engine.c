@@ -90,7 +90,7 @@ void engine_unref(struct engine *engine)
 	tally_free(engine->enforcer.tally);
 	allowfile_free(engine->enforcer.allow_file);
 	bag_free(engine->enforcer.requests);
-	blocks_free(engine->enforcer.blocks);
+	blocklist_free(engine->enforcer.blocklist);
 	settings_done(&engine->settings);
 	free(engine);
 }
@@ -125,8 +125,7 @@ static void say_notices(struct engine *e)
 	int detail, severity;
 
 	while (notices_next(&e->notices, &id, &detail)) {
-		advice_format(id, detail, &e->settings, e->enforcer.blocks,
-			      &severity, text);
+		advice_format(id, detail, &e->settings, e->enforcer.blocklist, &severity, text);
 		say(e, severity, text);
 	}
 }
@@ -217,7 +216,7 @@ static void try_rights(struct engine *e)
 }
 
 /* Each right that is missing is told of on its own: what it is for is left out, and
- * all else works. Lists are tried by blocks_check(). */
+ * all else works. Lists are tried by blocklist_check(). */
 static void check_capabilities(struct engine *e)
 {
 	uint64_t needed = rights_needed(&e->settings);
@@ -257,7 +256,7 @@ static void look_around(struct engine *e)
 		find_user(e);
 	check_rights(e);
 	if (!e->settings.dry_run)
-		blocks_check(e->enforcer.blocks, background_now());
+		blocklist_check(e->enforcer.blocklist, background_now());
 }
 
 static void reload_allow_file(struct engine *e)
@@ -345,7 +344,7 @@ static int64_t run(void *data, int64_t now)
 		after_hup(e);
 	search_due = run_search(e, now);
 	due = lookup_run(e->lookup, atomic_load(&e->finder), now);
-	due = earlier(due, blocks_run(e->enforcer.blocks, now));
+	due = earlier(due, blocklist_run(e->enforcer.blocklist, now));
 	due = earlier(due, run_budget(e, now));
 	due = earlier(due, search_due);
 	say_drift(e);
@@ -378,9 +377,8 @@ static int open_parts(struct engine *e, const struct engine_environment *environ
 	f->zones = &e->zones;
 	f->events = environment->events;
 	f->listener = environment->listener;
-	r = blocks_new(&e->settings, environment->net_root,
-		       environment->module_root, &e->counters, &e->notices,
-		       &f->blocks);
+	r = blocklist_new(&e->settings, environment->net_root, environment->module_root,
+			  &e->counters, &e->notices, &f->blocklist);
 	if (r == 0)
 		r = lookup_queue_new(&f->requests);
 	if (r == 0)

@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "blocklist/blocks.h"
+#include "blocklist/blocklist.h"
 #include "engine/engine.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -308,15 +308,15 @@ static bool is_served(const struct cidr *target)
 	return false;
 }
 
-bool __real_blocks_add(struct blocks *blocks, struct budget *budget,
-		       const struct addr *addr, int64_t now, bool at_once,
-		       enum block_state *ret_state);
-bool __wrap_blocks_add(struct blocks *blocks, struct budget *budget,
-		       const struct addr *addr, int64_t now, bool at_once,
-		       enum block_state *ret_state);
-bool __wrap_blocks_add(struct blocks *blocks, struct budget *budget,
-		       const struct addr *addr, int64_t now, bool at_once,
-		       enum block_state *ret_state)
+bool __real_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+			  const struct addr *addr, int64_t now, bool at_once,
+			  enum block_state *ret_state);
+bool __wrap_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+			  const struct addr *addr, int64_t now, bool at_once,
+			  enum block_state *ret_state);
+bool __wrap_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+			  const struct addr *addr, int64_t now, bool at_once,
+			  enum block_state *ret_state)
 {
 	bool more;
 	const struct cidr target = {
@@ -334,7 +334,7 @@ bool __wrap_blocks_add(struct blocks *blocks, struct budget *budget,
 	FUZZ_CHECK(!addrlist_overlaps(current->allow, &target));
 	if (current->verify == VERIFY_CHILD)
 		FUZZ_CHECK(is_served(&target));
-	more = __real_blocks_add(blocks, budget, addr, now, at_once, ret_state);
+	more = __real_blocklist_add(blocklist, budget, addr, now, at_once, ret_state);
 	adds += *ret_state != BLOCK_REFUSED && *ret_state != BLOCK_CLOSES;
 	return more;
 }

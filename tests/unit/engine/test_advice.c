@@ -92,7 +92,7 @@ struct fixture {
 	struct settings settings;
 	struct counters counters;
 	struct notices notices;
-	struct blocks *blocks;
+	struct blocklist *blocklist;
 };
 
 static void set(struct fixture *f, const char *name, const char *value)
@@ -110,13 +110,14 @@ static void setup(struct fixture *f)
 	set(f, "list6", "bad6");
 	set(f, "banTime", "900");
 	set(f, "ipv6Prefix", "64");
-	want_int(blocks_new(&f->settings, "/net", "/module", &f->counters,
-			    &f->notices, &f->blocks), 0);
+	want_int(blocklist_new(&f->settings, "/net", "/module", &f->counters, &f->notices,
+			       &f->blocklist),
+		 0);
 }
 
 static void teardown(struct fixture *f)
 {
-	blocks_free(f->blocks);
+	blocklist_free(f->blocklist);
 	settings_done(&f->settings);
 }
 
@@ -128,7 +129,7 @@ static void says(void **state)
 	int severity = -1;
 
 	setup(&f);
-	advice_format(row->id, row->detail, &f.settings, f.blocks, &severity, text);
+	advice_format(row->id, row->detail, &f.settings, f.blocklist, &severity, text);
 	want_int(severity, row->severity);
 	if (!strstr(text, row->want))
 		want_str(text, row->want);
@@ -183,7 +184,7 @@ static void says_of_unproven(void **state)
 
 	setup(&f);
 	set(&f, "verify", "none");
-	advice_format(row->id, row->detail, &f.settings, f.blocks, &severity, text);
+	advice_format(row->id, row->detail, &f.settings, f.blocklist, &severity, text);
 	if (!strstr(text, row->want))
 		want_str(text, row->want);
 	want_int(strstr(text, "nobody is blocked") == NULL, true);
@@ -199,7 +200,7 @@ static void mends(void **state)
 
 	setup(&f);
 	cause = row->cause;
-	advice_format(row->id, EPERM, &f.settings, f.blocks, &severity, text);
+	advice_format(row->id, EPERM, &f.settings, f.blocklist, &severity, text);
 	cause = RIGHTS_CAUSE_UNIT;
 	if (!strstr(text, row->want))
 		want_str(text, row->want);
@@ -229,11 +230,12 @@ static void longest_names_fit(void **state)
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	setup(&f);
-	blocks_free(f.blocks);
+	blocklist_free(f.blocklist);
 	set(&f, "list6", name);
-	want_int(blocks_new(&f.settings, "/proc/net", "/sys/module", &f.counters,
-			    &f.notices, &f.blocks), 0);
-	advice_format(NOTICE_LIST6, ENOENT, &f.settings, f.blocks, &severity, text);
+	want_int(blocklist_new(&f.settings, "/proc/net", "/sys/module", &f.counters, &f.notices,
+			       &f.blocklist),
+		 0);
+	advice_format(NOTICE_LIST6, ENOENT, &f.settings, f.blocklist, &severity, text);
 	want_int(strstr(text, "-j DROP . Until then") != NULL, true);
 	want_int(strstr(text, "addresses wait.") != NULL, true);
 	teardown(&f);

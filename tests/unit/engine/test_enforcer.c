@@ -85,22 +85,23 @@ static bool told_at_once;
 static unsigned int told;
 static enum block_state answer;
 
-bool __real_blocks_add(struct blocks *blocks, struct budget *budget,
-		       const struct addr *addr, int64_t now, bool at_once,
-		       enum block_state *ret_state);
-bool __wrap_blocks_add(struct blocks *blocks, struct budget *budget,
-		       const struct addr *addr, int64_t now, bool at_once,
-		       enum block_state *ret_state);
-bool __wrap_blocks_add(struct blocks *blocks, struct budget *budget,
-		       const struct addr *addr, int64_t now, bool at_once,
-		       enum block_state *ret_state)
+bool __real_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+			  const struct addr *addr, int64_t now, bool at_once,
+			  enum block_state *ret_state);
+bool __wrap_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+			  const struct addr *addr, int64_t now, bool at_once,
+			  enum block_state *ret_state);
+bool __wrap_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+			  const struct addr *addr, int64_t now, bool at_once,
+			  enum block_state *ret_state)
 {
 	bool more;
 
 	told_at_once = at_once;
 	told++;
 	*ret_state = answer;
-	more = blocks && __real_blocks_add(blocks, budget, addr, now, at_once, ret_state);
+	more = blocklist &&
+	       __real_blocklist_add(blocklist, budget, addr, now, at_once, ret_state);
 	if (*ret_state != BLOCK_CLOSES && *ret_state != BLOCK_REFUSED)
 		note_done('b');
 	return more;

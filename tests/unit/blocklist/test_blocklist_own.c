@@ -2,7 +2,7 @@
  * once, and that others may hold: with a backend of the test's. The time is what the
  * tests say it is.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "blocklist/blocks.h"
+#include "blocklist/blocklist.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -214,7 +214,7 @@ struct fixture {
 	struct settings settings;
 	struct counters counters;
 	struct notices notices;
-	struct blocks *blocks;
+	struct blocklist *blocklist;
 };
 
 static void setup(struct fixture *f)
@@ -227,13 +227,13 @@ static void setup(struct fixture *f)
 	held_count = 0;
 	checks = known = 0;
 	want_int(settings_init(&f->settings), 0);
-	want_int(blocks_new(&f->settings, "", "", &f->counters, &f->notices,
-			    &f->blocks), 0);
+	want_int(blocklist_new(&f->settings, "", "", &f->counters, &f->notices, &f->blocklist),
+		 0);
 }
 
 static void teardown(struct fixture *f)
 {
-	blocks_free(f->blocks);
+	blocklist_free(f->blocklist);
 	settings_done(&f->settings);
 }
 
@@ -249,17 +249,17 @@ static bool add(struct fixture *f, const char *text, int64_t now)
 {
 	struct addr addr = parse(text);
 
-	return blocks_add(f->blocks, NULL, &addr, now, true, NULL);
+	return blocklist_add(f->blocklist, NULL, &addr, now, true, NULL);
 }
 
 static bool add_later(struct fixture *f, const char *text, int64_t now)
 {
 	struct addr addr = parse(text);
 
-	return blocks_add(f->blocks, NULL, &addr, now, false, NULL);
+	return blocklist_add(f->blocklist, NULL, &addr, now, false, NULL);
 }
 
-/* 10.0.x.y, numbered first and on; none is urgent. Returns how often blocks_run() was
+/* 10.0.x.y, numbered first and on; none is urgent. Returns how often blocklist_run() was
  * asked for. */
 static unsigned int add_many(struct fixture *f, unsigned int first,
 			     unsigned int count, int64_t now)
@@ -271,7 +271,7 @@ static unsigned int add_many(struct fixture *f, unsigned int first,
 		addr = (struct addr){ .family = ADDR_IPV4,
 				      .bytes = { 10, 0, (uint8_t)(i >> 8),
 						 (uint8_t)i } };
-		wakes += blocks_add(f->blocks, NULL, &addr, now, false, NULL);
+		wakes += blocklist_add(f->blocklist, NULL, &addr, now, false, NULL);
 	}
 	return wakes;
 }
@@ -348,14 +348,14 @@ static void others_are_left_to_the_background(void **state)
 
 	(void)state;
 	setup(&f);
-	want_int(blocks_run(f.blocks, 1000), 1000 + LOOK);
+	want_int(blocklist_run(f.blocklist, 1000), 1000 + LOOK);
 	want_int(add_later(&f, "192.0.2.1", 1001), true);
 	want_told("");
 	want_counted(&f, "");
-	want_int(blocks_run(f.blocks, 1001), 1000 + LOOK);
+	want_int(blocklist_run(f.blocklist, 1001), 1000 + LOOK);
 	want_told("[192.0.2.1/600 ] ");
 	want_int(add_later(&f, "192.0.2.1", 1002), true);
-	blocks_run(f.blocks, 1002);
+	blocklist_run(f.blocklist, 1002);
 	want_counted(&f, "blocks=1 renewals=1");
 	want_int(known, 1);
 	teardown(&f);
@@ -373,17 +373,17 @@ static void queue_is_within_the_budget(void **state)
 	(void)state;
 	setup(&f);
 	budget_init(&budget, 1, 60);
-	want_int(blocks_add(f.blocks, &budget, &first, 0, false, &got), true);
+	want_int(blocklist_add(f.blocklist, &budget, &first, 0, false, &got), true);
 	want_int(got, BLOCK_QUEUED);
-	blocks_run(f.blocks, 1);
+	blocklist_run(f.blocklist, 1);
 	want_told("[192.0.2.1/600 ] ");
-	want_int(blocks_add(f.blocks, &budget, &second, 2, false, &got), false);
+	want_int(blocklist_add(f.blocklist, &budget, &second, 2, false, &got), false);
 	want_int(got, BLOCK_CLOSES);
-	want_int(blocks_add(f.blocks, &budget, &second, 3, false, &got), false);
+	want_int(blocklist_add(f.blocklist, &budget, &second, 3, false, &got), false);
 	want_int(got, BLOCK_REFUSED);
-	want_int(blocks_add(f.blocks, &budget, &first, 4, false, &got), true);
+	want_int(blocklist_add(f.blocklist, &budget, &first, 4, false, &got), true);
 	want_int(got, BLOCK_QUEUED);
-	blocks_run(f.blocks, 5);
+	blocklist_run(f.blocklist, 5);
 	want_told("[192.0.2.1/600 ] ");
 	budget_done(&budget);
 	teardown(&f);
@@ -395,14 +395,14 @@ static void wave_goes_many_at_a_time(void **state)
 
 	(void)state;
 	setup(&f);
-	blocks_run(f.blocks, 999);
+	blocklist_run(f.blocklist, 999);
 	want_int(add_many(&f, 0, 104, 1000), 1);
 	add_later(&f, "10.0.0.50", 1000);
-	blocks_run(f.blocks, 1000);
+	blocklist_run(f.blocklist, 1000);
 	want_int(brackets(), 4);
 	want_counted(&f, "blocks=104 renewals=1");
 	want_told(told);
-	blocks_run(f.blocks, 1001);
+	blocklist_run(f.blocklist, 1001);
 	want_told("");
 	teardown(&f);
 }
@@ -415,7 +415,7 @@ static void urgent_ones_do_not_queue(void **state)
 	setup(&f);
 	add_many(&f, 0, 2, 1000);
 	add(&f, "192.0.2.1", 1000);
-	blocks_run(f.blocks, 1000);
+	blocklist_run(f.blocklist, 1000);
 	want_told("192.0.2.1/600 [10.0.0.0/600 10.0.0.1/600 ] ");
 	teardown(&f);
 }
@@ -429,7 +429,7 @@ static void queue_is_written_in_rounds(void **state)
 	(void)state;
 	setup(&f);
 	add_many(&f, 0, 2500, 1000);
-	for (rounds = 1; blocks_run(f.blocks, 1000) == 1000; rounds++)
+	for (rounds = 1; blocklist_run(f.blocklist, 1000) == 1000; rounds++)
 		want_int(counters_get(&f.counters, COUNTER_BLOCKS) <=
 				 (unsigned int)rounds * (FLUSH + BACKEND_MANY),
 			 true);
@@ -447,14 +447,14 @@ static void told_what_was_done(void **state)
 
 	(void)state;
 	setup(&f);
-	blocks_add(f.blocks, NULL, &addr, 1000, true, &got);
+	blocklist_add(f.blocklist, NULL, &addr, 1000, true, &got);
 	want_int(got, BLOCK_ADDED);
-	blocks_add(f.blocks, NULL, &addr, 1000, true, &got);
+	blocklist_add(f.blocklist, NULL, &addr, 1000, true, &got);
 	want_int(got, BLOCK_RENEWED);
-	blocks_add(f.blocks, NULL, &addr, 1000, false, &got);
+	blocklist_add(f.blocklist, NULL, &addr, 1000, false, &got);
 	want_int(got, BLOCK_QUEUED);
 	add_many(&f, 1, QUEUE - 1, 1000);
-	blocks_add(f.blocks, NULL, &addr, 1000, false, &got);
+	blocklist_add(f.blocklist, NULL, &addr, 1000, false, &got);
 	want_int(got, BLOCK_WAITING);
 	teardown(&f);
 }
@@ -469,7 +469,7 @@ static void queue_has_an_end(void **state)
 	want_int(add_many(&f, 0, QUEUE, 1000), 1);
 	want_int(add_many(&f, QUEUE, 100, 1000), 100);
 	want_counted(&f, "waited=100");
-	while (blocks_run(f.blocks, 1000) == 1000)
+	while (blocklist_run(f.blocklist, 1000) == 1000)
 		;
 	want_counted(&f, "blocks=4196 waited=100");
 	want_no_notice(&f);
@@ -477,7 +477,7 @@ static void queue_has_an_end(void **state)
 }
 
 /* The ledger has an end, too: what it has no room for is lost, and counted. */
-static void ledger_has_an_end(void **state)
+static void block_cache_has_an_end(void **state)
 {
 	const unsigned int holds = 65536 + 1000;
 	struct fixture f;
@@ -490,7 +490,7 @@ static void ledger_has_an_end(void **state)
 				     .bytes = { 10, (uint8_t)(i >> 16),
 						(uint8_t)(i >> 8), (uint8_t)i } };
 
-		blocks_add(f.blocks, NULL, &addr, 0, false, NULL);
+		blocklist_add(f.blocklist, NULL, &addr, 0, false, NULL);
 	}
 	want_counted(&f, "waited=66539 lost=3");
 	teardown(&f);
@@ -571,10 +571,10 @@ static void workers_share_the_queue(void **state)
 	for (i = 0; i < 3; i++)
 		want_int(pthread_create(&threads[i], NULL, one_worker, &f), 0);
 	while (counters_get(&f.counters, COUNTER_BLOCKS) < 10000)
-		blocks_run(f.blocks, 100);
+		blocklist_run(f.blocklist, 100);
 	for (i = 0; i < 3; i++)
 		want_int(pthread_join(threads[i], NULL), 0);
-	while (blocks_run(f.blocks, 100) == 100)
+	while (blocklist_run(f.blocklist, 100) == 100)
 		;
 	want_int(counters_get(&f.counters, COUNTER_BLOCKS), 15000);
 	teardown(&f);
@@ -584,7 +584,7 @@ static void *run_once(void *data)
 {
 	struct fixture *f = data;
 
-	blocks_run(f->blocks, 1000);
+	blocklist_run(f->blocklist, 1000);
 	return NULL;
 }
 
@@ -592,7 +592,7 @@ static void *check_once(void *data)
 {
 	struct fixture *f = data;
 
-	blocks_check(f->blocks, 1000);
+	blocklist_check(f->blocklist, 1000);
 	return NULL;
 }
 
@@ -604,14 +604,14 @@ static void prepare_nothing(struct fixture *f)
 
 static void prepare_queue(struct fixture *f)
 {
-	blocks_run(f->blocks, 999);
+	blocklist_run(f->blocklist, 999);
 	add_later(f, "192.0.2.1", 999);
 }
 
 /* It can put it back, but has just looked. */
 static void prepare_waiting(struct fixture *f)
 {
-	blocks_run(f->blocks, 998);
+	blocklist_run(f->blocklist, 998);
 	add_result = -EAGAIN;
 	add(f, "192.0.2.1", 998);
 	add_result = BACKEND_WRITTEN;
@@ -644,7 +644,7 @@ static void worker_waits_for_nobody(void **state)
 	want_int(add_many(&f, 0, QUEUE + 100, 1000) > 0, true);
 	others_end();
 	want_int(pthread_join(background, NULL), 0);
-	while (blocks_run(f.blocks, 1000) == 1000)
+	while (blocklist_run(f.blocklist, 1000) == 1000)
 		;
 	want_int(counters_get(&f.counters, COUNTER_BLOCKS) >= QUEUE + 100, true);
 	want_int(counters_get(&f.counters, COUNTER_LOST), 0);
@@ -666,7 +666,7 @@ static void earlier_blocks_are_read_beside_the_workers(void **state)
 	add_later(&f, "192.0.2.1", 1000);
 	others_end();
 	want_int(pthread_join(background, NULL), 0);
-	blocks_run(f.blocks, 1000);
+	blocklist_run(f.blocklist, 1000);
 	want_counted(&f, "renewals=1");
 	teardown(&f);
 }
@@ -700,11 +700,11 @@ static void empty_lists_are_looked_at(void **state)
 
 	(void)state;
 	setup(&f);
-	want_int(blocks_run(f.blocks, 10000), 10000 + LOOK);
+	want_int(blocklist_run(f.blocklist, 10000), 10000 + LOOK);
 	want_int(checks, 2);
-	want_int(blocks_run(f.blocks, 10001), 10000 + LOOK);
+	want_int(blocklist_run(f.blocklist, 10001), 10000 + LOOK);
 	want_int(checks, 2);
-	want_int(blocks_run(f.blocks, 10000 + LOOK), 10000 + 2 * LOOK);
+	want_int(blocklist_run(f.blocklist, 10000 + LOOK), 10000 + 2 * LOOK);
 	want_int(checks, 4);
 	teardown(&f);
 }
@@ -717,7 +717,7 @@ static void dry_run_touches_nothing(void **state)
 	(void)state;
 	setup(&f);
 	want_int(settings_set(&f.settings, "dryRun", "on", wrong, sizeof(wrong)), 0);
-	want_int(blocks_run(f.blocks, 10000), INT64_MAX);
+	want_int(blocklist_run(f.blocklist, 10000), INT64_MAX);
 	want_int(checks, 0);
 	teardown(&f);
 }
@@ -734,10 +734,10 @@ static void put_back_for_the_rest(void **state)
 	add(&f, "2001:db8::1", 200000);
 	want_told("192.0.2.1/600 192.0.2.2/600 2001:db8::1/600 ");
 	check_results[0] = BACKEND_WRITTEN_ANEW;
-	blocks_run(f.blocks, 300000);
+	blocklist_run(f.blocklist, 300000);
 	want_told("[192.0.2.1/300 192.0.2.2/400 ] ");
 	check_results[0] = check_results[1] = BACKEND_WRITTEN_ANEW;
-	blocks_run(f.blocks, 650000);
+	blocklist_run(f.blocklist, 650000);
 	want_told("[192.0.2.2/50 ] [2001:db8::1/150 ] ");
 	want_counted(&f, "blocks=3 replayed=4");
 	teardown(&f);
@@ -751,11 +751,11 @@ static void put_back_after_an_addition(void **state)
 	(void)state;
 	setup(&f);
 	add(&f, "192.0.2.1", 0);
-	blocks_run(f.blocks, 0);
+	blocklist_run(f.blocklist, 0);
 	add_result = BACKEND_WRITTEN_ANEW;
 	want_int(add(&f, "192.0.2.2", 60000), true);
 	add_result = BACKEND_WRITTEN;
-	blocks_run(f.blocks, 60000);
+	blocklist_run(f.blocklist, 60000);
 	want_told("192.0.2.1/600 192.0.2.2/600 [192.0.2.1/540 ] ");
 	want_counted(&f, "blocks=2 replayed=1");
 	teardown(&f);
@@ -770,11 +770,11 @@ static void many_are_put_back(void **state)
 	(void)state;
 	setup(&f);
 	add_many(&f, 0, 2004, 0);
-	while (blocks_run(f.blocks, 0) == 0)
+	while (blocklist_run(f.blocklist, 0) == 0)
 		;
 	want_told(told);
 	check_results[0] = BACKEND_WRITTEN_ANEW;
-	for (rounds = 1; blocks_run(f.blocks, LOOK) == LOOK; rounds++)
+	for (rounds = 1; blocklist_run(f.blocklist, LOOK) == LOOK; rounds++)
 		assert_true(rounds < 10);
 	want_int(rounds, 2);
 	want_int(counters_get(&f.counters, COUNTER_REPLAYED), 2004);
@@ -798,12 +798,12 @@ static void full_list_is_told(void **state)
 	add(&f, "192.0.2.3", 3);
 	want_counted(&f, "blocks=2 overflows=1");
 	want_no_notice(&f);
-	want_int(blocks_run(f.blocks, 4), 4 + LOOK);
+	want_int(blocklist_run(f.blocklist, 4), 4 + LOOK);
 	room = 1;
 	/* Not each time that somebody wakes the background thread. */
-	blocks_run(f.blocks, 5);
+	blocklist_run(f.blocklist, 5);
 	want_told("192.0.2.1/600 192.0.2.2/600 [] ");
-	blocks_run(f.blocks, 4 + LOOK);
+	blocklist_run(f.blocklist, 4 + LOOK);
 	want_told("[192.0.2.3/594 ] ");
 	want_counted(&f, "blocks=3 overflows=1");
 	want_no_notice(&f);
@@ -819,15 +819,15 @@ static void wave_on_a_nearly_full_list(void **state)
 	setup(&f);
 	room = 10;
 	add_many(&f, 0, 40, 0);
-	blocks_run(f.blocks, 0);
+	blocklist_run(f.blocklist, 0);
 	want_counted(&f, "blocks=10 overflows=30");
 	want_notice(&f, NOTICE_OVERFLOW4, 0);
 	want_no_notice(&f);
 	room = 5;
-	blocks_run(f.blocks, LOOK);
+	blocklist_run(f.blocklist, LOOK);
 	want_counted(&f, "blocks=15 overflows=30");
 	/* Whose time is over waits no more. */
-	blocks_run(f.blocks, 700000);
+	blocklist_run(f.blocklist, 700000);
 	want_counted(&f, "blocks=15 lost=25 overflows=30");
 	teardown(&f);
 }
@@ -840,17 +840,17 @@ static void lack_of_rights_is_told_once(void **state)
 	(void)state;
 	setup(&f);
 	check_results[0] = check_results[1] = add_result = -EPERM;
-	blocks_check(f.blocks, 0);
+	blocklist_check(f.blocklist, 0);
 	want_notice(&f, NOTICE_LIST4, EPERM);
 	add(&f, "192.0.2.1", 1);
 	add(&f, "2001:db8::1", 2);
-	want_int(blocks_run(f.blocks, 3), 3 + LOOK);
-	blocks_run(f.blocks, 4);
+	want_int(blocklist_run(f.blocklist, 3), 3 + LOOK);
+	blocklist_run(f.blocklist, 4);
 	want_no_notice(&f);
 	want_int(counters_get(&f.counters, COUNTER_WAITED), 2);
 	want_told("[] [] ");
 	check_results[0] = check_results[1] = add_result = BACKEND_WRITTEN;
-	blocks_run(f.blocks, 3 + LOOK);
+	blocklist_run(f.blocklist, 3 + LOOK);
 	want_told("[192.0.2.1/594 ] [2001:db8::1/594 ] ");
 	want_notice(&f, NOTICE_LIST4_BACK, 1);
 	want_no_notice(&f);
@@ -867,17 +867,17 @@ static void earlier_blocks_are_known(void **state)
 	hold("192.0.2.2", 400000);
 	hold("192.0.2.1", 100000);
 	hold("2001:db8::1", 500000);
-	blocks_check(f.blocks, 1000000);
+	blocklist_check(f.blocklist, 1000000);
 	held_count = 0;
-	blocks_check(f.blocks, 1000000);
+	blocklist_check(f.blocklist, 1000000);
 	add(&f, "192.0.2.2", 1000000);
 	want_counted(&f, "renewals=1");
 	want_told("192.0.2.2/600 ");
 	check_results[0] = check_results[1] = BACKEND_WRITTEN_ANEW;
-	blocks_run(f.blocks, 1050000);
+	blocklist_run(f.blocklist, 1050000);
 	want_told("[192.0.2.1/50 192.0.2.2/550 ] [2001:db8::1/450 ] ");
 	check_results[0] = BACKEND_WRITTEN_ANEW;
-	blocks_run(f.blocks, 1100000);
+	blocklist_run(f.blocklist, 1100000);
 	want_told("[192.0.2.2/500 ] ");
 	teardown(&f);
 }
@@ -892,7 +892,7 @@ static void lack_of_memory_only_forgets(void **state)
 	setup(&f);
 	hold("192.0.2.1", 100000);
 	memory_fail(1);
-	blocks_check(f.blocks, 0);
+	blocklist_check(f.blocklist, 0);
 	want_int(memory_failed(), true);
 	add(&f, "192.0.2.1", 0);
 	want_counted(&f, "blocks=1");
@@ -909,7 +909,7 @@ static void add_queue(struct suite *suite)
 	SUITE_TEST(suite, told_what_was_done);
 	SUITE_TEST(suite, queue_is_written_in_rounds);
 	SUITE_TEST(suite, queue_has_an_end);
-	SUITE_TEST(suite, ledger_has_an_end);
+	SUITE_TEST(suite, block_cache_has_an_end);
 	SUITE_TEST(suite, nothing_is_lost_at_the_end);
 	SUITE_TEST(suite, what_waits_is_written_at_the_end);
 	SUITE_TEST(suite, end_does_not_wait_for_a_list);

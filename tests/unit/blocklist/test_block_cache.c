@@ -1,6 +1,6 @@
 /* The addresses that were blocked last, in the order of their blocks.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "blocklist/ledger.h"
+#include "blocklist/block_cache.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,63 +13,63 @@ static struct addr numbered(unsigned int n)
 			      .bytes = { 198, 51, (uint8_t)(n >> 8), (uint8_t)n } };
 }
 
-static int put(struct ledger *l, unsigned int n, int64_t now, bool waiting,
-	       struct ledger_entry *evicted)
+static int put(struct block_cache *l, unsigned int n, int64_t now, bool waiting,
+	       struct block_cache_entry *evicted)
 {
 	const struct addr addr = numbered(n);
 
-	return ledger_put(l, &addr, now, waiting, evicted);
+	return block_cache_put(l, &addr, now, waiting, evicted);
 }
 
-static struct ledger *new_ledger(size_t max)
+static struct block_cache *new_ledger(size_t max)
 {
-	struct ledger *l = NULL;
+	struct block_cache *l = NULL;
 
-	want_int(ledger_new(max, &l), 0);
+	want_int(block_cache_new(max, &l), 0);
 	return l;
 }
 
 /* The one that has waited longest; NULL if none waits. */
-static const struct ledger_entry *next_waiting(struct ledger *l)
+static const struct block_cache_entry *next_waiting(struct block_cache *l)
 {
-	static struct ledger_entry entry;
+	static struct block_cache_entry entry;
 
-	return ledger_longest_waiting(l, 1, &entry) ? &entry : NULL;
+	return block_cache_longest_waiting(l, 1, &entry) ? &entry : NULL;
 }
 
 static void tells_new_from_known(void **state)
 {
-	struct ledger *l = new_ledger(4);
-	struct ledger_entry evicted;
+	struct block_cache *l = new_ledger(4);
+	struct block_cache_entry evicted;
 
 	(void)state;
-	want_int(put(l, 1, 10, false, &evicted), LEDGER_NEW);
-	want_int(put(l, 2, 20, false, &evicted), LEDGER_NEW);
-	want_int(put(l, 1, 30, false, &evicted), LEDGER_KNOWN);
-	want_int(ledger_newest(l)->blocked_at, 30);
-	ledger_free(l);
+	want_int(put(l, 1, 10, false, &evicted), BLOCK_CACHE_NEW);
+	want_int(put(l, 2, 20, false, &evicted), BLOCK_CACHE_NEW);
+	want_int(put(l, 1, 30, false, &evicted), BLOCK_CACHE_KNOWN);
+	want_int(block_cache_newest(l)->blocked_at, 30);
+	block_cache_free(l);
 }
 
 static void oldest_makes_room(void **state)
 {
-	struct ledger *l = new_ledger(2);
-	struct ledger_entry evicted;
+	struct block_cache *l = new_ledger(2);
+	struct block_cache_entry evicted;
 	const struct addr second = numbered(2);
 
 	(void)state;
 	put(l, 1, 10, false, &evicted);
 	put(l, 2, 20, false, &evicted);
 	put(l, 1, 30, false, &evicted);
-	want_int(put(l, 3, 40, false, &evicted), LEDGER_NEW_EVICTED);
+	want_int(put(l, 3, 40, false, &evicted), BLOCK_CACHE_NEW_EVICTED);
 	want_int(addr_compare(&evicted.addr, &second), 0);
 	want_int(evicted.blocked_at, 20);
-	ledger_free(l);
+	block_cache_free(l);
 }
 
 static void waiting_come_oldest_first(void **state)
 {
-	struct ledger *l = new_ledger(8);
-	struct ledger_entry evicted;
+	struct block_cache *l = new_ledger(8);
+	struct block_cache_entry evicted;
 	const struct addr third = numbered(3), fifth = numbered(5);
 
 	(void)state;
@@ -78,76 +78,76 @@ static void waiting_come_oldest_first(void **state)
 	put(l, 3, 2, true, &evicted);
 	put(l, 4, 3, false, &evicted);
 	put(l, 5, 4, true, &evicted);
-	want_int(ledger_waiting(l), 2);
+	want_int(block_cache_waiting(l), 2);
 	want_int(addr_compare(&next_waiting(l)->addr, &third), 0);
 	want_int(next_waiting(l)->written, false);
-	ledger_written(l, &third, 2);
+	block_cache_written(l, &third, 2);
 	want_int(addr_compare(&next_waiting(l)->addr, &fifth), 0);
-	ledger_written(l, &fifth, 4);
+	block_cache_written(l, &fifth, 4);
 	want_int(next_waiting(l) == NULL, true);
-	want_int(ledger_waiting(l), 0);
-	ledger_free(l);
+	want_int(block_cache_waiting(l), 0);
+	block_cache_free(l);
 }
 
 static void several_that_wait_come_in_order(void **state)
 {
-	struct ledger_entry evicted, got[3];
-	struct ledger *l = new_ledger(8);
+	struct block_cache_entry evicted, got[3];
+	struct block_cache *l = new_ledger(8);
 	const struct addr want[] = { numbered(2), numbered(4), numbered(5) };
 	unsigned int i;
 
 	(void)state;
-	want_int(ledger_longest_waiting(l, 3, got), 0);
+	want_int(block_cache_longest_waiting(l, 3, got), 0);
 	for (i = 1; i <= 6; i++)
 		put(l, i, i, i % 2 == 0 || i == 5, &evicted);
-	want_int(ledger_longest_waiting(l, 3, got), 3);
+	want_int(block_cache_longest_waiting(l, 3, got), 3);
 	for (i = 0; i < 3; i++)
 		want_int(addr_compare(&got[i].addr, &want[i]), 0);
-	want_int(ledger_longest_waiting(l, 1, got), 1);
-	ledger_written(l, &want[0], 2);
-	ledger_written(l, &want[1], 4);
-	want_int(ledger_longest_waiting(l, 3, got), 2);
+	want_int(block_cache_longest_waiting(l, 1, got), 1);
+	block_cache_written(l, &want[0], 2);
+	block_cache_written(l, &want[1], 4);
+	want_int(block_cache_longest_waiting(l, 3, got), 2);
 	want_int(addr_compare(&got[0].addr, &want[2]), 0);
-	ledger_free(l);
+	block_cache_free(l);
 }
 
-static bool knows(const struct ledger *l, const struct addr *addr)
+static bool knows(const struct block_cache *l, const struct addr *addr)
 {
-	const struct ledger_place place = ledger_find(l, addr);
+	const struct block_cache_place place = block_cache_find(l, addr);
 
-	return ledger_knows(l, &place);
+	return block_cache_knows(l, &place);
 }
 
-static bool has(const struct ledger *l, const struct addr *addr, int64_t since)
+static bool has(const struct block_cache *l, const struct addr *addr, int64_t since)
 {
-	const struct ledger_place place = ledger_find(l, addr);
+	const struct block_cache_place place = block_cache_find(l, addr);
 
-	return ledger_has(l, &place, since);
+	return block_cache_has(l, &place, since);
 }
 
 static void knows_what_was_written(void **state)
 {
 	const struct addr first = numbered(1), second = numbered(2);
-	struct ledger *l = new_ledger(8);
-	struct ledger_entry evicted;
+	struct block_cache *l = new_ledger(8);
+	struct block_cache_entry evicted;
 
 	(void)state;
 	put(l, 1, 1, false, &evicted);
 	put(l, 2, 2, true, &evicted);
 	want_int(knows(l, &first), true);
 	want_int(knows(l, &second), false);
-	ledger_all_wait(l, 0);
-	ledger_written(l, &second, 2);
+	block_cache_all_wait(l, 0);
+	block_cache_written(l, &second, 2);
 	want_int(knows(l, &first), false);
 	want_int(knows(l, &second), true);
-	ledger_free(l);
+	block_cache_free(l);
 }
 
 static void has_what_was_blocked_since(void **state)
 {
 	const struct addr first = numbered(1), second = numbered(2), third = numbered(3);
-	struct ledger *l = new_ledger(8);
-	struct ledger_entry evicted;
+	struct block_cache *l = new_ledger(8);
+	struct block_cache_entry evicted;
 
 	(void)state;
 	put(l, 1, 10, false, &evicted);
@@ -155,78 +155,78 @@ static void has_what_was_blocked_since(void **state)
 	want_int(has(l, &first, 9) && has(l, &second, 19), true);
 	want_int(has(l, &first, 10) || has(l, &second, 20), false);
 	want_int(has(l, &third, 0), false);
-	ledger_lost(l, &second);
+	block_cache_lost(l, &second);
 	want_int(has(l, &second, 19), false);
-	ledger_free(l);
+	block_cache_free(l);
 }
 
 static void only_what_is_due_waits_again(void **state)
 {
-	struct ledger *l = new_ledger(8);
-	struct ledger_entry evicted;
+	struct block_cache *l = new_ledger(8);
+	struct block_cache_entry evicted;
 	const struct addr second = numbered(2);
 
 	(void)state;
 	put(l, 1, 10, false, &evicted);
 	put(l, 2, 20, false, &evicted);
 	put(l, 3, 30, false, &evicted);
-	want_int(ledger_all_wait(l, 20), 2);
+	want_int(block_cache_all_wait(l, 20), 2);
 	want_int(addr_compare(&next_waiting(l)->addr, &second), 0);
 	want_int(next_waiting(l)->written, true);
-	ledger_free(l);
+	block_cache_free(l);
 }
 
 static void lost_is_new_again(void **state)
 {
-	struct ledger *l = new_ledger(4);
-	struct ledger_entry evicted;
+	struct block_cache *l = new_ledger(4);
+	struct block_cache_entry evicted;
 	const struct addr first = numbered(1);
 
 	(void)state;
-	want_int(put(l, 1, 10, true, &evicted), LEDGER_NEW);
-	want_int(put(l, 1, 11, true, &evicted), LEDGER_WAITING);
-	ledger_lost(l, &first);
-	want_int(ledger_waiting(l), 0);
-	want_int(put(l, 1, 12, true, &evicted), LEDGER_NEW);
-	want_int(put(l, 1, 13, false, &evicted), LEDGER_WAITING);
-	want_int(put(l, 1, 14, false, &evicted), LEDGER_KNOWN);
-	ledger_free(l);
+	want_int(put(l, 1, 10, true, &evicted), BLOCK_CACHE_NEW);
+	want_int(put(l, 1, 11, true, &evicted), BLOCK_CACHE_WAITING);
+	block_cache_lost(l, &first);
+	want_int(block_cache_waiting(l), 0);
+	want_int(put(l, 1, 12, true, &evicted), BLOCK_CACHE_NEW);
+	want_int(put(l, 1, 13, false, &evicted), BLOCK_CACHE_WAITING);
+	want_int(put(l, 1, 14, false, &evicted), BLOCK_CACHE_KNOWN);
+	block_cache_free(l);
 }
 
 /* It was blocked again while its earlier block was being written. */
 static void later_block_waits_on(void **state)
 {
-	struct ledger *l = new_ledger(4);
-	struct ledger_entry evicted;
+	struct block_cache *l = new_ledger(4);
+	struct block_cache_entry evicted;
 	const struct addr first = numbered(1);
 
 	(void)state;
 	put(l, 1, 10, true, &evicted);
 	put(l, 1, 11, true, &evicted);
-	ledger_written(l, &first, 10);
-	want_int(ledger_waiting(l), 1);
+	block_cache_written(l, &first, 10);
+	want_int(block_cache_waiting(l), 1);
 	want_int(knows(l, &first), false);
 	want_int(next_waiting(l)->written, true);
-	ledger_written(l, &first, 11);
-	want_int(ledger_waiting(l), 0);
+	block_cache_written(l, &first, 11);
+	want_int(block_cache_waiting(l), 0);
 	want_int(knows(l, &first), true);
-	ledger_free(l);
+	block_cache_free(l);
 }
 
 static void written_forgets_unknown(void **state)
 {
-	struct ledger *l = new_ledger(2);
+	struct block_cache *l = new_ledger(2);
 	const struct addr unknown = numbered(9);
 
 	(void)state;
-	ledger_written(l, &unknown, 0);
-	want_int(ledger_newest(l) == NULL, true);
-	ledger_free(l);
+	block_cache_written(l, &unknown, 0);
+	want_int(block_cache_newest(l) == NULL, true);
+	block_cache_free(l);
 }
 
 /* A slow ledger that cannot be wrong: an array, the oldest first. */
 struct model {
-	struct ledger_entry entries[64];
+	struct block_cache_entry entries[64];
 	unsigned int count, max;
 };
 
@@ -250,16 +250,16 @@ static int model_put(struct model *m, const struct addr *addr, int64_t now,
 		     bool waiting)
 {
 	unsigned int i = model_find(m, addr);
-	struct ledger_entry e = { .addr = *addr };
-	int r = LEDGER_NEW;
+	struct block_cache_entry e = { .addr = *addr };
+	int r = BLOCK_CACHE_NEW;
 
 	if (i < m->count) {
 		e = m->entries[i];
 		model_remove(m, i);
-		r = e.written ? LEDGER_KNOWN : LEDGER_WAITING;
+		r = e.written ? BLOCK_CACHE_KNOWN : BLOCK_CACHE_WAITING;
 	} else if (m->count == m->max) {
 		model_remove(m, 0);
-		r = LEDGER_NEW_EVICTED;
+		r = BLOCK_CACHE_NEW_EVICTED;
 	}
 	e.blocked_at = now;
 	e.waiting = waiting;
@@ -268,38 +268,37 @@ static int model_put(struct model *m, const struct addr *addr, int64_t now,
 	return r;
 }
 
-static void same_waiting(struct ledger *l, const struct model *m)
+static void same_waiting(struct block_cache *l, const struct model *m)
 {
-	const struct ledger_entry *next = next_waiting(l);
+	const struct block_cache_entry *next = next_waiting(l);
 	unsigned int i = 0, waiting = 0, j;
 
 	while (i < m->count && !m->entries[i].waiting)
 		i++;
 	for (j = 0; j < m->count; j++)
 		waiting += m->entries[j].waiting;
-	want_int(ledger_waiting(l), waiting);
+	want_int(block_cache_waiting(l), waiting);
 	want_int(next == NULL, i == m->count);
 	if (next)
 		want_int(addr_compare(&next->addr, &m->entries[i].addr), 0);
 }
 
-static void model_step(struct ledger *l, struct model *m, uint64_t random,
-		       int64_t now)
+static void model_step(struct block_cache *l, struct model *m, uint64_t random, int64_t now)
 {
 	const struct addr addr = numbered((unsigned int)(random >> 8) % 90);
-	struct ledger_entry evicted;
+	struct block_cache_entry evicted;
 	unsigned int i;
 
 	switch (random % 8) {
 	case 0:
-		ledger_all_wait(l, now - 20);
+		block_cache_all_wait(l, now - 20);
 		for (i = 0; i < m->count; i++)
 			if (m->entries[i].blocked_at >= now - 20)
 				m->entries[i].waiting = true;
 		break;
 	case 1:
 	case 2:
-		ledger_written(l, &addr, now - 10);
+		block_cache_written(l, &addr, now - 10);
 		i = model_find(m, &addr);
 		if (i < m->count) {
 			m->entries[i].waiting &=
@@ -308,7 +307,7 @@ static void model_step(struct ledger *l, struct model *m, uint64_t random,
 		}
 		break;
 	default:
-		want_int(ledger_put(l, &addr, now, random & 64, &evicted),
+		want_int(block_cache_put(l, &addr, now, random & 64, &evicted),
 			 model_put(m, &addr, now, random & 64));
 	}
 }
@@ -320,29 +319,29 @@ static void agrees_with_model(void **state)
 
 	(void)state;
 	for (max = 1; max <= 61; max += 12) {
-		struct ledger *l = new_ledger(max);
+		struct block_cache *l = new_ledger(max);
 		struct model m = { .max = max };
 
 		for (i = 0; i < 20000; i++) {
 			model_step(l, &m, support_random(&seed), i);
 			same_waiting(l, &m);
 		}
-		ledger_free(l);
+		block_cache_free(l);
 	}
 }
 
 static int fill(void *data)
 {
-	struct ledger_entry evicted;
-	struct ledger *l = NULL;
+	struct block_cache_entry evicted;
+	struct block_cache *l = NULL;
 	unsigned int i;
 	int r;
 
 	(void)data;
-	r = ledger_new(100, &l);
+	r = block_cache_new(100, &l);
 	for (i = 0; i < 100 && r >= 0; i++)
 		r = put(l, i, i, false, &evicted);
-	ledger_free(l);
+	block_cache_free(l);
 	return r < 0 ? r : 0;
 }
 

@@ -1,7 +1,7 @@
 /* Addresses on their way to the kernel's lists, on files that play these. The
  * time is what the tests say it is.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "blocklist/blocks.h"
+#include "blocklist/blocklist.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ struct fixture {
 	struct settings settings;
 	struct counters counters;
 	struct notices notices;
-	struct blocks *blocks;
+	struct blocklist *blocklist;
 };
 
 /* limit: what the kernel's lists hold. Neither is there yet. */
@@ -38,8 +38,9 @@ static void setup(struct fixture *f, const char *ban_time, const char *limit)
 	want_int(settings_init(&f->settings), 0);
 	want_int(settings_set(&f->settings, "banTime", ban_time, wrong,
 			      sizeof(wrong)), 0);
-	want_int(blocks_new(&f->settings, f->lists.net_root, f->lists.module_root,
-			    &f->counters, &f->notices, &f->blocks), 0);
+	want_int(blocklist_new(&f->settings, f->lists.net_root, f->lists.module_root,
+			       &f->counters, &f->notices, &f->blocklist),
+		 0);
 }
 
 /* As most tests want it: 600 s, 100 addresses, both lists there. */
@@ -52,7 +53,7 @@ static void setup_with_lists(struct fixture *f)
 
 static void teardown(struct fixture *f)
 {
-	blocks_free(f->blocks);
+	blocklist_free(f->blocklist);
 	settings_done(&f->settings);
 	fakelists_close(&f->lists);
 }
@@ -64,7 +65,7 @@ static bool add(struct fixture *f, const char *text, int64_t now)
 	struct addr addr;
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	return blocks_add(f->blocks, NULL, &addr, now, true, &state_of_add);
+	return blocklist_add(f->blocklist, NULL, &addr, now, true, &state_of_add);
 }
 
 static struct addr numbered(unsigned int n)
@@ -81,7 +82,7 @@ static void add_many(struct fixture *f, unsigned int count, int64_t now)
 
 	for (i = 0; i < count; i++) {
 		addr = numbered(i);
-		blocks_add(f->blocks, NULL, &addr, now, true, NULL);
+		blocklist_add(f->blocklist, NULL, &addr, now, true, NULL);
 	}
 }
 
@@ -157,7 +158,7 @@ static enum block_state add_within(struct fixture *f, struct budget *budget,
 	struct addr addr;
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	blocks_add(f->blocks, budget, &addr, now, true, &got);
+	blocklist_add(f->blocklist, budget, &addr, now, true, &got);
 	return got;
 }
 
@@ -191,13 +192,13 @@ static void nothing_to_do_without_blocks(void **state)
 
 	(void)state;
 	setup_with_lists(&f);
-	want_int(blocks_run(f.blocks, 0), INT64_MAX);
-	want_int(blocks_run(f.blocks, 123456), INT64_MAX);
+	want_int(blocklist_run(f.blocklist, 0), INT64_MAX);
+	want_int(blocklist_run(f.blocklist, 123456), INT64_MAX);
 	want_int(fakelists_opened(), 0);
 	teardown(&f);
 }
 
-/* blocks_run() asks to come again while blocks are due, and blocks_add() asks for
+/* blocklist_run() asks to come again while blocks are due, and blocklist_add() asks for
  * it only where it does not. */
 static void lists_are_looked_at_while_blocks_are_due(void **state)
 {
@@ -206,14 +207,14 @@ static void lists_are_looked_at_while_blocks_are_due(void **state)
 	(void)state;
 	setup_with_lists(&f);
 	want_int(add(&f, "192.0.2.7", 1000), true);
-	want_int(blocks_run(f.blocks, 1000), 1000 + LOOK);
+	want_int(blocklist_run(f.blocklist, 1000), 1000 + LOOK);
 	want_int(add(&f, "192.0.2.8", 2000), false);
-	want_int(blocks_run(f.blocks, 2000), 1000 + LOOK);
-	want_int(blocks_run(f.blocks, 1000 + LOOK), 1000 + 2 * LOOK);
-	want_int(blocks_run(f.blocks, 2000 + 599999), 2000 + 599999 + LOOK);
-	want_int(blocks_run(f.blocks, 2000 + 600000), INT64_MAX);
+	want_int(blocklist_run(f.blocklist, 2000), 1000 + LOOK);
+	want_int(blocklist_run(f.blocklist, 1000 + LOOK), 1000 + 2 * LOOK);
+	want_int(blocklist_run(f.blocklist, 2000 + 599999), 2000 + 599999 + LOOK);
+	want_int(blocklist_run(f.blocklist, 2000 + 600000), INT64_MAX);
 	want_int(add(&f, "192.0.2.7", 700000), true);
-	want_int(blocks_run(f.blocks, 700000), 700000 + LOOK);
+	want_int(blocklist_run(f.blocklist, 700000), 700000 + LOOK);
 	teardown(&f);
 }
 
@@ -225,10 +226,10 @@ static void watched_by_family(void **state)
 	(void)state;
 	setup_with_lists(&f);
 	add(&f, "192.0.2.7", 0);
-	want_int(blocks_run(f.blocks, 0), LOOK);
+	want_int(blocklist_run(f.blocklist, 0), LOOK);
 	want_int(add(&f, "2001:db8::7", 100), true);
-	want_int(blocks_run(f.blocks, 100), LOOK);
-	want_int(blocks_run(f.blocks, LOOK), LOOK + 100);
+	want_int(blocklist_run(f.blocklist, 100), LOOK);
+	want_int(blocklist_run(f.blocklist, LOOK), LOOK + 100);
 	teardown(&f);
 }
 
@@ -244,11 +245,11 @@ static void waits_for_missing_list(void **state)
 	/* Counted once, told once. */
 	want_int(add(&f, "192.0.2.7", 10), true);
 	want_counted(&f, "waited=1");
-	want_int(blocks_run(f.blocks, 20), 20 + RETRY);
-	want_int(blocks_run(f.blocks, 70), 70 + RETRY);
+	want_int(blocklist_run(f.blocklist, 20), 20 + RETRY);
+	want_int(blocklist_run(f.blocklist, 70), 70 + RETRY);
 	want_no_notice(&f);
 	fakelists_make(&f.lists, LIST4);
-	want_int(blocks_run(f.blocks, 120), 20 + LOOK);
+	want_int(blocklist_run(f.blocklist, 120), 20 + LOOK);
 	want_list(&f.lists, LIST4, "+192.0.2.7\n");
 	want_counted(&f, "blocks=1 waited=1");
 	want_notice(&f, NOTICE_LIST4_BACK, 1);
@@ -266,13 +267,13 @@ static void each_gap_is_told(void **state)
 	add(&f, "192.0.2.7", 0);
 	want_notice(&f, NOTICE_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
-	blocks_run(f.blocks, 50);
+	blocklist_run(f.blocklist, 50);
 	want_notice(&f, NOTICE_LIST4_BACK, 1);
 	fakelists_remove(&f.lists, LIST4);
 	add(&f, "192.0.2.8", 100);
 	want_notice(&f, NOTICE_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
-	blocks_run(f.blocks, 150);
+	blocklist_run(f.blocklist, 150);
 	want_notice(&f, NOTICE_LIST4_BACK, 2);
 	want_int(lines(&f, LIST4), 2);
 	want_no_notice(&f);
@@ -288,7 +289,7 @@ static void short_gap_is_not_told(void **state)
 	setup(&f, "600", "100");
 	add(&f, "192.0.2.7", 0);
 	fakelists_make(&f.lists, LIST4);
-	blocks_run(f.blocks, 50);
+	blocklist_run(f.blocklist, 50);
 	want_list(&f.lists, LIST4, "+192.0.2.7\n");
 	want_no_notice(&f);
 	teardown(&f);
@@ -306,7 +307,7 @@ static void waiting_ones_are_told_when_all_are_back(void **state)
 	fakelists_make(&f.lists, LIST4);
 	want_int(add(&f, "192.0.2.9", 2), true);
 	want_no_notice(&f);
-	blocks_run(f.blocks, 3);
+	blocklist_run(f.blocklist, 3);
 	want_list(&f.lists, LIST4, "+192.0.2.9\n+192.0.2.7\n+192.0.2.8\n");
 	want_notice(&f, NOTICE_LIST4_BACK, 2);
 	want_counted(&f, "blocks=3 waited=2");
@@ -322,7 +323,7 @@ static void back_without_waiting_ones_is_told(void **state)
 	setup(&f, "1", "100");
 	add(&f, "192.0.2.7", 0);
 	want_notice(&f, NOTICE_LIST4, ENOENT);
-	want_int(blocks_run(f.blocks, 1000), INT64_MAX);
+	want_int(blocklist_run(f.blocklist, 1000), INT64_MAX);
 	want_no_notice(&f);
 	fakelists_make(&f.lists, LIST4);
 	add(&f, "192.0.2.8", 1001);
@@ -354,11 +355,11 @@ static void one_missing_never_stops_the_other(void **state)
 	add(&f, row->addr, 0);
 	add(&f, row->other, 1);
 	want_list(&f.lists, row->there, want_other);
-	want_int(blocks_run(f.blocks, 2), 2 + RETRY);
+	want_int(blocklist_run(f.blocklist, 2), 2 + RETRY);
 	want_notice(&f, row->told, ENOENT);
 	want_no_notice(&f);
 	fakelists_make(&f.lists, row->missing);
-	blocks_run(f.blocks, 2 + RETRY);
+	blocklist_run(f.blocklist, 2 + RETRY);
 	want_list(&f.lists, row->missing, want);
 	want_list(&f.lists, row->there, want_other);
 	want_notice(&f, row->back, 1);
@@ -377,12 +378,12 @@ static void list_made_anew_gets_all_oldest_first(void **state)
 	add(&f, "192.0.2.3", 2);
 	add(&f, "192.0.2.1", 3);
 	add(&f, "2001:db8::7", 4);
-	blocks_run(f.blocks, 5);
+	blocklist_run(f.blocklist, 5);
 	make_anew(&f, LIST4);
 	/* Not before it is looked at again. */
-	want_int(blocks_run(f.blocks, 4 + LOOK), 5 + LOOK);
+	want_int(blocklist_run(f.blocklist, 4 + LOOK), 5 + LOOK);
 	want_list(&f.lists, LIST4, "");
-	want_int(blocks_run(f.blocks, 5 + LOOK), 5 + 2 * LOOK);
+	want_int(blocklist_run(f.blocklist, 5 + LOOK), 5 + 2 * LOOK);
 	want_list(&f.lists, LIST4, "+192.0.2.2\n+192.0.2.3\n+192.0.2.1\n");
 	want_list(&f.lists, LIST6, "+2001:db8::7\n");
 	want_counted(&f, "blocks=4 renewals=1 replayed=3");
@@ -398,11 +399,11 @@ static void block_notices_list_made_anew(void **state)
 	setup_with_lists(&f);
 	add(&f, "192.0.2.1", 0);
 	add(&f, "192.0.2.2", 1);
-	blocks_run(f.blocks, 2);
+	blocklist_run(f.blocklist, 2);
 	make_anew(&f, LIST4);
 	want_int(add(&f, "192.0.2.3", 3), true);
 	want_list(&f.lists, LIST4, "+192.0.2.3\n");
-	blocks_run(f.blocks, 3);
+	blocklist_run(f.blocklist, 3);
 	want_list(&f.lists, LIST4, "+192.0.2.3\n+192.0.2.1\n+192.0.2.2\n");
 	want_counted(&f, "blocks=3 replayed=2");
 	teardown(&f);
@@ -417,10 +418,10 @@ static void renewal_notices_list_made_anew(void **state)
 	setup_with_lists(&f);
 	add(&f, "192.0.2.1", 0);
 	add(&f, "192.0.2.2", 1);
-	blocks_run(f.blocks, 2);
+	blocklist_run(f.blocklist, 2);
 	make_anew(&f, LIST4);
 	want_int(add(&f, "192.0.2.1", 3), true);
-	blocks_run(f.blocks, 3);
+	blocklist_run(f.blocklist, 3);
 	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");
 	want_counted(&f, "blocks=2 renewals=1 replayed=1");
 	teardown(&f);
@@ -433,14 +434,14 @@ static void list_gone_for_a_while_gets_all(void **state)
 	(void)state;
 	setup_with_lists(&f);
 	add(&f, "192.0.2.1", 0);
-	blocks_run(f.blocks, 0);
+	blocklist_run(f.blocklist, 0);
 	fakelists_remove(&f.lists, LIST4);
 	/* Found by looking: nothing else came. */
-	want_int(blocks_run(f.blocks, LOOK), LOOK + RETRY);
+	want_int(blocklist_run(f.blocklist, LOOK), LOOK + RETRY);
 	want_notice(&f, NOTICE_LIST4, ENOENT);
 	add(&f, "192.0.2.2", LOOK + 10);
 	fakelists_make(&f.lists, LIST4);
-	blocks_run(f.blocks, LOOK + RETRY);
+	blocklist_run(f.blocklist, LOOK + RETRY);
 	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");
 	want_notice(&f, NOTICE_LIST4_BACK, 2);
 	want_counted(&f, "blocks=2 waited=1 replayed=1");
@@ -457,11 +458,11 @@ static void gap_within_a_gap(void **state)
 	fakelists_make(&f.lists, LIST4);
 	add_many(&f, 1500, 0);
 	make_anew(&f, LIST4);
-	want_int(blocks_run(f.blocks, 1), 1);
+	want_int(blocklist_run(f.blocklist, 1), 1);
 	want_int(lines(&f, LIST4), 1000);
 	make_anew(&f, LIST4);
-	want_int(blocks_run(f.blocks, 2), 2);
-	want_int(blocks_run(f.blocks, 3), 1 + LOOK);
+	want_int(blocklist_run(f.blocklist, 2), 2);
+	want_int(blocklist_run(f.blocklist, 3), 1 + LOOK);
 	want_int(lines(&f, LIST4), 1500);
 	teardown(&f);
 }
@@ -475,9 +476,9 @@ static void only_what_is_due_is_put_back(void **state)
 	fakelists_make(&f.lists, LIST4);
 	add(&f, "192.0.2.1", 0);
 	add(&f, "192.0.2.2", 8000);
-	blocks_run(f.blocks, 8000);
+	blocklist_run(f.blocklist, 8000);
 	make_anew(&f, LIST4);
-	blocks_run(f.blocks, 8000 + LOOK);
+	blocklist_run(f.blocklist, 8000 + LOOK);
 	want_list(&f.lists, LIST4, "+192.0.2.2\n");
 	want_counted(&f, "blocks=2 replayed=1");
 	teardown(&f);
@@ -502,7 +503,7 @@ static void ban_passes_while_waiting(void **state)
 	setup(&f, "1", "100");
 	add(&f, "192.0.2.7", 0);
 	fakelists_make(&f.lists, LIST4);
-	blocks_run(f.blocks, row->now);
+	blocklist_run(f.blocklist, row->now);
 	want_list(&f.lists, LIST4, row->list);
 	want_counted(&f, row->counted);
 	teardown(&f);
@@ -516,7 +517,7 @@ static void lost_address_comes_again(void **state)
 	(void)state;
 	setup(&f, "1", "100");
 	add(&f, "192.0.2.7", 0);
-	blocks_run(f.blocks, 1000);
+	blocklist_run(f.blocklist, 1000);
 	want_counted(&f, "waited=1 lost=1");
 	fakelists_make(&f.lists, LIST4);
 	add(&f, "192.0.2.7", 2000);
@@ -532,11 +533,11 @@ static void lost_address_waits_again(void **state)
 	(void)state;
 	setup(&f, "1", "100");
 	add(&f, "192.0.2.7", 0);
-	blocks_run(f.blocks, 1000);
+	blocklist_run(f.blocklist, 1000);
 	add(&f, "192.0.2.7", 2000);
 	want_counted(&f, "waited=2 lost=1");
 	fakelists_make(&f.lists, LIST4);
-	blocks_run(f.blocks, 2050);
+	blocklist_run(f.blocklist, 2050);
 	want_counted(&f, "blocks=1 waited=2 lost=1");
 	teardown(&f);
 }
@@ -555,7 +556,7 @@ static void waiting_address_is_written_by_its_next_line(void **state)
 	add(&f, "192.0.2.7", 10);
 	want_int(state_of_add, BLOCK_ADDED);
 	want_counted(&f, "blocks=1 waited=1");
-	blocks_run(f.blocks, 50);
+	blocklist_run(f.blocklist, 50);
 	want_list(&f.lists, LIST4, "+192.0.2.7\n");
 	want_counted(&f, "blocks=1 waited=1");
 	teardown(&f);
@@ -569,7 +570,7 @@ static void overflow_is_told_once(void **state)
 	setup(&f, "600", "3");
 	fakelists_make(&f.lists, LIST4);
 	add_many(&f, 3, 0);
-	blocks_run(f.blocks, 0);
+	blocklist_run(f.blocklist, 0);
 	want_counted(&f, "blocks=3");
 	want_int(add(&f, "192.0.2.4", 1), true);
 	want_counted(&f, "blocks=4 overflows=1");
@@ -635,7 +636,7 @@ static void too_many_wait(void **state)
 	want_notice(&f, NOTICE_LIST4, ENOENT);
 	want_no_notice(&f);
 	fakelists_make(&f.lists, LIST4);
-	blocks_run(f.blocks, 50);
+	blocklist_run(f.blocklist, 50);
 	want_list(&f.lists, LIST4, "+192.0.2.2\n+192.0.2.3\n");
 	want_counted(&f, "blocks=2 waited=3 lost=1");
 	teardown(&f);
@@ -651,7 +652,7 @@ static void capacity_is_100_by_default(void **state)
 	fakelists_make(&f.lists, LIST4);
 	add_many(&f, 100, 0);
 	want_counted(&f, "blocks=100");
-	blocks_add(f.blocks, NULL, &addr, 0, true, NULL);
+	blocklist_add(f.blocklist, NULL, &addr, 0, true, NULL);
 	want_counted(&f, "blocks=101 overflows=1");
 	teardown(&f);
 }
@@ -664,7 +665,7 @@ static void old_kernels_lists_serve(void **state)
 	setup(&f, "600", "100");
 	add(&f, "192.0.2.7", 0);
 	fakelists_make(&f.lists, "ipt_recent/spammer");
-	blocks_run(f.blocks, 50);
+	blocklist_run(f.blocklist, 50);
 	add(&f, "192.0.2.8", 60);
 	want_list(&f.lists, "ipt_recent/spammer", "+192.0.2.7\n+192.0.2.8\n");
 	teardown(&f);
@@ -680,12 +681,12 @@ static void many_are_put_back_in_steps(void **state)
 	add_many(&f, 2500, 0);
 	want_notice(&f, NOTICE_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
-	want_int(blocks_run(f.blocks, 10), 10);
+	want_int(blocklist_run(f.blocklist, 10), 10);
 	want_int(lines(&f, LIST4), 1000);
 	want_no_notice(&f);
-	want_int(blocks_run(f.blocks, 11), 11);
+	want_int(blocklist_run(f.blocklist, 11), 11);
 	want_int(lines(&f, LIST4), 2000);
-	want_int(blocks_run(f.blocks, 12), 10 + LOOK);
+	want_int(blocklist_run(f.blocklist, 12), 10 + LOOK);
 	want_int(lines(&f, LIST4), 2500);
 	want_notice(&f, NOTICE_LIST4_BACK, 2500);
 	want_counted(&f, "blocks=2500 waited=2500");
@@ -713,8 +714,8 @@ static void failed_write_is_repeated(void **state)
 	want_int(add(&f, "192.0.2.2", 1), true);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 1);
 	want_notice(&f, NOTICE_LIST4, row->told);
-	want_int(blocks_run(f.blocks, 2), 2 + RETRY);
-	blocks_run(f.blocks, 2 + RETRY);
+	want_int(blocklist_run(f.blocklist, 2), 2 + RETRY);
+	blocklist_run(f.blocklist, 2 + RETRY);
 	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");
 	want_notice(&f, NOTICE_LIST4_BACK, 1);
 	want_counted(&f, "blocks=2 waited=1");
@@ -735,13 +736,13 @@ static void lack_of_rights_is_told(void **state)
 	if (is_root)
 		want_int(seteuid(65534), 0);
 	add(&f, "192.0.2.7", 0);
-	blocks_run(f.blocks, 1);
+	blocklist_run(f.blocklist, 1);
 	if (is_root)
 		want_int(seteuid(0), 0);
 	want_notice(&f, NOTICE_LIST4, EACCES);
 	want_counted(&f, "waited=1");
 	want_int(chmod(path, 0600), 0);
-	blocks_run(f.blocks, 51);
+	blocklist_run(f.blocklist, 51);
 	want_list(&f.lists, LIST4, "+192.0.2.7\n");
 	want_notice(&f, NOTICE_LIST4_BACK, 1);
 	teardown(&f);
@@ -753,12 +754,12 @@ static void check_tells_what_is_missing(void **state)
 
 	(void)state;
 	setup(&f, "600", "100");
-	blocks_check(f.blocks, 0);
+	blocklist_check(f.blocklist, 0);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 2);
 	want_notice(&f, NOTICE_LIST4, ENOENT);
 	want_notice(&f, NOTICE_LIST6, ENOENT);
 	fakelists_make(&f.lists, LIST4);
-	blocks_check(f.blocks, 0);
+	blocklist_check(f.blocklist, 0);
 	want_no_notice(&f);
 	teardown(&f);
 }
@@ -769,7 +770,7 @@ static void check_changes_nothing(void **state)
 
 	(void)state;
 	setup_with_lists(&f);
-	blocks_check(f.blocks, 0);
+	blocklist_check(f.blocklist, 0);
 	want_no_notice(&f);
 	want_list(&f.lists, LIST4, "");
 	want_list(&f.lists, LIST6, "");
@@ -785,7 +786,7 @@ static void advice_is_the_backends(void **state)
 
 	(void)state;
 	setup(&f, "77", "100");
-	blocks_advice(f.blocks, ADDR_IPV6, ENOENT, got, sizeof(got));
+	blocklist_advice(f.blocklist, ADDR_IPV6, ENOENT, got, sizeof(got));
 	want_str(got,
 		 "there is no list spammer6 in the kernel, as no rule names it: "
 		 "type  ip6tables -I INPUT -p tcp --dport 25 -m recent --name "
@@ -800,7 +801,7 @@ static void null_backend_takes_all(void **state)
 	struct settings s;
 	struct counters counters = { 0 };
 	struct notices notices = { 0 };
-	struct blocks *blocks = NULL;
+	struct blocklist *blocklist = NULL;
 	struct addr addr = numbered(1);
 	char wrong[256];
 	unsigned int i;
@@ -808,21 +809,20 @@ static void null_backend_takes_all(void **state)
 	(void)state;
 	want_int(settings_init(&s), 0);
 	want_int(settings_set(&s, "backend", "null", wrong, sizeof(wrong)), 0);
-	want_int(blocks_new(&s, "nowhere", "nowhere", &counters, &notices, &blocks),
-		 0);
-	blocks_add(blocks, NULL, &addr, 0, true, NULL);
-	blocks_add(blocks, NULL, &addr, 1, true, NULL);
+	want_int(blocklist_new(&s, "nowhere", "nowhere", &counters, &notices, &blocklist), 0);
+	blocklist_add(blocklist, NULL, &addr, 0, true, NULL);
+	blocklist_add(blocklist, NULL, &addr, 1, true, NULL);
 	want_int(counters_get(&counters, COUNTER_BLOCKS), 1);
 	want_int(counters_get(&counters, COUNTER_RENEWALS), 1);
 	for (i = 0; i < 70000; i++) {
 		addr = numbered(i);
 		addr.bytes[1] = (uint8_t)(i >> 16);
-		blocks_add(blocks, NULL, &addr, 2, true, NULL);
+		blocklist_add(blocklist, NULL, &addr, 2, true, NULL);
 	}
 	want_int(counters_get(&counters, COUNTER_BLOCKS), 70001);
 	want_int(counters_get(&counters, COUNTER_OVERFLOWS), 0);
 	want_int(counters_get(&counters, COUNTER_BACKEND_ERRORS), 0);
-	blocks_free(blocks);
+	blocklist_free(blocklist);
 	settings_done(&s);
 }
 
@@ -830,7 +830,7 @@ static void overlong_root_is_refused(void **state)
 {
 	struct counters counters = { 0 };
 	struct notices notices = { 0 };
-	struct blocks *blocks = NULL;
+	struct blocklist *blocklist = NULL;
 	struct settings s;
 	char root[129];
 
@@ -838,23 +838,22 @@ static void overlong_root_is_refused(void **state)
 	memset(root, 'r', sizeof(root));
 	root[128] = '\0';
 	want_int(settings_init(&s), 0);
-	want_int(blocks_new(&s, root, "m", &counters, &notices, &blocks),
-		 -ENAMETOOLONG);
-	want_int(blocks == NULL, true);
-	blocks_free(NULL);
+	want_int(blocklist_new(&s, root, "m", &counters, &notices, &blocklist), -ENAMETOOLONG);
+	want_int(blocklist == NULL, true);
+	blocklist_free(NULL);
 	settings_done(&s);
 }
 
 static int make_blocks(void *data)
 {
 	struct fixture *f = data;
-	struct blocks *blocks = NULL;
+	struct blocklist *blocklist = NULL;
 	int r;
 
-	r = blocks_new(&f->settings, f->lists.net_root, f->lists.module_root,
-		       &f->counters, &f->notices, &blocks);
+	r = blocklist_new(&f->settings, f->lists.net_root, f->lists.module_root, &f->counters,
+			  &f->notices, &blocklist);
 	if (r == 0)
-		blocks_free(blocks);
+		blocklist_free(blocklist);
 	return r;
 }
 
@@ -878,7 +877,7 @@ static unsigned int add_until_memory_fails(struct fixture *f)
 		struct addr addr = numbered(i);
 
 		memory_fail(1);
-		blocks_add(f->blocks, NULL, &addr, 0, true, NULL);
+		blocklist_add(f->blocklist, NULL, &addr, 0, true, NULL);
 		if (memory_failed())
 			return i + 1;
 	}
@@ -911,7 +910,7 @@ static void block_without_memory_and_list_is_lost(void **state)
 	setup(&f, "600", "500");
 	n = add_until_memory_fails(&f);
 	fakelists_make(&f.lists, LIST4);
-	blocks_run(f.blocks, 50);
+	blocklist_run(f.blocklist, 50);
 	want_int(lines(&f, LIST4), n - 1);
 	want_int(counters_get(&f.counters, COUNTER_BLOCKS), n - 1);
 	want_int(counters_get(&f.counters, COUNTER_LOST), 1);

@@ -1,6 +1,6 @@
 /* Puts addresses on the kernel's list and sees that they get there.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "blocklist/blocks.h"
+#include "blocklist/blocklist.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -27,81 +27,81 @@
 #define END_MS 500
 
 /* One list and what is known of it. */
-struct book {
+struct list_state {
 	int family;
 	enum notice missing, back, overflow;
-	struct ledger *ledger;
+	struct block_cache *cache;
 	int64_t check_at;
 	int64_t retry_at;	/* not before, for what waits */
-	bool watched;		/* blocks_run() comes again by itself */
-	bool anew;		/* blocks_check() met another list */
+	bool watched;		/* blocklist_run() comes again by itself */
+	bool anew;		/* blocklist_check() met another list */
 	bool learned;		/* what was on the list at the start */
-	int put_back;		/* addresses, since the list was missing */
+	int rewrite;		/* addresses, since the list was missing */
 };
 
 /* An address on its way to the books. */
-struct queued {
+struct pending_block {
 	struct addr addr;
 	int64_t at;
 };
 
-struct blocks {
+struct blocklist {
 	const struct settings *settings;
 	struct counters *counters;
 	struct notices *notices;
 	/* Whose turn it is with a backend that waits for others. Taken before the
 	 * lock. */
-	pthread_mutex_t turn;
+	pthread_mutex_t backend_mutex;
 	/* Of all below, and of a backend that does not wait. */
 	pthread_mutex_t lock;
 	struct backend *backend;
 	bool limited;		/* the lists hold just so many addresses */
-	struct book books[2];
-	struct queued queue[QUEUE_MAX];	/* a ring */
-	unsigned int first, queued;
+	struct list_state books[2];
+	struct pending_block queue[QUEUE_MAX];	/* a ring */
+	unsigned int first, pending_block;
 	int64_t latest;		/* the last time that was told */
 };
 
 /* Before and after what calls the backend and keeps the books. */
-static void enter(struct blocks *b)
+static void lock_backend(struct blocklist *b)
 {
 	if (b->backend->ops->waits)
-		pthread_mutex_lock(&b->turn);
+		pthread_mutex_lock(&b->backend_mutex);
 	pthread_mutex_lock(&b->lock);
 }
 
-static void leave(struct blocks *b)
+static void unlock_backend(struct blocklist *b)
 {
 	pthread_mutex_unlock(&b->lock);
 	if (b->backend->ops->waits)
-		pthread_mutex_unlock(&b->turn);
+		pthread_mutex_unlock(&b->backend_mutex);
 }
 
 /* Around each call of the backend, in there: if it has to wait, then without the
  * lock. Only workers change the books meanwhile, and only by what then waits. */
-static void step_out(struct blocks *b)
+static void drop_state_lock(struct blocklist *b)
 {
 	if (b->backend->ops->waits)
 		pthread_mutex_unlock(&b->lock);
 }
 
-static void step_in(struct blocks *b)
+static void retake_state_lock(struct blocklist *b)
 {
 	if (b->backend->ops->waits)
 		pthread_mutex_lock(&b->lock);
 }
 
-static struct book *book_of(struct blocks *b, int family)
+static struct list_state *list_state_of(struct blocklist *b, int family)
 {
 	return &b->books[family == ADDR_IPV4 ? 0 : 1];
 }
 
-static int64_t ban_ms(const struct blocks *b)
+static int64_t ban_ms(const struct blocklist *b)
 {
 	return (int64_t)b->settings->ban_time * 1000;
 }
 
-static size_t ledger_room(struct blocks *b)
+static size_t block_cache_room(struct blocklist *b)
 {
 	size_t capacity = b->backend->ops->capacity(b->backend);
 
@@ -111,20 +111,20 @@ static size_t ledger_room(struct blocks *b)
 	return b->limited ? capacity : REMEMBER_MAX;
 }
 
-static int open_books(struct blocks *b)
+static int open_list_states(struct blocklist *b)
 {
-	static const struct book blank[2] = {
+	static const struct list_state blank[2] = {
 		{ .family = ADDR_IPV4, .missing = NOTICE_LIST4,
 		  .back = NOTICE_LIST4_BACK, .overflow = NOTICE_OVERFLOW4 },
 		{ .family = ADDR_IPV6, .missing = NOTICE_LIST6,
 		  .back = NOTICE_LIST6_BACK, .overflow = NOTICE_OVERFLOW6 },
 	};
-	size_t room = ledger_room(b);
+	size_t room = block_cache_room(b);
 	int i, r;
 
 	for (i = 0; i < 2; i++) {
 		b->books[i] = blank[i];
-		r = ledger_new(room, &b->books[i].ledger);
+		r = block_cache_new(room, &b->books[i].cache);
 		if (r < 0)
 			return r;
 	}
@@ -137,13 +137,13 @@ static int open_books(struct blocks *b)
 	return 0;
 }
 
-int blocks_new(const struct settings *settings, const char *net_root,
-	       const char *module_root, struct counters *counters,
-	       struct notices *notices, struct blocks **ret_blocks)
+int blocklist_new(const struct settings *settings, const char *net_root,
+		  const char *module_root, struct counters *counters, struct notices *notices,
+		  struct blocklist **ret_blocks)
 {
 	const struct backend_config config =
 		backend_config_of(settings, net_root, module_root);
-	struct blocks *b = calloc(1, sizeof(*b));
+	struct blocklist *b = calloc(1, sizeof(*b));
 	int r;
 
 	if (!b)
@@ -151,73 +151,73 @@ int blocks_new(const struct settings *settings, const char *net_root,
 	b->settings = settings;
 	b->counters = counters;
 	b->notices = notices;
-	pthread_mutex_init(&b->turn, NULL);
+	pthread_mutex_init(&b->backend_mutex, NULL);
 	pthread_mutex_init(&b->lock, NULL);
 	r = backend_ops(settings->backend)->open(&config, &b->backend);
 	if (r == 0)
-		r = open_books(b);
+		r = open_list_states(b);
 	if (r < 0) {
-		blocks_free(b);
+		blocklist_free(b);
 		return r;
 	}
 	*ret_blocks = b;
 	return 0;
 }
 
-static void write_rest(struct blocks *b);
+static void write_rest(struct blocklist *b);
 
-void blocks_free(struct blocks *blocks)
+void blocklist_free(struct blocklist *blocklist)
 {
-	if (!blocks)
+	if (!blocklist)
 		return;
 	/* The second is there once all is open. */
-	if (blocks->books[1].ledger)
-		write_rest(blocks);
-	ledger_free(blocks->books[0].ledger);
-	ledger_free(blocks->books[1].ledger);
-	if (blocks->backend)
-		blocks->backend->ops->free(blocks->backend);
-	pthread_mutex_destroy(&blocks->lock);
-	pthread_mutex_destroy(&blocks->turn);
-	free(blocks);
+	if (blocklist->books[1].cache)
+		write_rest(blocklist);
+	block_cache_free(blocklist->books[0].cache);
+	block_cache_free(blocklist->books[1].cache);
+	if (blocklist->backend)
+		blocklist->backend->ops->free(blocklist->backend);
+	pthread_mutex_destroy(&blocklist->lock);
+	pthread_mutex_destroy(&blocklist->backend_mutex);
+	free(blocklist);
 }
 
 /* With the lock held, as by all who count what becomes of addresses: no other thread
  * does meanwhile. */
-static void count(struct blocks *b, enum counter id)
+static void count(struct blocklist *b, enum counter id)
 {
 	counters_add_alone(b->counters, id, 1);
 }
 
 /* The list is a new one: what is still due has to be put on it again. */
-static bool start_over(struct blocks *b, struct book *book, int64_t now)
+static bool mark_all_unwritten(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
-	return ledger_all_wait(book->ledger, now - ban_ms(b)) > 0;
+	return block_cache_all_wait(list_state->cache, now - ban_ms(b)) > 0;
 }
 
 /* The list could not be written. */
-static bool note_failure(struct blocks *b, struct book *book, int err)
+static bool note_failure(struct blocklist *b, struct list_state *list_state, int err)
 {
 	if (err == ENFILE)
-		return notices_raise(b->notices, book->overflow, 0);
+		return notices_raise(b->notices, list_state->overflow, 0);
 	counters_add(b->counters, COUNTER_BACKEND_ERRORS, 1);
-	notices_clear(b->notices, book->back);
-	return notices_raise(b->notices, book->missing, err);
+	notices_clear(b->notices, list_state->back);
+	return notices_raise(b->notices, list_state->missing, err);
 }
 
 /* With the lock held: the list could be written, and nothing waits. */
-static bool note_success(struct blocks *b, struct book *book)
+static bool note_success(struct blocklist *b, struct list_state *list_state)
 {
-	int put_back = book->put_back;
+	int rewrite = list_state->rewrite;
 
-	book->put_back = 0;
-	return notices_clear(b->notices, book->missing) &&
-	       notices_raise(b->notices, book->back, put_back);
+	list_state->rewrite = 0;
+	return notices_clear(b->notices, list_state->missing) &&
+	       notices_raise(b->notices, list_state->back, rewrite);
 }
 
 /* An address had to make room. */
-static bool note_evicted(struct blocks *b, struct book *book,
-			 const struct ledger_entry *evicted, int64_t now)
+static bool note_evicted(struct blocklist *b, struct list_state *list_state,
+			 const struct block_cache_entry *evicted, int64_t now)
 {
 	if (evicted->waiting) {
 		count(b, COUNTER_LOST);
@@ -227,17 +227,17 @@ static bool note_evicted(struct blocks *b, struct book *book,
 	    now - evicted->blocked_at >= ban_ms(b))
 		return false;
 	count(b, COUNTER_OVERFLOWS);
-	return notices_raise(b->notices, book->overflow, 0);
+	return notices_raise(b->notices, list_state->overflow, 0);
 }
 
 /* An address could not be written; r is what the ledger said of it. */
-static void count_wait(struct blocks *b, int r, int err)
+static void count_wait(struct blocklist *b, int r, int err)
 {
 	if (r < 0)
 		count(b, COUNTER_LOST);
-	else if (err == ENFILE && r != LEDGER_WAITING)
+	else if (err == ENFILE && r != BLOCK_CACHE_WAITING)
 		count(b, COUNTER_OVERFLOWS);
-	else if (r == LEDGER_NEW || r == LEDGER_NEW_EVICTED)
+	else if (r == BLOCK_CACHE_NEW || r == BLOCK_CACHE_NEW_EVICTED)
 		count(b, COUNTER_WAITED);
 }
 
@@ -245,62 +245,63 @@ static void count_wait(struct blocks *b, int r, int err)
 struct block {
 	const struct addr *addr;
 	int64_t at;
-	struct book *book;
-	struct ledger_place place;	/* in there */
+	struct list_state *list_state;
+	struct block_cache_place place;	/* in there */
 };
 
 /* With the lock held. The place is good until it is let go. */
 static void look_up(struct block *block)
 {
-	block->place = ledger_find(block->book->ledger, block->addr);
+	block->place = block_cache_find(block->list_state->cache, block->addr);
 }
 
-/* With the lock held: note it in the book. Returns what ledger_put() does. */
-static int enter_in(struct blocks *b, const struct block *block, bool waiting, bool *more)
+/* With the lock held: note it in the book. Returns what block_cache_put() does. */
+static int lock_backend_in(struct blocklist *b, const struct block *block, bool waiting,
+			   bool *more)
 {
-	struct ledger_entry evicted;
+	struct block_cache_entry evicted;
 	int r;
 
-	r = ledger_put_at(block->book->ledger, &block->place, block->addr, block->at,
-			  waiting, &evicted);
-	if (r == LEDGER_NEW_EVICTED)
-		*more |= note_evicted(b, block->book, &evicted, block->at);
+	r = block_cache_put_at(block->list_state->cache, &block->place, block->addr, block->at,
+			       waiting, &evicted);
+	if (r == BLOCK_CACHE_NEW_EVICTED)
+		*more |= note_evicted(b, block->list_state, &evicted, block->at);
 	return r;
 }
 
 /* With the lock held. result is what the backend said. */
-static bool record(struct blocks *b, const struct block *block, int result)
+static bool record(struct blocklist *b, const struct block *block, int result)
 {
-	struct book *book = block->book;
-	bool more = !book->watched;
+	struct list_state *list_state = block->list_state;
+	bool more = !list_state->watched;
 	int r;
 
 	if (result == BACKEND_WRITTEN_ANEW)
-		more |= start_over(b, book, block->at);
-	r = enter_in(b, block, result < 0, &more);
+		more |= mark_all_unwritten(b, list_state, block->at);
+	r = lock_backend_in(b, block, result < 0, &more);
 	if (result < 0) {
 		count_wait(b, r, -result);
-		note_failure(b, book, -result);
+		note_failure(b, list_state, -result);
 		return true;
 	}
-	count(b, r == LEDGER_KNOWN ? COUNTER_RENEWALS : COUNTER_BLOCKS);
-	if (r == LEDGER_WAITING)
-		book->put_back++;
+	count(b, r == BLOCK_CACHE_KNOWN ? COUNTER_RENEWALS : COUNTER_BLOCKS);
+	if (r == BLOCK_CACHE_WAITING)
+		list_state->rewrite++;
 	/* What waits is put back first, and counted in the message. */
-	if (ledger_waiting(book->ledger) == 0)
-		more |= note_success(b, book);
+	if (block_cache_waiting(list_state->cache) == 0)
+		more |= note_success(b, list_state);
 	return more;
 }
 
 /* With the lock held: was it blocked less than a banTime ago? */
-static bool is_renewal(const struct blocks *b, const struct block *block)
+static bool is_renewal(const struct blocklist *b, const struct block *block)
 {
-	return ledger_has(block->book->ledger, &block->place, block->at - ban_ms(b));
+	return block_cache_has(block->list_state->cache, &block->place, block->at - ban_ms(b));
 }
 
 /* With the lock held, so that of several lines with the same address one takes of the
  * budget. NULL: there is none. */
-static bool is_let_in(const struct blocks *b, const struct block *block,
+static bool is_let_in(const struct blocklist *b, const struct block *block,
 		      struct budget *budget, enum block_state *ret_state)
 {
 	enum budget_answer answer;
@@ -313,24 +314,24 @@ static bool is_let_in(const struct blocks *b, const struct block *block,
 }
 
 /* A new block or the renewal of one. */
-static struct backend_block block_of(const struct blocks *b, const struct block *block)
+static struct backend_block block_of(const struct blocklist *b, const struct block *block)
 {
 	return (struct backend_block){
 		.addr = *block->addr,
 		.stay = ban_ms(b),
-		.known = ledger_knows(block->book->ledger, &block->place),
+		.known = block_cache_knows(block->list_state->cache, &block->place),
 	};
 }
 
-/* Between enter() and leave(). */
-static bool write_now(struct blocks *b, struct block *block, enum block_state *ret_state)
+/* Between lock_backend() and unlock_backend(). */
+static bool write_now(struct blocklist *b, struct block *block, enum block_state *ret_state)
 {
 	const struct backend_block wanted = block_of(b, block);
 	int r;
 
-	step_out(b);
+	drop_state_lock(b);
 	r = b->backend->ops->add(b->backend, &wanted);
-	step_in(b);
+	retake_state_lock(b);
 	if (b->backend->ops->waits)
 		look_up(block);
 	*ret_state = wanted.known ? BLOCK_RENEWED : BLOCK_ADDED;
@@ -339,46 +340,46 @@ static bool write_now(struct blocks *b, struct block *block, enum block_state *r
 	return record(b, block, r);
 }
 
-static bool add_now(struct blocks *b, struct block *block, struct budget *budget,
+static bool add_now(struct blocklist *b, struct block *block, struct budget *budget,
 		    enum block_state *ret_state)
 {
 	bool more = false;
 
-	enter(b);
+	lock_backend(b);
 	look_up(block);
 	if (is_let_in(b, block, budget, ret_state))
 		more = write_now(b, block, ret_state);
-	leave(b);
+	unlock_backend(b);
 	return more;
 }
 
 /* With the lock held. Where the queue is full the ledger keeps what comes, as if there
  * was no list. */
-static bool queue(struct blocks *b, const struct block *block, enum block_state *ret_state)
+static bool queue(struct blocklist *b, const struct block *block, enum block_state *ret_state)
 {
 	bool more = true;
 	int r;
 
-	if (b->queued < QUEUE_MAX) {
+	if (b->pending_block < QUEUE_MAX) {
 		*ret_state = BLOCK_QUEUED;
-		b->queue[(b->first + b->queued) % QUEUE_MAX] =
-			(struct queued){ .addr = *block->addr, .at = block->at };
-		return b->queued++ == 0;
+		b->queue[(b->first + b->pending_block) % QUEUE_MAX] =
+			(struct pending_block){ .addr = *block->addr, .at = block->at };
+		return b->pending_block++ == 0;
 	}
-	r = enter_in(b, block, true, &more);
+	r = lock_backend_in(b, block, true, &more);
 	count_wait(b, r, 0);
 	*ret_state = BLOCK_WAITING;
 	return more;
 }
 
-static bool add_later(struct blocks *b, struct block *block, struct budget *budget,
+static bool add_later(struct blocklist *b, struct block *block, struct budget *budget,
 		      enum block_state *ret_state)
 {
 	bool more = false;
 
 	pthread_mutex_lock(&b->lock);
 	b->latest = block->at;
-	if (budget || b->queued == QUEUE_MAX)
+	if (budget || b->pending_block == QUEUE_MAX)
 		look_up(block);
 	if (is_let_in(b, block, budget, ret_state))
 		more = queue(b, block, ret_state);
@@ -386,50 +387,50 @@ static bool add_later(struct blocks *b, struct block *block, struct budget *budg
 	return more;
 }
 
-bool blocks_add(struct blocks *blocks, struct budget *budget, const struct addr *addr,
-		int64_t now, bool at_once, enum block_state *ret_state)
+bool blocklist_add(struct blocklist *blocklist, struct budget *budget, const struct addr *addr,
+		   int64_t now, bool at_once, enum block_state *ret_state)
 {
 	struct block block = {
 		.addr = addr,
 		.at = now,
-		.book = book_of(blocks, addr->family),
+		.list_state = list_state_of(blocklist, addr->family),
 	};
 	enum block_state ignored;
 
 	if (!ret_state)
 		ret_state = &ignored;
-	if (!at_once && blocks->backend->ops->waits)
-		return add_later(blocks, &block, budget, ret_state);
-	return add_now(blocks, &block, budget, ret_state);
+	if (!at_once && blocklist->backend->ops->waits)
+		return add_later(blocklist, &block, budget, ret_state);
+	return add_now(blocklist, &block, budget, ret_state);
 }
 
-static size_t at_a_time(const struct blocks *b)
+static size_t at_a_time(const struct blocklist *b)
 {
 	return b->backend->ops->add_many ? BACKEND_MANY : 1;
 }
 
-/* Write up to at_a_time(), between enter() and leave(). */
-static void write_many(struct blocks *b, const struct backend_block *many,
-		       size_t count, int *ret_results)
+/* Write up to at_a_time(), between lock_backend() and unlock_backend(). */
+static void write_many(struct blocklist *b, const struct backend_block *many, size_t count,
+		       int *ret_results)
 {
 	const struct backend_ops *ops = b->backend->ops;
 
 	if (count == 0)
 		return;
-	step_out(b);
+	drop_state_lock(b);
 	if (ops->add_many)
 		ops->add_many(b->backend, many, count, ret_results);
 	else
 		ret_results[0] = ops->add(b->backend, many);
-	step_in(b);
+	retake_state_lock(b);
 }
 
 /* With the lock held: the first ones out of the queue. */
-static size_t take_queued(struct blocks *b, struct queued *ret_taken)
+static size_t take_queued(struct blocklist *b, struct pending_block *ret_taken)
 {
 	size_t n;
 
-	for (n = 0; n < at_a_time(b) && b->queued > 0; n++, b->queued--) {
+	for (n = 0; n < at_a_time(b) && b->pending_block > 0; n++, b->pending_block--) {
 		ret_taken[n] = b->queue[b->first];
 		b->first = (b->first + 1) % QUEUE_MAX;
 	}
@@ -437,12 +438,12 @@ static size_t take_queued(struct blocks *b, struct queued *ret_taken)
 }
 
 /* With the lock held. Borrows what was queued. */
-static struct block as_block(struct blocks *b, const struct queued *queued)
+static struct block as_block(struct blocklist *b, const struct pending_block *pending_block)
 {
 	struct block block = {
-		.addr = &queued->addr,
-		.at = queued->at,
-		.book = book_of(b, queued->addr.family),
+		.addr = &pending_block->addr,
+		.at = pending_block->at,
+		.list_state = list_state_of(b, pending_block->addr.family),
 	};
 
 	look_up(&block);
@@ -450,15 +451,15 @@ static struct block as_block(struct blocks *b, const struct queued *queued)
 }
 
 /* Write some that were queued. Returns how many. */
-static size_t write_some_queued(struct blocks *b)
+static size_t write_some_queued(struct blocklist *b)
 {
 	struct backend_block many[BACKEND_MANY] = { { .stay = 0 } };
-	struct queued taken[BACKEND_MANY];
+	struct pending_block taken[BACKEND_MANY];
 	int results[BACKEND_MANY];
 	struct block block;
 	size_t n, i;
 
-	enter(b);
+	lock_backend(b);
 	n = take_queued(b, taken);
 	for (i = 0; i < n; i++) {
 		block = as_block(b, &taken[i]);
@@ -469,11 +470,11 @@ static size_t write_some_queued(struct blocks *b)
 		block = as_block(b, &taken[i]);
 		record(b, &block, results[i]);
 	}
-	leave(b);
+	unlock_backend(b);
 	return n;
 }
 
-static void write_queue(struct blocks *b)
+static void write_queue(struct blocklist *b)
 {
 	size_t n = 1, written;
 
@@ -481,31 +482,30 @@ static void write_queue(struct blocks *b)
 		n = write_some_queued(b);
 }
 
-static bool has_queued(struct blocks *b)
+static bool has_queued(struct blocklist *b)
 {
 	bool has;
 
 	pthread_mutex_lock(&b->lock);
-	has = b->queued > 0;
+	has = b->pending_block > 0;
 	pthread_mutex_unlock(&b->lock);
 	return has;
 }
 
 /* With the lock held: those that wait, and can be written with one call. Leaves
  * out and forgets those that would be off the list again by now. */
-static size_t next_waiting(struct blocks *b, struct book *book, int64_t now,
-			   struct ledger_entry entries[BACKEND_MANY],
-			   size_t *ret_expired)
+static size_t next_waiting(struct blocklist *b, struct list_state *list_state, int64_t now,
+			   struct block_cache_entry entries[BACKEND_MANY], size_t *ret_expired)
 {
 	size_t n, i, kept = 0;
 
-	n = ledger_longest_waiting(book->ledger, at_a_time(b), entries);
+	n = block_cache_longest_waiting(list_state->cache, at_a_time(b), entries);
 	for (i = 0; i < n; i++) {
 		if (now - entries[i].blocked_at < ban_ms(b)) {
 			entries[kept++] = entries[i];
 			continue;
 		}
-		ledger_lost(book->ledger, &entries[i].addr);
+		block_cache_lost(list_state->cache, &entries[i].addr);
 		count(b, COUNTER_LOST);
 	}
 	*ret_expired = n - kept;
@@ -514,7 +514,7 @@ static size_t next_waiting(struct blocks *b, struct book *book, int64_t now,
 
 /* Put back for the time that they have left. Some may have been blocked after now,
  * while others kept us. */
-static void write_waiting(struct blocks *b, const struct ledger_entry *entries,
+static void write_waiting(struct blocklist *b, const struct block_cache_entry *entries,
 			  size_t count, int64_t now, int *ret_results)
 {
 	struct backend_block many[BACKEND_MANY];
@@ -531,31 +531,31 @@ static void write_waiting(struct blocks *b, const struct ledger_entry *entries,
 	write_many(b, many, count, ret_results);
 }
 
-static void note_put_back(struct blocks *b, struct book *book,
-			  const struct ledger_entry *entry)
+static void note_rewritten(struct blocklist *b, struct list_state *list_state,
+			   const struct block_cache_entry *entry)
 {
-	ledger_written(book->ledger, &entry->addr, entry->blocked_at);
+	block_cache_written(list_state->cache, &entry->addr, entry->blocked_at);
 	count(b, entry->written ? COUNTER_REPLAYED : COUNTER_BLOCKS);
-	book->put_back++;
+	list_state->rewrite++;
 }
 
-/* Between enter() and leave(): put some back that wait. Returns 1 if there were
+/* Between lock_backend() and unlock_backend(): put some back that wait. Returns 1 if there were
  * any, 0 if none waits, -errno if the list cannot be written. */
-static int put_some_back(struct blocks *b, struct book *book, int64_t now)
+static int rewrite_some(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
-	struct ledger_entry entries[BACKEND_MANY];
+	struct block_cache_entry entries[BACKEND_MANY];
 	int results[BACKEND_MANY], r = 0;
 	size_t count, expired, i;
 
-	count = next_waiting(b, book, now, entries, &expired);
+	count = next_waiting(b, list_state, now, entries, &expired);
 	write_waiting(b, entries, count, now, results);
 	/* That it is a new list concerns those, too, which are on it by now. */
 	for (i = 0; i < count; i++)
 		if (results[i] == BACKEND_WRITTEN_ANEW)
-			start_over(b, book, now);
+			mark_all_unwritten(b, list_state, now);
 	for (i = 0; i < count; i++) {
 		if (results[i] >= 0)
-			note_put_back(b, book, &entries[i]);
+			note_rewritten(b, list_state, &entries[i]);
 		else if (r == 0)
 			r = results[i];
 	}
@@ -563,36 +563,36 @@ static int put_some_back(struct blocks *b, struct book *book, int64_t now)
 }
 
 /* Only a missing list can be there again at any moment. */
-static int64_t pace(const struct blocks *b, int err)
+static int64_t pace(const struct blocklist *b, int err)
 {
 	return err == -ENFILE || b->backend->ops->own ? CALM_MS : RETRY_MS;
 }
 
 /* Returns when to come again. */
-static int64_t put_back(struct blocks *b, struct book *book, int64_t now)
+static int64_t rewrite(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	size_t i;
 	int r = 1;
 
-	if (now < book->retry_at)
-		return book->retry_at;
+	if (now < list_state->retry_at)
+		return list_state->retry_at;
 	for (i = 0; i < FLUSH_MAX && r > 0; i += at_a_time(b)) {
-		enter(b);
-		r = put_some_back(b, book, now);
-		leave(b);
+		lock_backend(b);
+		r = rewrite_some(b, list_state, now);
+		unlock_backend(b);
 	}
 	if (r > 0)
 		return now;
 	if (r < 0) {
 		if (r != -ENFILE)
-			notices_raise(b->notices, book->missing, -r);
+			notices_raise(b->notices, list_state->missing, -r);
 		if (pace(b, r) > RETRY_MS)
-			book->retry_at = now + pace(b, r);
+			list_state->retry_at = now + pace(b, r);
 		return now + pace(b, r);
 	}
 	pthread_mutex_lock(&b->lock);
-	if (book->put_back > 0)
-		note_success(b, book);
+	if (list_state->rewrite > 0)
+		note_success(b, list_state);
 	pthread_mutex_unlock(&b->lock);
 	return INT64_MAX;
 }
@@ -607,7 +607,7 @@ static int64_t clock_now(void)
 
 /* What workers have left to others is written before the end, if that can be. No
  * other thread is there any more. */
-static void write_rest(struct blocks *b)
+static void write_rest(struct blocklist *b)
 {
 	int64_t end = clock_now() + END_MS;
 	int i;
@@ -616,75 +616,75 @@ static void write_rest(struct blocks *b)
 		return;
 	while (write_some_queued(b) > 0 && clock_now() < end)
 		;
-	enter(b);
+	lock_backend(b);
 	for (i = 0; i < 2; i++)
-		while (clock_now() < end &&
-		       put_some_back(b, &b->books[i], b->latest) > 0)
+		while (clock_now() < end && rewrite_some(b, &b->books[i], b->latest) > 0)
 			;
-	leave(b);
+	unlock_backend(b);
 }
 
 /* With the lock held: is any block due, on a list that can be lost? */
-static bool is_due(const struct blocks *b, const struct book *book, int64_t now)
+static bool has_live_blocks(const struct blocklist *b, const struct list_state *list_state,
+			    int64_t now)
 {
-	const struct ledger_entry *newest = ledger_newest(book->ledger);
+	const struct block_cache_entry *newest = block_cache_newest(list_state->cache);
 
 	return newest && now - newest->blocked_at < ban_ms(b);
 }
 
-/* Between enter() and leave(). Returns as the backend does. */
-static int check(struct blocks *b, const struct book *book)
+/* Between lock_backend() and unlock_backend(). Returns as the backend does. */
+static int check(struct blocklist *b, const struct list_state *list_state)
 {
 	int r;
 
-	step_out(b);
-	r = b->backend->ops->check(b->backend, book->family);
-	step_in(b);
+	drop_state_lock(b);
+	r = b->backend->ops->check(b->backend, list_state->family);
+	retake_state_lock(b);
 	return r;
 }
 
 /* Is the list still the one that the blocks were put on? Returns when to look
  * again; INT64_MAX if nothing is due on it. */
-static int64_t look_at(struct blocks *b, struct book *book, int64_t now)
+static int64_t look_at(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	int r = BACKEND_WRITTEN;
 
-	enter(b);
+	lock_backend(b);
 	b->latest = now;
-	book->watched = b->backend->ops->own || is_due(b, book, now);
-	if (book->anew)
-		start_over(b, book, now);
-	book->anew = false;
-	if (book->watched && now >= book->check_at) {
-		book->check_at = now + CHECK_MS;
-		r = check(b, book);
+	list_state->watched = b->backend->ops->own || has_live_blocks(b, list_state, now);
+	if (list_state->anew)
+		mark_all_unwritten(b, list_state, now);
+	list_state->anew = false;
+	if (list_state->watched && now >= list_state->check_at) {
+		list_state->check_at = now + CHECK_MS;
+		r = check(b, list_state);
 		if (r != BACKEND_WRITTEN)
-			start_over(b, book, now);
+			mark_all_unwritten(b, list_state, now);
 	}
-	leave(b);
+	unlock_backend(b);
 	if (r < 0)
-		note_failure(b, book, -r);
-	return book->watched ? book->check_at : INT64_MAX;
+		note_failure(b, list_state, -r);
+	return list_state->watched ? list_state->check_at : INT64_MAX;
 }
 
-int64_t blocks_run(struct blocks *blocks, int64_t now)
+int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
 {
 	int64_t next = INT64_MAX, due;
 	int i;
 
-	if (blocks->settings->dry_run)
+	if (blocklist->settings->dry_run)
 		return INT64_MAX;
-	write_queue(blocks);
+	write_queue(blocklist);
 	for (i = 0; i < 2; i++) {
-		due = look_at(blocks, &blocks->books[i], now);
+		due = look_at(blocklist, &blocklist->books[i], now);
 		if (due < next)
 			next = due;
-		due = put_back(blocks, &blocks->books[i], now);
+		due = rewrite(blocklist, &blocklist->books[i], now);
 		if (due < next)
 			next = due;
 	}
 	/* Who adds to a queue that is not empty does not ask for us. */
-	return has_queued(blocks) ? now : next;
+	return has_queued(blocklist) ? now : next;
 }
 
 /* What a list held when it was read. */
@@ -717,48 +717,46 @@ static int older_first(const void *a, const void *b)
 	return (x->left > y->left) - (x->left < y->left);
 }
 
-/* Between enter() and leave(): blocks of an earlier rsyslogd are ours. If they cannot be
- * read they are as well blocked, only that nobody knows. */
-static void learn(struct blocks *b, struct book *book, int64_t now)
+/* Between lock_backend() and unlock_backend(): blocks of an earlier rsyslogd are ours. If
+ * they cannot be read they are as well blocked, only that nobody knows. */
+static void import_existing(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	struct found found = { .all = NULL };
-	struct ledger_entry evicted;
+	struct block_cache_entry evicted;
 	size_t i;
 
-	book->learned = true;
-	step_out(b);
-	b->backend->ops->each(b->backend, book->family, take_found, &found);
+	list_state->learned = true;
+	drop_state_lock(b);
+	b->backend->ops->each(b->backend, list_state->family, take_found, &found);
 	if (found.count > 0)
 		qsort(found.all, found.count, sizeof(*found.all), older_first);
-	step_in(b);
+	retake_state_lock(b);
 	for (i = 0; i < found.count; i++)
-		ledger_put(book->ledger, &found.all[i].addr,
-			   now + found.all[i].left - ban_ms(b), false, &evicted);
+		block_cache_put(list_state->cache, &found.all[i].addr,
+				now + found.all[i].left - ban_ms(b), false, &evicted);
 	free(found.all);
 }
 
-void blocks_check(struct blocks *blocks, int64_t now)
+void blocklist_check(struct blocklist *blocklist, int64_t now)
 {
-	const struct backend_ops *ops = blocks->backend->ops;
+	const struct backend_ops *ops = blocklist->backend->ops;
 	int i, r;
 
 	for (i = 0; i < 2; i++) {
-		struct book *book = &blocks->books[i];
+		struct list_state *list_state = &blocklist->books[i];
 
-		enter(blocks);
-		r = check(blocks, book);
-		book->anew = book->anew || r == BACKEND_WRITTEN_ANEW;
-		if (r >= 0 && ops->own && !book->learned)
-			learn(blocks, book, now);
-		leave(blocks);
+		lock_backend(blocklist);
+		r = check(blocklist, list_state);
+		list_state->anew = list_state->anew || r == BACKEND_WRITTEN_ANEW;
+		if (r >= 0 && ops->own && !list_state->learned)
+			import_existing(blocklist, list_state, now);
+		unlock_backend(blocklist);
 		if (r < 0)
-			note_failure(blocks, book, -r);
+			note_failure(blocklist, list_state, -r);
 	}
 }
 
-char *blocks_advice(struct blocks *blocks, int family, int err, char *buf,
-		    size_t size)
+char *blocklist_advice(struct blocklist *blocklist, int family, int err, char *buf, size_t size)
 {
-	return blocks->backend->ops->advice(blocks->backend, family, err, buf,
-					    size);
+	return blocklist->backend->ops->advice(blocklist->backend, family, err, buf, size);
 }
