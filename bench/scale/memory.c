@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "policy/tally.h"
+#include "policy/threshold.h"
 
 #define WINDOW 86400
 #define ROUNDS 3
@@ -57,8 +57,7 @@ static struct addr nth_addr(unsigned long n)
 }
 
 /* One trigger from each. Returns ns a trigger. */
-static double hit_all(struct tally *tally, unsigned long count, int64_t now,
-		      struct pass *p)
+static double hit_all(struct threshold *hits, unsigned long count, int64_t now, struct pass *p)
 {
 	double began = now_ns();
 	unsigned long i;
@@ -66,7 +65,7 @@ static double hit_all(struct tally *tally, unsigned long count, int64_t now,
 	for (i = 0; i < count; i++) {
 		struct addr addr = nth_addr(i);
 		bool forgot = false;
-		int r = tally_hit(tally, &addr, now, &forgot);
+		int r = threshold_hit(hits, &addr, now, &forgot);
 
 		if (r < 0)
 			die("tally_hit");
@@ -80,14 +79,14 @@ static struct pass measure(unsigned int threshold, unsigned long count)
 {
 	unsigned long before = resident();
 	struct pass p = { 0 };
-	struct tally *tally;
+	struct threshold *hits;
 
-	if (tally_new(threshold, WINDOW, &tally) < 0)
+	if (threshold_new(threshold, WINDOW, &hits) < 0)
 		die("tally_new");
-	p.first_ns = hit_all(tally, count, 1000, &p);
+	p.first_ns = hit_all(hits, count, 1000, &p);
 	p.kb = resident() - before;
-	p.again_ns = hit_all(tally, count, 2000, &p);
-	tally_free(tally);
+	p.again_ns = hit_all(hits, count, 2000, &p);
+	threshold_free(hits);
 	return p;
 }
 

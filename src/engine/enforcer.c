@@ -62,9 +62,9 @@ static bool reaches_threshold(const struct enforcer *e, const struct addr *addr,
 	bool forgot;
 	int r;
 
-	if (!e->tally)
+	if (!e->hits)
 		return true;
-	r = tally_hit(e->tally, addr, now, &forgot);
+	r = threshold_hit(e->hits, addr, now, &forgot);
 	if (forgot)
 		counters_add(e->counters, COUNTER_FORGOTTEN, 1);
 	return r > 0;

@@ -9,7 +9,7 @@
 #include "policy/allowfile.h"
 #include "policy/budget.h"
 #include "policy/policy.h"
-#include "policy/tally.h"
+#include "policy/threshold.h"
 #include "status/events.h"
 #include "status/zones.h"
 
@@ -22,7 +22,7 @@ struct enforcer {
 	struct blocklist *blocklist;
 	struct bag *requests;
 	struct allowfile *allow_file;
-	struct tally *tally;		/* NULL: every trigger blocks */
+	struct threshold *hits;		/* NULL: every trigger blocks */
 	struct budget *budget;
 	struct background *background;
 	struct zones *zones;

@@ -87,7 +87,7 @@ void engine_unref(struct engine *engine)
 	drift_done(&engine->drift);
 	zones_done(&engine->zones);
 	budget_done(&engine->budget);
-	tally_free(engine->enforcer.tally);
+	threshold_free(engine->enforcer.hits);
 	allowfile_free(engine->enforcer.allow_file);
 	bag_free(engine->enforcer.requests);
 	blocklist_free(engine->enforcer.blocklist);
@@ -384,8 +384,7 @@ static int open_parts(struct engine *e, const struct engine_environment *environ
 	if (r == 0)
 		r = open_allow_file(e);
 	if (r == 0 && e->settings.threshold > 1)
-		r = tally_new(e->settings.threshold, e->settings.window,
-			      &f->tally);
+		r = threshold_new(e->settings.threshold, e->settings.window, &f->hits);
 	if (r == 0)
 		r = lookup_new(f, lookup_says, e, &e->lookup);
 	return r;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "policy/budget.h"
-#include "policy/tally.h"
+#include "policy/threshold.h"
 
 /* What is remembered at most: some 20 MB each. */
 #define SESSIONS_MAX 262144
@@ -37,7 +37,7 @@ struct simulation {
 	const struct simulate_model *model;
 	struct lru *sessions, *hosts;
 	struct slots *slots;
-	struct tally *tally;		/* NULL: every trigger blocks */
+	struct threshold *hits;		/* NULL: every trigger blocks */
 	struct budget budget;
 	struct simulate_totals totals;
 };
@@ -65,7 +65,7 @@ static int open_parts(struct simulation *s)
 	if (r == 0)
 		r = slots_new(&s->slots);
 	if (r == 0 && settings->threshold > 1)
-		r = tally_new(settings->threshold, settings->window, &s->tally);
+		r = threshold_new(settings->threshold, settings->window, &s->hits);
 	return r;
 }
 
@@ -95,7 +95,7 @@ void simulation_free(struct simulation *simulation)
 	lru_free(simulation->sessions);
 	lru_free(simulation->hosts);
 	slots_free(simulation->slots);
-	tally_free(simulation->tally);
+	threshold_free(simulation->hits);
 	budget_done(&simulation->budget);
 	free(simulation);
 }
@@ -159,7 +159,7 @@ static bool block_host(struct simulation *s, const struct event *e)
 	int64_t now = e->time * 1000;
 	bool forgot;
 
-	if (s->tally && tally_hit(s->tally, &e->target.net, now, &forgot) <= 0)
+	if (s->hits && threshold_hit(s->hits, &e->target.net, now, &forgot) <= 0)
 		return false;
 	if (budget_take(&s->budget, now) == BUDGET_GRANTED)
 		block(s, e);

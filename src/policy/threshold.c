@@ -1,6 +1,6 @@
 /* How often an address triggered lately.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "policy/tally.h"
+#include "policy/threshold.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@ struct node {
 	uint32_t times[];	/* s since the tally was made */
 };
 
-struct tally {
+struct threshold {
 	pthread_mutex_t lock;	/* all below */
 	struct lru *nodes;
 	uint16_t threshold;
@@ -23,10 +23,9 @@ struct tally {
 	int64_t start;		/* ms; of the first hit */
 };
 
-int tally_new(unsigned int threshold, unsigned int window,
-	      struct tally **ret_tally)
+int threshold_new(unsigned int threshold, unsigned int window, struct threshold **ret_tally)
 {
-	struct tally *t = calloc(1, sizeof(*t));
+	struct threshold *t = calloc(1, sizeof(*t));
 	size_t size = sizeof(struct node) + threshold * sizeof(uint32_t);
 
 	if (!t)
@@ -34,7 +33,7 @@ int tally_new(unsigned int threshold, unsigned int window,
 	t->threshold = (uint16_t)threshold;
 	t->window = window;
 	if (lru_new(sizeof(struct addr), size,
-		    TALLY_BYTES_MAX / lru_entry_size(sizeof(struct addr), size),
+		    THRESHOLD_BYTES_MAX / lru_entry_size(sizeof(struct addr), size),
 		    &t->nodes) < 0) {
 		free(t);
 		return -ENOMEM;
@@ -44,34 +43,34 @@ int tally_new(unsigned int threshold, unsigned int window,
 	return 0;
 }
 
-void tally_free(struct tally *tally)
+void threshold_free(struct threshold *hits)
 {
-	if (!tally)
+	if (!hits)
 		return;
-	pthread_mutex_destroy(&tally->lock);
-	lru_free(tally->nodes);
-	free(tally);
+	pthread_mutex_destroy(&hits->lock);
+	lru_free(hits->nodes);
+	free(hits);
 }
 
-size_t tally_max(const struct tally *tally)
+size_t threshold_max(const struct threshold *hits)
 {
-	return lru_max(tally->nodes);
+	return lru_max(hits->nodes);
 }
 
 /* Is a time within the window that ends now? Workers read the clock before they
  * get here: a time may be a little later than now. */
-static bool is_recent(const struct tally *t, uint32_t time, uint32_t now)
+static bool is_recent(const struct threshold *t, uint32_t time, uint32_t now)
 {
 	return (int32_t)(now - time) < (int32_t)t->window;
 }
 
 /* The last time of a node. */
-static uint32_t last_time(const struct tally *t, const struct node *n)
+static uint32_t last_time(const struct threshold *t, const struct node *n)
 {
 	return n->times[(n->next + t->threshold - 1U) % t->threshold];
 }
 
-static struct node *find_or_add(struct tally *t, const struct addr *addr, uint32_t now,
+static struct node *find_or_add(struct threshold *t, const struct addr *addr, uint32_t now,
 				bool *ret_forgot)
 {
 	struct node *n = lru_find(t->nodes, addr);
@@ -86,12 +85,12 @@ static struct node *find_or_add(struct tally *t, const struct addr *addr, uint32
 
 /* The time that the ring comes round to is the first of the last threshold
  * triggers. */
-static bool reached(const struct tally *t, const struct node *n, uint32_t now)
+static bool reached(const struct threshold *t, const struct node *n, uint32_t now)
 {
 	return n->count == t->threshold && is_recent(t, n->times[n->next], now);
 }
 
-static bool hit(struct tally *t, const struct addr *addr, uint32_t now, bool *ret_forgot)
+static bool hit(struct threshold *t, const struct addr *addr, uint32_t now, bool *ret_forgot)
 {
 	struct node *n = find_or_add(t, addr, now, ret_forgot);
 
@@ -102,16 +101,16 @@ static bool hit(struct tally *t, const struct addr *addr, uint32_t now, bool *re
 	return reached(t, n, now);
 }
 
-int tally_hit(struct tally *tally, const struct addr *addr, int64_t now,
-	      bool *ret_forgot)
+int threshold_hit(struct threshold *hits, const struct addr *addr, int64_t now,
+		  bool *ret_forgot)
 {
 	bool there;
 
 	*ret_forgot = false;
-	pthread_mutex_lock(&tally->lock);
-	if (lru_count(tally->nodes) == 0)
-		tally->start = now;
-	there = hit(tally, addr, (uint32_t)((now - tally->start) / 1000), ret_forgot);
-	pthread_mutex_unlock(&tally->lock);
+	pthread_mutex_lock(&hits->lock);
+	if (lru_count(hits->nodes) == 0)
+		hits->start = now;
+	there = hit(hits, addr, (uint32_t)((now - hits->start) / 1000), ret_forgot);
+	pthread_mutex_unlock(&hits->lock);
 	return there;
 }

@@ -1,6 +1,6 @@
 /* How often an address triggered lately.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "policy/tally.h"
+#include "policy/threshold.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -17,11 +17,11 @@ static struct addr numbered(unsigned int n)
 					 (uint8_t)n } };
 }
 
-static int hit(struct tally *t, unsigned int n, int64_t seconds)
+static int hit(struct threshold *t, unsigned int n, int64_t seconds)
 {
 	const struct addr addr = numbered(n);
 	bool forgot = true;
-	int r = tally_hit(t, &addr, 5000 + seconds * 1000, &forgot);
+	int r = threshold_hit(t, &addr, 5000 + seconds * 1000, &forgot);
 
 	want_int(forgot, false);
 	return r;
@@ -47,11 +47,11 @@ int __wrap_addr_compare(const struct addr *a, const struct addr *b)
 	return __real_addr_compare(a, b);
 }
 
-static struct tally *new_tally(unsigned int threshold, unsigned int window)
+static struct threshold *new_tally(unsigned int threshold, unsigned int window)
 {
-	struct tally *t = NULL;
+	struct threshold *t = NULL;
 
-	want_int(tally_new(threshold, window, &t), 0);
+	want_int(threshold_new(threshold, window, &t), 0);
 	return t;
 }
 
@@ -75,43 +75,43 @@ static const struct sequence_row {
 static void sequence(void **state)
 {
 	const struct sequence_row *row = *state;
-	struct tally *t = new_tally(row->threshold, row->window);
+	struct threshold *t = new_tally(row->threshold, row->window);
 	unsigned int i;
 
 	for (i = 0; row->times[i] >= 0; i++)
 		want_int(hit(t, 1, row->times[i]), row->want[i]);
-	tally_free(t);
+	threshold_free(t);
 }
 
 static void addresses_count_apart(void **state)
 {
-	struct tally *t = new_tally(2, 60);
+	struct threshold *t = new_tally(2, 60);
 
 	(void)state;
 	want_int(hit(t, 1, 0), 0);
 	want_int(hit(t, 2, 1), 0);
 	want_int(hit(t, 1, 2), 1);
 	want_int(hit(t, 2, 3), 1);
-	tally_free(t);
+	threshold_free(t);
 }
 
 static void highest_threshold(void **state)
 {
-	struct tally *t = new_tally(1000, 86400);
+	struct threshold *t = new_tally(1000, 86400);
 	unsigned int i;
 
 	(void)state;
 	for (i = 0; i < 999; i++)
 		want_int(hit(t, 1, i), 0);
 	want_int(hit(t, 1, 999), 1);
-	tally_free(t);
+	threshold_free(t);
 }
 
 /* A million addresses: less than 64 MB, and the one that comes on top costs the
  * one that was quiet longest. */
 static void million_addresses(void **state)
 {
-	struct tally *t = new_tally(3, 600);
+	struct threshold *t = new_tally(3, 600);
 	size_t before = mallinfo2().uordblks + mallinfo2().hblkhd, after;
 	unsigned int i, lost = 0;
 
@@ -120,38 +120,38 @@ static void million_addresses(void **state)
 		const struct addr addr = numbered(i);
 		bool forgot;
 
-		want_int(tally_hit(t, &addr, 0, &forgot), 0);
+		want_int(threshold_hit(t, &addr, 0, &forgot), 0);
 		lost += forgot;
 	}
 	after = mallinfo2().uordblks + mallinfo2().hblkhd;
 	want_int(after - before < 64UL << 20, true);
-	want_int(lost, 1000000 > tally_max(t) ? 1000000 - tally_max(t) : 0);
-	tally_free(t);
+	want_int(lost, 1000000 > threshold_max(t) ? 1000000 - threshold_max(t) : 0);
+	threshold_free(t);
 }
 
 static void oldest_is_forgotten(void **state)
 {
-	struct tally *t = new_tally(1000, 60);
-	unsigned int max = (unsigned int)tally_max(t), i;
+	struct threshold *t = new_tally(1000, 60);
+	unsigned int max = (unsigned int)threshold_max(t), i;
 	const struct addr extra = numbered(max + 1);
 	bool forgot;
 
 	(void)state;
 	for (i = 0; i < max; i++)
 		hit(t, i, 0);
-	want_int(tally_hit(t, &extra, 5000 + 59000, &forgot), 0);
+	want_int(threshold_hit(t, &extra, 5000 + 59000, &forgot), 0);
 	want_int(forgot, true);
 	/* Quiet for longer than the window: nothing was lost with it. */
 	want_int(hit(t, max + 2, 60), 0);
-	tally_free(t);
+	threshold_free(t);
 }
 
 /* A hit that may cost another address its place. */
-static int hit_when_full(struct tally *t, unsigned int n, bool want_forgot)
+static int hit_when_full(struct threshold *t, unsigned int n, bool want_forgot)
 {
 	const struct addr addr = numbered(n);
 	bool forgot;
-	int r = tally_hit(t, &addr, 5000 + 1000, &forgot);
+	int r = threshold_hit(t, &addr, 5000 + 1000, &forgot);
 
 	want_int(forgot, want_forgot);
 	return r;
@@ -160,8 +160,8 @@ static int hit_when_full(struct tally *t, unsigned int n, bool want_forgot)
 /* One that comes again is not the oldest any more. */
 static void last_trigger_counts(void **state)
 {
-	struct tally *t = new_tally(3, 60);
-	unsigned int max = (unsigned int)tally_max(t), i;
+	struct threshold *t = new_tally(3, 60);
+	unsigned int max = (unsigned int)threshold_max(t), i;
 
 	(void)state;
 	for (i = 0; i < max; i++)
@@ -173,7 +173,7 @@ static void last_trigger_counts(void **state)
 	want_int(hit_when_full(t, 1, true), 0);
 	want_int(hit_when_full(t, 1, false), 0);
 	want_int(hit_when_full(t, 1, false), 1);
-	tally_free(t);
+	threshold_free(t);
 }
 
 /* Rule 1: the most that any one hit costs is little, while the tally grows and when
@@ -181,8 +181,8 @@ static void last_trigger_counts(void **state)
  * chance of a chain of more than 20 is below 1 in 10^12. */
 static void each_hit_is_cheap(void **state)
 {
-	struct tally *t = new_tally(2, 60);
-	unsigned int count = (unsigned int)tally_max(t) + 1000, i, most = 0;
+	struct threshold *t = new_tally(2, 60);
+	unsigned int count = (unsigned int)threshold_max(t) + 1000, i, most = 0;
 
 	(void)state;
 	for (i = 0; i < count; i++) {
@@ -190,18 +190,18 @@ static void each_hit_is_cheap(void **state)
 		bool forgot;
 
 		steps = 0;
-		want_int(tally_hit(t, &addr, 0, &forgot), 0);
+		want_int(threshold_hit(t, &addr, 0, &forgot), 0);
 		if (steps > most)
 			most = steps;
 	}
 	want_int(most > 0 && most <= 40, true);
-	tally_free(t);
+	threshold_free(t);
 }
 
 /* All that was counted is found again, however often chains were split since. */
 static void growth_loses_nobody(void **state)
 {
-	struct tally *t = new_tally(2, 60);
+	struct threshold *t = new_tally(2, 60);
 	unsigned int i;
 
 	(void)state;
@@ -209,7 +209,7 @@ static void growth_loses_nobody(void **state)
 		want_int(hit(t, i, 0), 0);
 	for (i = 0; i < 3000; i++)
 		want_int(hit(t, i, 1), 1);
-	tally_free(t);
+	threshold_free(t);
 }
 
 /* Pages of this process that are in memory. */
@@ -228,23 +228,23 @@ static long resident_kb(void)
 static void little_memory_for_few(void **state)
 {
 	long before = resident_kb();
-	struct tally *t = new_tally(3, 600);
+	struct threshold *t = new_tally(3, 600);
 	unsigned int i;
 
 	(void)state;
 	for (i = 0; i < 1000; i++)
 		hit(t, i, 0);
 	want_int(resident_kb() - before < 1024, true);
-	tally_free(t);
+	threshold_free(t);
 }
 
 static int make(void *data)
 {
-	struct tally *t = NULL;
-	int r = tally_new(2, 60, &t);
+	struct threshold *t = NULL;
+	int r = threshold_new(2, 60, &t);
 
 	(void)data;
-	tally_free(t);
+	threshold_free(t);
 	return r;
 }
 
@@ -257,7 +257,7 @@ static void survives_lack_of_memory(void **state)
 /* Once it is there it takes no more: a hit cannot fail. */
 static void hits_take_no_memory(void **state)
 {
-	struct tally *t = new_tally(2, 60);
+	struct threshold *t = new_tally(2, 60);
 	unsigned int i;
 
 	(void)state;
@@ -265,7 +265,7 @@ static void hits_take_no_memory(void **state)
 	for (i = 0; i < 5000; i++)
 		want_int(hit(t, i, 0), 0);
 	want_int(memory_failed(), false);
-	tally_free(t);
+	threshold_free(t);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* How often an address triggered lately: for thresholds.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCK_TALLY_H
-#define SMTPBLOCK_TALLY_H
+#ifndef SMTPBLOCK_THRESHOLD_H
+#define SMTPBLOCK_THRESHOLD_H
 
 #include "lib/addr.h"
 
@@ -9,24 +9,23 @@
  * window slides exactly. Memory is bounded whatever comes: the address that was
  * quiet longest is forgotten for a new one. The cost of a hit does not depend on
  * how many there are, that of the dearest hit neither. */
-struct tally;
+struct threshold;
 
 /* What a tally takes at most; of address space, at once. */
-#define TALLY_BYTES_MAX (48UL << 20)
+#define THRESHOLD_BYTES_MAX (48UL << 20)
 
 /* threshold hits within window seconds are wanted. Memory is touched as addresses
  * come. Returns 0 or -ENOMEM. The caller owns *ret_tally. */
-int tally_new(unsigned int threshold, unsigned int window,
-	      struct tally **ret_tally);
-void tally_free(struct tally *tally);
+int threshold_new(unsigned int threshold, unsigned int window, struct threshold **ret_tally);
+void threshold_free(struct threshold *hits);
 
 /* One trigger from addr, at now (ms). Returns 1 if the threshold is reached with
  * it, 0 if not: it takes no memory. *ret_forgot is set if an address within its
  * window had to be forgotten. Any thread. */
-int tally_hit(struct tally *tally, const struct addr *addr, int64_t now,
-	      bool *ret_forgot);
+int threshold_hit(struct threshold *hits, const struct addr *addr, int64_t now,
+		  bool *ret_forgot);
 
 /* How many addresses it can hold. */
-size_t tally_max(const struct tally *tally);
+size_t threshold_max(const struct threshold *hits);
 
 #endif
