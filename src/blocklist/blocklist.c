@@ -302,15 +302,15 @@ static bool is_renewal(const struct blocklist *b, const struct block *block)
 /* With the lock held, so that of several lines with the same address one takes of the
  * budget. NULL: there is none. */
 static bool is_let_in(const struct blocklist *b, const struct block *block,
-		      struct budget *budget, enum block_state *ret_state)
+		      struct block_limit *limit, enum block_state *ret_state)
 {
-	enum budget_answer answer;
+	enum block_limit_answer answer;
 
-	if (!budget || is_renewal(b, block))
+	if (!limit || is_renewal(b, block))
 		return true;
-	answer = budget_take(budget, block->at);
-	*ret_state = answer == BUDGET_CLOSES ? BLOCK_CLOSES : BLOCK_REFUSED;
-	return answer == BUDGET_GRANTED;
+	answer = block_limit_take(limit, block->at);
+	*ret_state = answer == BLOCK_LIMIT_CLOSES ? BLOCK_CLOSES : BLOCK_REFUSED;
+	return answer == BLOCK_LIMIT_GRANTED;
 }
 
 /* A new block or the renewal of one. */
@@ -340,14 +340,14 @@ static bool write_now(struct blocklist *b, struct block *block, enum block_state
 	return record(b, block, r);
 }
 
-static bool add_now(struct blocklist *b, struct block *block, struct budget *budget,
+static bool add_now(struct blocklist *b, struct block *block, struct block_limit *limit,
 		    enum block_state *ret_state)
 {
 	bool more = false;
 
 	lock_backend(b);
 	look_up(block);
-	if (is_let_in(b, block, budget, ret_state))
+	if (is_let_in(b, block, limit, ret_state))
 		more = write_now(b, block, ret_state);
 	unlock_backend(b);
 	return more;
@@ -372,23 +372,24 @@ static bool queue(struct blocklist *b, const struct block *block, enum block_sta
 	return more;
 }
 
-static bool add_later(struct blocklist *b, struct block *block, struct budget *budget,
+static bool add_later(struct blocklist *b, struct block *block, struct block_limit *limit,
 		      enum block_state *ret_state)
 {
 	bool more = false;
 
 	pthread_mutex_lock(&b->lock);
 	b->latest = block->at;
-	if (budget || b->pending_block == QUEUE_MAX)
+	if (limit || b->pending_block == QUEUE_MAX)
 		look_up(block);
-	if (is_let_in(b, block, budget, ret_state))
+	if (is_let_in(b, block, limit, ret_state))
 		more = queue(b, block, ret_state);
 	pthread_mutex_unlock(&b->lock);
 	return more;
 }
 
-bool blocklist_add(struct blocklist *blocklist, struct budget *budget, const struct addr *addr,
-		   int64_t now, bool at_once, enum block_state *ret_state)
+bool blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
+		   const struct addr *addr, int64_t now, bool at_once,
+		   enum block_state *ret_state)
 {
 	struct block block = {
 		.addr = addr,
@@ -400,8 +401,8 @@ bool blocklist_add(struct blocklist *blocklist, struct budget *budget, const str
 	if (!ret_state)
 		ret_state = &ignored;
 	if (!at_once && blocklist->backend->ops->waits)
-		return add_later(blocklist, &block, budget, ret_state);
-	return add_now(blocklist, &block, budget, ret_state);
+		return add_later(blocklist, &block, limit, ret_state);
+	return add_now(blocklist, &block, limit, ret_state);
 }
 
 static size_t at_a_time(const struct blocklist *b)

@@ -6,7 +6,7 @@
 
 #include "blocklist/backend.h"
 #include "blocklist/block_cache.h"
-#include "policy/budget.h"
+#include "policy/block_limit.h"
 #include "status/counters.h"
 #include "status/notices.h"
 
@@ -39,8 +39,9 @@ void blocklist_free(struct blocklist *blocklist);
  * to do. at_once: it is on the list when this returns, if that can be. Otherwise it
  * never waits for other programs: what may is left to blocklist_run(), which is soon.
  * ret_state may be NULL. */
-bool blocklist_add(struct blocklist *blocklist, struct budget *budget, const struct addr *addr,
-		   int64_t now, bool at_once, enum block_state *ret_state);
+bool blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
+		   const struct addr *addr, int64_t now, bool at_once,
+		   enum block_state *ret_state);
 
 /* Put on the lists what waits for them, and look whether they are still the same
  * ones while blocks are due on them. Returns when to be called again, in ms;

@@ -184,7 +184,7 @@ static bool put_on_list(const struct enforcer *e, const struct block_request *re
 {
 	enum block_state state = BLOCK_QUEUED;
 
-	if (blocklist_add(e->blocklist, e->budget, &request->target.net, now,
+	if (blocklist_add(e->blocklist, e->limit, &request->target.net, now,
 			  is_urgent(e->settings), &state))
 		background_wake(e->background);
 	if (state == BLOCK_CLOSES)

@@ -7,7 +7,7 @@
 #include "engine/background.h"
 #include "engine/lookup_queue.h"
 #include "policy/allowfile.h"
-#include "policy/budget.h"
+#include "policy/block_limit.h"
 #include "policy/policy.h"
 #include "policy/threshold.h"
 #include "status/events.h"
@@ -23,7 +23,7 @@ struct enforcer {
 	struct bag *requests;
 	struct allowfile *allow_file;
 	struct threshold *hits;		/* NULL: every trigger blocks */
-	struct budget *budget;
+	struct block_limit *limit;
 	struct background *background;
 	struct zones *zones;
 	struct events *events;		/* NULL: nobody is told of blocks */

@@ -32,7 +32,7 @@ struct engine {
 	struct counters counters;
 	struct notices notices;
 	struct enforcer enforcer;
-	struct budget budget;
+	struct block_limit limit;
 	struct drift drift;
 	struct zones zones;
 	unsigned int zones_told;
@@ -65,8 +65,7 @@ int engine_new(struct settings *settings, struct engine **ret_engine)
 	atomic_init(&e->references, 1);
 	e->settings = *settings;
 	memset(settings, 0, sizeof(*settings));
-	budget_init(&e->budget, e->settings.max_blocks,
-		    e->settings.max_blocks_interval);
+	block_limit_init(&e->limit, e->settings.max_blocks, e->settings.max_blocks_interval);
 	drift_init(&e->drift);
 	zones_init(&e->zones);
 	*ret_engine = e;
@@ -86,7 +85,7 @@ void engine_unref(struct engine *engine)
 	lookup_free(engine->lookup);
 	drift_done(&engine->drift);
 	zones_done(&engine->zones);
-	budget_done(&engine->budget);
+	block_limit_done(&engine->limit);
 	threshold_free(engine->enforcer.hits);
 	allowfile_free(engine->enforcer.allow_file);
 	bag_free(engine->enforcer.requests);
@@ -279,11 +278,11 @@ static void after_hup(struct engine *e)
 }
 
 /* Returns when maxBlocks lets in again, if it does not now. */
-static int64_t run_budget(struct engine *e, int64_t now)
+static int64_t run_block_limit(struct engine *e, int64_t now)
 {
 	int64_t due;
 
-	if (budget_opens(&e->budget, now, &due)) {
+	if (block_limit_opens(&e->limit, now, &due)) {
 		notices_clear(&e->notices, NOTICE_BUDGET);
 		notices_raise(&e->notices, NOTICE_BUDGET_OPEN, 0);
 	}
@@ -345,7 +344,7 @@ static int64_t run(void *data, int64_t now)
 	search_due = run_search(e, now);
 	due = lookup_run(e->lookup, atomic_load(&e->finder), now);
 	due = earlier(due, blocklist_run(e->enforcer.blocklist, now));
-	due = earlier(due, run_budget(e, now));
+	due = earlier(due, run_block_limit(e, now));
 	due = earlier(due, search_due);
 	say_drift(e);
 	say_notices(e);
@@ -372,7 +371,7 @@ static int open_parts(struct engine *e, const struct engine_environment *environ
 	f->settings = &e->settings;
 	f->counters = &e->counters;
 	f->notices = &e->notices;
-	f->budget = &e->budget;
+	f->limit = &e->limit;
 	f->background = environment->background;
 	f->zones = &e->zones;
 	f->events = environment->events;

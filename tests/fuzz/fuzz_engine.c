@@ -308,13 +308,13 @@ static bool is_served(const struct cidr *target)
 	return false;
 }
 
-bool __real_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+bool __real_blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
 			  const struct addr *addr, int64_t now, bool at_once,
 			  enum block_state *ret_state);
-bool __wrap_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+bool __wrap_blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
 			  const struct addr *addr, int64_t now, bool at_once,
 			  enum block_state *ret_state);
-bool __wrap_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+bool __wrap_blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
 			  const struct addr *addr, int64_t now, bool at_once,
 			  enum block_state *ret_state)
 {
@@ -334,7 +334,7 @@ bool __wrap_blocklist_add(struct blocklist *blocklist, struct budget *budget,
 	FUZZ_CHECK(!addrlist_overlaps(current->allow, &target));
 	if (current->verify == VERIFY_CHILD)
 		FUZZ_CHECK(is_served(&target));
-	more = __real_blocklist_add(blocklist, budget, addr, now, at_once, ret_state);
+	more = __real_blocklist_add(blocklist, limit, addr, now, at_once, ret_state);
 	adds += *ret_state != BLOCK_REFUSED && *ret_state != BLOCK_CLOSES;
 	return more;
 }

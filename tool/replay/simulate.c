@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "policy/budget.h"
+#include "policy/block_limit.h"
 #include "policy/threshold.h"
 
 /* What is remembered at most: some 20 MB each. */
@@ -38,7 +38,7 @@ struct simulation {
 	struct lru *sessions, *hosts;
 	struct slots *slots;
 	struct threshold *hits;		/* NULL: every trigger blocks */
-	struct budget budget;
+	struct block_limit limit;
 	struct simulate_totals totals;
 };
 
@@ -78,8 +78,8 @@ int simulation_new(const struct judge *judge, const struct simulate_model *model
 		return -ENOMEM;
 	s->judge = judge;
 	s->model = model;
-	budget_init(&s->budget, judge->settings.max_blocks,
-		    judge->settings.max_blocks_interval);
+	block_limit_init(&s->limit, judge->settings.max_blocks,
+			 judge->settings.max_blocks_interval);
 	if (open_parts(s) < 0) {
 		simulation_free(s);
 		return -ENOMEM;
@@ -96,7 +96,7 @@ void simulation_free(struct simulation *simulation)
 	lru_free(simulation->hosts);
 	slots_free(simulation->slots);
 	threshold_free(simulation->hits);
-	budget_done(&simulation->budget);
+	block_limit_done(&simulation->limit);
 	free(simulation);
 }
 
@@ -161,7 +161,7 @@ static bool block_host(struct simulation *s, const struct event *e)
 
 	if (s->hits && threshold_hit(s->hits, &e->target.net, now, &forgot) <= 0)
 		return false;
-	if (budget_take(&s->budget, now) == BUDGET_GRANTED)
+	if (block_limit_take(&s->limit, now) == BLOCK_LIMIT_GRANTED)
 		block(s, e);
 	else
 		s->totals.over_budget++;

@@ -151,14 +151,14 @@ static void written_and_renewed(void **state)
 	teardown(&f);
 }
 
-static enum block_state add_within(struct fixture *f, struct budget *budget,
+static enum block_state add_within(struct fixture *f, struct block_limit *limit,
 				   const char *text, int64_t now)
 {
 	enum block_state got = BLOCK_QUEUED;
 	struct addr addr;
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	blocklist_add(f->blocklist, budget, &addr, now, true, &got);
+	blocklist_add(f->blocklist, limit, &addr, now, true, &got);
 	return got;
 }
 
@@ -166,23 +166,23 @@ static enum block_state add_within(struct fixture *f, struct budget *budget,
  * is refused leaves no trace. */
 static void new_ones_take_of_the_budget(void **state)
 {
-	struct budget budget;
+	struct block_limit limit;
 	struct fixture f;
 
 	(void)state;
 	setup_with_lists(&f);
-	budget_init(&budget, 2, 3600);
-	want_int(add_within(&f, &budget, "192.0.2.1", 0), BLOCK_ADDED);
-	want_int(add_within(&f, &budget, "192.0.2.1", 1), BLOCK_RENEWED);
-	want_int(add_within(&f, &budget, "2001:db8::1", 2), BLOCK_ADDED);
-	want_int(add_within(&f, &budget, "192.0.2.2", 3), BLOCK_CLOSES);
-	want_int(add_within(&f, &budget, "192.0.2.2", 4), BLOCK_REFUSED);
-	want_int(add_within(&f, &budget, "192.0.2.1", 600000), BLOCK_RENEWED);
-	want_int(add_within(&f, &budget, "2001:db8::1", 600002), BLOCK_REFUSED);
-	want_int(add_within(&f, &budget, "2001:db8::1", 3600000), BLOCK_RENEWED);
+	block_limit_init(&limit, 2, 3600);
+	want_int(add_within(&f, &limit, "192.0.2.1", 0), BLOCK_ADDED);
+	want_int(add_within(&f, &limit, "192.0.2.1", 1), BLOCK_RENEWED);
+	want_int(add_within(&f, &limit, "2001:db8::1", 2), BLOCK_ADDED);
+	want_int(add_within(&f, &limit, "192.0.2.2", 3), BLOCK_CLOSES);
+	want_int(add_within(&f, &limit, "192.0.2.2", 4), BLOCK_REFUSED);
+	want_int(add_within(&f, &limit, "192.0.2.1", 600000), BLOCK_RENEWED);
+	want_int(add_within(&f, &limit, "2001:db8::1", 600002), BLOCK_REFUSED);
+	want_int(add_within(&f, &limit, "2001:db8::1", 3600000), BLOCK_RENEWED);
 	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.1\n+192.0.2.1\n");
 	want_counted(&f, "blocks=2 renewals=3");
-	budget_done(&budget);
+	block_limit_done(&limit);
 	teardown(&f);
 }
 

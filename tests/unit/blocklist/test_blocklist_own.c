@@ -367,25 +367,25 @@ static void queue_is_within_the_budget(void **state)
 {
 	const struct addr first = parse("192.0.2.1"), second = parse("192.0.2.2");
 	enum block_state got = BLOCK_ADDED;
-	struct budget budget;
+	struct block_limit limit;
 	struct fixture f;
 
 	(void)state;
 	setup(&f);
-	budget_init(&budget, 1, 60);
-	want_int(blocklist_add(f.blocklist, &budget, &first, 0, false, &got), true);
+	block_limit_init(&limit, 1, 60);
+	want_int(blocklist_add(f.blocklist, &limit, &first, 0, false, &got), true);
 	want_int(got, BLOCK_QUEUED);
 	blocklist_run(f.blocklist, 1);
 	want_told("[192.0.2.1/600 ] ");
-	want_int(blocklist_add(f.blocklist, &budget, &second, 2, false, &got), false);
+	want_int(blocklist_add(f.blocklist, &limit, &second, 2, false, &got), false);
 	want_int(got, BLOCK_CLOSES);
-	want_int(blocklist_add(f.blocklist, &budget, &second, 3, false, &got), false);
+	want_int(blocklist_add(f.blocklist, &limit, &second, 3, false, &got), false);
 	want_int(got, BLOCK_REFUSED);
-	want_int(blocklist_add(f.blocklist, &budget, &first, 4, false, &got), true);
+	want_int(blocklist_add(f.blocklist, &limit, &first, 4, false, &got), true);
 	want_int(got, BLOCK_QUEUED);
 	blocklist_run(f.blocklist, 5);
 	want_told("[192.0.2.1/600 ] ");
-	budget_done(&budget);
+	block_limit_done(&limit);
 	teardown(&f);
 }
 

@@ -85,13 +85,13 @@ static bool told_at_once;
 static unsigned int told;
 static enum block_state answer;
 
-bool __real_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+bool __real_blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
 			  const struct addr *addr, int64_t now, bool at_once,
 			  enum block_state *ret_state);
-bool __wrap_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+bool __wrap_blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
 			  const struct addr *addr, int64_t now, bool at_once,
 			  enum block_state *ret_state);
-bool __wrap_blocklist_add(struct blocklist *blocklist, struct budget *budget,
+bool __wrap_blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
 			  const struct addr *addr, int64_t now, bool at_once,
 			  enum block_state *ret_state)
 {
@@ -101,7 +101,7 @@ bool __wrap_blocklist_add(struct blocklist *blocklist, struct budget *budget,
 	told++;
 	*ret_state = answer;
 	more = blocklist &&
-	       __real_blocklist_add(blocklist, budget, addr, now, at_once, ret_state);
+	       __real_blocklist_add(blocklist, limit, addr, now, at_once, ret_state);
 	if (*ret_state != BLOCK_CLOSES && *ret_state != BLOCK_REFUSED)
 		note_done('b');
 	return more;
@@ -125,7 +125,7 @@ static void block_comes_before_the_signal(void **state)
 	const struct urgent_row *row = *state;
 	struct courierlog_line line = { .kind = COURIERLOG_REJECT };
 	char wrong[256];
-	struct budget budget;
+	struct block_limit limit;
 	struct fixture f;
 
 	setup(&f);
@@ -133,12 +133,12 @@ static void block_comes_before_the_signal(void **state)
 	want_int(settings_set(&f.settings, row->name, row->value, wrong,
 			      sizeof(wrong)), 0);
 	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
-	budget_init(&budget, 100, 60);
-	f.enforcer.budget = &budget;
+	block_limit_init(&limit, 100, 60);
+	f.enforcer.limit = &limit;
 	want_int(enforcer_block(&f.enforcer, &line).verdict, VERDICT_BLOCK);
 	want_int(told, 1);
 	want_int(told_at_once, row->want);
-	budget_done(&budget);
+	block_limit_done(&limit);
 	teardown(&f);
 }
 
@@ -175,7 +175,7 @@ static void listener_hears_of_the_list(void **state)
 	struct courierlog_line line = { .kind = COURIERLOG_REJECT };
 	const struct event *events;
 	char wrong[256];
-	struct budget budget;
+	struct block_limit limit;
 	struct fixture f;
 
 	setup(&f);
@@ -184,8 +184,8 @@ static void listener_hears_of_the_list(void **state)
 			      sizeof(wrong)), 0);
 	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
 	want_int(events_new(&f.enforcer.events), 0);
-	budget_init(&budget, 100, 60);
-	f.enforcer.budget = &budget;
+	block_limit_init(&limit, 100, 60);
+	f.enforcer.limit = &limit;
 	enforcer_block(&f.enforcer, &line);
 	want_int(events_take(f.enforcer.events, &events), 1);
 	want_state(events[0].list_state, row->want);
@@ -195,7 +195,7 @@ static void listener_hears_of_the_list(void **state)
 	want_int(counters_get(&f.counters, COUNTER_EVENTS_LOST), 1);
 	want_int(notices_next(&f.notices, &(enum notice){ 0 }, &(int){ 0 }), false);
 	events_free(f.enforcer.events);
-	budget_done(&budget);
+	block_limit_done(&limit);
 	teardown(&f);
 }
 

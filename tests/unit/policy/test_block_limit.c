@@ -1,6 +1,6 @@
 /* So many blocks in an interval and no more.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "policy/budget.h"
+#include "policy/block_limit.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -9,62 +9,62 @@
 
 static void grants_up_to_max(void **state)
 {
-	struct budget b;
+	struct block_limit b;
 
 	(void)state;
-	budget_init(&b, 2, 10);
-	want_int(budget_take(&b, 1000), BUDGET_GRANTED);
-	want_int(budget_take(&b, 2000), BUDGET_GRANTED);
-	want_int(budget_take(&b, 10999), BUDGET_CLOSES);
-	want_int(budget_take(&b, 10999), BUDGET_CLOSED);
-	budget_done(&b);
+	block_limit_init(&b, 2, 10);
+	want_int(block_limit_take(&b, 1000), BLOCK_LIMIT_GRANTED);
+	want_int(block_limit_take(&b, 2000), BLOCK_LIMIT_GRANTED);
+	want_int(block_limit_take(&b, 10999), BLOCK_LIMIT_CLOSES);
+	want_int(block_limit_take(&b, 10999), BLOCK_LIMIT_CLOSED);
+	block_limit_done(&b);
 }
 
 static void interval_starts_with_first_question(void **state)
 {
-	struct budget b;
+	struct block_limit b;
 
 	(void)state;
-	budget_init(&b, 1, 10);
-	want_int(budget_take(&b, 5000), BUDGET_GRANTED);
-	want_int(budget_take(&b, 14999), BUDGET_CLOSES);
-	want_int(budget_take(&b, 15000), BUDGET_GRANTED);
-	budget_done(&b);
+	block_limit_init(&b, 1, 10);
+	want_int(block_limit_take(&b, 5000), BLOCK_LIMIT_GRANTED);
+	want_int(block_limit_take(&b, 14999), BLOCK_LIMIT_CLOSES);
+	want_int(block_limit_take(&b, 15000), BLOCK_LIMIT_GRANTED);
+	block_limit_done(&b);
 }
 
 static void opens_once_and_when_due(void **state)
 {
-	struct budget b;
+	struct block_limit b;
 	int64_t due;
 
 	(void)state;
-	budget_init(&b, 1, 10);
-	want_int(budget_opens(&b, 0, &due), false);
+	block_limit_init(&b, 1, 10);
+	want_int(block_limit_opens(&b, 0, &due), false);
 	want_int(due, INT64_MAX);
-	budget_take(&b, 1000);
-	budget_take(&b, 2000);
-	want_int(budget_opens(&b, 3000, &due), false);
+	block_limit_take(&b, 1000);
+	block_limit_take(&b, 2000);
+	want_int(block_limit_opens(&b, 3000, &due), false);
 	want_int(due, 11000);
-	want_int(budget_opens(&b, 11000, &due), true);
+	want_int(block_limit_opens(&b, 11000, &due), true);
 	want_int(due, INT64_MAX);
-	want_int(budget_opens(&b, 11000, &due), false);
-	budget_done(&b);
+	want_int(block_limit_opens(&b, 11000, &due), false);
+	block_limit_done(&b);
 }
 
 /* Whoever asks first after the end: the message that it is open must come. */
 static void opens_after_a_new_interval_began(void **state)
 {
-	struct budget b;
+	struct block_limit b;
 	int64_t due;
 
 	(void)state;
-	budget_init(&b, 1, 10);
-	budget_take(&b, 1000);
-	budget_take(&b, 2000);
-	want_int(budget_take(&b, 11000), BUDGET_GRANTED);
-	want_int(budget_opens(&b, 11001, &due), true);
-	want_int(budget_take(&b, 11002), BUDGET_CLOSES);
-	budget_done(&b);
+	block_limit_init(&b, 1, 10);
+	block_limit_take(&b, 1000);
+	block_limit_take(&b, 2000);
+	want_int(block_limit_take(&b, 11000), BLOCK_LIMIT_GRANTED);
+	want_int(block_limit_opens(&b, 11001, &due), true);
+	want_int(block_limit_take(&b, 11002), BLOCK_LIMIT_CLOSES);
+	block_limit_done(&b);
 }
 
 /* All threads together get what there is in an interval and nothing more, whoever is the
@@ -73,7 +73,7 @@ static void opens_after_a_new_interval_began(void **state)
 #define MAX 100
 
 struct takers {
-	struct budget budget;
+	struct block_limit limit;
 	atomic_uint now;	/* in steps of an eighth of an interval */
 	atomic_uint granted, closed;
 };
@@ -84,11 +84,11 @@ static void *take_many(void *data)
 	unsigned int now;
 
 	while ((now = atomic_fetch_add(&t->now, 1) / MAX) < INTERVALS * 8) {
-		enum budget_answer answer = budget_take(&t->budget, now * 125);
+		enum block_limit_answer answer = block_limit_take(&t->limit, now * 125);
 
-		if (answer == BUDGET_GRANTED)
+		if (answer == BLOCK_LIMIT_GRANTED)
 			atomic_fetch_add(&t->granted, 1);
-		else if (answer == BUDGET_CLOSES)
+		else if (answer == BLOCK_LIMIT_CLOSES)
 			atomic_fetch_add(&t->closed, 1);
 	}
 	return NULL;
@@ -101,7 +101,7 @@ static void threads_share_it(void **state)
 	unsigned int i;
 
 	(void)state;
-	budget_init(&t.budget, MAX, 1);
+	block_limit_init(&t.limit, MAX, 1);
 	for (i = 0; i < COUNT_OF(threads); i++)
 		want_int(pthread_create(&threads[i], NULL, take_many, &t), 0);
 	for (i = 0; i < COUNT_OF(threads); i++)
@@ -110,7 +110,7 @@ static void threads_share_it(void **state)
 	want_int(t.granted <= INTERVALS * MAX, true);
 	want_int(t.granted > INTERVALS * MAX / 2, true);
 	want_int(t.closed > INTERVALS / 2, true);
-	budget_done(&t.budget);
+	block_limit_done(&t.limit);
 }
 
 int main(void)
