@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "engine/advice.h"
-#include "engine/drift.h"
 #include "engine/enforcer.h"
 #include "engine/session_lookup.h"
+#include "engine/unknown_lines.h"
 #include "lib/tcp_reset.h"
 #include "policy/rights.h"
 
@@ -33,7 +33,7 @@ struct engine {
 	struct notices notices;
 	struct enforcer enforcer;
 	struct block_limit limit;
-	struct drift drift;
+	struct unknown_lines unknown_lines;
 	struct zones zones;
 	unsigned int zones_told;
 	struct lookup *lookup;
@@ -66,7 +66,7 @@ int engine_new(struct settings *settings, struct engine **ret_engine)
 	e->settings = *settings;
 	memset(settings, 0, sizeof(*settings));
 	block_limit_init(&e->limit, e->settings.max_blocks, e->settings.max_blocks_interval);
-	drift_init(&e->drift);
+	unknown_lines_init(&e->unknown_lines);
 	zones_init(&e->zones);
 	*ret_engine = e;
 	return 0;
@@ -83,7 +83,7 @@ void engine_unref(struct engine *engine)
 	if (!engine || atomic_fetch_sub(&engine->references, 1) != 1)
 		return;
 	lookup_free(engine->lookup);
-	drift_done(&engine->drift);
+	unknown_lines_done(&engine->unknown_lines);
 	zones_done(&engine->zones);
 	block_limit_done(&engine->limit);
 	threshold_free(engine->enforcer.hits);
@@ -289,12 +289,12 @@ static int64_t run_block_limit(struct engine *e, int64_t now)
 	return due;
 }
 
-static void say_drift(struct engine *e)
+static void say_unknown_lines(struct engine *e)
 {
-	char sample[DRIFT_SAMPLE_SIZE], text[DRIFT_SAMPLE_SIZE + 200];
+	char sample[UNKNOWN_LINES_SAMPLE_SIZE], text[UNKNOWN_LINES_SAMPLE_SIZE + 200];
 	unsigned long lines;
 
-	if (!drift_take(&e->drift, &lines, sample))
+	if (!unknown_lines_take(&e->unknown_lines, &lines, sample))
 		return;
 	snprintf(text, sizeof(text),
 		 "%lu lines of courieresmtpd have an unknown form and were left "
@@ -346,7 +346,7 @@ static int64_t run(void *data, int64_t now)
 	due = earlier(due, blocklist_run(e->enforcer.blocklist, now));
 	due = earlier(due, run_block_limit(e, now));
 	due = earlier(due, search_due);
-	say_drift(e);
+	say_unknown_lines(e);
 	say_notices(e);
 	tell_zones(e);
 	return due;
@@ -661,7 +661,7 @@ static bool is_unknown(const struct engine_message *msg, const struct courierlog
 static void note_unknown(struct engine *e, const struct engine_message *msg)
 {
 	counters_add(&e->counters, COUNTER_UNKNOWN, 1);
-	if (drift_note(&e->drift, background_now(), msg->text, msg->text_len))
+	if (unknown_lines_note(&e->unknown_lines, background_now(), msg->text, msg->text_len))
 		background_wake(e->enforcer.background);
 }
 

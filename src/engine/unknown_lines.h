@@ -1,8 +1,8 @@
 /* Remembers one line in an unknown form, to be shown to the admin once an hour: a
  * change of courier's wording must not silence the module unseen.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCK_DRIFT_H
-#define SMTPBLOCK_DRIFT_H
+#ifndef SMTPBLOCK_UNKNOWN_LINES_H
+#define SMTPBLOCK_UNKNOWN_LINES_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -10,26 +10,27 @@
 #include <stdint.h>
 
 /* Characters of a sample, NUL included. */
-#define DRIFT_SAMPLE_SIZE 101
+#define UNKNOWN_LINES_SAMPLE_SIZE 101
 
-struct drift {
+struct unknown_lines {
 	pthread_mutex_t lock;	/* what follows; private */
 	int64_t quiet_until;	/* ms */
 	unsigned long lines;	/* since the last report */
 	bool waiting;
-	char sample[DRIFT_SAMPLE_SIZE];
+	char sample[UNKNOWN_LINES_SAMPLE_SIZE];
 };
 
 /* Before the first use, and after the last. */
-void drift_init(struct drift *drift);
-void drift_done(struct drift *drift);
+void unknown_lines_init(struct unknown_lines *unknown_lines);
+void unknown_lines_done(struct unknown_lines *unknown_lines);
 
 /* A line in an unknown form came at now (ms). Returns true if there is something
- * to report: drift_take() has to be called. Any thread. */
-bool drift_note(struct drift *drift, int64_t now, const char *text, size_t len);
+ * to report: unknown_lines_take() has to be called. Any thread. */
+bool unknown_lines_note(struct unknown_lines *unknown_lines, int64_t now, const char *text,
+			size_t len);
 
 /* Take the report: false if there is none. The sample is safe to log. */
-bool drift_take(struct drift *drift, unsigned long *ret_lines,
-		char ret_sample[static DRIFT_SAMPLE_SIZE]);
+bool unknown_lines_take(struct unknown_lines *unknown_lines, unsigned long *ret_lines,
+			char ret_sample[static UNKNOWN_LINES_SAMPLE_SIZE]);
 
 #endif
