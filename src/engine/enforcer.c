@@ -262,7 +262,7 @@ static void end_all(const struct enforcer *e, const struct courierlog_line *line
 static void count_zone(const struct enforcer *e, const struct smtpd_facts *facts)
 {
 	if (settings_end_children(e->settings) && facts->block_zone)
-		zones_count(e->zones, facts->block_zone);
+		dnsbl_stats_count(e->dnsbl_stats, facts->block_zone);
 }
 
 /* Who was turned away at his start has his answer already. */

@@ -10,8 +10,8 @@
 #include "policy/block_limit.h"
 #include "policy/policy.h"
 #include "policy/threshold.h"
+#include "status/dnsbl_stats.h"
 #include "status/events.h"
-#include "status/zones.h"
 
 /* What it works with; all of it belongs to the engine. Any thread may call the
  * functions below, none waits. */
@@ -25,7 +25,7 @@ struct enforcer {
 	struct threshold *hits;		/* NULL: every trigger blocks */
 	struct block_limit *limit;
 	struct background *background;
-	struct zones *zones;
+	struct dnsbl_stats *dnsbl_stats;
 	struct events *events;		/* NULL: nobody is told of blocks */
 	void *listener;			/* goes with an event */
 };

@@ -34,7 +34,7 @@ struct engine {
 	struct enforcer enforcer;
 	struct block_limit limit;
 	struct unknown_lines unknown_lines;
-	struct zones zones;
+	struct dnsbl_stats dnsbl_stats;
 	unsigned int zones_told;
 	struct lookup *lookup;
 	engine_log_fn *log;
@@ -67,7 +67,7 @@ int engine_new(struct settings *settings, struct engine **ret_engine)
 	memset(settings, 0, sizeof(*settings));
 	block_limit_init(&e->limit, e->settings.max_blocks, e->settings.max_blocks_interval);
 	unknown_lines_init(&e->unknown_lines);
-	zones_init(&e->zones);
+	dnsbl_stats_init(&e->dnsbl_stats);
 	*ret_engine = e;
 	return 0;
 }
@@ -84,7 +84,7 @@ void engine_unref(struct engine *engine)
 		return;
 	lookup_free(engine->lookup);
 	unknown_lines_done(&engine->unknown_lines);
-	zones_done(&engine->zones);
+	dnsbl_stats_done(&engine->dnsbl_stats);
 	block_limit_done(&engine->limit);
 	threshold_free(engine->enforcer.hits);
 	allowfile_free(engine->enforcer.allow_file);
@@ -135,8 +135,8 @@ static void say_zones(struct engine *e)
 	char values[LINE_SIZE - 160], text[LINE_SIZE];
 	unsigned int next = 0;
 
-	while (next < zones_known(&e->zones)) {
-		next = zones_format(&e->zones, next, values, sizeof(values));
+	while (next < dnsbl_stats_known(&e->dnsbl_stats)) {
+		next = dnsbl_stats_format(&e->dnsbl_stats, next, values, sizeof(values));
 		snprintf(text, sizeof(text),
 			 "slots that DNSBL zones saved, list %.60s: %s",
 			 e->settings.list, values);
@@ -311,11 +311,11 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static void tell_zones(struct engine *e)
 {
-	unsigned int known = zones_known(&e->zones), i;
+	unsigned int known = dnsbl_stats_known(&e->dnsbl_stats), i;
 
 	for (i = e->zones_told; e->zone && i < known; i++)
-		e->zone(e->zone_ctx, zones_name(&e->zones, i),
-			zones_saved(&e->zones, i));
+		e->zone(e->zone_ctx, dnsbl_stats_name(&e->dnsbl_stats, i),
+			dnsbl_stats_saved(&e->dnsbl_stats, i));
 	e->zones_told = known;
 }
 
@@ -373,7 +373,7 @@ static int open_parts(struct engine *e, const struct engine_environment *environ
 	f->notices = &e->notices;
 	f->limit = &e->limit;
 	f->background = environment->background;
-	f->zones = &e->zones;
+	f->dnsbl_stats = &e->dnsbl_stats;
 	f->events = environment->events;
 	f->listener = environment->listener;
 	r = blocklist_new(&e->settings, environment->net_root, environment->module_root,

@@ -1,0 +1,112 @@
+/* Which DNSBL is worth its query.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "status/dnsbl_stats.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void dnsbl_stats_init(struct dnsbl_stats *dnsbl_stats)
+{
+	memset(dnsbl_stats, 0, sizeof(*dnsbl_stats));
+	pthread_mutex_init(&dnsbl_stats->lock, NULL);
+}
+
+void dnsbl_stats_done(struct dnsbl_stats *dnsbl_stats)
+{
+	pthread_mutex_destroy(&dnsbl_stats->lock);
+}
+
+static void clean(char to[static ZONE_NAME_SIZE], const char *name)
+{
+	size_t i;
+
+	for (i = 0; name[i] && i + 1 < ZONE_NAME_SIZE; i++) {
+		unsigned char ch = (unsigned char)name[i];
+
+		to[i] = (ch < 0x80 && isalnum(ch)) || strchr(".-_", ch) ?
+				name[i] :
+				'?';
+	}
+	to[i] = '\0';
+}
+
+/* With the lock held. Returns z->count if it is not there. */
+static unsigned int find(const struct dnsbl_stats *z, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < z->count; i++)
+		if (strcmp(z->all[i].name, name) == 0)
+			break;
+	return i;
+}
+
+/* With the lock held. A zone's name is not touched any more once it is counted in. */
+static unsigned int find_or_add(struct dnsbl_stats *z, const char *name)
+{
+	unsigned int i = find(z, name);
+
+	if (i < z->count)
+		return i;
+	if (z->count == DNSBL_STATS_MAX)
+		return DNSBL_STATS_MAX - 1;
+	snprintf(z->all[i].name, ZONE_NAME_SIZE, "%s",
+		 i == DNSBL_STATS_MAX - 1 ? "other" : name);
+	z->count++;
+	return i;
+}
+
+void dnsbl_stats_count(struct dnsbl_stats *dnsbl_stats, const char *name)
+{
+	char text[ZONE_NAME_SIZE];
+	unsigned int i;
+
+	clean(text, name);
+	pthread_mutex_lock(&dnsbl_stats->lock);
+	i = find_or_add(dnsbl_stats, text);
+	pthread_mutex_unlock(&dnsbl_stats->lock);
+	atomic_fetch_add_explicit(&dnsbl_stats->all[i].saved, 1, memory_order_relaxed);
+}
+
+unsigned int dnsbl_stats_known(struct dnsbl_stats *dnsbl_stats)
+{
+	unsigned int count;
+
+	pthread_mutex_lock(&dnsbl_stats->lock);
+	count = dnsbl_stats->count;
+	pthread_mutex_unlock(&dnsbl_stats->lock);
+	return count;
+}
+
+const char *dnsbl_stats_name(const struct dnsbl_stats *dnsbl_stats, unsigned int which)
+{
+	return dnsbl_stats->all[which].name;
+}
+
+const atomic_uint_least64_t *dnsbl_stats_saved(const struct dnsbl_stats *dnsbl_stats,
+					       unsigned int which)
+{
+	return &dnsbl_stats->all[which].saved;
+}
+
+unsigned int dnsbl_stats_format(struct dnsbl_stats *dnsbl_stats, unsigned int from, char *buf,
+				size_t size)
+{
+	unsigned int count = dnsbl_stats_known(dnsbl_stats), i;
+	size_t used = 0;
+	int n;
+
+	buf[0] = '\0';
+	for (i = from; i < count; i++) {
+		n = snprintf(buf + used, size - used, "%s%s=%" PRIu64, used ? " " : "",
+			     dnsbl_stats->all[i].name, atomic_load(&dnsbl_stats->all[i].saved));
+		if (n < 0 || (size_t)n >= size - used) {
+			buf[used] = '\0';
+			break;
+		}
+		used += (size_t)n;
+	}
+	return i;
+}
