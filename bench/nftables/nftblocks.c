@@ -106,7 +106,7 @@ static double add_many(struct backend *b, unsigned int net, unsigned int first,
 struct wave {
 	struct settings settings;
 	struct counters counters;
-	struct notices notices;
+	struct alerts alerts;
 	struct blocklist *blocklist;
 	int wake;			/* eventfd */
 	unsigned int count;
@@ -122,7 +122,7 @@ static void wave_open(struct wave *w)
 	want(settings_set(&w->settings, "listSize", "1000000", wrong, sizeof(wrong)),
 	     "listSize");
 	want(blocklist_new(&w->settings, BACKEND_NET_ROOT, BACKEND_MODULE_ROOT, &w->counters,
-			   &w->notices, &w->blocklist),
+			   &w->alerts, &w->blocklist),
 	     "blocks");
 	blocklist_check(w->blocklist, 0);
 	w->wake = eventfd(0, EFD_CLOEXEC);

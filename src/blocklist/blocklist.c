@@ -29,7 +29,7 @@
 /* One list and what is known of it. */
 struct list_state {
 	int family;
-	enum notice missing, back, overflow;
+	enum alert missing, back, overflow;
 	struct block_cache *cache;
 	int64_t check_at;
 	int64_t retry_at;	/* not before, for what waits */
@@ -48,7 +48,7 @@ struct pending_block {
 struct blocklist {
 	const struct settings *settings;
 	struct counters *counters;
-	struct notices *notices;
+	struct alerts *alerts;
 	/* Whose turn it is with a backend that waits for others. Taken before the
 	 * lock. */
 	pthread_mutex_t backend_mutex;
@@ -114,10 +114,10 @@ static size_t block_cache_room(struct blocklist *b)
 static int open_list_states(struct blocklist *b)
 {
 	static const struct list_state blank[2] = {
-		{ .family = ADDR_IPV4, .missing = NOTICE_LIST4,
-		  .back = NOTICE_LIST4_BACK, .overflow = NOTICE_OVERFLOW4 },
-		{ .family = ADDR_IPV6, .missing = NOTICE_LIST6,
-		  .back = NOTICE_LIST6_BACK, .overflow = NOTICE_OVERFLOW6 },
+		{ .family = ADDR_IPV4, .missing = ALERT_LIST4,
+		  .back = ALERT_LIST4_BACK, .overflow = ALERT_OVERFLOW4 },
+		{ .family = ADDR_IPV6, .missing = ALERT_LIST6,
+		  .back = ALERT_LIST6_BACK, .overflow = ALERT_OVERFLOW6 },
 	};
 	size_t room = block_cache_room(b);
 	int i, r;
@@ -138,7 +138,7 @@ static int open_list_states(struct blocklist *b)
 }
 
 int blocklist_new(const struct settings *settings, const char *net_root,
-		  const char *module_root, struct counters *counters, struct notices *notices,
+		  const char *module_root, struct counters *counters, struct alerts *alerts,
 		  struct blocklist **ret_blocks)
 {
 	const struct backend_config config =
@@ -150,7 +150,7 @@ int blocklist_new(const struct settings *settings, const char *net_root,
 		return -ENOMEM;
 	b->settings = settings;
 	b->counters = counters;
-	b->notices = notices;
+	b->alerts = alerts;
 	pthread_mutex_init(&b->backend_mutex, NULL);
 	pthread_mutex_init(&b->lock, NULL);
 	r = backend_ops(settings->backend)->open(&config, &b->backend);
@@ -199,10 +199,10 @@ static bool mark_all_unwritten(struct blocklist *b, struct list_state *list_stat
 static bool note_failure(struct blocklist *b, struct list_state *list_state, int err)
 {
 	if (err == ENFILE)
-		return notices_raise(b->notices, list_state->overflow, 0);
+		return alerts_raise(b->alerts, list_state->overflow, 0);
 	counters_add(b->counters, COUNTER_BACKEND_ERRORS, 1);
-	notices_clear(b->notices, list_state->back);
-	return notices_raise(b->notices, list_state->missing, err);
+	alerts_clear(b->alerts, list_state->back);
+	return alerts_raise(b->alerts, list_state->missing, err);
 }
 
 /* With the lock held: the list could be written, and nothing waits. */
@@ -211,8 +211,8 @@ static bool note_success(struct blocklist *b, struct list_state *list_state)
 	int rewrite = list_state->rewrite;
 
 	list_state->rewrite = 0;
-	return notices_clear(b->notices, list_state->missing) &&
-	       notices_raise(b->notices, list_state->back, rewrite);
+	return alerts_clear(b->alerts, list_state->missing) &&
+	       alerts_raise(b->alerts, list_state->back, rewrite);
 }
 
 /* An address had to make room. */
@@ -227,7 +227,7 @@ static bool note_evicted(struct blocklist *b, struct list_state *list_state,
 	    now - evicted->blocked_at >= ban_ms(b))
 		return false;
 	count(b, COUNTER_OVERFLOWS);
-	return notices_raise(b->notices, list_state->overflow, 0);
+	return alerts_raise(b->alerts, list_state->overflow, 0);
 }
 
 /* An address could not be written; r is what the ledger said of it. */
@@ -586,7 +586,7 @@ static int64_t rewrite(struct blocklist *b, struct list_state *list_state, int64
 		return now;
 	if (r < 0) {
 		if (r != -ENFILE)
-			notices_raise(b->notices, list_state->missing, -r);
+			alerts_raise(b->alerts, list_state->missing, -r);
 		if (pace(b, r) > RETRY_MS)
 			list_state->retry_at = now + pace(b, r);
 		return now + pace(b, r);

@@ -7,8 +7,8 @@
 #include "blocklist/backend.h"
 #include "blocklist/block_cache.h"
 #include "policy/block_limit.h"
+#include "status/alerts.h"
 #include "status/counters.h"
-#include "status/notices.h"
 
 struct blocklist;
 
@@ -25,7 +25,7 @@ enum block_state {
 /* Opens the backend of settings. counters and notices outlive the result.
  * Returns 0; -ENOMEM; -ENAMETOOLONG. The caller owns. */
 int blocklist_new(const struct settings *settings, const char *net_root,
-		  const char *module_root, struct counters *counters, struct notices *notices,
+		  const char *module_root, struct counters *counters, struct alerts *alerts,
 		  struct blocklist **ret_blocks);
 
 /* What is left to blocklist_run() is written first, as far as half a second is enough

@@ -15,9 +15,9 @@
  * slow, or whose last packet was lost, can still get its reply. */
 #define RESET_AFTER_MS 1000
 
-static void raise_notice(const struct enforcer *e, enum notice id, int detail)
+static void raise_alert(const struct enforcer *e, enum alert id, int detail)
 {
-	if (notices_raise(e->notices, id, detail))
+	if (alerts_raise(e->alerts, id, detail))
 		background_wake(e->background);
 }
 
@@ -74,8 +74,8 @@ static bool reaches_threshold(const struct enforcer *e, const struct addr *addr,
 static void note_closed(const struct enforcer *e)
 {
 	counters_add(e->counters, COUNTER_BUDGET_CLOSED, 1);
-	notices_clear(e->notices, NOTICE_BUDGET_OPEN);
-	raise_notice(e, NOTICE_BUDGET, 0);
+	alerts_clear(e->alerts, ALERT_BUDGET_OPEN);
+	raise_alert(e, ALERT_BUDGET, 0);
 }
 
 /* Everything but maxBlocks and the block itself. */
@@ -162,7 +162,7 @@ static void tell_listener(const struct enforcer *e, const struct block_request *
 	put_texts(&event, request);
 	r = events_put(e->events, &event);
 	if (r < 0 && r != -ESHUTDOWN)
-		raise_notice(e, NOTICE_EVENTS, 0);
+		raise_alert(e, ALERT_EVENTS, 0);
 }
 
 /* The list's state in words. NULL: there is no list. */
@@ -246,7 +246,7 @@ static void send_554(const struct enforcer *e, const struct smtpd_rules *rules,
 	if (r == 0)
 		counters_add(e->counters, COUNTER_REPLIES, 1);
 	else if (r == -EPERM || r == -EACCES || r == -ENOSYS)
-		raise_notice(e, NOTICE_REPLY, -r);
+		raise_alert(e, ALERT_REPLY, -r);
 }
 
 /* Only a search finds all children of an address. */
@@ -281,7 +281,7 @@ static struct termination begin_end(const struct enforcer *e, const struct smtpd
 		.smtpd = smtpd_take(smtpd),
 		.rules = rules,
 		.counters = e->counters,
-		.notices = e->notices,
+		.alerts = e->alerts,
 		.signal = s->terminate_signal,
 		.kill_after = s->terminate_kill_after,
 		.reset = s->terminate_reset,
@@ -373,7 +373,7 @@ int enforcer_ask(const struct enforcer *enforcer, enum lookup_kind kind,
 	if (r < 0) {
 		if (kind == LOOKUP_PROVE)
 			counters_add(enforcer->counters, COUNTER_REFUSED_BUSY, 1);
-		notices_raise(enforcer->notices, NOTICE_BUSY, 0);
+		alerts_raise(enforcer->alerts, ALERT_BUSY, 0);
 	}
 	background_wake(enforcer->background);
 	return r;
@@ -419,7 +419,7 @@ void enforcer_count(const struct enforcer *enforcer, struct decision decision)
 	if (id != COUNTER_COUNT)
 		counters_add(enforcer->counters, id, 1);
 	if (decision.reason == REASON_DNSBL_ERROR)
-		raise_notice(enforcer, NOTICE_DNSBL, 0);
+		raise_alert(enforcer, ALERT_DNSBL, 0);
 }
 
 void enforcer_note_look(const struct enforcer *enforcer, int err)
@@ -430,11 +430,11 @@ void enforcer_note_look(const struct enforcer *enforcer, int err)
 	case -EMFILE:
 	case -ENFILE:
 	case -ENOMEM:
-		raise_notice(enforcer, NOTICE_LOOK, -err);
+		raise_alert(enforcer, ALERT_LOOK, -err);
 		break;
 	case -ETIMEDOUT:
 	case -EBUSY:
-		raise_notice(enforcer, NOTICE_HELD, 0);
+		raise_alert(enforcer, ALERT_HELD, 0);
 		break;
 	default:
 		break;

@@ -18,7 +18,7 @@
 struct enforcer {
 	const struct settings *settings;
 	struct counters *counters;
-	struct notices *notices;
+	struct alerts *alerts;
 	struct blocklist *blocklist;
 	struct bag *requests;
 	struct allowfile *allow_file;

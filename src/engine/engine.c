@@ -10,7 +10,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "engine/advice.h"
+#include "engine/alert_text.h"
 #include "engine/enforcer.h"
 #include "engine/session_lookup.h"
 #include "engine/unknown_lines.h"
@@ -30,7 +30,7 @@ struct engine {
 	atomic_uint references;
 	struct settings settings;
 	struct counters counters;
-	struct notices notices;
+	struct alerts alerts;
 	struct enforcer enforcer;
 	struct block_limit limit;
 	struct unknown_lines unknown_lines;
@@ -117,14 +117,15 @@ static void lookup_says(void *ctx, int severity, const char *text)
 	say(ctx, severity, text);
 }
 
-static void say_notices(struct engine *e)
+static void say_alerts(struct engine *e)
 {
-	char text[ADVICE_SIZE];
-	enum notice id;
+	char text[ALERT_TEXT_SIZE];
+	enum alert id;
 	int detail, severity;
 
-	while (notices_next(&e->notices, &id, &detail)) {
-		advice_format(id, detail, &e->settings, e->enforcer.blocklist, &severity, text);
+	while (alerts_next(&e->alerts, &id, &detail)) {
+		alert_text_format(id, detail, &e->settings, e->enforcer.blocklist, &severity,
+				  text);
 		say(e, severity, text);
 	}
 }
@@ -160,7 +161,7 @@ static void say_counters(struct engine *e)
 static void note_no_user(struct engine *e, int err)
 {
 	if (err != ENOENT || e->settings.verify != VERIFY_NONE)
-		notices_raise(&e->notices, NOTICE_USER, err);
+		alerts_raise(&e->alerts, ALERT_USER, err);
 }
 
 /* Look courier's user up, who may have come since. Once known he is not looked up
@@ -179,14 +180,14 @@ static void find_user(struct engine *e)
 	}
 	r = background_finder(e->enforcer.background, uid, &ev);
 	if (r < 0) {
-		notices_raise(&e->notices, NOTICE_LOOK, -r);
+		alerts_raise(&e->alerts, ALERT_LOOK, -r);
 		return;
 	}
 	e->user_at = INT64_MAX;
 	atomic_store(&e->courier_uid, uid);
 	atomic_store(&e->finder, ev);
-	if (notices_clear(&e->notices, NOTICE_USER))
-		notices_raise(&e->notices, NOTICE_USER_BACK, 0);
+	if (alerts_clear(&e->alerts, ALERT_USER))
+		alerts_raise(&e->alerts, ALERT_USER_BACK, 0);
 }
 
 /* Courier's own user needs none to look at courier's processes. */
@@ -207,7 +208,7 @@ static void try_rights(struct engine *e)
 		return;
 	r = session_try(atomic_load(&e->finder), needed & RIGHTS_BIT(CAP_KILL));
 	if (r == -EPERM)
-		notices_raise(&e->notices, NOTICE_SIGNAL, EPERM);
+		alerts_raise(&e->alerts, ALERT_SIGNAL, EPERM);
 	else if (r < 0)
 		enforcer_note_look(&e->enforcer, r);
 	else if (r == 0)
@@ -223,13 +224,13 @@ static void check_capabilities(struct engine *e)
 	int r = 0;
 
 	if ((lacking & RIGHTS_LOOK) && !is_courier(e))
-		notices_raise(&e->notices, NOTICE_LOOK, EACCES);
+		alerts_raise(&e->alerts, ALERT_LOOK, EACCES);
 	if ((lacking & RIGHTS_BIT(CAP_KILL)) && !is_courier(e))
-		notices_raise(&e->notices, NOTICE_SIGNAL, EPERM);
+		alerts_raise(&e->alerts, ALERT_SIGNAL, EPERM);
 	if ((needed & RIGHTS_BIT(CAP_KILL)) && e->settings.terminate_reset)
 		r = lacking & RIGHTS_BIT(CAP_NET_ADMIN) ? -EPERM : tcp_reset_try();
 	if (r < 0)
-		notices_raise(&e->notices, NOTICE_RESET, -r);
+		alerts_raise(&e->alerts, ALERT_RESET, -r);
 }
 
 static void check_rights(struct engine *e)
@@ -250,7 +251,7 @@ static void check_rights(struct engine *e)
 static void look_around(struct engine *e)
 {
 	if (!hostaddrs_known(background_hostaddrs(e->enforcer.background)))
-		notices_raise(&e->notices, NOTICE_HOSTADDRS, 0);
+		alerts_raise(&e->alerts, ALERT_HOSTADDRS, 0);
 	if (!atomic_load(&e->finder))
 		find_user(e);
 	check_rights(e);
@@ -271,7 +272,7 @@ static void reload_allow_file(struct engine *e)
 
 static void after_hup(struct engine *e)
 {
-	notices_reset(&e->notices);
+	alerts_reset(&e->alerts);
 	reload_allow_file(e);
 	look_around(e);
 	say_counters(e);
@@ -283,8 +284,8 @@ static int64_t run_block_limit(struct engine *e, int64_t now)
 	int64_t due;
 
 	if (block_limit_opens(&e->limit, now, &due)) {
-		notices_clear(&e->notices, NOTICE_BUDGET);
-		notices_raise(&e->notices, NOTICE_BUDGET_OPEN, 0);
+		alerts_clear(&e->alerts, ALERT_BUDGET);
+		alerts_raise(&e->alerts, ALERT_BUDGET_OPEN, 0);
 	}
 	return due;
 }
@@ -347,7 +348,7 @@ static int64_t run(void *data, int64_t now)
 	due = earlier(due, run_block_limit(e, now));
 	due = earlier(due, search_due);
 	say_unknown_lines(e);
-	say_notices(e);
+	say_alerts(e);
 	tell_zones(e);
 	return due;
 }
@@ -370,14 +371,14 @@ static int open_parts(struct engine *e, const struct engine_environment *environ
 
 	f->settings = &e->settings;
 	f->counters = &e->counters;
-	f->notices = &e->notices;
+	f->alerts = &e->alerts;
 	f->limit = &e->limit;
 	f->background = environment->background;
 	f->dnsbl_stats = &e->dnsbl_stats;
 	f->events = environment->events;
 	f->listener = environment->listener;
 	r = blocklist_new(&e->settings, environment->net_root, environment->module_root,
-			  &e->counters, &e->notices, &f->blocklist);
+			  &e->counters, &e->alerts, &f->blocklist);
 	if (r == 0)
 		r = lookup_queue_new(&f->requests);
 	if (r == 0)
@@ -405,7 +406,7 @@ int engine_start(struct engine *engine, const struct engine_environment *environ
 	if (r < 0)
 		return r;
 	look_around(engine);
-	say_notices(engine);
+	say_alerts(engine);
 	engine->started = true;
 	return 0;
 }
@@ -568,7 +569,7 @@ static struct engine_outcome handle_dropped(struct engine *e, struct engine_work
 			 sender_was_couriers(e, msg, "couriertcpd")))
 		return block_by_reply(e, w, msg, line);
 	enforcer_refuse(&e->enforcer, attested ? -EPERM : -ESRCH);
-	if (!attested && notices_raise(&e->notices, NOTICE_DROP, 0))
+	if (!attested && alerts_raise(&e->alerts, ALERT_DROP, 0))
 		background_wake(e->enforcer.background);
 	return (struct engine_outcome){ .verdict = VERDICT_REFUSED };
 }

@@ -10,7 +10,7 @@
 #include <syslog.h>
 #include <time.h>
 
-#include "engine/advice.h"
+#include "engine/alert_text.h"
 
 /* The index is kept up to date this often, and this long after a question. Where it
  * takes longer, because there are very many children, it is done less often, but not
@@ -400,8 +400,8 @@ static void report(struct lookup *q, const struct lookup_request *lookup_request
 	snprintf(text, sizeof(text), "dryRun: would block %s port %u: \"%s\"",
 		 addr_format(&lookup_request->query.addr, ip),
 		 (unsigned int)lookup_request->query.port,
-		 advice_clean(lookup_request->reply, lookup_request->reply_len, reply,
-			      sizeof(reply)));
+		 alert_text_clean(lookup_request->reply, lookup_request->reply_len, reply,
+				  sizeof(reply)));
 	q->log(q->log_ctx, LOG_NOTICE, text);
 }
 
@@ -457,7 +457,7 @@ static void take_one(struct lookup *q, const struct lookup_request *asked, int64
 	if (q->pending_count == LOOKUP_QUEUE_MAX) {
 		if (asked->kind == LOOKUP_PROVE) {
 			counters_add(q->enforcer->counters, COUNTER_REFUSED_BUSY, 1);
-			notices_raise(q->enforcer->notices, NOTICE_BUSY, 0);
+			alerts_raise(q->enforcer->alerts, ALERT_BUSY, 0);
 		}
 		return;
 	}

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "engine/advice.h"
+#include "engine/alert_text.h"
 
 #define QUIET_MS 3600000
 
@@ -30,7 +30,8 @@ bool unknown_lines_note(struct unknown_lines *unknown_lines, int64_t now, const 
 	if (news) {
 		unknown_lines->quiet_until = now + QUIET_MS;
 		unknown_lines->waiting = true;
-		advice_clean(text, len, unknown_lines->sample, sizeof(unknown_lines->sample));
+		alert_text_clean(text, len, unknown_lines->sample,
+				 sizeof(unknown_lines->sample));
 	}
 	pthread_mutex_unlock(&unknown_lines->lock);
 	return news;

@@ -185,7 +185,7 @@ static int signal_one(const struct termination *what, const struct pidref *ref, 
 	if (r == 0 || r == -ESRCH)
 		return r;
 	counters_add(what->counters, COUNTER_SIGNAL_ERRORS, 1);
-	notices_raise(what->notices, NOTICE_SIGNAL, -r);
+	alerts_raise(what->alerts, ALERT_SIGNAL, -r);
 	return r;
 }
 
@@ -498,7 +498,7 @@ static void reset(struct terminator *t, const struct item *item)
 	if (r == 0)
 		counters_add(what->counters, COUNTER_RESETS, 1);
 	else if (r != -ENOENT && r != -ESTALE && r != -EINVAL)
-		notices_raise(what->notices, NOTICE_RESET, -r);
+		alerts_raise(what->alerts, ALERT_RESET, -r);
 }
 
 static void after_all(struct terminator *t, struct item *item, int64_t now)

@@ -4,8 +4,8 @@
 #define SMTPBLOCK_TERMINATOR_H
 
 #include "courier/smtpd.h"
+#include "status/alerts.h"
 #include "status/counters.h"
-#include "status/notices.h"
 
 struct terminator;
 
@@ -21,7 +21,7 @@ struct termination {
 	struct smtpd smtpd;		/* taken over */
 	const struct smtpd_rules *rules; /* to find a couriertls left behind */
 	struct counters *counters;	/* these two outlive the terminator */
-	struct notices *notices;
+	struct alerts *alerts;
 	int signal;
 	unsigned int kill_after;	/* ms; 0: never */
 	bool reset;			/* the connection, once the child is gone.. */

@@ -23,7 +23,7 @@ struct fixture {
 	struct fakelists lists;
 	struct settings settings;
 	struct counters counters;
-	struct notices notices;
+	struct alerts alerts;
 	struct blocklist *blocklist;
 };
 
@@ -39,7 +39,7 @@ static void setup(struct fixture *f, const char *ban_time, const char *limit)
 	want_int(settings_set(&f->settings, "banTime", ban_time, wrong,
 			      sizeof(wrong)), 0);
 	want_int(blocklist_new(&f->settings, f->lists.net_root, f->lists.module_root,
-			       &f->counters, &f->notices, &f->blocklist),
+			       &f->counters, &f->alerts, &f->blocklist),
 		 0);
 }
 
@@ -97,23 +97,23 @@ static void want_counted(struct fixture *f, const char *want)
 }
 
 /* The next thing to be told is this one, with this detail. */
-static void want_notice(struct fixture *f, enum notice id, int detail)
+static void want_notice(struct fixture *f, enum alert id, int detail)
 {
-	enum notice got_id = NOTICE_COUNT;
+	enum alert got_id = ALERT_COUNT;
 	int got_detail = -1;
 
-	want_int(notices_next(&f->notices, &got_id, &got_detail), true);
+	want_int(alerts_next(&f->alerts, &got_id, &got_detail), true);
 	want_int(got_id, id);
 	want_int(got_detail, detail);
 }
 
 static void want_no_notice(struct fixture *f)
 {
-	enum notice id = NOTICE_COUNT;
+	enum alert id = ALERT_COUNT;
 	int detail;
 
-	want_int(notices_next(&f->notices, &id, &detail), false);
-	want_int(id, NOTICE_COUNT);
+	want_int(alerts_next(&f->alerts, &id, &detail), false);
+	want_int(id, ALERT_COUNT);
 }
 
 static unsigned int lines(const struct fixture *f, const char *path)
@@ -241,7 +241,7 @@ static void waits_for_missing_list(void **state)
 	setup(&f, "600", "100");
 	want_int(add(&f, "192.0.2.7", 0), true);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 1);
-	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_notice(&f, ALERT_LIST4, ENOENT);
 	/* Counted once, told once. */
 	want_int(add(&f, "192.0.2.7", 10), true);
 	want_counted(&f, "waited=1");
@@ -252,7 +252,7 @@ static void waits_for_missing_list(void **state)
 	want_int(blocklist_run(f.blocklist, 120), 20 + LOOK);
 	want_list(&f.lists, LIST4, "+192.0.2.7\n");
 	want_counted(&f, "blocks=1 waited=1");
-	want_notice(&f, NOTICE_LIST4_BACK, 1);
+	want_notice(&f, ALERT_LIST4_BACK, 1);
 	want_no_notice(&f);
 	teardown(&f);
 }
@@ -265,16 +265,16 @@ static void each_gap_is_told(void **state)
 	(void)state;
 	setup(&f, "600", "100");
 	add(&f, "192.0.2.7", 0);
-	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_notice(&f, ALERT_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
 	blocklist_run(f.blocklist, 50);
-	want_notice(&f, NOTICE_LIST4_BACK, 1);
+	want_notice(&f, ALERT_LIST4_BACK, 1);
 	fakelists_remove(&f.lists, LIST4);
 	add(&f, "192.0.2.8", 100);
-	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_notice(&f, ALERT_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
 	blocklist_run(f.blocklist, 150);
-	want_notice(&f, NOTICE_LIST4_BACK, 2);
+	want_notice(&f, ALERT_LIST4_BACK, 2);
 	want_int(lines(&f, LIST4), 2);
 	want_no_notice(&f);
 	teardown(&f);
@@ -303,13 +303,13 @@ static void waiting_ones_are_told_when_all_are_back(void **state)
 	setup(&f, "600", "100");
 	add(&f, "192.0.2.7", 0);
 	add(&f, "192.0.2.8", 1);
-	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_notice(&f, ALERT_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
 	want_int(add(&f, "192.0.2.9", 2), true);
 	want_no_notice(&f);
 	blocklist_run(f.blocklist, 3);
 	want_list(&f.lists, LIST4, "+192.0.2.9\n+192.0.2.7\n+192.0.2.8\n");
-	want_notice(&f, NOTICE_LIST4_BACK, 2);
+	want_notice(&f, ALERT_LIST4_BACK, 2);
 	want_counted(&f, "blocks=3 waited=2");
 	teardown(&f);
 }
@@ -322,24 +322,24 @@ static void back_without_waiting_ones_is_told(void **state)
 	(void)state;
 	setup(&f, "1", "100");
 	add(&f, "192.0.2.7", 0);
-	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_notice(&f, ALERT_LIST4, ENOENT);
 	want_int(blocklist_run(f.blocklist, 1000), INT64_MAX);
 	want_no_notice(&f);
 	fakelists_make(&f.lists, LIST4);
 	add(&f, "192.0.2.8", 1001);
-	want_notice(&f, NOTICE_LIST4_BACK, 0);
+	want_notice(&f, ALERT_LIST4_BACK, 0);
 	want_counted(&f, "blocks=1 waited=1 lost=1");
 	teardown(&f);
 }
 
 static const struct family_row {
 	const char *label, *there, *missing, *addr, *other;
-	enum notice told, back;
+	enum alert told, back;
 } family_rows[] = {
 	{ "IPv4 missing", LIST6, LIST4, "192.0.2.7", "2001:db8::7",
-	  NOTICE_LIST4, NOTICE_LIST4_BACK },
+	  ALERT_LIST4, ALERT_LIST4_BACK },
 	{ "IPv6 missing", LIST4, LIST6, "2001:db8::7", "192.0.2.7",
-	  NOTICE_LIST6, NOTICE_LIST6_BACK },
+	  ALERT_LIST6, ALERT_LIST6_BACK },
 };
 
 static void one_missing_never_stops_the_other(void **state)
@@ -438,12 +438,12 @@ static void list_gone_for_a_while_gets_all(void **state)
 	fakelists_remove(&f.lists, LIST4);
 	/* Found by looking: nothing else came. */
 	want_int(blocklist_run(f.blocklist, LOOK), LOOK + RETRY);
-	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_notice(&f, ALERT_LIST4, ENOENT);
 	add(&f, "192.0.2.2", LOOK + 10);
 	fakelists_make(&f.lists, LIST4);
 	blocklist_run(f.blocklist, LOOK + RETRY);
 	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");
-	want_notice(&f, NOTICE_LIST4_BACK, 2);
+	want_notice(&f, ALERT_LIST4_BACK, 2);
 	want_counted(&f, "blocks=2 waited=1 replayed=1");
 	teardown(&f);
 }
@@ -574,7 +574,7 @@ static void overflow_is_told_once(void **state)
 	want_counted(&f, "blocks=3");
 	want_int(add(&f, "192.0.2.4", 1), true);
 	want_counted(&f, "blocks=4 overflows=1");
-	want_notice(&f, NOTICE_OVERFLOW4, 0);
+	want_notice(&f, ALERT_OVERFLOW4, 0);
 	want_int(add(&f, "192.0.2.5", 2), false);
 	want_counted(&f, "blocks=5 overflows=2");
 	want_no_notice(&f);
@@ -594,7 +594,7 @@ static void overflow_of_ipv6_is_told(void **state)
 	add(&f, "2001:db8::1", 0);
 	add(&f, "2001:db8::2", 1);
 	want_counted(&f, "blocks=2 overflows=1");
-	want_notice(&f, NOTICE_OVERFLOW6, 0);
+	want_notice(&f, ALERT_OVERFLOW6, 0);
 	want_no_notice(&f);
 	teardown(&f);
 }
@@ -633,7 +633,7 @@ static void too_many_wait(void **state)
 	add(&f, "192.0.2.2", 1);
 	add(&f, "192.0.2.3", 2);
 	want_counted(&f, "waited=3 lost=1");
-	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_notice(&f, ALERT_LIST4, ENOENT);
 	want_no_notice(&f);
 	fakelists_make(&f.lists, LIST4);
 	blocklist_run(f.blocklist, 50);
@@ -679,7 +679,7 @@ static void many_are_put_back_in_steps(void **state)
 	(void)state;
 	setup(&f, "600", "5000");
 	add_many(&f, 2500, 0);
-	want_notice(&f, NOTICE_LIST4, ENOENT);
+	want_notice(&f, ALERT_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
 	want_int(blocklist_run(f.blocklist, 10), 10);
 	want_int(lines(&f, LIST4), 1000);
@@ -688,7 +688,7 @@ static void many_are_put_back_in_steps(void **state)
 	want_int(lines(&f, LIST4), 2000);
 	want_int(blocklist_run(f.blocklist, 12), 10 + LOOK);
 	want_int(lines(&f, LIST4), 2500);
-	want_notice(&f, NOTICE_LIST4_BACK, 2500);
+	want_notice(&f, ALERT_LIST4_BACK, 2500);
 	want_counted(&f, "blocks=2500 waited=2500");
 	teardown(&f);
 }
@@ -713,11 +713,11 @@ static void failed_write_is_repeated(void **state)
 	fakelists_fail_writes(row->err, 2);
 	want_int(add(&f, "192.0.2.2", 1), true);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 1);
-	want_notice(&f, NOTICE_LIST4, row->told);
+	want_notice(&f, ALERT_LIST4, row->told);
 	want_int(blocklist_run(f.blocklist, 2), 2 + RETRY);
 	blocklist_run(f.blocklist, 2 + RETRY);
 	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");
-	want_notice(&f, NOTICE_LIST4_BACK, 1);
+	want_notice(&f, ALERT_LIST4_BACK, 1);
 	want_counted(&f, "blocks=2 waited=1");
 	teardown(&f);
 }
@@ -739,12 +739,12 @@ static void lack_of_rights_is_told(void **state)
 	blocklist_run(f.blocklist, 1);
 	if (is_root)
 		want_int(seteuid(0), 0);
-	want_notice(&f, NOTICE_LIST4, EACCES);
+	want_notice(&f, ALERT_LIST4, EACCES);
 	want_counted(&f, "waited=1");
 	want_int(chmod(path, 0600), 0);
 	blocklist_run(f.blocklist, 51);
 	want_list(&f.lists, LIST4, "+192.0.2.7\n");
-	want_notice(&f, NOTICE_LIST4_BACK, 1);
+	want_notice(&f, ALERT_LIST4_BACK, 1);
 	teardown(&f);
 }
 
@@ -756,8 +756,8 @@ static void check_tells_what_is_missing(void **state)
 	setup(&f, "600", "100");
 	blocklist_check(f.blocklist, 0);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 2);
-	want_notice(&f, NOTICE_LIST4, ENOENT);
-	want_notice(&f, NOTICE_LIST6, ENOENT);
+	want_notice(&f, ALERT_LIST4, ENOENT);
+	want_notice(&f, ALERT_LIST6, ENOENT);
 	fakelists_make(&f.lists, LIST4);
 	blocklist_check(f.blocklist, 0);
 	want_no_notice(&f);
@@ -800,7 +800,7 @@ static void null_backend_takes_all(void **state)
 {
 	struct settings s;
 	struct counters counters = { 0 };
-	struct notices notices = { 0 };
+	struct alerts alerts = { 0 };
 	struct blocklist *blocklist = NULL;
 	struct addr addr = numbered(1);
 	char wrong[256];
@@ -809,7 +809,7 @@ static void null_backend_takes_all(void **state)
 	(void)state;
 	want_int(settings_init(&s), 0);
 	want_int(settings_set(&s, "backend", "null", wrong, sizeof(wrong)), 0);
-	want_int(blocklist_new(&s, "nowhere", "nowhere", &counters, &notices, &blocklist), 0);
+	want_int(blocklist_new(&s, "nowhere", "nowhere", &counters, &alerts, &blocklist), 0);
 	blocklist_add(blocklist, NULL, &addr, 0, true, NULL);
 	blocklist_add(blocklist, NULL, &addr, 1, true, NULL);
 	want_int(counters_get(&counters, COUNTER_BLOCKS), 1);
@@ -829,7 +829,7 @@ static void null_backend_takes_all(void **state)
 static void overlong_root_is_refused(void **state)
 {
 	struct counters counters = { 0 };
-	struct notices notices = { 0 };
+	struct alerts alerts = { 0 };
 	struct blocklist *blocklist = NULL;
 	struct settings s;
 	char root[129];
@@ -838,7 +838,7 @@ static void overlong_root_is_refused(void **state)
 	memset(root, 'r', sizeof(root));
 	root[128] = '\0';
 	want_int(settings_init(&s), 0);
-	want_int(blocklist_new(&s, root, "m", &counters, &notices, &blocklist), -ENAMETOOLONG);
+	want_int(blocklist_new(&s, root, "m", &counters, &alerts, &blocklist), -ENAMETOOLONG);
 	want_int(blocklist == NULL, true);
 	blocklist_free(NULL);
 	settings_done(&s);
@@ -851,7 +851,7 @@ static int make_blocks(void *data)
 	int r;
 
 	r = blocklist_new(&f->settings, f->lists.net_root, f->lists.module_root, &f->counters,
-			  &f->notices, &blocklist);
+			  &f->alerts, &blocklist);
 	if (r == 0)
 		blocklist_free(blocklist);
 	return r;

@@ -213,7 +213,7 @@ static const struct backend_ops fake_ops = {
 struct fixture {
 	struct settings settings;
 	struct counters counters;
-	struct notices notices;
+	struct alerts alerts;
 	struct blocklist *blocklist;
 };
 
@@ -227,7 +227,7 @@ static void setup(struct fixture *f)
 	held_count = 0;
 	checks = known = 0;
 	want_int(settings_init(&f->settings), 0);
-	want_int(blocklist_new(&f->settings, "", "", &f->counters, &f->notices, &f->blocklist),
+	want_int(blocklist_new(&f->settings, "", "", &f->counters, &f->alerts, &f->blocklist),
 		 0);
 }
 
@@ -296,23 +296,23 @@ static void want_counted(struct fixture *f, const char *want)
 	want_str(counters_format(&f->counters, got, sizeof(got)), want);
 }
 
-static void want_notice(struct fixture *f, enum notice id, int detail)
+static void want_notice(struct fixture *f, enum alert id, int detail)
 {
-	enum notice got_id = NOTICE_COUNT;
+	enum alert got_id = ALERT_COUNT;
 	int got_detail = -1;
 
-	want_int(notices_next(&f->notices, &got_id, &got_detail), true);
+	want_int(alerts_next(&f->alerts, &got_id, &got_detail), true);
 	want_int(got_id, id);
 	want_int(got_detail, detail);
 }
 
 static void want_no_notice(struct fixture *f)
 {
-	enum notice id = NOTICE_COUNT;
+	enum alert id = ALERT_COUNT;
 	int detail;
 
-	want_int(notices_next(&f->notices, &id, &detail), false);
-	want_int(id, NOTICE_COUNT);
+	want_int(alerts_next(&f->alerts, &id, &detail), false);
+	want_int(id, ALERT_COUNT);
 }
 
 static unsigned int brackets(void)
@@ -794,7 +794,7 @@ static void full_list_is_told(void **state)
 	add(&f, "192.0.2.2", 1);
 	want_no_notice(&f);
 	want_int(add(&f, "192.0.2.3", 2), true);
-	want_notice(&f, NOTICE_OVERFLOW4, 0);
+	want_notice(&f, ALERT_OVERFLOW4, 0);
 	add(&f, "192.0.2.3", 3);
 	want_counted(&f, "blocks=2 overflows=1");
 	want_no_notice(&f);
@@ -821,7 +821,7 @@ static void wave_on_a_nearly_full_list(void **state)
 	add_many(&f, 0, 40, 0);
 	blocklist_run(f.blocklist, 0);
 	want_counted(&f, "blocks=10 overflows=30");
-	want_notice(&f, NOTICE_OVERFLOW4, 0);
+	want_notice(&f, ALERT_OVERFLOW4, 0);
 	want_no_notice(&f);
 	room = 5;
 	blocklist_run(f.blocklist, LOOK);
@@ -841,7 +841,7 @@ static void lack_of_rights_is_told_once(void **state)
 	setup(&f);
 	check_results[0] = check_results[1] = add_result = -EPERM;
 	blocklist_check(f.blocklist, 0);
-	want_notice(&f, NOTICE_LIST4, EPERM);
+	want_notice(&f, ALERT_LIST4, EPERM);
 	add(&f, "192.0.2.1", 1);
 	add(&f, "2001:db8::1", 2);
 	want_int(blocklist_run(f.blocklist, 3), 3 + LOOK);
@@ -852,7 +852,7 @@ static void lack_of_rights_is_told_once(void **state)
 	check_results[0] = check_results[1] = add_result = BACKEND_WRITTEN;
 	blocklist_run(f.blocklist, 3 + LOOK);
 	want_told("[192.0.2.1/594 ] [2001:db8::1/594 ] ");
-	want_notice(&f, NOTICE_LIST4_BACK, 1);
+	want_notice(&f, ALERT_LIST4_BACK, 1);
 	want_no_notice(&f);
 	teardown(&f);
 }

@@ -39,7 +39,7 @@ struct fixture {
 	struct background *background;
 	struct client client;
 	struct counters counters;
-	struct notices notices;
+	struct alerts alerts;
 };
 
 static void setup(struct fixture *f, int64_t again)
@@ -177,7 +177,7 @@ static void hand_over(struct fixture *f, struct session_finder *ev, pid_t pid, i
 		.smtpd = SMTPD_NONE,
 		.rules = session_rules(ev),
 		.counters = &f->counters,
-		.notices = &f->notices,
+		.alerts = &f->alerts,
 		.signal = SIGTERM,
 	};
 

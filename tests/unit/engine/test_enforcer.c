@@ -18,7 +18,7 @@
 struct fixture {
 	struct settings settings;
 	struct counters counters;
-	struct notices notices;
+	struct alerts alerts;
 	struct enforcer enforcer;
 	struct fakeproc tree;
 };
@@ -30,7 +30,7 @@ static void setup(struct fixture *f)
 	want_int(settings_init(&f->settings), 0);
 	f->enforcer.settings = &f->settings;
 	f->enforcer.counters = &f->counters;
-	f->enforcer.notices = &f->notices;
+	f->enforcer.alerts = &f->alerts;
 	want_int(background_new(f->tree.root, &f->enforcer.background), 0);
 	want_int(background_open(f->enforcer.background), 0);
 }
@@ -193,7 +193,7 @@ static void listener_hears_of_the_list(void **state)
 	enforcer_block(&f.enforcer, &line);
 	want_int(counters_get(&f.counters, COUNTER_EVENTS), 1);
 	want_int(counters_get(&f.counters, COUNTER_EVENTS_LOST), 1);
-	want_int(notices_next(&f.notices, &(enum notice){ 0 }, &(int){ 0 }), false);
+	want_int(alerts_next(&f.alerts, &(enum alert){ 0 }, &(int){ 0 }), false);
 	events_free(f.enforcer.events);
 	block_limit_done(&limit);
 	teardown(&f);
@@ -242,7 +242,7 @@ static void counts_reason(void **state)
 	setup(&f);
 	enforcer_count(&f.enforcer, d);
 	want_only(&f.counters, row->want);
-	want_int(notices_clear(&f.notices, NOTICE_DNSBL), false);
+	want_int(alerts_clear(&f.alerts, ALERT_DNSBL), false);
 	teardown(&f);
 }
 
@@ -256,36 +256,35 @@ static const struct error_row {
 	const char *label;
 	int err;
 	enum counter want;
-	enum notice notice;	/* NOTICE_COUNT: none */
+	enum alert alert;	/* ALERT_COUNT: none */
 } error_rows[] = {
-	{ "gone", -ESRCH, COUNTER_REFUSED_GONE, NOTICE_COUNT },
-	{ "somebody else", -EPERM, COUNTER_REFUSED_SENDER, NOTICE_COUNT },
-	{ "nobody", -EAGAIN, COUNTER_REFUSED_NO_CHILD, NOTICE_COUNT },
-	{ "no right", -EACCES, COUNTER_REFUSED_RIGHTS, NOTICE_LOOK },
-	{ "no descriptor", -EMFILE, COUNTER_REFUSED_FAILED, NOTICE_LOOK },
+	{ "gone", -ESRCH, COUNTER_REFUSED_GONE, ALERT_COUNT },
+	{ "somebody else", -EPERM, COUNTER_REFUSED_SENDER, ALERT_COUNT },
+	{ "nobody", -EAGAIN, COUNTER_REFUSED_NO_CHILD, ALERT_COUNT },
+	{ "no right", -EACCES, COUNTER_REFUSED_RIGHTS, ALERT_LOOK },
+	{ "no descriptor", -EMFILE, COUNTER_REFUSED_FAILED, ALERT_LOOK },
 	{ "no descriptor in the system", -ENFILE, COUNTER_REFUSED_FAILED,
-	  NOTICE_LOOK },
-	{ "no memory", -ENOMEM, COUNTER_REFUSED_FAILED, NOTICE_LOOK },
-	{ "no pidfd", -ENOSYS, COUNTER_REFUSED_RIGHTS, NOTICE_LOOK },
-	{ "it keeps us waiting", -ETIMEDOUT, COUNTER_REFUSED_FAILED, NOTICE_HELD },
-	{ "it still does", -EBUSY, COUNTER_REFUSED_FAILED, NOTICE_HELD },
-	{ "anything else", -EIO, COUNTER_REFUSED_FAILED, NOTICE_COUNT },
+	  ALERT_LOOK },
+	{ "no memory", -ENOMEM, COUNTER_REFUSED_FAILED, ALERT_LOOK },
+	{ "no pidfd", -ENOSYS, COUNTER_REFUSED_RIGHTS, ALERT_LOOK },
+	{ "it keeps us waiting", -ETIMEDOUT, COUNTER_REFUSED_FAILED, ALERT_HELD },
+	{ "it still does", -EBUSY, COUNTER_REFUSED_FAILED, ALERT_HELD },
+	{ "anything else", -EIO, COUNTER_REFUSED_FAILED, ALERT_COUNT },
 };
 
 static void refuses(void **state)
 {
 	const struct error_row *row = *state;
-	enum notice id = NOTICE_COUNT;
+	enum alert id = ALERT_COUNT;
 	struct fixture f;
 	int detail = 0;
 
 	setup(&f);
 	enforcer_refuse(&f.enforcer, row->err);
 	want_only(&f.counters, row->want);
-	want_int(notices_next(&f.notices, &id, &detail),
-		 row->notice != NOTICE_COUNT);
-	want_int(id, row->notice);
-	if (row->notice == NOTICE_LOOK)
+	want_int(alerts_next(&f.alerts, &id, &detail), row->alert != ALERT_COUNT);
+	want_int(id, row->alert);
+	if (row->alert == ALERT_LOOK)
 		want_int(detail, -row->err);
 	teardown(&f);
 }

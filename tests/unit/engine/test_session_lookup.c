@@ -346,7 +346,7 @@ struct quiet {
 	struct harness e;	/* for its processes */
 	struct enforcer enforcer;
 	struct counters counters;
-	struct notices notices;
+	struct alerts alerts;
 	struct procfs procfs;
 	struct looker *looker;
 	struct session_finder *finder;
@@ -359,7 +359,7 @@ static void quiet_open(struct quiet *q)
 	harness_open(&q->e);
 	q->enforcer = (struct enforcer){ .settings = &q->e.settings,
 					 .counters = &q->counters,
-					 .notices = &q->notices };
+					 .alerts = &q->alerts };
 	want_int(lookup_queue_new(&q->enforcer.requests), 0);
 	want_int(background_new(q->e.tree.root, &q->enforcer.background), 0);
 	want_int(background_open(q->enforcer.background), 0);

@@ -66,7 +66,7 @@ struct fixture {
 	struct smtpd_rules rules;
 	struct smtpd_scratch scratch;
 	struct counters counters;
-	struct notices notices;
+	struct alerts alerts;
 	struct courier courier;
 	size_t descriptors;
 };
@@ -112,7 +112,7 @@ static struct termination blank(struct fixture *f, unsigned int kill_after)
 		.smtpd = SMTPD_NONE,
 		.rules = &f->rules,
 		.counters = &f->counters,
-		.notices = &f->notices,
+		.alerts = &f->alerts,
 		.signal = SIGTERM,
 		.kill_after = kill_after,
 	};
@@ -972,7 +972,7 @@ static void no_right_to_signal(void **state)
 {
 	struct termination t;
 	struct connection c;
-	enum notice id;
+	enum alert id;
 	struct fixture f;
 	int detail = 0;
 
@@ -986,8 +986,8 @@ static void no_right_to_signal(void **state)
 	user_back();
 	want_int(is_living(c.smtpd), true);
 	want_counted(&f, 0, 0, 0, 1);
-	want_int(notices_next(&f.notices, &id, &detail), true);
-	want_int(id, NOTICE_SIGNAL);
+	want_int(alerts_next(&f.alerts, &id, &detail), true);
+	want_int(id, ALERT_SIGNAL);
 	want_int(detail, EPERM);
 	/* What ends later does so by itself. */
 	kill(c.smtpd, SIGKILL);
@@ -1301,7 +1301,7 @@ static void no_reset(void **state)
 	struct termination t;
 	struct connection c;
 	struct fixture f;
-	enum notice id;
+	enum alert id;
 	int detail;
 
 	fixture_open(&f);
@@ -1319,9 +1319,9 @@ static void no_reset(void **state)
 	want_int(terminator_run(f.terminator, 300), TERMINATOR_NEVER);
 	want_int(resets.count, row->asked);
 	want_int(counters_get(&f.counters, COUNTER_RESETS), 0);
-	want_int(notices_next(&f.notices, &id, &detail), row->notices);
+	want_int(alerts_next(&f.alerts, &id, &detail), row->notices);
 	if (row->notices) {
-		want_int(id, NOTICE_RESET);
+		want_int(id, ALERT_RESET);
 		want_int(detail, -row->answer);
 	}
 	fixture_close(&f);

@@ -1,6 +1,6 @@
 /* The sentences for the admin: what is wrong and what to type.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "engine/advice.h"
+#include "engine/alert_text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -22,76 +22,76 @@ enum rights_cause __wrap_rights_cause(int capability)
 /* What has to stand in the sentence: what to type, or what is no longer wrong. */
 static const struct row {
 	const char *label;
-	enum notice id;
+	enum alert id;
 	int detail, severity;
 	const char *want;
 } rows[] = {
-	{ "no IPv4 list", NOTICE_LIST4, ENOENT, LOG_WARNING,
+	{ "no IPv4 list", ALERT_LIST4, ENOENT, LOG_WARNING,
 	  "there is no list bad in the kernel, as no rule names it: type  iptables "
 	  "-I INPUT -p tcp --dport 25 -m recent --name bad --update --seconds 900 "
 	  "-j DROP . Until then children are ended all the same and the addresses "
 	  "wait." },
-	{ "no IPv6 list", NOTICE_LIST6, ENOENT, LOG_WARNING,
+	{ "no IPv6 list", ALERT_LIST6, ENOENT, LOG_WARNING,
 	  "type  ip6tables -I INPUT -p tcp --dport 25 -m recent --name bad6 --mask "
 	  "ffff:ffff:ffff:ffff:: --update --seconds 900 -j DROP ." },
-	{ "no right to write", NOTICE_LIST4, EACCES, LOG_WARNING,
+	{ "no right to write", ALERT_LIST4, EACCES, LOG_WARNING,
 	  "no right to write /net/xt_recent/bad: rsyslogd has to run as root" },
-	{ "IPv4 list is back", NOTICE_LIST4_BACK, 7, LOG_NOTICE,
+	{ "IPv4 list is back", ALERT_LIST4_BACK, 7, LOG_NOTICE,
 	  "the list bad can be written again, 7 addresses were put on it" },
-	{ "IPv6 list is back", NOTICE_LIST6_BACK, 0, LOG_NOTICE,
+	{ "IPv6 list is back", ALERT_LIST6_BACK, 0, LOG_NOTICE,
 	  "the list bad6 can be written again, 0 addresses were put on it" },
-	{ "IPv4 list too small", NOTICE_OVERFLOW4, 0, LOG_WARNING,
+	{ "IPv4 list too small", ALERT_OVERFLOW4, 0, LOG_WARNING,
 	  "the list bad holds too few addresses, the kernel drops the oldest: write "
 	  " options xt_recent ip_list_tot=5000  into /etc/modprobe.d/xt_recent.conf" },
-	{ "IPv6 list too small", NOTICE_OVERFLOW6, 0, LOG_WARNING, "the list bad6" },
-	{ "no right to look", NOTICE_LOOK, EACCES, LOG_WARNING,
+	{ "IPv6 list too small", ALERT_OVERFLOW6, 0, LOG_WARNING, "the list bad6" },
+	{ "no right to look", ALERT_LOOK, EACCES, LOG_WARNING,
 	  "no right to look at courier's processes (Permission denied)" },
-	{ "no descriptors", NOTICE_LOOK, EMFILE, LOG_WARNING, "LimitNOFILE=" },
-	{ "no descriptors in the system", NOTICE_LOOK, ENFILE, LOG_WARNING,
+	{ "no descriptors", ALERT_LOOK, EMFILE, LOG_WARNING, "LimitNOFILE=" },
+	{ "no descriptors in the system", ALERT_LOOK, ENFILE, LOG_WARNING,
 	  "LimitNOFILE=" },
-	{ "no memory to look", NOTICE_LOOK, ENOMEM, LOG_WARNING, "MemoryMax=" },
-	{ "no /proc", NOTICE_LOOK, ESRCH, LOG_WARNING, "mount -t proc proc /proc" },
-	{ "no pidfd", NOTICE_LOOK, ENOSYS, LOG_WARNING, "pidfd_open(2)" },
-	{ "no right to signal", NOTICE_SIGNAL, EPERM, LOG_WARNING,
+	{ "no memory to look", ALERT_LOOK, ENOMEM, LOG_WARNING, "MemoryMax=" },
+	{ "no /proc", ALERT_LOOK, ESRCH, LOG_WARNING, "mount -t proc proc /proc" },
+	{ "no pidfd", ALERT_LOOK, ENOSYS, LOG_WARNING, "pidfd_open(2)" },
+	{ "no right to signal", ALERT_SIGNAL, EPERM, LOG_WARNING,
 	  "CapabilityBoundingSet=CAP_KILL" },
-	{ "no right to reset", NOTICE_RESET, EPERM, LOG_WARNING,
+	{ "no right to reset", ALERT_RESET, EPERM, LOG_WARNING,
 	  "CapabilityBoundingSet=CAP_NET_ADMIN" },
-	{ "no netlink to reset with", NOTICE_RESET, EAFNOSUPPORT, LOG_WARNING,
+	{ "no netlink to reset with", ALERT_RESET, EAFNOSUPPORT, LOG_WARNING,
 	  "RestrictAddressFamilies=AF_NETLINK" },
-	{ "no reset in the kernel", NOTICE_RESET, EOPNOTSUPP, LOG_WARNING,
+	{ "no reset in the kernel", ALERT_RESET, EOPNOTSUPP, LOG_WARNING,
 	  "write terminate.reset=\"off\" into the action" },
-	{ "no right to reply", NOTICE_REPLY, EPERM, LOG_WARNING,
+	{ "no right to reply", ALERT_REPLY, EPERM, LOG_WARNING,
 	  "connect.reply: the sockets of courier's children cannot be borrowed "
 	  "(Operation not permitted)" },
-	{ "a filter against replies", NOTICE_REPLY, ENOSYS, LOG_WARNING,
+	{ "a filter against replies", ALERT_REPLY, ENOSYS, LOG_WARNING,
 	  "SystemCallFilter=pidfd_getfd" },
-	{ "-drop", NOTICE_DROP, 0, LOG_WARNING, "verify=\"sender\"" },
-	{ "DNSBL", NOTICE_DNSBL, 0, LOG_WARNING, "BLACKLISTS" },
-	{ "maxBlocks closes", NOTICE_BUDGET, 0, LOG_WARNING,
+	{ "-drop", ALERT_DROP, 0, LOG_WARNING, "verify=\"sender\"" },
+	{ "DNSBL", ALERT_DNSBL, 0, LOG_WARNING, "BLACKLISTS" },
+	{ "maxBlocks closes", ALERT_BUDGET, 0, LOG_WARNING,
 	  "maxBlocks: 10000 addresses were blocked within 60 s" },
-	{ "maxBlocks opens", NOTICE_BUDGET_OPEN, 0, LOG_NOTICE,
+	{ "maxBlocks opens", ALERT_BUDGET_OPEN, 0, LOG_NOTICE,
 	  "addresses are blocked again" },
-	{ "no user", NOTICE_USER, ENOENT, LOG_WARNING,
+	{ "no user", ALERT_USER, ENOENT, LOG_WARNING,
 	  "there is no user courier, so no process can be told to be courier's" },
-	{ "no answer about the user", NOTICE_USER, EIO, LOG_WARNING,
+	{ "no answer about the user", ALERT_USER, EIO, LOG_WARNING,
 	  "the user courier cannot be looked up (Input/output error), so no process can "
 	  "be told to be courier's and nobody is blocked: type  getent passwd courier " },
-	{ "the user is back", NOTICE_USER_BACK, 0, LOG_NOTICE,
+	{ "the user is back", ALERT_USER_BACK, 0, LOG_NOTICE,
 	  "the user courier is there now" },
-	{ "busy", NOTICE_BUSY, 0, LOG_WARNING,
+	{ "busy", ALERT_BUSY, 0, LOG_WARNING,
 	  "With  mail.info  in front of the action children are known" },
-	{ "events are lost", NOTICE_EVENTS, 0, LOG_WARNING,
+	{ "events are lost", ALERT_EVENTS, 0, LOG_WARNING,
 	  "queue.type=\"linkedList\"" },
-	{ "a process is held", NOTICE_HELD, 0, LOG_WARNING,
+	{ "a process is held", ALERT_HELD, 0, LOG_WARNING,
 	  "type  ps -u courier -o pid,stat,lstart,args" },
-	{ "own addresses", NOTICE_HOSTADDRS, 0, LOG_WARNING,
+	{ "own addresses", ALERT_HOSTADDRS, 0, LOG_WARNING,
 	  "RestrictAddressFamilies=AF_NETLINK" },
 };
 
 struct fixture {
 	struct settings settings;
 	struct counters counters;
-	struct notices notices;
+	struct alerts alerts;
 	struct blocklist *blocklist;
 };
 
@@ -110,7 +110,7 @@ static void setup(struct fixture *f)
 	set(f, "list6", "bad6");
 	set(f, "banTime", "900");
 	set(f, "ipv6Prefix", "64");
-	want_int(blocklist_new(&f->settings, "/net", "/module", &f->counters, &f->notices,
+	want_int(blocklist_new(&f->settings, "/net", "/module", &f->counters, &f->alerts,
 			       &f->blocklist),
 		 0);
 }
@@ -124,12 +124,12 @@ static void teardown(struct fixture *f)
 static void says(void **state)
 {
 	const struct row *row = *state;
-	char text[ADVICE_SIZE];
+	char text[ALERT_TEXT_SIZE];
 	struct fixture f;
 	int severity = -1;
 
 	setup(&f);
-	advice_format(row->id, row->detail, &f.settings, f.blocklist, &severity, text);
+	alert_text_format(row->id, row->detail, &f.settings, f.blocklist, &severity, text);
 	want_int(severity, row->severity);
 	if (!strstr(text, row->want))
 		want_str(text, row->want);
@@ -139,37 +139,37 @@ static void says(void **state)
 /* What gives a right back depends on what takes it. */
 static const struct mend_row {
 	const char *label;
-	enum notice id;
+	enum alert id;
 	enum rights_cause cause;
 	const char *want;
 } mend_rows[] = {
-	{ "to look: the unit", NOTICE_LOOK, RIGHTS_CAUSE_UNIT,
+	{ "to look: the unit", ALERT_LOOK, RIGHTS_CAUSE_UNIT,
 	  "give rsyslogd's unit  CapabilityBoundingSet=CAP_SYS_PTRACE CAP_KILL  "
 	  "(systemctl edit rsyslog)" },
-	{ "to look: another user", NOTICE_LOOK, RIGHTS_CAUSE_DROP,
+	{ "to look: another user", ALERT_LOOK, RIGHTS_CAUSE_DROP,
 	  "let it keep CAP_SYS_PTRACE CAP_KILL: write  module(load=\"omsmtpblock\" "
 	  "keepCapabilities=\"on\")" },
-	{ "to look: a profile", NOTICE_LOOK, RIGHTS_CAUSE_OTHER,
+	{ "to look: a profile", ALERT_LOOK, RIGHTS_CAUSE_OTHER,
 	  "rsyslogd may use CAP_SYS_PTRACE CAP_KILL, so AppArmor or SELinux is in the way" },
-	{ "to signal: another user", NOTICE_SIGNAL, RIGHTS_CAUSE_DROP,
+	{ "to signal: another user", ALERT_SIGNAL, RIGHTS_CAUSE_DROP,
 	  "let it keep CAP_KILL: write" },
-	{ "to reset: another user", NOTICE_RESET, RIGHTS_CAUSE_DROP,
+	{ "to reset: another user", ALERT_RESET, RIGHTS_CAUSE_DROP,
 	  "let it keep CAP_NET_ADMIN: write" },
-	{ "to reply: a profile", NOTICE_REPLY, RIGHTS_CAUSE_OTHER,
+	{ "to reply: a profile", ALERT_REPLY, RIGHTS_CAUSE_OTHER,
 	  "rsyslogd may use CAP_SYS_PTRACE, so AppArmor" },
 };
 
 /* Where the line alone is proof, addresses are blocked whatever is missing. */
 static const struct unproven_row {
 	const char *label;
-	enum notice id;
+	enum alert id;
 	int detail;
 	const char *want;
 } unproven_rows[] = {
-	{ "no right to look", NOTICE_LOOK, EACCES,
+	{ "no right to look", ALERT_LOOK, EACCES,
 	  "no right to look at courier's processes (Permission denied), so no child is "
 	  "ended; addresses are blocked all the same: give rsyslogd's unit" },
-	{ "no answer about the user", NOTICE_USER, ETIMEDOUT,
+	{ "no answer about the user", ALERT_USER, ETIMEDOUT,
 	  "the user courier cannot be looked up (Connection timed out), so no process can "
 	  "be told to be courier's and no child is ended; addresses are blocked all the "
 	  "same: type  getent passwd courier " },
@@ -178,13 +178,13 @@ static const struct unproven_row {
 static void says_of_unproven(void **state)
 {
 	const struct unproven_row *row = *state;
-	char text[ADVICE_SIZE];
+	char text[ALERT_TEXT_SIZE];
 	struct fixture f;
 	int severity;
 
 	setup(&f);
 	set(&f, "verify", "none");
-	advice_format(row->id, row->detail, &f.settings, f.blocklist, &severity, text);
+	alert_text_format(row->id, row->detail, &f.settings, f.blocklist, &severity, text);
 	if (!strstr(text, row->want))
 		want_str(text, row->want);
 	want_int(strstr(text, "nobody is blocked") == NULL, true);
@@ -194,13 +194,13 @@ static void says_of_unproven(void **state)
 static void mends(void **state)
 {
 	const struct mend_row *row = *state;
-	char text[ADVICE_SIZE];
+	char text[ALERT_TEXT_SIZE];
 	struct fixture f;
 	int severity;
 
 	setup(&f);
 	cause = row->cause;
-	advice_format(row->id, EPERM, &f.settings, f.blocklist, &severity, text);
+	alert_text_format(row->id, EPERM, &f.settings, f.blocklist, &severity, text);
 	cause = RIGHTS_CAUSE_UNIT;
 	if (!strstr(text, row->want))
 		want_str(text, row->want);
@@ -212,7 +212,7 @@ static void every_notice_has_a_sentence(void **state)
 	unsigned int i, r;
 
 	(void)state;
-	for (i = 0; i < NOTICE_COUNT; i++) {
+	for (i = 0; i < ALERT_COUNT; i++) {
 		for (r = 0; r < COUNT_OF(rows) && rows[r].id != i; r++)
 			;
 		want_int(r < COUNT_OF(rows), true);
@@ -222,7 +222,7 @@ static void every_notice_has_a_sentence(void **state)
 /* With the longest names there are, nothing is cut: a command has to be whole. */
 static void longest_names_fit(void **state)
 {
-	char name[SETTINGS_LIST_SIZE], text[ADVICE_SIZE];
+	char name[SETTINGS_LIST_SIZE], text[ALERT_TEXT_SIZE];
 	struct fixture f;
 	int severity;
 
@@ -232,10 +232,10 @@ static void longest_names_fit(void **state)
 	setup(&f);
 	blocklist_free(f.blocklist);
 	set(&f, "list6", name);
-	want_int(blocklist_new(&f.settings, "/proc/net", "/sys/module", &f.counters, &f.notices,
+	want_int(blocklist_new(&f.settings, "/proc/net", "/sys/module", &f.counters, &f.alerts,
 			       &f.blocklist),
 		 0);
-	advice_format(NOTICE_LIST6, ENOENT, &f.settings, f.blocklist, &severity, text);
+	alert_text_format(ALERT_LIST6, ENOENT, &f.settings, f.blocklist, &severity, text);
 	want_int(strstr(text, "-j DROP . Until then") != NULL, true);
 	want_int(strstr(text, "addresses wait.") != NULL, true);
 	teardown(&f);
@@ -256,8 +256,7 @@ static void cleans(void **state)
 	const struct clean_row *row = *state;
 	char buf[64];
 
-	want_str(advice_clean(row->text, strlen(row->text), buf, sizeof(buf)),
-		 row->want);
+	want_str(alert_text_clean(row->text, strlen(row->text), buf, sizeof(buf)), row->want);
 }
 
 static void cleans_within_size(void **state)
@@ -265,10 +264,10 @@ static void cleans_within_size(void **state)
 	char buf[5] = "----";
 
 	(void)state;
-	want_str(advice_clean("abcdefgh", 8, buf, 4), "abc");
+	want_str(alert_text_clean("abcdefgh", 8, buf, 4), "abc");
 	want_int(buf[4], '\0');
-	want_str(advice_clean("x\0y", 3, buf, 5), "x?y");
-	advice_clean("abc", 3, buf, 0);
+	want_str(alert_text_clean("x\0y", 3, buf, 5), "x?y");
+	alert_text_clean("abc", 3, buf, 0);
 	want_str(buf, "x?y");
 }
 

@@ -1,6 +1,6 @@
 /* What the admin has to be told: each thing once, until it is mended.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "status/notices.h"
+#include "status/alerts.h"
 
 enum {
 	QUIET,
@@ -8,9 +8,9 @@ enum {
 	SAID,
 };
 
-bool notices_raise(struct notices *notices, enum notice id, int detail)
+bool alerts_raise(struct alerts *alerts, enum alert id, int detail)
 {
-	struct notice_state *n = &notices->all[id];
+	struct alert_state *n = &alerts->all[id];
 	int quiet = QUIET;
 
 	if (atomic_load_explicit(&n->state, memory_order_relaxed) != QUIET)
@@ -19,36 +19,36 @@ bool notices_raise(struct notices *notices, enum notice id, int detail)
 	return atomic_compare_exchange_strong(&n->state, &quiet, RAISED);
 }
 
-bool notices_clear(struct notices *notices, enum notice id)
+bool alerts_clear(struct alerts *alerts, enum alert id)
 {
-	struct notice_state *n = &notices->all[id];
+	struct alert_state *n = &alerts->all[id];
 
 	if (atomic_load_explicit(&n->state, memory_order_relaxed) == QUIET)
 		return false;
 	return atomic_exchange(&n->state, QUIET) == SAID;
 }
 
-bool notices_next(struct notices *notices, enum notice *ret_id, int *ret_detail)
+bool alerts_next(struct alerts *alerts, enum alert *ret_id, int *ret_detail)
 {
 	unsigned int i;
 
-	for (i = 0; i < NOTICE_COUNT; i++) {
-		struct notice_state *n = &notices->all[i];
+	for (i = 0; i < ALERT_COUNT; i++) {
+		struct alert_state *n = &alerts->all[i];
 		int raised = RAISED;
 
 		if (!atomic_compare_exchange_strong(&n->state, &raised, SAID))
 			continue;
-		*ret_id = (enum notice)i;
+		*ret_id = (enum alert)i;
 		*ret_detail = atomic_load(&n->detail);
 		return true;
 	}
 	return false;
 }
 
-void notices_reset(struct notices *notices)
+void alerts_reset(struct alerts *alerts)
 {
 	unsigned int i;
 
-	for (i = 0; i < NOTICE_COUNT; i++)
-		atomic_store(&notices->all[i].state, QUIET);
+	for (i = 0; i < ALERT_COUNT; i++)
+		atomic_store(&alerts->all[i].state, QUIET);
 }

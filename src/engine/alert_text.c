@@ -1,6 +1,6 @@
 /* The sentences for the admin: what is wrong and what to type.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "engine/advice.h"
+#include "engine/alert_text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,10 +14,10 @@
 
 static char *list_missing(struct blocklist *blocklist, int family, int err, char *buf)
 {
-	char what[ADVICE_SIZE - 120];
+	char what[ALERT_TEXT_SIZE - 120];
 
 	blocklist_advice(blocklist, family, err, what, sizeof(what));
-	snprintf(buf, ADVICE_SIZE,
+	snprintf(buf, ALERT_TEXT_SIZE,
 		 "%s . Until then children are ended all the same and the "
 		 "addresses wait.",
 		 what);
@@ -26,9 +26,8 @@ static char *list_missing(struct blocklist *blocklist, int family, int err, char
 
 static char *list_back(const char *list, int count, char *buf)
 {
-	snprintf(buf, ADVICE_SIZE,
-		 "the list %s can be written again, %d addresses were put on it",
-		 list, count);
+	snprintf(buf, ALERT_TEXT_SIZE,
+		 "the list %s can be written again, %d addresses were put on it", list, count);
 	return buf;
 }
 
@@ -60,12 +59,12 @@ static char *no_right_to_look(const struct settings *settings, int err, char *bu
 {
 	char how[MEND_SIZE];
 
-	snprintf(buf, ADVICE_SIZE,
+	snprintf(buf, ALERT_TEXT_SIZE,
 		 "no right to look at courier's processes (%s), so %s: %s",
 		 strerrordesc_np(err),
-		 settings->verify == VERIFY_NONE ?
-			 unended :
-			 "their lines prove nothing and nobody is blocked",
+		 settings->verify == VERIFY_NONE
+			 ? unended
+			 : "their lines prove nothing and nobody is blocked",
 		 mend(CAP_SYS_PTRACE, "CAP_SYS_PTRACE CAP_KILL", how));
 	return buf;
 }
@@ -73,20 +72,20 @@ static char *no_right_to_look(const struct settings *settings, int err, char *bu
 static char *cannot_look(const struct settings *settings, int err, char *buf)
 {
 	if (err == EMFILE || err == ENFILE)
-		snprintf(buf, ADVICE_SIZE,
+		snprintf(buf, ALERT_TEXT_SIZE,
 			 "no descriptors left to hold courier's processes: raise "
 			 "LimitNOFILE= of rsyslogd's unit (systemctl edit rsyslog)");
 	else if (err == ENOMEM)
-		snprintf(buf, ADVICE_SIZE,
+		snprintf(buf, ALERT_TEXT_SIZE,
 			 "no memory left to look at courier's processes: see "
 			 "MemoryMax= of rsyslogd's unit, then  systemctl restart rsyslog");
 	else if (err == ENOSYS)
-		snprintf(buf, ADVICE_SIZE,
+		snprintf(buf, ALERT_TEXT_SIZE,
 			 "this kernel or the unit's SystemCallFilter= has no "
 			 "pidfd_open(2), without which nobody is ended: Linux 5.3 "
 			 "or later is needed");
 	else if (err == ESRCH)
-		snprintf(buf, ADVICE_SIZE,
+		snprintf(buf, ALERT_TEXT_SIZE,
 			 "there is no /proc where rsyslogd runs, in which courier's "
 			 "processes are looked at: type  mount -t proc proc /proc  "
 			 "there, then  systemctl restart rsyslog");
@@ -99,7 +98,7 @@ static char *cannot_signal(int err, char *buf)
 {
 	char how[MEND_SIZE];
 
-	snprintf(buf, ADVICE_SIZE,
+	snprintf(buf, ALERT_TEXT_SIZE,
 		 "the kernel refuses to signal courier's children (%s), so they "
 		 "keep their slots: %s",
 		 strerrordesc_np(err), mend(CAP_KILL, "CAP_KILL", how));
@@ -112,26 +111,25 @@ static char *no_user(const struct settings *settings, int err, char *buf)
 	const char *user = settings->courier_user;
 
 	if (err == ENOENT)
-		snprintf(buf, ADVICE_SIZE,
+		snprintf(buf, ALERT_TEXT_SIZE,
 			 "there is no user %.80s, so no process can be told to be "
 			 "courier's and nobody is blocked: install courier, or write "
 			 "courierUser=\"USER\" into the action",
 			 user);
 	else
-		snprintf(buf, ADVICE_SIZE,
+		snprintf(buf, ALERT_TEXT_SIZE,
 			 "the user %.80s cannot be looked up (%s), so no process can "
 			 "be told to be courier's and %s: type  getent passwd %.80s  "
 			 "and mend what it asks, see passwd: in /etc/nsswitch.conf. "
 			 "It is tried again every 10 s",
 			 user, strerrordesc_np(err),
-			 settings->verify == VERIFY_NONE ? unended : "nobody is blocked",
-			 user);
+			 settings->verify == VERIFY_NONE ? unended : "nobody is blocked", user);
 	return buf;
 }
 
 static char *user_back(const struct settings *settings, char *buf)
 {
-	snprintf(buf, ADVICE_SIZE,
+	snprintf(buf, ALERT_TEXT_SIZE,
 		 "the user %.80s is there now, courier's processes are told by it",
 		 settings->courier_user);
 	return buf;
@@ -140,9 +138,9 @@ static char *user_back(const struct settings *settings, char *buf)
 static char *budget(const struct settings *settings, bool open, char *buf)
 {
 	if (open)
-		snprintf(buf, ADVICE_SIZE, "maxBlocks: addresses are blocked again");
+		snprintf(buf, ALERT_TEXT_SIZE, "maxBlocks: addresses are blocked again");
 	else
-		snprintf(buf, ADVICE_SIZE,
+		snprintf(buf, ALERT_TEXT_SIZE,
 			 "maxBlocks: %u addresses were blocked within %u s, no more "
 			 "are until that time is over; children are ended all the "
 			 "same. If this is your normal load, write a higher "
@@ -155,13 +153,13 @@ static char *cannot_reply(int err, char *buf)
 {
 	char how[MEND_SIZE];
 
-	snprintf(buf, ADVICE_SIZE,
+	snprintf(buf, ALERT_TEXT_SIZE,
 		 "connect.reply: the sockets of courier's children cannot be "
 		 "borrowed (%s), so clients are not told why they are turned away: "
 		 "%s",
 		 strerrordesc_np(err),
-		 err != ENOSYS ? mend(CAP_SYS_PTRACE, "CAP_SYS_PTRACE", how) :
-				 "give rsyslogd's unit  SystemCallFilter=pidfd_getfd  "
+		 err != ENOSYS ? mend(CAP_SYS_PTRACE, "CAP_SYS_PTRACE", how)
+			       : "give rsyslogd's unit  SystemCallFilter=pidfd_getfd  "
 				 "(systemctl edit rsyslog); Linux 5.6 or later is "
 				 "needed");
 	return buf;
@@ -180,7 +178,7 @@ static char *cannot_reset(int err, char *buf)
 		       "(systemctl edit rsyslog)";
 	else
 		what = mend(CAP_NET_ADMIN, "CAP_NET_ADMIN", how);
-	snprintf(buf, ADVICE_SIZE,
+	snprintf(buf, ALERT_TEXT_SIZE,
 		 "terminate.reset: connections of ended children cannot be reset "
 		 "(%s), so the kernel keeps each for a minute or two; nothing "
 		 "else depends on it: %s",
@@ -188,45 +186,45 @@ static char *cannot_reset(int err, char *buf)
 	return buf;
 }
 
-static char *other(enum notice id, char *buf)
+static char *other(enum alert id, char *buf)
 {
 	const char *text = "";
 
-	if (id == NOTICE_DROP)
+	if (id == ALERT_DROP)
 		text = "couriertcpd drops listed connections itself (-drop): their "
 		       "children are gone before they can be asked, so write "
 		       "verify=\"sender\" into the action and load imuxsock with "
 		       "SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\" (any local "
 		       "user can then stop rsyslogd's input, see SECURITY)";
-	else if (id == NOTICE_DNSBL)
+	else if (id == ALERT_DNSBL)
 		text = "a DNSBL answers what is no listing (outside 127.0.0.0/8, or "
 		       "127.255.255.x, which large lists tell resolvers they do not "
 		       "serve): courier rejects everybody it is asked about; nobody "
 		       "is blocked for it. Look at BLACKLISTS in courier's esmtpd";
-	else if (id == NOTICE_BUSY)
+	else if (id == ALERT_BUSY)
 		text = "more lines came whose child has to be searched for than "
 		       "could be looked into, some were left out. With  mail.info  "
 		       "in front of the action children are known from their start; "
 		       "verify=\"none\" searches for each line's child unless "
 		       "terminate=\"off\"";
-	else if (id == NOTICE_EVENTS)
+	else if (id == ALERT_EVENTS)
 		text = "eventRuleset takes messages more slowly than addresses are "
 		       "blocked, some blocks were not told: give the ruleset a "
 		       "queue of its own, ruleset(name=\"...\" "
 		       "queue.type=\"linkedList\")";
-	else if (id == NOTICE_HOSTADDRS)
+	else if (id == ALERT_HOSTADDRS)
 		text = "this host's own addresses cannot be read, so only the "
 		       "allow list protects them: give rsyslogd's unit  "
 		       "RestrictAddressFamilies=AF_NETLINK  (systemctl edit "
 		       "rsyslog)";
-	snprintf(buf, ADVICE_SIZE, "%s", text);
+	snprintf(buf, ALERT_TEXT_SIZE, "%s", text);
 	return buf;
 }
 
 /* What has courier's uid and is stopped in execve(2) is not courier's own program. */
 static char *held(const struct settings *settings, char *buf)
 {
-	snprintf(buf, ADVICE_SIZE,
+	snprintf(buf, ALERT_TEXT_SIZE,
 		 "a process of the user %.80s is in the middle of execve(2) and does not "
 		 "come out of it, so that reading its /proc files waits. Other sessions "
 		 "are still verified, until there are 16 such processes. courier does not "
@@ -236,44 +234,44 @@ static char *held(const struct settings *settings, char *buf)
 	return buf;
 }
 
-char *advice_format(enum notice id, int detail, const struct settings *settings,
-		    struct blocklist *blocklist, int *ret_severity,
-		    char buf[static ADVICE_SIZE])
+char *alert_text_format(enum alert id, int detail, const struct settings *settings,
+			struct blocklist *blocklist, int *ret_severity,
+			char buf[static ALERT_TEXT_SIZE])
 {
 	*ret_severity = LOG_WARNING;
 	switch (id) {
-	case NOTICE_LIST4:
+	case ALERT_LIST4:
 		return list_missing(blocklist, ADDR_IPV4, detail, buf);
-	case NOTICE_LIST6:
+	case ALERT_LIST6:
 		return list_missing(blocklist, ADDR_IPV6, detail, buf);
-	case NOTICE_LIST4_BACK:
+	case ALERT_LIST4_BACK:
 		*ret_severity = LOG_NOTICE;
 		return list_back(settings->list, detail, buf);
-	case NOTICE_LIST6_BACK:
+	case ALERT_LIST6_BACK:
 		*ret_severity = LOG_NOTICE;
 		return list_back(settings->list6, detail, buf);
-	case NOTICE_OVERFLOW4:
-		return blocklist_advice(blocklist, ADDR_IPV4, ENOSPC, buf, ADVICE_SIZE);
-	case NOTICE_OVERFLOW6:
-		return blocklist_advice(blocklist, ADDR_IPV6, ENOSPC, buf, ADVICE_SIZE);
-	case NOTICE_LOOK:
+	case ALERT_OVERFLOW4:
+		return blocklist_advice(blocklist, ADDR_IPV4, ENOSPC, buf, ALERT_TEXT_SIZE);
+	case ALERT_OVERFLOW6:
+		return blocklist_advice(blocklist, ADDR_IPV6, ENOSPC, buf, ALERT_TEXT_SIZE);
+	case ALERT_LOOK:
 		return cannot_look(settings, detail, buf);
-	case NOTICE_HELD:
+	case ALERT_HELD:
 		return held(settings, buf);
-	case NOTICE_SIGNAL:
+	case ALERT_SIGNAL:
 		return cannot_signal(detail, buf);
-	case NOTICE_RESET:
+	case ALERT_RESET:
 		return cannot_reset(detail, buf);
-	case NOTICE_REPLY:
+	case ALERT_REPLY:
 		return cannot_reply(detail, buf);
-	case NOTICE_BUDGET:
+	case ALERT_BUDGET:
 		return budget(settings, false, buf);
-	case NOTICE_BUDGET_OPEN:
+	case ALERT_BUDGET_OPEN:
 		*ret_severity = LOG_NOTICE;
 		return budget(settings, true, buf);
-	case NOTICE_USER:
+	case ALERT_USER:
 		return no_user(settings, detail, buf);
-	case NOTICE_USER_BACK:
+	case ALERT_USER_BACK:
 		*ret_severity = LOG_NOTICE;
 		return user_back(settings, buf);
 	default:
@@ -281,7 +279,7 @@ char *advice_format(enum notice id, int detail, const struct settings *settings,
 	}
 }
 
-char *advice_clean(const char *text, size_t len, char *buf, size_t size)
+char *alert_text_clean(const char *text, size_t len, char *buf, size_t size)
 {
 	size_t i;
 
