@@ -24,7 +24,7 @@
 #include "plugin/params.h"
 #include "plugin/stats.h"
 #include "plugin/trial.h"
-#include "policy/rights.h"
+#include "policy/capabilities.h"
 
 MODULE_TYPE_OUTPUT
 MODULE_TYPE_NOKEEP
@@ -180,8 +180,8 @@ static void take_rights(const modConfData_t *conf)
 	int r;
 
 	for (i = 0; i < conf->count; i++)
-		needed |= rights_needed(engine_settings(conf->members[i].engine));
-	r = rights_take(needed);
+		needed |= capabilities_needed(engine_settings(conf->members[i].engine));
+	r = capabilities_take(needed);
 	if (r < 0)
 		LogError(-r, RS_RET_ERR, "omsmtpblock: keepCapabilities");
 }
@@ -299,7 +299,7 @@ ENDcheckCnf
 /* In the thread that is about to change its user. */
 BEGINactivateCnfPrePrivDrop
 CODESTARTactivateCnfPrePrivDrop;
-	if (pModConf->keep_capabilities && rights_keep() < 0)
+	if (pModConf->keep_capabilities && capabilities_keep() < 0)
 		LogError(errno, RS_RET_ERR, "omsmtpblock: keepCapabilities");
 ENDactivateCnfPrePrivDrop
 

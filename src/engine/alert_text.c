@@ -7,7 +7,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "policy/rights.h"
+#include "policy/capabilities.h"
 
 /* Longest part of a sentence that says what to type, NUL included. */
 #define MEND_SIZE 256
@@ -35,13 +35,13 @@ static char *list_back(const char *list, int count, char *buf)
  * missing with it as a rule. */
 static const char *mend(int capability, const char *names, char buf[static MEND_SIZE])
 {
-	enum rights_cause cause = rights_cause(capability);
+	enum capabilities_cause cause = capabilities_cause(capability);
 
-	if (cause == RIGHTS_CAUSE_UNIT)
+	if (cause == CAPABILITIES_CAUSE_UNIT)
 		snprintf(buf, MEND_SIZE,
 			 "give rsyslogd's unit  CapabilityBoundingSet=%s  "
 			 "(systemctl edit rsyslog)", names);
-	else if (cause == RIGHTS_CAUSE_DROP)
+	else if (cause == CAPABILITIES_CAUSE_DROP)
 		snprintf(buf, MEND_SIZE,
 			 "run rsyslogd as root, or let it keep %s: write  "
 			 "module(load=\"omsmtpblock\" keepCapabilities=\"on\")", names);

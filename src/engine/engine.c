@@ -15,7 +15,7 @@
 #include "engine/session_lookup.h"
 #include "engine/unknown_lines.h"
 #include "lib/tcp_reset.h"
-#include "policy/rights.h"
+#include "policy/capabilities.h"
 
 /* Courier's user is looked for this often until he is there. */
 #define USER_EVERY_MS 10000
@@ -200,13 +200,13 @@ static bool is_courier(struct engine *e)
  * couriertcpd runs yet there is nothing to try: at a boot it starts after us. */
 static void try_rights(struct engine *e)
 {
-	uint64_t needed = rights_needed(&e->settings);
+	uint64_t needed = capabilities_needed(&e->settings);
 	int r;
 
 	e->try_at = INT64_MAX;
-	if (!(needed & RIGHTS_LOOK) || is_courier(e))
+	if (!(needed & CAPABILITIES_LOOK) || is_courier(e))
 		return;
-	r = session_try(atomic_load(&e->finder), needed & RIGHTS_BIT(CAP_KILL));
+	r = session_try(atomic_load(&e->finder), needed & CAPABILITIES_BIT(CAP_KILL));
 	if (r == -EPERM)
 		alerts_raise(&e->alerts, ALERT_SIGNAL, EPERM);
 	else if (r < 0)
@@ -219,16 +219,16 @@ static void try_rights(struct engine *e)
  * all else works. Lists are tried by blocklist_check(). */
 static void check_capabilities(struct engine *e)
 {
-	uint64_t needed = rights_needed(&e->settings);
-	uint64_t lacking = rights_lacking(needed, rights_held());
+	uint64_t needed = capabilities_needed(&e->settings);
+	uint64_t lacking = capabilities_lacking(needed, capabilities_held());
 	int r = 0;
 
-	if ((lacking & RIGHTS_LOOK) && !is_courier(e))
+	if ((lacking & CAPABILITIES_LOOK) && !is_courier(e))
 		alerts_raise(&e->alerts, ALERT_LOOK, EACCES);
-	if ((lacking & RIGHTS_BIT(CAP_KILL)) && !is_courier(e))
+	if ((lacking & CAPABILITIES_BIT(CAP_KILL)) && !is_courier(e))
 		alerts_raise(&e->alerts, ALERT_SIGNAL, EPERM);
-	if ((needed & RIGHTS_BIT(CAP_KILL)) && e->settings.terminate_reset)
-		r = lacking & RIGHTS_BIT(CAP_NET_ADMIN) ? -EPERM : tcp_reset_try();
+	if ((needed & CAPABILITIES_BIT(CAP_KILL)) && e->settings.terminate_reset)
+		r = lacking & CAPABILITIES_BIT(CAP_NET_ADMIN) ? -EPERM : tcp_reset_try();
 	if (r < 0)
 		alerts_raise(&e->alerts, ALERT_RESET, -r);
 }

@@ -6,14 +6,14 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "policy/rights.h"
+#include "policy/capabilities.h"
 #include "tests/unit/support.h"
 
 /* What takes the capability away; the first, a unit, unless a row has it. */
-static enum rights_cause cause;
-enum rights_cause __wrap_rights_cause(int capability);
+static enum capabilities_cause cause;
+enum capabilities_cause __wrap_capabilities_cause(int capability);
 
-enum rights_cause __wrap_rights_cause(int capability)
+enum capabilities_cause __wrap_capabilities_cause(int capability)
 {
 	(void)capability;
 	return cause;
@@ -140,22 +140,22 @@ static void says(void **state)
 static const struct mend_row {
 	const char *label;
 	enum alert id;
-	enum rights_cause cause;
+	enum capabilities_cause cause;
 	const char *want;
 } mend_rows[] = {
-	{ "to look: the unit", ALERT_LOOK, RIGHTS_CAUSE_UNIT,
+	{ "to look: the unit", ALERT_LOOK, CAPABILITIES_CAUSE_UNIT,
 	  "give rsyslogd's unit  CapabilityBoundingSet=CAP_SYS_PTRACE CAP_KILL  "
 	  "(systemctl edit rsyslog)" },
-	{ "to look: another user", ALERT_LOOK, RIGHTS_CAUSE_DROP,
+	{ "to look: another user", ALERT_LOOK, CAPABILITIES_CAUSE_DROP,
 	  "let it keep CAP_SYS_PTRACE CAP_KILL: write  module(load=\"omsmtpblock\" "
 	  "keepCapabilities=\"on\")" },
-	{ "to look: a profile", ALERT_LOOK, RIGHTS_CAUSE_OTHER,
+	{ "to look: a profile", ALERT_LOOK, CAPABILITIES_CAUSE_OTHER,
 	  "rsyslogd may use CAP_SYS_PTRACE CAP_KILL, so AppArmor or SELinux is in the way" },
-	{ "to signal: another user", ALERT_SIGNAL, RIGHTS_CAUSE_DROP,
+	{ "to signal: another user", ALERT_SIGNAL, CAPABILITIES_CAUSE_DROP,
 	  "let it keep CAP_KILL: write" },
-	{ "to reset: another user", ALERT_RESET, RIGHTS_CAUSE_DROP,
+	{ "to reset: another user", ALERT_RESET, CAPABILITIES_CAUSE_DROP,
 	  "let it keep CAP_NET_ADMIN: write" },
-	{ "to reply: a profile", ALERT_REPLY, RIGHTS_CAUSE_OTHER,
+	{ "to reply: a profile", ALERT_REPLY, CAPABILITIES_CAUSE_OTHER,
 	  "rsyslogd may use CAP_SYS_PTRACE, so AppArmor" },
 };
 
@@ -201,7 +201,7 @@ static void mends(void **state)
 	setup(&f);
 	cause = row->cause;
 	alert_text_format(row->id, EPERM, &f.settings, f.blocklist, &severity, text);
-	cause = RIGHTS_CAUSE_UNIT;
+	cause = CAPABILITIES_CAUSE_UNIT;
 	if (!strstr(text, row->want))
 		want_str(text, row->want);
 	teardown(&f);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "policy/rights.h"
+#include "policy/capabilities.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/processes.h"
 
@@ -17,10 +17,10 @@
 
 /* What this process is said to have of rights; all of them, but for a test. */
 static uint64_t missing_rights;
-uint64_t __real_rights_held(void);
-uint64_t __wrap_rights_held(void);
+uint64_t __real_capabilities_held(void);
+uint64_t __wrap_capabilities_held(void);
 
-uint64_t __wrap_rights_held(void)
+uint64_t __wrap_capabilities_held(void)
 {
 	return ~missing_rights;
 }
@@ -712,7 +712,7 @@ static void rights_to_end_unproven(void **state)
 	e.check_rights = true;
 	harness_set(&e, "courierUser", "nobody");
 	harness_set(&e, "verify", "none");
-	missing_rights = RIGHTS_LOOK | RIGHTS_BIT(CAP_KILL);
+	missing_rights = CAPABILITIES_LOOK | CAPABILITIES_BIT(CAP_KILL);
 	atomic_store(&database.err, row->err);
 	harness_start(&e);
 	want_int(harness_said(&e, "so no child is ended; addresses are blocked all the same"),
@@ -740,7 +740,7 @@ static void right_to_reset(void **state)
 	by_hand_open(&e);
 	e.check_rights = true;
 	harness_set(&e, row->name, row->value);
-	missing_rights = RIGHTS_BIT(CAP_NET_ADMIN);
+	missing_rights = CAPABILITIES_BIT(CAP_NET_ADMIN);
 	harness_start(&e);
 	want_int(harness_said(&e, "terminate.reset: connections of ended children"), row->said);
 	by_hand_close(&e);

@@ -1,6 +1,6 @@
 /* The capabilities that an action needs, and what this process has of them.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "policy/rights.h"
+#include "policy/capabilities.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "tests/unit/guard.h"
 #include "tests/unit/support.h"
 
-#define BIT RIGHTS_BIT
+#define BIT CAPABILITIES_BIT
 #define STRONG BIT(CAP_DAC_OVERRIDE)
 #define WEAK BIT(CAP_DAC_READ_SEARCH)
 #define TRACE BIT(CAP_SYS_PTRACE)
@@ -58,7 +58,7 @@ static void needs(void **state)
 	for (i = 0; i < COUNT_OF(row->set) && row->set[i][0]; i++)
 		want_int(settings_set(&settings, row->set[i][0], row->set[i][1], wrong,
 				      sizeof(wrong)), 0);
-	want_int(rights_needed(&settings), row->want);
+	want_int(capabilities_needed(&settings), row->want);
 	settings_done(&settings);
 }
 
@@ -78,7 +78,7 @@ static void lacks(void **state)
 {
 	const struct lacking_row *row = *state;
 
-	want_int(rights_lacking(row->needed, row->held), row->want);
+	want_int(capabilities_lacking(row->needed, row->held), row->want);
 }
 
 /* What a process does that may then be another; its status is what it found. */
@@ -112,24 +112,24 @@ static const struct take_row {
 /* Root lets go of what is not in its bounding set at an exec; here by hand. */
 static int leave(uint64_t unbound)
 {
-	return unbound ? rights_take(rights_held() & ~unbound) : 0;
+	return unbound ? capabilities_take(capabilities_held() & ~unbound) : 0;
 }
 
 static int drop_and_take(const void *data)
 {
 	const struct take_row *row = data;
 
-	if (leave(row->unbound) < 0 || (row->keep && rights_keep() < 0))
+	if (leave(row->unbound) < 0 || (row->keep && capabilities_keep() < 0))
 		return 2;
 	if (setuid(65534) < 0)
 		return 3;
-	if (rights_held() != 0)
+	if (capabilities_held() != 0)
 		return 4;
-	if (rights_take(row->needed) < 0)
+	if (capabilities_take(row->needed) < 0)
 		return 5;
 	if (prctl(PR_GET_KEEPCAPS) != 0)
 		return 6;
-	return rights_held() == row->want ? 0 : 7;
+	return capabilities_held() == row->want ? 0 : 7;
 }
 
 static void takes(void **state)
@@ -149,7 +149,7 @@ static int inherit_and_take(const void *data)
 	sets[0].inheritable = (uint32_t)(TRACE | KILLS);
 	if (syscall(SYS_capset, &head, sets) < 0)
 		return 3;
-	if (rights_take(TRACE) < 0)
+	if (capabilities_take(TRACE) < 0)
 		return 4;
 	if (syscall(SYS_capget, &head, sets) < 0)
 		return 5;
@@ -167,15 +167,15 @@ static int find_causes(const void *data)
 	(void)data;
 	if (prctl(PR_CAPBSET_DROP, CAP_KILL, 0, 0, 0) < 0)
 		return 2;
-	if (rights_cause(CAP_KILL) != RIGHTS_CAUSE_UNIT)
+	if (capabilities_cause(CAP_KILL) != CAPABILITIES_CAUSE_UNIT)
 		return 3;
-	if (rights_cause(CAP_SYS_PTRACE) != RIGHTS_CAUSE_OTHER)
+	if (capabilities_cause(CAP_SYS_PTRACE) != CAPABILITIES_CAUSE_OTHER)
 		return 4;
 	if (setuid(65534) < 0)
 		return 5;
-	if (rights_cause(CAP_KILL) != RIGHTS_CAUSE_UNIT)
+	if (capabilities_cause(CAP_KILL) != CAPABILITIES_CAUSE_UNIT)
 		return 6;
-	return rights_cause(CAP_SYS_PTRACE) == RIGHTS_CAUSE_DROP ? 0 : 7;
+	return capabilities_cause(CAP_SYS_PTRACE) == CAPABILITIES_CAUSE_DROP ? 0 : 7;
 }
 
 static void causes(void **state)
@@ -189,7 +189,7 @@ static bool may_drop(void)
 	const uint64_t wanted = TRACE | WEAK | STRONG | KILLS | BIT(CAP_SETPCAP) |
 				BIT(CAP_SETUID);
 
-	return geteuid() == 0 && rights_lacking(wanted, rights_held()) == 0;
+	return geteuid() == 0 && capabilities_lacking(wanted, capabilities_held()) == 0;
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* The capabilities that an action needs, and what this process has of them.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "policy/rights.h"
+#include "policy/capabilities.h"
 
 #include <errno.h>
 #include <sys/prctl.h>
@@ -31,7 +31,7 @@ static uint64_t join(uint32_t low, uint32_t high)
 	return low | (uint64_t)high << 32;
 }
 
-uint64_t rights_needed(const struct settings *settings)
+uint64_t capabilities_needed(const struct settings *settings)
 {
 	bool ends = settings_end_children(settings);
 	/* To end a child takes proof, where the line needs none too. */
@@ -40,25 +40,25 @@ uint64_t rights_needed(const struct settings *settings)
 	uint64_t needed = 0;
 
 	if (looks)
-		needed |= RIGHTS_LOOK;
+		needed |= CAPABILITIES_LOOK;
 	if (ends)
-		needed |= RIGHTS_BIT(CAP_KILL);
+		needed |= CAPABILITIES_BIT(CAP_KILL);
 	if (writes && settings->backend == BACKEND_RECENT)
-		needed |= RIGHTS_BIT(CAP_DAC_OVERRIDE);
+		needed |= CAPABILITIES_BIT(CAP_DAC_OVERRIDE);
 	if ((writes && settings->backend == BACKEND_NFTABLES) ||
 	    (ends && settings->terminate_reset))
-		needed |= RIGHTS_BIT(CAP_NET_ADMIN);
+		needed |= CAPABILITIES_BIT(CAP_NET_ADMIN);
 	return needed;
 }
 
-uint64_t rights_lacking(uint64_t needed, uint64_t held)
+uint64_t capabilities_lacking(uint64_t needed, uint64_t held)
 {
-	if (held & RIGHTS_BIT(CAP_DAC_OVERRIDE))
-		held |= RIGHTS_BIT(CAP_DAC_READ_SEARCH);
+	if (held & CAPABILITIES_BIT(CAP_DAC_OVERRIDE))
+		held |= CAPABILITIES_BIT(CAP_DAC_READ_SEARCH);
 	return needed & ~held;
 }
 
-uint64_t rights_held(void)
+uint64_t capabilities_held(void)
 {
 	struct sets sets;
 
@@ -67,14 +67,14 @@ uint64_t rights_held(void)
 	return join(sets.half[0].effective, sets.half[1].effective);
 }
 
-enum rights_cause rights_cause(int capability)
+enum capabilities_cause capabilities_cause(int capability)
 {
 	if (prctl(PR_CAPBSET_READ, (unsigned long)capability, 0, 0, 0) == 0)
-		return RIGHTS_CAUSE_UNIT;
-	return geteuid() != 0 ? RIGHTS_CAUSE_DROP : RIGHTS_CAUSE_OTHER;
+		return CAPABILITIES_CAUSE_UNIT;
+	return geteuid() != 0 ? CAPABILITIES_CAUSE_DROP : CAPABILITIES_CAUSE_OTHER;
 }
 
-int rights_keep(void)
+int capabilities_keep(void)
 {
 	return prctl(PR_SET_KEEPCAPS, 1UL, 0, 0, 0) < 0 ? -errno : 0;
 }
@@ -83,8 +83,8 @@ int rights_keep(void)
  * bounding set; with both wanted it alone is enough. */
 static uint64_t choose(uint64_t needed, uint64_t permitted)
 {
-	const uint64_t strong = RIGHTS_BIT(CAP_DAC_OVERRIDE);
-	const uint64_t weak = RIGHTS_BIT(CAP_DAC_READ_SEARCH);
+	const uint64_t strong = CAPABILITIES_BIT(CAP_DAC_OVERRIDE);
+	const uint64_t weak = CAPABILITIES_BIT(CAP_DAC_READ_SEARCH);
 
 	if ((needed & weak) && !(permitted & weak))
 		needed |= strong;
@@ -93,7 +93,7 @@ static uint64_t choose(uint64_t needed, uint64_t permitted)
 	return needed & permitted;
 }
 
-int rights_take(uint64_t needed)
+int capabilities_take(uint64_t needed)
 {
 	struct sets sets;
 	unsigned int i;
