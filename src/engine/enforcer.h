@@ -20,7 +20,7 @@ struct enforcer {
 	struct counters *counters;
 	struct alerts *alerts;
 	struct blocklist *blocklist;
-	struct bag *requests;
+	struct batch_queue *requests;
 	struct allowfile *allow_file;
 	struct threshold *hits;		/* NULL: every trigger blocks */
 	struct block_limit *limit;

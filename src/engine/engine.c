@@ -88,7 +88,7 @@ void engine_unref(struct engine *engine)
 	block_limit_done(&engine->limit);
 	threshold_free(engine->enforcer.hits);
 	allowfile_free(engine->enforcer.allow_file);
-	bag_free(engine->enforcer.requests);
+	batch_queue_free(engine->enforcer.requests);
 	blocklist_free(engine->enforcer.blocklist);
 	settings_done(&engine->settings);
 	free(engine);

@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-#include "lib/bag.h"
+#include "lib/batch_queue.h"
 
-int lookup_queue_new(struct bag **ret_questions)
+int lookup_queue_new(struct batch_queue **ret_questions)
 {
-	return bag_new(sizeof(struct lookup_request), LOOKUP_QUEUE_MAX, ret_questions);
+	return batch_queue_new(sizeof(struct lookup_request), LOOKUP_QUEUE_MAX, ret_questions);
 }
 
-int lookup_queue_put(struct bag *requests, enum lookup_kind kind,
+int lookup_queue_put(struct batch_queue *requests, enum lookup_kind kind,
 		     const struct session_query *query, const struct courierlog_line *line)
 {
 	struct lookup_request q = {
@@ -25,13 +25,14 @@ int lookup_queue_put(struct bag *requests, enum lookup_kind kind,
 
 	if (q.reply_len > 0)
 		memcpy(q.reply, line->reply, q.reply_len);
-	return bag_put(requests, &q, NULL);
+	return batch_queue_put(requests, &q, NULL);
 }
 
-size_t lookup_queue_take(struct bag *requests, const struct lookup_request **ret_questions)
+size_t lookup_queue_take(struct batch_queue *requests,
+			 const struct lookup_request **ret_questions)
 {
 	const void *items;
-	size_t count = bag_take(requests, &items);
+	size_t count = batch_queue_take(requests, &items);
 
 	*ret_questions = items;
 	return count;

@@ -6,7 +6,7 @@
 
 #include "courier/courierlog.h"
 #include "courier/session.h"
-#include "lib/bag.h"
+#include "lib/batch_queue.h"
 
 /* More at once are refused: the workers must not wait. */
 #define LOOKUP_QUEUE_MAX 1024
@@ -38,17 +38,18 @@ struct lookup_request {
 };
 
 /* A bag for them. Returns 0 or -ENOMEM. The caller owns, and frees it with
- * bag_free(). */
-int lookup_queue_new(struct bag **ret_questions);
+ * batch_queue_free(). */
+int lookup_queue_new(struct batch_queue **ret_questions);
 
 /* Ask. The line's reply is copied, what does not fit is cut. Any thread. Returns
  * 0; -ENOSPC: full; -ENOMEM. */
-int lookup_queue_put(struct bag *requests, enum lookup_kind kind,
+int lookup_queue_put(struct batch_queue *requests, enum lookup_kind kind,
 		     const struct session_query *query, const struct courierlog_line *line);
 
 /* Take all there are, in order. They are valid until the next call. Returns
  * their number. For the background thread only. */
-size_t lookup_queue_take(struct bag *requests, const struct lookup_request **ret_questions);
+size_t lookup_queue_take(struct batch_queue *requests,
+			 const struct lookup_request **ret_questions);
 
 /* The line a question came from, as far as policy.h needs it. */
 void lookup_request_line(const struct lookup_request *lookup_request,

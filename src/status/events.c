@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/bag.h"
+#include "lib/batch_queue.h"
 
 struct events {
-	struct bag *bag;
+	struct batch_queue *queue;
 	int fd;
 	/* Set before the bag is closed, read after that; a thread that is cancelled at
 	 * its end closes it again. */
@@ -31,7 +31,7 @@ int events_new(struct events **ret_events)
 		return -ENOMEM;
 	e->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = e->fd < 0 ? -errno :
-			bag_new(sizeof(struct event), EVENTS_MAX, &e->bag);
+			batch_queue_new(sizeof(struct event), EVENTS_MAX, &e->queue);
 	if (r < 0) {
 		events_free(e);
 		return r;
@@ -46,7 +46,7 @@ void events_free(struct events *events)
 		return;
 	if (events->fd >= 0)
 		close(events->fd);
-	bag_free(events->bag);
+	batch_queue_free(events->queue);
 	free(events);
 }
 
@@ -63,7 +63,7 @@ int events_put(struct events *events, const struct event *event)
 	bool first = false;
 	int r;
 
-	r = bag_put(events->bag, event, &first);
+	r = batch_queue_put(events->queue, event, &first);
 	if (r == -ESHUTDOWN)
 		r = atomic_load(&events->late)(event);
 	counters_add(event->counters,
@@ -86,7 +86,7 @@ size_t events_take(struct events *events, const struct event **ret_events)
 
 	while (read(events->fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
-	n = bag_take(events->bag, &items);
+	n = batch_queue_take(events->queue, &items);
 	*ret_events = items;
 	return n;
 }
@@ -94,7 +94,7 @@ size_t events_take(struct events *events, const struct event **ret_events)
 void events_close(struct events *events, events_late_fn *late)
 {
 	atomic_store(&events->late, late);
-	bag_close(events->bag);
+	batch_queue_close(events->queue);
 }
 
 void event_lost(const struct event *event)

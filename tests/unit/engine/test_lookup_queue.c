@@ -28,7 +28,7 @@ static struct courierlog_line reject(const char *reply, size_t len)
 static void come_out_as_they_went_in(void **state)
 {
 	const struct courierlog_line line = reject("511 Listed", 10);
-	struct bag *q = NULL;
+	struct batch_queue *q = NULL;
 	const struct lookup_request *all;
 	struct courierlog_line got;
 
@@ -48,14 +48,14 @@ static void come_out_as_they_went_in(void **state)
 	want_int(got.reply_len, 10);
 	want_mem(got.reply, "511 Listed", 10);
 	want_int(lookup_queue_take(q, &all), 0);
-	bag_free(q);
+	batch_queue_free(q);
 }
 
 static void started_line_has_no_reply(void **state)
 {
 	const struct courierlog_line line = { .kind = COURIERLOG_STARTED,
 					      .addr = query.addr };
-	struct bag *q = NULL;
+	struct batch_queue *q = NULL;
 	const struct lookup_request *all;
 	struct courierlog_line got;
 
@@ -66,14 +66,14 @@ static void started_line_has_no_reply(void **state)
 	lookup_request_line(&all[0], &got);
 	want_int(got.kind, COURIERLOG_STARTED);
 	want_int(got.reply_len, 0);
-	bag_free(q);
+	batch_queue_free(q);
 }
 
 static void overlong_reply_is_cut(void **state)
 {
 	char text[400];
 	struct courierlog_line line;
-	struct bag *q = NULL;
+	struct batch_queue *q = NULL;
 	const struct lookup_request *all;
 
 	(void)state;
@@ -83,13 +83,13 @@ static void overlong_reply_is_cut(void **state)
 	want_int(lookup_queue_put(q, LOOKUP_PROVE, &query, &line), 0);
 	want_int(lookup_queue_take(q, &all), 1);
 	want_int(all[0].reply_len, LOOKUP_REPLY_SIZE);
-	bag_free(q);
+	batch_queue_free(q);
 }
 
 static void one_too_many_is_refused(void **state)
 {
 	const struct courierlog_line line = reject("511 x", 5);
-	struct bag *q = NULL;
+	struct batch_queue *q = NULL;
 	const struct lookup_request *all;
 	unsigned int i;
 
@@ -101,13 +101,13 @@ static void one_too_many_is_refused(void **state)
 	want_int(lookup_queue_take(q, &all), LOOKUP_QUEUE_MAX);
 	want_int(lookup_queue_put(q, LOOKUP_PROVE, &query, &line), 0);
 	want_int(lookup_queue_take(q, &all), 1);
-	bag_free(q);
+	batch_queue_free(q);
 }
 
 static int put_some(void *data)
 {
 	const struct courierlog_line line = reject("511 x", 5);
-	struct bag *q = NULL;
+	struct batch_queue *q = NULL;
 	unsigned int i;
 	int r;
 
@@ -115,7 +115,7 @@ static int put_some(void *data)
 	r = lookup_queue_new(&q);
 	for (i = 0; i < 40 && r == 0; i++)
 		r = lookup_queue_put(q, LOOKUP_PROVE, &query, &line);
-	bag_free(q);
+	batch_queue_free(q);
 	return r;
 }
 

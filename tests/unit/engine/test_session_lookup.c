@@ -375,7 +375,7 @@ static void quiet_close(struct quiet *q)
 	session_free(q->finder);
 	want_int(looker_free(q->looker), true);
 	background_free(q->enforcer.background);
-	bag_free(q->enforcer.requests);
+	batch_queue_free(q->enforcer.requests);
 	harness_close(&q->e);
 }
 

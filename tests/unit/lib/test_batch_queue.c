@@ -1,6 +1,6 @@
 /* Things of one size on their way from many threads to one.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lib/bag.h"
+#include "lib/batch_queue.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -11,55 +11,55 @@
 
 static void come_out_as_they_went_in(void **state)
 {
-	struct bag *bag = NULL;
+	struct batch_queue *queue = NULL;
 	const void *items;
 	bool first = false;
 	int i;
 
 	(void)state;
-	want_int(bag_new(sizeof(int), MAX, &bag), 0);
-	want_int(bag_take(bag, &items), 0);
+	want_int(batch_queue_new(sizeof(int), MAX, &queue), 0);
+	want_int(batch_queue_take(queue, &items), 0);
 	for (i = 0; i < 50; i++) {
-		want_int(bag_put(bag, &i, &first), 0);
+		want_int(batch_queue_put(queue, &i, &first), 0);
 		want_int(first, i == 0);
 	}
-	want_int(bag_take(bag, &items), 50);
+	want_int(batch_queue_take(queue, &items), 50);
 	for (i = 0; i < 50; i++)
 		want_int(((const int *)items)[i], i);
-	want_int(bag_put(bag, &i, &first), 0);
+	want_int(batch_queue_put(queue, &i, &first), 0);
 	want_int(first, true);
-	want_int(bag_take(bag, &items), 1);
+	want_int(batch_queue_take(queue, &items), 1);
 	want_int(*(const int *)items, 50);
-	bag_free(bag);
+	batch_queue_free(queue);
 }
 
 static void one_too_many_is_refused(void **state)
 {
-	struct bag *bag = NULL;
+	struct batch_queue *queue = NULL;
 	const void *items;
 	bool first = false;
 	int i;
 
 	(void)state;
-	want_int(bag_new(sizeof(int), MAX, &bag), 0);
+	want_int(batch_queue_new(sizeof(int), MAX, &queue), 0);
 	for (i = 0; i < MAX; i++)
-		want_int(bag_put(bag, &i, NULL), 0);
-	want_int(bag_put(bag, &i, &first), -ENOSPC);
+		want_int(batch_queue_put(queue, &i, NULL), 0);
+	want_int(batch_queue_put(queue, &i, &first), -ENOSPC);
 	want_int(first, false);
-	want_int(bag_take(bag, &items), MAX);
-	want_int(bag_put(bag, &i, NULL), 0);
-	want_int(bag_take(bag, &items), 1);
-	bag_free(bag);
+	want_int(batch_queue_take(queue, &items), MAX);
+	want_int(batch_queue_put(queue, &i, NULL), 0);
+	want_int(batch_queue_take(queue, &items), 1);
+	batch_queue_free(queue);
 }
 
 static int make_one(void *data)
 {
-	struct bag *bag = NULL;
+	struct batch_queue *queue = NULL;
 	int r;
 
 	(void)data;
-	r = bag_new(sizeof(int), MAX, &bag);
-	bag_free(bag);
+	r = batch_queue_new(sizeof(int), MAX, &queue);
+	batch_queue_free(queue);
 	return r;
 }
 
@@ -67,7 +67,7 @@ static void survives_lack_of_memory(void **state)
 {
 	(void)state;
 	want_int(memory_fail_each(make_one, NULL) >= 3, true);
-	bag_free(NULL);
+	batch_queue_free(NULL);
 }
 
 #define THREADS 4
@@ -75,23 +75,23 @@ static void survives_lack_of_memory(void **state)
 
 static void closed(void **state)
 {
-	struct bag *bag = NULL;
+	struct batch_queue *queue = NULL;
 	const void *items;
 	int item = 7;
 
 	(void)state;
-	want_int(bag_new(sizeof(item), MAX, &bag), 0);
-	want_int(bag_put(bag, &item, NULL), 0);
-	bag_close(bag);
-	want_int(bag_put(bag, &item, NULL), -ESHUTDOWN);
-	want_int(bag_take(bag, &items), 1);
-	want_int(bag_take(bag, &items), 0);
-	bag_close(bag);
-	bag_free(bag);
+	want_int(batch_queue_new(sizeof(item), MAX, &queue), 0);
+	want_int(batch_queue_put(queue, &item, NULL), 0);
+	batch_queue_close(queue);
+	want_int(batch_queue_put(queue, &item, NULL), -ESHUTDOWN);
+	want_int(batch_queue_take(queue, &items), 1);
+	want_int(batch_queue_take(queue, &items), 0);
+	batch_queue_close(queue);
+	batch_queue_free(queue);
 }
 
 struct filler {
-	struct bag *bag;
+	struct batch_queue *queue;
 	int number;
 	pthread_t thread;
 };
@@ -103,7 +103,7 @@ static void *fill(void *data)
 
 	for (i = 0; i < EACH; i++) {
 		item = filler->number * EACH + i;
-		while (bag_put(filler->bag, &item, NULL) == -ENOSPC)
+		while (batch_queue_put(filler->queue, &item, NULL) == -ENOSPC)
 			;
 	}
 	return NULL;
@@ -114,18 +114,18 @@ static void several_threads(void **state)
 {
 	struct filler fillers[THREADS];
 	int next[THREADS] = { 0 }, total = 0, i;
-	struct bag *bag = NULL;
+	struct batch_queue *queue = NULL;
 	const void *items;
 	size_t n, j;
 
 	(void)state;
-	want_int(bag_new(sizeof(int), MAX, &bag), 0);
+	want_int(batch_queue_new(sizeof(int), MAX, &queue), 0);
 	for (i = 0; i < THREADS; i++) {
-		fillers[i] = (struct filler){ .bag = bag, .number = i };
+		fillers[i] = (struct filler){ .queue = queue, .number = i };
 		want_int(pthread_create(&fillers[i].thread, NULL, fill, &fillers[i]), 0);
 	}
 	while (total < THREADS * EACH) {
-		n = bag_take(bag, &items);
+		n = batch_queue_take(queue, &items);
 		for (j = 0; j < n; j++) {
 			int item = ((const int *)items)[j], from = item / EACH;
 
@@ -136,8 +136,8 @@ static void several_threads(void **state)
 	}
 	for (i = 0; i < THREADS; i++)
 		pthread_join(fillers[i].thread, NULL);
-	want_int(bag_take(bag, &items), 0);
-	bag_free(bag);
+	want_int(batch_queue_take(queue, &items), 0);
+	batch_queue_free(queue);
 }
 
 int main(void)

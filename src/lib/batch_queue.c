@@ -1,0 +1,90 @@
+/* Things of one size on their way from many threads to one.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "lib/batch_queue.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct half {
+	unsigned char *items;	/* room for max */
+	size_t count;
+};
+
+/* One half is filled while the other one is emptied. */
+struct batch_queue {
+	size_t item_size, max;
+	pthread_mutex_t lock;	/* filling, closed */
+	struct half filling;
+	struct half emptying;
+	bool closed;
+};
+
+int batch_queue_new(size_t item_size, size_t max, struct batch_queue **ret_bag)
+{
+	struct batch_queue *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	b->item_size = item_size;
+	b->max = max;
+	pthread_mutex_init(&b->lock, NULL);
+	/* All of it now: later there is no way to do without. Pages that are never
+	 * written cost nothing. */
+	b->filling.items = reallocarray(NULL, max, item_size);
+	b->emptying.items = reallocarray(NULL, max, item_size);
+	if (!b->filling.items || !b->emptying.items) {
+		batch_queue_free(b);
+		return -ENOMEM;
+	}
+	*ret_bag = b;
+	return 0;
+}
+
+void batch_queue_free(struct batch_queue *queue)
+{
+	if (!queue)
+		return;
+	pthread_mutex_destroy(&queue->lock);
+	free(queue->filling.items);
+	free(queue->emptying.items);
+	free(queue);
+}
+
+int batch_queue_put(struct batch_queue *queue, const void *item, bool *ret_first)
+{
+	struct half *half = &queue->filling;
+	int r;
+
+	pthread_mutex_lock(&queue->lock);
+	r = queue->closed ? -ESHUTDOWN : half->count == queue->max ? -ENOSPC : 0;
+	if (r == 0) {
+		if (ret_first)
+			*ret_first = half->count == 0;
+		memcpy(half->items + half->count++ * queue->item_size, item, queue->item_size);
+	}
+	pthread_mutex_unlock(&queue->lock);
+	return r;
+}
+
+size_t batch_queue_take(struct batch_queue *queue, const void **ret_items)
+{
+	struct half full;
+
+	pthread_mutex_lock(&queue->lock);
+	full = queue->filling;
+	queue->filling = queue->emptying;
+	queue->filling.count = 0;
+	queue->emptying = full;
+	pthread_mutex_unlock(&queue->lock);
+	*ret_items = full.items;
+	return full.count;
+}
+
+void batch_queue_close(struct batch_queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	queue->closed = true;
+	pthread_mutex_unlock(&queue->lock);
+}
