@@ -29,7 +29,7 @@ struct background {
 	struct looker *looker;
 	struct background_job *clients;
 	size_t client_count;
-	struct hostaddrs *hostaddrs;
+	struct local_addrs *local_addrs;
 	struct terminator *terminator;
 	struct shared_finder *finder;
 	pthread_mutex_t session_lock;
@@ -72,7 +72,7 @@ int background_new(const char *proc_root, struct background **ret_background)
 	}
 	c->wake = -1;
 	pthread_mutex_init(&c->session_lock, NULL);
-	if (hostaddrs_new(&c->hostaddrs) < 0 || looker_new(&c->procfs, &c->looker) < 0) {
+	if (local_addrs_new(&c->local_addrs) < 0 || looker_new(&c->procfs, &c->looker) < 0) {
 		background_free(c);
 		return -ENOMEM;
 	}
@@ -130,9 +130,9 @@ bool background_is_ending(struct background *background, const struct smtpd *smt
 	return terminator_has(background->terminator, smtpd);
 }
 
-struct hostaddrs *background_hostaddrs(struct background *background)
+struct local_addrs *background_local_addrs(struct background *background)
 {
-	return background->hostaddrs;
+	return background->local_addrs;
 }
 
 void background_forbid_fd(struct background *background)
@@ -207,7 +207,7 @@ static void wait_until(struct background *c, int64_t due)
 	struct pollfd fds[] = {
 		{ .fd = c->wake, .events = POLLIN },
 		{ .fd = terminator_fd(c->terminator), .events = POLLIN },
-		{ .fd = hostaddrs_fd(c->hostaddrs), .events = POLLIN },
+		{ .fd = local_addrs_fd(c->local_addrs), .events = POLLIN },
 	};
 	int64_t left = due - background_now();
 	uint64_t count;
@@ -226,7 +226,7 @@ static void wait_until(struct background *c, int64_t due)
 	if (fds[0].revents && read(c->wake, &count, sizeof(count)) > 0)
 		(void)atomic_exchange(&c->awake, false);
 	if (fds[2].revents)
-		(void)hostaddrs_refresh(c->hostaddrs);
+		(void)local_addrs_refresh(c->local_addrs);
 }
 
 /* Deliver what is pending: in its time, if that is soon enough. What clients were
@@ -268,7 +268,7 @@ int background_open(struct background *background)
 	if (r < 0)
 		return r;
 	/* If that fails the clients see it, and say so. */
-	(void)hostaddrs_refresh(background->hostaddrs);
+	(void)local_addrs_refresh(background->local_addrs);
 	return 0;
 }
 
@@ -327,7 +327,7 @@ bool background_free(struct background *background)
 	if (background_stop(background) < 0)
 		return false;
 	terminator_free(background->terminator);
-	hostaddrs_free(background->hostaddrs);
+	local_addrs_free(background->local_addrs);
 	for (; background->finder; background->finder = next) {
 		next = background->finder->next;
 		session_free(background->finder->finder);

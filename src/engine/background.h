@@ -5,7 +5,7 @@
 #define SMTPBLOCK_BACKGROUND_H
 
 #include "courier/session.h"
-#include "policy/hostaddrs.h"
+#include "policy/local_addrs.h"
 #include "terminate/terminator.h"
 
 struct background;
@@ -66,7 +66,7 @@ void background_terminate(struct background *background, struct termination *ter
 bool background_is_ending(struct background *background, const struct smtpd *smtpd);
 
 /* Valid until background_free(). */
-struct hostaddrs *background_hostaddrs(struct background *background);
+struct local_addrs *background_local_addrs(struct background *background);
 
 /* The evidence about one courier user, shared by all who ask for the same uid.
  * Not in a worker. Returns 0, -ENOMEM or -errno; valid until

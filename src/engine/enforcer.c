@@ -41,7 +41,7 @@ bool enforcer_is_exempt(const struct enforcer *enforcer, const struct addr *addr
 			enum reason *ret_reason)
 {
 	*ret_reason = REASON_OWN_ADDRESS;
-	if (hostaddrs_contain(background_hostaddrs(enforcer->background), addr))
+	if (local_addrs_contain(background_local_addrs(enforcer->background), addr))
 		return true;
 	*ret_reason = REASON_ALLOW_LIST;
 	return allowfile_contains(enforcer->allow_file, addr);
@@ -50,7 +50,7 @@ bool enforcer_is_exempt(const struct enforcer *enforcer, const struct addr *addr
 /* A block of a whole prefix would hit those in it who are never blocked. */
 static bool hits_exempt(const struct enforcer *e, const struct cidr *target)
 {
-	return hostaddrs_overlap(background_hostaddrs(e->background), target) ||
+	return local_addrs_overlap(background_local_addrs(e->background), target) ||
 	       addrlist_overlaps(e->settings->allow, target) ||
 	       allowfile_overlaps(e->allow_file, target);
 }

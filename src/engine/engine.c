@@ -250,7 +250,7 @@ static void check_rights(struct engine *e)
 /* What can be told before the first line comes. */
 static void look_around(struct engine *e)
 {
-	if (!hostaddrs_known(background_hostaddrs(e->enforcer.background)))
+	if (!local_addrs_known(background_local_addrs(e->enforcer.background)))
 		alerts_raise(&e->alerts, ALERT_HOSTADDRS, 0);
 	if (!atomic_load(&e->finder))
 		find_user(e);

@@ -329,7 +329,7 @@ int cause_find(const struct context *context, const struct rsyslogconf *conf,
 		.now = time(NULL),
 		.judge = { .settings = place->action->settings,
 			   .allow_file = place->action->allow_file,
-			   .own = places->hostaddrs },
+			   .own = places->local_addrs },
 		.cause = ret_cause,
 	};
 	int r;

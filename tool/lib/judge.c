@@ -12,7 +12,7 @@ int judge_init(struct judge *judge)
 	memset(judge, 0, sizeof(*judge));
 	r = settings_init(&judge->settings);
 	if (r == 0)
-		r = hostaddrs_new(&judge->own);
+		r = local_addrs_new(&judge->own);
 	if (r < 0)
 		judge_done(judge);
 	return r;
@@ -22,7 +22,7 @@ void judge_done(struct judge *judge)
 {
 	pattern_scratch_free(judge->scratch);
 	allowfile_free(judge->allow_file);
-	hostaddrs_free(judge->own);
+	local_addrs_free(judge->own);
 	settings_done(&judge->settings);
 	memset(judge, 0, sizeof(*judge));
 }
@@ -49,7 +49,7 @@ static int open_parts(struct judge *judge)
 	int r;
 
 	/* Where nobody tells them, none are known: as in the module. */
-	hostaddrs_refresh(judge->own);
+	local_addrs_refresh(judge->own);
 	r = allowfile_new(judge->settings.allow_file, &judge->allow_file, wrong);
 	return r < 0 ? r :
 		       pattern_scratch_new(judge->settings.reply_pattern, &judge->scratch);
@@ -100,14 +100,13 @@ static struct decision judge_exempt(const struct judge *judge, const struct addr
 	unsigned int prefix = settings_prefix(&judge->settings, addr);
 	const struct cidr target = { cidr_mask(addr, prefix), (uint8_t)prefix };
 
-	if (hostaddrs_contain(judge->own, addr))
+	if (local_addrs_contain(judge->own, addr))
 		return decide(VERDICT_ALLOWED, REASON_OWN_ADDRESS);
 	if (allowfile_overlaps(judge->allow_file, &host))
 		return decide(VERDICT_ALLOWED, REASON_ALLOW_LIST);
-	if (prefix < addr_bits(addr) &&
-	    (hostaddrs_overlap(judge->own, &target) ||
-	     addrlist_overlaps(judge->settings.allow, &target) ||
-	     allowfile_overlaps(judge->allow_file, &target)))
+	if (prefix < addr_bits(addr) && (local_addrs_overlap(judge->own, &target) ||
+					 addrlist_overlaps(judge->settings.allow, &target) ||
+					 allowfile_overlaps(judge->allow_file, &target)))
 		return decide(VERDICT_ALLOWED, REASON_ALLOWED_NEIGHBOUR);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }

@@ -4,7 +4,7 @@
 #define SMTPBLOCKCTL_JUDGE_H
 
 #include "policy/allowfile.h"
-#include "policy/hostaddrs.h"
+#include "policy/local_addrs.h"
 #include "policy/policy.h"
 
 #include "tool/lib/arguments.h"
@@ -18,7 +18,7 @@ struct judge {
 	struct settings settings;
 	struct pattern_scratch *scratch;
 	struct allowfile *allow_file;
-	struct hostaddrs *own;	/* addresses of this host */
+	struct local_addrs *own;	/* addresses of this host */
 };
 
 /* The module's defaults. Returns 0 or -ENOMEM. */

@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "policy/allowfile.h"
-#include "policy/hostaddrs.h"
+#include "policy/local_addrs.h"
 #include "tool/read/rsyslogconf.h"
 
 /* The parameters that matter to what is on a list. */
@@ -315,15 +315,15 @@ void places_done(struct places *places)
 	}
 	free(places->actions);
 	free(places->all);
-	hostaddrs_free(places->hostaddrs);
+	local_addrs_free(places->local_addrs);
 }
 
 int places_know_host(const struct context *context, struct places *places)
 {
-	int r = hostaddrs_new(&places->hostaddrs);
+	int r = local_addrs_new(&places->local_addrs);
 
 	if (r == 0)
-		r = hostaddrs_refresh(places->hostaddrs);
+		r = local_addrs_refresh(places->local_addrs);
 	if (r < 0)
 		return failed(context, "the host's own addresses cannot be read: %s",
 			      strerrordesc_np(-r));
@@ -350,11 +350,11 @@ enum reason place_judge(const struct places *places, const struct place *place,
 	d = policy_judge_address(settings, addr);
 	if (d.verdict != VERDICT_BLOCK)
 		return d.reason;
-	if (hostaddrs_contain(places->hostaddrs, addr))
+	if (local_addrs_contain(places->local_addrs, addr))
 		return REASON_OWN_ADDRESS;
 	if (allowfile_overlaps(place->action->allow_file, &host))
 		return REASON_ALLOW_LIST;
-	if (hostaddrs_overlap(places->hostaddrs, &target) ||
+	if (local_addrs_overlap(places->local_addrs, &target) ||
 	    addrlist_overlaps(settings->allow, &target) ||
 	    allowfile_overlaps(place->action->allow_file, &target))
 		return REASON_ALLOWED_NEIGHBOUR;

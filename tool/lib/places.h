@@ -9,7 +9,7 @@
 #include "tool/lib/arguments.h"
 #include "tool/lib/command.h"
 
-struct hostaddrs;
+struct local_addrs;
 struct allowfile;
 
 #define PLACES_SOURCE_SIZE 320
@@ -36,7 +36,7 @@ struct places {
 	size_t action_count;
 	struct place *all;	/* distinct: by backend, family and name */
 	size_t count;
-	struct hostaddrs *hostaddrs;	/* NULL before places_know_host() */
+	struct local_addrs *local_addrs;	/* NULL before places_know_host() */
 };
 
 /* What the command line says of them. */

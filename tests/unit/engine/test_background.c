@@ -505,8 +505,8 @@ static void knows_this_hosts_addresses(void **state)
 
 	(void)state;
 	setup(&f, 0);
-	want_int(hostaddrs_known(background_hostaddrs(f.background)), true);
-	want_int(hostaddrs_contain(background_hostaddrs(f.background), &loopback), true);
+	want_int(local_addrs_known(background_local_addrs(f.background)), true);
+	want_int(local_addrs_contain(background_local_addrs(f.background), &loopback), true);
 	teardown(&f);
 }
 

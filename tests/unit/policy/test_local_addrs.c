@@ -1,6 +1,6 @@
 /* The addresses of this host, which are never blocked.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "policy/hostaddrs.h"
+#include "policy/local_addrs.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -124,19 +124,19 @@ static void real_host(void)
 	faked = false;
 }
 
-static bool contains(struct hostaddrs *h, const char *text)
+static bool contains(struct local_addrs *h, const char *text)
 {
 	struct addr addr = { 0 };
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	return hostaddrs_contain(h, &addr);
+	return local_addrs_contain(h, &addr);
 }
 
-static struct hostaddrs *new_hostaddrs(void)
+static struct local_addrs *new_local_addrs(void)
 {
-	struct hostaddrs *h;
+	struct local_addrs *h;
 
-	want_int(hostaddrs_new(&h), 0);
+	want_int(local_addrs_new(&h), 0);
 	return h;
 }
 
@@ -151,14 +151,14 @@ static int lowest_free_fd(void)
 
 static void knows_nothing_at_first(void **state)
 {
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 
 	(void)state;
-	want_int(hostaddrs_known(h), false);
-	want_int(hostaddrs_fd(h), -1);
+	want_int(local_addrs_known(h), false);
+	want_int(local_addrs_fd(h), -1);
 	want_int(contains(h, "127.0.0.1"), false);
-	hostaddrs_free(h);
-	hostaddrs_free(NULL);
+	local_addrs_free(h);
+	local_addrs_free(NULL);
 }
 
 static const struct contain_row {
@@ -180,14 +180,14 @@ static const struct contain_row {
 static void contain(void **state)
 {
 	const struct contain_row *row = *state;
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 
 	fake_host();
-	want_int(hostaddrs_refresh(h), 0);
-	want_int(hostaddrs_known(h), true);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(local_addrs_known(h), true);
 	want_int(contains(h, row->addr), row->want);
 	want_int(lists_out, 0);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 }
 
 static const struct overlap_row {
@@ -205,37 +205,37 @@ static const struct overlap_row {
 static void overlap(void **state)
 {
 	const struct overlap_row *row = *state;
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 	struct cidr cidr;
 
 	want_int(cidr_parse(row->prefix, strlen(row->prefix), &cidr), 0);
-	want_int(hostaddrs_overlap(h, &cidr), false);
+	want_int(local_addrs_overlap(h, &cidr), false);
 	fake_host();
-	want_int(hostaddrs_refresh(h), 0);
-	want_int(hostaddrs_overlap(h, &cidr), row->want);
-	hostaddrs_free(h);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(local_addrs_overlap(h, &cidr), row->want);
+	local_addrs_free(h);
 }
 
 static void refresh_follows(void **state)
 {
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 
 	(void)state;
 	fake_host();
-	want_int(hostaddrs_refresh(h), 0);
+	want_int(local_addrs_refresh(h), 0);
 	set_ipv4(&mail, "192.0.2.26");
 	want_int(contains(h, "192.0.2.25"), true);
-	want_int(hostaddrs_refresh(h), 0);
+	want_int(local_addrs_refresh(h), 0);
 	want_int(contains(h, "192.0.2.25"), false);
 	want_int(contains(h, "192.0.2.26"), true);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 }
 
 /* More than there are bits in what answers first, so that addresses share some: each
  * one of them is known, before and after others came, and none of its neighbours. */
 #define MANY 1000
 
-static void want_many(struct hostaddrs *h, uint32_t first, bool want)
+static void want_many(struct local_addrs *h, uint32_t first, bool want)
 {
 	struct addr addr = { .family = ADDR_IPV4 };
 	uint32_t i, net;
@@ -243,9 +243,9 @@ static void want_many(struct hostaddrs *h, uint32_t first, bool want)
 	for (i = 0; i < MANY; i++) {
 		net = htonl(first + 2 * i);
 		memcpy(addr.bytes, &net, 4);
-		want_int(hostaddrs_contain(h, &addr), want);
+		want_int(local_addrs_contain(h, &addr), want);
 		addr.bytes[3] ^= 1;
-		want_int(hostaddrs_contain(h, &addr), false);
+		want_int(local_addrs_contain(h, &addr), false);
 	}
 }
 
@@ -254,7 +254,7 @@ static void many_are_known(void **state)
 	static struct sockaddr_in addrs[MANY];
 	static struct ifaddrs all[MANY];
 	const uint32_t firsts[] = { 0xc6336400, 0xcb007100, 0xcb007200 };
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 	uint32_t i, n;
 
 	(void)state;
@@ -269,95 +269,95 @@ static void many_are_known(void **state)
 			all[i].ifa_addr = (struct sockaddr *)&addrs[i];
 			all[i].ifa_next = i + 1 < MANY ? &all[i + 1] : NULL;
 		}
-		want_int(hostaddrs_refresh(h), 0);
+		want_int(local_addrs_refresh(h), 0);
 		want_many(h, firsts[n], true);
 	}
 	want_many(h, firsts[0], false);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 }
 
 static void host_without_addresses_is_known(void **state)
 {
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 
 	(void)state;
 	fake_host();
 	interfaces = NULL;
-	want_int(hostaddrs_refresh(h), 0);
-	want_int(hostaddrs_known(h), true);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(local_addrs_known(h), true);
 	want_int(contains(h, "127.0.0.1"), false);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 }
 
 static void failed_refresh_keeps_the_old(void **state)
 {
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 
 	(void)state;
 	fake_host();
 	getifaddrs_err = EAFNOSUPPORT;
-	want_int(hostaddrs_refresh(h), -EAFNOSUPPORT);
-	want_int(hostaddrs_known(h), false);
+	want_int(local_addrs_refresh(h), -EAFNOSUPPORT);
+	want_int(local_addrs_known(h), false);
 	getifaddrs_err = 0;
-	want_int(hostaddrs_refresh(h), 0);
+	want_int(local_addrs_refresh(h), 0);
 	set_ipv4(&mail, "192.0.2.26");
 	getifaddrs_err = ENOBUFS;
-	want_int(hostaddrs_refresh(h), -ENOBUFS);
-	want_int(hostaddrs_known(h), true);
+	want_int(local_addrs_refresh(h), -ENOBUFS);
+	want_int(local_addrs_known(h), true);
 	want_int(contains(h, "192.0.2.25"), true);
 	want_int(contains(h, "192.0.2.26"), false);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 }
 
 /* Without a socket to watch, the addresses are read all the same. */
 static void no_watch(void **state)
 {
 	const int *err = *state;
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 	int free_fd = lowest_free_fd();
 
 	fake_host();
 	socket_err = *err;
 	bind_err = EPERM;
-	want_int(hostaddrs_refresh(h), 0);
-	want_int(hostaddrs_fd(h), -1);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(local_addrs_fd(h), -1);
 	want_int(contains(h, "192.0.2.25"), true);
 	want_int(lowest_free_fd(), free_fd);
 	/* It is tried again. */
 	socket_err = bind_err = 0;
-	want_int(hostaddrs_refresh(h), 0);
-	want_int(hostaddrs_fd(h), free_fd);
-	hostaddrs_free(h);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(local_addrs_fd(h), free_fd);
+	local_addrs_free(h);
 	want_int(lowest_free_fd(), free_fd);
 }
 
 static void watch_is_one_descriptor(void **state)
 {
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 	int free_fd = lowest_free_fd();
 
 	(void)state;
 	fake_host();
-	want_int(hostaddrs_refresh(h), 0);
-	want_int(hostaddrs_refresh(h), 0);
-	want_int(hostaddrs_fd(h), free_fd);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(local_addrs_fd(h), free_fd);
 	want_int(lowest_free_fd(), free_fd + 1);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 	want_int(lowest_free_fd(), free_fd);
 }
 
 static int new_and_refresh(void *data)
 {
-	struct hostaddrs *h;
+	struct local_addrs *h;
 	int r;
 
 	(void)data;
-	r = hostaddrs_new(&h);
+	r = local_addrs_new(&h);
 	if (r < 0)
 		return r;
-	r = hostaddrs_refresh(h);
-	want_int(hostaddrs_known(h), r == 0);
-	hostaddrs_free(h);
+	r = local_addrs_refresh(h);
+	want_int(local_addrs_known(h), r == 0);
+	local_addrs_free(h);
 	return r;
 }
 
@@ -374,14 +374,14 @@ static void memory(void **state)
 
 static void every_address_of_this_host(void **state)
 {
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 	struct ifaddrs *all, *ifa;
 	char text[ADDR_TEXT_SIZE];
 	int seen = 0;
 
 	(void)state;
 	real_host();
-	want_int(hostaddrs_refresh(h), 0);
+	want_int(local_addrs_refresh(h), 0);
 	want_int(__real_getifaddrs(&all), 0);
 	for (ifa = all; ifa; ifa = ifa->ifa_next) {
 		const struct sockaddr_in *in = (const void *)ifa->ifa_addr;
@@ -396,37 +396,37 @@ static void every_address_of_this_host(void **state)
 	/* At least that of the loopback device. */
 	want_int(seen > 0, true);
 	want_int(contains(h, "203.0.113.77"), false);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 }
 
 static void *refresh_often(void *data)
 {
-	struct hostaddrs *h = data;
+	struct local_addrs *h = data;
 	uintptr_t failed = 0;
 	int i;
 
 	for (i = 0; i < 2000; i++)
-		failed += hostaddrs_refresh(h) != 0;
+		failed += local_addrs_refresh(h) != 0;
 	return (void *)failed;
 }
 
 static void asked_during_a_refresh(void **state)
 {
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 	unsigned int wrong = 0, i;
 	pthread_t thread;
 	void *failed;
 
 	(void)state;
 	fake_host();
-	want_int(hostaddrs_refresh(h), 0);
+	want_int(local_addrs_refresh(h), 0);
 	want_int(pthread_create(&thread, NULL, refresh_often, h), 0);
 	for (i = 0; i < 20000; i++)
 		wrong += !contains(h, "192.0.2.25") || contains(h, "192.0.2.1");
 	want_int(pthread_join(thread, &failed), 0);
 	want_int((uintptr_t)failed, 0);
 	want_int(wrong, 0);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 }
 
 /* A network namespace of our own, where addresses can come and go. */
@@ -466,21 +466,21 @@ static bool is_readable(int fd, int timeout)
 	return poll(&p, 1, timeout) == 1 && p.revents == POLLIN;
 }
 
-static void want_notified(struct hostaddrs *h)
+static void want_notified(struct local_addrs *h)
 {
-	want_int(is_readable(hostaddrs_fd(h), DEADLINE_MS), true);
-	want_int(hostaddrs_refresh(h), 0);
-	want_int(is_readable(hostaddrs_fd(h), 0), false);
+	want_int(is_readable(local_addrs_fd(h), DEADLINE_MS), true);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(is_readable(local_addrs_fd(h), 0), false);
 }
 
 static void address_comes_and_goes(void **state)
 {
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 
 	(void)state;
 	real_host();
-	want_int(hostaddrs_refresh(h), 0);
-	want_int(is_readable(hostaddrs_fd(h), 0), false);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(is_readable(local_addrs_fd(h), 0), false);
 	want_int(contains(h, "192.0.2.77"), false);
 	set_second_address("192.0.2.77");
 	want_notified(h);
@@ -488,31 +488,31 @@ static void address_comes_and_goes(void **state)
 	set_second_address("0.0.0.0");
 	want_notified(h);
 	want_int(contains(h, "192.0.2.77"), false);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 }
 
 /* More than the socket's buffer holds: some notes are lost, no address is. */
 static void many_changes_unread(void **state)
 {
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 	int i;
 
 	(void)state;
 	real_host();
-	want_int(hostaddrs_refresh(h), 0);
+	want_int(local_addrs_refresh(h), 0);
 	for (i = 0; i < 600; i++) {
 		set_second_address("192.0.2.78");
 		set_second_address("0.0.0.0");
 	}
 	set_second_address("192.0.2.79");
-	want_int(hostaddrs_refresh(h), 0);
-	want_int(is_readable(hostaddrs_fd(h), 0), false);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(is_readable(local_addrs_fd(h), 0), false);
 	want_int(contains(h, "192.0.2.79"), true);
 	want_int(contains(h, "192.0.2.78"), false);
 	set_second_address("0.0.0.0");
 	want_notified(h);
 	want_int(contains(h, "192.0.2.79"), false);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 }
 
 /* struct in6_ifreq of linux/ipv6.h, which does not go with netinet/in.h. */
@@ -535,26 +535,26 @@ static void change_ipv6(const char *text, unsigned long request)
 
 /* The kernel tells of a new IPv6 address again when it has been found to be no
  * duplicate: there may be a note more, at any time. */
-static void want_notified_once_or_twice(struct hostaddrs *h)
+static void want_notified_once_or_twice(struct local_addrs *h)
 {
-	want_int(is_readable(hostaddrs_fd(h), DEADLINE_MS), true);
-	want_int(hostaddrs_refresh(h), 0);
+	want_int(is_readable(local_addrs_fd(h), DEADLINE_MS), true);
+	want_int(local_addrs_refresh(h), 0);
 }
 
 static void ipv6_address_comes_and_goes(void **state)
 {
-	struct hostaddrs *h = new_hostaddrs();
+	struct local_addrs *h = new_local_addrs();
 
 	(void)state;
 	real_host();
-	want_int(hostaddrs_refresh(h), 0);
+	want_int(local_addrs_refresh(h), 0);
 	change_ipv6("2001:db8::77", SIOCSIFADDR);
 	want_notified_once_or_twice(h);
 	want_int(contains(h, "2001:db8::77"), true);
 	change_ipv6("2001:db8::77", SIOCDIFADDR);
 	want_notified_once_or_twice(h);
 	want_int(contains(h, "2001:db8::77"), false);
-	hostaddrs_free(h);
+	local_addrs_free(h);
 }
 
 static bool has_ipv6(void)

@@ -1,6 +1,6 @@
 /* The addresses of this host, which are never blocked.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "policy/hostaddrs.h"
+#include "policy/local_addrs.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -22,7 +22,7 @@
 #define SIEVE_WORDS 8
 #define SIEVE_SHIFT (64 - 9)
 
-struct hostaddrs {
+struct local_addrs {
 	int fd;
 	/* Has a bit for all on the list, whenever that is; changed with the lock held. */
 	atomic_uint_least64_t sieve[SIEVE_WORDS];
@@ -41,7 +41,7 @@ static unsigned int bit_of(const struct addr *addr)
 			      SIEVE_SHIFT);
 }
 
-static bool is_in_sieve(const struct hostaddrs *h, const struct addr *addr)
+static bool is_in_sieve(const struct local_addrs *h, const struct addr *addr)
 {
 	unsigned int bit = bit_of(addr);
 
@@ -49,32 +49,32 @@ static bool is_in_sieve(const struct hostaddrs *h, const struct addr *addr)
 		       bit % 64 & 1;
 }
 
-int hostaddrs_new(struct hostaddrs **ret_hostaddrs)
+int local_addrs_new(struct local_addrs **ret_local_addrs)
 {
-	struct hostaddrs *h = calloc(1, sizeof(*h));
+	struct local_addrs *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return -ENOMEM;
 	h->fd = -1;
 	pthread_mutex_init(&h->lock, NULL);
-	*ret_hostaddrs = h;
+	*ret_local_addrs = h;
 	return 0;
 }
 
-void hostaddrs_free(struct hostaddrs *hostaddrs)
+void local_addrs_free(struct local_addrs *local_addrs)
 {
-	if (!hostaddrs)
+	if (!local_addrs)
 		return;
-	if (hostaddrs->fd >= 0)
-		close(hostaddrs->fd);
-	addrlist_free(hostaddrs->list);
-	pthread_mutex_destroy(&hostaddrs->lock);
-	free(hostaddrs);
+	if (local_addrs->fd >= 0)
+		close(local_addrs->fd);
+	addrlist_free(local_addrs->list);
+	pthread_mutex_destroy(&local_addrs->lock);
+	free(local_addrs);
 }
 
-int hostaddrs_fd(const struct hostaddrs *hostaddrs)
+int local_addrs_fd(const struct local_addrs *local_addrs)
 {
-	return hostaddrs->fd;
+	return local_addrs->fd;
 }
 
 /* The address of an interface as a prefix of one host. False for families
@@ -177,7 +177,7 @@ static void drain(int fd)
 
 /* Takes the list over. Whoever asks meanwhile for an address that is on both lists
  * finds its bit set all the time. */
-static void replace(struct hostaddrs *h, const struct found *found)
+static void replace(struct local_addrs *h, const struct found *found)
 {
 	struct addrlist *old;
 	unsigned int i;
@@ -192,51 +192,51 @@ static void replace(struct hostaddrs *h, const struct found *found)
 	addrlist_free(old);
 }
 
-int hostaddrs_refresh(struct hostaddrs *hostaddrs)
+int local_addrs_refresh(struct local_addrs *local_addrs)
 {
 	struct found found = { .list = NULL };
 	int r;
 
 	/* The watch comes first: a change during the reading is not missed. */
-	if (hostaddrs->fd < 0)
-		hostaddrs->fd = open_watch();
+	if (local_addrs->fd < 0)
+		local_addrs->fd = open_watch();
 	else
-		drain(hostaddrs->fd);
+		drain(local_addrs->fd);
 	r = read_list(&found);
 	if (r < 0)
 		return r;
-	replace(hostaddrs, &found);
+	replace(local_addrs, &found);
 	return 0;
 }
 
-bool hostaddrs_known(struct hostaddrs *hostaddrs)
+bool local_addrs_known(struct local_addrs *local_addrs)
 {
 	bool known;
 
-	pthread_mutex_lock(&hostaddrs->lock);
-	known = hostaddrs->list != NULL;
-	pthread_mutex_unlock(&hostaddrs->lock);
+	pthread_mutex_lock(&local_addrs->lock);
+	known = local_addrs->list != NULL;
+	pthread_mutex_unlock(&local_addrs->lock);
 	return known;
 }
 
-bool hostaddrs_contain(struct hostaddrs *hostaddrs, const struct addr *addr)
+bool local_addrs_contain(struct local_addrs *local_addrs, const struct addr *addr)
 {
 	bool found;
 
-	if (!is_in_sieve(hostaddrs, addr))
+	if (!is_in_sieve(local_addrs, addr))
 		return false;
-	pthread_mutex_lock(&hostaddrs->lock);
-	found = addrlist_contains(hostaddrs->list, addr);
-	pthread_mutex_unlock(&hostaddrs->lock);
+	pthread_mutex_lock(&local_addrs->lock);
+	found = addrlist_contains(local_addrs->list, addr);
+	pthread_mutex_unlock(&local_addrs->lock);
 	return found;
 }
 
-bool hostaddrs_overlap(struct hostaddrs *hostaddrs, const struct cidr *cidr)
+bool local_addrs_overlap(struct local_addrs *local_addrs, const struct cidr *cidr)
 {
 	bool found;
 
-	pthread_mutex_lock(&hostaddrs->lock);
-	found = addrlist_overlaps(hostaddrs->list, cidr);
-	pthread_mutex_unlock(&hostaddrs->lock);
+	pthread_mutex_lock(&local_addrs->lock);
+	found = addrlist_overlaps(local_addrs->list, cidr);
+	pthread_mutex_unlock(&local_addrs->lock);
 	return found;
 }

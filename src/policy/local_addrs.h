@@ -1,36 +1,36 @@
 /* The addresses of this host, which are never blocked.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCK_HOSTADDRS_H
-#define SMTPBLOCK_HOSTADDRS_H
+#ifndef SMTPBLOCK_LOCAL_ADDRS_H
+#define SMTPBLOCK_LOCAL_ADDRS_H
 
 #include "lib/cidr.h"
 
 /* The addresses of all interfaces in our network namespace, kept up to date by
- * whoever calls hostaddrs_refresh() when hostaddrs_fd() is readable. */
-struct hostaddrs;
+ * whoever calls local_addrs_refresh() when local_addrs_fd() is readable. */
+struct local_addrs;
 
 /* Knows no address before the first refresh. Returns 0 or -ENOMEM. The caller
- * owns *ret_hostaddrs. */
-int hostaddrs_new(struct hostaddrs **ret_hostaddrs);
-void hostaddrs_free(struct hostaddrs *hostaddrs);
+ * owns *ret_local_addrs. */
+int local_addrs_new(struct local_addrs **ret_local_addrs);
+void local_addrs_free(struct local_addrs *local_addrs);
 
 /* Descriptor that becomes readable when an address is added or removed
  * (rtnetlink(7)); -1 where the system does not allow such a socket. Opened by
- * the first refresh, closed by hostaddrs_free(). */
-int hostaddrs_fd(const struct hostaddrs *hostaddrs);
+ * the first refresh, closed by local_addrs_free(). */
+int local_addrs_fd(const struct local_addrs *local_addrs);
 
 /* Read the addresses. Returns 0; -ENOMEM or -errno with the old ones kept:
  * getifaddrs(3) asks over netlink, which a unit's RestrictAddressFamilies= may
  * forbid. One thread. */
-int hostaddrs_refresh(struct hostaddrs *hostaddrs);
+int local_addrs_refresh(struct local_addrs *local_addrs);
 
 /* Did a refresh ever succeed? Any thread. */
-bool hostaddrs_known(struct hostaddrs *hostaddrs);
+bool local_addrs_known(struct local_addrs *local_addrs);
 
 /* Is this an address of the host? Any thread, also during a refresh. */
-bool hostaddrs_contain(struct hostaddrs *hostaddrs, const struct addr *addr);
+bool local_addrs_contain(struct local_addrs *local_addrs, const struct addr *addr);
 
 /* Does the prefix hold an address of the host? Any thread likewise. */
-bool hostaddrs_overlap(struct hostaddrs *hostaddrs, const struct cidr *cidr);
+bool local_addrs_overlap(struct local_addrs *local_addrs, const struct cidr *cidr);
 
 #endif
