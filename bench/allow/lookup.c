@@ -1,7 +1,7 @@
 /* What a lookup in the allow list costs, by the number of its entries, and what
  * reading the file costs. Prints a table; the machine should have nothing else to
  * do. The test that the cost hardly grows counts comparisons:
- * tests/unit/lib/test_addrlist.c.
+ * tests/unit/lib/test_prefix_set.c.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>

@@ -51,7 +51,7 @@ bool enforcer_is_exempt(const struct enforcer *enforcer, const struct addr *addr
 static bool hits_exempt(const struct enforcer *e, const struct cidr *target)
 {
 	return local_addrs_overlap(background_local_addrs(e->background), target) ||
-	       addrlist_overlaps(e->settings->allow, target) ||
+	       prefix_set_overlaps(e->settings->allow, target) ||
 	       allowfile_overlaps(e->allow_file, target);
 }
 

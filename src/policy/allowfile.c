@@ -18,14 +18,14 @@ struct allowfile {
 	 * Changed with the lock held. */
 	atomic_bool empty;
 	pthread_mutex_t lock;
-	struct addrlist *list;
+	struct prefix_set *list;
 };
 
 /* Where the reading is, and where a complaint goes. */
 struct reading {
 	const char *path;
 	unsigned long line;
-	struct addrlist *list;
+	struct prefix_set *list;
 	char *errbuf;
 };
 
@@ -98,7 +98,7 @@ static int read_line(struct reading *r, const char *text, size_t len)
 	err = cidr_parse(text, len, &cidr);
 	if (err < 0)
 		return complain_cidr(r, err, text, len, &cidr);
-	return addrlist_add(r->list, &cidr);
+	return prefix_set_add(r->list, &cidr);
 }
 
 static int read_lines(struct reading *r, FILE *file)
@@ -130,7 +130,7 @@ static int check_file(const struct reading *r, int fd)
 	return 0;
 }
 
-static int read_file(const char *path, struct addrlist *list, char *errbuf)
+static int read_file(const char *path, struct prefix_set *list, char *errbuf)
 {
 	struct reading r = { .path = path, .list = list, .errbuf = errbuf };
 	FILE *file;
@@ -152,20 +152,20 @@ static int read_file(const char *path, struct addrlist *list, char *errbuf)
 	return err;
 }
 
-static int read_list(const char *path, struct addrlist **ret_list, char *errbuf)
+static int read_list(const char *path, struct prefix_set **ret_list, char *errbuf)
 {
-	struct addrlist *list = NULL;
+	struct prefix_set *list = NULL;
 	int r;
 
 	errbuf[0] = '\0';
-	r = addrlist_new(&list);
+	r = prefix_set_new(&list);
 	if (r == 0)
 		r = read_file(path, list, errbuf);
 	if (r < 0) {
-		addrlist_free(list);
+		prefix_set_free(list);
 		return r;
 	}
-	addrlist_seal(list);
+	prefix_set_seal(list);
 	*ret_list = list;
 	return 0;
 }
@@ -187,7 +187,7 @@ int allowfile_new(const char *path, struct allowfile **ret_file,
 		allowfile_free(f);
 		return r;
 	}
-	atomic_init(&f->empty, addrlist_is_empty(f->list));
+	atomic_init(&f->empty, prefix_set_is_empty(f->list));
 	*ret_file = f;
 	return 0;
 }
@@ -196,7 +196,7 @@ void allowfile_free(struct allowfile *file)
 {
 	if (!file)
 		return;
-	addrlist_free(file->list);
+	prefix_set_free(file->list);
 	pthread_mutex_destroy(&file->lock);
 	free(file->path);
 	free(file);
@@ -205,7 +205,7 @@ void allowfile_free(struct allowfile *file)
 int allowfile_reload(struct allowfile *file,
 		     char errbuf[static ALLOWFILE_ERROR_SIZE])
 {
-	struct addrlist *list, *old;
+	struct prefix_set *list, *old;
 	int r;
 
 	r = read_list(file->path, &list, errbuf);
@@ -214,9 +214,9 @@ int allowfile_reload(struct allowfile *file,
 	pthread_mutex_lock(&file->lock);
 	old = file->list;
 	file->list = list;
-	atomic_store(&file->empty, addrlist_is_empty(list));
+	atomic_store(&file->empty, prefix_set_is_empty(list));
 	pthread_mutex_unlock(&file->lock);
-	addrlist_free(old);
+	prefix_set_free(old);
 	return 0;
 }
 
@@ -232,7 +232,7 @@ bool allowfile_contains(struct allowfile *file, const struct addr *addr)
 	if (is_empty(file))
 		return false;
 	pthread_mutex_lock(&file->lock);
-	found = addrlist_contains(file->list, addr);
+	found = prefix_set_contains(file->list, addr);
 	pthread_mutex_unlock(&file->lock);
 	return found;
 }
@@ -244,7 +244,7 @@ bool allowfile_overlaps(struct allowfile *file, const struct cidr *cidr)
 	if (is_empty(file))
 		return false;
 	pthread_mutex_lock(&file->lock);
-	found = addrlist_overlaps(file->list, cidr);
+	found = prefix_set_overlaps(file->list, cidr);
 	pthread_mutex_unlock(&file->lock);
 	return found;
 }

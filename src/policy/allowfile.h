@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_ALLOWFILE_H
 #define SMTPBLOCK_ALLOWFILE_H
 
-#include "lib/addrlist.h"
+#include "lib/prefix_set.h"
 
 /* One address or prefix a line; blanks around it, empty lines and what follows a
  * '#' do not count. A file is taken whole or not at all. */

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/addrlist.h"
+#include "lib/prefix_set.h"
 
 /* A host has few addresses, and each line with a trigger asks for another one: a set
  * of bits, one for each address, answers nearly all without the lock. Only a bit that is
@@ -27,7 +27,7 @@ struct local_addrs {
 	/* Has a bit for all on the list, whenever that is; changed with the lock held. */
 	atomic_uint_least64_t sieve[SIEVE_WORDS];
 	pthread_mutex_t lock;
-	struct addrlist *list;
+	struct prefix_set *list;
 };
 
 _Static_assert(SIEVE_WORDS * 64 == UINT64_C(1) << (64 - SIEVE_SHIFT), "all bits are there");
@@ -67,7 +67,7 @@ void local_addrs_free(struct local_addrs *local_addrs)
 		return;
 	if (local_addrs->fd >= 0)
 		close(local_addrs->fd);
-	addrlist_free(local_addrs->list);
+	prefix_set_free(local_addrs->list);
 	pthread_mutex_destroy(&local_addrs->lock);
 	free(local_addrs);
 }
@@ -102,7 +102,7 @@ static bool host_of_sockaddr(const struct sockaddr *sa, struct cidr *ret_host)
 
 /* The addresses of a list that is being made. */
 struct found {
-	struct addrlist *list;
+	struct prefix_set *list;
 	uint64_t sieve[SIEVE_WORDS];
 };
 
@@ -115,13 +115,13 @@ static int add_all(struct found *found, const struct ifaddrs *ifa)
 	for (; ifa; ifa = ifa->ifa_next) {
 		if (!host_of_sockaddr(ifa->ifa_addr, &host))
 			continue;
-		r = addrlist_add(found->list, &host);
+		r = prefix_set_add(found->list, &host);
 		if (r < 0)
 			return r;
 		bit = bit_of(&host.net);
 		found->sieve[bit / 64] |= UINT64_C(1) << bit % 64;
 	}
-	addrlist_seal(found->list);
+	prefix_set_seal(found->list);
 	return 0;
 }
 
@@ -133,12 +133,12 @@ static int read_list(struct found *ret_found)
 
 	if (getifaddrs(&all) < 0)
 		return -errno;
-	r = addrlist_new(&found.list);
+	r = prefix_set_new(&found.list);
 	if (r == 0)
 		r = add_all(&found, all);
 	freeifaddrs(all);
 	if (r < 0) {
-		addrlist_free(found.list);
+		prefix_set_free(found.list);
 		return r;
 	}
 	*ret_found = found;
@@ -179,7 +179,7 @@ static void drain(int fd)
  * finds its bit set all the time. */
 static void replace(struct local_addrs *h, const struct found *found)
 {
-	struct addrlist *old;
+	struct prefix_set *old;
 	unsigned int i;
 
 	pthread_mutex_lock(&h->lock);
@@ -189,7 +189,7 @@ static void replace(struct local_addrs *h, const struct found *found)
 		atomic_store_explicit(&h->sieve[i], found->sieve[i],
 				      memory_order_release);
 	pthread_mutex_unlock(&h->lock);
-	addrlist_free(old);
+	prefix_set_free(old);
 }
 
 int local_addrs_refresh(struct local_addrs *local_addrs)
@@ -226,7 +226,7 @@ bool local_addrs_contain(struct local_addrs *local_addrs, const struct addr *add
 	if (!is_in_sieve(local_addrs, addr))
 		return false;
 	pthread_mutex_lock(&local_addrs->lock);
-	found = addrlist_contains(local_addrs->list, addr);
+	found = prefix_set_contains(local_addrs->list, addr);
 	pthread_mutex_unlock(&local_addrs->lock);
 	return found;
 }
@@ -236,7 +236,7 @@ bool local_addrs_overlap(struct local_addrs *local_addrs, const struct cidr *cid
 	bool found;
 
 	pthread_mutex_lock(&local_addrs->lock);
-	found = addrlist_overlaps(local_addrs->list, cidr);
+	found = prefix_set_overlaps(local_addrs->list, cidr);
 	pthread_mutex_unlock(&local_addrs->lock);
 	return found;
 }

@@ -70,7 +70,7 @@ struct decision policy_judge_address(const struct settings *settings,
 {
 	if (!addr_is_peer(addr))
 		return decide(VERDICT_ALLOWED, REASON_NOT_A_PEER);
-	if (addrlist_contains(settings->allow, addr))
+	if (prefix_set_contains(settings->allow, addr))
 		return decide(VERDICT_ALLOWED, REASON_ALLOW_LIST);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }

@@ -275,7 +275,7 @@ static int refuse_cidr(const struct assignment *a, int err,
 
 static int set_cidrs(const struct assignment *a)
 {
-	struct addrlist **field = a->field;
+	struct prefix_set **field = a->field;
 	struct cidr cidr;
 	int r;
 
@@ -283,8 +283,8 @@ static int set_cidrs(const struct assignment *a)
 	if (r < 0)
 		return refuse_cidr(a, r, &cidr);
 	if (!*field)
-		r = addrlist_new(field);
-	return r < 0 ? r : addrlist_add(*field, &cidr);
+		r = prefix_set_new(field);
+	return r < 0 ? r : prefix_set_add(*field, &cidr);
 }
 
 /* Where it stands in the list, or should. */
@@ -378,7 +378,7 @@ int settings_init(struct settings *settings)
 void settings_done(struct settings *settings)
 {
 	pattern_free(settings->reply_pattern);
-	addrlist_free(settings->allow);
+	prefix_set_free(settings->allow);
 	settings->reply_pattern = NULL;
 	settings->allow = NULL;
 }
@@ -517,7 +517,7 @@ int settings_check(struct settings *settings, char *errbuf, size_t errbuf_size)
 	int r;
 
 	if (settings->allow)
-		addrlist_seal(settings->allow);
+		prefix_set_seal(settings->allow);
 	r = check_user(settings, errbuf, errbuf_size);
 	if (r == 0)
 		r = check_together(settings, errbuf, errbuf_size);

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "lib/addrlist.h"
 #include "lib/pattern.h"
+#include "lib/prefix_set.h"
 
 /* Which lines start a block. */
 enum trigger {
@@ -86,7 +86,7 @@ struct settings {
 	int verify;			/* enum verify */
 	char courier_user[SETTINGS_USER_SIZE];
 	bool courier_user_set;
-	struct addrlist *allow;		/* owned */
+	struct prefix_set *allow;	/* owned */
 	char allow_file[SETTINGS_PATH_SIZE]; /* "": none */
 	unsigned int max_blocks;	/* new blocks.. */
 	unsigned int max_blocks_interval; /* ..in this many s */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/addrlist.h"
+#include "lib/prefix_set.h"
 
 #define PREFIXES_MAX 64
 
@@ -136,22 +136,21 @@ static struct addr step(struct addr addr, int by)
 	return addr;
 }
 
-static void ask(const struct addrlist *list, const struct prefixes *p,
-		struct addr addr)
+static void ask(const struct prefix_set *list, const struct prefixes *p, struct addr addr)
 {
-	FUZZ_CHECK(addrlist_contains(list, &addr) == any_holds(p, &addr));
+	FUZZ_CHECK(prefix_set_contains(list, &addr) == any_holds(p, &addr));
 }
 
 /* Every second prefix goes into the list; all of them are asked for. */
 static void check_list(const struct prefixes *p)
 {
-	struct addrlist *list;
+	struct prefix_set *list;
 	size_t i;
 
-	FUZZ_CHECK(addrlist_new(&list) == 0);
+	FUZZ_CHECK(prefix_set_new(&list) == 0);
 	for (i = 0; i < p->count; i += 2)
-		FUZZ_CHECK(addrlist_add(list, &p->all[i]) == 0);
-	addrlist_seal(list);
+		FUZZ_CHECK(prefix_set_add(list, &p->all[i]) == 0);
+	prefix_set_seal(list);
 	for (i = 0; i < p->count; i++) {
 		const struct cidr *c = &p->all[i];
 		struct addr last = cidr_last(c);
@@ -160,9 +159,9 @@ static void check_list(const struct prefixes *p)
 		ask(list, p, last);
 		ask(list, p, step(c->net, -1));
 		ask(list, p, step(last, 1));
-		FUZZ_CHECK(addrlist_overlaps(list, c) == any_overlaps(p, c));
+		FUZZ_CHECK(prefix_set_overlaps(list, c) == any_overlaps(p, c));
 	}
-	addrlist_free(list);
+	prefix_set_free(list);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -331,7 +331,7 @@ bool __wrap_blocklist_add(struct blocklist *blocklist, struct block_limit *limit
 		/* 0/8 and 224/3 may lie in a wide prefix; nobody is there. */
 		FUZZ_CHECK((i >= 2 && target.prefix < addr_bits(addr)) ||
 			   !hits(&target, spared_texts[i]));
-	FUZZ_CHECK(!addrlist_overlaps(current->allow, &target));
+	FUZZ_CHECK(!prefix_set_overlaps(current->allow, &target));
 	if (current->verify == VERIFY_CHILD)
 		FUZZ_CHECK(is_served(&target));
 	more = __real_blocklist_add(blocklist, limit, addr, now, at_once, ret_state);

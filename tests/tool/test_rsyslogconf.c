@@ -432,7 +432,7 @@ static void want_settings(struct settings *settings, const struct settings_row_ 
 	want_str(settings->list, row->list);
 	if (row->allowed) {
 		want_int(addr_parse(row->allowed, strlen(row->allowed), &addr), 0);
-		want_int(addrlist_contains(settings->allow, &addr), true);
+		want_int(prefix_set_contains(settings->allow, &addr), true);
 	}
 	settings_done(settings);
 }

@@ -105,7 +105,7 @@ static struct decision judge_exempt(const struct judge *judge, const struct addr
 	if (allowfile_overlaps(judge->allow_file, &host))
 		return decide(VERDICT_ALLOWED, REASON_ALLOW_LIST);
 	if (prefix < addr_bits(addr) && (local_addrs_overlap(judge->own, &target) ||
-					 addrlist_overlaps(judge->settings.allow, &target) ||
+					 prefix_set_overlaps(judge->settings.allow, &target) ||
 					 allowfile_overlaps(judge->allow_file, &target)))
 		return decide(VERDICT_ALLOWED, REASON_ALLOWED_NEIGHBOUR);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);

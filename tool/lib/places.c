@@ -355,7 +355,7 @@ enum reason place_judge(const struct places *places, const struct place *place,
 	if (allowfile_overlaps(place->action->allow_file, &host))
 		return REASON_ALLOW_LIST;
 	if (local_addrs_overlap(places->local_addrs, &target) ||
-	    addrlist_overlaps(settings->allow, &target) ||
+	    prefix_set_overlaps(settings->allow, &target) ||
 	    allowfile_overlaps(place->action->allow_file, &target))
 		return REASON_ALLOWED_NEIGHBOUR;
 	return REASON_TRIGGERED;

@@ -323,7 +323,7 @@ static void pattern_effect(const struct pattern *pattern, char *text)
 }
 
 /* Of some addresses, those that are in the list. */
-static void allow_effect(struct addrlist *allow, char *text)
+static void allow_effect(struct prefix_set *allow, char *text)
 {
 	static const char *const addrs[] = { "192.0.2.7", "192.0.2.255",
 					     "2001:db8::7" };
@@ -331,10 +331,10 @@ static void allow_effect(struct addrlist *allow, char *text)
 	size_t i;
 
 	if (allow)
-		addrlist_seal(allow);
+		prefix_set_seal(allow);
 	for (i = 0; i < COUNT_OF(addrs); i++) {
 		want_int(addr_parse(addrs[i], strlen(addrs[i]), &addr), 0);
-		if (addrlist_contains(allow, &addr))
+		if (prefix_set_contains(allow, &addr))
 			add_word(text, addrs[i]);
 	}
 }
@@ -719,7 +719,7 @@ static void check_seals_allow_list(void **state)
 	want_int(settings_check(&s, wrong, sizeof(wrong)), 0);
 	for (i = 0; i < COUNT_OF(inside); i++) {
 		want_int(addr_parse(inside[i], strlen(inside[i]), &addr), 0);
-		want_int(addrlist_contains(s.allow, &addr), true);
+		want_int(prefix_set_contains(s.allow, &addr), true);
 	}
 	settings_done(&s);
 }

@@ -1,6 +1,6 @@
 /* A set of prefixes that answers whether an address lies in it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lib/addrlist.h"
+#include "lib/prefix_set.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,15 +13,15 @@ struct range {
 	struct addr last;
 };
 
-struct addrlist {
+struct prefix_set {
 	struct range *ranges;
 	size_t count;
 	size_t room;
 };
 
-int addrlist_new(struct addrlist **ret_list)
+int prefix_set_new(struct prefix_set **ret_list)
 {
-	struct addrlist *list = calloc(1, sizeof(*list));
+	struct prefix_set *list = calloc(1, sizeof(*list));
 
 	if (!list)
 		return -ENOMEM;
@@ -29,7 +29,7 @@ int addrlist_new(struct addrlist **ret_list)
 	return 0;
 }
 
-void addrlist_free(struct addrlist *list)
+void prefix_set_free(struct prefix_set *list)
 {
 	if (!list)
 		return;
@@ -37,7 +37,7 @@ void addrlist_free(struct addrlist *list)
 	free(list);
 }
 
-static int addrlist_grow(struct addrlist *list)
+static int prefix_set_grow(struct prefix_set *list)
 {
 	size_t room = list->room ? list->room * 2 : 16;
 	struct range *ranges = reallocarray(list->ranges, room, sizeof(*ranges));
@@ -49,11 +49,11 @@ static int addrlist_grow(struct addrlist *list)
 	return 0;
 }
 
-int addrlist_add(struct addrlist *list, const struct cidr *cidr)
+int prefix_set_add(struct prefix_set *list, const struct cidr *cidr)
 {
 	struct range *range;
 
-	if (list->count == list->room && addrlist_grow(list) < 0)
+	if (list->count == list->room && prefix_set_grow(list) < 0)
 		return -ENOMEM;
 	range = &list->ranges[list->count++];
 	range->first = cidr->net;
@@ -71,7 +71,7 @@ static int range_compare(const void *a, const void *b)
 	return r != 0 ? r : addr_compare(&rb->last, &ra->last);
 }
 
-void addrlist_seal(struct addrlist *list)
+void prefix_set_seal(struct prefix_set *list)
 {
 	size_t i, kept = 0;
 
@@ -91,7 +91,7 @@ void addrlist_seal(struct addrlist *list)
 }
 
 /* Is there a range that has an address within first..last? */
-static bool overlaps(const struct addrlist *list, const struct addr *first,
+static bool overlaps(const struct prefix_set *list, const struct addr *first,
 		     const struct addr *last)
 {
 	size_t low = 0, high = list ? list->count : 0;
@@ -109,17 +109,17 @@ static bool overlaps(const struct addrlist *list, const struct addr *first,
 	return false;
 }
 
-bool addrlist_is_empty(const struct addrlist *list)
+bool prefix_set_is_empty(const struct prefix_set *list)
 {
 	return !list || list->count == 0;
 }
 
-bool addrlist_contains(const struct addrlist *list, const struct addr *addr)
+bool prefix_set_contains(const struct prefix_set *list, const struct addr *addr)
 {
 	return overlaps(list, addr, addr);
 }
 
-bool addrlist_overlaps(const struct addrlist *list, const struct cidr *cidr)
+bool prefix_set_overlaps(const struct prefix_set *list, const struct cidr *cidr)
 {
 	const struct addr last = cidr_last(cidr);
 

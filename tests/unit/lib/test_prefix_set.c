@@ -1,6 +1,6 @@
 /* A set of prefixes that answers whether an address lies in it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lib/addrlist.h"
+#include "lib/prefix_set.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -75,20 +75,19 @@ static struct addr addr_of(const char *text)
 	return addr;
 }
 
-static void add_text(struct addrlist *list, const char *text)
+static void add_text(struct prefix_set *list, const char *text)
 {
 	struct cidr cidr = { 0 };
 
 	want_int(cidr_parse(text, strlen(text), &cidr), 0);
-	want_int(addrlist_add(list, &cidr), 0);
+	want_int(prefix_set_add(list, &cidr), 0);
 }
 
-static void want_contains(const struct addrlist *list, const char *text,
-			  bool want)
+static void want_contains(const struct prefix_set *list, const char *text, bool want)
 {
 	const struct addr addr = addr_of(text);
 
-	if (addrlist_contains(list, &addr) == want)
+	if (prefix_set_contains(list, &addr) == want)
 		return;
 	print_message("# %s: got %s, want %s\n", text, want ? "out" : "in",
 		      want ? "in" : "out");
@@ -98,18 +97,18 @@ static void want_contains(const struct addrlist *list, const char *text,
 static void set(void **state)
 {
 	const struct set_row *row = *state;
-	struct addrlist *list;
+	struct prefix_set *list;
 	size_t i;
 
-	want_int(addrlist_new(&list), 0);
+	want_int(prefix_set_new(&list), 0);
 	for (i = 0; i < PREFIXES_MAX && row->prefixes[i]; i++)
 		add_text(list, row->prefixes[i]);
-	addrlist_seal(list);
+	prefix_set_seal(list);
 	for (i = 0; i < ADDRS_MAX && row->in[i]; i++)
 		want_contains(list, row->in[i], true);
 	for (i = 0; i < ADDRS_MAX && row->out[i]; i++)
 		want_contains(list, row->out[i], false);
-	addrlist_free(list);
+	prefix_set_free(list);
 }
 
 static const struct overlap_row {
@@ -140,28 +139,28 @@ static const struct overlap_row {
 	{ "the bytes of an IPv4 prefix", "a01::/16", false },
 };
 
-static bool overlaps(const struct addrlist *list, const char *text)
+static bool overlaps(const struct prefix_set *list, const char *text)
 {
 	struct cidr cidr = { 0 };
 	int r = cidr_parse(text, strlen(text), &cidr);
 
 	want_int(r == 0 || r == -EDOM, true);
-	return addrlist_overlaps(list, &cidr);
+	return prefix_set_overlaps(list, &cidr);
 }
 
 static void overlap(void **state)
 {
 	const struct overlap_row *row = *state;
-	struct addrlist *list;
+	struct prefix_set *list;
 
-	want_int(addrlist_new(&list), 0);
+	want_int(prefix_set_new(&list), 0);
 	want_int(overlaps(list, row->asked), false);
 	add_text(list, "2001:db8::/48");
 	add_text(list, "192.0.2.7");
 	add_text(list, "10.1.0.0/16");
-	addrlist_seal(list);
+	prefix_set_seal(list);
 	want_int(overlaps(list, row->asked), row->want);
-	addrlist_free(list);
+	prefix_set_free(list);
 }
 
 static void no_set_holds_nothing(void **state)
@@ -169,39 +168,39 @@ static void no_set_holds_nothing(void **state)
 	(void)state;
 	want_contains(NULL, "192.0.2.7", false);
 	want_int(overlaps(NULL, "0.0.0.0/0"), false);
-	addrlist_free(NULL);
+	prefix_set_free(NULL);
 }
 
 static void empty_is_sealed(void **state)
 {
-	struct addrlist *list;
+	struct prefix_set *list;
 
 	(void)state;
-	want_int(addrlist_new(&list), 0);
+	want_int(prefix_set_new(&list), 0);
 	want_contains(list, "192.0.2.7", false);
-	addrlist_free(list);
+	prefix_set_free(list);
 }
 
 /* What is added later counts once the set is sealed again. */
 static void sealed_again(void **state)
 {
-	struct addrlist *list;
+	struct prefix_set *list;
 
 	(void)state;
-	want_int(addrlist_new(&list), 0);
+	want_int(prefix_set_new(&list), 0);
 	add_text(list, "10.0.0.0/8");
 	add_text(list, "10.1.0.0/16");
-	addrlist_seal(list);
-	addrlist_seal(list);
+	prefix_set_seal(list);
+	prefix_set_seal(list);
 	want_contains(list, "10.1.0.1", true);
 	add_text(list, "9.0.0.0/8");
 	add_text(list, "10.0.0.0/7");
-	addrlist_seal(list);
+	prefix_set_seal(list);
 	want_contains(list, "9.1.1.1", true);
 	want_contains(list, "10.1.0.1", true);
 	want_contains(list, "11.255.255.255", true);
 	want_contains(list, "12.0.0.0", false);
-	addrlist_free(list);
+	prefix_set_free(list);
 }
 
 /* The set against a plain search through the prefixes. */
@@ -266,8 +265,8 @@ static struct cidr random_cidr(uint64_t *seed)
 }
 
 /* Ask for both ends of a prefix and for what is next to them. */
-static void compare_at(const struct addrlist *list, const struct cidr *all,
-		       size_t count, struct addr addr)
+static void compare_at(const struct prefix_set *list, const struct cidr *all, size_t count,
+		       struct addr addr)
 {
 	unsigned int last = addr_bits(&addr) / 8 - 1;
 	int step;
@@ -286,17 +285,17 @@ static void model(void **state)
 	uint64_t seed = *(const uint64_t *)*state;
 	size_t count = (size_t)(support_random(&seed) % MODEL_MAX), i;
 	struct cidr all[MODEL_MAX];
-	struct addrlist *list;
+	struct prefix_set *list;
 
-	want_int(addrlist_new(&list), 0);
+	want_int(prefix_set_new(&list), 0);
 	for (i = 0; i < count; i++) {
 		all[i] = random_cidr(&seed);
 		/* Short ones would hold nearly everything. */
 		if (i > 2 && all[i].prefix < 8)
 			all[i].prefix = (uint8_t)addr_bits(&all[i].net);
-		want_int(addrlist_add(list, &all[i]), 0);
+		want_int(prefix_set_add(list, &all[i]), 0);
 	}
-	addrlist_seal(list);
+	prefix_set_seal(list);
 	for (i = 0; i < count; i++) {
 		compare_at(list, all, count, all[i].net);
 		compare_at(list, all, count, cidr_last(&all[i]));
@@ -305,37 +304,36 @@ static void model(void **state)
 		const struct cidr cidr = random_cidr(&seed);
 
 		compare_at(list, all, count, cidr.net);
-		want_int(addrlist_overlaps(list, &cidr),
-			 model_overlaps(all, count, &cidr));
+		want_int(prefix_set_overlaps(list, &cidr), model_overlaps(all, count, &cidr));
 	}
-	addrlist_free(list);
+	prefix_set_free(list);
 }
 
 /* Memory for the set, and for the next prefix when the room is used up. */
 static int grow(void *data)
 {
-	struct addrlist *list = NULL;
+	struct prefix_set *list = NULL;
 	struct cidr cidr;
 	unsigned int i;
 	int r;
 
 	(void)data;
 	want_int(cidr_parse("10.0.0.0", 8, &cidr), 0);
-	r = addrlist_new(&list);
+	r = prefix_set_new(&list);
 	for (i = 0; i < 1000 && r == 0; i++) {
 		cidr.net.bytes[2] = (uint8_t)(i / 250);
 		cidr.net.bytes[3] = (uint8_t)(i % 250);
-		r = addrlist_add(list, &cidr);
+		r = prefix_set_add(list, &cidr);
 	}
 	if (r < 0 && list) {
 		/* What is in stays in. */
-		addrlist_seal(list);
+		prefix_set_seal(list);
 		want_contains(list, "10.0.0.15", i > 16);
 		want_contains(list, "10.0.0.16", i > 17);
 		/* And there is memory again. */
-		want_int(addrlist_add(list, &cidr), 0);
+		want_int(prefix_set_add(list, &cidr), 0);
 	}
-	addrlist_free(list);
+	prefix_set_free(list);
 	return r;
 }
 
@@ -377,35 +375,35 @@ static struct addr number_addr(uint32_t n)
 }
 
 /* Every other address of 10.0.0.0/8, so that none can be merged. */
-static struct addrlist *every_other(uint32_t count)
+static struct prefix_set *every_other(uint32_t count)
 {
-	struct addrlist *list;
+	struct prefix_set *list;
 	uint32_t i;
 
-	want_int(addrlist_new(&list), 0);
+	want_int(prefix_set_new(&list), 0);
 	for (i = 0; i < count; i++) {
 		const struct cidr host = { .net = number_addr(2 * i),
 					   .prefix = 32 };
 
-		want_int(addrlist_add(list, &host), 0);
+		want_int(prefix_set_add(list, &host), 0);
 	}
-	addrlist_seal(list);
+	prefix_set_seal(list);
 	return list;
 }
 
-static unsigned int cost_of(const struct addrlist *list, uint32_t n)
+static unsigned int cost_of(const struct prefix_set *list, uint32_t n)
 {
 	const struct addr addr = number_addr(n);
 
 	comparisons = 0;
-	want_int(addrlist_contains(list, &addr), n % 2 == 0);
+	want_int(prefix_set_contains(list, &addr), n % 2 == 0);
 	return comparisons;
 }
 
 static void cost(void **state)
 {
 	const struct cost_row *row = *state;
-	struct addrlist *list = every_other(row->count);
+	struct prefix_set *list = every_other(row->count);
 	unsigned int most = 0, n;
 	uint32_t i;
 
@@ -416,7 +414,7 @@ static void cost(void **state)
 	want_int(most <= row->most, true);
 	/* The comparisons do come by here. */
 	want_int(most > 0, true);
-	addrlist_free(list);
+	prefix_set_free(list);
 }
 
 static const uint64_t seeds[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 };
