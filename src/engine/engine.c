@@ -53,7 +53,7 @@ struct engine {
 
 struct engine_worker {
 	struct smtpd_scratch smtpd;
-	struct pattern_scratch *pattern;
+	struct reply_regex_scratch *regex;
 };
 
 int engine_new(struct settings *settings, struct engine **ret_engine)
@@ -431,7 +431,7 @@ int engine_worker_new(struct engine *engine, struct engine_worker **ret_worker)
 
 	if (!w)
 		return -ENOMEM;
-	if (pattern_scratch_new(engine->settings.reply_pattern, &w->pattern) < 0) {
+	if (reply_regex_scratch_new(engine->settings.reply_pattern, &w->regex) < 0) {
 		free(w);
 		return -ENOMEM;
 	}
@@ -443,7 +443,7 @@ void engine_worker_free(struct engine_worker *worker)
 {
 	if (!worker)
 		return;
-	pattern_scratch_free(worker->pattern);
+	reply_regex_scratch_free(worker->regex);
 	free(worker);
 }
 
@@ -549,7 +549,7 @@ static struct engine_outcome block_by_reply(struct engine *e, struct engine_work
 		enforcer_refuse(&e->enforcer, -ENOMEM);
 		return (struct engine_outcome){ .verdict = VERDICT_REFUSED };
 	}
-	d = policy_judge_reply(&e->settings, line, w->pattern);
+	d = policy_judge_reply(&e->settings, line, w->regex);
 	if (d.verdict == VERDICT_BLOCK)
 		return block_unproven(e, msg, line);
 	enforcer_count(&e->enforcer, d);

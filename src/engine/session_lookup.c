@@ -47,7 +47,7 @@ struct lookup {
 	struct smtpd_scratch scratch;
 	struct smtpd_scratch kept;	/* of a child that is held meanwhile */
 	struct smtpd_scratch submit;
-	struct pattern_scratch *pattern;
+	struct reply_regex_scratch *regex;
 	struct lookup_request pending[LOOKUP_QUEUE_MAX];	/* not found by the index */
 	size_t pending_count;
 	atomic_bool started;	/* a child has, since the last look for such */
@@ -72,7 +72,7 @@ int lookup_new(const struct enforcer *enforcer, lookup_log_fn *log, void *log_ct
 	q->enforcer = enforcer;
 	q->log = log;
 	q->log_ctx = log_ctx;
-	if (pattern_scratch_new(enforcer->settings->reply_pattern, &q->pattern) < 0) {
+	if (reply_regex_scratch_new(enforcer->settings->reply_pattern, &q->regex) < 0) {
 		free(q);
 		return -ENOMEM;
 	}
@@ -84,7 +84,7 @@ void lookup_free(struct lookup *lookup)
 {
 	if (!lookup)
 		return;
-	pattern_scratch_free(lookup->pattern);
+	reply_regex_scratch_free(lookup->regex);
 	free(lookup);
 }
 
@@ -270,7 +270,7 @@ static void answer_for_gone(struct lookup *q, const struct lookup_request *looku
 		enforcer_refuse(q->enforcer, -ESRCH);
 		return;
 	}
-	d = policy_judge_reply(q->enforcer->settings, line, q->pattern);
+	d = policy_judge_reply(q->enforcer->settings, line, q->regex);
 	if (d.verdict == VERDICT_BLOCK)
 		enforcer_block(q->enforcer, line);
 	else

@@ -157,7 +157,7 @@ bool policy_wants_confirmation(const struct settings *settings)
 
 struct decision policy_judge_reply(const struct settings *settings,
 				   const struct courierlog_line *line,
-				   struct pattern_scratch *scratch)
+				   struct reply_regex_scratch *scratch)
 {
 	int r;
 
@@ -165,8 +165,7 @@ struct decision policy_judge_reply(const struct settings *settings,
 	if (settings->trigger != TRIGGER_DNSBL ||
 	    line->kind == COURIERLOG_DROPPED)
 		return decide(VERDICT_BLOCK, REASON_TRIGGERED);
-	r = pattern_match(settings->reply_pattern, scratch, line->reply,
-			  line->reply_len);
+	r = reply_regex_match(settings->reply_pattern, scratch, line->reply, line->reply_len);
 	if (r > 0)
 		return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 	if (r == -EOVERFLOW)

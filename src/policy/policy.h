@@ -68,7 +68,7 @@ bool policy_wants_confirmation(const struct settings *settings);
  * thread's. */
 struct decision policy_judge_reply(const struct settings *settings,
 				   const struct courierlog_line *line,
-				   struct pattern_scratch *scratch);
+				   struct reply_regex_scratch *scratch);
 
 /* One short phrase, for reports. */
 const char *policy_reason_text(enum reason reason);

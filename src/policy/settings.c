@@ -238,12 +238,12 @@ static int set_text(const struct assignment *a)
 
 static int set_pattern(const struct assignment *a)
 {
-	struct pattern **field = a->field;
-	struct pattern *pattern;
+	struct reply_regex **field = a->field;
+	struct reply_regex *regex;
 	char wrong[192], why[256];
 	int r;
 
-	r = pattern_new(a->value, &pattern, wrong, sizeof(wrong));
+	r = reply_regex_new(a->value, &regex, wrong, sizeof(wrong));
 	if (r == -EINVAL) {
 		snprintf(why, sizeof(why),
 			 "%s; write a PCRE2 expression, such as ^511 ", wrong);
@@ -251,8 +251,8 @@ static int set_pattern(const struct assignment *a)
 	}
 	if (r < 0)
 		return r;
-	pattern_free(*field);
-	*field = pattern;
+	reply_regex_free(*field);
+	*field = regex;
 	return 0;
 }
 
@@ -377,7 +377,7 @@ int settings_init(struct settings *settings)
 
 void settings_done(struct settings *settings)
 {
-	pattern_free(settings->reply_pattern);
+	reply_regex_free(settings->reply_pattern);
 	prefix_set_free(settings->allow);
 	settings->reply_pattern = NULL;
 	settings->allow = NULL;

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "lib/pattern.h"
 #include "lib/prefix_set.h"
+#include "lib/reply_regex.h"
 
 /* Which lines start a block. */
 enum trigger {
@@ -71,7 +71,7 @@ struct settings {
 	struct settings_ports ports;	/* that are closed (nftables) */
 	bool ports_set;
 	int trigger;			/* enum trigger */
-	struct pattern *reply_pattern;	/* owned */
+	struct reply_regex *reply_pattern;	/* owned */
 	unsigned int threshold;		/* triggers.. */
 	unsigned int window;		/* ..in this many s */
 	unsigned int ban_time;		/* s */

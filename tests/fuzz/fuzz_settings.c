@@ -86,17 +86,17 @@ static void match(const struct settings *s)
 		"511 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
 		"550 User <\x80\xff> unknown", "511 ((((((((([[[[[[[[\\\\\\\\",
 	};
-	struct pattern_scratch *scratch;
+	struct reply_regex_scratch *scratch;
 	size_t i;
 	int r;
 
-	FUZZ_CHECK(pattern_scratch_new(s->reply_pattern, &scratch) == 0);
+	FUZZ_CHECK(reply_regex_scratch_new(s->reply_pattern, &scratch) == 0);
 	for (i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
-		r = pattern_match(s->reply_pattern, scratch, replies[i],
-				  strlen(replies[i]));
+		r = reply_regex_match(s->reply_pattern, scratch, replies[i],
+				      strlen(replies[i]));
 		FUZZ_CHECK(r == 0 || r == 1 || r == -EOVERFLOW || r == -EINVAL);
 	}
-	pattern_scratch_free(scratch);
+	reply_regex_scratch_free(scratch);
 }
 
 static void check_whole(struct settings *s)

@@ -335,12 +335,13 @@ int cause_find(const struct context *context, const struct rsyslogconf *conf,
 	int r;
 
 	memset(ret_cause, 0, sizeof(*ret_cause));
-	r = pattern_scratch_new(place->action->settings.reply_pattern, &search.judge.scratch);
+	r = reply_regex_scratch_new(place->action->settings.reply_pattern,
+				    &search.judge.scratch);
 	if (r < 0)
 		return r;
 	r = find_event(&search, conf, places);
 	if (r == 0)
 		find_line(&search, conf);
-	pattern_scratch_free(search.judge.scratch);
+	reply_regex_scratch_free(search.judge.scratch);
 	return r;
 }

@@ -20,7 +20,7 @@ int judge_init(struct judge *judge)
 
 void judge_done(struct judge *judge)
 {
-	pattern_scratch_free(judge->scratch);
+	reply_regex_scratch_free(judge->scratch);
 	allowfile_free(judge->allow_file);
 	local_addrs_free(judge->own);
 	settings_done(&judge->settings);
@@ -52,7 +52,7 @@ static int open_parts(struct judge *judge)
 	local_addrs_refresh(judge->own);
 	r = allowfile_new(judge->settings.allow_file, &judge->allow_file, wrong);
 	return r < 0 ? r :
-		       pattern_scratch_new(judge->settings.reply_pattern, &judge->scratch);
+		       reply_regex_scratch_new(judge->settings.reply_pattern, &judge->scratch);
 }
 
 int judge_ready(struct judge *judge, const struct context *context)

@@ -16,7 +16,7 @@
 
 struct judge {
 	struct settings settings;
-	struct pattern_scratch *scratch;
+	struct reply_regex_scratch *scratch;
 	struct allowfile *allow_file;
 	struct local_addrs *own;	/* addresses of this host */
 };

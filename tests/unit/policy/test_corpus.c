@@ -213,15 +213,15 @@ static struct decision judge_courier(const struct settings *settings,
 				     const struct courierlog_line *line,
 				     int severity, int64_t age)
 {
-	struct pattern_scratch *scratch;
+	struct reply_regex_scratch *scratch;
 	struct decision d;
 
 	d = policy_judge_line(settings, line, severity, age);
 	if (d.verdict != VERDICT_BLOCK)
 		return d;
-	want_int(pattern_scratch_new(settings->reply_pattern, &scratch), 0);
+	want_int(reply_regex_scratch_new(settings->reply_pattern, &scratch), 0);
 	d = policy_judge_reply(settings, line, scratch);
-	pattern_scratch_free(scratch);
+	reply_regex_scratch_free(scratch);
 	return d;
 }
 
@@ -299,8 +299,8 @@ static const char *const replies[] = {
 
 /* The least of some runs, in us of this thread's own time: what the machine does
  * besides is not the expression's. */
-static double cost_us(const struct pattern *pattern,
-		      struct pattern_scratch *scratch, const char *reply, int *ret_r)
+static double cost_us(const struct reply_regex *regex, struct reply_regex_scratch *scratch,
+		      const char *reply, int *ret_r)
 {
 	struct timespec start, end;
 	double best = 1e9, us;
@@ -308,7 +308,7 @@ static double cost_us(const struct pattern *pattern,
 
 	for (i = 0; i < 5; i++) {
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
-		*ret_r = pattern_match(pattern, scratch, reply, strlen(reply));
+		*ret_r = reply_regex_match(regex, scratch, reply, strlen(reply));
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
 		us = (double)(end.tv_sec - start.tv_sec) * 1e6 +
 		     (double)(end.tv_nsec - start.tv_nsec) / 1e3;
@@ -346,23 +346,23 @@ static void note_cost(struct costs *costs, const char *expression, int r, double
 
 static void measure(const char *expression, struct costs *costs)
 {
-	struct pattern_scratch *scratch;
-	struct pattern *pattern;
+	struct reply_regex_scratch *scratch;
+	struct reply_regex *regex;
 	char whole[160], wrong[128];
 	double us;
 	size_t i;
 	int r;
 
 	snprintf(whole, sizeof(whole), "%s%s", costs->prefix, expression);
-	if (pattern_new(whole, &pattern, wrong, sizeof(wrong)) < 0)
+	if (reply_regex_new(whole, &regex, wrong, sizeof(wrong)) < 0)
 		fail_msg("%s: %s", whole, wrong);
-	want_int(pattern_scratch_new(pattern, &scratch), 0);
+	want_int(reply_regex_scratch_new(regex, &scratch), 0);
 	for (i = 0; i < COUNT_OF(replies); i++) {
-		us = cost_us(pattern, scratch, replies[i], &r);
+		us = cost_us(regex, scratch, replies[i], &r);
 		note_cost(costs, expression, r, us);
 	}
-	pattern_scratch_free(scratch);
-	pattern_free(pattern);
+	reply_regex_scratch_free(scratch);
+	reply_regex_free(regex);
 }
 
 static void costly_expressions_are_given_up(void **state)

@@ -412,16 +412,16 @@ static void reply(void **state)
 {
 	const struct reply_row *row = *state;
 	struct courierlog_line l = scan(row->text, row->severity);
-	struct pattern_scratch *scratch = NULL;
+	struct reply_regex_scratch *scratch = NULL;
 	struct settings s;
 
 	prepare(&s, row->set);
-	want_int(pattern_scratch_new(s.reply_pattern, &scratch), 0);
+	want_int(reply_regex_scratch_new(s.reply_pattern, &scratch), 0);
 	want_decision(policy_judge_line(&s, &l, row->severity, 0), VERDICT_BLOCK,
 		      REASON_TRIGGERED);
 	want_decision(policy_judge_reply(&s, &l, scratch), row->verdict,
 		      row->reason);
-	pattern_scratch_free(scratch);
+	reply_regex_scratch_free(scratch);
 	settings_done(&s);
 }
 

@@ -303,7 +303,7 @@ static void add_word(char *text, const char *word)
 }
 
 /* Of some replies, those that match. */
-static void pattern_effect(const struct pattern *pattern, char *text)
+static void pattern_effect(const struct reply_regex *regex, char *text)
 {
 	static const char *const replies[][2] = {
 		{ "511", "511 Listed" },
@@ -311,15 +311,15 @@ static void pattern_effect(const struct pattern *pattern, char *text)
 		{ "554", "554 Too large" },
 		{ "-511", "-511 Listed" },
 	};
-	struct pattern_scratch *scratch = NULL;
+	struct reply_regex_scratch *scratch = NULL;
 	size_t i;
 
-	want_int(pattern_scratch_new(pattern, &scratch), 0);
+	want_int(reply_regex_scratch_new(regex, &scratch), 0);
 	for (i = 0; i < COUNT_OF(replies); i++)
-		if (pattern_match(pattern, scratch, replies[i][1],
-				  strlen(replies[i][1])) == 1)
+		if (reply_regex_match(regex, scratch, replies[i][1], strlen(replies[i][1])) ==
+		    1)
 			add_word(text, replies[i][0]);
-	pattern_scratch_free(scratch);
+	reply_regex_scratch_free(scratch);
 }
 
 /* Of some addresses, those that are in the list. */
@@ -1010,7 +1010,7 @@ static int set_owned(void *data)
 {
 	char wrong[ERROR_SIZE], text[TEXT_SIZE];
 	struct settings *s = data;
-	const struct pattern *before = s->reply_pattern;
+	const struct reply_regex *before = s->reply_pattern;
 	int r;
 
 	r = settings_set(s, "replyPattern", "^55", wrong, sizeof(wrong));

@@ -1,6 +1,6 @@
 /* A compiled expression (PCRE2) with limits that hold for hostile text.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lib/pattern.h"
+#include "lib/reply_regex.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 #define TIME_LIMIT_NS 200000
 #define DEPTH_LIMIT 250
 
-struct pattern {
+struct reply_regex {
 	/* What every match begins with, and nothing else is asked for; NULL: PCRE2 has
 	 * to tell. The default's saves 350 instructions a line. */
 	char *beginning;
@@ -32,11 +32,11 @@ struct pattern {
 	pcre2_match_context *second;
 };
 
-struct pattern_scratch {
+struct reply_regex_scratch {
 	pcre2_match_data *data;
 };
 
-static int compile(struct pattern *p, const char *expression, char *errbuf,
+static int compile(struct reply_regex *p, const char *expression, char *errbuf,
 		   size_t errbuf_size)
 {
 	PCRE2_UCHAR text[128];
@@ -66,7 +66,7 @@ static bool is_literal(const char *text)
 			    "0123456789 ,:;@_/") == strlen(text);
 }
 
-static int note_beginning(struct pattern *p, const char *expression)
+static int note_beginning(struct reply_regex *p, const char *expression)
 {
 	if (expression[0] != '^' || !is_literal(expression + 1))
 		return 0;
@@ -86,10 +86,10 @@ static pcre2_match_context *make_limits(uint32_t steps)
 	return limits;
 }
 
-int pattern_new(const char *expression, struct pattern **ret_pattern,
-		char *errbuf, size_t errbuf_size)
+int reply_regex_new(const char *expression, struct reply_regex **ret_pattern, char *errbuf,
+		    size_t errbuf_size)
 {
-	struct pattern *p = calloc(1, sizeof(*p));
+	struct reply_regex *p = calloc(1, sizeof(*p));
 	int r = p ? 0 : -ENOMEM;
 
 	if (errbuf_size > 0)
@@ -104,32 +104,32 @@ int pattern_new(const char *expression, struct pattern **ret_pattern,
 	if (r == 0)
 		r = note_beginning(p, expression);
 	if (r < 0) {
-		pattern_free(p);
+		reply_regex_free(p);
 		return r;
 	}
 	*ret_pattern = p;
 	return 0;
 }
 
-void pattern_free(struct pattern *pattern)
+void reply_regex_free(struct reply_regex *regex)
 {
-	if (!pattern)
+	if (!regex)
 		return;
-	pcre2_match_context_free(pattern->first);
-	pcre2_match_context_free(pattern->second);
-	pcre2_code_free(pattern->code);
-	free(pattern->beginning);
-	free(pattern);
+	pcre2_match_context_free(regex->first);
+	pcre2_match_context_free(regex->second);
+	pcre2_code_free(regex->code);
+	free(regex->beginning);
+	free(regex);
 }
 
-int pattern_scratch_new(const struct pattern *pattern,
-			struct pattern_scratch **ret_scratch)
+int reply_regex_scratch_new(const struct reply_regex *regex,
+			    struct reply_regex_scratch **ret_scratch)
 {
-	struct pattern_scratch *s = calloc(1, sizeof(*s));
+	struct reply_regex_scratch *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
-	s->data = pcre2_match_data_create_from_pattern(pattern->code, NULL);
+	s->data = pcre2_match_data_create_from_pattern(regex->code, NULL);
 	if (!s->data) {
 		free(s);
 		return -ENOMEM;
@@ -138,7 +138,7 @@ int pattern_scratch_new(const struct pattern *pattern,
 	return 0;
 }
 
-void pattern_scratch_free(struct pattern_scratch *scratch)
+void reply_regex_scratch_free(struct reply_regex_scratch *scratch)
 {
 	if (!scratch)
 		return;
@@ -155,36 +155,34 @@ static int64_t cpu_time_ns(void)
 }
 
 /* One start after the other, with many steps each, while there is time. */
-static int match_slowly(const struct pattern *pattern,
-			struct pattern_scratch *scratch, const char *text,
-			size_t len)
+static int match_slowly(const struct reply_regex *regex, struct reply_regex_scratch *scratch,
+			const char *text, size_t len)
 {
 	int64_t end = cpu_time_ns() + TIME_LIMIT_NS;
 	size_t start;
 	int r;
 
 	for (start = 0; start <= len && cpu_time_ns() < end; start++) {
-		r = pcre2_match(pattern->code, (PCRE2_SPTR)text, len, start,
-				PCRE2_ANCHORED, scratch->data, pattern->second);
+		r = pcre2_match(regex->code, (PCRE2_SPTR)text, len, start, PCRE2_ANCHORED,
+				scratch->data, regex->second);
 		if (r != PCRE2_ERROR_NOMATCH)
 			return r >= 0 ? 1 : -EOVERFLOW;
 	}
 	return start > len ? 0 : -EOVERFLOW;
 }
 
-int pattern_match(const struct pattern *pattern,
-		  struct pattern_scratch *scratch, const char *text, size_t len)
+int reply_regex_match(const struct reply_regex *regex, struct reply_regex_scratch *scratch,
+		      const char *text, size_t len)
 {
 	int r;
 
-	if (pattern->beginning)
-		return len >= pattern->beginning_len &&
-		       memcmp(text, pattern->beginning, pattern->beginning_len) == 0;
-	r = pcre2_match(pattern->code, (PCRE2_SPTR)text, len, 0, 0, scratch->data,
-			pattern->first);
+	if (regex->beginning)
+		return len >= regex->beginning_len &&
+		       memcmp(text, regex->beginning, regex->beginning_len) == 0;
+	r = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, scratch->data, regex->first);
 	if (r >= 0)
 		return 1;
 	if (r == PCRE2_ERROR_NOMATCH)
 		return 0;
-	return match_slowly(pattern, scratch, text, len);
+	return match_slowly(regex, scratch, text, len);
 }

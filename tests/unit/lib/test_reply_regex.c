@@ -1,6 +1,6 @@
 /* A compiled expression (PCRE2) with limits that hold for hostile text.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "lib/pattern.h"
+#include "lib/reply_regex.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -94,17 +94,17 @@ int __wrap_pcre2_match_8(const pcre2_code *code, PCRE2_SPTR text, PCRE2_SIZE len
 
 static int match(const char *expression, const char *text, size_t len)
 {
-	struct pattern_scratch *scratch = NULL;
-	struct pattern *p = NULL;
+	struct reply_regex_scratch *scratch = NULL;
+	struct reply_regex *p = NULL;
 	char wrong[128];
 	int r;
 
-	want_int(pattern_new(expression, &p, wrong, sizeof(wrong)), 0);
+	want_int(reply_regex_new(expression, &p, wrong, sizeof(wrong)), 0);
 	want_str(wrong, "");
-	want_int(pattern_scratch_new(p, &scratch), 0);
-	r = pattern_match(p, scratch, text, len);
-	pattern_scratch_free(scratch);
-	pattern_free(p);
+	want_int(reply_regex_scratch_new(p, &scratch), 0);
+	r = reply_regex_match(p, scratch, text, len);
+	reply_regex_scratch_free(scratch);
+	reply_regex_free(p);
 	return r;
 }
 
@@ -199,29 +199,29 @@ static void literals_are_the_same(void **state)
 {
 	static const char chars[] = "5511  ab:.\n";
 	const struct literal_row *row = *state;
-	struct pattern_scratch *scratches[2];
+	struct reply_regex_scratch *scratches[2];
 	uint64_t random = 42;
-	struct pattern *both[2];
+	struct reply_regex *both[2];
 	char text[8], wrong[64], *copy;
 	size_t len, i;
 	int n;
 
-	want_int(pattern_new(row->label, &both[0], wrong, sizeof(wrong)), 0);
-	want_int(pattern_new(row->asked_pcre2, &both[1], wrong, sizeof(wrong)), 0);
-	want_int(pattern_scratch_new(both[0], &scratches[0]), 0);
-	want_int(pattern_scratch_new(both[1], &scratches[1]), 0);
+	want_int(reply_regex_new(row->label, &both[0], wrong, sizeof(wrong)), 0);
+	want_int(reply_regex_new(row->asked_pcre2, &both[1], wrong, sizeof(wrong)), 0);
+	want_int(reply_regex_scratch_new(both[0], &scratches[0]), 0);
+	want_int(reply_regex_scratch_new(both[1], &scratches[1]), 0);
 	for (n = 0; n < 20000; n++) {
 		len = support_random(&random) % sizeof(text);
 		for (i = 0; i < len; i++)
 			text[i] = chars[support_random(&random) % strlen(chars)];
 		copy = support_exact_copy(text, len);
-		want_int(pattern_match(both[0], scratches[0], copy, len),
-			 pattern_match(both[1], scratches[1], copy, len));
+		want_int(reply_regex_match(both[0], scratches[0], copy, len),
+			 reply_regex_match(both[1], scratches[1], copy, len));
 		free(copy);
 	}
 	for (i = 0; i < 2; i++) {
-		pattern_scratch_free(scratches[i]);
-		pattern_free(both[i]);
+		reply_regex_scratch_free(scratches[i]);
+		reply_regex_free(both[i]);
 	}
 }
 
@@ -282,10 +282,10 @@ static const struct bad_row {
 static void refuses(void **state)
 {
 	const struct bad_row *row = *state;
-	struct pattern *p = NULL;
+	struct reply_regex *p = NULL;
 	char wrong[128];
 
-	want_int(pattern_new(row->expression, &p, wrong, sizeof(wrong)), -EINVAL);
+	want_int(reply_regex_new(row->expression, &p, wrong, sizeof(wrong)), -EINVAL);
 	want_str(wrong, row->want);
 	want_int(p == NULL, true);
 }
@@ -294,14 +294,14 @@ static void refuses(void **state)
 static void refuses_in_little_room(void **state)
 {
 	static const char whole[] = "missing closing parenthesis at character 2";
-	struct pattern *p = NULL;
+	struct reply_regex *p = NULL;
 	char wrong[64];
 	size_t size;
 
 	(void)state;
 	for (size = 0; size <= sizeof(whole); size++) {
 		memset(wrong, '#', sizeof(wrong));
-		want_int(pattern_new("(", &p, wrong, size), -EINVAL);
+		want_int(reply_regex_new("(", &p, wrong, size), -EINVAL);
 		if (size > 0) {
 			want_int(strlen(wrong), size - 1);
 			want_mem(wrong, whole, size - 1);
@@ -352,17 +352,17 @@ static void gives_up(void **state)
 
 static int make_one(void *data)
 {
-	struct pattern_scratch *scratch = NULL;
-	struct pattern *p = NULL;
+	struct reply_regex_scratch *scratch = NULL;
+	struct reply_regex *p = NULL;
 	char wrong[64];
 	int r;
 
 	(void)data;
-	r = pattern_new("^511 ", &p, wrong, sizeof(wrong));
+	r = reply_regex_new("^511 ", &p, wrong, sizeof(wrong));
 	if (r == 0)
-		r = pattern_scratch_new(p, &scratch);
-	pattern_scratch_free(scratch);
-	pattern_free(p);
+		r = reply_regex_scratch_new(p, &scratch);
+	reply_regex_scratch_free(scratch);
+	reply_regex_free(p);
 	return r;
 }
 
@@ -389,14 +389,14 @@ static void survives_lack_of_memory_in_pcre2(void **state)
 static void nothing_to_free(void **state)
 {
 	(void)state;
-	pattern_free(NULL);
-	pattern_scratch_free(NULL);
+	reply_regex_free(NULL);
+	reply_regex_scratch_free(NULL);
 }
 
 /* One pattern, many threads, each with what it needs itself. */
 
 struct share {
-	const struct pattern *pattern;
+	const struct reply_regex *regex;
 	const char *text;
 	int want;
 	unsigned int wrong;
@@ -405,17 +405,17 @@ struct share {
 static void *match_often(void *data)
 {
 	struct share *share = data;
-	struct pattern_scratch *scratch;
+	struct reply_regex_scratch *scratch;
 	unsigned int i;
 
-	if (pattern_scratch_new(share->pattern, &scratch) < 0) {
+	if (reply_regex_scratch_new(share->regex, &scratch) < 0) {
 		share->wrong++;
 		return NULL;
 	}
 	for (i = 0; i < 20000; i++)
-		share->wrong += pattern_match(share->pattern, scratch, share->text,
-					      strlen(share->text)) != share->want;
-	pattern_scratch_free(scratch);
+		share->wrong += reply_regex_match(share->regex, scratch, share->text,
+						  strlen(share->text)) != share->want;
+	reply_regex_scratch_free(scratch);
 	return NULL;
 }
 
@@ -423,14 +423,14 @@ static void threads_share_a_pattern(void **state)
 {
 	struct share shares[4];
 	pthread_t threads[COUNT_OF(shares)];
-	struct pattern *p = NULL;
+	struct reply_regex *p = NULL;
 	char wrong[64];
 	unsigned int i;
 
 	(void)state;
-	want_int(pattern_new("^511 (L.*)d", &p, wrong, sizeof(wrong)), 0);
+	want_int(reply_regex_new("^511 (L.*)d", &p, wrong, sizeof(wrong)), 0);
 	for (i = 0; i < COUNT_OF(shares); i++) {
-		shares[i] = (struct share){ .pattern = p,
+		shares[i] = (struct share){ .regex = p,
 					    .text = i % 2 ? "511 Listed" :
 							    "511 Lister",
 					    .want = i % 2 };
@@ -441,7 +441,7 @@ static void threads_share_a_pattern(void **state)
 		want_int(pthread_join(threads[i], NULL), 0);
 	for (i = 0; i < COUNT_OF(shares); i++)
 		want_int(shares[i].wrong, 0);
-	pattern_free(p);
+	reply_regex_free(p);
 }
 
 int main(void)
