@@ -20,7 +20,7 @@ struct backend_config {
 	unsigned int ipv6_prefix;
 	unsigned int list_size;		/* nftables: addresses a set holds */
 	const struct settings_ports *ports; /* nftables: that are closed */
-	bool as_it_is;			/* nftables: leave a table that works as it is,
+	bool keep_foreign_table;	/* nftables: leave a table that works as it is,
 					 * whatever the above says; for people */
 	const char *net_root;		/* normally /proc/net */
 	const char *module_root;	/* normally /sys/module */
@@ -65,15 +65,15 @@ struct backend_ops {
 	/* The backend makes its lists itself: they are looked after also while
 	 * they are empty, what fails fails for both, and what they hold at the
 	 * start (each) is known. */
-	bool own;
+	bool manages_list;
 
 	/* A call may take as long as other programs hold something in the kernel: not
 	 * for workers, unless it is urgent. */
-	bool waits;
+	bool may_block;
 
 	/* A full list lets its oldest entry go for a new one, without a word;
 	 * otherwise it takes no new one: -ENFILE. */
-	bool evicts;
+	bool evicts_oldest;
 
 	/* Makes no demand on the list: it may be missing. Returns 0, -ENOMEM
 	 * or -ENAMETOOLONG. The caller owns *ret_backend. */
@@ -106,8 +106,7 @@ struct backend_ops {
 	 * the kernel's order, until fn returns other than 0, which is returned
 	 * then. Slow, and with recent in the way of the kernel's packets: not
 	 * for the module. Returns 0; -errno as add. */
-	int (*each)(struct backend *backend, int family, backend_entry_fn *fn,
-		    void *ctx);
+	int (*foreach)(struct backend *backend, int family, backend_entry_fn *fn, void *ctx);
 
 	/* How many addresses the list holds; SIZE_MAX: no limit. */
 	size_t (*capacity)(struct backend *backend);
@@ -121,7 +120,7 @@ struct backend_ops {
 	void (*free)(struct backend *backend);	/* NULL is allowed */
 };
 
-/* What a backend is told of an action: all but as_it_is. Borrows the settings and the
+/* What a backend is told of an action: all but keep_foreign_table. Borrows the settings and the
  * two roots. Any thread. */
 struct backend_config backend_config_of(const struct settings *settings,
 					const char *net_root,

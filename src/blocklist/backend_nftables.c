@@ -26,7 +26,7 @@ struct nftables {
 	struct backend backend;
 	struct nfttable table;
 	struct nftlink *link;
-	bool as_it_is;		/* who made the table decides how long is blocked */
+	bool keep_foreign_table; /* who made the table decides how long is blocked */
 	bool settled;		/* it was set up exactly, once */
 	struct nftstate state;	/* as it was seen last */
 	bool anew[2];		/* the set is another one, untold */
@@ -51,7 +51,7 @@ static int nftables_open(const struct backend_config *config,
 	if (!b)
 		return -ENOMEM;
 	b->backend.ops = &backend_nftables_ops;
-	b->as_it_is = config->as_it_is;
+	b->keep_foreign_table = config->keep_foreign_table;
 	r = nfttable_init(&b->table, config);
 	if (r == 0)
 		r = nftlink_new(&b->link);
@@ -95,8 +95,8 @@ static int ensure(struct nftables *b)
 	int r;
 
 	r = nftsetup_ensure(b->link, &b->table,
-			    b->settled || b->as_it_is ? NFTSETUP_WORKING :
-							NFTSETUP_EXACT,
+			    b->settled || b->keep_foreign_table ? NFTSETUP_WORKING
+								: NFTSETUP_EXACT,
 			    &state);
 	if (r == 0)
 		remember(b, &state);
@@ -159,7 +159,7 @@ static int put_block(struct nftables *b, struct round *round, unsigned int i)
 	const struct backend_block *block = &round->blocks[i];
 	const char *name = b->table.lists[which_of(block->addr.family)].name;
 	const int64_t ban = (int64_t)b->table.ban_time * 1000;
-	bool own_time = block->stay < ban || b->as_it_is;
+	bool own_time = block->stay < ban || b->keep_foreign_table;
 	uint64_t timeout = own_time ? (uint64_t)block->stay : 0;
 	unsigned int step, steps = round->renew[i] ? STEPS : 1;
 
@@ -281,8 +281,8 @@ static int nftables_flush(struct backend *backend, int family)
 	return r < 0 ? r : nftlink_commit(b->link, NULL, NULL);
 }
 
-static int nftables_each(struct backend *backend, int family,
-			 backend_entry_fn *fn, void *ctx)
+static int nftables_foreach(struct backend *backend, int family, backend_entry_fn *fn,
+			    void *ctx)
 {
 	struct nftables *b = of(backend);
 	struct nftstate_addresses found;
@@ -369,15 +369,15 @@ static char *nftables_advice(const struct backend *backend, int family, int err,
 
 const struct backend_ops backend_nftables_ops = {
 	.name = "nftables",
-	.own = true,
-	.waits = true,
+	.manages_list = true,
+	.may_block = true,
 	.open = nftables_open,
 	.add = nftables_add,
 	.add_many = nftables_add_many,
 	.check = nftables_check,
 	.remove = nftables_remove,
 	.flush = nftables_flush,
-	.each = nftables_each,
+	.foreach = nftables_foreach,
 	.capacity = nftables_capacity,
 	.advice = nftables_advice,
 	.free = nftables_free,

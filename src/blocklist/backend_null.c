@@ -48,8 +48,7 @@ static int null_flush(struct backend *backend, int family)
 	return 0;
 }
 
-static int null_each(struct backend *backend, int family, backend_entry_fn *fn,
-		     void *ctx)
+static int null_foreach(struct backend *backend, int family, backend_entry_fn *fn, void *ctx)
 {
 	(void)backend;
 	(void)family;
@@ -87,7 +86,7 @@ const struct backend_ops backend_null_ops = {
 	.check = null_check,
 	.remove = null_remove,
 	.flush = null_flush,
-	.each = null_each,
+	.foreach = null_foreach,
 	.capacity = null_capacity,
 	.advice = null_advice,
 	.free = null_free,

@@ -260,7 +260,7 @@ static int tell_all(const struct recent *b, FILE *file, backend_entry_fn *fn, vo
 	return r;
 }
 
-static int recent_each(struct backend *backend, int family, backend_entry_fn *fn, void *ctx)
+static int recent_foreach(struct backend *backend, int family, backend_entry_fn *fn, void *ctx)
 {
 	struct recent *b = (struct recent *)backend;
 	int fd = open_file(b, list_of(b, family), false), r;
@@ -294,7 +294,7 @@ static int recent_remove(struct backend *backend, const struct addr *addr)
 	struct addr wanted = *addr;
 	int r;
 
-	r = recent_each(backend, addr->family, compare, &wanted);
+	r = recent_foreach(backend, addr->family, compare, &wanted);
 	if (r <= 0)
 		return r < 0 ? r : -ESRCH;
 	addr_format(addr, text + 1);
@@ -396,13 +396,13 @@ static char *recent_advice(const struct backend *backend, int family, int err,
 
 const struct backend_ops backend_recent_ops = {
 	.name = "recent",
-	.evicts = true,
+	.evicts_oldest = true,
 	.open = recent_open,
 	.add = recent_add,
 	.check = recent_check,
 	.remove = recent_remove,
 	.flush = recent_flush,
-	.each = recent_each,
+	.foreach = recent_foreach,
 	.capacity = recent_capacity,
 	.advice = recent_advice,
 	.free = recent_free,

@@ -65,7 +65,7 @@ struct blocklist {
 /* Before and after what calls the backend and keeps the books. */
 static void lock_backend(struct blocklist *b)
 {
-	if (b->backend->ops->waits)
+	if (b->backend->ops->may_block)
 		pthread_mutex_lock(&b->backend_mutex);
 	pthread_mutex_lock(&b->lock);
 }
@@ -73,7 +73,7 @@ static void lock_backend(struct blocklist *b)
 static void unlock_backend(struct blocklist *b)
 {
 	pthread_mutex_unlock(&b->lock);
-	if (b->backend->ops->waits)
+	if (b->backend->ops->may_block)
 		pthread_mutex_unlock(&b->backend_mutex);
 }
 
@@ -81,13 +81,13 @@ static void unlock_backend(struct blocklist *b)
  * lock. Only workers change the books meanwhile, and only by what then waits. */
 static void drop_state_lock(struct blocklist *b)
 {
-	if (b->backend->ops->waits)
+	if (b->backend->ops->may_block)
 		pthread_mutex_unlock(&b->lock);
 }
 
 static void retake_state_lock(struct blocklist *b)
 {
-	if (b->backend->ops->waits)
+	if (b->backend->ops->may_block)
 		pthread_mutex_lock(&b->lock);
 }
 
@@ -106,7 +106,7 @@ static size_t block_cache_room(struct blocklist *b)
 	size_t capacity = b->backend->ops->capacity(b->backend);
 
 	b->limited = capacity < REMEMBER_MAX;
-	if (!b->backend->ops->evicts && capacity < SIZE_MAX)
+	if (!b->backend->ops->evicts_oldest && capacity < SIZE_MAX)
 		return capacity + REMEMBER_MAX;
 	return b->limited ? capacity : REMEMBER_MAX;
 }
@@ -130,7 +130,7 @@ static int open_list_states(struct blocklist *b)
 	}
 	/* What keeps such a backend from one list keeps it from both: that is
 	 * told once. */
-	if (b->backend->ops->own) {
+	if (b->backend->ops->manages_list) {
 		b->books[1].missing = b->books[0].missing;
 		b->books[1].back = b->books[0].back;
 	}
@@ -223,7 +223,7 @@ static bool note_evicted(struct blocklist *b, struct list_state *list_state,
 		count(b, COUNTER_LOST);
 		return false;
 	}
-	if (!b->limited || !b->backend->ops->evicts ||
+	if (!b->limited || !b->backend->ops->evicts_oldest ||
 	    now - evicted->blocked_at >= ban_ms(b))
 		return false;
 	count(b, COUNTER_OVERFLOWS);
@@ -332,7 +332,7 @@ static bool write_now(struct blocklist *b, struct block *block, enum block_state
 	drop_state_lock(b);
 	r = b->backend->ops->add(b->backend, &wanted);
 	retake_state_lock(b);
-	if (b->backend->ops->waits)
+	if (b->backend->ops->may_block)
 		look_up(block);
 	*ret_state = wanted.known ? BLOCK_RENEWED : BLOCK_ADDED;
 	if (r < 0)
@@ -400,7 +400,7 @@ bool blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
 
 	if (!ret_state)
 		ret_state = &ignored;
-	if (!at_once && blocklist->backend->ops->waits)
+	if (!at_once && blocklist->backend->ops->may_block)
 		return add_later(blocklist, &block, limit, ret_state);
 	return add_now(blocklist, &block, limit, ret_state);
 }
@@ -566,7 +566,7 @@ static int rewrite_some(struct blocklist *b, struct list_state *list_state, int6
 /* Only a missing list can be there again at any moment. */
 static int64_t pace(const struct blocklist *b, int err)
 {
-	return err == -ENFILE || b->backend->ops->own ? CALM_MS : RETRY_MS;
+	return err == -ENFILE || b->backend->ops->manages_list ? CALM_MS : RETRY_MS;
 }
 
 /* Returns when to come again. */
@@ -613,7 +613,7 @@ static void write_rest(struct blocklist *b)
 	int64_t end = clock_now() + END_MS;
 	int i;
 
-	if (!b->backend->ops->waits || b->settings->dry_run)
+	if (!b->backend->ops->may_block || b->settings->dry_run)
 		return;
 	while (write_some_queued(b) > 0 && clock_now() < end)
 		;
@@ -652,7 +652,8 @@ static int64_t look_at(struct blocklist *b, struct list_state *list_state, int64
 
 	lock_backend(b);
 	b->latest = now;
-	list_state->watched = b->backend->ops->own || has_live_blocks(b, list_state, now);
+	list_state->watched = b->backend->ops->manages_list ||
+			      has_live_blocks(b, list_state, now);
 	if (list_state->anew)
 		mark_all_unwritten(b, list_state, now);
 	list_state->anew = false;
@@ -728,7 +729,7 @@ static void import_existing(struct blocklist *b, struct list_state *list_state, 
 
 	list_state->learned = true;
 	drop_state_lock(b);
-	b->backend->ops->each(b->backend, list_state->family, take_found, &found);
+	b->backend->ops->foreach(b->backend, list_state->family, take_found, &found);
 	if (found.count > 0)
 		qsort(found.all, found.count, sizeof(*found.all), older_first);
 	retake_state_lock(b);
@@ -749,7 +750,7 @@ void blocklist_check(struct blocklist *blocklist, int64_t now)
 		lock_backend(blocklist);
 		r = check(blocklist, list_state);
 		list_state->anew = list_state->anew || r == BACKEND_WRITTEN_ANEW;
-		if (r >= 0 && ops->own && !list_state->learned)
+		if (r >= 0 && ops->manages_list && !list_state->learned)
 			import_existing(blocklist, list_state, now);
 		unlock_backend(blocklist);
 		if (r < 0)

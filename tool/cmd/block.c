@@ -157,8 +157,8 @@ static void warn_of_evictions(const struct job *job)
 	for (i = 0; i < job->places.count; i++) {
 		place = &job->places.all[i];
 		living = 0;
-		if (place->backend->ops->evicts &&
-		    place_each(place, count_living, &living) == 0 &&
+		if (place->backend->ops->evicts_oldest &&
+		    place_foreach(place, count_living, &living) == 0 &&
 		    living >= place_capacity(place))
 			place_failed(job->context, place, -ENFILE);
 	}
@@ -184,7 +184,7 @@ static int holds(const struct place *place, const struct addr *addr)
 {
 	struct addr wanted = *addr;
 
-	return place_each(place, is_address, &wanted);
+	return place_foreach(place, is_address, &wanted);
 }
 
 /* It is on none of the lists that there are. */
@@ -385,7 +385,7 @@ static int count_places(const struct context *context, const struct places *plac
 
 	for (i = 0; i < places->count; i++) {
 		counts[i] = 0;
-		r = place_each(&places->all[i], count_entry, &counts[i]);
+		r = place_foreach(&places->all[i], count_entry, &counts[i]);
 		if (r == 0)
 			r = place_check(&places->all[i]);
 		if (r < 0 && r != -ENOENT)

@@ -60,7 +60,7 @@ static void read_lists(struct answer *answer, const struct places *places)
 		if (places->all[i].family != answer->addr.family)
 			continue;
 		answer->place = &places->all[i];
-		r = place_each(answer->place, take_entry, answer);
+		r = place_foreach(answer->place, take_entry, answer);
 		if (r < 0) {
 			place_failed(answer->context, answer->place, r);
 			answer->unread++;

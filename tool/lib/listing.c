@@ -69,7 +69,7 @@ static int read_place(const struct context *context, const struct place *place,
 		      struct listing_list *list, struct listing *listing)
 {
 	struct collector collector = { .listing = listing, .place = place, .list = list };
-	int r = place_each(place, collect, &collector);
+	int r = place_foreach(place, collect, &collector);
 
 	list->there = r != -ENOENT;
 	if (r == -ENOENT)

@@ -117,7 +117,7 @@ static int open_backend(const struct context *context, struct place_action *acti
 	struct backend_config config =
 		backend_config_of(s, context->net_root, context->module_root);
 
-	config.as_it_is = true;
+	config.keep_foreign_table = true;
 	return backend_ops(s->backend)->open(&config, &action->backend);
 }
 
@@ -386,9 +386,9 @@ int place_check(const struct place *place)
 	return place->backend->ops->check(place->backend, place->family);
 }
 
-int place_each(const struct place *place, backend_entry_fn *fn, void *ctx)
+int place_foreach(const struct place *place, backend_entry_fn *fn, void *ctx)
 {
-	return place->backend->ops->each(place->backend, place->family, fn, ctx);
+	return place->backend->ops->foreach(place->backend, place->family, fn, ctx);
 }
 
 size_t place_capacity(const struct place *place)

@@ -94,7 +94,7 @@ int place_add(const struct place *place, const struct addr *addr);
 int place_remove(const struct place *place, const struct addr *addr);
 int place_flush(const struct place *place);
 int place_check(const struct place *place);
-int place_each(const struct place *place, backend_entry_fn *fn, void *ctx);
+int place_foreach(const struct place *place, backend_entry_fn *fn, void *ctx);
 size_t place_capacity(const struct place *place);
 
 /* "recent", "nftables" */

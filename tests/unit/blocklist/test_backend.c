@@ -31,10 +31,9 @@ static void every_table_is_whole(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT_OF(all); i++)
-		want_int(all[i]->open && all[i]->add && all[i]->check &&
-				 all[i]->remove && all[i]->flush && all[i]->each &&
-				 all[i]->capacity && all[i]->advice &&
-				 all[i]->free,
+		want_int(all[i]->open && all[i]->add && all[i]->check && all[i]->remove &&
+				 all[i]->flush && all[i]->foreach && all[i]->capacity &&
+				 all[i]->advice && all[i]->free,
 			 true);
 }
 
@@ -42,9 +41,9 @@ static void every_table_is_whole(void **state)
 static void only_nftables_waits(void **state)
 {
 	(void)state;
-	want_int(backend_recent_ops.waits, false);
-	want_int(backend_null_ops.waits, false);
-	want_int(backend_nftables_ops.waits, true);
+	want_int(backend_recent_ops.may_block, false);
+	want_int(backend_null_ops.may_block, false);
+	want_int(backend_nftables_ops.may_block, true);
 }
 
 int main(void)

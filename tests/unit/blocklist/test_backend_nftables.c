@@ -91,7 +91,7 @@ static void want_set(struct backend *b, int family, const char *want)
 {
 	char got[1024] = "";
 
-	want_int(ops->each(b, family, write_entry, got), 0);
+	want_int(ops->foreach(b, family, write_entry, got), 0);
 	want_str(got, want);
 }
 
@@ -166,7 +166,7 @@ static size_t count_of(struct backend *b)
 	size_t n = 0;
 	char *at;
 
-	want_int(ops->each(b, ADDR_IPV4, write_entry, text), 0);
+	want_int(ops->foreach(b, ADDR_IPV4, write_entry, text), 0);
 	for (at = text; *at; at++)
 		n += *at == '/';
 	return n;
@@ -421,7 +421,7 @@ static void flushed(void **state)
 	want_set(b, ADDR_IPV6, "");
 	nftspace_do("flush ruleset");
 	want_int(ops->flush(b, ADDR_IPV4), -ENOENT);
-	want_int(ops->each(b, ADDR_IPV4, write_entry, text), -ENOENT);
+	want_int(ops->foreach(b, ADDR_IPV4, write_entry, text), -ENOENT);
 	teardown(b);
 }
 
@@ -440,7 +440,7 @@ static void each_ends_when_told(void **state)
 	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
 	want_int(add(b, "192.0.2.2"), BACKEND_WRITTEN);
 	want_int(add(b, "192.0.2.3"), BACKEND_WRITTEN);
-	want_int(ops->each(b, ADDR_IPV4, stop_at_once, &count), 42);
+	want_int(ops->foreach(b, ADDR_IPV4, stop_at_once, &count), 42);
 	want_int(count, 2);
 	teardown(b);
 }
@@ -599,7 +599,7 @@ static void people_find_the_table_as_it_is(void **state)
 	struct backend *b = setup(), *people;
 
 	(void)state;
-	c.as_it_is = true;
+	c.keep_foreign_table = true;
 	c.ban_time = 3600;
 	c.list_size = 7;
 	c.ports = &others;
@@ -621,7 +621,7 @@ static void people_make_what_is_not_there(void **state)
 	struct backend *b;
 
 	(void)state;
-	c.as_it_is = true;
+	c.keep_foreign_table = true;
 	b = setup_with(&c);
 	want_int(nftspace_has("ip saddr @a update @a"), true);
 	want_int(add(b, "192.0.2.7") >= 0, true);

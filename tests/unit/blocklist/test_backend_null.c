@@ -44,7 +44,7 @@ static void holds_nothing(void **state)
 	(void)state;
 	want_int(ops->open(&config, &b), 0);
 	want_int(ops->add(b, &(struct backend_block){ .addr = addr }), BACKEND_WRITTEN);
-	want_int(ops->each(b, ADDR_IPV4, no_entry, NULL), 0);
+	want_int(ops->foreach(b, ADDR_IPV4, no_entry, NULL), 0);
 	want_int(ops->remove(b, &addr), -ESRCH);
 	want_int(ops->flush(b, ADDR_IPV4), 0);
 	ops->free(b);

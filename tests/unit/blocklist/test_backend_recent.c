@@ -367,8 +367,8 @@ static void tells_each_entry(void **state)
 	setup(&f, "xt_recent");
 	show(&f, "xt_recent/spammer", both, COUNT_OF(both));
 	show(&f, "xt_recent/spammer6", long6, COUNT_OF(long6));
-	want_int(ops->each(f.backend, ADDR_IPV4, remember, &told), 0);
-	want_int(ops->each(f.backend, ADDR_IPV6, remember, &told), 0);
+	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &told), 0);
+	want_int(ops->foreach(f.backend, ADDR_IPV6, remember, &told), 0);
 	want_str(told.text, "192.0.2.7 10 590\n198.51.100.9 599 1\n"
 			    "203.0.113.1 4000 -3399\n2001:db8::7 3 597\n");
 	teardown(&f);
@@ -382,7 +382,7 @@ static void each_ends_when_it_is_told_to(void **state)
 	(void)state;
 	setup(&f, "ipt_recent");
 	show(&f, "ipt_recent/spammer", both, COUNT_OF(both));
-	want_int(ops->each(f.backend, ADDR_IPV4, remember, &told), 7);
+	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &told), 7);
 	want_str(told.text, "192.0.2.7 10 590\n198.51.100.9 599 1\n");
 	teardown(&f);
 }
@@ -401,7 +401,7 @@ static void each_passes_over_other_lines(void **state)
 			      "src=192.0.2.7 last_seen: x\nsrc=none last_seen: 5\n"
 			      "192.0.2.7 last_seen: 5\nsrc= last_seen: 5\n"
 			      "last_seen: 5 src=192.0.2.7\n");
-	want_int(ops->each(f.backend, ADDR_IPV4, remember, &told), 0);
+	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &told), 0);
 	want_str(told.text, "");
 	teardown(&f);
 }
@@ -414,12 +414,12 @@ static void each_of_no_list(void **state)
 
 	(void)state;
 	setup(&f, NULL);
-	want_int(ops->each(f.backend, ADDR_IPV4, remember, &told), -ENOENT);
+	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &told), -ENOENT);
 	snprintf(path, sizeof(path), "%s/xt_recent", f.lists.net_root);
 	want_int(mkdir(path, 0755), 0);
 	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f.lists.net_root);
 	want_int(mkdir(path, 0755), 0);
-	want_int(ops->each(f.backend, ADDR_IPV4, remember, &told), -EISDIR);
+	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &told), -EISDIR);
 	teardown(&f);
 }
 

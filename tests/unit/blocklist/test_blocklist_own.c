@@ -198,13 +198,13 @@ static void fake_free(struct backend *backend)
 
 static const struct backend_ops fake_ops = {
 	.name = "fake",
-	.own = true,
-	.waits = true,
+	.manages_list = true,
+	.may_block = true,
 	.open = fake_open,
 	.add = fake_add,
 	.add_many = fake_add_many,
 	.check = fake_check,
-	.each = fake_each,
+	.foreach = fake_each,
 	.capacity = fake_capacity,
 	.advice = fake_advice,
 	.free = fake_free,
