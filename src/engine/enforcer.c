@@ -83,9 +83,9 @@ static struct decision check_limits(const struct enforcer *e, const struct cidr 
 				    int64_t now)
 {
 	if (target->prefix < addr_bits(&target->net) && hits_exempt(e, target))
-		return decide(VERDICT_ALLOWED, REASON_ALLOWED_NEIGHBOUR);
+		return decide(VERDICT_EXEMPT, REASON_ALLOWED_NEIGHBOUR);
 	if (!reaches_threshold(e, &target->net, now))
-		return decide(VERDICT_IGNORE, REASON_BELOW_THRESHOLD);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_BELOW_THRESHOLD);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
@@ -215,7 +215,7 @@ static struct decision do_block(const struct enforcer *e, const struct block_req
 	if (e->settings->dry_run)
 		report(e, request);
 	else if (!put_on_list(e, request, now))
-		return decide(VERDICT_REFUSED, REASON_BUDGET);
+		return decide(VERDICT_UNPROVEN, REASON_BUDGET);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
@@ -327,7 +327,7 @@ struct decision enforcer_block_session(const struct enforcer *enforcer,
 
 	if (background_is_ending(enforcer->background, smtpd)) {
 		smtpd_done(smtpd);
-		d = decide(VERDICT_IGNORE, REASON_REPEATED);
+		d = decide(VERDICT_NOT_A_TRIGGER, REASON_REPEATED);
 		enforcer_count(enforcer, d);
 		return d;
 	}

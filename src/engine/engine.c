@@ -459,7 +459,7 @@ static struct decision judge_exempt(struct engine *e, struct decision d,
 	enum reason reason;
 
 	if (d.verdict == VERDICT_BLOCK && enforcer_is_exempt(&e->enforcer, addr, &reason))
-		return (struct decision){ VERDICT_ALLOWED, reason };
+		return (struct decision){ VERDICT_EXEMPT, reason };
 	return d;
 }
 
@@ -519,7 +519,7 @@ static bool names_couriers(const struct engine *e, const struct session_finder *
 static struct engine_outcome block_unproven(struct engine *e, const struct engine_message *msg,
 					    const struct courierlog_line *line)
 {
-	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
+	const struct decision relays = { VERDICT_EXEMPT, REASON_RELAY_CLIENT };
 	struct session_finder *ev = atomic_load(&e->finder);
 	struct session_query query;
 
@@ -547,7 +547,7 @@ static struct engine_outcome block_by_reply(struct engine *e, struct engine_work
 
 	if (!w) {
 		enforcer_refuse(&e->enforcer, -ENOMEM);
-		return (struct engine_outcome){ .verdict = VERDICT_REFUSED };
+		return (struct engine_outcome){ .verdict = VERDICT_UNPROVEN };
 	}
 	d = policy_judge_reply(&e->settings, line, w->regex);
 	if (d.verdict == VERDICT_BLOCK)
@@ -571,7 +571,7 @@ static struct engine_outcome handle_dropped(struct engine *e, struct engine_work
 	enforcer_refuse(&e->enforcer, attested ? -EPERM : -ESRCH);
 	if (!attested && alerts_raise(&e->alerts, ALERT_DROP, 0))
 		background_wake(e->enforcer.background);
-	return (struct engine_outcome){ .verdict = VERDICT_REFUSED };
+	return (struct engine_outcome){ .verdict = VERDICT_UNPROVEN };
 }
 
 /* The proof failed with err, an answer of session_find(). */
@@ -588,7 +588,7 @@ static struct engine_outcome without_child(struct engine *e, struct engine_worke
 	if (err == -ESRCH && query->was_couriers)
 		return block_by_reply(e, w, msg, line);
 	enforcer_refuse(&e->enforcer, err);
-	return (struct engine_outcome){ .verdict = VERDICT_REFUSED };
+	return (struct engine_outcome){ .verdict = VERDICT_UNPROVEN };
 }
 
 /* verify="child" and "sender". */
@@ -731,7 +731,7 @@ static struct engine_outcome handle(struct engine *e, struct engine_worker *w,
 struct engine_outcome engine_handle(struct engine *engine, struct engine_worker *worker,
 				    const struct engine_message *msg)
 {
-	const struct decision none = { VERDICT_IGNORE, REASON_NO_TRIGGER };
+	const struct decision none = { VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER };
 	struct courierlog_line line;
 
 	counters_add(&engine->counters, COUNTER_LINES, 1);
@@ -744,7 +744,7 @@ struct engine_outcome engine_handle(struct engine *engine, struct engine_worker 
 struct engine_outcome engine_handle_address(struct engine *engine, const char *text, size_t len)
 {
 	static const struct engine_message nothing = { .severity = 0 };
-	struct decision d = { VERDICT_IGNORE, REASON_NO_TRIGGER };
+	struct decision d = { VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER };
 	struct engine_outcome o;
 	struct courierlog_line line;
 

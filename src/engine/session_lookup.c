@@ -95,7 +95,7 @@ struct lookup_result {
 	struct courierlog_line line;
 	bool found;		/* somebody serves the peer */
 	struct decision decision;
-	int err;		/* VERDICT_REFUSED: which proof is missing */
+	int err;		/* VERDICT_UNPROVEN: which proof is missing */
 	int failed;		/* the error of a call that failed, or 0 */
 	bool holds;		/* the first child that is to be blocked: */
 	struct smtpd smtpd;
@@ -109,13 +109,13 @@ struct lookup_result {
 static int strength(struct decision d)
 {
 	switch (d.verdict) {
-	case VERDICT_ALLOWED:
+	case VERDICT_EXEMPT:
 		return 4;
 	case VERDICT_BLOCK:
 		return 3;
-	case VERDICT_REFUSED:
+	case VERDICT_UNPROVEN:
 		return 2;
-	case VERDICT_IGNORE:
+	case VERDICT_NOT_A_TRIGGER:
 	default:
 		return d.reason == REASON_NOT_LISTED ? 0 : 1;
 	}
@@ -146,7 +146,7 @@ static struct decision judge_child(struct lookup *q, struct session_finder *ev,
 					 &q->submit);
 	if (r < 0) {
 		*ret_err = r;
-		return (struct decision){ VERDICT_REFUSED, REASON_TRIGGERED };
+		return (struct decision){ VERDICT_UNPROVEN, REASON_TRIGGERED };
 	}
 	return d;
 }
@@ -241,7 +241,7 @@ static void apply_result(struct lookup *q, struct session_finder *ev, struct loo
 		if (d.verdict == VERDICT_BLOCK && h->line.port != 0)
 			end_children(q, ev, h->lookup_request, h->others, h->others_count,
 				     &found, &failed);
-	} else if (d.verdict == VERDICT_REFUSED) {
+	} else if (d.verdict == VERDICT_UNPROVEN) {
 		enforcer_refuse(q->enforcer, h->err);
 	} else {
 		enforcer_count(q->enforcer, d);
@@ -429,7 +429,7 @@ static bool is_pointless(const struct lookup *q, const struct lookup_request *as
 static bool block_by_line(struct lookup *q, struct session_finder *ev,
 			  const struct lookup_request *lookup_request)
 {
-	const struct decision relays = { VERDICT_ALLOWED, REASON_RELAY_CLIENT };
+	const struct decision relays = { VERDICT_EXEMPT, REASON_RELAY_CLIENT };
 	const struct session_query *query = &lookup_request->query;
 	struct smtpd_facts facts = { .relay_client = false };
 	struct smtpd smtpd = SMTPD_NONE;

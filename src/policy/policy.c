@@ -55,13 +55,13 @@ static struct decision judge_shape(const struct settings *settings,
 	const struct shape *s = find_shape(settings, line->kind);
 
 	if (!s)
-		return decide(VERDICT_IGNORE, REASON_NO_TRIGGER);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
 	if (severity != COURIERLOG_SEVERITY_ANY && severity != s->severity)
-		return decide(VERDICT_IGNORE, REASON_SEVERITY);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_SEVERITY);
 	if (line->code >= 400 && line->code < 500)
-		return decide(VERDICT_IGNORE, REASON_TEMPORARY);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_TEMPORARY);
 	if (line->code < s->low || line->code > s->high)
-		return decide(VERDICT_IGNORE, REASON_NO_TRIGGER);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
@@ -69,9 +69,9 @@ struct decision policy_judge_address(const struct settings *settings,
 				     const struct addr *addr)
 {
 	if (!addr_is_peer(addr))
-		return decide(VERDICT_ALLOWED, REASON_NOT_A_PEER);
+		return decide(VERDICT_EXEMPT, REASON_NOT_A_PEER);
 	if (prefix_set_contains(settings->allow, addr))
-		return decide(VERDICT_ALLOWED, REASON_ALLOW_LIST);
+		return decide(VERDICT_EXEMPT, REASON_ALLOW_LIST);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
@@ -84,7 +84,7 @@ struct decision policy_judge_line(const struct settings *settings,
 	if (d.verdict != VERDICT_BLOCK)
 		return d;
 	if (age > (int64_t)settings->ban_time)
-		return decide(VERDICT_IGNORE, REASON_OLD);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_OLD);
 	return policy_judge_address(settings, &line->addr);
 }
 
@@ -105,9 +105,9 @@ static bool is_listing(const char *block_ip)
 static struct decision judge_listing(const struct smtpd_facts *facts)
 {
 	if (!facts->block)
-		return decide(VERDICT_IGNORE, REASON_NOT_LISTED);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_NOT_LISTED);
 	if (facts->block_ip && !is_listing(facts->block_ip))
-		return decide(VERDICT_IGNORE, REASON_DNSBL_ERROR);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_DNSBL_ERROR);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
@@ -122,7 +122,7 @@ static struct decision judge_connect(const struct smtpd_facts *facts)
 	struct decision d = judge_listing(facts);
 
 	if (d.verdict == VERDICT_BLOCK && is_temporary(facts->block))
-		return decide(VERDICT_IGNORE, REASON_TEMPORARY);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_TEMPORARY);
 	return d;
 }
 
@@ -133,7 +133,7 @@ static struct decision judge_dnsbl(const struct courierlog_line *line,
 
 	if (d.verdict == VERDICT_BLOCK && line->kind == COURIERLOG_REJECT &&
 	    !courierlog_reply_is(line->reply, line->reply_len, facts->block))
-		return decide(VERDICT_IGNORE, REASON_OTHER_REPLY);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_OTHER_REPLY);
 	return d;
 }
 
@@ -142,7 +142,7 @@ struct decision policy_judge_child(const struct settings *settings,
 				   const struct smtpd_facts *facts)
 {
 	if (facts->relay_client)
-		return decide(VERDICT_ALLOWED, REASON_RELAY_CLIENT);
+		return decide(VERDICT_EXEMPT, REASON_RELAY_CLIENT);
 	if (settings->trigger == TRIGGER_CONNECT)
 		return judge_connect(facts);
 	if (settings->trigger == TRIGGER_DNSBL)
@@ -169,8 +169,8 @@ struct decision policy_judge_reply(const struct settings *settings,
 	if (r > 0)
 		return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 	if (r == -EOVERFLOW)
-		return decide(VERDICT_IGNORE, REASON_PATTERN_LIMIT);
-	return decide(VERDICT_IGNORE, REASON_PATTERN);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_PATTERN_LIMIT);
+	return decide(VERDICT_NOT_A_TRIGGER, REASON_PATTERN);
 }
 
 const char *policy_reason_text(enum reason reason)

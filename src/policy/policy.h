@@ -10,9 +10,9 @@
 
 enum verdict {
 	VERDICT_BLOCK,		/* so far nothing speaks against it */
-	VERDICT_IGNORE,		/* not what the trigger is about */
-	VERDICT_ALLOWED,	/* never blocked, whatever it does */
-	VERDICT_REFUSED,	/* the proof is missing */
+	VERDICT_NOT_A_TRIGGER,	/* not what the trigger is about */
+	VERDICT_EXEMPT,		/* never blocked, whatever it does */
+	VERDICT_UNPROVEN,	/* the proof is missing */
 };
 
 enum reason {

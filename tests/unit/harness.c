@@ -183,7 +183,8 @@ struct engine_outcome harness_hand(struct harness *e, const char *text, pid_t at
 void harness_started(struct harness *e, pid_t attested)
 {
 	fakeproc_last_pid(&e->tree, e->submit);
-	want_int(hand(e, STARTED, COURIERLOG_SEVERITY_INFO, attested).verdict, VERDICT_IGNORE);
+	want_int(hand(e, STARTED, COURIERLOG_SEVERITY_INFO, attested).verdict,
+		 VERDICT_NOT_A_TRIGGER);
 }
 
 struct pinned {

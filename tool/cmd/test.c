@@ -9,7 +9,7 @@
 
 struct totals {
 	unsigned long lines, hidden, understood;
-	unsigned long verdicts[VERDICT_REFUSED + 1];
+	unsigned long verdicts[VERDICT_UNPROVEN + 1];
 };
 
 /* What is told about one line. */
@@ -65,10 +65,10 @@ static void print_row(FILE *out, const struct report *r)
 
 static void print_totals(FILE *out, const struct lines *lines, const struct totals *t)
 {
-	fprintf(out, "%lu line%s: %lu block, %lu ignore, %lu allowed, %lu refused\n",
-		t->lines, t->lines == 1 ? "" : "s", t->verdicts[VERDICT_BLOCK],
-		t->verdicts[VERDICT_IGNORE], t->verdicts[VERDICT_ALLOWED],
-		t->verdicts[VERDICT_REFUSED]);
+	fprintf(out, "%lu line%s: %lu block, %lu ignore, %lu allowed, %lu refused\n", t->lines,
+		t->lines == 1 ? "" : "s", t->verdicts[VERDICT_BLOCK],
+		t->verdicts[VERDICT_NOT_A_TRIGGER], t->verdicts[VERDICT_EXEMPT],
+		t->verdicts[VERDICT_UNPROVEN]);
 	if (t->hidden)
 		fprintf(out, "%lu of them not courier's, and not shown\n", t->hidden);
 	if (lines_cut(lines))

@@ -77,9 +77,9 @@ static bool starts_block(const struct search *search, const struct logline *line
 	struct decision d = judge_line(&search->judge, line, &found);
 	time_t when;
 
-	if (d.verdict == VERDICT_IGNORE && d.reason != REASON_PATTERN)
+	if (d.verdict == VERDICT_NOT_A_TRIGGER && d.reason != REASON_PATTERN)
 		return false;
-	if (d.verdict == VERDICT_REFUSED)
+	if (d.verdict == VERDICT_UNPROVEN)
 		return false;
 	if (!is_of_client(search, &found))
 		return false;

@@ -101,13 +101,13 @@ static struct decision judge_exempt(const struct judge *judge, const struct addr
 	const struct cidr target = { cidr_mask(addr, prefix), (uint8_t)prefix };
 
 	if (local_addrs_contain(judge->own, addr))
-		return decide(VERDICT_ALLOWED, REASON_OWN_ADDRESS);
+		return decide(VERDICT_EXEMPT, REASON_OWN_ADDRESS);
 	if (allowfile_overlaps(judge->allow_file, &host))
-		return decide(VERDICT_ALLOWED, REASON_ALLOW_LIST);
+		return decide(VERDICT_EXEMPT, REASON_ALLOW_LIST);
 	if (prefix < addr_bits(addr) && (local_addrs_overlap(judge->own, &target) ||
 					 prefix_set_overlaps(judge->settings.allow, &target) ||
 					 allowfile_overlaps(judge->allow_file, &target)))
-		return decide(VERDICT_ALLOWED, REASON_ALLOWED_NEIGHBOUR);
+		return decide(VERDICT_EXEMPT, REASON_ALLOWED_NEIGHBOUR);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
@@ -117,7 +117,7 @@ struct decision judge_line(const struct judge *judge, const struct logline *line
 	struct decision d, spared;
 
 	if (!is_scanned(judge, line, ret_found))
-		return decide(VERDICT_IGNORE, REASON_NO_TRIGGER);
+		return decide(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
 	d = judge_found(judge, ret_found, line->severity);
 	if (d.verdict != VERDICT_BLOCK)
 		return d;

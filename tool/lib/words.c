@@ -26,9 +26,9 @@ const char *words_verdict(enum verdict verdict)
 {
 	static const char *const words[] = {
 		[VERDICT_BLOCK] = "block",
-		[VERDICT_IGNORE] = "ignore",
-		[VERDICT_ALLOWED] = "allowed",
-		[VERDICT_REFUSED] = "refused",
+		[VERDICT_NOT_A_TRIGGER] = "ignore",
+		[VERDICT_EXEMPT] = "allowed",
+		[VERDICT_UNPROVEN] = "refused",
 	};
 
 	return words[verdict];

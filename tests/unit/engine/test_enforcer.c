@@ -236,7 +236,7 @@ static void want_only(const struct counters *c, enum counter id)
 static void counts_reason(void **state)
 {
 	const struct reason_row *row = *state;
-	struct decision d = { VERDICT_IGNORE, row->reason };
+	struct decision d = { VERDICT_NOT_A_TRIGGER, row->reason };
 	struct fixture f;
 
 	setup(&f);
@@ -325,7 +325,7 @@ static const struct order_row {
 	{ "no delay", { { "terminate.delay", "0" } }, VERDICT_BLOCK, "sbh" },
 	{ "no delay, not to be blocked", { { "terminate.delay", "0" },
 					   { "maxBlocks", "1" } },
-	  VERDICT_REFUSED, "sh" },
+	  VERDICT_UNPROVEN, "sh" },
 	{ "no delay, any reject", { { "terminate.delay", "0" }, { "trigger", "reject" } },
 	  VERDICT_BLOCK, "sbh" },
 	{ "no delay, nothing done", { { "terminate.delay", "0" }, { "dryRun", "on" } },
@@ -335,7 +335,7 @@ static const struct order_row {
 	  VERDICT_BLOCK, "b" },
 	{ "no delay, below the threshold", { { "terminate.delay", "0" },
 					     { "threshold", "9" } },
-	  VERDICT_IGNORE, "" },
+	  VERDICT_NOT_A_TRIGGER, "" },
 	{ "hardly any delay", { { "terminate.delay", "1" } }, VERDICT_BLOCK, "bh" },
 	{ "connect", { { "trigger", "connect" } }, VERDICT_BLOCK, "rbsh" },
 	{ "connect, no delay", { { "trigger", "connect" }, { "terminate.delay", "0" } },
@@ -390,7 +390,7 @@ static void order(void **state)
 	for (i = 0; i < COUNT_OF(row->set) && row->set[i][0]; i++)
 		harness_set(&e, row->set[i][0], row->set[i][1]);
 	harness_start(&e);
-	if (row->verdict == VERDICT_REFUSED)
+	if (row->verdict == VERDICT_UNPROVEN)
 		use_budget_up(&e);
 	memset(done, 0, sizeof(done));
 	out = punish(&e, strcmp(row->set[0][1], "connect") == 0);
@@ -431,7 +431,7 @@ static void own_address_is_spared(void **state)
 	harness_open(&e);
 	harness_set(&e, "verify", "none");
 	harness_start(&e);
-	want_int(harness_line(&e, text, 0).verdict, VERDICT_ALLOWED);
+	want_int(harness_line(&e, text, 0).verdict, VERDICT_EXEMPT);
 	want_int(harness_count(&e, COUNTER_ALLOWED), 1);
 	harness_close(&e);
 }
@@ -470,12 +470,12 @@ static const struct neighbour_row {
 	enum verdict verdict;
 } neighbour_rows[] = {
 	{ "nobody", "192.0.2.25", NULL, NULL, "24", VERDICT_BLOCK },
-	{ "this host", "198.51.100.25", NULL, NULL, "24", VERDICT_ALLOWED },
-	{ "one of allow", "192.0.2.25", "198.51.100.200", NULL, "24", VERDICT_ALLOWED },
-	{ "one of allowFile", "192.0.2.25", NULL, "198.51.100.200\n", "24", VERDICT_ALLOWED },
+	{ "this host", "198.51.100.25", NULL, NULL, "24", VERDICT_EXEMPT },
+	{ "one of allow", "192.0.2.25", "198.51.100.200", NULL, "24", VERDICT_EXEMPT },
+	{ "one of allowFile", "192.0.2.25", NULL, "198.51.100.200\n", "24", VERDICT_EXEMPT },
 	{ "all of them, and only PEER is blocked", "198.51.100.25", "198.51.100.200",
 	  "198.51.100.201\n", "32", VERDICT_BLOCK },
-	{ "PEER is this host", PEER, NULL, NULL, "32", VERDICT_ALLOWED },
+	{ "PEER is this host", PEER, NULL, NULL, "32", VERDICT_EXEMPT },
 	{ "beyond the prefix", "198.51.100.25", "198.51.100.200", "198.51.100.201\n", "28",
 	  VERDICT_BLOCK },
 };

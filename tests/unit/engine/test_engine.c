@@ -155,36 +155,36 @@ static const struct row {
 	  "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, ATTESTED, { 0 },
 	  { 0 }, VERDICT_BLOCK, COUNTER_BLOCKS, true },
 	{ "sent by another process", NULL, NULL, REJECT, OTHER, { 0 }, { 0 },
-	  VERDICT_REFUSED, COUNTER_REFUSED_SENDER, false },
+	  VERDICT_UNPROVEN, COUNTER_REFUSED_SENDER, false },
 	{ "another address", NULL, NULL,
 	  REJECT_FOR("203.0.113.1", "41703", "511 " LISTED), ATTESTED, { 0 },
-	  { 0 }, VERDICT_REFUSED, COUNTER_REFUSED_SENDER, false },
+	  { 0 }, VERDICT_UNPROVEN, COUNTER_REFUSED_SENDER, false },
 	{ "another port", NULL, NULL, REJECT_FOR(PEER, "41704", "511 " LISTED),
-	  ATTESTED, { 0 }, { 0 }, VERDICT_REFUSED, COUNTER_REFUSED_SENDER,
+	  ATTESTED, { 0 }, { 0 }, VERDICT_UNPROVEN, COUNTER_REFUSED_SENDER,
 	  false },
 	{ "nobody's port, by search", NULL, NULL,
 	  REJECT_FOR(PEER, "41704", "511 " LISTED), UNKNOWN, { 0 }, { 0 },
 	  VERDICT_BLOCK, COUNTER_REFUSED_NO_CHILD, false },
 	{ "another reply", NULL, NULL, REJECT_FOR(PEER, "41703", "550 User unknown"),
-	  ATTESTED, { 0 }, { 0 }, VERDICT_IGNORE, COUNTER_NOT_LISTED, false },
+	  ATTESTED, { 0 }, { 0 }, VERDICT_NOT_A_TRIGGER, COUNTER_NOT_LISTED, false },
 	{ "not listed", NULL, NULL, REJECT, ATTESTED, { "BLOCK=" }, { 0 },
-	  VERDICT_IGNORE, COUNTER_NOT_LISTED, false },
+	  VERDICT_NOT_A_TRIGGER, COUNTER_NOT_LISTED, false },
 	{ "the DNSBL answers an error", NULL, NULL, REJECT, ATTESTED,
-	  { "BLOCK=" LISTED, "BLOCK_IP=127.255.255.254" }, { 0 }, VERDICT_IGNORE,
+	  { "BLOCK=" LISTED, "BLOCK_IP=127.255.255.254" }, { 0 }, VERDICT_NOT_A_TRIGGER,
 	  COUNTER_DNSBL_ERRORS, false },
 	{ "the DNSBL answers anything", NULL, NULL, REJECT, ATTESTED,
-	  { "BLOCK=" LISTED, "BLOCK_IP=192.0.2.1" }, { 0 }, VERDICT_IGNORE,
+	  { "BLOCK=" LISTED, "BLOCK_IP=192.0.2.1" }, { 0 }, VERDICT_NOT_A_TRIGGER,
 	  COUNTER_DNSBL_ERRORS, false },
 	{ "a relay client", NULL, NULL, REJECT, ATTESTED,
-	  { "BLOCK=" LISTED, "RELAYCLIENT=" }, { 0 }, VERDICT_ALLOWED,
+	  { "BLOCK=" LISTED, "RELAYCLIENT=" }, { 0 }, VERDICT_EXEMPT,
 	  COUNTER_ALLOWED, false },
 	{ "logged in, forged by anybody", NULL, NULL, REJECT, UNKNOWN, { 0 },
 	  { "BLOCK=", "RELAYCLIENT=" }, VERDICT_BLOCK, COUNTER_REFUSED_SENDER,
 	  false },
 	{ "on the allow list", "allow", "198.51.100.0/24", REJECT, ATTESTED, { 0 },
-	  { 0 }, VERDICT_ALLOWED, COUNTER_ALLOWED, false },
+	  { 0 }, VERDICT_EXEMPT, COUNTER_ALLOWED, false },
 	{ "a temporary reject", NULL, NULL, REJECT_FOR(PEER, "41703", "451 Later"),
-	  ATTESTED, { 0 }, { 0 }, VERDICT_IGNORE, COUNTER_TEMPORARY, false },
+	  ATTESTED, { 0 }, { 0 }, VERDICT_NOT_A_TRIGGER, COUNTER_TEMPORARY, false },
 	{ "dryRun", "dryRun", "on", REJECT, ATTESTED, { 0 }, { 0 }, VERDICT_BLOCK,
 	  COUNTER_WOULD_BLOCK, false },
 	{ "terminate off", "terminate", "off", REJECT, ATTESTED, { 0 }, { 0 },
@@ -193,23 +193,23 @@ static const struct row {
 	  REJECT_FOR(PEER, "41703", "550 User unknown"), ATTESTED, { 0 }, { 0 },
 	  VERDICT_BLOCK, COUNTER_BLOCKS, true },
 	{ "threshold not reached", "threshold", "2", REJECT, ATTESTED, { 0 },
-	  { 0 }, VERDICT_IGNORE, COUNTER_BELOW_THRESHOLD, false },
+	  { 0 }, VERDICT_NOT_A_TRIGGER, COUNTER_BELOW_THRESHOLD, false },
 	{ "verify none by the reply", "verify", "none",
 	  REJECT_FOR("203.0.113.1", "9", "511 Listed"), UNKNOWN, { 0 }, { 0 },
 	  VERDICT_BLOCK, COUNTER_BLOCKS, false },
 	{ "verify none, another reply", "verify", "none",
 	  REJECT_FOR("203.0.113.1", "9", "550 No"), UNKNOWN, { 0 }, { 0 },
-	  VERDICT_IGNORE, COUNTER_NOT_LISTED, false },
+	  VERDICT_NOT_A_TRIGGER, COUNTER_NOT_LISTED, false },
 	{ "verify none ends a proven child", "verify", "none", REJECT, UNKNOWN,
 	  { 0 }, { 0 }, VERDICT_BLOCK, COUNTER_BLOCKS, true },
 	{ "verify none, a relay client's own child", "verify", "none", REJECT,
-	  ATTESTED, { "BLOCK=" LISTED, "RELAYCLIENT=" }, { 0 }, VERDICT_ALLOWED,
+	  ATTESTED, { "BLOCK=" LISTED, "RELAYCLIENT=" }, { 0 }, VERDICT_EXEMPT,
 	  COUNTER_ALLOWED, false },
 	{ "verify none, a child that is no relay client", "verify", "none", REJECT, ATTESTED,
 	  { "BLOCK=" }, { 0 }, VERDICT_BLOCK, COUNTER_BLOCKS, true },
 	{ "loopback", "verify", "none",
 	  REJECT_FOR("127.0.0.1", "9", "511 Listed"), UNKNOWN, { 0 }, { 0 },
-	  VERDICT_ALLOWED, COUNTER_ALLOWED, false },
+	  VERDICT_EXEMPT, COUNTER_ALLOWED, false },
 };
 
 static void one_line(void **state)
@@ -425,11 +425,11 @@ static void sender_mode_takes_the_kernels_word(void **state)
 	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	want_list(&e.lists, LIST, "+" PEER "\n");
 	msg.uid = NOBODY_UID;
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_REFUSED);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_UNPROVEN);
 	msg.uid = 0;
 	msg.exe = "/tmp/x/logger";
 	msg.exe_len = strlen(msg.exe);
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_REFUSED);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_UNPROVEN);
 	want_int(harness_count(&e, COUNTER_REFUSED_GONE), 2);
 	harness_close(&e);
 }
@@ -465,7 +465,7 @@ static void dropped_connection_wants_the_sender(void **state)
 	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	msg.exe = FAKE_SMTPD;
 	msg.exe_len = strlen(msg.exe);
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_REFUSED);
+	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_UNPROVEN);
 	want_int(harness_count(&e, COUNTER_RENEWALS), 1);
 	harness_close(&e);
 }
@@ -533,8 +533,9 @@ static void addresses_decided_elsewhere(void **state)
 	want_int(engine_handle_address(e.block, " ::ffff:" PEER "\n", strlen(PEER) + 9).verdict,
 		 VERDICT_BLOCK);
 	harness_want_soon(&e, COUNTER_ENDED, 1);
-	want_int(engine_handle_address(e.block, "127.0.0.1 25", 12).verdict, VERDICT_ALLOWED);
-	want_int(engine_handle_address(e.block, "203.0.113.9 x", 13).verdict, VERDICT_IGNORE);
+	want_int(engine_handle_address(e.block, "127.0.0.1 25", 12).verdict, VERDICT_EXEMPT);
+	want_int(engine_handle_address(e.block, "203.0.113.9 x", 13).verdict,
+		 VERDICT_NOT_A_TRIGGER);
 	want_int(harness_count(&e, COUNTER_UNKNOWN), 1);
 	want_list(&e.lists, LIST, "+203.0.113.9\n+" PEER "\n");
 	harness_close(&e);
@@ -555,8 +556,8 @@ static void relay_client_is_known_after_the_first_line(void **state)
 	harness_start(&e);
 	want_int(harness_line(&e, REJECT, 0).verdict, VERDICT_BLOCK);
 	harness_want_soon(&e, COUNTER_SPARED, 1);
-	want_int(harness_line(&e, REJECT, 0).verdict, VERDICT_ALLOWED);
-	want_int(engine_handle_address(e.block, PEER, strlen(PEER)).verdict, VERDICT_ALLOWED);
+	want_int(harness_line(&e, REJECT, 0).verdict, VERDICT_EXEMPT);
+	want_int(engine_handle_address(e.block, PEER, strlen(PEER)).verdict, VERDICT_EXEMPT);
 	want_int(harness_count(&e, COUNTER_ALLOWED), 2);
 	want_list(&e.lists, LIST, "+" PEER "\n");
 	harness_close(&e);
@@ -621,7 +622,7 @@ static void no_user_is_said(void **state)
 	strcpy(e.settings.courier_user, "no-such-user");
 	e.settings.courier_user_set = false;
 	harness_start(&e);
-	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_REFUSED);
+	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_UNPROVEN);
 	harness_stop(&e);
 	want_int(harness_said(&e, "there is no user no-such-user"), 1);
 	want_int(is_living(e.smtpd), true);
@@ -640,7 +641,7 @@ static void user_is_looked_for_until_he_is_there(void **state)
 	atomic_store(&database.err, EIO);
 	harness_start(&e);
 	want_int(harness_said(&e, "the user root cannot be looked up (Input/output error)"), 1);
-	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_REFUSED);
+	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_UNPROVEN);
 	want_int(atomic_load(&database.asked), 1);
 	due = run_after(9000);
 	want_int(due > 0 && due <= 1000, true);
@@ -862,7 +863,7 @@ static void without_a_worker_a_reply_is_not_judged(void **state)
 	harness_open(&e);
 	harness_set(&e, "verify", "none");
 	harness_start(&e);
-	want_int(engine_handle(e.block, NULL, &msg).verdict, VERDICT_REFUSED);
+	want_int(engine_handle(e.block, NULL, &msg).verdict, VERDICT_UNPROVEN);
 	want_int(harness_count(&e, COUNTER_REFUSED_FAILED), 1);
 	harness_close(&e);
 }
@@ -939,8 +940,8 @@ static void without_start_nothing_happens(void **state)
 	want_int(settings_init(&settings), 0);
 	want_int(engine_new(&settings, &block), 0);
 	want_int(engine_worker_new(block, &worker), 0);
-	want_int(engine_handle(block, worker, &msg).verdict, VERDICT_IGNORE);
-	want_int(engine_handle_address(block, "192.0.2.1", 9).verdict, VERDICT_IGNORE);
+	want_int(engine_handle(block, worker, &msg).verdict, VERDICT_NOT_A_TRIGGER);
+	want_int(engine_handle_address(block, "192.0.2.1", 9).verdict, VERDICT_NOT_A_TRIGGER);
 	engine_hup(block);
 	engine_worker_free(worker);
 	engine_unref(engine_ref(block));
@@ -967,7 +968,7 @@ static void once_stopped_nothing_happens(void **state)
 	harness_open(&e);
 	harness_start(&e);
 	engine_stop(e.block);
-	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_IGNORE);
+	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_NOT_A_TRIGGER);
 	want_int(harness_count(&e, COUNTER_LINES), 1);
 	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
 	harness_close(&e);

@@ -188,9 +188,9 @@ static void describe_decision(struct decision d, char *text, size_t size)
 {
 	static const char *const verdicts[] = {
 		[VERDICT_BLOCK] = "block",
-		[VERDICT_IGNORE] = "ignore",
-		[VERDICT_ALLOWED] = "allowed",
-		[VERDICT_REFUSED] = "refused",
+		[VERDICT_NOT_A_TRIGGER] = "ignore",
+		[VERDICT_EXEMPT] = "allowed",
+		[VERDICT_UNPROVEN] = "refused",
 	};
 	static const char *const reasons[REASON_COUNT] = {
 		[REASON_TRIGGERED] = "triggered",
@@ -229,7 +229,7 @@ static struct decision judge(const struct settings *settings,
 			     const struct corpus_case *c,
 			     struct courierlog_line *ret_line)
 {
-	const struct decision nothing = { VERDICT_IGNORE, REASON_NO_TRIGGER };
+	const struct decision nothing = { VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER };
 	int severity = severity_number(c);
 
 	if (settings->input == INPUT_COURIER) {
