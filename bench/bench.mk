@@ -17,7 +17,7 @@ bench_burst_flood_LDADD =
 # Drives the engine as the plugin does, without rsyslogd around it.
 bench_cost_drive_SOURCES = \
 	bench/latency/board.c bench/latency/board.h bench/cost/drive.c \
-	plugin/fields.c plugin/fields.h
+	plugin/message.c plugin/message.h
 bench_cost_drive_CPPFLAGS = $(BUILD_CPPFLAGS)
 bench_cost_drive_LDFLAGS = $(BUILD_LDFLAGS) -Wl,--wrap=syscall
 bench_cost_drive_LDADD = libsmtpblock.la

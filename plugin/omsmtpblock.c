@@ -19,11 +19,11 @@
 #include "template.h"
 
 #include "engine/engine.h"
-#include "plugin/announce.h"
-#include "plugin/fields.h"
+#include "plugin/event_ruleset.h"
+#include "plugin/message.h"
 #include "plugin/params.h"
+#include "plugin/seccomp_probe.h"
 #include "plugin/stats.h"
-#include "plugin/trial.h"
 #include "policy/capabilities.h"
 
 MODULE_TYPE_OUTPUT
@@ -46,7 +46,7 @@ typedef struct wrkrInstanceData {
 } wrkrInstanceData_t;
 
 /* An action as its configuration knows it. */
-struct member {
+struct action {
 	struct engine *engine;
 	struct stats *stats;
 };
@@ -54,7 +54,7 @@ struct member {
 /* One configuration: its actions and what they share. */
 struct modConfData_s {
 	rsconf_t *conf;
-	struct member *members;
+	struct action *actions;
 	size_t count;
 	struct background *background;
 	struct events *events;		/* NULL: nobody listens */
@@ -75,24 +75,23 @@ static void log_line(void *ctx, int severity, const char *text)
 	LogMsg(0, NO_ERRCODE, severity, "omsmtpblock: %s", text);
 }
 
-static rsRetVal remember_engine(modConfData_t *conf, struct engine *engine)
+static rsRetVal add_action(modConfData_t *conf, struct engine *engine)
 {
-	struct member *members = reallocarray(conf->members, conf->count + 1,
-					      sizeof(*members));
+	struct action *actions = reallocarray(conf->actions, conf->count + 1, sizeof(*actions));
 
-	if (!members)
+	if (!actions)
 		return RS_RET_OUT_OF_MEMORY;
-	members[conf->count++] = (struct member){ .engine = engine_ref(engine) };
-	conf->members = members;
+	actions[conf->count++] = (struct action){ .engine = engine_ref(engine) };
+	conf->actions = actions;
 	return RS_RET_OK;
 }
 
 /* The ruleset that hears of the action's blocks, or NULL. */
-static ruleset_t *listener_of(const modConfData_t *conf, const struct member *m)
+static ruleset_t *event_ruleset_of(const modConfData_t *conf, const struct action *m)
 {
 	const char *name = engine_settings(m->engine)->event_ruleset;
 
-	return name[0] ? announce_find(conf->conf, name, NULL) : NULL;
+	return name[0] ? event_ruleset_find(conf->conf, name, NULL) : NULL;
 }
 
 /* Is every eventRuleset there, and fit for it? */
@@ -103,11 +102,11 @@ static rsRetVal check_listeners(const modConfData_t *conf)
 	size_t i;
 
 	for (i = 0; i < conf->count; i++) {
-		const char *name = engine_settings(conf->members[i].engine)->event_ruleset;
+		const char *name = engine_settings(conf->actions[i].engine)->event_ruleset;
 
 		if (!name[0])
 			continue;
-		if (!announce_find(conf->conf, name, &warning)) {
+		if (!event_ruleset_find(conf->conf, name, &warning)) {
 			LogError(0, RS_RET_RULESET_NOT_FOUND, "omsmtpblock: "
 				 "eventRuleset: there is no ruleset \"%s\": write "
 				 "ruleset(name=\"%s\" queue.type=\"linkedList\") "
@@ -125,9 +124,8 @@ static int open_events(modConfData_t *conf)
 	size_t i;
 
 	for (i = 0; i < conf->count && !conf->events; i++) {
-		int r = listener_of(conf, &conf->members[i]) ?
-				events_new(&conf->events) :
-				0;
+		int r = event_ruleset_of(conf, &conf->actions[i]) ? events_new(&conf->events)
+								  : 0;
 
 		if (r < 0)
 			return r;
@@ -141,9 +139,9 @@ static void add_zone(void *ctx, const char *zone, const atomic_uint_least64_t *s
 		stats_add_zone(ctx, zone, saved);
 }
 
-static int start_member(const modConfData_t *conf, struct member *m)
+static int start_action(const modConfData_t *conf, struct action *m)
 {
-	ruleset_t *listener = listener_of(conf, m);
+	ruleset_t *listener = event_ruleset_of(conf, m);
 
 	m->stats = stats_new(m->engine);
 	return engine_start(m->engine, &(struct engine_environment){
@@ -159,17 +157,17 @@ static int start_member(const modConfData_t *conf, struct member *m)
 				       });
 }
 
-static int start_members(modConfData_t *conf)
+static int start_actions(modConfData_t *conf)
 {
 	size_t i;
 	int r;
 
 	for (i = 0; i < conf->count; i++) {
-		r = start_member(conf, &conf->members[i]);
+		r = start_action(conf, &conf->actions[i]);
 		if (r < 0)
 			return r;
 	}
-	return conf->events ? announce_start(conf->events) : 0;
+	return conf->events ? event_ruleset_start(conf->events) : 0;
 }
 
 /* Of the rights that survived the change of user, the least that the actions need. */
@@ -180,7 +178,7 @@ static void take_rights(const modConfData_t *conf)
 	int r;
 
 	for (i = 0; i < conf->count; i++)
-		needed |= capabilities_needed(engine_settings(conf->members[i].engine));
+		needed |= capabilities_needed(engine_settings(conf->actions[i].engine));
 	r = capabilities_take(needed);
 	if (r < 0)
 		LogError(-r, RS_RET_ERR, "omsmtpblock: keepCapabilities");
@@ -193,14 +191,14 @@ static int start(modConfData_t *conf)
 	if (conf->keep_capabilities && geteuid() != 0)
 		take_rights(conf);
 	r = background_new(PROCFS_DEFAULT_ROOT, &conf->background);
-	if (r == 0 && !trial_allows_pidfd_getfd())
+	if (r == 0 && !seccomp_allows_pidfd_getfd())
 		background_forbid_fd(conf->background);
 	if (r == 0)
 		r = background_open(conf->background);
 	if (r == 0)
 		r = open_events(conf);
 	if (r == 0)
-		r = start_members(conf);
+		r = start_actions(conf);
 	if (r == 0)
 		r = background_start(conf->background);
 	return r;
@@ -208,12 +206,12 @@ static int start(modConfData_t *conf)
 
 /* Some have started, and without the others' background thread would do half of what they
  * should. */
-static void give_up(const modConfData_t *conf)
+static void stop_all(const modConfData_t *conf)
 {
 	size_t i;
 
 	for (i = 0; i < conf->count; i++)
-		engine_stop(conf->members[i].engine);
+		engine_stop(conf->actions[i].engine);
 }
 
 /* A thread of ours is still there: rsyslogd must not unload the code that it returns to. */
@@ -245,13 +243,13 @@ static void stop(modConfData_t *conf)
 		return;
 	}
 	for (i = 0; i < conf->count; i++) {
-		stats_free(conf->members[i].stats);
-		engine_unref(conf->members[i].engine);
+		stats_free(conf->actions[i].stats);
+		engine_unref(conf->actions[i].engine);
 	}
 	if (!background_free(conf->background))
 		stay_mapped();
 	events_free(conf->events);
-	free(conf->members);
+	free(conf->actions);
 }
 
 BEGINbeginCnfLoad
@@ -311,7 +309,7 @@ CODESTARTactivateCnf;
 	if (pModConf->count > 0) {
 		r = start(pModConf);
 		if (r < 0) {
-			give_up(pModConf);
+			stop_all(pModConf);
 			LogError(-r, RS_RET_ERR, "omsmtpblock: cannot start, "
 				 "nobody is blocked and no child is ended");
 		}
@@ -354,7 +352,7 @@ static const char *template_name(const struct engine *engine)
 
 	if (s->input == INPUT_ADDRESS && s->template_name[0])
 		return s->template_name;
-	return fields_template_name(fields_form_of(s));
+	return message_template_name(message_form_of(s));
 }
 
 /* Nothing is opened or started here: rsyslogd also comes here for -N1, before the
@@ -373,7 +371,7 @@ CODESTARTnewActInst;
 	CHKmalloc(tpl = (uchar *)strdup(template_name(pData->engine)));
 	CHKiRet(OMSRsetEntry(*ppOMSR, 0, tpl, OMSR_NO_RQD_TPL_OPTS));
 	if (loading && !nvlstChkDisabled(lst))
-		CHKiRet(remember_engine(loading, pData->engine));
+		CHKiRet(add_action(loading, pData->engine));
 CODE_STD_FINALIZERnewActInst
 ENDnewActInst
 
@@ -391,17 +389,17 @@ ENDtryResume
 
 static void handle(wrkrInstanceData_t *w, const char *text)
 {
-	enum fields_form form = fields_form_of(engine_settings(w->engine));
+	enum message_form form = message_form_of(engine_settings(w->engine));
 	struct engine_message msg;
 
 	/* Not in createWrkrInstance: if that fails rsyslogd loses the message. */
 	if (!w->worker)
 		(void)engine_worker_new(w->engine, &w->worker);
-	if (form == FIELDS_ADDRESS) {
+	if (form == MESSAGE_ADDRESS) {
 		engine_handle_address(w->engine, text, strlen(text));
 		return;
 	}
-	fields_parse(form, text, (int64_t)time(NULL), &msg);
+	message_parse(form, text, (int64_t)time(NULL), &msg);
 	engine_handle(w->engine, w->worker, &msg);
 }
 
@@ -451,10 +449,10 @@ BEGINmodInit()
 CODESTARTmodInit;
 	*ipIFVersProvided = CURR_MOD_IF_VERSION;
 	stats_open();
-	for (form = 0; form < FIELDS_FORM_COUNT; form++) {
+	for (form = 0; form < MESSAGE_FORM_COUNT; form++) {
 		/* tplAddLine() moves what it is given, and changes nothing. */
-		tpl = (uchar *)(uintptr_t)fields_template(form);
-		tplAddLine(loadConf, (char *)(uintptr_t)fields_template_name(form), &tpl);
+		tpl = (uchar *)(uintptr_t)message_template(form);
+		tplAddLine(loadConf, (char *)(uintptr_t)message_template_name(form), &tpl);
 	}
 ENDmodInit
 #pragma GCC visibility pop

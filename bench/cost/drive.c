@@ -32,7 +32,7 @@
 #include <unistd.h>
 
 #include "bench/latency/board.h"
-#include "plugin/fields.h"
+#include "plugin/message.h"
 
 #define RECORD_SIZE 1024
 #define DEADLINE_MS 20000
@@ -45,7 +45,7 @@ struct drive {
 	struct board *board;	/* NULL: none */
 	int fd;
 	struct settings settings;
-	enum fields_form form;
+	enum message_form form;
 	struct background *background;
 	struct engine *engine;
 	struct engine_worker *worker;
@@ -121,7 +121,7 @@ static void handle(struct drive *d, const char *record)
 {
 	struct engine_message msg;
 
-	fields_parse(d->form, record, (int64_t)time(NULL), &msg);
+	message_parse(d->form, record, (int64_t)time(NULL), &msg);
 	d->deferred += engine_handle(d->engine, d->worker, &msg).deferred;
 }
 
@@ -162,7 +162,7 @@ static void format_record(const struct drive *d, pid_t pid, uid_t uid,
 		snprintf(sender, sizeof(sender), "%d", (int)pid);
 		snprintf(user, sizeof(user), "%u", (unsigned int)uid);
 	}
-	if (d->form == FIELDS_SENDER)
+	if (d->form == MESSAGE_SENDER)
 		snprintf(sender + strlen(sender), sizeof(sender) - strlen(sender),
 			 "\x1f%s\x1f%s\x1f\x1f", user, exe);
 	n = snprintf(record, RECORD_SIZE,
@@ -342,7 +342,7 @@ static void open_engine(struct drive *d)
 	errno = EINVAL;
 	if (settings_check(&d->settings, wrong, sizeof(wrong)) < 0)
 		die(wrong);
-	d->form = fields_form_of(&d->settings);
+	d->form = message_form_of(&d->settings);
 	must(engine_new(&d->settings, &d->engine), "the engine");
 	must(background_new(PROCFS_DEFAULT_ROOT, &d->background), "the caretaker");
 	must(background_open(d->background), "the caretaker");

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin/fields.h"
+#include "plugin/message.h"
 
 /* Fields before the message, as the template has them. */
-static unsigned int fields_in(enum fields_form form)
+static unsigned int fields_in(enum message_form form)
 {
-	return form == FIELDS_SENDER ? 11 : 7;
+	return form == MESSAGE_SENDER ? 11 : 7;
 }
 
 static void check_within(const char *at, size_t len, const char *record,
@@ -58,12 +58,12 @@ static void check_sender(const struct engine_message *msg, const char *record, s
 	FUZZ_CHECK(!memchr(msg->exe, '\x1f', msg->exe_len));
 }
 
-static void check(enum fields_form form, const char *record, size_t size)
+static void check(enum message_form form, const char *record, size_t size)
 {
 	const int64_t now = 1700000000;
 	struct engine_message msg;
 
-	fields_parse(form, record, now, &msg);
+	message_parse(form, record, now, &msg);
 	FUZZ_CHECK(msg.severity >= -1 && msg.severity <= 7);
 	FUZZ_CHECK(msg.age >= 0 && msg.age <= now);
 	check_within(msg.tag, msg.tag_len, record, size);
@@ -72,7 +72,7 @@ static void check(enum fields_form form, const char *record, size_t size)
 	/* The message is what is left, its own separators included. */
 	FUZZ_CHECK(msg.text == field(record, fields_in(form)));
 	FUZZ_CHECK(msg.text_len == strlen(msg.text));
-	FUZZ_CHECK(form == FIELDS_SENDER || (!msg.has_uid && msg.exe_len == 0));
+	FUZZ_CHECK(form == MESSAGE_SENDER || (!msg.has_uid && msg.exe_len == 0));
 	check_sender(&msg, record, size);
 }
 
@@ -80,8 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *record = fuzz_string(data, size);
 
-	check(FIELDS_LINE, record, size);
-	check(FIELDS_SENDER, record, size);
+	check(MESSAGE_LINE, record, size);
+	check(MESSAGE_SENDER, record, size);
 	free(record);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* Would the kernel end us for a system call?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "plugin/trial.h"
+#include "plugin/seccomp_probe.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -32,7 +32,7 @@ static pid_t start_quietly(void)
 	return (pid_t)pid;
 }
 
-bool trial_allows_pidfd_getfd(void)
+bool seccomp_allows_pidfd_getfd(void)
 {
 	int status = 0;
 	pid_t pid, r;

@@ -1,6 +1,6 @@
 /* Hands the engine's events to rulesets.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "plugin/announce.h"
+#include "plugin/event_ruleset.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -30,7 +30,7 @@ static struct events *announced;
 /* What is left of it when the thread has ended. */
 static atomic_int_least64_t left_us;
 
-ruleset_t *announce_find(rsconf_t *conf, const char *name, const char **warning)
+ruleset_t *event_ruleset_find(rsconf_t *conf, const char *name, const char **warning)
 {
 	ruleset_t *ruleset = NULL;
 
@@ -195,7 +195,7 @@ static rsRetVal announce(thrdInfo_t *thread)
 	return RS_RET_OK;
 }
 
-int announce_start(struct events *events)
+int event_ruleset_start(struct events *events)
 {
 	announced = events;
 	return thrdCreate(announce, NULL, 0, (uchar *)(uintptr_t)"omsmtpblock") ==

@@ -1,6 +1,6 @@
 /* What of a message reaches the engine: one template, and its way back.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "plugin/fields.h"
+#include "plugin/message.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,12 +94,12 @@ static void want_text(const char *got, size_t len, const char *want)
 	want_mem(got, want, len);
 }
 
-static void want_message(enum fields_form form, const char *text, const struct row *row)
+static void want_message(enum message_form form, const char *text, const struct row *row)
 {
 	char *record = support_exact_copy(text, strlen(text) + 1);
 	struct engine_message msg;
 
-	fields_parse(form, record, NOW, &msg);
+	message_parse(form, record, NOW, &msg);
 	want_int(msg.severity, row->severity);
 	want_int(msg.age, row->age);
 	want_int(msg.attested_pid, row->attested);
@@ -116,7 +116,7 @@ static void parse(void **state)
 {
 	const struct row *row = *state;
 
-	want_message(FIELDS_SENDER, row->record, row);
+	want_message(MESSAGE_SENDER, row->record, row);
 }
 
 /* The same record as the other template makes it: it has the user and the executable of
@@ -139,19 +139,19 @@ static void parse_line(void **state)
 	want.has_uid = false;
 	want.uid = 0;
 	want.exe = "";
-	want_message(FIELDS_LINE, record, &want);
+	want_message(MESSAGE_LINE, record, &want);
 }
 
 /* verify="sender" is the only one that asks who the sender was. */
 static const struct form_row {
 	const char *label, *input, *verify;
-	enum fields_form want;
+	enum message_form want;
 	const char *name;
 } form_rows[] = {
-	{ "verify=child", "courier", "child", FIELDS_LINE, " omsmtpblock" },
-	{ "verify=none", "courier", "none", FIELDS_LINE, " omsmtpblock" },
-	{ "verify=sender", "courier", "sender", FIELDS_SENDER, " omsmtpblock-sender" },
-	{ "addresses", "address", "none", FIELDS_ADDRESS, " omsmtpblock-address" },
+	{ "verify=child", "courier", "child", MESSAGE_LINE, " omsmtpblock" },
+	{ "verify=none", "courier", "none", MESSAGE_LINE, " omsmtpblock" },
+	{ "verify=sender", "courier", "sender", MESSAGE_SENDER, " omsmtpblock-sender" },
+	{ "addresses", "address", "none", MESSAGE_ADDRESS, " omsmtpblock-address" },
 };
 
 static void form_fits_settings(void **state)
@@ -163,8 +163,8 @@ static void form_fits_settings(void **state)
 	want_int(settings_init(&settings), 0);
 	want_int(settings_set(&settings, "input", row->input, wrong, sizeof(wrong)), 0);
 	want_int(settings_set(&settings, "verify", row->verify, wrong, sizeof(wrong)), 0);
-	want_int(fields_form_of(&settings), row->want);
-	want_str(fields_template_name(row->want), row->name);
+	want_int(message_form_of(&settings), row->want);
+	want_str(message_template_name(row->want), row->name);
 	settings_done(&settings);
 }
 
@@ -179,11 +179,11 @@ static size_t count(const char *text, const char *part)
 
 static const struct template_row {
 	const char *label;
-	enum fields_form form;
+	enum message_form form;
 	size_t fields, told;
 } template_rows[] = {
-	{ "line", FIELDS_LINE, 7, 2 },
-	{ "sender", FIELDS_SENDER, 11, 6 },
+	{ "line", MESSAGE_LINE, 7, 2 },
+	{ "sender", MESSAGE_SENDER, 11, 6 },
 };
 
 /* As many separators as there are fields before the message, in decimal as
@@ -191,7 +191,7 @@ static const struct template_row {
 static void template_fits(void **state)
 {
 	const struct template_row *row = *state;
-	const char *t = fields_template(row->form);
+	const char *t = message_template(row->form);
 
 	want_int(count(t, "\\31"), row->fields);
 	want_int(count(t, "%$!"), row->told);
@@ -203,7 +203,7 @@ static void template_fits(void **state)
 static void address_is_the_message(void **state)
 {
 	(void)state;
-	want_str(fields_template(FIELDS_ADDRESS), "\"%msg%\"");
+	want_str(message_template(MESSAGE_ADDRESS), "\"%msg%\"");
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* What of a message reaches the engine: a template, and its way back.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "plugin/fields.h"
+#include "plugin/message.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +21,15 @@
 
 static const struct form {
 	const char *name, *template;
-} forms[FIELDS_FORM_COUNT] = {
-	[FIELDS_LINE] = {
+} forms[MESSAGE_FORM_COUNT] = {
+	[MESSAGE_LINE] = {
 		" omsmtpblock",
 		BEFORE_SENDER
 		"%$!pid:::drop-cc%\\31"
 		"%$!_PID:::drop-cc%\\31"
 		BEHIND_SENDER
 	},
-	[FIELDS_SENDER] = {
+	[MESSAGE_SENDER] = {
 		" omsmtpblock-sender",
 		BEFORE_SENDER
 		"%$!pid:::drop-cc%\\31"
@@ -40,22 +40,22 @@ static const struct form {
 		"%$!_EXE:::drop-cc%\\31"
 		BEHIND_SENDER
 	},
-	[FIELDS_ADDRESS] = { " omsmtpblock-address", "\"%msg%\"" },
+	[MESSAGE_ADDRESS] = { " omsmtpblock-address", "\"%msg%\"" },
 };
 
-enum fields_form fields_form_of(const struct settings *settings)
+enum message_form message_form_of(const struct settings *settings)
 {
 	if (settings->input == INPUT_ADDRESS)
-		return FIELDS_ADDRESS;
-	return settings->verify == VERIFY_SENDER ? FIELDS_SENDER : FIELDS_LINE;
+		return MESSAGE_ADDRESS;
+	return settings->verify == VERIFY_SENDER ? MESSAGE_SENDER : MESSAGE_LINE;
 }
 
-const char *fields_template_name(enum fields_form form)
+const char *message_template_name(enum message_form form)
 {
 	return forms[form].name;
 }
 
-const char *fields_template(enum fields_form form)
+const char *message_template(enum message_form form)
 {
 	return forms[form].template;
 }
@@ -136,10 +136,10 @@ struct sender {
 	size_t exe_len;
 };
 
-static void take_sender(const char **at, enum fields_form form, struct sender *ret_sender)
+static void take_sender(const char **at, enum message_form form, struct sender *ret_sender)
 {
 	ret_sender->pid = take_pid(at);
-	if (form != FIELDS_SENDER)
+	if (form != MESSAGE_SENDER)
 		return;
 	ret_sender->uid = take_number(at, UINT32_MAX - 1);
 	ret_sender->exe_len = take_text(at, &ret_sender->exe);
@@ -158,7 +158,7 @@ static void attest(const struct sender *sender, struct engine_message *msg)
 }
 
 /* Only these two inputs ask the kernel; anybody else's $! is hearsay. */
-static void take_senders(const char **at, enum fields_form form, const char *input,
+static void take_senders(const char **at, enum message_form form, const char *input,
 			 size_t input_len, struct engine_message *msg)
 {
 	struct sender imuxsock = { .uid = -1, .exe = "" }, imjournal = imuxsock;
@@ -173,8 +173,8 @@ static void take_senders(const char **at, enum fields_form form, const char *inp
 		attest(&imjournal, msg);
 }
 
-void fields_parse(enum fields_form form, const char *record, int64_t now,
-		  struct engine_message *ret_msg)
+void message_parse(enum message_form form, const char *record, int64_t now,
+		   struct engine_message *ret_msg)
 {
 	const char *at = record, *input;
 	size_t input_len = take_text(&at, &input);

@@ -1,7 +1,7 @@
 /* Would the kernel end us for a system call?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef OMSMTPBLOCK_TRIAL_H
-#define OMSMTPBLOCK_TRIAL_H
+#ifndef OMSMTPBLOCK_SECCOMP_PROBE_H
+#define OMSMTPBLOCK_SECCOMP_PROBE_H
 
 #include <stdbool.h>
 
@@ -12,6 +12,6 @@
  * be asked what a filter forbids: so, where there is one, a process of its own
  * tries, of which nobody hears (no SIGCHLD). Without a filter the answer is yes,
  * at once. Not for workers. */
-bool trial_allows_pidfd_getfd(void);
+bool seccomp_allows_pidfd_getfd(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* Would the kernel end us for a system call? Each point is a process with a filter
  * of its own.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "plugin/trial.h"
+#include "plugin/seccomp_probe.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -59,7 +59,7 @@ static int try_row(const struct row *row)
 	signal(SIGCHLD, tell);
 	if (row->filter && set_filter(row->action) < 0)
 		return 2;
-	if (trial_allows_pidfd_getfd() != row->want)
+	if (seccomp_allows_pidfd_getfd() != row->want)
 		return 3;
 	if (told)
 		return 4;
