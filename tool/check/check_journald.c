@@ -40,11 +40,12 @@ static void check_forward(struct checks *checks, const struct unitfile *conf)
 	size_t from = 0;
 	const char *value = unitfile_last(conf, "ForwardToSyslog");
 	bool socket = checks->site->conf &&
-		      rsyslogconf_next(checks->site->conf, RSYSLOGCONF_MODULE, "imuxsock", &from);
+		      rsyslog_conf_next(checks->site->conf, RSYSLOG_CONF_MODULE, "imuxsock",
+					&from);
 
 	from = 0;
 	if (!checks->site->conf || !socket ||
-	    rsyslogconf_next(checks->site->conf, RSYSLOGCONF_MODULE, "imjournal", &from))
+	    rsyslog_conf_next(checks->site->conf, RSYSLOG_CONF_MODULE, "imjournal", &from))
 		return;
 	if (value && unitfile_is_off(value))
 		check_broken(checks, "journald.forward",

@@ -29,9 +29,9 @@ static const struct parser {
 };
 
 /* Works on a copy of the message: nothing of it comes back. */
-static bool has_queue(const struct rsyslogconf_item *item)
+static bool has_queue(const struct rsyslog_conf_item *item)
 {
-	const char *type = rsyslogconf_value(item, "queue.type");
+	const char *type = rsyslog_conf_value(item, "queue.type");
 
 	return type && strcasecmp(type, "Direct") != 0;
 }
@@ -42,16 +42,16 @@ static bool is_root(const char *container)
 	return strcmp(container + (container[0] == '$'), "!") == 0;
 }
 
-static const char *writing_module(const struct rsyslogconf_item *item)
+static const char *writing_module(const struct rsyslog_conf_item *item)
 {
-	const char *type = rsyslogconf_value(item, "type"), *container = NULL;
+	const char *type = rsyslog_conf_value(item, "type"), *container = NULL;
 	size_t i;
 
 	for (i = 0; type && i < sizeof(parsers) / sizeof(parsers[0]); i++) {
 		if (strcasecmp(type, parsers[i].type) != 0)
 			continue;
 		if (parsers[i].parameter)
-			container = rsyslogconf_value(item, parsers[i].parameter);
+			container = rsyslog_conf_value(item, parsers[i].parameter);
 		if ((!container || is_root(container)) && !has_queue(item))
 			return parsers[i].type;
 	}
@@ -111,7 +111,7 @@ static bool parses_json(const char *text)
 	return at && (strstr(at, "$!\"") || strstr(at, "$!'"));
 }
 
-static bool filter_parses_json(const struct rsyslogconf_filter *filter)
+static bool filter_parses_json(const struct rsyslog_conf_filter *filter)
 {
 	for (; filter; filter = filter->outer)
 		if (parses_json(filter->text))
@@ -120,28 +120,28 @@ static bool filter_parses_json(const struct rsyslogconf_filter *filter)
 }
 
 /* What an item writes with, as it is told; NULL: nothing. */
-static const char *writes(const struct rsyslogconf_item *item, char name[static NAME_SIZE])
+static const char *writes(const struct rsyslog_conf_item *item, char name[static NAME_SIZE])
 {
 	if (filter_parses_json(item->filter))
 		return "parse_json()";
-	if (item->kind == RSYSLOGCONF_ACTION)
+	if (item->kind == RSYSLOG_CONF_ACTION)
 		return writing_module(item);
-	if (item->kind != RSYSLOGCONF_STATEMENT)
+	if (item->kind != RSYSLOG_CONF_STATEMENT)
 		return NULL;
 	if (parses_json(item->text))
 		return "parse_json()";
 	return item->text[0] == ':' ? old_form(item->text) : assignment(item->text, name);
 }
 
-static bool ruleset_has_queue(const struct rsyslogconf *conf, const char *name)
+static bool ruleset_has_queue(const struct rsyslog_conf *conf, const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < rsyslogconf_count(conf); i++) {
-		const struct rsyslogconf_item *item = rsyslogconf_at(conf, i);
-		const char *its = rsyslogconf_value(item, "name");
+	for (i = 0; i < rsyslog_conf_count(conf); i++) {
+		const struct rsyslog_conf_item *item = rsyslog_conf_at(conf, i);
+		const char *its = rsyslog_conf_value(item, "name");
 
-		if (item->kind == RSYSLOGCONF_RULESET && its && strcasecmp(its, name) == 0)
+		if (item->kind == RSYSLOG_CONF_RULESET && its && strcasecmp(its, name) == 0)
 			return has_queue(item);
 	}
 	return false;
@@ -149,40 +149,40 @@ static bool ruleset_has_queue(const struct rsyslogconf *conf, const char *name)
 
 /* The first that writes among the items before end that stand in the ruleset, and in
  * those that are called there. */
-static const struct rsyslogconf_item *find_within(const struct rsyslogconf *conf,
-						  const char *ruleset, size_t end,
-						  unsigned int depth)
+static const struct rsyslog_conf_item *find_within(const struct rsyslog_conf *conf,
+						   const char *ruleset, size_t end,
+						   unsigned int depth)
 {
-	const struct rsyslogconf_item *item, *found = NULL;
+	const struct rsyslog_conf_item *item, *found = NULL;
 	char name[NAME_SIZE];
 	const char *called;
 	size_t i;
 
 	for (i = 0; !found && i < end && depth < DEPTH_MAX; i++) {
-		item = rsyslogconf_at(conf, i);
+		item = rsyslog_conf_at(conf, i);
 		if (item->disabled || strcasecmp(item->ruleset, ruleset) != 0)
 			continue;
-		called = rsyslogconf_called(item);
+		called = rsyslog_conf_called(item);
 		if (writes(item, name))
 			found = item;
 		else if (called && !ruleset_has_queue(conf, called))
-			found = find_within(conf, called, rsyslogconf_count(conf), depth + 1);
+			found = find_within(conf, called, rsyslog_conf_count(conf), depth + 1);
 	}
 	return found;
 }
 
 /* The first that writes before the item is reached, by whatever calls lead to it. */
-static const struct rsyslogconf_item *find_before(const struct rsyslogconf *conf, size_t index,
-						  unsigned int depth)
+static const struct rsyslog_conf_item *find_before(const struct rsyslog_conf *conf,
+						   size_t index, unsigned int depth)
 {
-	const char *ruleset = rsyslogconf_at(conf, index)->ruleset, *called;
-	const struct rsyslogconf_item *found = find_within(conf, ruleset, index, depth);
+	const char *ruleset = rsyslog_conf_at(conf, index)->ruleset, *called;
+	const struct rsyslog_conf_item *found = find_within(conf, ruleset, index, depth);
 	size_t i;
 
-	for (i = 0; !found && i < rsyslogconf_count(conf) && depth < DEPTH_MAX; i++) {
-		called = rsyslogconf_called(rsyslogconf_at(conf, i));
+	for (i = 0; !found && i < rsyslog_conf_count(conf) && depth < DEPTH_MAX; i++) {
+		called = rsyslog_conf_called(rsyslog_conf_at(conf, i));
 		if (called && strcasecmp(called, ruleset) == 0 &&
-		    !rsyslogconf_at(conf, i)->disabled)
+		    !rsyslog_conf_at(conf, i)->disabled)
 			found = find_before(conf, i, depth + 1);
 	}
 	return found;
@@ -190,16 +190,16 @@ static const struct rsyslogconf_item *find_before(const struct rsyslogconf *conf
 
 void check_parsers(struct checks *checks, const struct site_action *action)
 {
-	const struct rsyslogconf *conf = checks->site->conf;
+	const struct rsyslog_conf *conf = checks->site->conf;
 	const struct settings *settings = &action->settings;
 	char place[PLACE_SIZE], name[NAME_SIZE];
-	const struct rsyslogconf_item *item;
+	const struct rsyslog_conf_item *item;
 	size_t index = 0;
 
 	if (!action->item || settings->input != INPUT_COURIER ||
 	    settings->verify == VERIFY_NONE)
 		return;
-	while (rsyslogconf_at(conf, index) != action->item)
+	while (rsyslog_conf_at(conf, index) != action->item)
 		index++;
 	item = find_before(conf, index, 0);
 	if (item)

@@ -99,20 +99,20 @@ static size_t list_wants(const struct site *site, const struct settings *setting
 /* The module keeps what the actions need. */
 static bool keeps_rights(const struct site *site)
 {
-	const struct rsyslogconf_item *module;
+	const struct rsyslog_conf_item *module;
 	size_t from = 0;
 
 	if (!site->conf)
 		return false;
-	module = rsyslogconf_next(site->conf, RSYSLOGCONF_MODULE, "omsmtpblock", &from);
-	return module && rsyslogconf_is_on(module, "keepCapabilities", false);
+	module = rsyslog_conf_next(site->conf, RSYSLOG_CONF_MODULE, "omsmtpblock", &from);
+	return module && rsyslog_conf_is_on(module, "keepCapabilities", false);
 }
 
 /* Who takes the capability away decides what to type. */
 static void format_mend(const struct site *site, const struct rights *rights,
 			const struct want *want, char type[static CHECK_TYPE_SIZE])
 {
-	const struct rsyslogconf_item *drop = site_privilege_drop(site);
+	const struct rsyslog_conf_item *drop = site_privilege_drop(site);
 	char place[600];
 
 	if (!has(rights->bounding, want->capability))
@@ -152,7 +152,7 @@ static void check_capabilities(struct checks *checks, const struct rights *right
 
 static void check_privilege_drop(struct checks *checks)
 {
-	const struct rsyslogconf_item *drop = site_privilege_drop(checks->site);
+	const struct rsyslog_conf_item *drop = site_privilege_drop(checks->site);
 	char place[600];
 
 	if (drop && checks->site->rsyslogd.pid == 0 && !keeps_rights(checks->site))

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "tool/check/checks.h"
-#include "tool/read/filter.h"
+#include "tool/read/rsyslog_filter.h"
 
 #define PLACE_SIZE 600
 #define PROBLEMS_MAX 3
@@ -25,7 +25,7 @@ static void check_problems(struct checks *checks)
 	size_t i;
 
 	for (i = 0; i < PROBLEMS_MAX; i++) {
-		problem = rsyslogconf_problem(checks->site->conf, i);
+		problem = rsyslog_conf_problem(checks->site->conf, i);
 		if (!problem)
 			return;
 		check_warning(checks, "rsyslog.config", "rsyslogd -N1", "%s", problem);
@@ -42,7 +42,7 @@ static void check_file(struct checks *checks)
 		return;
 	}
 	check_problems(checks);
-	if (!rsyslogconf_problem(site->conf, 0))
+	if (!rsyslog_conf_problem(site->conf, 0))
 		check_ok(checks, "rsyslog.config", "%s was read", site->context->config);
 }
 
@@ -74,7 +74,7 @@ static bool has_module_file(const struct site *site, const char *name,
 
 static void check_module(struct checks *checks)
 {
-	const struct rsyslogconf_item *item = site_module(checks->site, "omsmtpblock");
+	const struct rsyslog_conf_item *item = site_module(checks->site, "omsmtpblock");
 	char path[PATH_MAX], place[PLACE_SIZE];
 	const char *name;
 
@@ -85,7 +85,7 @@ static void check_module(struct checks *checks)
 		return;
 	}
 	check_place(item, place, sizeof(place));
-	name = rsyslogconf_value(item, "load");
+	name = rsyslog_conf_value(item, "load");
 	if (name && has_module_file(checks->site, name, path))
 		check_ok(checks, "rsyslog.module", "%s loads %s", place, path);
 	else
@@ -191,10 +191,10 @@ static void check_no_credentials(struct checks *checks, const struct settings *s
 }
 
 static void check_credentials(struct checks *checks, const struct settings *settings,
-			      const struct rsyslogconf_item *item)
+			      const struct rsyslog_conf_item *item)
 {
-	bool annotate = rsyslogconf_is_on(item, "SysSock.Annotate", false);
-	bool parse = rsyslogconf_is_on(item, "SysSock.ParseTrusted", false);
+	bool annotate = rsyslog_conf_is_on(item, "SysSock.Annotate", false);
+	bool parse = rsyslog_conf_is_on(item, "SysSock.ParseTrusted", false);
 	char place[PLACE_SIZE];
 
 	check_place(item, place, sizeof(place));
@@ -211,16 +211,16 @@ static void check_credentials(struct checks *checks, const struct settings *sett
 		check_no_credentials(checks, settings, place);
 }
 
-static long number_of(const struct rsyslogconf_item *item, const char *name, long otherwise)
+static long number_of(const struct rsyslog_conf_item *item, const char *name, long otherwise)
 {
-	const char *text = rsyslogconf_value(item, name);
+	const char *text = rsyslog_conf_value(item, name);
 
 	return text ? strtol(text, NULL, 10) : otherwise;
 }
 
 /* imuxsock counts for each process: children log little. But where journald or
  * courierlogger stands between, theirs is the process. */
-static void check_socket_limit(struct checks *checks, const struct rsyslogconf_item *item)
+static void check_socket_limit(struct checks *checks, const struct rsyslog_conf_item *item)
 {
 	long interval = number_of(item, "SysSock.RateLimit.Interval", 0);
 	long burst = number_of(item, "SysSock.RateLimit.Burst", 200);
@@ -243,7 +243,7 @@ static void check_socket_limit(struct checks *checks, const struct rsyslogconf_i
 			 "imuxsock takes %ld lines in %ld s of one process", burst, interval);
 }
 
-static void check_journal_limit(struct checks *checks, const struct rsyslogconf_item *item)
+static void check_journal_limit(struct checks *checks, const struct rsyslog_conf_item *item)
 {
 	long interval = number_of(item, "Ratelimit.Interval", 600);
 	long burst = number_of(item, "Ratelimit.Burst", 20000);
@@ -261,8 +261,8 @@ static void check_journal_limit(struct checks *checks, const struct rsyslogconf_
 void check_inputs(struct checks *checks, const struct site_action *action)
 {
 	const struct settings *settings = &action->settings;
-	const struct rsyslogconf_item *socket = site_module(checks->site, "imuxsock");
-	const struct rsyslogconf_item *journal = site_module(checks->site, "imjournal");
+	const struct rsyslog_conf_item *socket = site_module(checks->site, "imuxsock");
+	const struct rsyslog_conf_item *journal = site_module(checks->site, "imjournal");
 
 	if (!action->item || settings->input != INPUT_COURIER)
 		return;
@@ -310,24 +310,24 @@ static const struct need needs[] = {
 
 /* How far the line gets. */
 struct way {
-	const struct rsyslogconf *conf;
+	const struct rsyslog_conf *conf;
 	struct specimen specimen;
 	enum answer answer;
-	const struct rsyslogconf_item *culprit;	/* what may end it; NULL: nothing does */
+	const struct rsyslog_conf_item *culprit; /* what may end it; NULL: nothing does */
 };
 
-static bool is_discard(const struct rsyslogconf_item *item)
+static bool is_discard(const struct rsyslog_conf_item *item)
 {
-	if (item->kind == RSYSLOGCONF_ACTION) {
-		const char *type = rsyslogconf_value(item, "type");
+	if (item->kind == RSYSLOG_CONF_ACTION) {
+		const char *type = rsyslog_conf_value(item, "type");
 
 		return type && strcasecmp(type, "omdiscard") == 0;
 	}
-	return item->kind == RSYSLOGCONF_STATEMENT &&
+	return item->kind == RSYSLOG_CONF_STATEMENT &&
 	       (strcmp(item->text, "stop") == 0 || strcmp(item->text, "~") == 0);
 }
 
-static void worsen(struct way *way, enum answer answer, const struct rsyslogconf_item *culprit)
+static void worsen(struct way *way, enum answer answer, const struct rsyslog_conf_item *culprit)
 {
 	if (answer >= way->answer)
 		return;
@@ -340,39 +340,39 @@ static void reach_ruleset(struct way *way, const char *ruleset, unsigned int dep
 /* Up to the item, which is the index-th, from the start of its ruleset. */
 static void reach_item(struct way *way, size_t index, unsigned int depth)
 {
-	const struct rsyslogconf_item *goal = rsyslogconf_at(way->conf, index);
+	const struct rsyslog_conf_item *goal = rsyslog_conf_at(way->conf, index);
 	size_t i;
 
 	for (i = 0; i < index; i++) {
-		const struct rsyslogconf_item *item = rsyslogconf_at(way->conf, i);
+		const struct rsyslog_conf_item *item = rsyslog_conf_at(way->conf, i);
 		enum answer passes;
 
 		if (item->disabled || strcmp(item->ruleset, goal->ruleset) != 0 ||
 		    !is_discard(item))
 			continue;
-		passes = filter_passes(item->filter, &way->specimen);
+		passes = rsyslog_filter_passes(item->filter, &way->specimen);
 		worsen(way, (enum answer)-(int)passes, item);
 	}
-	worsen(way, filter_passes(goal->filter, &way->specimen), goal);
+	worsen(way, rsyslog_filter_passes(goal->filter, &way->specimen), goal);
 	if (goal->ruleset[0] != '\0')
 		reach_ruleset(way, goal->ruleset, depth);
 }
 
-static bool is_call_of(const struct rsyslogconf_item *item, const char *ruleset)
+static bool is_call_of(const struct rsyslog_conf_item *item, const char *ruleset)
 {
-	const char *called = rsyslogconf_called(item);
+	const char *called = rsyslog_conf_called(item);
 
 	return called && strcasecmp(called, ruleset) == 0;
 }
 
 /* The ruleset of an input, or the one that is made the default. */
-static bool is_fed(const struct rsyslogconf_item *item, const char *ruleset)
+static bool is_fed(const struct rsyslog_conf_item *item, const char *ruleset)
 {
 	const char *name = NULL;
 
-	if (item->kind == RSYSLOGCONF_INPUT)
-		name = rsyslogconf_value(item, "ruleset");
-	else if (item->kind == RSYSLOGCONF_DIRECTIVE &&
+	if (item->kind == RSYSLOG_CONF_INPUT)
+		name = rsyslog_conf_value(item, "ruleset");
+	else if (item->kind == RSYSLOG_CONF_DIRECTIVE &&
 		 strcasecmp(item->name, "DefaultRuleset") == 0)
 		name = item->text;
 	return name && strcasecmp(name, ruleset) == 0;
@@ -384,8 +384,8 @@ static void reach_ruleset(struct way *way, const char *ruleset, unsigned int dep
 	struct way best = { .answer = ANSWER_NO };
 	size_t i;
 
-	for (i = 0; depth < DEPTH_MAX && i < rsyslogconf_count(way->conf); i++) {
-		const struct rsyslogconf_item *item = rsyslogconf_at(way->conf, i);
+	for (i = 0; depth < DEPTH_MAX && i < rsyslog_conf_count(way->conf); i++) {
+		const struct rsyslog_conf_item *item = rsyslog_conf_at(way->conf, i);
 		struct way one = { .conf = way->conf, .specimen = way->specimen,
 				   .answer = ANSWER_YES };
 
@@ -404,7 +404,7 @@ static void reach_ruleset(struct way *way, const char *ruleset, unsigned int dep
 }
 
 static void say_reach(struct checks *checks, const struct way *way, const struct need *need,
-		      const struct rsyslogconf_item *action)
+		      const struct rsyslog_conf_item *action)
 {
 	char place[PLACE_SIZE], type[CHECK_TYPE_SIZE] = "", culprit[PLACE_SIZE];
 	bool own = way->culprit == action;
@@ -435,11 +435,11 @@ static void say_reach(struct checks *checks, const struct way *way, const struct
 			      need->selector, place, culprit);
 }
 
-static size_t index_of(const struct rsyslogconf *conf, const struct rsyslogconf_item *item)
+static size_t index_of(const struct rsyslog_conf *conf, const struct rsyslog_conf_item *item)
 {
 	size_t i = 0;
 
-	while (rsyslogconf_at(conf, i) != item)
+	while (rsyslog_conf_at(conf, i) != item)
 		i++;
 	return i;
 }

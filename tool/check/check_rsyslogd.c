@@ -116,14 +116,14 @@ static void check_loaded(struct checks *checks)
 }
 
 /* The file of the configuration that was changed last. */
-static const char *newest(const struct rsyslogconf *conf, time_t *ret_changed)
+static const char *newest(const struct rsyslog_conf *conf, time_t *ret_changed)
 {
 	const char *file = NULL;
 	size_t i;
 
 	*ret_changed = 0;
-	for (i = 0; i < rsyslogconf_count(conf); i++) {
-		const struct rsyslogconf_item *item = rsyslogconf_at(conf, i);
+	for (i = 0; i < rsyslog_conf_count(conf); i++) {
+		const struct rsyslog_conf_item *item = rsyslog_conf_at(conf, i);
 		time_t changed = site_changed(item->file);
 
 		if (changed <= *ret_changed)

@@ -9,7 +9,7 @@
 #include "lib/cidr.h"
 #include "tool/check/checks.h"
 #include "tool/lib/program.h"
-#include "tool/read/ruleset.h"
+#include "tool/read/iptables_save.h"
 
 /* What differs between the families. */
 struct family {
@@ -66,10 +66,10 @@ static void format_rule(struct lookup_request *lookup_request)
 
 /* Ask one of the programs. Returns 0, or -errno; -EPERM: it told nothing. */
 static int ask(const struct lookup_request *lookup_request, const char *program,
-	       struct ruleset_answer *ret_answer)
+	       struct iptables_save_answer *ret_answer)
 {
 	char *const argv[] = { (char *)(uintptr_t)program, NULL };
-	struct ruleset *ruleset = NULL;
+	struct iptables_save *rules = NULL;
 	char *output;
 	size_t len;
 	int r = program_run(lookup_request->checks->site->context->programs, argv, &output,
@@ -78,23 +78,24 @@ static int ask(const struct lookup_request *lookup_request, const char *program,
 	if (r < 0)
 		return r;
 	if (r == 0)
-		r = len < PROGRAM_OUTPUT_MAX ? ruleset_parse(output, len, &ruleset) : -EFBIG;
+		r = len < PROGRAM_OUTPUT_MAX ? iptables_save_parse(output, len, &rules)
+					     : -EFBIG;
 	else
 		r = -EPERM;
 	free(output);
 	if (r < 0)
 		return r;
-	ruleset_ask(ruleset, lookup_request->list, lookup_request->port, ret_answer);
-	ruleset_free(ruleset);
+	iptables_save_ask(rules, lookup_request->list, lookup_request->port, ret_answer);
+	iptables_save_free(rules);
 	return 0;
 }
 
 /* Rules of iptables-nft and iptables-legacy stand side by side, and each program shows
  * its own only. */
 static int ask_both(const struct lookup_request *lookup_request,
-		    struct ruleset_answer *ret_answer)
+		    struct iptables_save_answer *ret_answer)
 {
-	struct ruleset_answer other;
+	struct iptables_save_answer other;
 	int r = ask(lookup_request, lookup_request->family->save[0], ret_answer);
 
 	if (r == 0 && ret_answer->exists)
@@ -108,7 +109,7 @@ static int ask_both(const struct lookup_request *lookup_request,
 }
 
 /* What makes a rule another one than it should be; "": nothing. */
-static const char *fault(const struct ruleset_recent *rule)
+static const char *fault(const struct iptables_save_recent *rule)
 {
 	if (!rule->drops)
 		return "does not drop";
@@ -119,7 +120,8 @@ static const char *fault(const struct ruleset_recent *rule)
 	return "";
 }
 
-static void check_mask(struct lookup_request *lookup_request, const struct ruleset_recent *rule)
+static void check_mask(struct lookup_request *lookup_request,
+		       const struct iptables_save_recent *rule)
 {
 	struct addr any = { .family = (uint8_t)lookup_request->family->family };
 	struct addr want, got;
@@ -141,7 +143,7 @@ static void check_mask(struct lookup_request *lookup_request, const struct rules
 }
 
 static void check_seconds(struct lookup_request *lookup_request,
-			  const struct ruleset_recent *rule)
+			  const struct iptables_save_recent *rule)
 {
 	const char *id = lookup_request->family->id_seconds;
 
@@ -160,9 +162,9 @@ static void check_seconds(struct lookup_request *lookup_request,
 }
 
 static void check_order(struct lookup_request *lookup_request,
-			const struct ruleset_answer *answer)
+			const struct iptables_save_answer *answer)
 {
-	if (answer->established == RULESET_REACHED)
+	if (answer->established == IPTABLES_REACHED)
 		check_ok(lookup_request->checks, lookup_request->family->id_order,
 			 "packets of open connections come to it too");
 	else
@@ -174,13 +176,13 @@ static void check_order(struct lookup_request *lookup_request,
 }
 
 static void say_not_reached(struct lookup_request *lookup_request,
-			    const struct ruleset_answer *answer)
+			    const struct iptables_save_answer *answer)
 {
 	static const char *const how[] = {
-		[RULESET_REACHED] = "",
-		[RULESET_ACCEPTED] = "one before it accepts them: ",
-		[RULESET_STOPPED] = "one before it drops them all: ",
-		[RULESET_MISSED] = "no rule of INPUT leads to it",
+		[IPTABLES_REACHED] = "",
+		[IPTABLES_ACCEPTED] = "one before it accepts them: ",
+		[IPTABLES_STOPPED] = "one before it drops them all: ",
+		[IPTABLES_MISSED] = "no rule of INPUT leads to it",
 	};
 
 	check_broken(lookup_request->checks, lookup_request->family->id, lookup_request->type,
@@ -189,7 +191,8 @@ static void say_not_reached(struct lookup_request *lookup_request,
 		     answer->before);
 }
 
-static void judge(struct lookup_request *lookup_request, const struct ruleset_answer *answer)
+static void judge(struct lookup_request *lookup_request,
+		  const struct iptables_save_answer *answer)
 {
 	const char *wrong = fault(&answer->rule);
 
@@ -199,7 +202,7 @@ static void judge(struct lookup_request *lookup_request, const struct ruleset_an
 			     lookup_request->list);
 		return;
 	}
-	if (answer->new_connections != RULESET_REACHED) {
+	if (answer->new_connections != IPTABLES_REACHED) {
 		say_not_reached(lookup_request, answer);
 		return;
 	}
@@ -227,7 +230,7 @@ static bool has_list(const struct lookup_request *lookup_request)
 
 static void check_port(struct lookup_request *lookup_request)
 {
-	struct ruleset_answer answer;
+	struct iptables_save_answer answer;
 	const struct family *family = lookup_request->family;
 	int r;
 

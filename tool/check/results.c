@@ -99,7 +99,7 @@ void check_broken(struct checks *checks, const char *id, const char *type, const
 	va_end(args);
 }
 
-char *check_place(const struct rsyslogconf_item *item, char *buf, size_t size)
+char *check_place(const struct rsyslog_conf_item *item, char *buf, size_t size)
 {
 	if (item)
 		snprintf(buf, size, "%s line %u", item->file, item->line);

@@ -43,6 +43,6 @@ void check_add(struct checks *checks, enum check_status status, const char *id,
 	       const char *type, const char *why, ...) __attribute__((format(printf, 5, 6)));
 
 /* "FILE line N" of where an item stands. Returns buf. */
-char *check_place(const struct rsyslogconf_item *item, char *buf, size_t size);
+char *check_place(const struct rsyslog_conf_item *item, char *buf, size_t size);
 
 #endif

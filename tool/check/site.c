@@ -56,20 +56,21 @@ struct backend_config site_backend_config(const struct site *site,
 				 site->context->module_root);
 }
 
-const struct rsyslogconf_item *site_privilege_drop(const struct site *site)
+const struct rsyslog_conf_item *site_privilege_drop(const struct site *site)
 {
 	size_t i;
 
-	for (i = 0; site->conf && i < rsyslogconf_count(site->conf); i++) {
-		const struct rsyslogconf_item *item = rsyslogconf_at(site->conf, i);
+	for (i = 0; site->conf && i < rsyslog_conf_count(site->conf); i++) {
+		const struct rsyslog_conf_item *item = rsyslog_conf_at(site->conf, i);
 
 		if (item->disabled)
 			continue;
-		if (item->kind == RSYSLOGCONF_DIRECTIVE &&
+		if (item->kind == RSYSLOG_CONF_DIRECTIVE &&
 		    strncasecmp(item->name, "PrivDropToUser", 14) == 0)
 			return item;
-		if (item->kind == RSYSLOGCONF_OBJECT && strcasecmp(item->name, "global") == 0 &&
-		    rsyslogconf_value(item, "privdrop.user.name"))
+		if (item->kind == RSYSLOG_CONF_OBJECT &&
+		    strcasecmp(item->name, "global") == 0 &&
+		    rsyslog_conf_value(item, "privdrop.user.name"))
 			return item;
 	}
 	return NULL;
@@ -250,8 +251,8 @@ static int by_pid(const void *a, const void *b)
 /* Whom rsyslogd becomes, by name or number. */
 static bool is_drop_uid(const struct site *site, uid_t uid)
 {
-	const struct rsyslogconf_item *drop = site_privilege_drop(site);
-	const char *name = drop ? rsyslogconf_value(drop, "privdrop.user.name") : NULL;
+	const struct rsyslog_conf_item *drop = site_privilege_drop(site);
+	const char *name = drop ? rsyslog_conf_value(drop, "privdrop.user.name") : NULL;
 	const struct passwd *user;
 	char word[64];
 
@@ -354,7 +355,7 @@ static void find_own_netns(struct site *site)
 
 /* --- configuration ------------------------------------------------------- */
 
-static int add_action(struct site *site, const struct rsyslogconf_item *item)
+static int add_action(struct site *site, const struct rsyslog_conf_item *item)
 {
 	struct site_action *more = reallocarray(site->actions, site->action_count + 1,
 						sizeof(*more));
@@ -366,7 +367,7 @@ static int add_action(struct site *site, const struct rsyslogconf_item *item)
 	more += site->action_count;
 	memset(more, 0, sizeof(*more));
 	more->item = item;
-	r = item ? rsyslogconf_settings(item, &more->settings, more->error) : -EINVAL;
+	r = item ? rsyslog_conf_settings(item, &more->settings, more->error) : -EINVAL;
 	if (r == -EINVAL)
 		r = settings_init(&more->settings);
 	if (r < 0)
@@ -377,9 +378,9 @@ static int add_action(struct site *site, const struct rsyslogconf_item *item)
 
 static int read_rsyslog(struct site *site)
 {
-	const struct rsyslogconf_item *item;
+	const struct rsyslog_conf_item *item;
 	size_t from = 0;
-	int r = rsyslogconf_read(site->context->config, &site->conf, site->conf_error);
+	int r = rsyslog_conf_read(site->context->config, &site->conf, site->conf_error);
 
 	if (r == -ENOMEM)
 		return r;
@@ -387,7 +388,8 @@ static int read_rsyslog(struct site *site)
 		site->conf = NULL;
 	r = 0;
 	while (r == 0 && site->conf &&
-	       (item = rsyslogconf_next(site->conf, RSYSLOGCONF_ACTION, "omsmtpblock", &from)))
+	       (item = rsyslog_conf_next(site->conf, RSYSLOG_CONF_ACTION, "omsmtpblock",
+					 &from)))
 		r = add_action(site, item);
 	if (r == 0 && site->action_count == 0)
 		r = add_action(site, NULL);
@@ -437,30 +439,31 @@ void site_close(struct site *site)
 	for (i = 0; i < site->action_count; i++)
 		settings_done(&site->actions[i].settings);
 	free(site->actions);
-	rsyslogconf_free(site->conf);
+	rsyslog_conf_free(site->conf);
 	courierconf_free(site->esmtpd);
 	looks_free(site->looks);
 }
 
-const struct rsyslogconf_item *site_module(const struct site *site, const char *name)
+const struct rsyslog_conf_item *site_module(const struct site *site, const char *name)
 {
 	size_t from = 0;
 
-	return site->conf ? rsyslogconf_next(site->conf, RSYSLOGCONF_MODULE, name, &from) : NULL;
+	return site->conf ? rsyslog_conf_next(site->conf, RSYSLOG_CONF_MODULE, name, &from)
+			  : NULL;
 }
 
-bool site_takes_socket(const struct rsyslogconf_item *imuxsock)
+bool site_takes_socket(const struct rsyslog_conf_item *imuxsock)
 {
-	return imuxsock && rsyslogconf_is_on(imuxsock, "SysSock.Use", true);
+	return imuxsock && rsyslog_conf_is_on(imuxsock, "SysSock.Use", true);
 }
 
 bool site_knows_pids(const struct site *site)
 {
-	const struct rsyslogconf_item *socket = site_module(site, "imuxsock");
+	const struct rsyslog_conf_item *socket = site_module(site, "imuxsock");
 
 	if (!site_takes_socket(socket))
 		return site_module(site, "imjournal") != NULL;
-	return rsyslogconf_is_on(socket, "SysSock.UsePIDFromSystem", false) ||
-	       (rsyslogconf_is_on(socket, "SysSock.Annotate", false) &&
-		rsyslogconf_is_on(socket, "SysSock.ParseTrusted", false));
+	return rsyslog_conf_is_on(socket, "SysSock.UsePIDFromSystem", false) ||
+	       (rsyslog_conf_is_on(socket, "SysSock.Annotate", false) &&
+		rsyslog_conf_is_on(socket, "SysSock.ParseTrusted", false));
 }

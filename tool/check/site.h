@@ -13,14 +13,14 @@
 #include "tool/check/looks.h"
 #include "tool/lib/command.h"
 #include "tool/read/courierconf.h"
-#include "tool/read/rsyslogconf.h"
+#include "tool/read/rsyslog_conf.h"
 
 /* One action(type="omsmtpblock"). */
 struct site_action {
-	const struct rsyslogconf_item *item; /* NULL: there is none, and these are the
+	const struct rsyslog_conf_item *item; /* NULL: there is none, and these are the
 					      * defaults */
 	struct settings settings;
-	char error[RSYSLOGCONF_ERROR_SIZE]; /* its parameters are wrong; "": they are
+	char error[RSYSLOG_CONF_ERROR_SIZE]; /* its parameters are wrong; "": they are
 					     * not, and the settings hold */
 };
 
@@ -38,8 +38,8 @@ struct site {
 	struct procfs procfs;
 	struct looks *looks;
 	ino_t netns;		/* ours; 0: not known */
-	struct rsyslogconf *conf; /* NULL: it cannot be read, and .. */
-	char conf_error[RSYSLOGCONF_ERROR_SIZE]; /* .. why */
+	struct rsyslog_conf *conf; /* NULL: it cannot be read, and .. */
+	char conf_error[RSYSLOG_CONF_ERROR_SIZE]; /* .. why */
 	struct site_action *actions;	/* at least one */
 	size_t action_count;
 	struct courierconf *esmtpd;	/* NULL: it cannot be read, and .. */
@@ -70,16 +70,16 @@ char *site_path(const struct site *site, const char *path, char buf[static PATH_
 ssize_t site_read(const char *path, char *buf, size_t size);
 
 /* What rsyslogd gives its rights away by; NULL: nothing. */
-const struct rsyslogconf_item *site_privilege_drop(const struct site *site);
+const struct rsyslog_conf_item *site_privilege_drop(const struct site *site);
 
 /* Time of the last change of a file; 0: none can be told. */
 time_t site_changed(const char *path);
 
 /* The item that loads a module; NULL: none does. */
-const struct rsyslogconf_item *site_module(const struct site *site, const char *name);
+const struct rsyslog_conf_item *site_module(const struct site *site, const char *name);
 
 /* Does imuxsock take /dev/log, or what journald hands on? */
-bool site_takes_socket(const struct rsyslogconf_item *imuxsock);
+bool site_takes_socket(const struct rsyslog_conf_item *imuxsock);
 
 /* Does the sender's PID come with every line of courier's, if only in the tag? A local
  * user can forge the tag, a client of courier's cannot. */

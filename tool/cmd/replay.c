@@ -7,9 +7,9 @@
 #include <strings.h>
 #include <time.h>
 
-#include "tool/read/clock.h"
 #include "tool/read/courierconf.h"
-#include "tool/read/lines.h"
+#include "tool/read/line_reader.h"
+#include "tool/read/syslog_time.h"
 #include "tool/replay/report.h"
 
 #define DEFAULT_SESSION 5
@@ -124,15 +124,15 @@ static int read_arguments(struct context *context, int argc, char **argv, struct
 
 /* --- the log --- */
 
-static void play_line(struct simulation *simulation, struct clock *clock,
+static void play_line(struct simulation *simulation, struct syslog_time *clock,
 		      struct report *report, const char *text, size_t len)
 {
-	struct logline line;
+	struct syslog_line line;
 	int64_t time;
 
-	logline_parse(text, len, &line);
+	syslog_line_parse(text, len, &line);
 	report->lines++;
-	if (!clock_read(clock, &line, &time)) {
+	if (!syslog_time_read(clock, &line, &time)) {
 		report->unstamped++;
 		return;
 	}
@@ -143,17 +143,17 @@ static void play_line(struct simulation *simulation, struct clock *clock,
 }
 
 static int play_lines(const struct context *context, const struct request *q,
-		      struct lines *lines, struct simulation *simulation,
+		      struct line_reader *log, struct simulation *simulation,
 		      struct report *report)
 {
-	struct clock clock;
+	struct syslog_time clock;
 	const char *text;
 	size_t len;
 	int r;
 
-	clock_init(&clock, time(NULL));
-	while ((r = lines_next(lines, &text, &len)) > 0) {
-		if (lines_compressed(lines))
+	syslog_time_init(&clock, time(NULL));
+	while ((r = line_reader_next(log, &text, &len)) > 0) {
+		if (line_reader_compressed(log))
 			return failed(context, "%s: it is compressed: zcat FILE | smtpblockctl "
 					       "replay -", name_of(q->path));
 		play_line(simulation, &clock, report, text, len);
@@ -170,14 +170,14 @@ static int play_lines(const struct context *context, const struct request *q,
 static int play_file(const struct context *context, const struct request *q,
 		     struct simulation *simulation, struct report *report)
 {
-	struct lines *lines;
+	struct line_reader *log;
 	int status, r;
 
-	r = lines_open(q->path, &lines);
+	r = line_reader_open(q->path, &log);
 	if (r < 0)
 		return failed(context, "%s: %s", name_of(q->path), strerror(-r));
-	status = play_lines(context, q, lines, simulation, report);
-	lines_close(lines);
+	status = play_lines(context, q, log, simulation, report);
+	line_reader_close(log);
 	return status;
 }
 

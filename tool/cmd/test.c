@@ -5,7 +5,7 @@
 
 #include "tool/lib/judge.h"
 #include "tool/lib/words.h"
-#include "tool/read/lines.h"
+#include "tool/read/line_reader.h"
 
 struct totals {
 	unsigned long lines, hidden, understood;
@@ -63,7 +63,7 @@ static void print_row(FILE *out, const struct report *r)
 		policy_reason_text(r->decision.reason));
 }
 
-static void print_totals(FILE *out, const struct lines *lines, const struct totals *t)
+static void print_totals(FILE *out, const struct line_reader *log, const struct totals *t)
 {
 	fprintf(out, "%lu line%s: %lu block, %lu ignore, %lu allowed, %lu refused\n", t->lines,
 		t->lines == 1 ? "" : "s", t->verdicts[VERDICT_BLOCK],
@@ -71,9 +71,9 @@ static void print_totals(FILE *out, const struct lines *lines, const struct tota
 		t->verdicts[VERDICT_UNPROVEN]);
 	if (t->hidden)
 		fprintf(out, "%lu of them not courier's, and not shown\n", t->hidden);
-	if (lines_cut(lines))
+	if (line_reader_cut(log))
 		fprintf(out, "%lu of them longer than %d bytes, and judged by those\n",
-			lines_cut(lines), LINES_MAX);
+			line_reader_cut(log), LINE_READER_MAX);
 }
 
 static bool is_foreign(const struct report *r)
@@ -82,12 +82,12 @@ static bool is_foreign(const struct report *r)
 }
 
 /* Does it stand in a form that logs have? A word and a colon can be in any text. */
-static bool is_of_a_log(const struct logline *line, const struct report *r)
+static bool is_of_a_log(const struct syslog_line *line, const struct report *r)
 {
 	static const char courier[] = "courieresmtpd";
 
-	return line->stamp != LOGLINE_NO_STAMP || line->severity != COURIERLOG_SEVERITY_ANY ||
-	       !is_foreign(r) ||
+	return line->stamp != SYSLOG_LINE_NO_STAMP ||
+	       line->severity != COURIERLOG_SEVERITY_ANY || !is_foreign(r) ||
 	       (line->tag_len == strlen(courier) &&
 		memcmp(line->tag, courier, line->tag_len) == 0);
 }
@@ -96,9 +96,9 @@ static struct report judge_text(const struct judge *judge, const char *text, siz
 {
 	struct courierlog_line found;
 	struct report report = { .ip = "" };
-	struct logline line;
+	struct syslog_line line;
 
-	logline_parse(text, len, &line);
+	syslog_line_parse(text, len, &line);
 	report.decision = judge_line(judge, &line, &found);
 	report.kind = judge->settings.input == INPUT_ADDRESS ? "other" :
 							       words_kind(&found);
@@ -150,29 +150,29 @@ static bool has_line(const struct judge *judge, const char *text, size_t len)
 
 /* Is it a file of another sort, before anything was told of it? A crash leaves NULs in
  * logs too. */
-static bool is_no_log(const struct judge *judge, struct lines *lines)
+static bool is_no_log(const struct judge *judge, struct line_reader *log)
 {
 	const char *text;
 	size_t len;
 
-	return lines_peek(lines, &text, &len) > 0 && !lines_compressed(lines) &&
+	return line_reader_peek(log, &text, &len) > 0 && !line_reader_compressed(log) &&
 	       memchr(text, '\0', len) && !has_line(judge, text, len);
 }
 
 /* In JSON each line was answered. */
 static int tell_totals(const struct context *context, const char *path,
-		       const struct lines *lines, const struct totals *totals)
+		       const struct line_reader *log, const struct totals *totals)
 {
 	if (context->json)
 		return STATUS_DONE;
 	if (totals->lines > 0 && totals->understood == 0)
 		return give_up(context, path, "no line in it is understood");
-	print_totals(context->out, lines, totals);
+	print_totals(context->out, log, totals);
 	return STATUS_DONE;
 }
 
 static int test_lines(const struct context *context, const struct judge *judge,
-		      const char *path, struct lines *lines)
+		      const char *path, struct line_reader *log)
 {
 	struct totals totals = { .lines = 0 };
 	struct report report;
@@ -180,33 +180,33 @@ static int test_lines(const struct context *context, const struct judge *judge,
 	size_t len;
 	int r;
 
-	if (is_no_log(judge, lines))
+	if (is_no_log(judge, log))
 		return give_up(context, path,
 			       "it is no log: it has NUL bytes, and no line that is understood");
-	while ((r = lines_next(lines, &text, &len)) > 0) {
-		if (lines_compressed(lines))
+	while ((r = line_reader_next(log, &text, &len)) > 0) {
+		if (line_reader_compressed(log))
 			return give_up(context, path,
 				       "it is compressed: zcat FILE | smtpblockctl test");
 		report = judge_text(judge, text, len);
-		report.number = lines_number(lines);
+		report.number = line_reader_number(log);
 		tell(context, &report, &totals);
 	}
 	if (r < 0)
 		return give_up(context, path, strerror(-r));
-	return tell_totals(context, path, lines, &totals);
+	return tell_totals(context, path, log, &totals);
 }
 
 static int test_file(const struct context *context, const struct judge *judge,
 		     const char *path)
 {
-	struct lines *lines;
+	struct line_reader *log;
 	int status, r;
 
-	r = lines_open(path, &lines);
+	r = line_reader_open(path, &log);
 	if (r < 0)
 		return give_up(context, path, strerror(-r));
-	status = test_lines(context, judge, path, lines);
-	lines_close(lines);
+	status = test_lines(context, judge, path, log);
+	line_reader_close(log);
 	return status;
 }
 

@@ -91,8 +91,8 @@ static void judge(struct answer *answer, const struct places *places)
 static int find_cause(struct answer *answer, const struct places *places)
 {
 	const struct listing_entry *newest = NULL;
-	char errbuf[RSYSLOGCONF_ERROR_SIZE];
-	struct rsyslogconf *conf = NULL;
+	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
+	struct rsyslog_conf *conf = NULL;
 	size_t i;
 	int r;
 
@@ -101,13 +101,13 @@ static int find_cause(struct answer *answer, const struct places *places)
 			newest = &answer->blocks[i];
 	if (!newest)
 		return 0;
-	r = rsyslogconf_read(answer->context->config, &conf, errbuf);
+	r = rsyslog_conf_read(answer->context->config, &conf, errbuf);
 	if (r == -ENOMEM)
 		return r;
 	r = cause_find(answer->context, r < 0 ? NULL : conf, places, newest->place,
 		       &answer->addr, newest->since, &answer->cause);
 	if (conf)
-		rsyslogconf_free(conf);
+		rsyslog_conf_free(conf);
 	return r;
 }
 
@@ -145,47 +145,48 @@ static void print_block(const struct answer *answer, const struct listing_entry 
 }
 
 /* The whole prefix that was blocked; NULL: the address alone. */
-static const char *told_prefix(const struct told *told, char buf[CIDR_TEXT_SIZE])
+static const char *told_prefix(const struct logged_event *logged, char buf[CIDR_TEXT_SIZE])
 {
-	return told->target.prefix < addr_bits(&told->addr) ? cidr_format(&told->target, buf) :
-							      NULL;
+	return logged->target.prefix < addr_bits(&logged->addr)
+		       ? cidr_format(&logged->target, buf)
+		       : NULL;
 }
 
-static void print_done(const struct told *told, FILE *out)
+static void print_done(const struct logged_event *logged, FILE *out)
 {
 	char address[CIDR_TEXT_SIZE], span[OUTPUT_TIME_SIZE];
-	const char *prefix = told_prefix(told, address);
+	const char *prefix = told_prefix(logged, address);
 
 	fprintf(out, "    done     %s blocked",
-		prefix ? prefix : addr_format(&told->addr, address));
-	if (told->seconds)
-		fprintf(out, " for %s", output_span(told->seconds, span));
-	if (told->pid)
-		fprintf(out, ", child %d %s", (int)told->pid,
-			told->ends_child ? "ended" : "kept");
+		prefix ? prefix : addr_format(&logged->addr, address));
+	if (logged->seconds)
+		fprintf(out, " for %s", output_span(logged->seconds, span));
+	if (logged->pid)
+		fprintf(out, ", child %d %s", (int)logged->pid,
+			logged->ends_child ? "ended" : "kept");
 	fputc('\n', out);
 }
 
 /* What the module told of it: nobody else can write that. */
 static void print_event(const struct answer *answer)
 {
-	const struct told *told = &answer->cause.event.told;
+	const struct logged_event *logged = &answer->cause.event.logged;
 	char text[OUTPUT_TIME_SIZE], address[ADDR_TEXT_SIZE];
 	FILE *out = answer->context->out;
 
 	fprintf(out, "  by       the module's event of %s, %s line %lu\n",
-		output_local(told->at, text), answer->cause.event.where,
+		output_local(logged->at, text), answer->cause.event.where,
 		answer->cause.event.number);
-	fprintf(out, "    trigger  %s\n", told->trigger[0] ? told->trigger : "unknown");
-	if (told->reply[0])
-		fprintf(out, "    reply    %s\n", told->reply);
-	if (told->zone[0])
-		fprintf(out, "    zone     %s\n", told->zone);
-	fprintf(out, "    client   %s", addr_format(&told->addr, address));
-	if (told->port)
-		fprintf(out, ", port %d", (int)told->port);
+	fprintf(out, "    trigger  %s\n", logged->trigger[0] ? logged->trigger : "unknown");
+	if (logged->reply[0])
+		fprintf(out, "    reply    %s\n", logged->reply);
+	if (logged->zone[0])
+		fprintf(out, "    zone     %s\n", logged->zone);
+	fprintf(out, "    client   %s", addr_format(&logged->addr, address));
+	if (logged->port)
+		fprintf(out, ", port %d", (int)logged->port);
 	fputc('\n', out);
-	print_done(told, out);
+	print_done(logged, out);
 }
 
 static void print_line(const struct answer *answer, const char *label)
@@ -260,7 +261,7 @@ static void add_said(struct fjson_object *object, const char *name, const char *
 
 static struct fjson_object *event_as_json(const struct cause_event *event)
 {
-	const struct told *told = &event->told;
+	const struct logged_event *logged = &event->logged;
 	char address[CIDR_TEXT_SIZE];
 	struct fjson_object *object;
 
@@ -269,17 +270,17 @@ static struct fjson_object *event_as_json(const struct cause_event *event)
 	object = fjson_object_new_object();
 	output_add_text(object, "log", event->where);
 	output_add_number(object, "number", (int64_t)event->number);
-	output_add_time(object, "time", told->at);
-	output_add_text(object, "address", addr_format(&told->addr, address));
-	output_add_text(object, "prefix", told_prefix(told, address));
-	output_add_text(object, "list", told->list);
-	add_known(object, "seconds", told->seconds);
-	add_said(object, "trigger", told->trigger);
-	add_said(object, "reply", told->reply);
-	add_said(object, "zone", told->zone);
-	add_known(object, "port", told->port);
-	add_known(object, "pid", told->pid);
-	output_add_text(object, "child", told->ends_child ? "end" : "keep");
+	output_add_time(object, "time", logged->at);
+	output_add_text(object, "address", addr_format(&logged->addr, address));
+	output_add_text(object, "prefix", told_prefix(logged, address));
+	output_add_text(object, "list", logged->list);
+	add_known(object, "seconds", logged->seconds);
+	add_said(object, "trigger", logged->trigger);
+	add_said(object, "reply", logged->reply);
+	add_said(object, "zone", logged->zone);
+	add_known(object, "port", logged->port);
+	add_known(object, "pid", logged->pid);
+	output_add_text(object, "child", logged->ends_child ? "end" : "keep");
 	return object;
 }
 

@@ -10,8 +10,8 @@
 
 #include "tool/lib/judge.h"
 #include "tool/lib/program.h"
-#include "tool/read/filter.h"
-#include "tool/read/lines.h"
+#include "tool/read/line_reader.h"
+#include "tool/read/rsyslog_filter.h"
 
 /* The clocks of log and kernel, and the time that a line takes. */
 #define SLACK 5
@@ -30,14 +30,14 @@ struct search {
 
 /* Without a zone it is local time; without a year the last one in which it is not
  * after now. 0: the line does not say. */
-static time_t time_of(const struct logline *line, time_t now)
+static time_t time_of(const struct syslog_line *line, time_t now)
 {
 	struct tm tm = { .tm_isdst = -1 };
 	time_t when;
 
-	if (line->stamp == LOGLINE_EPOCH)
+	if (line->stamp == SYSLOG_LINE_EPOCH)
 		return (time_t)line->epoch;
-	if (line->stamp != LOGLINE_WALL || !localtime_r(&now, &tm))
+	if (line->stamp != SYSLOG_LINE_WALL || !localtime_r(&now, &tm))
 		return 0;
 	if (line->wall.year != 0)
 		tm.tm_year = line->wall.year - 1900;
@@ -58,12 +58,12 @@ static time_t time_of(const struct logline *line, time_t now)
  * that is blocked with it? */
 static bool is_of_client(const struct search *search, const struct courierlog_line *found)
 {
-	const struct told *told = &search->cause->event.told;
+	const struct logged_event *logged = &search->cause->event.logged;
 	struct cidr target, other;
 
 	if (search->cause->event.found)
-		return addr_compare(&told->addr, &found->addr) == 0 &&
-		       (told->port == 0 || found->port == 0 || told->port == found->port);
+		return addr_compare(&logged->addr, &found->addr) == 0 &&
+		       (logged->port == 0 || found->port == 0 || logged->port == found->port);
 	target = place_target(search->place, &search->addr);
 	other = place_target(search->place, &found->addr);
 	return addr_compare(&target.net, &other.net) == 0;
@@ -71,7 +71,7 @@ static bool is_of_client(const struct search *search, const struct courierlog_li
 
 /* Did this line, or could it, start the block? Where a child was asked, its BLOCK
  * decided and no pattern. */
-static bool starts_block(const struct search *search, const struct logline *line)
+static bool starts_block(const struct search *search, const struct syslog_line *line)
 {
 	struct courierlog_line found;
 	struct decision d = judge_line(&search->judge, line, &found);
@@ -110,18 +110,18 @@ static void take_log(struct cause *cause, const char *name)
 /* --- files --------------------------------------------------------------- */
 
 /* To the end: the last one counts. */
-static void search_lines(struct search *search, struct lines *lines)
+static void search_lines(struct search *search, struct line_reader *log)
 {
-	struct logline line;
+	struct syslog_line line;
 	const char *text;
 	size_t len;
 
-	while (lines_next(lines, &text, &len) == 1) {
-		logline_parse(text, len, &line);
+	while (line_reader_next(log, &text, &len) == 1) {
+		syslog_line_parse(text, len, &line);
 		if (!starts_block(search, &line))
 			continue;
 		keep(search->cause, text, len);
-		search->cause->number = lines_number(lines);
+		search->cause->number = line_reader_number(log);
 	}
 }
 
@@ -144,44 +144,46 @@ static bool is_file(const char *path)
 }
 
 /* Once. NULL: it was, or it cannot be read. path is then that on this system. */
-static struct lines *open_file(struct search *search, const char *name, char path[PATH_MAX])
+static struct line_reader *open_file(struct search *search, const char *name,
+				     char path[PATH_MAX])
 {
-	struct lines *lines;
+	struct line_reader *log;
 
 	snprintf(path, PATH_MAX, "%s%s", search->context->system_root, name);
-	if (was_searched(search->cause, path) || !is_file(path) || lines_open(path, &lines) < 0)
+	if (was_searched(search->cause, path) || !is_file(path) ||
+	    line_reader_open(path, &log) < 0)
 		return NULL;
 	take_log(search->cause, path);
-	return lines;
+	return log;
 }
 
 static void search_file(struct search *search, const char *name)
 {
 	char path[PATH_MAX];
-	struct lines *lines;
+	struct line_reader *log;
 
 	if (search->cause->found)
 		return;
-	lines = open_file(search, name, path);
-	if (!lines)
+	log = open_file(search, name, path);
+	if (!log)
 		return;
-	search_lines(search, lines);
-	lines_close(lines);
+	search_lines(search, log);
+	line_reader_close(log);
 }
 
 /* Where courier's rejects come to. */
-static void search_configured(struct search *search, const struct rsyslogconf *conf)
+static void search_configured(struct search *search, const struct rsyslog_conf *conf)
 {
 	static const struct specimen reject = { LOG_MAIL >> 3, LOG_ERR, "courieresmtpd",
 						"error,relay=" };
 	char path[PATH_MAX];
 	size_t i;
 
-	for (i = 0; conf && i < rsyslogconf_count(conf); i++) {
-		const struct rsyslogconf_item *item = rsyslogconf_at(conf, i);
+	for (i = 0; conf && i < rsyslog_conf_count(conf); i++) {
+		const struct rsyslog_conf_item *item = rsyslog_conf_at(conf, i);
 
-		if (rsyslogconf_file(item, path, sizeof(path)) &&
-		    filter_passes(item->filter, &reject) != ANSWER_NO)
+		if (rsyslog_conf_file(item, path, sizeof(path)) &&
+		    rsyslog_filter_passes(item->filter, &reject) != ANSWER_NO)
 			search_file(search, path);
 	}
 }
@@ -192,13 +194,13 @@ static void search_configured(struct search *search, const struct rsyslogconf *c
 static void search_journal_text(struct search *search, const char *text, size_t len)
 {
 	const char *end = text + len;
-	struct logline line;
+	struct syslog_line line;
 
 	while (text < end && !search->cause->found) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t n = newline ? (size_t)(newline - text) : (size_t)(end - text);
 
-		logline_parse(text, n, &line);
+		syslog_line_parse(text, n, &line);
 		if (starts_block(search, &line))
 			keep(search->cause, text, n);
 		text += n + 1;
@@ -229,11 +231,11 @@ static void search_journal(struct search *search)
 /* --- events -------------------------------------------------------------- */
 
 /* Is it the block's event, as far as can be told? */
-static bool is_of_block(const struct search *search, const struct told *told)
+static bool is_of_block(const struct search *search, const struct logged_event *logged)
 {
-	return strcmp(told->list, search->place->name) == 0 &&
-	       told->at <= search->until + SLACK &&
-	       told_covers(told, &search->addr);
+	return strcmp(logged->list, search->place->name) == 0 &&
+	       logged->at <= search->until + SLACK &&
+	       event_log_covers(logged, &search->addr);
 }
 
 /* Worth taking apart? The module writes addresses as addr_format() does. */
@@ -246,49 +248,50 @@ static bool may_be_of_block(const char *address, const char *line, size_t len)
 }
 
 /* The last one counts. */
-static void search_events(struct search *search, struct told_reader *reader,
-			  struct lines *lines, const char *path)
+static void search_events(struct search *search, struct event_log_reader *reader,
+			  struct line_reader *log, const char *path)
 {
 	struct cause_event *event = &search->cause->event;
 	char address[ADDR_TEXT_SIZE];
-	struct told told;
+	struct logged_event logged;
 	const char *text;
 	size_t len;
 
 	addr_format(&search->addr, address);
-	while (lines_next(lines, &text, &len) == 1) {
+	while (line_reader_next(log, &text, &len) == 1) {
 		if (!may_be_of_block(address, text, len) ||
-		    !told_parse(reader, text, len, &told) || !is_of_block(search, &told) ||
-		    (event->found && told.at < event->told.at))
+		    !event_log_parse(reader, text, len, &logged) ||
+		    !is_of_block(search, &logged) ||
+		    (event->found && logged.at < event->logged.at))
 			continue;
-		event->told = told;
-		event->number = lines_number(lines);
+		event->logged = logged;
+		event->number = line_reader_number(log);
 		snprintf(event->where, sizeof(event->where), "%s", path);
 		event->found = true;
 	}
 }
 
-static void search_ruleset(struct search *search, struct told_reader *reader,
-			   const struct rsyslogconf *conf, const char *ruleset)
+static void search_ruleset(struct search *search, struct event_log_reader *reader,
+			   const struct rsyslog_conf *conf, const char *ruleset)
 {
 	char name[PATH_MAX], path[PATH_MAX];
-	struct lines *lines;
+	struct line_reader *log;
 	size_t from = 0;
 
-	while (told_next_file(conf, ruleset, &from, name)) {
-		lines = open_file(search, name, path);
-		if (!lines)
+	while (event_log_next_file(conf, ruleset, &from, name)) {
+		log = open_file(search, name, path);
+		if (!log)
 			continue;
-		search_events(search, reader, lines, path);
-		lines_close(lines);
+		search_events(search, reader, log, path);
+		line_reader_close(log);
 	}
 }
 
 /* Of all actions with the list. */
-static int find_event(struct search *search, const struct rsyslogconf *conf,
+static int find_event(struct search *search, const struct rsyslog_conf *conf,
 		      const struct places *places)
 {
-	struct told_reader *reader = told_reader_new();
+	struct event_log_reader *reader = event_log_reader_new();
 	const struct settings *settings;
 	size_t i;
 
@@ -301,25 +304,25 @@ static int find_event(struct search *search, const struct rsyslogconf *conf,
 							settings->list6) == 0)
 			search_ruleset(search, reader, conf, settings->event_ruleset);
 	}
-	told_reader_free(reader);
+	event_log_reader_free(reader);
 	return 0;
 }
 
 /* --- both ---------------------------------------------------------------- */
 
-static void find_line(struct search *search, const struct rsyslogconf *conf)
+static void find_line(struct search *search, const struct rsyslog_conf *conf)
 {
 	if (search->cause->event.found)
-		search->until = search->cause->event.told.at;
+		search->until = search->cause->event.logged.at;
 	search_journal(search);
 	search_configured(search, conf);
 	search_file(search, "/var/log/mail.err");
 	search_file(search, "/var/log/mail.log");
 }
 
-int cause_find(const struct context *context, const struct rsyslogconf *conf,
-	       const struct places *places, const struct place *place,
-	       const struct addr *addr, time_t until, struct cause *ret_cause)
+int cause_find(const struct context *context, const struct rsyslog_conf *conf,
+	       const struct places *places, const struct place *place, const struct addr *addr,
+	       time_t until, struct cause *ret_cause)
 {
 	struct search search = {
 		.context = context,

@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "tool/lib/places.h"
-#include "tool/read/rsyslogconf.h"
-#include "tool/read/told.h"
+#include "tool/read/event_log.h"
+#include "tool/read/rsyslog_conf.h"
 
 /* What is kept of a line, NUL included. */
 #define CAUSE_TEXT_SIZE 512
@@ -18,7 +18,7 @@
 
 /* What the module told of the block. */
 struct cause_event {
-	struct told told;
+	struct logged_event logged;
 	char where[PATH_MAX];		/* the file */
 	unsigned long number;		/* of its line */
 	bool found;
@@ -47,8 +47,8 @@ struct cause {
  * beside an event has to be of its time, its address and its port.
  * conf may be NULL; of the places the host has to be known. Returns
  * 0, also if there is none; -ENOMEM. */
-int cause_find(const struct context *context, const struct rsyslogconf *conf,
-	       const struct places *places, const struct place *place,
-	       const struct addr *addr, time_t until, struct cause *ret_cause);
+int cause_find(const struct context *context, const struct rsyslog_conf *conf,
+	       const struct places *places, const struct place *place, const struct addr *addr,
+	       time_t until, struct cause *ret_cause);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "tool/lib/program.h"
-#include "tool/read/ruleset.h"
+#include "tool/read/iptables_save.h"
 
 /* Words of a rule's command, and room for -w. */
 #define WORDS_MAX 32
@@ -88,7 +88,7 @@ void iptables_make(const struct place *place, unsigned int which, struct iptable
 /* --- what is there --------------------------------------------------------- */
 
 static int read_ruleset(const struct context *context, const struct place *place,
-			struct ruleset **ret_ruleset)
+			struct iptables_save **ret_ruleset)
 {
 	char save4[] = "iptables-save", save6[] = "ip6tables-save";
 	char *argv[] = { place->family == ADDR_IPV4 ? save4 : save6, NULL };
@@ -98,7 +98,8 @@ static int read_ruleset(const struct context *context, const struct place *place
 
 	r = program_run(context->programs, argv, &output, &len);
 	if (r == 0)
-		r = len < PROGRAM_OUTPUT_MAX ? ruleset_parse(output, len, ret_ruleset) : -EFBIG;
+		r = len < PROGRAM_OUTPUT_MAX ? iptables_save_parse(output, len, ret_ruleset)
+					     : -EFBIG;
 	else if (r > 0)
 		r = -EACCES;
 	free(output);
@@ -115,29 +116,30 @@ static bool is_mask(const struct place *place, const char *text)
 	return addr_parse(text, strlen(text), &got) == 0 && addr_compare(&got, &want) == 0;
 }
 
-static bool is_in_force(const struct ruleset *ruleset, const struct place *place, uint16_t port)
+static bool is_in_force(const struct iptables_save *rules, const struct place *place,
+			uint16_t port)
 {
-	struct ruleset_answer answer;
+	struct iptables_save_answer answer;
 
-	ruleset_ask(ruleset, place->name, port, &answer);
+	iptables_save_ask(rules, place->name, port, &answer);
 	return answer.exists && answer.rule.update && answer.rule.drops && !answer.rule.rdest &&
 	       answer.rule.hitcount <= 1 &&
 	       answer.rule.seconds == place->action->settings.ban_time &&
-	       is_mask(place, answer.rule.mask) && answer.new_connections == RULESET_REACHED &&
-	       answer.established == RULESET_REACHED;
+	       is_mask(place, answer.rule.mask) && answer.new_connections == IPTABLES_REACHED &&
+	       answer.established == IPTABLES_REACHED;
 }
 
 int iptables_is_there(const struct context *context, const struct iptables_rule *rule)
 {
-	struct ruleset *ruleset = NULL;
+	struct iptables_save *rules = NULL;
 	unsigned int i;
-	int r = read_ruleset(context, rule->place, &ruleset);
+	int r = read_ruleset(context, rule->place, &rules);
 
 	if (r < 0)
 		return r;
 	for (i = 0, r = 1; i < rule->port_count && r == 1; i++)
-		r = is_in_force(ruleset, rule->place, rule->ports[i]);
-	ruleset_free(ruleset);
+		r = is_in_force(rules, rule->place, rule->ports[i]);
+	iptables_save_free(rules);
 	return r;
 }
 

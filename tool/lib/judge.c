@@ -73,7 +73,7 @@ static struct decision decide(enum verdict verdict, enum reason reason)
 	return (struct decision){ .verdict = verdict, .reason = reason };
 }
 
-static bool is_scanned(const struct judge *judge, const struct logline *line,
+static bool is_scanned(const struct judge *judge, const struct syslog_line *line,
 		       struct courierlog_line *ret_found)
 {
 	if (judge->settings.input == INPUT_ADDRESS) {
@@ -111,7 +111,7 @@ static struct decision judge_exempt(const struct judge *judge, const struct addr
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
-struct decision judge_line(const struct judge *judge, const struct logline *line,
+struct decision judge_line(const struct judge *judge, const struct syslog_line *line,
 			   struct courierlog_line *ret_found)
 {
 	struct decision d, spared;

@@ -9,7 +9,7 @@
 
 #include "tool/lib/arguments.h"
 #include "tool/lib/command.h"
-#include "tool/read/logline.h"
+#include "tool/read/syslog_line.h"
 
 /* Longest message of judge_ready(), NUL included. */
 #define JUDGE_ERROR_SIZE 640
@@ -36,7 +36,7 @@ int judge_ready(struct judge *judge, const struct context *context);
 /* What the policy makes of one line, as if its sender's proof had been asked for
  * and found. What depends on other lines (threshold, maxBlocks, a block that is
  * there already) does not count, nor does the line's age. */
-struct decision judge_line(const struct judge *judge, const struct logline *line,
+struct decision judge_line(const struct judge *judge, const struct syslog_line *line,
 			   struct courierlog_line *ret_found);
 
 #endif

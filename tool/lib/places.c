@@ -9,7 +9,7 @@
 
 #include "policy/allowfile.h"
 #include "policy/local_addrs.h"
-#include "tool/read/rsyslogconf.h"
+#include "tool/read/rsyslog_conf.h"
 
 /* The parameters that matter to what is on a list. */
 static const char *const options_known[] = {
@@ -154,12 +154,12 @@ static int add_default(const struct context *context, const struct places_option
 }
 
 static int add_configured(const struct context *context, const struct places_options *options,
-			  struct places *places, const struct rsyslogconf_item *item)
+			  struct places *places, const struct rsyslog_conf_item *item)
 {
 	struct place_action *action = &places->actions[places->action_count];
-	char errbuf[RSYSLOGCONF_ERROR_SIZE] = "no memory";
+	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "no memory";
 
-	if (rsyslogconf_settings(item, &action->settings, errbuf) < 0)
+	if (rsyslog_conf_settings(item, &action->settings, errbuf) < 0)
 		return failed(context, "%s", errbuf);
 	places->action_count++;
 	snprintf(action->source, sizeof(action->source), "%s line %u", item->file, item->line);
@@ -168,20 +168,20 @@ static int add_configured(const struct context *context, const struct places_opt
 
 /* Room for all actions there are, and for one of the command line's. */
 static int take_actions(const struct context *context, const struct places_options *options,
-			const struct rsyslogconf *conf, struct places *places)
+			const struct rsyslog_conf *conf, struct places *places)
 {
-	const struct rsyslogconf_item *item;
+	const struct rsyslog_conf_item *item;
 	size_t from = 0, count = 0;
 	int status = 0;
 
-	while (conf && rsyslogconf_next(conf, RSYSLOGCONF_ACTION, "omsmtpblock", &from))
+	while (conf && rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from))
 		count++;
 	places->actions = calloc(count + 2, sizeof(*places->actions));
 	if (!places->actions)
 		return failed(context, "no memory");
 	from = 0;
 	while (status == 0 && conf &&
-	       (item = rsyslogconf_next(conf, RSYSLOGCONF_ACTION, "omsmtpblock", &from)))
+	       (item = rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)))
 		status = add_configured(context, options, places, item);
 	if (status == 0 && places->action_count == 0)
 		status = add_default(context, options, places, "the module's defaults");
@@ -192,15 +192,15 @@ static int take_actions(const struct context *context, const struct places_optio
 static int read_actions(const struct context *context, const struct places_options *options,
 			struct places *places)
 {
-	char errbuf[RSYSLOGCONF_ERROR_SIZE] = "no memory";
-	struct rsyslogconf *conf = NULL;
+	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "no memory";
+	struct rsyslog_conf *conf = NULL;
 	int r, status;
 
-	r = rsyslogconf_read(context->config, &conf, errbuf);
+	r = rsyslog_conf_read(context->config, &conf, errbuf);
 	if (r < 0 && (r != -ENOENT || context->config_given))
 		return failed(context, "%s", errbuf);
 	status = take_actions(context, options, conf, places);
-	rsyslogconf_free(conf);
+	rsyslog_conf_free(conf);
 	return status;
 }
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "tool/read/clock.h"
+#include "tool/read/syslog_time.h"
 
 /* Beyond the limit nothing can be taken, whatever the reckoning says. */
 static uint32_t value_at(const struct picture *p, enum course course, unsigned int point)
@@ -70,7 +70,7 @@ void picture_print(FILE *out, const struct picture *picture)
 {
 	const struct slots_curve *c = &picture->curve;
 	int64_t end = c->start + c->seconds * c->points;
-	char line[COLUMNS + 1], from[CLOCK_TEXT_SIZE], to[CLOCK_TEXT_SIZE];
+	char line[COLUMNS + 1], from[SYSLOG_TIME_TEXT_SIZE], to[SYSLOG_TIME_TEXT_SIZE];
 	unsigned int row;
 
 	if (c->points == 0)
@@ -80,8 +80,8 @@ void picture_print(FILE *out, const struct picture *picture)
 	memset(line, '-', COLUMNS);
 	line[COLUMNS] = '\0';
 	fprintf(out, "     0 +%s\n", line);
-	clock_format(c->start, from);
-	clock_format(end, to);
+	syslog_time_format(c->start, from);
+	syslog_time_format(end, to);
 	fprintf(out, "        %-*s%s\n", (int)(COLUMNS - strlen(to)), from, to);
 	fputs("        # slots taken without the module, = with it\n", out);
 }
@@ -168,9 +168,9 @@ static int64_t time_step(int64_t span)
 /* At round times of this host's zone. */
 static void draw_time_axis(FILE *out, const struct scale *s)
 {
-	int64_t step = time_step(s->end - s->start), offset = clock_offset(s->start);
+	int64_t step = time_step(s->end - s->start), offset = syslog_time_offset(s->start);
 	int64_t past = (s->start + offset) % step, time;
-	char text[CLOCK_TEXT_SIZE];
+	char text[SYSLOG_TIME_TEXT_SIZE];
 
 	if (past < 0)
 		past += step;
@@ -179,7 +179,7 @@ static void draw_time_axis(FILE *out, const struct scale *s)
 			"<path class=\"axis\" d=\"M%.1f,%dv5\"/><text class=\"tick\" "
 			"x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
 			x_of(s, time), HEIGHT - BOTTOM, x_of(s, time), HEIGHT - BOTTOM + 20,
-			clock_format_tick(time, step, text));
+			syslog_time_format_tick(time, step, text));
 	fprintf(out, "<path class=\"axis\" d=\"M%d,%dH%d\"/>\n", LEFT, HEIGHT - BOTTOM,
 		WIDTH - RIGHT);
 }

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "tool/read/clock.h"
+#include "tool/read/syslog_time.h"
 #include "tool/replay/picture.h"
 
 /* One address or prefix of the table of hosts. */
@@ -111,11 +111,11 @@ static const char *name_of(const struct row *row, char text[static CIDR_TEXT_SIZ
 static void print_head(FILE *out, const struct report *r)
 {
 	const struct simulate_totals *t = simulation_totals(r->simulation);
-	char from[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+	char from[SYSLOG_TIME_TEXT_SIZE], until[SYSLOG_TIME_TEXT_SIZE];
 
 	fprintf(out, "%s to %s: %lu lines, %lu of courier's, %u addresses\n\n",
-		clock_format(r->from, from), clock_format(r->until, until), r->lines,
-		t->lines, lru_count(simulation_hosts(r->simulation)));
+		syslog_time_format(r->from, from), syslog_time_format(r->until, until),
+		r->lines, t->lines, lru_count(simulation_hosts(r->simulation)));
 }
 
 static void print_pair(FILE *out, const char *what, unsigned long without,
@@ -152,11 +152,11 @@ static void print_summary(FILE *out, const struct report *r)
 /* When it was blocked, if it was. */
 static void print_block(FILE *out, const struct simulate_host *host)
 {
-	char from[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+	char from[SYSLOG_TIME_TEXT_SIZE], until[SYSLOG_TIME_TEXT_SIZE];
 
 	if (host->blocks)
-		fprintf(out, "  %s  %s\n", clock_format(host->first_block, from),
-			clock_format(host->blocked_until, until));
+		fprintf(out, "  %s  %s\n", syslog_time_format(host->first_block, from),
+			syslog_time_format(host->blocked_until, until));
 	else
 		fputs("  -\n", out);
 }
@@ -269,12 +269,13 @@ static void json_course(FILE *out, const struct report *r, enum course course,
 
 static void json_head(FILE *out, const struct report *r)
 {
-	char from[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+	char from[SYSLOG_TIME_TEXT_SIZE], until[SYSLOG_TIME_TEXT_SIZE];
 
-	fprintf(out, "{\"from\":\"%s\",\"until\":\"%s\",\"lines\":%lu,\"courier_lines\":%lu,"
-		     "\"without_time\":%lu,\"out_of_order\":%lu,\n",
-		clock_format_iso(r->from, from), clock_format_iso(r->until, until), r->lines,
-		simulation_totals(r->simulation)->lines, r->unstamped, r->late);
+	fprintf(out,
+		"{\"from\":\"%s\",\"until\":\"%s\",\"lines\":%lu,\"courier_lines\":%lu,"
+		"\"without_time\":%lu,\"out_of_order\":%lu,\n",
+		syslog_time_format_iso(r->from, from), syslog_time_format_iso(r->until, until),
+		r->lines, simulation_totals(r->simulation)->lines, r->unstamped, r->late);
 	fprintf(out, "\"session\":%lld,\"idle\":%lld,", (long long)r->model.session,
 		(long long)r->model.idle);
 	if (r->limit)
@@ -302,10 +303,10 @@ static void json_totals(FILE *out, const struct report *r)
 static void json_time(FILE *out, const char *name, const struct simulate_host *host,
 		      int64_t time)
 {
-	char text[CLOCK_TEXT_SIZE];
+	char text[SYSLOG_TIME_TEXT_SIZE];
 
 	if (host->blocks)
-		fprintf(out, "\"%s\":\"%s\",", name, clock_format_iso(time, text));
+		fprintf(out, "\"%s\":\"%s\",", name, syslog_time_format_iso(time, text));
 	else
 		fprintf(out, "\"%s\":null,", name);
 }
@@ -383,9 +384,10 @@ int report_json(FILE *out, const struct report *report)
 void report_draw(FILE *out, const struct report *report)
 {
 	const struct picture picture = picture_of(report);
-	char title[128], from[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+	char title[128], from[SYSLOG_TIME_TEXT_SIZE], until[SYSLOG_TIME_TEXT_SIZE];
 
 	snprintf(title, sizeof(title), "courier's slots, %s to %s",
-		 clock_format(report->from, from), clock_format(report->until, until));
+		 syslog_time_format(report->from, from),
+		 syslog_time_format(report->until, until));
 	picture_draw(out, &picture, title);
 }

@@ -296,7 +296,7 @@ static void play(struct simulation *s, struct event *e)
 		play_error(s, e);
 }
 
-void simulation_line(struct simulation *simulation, const struct logline *line,
+void simulation_line(struct simulation *simulation, const struct syslog_line *line,
 		     int64_t time)
 {
 	struct courierlog_line found;

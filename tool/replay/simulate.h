@@ -57,7 +57,7 @@ int simulation_new(const struct judge *judge, const struct simulate_model *model
 void simulation_free(struct simulation *simulation);
 
 /* One line, logged at time, in s since the epoch; times do not go back. */
-void simulation_line(struct simulation *simulation, const struct logline *line,
+void simulation_line(struct simulation *simulation, const struct syslog_line *line,
 		     int64_t time);
 
 /* No more comes. */

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool/read/told.h"
+#include "tool/read/event_log.h"
 
-static struct told_reader *reader;
+static struct event_log_reader *reader;
 
 static void check_text(const char *text, size_t size)
 {
@@ -20,17 +20,17 @@ static void check_text(const char *text, size_t size)
 		FUZZ_CHECK(text[i] >= ' ' && text[i] < 0x7f);
 }
 
-static void check_told(const struct told *told)
+static void check_told(const struct logged_event *logged)
 {
-	check_text(told->list, sizeof(told->list));
-	check_text(told->trigger, sizeof(told->trigger));
-	check_text(told->reply, sizeof(told->reply));
-	check_text(told->zone, sizeof(told->zone));
-	FUZZ_CHECK(told->list[0]);
-	FUZZ_CHECK(told_covers(told, &told->addr));
-	FUZZ_CHECK(told->target.prefix <= addr_bits(&told->addr));
-	FUZZ_CHECK(told->port >= 0 && told->port <= UINT16_MAX);
-	FUZZ_CHECK(told->pid >= 0 && told->seconds >= 0);
+	check_text(logged->list, sizeof(logged->list));
+	check_text(logged->trigger, sizeof(logged->trigger));
+	check_text(logged->reply, sizeof(logged->reply));
+	check_text(logged->zone, sizeof(logged->zone));
+	FUZZ_CHECK(logged->list[0]);
+	FUZZ_CHECK(event_log_covers(logged, &logged->addr));
+	FUZZ_CHECK(logged->target.prefix <= addr_bits(&logged->addr));
+	FUZZ_CHECK(logged->port >= 0 && logged->port <= UINT16_MAX);
+	FUZZ_CHECK(logged->pid >= 0 && logged->seconds >= 0);
 }
 
 /* The text is the reply and the zone of an event. */
@@ -48,24 +48,24 @@ static void check_event(const char *text)
 		.seconds = 600,
 	};
 	char line[EVENT_TEXT_SIZE];
-	struct told told;
+	struct logged_event logged;
 
 	snprintf(event.reply, sizeof(event.reply), "%s", text);
 	snprintf(event.zone, sizeof(event.zone), "%s", text);
 	event_format(&event, line);
-	FUZZ_CHECK(told_parse(reader, line, strlen(line), &told));
-	check_told(&told);
-	FUZZ_CHECK(told.at == 1700000000 && told.port == 41703 && told.pid == 4711);
-	FUZZ_CHECK(told.ends_child && told.seconds == 600 && told.target.prefix == 24);
-	FUZZ_CHECK((told.reply[0] == '\0') == (text[0] == '\0'));
-	FUZZ_CHECK(!told_parse(reader, line, strlen(line) - 1, &told));
+	FUZZ_CHECK(event_log_parse(reader, line, strlen(line), &logged));
+	check_told(&logged);
+	FUZZ_CHECK(logged.at == 1700000000 && logged.port == 41703 && logged.pid == 4711);
+	FUZZ_CHECK(logged.ends_child && logged.seconds == 600 && logged.target.prefix == 24);
+	FUZZ_CHECK((logged.reply[0] == '\0') == (text[0] == '\0'));
+	FUZZ_CHECK(!event_log_parse(reader, line, strlen(line) - 1, &logged));
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	reader = told_reader_new();
+	reader = event_log_reader_new();
 	FUZZ_CHECK(reader);
 	return 0;
 }
@@ -73,10 +73,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *line = fuzz_copy(data, size), *text = fuzz_string(data, size);
-	struct told told;
+	struct logged_event logged;
 
-	if (told_parse(reader, line, size, &told))
-		check_told(&told);
+	if (event_log_parse(reader, line, size, &logged))
+		check_told(&logged);
 	check_event(text);
 	free(text);
 	free(line);

@@ -1,6 +1,6 @@
 /* iptables' rules.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/read/ruleset.h"
+#include "tool/read/iptables_save.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,11 +33,11 @@ struct rule {
 	bool not_ports;
 	bool sets;		/* --set: puts sources on the list, asks nothing */
 	char list[NAME_SIZE];	/* of a recent match; "": none */
-	struct ruleset_recent recent;
+	struct iptables_save_recent recent;
 	char *words;		/* the line, taken apart; owned */
 };
 
-struct ruleset {
+struct iptables_save {
 	struct rule *rules;
 	size_t count;
 };
@@ -51,7 +51,7 @@ struct words {
 
 /* One packet on its way. */
 struct walk {
-	const struct ruleset *ruleset;
+	const struct iptables_save *rules;
 	const char *table;
 	const char *list;
 	uint16_t port;
@@ -161,7 +161,7 @@ static void take_interface(struct rule *rule, const char *name, bool inverted)
 
 static bool take_recent(struct rule *rule, const char *option, struct words *words)
 {
-	struct ruleset_recent *recent = &rule->recent;
+	struct iptables_save_recent *recent = &rule->recent;
 
 	if (strcmp(option, "--name") == 0)
 		copy(rule->list, sizeof(rule->list), argument(words));
@@ -261,27 +261,27 @@ static void finish(struct rule *rule, const char *line)
 	rule->recent.drops = is_drop(rule->target);
 }
 
-static struct rule *grow(struct ruleset *ruleset)
+static struct rule *grow(struct iptables_save *rules)
 {
 	struct rule *more;
 
 	/* Doubled at each power of two. */
-	if ((ruleset->count & (ruleset->count - 1)) == 0) {
-		more = reallocarray(ruleset->rules, ruleset->count ? 2 * ruleset->count : 1,
+	if ((rules->count & (rules->count - 1)) == 0) {
+		more = reallocarray(rules->rules, rules->count ? 2 * rules->count : 1,
 				    sizeof(*more));
 		if (!more)
 			return NULL;
-		ruleset->rules = more;
+		rules->rules = more;
 	}
-	more = &ruleset->rules[ruleset->count];
+	more = &rules->rules[rules->count];
 	memset(more, 0, sizeof(*more));
 	return more;
 }
 
 /* "-A CHAIN ...". */
-static int add_rule(struct ruleset *ruleset, const char *table, const char *line)
+static int add_rule(struct iptables_save *rules, const char *table, const char *line)
 {
-	struct rule *rule = grow(ruleset);
+	struct rule *rule = grow(rules);
 	struct words words = { .count = 0 };
 
 	if (!rule)
@@ -289,7 +289,7 @@ static int add_rule(struct ruleset *ruleset, const char *table, const char *line
 	rule->words = strdup(line);
 	if (!rule->words)
 		return -ENOMEM;
-	ruleset->count++;
+	rules->count++;
 	split(rule->words, &words);
 	words.at = 1;
 	copy(rule->table, sizeof(rule->table), table);
@@ -299,53 +299,53 @@ static int add_rule(struct ruleset *ruleset, const char *table, const char *line
 	return 0;
 }
 
-static int take_line(struct ruleset *ruleset, char table[static 32], const char *line)
+static int take_line(struct iptables_save *rules, char table[static 32], const char *line)
 {
 	if (line[0] == '*')
 		copy(table, 32, line + 1);
 	else if (strncmp(line, "-A ", 3) == 0)
-		return add_rule(ruleset, table, line);
+		return add_rule(rules, table, line);
 	return 0;
 }
 
-static int take_lines(struct ruleset *ruleset, char *text)
+static int take_lines(struct iptables_save *rules, char *text)
 {
 	char table[32] = "";
 	char *line, *rest = text;
 	int r = 0;
 
 	while (r == 0 && (line = strsep(&rest, "\n")) != NULL)
-		r = take_line(ruleset, table, line);
+		r = take_line(rules, table, line);
 	return r;
 }
 
-int ruleset_parse(const char *text, size_t len, struct ruleset **ret_ruleset)
+int iptables_save_parse(const char *text, size_t len, struct iptables_save **ret_ruleset)
 {
-	struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
+	struct iptables_save *rules = calloc(1, sizeof(*rules));
 	char *lines = strndup(text, len);
-	int r = ruleset && lines ? 0 : -ENOMEM;
+	int r = rules && lines ? 0 : -ENOMEM;
 
 	if (r == 0)
-		r = take_lines(ruleset, lines);
+		r = take_lines(rules, lines);
 	free(lines);
 	if (r < 0) {
-		ruleset_free(ruleset);
+		iptables_save_free(rules);
 		return r;
 	}
-	*ret_ruleset = ruleset;
+	*ret_ruleset = rules;
 	return 0;
 }
 
-void ruleset_free(struct ruleset *ruleset)
+void iptables_save_free(struct iptables_save *rules)
 {
 	size_t i;
 
-	if (!ruleset)
+	if (!rules)
 		return;
-	for (i = 0; i < ruleset->count; i++)
-		free(ruleset->rules[i].words);
-	free(ruleset->rules);
-	free(ruleset);
+	for (i = 0; i < rules->count; i++)
+		free(rules->rules[i].words);
+	free(rules->rules);
+	free(rules);
 }
 
 /* --- following a packet -------------------------------------------------- */
@@ -383,14 +383,15 @@ static bool must_match(const struct rule *rule)
 	return !rule->some && rule->list[0] == '\0';
 }
 
-static enum ruleset_way walk_chain(struct walk *walk, const char *chain, unsigned int depth);
+static enum iptables_save_way walk_chain(struct walk *walk, const char *chain,
+					 unsigned int depth);
 
-static bool ends_walk(struct walk *walk, const struct rule *rule, enum ruleset_way *way)
+static bool ends_walk(struct walk *walk, const struct rule *rule, enum iptables_save_way *way)
 {
 	if (strcmp(rule->target, "ACCEPT") == 0)
-		*way = RULESET_ACCEPTED;
+		*way = IPTABLES_ACCEPTED;
 	else if (is_drop(rule->target))
-		*way = RULESET_STOPPED;
+		*way = IPTABLES_STOPPED;
 	else
 		return false;
 	if (!must_match(rule))
@@ -401,11 +402,11 @@ static bool ends_walk(struct walk *walk, const struct rule *rule, enum ruleset_w
 
 /* Returns whether the packet goes no further in this chain. */
 static bool step(struct walk *walk, const struct rule *rule, unsigned int depth,
-		 enum ruleset_way *way)
+		 enum iptables_save_way *way)
 {
 	if (strcmp(rule->list, walk->list) == 0) {
 		walk->reached = rule;
-		*way = RULESET_REACHED;
+		*way = IPTABLES_REACHED;
 		return true;
 	}
 	if (ends_walk(walk, rule, way))
@@ -413,34 +414,35 @@ static bool step(struct walk *walk, const struct rule *rule, unsigned int depth,
 	if (strcmp(rule->target, "RETURN") == 0)
 		return must_match(rule);
 	*way = walk_chain(walk, rule->target, depth + 1);
-	if (*way == RULESET_MISSED)
+	if (*way == IPTABLES_MISSED)
 		return rule->target_is_goto && must_match(rule);
-	return *way == RULESET_REACHED || must_match(rule);
+	return *way == IPTABLES_REACHED || must_match(rule);
 }
 
-static enum ruleset_way walk_chain(struct walk *walk, const char *chain, unsigned int depth)
+static enum iptables_save_way walk_chain(struct walk *walk, const char *chain,
+					 unsigned int depth)
 {
-	enum ruleset_way way = RULESET_MISSED;
+	enum iptables_save_way way = IPTABLES_MISSED;
 	size_t i;
 
 	if (depth == DEPTH_MAX || *chain == '\0')
-		return RULESET_MISSED;
-	for (i = 0; i < walk->ruleset->count && walk->steps < STEPS_MAX; i++) {
-		const struct rule *rule = &walk->ruleset->rules[i];
+		return IPTABLES_MISSED;
+	for (i = 0; i < walk->rules->count && walk->steps < STEPS_MAX; i++) {
+		const struct rule *rule = &walk->rules->rules[i];
 
 		walk->steps++;
 		if (strcmp(rule->table, walk->table) != 0 || strcmp(rule->chain, chain) != 0)
 			continue;
-		way = RULESET_MISSED;
+		way = IPTABLES_MISSED;
 		if (can_match(rule, walk) && step(walk, rule, depth, &way))
 			return way;
 	}
-	return RULESET_MISSED;
+	return IPTABLES_MISSED;
 }
 
 /* Through the chains in the kernel's order, to the first that knows the list; if none
  * does, what filter's INPUT does with the packet. */
-static enum ruleset_way walk_all(struct walk *walk)
+static enum iptables_save_way walk_all(struct walk *walk)
 {
 	static const char *const chains[][2] = {
 		{ "raw", "PREROUTING" },
@@ -448,48 +450,48 @@ static enum ruleset_way walk_all(struct walk *walk)
 		{ "mangle", "INPUT" },
 		{ "filter", "INPUT" },
 	};
-	enum ruleset_way way = RULESET_MISSED;
+	enum iptables_save_way way = IPTABLES_MISSED;
 	size_t i;
 
 	for (i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
 		walk->table = chains[i][0];
 		walk->ended = NULL;
 		way = walk_chain(walk, chains[i][1], 0);
-		if (way == RULESET_REACHED || way == RULESET_STOPPED)
+		if (way == IPTABLES_REACHED || way == IPTABLES_STOPPED)
 			return way;
 	}
 	return way;
 }
 
-static const struct rule *find_list(const struct ruleset *ruleset, const char *list)
+static const struct rule *find_list(const struct iptables_save *rules, const char *list)
 {
 	size_t i;
 
-	for (i = 0; i < ruleset->count; i++)
-		if (strcmp(ruleset->rules[i].list, list) == 0)
-			return &ruleset->rules[i];
+	for (i = 0; i < rules->count; i++)
+		if (strcmp(rules->rules[i].list, list) == 0)
+			return &rules->rules[i];
 	return NULL;
 }
 
-void ruleset_ask(const struct ruleset *ruleset, const char *list, uint16_t port,
-		 struct ruleset_answer *ret_answer)
+void iptables_save_ask(const struct iptables_save *rules, const char *list, uint16_t port,
+		       struct iptables_save_answer *ret_answer)
 {
-	struct walk fresh = { .ruleset = ruleset, .list = list, .port = port,
+	struct walk fresh = { .rules = rules, .list = list, .port = port,
 			      .state = STATE_NEW };
-	struct walk later = { .ruleset = ruleset, .list = list, .port = port,
+	struct walk later = { .rules = rules, .list = list, .port = port,
 			      .state = STATE_ESTABLISHED };
-	const struct rule *rule = find_list(ruleset, list);
+	const struct rule *rule = find_list(rules, list);
 	const struct rule *ended;
 
 	memset(ret_answer, 0, sizeof(*ret_answer));
 	ret_answer->exists = rule != NULL;
-	ret_answer->new_connections = rule ? walk_all(&fresh) : RULESET_MISSED;
-	ret_answer->established = rule ? walk_all(&later) : RULESET_MISSED;
+	ret_answer->new_connections = rule ? walk_all(&fresh) : IPTABLES_MISSED;
+	ret_answer->established = rule ? walk_all(&later) : IPTABLES_MISSED;
 	if (fresh.reached)
 		rule = fresh.reached;
 	if (rule)
 		ret_answer->rule = rule->recent;
-	ended = ret_answer->new_connections == RULESET_REACHED ? later.ended : fresh.ended;
+	ended = ret_answer->new_connections == IPTABLES_REACHED ? later.ended : fresh.ended;
 	if (ended)
 		copy(ret_answer->before, sizeof(ret_answer->before), ended->recent.text);
 }

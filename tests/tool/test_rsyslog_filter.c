@@ -1,6 +1,6 @@
 /* Tests of the filters: those that an rsyslog.conf has in front of an action.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/read/filter.h"
+#include "tool/read/rsyslog_filter.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -107,16 +107,16 @@ static const struct row rows[] = {
 /* Is the action of this text reached? */
 static enum answer ask(const char *text, const struct specimen *specimen)
 {
-	const struct rsyslogconf_item *item;
-	struct rsyslogconf *conf;
+	const struct rsyslog_conf_item *item;
+	struct rsyslog_conf *conf;
 	enum answer answer;
 	size_t from = 0;
 
-	want_int(rsyslogconf_read_text(text, strlen(text), "test", &conf), 0);
-	item = rsyslogconf_next(conf, RSYSLOGCONF_ACTION, "omx", &from);
+	want_int(rsyslog_conf_read_text(text, strlen(text), "test", &conf), 0);
+	item = rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omx", &from);
 	assert_non_null(item);
-	answer = filter_passes(item->filter, specimen);
-	rsyslogconf_free(conf);
+	answer = rsyslog_filter_passes(item->filter, specimen);
+	rsyslog_conf_free(conf);
 	return answer;
 }
 

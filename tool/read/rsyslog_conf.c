@@ -1,7 +1,7 @@
 /* The statements of rsyslog's configuration, read as tolerantly as a reader can that
  * must not fail where rsyslogd itself does not.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/read/rsyslogconf.h"
+#include "tool/read/rsyslog_conf.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "tool/read/conftext.h"
+#include "tool/read/rsyslog_lexer.h"
 
 /* Everything that items point to. */
 struct piece {
@@ -21,9 +21,9 @@ struct piece {
 	max_align_t bytes[];
 };
 
-struct rsyslogconf {
+struct rsyslog_conf {
 	struct piece *pieces;
-	struct rsyslogconf_item *items;
+	struct rsyslog_conf_item *items;
 	size_t count, room;
 	const char **problems;
 	size_t problem_count, problem_room;
@@ -33,15 +33,15 @@ struct rsyslogconf {
 
 /* One file that is being read, and where in the configuration it stands. */
 struct reader {
-	struct rsyslogconf *conf;
-	struct conftext text;
+	struct rsyslog_conf *conf;
+	struct rsyslog_lexer text;
 	const char *file;
 	const char *ruleset;
 	unsigned int depth;
 	char *scratch;		/* room for all of the text */
 };
 
-static void *take(struct rsyslogconf *conf, size_t size)
+static void *take(struct rsyslog_conf *conf, size_t size)
 {
 	struct piece *piece = calloc(1, sizeof(*piece) + size);
 
@@ -54,7 +54,7 @@ static void *take(struct rsyslogconf *conf, size_t size)
 	return piece->bytes;
 }
 
-static const char *keep_bytes(struct rsyslogconf *conf, const char *text, size_t len)
+static const char *keep_bytes(struct rsyslog_conf *conf, const char *text, size_t len)
 {
 	char *copy = take(conf, len + 1);
 
@@ -64,13 +64,13 @@ static const char *keep_bytes(struct rsyslogconf *conf, const char *text, size_t
 	return copy;
 }
 
-static const char *keep(struct rsyslogconf *conf, const char *text)
+static const char *keep(struct rsyslog_conf *conf, const char *text)
 {
 	return keep_bytes(conf, text, strlen(text));
 }
 
 /* Room for one more in an array; false: there is no memory. */
-static bool grow(struct rsyslogconf *conf, void **array, size_t count, size_t *room,
+static bool grow(struct rsyslog_conf *conf, void **array, size_t count, size_t *room,
 		 size_t size)
 {
 	size_t more = *room ? 2 * *room : 16;
@@ -91,29 +91,29 @@ static bool grow(struct rsyslogconf *conf, void **array, size_t count, size_t *r
 __attribute__((format(printf, 3, 4)))
 static void problem(struct reader *r, unsigned int line, const char *format, ...)
 {
-	struct rsyslogconf *conf = r->conf;
-	char what[160], whole[RSYSLOGCONF_ERROR_SIZE];
+	struct rsyslog_conf *conf = r->conf;
+	char what[160], whole[RSYSLOG_CONF_ERROR_SIZE];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
 	snprintf(whole, sizeof(whole), "%.300s line %u: %s", r->file, line, what);
-	if (conf->problem_count < RSYSLOGCONF_OBJECTS_MAX &&
+	if (conf->problem_count < RSYSLOG_CONF_OBJECTS_MAX &&
 	    grow(conf, (void **)&conf->problems, conf->problem_count, &conf->problem_room,
 		 sizeof(*conf->problems)))
 		conf->problems[conf->problem_count++] = keep(conf, whole);
 }
 
 /* Append an item; NULL: there is no room. */
-static struct rsyslogconf_item *add_item(struct reader *r, enum rsyslogconf_kind kind,
-					 const struct rsyslogconf_filter *filter,
-					 unsigned int line)
+static struct rsyslog_conf_item *add_item(struct reader *r, enum rsyslog_conf_kind kind,
+					  const struct rsyslog_conf_filter *filter,
+					  unsigned int line)
 {
-	struct rsyslogconf *conf = r->conf;
-	struct rsyslogconf_item *item;
+	struct rsyslog_conf *conf = r->conf;
+	struct rsyslog_conf_item *item;
 
-	if (conf->count >= RSYSLOGCONF_OBJECTS_MAX) {
+	if (conf->count >= RSYSLOG_CONF_OBJECTS_MAX) {
 		problem(r, line, "too many objects");
 		r->text.at = r->text.end;
 		return NULL;
@@ -121,7 +121,7 @@ static struct rsyslogconf_item *add_item(struct reader *r, enum rsyslogconf_kind
 	if (!grow(conf, (void **)&conf->items, conf->count, &conf->room, sizeof(*conf->items)))
 		return NULL;
 	item = &conf->items[conf->count++];
-	*item = (struct rsyslogconf_item){
+	*item = (struct rsyslog_conf_item){
 		.kind = kind, .name = "", .text = "", .filter = filter,
 		.ruleset = r->ruleset, .file = r->file, .line = line,
 	};
@@ -145,20 +145,20 @@ static void add_value(struct reader *r, struct values *values, const char *value
 /* One string or bare word; false: there is none. */
 static bool read_value(struct reader *r, struct values *values)
 {
-	int c = conftext_peek(&r->text);
+	int c = rsyslog_lexer_peek(&r->text);
 	size_t len;
 
 	if (c == '"' || c == '\'' || c == '`') {
-		if (!conftext_string(&r->text, r->scratch))
+		if (!rsyslog_lexer_string(&r->text, r->scratch))
 			return false;
 		add_value(r, values, keep(r->conf, r->scratch));
 		return true;
 	}
-	len = conftext_word(&r->text);
+	len = rsyslog_lexer_word(&r->text);
 	if (len == 0)
 		return false;
 	add_value(r, values, keep_bytes(r->conf, r->text.at, len));
-	conftext_skip(&r->text, len);
+	rsyslog_lexer_skip(&r->text, len);
 	return true;
 }
 
@@ -166,10 +166,10 @@ static bool read_value(struct reader *r, struct values *values)
 static bool read_array(struct reader *r, struct values *values)
 {
 	for (;;) {
-		conftext_blanks(&r->text);
-		if (conftext_take_char(&r->text, ']'))
+		rsyslog_lexer_blanks(&r->text);
+		if (rsyslog_lexer_take_char(&r->text, ']'))
 			return true;
-		if (!conftext_take_char(&r->text, ',') && !read_value(r, values))
+		if (!rsyslog_lexer_take_char(&r->text, ',') && !read_value(r, values))
 			return false;
 	}
 }
@@ -184,9 +184,9 @@ static const char *const *keep_values(struct reader *r, const struct values *val
 }
 
 /* name="value" or name=["a", "b"]. */
-static bool read_param(struct reader *r, struct rsyslogconf_param *param)
+static bool read_param(struct reader *r, struct rsyslog_conf_param *param)
 {
-	size_t len = conftext_word(&r->text);
+	size_t len = rsyslog_lexer_word(&r->text);
 	struct values values = { NULL, 0, 0 };
 	bool good;
 
@@ -194,13 +194,13 @@ static bool read_param(struct reader *r, struct rsyslogconf_param *param)
 		return false;
 	param->line = r->text.line;
 	param->name = keep_bytes(r->conf, r->text.at, len);
-	conftext_skip(&r->text, len);
-	conftext_blanks(&r->text);
-	if (!conftext_take_char(&r->text, '='))
+	rsyslog_lexer_skip(&r->text, len);
+	rsyslog_lexer_blanks(&r->text);
+	if (!rsyslog_lexer_take_char(&r->text, '='))
 		return false;
-	conftext_blanks(&r->text);
-	good = conftext_take_char(&r->text, '[') ? read_array(r, &values) :
-						   read_value(r, &values);
+	rsyslog_lexer_blanks(&r->text);
+	good = rsyslog_lexer_take_char(&r->text, '[') ? read_array(r, &values)
+						      : read_value(r, &values);
 	param->count = values.count;
 	param->values = keep_values(r, &values);
 	free(values.values);
@@ -208,20 +208,20 @@ static bool read_param(struct reader *r, struct rsyslogconf_param *param)
 }
 
 struct params {
-	struct rsyslogconf_param *params;
+	struct rsyslog_conf_param *params;
 	size_t count, room;
 };
 
 /* All up to the closing parenthesis. What cannot be understood ends it. */
 static void read_params(struct reader *r, struct params *params)
 {
-	struct rsyslogconf_param param;
+	struct rsyslog_conf_param param;
 
 	for (;;) {
-		conftext_blanks(&r->text);
-		if (conftext_take_char(&r->text, ')'))
+		rsyslog_lexer_blanks(&r->text);
+		if (rsyslog_lexer_take_char(&r->text, ')'))
 			return;
-		if (conftext_take_char(&r->text, ','))
+		if (rsyslog_lexer_take_char(&r->text, ','))
 			continue;
 		if (!read_param(r, &param))
 			break;
@@ -233,14 +233,14 @@ static void read_params(struct reader *r, struct params *params)
 	if (r->conf->no_memory)
 		return;
 	problem(r, r->text.line, "name=\"value\" or ) expected");
-	conftext_until(&r->text, ")", NULL, r->scratch);
-	conftext_take_char(&r->text, ')');
+	rsyslog_lexer_until(&r->text, ")", NULL, r->scratch);
+	rsyslog_lexer_take_char(&r->text, ')');
 }
 
 static void keep_params(struct reader *r, const struct params *params,
-			struct rsyslogconf_item *item)
+			struct rsyslog_conf_item *item)
 {
-	struct rsyslogconf_param *copy = take(r->conf, (params->count + 1) * sizeof(*copy));
+	struct rsyslog_conf_param *copy = take(r->conf, (params->count + 1) * sizeof(*copy));
 
 	if (!copy)
 		return;
@@ -251,11 +251,11 @@ static void keep_params(struct reader *r, const struct params *params,
 }
 
 /* The one parameter that a directive of the old form stands for. */
-static void one_param(struct reader *r, struct rsyslogconf_item *item, const char *name,
+static void one_param(struct reader *r, struct rsyslog_conf_item *item, const char *name,
 		      const char *value)
 {
 	const char **values = take(r->conf, sizeof(*values));
-	struct rsyslogconf_param param = { .name = name, .count = 1, .values = values,
+	struct rsyslog_conf_param param = { .name = name, .count = 1, .values = values,
 					   .line = item->line };
 	const struct params params = { .params = &param, .count = 1 };
 
@@ -267,14 +267,14 @@ static void one_param(struct reader *r, struct rsyslogconf_item *item, const cha
 
 /* --- included files -------------------------------------------------------- */
 
-static void read_statements(struct reader *r, const struct rsyslogconf_filter *filter);
+static void read_statements(struct reader *r, const struct rsyslog_conf_filter *filter);
 
 static int read_into(struct reader *outer, const char *text, size_t len, const char *name,
-		     const struct rsyslogconf_filter *filter)
+		     const struct rsyslog_conf_filter *filter)
 {
 	struct reader r = *outer;
 
-	r.text = (struct conftext){ .at = text, .end = text + len, .line = 1 };
+	r.text = (struct rsyslog_lexer){ .at = text, .end = text + len, .line = 1 };
 	r.file = keep(r.conf, name);
 	r.scratch = malloc(len + 2);
 	if (!r.scratch) {
@@ -283,7 +283,7 @@ static int read_into(struct reader *outer, const char *text, size_t len, const c
 	}
 	while (r.text.at < r.text.end && !r.conf->no_memory) {
 		read_statements(&r, filter);
-		if (conftext_take_char(&r.text, '}'))
+		if (rsyslog_lexer_take_char(&r.text, '}'))
 			problem(&r, r.text.line, "} without its {");
 	}
 	free(r.scratch);
@@ -304,9 +304,9 @@ static int slurp(const char *path, char **ret_text, size_t *ret_len)
 		fclose(file);
 		return -EISDIR;
 	}
-	text = malloc(RSYSLOGCONF_FILE_MAX + 1);
+	text = malloc(RSYSLOG_CONF_FILE_MAX + 1);
 	if (text)
-		*ret_len = fread(text, 1, RSYSLOGCONF_FILE_MAX + 1, file);
+		*ret_len = fread(text, 1, RSYSLOG_CONF_FILE_MAX + 1, file);
 	fclose(file);
 	if (!text)
 		return -ENOMEM;
@@ -315,19 +315,18 @@ static int slurp(const char *path, char **ret_text, size_t *ret_len)
 }
 
 static int read_file(struct reader *outer, const char *path,
-		     const struct rsyslogconf_filter *filter)
+		     const struct rsyslog_conf_filter *filter)
 {
 	char *text = NULL;
 	size_t len = 0;
 	int r;
 
-	if (outer->conf->files++ >= RSYSLOGCONF_FILES_MAX)
+	if (outer->conf->files++ >= RSYSLOG_CONF_FILES_MAX)
 		return -EMFILE;
 	r = slurp(path, &text, &len);
 	if (r < 0)
 		return r;
-	r = len > RSYSLOGCONF_FILE_MAX ? -EFBIG :
-					 read_into(outer, text, len, path, filter);
+	r = len > RSYSLOG_CONF_FILE_MAX ? -EFBIG : read_into(outer, text, len, path, filter);
 	free(text);
 	return r;
 }
@@ -342,7 +341,7 @@ static void format_pattern(const char *path, char *buf, size_t size)
 }
 
 static void include_one(struct reader *r, const char *path, unsigned int line,
-			const struct rsyslogconf_filter *filter, bool optional)
+			const struct rsyslog_conf_filter *filter, bool optional)
 {
 	int err = read_file(r, path, filter);
 
@@ -354,13 +353,13 @@ static void include_one(struct reader *r, const char *path, unsigned int line,
 
 /* Files by their names in order, as glob(3) sorts them; so does rsyslogd. */
 static void include(struct reader *r, const char *path, unsigned int line,
-		    const struct rsyslogconf_filter *filter, bool optional)
+		    const struct rsyslog_conf_filter *filter, bool optional)
 {
 	char pattern[1024];
 	glob_t found = { .gl_pathc = 0 };
 	size_t i, len;
 
-	if (r->depth >= RSYSLOGCONF_DEPTH_MAX) {
+	if (r->depth >= RSYSLOG_CONF_DEPTH_MAX) {
 		problem(r, line, "includes too deep");
 		return;
 	}
@@ -380,36 +379,36 @@ static void include(struct reader *r, const char *path, unsigned int line,
 	r->depth--;
 }
 
-static void include_object(struct reader *r, const struct rsyslogconf_item *item,
-			   const struct rsyslogconf_filter *filter)
+static void include_object(struct reader *r, const struct rsyslog_conf_item *item,
+			   const struct rsyslog_conf_filter *filter)
 {
 	/* The array of items may move while the file is read. */
-	const struct rsyslogconf_item it = *item;
-	const char *mode = rsyslogconf_value(&it, "mode"), *file, *text;
+	const struct rsyslog_conf_item it = *item;
+	const char *mode = rsyslog_conf_value(&it, "mode"), *file, *text;
 	bool optional = mode && strcasecmp(mode, "optional") == 0;
 
-	file = rsyslogconf_value(&it, "file");
-	text = rsyslogconf_value(&it, "text");
+	file = rsyslog_conf_value(&it, "file");
+	text = rsyslog_conf_value(&it, "text");
 	if (it.disabled)
 		return;
 	r->depth++;
 	if (file)
 		include(r, file, it.line, filter, optional);
-	else if (text && r->depth < RSYSLOGCONF_DEPTH_MAX)
+	else if (text && r->depth < RSYSLOG_CONF_DEPTH_MAX)
 		read_into(r, text, strlen(text), it.file, filter);
 	r->depth--;
 }
 
 /* --- statements ------------------------------------------------------------ */
 
-static void read_statement(struct reader *r, const struct rsyslogconf_filter *filter);
+static void read_statement(struct reader *r, const struct rsyslog_conf_filter *filter);
 
-static const struct rsyslogconf_filter *add_filter(struct reader *r,
-						   enum rsyslogconf_condition condition,
-						   const char *text,
-						   const struct rsyslogconf_filter *outer)
+static const struct rsyslog_conf_filter *add_filter(struct reader *r,
+						    enum rsyslog_conf_condition condition,
+						    const char *text,
+						    const struct rsyslog_conf_filter *outer)
 {
-	struct rsyslogconf_filter *filter = take(r->conf, sizeof(*filter));
+	struct rsyslog_conf_filter *filter = take(r->conf, sizeof(*filter));
 
 	if (!filter)
 		return outer;
@@ -425,39 +424,39 @@ static void skip_braces(struct reader *r)
 	unsigned int depth = 0;
 
 	do {
-		if (!conftext_until(&r->text, "{}", NULL, r->scratch))
+		if (!rsyslog_lexer_until(&r->text, "{}", NULL, r->scratch))
 			return;
 		depth += *r->text.at == '{' ? 1 : (unsigned int)-1;
-		conftext_skip(&r->text, 1);
+		rsyslog_lexer_skip(&r->text, 1);
 	} while (depth > 0);
 }
 
-static void read_block(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_block(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
 
-	conftext_skip(&r->text, 1);
+	rsyslog_lexer_skip(&r->text, 1);
 	read_statements(r, filter);
-	if (!conftext_take_char(&r->text, '}') && !r->conf->no_memory)
+	if (!rsyslog_lexer_take_char(&r->text, '}') && !r->conf->no_memory)
 		problem(r, line, "{ without its }");
 }
 
-static enum rsyslogconf_kind kind_of(const char *name)
+static enum rsyslog_conf_kind kind_of(const char *name)
 {
 	static const struct {
 		const char *name;
-		enum rsyslogconf_kind kind;
+		enum rsyslog_conf_kind kind;
 	} kinds[] = {
-		{ "module", RSYSLOGCONF_MODULE },   { "input", RSYSLOGCONF_INPUT },
-		{ "action", RSYSLOGCONF_ACTION },   { "ruleset", RSYSLOGCONF_RULESET },
-		{ "include", RSYSLOGCONF_INCLUDE },
+		{ "module", RSYSLOG_CONF_MODULE },   { "input", RSYSLOG_CONF_INPUT },
+		{ "action", RSYSLOG_CONF_ACTION },   { "ruleset", RSYSLOG_CONF_RULESET },
+		{ "include", RSYSLOG_CONF_INCLUDE },
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcasecmp(kinds[i].name, name) == 0)
 			return kinds[i].kind;
-	return RSYSLOGCONF_OBJECT;
+	return RSYSLOG_CONF_OBJECT;
 }
 
 /* A ruleset's statements are not under the filters around it. */
@@ -471,103 +470,105 @@ static void read_ruleset(struct reader *r, const char *name)
 }
 
 /* What may follow the parentheses. */
-static void after_object(struct reader *r, const struct rsyslogconf_item *item,
-			 const struct rsyslogconf_filter *filter)
+static void after_object(struct reader *r, const struct rsyslog_conf_item *item,
+			 const struct rsyslog_conf_filter *filter)
 {
-	const struct rsyslogconf_item it = *item;
+	const struct rsyslog_conf_item it = *item;
 
-	if (it.kind == RSYSLOGCONF_INCLUDE)
+	if (it.kind == RSYSLOG_CONF_INCLUDE)
 		include_object(r, &it, filter);
-	if (it.kind != RSYSLOGCONF_RULESET && strcasecmp(it.name, "template") != 0)
+	if (it.kind != RSYSLOG_CONF_RULESET && strcasecmp(it.name, "template") != 0)
 		return;
-	conftext_blanks(&r->text);
-	if (conftext_peek(&r->text) != '{')
+	rsyslog_lexer_blanks(&r->text);
+	if (rsyslog_lexer_peek(&r->text) != '{')
 		return;
-	if (it.kind == RSYSLOGCONF_RULESET)
-		read_ruleset(r, rsyslogconf_value(&it, "name"));
+	if (it.kind == RSYSLOG_CONF_RULESET)
+		read_ruleset(r, rsyslog_conf_value(&it, "name"));
 	else
 		skip_braces(r);
 }
 
 /* name(..), at whose parenthesis text stands. */
 static void read_object(struct reader *r, const char *name, unsigned int line,
-			const struct rsyslogconf_filter *filter)
+			const struct rsyslog_conf_filter *filter)
 {
 	struct params params = { NULL, 0, 0 };
-	struct rsyslogconf_item *item;
+	struct rsyslog_conf_item *item;
 
-	conftext_skip(&r->text, 1);
+	rsyslog_lexer_skip(&r->text, 1);
 	read_params(r, &params);
 	item = add_item(r, kind_of(name), filter, line);
 	if (item) {
 		item->name = name;
 		keep_params(r, &params, item);
-		item->disabled = !rsyslogconf_is_on(item, "config.enabled", true);
+		item->disabled = !rsyslog_conf_is_on(item, "config.enabled", true);
 		after_object(r, item, filter);
 	}
 	free(params.params);
 }
 
-static void add_text(struct reader *r, enum rsyslogconf_kind kind, unsigned int line,
-		     const struct rsyslogconf_filter *filter)
+static void add_text(struct reader *r, enum rsyslog_conf_kind kind, unsigned int line,
+		     const struct rsyslog_conf_filter *filter)
 {
-	struct rsyslogconf_item *item = add_item(r, kind, filter, line);
+	struct rsyslog_conf_item *item = add_item(r, kind, filter, line);
 
 	if (item)
 		item->text = keep(r->conf, r->scratch);
 }
 
 /* An action in the old form: the rest of the line. */
-static void read_old_action(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_old_action(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
 
-	conftext_rest(&r->text, r->scratch);
-	add_text(r, RSYSLOGCONF_STATEMENT, line, filter);
+	rsyslog_lexer_rest(&r->text, r->scratch);
+	add_text(r, RSYSLOG_CONF_STATEMENT, line, filter);
 }
 
 /* set $.x = 1; and the like, up to the semicolon. */
-static void read_assignment(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_assignment(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
 
-	if (!conftext_until(&r->text, ";", NULL, r->scratch))
+	if (!rsyslog_lexer_until(&r->text, ";", NULL, r->scratch))
 		problem(r, line, "; expected");
-	add_text(r, RSYSLOGCONF_STATEMENT, line, filter);
-	conftext_take_char(&r->text, ';');
+	add_text(r, RSYSLOG_CONF_STATEMENT, line, filter);
+	rsyslog_lexer_take_char(&r->text, ';');
 }
 
 /* stop, continue, call NAME. */
-static void read_call(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_call(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	bool call = strncasecmp(r->text.at, "call", 4) == 0;
 	unsigned int line = r->text.line;
-	size_t len = conftext_word(&r->text), used = len;
+	size_t len = rsyslog_lexer_word(&r->text), used = len;
 
 	memcpy(r->scratch, r->text.at, len);
-	conftext_skip(&r->text, len);
+	rsyslog_lexer_skip(&r->text, len);
 	if (call) {
-		conftext_blanks(&r->text);
-		len = conftext_word(&r->text);
+		rsyslog_lexer_blanks(&r->text);
+		len = rsyslog_lexer_word(&r->text);
 		r->scratch[used++] = ' ';
 		memcpy(r->scratch + used, r->text.at, len);
-		conftext_skip(&r->text, len);
+		rsyslog_lexer_skip(&r->text, len);
 		used += len;
 	}
 	r->scratch[used] = '\0';
-	add_text(r, RSYSLOGCONF_STATEMENT, line, filter);
+	add_text(r, RSYSLOG_CONF_STATEMENT, line, filter);
 }
 
 /* The directives that stand for an object, and the others. */
 static void add_directive(struct reader *r, const char *name, const char *value,
-			  unsigned int line, const struct rsyslogconf_filter *filter)
+			  unsigned int line, const struct rsyslog_conf_filter *filter)
 {
 	bool load = strcasecmp(name, "ModLoad") == 0;
 	bool file = strcasecmp(name, "IncludeConfig") == 0;
-	struct rsyslogconf_item *item;
+	struct rsyslog_conf_item *item;
 
-	item = add_item(r, load ? RSYSLOGCONF_MODULE : file ? RSYSLOGCONF_INCLUDE :
-							      RSYSLOGCONF_DIRECTIVE,
+	item = add_item(r,
+			load   ? RSYSLOG_CONF_MODULE
+			: file ? RSYSLOG_CONF_INCLUDE
+			       : RSYSLOG_CONF_DIRECTIVE,
 			filter, line);
 	if (!item)
 		return;
@@ -581,14 +582,14 @@ static void add_directive(struct reader *r, const char *name, const char *value,
 		r->ruleset = strcmp(value, "RSYSLOG_DefaultRuleset") == 0 ? "" : value;
 }
 
-static void read_directive(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_directive(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
 	const char *name, *value;
 	size_t len;
 
-	conftext_skip(&r->text, 1);
-	conftext_rest(&r->text, r->scratch);
+	rsyslog_lexer_skip(&r->text, 1);
+	rsyslog_lexer_rest(&r->text, r->scratch);
 	len = strcspn(r->scratch, " \t");
 	name = keep_bytes(r->conf, r->scratch, len);
 	value = r->scratch + len;
@@ -598,90 +599,91 @@ static void read_directive(struct reader *r, const struct rsyslogconf_filter *fi
 }
 
 /* What a filter is in front of: one statement, a block, or several with & . */
-static void read_filtered(struct reader *r, enum rsyslogconf_condition condition,
-			  const char *text, const struct rsyslogconf_filter *outer)
+static void read_filtered(struct reader *r, enum rsyslog_conf_condition condition,
+			  const char *text, const struct rsyslog_conf_filter *outer)
 {
-	const struct rsyslogconf_filter *filter = add_filter(r, condition, text, outer);
+	const struct rsyslog_conf_filter *filter = add_filter(r, condition, text, outer);
 
-	conftext_blanks(&r->text);
+	rsyslog_lexer_blanks(&r->text);
 	if (r->text.at >= r->text.end || *r->text.at == '}')
 		problem(r, r->text.line, "nothing follows %.60s", text);
 	else
 		read_statement(r, filter);
 }
 
-static void read_if(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_if(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
-	struct conftext before;
+	struct rsyslog_lexer before;
 	const char *text;
 
-	if (!conftext_until(&r->text, NULL, "then", r->scratch)) {
+	if (!rsyslog_lexer_until(&r->text, NULL, "then", r->scratch)) {
 		problem(r, line, "if without its then");
 		return;
 	}
 	text = keep(r->conf, r->scratch);
-	conftext_take(&r->text, "then");
-	read_filtered(r, RSYSLOGCONF_IF, text, filter);
+	rsyslog_lexer_take(&r->text, "then");
+	read_filtered(r, RSYSLOG_CONF_IF, text, filter);
 	before = r->text;
-	conftext_blanks(&r->text);
-	if (conftext_take(&r->text, "else"))
-		read_filtered(r, RSYSLOGCONF_ELSE, text, filter);
+	rsyslog_lexer_blanks(&r->text);
+	if (rsyslog_lexer_take(&r->text, "else"))
+		read_filtered(r, RSYSLOG_CONF_ELSE, text, filter);
 	else
 		r->text = before;
 }
 
 /* foreach ($.i in $.list) do { .. } */
-static void read_foreach(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_foreach(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
 	const char *text;
 
-	conftext_blanks(&r->text);
-	conftext_take_char(&r->text, '(');
-	if (!conftext_until(&r->text, ")", NULL, r->scratch)) {
+	rsyslog_lexer_blanks(&r->text);
+	rsyslog_lexer_take_char(&r->text, '(');
+	if (!rsyslog_lexer_until(&r->text, ")", NULL, r->scratch)) {
 		problem(r, line, "foreach without its )");
 		return;
 	}
 	text = keep(r->conf, r->scratch);
-	conftext_skip(&r->text, 1);
-	conftext_blanks(&r->text);
-	conftext_take(&r->text, "do");
-	read_filtered(r, RSYSLOGCONF_FOREACH, text, filter);
+	rsyslog_lexer_skip(&r->text, 1);
+	rsyslog_lexer_blanks(&r->text);
+	rsyslog_lexer_take(&r->text, "do");
+	read_filtered(r, RSYSLOG_CONF_FOREACH, text, filter);
 }
 
 /* :property, operation, "value" */
-static void read_property(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_property(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
-	struct conftext begin = r->text;
+	struct rsyslog_lexer begin = r->text;
 	const char *text;
 
 	while (r->text.at < r->text.end && *r->text.at != '"' && *r->text.at != '\n')
 		r->text.at++;
-	if (conftext_peek(&r->text) != '"' || !conftext_string(&r->text, r->scratch)) {
+	if (rsyslog_lexer_peek(&r->text) != '"' ||
+	    !rsyslog_lexer_string(&r->text, r->scratch)) {
 		problem(r, begin.line, "a property filter ends with a \"string\"");
-		conftext_rest(&r->text, r->scratch);
+		rsyslog_lexer_rest(&r->text, r->scratch);
 		return;
 	}
 	text = keep_bytes(r->conf, begin.at, (size_t)(r->text.at - begin.at));
-	read_filtered(r, RSYSLOGCONF_PROPERTY, text, filter);
+	read_filtered(r, RSYSLOG_CONF_PROPERTY, text, filter);
 }
 
 /* What begins with a word and is no selector. */
-static void read_word(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_word(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
-	struct conftext begin = r->text;
-	size_t len = conftext_word(&r->text);
+	struct rsyslog_lexer begin = r->text;
+	size_t len = rsyslog_lexer_word(&r->text);
 	const char *name = keep_bytes(r->conf, r->text.at, len);
 
-	conftext_skip(&r->text, len);
-	conftext_blanks(&r->text);
+	rsyslog_lexer_skip(&r->text, len);
+	rsyslog_lexer_blanks(&r->text);
 	if (strcasecmp(name, "if") == 0) {
 		read_if(r, filter);
 	} else if (strcasecmp(name, "foreach") == 0) {
 		read_foreach(r, filter);
-	} else if (conftext_peek(&r->text) == '(') {
+	} else if (rsyslog_lexer_peek(&r->text) == '(') {
 		read_object(r, name, line, filter);
 	} else {
 		r->text = begin;
@@ -704,9 +706,9 @@ static bool is_old_module(const struct reader *r)
 }
 
 /* By its first byte. */
-static void read_one(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_one(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
-	int c = conftext_peek(&r->text);
+	int c = rsyslog_lexer_peek(&r->text);
 
 	if (c == '{')
 		read_block(r, filter);
@@ -714,17 +716,17 @@ static void read_one(struct reader *r, const struct rsyslogconf_filter *filter)
 		read_directive(r, filter);
 	else if (c == ':' && !is_old_module(r))
 		read_property(r, filter);
-	else if (conftext_selector(&r->text, r->scratch))
-		read_filtered(r, RSYSLOGCONF_SELECTOR, keep(r->conf, r->scratch), filter);
+	else if (rsyslog_lexer_selector(&r->text, r->scratch))
+		read_filtered(r, RSYSLOG_CONF_SELECTOR, keep(r->conf, r->scratch), filter);
 	else if (isalpha(c))
 		read_word(r, filter);
 	else
 		read_old_action(r, filter);
 }
 
-static void read_statement(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_statement(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
-	if (r->depth >= RSYSLOGCONF_DEPTH_MAX) {
+	if (r->depth >= RSYSLOG_CONF_DEPTH_MAX) {
 		problem(r, r->text.line, "too deep");
 		r->text.at = r->text.end;
 		return;
@@ -732,20 +734,20 @@ static void read_statement(struct reader *r, const struct rsyslogconf_filter *fi
 	r->depth++;
 	read_one(r, filter);
 	for (;;) {
-		conftext_blanks(&r->text);
-		if (!conftext_take_char(&r->text, '&'))
+		rsyslog_lexer_blanks(&r->text);
+		if (!rsyslog_lexer_take_char(&r->text, '&'))
 			break;
-		conftext_blanks(&r->text);
+		rsyslog_lexer_blanks(&r->text);
 		read_one(r, filter);
 	}
 	r->depth--;
 }
 
 /* Up to the end or a closing brace. */
-static void read_statements(struct reader *r, const struct rsyslogconf_filter *filter)
+static void read_statements(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	for (;;) {
-		conftext_blanks(&r->text);
+		rsyslog_lexer_blanks(&r->text);
 		if (r->text.at >= r->text.end || *r->text.at == '}' || r->conf->no_memory)
 			return;
 		read_statement(r, filter);
@@ -754,10 +756,10 @@ static void read_statements(struct reader *r, const struct rsyslogconf_filter *f
 
 /* --- what others call ------------------------------------------------------ */
 
-int rsyslogconf_read(const char *path, struct rsyslogconf **ret_conf,
-		     char errbuf[static RSYSLOGCONF_ERROR_SIZE])
+int rsyslog_conf_read(const char *path, struct rsyslog_conf **ret_conf,
+		      char errbuf[static RSYSLOG_CONF_ERROR_SIZE])
 {
-	struct rsyslogconf *conf = calloc(1, sizeof(*conf));
+	struct rsyslog_conf *conf = calloc(1, sizeof(*conf));
 	struct reader r = { .conf = conf, .file = path, .ruleset = "" };
 	int err;
 
@@ -766,19 +768,19 @@ int rsyslogconf_read(const char *path, struct rsyslogconf **ret_conf,
 	err = read_file(&r, path, NULL);
 	if (err < 0) {
 		if (err != -ENOMEM)
-			snprintf(errbuf, RSYSLOGCONF_ERROR_SIZE, "%.400s: %s", path,
+			snprintf(errbuf, RSYSLOG_CONF_ERROR_SIZE, "%.400s: %s", path,
 				 strerrordesc_np(-err));
-		rsyslogconf_free(conf);
+		rsyslog_conf_free(conf);
 		return err;
 	}
 	*ret_conf = conf;
 	return 0;
 }
 
-int rsyslogconf_read_text(const char *text, size_t len, const char *name,
-			  struct rsyslogconf **ret_conf)
+int rsyslog_conf_read_text(const char *text, size_t len, const char *name,
+			   struct rsyslog_conf **ret_conf)
 {
-	struct rsyslogconf *conf = calloc(1, sizeof(*conf));
+	struct rsyslog_conf *conf = calloc(1, sizeof(*conf));
 	struct reader r = { .conf = conf, .file = name, .ruleset = "" };
 	int err;
 
@@ -786,14 +788,14 @@ int rsyslogconf_read_text(const char *text, size_t len, const char *name,
 		return -ENOMEM;
 	err = read_into(&r, text, len, name, NULL);
 	if (err < 0) {
-		rsyslogconf_free(conf);
+		rsyslog_conf_free(conf);
 		return err;
 	}
 	*ret_conf = conf;
 	return 0;
 }
 
-void rsyslogconf_free(struct rsyslogconf *conf)
+void rsyslog_conf_free(struct rsyslog_conf *conf)
 {
 	struct piece *next;
 
@@ -808,22 +810,22 @@ void rsyslogconf_free(struct rsyslogconf *conf)
 	free(conf);
 }
 
-size_t rsyslogconf_count(const struct rsyslogconf *conf)
+size_t rsyslog_conf_count(const struct rsyslog_conf *conf)
 {
 	return conf->count;
 }
 
-const struct rsyslogconf_item *rsyslogconf_at(const struct rsyslogconf *conf, size_t i)
+const struct rsyslog_conf_item *rsyslog_conf_at(const struct rsyslog_conf *conf, size_t i)
 {
 	return &conf->items[i];
 }
 
-const char *rsyslogconf_problem(const struct rsyslogconf *conf, size_t i)
+const char *rsyslog_conf_problem(const struct rsyslog_conf *conf, size_t i)
 {
 	return i < conf->problem_count ? conf->problems[i] : NULL;
 }
 
-const char *rsyslogconf_value(const struct rsyslogconf_item *item, const char *name)
+const char *rsyslog_conf_value(const struct rsyslog_conf_item *item, const char *name)
 {
 	size_t i;
 
@@ -833,9 +835,9 @@ const char *rsyslogconf_value(const struct rsyslogconf_item *item, const char *n
 	return NULL;
 }
 
-bool rsyslogconf_is_on(const struct rsyslogconf_item *item, const char *name, bool otherwise)
+bool rsyslog_conf_is_on(const struct rsyslog_conf_item *item, const char *name, bool otherwise)
 {
-	const char *value = rsyslogconf_value(item, name);
+	const char *value = rsyslog_conf_value(item, name);
 
 	if (!value)
 		return otherwise;
@@ -843,9 +845,9 @@ bool rsyslogconf_is_on(const struct rsyslogconf_item *item, const char *name, bo
 	       strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0;
 }
 
-const char *rsyslogconf_called(const struct rsyslogconf_item *item)
+const char *rsyslog_conf_called(const struct rsyslog_conf_item *item)
 {
-	if (item->kind != RSYSLOGCONF_STATEMENT || strncmp(item->text, "call ", 5) != 0)
+	if (item->kind != RSYSLOG_CONF_STATEMENT || strncmp(item->text, "call ", 5) != 0)
 		return NULL;
 	return item->text + 5 + strspn(item->text + 5, " \t");
 }
@@ -862,18 +864,18 @@ static bool is_type(const char *value, const char *type)
 	       (value[len] == '\0' || strcmp(value + len, ".so") == 0);
 }
 
-const struct rsyslogconf_item *rsyslogconf_next(const struct rsyslogconf *conf,
-						enum rsyslogconf_kind kind,
-						const char *type, size_t *from)
+const struct rsyslog_conf_item *rsyslog_conf_next(const struct rsyslog_conf *conf,
+						  enum rsyslog_conf_kind kind, const char *type,
+						  size_t *from)
 {
-	const char *name = kind == RSYSLOGCONF_MODULE ? "load" : "type", *value;
-	const struct rsyslogconf_item *item;
+	const char *name = kind == RSYSLOG_CONF_MODULE ? "load" : "type", *value;
+	const struct rsyslog_conf_item *item;
 
 	while (*from < conf->count) {
 		item = &conf->items[(*from)++];
 		if (item->kind != kind || item->disabled)
 			continue;
-		value = rsyslogconf_value(item, name);
+		value = rsyslog_conf_value(item, name);
 		if (value && is_type(value, type))
 			return item;
 	}
@@ -888,18 +890,18 @@ static bool old_file(const char *text, char *path, size_t size)
 	return path[0] == '/' && (size_t)n < size;
 }
 
-bool rsyslogconf_file(const struct rsyslogconf_item *item, char *path, size_t size)
+bool rsyslog_conf_file(const struct rsyslog_conf_item *item, char *path, size_t size)
 {
 	const char *type, *file;
 
 	if (item->disabled)
 		return false;
-	if (item->kind == RSYSLOGCONF_STATEMENT)
+	if (item->kind == RSYSLOG_CONF_STATEMENT)
 		return old_file(item->text + (item->text[0] == '-'), path, size);
-	if (item->kind != RSYSLOGCONF_ACTION)
+	if (item->kind != RSYSLOG_CONF_ACTION)
 		return false;
-	type = rsyslogconf_value(item, "type");
-	file = rsyslogconf_value(item, "file");
+	type = rsyslog_conf_value(item, "type");
+	file = rsyslog_conf_value(item, "file");
 	if (!type || !file || !is_type(type, "omfile") || file[0] != '/')
 		return false;
 	return (size_t)snprintf(path, size, "%s", file) < size;
@@ -913,7 +915,7 @@ static bool is_common(const char *name)
 	       strncasecmp(name, "action.", 7) == 0 || strncasecmp(name, "queue.", 6) == 0;
 }
 
-static int set_param(struct settings *settings, const struct rsyslogconf_param *param,
+static int set_param(struct settings *settings, const struct rsyslog_conf_param *param,
 		     char *why, size_t size)
 {
 	size_t i;
@@ -926,7 +928,7 @@ static int set_param(struct settings *settings, const struct rsyslogconf_param *
 	return r;
 }
 
-static int set_all(const struct rsyslogconf_item *item, struct settings *settings, char *why,
+static int set_all(const struct rsyslog_conf_item *item, struct settings *settings, char *why,
 		   size_t size, unsigned int *ret_line)
 {
 	size_t i;
@@ -942,8 +944,8 @@ static int set_all(const struct rsyslogconf_item *item, struct settings *setting
 	return settings_check(settings, why, size);
 }
 
-int rsyslogconf_settings(const struct rsyslogconf_item *item, struct settings *ret_settings,
-			 char errbuf[static RSYSLOGCONF_ERROR_SIZE])
+int rsyslog_conf_settings(const struct rsyslog_conf_item *item, struct settings *ret_settings,
+			  char errbuf[static RSYSLOG_CONF_ERROR_SIZE])
 {
 	struct settings settings;
 	unsigned int line = 0;
@@ -961,6 +963,6 @@ int rsyslogconf_settings(const struct rsyslogconf_item *item, struct settings *r
 	settings_done(&settings);
 	if (r == -ENOMEM)
 		return r;
-	snprintf(errbuf, RSYSLOGCONF_ERROR_SIZE, "%.100s line %u: %s", item->file, line, why);
+	snprintf(errbuf, RSYSLOG_CONF_ERROR_SIZE, "%.100s line %u: %s", item->file, line, why);
 	return -EINVAL;
 }

@@ -1,6 +1,6 @@
 /* One line of a log file: where its message begins, and what stands before it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/read/logline.h"
+#include "tool/read/syslog_line.h"
 
 #include <string.h>
 
@@ -110,7 +110,7 @@ static int take_word(struct cursor *c, const char *const *words, int count, char
 /* --- priority --- */
 
 /* <FACILITY * 8 + SEVERITY>, RFC 3164 4.1.1. */
-static bool take_number_priority(struct cursor *c, struct logline *line)
+static bool take_number_priority(struct cursor *c, struct syslog_line *line)
 {
 	struct cursor tried = *c;
 	int64_t n;
@@ -124,7 +124,7 @@ static bool take_number_priority(struct cursor *c, struct logline *line)
 }
 
 /* FACILITY.SEVERITY and a blank. */
-static bool take_word_priority(struct cursor *c, struct logline *line)
+static bool take_word_priority(struct cursor *c, struct syslog_line *line)
 {
 	static const char *const facilities[] = {
 		"kern",	    "user",   "mail",	"daemon", "auth",   "syslog", "lpr",
@@ -149,7 +149,7 @@ static bool take_word_priority(struct cursor *c, struct logline *line)
 
 /* --- time --- */
 
-int64_t logline_days(int year, int month, int day)
+int64_t syslog_line_days(int year, int month, int day)
 {
 	/* Years begin in March here: the leap day is the last of them. */
 	int64_t y = month > 2 ? year : year - 1;
@@ -161,14 +161,14 @@ int64_t logline_days(int year, int month, int day)
 	       719468;
 }
 
-static int64_t wall_seconds(const struct logline_wall *w)
+static int64_t wall_seconds(const struct syslog_line_wall *w)
 {
-	return logline_days(w->year, w->month, w->day) * 86400 + w->hour * 3600 +
+	return syslog_line_days(w->year, w->month, w->day) * 86400 + w->hour * 3600 +
 	       w->minute * 60 + w->second;
 }
 
 /* HH:MM:SS and a fraction, which nobody wants. */
-static bool take_clock(struct cursor *c, struct logline_wall *w)
+static bool take_clock(struct cursor *c, struct syslog_line_wall *w)
 {
 	struct cursor tried = *c;
 
@@ -186,11 +186,11 @@ static bool take_clock(struct cursor *c, struct logline_wall *w)
 }
 
 /* Nov 23 12:00:00, the day with a blank or zero in front. */
-static bool take_traditional(struct cursor *c, struct logline *line)
+static bool take_traditional(struct cursor *c, struct syslog_line *line)
 {
 	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-	struct logline_wall w = { .year = 0 };
+	struct syslog_line_wall w = { .year = 0 };
 	struct cursor tried = *c;
 
 	w.month = take_word(&tried, months, 12, ' ') + 1;
@@ -202,7 +202,7 @@ static bool take_traditional(struct cursor *c, struct logline *line)
 	if (!take_char(&tried, ' ') || !take_clock(&tried, &w))
 		return false;
 	*c = tried;
-	line->stamp = LOGLINE_WALL;
+	line->stamp = SYSLOG_LINE_WALL;
 	line->wall = w;
 	return true;
 }
@@ -231,9 +231,9 @@ static bool take_zone(struct cursor *c, int *ret_offset)
 }
 
 /* RFC 3339, 5.6, a blank for the T too. */
-static bool take_iso(struct cursor *c, struct logline *line)
+static bool take_iso(struct cursor *c, struct syslog_line *line)
 {
-	struct logline_wall w = { .year = 0 };
+	struct syslog_line_wall w = { .year = 0 };
 	struct cursor tried = *c;
 	int offset;
 
@@ -245,10 +245,10 @@ static bool take_iso(struct cursor *c, struct logline *line)
 		return false;
 	if (!take_clock(&tried, &w))
 		return false;
-	line->stamp = LOGLINE_WALL;
+	line->stamp = SYSLOG_LINE_WALL;
 	line->wall = w;
 	if (take_zone(&tried, &offset)) {
-		line->stamp = LOGLINE_EPOCH;
+		line->stamp = SYSLOG_LINE_EPOCH;
 		line->epoch = wall_seconds(&w) - offset;
 	}
 	*c = tried;
@@ -256,7 +256,7 @@ static bool take_iso(struct cursor *c, struct logline *line)
 }
 
 /* Seconds since the epoch, with a fraction. */
-static bool take_unix(struct cursor *c, struct logline *line)
+static bool take_unix(struct cursor *c, struct syslog_line *line)
 {
 	struct cursor tried = *c;
 	int64_t n;
@@ -267,15 +267,15 @@ static bool take_unix(struct cursor *c, struct logline *line)
 	while (left(&tried) > 0 && is_digit(*tried.at))
 		tried.at++;
 	*c = tried;
-	line->stamp = LOGLINE_EPOCH;
+	line->stamp = SYSLOG_LINE_EPOCH;
 	line->epoch = n;
 	return true;
 }
 
 /* A time ends with a blank. */
-static bool take_stamp(struct cursor *c, struct logline *line)
+static bool take_stamp(struct cursor *c, struct syslog_line *line)
 {
-	const struct logline before = *line;
+	const struct syslog_line before = *line;
 	struct cursor tried = *c;
 
 	if ((take_traditional(&tried, line) || take_iso(&tried, line) ||
@@ -325,7 +325,7 @@ static void take_pid(struct cursor *c, pid_t *ret_pid)
 }
 
 /* TAG[PID]: and a blank or the end. */
-static bool take_tag(struct cursor *c, struct logline *line)
+static bool take_tag(struct cursor *c, struct syslog_line *line)
 {
 	struct cursor tried = *c;
 	size_t len = take_chars(&tried, is_tag_char, TAG_MAX);
@@ -416,10 +416,10 @@ static pid_t to_pid(const char *text, size_t len)
 }
 
 /* Behind <PRI>: 1 TIME HOST APP PROCID MSGID STRUCTURED-DATA MESSAGE. */
-static bool take_rfc5424(struct cursor *c, struct logline *line)
+static bool take_rfc5424(struct cursor *c, struct syslog_line *line)
 {
 	struct cursor tried = *c;
-	struct logline found = *line;
+	struct syslog_line found = *line;
 	const char *word;
 	size_t len;
 
@@ -441,7 +441,7 @@ static bool take_rfc5424(struct cursor *c, struct logline *line)
 
 /* --- all of it --- */
 
-static void take_header(struct cursor *c, struct logline *line)
+static void take_header(struct cursor *c, struct syslog_line *line)
 {
 	bool numbered = take_number_priority(c, line);
 
@@ -455,7 +455,7 @@ static void take_header(struct cursor *c, struct logline *line)
 		take_tag(c, line);
 }
 
-void logline_parse(const char *line, size_t len, struct logline *ret_line)
+void syslog_line_parse(const char *line, size_t len, struct syslog_line *ret_line)
 {
 	struct cursor c = { .at = line, .end = line + len };
 
@@ -463,18 +463,18 @@ void logline_parse(const char *line, size_t len, struct logline *ret_line)
 		c.end--;
 	if (left(&c) > 0 && c.end[-1] == '\r')
 		c.end--;
-	*ret_line = (struct logline){ .severity = COURIERLOG_SEVERITY_ANY };
+	*ret_line = (struct syslog_line){ .severity = COURIERLOG_SEVERITY_ANY };
 	take_header(&c, ret_line);
 	ret_line->text = c.at;
 	ret_line->text_len = left(&c);
 }
 
-bool logline_time(const char *text, size_t len, int64_t *ret_epoch)
+bool syslog_line_time(const char *text, size_t len, int64_t *ret_epoch)
 {
 	struct cursor c = { .at = text, .end = text + len };
-	struct logline line = { .stamp = LOGLINE_NO_STAMP };
+	struct syslog_line line = { .stamp = SYSLOG_LINE_NO_STAMP };
 
-	if (!take_iso(&c, &line) || line.stamp != LOGLINE_EPOCH || left(&c) > 0)
+	if (!take_iso(&c, &line) || line.stamp != SYSLOG_LINE_EPOCH || left(&c) > 0)
 		return false;
 	*ret_epoch = line.epoch;
 	return true;

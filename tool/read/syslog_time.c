@@ -1,6 +1,6 @@
 /* The times of a log's lines, one after the other.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/read/clock.h"
+#include "tool/read/syslog_time.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,19 +11,19 @@
 /* Loggers and their threads may swap lines; no more than this. */
 #define TOLERANCE 60
 
-void clock_init(struct clock *clock, int64_t now)
+void syslog_time_init(struct syslog_time *clock, int64_t now)
 {
 	memset(clock, 0, sizeof(*clock));
 	clock->today = now;
 }
 
-static bool same_hour(const struct logline_wall *a, const struct logline_wall *b)
+static bool same_hour(const struct syslog_line_wall *a, const struct syslog_line_wall *b)
 {
 	return a->year == b->year && a->month == b->month && a->day == b->day &&
 	       a->hour == b->hour;
 }
 
-static time_t make_time(const struct logline_wall *w, int dst)
+static time_t make_time(const struct syslog_line_wall *w, int dst)
 {
 	struct tm tm = {
 		.tm_year = w->year - 1900,
@@ -37,7 +37,7 @@ static time_t make_time(const struct logline_wall *w, int dst)
 }
 
 /* Asking for the zone is slow, and lines come by the hour. */
-static void look_up_hour(struct clock *c, const struct logline_wall *w)
+static void look_up_hour(struct syslog_time *c, const struct syslog_line_wall *w)
 {
 	time_t start = make_time(w, -1), later;
 	struct tm tm;
@@ -54,7 +54,7 @@ static void look_up_hour(struct clock *c, const struct logline_wall *w)
 	c->hour = *w;
 }
 
-static int64_t in_local_time(struct clock *c, const struct logline_wall *w)
+static int64_t in_local_time(struct syslog_time *c, const struct syslog_line_wall *w)
 {
 	int64_t time;
 
@@ -67,13 +67,14 @@ static int64_t in_local_time(struct clock *c, const struct logline_wall *w)
 }
 
 /* Which year makes the day come nearest to that time? */
-static int nearest_year(const struct logline_wall *w, int64_t time)
+static int nearest_year(const struct syslog_line_wall *w, int64_t time)
 {
 	int year = (int)(1970 + time / (365 * DAY + DAY / 4)), best = year, tried;
 	int64_t gap, best_gap = INT64_MAX;
 
 	for (tried = year - 1; tried <= year + 1; tried++) {
-		gap = llabs(logline_days(tried, w->month, w->day) * DAY + w->hour * HOUR - time);
+		gap = llabs(syslog_line_days(tried, w->month, w->day) * DAY + w->hour * HOUR -
+			    time);
 		if (gap < best_gap) {
 			best = tried;
 			best_gap = gap;
@@ -82,26 +83,28 @@ static int nearest_year(const struct logline_wall *w, int64_t time)
 	return best;
 }
 
-static int guess_year(const struct clock *c, const struct logline_wall *w)
+static int guess_year(const struct syslog_time *c, const struct syslog_line_wall *w)
 {
 	int year;
 
 	if (c->started)
 		return nearest_year(w, c->last);
 	year = nearest_year(w, c->today);
-	return logline_days(year, w->month, w->day) * DAY > c->today + DAY ? year - 1 : year;
+	return syslog_line_days(year, w->month, w->day) * DAY > c->today + DAY ? year - 1
+									       : year;
 }
 
-bool clock_read(struct clock *clock, const struct logline *line, int64_t *ret_time)
+bool syslog_time_read(struct syslog_time *clock, const struct syslog_line *line,
+		      int64_t *ret_time)
 {
-	struct logline_wall wall = line->wall;
+	struct syslog_line_wall wall = line->wall;
 	int64_t time;
 
-	if (line->stamp == LOGLINE_NO_STAMP)
+	if (line->stamp == SYSLOG_LINE_NO_STAMP)
 		return false;
 	if (wall.year == 0)
 		wall.year = guess_year(clock, &wall);
-	time = line->stamp == LOGLINE_EPOCH ? line->epoch : in_local_time(clock, &wall);
+	time = line->stamp == SYSLOG_LINE_EPOCH ? line->epoch : in_local_time(clock, &wall);
 	if (clock->started && time < clock->last - TOLERANCE)
 		clock->late++;
 	if (!clock->started || time > clock->last)
@@ -123,19 +126,19 @@ static struct tm local_time(int64_t time)
 	return (struct tm){ .tm_mday = 1, .tm_year = 70 };
 }
 
-const char *clock_format(int64_t time, char text[static CLOCK_TEXT_SIZE])
+const char *syslog_time_format(int64_t time, char text[static SYSLOG_TIME_TEXT_SIZE])
 {
 	const struct tm tm = local_time(time);
 
-	strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%d %H:%M:%S", &tm);
+	strftime(text, SYSLOG_TIME_TEXT_SIZE, "%Y-%m-%d %H:%M:%S", &tm);
 	return text;
 }
 
 /* strftime(3) knows the zone as +0100 only. */
-const char *clock_format_iso(int64_t time, char text[static CLOCK_TEXT_SIZE])
+const char *syslog_time_format_iso(int64_t time, char text[static SYSLOG_TIME_TEXT_SIZE])
 {
 	const struct tm tm = local_time(time);
-	size_t len = strftime(text, CLOCK_TEXT_SIZE - 1, "%Y-%m-%dT%H:%M:%S%z", &tm);
+	size_t len = strftime(text, SYSLOG_TIME_TEXT_SIZE - 1, "%Y-%m-%dT%H:%M:%S%z", &tm);
 
 	if (len > 5) {
 		memmove(text + len - 1, text + len - 2, 3);
@@ -144,20 +147,21 @@ const char *clock_format_iso(int64_t time, char text[static CLOCK_TEXT_SIZE])
 	return text;
 }
 
-const char *clock_format_tick(int64_t time, int64_t step, char text[static CLOCK_TEXT_SIZE])
+const char *syslog_time_format_tick(int64_t time, int64_t step,
+				    char text[static SYSLOG_TIME_TEXT_SIZE])
 {
 	const struct tm tm = local_time(time);
 
 	if (step >= DAY)
-		strftime(text, CLOCK_TEXT_SIZE, "%m-%d", &tm);
+		strftime(text, SYSLOG_TIME_TEXT_SIZE, "%m-%d", &tm);
 	else if (step >= 60)
-		strftime(text, CLOCK_TEXT_SIZE, "%H:%M", &tm);
+		strftime(text, SYSLOG_TIME_TEXT_SIZE, "%H:%M", &tm);
 	else
-		strftime(text, CLOCK_TEXT_SIZE, "%H:%M:%S", &tm);
+		strftime(text, SYSLOG_TIME_TEXT_SIZE, "%H:%M:%S", &tm);
 	return text;
 }
 
-int64_t clock_offset(int64_t time)
+int64_t syslog_time_offset(int64_t time)
 {
 	return local_time(time).tm_gmtoff;
 }

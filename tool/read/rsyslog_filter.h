@@ -1,10 +1,10 @@
 /* Does a message get through the filters that stand in front of an action in
  * rsyslog's configuration?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCKCTL_FILTER_H
-#define SMTPBLOCKCTL_FILTER_H
+#ifndef SMTPBLOCKCTL_RSYSLOG_FILTER_H
+#define SMTPBLOCKCTL_RSYSLOG_FILTER_H
 
-#include "tool/read/rsyslogconf.h"
+#include "tool/read/rsyslog_conf.h"
 
 /* In this order: and is the least, or is the greatest, not is the negative. */
 enum answer {
@@ -25,7 +25,7 @@ struct specimen {
 /* filter NULL: everything gets through. Selectors, property filters on what a
  * specimen has, and expressions with and, or, not, comparisons and prifilt() are
  * worked out. */
-enum answer filter_passes(const struct rsyslogconf_filter *filter,
-			  const struct specimen *specimen);
+enum answer rsyslog_filter_passes(const struct rsyslog_conf_filter *filter,
+				  const struct specimen *specimen);
 
 #endif

@@ -1,6 +1,6 @@
 /* The reader of rsyslog's configuration: text in, items out.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/read/rsyslogconf.h"
+#include "tool/read/rsyslog_conf.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@ static void print(struct dump *dump, const char *format, ...)
 	dump->used += (size_t)n;
 }
 
-static void dump_filter(struct dump *dump, const struct rsyslogconf_filter *filter)
+static void dump_filter(struct dump *dump, const struct rsyslog_conf_filter *filter)
 {
 	static const char *const names[] = { "", "", "if ", "else ", "foreach " };
 
@@ -38,7 +38,7 @@ static void dump_filter(struct dump *dump, const struct rsyslogconf_filter *filt
 	print(dump, " {%s%s}", names[filter->condition], filter->text);
 }
 
-static void dump_params(struct dump *dump, const struct rsyslogconf_item *item)
+static void dump_params(struct dump *dump, const struct rsyslog_conf_item *item)
 {
 	size_t i, v;
 
@@ -49,30 +49,30 @@ static void dump_params(struct dump *dump, const struct rsyslogconf_item *item)
 	}
 }
 
-static void dump_item(struct dump *dump, const struct rsyslogconf_item *item)
+static void dump_item(struct dump *dump, const struct rsyslog_conf_item *item)
 {
 	static const char *const kinds[] = { "module", "input", "action", "ruleset",
 					     "include", "object", "directive", "statement" };
 
 	print(dump, "%u %s", item->line, kinds[item->kind]);
 	dump_filter(dump, item->filter);
-	if (item->kind == RSYSLOGCONF_OBJECT || item->kind == RSYSLOGCONF_DIRECTIVE)
+	if (item->kind == RSYSLOG_CONF_OBJECT || item->kind == RSYSLOG_CONF_DIRECTIVE)
 		print(dump, " %s", item->name);
-	if (item->kind == RSYSLOGCONF_DIRECTIVE || item->kind == RSYSLOGCONF_STATEMENT)
+	if (item->kind == RSYSLOG_CONF_DIRECTIVE || item->kind == RSYSLOG_CONF_STATEMENT)
 		print(dump, " \"%s\"", item->text);
 	dump_params(dump, item);
 	print(dump, "%s%s%s\n", *item->ruleset ? " in " : "", item->ruleset,
 	      item->disabled ? " off" : "");
 }
 
-static void dump_conf(struct dump *dump, const struct rsyslogconf *conf)
+static void dump_conf(struct dump *dump, const struct rsyslog_conf *conf)
 {
 	const char *problem;
 	size_t i;
 
-	for (i = 0; i < rsyslogconf_count(conf); i++)
-		dump_item(dump, rsyslogconf_at(conf, i));
-	for (i = 0; (problem = rsyslogconf_problem(conf, i)); i++)
+	for (i = 0; i < rsyslog_conf_count(conf); i++)
+		dump_item(dump, rsyslog_conf_at(conf, i));
+	for (i = 0; (problem = rsyslog_conf_problem(conf, i)); i++)
 		print(dump, "%s\n", problem);
 }
 
@@ -198,21 +198,21 @@ static void reads_text(void **state)
 	const struct text_row *row = *state;
 	char *text = support_exact_copy(row->text, strlen(row->text));
 	struct dump dump = { .used = 0 };
-	struct rsyslogconf *conf = NULL;
+	struct rsyslog_conf *conf = NULL;
 
-	want_int(rsyslogconf_read_text(text, strlen(row->text), "M", &conf), 0);
+	want_int(rsyslog_conf_read_text(text, strlen(row->text), "M", &conf), 0);
 	dump_conf(&dump, conf);
 	want_str(dump.text, row->want);
-	rsyslogconf_free(conf);
+	rsyslog_conf_free(conf);
 	free(text);
 }
 
 static void follows_includes(void **state)
 {
 	char *dir = temp_dir_new(), path[256], text[640];
-	char errbuf[RSYSLOGCONF_ERROR_SIZE];
+	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
 	struct dump dump = { .used = 0 };
-	struct rsyslogconf *conf = NULL;
+	struct rsyslog_conf *conf = NULL;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/d/20.conf", dir);
@@ -225,26 +225,27 @@ static void follows_includes(void **state)
 	snprintf(text, sizeof(text), "include(file=\"%s/d/*.conf\")\nstop\n$IncludeConfig %s/d/\n",
 		 dir, dir);
 	temp_file_write(path, text);
-	want_int(rsyslogconf_read(path, &conf, errbuf), 0);
-	want_int(rsyslogconf_count(conf), 8);
-	want_str(rsyslogconf_value(rsyslogconf_at(conf, 1), "LOAD"), "/usr/lib/omsmtpblock.so");
-	want_int(rsyslogconf_at(conf, 1)->line, 2);
-	want_str(strrchr(rsyslogconf_at(conf, 1)->file, '/'), "/10.conf");
-	want_str(strrchr(rsyslogconf_at(conf, 2)->file, '/'), "/20.conf");
-	want_str(rsyslogconf_at(conf, 3)->text, "stop");
-	want_str(rsyslogconf_at(conf, 7)->text, "stop");
+	want_int(rsyslog_conf_read(path, &conf, errbuf), 0);
+	want_int(rsyslog_conf_count(conf), 8);
+	want_str(rsyslog_conf_value(rsyslog_conf_at(conf, 1), "LOAD"),
+		 "/usr/lib/omsmtpblock.so");
+	want_int(rsyslog_conf_at(conf, 1)->line, 2);
+	want_str(strrchr(rsyslog_conf_at(conf, 1)->file, '/'), "/10.conf");
+	want_str(strrchr(rsyslog_conf_at(conf, 2)->file, '/'), "/20.conf");
+	want_str(rsyslog_conf_at(conf, 3)->text, "stop");
+	want_str(rsyslog_conf_at(conf, 7)->text, "stop");
 	dump_conf(&dump, conf);
-	want_str(rsyslogconf_problem(conf, 0), NULL);
-	rsyslogconf_free(conf);
+	want_str(rsyslog_conf_problem(conf, 0), NULL);
+	rsyslog_conf_free(conf);
 	temp_dir_remove(dir);
 }
 
-static bool has_problem(const struct rsyslogconf *conf, const char *what)
+static bool has_problem(const struct rsyslog_conf *conf, const char *what)
 {
 	const char *problem;
 	size_t i;
 
-	for (i = 0; (problem = rsyslogconf_problem(conf, i)); i++)
+	for (i = 0; (problem = rsyslog_conf_problem(conf, i)); i++)
 		if (strstr(problem, what))
 			return true;
 	return false;
@@ -254,42 +255,42 @@ static bool has_problem(const struct rsyslogconf *conf, const char *what)
 static void endless_includes_end(void **state)
 {
 	char *dir = temp_dir_new(), path[256], text[640];
-	char errbuf[RSYSLOGCONF_ERROR_SIZE];
-	struct rsyslogconf *conf = NULL;
+	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
+	struct rsyslog_conf *conf = NULL;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/a.conf", dir);
 	snprintf(text, sizeof(text), "include(file=\"%s\")\n$IncludeConfig %s\n", path, path);
 	temp_file_write(path, text);
-	want_int(rsyslogconf_read(path, &conf, errbuf), 0);
+	want_int(rsyslog_conf_read(path, &conf, errbuf), 0);
 	want_int(has_problem(conf, "includes too deep"), true);
 	want_int(has_problem(conf, "too many included files"), true);
-	rsyslogconf_free(conf);
+	rsyslog_conf_free(conf);
 	temp_dir_remove(dir);
 }
 
 static void missing_file_is_told(void **state)
 {
-	char errbuf[RSYSLOGCONF_ERROR_SIZE] = "";
-	struct rsyslogconf *conf = NULL;
+	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "";
+	struct rsyslog_conf *conf = NULL;
 
 	(void)state;
-	want_int(rsyslogconf_read("/nowhere/rsyslog.conf", &conf, errbuf), -ENOENT);
+	want_int(rsyslog_conf_read("/nowhere/rsyslog.conf", &conf, errbuf), -ENOENT);
 	want_str(errbuf, "/nowhere/rsyslog.conf: No such file or directory");
-	want_int(rsyslogconf_read("/", &conf, errbuf), -EISDIR);
+	want_int(rsyslog_conf_read("/", &conf, errbuf), -EISDIR);
 	want_str(errbuf, "/: Is a directory");
 }
 
 /* A text of n times the same bytes. */
-static struct rsyslogconf *read_many(const char *bytes, size_t n)
+static struct rsyslog_conf *read_many(const char *bytes, size_t n)
 {
 	size_t len = strlen(bytes), i;
 	char *text = malloc(n * len);
-	struct rsyslogconf *conf = NULL;
+	struct rsyslog_conf *conf = NULL;
 
 	for (i = 0; i < n; i++)
 		memcpy(text + i * len, bytes, len);
-	want_int(rsyslogconf_read_text(text, n * len, "M", &conf), 0);
+	want_int(rsyslog_conf_read_text(text, n * len, "M", &conf), 0);
 	free(text);
 	return conf;
 }
@@ -306,21 +307,21 @@ static const struct deep_row {
 static void depth_is_bounded(void **state)
 {
 	const struct deep_row *row = *state;
-	struct rsyslogconf *conf = read_many(row->bytes, 100000);
+	struct rsyslog_conf *conf = read_many(row->bytes, 100000);
 
-	want_str(rsyslogconf_problem(conf, 0), row->want);
-	rsyslogconf_free(conf);
+	want_str(rsyslog_conf_problem(conf, 0), row->want);
+	rsyslog_conf_free(conf);
 }
 
 static void number_is_bounded(void **state)
 {
-	struct rsyslogconf *conf = read_many("stop\n", RSYSLOGCONF_OBJECTS_MAX + 10);
+	struct rsyslog_conf *conf = read_many("stop\n", RSYSLOG_CONF_OBJECTS_MAX + 10);
 
 	(void)state;
-	want_int(rsyslogconf_count(conf), RSYSLOGCONF_OBJECTS_MAX);
-	want_str(rsyslogconf_problem(conf, 0), "M line 100001: too many objects");
-	want_str(rsyslogconf_problem(conf, 1), NULL);
-	rsyslogconf_free(conf);
+	want_int(rsyslog_conf_count(conf), RSYSLOG_CONF_OBJECTS_MAX);
+	want_str(rsyslog_conf_problem(conf, 0), "M line 100001: too many objects");
+	want_str(rsyslog_conf_problem(conf, 1), NULL);
+	rsyslog_conf_free(conf);
 }
 
 /* Good text with bytes changed, cut off, doubled: it ends, and inside its bounds,
@@ -329,7 +330,7 @@ static void survives_garbage(void **state)
 {
 	static const char bytes[] = "\"'`(){}[]&$:\\#/*=,;\n \0ax";
 	uint64_t random = 5;
-	struct rsyslogconf *conf;
+	struct rsyslog_conf *conf;
 	size_t i, j, len;
 	char *text;
 
@@ -343,8 +344,8 @@ static void survives_garbage(void **state)
 		for (j = 0; j < 4 && len > 0; j++)
 			text[support_random(&random) % len] =
 				bytes[support_random(&random) % (sizeof(bytes) - 1)];
-		want_int(rsyslogconf_read_text(text, len, "M", &conf), 0);
-		rsyslogconf_free(conf);
+		want_int(rsyslog_conf_read_text(text, len, "M", &conf), 0);
+		rsyslog_conf_free(conf);
 		free(text);
 	}
 }
@@ -356,18 +357,20 @@ static void finds_by_type(void **state)
 		"action(type=\"OMsmtpblock\" list=\"a\")\n"
 		"action(type=\"omsmtpblock\" list=\"b\" config.enabled=\"off\")\n"
 		"module(load=\"/x/omsmtpblock.so\")\naction(type=\"omsmtpblock\" list=\"c\")\n";
-	struct rsyslogconf *conf;
+	struct rsyslog_conf *conf;
 	size_t from = 0;
 
 	(void)state;
-	want_int(rsyslogconf_read_text(text, strlen(text), "M", &conf), 0);
-	want_int(rsyslogconf_next(conf, RSYSLOGCONF_ACTION, "omsmtpblock", &from)->line, 3);
-	want_int(rsyslogconf_next(conf, RSYSLOGCONF_ACTION, "omsmtpblock", &from)->line, 6);
-	want_int(rsyslogconf_next(conf, RSYSLOGCONF_ACTION, "omsmtpblock", &from) == NULL, true);
+	want_int(rsyslog_conf_read_text(text, strlen(text), "M", &conf), 0);
+	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)->line, 3);
+	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)->line, 6);
+	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from) == NULL,
+		 true);
 	from = 0;
-	want_int(rsyslogconf_next(conf, RSYSLOGCONF_MODULE, "omsmtpblock", &from)->line, 5);
-	want_int(rsyslogconf_next(conf, RSYSLOGCONF_MODULE, "omsmtpblock", &from) == NULL, true);
-	rsyslogconf_free(conf);
+	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_MODULE, "omsmtpblock", &from)->line, 5);
+	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_MODULE, "omsmtpblock", &from) == NULL,
+		 true);
+	rsyslog_conf_free(conf);
 }
 
 static const struct file_row {
@@ -390,15 +393,15 @@ static const struct file_row {
 static void tells_the_file(void **state)
 {
 	const struct file_row *row = *state;
-	struct rsyslogconf *conf;
+	struct rsyslog_conf *conf;
 	char path[16] = "";
 	bool is_file;
 
-	want_int(rsyslogconf_read_text(row->text, strlen(row->text), "M", &conf), 0);
-	is_file = rsyslogconf_file(rsyslogconf_at(conf, 0), path, sizeof(path));
+	want_int(rsyslog_conf_read_text(row->text, strlen(row->text), "M", &conf), 0);
+	is_file = rsyslog_conf_file(rsyslog_conf_at(conf, 0), path, sizeof(path));
 	want_str(is_file ? path : NULL, row->want);
-	want_int(rsyslogconf_file(rsyslogconf_at(conf, 0), path, 2), false);
-	rsyslogconf_free(conf);
+	want_int(rsyslog_conf_file(rsyslog_conf_at(conf, 0), path, 2), false);
+	rsyslog_conf_free(conf);
 }
 
 static const struct settings_row_ {
@@ -440,28 +443,28 @@ static void want_settings(struct settings *settings, const struct settings_row_ 
 static void makes_settings(void **state)
 {
 	const struct settings_row_ *row = *state;
-	char errbuf[RSYSLOGCONF_ERROR_SIZE];
+	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
 	struct settings settings;
-	struct rsyslogconf *conf;
+	struct rsyslog_conf *conf;
 
-	want_int(rsyslogconf_read_text(row->text, strlen(row->text), "M", &conf), 0);
-	want_int(rsyslogconf_settings(rsyslogconf_at(conf, 0), &settings, errbuf),
+	want_int(rsyslog_conf_read_text(row->text, strlen(row->text), "M", &conf), 0);
+	want_int(rsyslog_conf_settings(rsyslog_conf_at(conf, 0), &settings, errbuf),
 		 row->want ? -EINVAL : 0);
 	if (row->want)
 		want_str(errbuf, row->want);
 	else
 		want_settings(&settings, row);
-	rsyslogconf_free(conf);
+	rsyslog_conf_free(conf);
 }
 
 static int read_once(void *data)
 {
 	const struct text_row *row = data;
-	struct rsyslogconf *conf;
-	int r = rsyslogconf_read_text(row->text, strlen(row->text), "M", &conf);
+	struct rsyslog_conf *conf;
+	int r = rsyslog_conf_read_text(row->text, strlen(row->text), "M", &conf);
 
 	if (r == 0)
-		rsyslogconf_free(conf);
+		rsyslog_conf_free(conf);
 	return r;
 }
 

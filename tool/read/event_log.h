@@ -1,8 +1,8 @@
 /* What the module told of its blocks (eventRuleset): the files that it stands in, and
  * their lines.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCKCTL_TOLD_H
-#define SMTPBLOCKCTL_TOLD_H
+#ifndef SMTPBLOCKCTL_EVENT_LOG_H
+#define SMTPBLOCKCTL_EVENT_LOG_H
 
 #include <limits.h>
 #include <stddef.h>
@@ -11,21 +11,21 @@
 
 #include "lib/cidr.h"
 #include "status/events.h"
-#include "tool/read/rsyslogconf.h"
+#include "tool/read/rsyslog_conf.h"
 
 /* Longer lines are none of the module's, whatever a template puts in front. */
-#define TOLD_LINE_MAX (2 * EVENT_TEXT_SIZE)
+#define EVENT_LOG_LINE_MAX (2 * EVENT_TEXT_SIZE)
 
-#define TOLD_TRIGGER_SIZE 16
+#define EVENT_LOG_TRIGGER_SIZE 16
 
 /* One event, a block that was made. Texts are printable ASCII, the rest is '?'; what
  * the event does not say is "" or 0. */
-struct told {
+struct logged_event {
 	time_t at;
 	struct addr addr;	/* the peer */
 	struct cidr target;	/* what was blocked for it */
 	char list[SETTINGS_LIST_SIZE];
-	char trigger[TOLD_TRIGGER_SIZE];
+	char trigger[EVENT_LOG_TRIGGER_SIZE];
 	char reply[EVENT_REPLY_SIZE];
 	char zone[EVENT_ZONE_SIZE];
 	int64_t port, pid;
@@ -34,25 +34,25 @@ struct told {
 };
 
 /* Of lines that are read one after the other. Not for several threads at a time. */
-struct told_reader;
+struct event_log_reader;
 
 /* NULL: there is no memory. The caller owns. */
-struct told_reader *told_reader_new(void);
-void told_reader_free(struct told_reader *reader);	/* NULL is allowed */
+struct event_log_reader *event_log_reader_new(void);
+void event_log_reader_free(struct event_log_reader *reader);	/* NULL is allowed */
 
 /* Take one line apart: an object as event_format() writes it, up to the line's end;
  * what rsyslog's own templates put in front of it does not count. Returns true;
  * false with *ret_told untouched: it is none, is not whole, or is of dryRun. */
-bool told_parse(struct told_reader *reader, const char *line, size_t len,
-		struct told *ret_told);
+bool event_log_parse(struct event_log_reader *reader, const char *line, size_t len,
+		     struct logged_event *ret_told);
 
 /* Was the address blocked with it? */
-bool told_covers(const struct told *told, const struct addr *addr);
+bool event_log_covers(const struct logged_event *logged, const struct addr *addr);
 
 /* The next file that an action in this ruleset writes, from item *from on, which is
  * moved behind it; those are left out to which other messages come too, as far as
  * the configuration tells: these anybody can write. Returns path; NULL: no more. */
-const char *told_next_file(const struct rsyslogconf *conf, const char *ruleset, size_t *from,
-			   char path[static PATH_MAX]);
+const char *event_log_next_file(const struct rsyslog_conf *conf, const char *ruleset,
+				size_t *from, char path[static PATH_MAX]);
 
 #endif

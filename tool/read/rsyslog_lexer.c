@@ -1,12 +1,12 @@
 /* A cursor that goes through the text once.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/read/conftext.h"
+#include "tool/read/rsyslog_lexer.h"
 
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-static size_t left(const struct conftext *text)
+static size_t left(const struct rsyslog_lexer *text)
 {
 	return (size_t)(text->end - text->at);
 }
@@ -16,54 +16,54 @@ static bool is_blank(int c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static bool starts(const struct conftext *text, const char *with)
+static bool starts(const struct rsyslog_lexer *text, const char *with)
 {
 	return left(text) >= strlen(with) && memcmp(text->at, with, strlen(with)) == 0;
 }
 
-int conftext_peek(const struct conftext *text)
+int rsyslog_lexer_peek(const struct rsyslog_lexer *text)
 {
 	return text->at < text->end ? (unsigned char)*text->at : -1;
 }
 
-void conftext_skip(struct conftext *text, size_t n)
+void rsyslog_lexer_skip(struct rsyslog_lexer *text, size_t n)
 {
 	for (; n > 0 && text->at < text->end; n--)
 		if (*text->at++ == '\n')
 			text->line++;
 }
 
-static void skip_line(struct conftext *text)
+static void skip_line(struct rsyslog_lexer *text)
 {
 	while (text->at < text->end && *text->at != '\n')
 		text->at++;
 }
 
 /* Step over one comment, if there is one. */
-static bool skip_comment(struct conftext *text)
+static bool skip_comment(struct rsyslog_lexer *text)
 {
-	if (conftext_peek(text) == '#') {
+	if (rsyslog_lexer_peek(text) == '#') {
 		skip_line(text);
 		return true;
 	}
 	if (!starts(text, "/*"))
 		return false;
-	conftext_skip(text, 2);
+	rsyslog_lexer_skip(text, 2);
 	while (text->at < text->end && !starts(text, "*/"))
-		conftext_skip(text, 1);
-	conftext_skip(text, 2);
+		rsyslog_lexer_skip(text, 1);
+	rsyslog_lexer_skip(text, 2);
 	return true;
 }
 
-void conftext_blanks(struct conftext *text)
+void rsyslog_lexer_blanks(struct rsyslog_lexer *text)
 {
 	do {
-		while (is_blank(conftext_peek(text)))
-			conftext_skip(text, 1);
+		while (is_blank(rsyslog_lexer_peek(text)))
+			rsyslog_lexer_skip(text, 1);
 	} while (skip_comment(text));
 }
 
-size_t conftext_word(const struct conftext *text)
+size_t rsyslog_lexer_word(const struct rsyslog_lexer *text)
 {
 	const char *p = text->at;
 
@@ -73,9 +73,9 @@ size_t conftext_word(const struct conftext *text)
 	return (size_t)(p - text->at);
 }
 
-bool conftext_take(struct conftext *text, const char *word)
+bool rsyslog_lexer_take(struct rsyslog_lexer *text, const char *word)
 {
-	size_t len = conftext_word(text);
+	size_t len = rsyslog_lexer_word(text);
 
 	if (len != strlen(word) || strncasecmp(text->at, word, len) != 0)
 		return false;
@@ -83,20 +83,20 @@ bool conftext_take(struct conftext *text, const char *word)
 	return true;
 }
 
-bool conftext_take_char(struct conftext *text, char c)
+bool rsyslog_lexer_take_char(struct rsyslog_lexer *text, char c)
 {
 	if (text->at >= text->end || *text->at != c)
 		return false;
-	conftext_skip(text, 1);
+	rsyslog_lexer_skip(text, 1);
 	return true;
 }
 
 /* As many digits of the base as there are, up to max; their value. */
-static unsigned int read_digits(struct conftext *text, unsigned int base, unsigned int max)
+static unsigned int read_digits(struct rsyslog_lexer *text, unsigned int base, unsigned int max)
 {
 	unsigned int value = 0, digit, i;
 
-	for (i = 0; i < max && isxdigit(conftext_peek(text)); i++) {
+	for (i = 0; i < max && isxdigit(rsyslog_lexer_peek(text)); i++) {
 		digit = isdigit(*text->at) ? (unsigned int)(*text->at - '0') :
 					     (unsigned int)(tolower(*text->at) - 'a') + 10;
 		if (digit >= base)
@@ -109,7 +109,7 @@ static unsigned int read_digits(struct conftext *text, unsigned int base, unsign
 
 /* What stands behind a backslash: as unescapeStr() of rsyslog's
  * grammar/rainerscript.c does. */
-static char read_escape(struct conftext *text)
+static char read_escape(struct rsyslog_lexer *text)
 {
 	static const char names[] = "abfnrtv", values[] = "\a\b\f\n\r\t\v";
 	const char *name;
@@ -117,76 +117,77 @@ static char read_escape(struct conftext *text)
 
 	if (c >= '0' && c <= '7')
 		return (char)read_digits(text, 8, 3);
-	conftext_skip(text, 1);
+	rsyslog_lexer_skip(text, 1);
 	if (c == 'x')
 		return (char)read_digits(text, 16, 2);
 	name = c ? strchr(names, c) : NULL;
 	return name ? values[name - names] : c;
 }
 
-bool conftext_string(struct conftext *text, char *out)
+bool rsyslog_lexer_string(struct rsyslog_lexer *text, char *out)
 {
 	char quote = *text->at, c;
 
-	conftext_skip(text, 1);
+	rsyslog_lexer_skip(text, 1);
 	while (text->at < text->end && *text->at != quote) {
 		c = *text->at;
-		conftext_skip(text, 1);
+		rsyslog_lexer_skip(text, 1);
 		if (c == '\\' && text->at < text->end)
 			c = read_escape(text);
 		*out++ = c;
 	}
 	*out = '\0';
-	return conftext_take_char(text, quote);
+	return rsyslog_lexer_take_char(text, quote);
 }
 
 /* Copy a string as it is written, and return the end of the copy. */
-static char *copy_string(struct conftext *text, char *out)
+static char *copy_string(struct rsyslog_lexer *text, char *out)
 {
 	char quote = *text->at;
 
 	do {
 		if (*text->at == '\\' && left(text) > 1) {
 			*out++ = *text->at;
-			conftext_skip(text, 1);
+			rsyslog_lexer_skip(text, 1);
 		}
 		*out++ = *text->at;
-		conftext_skip(text, 1);
+		rsyslog_lexer_skip(text, 1);
 	} while (text->at < text->end && *text->at != quote);
 	if (text->at < text->end)
 		*out++ = quote;
-	conftext_skip(text, 1);
+	rsyslog_lexer_skip(text, 1);
 	return out;
 }
 
-static bool is_word_here(const struct conftext *text, const char *word)
+static bool is_word_here(const struct rsyslog_lexer *text, const char *word)
 {
-	struct conftext copy = *text;
+	struct rsyslog_lexer copy = *text;
 
-	return word && conftext_take(&copy, word);
+	return word && rsyslog_lexer_take(&copy, word);
 }
 
 /* One token to out: a string, a word, or a byte. */
-static char *copy_token(struct conftext *text, char *out)
+static char *copy_token(struct rsyslog_lexer *text, char *out)
 {
-	size_t len = conftext_word(text);
+	size_t len = rsyslog_lexer_word(text);
 
 	if (*text->at == '"' || *text->at == '\'' || *text->at == '`')
 		return copy_string(text, out);
 	if (len == 0)
 		len = 1;
 	memcpy(out, text->at, len);
-	conftext_skip(text, len);
+	rsyslog_lexer_skip(text, len);
 	return out + len;
 }
 
-bool conftext_until(struct conftext *text, const char *stop, const char *word, char *out)
+bool rsyslog_lexer_until(struct rsyslog_lexer *text, const char *stop, const char *word,
+			 char *out)
 {
 	const char *before, *begin = out;
 
 	for (;;) {
 		before = text->at;
-		conftext_blanks(text);
+		rsyslog_lexer_blanks(text);
 		if (text->at >= text->end)
 			break;
 		if ((stop && *text->at && strchr(stop, *text->at)) || is_word_here(text, word))
@@ -208,13 +209,13 @@ static void trim(char *text)
 	text[len] = '\0';
 }
 
-void conftext_rest(struct conftext *text, char *out)
+void rsyslog_lexer_rest(struct rsyslog_lexer *text, char *out)
 {
 	char *begin = out;
 
 	while (text->at < text->end && *text->at != '\n') {
 		if (starts(text, "\\\n"))
-			conftext_skip(text, 2);
+			rsyslog_lexer_skip(text, 2);
 		else if (*text->at == '#' && out > begin && is_blank(out[-1]))
 			skip_line(text);
 		else
@@ -230,26 +231,26 @@ static bool is_of_selector(int c)
 }
 
 /* A line that ends with a backslash goes on after the blanks of the next one. */
-static bool skip_continuation(struct conftext *text)
+static bool skip_continuation(struct rsyslog_lexer *text)
 {
 	if (!starts(text, "\\\n"))
 		return false;
-	conftext_skip(text, 2);
-	while (is_blank(conftext_peek(text)))
-		conftext_skip(text, 1);
+	rsyslog_lexer_skip(text, 2);
+	while (is_blank(rsyslog_lexer_peek(text)))
+		rsyslog_lexer_skip(text, 1);
 	return true;
 }
 
-bool conftext_selector(struct conftext *text, char *out)
+bool rsyslog_lexer_selector(struct rsyslog_lexer *text, char *out)
 {
-	struct conftext t = *text;
+	struct rsyslog_lexer t = *text;
 	const char *begin = out;
 
-	while (is_of_selector(conftext_peek(&t)) || skip_continuation(&t))
-		if (is_of_selector(conftext_peek(&t)))
+	while (is_of_selector(rsyslog_lexer_peek(&t)) || skip_continuation(&t))
+		if (is_of_selector(rsyslog_lexer_peek(&t)))
 			*out++ = *t.at++;
 	*out = '\0';
-	if (*begin == '.' || !strchr(begin, '.') || !is_blank(conftext_peek(&t)))
+	if (*begin == '.' || !strchr(begin, '.') || !is_blank(rsyslog_lexer_peek(&t)))
 		return false;
 	*text = t;
 	return true;

@@ -1,7 +1,7 @@
 /* One line of a log file: where its message begins, and what stands before it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCKCTL_LOGLINE_H
-#define SMTPBLOCKCTL_LOGLINE_H
+#ifndef SMTPBLOCKCTL_SYSLOG_LINE_H
+#define SMTPBLOCKCTL_SYSLOG_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,26 +9,26 @@
 #include <sys/types.h>
 
 /* What a line says about its time. */
-enum logline_stamp {
-	LOGLINE_NO_STAMP,
-	LOGLINE_EPOCH,		/* with a zone: epoch holds it */
-	LOGLINE_WALL,		/* what a clock on the wall showed: wall holds it */
+enum syslog_line_stamp {
+	SYSLOG_LINE_NO_STAMP,
+	SYSLOG_LINE_EPOCH,	/* with a zone: epoch holds it */
+	SYSLOG_LINE_WALL,	/* what a clock on the wall showed: wall holds it */
 };
 
 /* A time without a zone. Within its bounds, but a day may be one too many for
  * its month. */
-struct logline_wall {
+struct syslog_line_wall {
 	int year;		/* 0: the line does not say */
 	int month, day;		/* 1.. */
 	int hour, minute, second; /* second up to 60 */
 };
 
 /* The texts point into the line. */
-struct logline {
+struct syslog_line {
 	int severity;		/* syslog's; COURIERLOG_SEVERITY_ANY: unknown */
-	enum logline_stamp stamp;
+	enum syslog_line_stamp stamp;
 	int64_t epoch;		/* s */
-	struct logline_wall wall;
+	struct syslog_line_wall wall;
 	const char *tag;	/* the program's name; NULL: none */
 	size_t tag_len;
 	pid_t pid;		/* 0: none */
@@ -48,15 +48,15 @@ struct logline {
  * and parts of them. A line in no such form is all message. Only the front of
  * a line is looked at, once: what a client brings into the message cannot
  * pass for a header. Every text gets an answer. Any thread. */
-void logline_parse(const char *line, size_t len, struct logline *ret_line);
+void syslog_line_parse(const char *line, size_t len, struct syslog_line *ret_line);
 
 /* Read a time of RFC 3339, its zone included, that fills text exactly; a fraction does
  * not count. *ret_epoch is in s. Returns false with it untouched: it is none. Any
  * thread. */
-bool logline_time(const char *text, size_t len, int64_t *ret_epoch);
+bool syslog_line_time(const char *text, size_t len, int64_t *ret_epoch);
 
 /* Days from the epoch to this day, before it negative. Days
  * beyond the end of a month go on in the next. Any thread. */
-int64_t logline_days(int year, int month, int day);
+int64_t syslog_line_days(int year, int month, int day);
 
 #endif

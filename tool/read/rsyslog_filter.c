@@ -1,6 +1,6 @@
 /* rsyslog's filters, worked out for one message.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/read/filter.h"
+#include "tool/read/rsyslog_filter.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -536,26 +536,26 @@ static enum answer expression_holds(const char *text, const struct specimen *spe
 
 /* --- all of them --------------------------------------------------------- */
 
-static enum answer one_passes(const struct rsyslogconf_filter *filter,
+static enum answer one_passes(const struct rsyslog_conf_filter *filter,
 			      const struct specimen *specimen)
 {
 	switch (filter->condition) {
-	case RSYSLOGCONF_SELECTOR:
+	case RSYSLOG_CONF_SELECTOR:
 		return selector_passes(filter->text, specimen);
-	case RSYSLOGCONF_PROPERTY:
+	case RSYSLOG_CONF_PROPERTY:
 		return property_passes(filter->text, specimen);
-	case RSYSLOGCONF_IF:
+	case RSYSLOG_CONF_IF:
 		return expression_holds(filter->text, specimen);
-	case RSYSLOGCONF_ELSE:
+	case RSYSLOG_CONF_ELSE:
 		return opposite(expression_holds(filter->text, specimen));
-	case RSYSLOGCONF_FOREACH:
+	case RSYSLOG_CONF_FOREACH:
 	default:
 		return ANSWER_UNSURE;
 	}
 }
 
-enum answer filter_passes(const struct rsyslogconf_filter *filter,
-			  const struct specimen *specimen)
+enum answer rsyslog_filter_passes(const struct rsyslog_conf_filter *filter,
+				  const struct specimen *specimen)
 {
 	enum answer answer = ANSWER_YES;
 

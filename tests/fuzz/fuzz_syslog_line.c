@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "courier/courierlog.h"
-#include "tool/read/clock.h"
-#include "tool/read/logline.h"
+#include "tool/read/syslog_line.h"
+#include "tool/read/syslog_time.h"
 
-static void check_wall(const struct logline_wall *w)
+static void check_wall(const struct syslog_line_wall *w)
 {
 	FUZZ_CHECK(w->year >= 0 && w->year <= 9999);
 	FUZZ_CHECK(w->month >= 1 && w->month <= 12 && w->day >= 1 && w->day <= 31);
@@ -18,7 +18,7 @@ static void check_wall(const struct logline_wall *w)
 }
 
 /* The message ends where the line does; the tag lies in front of it. */
-static void check_line(const struct logline *l, const char *line, size_t len)
+static void check_line(const struct syslog_line *l, const char *line, size_t len)
 {
 	const char *end = l->text + l->text_len;
 
@@ -31,21 +31,22 @@ static void check_line(const struct logline *l, const char *line, size_t len)
 	FUZZ_CHECK((l->tag == NULL) == (l->tag_len == 0));
 	if (l->tag)
 		FUZZ_CHECK(l->tag >= line && l->tag + l->tag_len <= l->text);
-	if (l->stamp == LOGLINE_WALL)
+	if (l->stamp == SYSLOG_LINE_WALL)
 		check_wall(&l->wall);
 }
 
 /* Times do not go back, whatever the lines say. */
-static void check_times(const struct logline *first, const struct logline *second)
+static void check_times(const struct syslog_line *first, const struct syslog_line *second)
 {
-	struct clock clock;
+	struct syslog_time clock;
 	int64_t a, b;
 
-	clock_init(&clock, 1700000000);
-	FUZZ_CHECK(clock_read(&clock, first, &a) == (first->stamp != LOGLINE_NO_STAMP));
-	if (!clock_read(&clock, second, &b))
-		FUZZ_CHECK(second->stamp == LOGLINE_NO_STAMP);
-	else if (first->stamp != LOGLINE_NO_STAMP)
+	syslog_time_init(&clock, 1700000000);
+	FUZZ_CHECK(syslog_time_read(&clock, first, &a) ==
+		   (first->stamp != SYSLOG_LINE_NO_STAMP));
+	if (!syslog_time_read(&clock, second, &b))
+		FUZZ_CHECK(second->stamp == SYSLOG_LINE_NO_STAMP);
+	else if (first->stamp != SYSLOG_LINE_NO_STAMP)
 		FUZZ_CHECK(b >= a);
 }
 
@@ -55,12 +56,12 @@ static void check_behind(const char *header, int severity, const char *text, siz
 {
 	size_t skip = strlen(header);
 	char *line = malloc(skip + len + 1);
-	struct logline found;
+	struct syslog_line found;
 
 	FUZZ_CHECK(line);
 	memcpy(line, header, skip);
 	memcpy(line + skip, text, len);
-	logline_parse(line, skip + len, &found);
+	syslog_line_parse(line, skip + len, &found);
 	check_line(&found, line, skip + len);
 	FUZZ_CHECK(found.severity == severity && found.pid == 7);
 	FUZZ_CHECK(found.tag_len == 13 && memcmp(found.tag, "courieresmtpd", 13) == 0);
@@ -80,11 +81,11 @@ static void check_headers(const char *text, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *line = fuzz_copy(data, size);
-	struct logline found, shorter;
+	struct syslog_line found, shorter;
 
-	logline_parse(line, size, &found);
+	syslog_line_parse(line, size, &found);
 	check_line(&found, line, size);
-	logline_parse(line, size / 2, &shorter);
+	syslog_line_parse(line, size / 2, &shorter);
 	check_line(&shorter, line, size / 2);
 	check_times(&found, &shorter);
 	check_times(&shorter, &found);

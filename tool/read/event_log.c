@@ -1,26 +1,26 @@
 /* What the module told of its blocks.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/read/told.h"
+#include "tool/read/event_log.h"
 
 #include <json.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "tool/read/logline.h"
+#include "tool/read/syslog_line.h"
 
 /* An event is flat. */
 #define DEPTH_MAX 4
 
 #define PID_MAX_LIMIT 4194304
 
-struct told_reader {
+struct event_log_reader {
 	struct fjson_tokener *tokener;
 };
 
-struct told_reader *told_reader_new(void)
+struct event_log_reader *event_log_reader_new(void)
 {
-	struct told_reader *reader = calloc(1, sizeof(*reader));
+	struct event_log_reader *reader = calloc(1, sizeof(*reader));
 
 	if (!reader)
 		return NULL;
@@ -32,7 +32,7 @@ struct told_reader *told_reader_new(void)
 	return reader;
 }
 
-void told_reader_free(struct told_reader *reader)
+void event_log_reader_free(struct event_log_reader *reader)
 {
 	if (!reader)
 		return;
@@ -96,57 +96,58 @@ static bool take_time(struct fjson_object *object, time_t *ret_at)
 	size_t len;
 
 	text = text_of(object, "time", &len);
-	if (!logline_time(text, len, &epoch))
+	if (!syslog_line_time(text, len, &epoch))
 		return false;
 	*ret_at = (time_t)epoch;
 	return true;
 }
 
-bool told_covers(const struct told *told, const struct addr *addr)
+bool event_log_covers(const struct logged_event *logged, const struct addr *addr)
 {
 	struct addr net;
 
-	if (told->target.net.family != addr->family)
+	if (logged->target.net.family != addr->family)
 		return false;
-	net = cidr_mask(addr, told->target.prefix);
-	return addr_compare(&net, &told->target.net) == 0;
+	net = cidr_mask(addr, logged->target.prefix);
+	return addr_compare(&net, &logged->target.net) == 0;
 }
 
 /* The address, and its prefix where a whole one was blocked. */
-static bool take_target(struct fjson_object *object, struct told *told)
+static bool take_target(struct fjson_object *object, struct logged_event *logged)
 {
 	struct fjson_object *prefix;
 	const char *text;
 	size_t len;
 
 	text = text_of(object, "address", &len);
-	if (addr_parse(text, len, &told->addr) < 0)
+	if (addr_parse(text, len, &logged->addr) < 0)
 		return false;
-	told->target = (struct cidr){ told->addr, (uint8_t)addr_bits(&told->addr) };
+	logged->target = (struct cidr){ logged->addr, (uint8_t)addr_bits(&logged->addr) };
 	if (!fjson_object_object_get_ex(object, "prefix", &prefix))
 		return true;
 	text = text_of(object, "prefix", &len);
-	return cidr_parse(text, len, &told->target) == 0 && told_covers(told, &told->addr);
+	return cidr_parse(text, len, &logged->target) == 0 &&
+	       event_log_covers(logged, &logged->addr);
 }
 
-static bool take_event(struct fjson_object *object, struct told *ret_told)
+static bool take_event(struct fjson_object *object, struct logged_event *ret_told)
 {
-	struct told told = { .at = 0 };
+	struct logged_event logged = { .at = 0 };
 
-	if (!is_text(object, "event", "block") || !take_time(object, &told.at) ||
-	    !take_target(object, &told))
+	if (!is_text(object, "event", "block") || !take_time(object, &logged.at) ||
+	    !take_target(object, &logged))
 		return false;
-	take_text(object, "list", told.list, sizeof(told.list));
-	if (!told.list[0])
+	take_text(object, "list", logged.list, sizeof(logged.list));
+	if (!logged.list[0])
 		return false;
-	take_text(object, "trigger", told.trigger, sizeof(told.trigger));
-	take_text(object, "reply", told.reply, sizeof(told.reply));
-	take_text(object, "zone", told.zone, sizeof(told.zone));
-	told.port = number_of(object, "port", UINT16_MAX);
-	told.pid = number_of(object, "pid", PID_MAX_LIMIT);
-	told.seconds = number_of(object, "seconds", INT32_MAX);
-	told.ends_child = is_text(object, "child", "end");
-	*ret_told = told;
+	take_text(object, "trigger", logged.trigger, sizeof(logged.trigger));
+	take_text(object, "reply", logged.reply, sizeof(logged.reply));
+	take_text(object, "zone", logged.zone, sizeof(logged.zone));
+	logged.port = number_of(object, "port", UINT16_MAX);
+	logged.pid = number_of(object, "pid", PID_MAX_LIMIT);
+	logged.seconds = number_of(object, "seconds", INT32_MAX);
+	logged.ends_child = is_text(object, "child", "end");
+	*ret_told = logged;
 	return true;
 }
 
@@ -155,8 +156,8 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-bool told_parse(struct told_reader *reader, const char *line, size_t len,
-		struct told *ret_told)
+bool event_log_parse(struct event_log_reader *reader, const char *line, size_t len,
+		     struct logged_event *ret_told)
 {
 	const char *begin = memchr(line, '{', len);
 	struct fjson_object *object;
@@ -164,7 +165,7 @@ bool told_parse(struct told_reader *reader, const char *line, size_t len,
 
 	while (len > 0 && is_blank(line[len - 1]))
 		len--;
-	if (!begin || len > TOLD_LINE_MAX || begin >= line + len)
+	if (!begin || len > EVENT_LOG_LINE_MAX || begin >= line + len)
 		return false;
 	len -= (size_t)(begin - line);
 	fjson_tokener_reset(reader->tokener);
@@ -186,18 +187,18 @@ static bool names_ruleset(const char *name)
 }
 
 /* An input's messages; a call's, and one that goes where nobody knows. */
-static bool feeds(const struct rsyslogconf_item *item, const char *ruleset)
+static bool feeds(const struct rsyslog_conf_item *item, const char *ruleset)
 {
 	size_t i;
 
-	if (item->kind == RSYSLOGCONF_STATEMENT)
+	if (item->kind == RSYSLOG_CONF_STATEMENT)
 		return strncasecmp(item->text, "call_indirect", 13) == 0 ||
 		       (strncasecmp(item->text, "call ", 5) == 0 &&
 			strcasecmp(item->text + 5, ruleset) == 0);
-	if (item->kind == RSYSLOGCONF_DIRECTIVE)
+	if (item->kind == RSYSLOG_CONF_DIRECTIVE)
 		return names_ruleset(item->name) && strcasecmp(item->name, "RuleSet") != 0 &&
 		       strcasecmp(item->text, ruleset) == 0;
-	if (item->kind == RSYSLOGCONF_RULESET)
+	if (item->kind == RSYSLOG_CONF_RULESET)
 		return false;
 	for (i = 0; i < item->count; i++)
 		if (names_ruleset(item->params[i].name) && item->params[i].count > 0 &&
@@ -207,14 +208,14 @@ static bool feeds(const struct rsyslogconf_item *item, const char *ruleset)
 }
 
 /* Do only events come to the ruleset? */
-static bool is_fed_by_module(const struct rsyslogconf *conf, const char *ruleset)
+static bool is_fed_by_module(const struct rsyslog_conf *conf, const char *ruleset)
 {
 	size_t i;
 
 	if (!ruleset[0] || strcasecmp(ruleset, "RSYSLOG_DefaultRuleset") == 0)
 		return false;
-	for (i = 0; i < rsyslogconf_count(conf); i++) {
-		const struct rsyslogconf_item *item = rsyslogconf_at(conf, i);
+	for (i = 0; i < rsyslog_conf_count(conf); i++) {
+		const struct rsyslog_conf_item *item = rsyslog_conf_at(conf, i);
 
 		if (!item->disabled && feeds(item, ruleset))
 			return false;
@@ -223,33 +224,33 @@ static bool is_fed_by_module(const struct rsyslogconf *conf, const char *ruleset
 }
 
 /* The ruleset's action writes it, and no action elsewhere does. */
-static bool is_written_here(const struct rsyslogconf *conf, const char *ruleset,
+static bool is_written_here(const struct rsyslog_conf *conf, const char *ruleset,
 			    const char *path)
 {
 	char other[PATH_MAX];
 	size_t i;
 
-	for (i = 0; i < rsyslogconf_count(conf); i++) {
-		const struct rsyslogconf_item *item = rsyslogconf_at(conf, i);
+	for (i = 0; i < rsyslog_conf_count(conf); i++) {
+		const struct rsyslog_conf_item *item = rsyslog_conf_at(conf, i);
 
 		if (strcasecmp(item->ruleset, ruleset) != 0 &&
-		    rsyslogconf_file(item, other, sizeof(other)) && strcmp(other, path) == 0)
+		    rsyslog_conf_file(item, other, sizeof(other)) && strcmp(other, path) == 0)
 			return false;
 	}
 	return true;
 }
 
-const char *told_next_file(const struct rsyslogconf *conf, const char *ruleset, size_t *from,
-			   char path[static PATH_MAX])
+const char *event_log_next_file(const struct rsyslog_conf *conf, const char *ruleset,
+				size_t *from, char path[static PATH_MAX])
 {
-	const struct rsyslogconf_item *item;
+	const struct rsyslog_conf_item *item;
 
 	if (!is_fed_by_module(conf, ruleset))
 		return NULL;
-	while (*from < rsyslogconf_count(conf)) {
-		item = rsyslogconf_at(conf, (*from)++);
+	while (*from < rsyslog_conf_count(conf)) {
+		item = rsyslog_conf_at(conf, (*from)++);
 		if (strcasecmp(item->ruleset, ruleset) == 0 &&
-		    rsyslogconf_file(item, path, PATH_MAX) &&
+		    rsyslog_conf_file(item, path, PATH_MAX) &&
 		    is_written_here(conf, ruleset, path))
 			return path;
 	}
