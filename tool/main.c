@@ -5,7 +5,7 @@
 #include "blocklist/backend.h"
 #include "lib/procfs.h"
 #include "tool/lib/command.h"
-#include "tool/lib/program.h"
+#include "tool/lib/spawn.h"
 
 int main(int argc, char **argv)
 {
@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 		.module_root = BACKEND_MODULE_ROOT,
 		.courier_etc = "/etc/courier",
 		.system_root = "",
-		.programs = PROGRAM_DIRS,
+		.programs = SPAWN_DIRS,
 	};
 
 	return smtpblockctl(&context, argc, argv);

@@ -8,7 +8,7 @@
 
 #include "lib/cidr.h"
 #include "tool/check/checks.h"
-#include "tool/lib/program.h"
+#include "tool/lib/spawn.h"
 #include "tool/read/iptables_save.h"
 
 /* What differs between the families. */
@@ -72,14 +72,12 @@ static int ask(const struct lookup_request *lookup_request, const char *program,
 	struct iptables_save *rules = NULL;
 	char *output;
 	size_t len;
-	int r = program_run(lookup_request->checks->site->context->programs, argv, &output,
-			    &len);
+	int r = spawn_run(lookup_request->checks->site->context->programs, argv, &output, &len);
 
 	if (r < 0)
 		return r;
 	if (r == 0)
-		r = len < PROGRAM_OUTPUT_MAX ? iptables_save_parse(output, len, &rules)
-					     : -EFBIG;
+		r = len < SPAWN_OUTPUT_MAX ? iptables_save_parse(output, len, &rules) : -EFBIG;
 	else
 		r = -EPERM;
 	free(output);

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "tool/lib/command.h"
-#include "tool/lib/listing.h"
+#include "tool/lib/entries.h"
 #include "tool/lib/output.h"
 
-static void print_table(const struct context *context, const struct listing *listing)
+static void print_table(const struct context *context, const struct entries *entries)
 {
 	static const char *const headings[] = { "ADDRESS", "LIST", "SINCE", "UNTIL", "LEFT",
 						NULL };
@@ -16,78 +16,78 @@ static void print_table(const struct context *context, const struct listing *lis
 	char left[OUTPUT_TIME_SIZE];
 	size_t i;
 
-	for (i = 0; table && i < listing->count; i++) {
-		const struct listing_entry *e = &listing->entries[i];
+	for (i = 0; table && i < entries->count; i++) {
+		const struct entries_entry *e = &entries->entries[i];
 
-		output_table_add(table, (const char *const[]){
-						listing_address(e, address), e->place->name,
-						output_local(e->since, since),
-						output_local(e->until, until),
-						e->left > 0 ? output_span(e->left, left) :
-							      "over" });
+		output_table_add(table,
+				 (const char *const[]){
+					 entries_address(e, address), e->target->name,
+					 output_local(e->since, since),
+					 output_local(e->until, until),
+					 e->left > 0 ? output_span(e->left, left) : "over" });
 	}
 	if (!table || output_table_print(table, context->out) < 0)
 		failed(context, "no memory");
 	output_table_free(table);
 }
 
-static void print_text(const struct context *context, const struct places *places,
-		       const struct listing *listing)
+static void print_text(const struct context *context, const struct targets *targets,
+		       const struct entries *entries)
 {
-	places_print_sources(places, context->out);
-	if (listing->count == 0)
+	targets_print_sources(targets, context->out);
+	if (entries->count == 0)
 		fputs("Nobody is blocked.\n", context->out);
 	else
-		print_table(context, listing);
-	if (listing->over > 0)
-		fprintf(context->out, "%zu more whose time is over (--all).\n", listing->over);
+		print_table(context, entries);
+	if (entries->over > 0)
+		fprintf(context->out, "%zu more whose time is over (--all).\n", entries->over);
 }
 
-static void print_json(const struct context *context, const struct places *places,
-		       const struct listing *listing)
+static void print_json(const struct context *context, const struct targets *targets,
+		       const struct entries *entries)
 {
 	struct fjson_object *whole = fjson_object_new_object();
 	struct fjson_object *blocks = fjson_object_new_array();
 	size_t i;
 
-	fjson_object_object_add(whole, "lists", listing_json_lists(places, listing));
-	for (i = 0; i < listing->count; i++)
-		fjson_object_array_add(blocks, listing_json_entry(&listing->entries[i]));
+	fjson_object_object_add(whole, "lists", entries_json_lists(targets, entries));
+	for (i = 0; i < entries->count; i++)
+		fjson_object_array_add(blocks, entries_json_entry(&entries->entries[i]));
 	fjson_object_object_add(whole, "blocks", blocks);
 	output_json(whole, context->out);
 }
 
-static int list_places(const struct context *context, const struct places_options *options)
+static int list_places(const struct context *context, const struct targets_options *options)
 {
-	struct places places;
-	struct listing listing;
+	struct targets targets;
+	struct entries entries;
 	int status;
 
-	status = places_open(context, options, &places);
+	status = targets_open(context, options, &targets);
 	if (status != 0)
 		return status;
-	status = listing_read(context, &places, options->all, &listing);
+	status = entries_read(context, &targets, options->all, &entries);
 	if (status == 0) {
-		if (!listing_any(&places, &listing))
+		if (!entries_any(&targets, &entries))
 			status = STATUS_FAILED;
 		else if (context->json)
-			print_json(context, &places, &listing);
+			print_json(context, &targets, &entries);
 		else
-			print_text(context, &places, &listing);
-		listing_done(&listing);
+			print_text(context, &targets, &entries);
+		entries_done(&entries);
 	}
-	places_done(&places);
+	targets_done(&targets);
 	return status;
 }
 
 static int run_list(struct context *context, int argc, char **argv)
 {
 	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
-	struct places_options options = { .takes_all = true };
+	struct targets_options options = { .takes_all = true };
 	enum argument kind;
 	int status;
 
-	status = places_options_take(context, &options, &arguments, &kind);
+	status = targets_options_take(context, &options, &arguments, &kind);
 	if (status == 0 && kind != ARGUMENT_END)
 		status = usage_error(context, "list has nothing to do with %s",
 				     arguments.operand);
@@ -102,7 +102,7 @@ const struct command command_list = {
 		"One line an address, the one that was blocked first at the top. SINCE is the\n"
 		"block, or the last of the packets that were dropped after it: each renews it.\n\n"
 		"  --all          with recent: also those that get through again and are only not\n"
-		"                 forgotten yet\n" PLACES_HELP
+		"                 forgotten yet\n" TARGETS_HELP
 		"\n"
 		"  smtpblockctl list\n"
 		"  smtpblockctl --json list | python3 -m json.tool\n",

@@ -83,7 +83,7 @@ static int take_option(struct context *context, struct arguments *a, struct requ
 	if (strcasecmp(a->name, "svg") == 0)
 		return take_svg(context, a, &q->svg);
 	if (strcasecmp(a->name, "json") != 0 || a->value)
-		return judge_option(&q->judge, context, a);
+		return verdict_option(&q->judge, context, a);
 	context->json = true;
 	return STATUS_DONE;
 }
@@ -102,7 +102,7 @@ static int check_request(const struct context *context, struct request *q)
 		return usage_error(context, "replay which FILE? - is standard input");
 	if (q->judge.settings.input != INPUT_COURIER)
 		return usage_error(context, "replay takes courier's lines: leave --input out");
-	return judge_ready(&q->judge, context);
+	return verdict_ready(&q->judge, context);
 }
 
 static int read_arguments(struct context *context, int argc, char **argv, struct request *q)
@@ -276,12 +276,12 @@ static int run(struct context *context, int argc, char **argv)
 	};
 	int status;
 
-	if (judge_init(&q.judge) < 0)
+	if (verdict_init(&q.judge) < 0)
 		return failed(context, "no memory");
 	status = read_arguments(context, argc, argv, &q);
 	if (status == STATUS_DONE)
 		status = replay(context, &q);
-	judge_done(&q.judge);
+	verdict_done(&q.judge);
 	return status;
 }
 

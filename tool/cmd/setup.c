@@ -21,14 +21,14 @@
 /* One thing that has to be there. */
 struct step {
 	struct iptables_rule rule;
-	const struct place_action *action;	/* nftables: its sets and rules */
+	const struct target_action *action;	/* nftables: its sets and rules */
 	const char *outcome;	/* NULL: nothing was done about it */
 	bool added;
 };
 
 struct setup {
 	const struct context *context;
-	struct places places;
+	struct targets targets;
 	bool nftables, apply;
 	struct step *steps;
 	size_t count;
@@ -44,18 +44,18 @@ static size_t count_steps(const struct setup *s)
 {
 	size_t count = 0, i;
 
-	for (i = 0; i < s->places.count; i++)
-		count += s->nftables ? 1 : iptables_rules(&s->places.all[i]);
+	for (i = 0; i < s->targets.count; i++)
+		count += s->nftables ? 1 : iptables_rules(&s->targets.all[i]);
 	return count;
 }
 
-static struct backend_config config_of(const struct place_action *action)
+static struct backend_config config_of(const struct target_action *action)
 {
 	return backend_config_of(&action->settings, NULL, NULL);
 }
 
 /* An action's sets and rules are set up together. */
-static void plan_table(struct setup *s, const struct place_action *action)
+static void plan_table(struct setup *s, const struct target_action *action)
 {
 	size_t i;
 
@@ -67,19 +67,19 @@ static void plan_table(struct setup *s, const struct place_action *action)
 
 static int plan(struct setup *s)
 {
-	const struct place *place;
+	const struct target *target;
 	unsigned int which;
 	size_t i;
 
 	s->steps = calloc(count_steps(s), sizeof(*s->steps));
 	if (!s->steps)
 		return failed(s->context, "no memory");
-	for (i = 0; i < s->places.count; i++) {
-		place = &s->places.all[i];
+	for (i = 0; i < s->targets.count; i++) {
+		target = &s->targets.all[i];
 		if (s->nftables)
-			plan_table(s, place->action);
-		for (which = 0; !s->nftables && which < iptables_rules(place); which++)
-			iptables_make(place, which, &s->steps[s->count++].rule);
+			plan_table(s, target->action);
+		for (which = 0; !s->nftables && which < iptables_rules(target); which++)
+			iptables_make(target, which, &s->steps[s->count++].rule);
 	}
 	return 0;
 }
@@ -103,7 +103,7 @@ static bool is_built_in(const struct context *context)
 
 static void add_remarks(struct setup *s)
 {
-	size_t capacity = place_capacity(&s->places.all[0]);
+	size_t capacity = target_capacity(&s->targets.all[0]);
 
 	if (s->nftables) {
 		snprintf(s->remarks[0], sizeof(s->remarks[0]),
@@ -133,8 +133,9 @@ static void add_remarks(struct setup *s)
 
 static int explain(const struct setup *s, const struct step *step, int err)
 {
-	const char *program = step->rule.place && step->rule.place->family == ADDR_IPV6 ?
-				      "ip6tables" : "iptables";
+	const char *program = step->rule.target && step->rule.target->family == ADDR_IPV6
+				      ? "ip6tables"
+				      : "iptables";
 
 	if (s->nftables && (err == -EPERM || err == -EACCES))
 		return failed(s->context, "no right to change nftables: type it as root");
@@ -204,7 +205,7 @@ static int apply(struct setup *s)
 
 /* --- telling --------------------------------------------------------------- */
 
-static void format_table(const struct place_action *action, char text[static TABLE_SIZE])
+static void format_table(const struct target_action *action, char text[static TABLE_SIZE])
 {
 	struct backend_config config = config_of(action);
 	struct nfttable table;
@@ -234,13 +235,13 @@ static void print_step(const struct setup *s, const struct step *step)
 /* Without --apply it is a script for sh, or a file for nft -f. */
 static void print_text(const struct setup *s)
 {
-	const struct place_action *action, *last = NULL;
+	const struct target_action *action, *last = NULL;
 	const char *mark = s->apply ? "" : "# ";
 	size_t i;
 
-	for (i = 0; i < s->places.count; i++) {
-		action = s->places.all[i].action;
-		if (action != last && s->places.all[i].family == s->places.all[0].family)
+	for (i = 0; i < s->targets.count; i++) {
+		action = s->targets.all[i].action;
+		if (action != last && s->targets.all[i].family == s->targets.all[0].family)
 			fprintf(s->context->out, "%sFrom %s\n", mark, action->source);
 		last = action;
 	}
@@ -278,9 +279,9 @@ static void print_json(const struct setup *s)
 	output_json(whole, s->context->out);
 }
 
-static int do_setup(struct setup *s, const struct places_options *options)
+static int do_setup(struct setup *s, const struct targets_options *options)
 {
-	int status = places_open(s->context, options, &s->places);
+	int status = targets_open(s->context, options, &s->targets);
 
 	if (status != 0)
 		return status;
@@ -296,23 +297,23 @@ static int do_setup(struct setup *s, const struct places_options *options)
 			print_text(s);
 	}
 	free(s->steps);
-	places_done(&s->places);
+	targets_done(&s->targets);
 	return status;
 }
 
 /* --- the command line ------------------------------------------------------ */
 
 static int take_backend(const struct context *context, struct setup *s,
-			struct places_options *options, const char *name)
+			struct targets_options *options, const char *name)
 {
-	struct places_option *option = &options->set[0];
+	struct targets_option *option = &options->set[0];
 
 	if (options->count > 0 && strcmp(option->name, "backend") == 0)
 		return usage_error(context, "setup one backend after the other");
 	s->nftables = strcmp(name, "nftables") == 0;
 	if (!s->nftables && strcmp(name, "recent") != 0)
 		return usage_error(context, "setup recent or setup nftables, not %.60s", name);
-	if (options->count == PLACES_OPTIONS_MAX)
+	if (options->count == TARGETS_OPTIONS_MAX)
 		return usage_error(context, "too many options");
 	memmove(option + 1, option, options->count * sizeof(*option));
 	snprintf(option->name, sizeof(option->name), "backend");
@@ -322,7 +323,7 @@ static int take_backend(const struct context *context, struct setup *s,
 }
 
 static int take_option(const struct context *context, struct setup *s,
-		       struct places_options *options, struct arguments *arguments)
+		       struct targets_options *options, struct arguments *arguments)
 {
 	if (strcasecmp(arguments->name, "apply") == 0 && !arguments->value) {
 		s->apply = true;
@@ -330,13 +331,13 @@ static int take_option(const struct context *context, struct setup *s,
 	}
 	if (strcasecmp(arguments->name, "backend") == 0)
 		return usage_error(context, "setup recent or setup nftables: without --backend");
-	return places_option(context, options, arguments);
+	return targets_option(context, options, arguments);
 }
 
 static int run_setup(struct context *context, int argc, char **argv)
 {
 	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
-	struct places_options options = { .count = 0 };
+	struct targets_options options = { .count = 0 };
 	struct setup setup = { .context = context };
 	enum argument argument;
 	int status = 0;
@@ -364,7 +365,7 @@ const struct command command_setup = {
 		"to the top of INPUT, before what accepts established connections.\n\n"
 		"  --apply        do it. What is there already stays; if a rule cannot be\n"
 		"                 inserted, those of this run are taken away again\n"
-		PLACES_HELP_WITH("")
+		TARGETS_HELP_WITH("")
 		"\n"
 		"  smtpblockctl setup recent\n"
 		"  smtpblockctl setup recent --apply --ports 25 --ports 587\n"

@@ -6,7 +6,7 @@
 
 #include "tool/check/slotcount.h"
 #include "tool/lib/command.h"
-#include "tool/lib/listing.h"
+#include "tool/lib/entries.h"
 #include "tool/lib/output.h"
 
 #define LAST_BLOCKS 5
@@ -16,8 +16,8 @@
 
 struct overview {
 	const struct context *context;
-	struct places places;
-	struct listing listing;
+	struct targets targets;
+	struct entries entries;
 	struct slotcount slots[SITE_DAEMONS_MAX];
 	size_t slot_count;
 	bool hidden;		/* processes may not be looked at */
@@ -67,12 +67,12 @@ static void add_lists(const struct overview *o, struct output_table *table)
 	struct gauge gauge;
 	size_t i;
 
-	for (i = 0; i < o->places.count; i++) {
-		if (!o->listing.lists[i].there)
+	for (i = 0; i < o->targets.count; i++) {
+		if (!o->entries.lists[i].there)
 			continue;
-		gauge.used = o->listing.lists[i].blocked;
-		gauge.max = place_capacity(&o->places.all[i]);
-		snprintf(gauge.what, sizeof(gauge.what), "list %s", o->places.all[i].name);
+		gauge.used = o->entries.lists[i].blocked;
+		gauge.max = target_capacity(&o->targets.all[i]);
+		snprintf(gauge.what, sizeof(gauge.what), "list %s", o->targets.all[i].name);
 		add_gauge(o, table, &gauge);
 	}
 }
@@ -94,7 +94,7 @@ static void print_gauges(const struct overview *o)
 /* What is not as it should be. */
 static void print_remarks(const struct overview *o)
 {
-	const struct place *place;
+	const struct target *target;
 	char advice[1024];
 	size_t i;
 
@@ -106,18 +106,18 @@ static void print_remarks(const struct overview *o)
 				"check.\n"
 			      : "No couriertcpd is running.\n",
 		      o->context->out);
-	for (i = 0; i < o->places.count; i++) {
-		place = &o->places.all[i];
-		if (listing_overflows(place, &o->listing.lists[i]))
+	for (i = 0; i < o->targets.count; i++) {
+		target = &o->targets.all[i];
+		if (entries_overflows(target, &o->entries.lists[i]))
 			fprintf(o->context->out, "Full: %s\n",
-				place->backend->ops->advice(place->backend, place->family, ENOSPC,
-							    advice, sizeof(advice)));
+				target->backend->ops->advice(target->backend, target->family,
+							     ENOSPC, advice, sizeof(advice)));
 	}
 }
 
 static size_t first_of_last(const struct overview *o)
 {
-	return o->listing.count > LAST_BLOCKS ? o->listing.count - LAST_BLOCKS : 0;
+	return o->entries.count > LAST_BLOCKS ? o->entries.count - LAST_BLOCKS : 0;
 }
 
 /* The newest at the top. */
@@ -126,15 +126,15 @@ static void print_last(const struct overview *o)
 	static const char *const headings[] = { "LAST BLOCKS", "LIST", "SINCE", "LEFT", NULL };
 	char address[CIDR_TEXT_SIZE], since[OUTPUT_TIME_SIZE], left[OUTPUT_TIME_SIZE];
 	struct output_table *table = output_table_new(headings);
-	const struct listing_entry *e;
+	const struct entries_entry *e;
 	size_t i;
 
-	for (i = o->listing.count; table && i > first_of_last(o); i--) {
-		e = &o->listing.entries[i - 1];
-		output_table_add(table, (const char *const[]){
-						listing_address(e, address), e->place->name,
-						output_local(e->since, since),
-						output_span(e->left, left) });
+	for (i = o->entries.count; table && i > first_of_last(o); i--) {
+		e = &o->entries.entries[i - 1];
+		output_table_add(table, (const char *const[]){ entries_address(e, address),
+							       e->target->name,
+							       output_local(e->since, since),
+							       output_span(e->left, left) });
 	}
 	fputc('\n', o->context->out);
 	if (!table || output_table_print(table, o->context->out) < 0)
@@ -144,11 +144,11 @@ static void print_last(const struct overview *o)
 
 static void print_text(const struct overview *o)
 {
-	places_print_sources(&o->places, o->context->out);
-	if (o->slot_count > 0 || listing_any(&o->places, &o->listing))
+	targets_print_sources(&o->targets, o->context->out);
+	if (o->slot_count > 0 || entries_any(&o->targets, &o->entries))
 		print_gauges(o);
 	print_remarks(o);
-	if (o->listing.count > 0)
+	if (o->entries.count > 0)
 		print_last(o);
 }
 
@@ -178,9 +178,9 @@ static void print_json(const struct overview *o)
 	size_t i;
 
 	fjson_object_object_add(whole, "slots", json_slots(o));
-	fjson_object_object_add(whole, "lists", listing_json_lists(&o->places, &o->listing));
-	for (i = o->listing.count; i > first_of_last(o); i--)
-		fjson_object_array_add(last, listing_json_entry(&o->listing.entries[i - 1]));
+	fjson_object_object_add(whole, "lists", entries_json_lists(&o->targets, &o->entries));
+	for (i = o->entries.count; i > first_of_last(o); i--)
+		fjson_object_array_add(last, entries_json_entry(&o->entries.entries[i - 1]));
 	fjson_object_object_add(whole, "last_blocks", last);
 	output_json(whole, o->context->out);
 }
@@ -201,7 +201,7 @@ static int read_slots(struct overview *o)
 /* Without any list that is blocked on, the slots are told all the same. */
 static int tell(struct overview *o)
 {
-	int status = listing_read(o->context, &o->places, false, &o->listing);
+	int status = entries_read(o->context, &o->targets, false, &o->entries);
 
 	if (status != 0)
 		return status;
@@ -211,10 +211,10 @@ static int tell(struct overview *o)
 			print_json(o);
 		else
 			print_text(o);
-		if (!listing_any(&o->places, &o->listing))
+		if (!entries_any(&o->targets, &o->entries))
 			status = STATUS_FAILED;
 	}
-	listing_done(&o->listing);
+	entries_done(&o->entries);
 	return status;
 }
 
@@ -222,20 +222,20 @@ static int run_status(struct context *context, int argc, char **argv)
 {
 	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
 	struct overview overview = { .context = context };
-	struct places_options options = { .count = 0 };
+	struct targets_options options = { .count = 0 };
 	enum argument kind;
 	int status;
 
-	status = places_options_take(context, &options, &arguments, &kind);
+	status = targets_options_take(context, &options, &arguments, &kind);
 	if (status == 0 && kind != ARGUMENT_END)
 		status = usage_error(context, "status has nothing to do with %s",
 				     arguments.operand);
 	if (status == 0)
-		status = places_open(context, &options, &overview.places);
+		status = targets_open(context, &options, &overview.targets);
 	if (status != 0)
 		return status;
 	status = tell(&overview);
-	places_done(&overview.places);
+	targets_done(&overview.targets);
 	return status;
 }
 
@@ -247,7 +247,7 @@ const struct command command_status = {
 		"How many of courier's slots are taken, for each couriertcpd (its children; the\n"
 		"limit is MAXDAEMONS), how many blocks are on each list and how many it holds,\n"
 		"whether a list overflows, and the last blocks, the newest at the top.\n\n"
-		PLACES_HELP "\n"
+		TARGETS_HELP "\n"
 		"  smtpblockctl status\n"
 		"  watch -n 2 smtpblockctl status\n",
 	.run = run_status,

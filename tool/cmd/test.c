@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "tool/lib/judge.h"
-#include "tool/lib/words.h"
+#include "tool/lib/names.h"
+#include "tool/lib/verdict.h"
 #include "tool/read/line_reader.h"
 
 struct totals {
@@ -41,8 +41,7 @@ static void print_json(FILE *out, const struct report *r)
 	print_number(out, "port", r->port);
 	print_number(out, "code", r->code);
 	fprintf(out, "\"verdict\":\"%s\",\"reason\":\"%s\"}\n",
-		words_verdict(r->decision.verdict),
-		policy_reason_text(r->decision.reason));
+		names_verdict(r->decision.verdict), policy_reason_text(r->decision.reason));
 }
 
 static void print_cell(FILE *out, int width, unsigned int number)
@@ -59,7 +58,7 @@ static void print_row(FILE *out, const struct report *r)
 	print_cell(out, 4, r->code);
 	fprintf(out, "%-15s ", *r->ip ? r->ip : "-");
 	print_cell(out, 5, r->port);
-	fprintf(out, "%-7s  %s\n", words_verdict(r->decision.verdict),
+	fprintf(out, "%-7s  %s\n", names_verdict(r->decision.verdict),
 		policy_reason_text(r->decision.reason));
 }
 
@@ -99,9 +98,9 @@ static struct report judge_text(const struct judge *judge, const char *text, siz
 	struct syslog_line line;
 
 	syslog_line_parse(text, len, &line);
-	report.decision = judge_line(judge, &line, &found);
+	report.decision = verdict_line(judge, &line, &found);
 	report.kind = judge->settings.input == INPUT_ADDRESS ? "other" :
-							       words_kind(&found);
+							       names_kind(&found);
 	if (found.addr.family)
 		addr_format(&found.addr, report.ip);
 	report.port = found.port;
@@ -234,9 +233,9 @@ static int read_arguments(struct context *context, struct judge *judge, int argc
 		else if (strcasecmp(a.name, "json") == 0 && !a.value)
 			context->json = true;
 		else
-			status = judge_option(judge, context, &a);
+			status = verdict_option(judge, context, &a);
 	}
-	return status == STATUS_DONE ? judge_ready(judge, context) : status;
+	return status == STATUS_DONE ? verdict_ready(judge, context) : status;
 }
 
 static int run(struct context *context, int argc, char **argv)
@@ -245,12 +244,12 @@ static int run(struct context *context, int argc, char **argv)
 	struct judge judge;
 	int status;
 
-	if (judge_init(&judge) < 0)
+	if (verdict_init(&judge) < 0)
 		return failed(context, "no memory");
 	status = read_arguments(context, &judge, argc, argv, &path);
 	if (status == STATUS_DONE)
 		status = test_file(context, &judge, path ? path : "-");
-	judge_done(&judge);
+	verdict_done(&judge);
 	return status;
 }
 

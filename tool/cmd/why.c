@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool/lib/cause.h"
+#include "tool/lib/block_reason.h"
 #include "tool/lib/command.h"
-#include "tool/lib/listing.h"
+#include "tool/lib/entries.h"
 #include "tool/lib/output.h"
 
 /* More lists than an address is on. */
@@ -17,14 +17,14 @@ struct answer {
 	const struct context *context;
 	struct addr addr;
 	char address[ADDR_TEXT_SIZE];
-	const struct place *place;	/* that is being read */
-	struct listing_entry blocks[BLOCKS_MAX];	/* also those whose time is over */
+	const struct target *target;	/* that is being read */
+	struct entries_entry blocks[BLOCKS_MAX];	/* also those whose time is over */
 	size_t count;
 	bool blocked;
 	size_t unread;		/* lists that cannot be read */
 	time_t now;
 	const char *spared;	/* it never would be blocked, and why; NULL */
-	struct cause cause;
+	struct block_reason reason;
 	char lift[ADDR_TEXT_SIZE + 32];
 };
 
@@ -33,8 +33,8 @@ struct answer {
 static int take_entry(void *ctx, const struct backend_entry *entry)
 {
 	struct answer *answer = ctx;
-	struct cidr target = place_target(answer->place, &answer->addr);
-	struct listing_entry *block;
+	struct cidr target = target_name(answer->target, &answer->addr);
+	struct entries_entry *block;
 
 	if (addr_compare(&entry->addr, &target.net) != 0 &&
 	    addr_compare(&entry->addr, &answer->addr) != 0)
@@ -42,7 +42,7 @@ static int take_entry(void *ctx, const struct backend_entry *entry)
 	if (answer->count == BLOCKS_MAX)
 		return 0;
 	block = &answer->blocks[answer->count++];
-	block->place = answer->place;
+	block->target = answer->target;
 	block->addr = entry->addr;
 	block->since = answer->now - (time_t)(entry->age / 1000);
 	block->left = (entry->left + 999) / 1000;
@@ -51,34 +51,34 @@ static int take_entry(void *ctx, const struct backend_entry *entry)
 	return 0;
 }
 
-static void read_lists(struct answer *answer, const struct places *places)
+static void read_lists(struct answer *answer, const struct targets *targets)
 {
 	size_t i;
 	int r;
 
-	for (i = 0; i < places->count; i++) {
-		if (places->all[i].family != answer->addr.family)
+	for (i = 0; i < targets->count; i++) {
+		if (targets->all[i].family != answer->addr.family)
 			continue;
-		answer->place = &places->all[i];
-		r = place_foreach(answer->place, take_entry, answer);
+		answer->target = &targets->all[i];
+		r = target_foreach(answer->target, take_entry, answer);
 		if (r < 0) {
-			place_failed(answer->context, answer->place, r);
+			target_failed(answer->context, answer->target, r);
 			answer->unread++;
 		}
 	}
 }
 
 /* By all actions, or it may be. */
-static void judge(struct answer *answer, const struct places *places)
+static void judge(struct answer *answer, const struct targets *targets)
 {
 	size_t i;
 
-	for (i = 0; i < places->count; i++) {
+	for (i = 0; i < targets->count; i++) {
 		enum reason reason;
 
-		if (places->all[i].family != answer->addr.family)
+		if (targets->all[i].family != answer->addr.family)
 			continue;
-		reason = place_judge(places, &places->all[i], &answer->addr);
+		reason = target_judge(targets, &targets->all[i], &answer->addr);
 		answer->spared = policy_reason_text(reason);
 		if (reason == REASON_TRIGGERED)
 			answer->spared = NULL;
@@ -88,9 +88,9 @@ static void judge(struct answer *answer, const struct places *places)
 }
 
 /* The newest block's. */
-static int find_cause(struct answer *answer, const struct places *places)
+static int find_cause(struct answer *answer, const struct targets *targets)
 {
-	const struct listing_entry *newest = NULL;
+	const struct entries_entry *newest = NULL;
 	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
 	struct rsyslog_conf *conf = NULL;
 	size_t i;
@@ -104,20 +104,20 @@ static int find_cause(struct answer *answer, const struct places *places)
 	r = rsyslog_conf_read(answer->context->config, &conf, errbuf);
 	if (r == -ENOMEM)
 		return r;
-	r = cause_find(answer->context, r < 0 ? NULL : conf, places, newest->place,
-		       &answer->addr, newest->since, &answer->cause);
+	r = block_reason_find(answer->context, r < 0 ? NULL : conf, targets, newest->target,
+			      &answer->addr, newest->since, &answer->reason);
 	if (conf)
 		rsyslog_conf_free(conf);
 	return r;
 }
 
-static int find_out(struct answer *answer, const struct places *places)
+static int find_out(struct answer *answer, const struct targets *targets)
 {
 	int r;
 
-	read_lists(answer, places);
-	judge(answer, places);
-	r = find_cause(answer, places);
+	read_lists(answer, targets);
+	judge(answer, targets);
+	r = find_cause(answer, targets);
 	if (r < 0)
 		return failed(answer->context, "there is not enough memory");
 	snprintf(answer->lift, sizeof(answer->lift), "smtpblockctl del %s", answer->address);
@@ -126,13 +126,13 @@ static int find_out(struct answer *answer, const struct places *places)
 
 /* --- saying so ----------------------------------------------------------- */
 
-static void print_block(const struct answer *answer, const struct listing_entry *block)
+static void print_block(const struct answer *answer, const struct entries_entry *block)
 {
 	FILE *out = answer->context->out;
 	char address[CIDR_TEXT_SIZE], when[OUTPUT_TIME_SIZE], span[OUTPUT_TIME_SIZE];
 
-	fprintf(out, "  %s on list %s (%s)\n", listing_address(block, address), block->place->name,
-		block->place->action->source);
+	fprintf(out, "  %s on list %s (%s)\n", entries_address(block, address),
+		block->target->name, block->target->action->source);
 	fprintf(out, "    since    %s, ", output_local(block->since, when));
 	fprintf(out, "%s ago: the block, or the last packet that was dropped\n",
 		output_span(answer->now - block->since, span));
@@ -170,13 +170,13 @@ static void print_done(const struct logged_event *logged, FILE *out)
 /* What the module told of it: nobody else can write that. */
 static void print_event(const struct answer *answer)
 {
-	const struct logged_event *logged = &answer->cause.event.logged;
+	const struct logged_event *logged = &answer->reason.event.logged;
 	char text[OUTPUT_TIME_SIZE], address[ADDR_TEXT_SIZE];
 	FILE *out = answer->context->out;
 
 	fprintf(out, "  by       the module's event of %s, %s line %lu\n",
-		output_local(logged->at, text), answer->cause.event.where,
-		answer->cause.event.number);
+		output_local(logged->at, text), answer->reason.event.where,
+		answer->reason.event.number);
 	fprintf(out, "    trigger  %s\n", logged->trigger[0] ? logged->trigger : "unknown");
 	if (logged->reply[0])
 		fprintf(out, "    reply    %s\n", logged->reply);
@@ -191,39 +191,39 @@ static void print_event(const struct answer *answer)
 
 static void print_line(const struct answer *answer, const char *label)
 {
-	const struct cause *cause = &answer->cause;
+	const struct block_reason *reason = &answer->reason;
 	FILE *out = answer->context->out;
 
-	fprintf(out, "  %-7s  %s", label, cause->where);
-	if (cause->number > 0)
-		fprintf(out, " line %lu", cause->number);
-	fprintf(out, ": %s\n", cause->text);
+	fprintf(out, "  %-7s  %s", label, reason->where);
+	if (reason->number > 0)
+		fprintf(out, " line %lu", reason->number);
+	fprintf(out, ": %s\n", reason->text);
 }
 
 static void print_logs(const struct answer *answer)
 {
-	const struct cause *cause = &answer->cause;
+	const struct block_reason *reason = &answer->reason;
 	size_t i;
 
 	fputs("  by       no line of it found: ", answer->context->out);
-	if (cause->log_count == 0)
+	if (reason->log_count == 0)
 		fputs("no log could be read\n", answer->context->out);
-	for (i = 0; i < cause->log_count; i++)
+	for (i = 0; i < reason->log_count; i++)
 		fprintf(answer->context->out, "%s%s", i ? ", " : "looked through ",
-			cause->logs[i]);
-	if (cause->log_count > 0)
+			reason->logs[i]);
+	if (reason->log_count > 0)
 		fputs("; it was put there by hand, or the log is older\n", answer->context->out);
 }
 
 static void print_cause(const struct answer *answer)
 {
-	const struct cause *cause = &answer->cause;
+	const struct block_reason *reason = &answer->reason;
 
-	if (cause->event.found)
+	if (reason->event.found)
 		print_event(answer);
-	if (cause->found)
-		print_line(answer, cause->event.found ? "line" : "by");
-	else if (!cause->event.found)
+	if (reason->found)
+		print_line(answer, reason->event.found ? "line" : "by");
+	else if (!reason->event.found)
 		print_logs(answer);
 }
 
@@ -259,7 +259,7 @@ static void add_said(struct fjson_object *object, const char *name, const char *
 	output_add_text(object, name, text[0] ? text : NULL);
 }
 
-static struct fjson_object *event_as_json(const struct cause_event *event)
+static struct fjson_object *event_as_json(const struct block_reason_event *event)
 {
 	const struct logged_event *logged = &event->logged;
 	char address[CIDR_TEXT_SIZE];
@@ -284,16 +284,16 @@ static struct fjson_object *event_as_json(const struct cause_event *event)
 	return object;
 }
 
-static struct fjson_object *line_as_json(const struct cause *cause)
+static struct fjson_object *line_as_json(const struct block_reason *reason)
 {
 	struct fjson_object *object;
 
-	if (!cause->found)
+	if (!reason->found)
 		return NULL;
 	object = fjson_object_new_object();
-	output_add_text(object, "log", cause->where);
-	add_known(object, "number", (int64_t)cause->number);
-	output_add_text(object, "text", cause->text);
+	output_add_text(object, "log", reason->where);
+	add_known(object, "number", (int64_t)reason->number);
+	output_add_text(object, "text", reason->text);
 	return object;
 }
 
@@ -307,16 +307,16 @@ static void print_json(const struct answer *answer)
 	output_add_text(whole, "address", answer->address);
 	output_add_bool(whole, "blocked", answer->blocked);
 	for (i = 0; i < answer->count; i++) {
-		struct fjson_object *block = listing_json_entry(&answer->blocks[i]);
+		struct fjson_object *block = entries_json_entry(&answer->blocks[i]);
 
-		output_add_text(block, "source", answer->blocks[i].place->action->source);
+		output_add_text(block, "source", answer->blocks[i].target->action->source);
 		fjson_object_array_add(blocks, block);
 	}
 	fjson_object_object_add(whole, "blocks", blocks);
-	fjson_object_object_add(whole, "event", event_as_json(&answer->cause.event));
-	fjson_object_object_add(whole, "line", line_as_json(&answer->cause));
-	for (i = 0; i < answer->cause.log_count; i++)
-		fjson_object_array_add(logs, fjson_object_new_string(answer->cause.logs[i]));
+	fjson_object_object_add(whole, "event", event_as_json(&answer->reason.event));
+	fjson_object_object_add(whole, "line", line_as_json(&answer->reason));
+	for (i = 0; i < answer->reason.log_count; i++)
+		fjson_object_array_add(logs, fjson_object_new_string(answer->reason.logs[i]));
 	fjson_object_object_add(whole, "searched", logs);
 	output_add_text(whole, "spared", answer->spared);
 	output_add_text(whole, "lift", answer->blocked ? answer->lift : NULL);
@@ -325,9 +325,9 @@ static void print_json(const struct answer *answer)
 
 /* --- the command --------------------------------------------------------- */
 
-static int answer_from(struct answer *answer, const struct places *places)
+static int answer_from(struct answer *answer, const struct targets *targets)
 {
-	int status = find_out(answer, places);
+	int status = find_out(answer, targets);
 
 	if (status != 0)
 		return status;
@@ -341,42 +341,42 @@ static int answer_from(struct answer *answer, const struct places *places)
 	return answer->blocked ? STATUS_DONE : STATUS_FAILED;
 }
 
-static int why(const struct context *context, const struct places_options *options,
+static int why(const struct context *context, const struct targets_options *options,
 	       const char *text)
 {
 	struct answer *answer;
-	struct places places;
-	int status = places_open(context, options, &places);
+	struct targets targets;
+	int status = targets_open(context, options, &targets);
 
 	if (status != 0)
 		return status;
 	answer = calloc(1, sizeof(*answer));
 	if (!answer) {
-		places_done(&places);
+		targets_done(&targets);
 		return failed(context, "there is not enough memory");
 	}
 	answer->context = context;
 	answer->now = time(NULL);
 	addr_parse(text, strlen(text), &answer->addr);
 	addr_format(&answer->addr, answer->address);
-	status = places_know_host(context, &places);
+	status = targets_know_host(context, &targets);
 	if (status == 0)
-		status = answer_from(answer, &places);
+		status = answer_from(answer, &targets);
 	free(answer);
-	places_done(&places);
+	targets_done(&targets);
 	return status;
 }
 
 static int run(struct context *context, int argc, char **argv)
 {
 	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
-	struct places_options options = { .count = 0 };
+	struct targets_options options = { .count = 0 };
 	const char *text = NULL;
 	enum argument kind;
 	struct addr addr;
 	int status;
 
-	while ((status = places_options_take(context, &options, &arguments, &kind)) == 0 &&
+	while ((status = targets_options_take(context, &options, &arguments, &kind)) == 0 &&
 	       kind == ARGUMENT_OPERAND && !text)
 		text = arguments.operand;
 	if (status != 0)
@@ -406,7 +406,7 @@ const struct command command_why = {
 		"configuration writes mail.err to, or else in /var/log/mail.err and mail.log. The\n"
 		"last one that names the address and starts a block counts; what clients wrote\n"
 		"into lines does not. Where whole prefixes are blocked, so is every address in\n"
-		"them.\n\n" PLACES_HELP
+		"them.\n\n" TARGETS_HELP
 		"\n"
 		"With --json: an object with the members address, blocked, blocks (as in list,\n"
 		"with their source), event (log, number, time, address, prefix, list, seconds,\n"

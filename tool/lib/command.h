@@ -27,7 +27,7 @@ struct context {
 	const char *module_root;
 	const char *courier_etc; /* normally /etc/courier */
 	const char *system_root; /* in front of all other paths; normally "" */
-	const char *programs;	/* where programs are: normally PROGRAM_DIRS */
+	const char *programs;	/* where programs are: normally SPAWN_DIRS */
 };
 
 struct command {

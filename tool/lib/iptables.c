@@ -6,29 +6,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool/lib/program.h"
+#include "tool/lib/spawn.h"
 #include "tool/read/iptables_save.h"
 
 /* Words of a rule's command, and room for -w. */
 #define WORDS_MAX 32
 
-static const char *program_of(const struct place *place)
+static const char *program_of(const struct target *target)
 {
-	return place->family == ADDR_IPV4 ? "iptables" : "ip6tables";
+	return target->family == ADDR_IPV4 ? "iptables" : "ip6tables";
 }
 
 /* The mask of what is blocked, all ones for single hosts. */
-static struct addr mask_of(const struct place *place)
+static struct addr mask_of(const struct target *target)
 {
-	struct addr ones = { .family = (uint8_t)place->family };
+	struct addr ones = { .family = (uint8_t)target->family };
 
 	memset(ones.bytes, 0xff, addr_bits(&ones) / 8);
-	return cidr_mask(&ones, settings_prefix(&place->action->settings, &ones));
+	return cidr_mask(&ones, settings_prefix(&target->action->settings, &ones));
 }
 
-unsigned int iptables_rules(const struct place *place)
+unsigned int iptables_rules(const struct target *target)
 {
-	unsigned int count = place->action->settings.ports.count;
+	unsigned int count = target->action->settings.ports.count;
 
 	return (count + IPTABLES_PORTS_MAX - 1) / IPTABLES_PORTS_MAX;
 }
@@ -54,32 +54,33 @@ static void append_ports(struct iptables_rule *rule)
 
 static void append_list(struct iptables_rule *rule)
 {
-	struct addr mask = mask_of(rule->place);
-	unsigned int prefix = settings_prefix(&rule->place->action->settings, &mask);
+	struct addr mask = mask_of(rule->target);
+	unsigned int prefix = settings_prefix(&rule->target->action->settings, &mask);
 	char text[SETTINGS_LIST_SIZE + 96], mask_text[ADDR_TEXT_SIZE];
 
-	snprintf(text, sizeof(text), " -m recent --name %s", rule->place->name);
+	snprintf(text, sizeof(text), " -m recent --name %s", rule->target->name);
 	append(rule, text);
 	if (prefix != addr_bits(&mask)) {
 		snprintf(text, sizeof(text), " --mask %s", addr_format(&mask, mask_text));
 		append(rule, text);
 	}
 	snprintf(text, sizeof(text), " --update --seconds %u -j DROP",
-		 rule->place->action->settings.ban_time);
+		 rule->target->action->settings.ban_time);
 	append(rule, text);
 }
 
-void iptables_make(const struct place *place, unsigned int which, struct iptables_rule *ret_rule)
+void iptables_make(const struct target *target, unsigned int which,
+		   struct iptables_rule *ret_rule)
 {
-	const struct settings_ports *ports = &place->action->settings.ports;
+	const struct settings_ports *ports = &target->action->settings.ports;
 	unsigned int first = which * IPTABLES_PORTS_MAX, left = ports->count - first;
 
 	*ret_rule = (struct iptables_rule){
-		.place = place,
+		.target = target,
 		.ports = ports->list + first,
 		.port_count = left < IPTABLES_PORTS_MAX ? left : IPTABLES_PORTS_MAX,
 	};
-	append(ret_rule, program_of(place));
+	append(ret_rule, program_of(target));
 	append(ret_rule, " -I INPUT -p tcp");
 	append_ports(ret_rule);
 	append_list(ret_rule);
@@ -87,19 +88,19 @@ void iptables_make(const struct place *place, unsigned int which, struct iptable
 
 /* --- what is there --------------------------------------------------------- */
 
-static int read_ruleset(const struct context *context, const struct place *place,
+static int read_ruleset(const struct context *context, const struct target *target,
 			struct iptables_save **ret_ruleset)
 {
 	char save4[] = "iptables-save", save6[] = "ip6tables-save";
-	char *argv[] = { place->family == ADDR_IPV4 ? save4 : save6, NULL };
+	char *argv[] = { target->family == ADDR_IPV4 ? save4 : save6, NULL };
 	char *output = NULL;
 	size_t len = 0;
 	int r;
 
-	r = program_run(context->programs, argv, &output, &len);
+	r = spawn_run(context->programs, argv, &output, &len);
 	if (r == 0)
-		r = len < PROGRAM_OUTPUT_MAX ? iptables_save_parse(output, len, ret_ruleset)
-					     : -EFBIG;
+		r = len < SPAWN_OUTPUT_MAX ? iptables_save_parse(output, len, ret_ruleset)
+					   : -EFBIG;
 	else if (r > 0)
 		r = -EACCES;
 	free(output);
@@ -107,25 +108,26 @@ static int read_ruleset(const struct context *context, const struct place *place
 }
 
 /* iptables prints the mask of a whole address too; old versions print none. */
-static bool is_mask(const struct place *place, const char *text)
+static bool is_mask(const struct target *target, const char *text)
 {
-	struct addr want = mask_of(place), got;
+	struct addr want = mask_of(target), got;
 
 	if (*text == '\0')
-		return settings_prefix(&place->action->settings, &want) == addr_bits(&want);
+		return settings_prefix(&target->action->settings, &want) == addr_bits(&want);
 	return addr_parse(text, strlen(text), &got) == 0 && addr_compare(&got, &want) == 0;
 }
 
-static bool is_in_force(const struct iptables_save *rules, const struct place *place,
+static bool is_in_force(const struct iptables_save *rules, const struct target *target,
 			uint16_t port)
 {
 	struct iptables_save_answer answer;
 
-	iptables_save_ask(rules, place->name, port, &answer);
+	iptables_save_ask(rules, target->name, port, &answer);
 	return answer.exists && answer.rule.update && answer.rule.drops && !answer.rule.rdest &&
 	       answer.rule.hitcount <= 1 &&
-	       answer.rule.seconds == place->action->settings.ban_time &&
-	       is_mask(place, answer.rule.mask) && answer.new_connections == IPTABLES_REACHED &&
+	       answer.rule.seconds == target->action->settings.ban_time &&
+	       is_mask(target, answer.rule.mask) &&
+	       answer.new_connections == IPTABLES_REACHED &&
 	       answer.established == IPTABLES_REACHED;
 }
 
@@ -133,12 +135,12 @@ int iptables_is_there(const struct context *context, const struct iptables_rule 
 {
 	struct iptables_save *rules = NULL;
 	unsigned int i;
-	int r = read_ruleset(context, rule->place, &rules);
+	int r = read_ruleset(context, rule->target, &rules);
 
 	if (r < 0)
 		return r;
 	for (i = 0, r = 1; i < rule->port_count && r == 1; i++)
-		r = is_in_force(rules, rule->place, rule->ports[i]);
+		r = is_in_force(rules, rule->target, rule->ports[i]);
 	iptables_save_free(rules);
 	return r;
 }
@@ -162,7 +164,7 @@ static int change(const struct context *context, const struct iptables_rule *rul
 			argv[count++] = wait;
 	}
 	argv[count] = NULL;
-	r = program_run(context->programs, argv, &output, &len);
+	r = spawn_run(context->programs, argv, &output, &len);
 	free(output);
 	return r > 0 ? -EIO : r;
 }

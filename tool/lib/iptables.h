@@ -4,25 +4,25 @@
 #ifndef SMTPBLOCKCTL_IPTABLES_H
 #define SMTPBLOCKCTL_IPTABLES_H
 
-#include "tool/lib/places.h"
+#include "tool/lib/targets.h"
 
 /* What the multiport match takes (XT_MULTI_PORTS of linux/netfilter/xt_multiport.h). */
 #define IPTABLES_PORTS_MAX 15
 
 /* One rule for one list and up to that many of its ports. */
 struct iptables_rule {
-	const struct place *place;
+	const struct target *target;
 	const uint16_t *ports;
 	unsigned int port_count;
 	char text[640];		/* "iptables -I INPUT -p tcp .. -j DROP" */
 };
 
 /* How many rules the list needs for its ports. */
-unsigned int iptables_rules(const struct place *place);
+unsigned int iptables_rules(const struct target *target);
 
 /* Put rule number which (from 0) together. It goes to the top of INPUT: whatever
  * accepts packets of established connections comes behind it. */
-void iptables_make(const struct place *place, unsigned int which,
+void iptables_make(const struct target *target, unsigned int which,
 		   struct iptables_rule *ret_rule);
 
 /* Is a rule in force that does the same for all these ports, before anything accepts

@@ -303,7 +303,7 @@ void simulation_line(struct simulation *simulation, const struct syslog_line *li
 	struct event e = { .line = &found, .time = time };
 
 	slots_advance(simulation->slots, time);
-	e.decision = judge_line(simulation->judge, line, &found);
+	e.decision = verdict_line(simulation->judge, line, &found);
 	if (found.kind == COURIERLOG_OTHER || found.kind == COURIERLOG_UNKNOWN)
 		return;
 	simulation->totals.lines++;

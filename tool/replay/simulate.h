@@ -5,7 +5,7 @@
 #define SMTPBLOCKCTL_SIMULATE_H
 
 #include "lib/lru.h"
-#include "tool/lib/judge.h"
+#include "tool/lib/verdict.h"
 #include "tool/replay/slots.h"
 
 /* courier logs when a connection starts and what goes wrong, but not its end. It is

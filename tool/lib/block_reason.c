@@ -1,6 +1,6 @@
 /* What an address was blocked for: the module's event, the line of the log.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/lib/cause.h"
+#include "tool/lib/block_reason.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <syslog.h>
 
-#include "tool/lib/judge.h"
-#include "tool/lib/program.h"
+#include "tool/lib/spawn.h"
+#include "tool/lib/verdict.h"
 #include "tool/read/line_reader.h"
 #include "tool/read/rsyslog_filter.h"
 
@@ -21,11 +21,11 @@
 
 struct search {
 	const struct context *context;
-	const struct place *place;
+	const struct target *target;
 	struct addr addr;
 	time_t until, now;
 	struct judge judge;	/* borrows all but the scratch */
-	struct cause *cause;
+	struct block_reason *reason;
 };
 
 /* Without a zone it is local time; without a year the last one in which it is not
@@ -58,14 +58,14 @@ static time_t time_of(const struct syslog_line *line, time_t now)
  * that is blocked with it? */
 static bool is_of_client(const struct search *search, const struct courierlog_line *found)
 {
-	const struct logged_event *logged = &search->cause->event.logged;
+	const struct logged_event *logged = &search->reason->event.logged;
 	struct cidr target, other;
 
-	if (search->cause->event.found)
+	if (search->reason->event.found)
 		return addr_compare(&logged->addr, &found->addr) == 0 &&
 		       (logged->port == 0 || found->port == 0 || logged->port == found->port);
-	target = place_target(search->place, &search->addr);
-	other = place_target(search->place, &found->addr);
+	target = target_name(search->target, &search->addr);
+	other = target_name(search->target, &found->addr);
 	return addr_compare(&target.net, &other.net) == 0;
 }
 
@@ -74,7 +74,7 @@ static bool is_of_client(const struct search *search, const struct courierlog_li
 static bool starts_block(const struct search *search, const struct syslog_line *line)
 {
 	struct courierlog_line found;
-	struct decision d = judge_line(&search->judge, line, &found);
+	struct decision d = verdict_line(&search->judge, line, &found);
 	time_t when;
 
 	if (d.verdict == VERDICT_NOT_A_TRIGGER && d.reason != REASON_PATTERN)
@@ -88,23 +88,23 @@ static bool starts_block(const struct search *search, const struct syslog_line *
 }
 
 /* Clients write into lines: what a terminal would obey does not get there. */
-static void keep(struct cause *cause, const char *line, size_t len)
+static void keep(struct block_reason *reason, const char *line, size_t len)
 {
 	size_t i;
 
 	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 		len--;
-	for (i = 0; i < len && i + 1 < sizeof(cause->text); i++)
-		cause->text[i] = line[i] >= ' ' && line[i] < 0x7f ? line[i] : '?';
-	cause->text[i] = '\0';
-	cause->found = true;
+	for (i = 0; i < len && i + 1 < sizeof(reason->text); i++)
+		reason->text[i] = line[i] >= ' ' && line[i] < 0x7f ? line[i] : '?';
+	reason->text[i] = '\0';
+	reason->found = true;
 }
 
-static void take_log(struct cause *cause, const char *name)
+static void take_log(struct block_reason *reason, const char *name)
 {
-	if (cause->log_count < CAUSE_LOGS_MAX)
-		snprintf(cause->logs[cause->log_count++], PATH_MAX, "%s", name);
-	snprintf(cause->where, sizeof(cause->where), "%s", name);
+	if (reason->log_count < BLOCK_REASON_LOGS_MAX)
+		snprintf(reason->logs[reason->log_count++], PATH_MAX, "%s", name);
+	snprintf(reason->where, sizeof(reason->where), "%s", name);
 }
 
 /* --- files --------------------------------------------------------------- */
@@ -120,17 +120,17 @@ static void search_lines(struct search *search, struct line_reader *log)
 		syslog_line_parse(text, len, &line);
 		if (!starts_block(search, &line))
 			continue;
-		keep(search->cause, text, len);
-		search->cause->number = line_reader_number(log);
+		keep(search->reason, text, len);
+		search->reason->number = line_reader_number(log);
 	}
 }
 
-static bool was_searched(const struct cause *cause, const char *path)
+static bool was_searched(const struct block_reason *reason, const char *path)
 {
 	size_t i;
 
-	for (i = 0; i < cause->log_count; i++)
-		if (strcmp(cause->logs[i], path) == 0)
+	for (i = 0; i < reason->log_count; i++)
+		if (strcmp(reason->logs[i], path) == 0)
 			return true;
 	return false;
 }
@@ -150,10 +150,10 @@ static struct line_reader *open_file(struct search *search, const char *name,
 	struct line_reader *log;
 
 	snprintf(path, PATH_MAX, "%s%s", search->context->system_root, name);
-	if (was_searched(search->cause, path) || !is_file(path) ||
+	if (was_searched(search->reason, path) || !is_file(path) ||
 	    line_reader_open(path, &log) < 0)
 		return NULL;
-	take_log(search->cause, path);
+	take_log(search->reason, path);
 	return log;
 }
 
@@ -162,7 +162,7 @@ static void search_file(struct search *search, const char *name)
 	char path[PATH_MAX];
 	struct line_reader *log;
 
-	if (search->cause->found)
+	if (search->reason->found)
 		return;
 	log = open_file(search, name, path);
 	if (!log)
@@ -196,13 +196,13 @@ static void search_journal_text(struct search *search, const char *text, size_t 
 	const char *end = text + len;
 	struct syslog_line line;
 
-	while (text < end && !search->cause->found) {
+	while (text < end && !search->reason->found) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t n = newline ? (size_t)(newline - text) : (size_t)(end - text);
 
 		syslog_line_parse(text, n, &line);
 		if (starts_block(search, &line))
-			keep(search->cause, text, n);
+			keep(search->reason, text, n);
 		text += n + 1;
 	}
 }
@@ -217,12 +217,12 @@ static void search_journal(struct search *search)
 			       count,	lines, tag,   name, NULL };
 	char *output;
 	size_t len;
-	int r = program_run(search->context->programs, argv, &output, &len);
+	int r = spawn_run(search->context->programs, argv, &output, &len);
 
 	if (r < 0)
 		return;
 	if (r == 0 && len > 0) {
-		take_log(search->cause, "journal");
+		take_log(search->reason, "journal");
 		search_journal_text(search, output, len);
 	}
 	free(output);
@@ -233,7 +233,7 @@ static void search_journal(struct search *search)
 /* Is it the block's event, as far as can be told? */
 static bool is_of_block(const struct search *search, const struct logged_event *logged)
 {
-	return strcmp(logged->list, search->place->name) == 0 &&
+	return strcmp(logged->list, search->target->name) == 0 &&
 	       logged->at <= search->until + SLACK &&
 	       event_log_covers(logged, &search->addr);
 }
@@ -251,7 +251,7 @@ static bool may_be_of_block(const char *address, const char *line, size_t len)
 static void search_events(struct search *search, struct event_log_reader *reader,
 			  struct line_reader *log, const char *path)
 {
-	struct cause_event *event = &search->cause->event;
+	struct block_reason_event *event = &search->reason->event;
 	char address[ADDR_TEXT_SIZE];
 	struct logged_event logged;
 	const char *text;
@@ -289,7 +289,7 @@ static void search_ruleset(struct search *search, struct event_log_reader *reade
 
 /* Of all actions with the list. */
 static int find_event(struct search *search, const struct rsyslog_conf *conf,
-		      const struct places *places)
+		      const struct targets *targets)
 {
 	struct event_log_reader *reader = event_log_reader_new();
 	const struct settings *settings;
@@ -297,11 +297,11 @@ static int find_event(struct search *search, const struct rsyslog_conf *conf,
 
 	if (!reader)
 		return -ENOMEM;
-	for (i = 0; conf && i < places->action_count; i++) {
-		settings = &places->actions[i].settings;
-		if (strcmp(search->place->name, search->addr.family == ADDR_IPV4 ?
-							settings->list :
-							settings->list6) == 0)
+	for (i = 0; conf && i < targets->action_count; i++) {
+		settings = &targets->actions[i].settings;
+		if (strcmp(search->target->name, search->addr.family == ADDR_IPV4
+							 ? settings->list
+							 : settings->list6) == 0)
 			search_ruleset(search, reader, conf, settings->event_ruleset);
 	}
 	event_log_reader_free(reader);
@@ -312,37 +312,37 @@ static int find_event(struct search *search, const struct rsyslog_conf *conf,
 
 static void find_line(struct search *search, const struct rsyslog_conf *conf)
 {
-	if (search->cause->event.found)
-		search->until = search->cause->event.logged.at;
+	if (search->reason->event.found)
+		search->until = search->reason->event.logged.at;
 	search_journal(search);
 	search_configured(search, conf);
 	search_file(search, "/var/log/mail.err");
 	search_file(search, "/var/log/mail.log");
 }
 
-int cause_find(const struct context *context, const struct rsyslog_conf *conf,
-	       const struct places *places, const struct place *place, const struct addr *addr,
-	       time_t until, struct cause *ret_cause)
+int block_reason_find(const struct context *context, const struct rsyslog_conf *conf,
+		      const struct targets *targets, const struct target *target,
+		      const struct addr *addr, time_t until, struct block_reason *ret_cause)
 {
 	struct search search = {
 		.context = context,
-		.place = place,
+		.target = target,
 		.addr = *addr,
 		.until = until,
 		.now = time(NULL),
-		.judge = { .settings = place->action->settings,
-			   .allow_file = place->action->allow_file,
-			   .own = places->local_addrs },
-		.cause = ret_cause,
+		.judge = { .settings = target->action->settings,
+			   .allow_file = target->action->allow_file,
+			   .own = targets->local_addrs },
+		.reason = ret_cause,
 	};
 	int r;
 
 	memset(ret_cause, 0, sizeof(*ret_cause));
-	r = reply_regex_scratch_new(place->action->settings.reply_pattern,
+	r = reply_regex_scratch_new(target->action->settings.reply_pattern,
 				    &search.judge.scratch);
 	if (r < 0)
 		return r;
-	r = find_event(&search, conf, places);
+	r = find_event(&search, conf, targets);
 	if (r == 0)
 		find_line(&search, conf);
 	reply_regex_scratch_free(search.judge.scratch);

@@ -1,6 +1,6 @@
 /* Which lists a subcommand works on.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/lib/places.h"
+#include "tool/lib/targets.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -41,12 +41,12 @@ static int try_option(const struct context *context, const char *name, const cha
 	return r < 0 ? usage_error(context, "%s", why) : 0;
 }
 
-static int keep_option(const struct context *context, struct places_options *options,
+static int keep_option(const struct context *context, struct targets_options *options,
 		       const char *name, const char *value)
 {
-	struct places_option *option = &options->set[options->count];
+	struct targets_option *option = &options->set[options->count];
 
-	if (options->count == PLACES_OPTIONS_MAX)
+	if (options->count == TARGETS_OPTIONS_MAX)
 		return usage_error(context, "too many options");
 	memcpy(option->name, name, strlen(name) + 1);
 	option->value = value;
@@ -54,8 +54,8 @@ static int keep_option(const struct context *context, struct places_options *opt
 	return 0;
 }
 
-int places_option(const struct context *context, struct places_options *options,
-		  struct arguments *arguments)
+int targets_option(const struct context *context, struct targets_options *options,
+		   struct arguments *arguments)
 {
 	bool list = strcasecmp(arguments->name, "list") == 0;
 	bool list6 = strcasecmp(arguments->name, "list6") == 0;
@@ -79,8 +79,8 @@ int places_option(const struct context *context, struct places_options *options,
 	return 0;
 }
 
-int places_options_take(const struct context *context, struct places_options *options,
-			struct arguments *arguments, enum argument *ret_kind)
+int targets_options_take(const struct context *context, struct targets_options *options,
+			 struct arguments *arguments, enum argument *ret_kind)
 {
 	int status = 0;
 
@@ -89,14 +89,14 @@ int places_options_take(const struct context *context, struct places_options *op
 		    !arguments->value)
 			options->all = true;
 		else
-			status = places_option(context, options, arguments);
+			status = targets_option(context, options, arguments);
 	}
 	return status;
 }
 
 /* --- actions --------------------------------------------------------------- */
 
-static int apply_options(const struct places_options *options, struct settings *settings,
+static int apply_options(const struct targets_options *options, struct settings *settings,
 			 char *why, size_t size)
 {
 	size_t i;
@@ -111,7 +111,7 @@ static int apply_options(const struct places_options *options, struct settings *
 	return settings_check(settings, why, size);
 }
 
-static int open_backend(const struct context *context, struct place_action *action)
+static int open_backend(const struct context *context, struct target_action *action)
 {
 	const struct settings *s = &action->settings;
 	struct backend_config config =
@@ -122,8 +122,8 @@ static int open_backend(const struct context *context, struct place_action *acti
 }
 
 /* What the settings alone do not hold. The settings are the action's. */
-static int open_action(const struct context *context, const struct places_options *options,
-		       struct place_action *action)
+static int open_action(const struct context *context, const struct targets_options *options,
+		       struct target_action *action)
 {
 	char why[ALLOWFILE_ERROR_SIZE] = "no memory";
 	int r;
@@ -137,14 +137,14 @@ static int open_action(const struct context *context, const struct places_option
 }
 
 /* An action of the module's defaults, for the names on the command line if any. */
-static int add_default(const struct context *context, const struct places_options *options,
-		       struct places *places, const char *source)
+static int add_default(const struct context *context, const struct targets_options *options,
+		       struct targets *targets, const char *source)
 {
-	struct place_action *action = &places->actions[places->action_count];
+	struct target_action *action = &targets->actions[targets->action_count];
 
 	if (settings_init(&action->settings) < 0)
 		return failed(context, "no memory");
-	places->action_count++;
+	targets->action_count++;
 	snprintf(action->source, sizeof(action->source), "%s", source);
 	if (options->list)
 		memcpy(action->settings.list, options->list, strlen(options->list) + 1);
@@ -153,22 +153,22 @@ static int add_default(const struct context *context, const struct places_option
 	return open_action(context, options, action);
 }
 
-static int add_configured(const struct context *context, const struct places_options *options,
-			  struct places *places, const struct rsyslog_conf_item *item)
+static int add_configured(const struct context *context, const struct targets_options *options,
+			  struct targets *targets, const struct rsyslog_conf_item *item)
 {
-	struct place_action *action = &places->actions[places->action_count];
+	struct target_action *action = &targets->actions[targets->action_count];
 	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "no memory";
 
 	if (rsyslog_conf_settings(item, &action->settings, errbuf) < 0)
 		return failed(context, "%s", errbuf);
-	places->action_count++;
+	targets->action_count++;
 	snprintf(action->source, sizeof(action->source), "%s line %u", item->file, item->line);
 	return open_action(context, options, action);
 }
 
 /* Room for all actions there are, and for one of the command line's. */
-static int take_actions(const struct context *context, const struct places_options *options,
-			const struct rsyslog_conf *conf, struct places *places)
+static int take_actions(const struct context *context, const struct targets_options *options,
+			const struct rsyslog_conf *conf, struct targets *targets)
 {
 	const struct rsyslog_conf_item *item;
 	size_t from = 0, count = 0;
@@ -176,21 +176,21 @@ static int take_actions(const struct context *context, const struct places_optio
 
 	while (conf && rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from))
 		count++;
-	places->actions = calloc(count + 2, sizeof(*places->actions));
-	if (!places->actions)
+	targets->actions = calloc(count + 2, sizeof(*targets->actions));
+	if (!targets->actions)
 		return failed(context, "no memory");
 	from = 0;
 	while (status == 0 && conf &&
 	       (item = rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)))
-		status = add_configured(context, options, places, item);
-	if (status == 0 && places->action_count == 0)
-		status = add_default(context, options, places, "the module's defaults");
+		status = add_configured(context, options, targets, item);
+	if (status == 0 && targets->action_count == 0)
+		status = add_default(context, options, targets, "the module's defaults");
 	return status;
 }
 
 /* Without a configuration where it normally is, the module's defaults hold. */
-static int read_actions(const struct context *context, const struct places_options *options,
-			struct places *places)
+static int read_actions(const struct context *context, const struct targets_options *options,
+			struct targets *targets)
 {
 	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "no memory";
 	struct rsyslog_conf *conf = NULL;
@@ -199,131 +199,131 @@ static int read_actions(const struct context *context, const struct places_optio
 	r = rsyslog_conf_read(context->config, &conf, errbuf);
 	if (r < 0 && (r != -ENOENT || context->config_given))
 		return failed(context, "%s", errbuf);
-	status = take_actions(context, options, conf, places);
+	status = take_actions(context, options, conf, targets);
 	rsyslog_conf_free(conf);
 	return status;
 }
 
 /* --- lists ----------------------------------------------------------------- */
 
-static bool is_same(const struct place *a, const struct place *b)
+static bool is_same(const struct target *a, const struct target *b)
 {
 	return a->backend->ops == b->backend->ops && a->family == b->family &&
 	       strcmp(a->name, b->name) == 0;
 }
 
-static void add_place(struct places *places, const struct place_action *action, int family)
+static void add_place(struct targets *targets, const struct target_action *action, int family)
 {
-	struct place *place = &places->all[places->count];
+	struct target *target = &targets->all[targets->count];
 	size_t i;
 
-	*place = (struct place){
+	*target = (struct target){
 		.action = action,
 		.backend = action->backend,
 		.family = family,
 		.name = family == ADDR_IPV4 ? action->settings.list : action->settings.list6,
 	};
-	for (i = 0; i < places->count; i++)
-		if (is_same(&places->all[i], place))
+	for (i = 0; i < targets->count; i++)
+		if (is_same(&targets->all[i], target))
 			return;
-	places->count++;
+	targets->count++;
 }
 
 /* The lists of one family that all actions have, or the one with this name. */
-static void add_family(struct places *places, int family, const char *name)
+static void add_family(struct targets *targets, int family, const char *name)
 {
-	const struct place_action *action;
+	const struct target_action *action;
 	size_t i;
 
-	for (i = 0; i < places->action_count; i++) {
-		action = &places->actions[i];
+	for (i = 0; i < targets->action_count; i++) {
+		action = &targets->actions[i];
 		if (action->settings.backend == BACKEND_NULL)
 			continue;
 		if (!name || strcmp(name, family == ADDR_IPV4 ? action->settings.list :
 								action->settings.list6) == 0)
-			add_place(places, action, family);
+			add_place(targets, action, family);
 	}
 }
 
-static void add_places(struct places *places, const struct places_options *options)
+static void add_places(struct targets *targets, const struct targets_options *options)
 {
 	bool any = !options->list && !options->list6;
 
-	places->count = 0;
+	targets->count = 0;
 	if (any || options->list)
-		add_family(places, ADDR_IPV4, options->list);
+		add_family(targets, ADDR_IPV4, options->list);
 	if (any || options->list6)
-		add_family(places, ADDR_IPV6, options->list6);
+		add_family(targets, ADDR_IPV6, options->list6);
 }
 
-static bool has_name(const struct places *places, int family, const char *name)
+static bool has_name(const struct targets *targets, int family, const char *name)
 {
 	size_t i;
 
-	for (i = 0; name && i < places->count; i++)
-		if (places->all[i].family == family)
+	for (i = 0; name && i < targets->count; i++)
+		if (targets->all[i].family == family)
 			return true;
 	return !name;
 }
 
 /* Names that no action has are the command line's own. */
-static int find_places(const struct context *context, const struct places_options *options,
-		       struct places *places)
+static int find_places(const struct context *context, const struct targets_options *options,
+		       struct targets *targets)
 {
 	int status = 0;
 
-	places->all = calloc(2 * (places->action_count + 1), sizeof(*places->all));
-	if (!places->all)
+	targets->all = calloc(2 * (targets->action_count + 1), sizeof(*targets->all));
+	if (!targets->all)
 		return failed(context, "no memory");
-	add_places(places, options);
-	if (!has_name(places, ADDR_IPV4, options->list) ||
-	    !has_name(places, ADDR_IPV6, options->list6)) {
-		status = add_default(context, options, places, "the command line");
-		add_places(places, options);
+	add_places(targets, options);
+	if (!has_name(targets, ADDR_IPV4, options->list) ||
+	    !has_name(targets, ADDR_IPV6, options->list6)) {
+		status = add_default(context, options, targets, "the command line");
+		add_places(targets, options);
 	}
-	if (status == 0 && places->count == 0)
+	if (status == 0 && targets->count == 0)
 		status = failed(context, "%s: backend=\"null\" blocks nobody, there is no list",
-				places->actions[0].source);
+				targets->actions[0].source);
 	return status;
 }
 
-int places_open(const struct context *context, const struct places_options *options,
-		struct places *ret_places)
+int targets_open(const struct context *context, const struct targets_options *options,
+		 struct targets *ret_places)
 {
-	struct places places = { .actions = NULL };
+	struct targets targets = { .actions = NULL };
 	int status;
 
-	status = read_actions(context, options, &places);
+	status = read_actions(context, options, &targets);
 	if (status == 0)
-		status = find_places(context, options, &places);
+		status = find_places(context, options, &targets);
 	if (status == 0)
-		*ret_places = places;
+		*ret_places = targets;
 	else
-		places_done(&places);
+		targets_done(&targets);
 	return status;
 }
 
-void places_done(struct places *places)
+void targets_done(struct targets *targets)
 {
 	size_t i;
 
-	for (i = 0; i < places->action_count; i++) {
-		if (places->actions[i].backend)
-			places->actions[i].backend->ops->free(places->actions[i].backend);
-		allowfile_free(places->actions[i].allow_file);
-		settings_done(&places->actions[i].settings);
+	for (i = 0; i < targets->action_count; i++) {
+		if (targets->actions[i].backend)
+			targets->actions[i].backend->ops->free(targets->actions[i].backend);
+		allowfile_free(targets->actions[i].allow_file);
+		settings_done(&targets->actions[i].settings);
 	}
-	free(places->actions);
-	free(places->all);
-	local_addrs_free(places->local_addrs);
+	free(targets->actions);
+	free(targets->all);
+	local_addrs_free(targets->local_addrs);
 }
 
-int places_know_host(const struct context *context, struct places *places)
+int targets_know_host(const struct context *context, struct targets *targets)
 {
-	int r = local_addrs_new(&places->local_addrs);
+	int r = local_addrs_new(&targets->local_addrs);
 
 	if (r == 0)
-		r = local_addrs_refresh(places->local_addrs);
+		r = local_addrs_refresh(targets->local_addrs);
 	if (r < 0)
 		return failed(context, "the host's own addresses cannot be read: %s",
 			      strerrordesc_np(-r));
@@ -332,115 +332,115 @@ int places_know_host(const struct context *context, struct places *places)
 
 /* --- one list -------------------------------------------------------------- */
 
-struct cidr place_target(const struct place *place, const struct addr *addr)
+struct cidr target_name(const struct target *target, const struct addr *addr)
 {
-	unsigned int prefix = settings_prefix(&place->action->settings, addr);
+	unsigned int prefix = settings_prefix(&target->action->settings, addr);
 
 	return (struct cidr){ .net = cidr_mask(addr, prefix), .prefix = (uint8_t)prefix };
 }
 
-enum reason place_judge(const struct places *places, const struct place *place,
-			const struct addr *addr)
+enum reason target_judge(const struct targets *targets, const struct target *place,
+			 const struct addr *addr)
 {
 	const struct cidr host = { .net = *addr, .prefix = (uint8_t)addr_bits(addr) };
 	const struct settings *settings = &place->action->settings;
-	struct cidr target = place_target(place, addr);
+	struct cidr target = target_name(place, addr);
 	struct decision d;
 
 	d = policy_judge_address(settings, addr);
 	if (d.verdict != VERDICT_BLOCK)
 		return d.reason;
-	if (local_addrs_contain(places->local_addrs, addr))
+	if (local_addrs_contain(targets->local_addrs, addr))
 		return REASON_OWN_ADDRESS;
 	if (allowfile_overlaps(place->action->allow_file, &host))
 		return REASON_ALLOW_LIST;
-	if (local_addrs_overlap(places->local_addrs, &target) ||
+	if (local_addrs_overlap(targets->local_addrs, &target) ||
 	    prefix_set_overlaps(settings->allow, &target) ||
 	    allowfile_overlaps(place->action->allow_file, &target))
 		return REASON_ALLOWED_NEIGHBOUR;
 	return REASON_TRIGGERED;
 }
 
-int place_add(const struct place *place, const struct addr *addr)
+int target_add(const struct target *target, const struct addr *addr)
 {
 	const struct backend_block block = {
 		.addr = *addr,
-		.stay = (int64_t)place->action->settings.ban_time * 1000,
+		.stay = (int64_t)target->action->settings.ban_time * 1000,
 	};
 
-	return place->backend->ops->add(place->backend, &block);
+	return target->backend->ops->add(target->backend, &block);
 }
 
-int place_remove(const struct place *place, const struct addr *addr)
+int target_remove(const struct target *target, const struct addr *addr)
 {
-	return place->backend->ops->remove(place->backend, addr);
+	return target->backend->ops->remove(target->backend, addr);
 }
 
-int place_flush(const struct place *place)
+int target_flush(const struct target *target)
 {
-	return place->backend->ops->flush(place->backend, place->family);
+	return target->backend->ops->flush(target->backend, target->family);
 }
 
-int place_check(const struct place *place)
+int target_check(const struct target *target)
 {
-	return place->backend->ops->check(place->backend, place->family);
+	return target->backend->ops->check(target->backend, target->family);
 }
 
-int place_foreach(const struct place *place, backend_entry_fn *fn, void *ctx)
+int target_foreach(const struct target *target, backend_entry_fn *fn, void *ctx)
 {
-	return place->backend->ops->foreach(place->backend, place->family, fn, ctx);
+	return target->backend->ops->foreach(target->backend, target->family, fn, ctx);
 }
 
-size_t place_capacity(const struct place *place)
+size_t target_capacity(const struct target *target)
 {
-	return place->backend->ops->capacity(place->backend);
+	return target->backend->ops->capacity(target->backend);
 }
 
-const char *place_backend(const struct place *place)
+const char *target_backend(const struct target *target)
 {
-	return place->backend->ops->name;
+	return target->backend->ops->name;
 }
 
-const char *place_family(const struct place *place)
+const char *target_family(const struct target *target)
 {
-	return place->family == ADDR_IPV4 ? "ipv4" : "ipv6";
+	return target->family == ADDR_IPV4 ? "ipv4" : "ipv6";
 }
 
-int place_failed(const struct context *context, const struct place *place, int err)
+int target_failed(const struct context *context, const struct target *target, int err)
 {
 	char advice[1024];
 
 	if (err == -EACCES || err == -EPERM)
 		return failed(context, "no right to do this to the list %s: type it as root",
-			      place->name);
+			      target->name);
 	if (err == -EOPNOTSUPP)
 		return failed(context,
 			      "the list %s cannot be read: the length of this kernel's tick is "
 			      "unknown",
-			      place->name);
+			      target->name);
 	return failed(context, "%s",
-		      place->backend->ops->advice(place->backend, place->family,
-						  err == -ENFILE ? ENOSPC : -err, advice,
-						  sizeof(advice)));
+		      target->backend->ops->advice(target->backend, target->family,
+						   err == -ENFILE ? ENOSPC : -err, advice,
+						   sizeof(advice)));
 }
 
 /* "From SOURCE: recent, lists spammer, spammer6" */
-void places_print_sources(const struct places *places, FILE *out)
+void targets_print_sources(const struct targets *targets, FILE *out)
 {
-	const struct place_action *last = NULL;
+	const struct target_action *last = NULL;
 	size_t i, a;
 
-	for (a = 0; a < places->action_count; a++)
-		for (i = 0; i < places->count; i++) {
-			if (places->all[i].action != &places->actions[a])
+	for (a = 0; a < targets->action_count; a++)
+		for (i = 0; i < targets->count; i++) {
+			if (targets->all[i].action != &targets->actions[a])
 				continue;
-			if (last == &places->actions[a])
-				fprintf(out, ", %s", places->all[i].name);
+			if (last == &targets->actions[a])
+				fprintf(out, ", %s", targets->all[i].name);
 			else
 				fprintf(out, "%sFrom %s: %s, %s", last ? "\n" : "",
-					places->actions[a].source,
-					place_backend(&places->all[i]), places->all[i].name);
-			last = &places->actions[a];
+					targets->actions[a].source,
+					target_backend(&targets->all[i]), targets->all[i].name);
+			last = &targets->actions[a];
 		}
 	if (last)
 		fputc('\n', out);

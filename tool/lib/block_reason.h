@@ -1,37 +1,37 @@
 /* What an address was blocked for: the module's event, the line of the log.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCKCTL_CAUSE_H
-#define SMTPBLOCKCTL_CAUSE_H
+#ifndef SMTPBLOCKCTL_BLOCK_REASON_H
+#define SMTPBLOCKCTL_BLOCK_REASON_H
 
 #include <limits.h>
 #include <time.h>
 
-#include "tool/lib/places.h"
+#include "tool/lib/targets.h"
 #include "tool/read/event_log.h"
 #include "tool/read/rsyslog_conf.h"
 
 /* What is kept of a line, NUL included. */
-#define CAUSE_TEXT_SIZE 512
+#define BLOCK_REASON_TEXT_SIZE 512
 
 /* Logs that can be looked through: more than anybody writes mail.err to. */
-#define CAUSE_LOGS_MAX 16
+#define BLOCK_REASON_LOGS_MAX 16
 
 /* What the module told of the block. */
-struct cause_event {
+struct block_reason_event {
 	struct logged_event logged;
 	char where[PATH_MAX];		/* the file */
 	unsigned long number;		/* of its line */
 	bool found;
 };
 
-struct cause {
-	struct cause_event event;
-	char text[CAUSE_TEXT_SIZE];	/* printable ASCII; the rest is '?' */
+struct block_reason {
+	struct block_reason_event event;
+	char text[BLOCK_REASON_TEXT_SIZE];	/* printable ASCII; the rest is '?' */
 	char where[PATH_MAX];		/* the file, or "journal" */
 	unsigned long number;		/* of the line in the file; 0: in the journal */
 	bool found;
 	/* What was looked through, in this order, and could be read. */
-	char logs[CAUSE_LOGS_MAX][PATH_MAX];
+	char logs[BLOCK_REASON_LOGS_MAX][PATH_MAX];
 	size_t log_count;
 };
 
@@ -47,8 +47,8 @@ struct cause {
  * beside an event has to be of its time, its address and its port.
  * conf may be NULL; of the places the host has to be known. Returns
  * 0, also if there is none; -ENOMEM. */
-int cause_find(const struct context *context, const struct rsyslog_conf *conf,
-	       const struct places *places, const struct place *place, const struct addr *addr,
-	       time_t until, struct cause *ret_cause);
+int block_reason_find(const struct context *context, const struct rsyslog_conf *conf,
+		      const struct targets *targets, const struct target *target,
+		      const struct addr *addr, time_t until, struct block_reason *ret_cause);
 
 #endif

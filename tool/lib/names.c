@@ -1,8 +1,8 @@
 /* What people and programs read: the names of kinds and verdicts.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/lib/words.h"
+#include "tool/lib/names.h"
 
-const char *words_kind(const struct courierlog_line *line)
+const char *names_kind(const struct courierlog_line *line)
 {
 	switch (line->kind) {
 	case COURIERLOG_REJECT:
@@ -22,7 +22,7 @@ const char *words_kind(const struct courierlog_line *line)
 	}
 }
 
-const char *words_verdict(enum verdict verdict)
+const char *names_verdict(enum verdict verdict)
 {
 	static const char *const words[] = {
 		[VERDICT_BLOCK] = "block",

@@ -1,6 +1,6 @@
 /* Running another program.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/lib/program.h"
+#include "tool/lib/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #define CHUNK 65536
 
 /* Messages that are read have to be in one language. */
-static char path_variable[] = "PATH=" PROGRAM_DIRS;
+static char path_variable[] = "PATH=" SPAWN_DIRS;
 static char locale_variable[] = "LC_ALL=C.UTF-8";
 static char *const environment[] = { path_variable, locale_variable, NULL };
 
@@ -76,8 +76,8 @@ static int read_all(int fd, char **ret_text, size_t *ret_len)
 		if (n <= 0)
 			break;
 		len += (size_t)n;
-		if (len > PROGRAM_OUTPUT_MAX)
-			len = PROGRAM_OUTPUT_MAX;
+		if (len > SPAWN_OUTPUT_MAX)
+			len = SPAWN_OUTPUT_MAX;
 	}
 	text[len] = '\0';
 	*ret_text = text;
@@ -111,7 +111,7 @@ static int collect(pid_t pid, int fd, char **ret_output, size_t *ret_len)
 	return r < 0 ? r : status;
 }
 
-int program_run(const char *dirs, char *const argv[], char **ret_output, size_t *ret_len)
+int spawn_run(const char *dirs, char *const argv[], char **ret_output, size_t *ret_len)
 {
 	char path[PATH_MAX];
 	int fds[2];

@@ -1,11 +1,11 @@
 /* What the module would decide about one line of a log, its proof assumed.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/lib/judge.h"
+#include "tool/lib/verdict.h"
 
 #include <errno.h>
 #include <string.h>
 
-int judge_init(struct judge *judge)
+int verdict_init(struct judge *judge)
 {
 	int r;
 
@@ -14,11 +14,11 @@ int judge_init(struct judge *judge)
 	if (r == 0)
 		r = local_addrs_new(&judge->own);
 	if (r < 0)
-		judge_done(judge);
+		verdict_done(judge);
 	return r;
 }
 
-void judge_done(struct judge *judge)
+void verdict_done(struct judge *judge)
 {
 	reply_regex_scratch_free(judge->scratch);
 	allowfile_free(judge->allow_file);
@@ -27,11 +27,11 @@ void judge_done(struct judge *judge)
 	memset(judge, 0, sizeof(*judge));
 }
 
-int judge_option(struct judge *judge, const struct context *context,
-		 struct arguments *arguments)
+int verdict_option(struct judge *judge, const struct context *context,
+		   struct arguments *arguments)
 {
 	const char *value = arguments_value(arguments);
-	char wrong[JUDGE_ERROR_SIZE];
+	char wrong[VERDICT_ERROR_SIZE];
 	int r;
 
 	if (!value)
@@ -55,9 +55,9 @@ static int open_parts(struct judge *judge)
 		       reply_regex_scratch_new(judge->settings.reply_pattern, &judge->scratch);
 }
 
-int judge_ready(struct judge *judge, const struct context *context)
+int verdict_ready(struct judge *judge, const struct context *context)
 {
-	char wrong[JUDGE_ERROR_SIZE] = "";
+	char wrong[VERDICT_ERROR_SIZE] = "";
 	int r;
 
 	r = settings_check(&judge->settings, wrong, sizeof(wrong));
@@ -84,8 +84,8 @@ static bool is_scanned(const struct judge *judge, const struct syslog_line *line
 	return true;
 }
 
-static struct decision judge_found(const struct judge *judge,
-				   const struct courierlog_line *found, int severity)
+static struct decision verdict_found(const struct judge *judge,
+				     const struct courierlog_line *found, int severity)
 {
 	if (judge->settings.input == INPUT_ADDRESS)
 		return policy_judge_address(&judge->settings, &found->addr);
@@ -94,7 +94,7 @@ static struct decision judge_found(const struct judge *judge,
 
 /* Those that the settings do not know, as in the engine: the addresses
  * themselves, then, where a prefix is blocked, their neighbours. */
-static struct decision judge_exempt(const struct judge *judge, const struct addr *addr)
+static struct decision verdict_exempt(const struct judge *judge, const struct addr *addr)
 {
 	const struct cidr host = { *addr, (uint8_t)addr_bits(addr) };
 	unsigned int prefix = settings_prefix(&judge->settings, addr);
@@ -111,17 +111,17 @@ static struct decision judge_exempt(const struct judge *judge, const struct addr
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
-struct decision judge_line(const struct judge *judge, const struct syslog_line *line,
-			   struct courierlog_line *ret_found)
+struct decision verdict_line(const struct judge *judge, const struct syslog_line *line,
+			     struct courierlog_line *ret_found)
 {
 	struct decision d, spared;
 
 	if (!is_scanned(judge, line, ret_found))
 		return decide(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
-	d = judge_found(judge, ret_found, line->severity);
+	d = verdict_found(judge, ret_found, line->severity);
 	if (d.verdict != VERDICT_BLOCK)
 		return d;
-	spared = judge_exempt(judge, &ret_found->addr);
+	spared = verdict_exempt(judge, &ret_found->addr);
 	if (spared.reason == REASON_OWN_ADDRESS || spared.reason == REASON_ALLOW_LIST)
 		return spared;
 	if (judge->settings.input == INPUT_COURIER)

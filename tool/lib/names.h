@@ -1,7 +1,7 @@
 /* What people and programs read: the names of kinds and verdicts.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCKCTL_WORDS_H
-#define SMTPBLOCKCTL_WORDS_H
+#ifndef SMTPBLOCKCTL_NAMES_H
+#define SMTPBLOCKCTL_NAMES_H
 
 #include "courier/courierlog.h"
 #include "policy/policy.h"
@@ -9,9 +9,9 @@
 /* The kind of a line by the trigger that is about it: "relay" is a reject with
  * 513, "auth" an error with 535, "protocol" any other; "other" also what has an
  * unknown form. Constant text. */
-const char *words_kind(const struct courierlog_line *line);
+const char *names_kind(const struct courierlog_line *line);
 
 /* "block", "ignore", "allowed" or "refused". */
-const char *words_verdict(enum verdict verdict);
+const char *names_verdict(enum verdict verdict);
 
 #endif

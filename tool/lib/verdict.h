@@ -1,7 +1,7 @@
 /* What the module would decide about one line of a log, its proof assumed.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCKCTL_JUDGE_H
-#define SMTPBLOCKCTL_JUDGE_H
+#ifndef SMTPBLOCKCTL_VERDICT_H
+#define SMTPBLOCKCTL_VERDICT_H
 
 #include "policy/allowfile.h"
 #include "policy/local_addrs.h"
@@ -11,8 +11,8 @@
 #include "tool/lib/command.h"
 #include "tool/read/syslog_line.h"
 
-/* Longest message of judge_ready(), NUL included. */
-#define JUDGE_ERROR_SIZE 640
+/* Longest message of verdict_ready(), NUL included. */
+#define VERDICT_ERROR_SIZE 640
 
 struct judge {
 	struct settings settings;
@@ -22,21 +22,21 @@ struct judge {
 };
 
 /* The module's defaults. Returns 0 or -ENOMEM. */
-int judge_init(struct judge *judge);
-void judge_done(struct judge *judge);
+int verdict_init(struct judge *judge);
+void verdict_done(struct judge *judge);
 
 /* Take the option that was just read for a parameter of the module. Returns
  * STATUS_DONE; or STATUS_USAGE or STATUS_FAILED, and said why. */
-int judge_option(struct judge *judge, const struct context *context,
-		 struct arguments *arguments);
+int verdict_option(struct judge *judge, const struct context *context,
+		   struct arguments *arguments);
 
-/* Once all options are taken. Returns as judge_option(). */
-int judge_ready(struct judge *judge, const struct context *context);
+/* Once all options are taken. Returns as verdict_option(). */
+int verdict_ready(struct judge *judge, const struct context *context);
 
 /* What the policy makes of one line, as if its sender's proof had been asked for
  * and found. What depends on other lines (threshold, maxBlocks, a block that is
  * there already) does not count, nor does the line's age. */
-struct decision judge_line(const struct judge *judge, const struct syslog_line *line,
-			   struct courierlog_line *ret_found);
+struct decision verdict_line(const struct judge *judge, const struct syslog_line *line,
+			     struct courierlog_line *ret_found);
 
 #endif
