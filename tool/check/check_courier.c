@@ -20,9 +20,9 @@ struct blocking {
 	bool drop;
 };
 
-static const char *get(const struct site *site, const char *name)
+static const char *get(const struct host *host, const char *name)
 {
-	const char *value = courierconf_get(site->esmtpd, name);
+	const char *value = courierconf_get(host->esmtpd, name);
 
 	return value ? value : "";
 }
@@ -67,21 +67,21 @@ static void take_words(struct blocking *blocking, const char *value)
 	}
 }
 
-static void read_blocking(const struct site *site, struct blocking *ret_blocking)
+static void read_blocking(const struct host *host, struct blocking *ret_blocking)
 {
 	memset(ret_blocking, 0, sizeof(*ret_blocking));
-	take_words(ret_blocking, get(site, "BLACKLISTS"));
-	take_words(ret_blocking, get(site, "TCPDOPTS"));
-	take_words(ret_blocking, get(site, "DROP"));
+	take_words(ret_blocking, get(host, "BLACKLISTS"));
+	take_words(ret_blocking, get(host, "TCPDOPTS"));
+	take_words(ret_blocking, get(host, "DROP"));
 }
 
-bool site_drops(const struct site *site)
+bool host_drops(const struct host *host)
 {
 	struct blocking blocking;
 
-	if (!site->esmtpd)
+	if (!host->esmtpd)
 		return false;
-	read_blocking(site, &blocking);
+	read_blocking(host, &blocking);
 	return blocking.drop;
 }
 
@@ -89,13 +89,13 @@ bool site_drops(const struct site *site)
 
 static void check_limits(struct checks *checks)
 {
-	const struct site *site = checks->site;
-	long slots = courierconf_number(site->esmtpd, "MAXDAEMONS", 0);
-	long each = courierconf_number(site->esmtpd, "MAXPERIP", 0);
+	const struct host *host = checks->host;
+	long slots = courierconf_number(host->esmtpd, "MAXDAEMONS", 0);
+	long each = courierconf_number(host->esmtpd, "MAXPERIP", 0);
 
 	if (slots == 0)
 		check_warning(checks, "courier.maxdaemons", "write MAXDAEMONS=300 into esmtpd",
-			      "MAXDAEMONS is not set in %s", site->esmtpd_path);
+			      "MAXDAEMONS is not set in %s", host->esmtpd_path);
 	else
 		check_ok(checks, "courier.maxdaemons", "%ld connections at a time", slots);
 	if (slots == 0)
@@ -111,45 +111,47 @@ static void check_limits(struct checks *checks)
 /* The listening processes read esmtpd only when they are started. */
 static void check_restart(struct checks *checks)
 {
-	const struct site *site = checks->site;
-	time_t changed = site_changed(site->esmtpd_path);
+	const struct host *host = checks->host;
+	time_t changed = host_changed(host->esmtpd_path);
 	size_t i;
 
-	for (i = 0; i < site->tcpd_count; i++)
-		if (site->tcpds[i].started && changed > site->tcpds[i].started + 2)
-			check_warning(checks, "courier.restart", "systemctl restart courier-mta",
+	for (i = 0; i < host->tcpd_count; i++)
+		if (host->tcpds[i].started && changed > host->tcpds[i].started + 2)
+			check_warning(checks, "courier.restart",
+				      "systemctl restart courier-mta",
 				      "%s was changed after couriertcpd (PID %d) was started",
-				      site->esmtpd_path, (int)site->tcpds[i].pid);
+				      host->esmtpd_path, (int)host->tcpds[i].pid);
 }
 
 static void check_running(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 
-	if (site->tcpd_count == 0)
+	if (host->tcpd_count == 0)
 		check_broken(checks, "courier.running", "systemctl start courier-mta",
 			     "there is no couriertcpd");
 	else
 		check_ok(checks, "courier.running", "couriertcpd runs, PID %d",
-			 (int)site->tcpds[0].pid);
+			 (int)host->tcpds[0].pid);
 }
 
 void check_courier(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 
 	check_running(checks);
-	if (!site->esmtpd) {
+	if (!host->esmtpd) {
 		check_warning(checks, "courier.config",
-			      site->esmtpd_error == -EACCES ? "run smtpblockctl check as root" : "",
-			      "cannot tell how courier is set up: %s: %s", site->esmtpd_path,
-			      strerrordesc_np(-site->esmtpd_error));
+			      host->esmtpd_error == -EACCES ? "run smtpblockctl check as root"
+							    : "",
+			      "cannot tell how courier is set up: %s: %s", host->esmtpd_path,
+			      strerrordesc_np(-host->esmtpd_error));
 		return;
 	}
-	if (courierconf_unsure(site->esmtpd))
+	if (courierconf_unsure(host->esmtpd))
 		check_warning(checks, "courier.config", "",
 			      "%s has more in it than settings: what follows may differ",
-			      site->esmtpd_path);
+			      host->esmtpd_path);
 	check_restart(checks);
 	check_limits(checks);
 }
@@ -158,7 +160,7 @@ void check_courier(struct checks *checks)
 
 static void check_user(struct checks *checks, const struct settings *settings)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 	uid_t uid;
 	size_t i;
 
@@ -167,19 +169,20 @@ static void check_user(struct checks *checks, const struct settings *settings)
 			     "there is no user %s", settings->courier_user);
 		return;
 	}
-	for (i = 0; i < site->tcpd_count; i++) {
-		if (site->tcpds[i].uid == uid)
+	for (i = 0; i < host->tcpd_count; i++) {
+		if (host->tcpds[i].uid == uid)
 			continue;
-		check_broken(checks, "courier.user",
-			     "write courierUser=\"USER\" into the action, as ps -C couriertcpd "
-			     "shows it",
-			     "couriertcpd (PID %d) runs with uid %u, not as %s (%u): its children "
-			     "prove nothing",
-			     (int)site->tcpds[i].pid, (unsigned int)site->tcpds[i].uid,
-			     settings->courier_user, (unsigned int)uid);
+		check_broken(
+			checks, "courier.user",
+			"write courierUser=\"USER\" into the action, as ps -C couriertcpd "
+			"shows it",
+			"couriertcpd (PID %d) runs with uid %u, not as %s (%u): its children "
+			"prove nothing",
+			(int)host->tcpds[i].pid, (unsigned int)host->tcpds[i].uid,
+			settings->courier_user, (unsigned int)uid);
 		return;
 	}
-	if (site->tcpd_count > 0)
+	if (host->tcpd_count > 0)
 		check_ok(checks, "courier.user", "it runs as %s", settings->courier_user);
 }
 
@@ -193,7 +196,7 @@ static bool wants_block(const struct settings *settings)
 
 static void check_blacklists(struct checks *checks, const struct blocking *blocking)
 {
-	const char *path = checks->site->esmtpd_path;
+	const char *path = checks->host->esmtpd_path;
 
 	if (blocking->zones == 0)
 		check_broken(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
@@ -247,7 +250,7 @@ static void check_tarpit(struct checks *checks, const struct settings *settings,
 {
 	if (settings->trigger != TRIGGER_DNSBL || blocking->drop)
 		return;
-	if (courierconf_number(checks->site->esmtpd, "TARPIT", 0) == 0)
+	if (courierconf_number(checks->host->esmtpd, "TARPIT", 0) == 0)
 		check_ok(checks, "courier.tarpit", "rejects are logged at once (TARPIT=0)");
 	else
 		check_warning(checks, "courier.tarpit",
@@ -261,7 +264,7 @@ static void check_dialog(struct checks *checks, const struct settings *settings)
 {
 	bool count = settings->trigger == TRIGGER_AUTH || settings->trigger == TRIGGER_PROTOCOL;
 
-	if (courierconf_number(checks->site->esmtpd, "ESMTP_LOG_DIALOG", 0) == 0)
+	if (courierconf_number(checks->host->esmtpd, "ESMTP_LOG_DIALOG", 0) == 0)
 		return;
 	if (settings->verify == VERIFY_NONE && (count || settings->trigger == TRIGGER_CONNECT))
 		check_broken(checks, "courier.dialog",
@@ -269,7 +272,7 @@ static void check_dialog(struct checks *checks, const struct settings *settings)
 			     "action",
 			     "clients can log any line (ESMTP_LOG_DIALOG=1), and with "
 			     "verify=\"none\" have anybody blocked");
-	else if (count && !site_knows_pids(checks->site))
+	else if (count && !host_knows_pids(checks->host))
 		check_broken(checks, "courier.dialog",
 			     "write ESMTP_LOG_DIALOG=0 into esmtpd, or  "
 			     "SysSock.UsePIDFromSystem=\"on\"  where imuxsock is loaded",
@@ -281,7 +284,7 @@ static void check_dialog(struct checks *checks, const struct settings *settings)
 			      "a wave");
 }
 
-void check_courier_action(struct checks *checks, const struct site_action *action)
+void check_courier_action(struct checks *checks, const struct host_action *action)
 {
 	const struct settings *settings = &action->settings;
 	struct blocking blocking;
@@ -290,9 +293,9 @@ void check_courier_action(struct checks *checks, const struct site_action *actio
 		return;
 	if (settings->verify != VERIFY_NONE)
 		check_user(checks, settings);
-	if (!checks->site->esmtpd)
+	if (!checks->host->esmtpd)
 		return;
-	read_blocking(checks->site, &blocking);
+	read_blocking(checks->host, &blocking);
 	if (wants_block(settings))
 		check_blacklists(checks, &blocking);
 	check_drop(checks, settings, &blocking);

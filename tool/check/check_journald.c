@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "tool/check/checks.h"
-#include "tool/check/unitfile.h"
+#include "tool/check/systemd_unit.h"
 
 /* As in check_rsyslog.c: lines that a wave logs in a second. */
 #define WAVE_LINES 100
@@ -35,19 +35,19 @@ static double seconds_of(const char *text, double otherwise)
 	return otherwise;
 }
 
-static void check_forward(struct checks *checks, const struct unitfile *conf)
+static void check_forward(struct checks *checks, const struct systemd_unit *conf)
 {
 	size_t from = 0;
-	const char *value = unitfile_last(conf, "ForwardToSyslog");
-	bool socket = checks->site->conf &&
-		      rsyslog_conf_next(checks->site->conf, RSYSLOG_CONF_MODULE, "imuxsock",
+	const char *value = systemd_unit_last(conf, "ForwardToSyslog");
+	bool socket = checks->host->conf &&
+		      rsyslog_conf_next(checks->host->conf, RSYSLOG_CONF_MODULE, "imuxsock",
 					&from);
 
 	from = 0;
-	if (!checks->site->conf || !socket ||
-	    rsyslog_conf_next(checks->site->conf, RSYSLOG_CONF_MODULE, "imjournal", &from))
+	if (!checks->host->conf || !socket ||
+	    rsyslog_conf_next(checks->host->conf, RSYSLOG_CONF_MODULE, "imjournal", &from))
 		return;
-	if (value && unitfile_is_off(value))
+	if (value && systemd_unit_is_off(value))
 		check_broken(checks, "journald.forward",
 			     "write ForwardToSyslog=yes into /etc/systemd/journald.conf, "
 			     "systemctl restart systemd-journald",
@@ -56,10 +56,10 @@ static void check_forward(struct checks *checks, const struct unitfile *conf)
 		check_ok(checks, "journald.forward", "journald hands on what courier logs");
 }
 
-static void check_limit(struct checks *checks, const struct unitfile *conf)
+static void check_limit(struct checks *checks, const struct systemd_unit *conf)
 {
-	const char *interval_text = unitfile_last(conf, "RateLimitIntervalSec");
-	const char *burst_text = unitfile_last(conf, "RateLimitBurst");
+	const char *interval_text = systemd_unit_last(conf, "RateLimitIntervalSec");
+	const char *burst_text = systemd_unit_last(conf, "RateLimitBurst");
 	double interval = interval_text ? seconds_of(interval_text, DEFAULT_INTERVAL) :
 					  DEFAULT_INTERVAL;
 	long burst = burst_text ? strtol(burst_text, NULL, 10) : DEFAULT_BURST;
@@ -79,16 +79,16 @@ static void check_limit(struct checks *checks, const struct unitfile *conf)
 
 void check_journald(struct checks *checks)
 {
-	struct unitfile *conf;
+	struct systemd_unit *conf;
 	char path[PATH_MAX];
 
-	if (access(site_path(checks->site, "/run/systemd/journal/dev-log", path), F_OK) < 0)
+	if (access(host_path(checks->host, "/run/systemd/journal/dev-log", path), F_OK) < 0)
 		return;
-	if (unitfile_read(checks->site, "journald.conf", "", &conf) < 0) {
+	if (systemd_unit_read(checks->host, "journald.conf", "", &conf) < 0) {
 		checks->out_of_memory = true;
 		return;
 	}
 	check_forward(checks, conf);
 	check_limit(checks, conf);
-	unitfile_free(conf);
+	systemd_unit_free(conf);
 }

@@ -13,12 +13,12 @@
 #define KERNEL_MAJOR 5
 #define KERNEL_MINOR 3
 
-static bool kernel_release(const struct site *site, char *release, size_t size)
+static bool kernel_release(const struct host *host, char *release, size_t size)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/sys/kernel/osrelease", site->procfs.root);
-	if (site_read(path, release, size) <= 0)
+	snprintf(path, sizeof(path), "%s/sys/kernel/osrelease", host->procfs.root);
+	if (host_read(path, release, size) <= 0)
 		return false;
 	release[strcspn(release, "\n")] = '\0';
 	return true;
@@ -29,7 +29,7 @@ static void check_pidfd(struct checks *checks)
 	char release[128];
 	unsigned int major, minor;
 
-	if (!kernel_release(checks->site, release, sizeof(release)) ||
+	if (!kernel_release(checks->host, release, sizeof(release)) ||
 	    sscanf(release, "%u.%u", &major, &minor) != 2)
 		return;
 	if (major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR))
@@ -39,7 +39,7 @@ static void check_pidfd(struct checks *checks)
 }
 
 /* Do the lists of modules name it? 1: yes, 0: no, -1: there is no list. */
-static int is_available(const struct site *site, const char *module)
+static int is_available(const struct host *host, const char *module)
 {
 	static const char *const files[] = { "modules.dep", "modules.builtin" };
 	char release[128], name[PATH_MAX], path[PATH_MAX], line[4096], want[80];
@@ -47,13 +47,13 @@ static int is_available(const struct site *site, const char *module)
 	size_t i;
 
 	snprintf(want, sizeof(want), "/%s.ko", module);
-	if (!kernel_release(site, release, sizeof(release)))
+	if (!kernel_release(host, release, sizeof(release)))
 		return -1;
 	for (i = 0; i < 2 && answer != 1; i++) {
 		FILE *file;
 
 		snprintf(name, sizeof(name), "/lib/modules/%s/%s", release, files[i]);
-		file = fopen(site_path(site, name, path), "re");
+		file = fopen(host_path(host, name, path), "re");
 		if (!file)
 			continue;
 		answer = 0;
@@ -66,7 +66,7 @@ static int is_available(const struct site *site, const char *module)
 
 static void check_module(struct checks *checks, const char *module, const char *instead)
 {
-	const struct context *context = checks->site->context;
+	const struct context *context = checks->host->context;
 	char path[PATH_MAX], net_path[PATH_MAX];
 	int available;
 
@@ -76,7 +76,7 @@ static void check_module(struct checks *checks, const char *module, const char *
 		check_ok(checks, "kernel", "%s is there", module);
 		return;
 	}
-	available = is_available(checks->site, module);
+	available = is_available(checks->host, module);
 	if (available == 1)
 		check_ok(checks, "kernel", "%s can be loaded", module);
 	else if (available == 0)
@@ -87,7 +87,7 @@ static void check_module(struct checks *checks, const char *module, const char *
 			      module);
 }
 
-void check_kernel(struct checks *checks, const struct site_action *action)
+void check_kernel(struct checks *checks, const struct host_action *action)
 {
 	check_pidfd(checks);
 	if (action->settings.backend == BACKEND_RECENT)
@@ -96,14 +96,14 @@ void check_kernel(struct checks *checks, const struct site_action *action)
 }
 
 /* Has this host an IPv6 address that others reach? Then clients may come over it. */
-static bool has_ipv6(const struct site *site)
+static bool has_ipv6(const struct host *host)
 {
 	char path[PATH_MAX], line[256];
 	bool found = false;
 	unsigned int scope;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/if_inet6", site->context->net_root);
+	snprintf(path, sizeof(path), "%s/if_inet6", host->context->net_root);
 	file = fopen(path, "re");
 	/* Address, index, length, scope (0: global), flags, interface. */
 	while (file && !found && fgets(line, sizeof(line), file))
@@ -113,23 +113,24 @@ static bool has_ipv6(const struct site *site)
 	return found;
 }
 
-static bool has_list(const struct site *site, const char *name)
+static bool has_list(const struct host *host, const char *name)
 {
 	static const char *const dirs[] = { "xt_recent", "ipt_recent" };
 	char path[PATH_MAX];
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s/%s", site->context->net_root, dirs[i], name);
+		snprintf(path, sizeof(path), "%s/%s/%s", host->context->net_root, dirs[i],
+			 name);
 		if (access(path, F_OK) == 0)
 			return true;
 	}
 	return false;
 }
 
-static struct backend *open_backend(const struct site *site, const struct settings *settings)
+static struct backend *open_backend(const struct host *host, const struct settings *settings)
 {
-	const struct backend_config config = site_backend_config(site, settings);
+	const struct backend_config config = host_backend_config(host, settings);
 	struct backend *backend = NULL;
 
 	if (backend_ops(settings->backend)->open(&config, &backend) < 0)
@@ -142,9 +143,9 @@ static void check_list(struct checks *checks, const struct settings *settings, i
 	const char *name = family == ADDR_IPV4 ? settings->list : settings->list6;
 	const char *id = family == ADDR_IPV4 ? "list.ipv4" : "list.ipv6";
 
-	if (has_list(checks->site, name))
+	if (has_list(checks->host, name))
 		check_ok(checks, id, "the list %s is there", name);
-	else if (family == ADDR_IPV4 || has_ipv6(checks->site))
+	else if (family == ADDR_IPV4 || has_ipv6(checks->host))
 		check_broken(checks, id, "smtpblockctl setup recent --apply",
 			     "there is no list %s: no rule names it", name);
 }
@@ -153,7 +154,7 @@ static void check_list(struct checks *checks, const struct settings *settings, i
  * there can be to block. */
 static void check_size(struct checks *checks, struct backend *backend, const char *list)
 {
-	const struct courierconf *esmtpd = checks->site->esmtpd;
+	const struct courierconf *esmtpd = checks->host->esmtpd;
 	size_t capacity = backend->ops->capacity(backend);
 	long slots = esmtpd ? courierconf_number(esmtpd, "MAXDAEMONS", 0) : 0;
 
@@ -177,7 +178,7 @@ static void check_size(struct checks *checks, struct backend *backend, const cha
 			 "connections", list, capacity, slots);
 }
 
-void check_lists(struct checks *checks, const struct site_action *action)
+void check_lists(struct checks *checks, const struct host_action *action)
 {
 	const struct settings *settings = &action->settings;
 	struct backend *backend;
@@ -186,7 +187,7 @@ void check_lists(struct checks *checks, const struct site_action *action)
 		return;
 	check_list(checks, settings, ADDR_IPV4);
 	check_list(checks, settings, ADDR_IPV6);
-	backend = open_backend(checks->site, settings);
+	backend = open_backend(checks->host, settings);
 	if (!backend) {
 		checks->out_of_memory = true;
 		return;

@@ -60,7 +60,7 @@ static void say_failed(struct checks *checks, int err)
 
 static void check_size(struct checks *checks, const struct settings *settings)
 {
-	const struct courierconf *esmtpd = checks->site->esmtpd;
+	const struct courierconf *esmtpd = checks->host->esmtpd;
 	long slots = esmtpd ? courierconf_number(esmtpd, "MAXDAEMONS", 0) : 0;
 
 	if (slots > 0 && (unsigned long)slots > settings->list_size)
@@ -72,10 +72,10 @@ static void check_size(struct checks *checks, const struct settings *settings)
 			 settings->list_size);
 }
 
-void check_nftables(struct checks *checks, const struct site_action *action)
+void check_nftables(struct checks *checks, const struct host_action *action)
 {
 	const struct settings *settings = &action->settings;
-	const struct backend_config config = site_backend_config(checks->site, settings);
+	const struct backend_config config = host_backend_config(checks->host, settings);
 	struct nftstate state;
 	int r;
 

@@ -188,9 +188,9 @@ static const struct rsyslog_conf_item *find_before(const struct rsyslog_conf *co
 	return found;
 }
 
-void check_parsers(struct checks *checks, const struct site_action *action)
+void check_parsers(struct checks *checks, const struct host_action *action)
 {
-	const struct rsyslog_conf *conf = checks->site->conf;
+	const struct rsyslog_conf *conf = checks->host->conf;
 	const struct settings *settings = &action->settings;
 	char place[PLACE_SIZE], name[NAME_SIZE];
 	const struct rsyslog_conf_item *item;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "tool/check/checks.h"
-#include "tool/check/unitfile.h"
+#include "tool/check/systemd_unit.h"
 
 /* The lines of /proc/PID/status that tell of rights (proc(5)). */
 struct rights {
@@ -28,13 +28,13 @@ struct want {
 
 #define WANTS_MAX 5
 
-static bool read_rights(const struct site *site, struct rights *ret_rights)
+static bool read_rights(const struct host *host, struct rights *ret_rights)
 {
 	char text[8192], *line, *rest = text;
 	bool found = false;
 
 	memset(ret_rights, 0, sizeof(*ret_rights));
-	if (looks_read(site->looks, site->rsyslogd.pid, "status", text, sizeof(text)) <= 0)
+	if (looks_read(host->looks, host->rsyslogd.pid, "status", text, sizeof(text)) <= 0)
 		return false;
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		found |= sscanf(line, "CapEff: %" SCNx64, &ret_rights->effective) == 1;
@@ -52,20 +52,20 @@ static bool has(uint64_t set, int capability)
 
 /* A list that rsyslogd's user may write by the file's own permissions needs no
  * capability. Root is not above them here: root without CAP_DAC_OVERRIDE is not. */
-static bool may_write_list(const struct site *site, const char *list)
+static bool may_write_list(const struct host *host, const char *list)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/xt_recent/%s", site->context->net_root, list);
+	snprintf(path, sizeof(path), "%s/xt_recent/%s", host->context->net_root, list);
 	if (stat(path, &st) < 0)
 		return true;
-	if (st.st_uid == site->rsyslogd.uid)
+	if (st.st_uid == host->rsyslogd.uid)
 		return (st.st_mode & S_IWUSR) != 0;
 	return (st.st_mode & S_IWOTH) != 0;
 }
 
-static size_t list_wants(const struct site *site, const struct settings *settings,
+static size_t list_wants(const struct host *host, const struct settings *settings,
 			 struct want wants[static WANTS_MAX])
 {
 	size_t n = 0;
@@ -81,8 +81,8 @@ static size_t list_wants(const struct site *site, const struct settings *setting
 	if (settings->terminate)
 		wants[n++] = (struct want){ CAP_KILL, "CAP_KILL", CHECK_BROKEN,
 					    "children are not ended, and keep their slots" };
-	if (list_is_file && !(may_write_list(site, settings->list) &&
-			      may_write_list(site, settings->list6)))
+	if (list_is_file &&
+	    !(may_write_list(host, settings->list) && may_write_list(host, settings->list6)))
 		wants[n++] = (struct want){ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", CHECK_BROKEN,
 					    "the lists cannot be written" };
 	if (settings->backend == BACKEND_NFTABLES)
@@ -97,22 +97,22 @@ static size_t list_wants(const struct site *site, const struct settings *setting
 /* --- capabilities -------------------------------------------------------- */
 
 /* The module keeps what the actions need. */
-static bool keeps_rights(const struct site *site)
+static bool keeps_rights(const struct host *host)
 {
 	const struct rsyslog_conf_item *module;
 	size_t from = 0;
 
-	if (!site->conf)
+	if (!host->conf)
 		return false;
-	module = rsyslog_conf_next(site->conf, RSYSLOG_CONF_MODULE, "omsmtpblock", &from);
+	module = rsyslog_conf_next(host->conf, RSYSLOG_CONF_MODULE, "omsmtpblock", &from);
 	return module && rsyslog_conf_is_on(module, "keepCapabilities", false);
 }
 
 /* Who takes the capability away decides what to type. */
-static void format_mend(const struct site *site, const struct rights *rights,
+static void format_mend(const struct host *host, const struct rights *rights,
 			const struct want *want, char type[static CHECK_TYPE_SIZE])
 {
-	const struct rsyslog_conf_item *drop = site_privilege_drop(site);
+	const struct rsyslog_conf_item *drop = host_privilege_drop(host);
 	char place[600];
 
 	if (!has(rights->bounding, want->capability))
@@ -120,7 +120,7 @@ static void format_mend(const struct site *site, const struct rights *rights,
 			 "systemctl edit rsyslog, write  [Service] CapabilityBoundingSet=%s  "
 			 "and restart it",
 			 want->name);
-	else if (drop && keeps_rights(site))
+	else if (drop && keeps_rights(host))
 		snprintf(type, CHECK_TYPE_SIZE, "systemctl restart rsyslog");
 	else if (drop)
 		snprintf(type, CHECK_TYPE_SIZE,
@@ -135,14 +135,14 @@ static void check_capabilities(struct checks *checks, const struct rights *right
 			       const struct settings *settings)
 {
 	struct want wants[WANTS_MAX];
-	size_t i, n = list_wants(checks->site, settings, wants), lacking = 0;
+	size_t i, n = list_wants(checks->host, settings, wants), lacking = 0;
 	char type[CHECK_TYPE_SIZE];
 
 	for (i = 0; i < n; i++) {
 		if (has(rights->effective, wants[i].capability))
 			continue;
 		lacking++;
-		format_mend(checks->site, rights, &wants[i], type);
+		format_mend(checks->host, rights, &wants[i], type);
 		check_add(checks, wants[i].lacking, "rights.capabilities", type,
 			  "rsyslogd lacks %s: %s", wants[i].name, wants[i].why);
 	}
@@ -152,10 +152,10 @@ static void check_capabilities(struct checks *checks, const struct rights *right
 
 static void check_privilege_drop(struct checks *checks)
 {
-	const struct rsyslog_conf_item *drop = site_privilege_drop(checks->site);
+	const struct rsyslog_conf_item *drop = host_privilege_drop(checks->host);
 	char place[600];
 
-	if (drop && checks->site->rsyslogd.pid == 0 && !keeps_rights(checks->site))
+	if (drop && checks->host->rsyslogd.pid == 0 && !keeps_rights(checks->host))
 		check_warning(checks, "rights.privdrop",
 			      "write  module(load=\"omsmtpblock\" keepCapabilities=\"on\")",
 			      "%s: rsyslogd gives its rights away at the start",
@@ -177,11 +177,11 @@ static bool file_mentions(const char *path, const char *word)
 {
 	char text[65536];
 
-	return site_read(path, text, sizeof(text)) > 0 && strstr(text, word) != NULL;
+	return host_read(path, text, sizeof(text)) > 0 && strstr(text, word) != NULL;
 }
 
 /* Where an admin adds to the profile. */
-static bool has_snippet(const struct site *site)
+static bool has_snippet(const struct host *host)
 {
 	static const char *const files[] = {
 		"/etc/apparmor.d/rsyslog.d/omsmtpblock", "/etc/apparmor.d/local/usr.sbin.rsyslogd",
@@ -191,38 +191,38 @@ static bool has_snippet(const struct site *site)
 	size_t i;
 
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (file_mentions(site_path(site, files[i], path), "sys_ptrace"))
+		if (file_mentions(host_path(host, files[i], path), "sys_ptrace"))
 			return true;
 	return false;
 }
 
-static bool read_label(const struct site *site, char *label, size_t size)
+static bool read_label(const struct host *host, char *label, size_t size)
 {
-	pid_t pid = site->rsyslogd.pid;
+	pid_t pid = host->rsyslogd.pid;
 
-	if (looks_read(site->looks, pid, "attr/apparmor/current", label, size) <= 0 &&
-	    looks_read(site->looks, pid, "attr/current", label, size) <= 0)
+	if (looks_read(host->looks, pid, "attr/apparmor/current", label, size) <= 0 &&
+	    looks_read(host->looks, pid, "attr/current", label, size) <= 0)
 		return false;
 	label[strcspn(label, "\n")] = '\0';
 	return true;
 }
 
-static bool selinux_enforces(const struct site *site)
+static bool selinux_enforces(const struct host *host)
 {
 	char path[PATH_MAX], text[8];
 
-	site_path(site, "/sys/fs/selinux/enforce", path);
-	return site_read(path, text, sizeof(text)) > 0 && text[0] == '1';
+	host_path(host, "/sys/fs/selinux/enforce", path);
+	return host_read(path, text, sizeof(text)) > 0 && text[0] == '1';
 }
 
 static void check_labels(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 	char label[512];
 
-	if (!read_label(site, label, sizeof(label)))
+	if (!read_label(host, label, sizeof(label)))
 		return;
-	if (strstr(label, "(enforce)") && has_snippet(site))
+	if (strstr(label, "(enforce)") && has_snippet(host))
 		check_ok(checks, "rights.apparmor", "the profile %s was added to", label);
 	else if (strstr(label, "(enforce)"))
 		check_warning(checks, "rights.apparmor",
@@ -232,19 +232,19 @@ static void check_labels(struct checks *checks)
 			      "@{PROC}/[0-9]*/{environ,stat,cmdline,status,comm} r,  and "
 			      "apparmor_parser -r /etc/apparmor.d/usr.sbin.rsyslogd",
 			      "AppArmor confines rsyslogd: %s", label);
-	if (selinux_enforces(site) && strstr(label, ":syslogd_t:"))
+	if (selinux_enforces(host) && strstr(label, ":syslogd_t:"))
 		check_warning(checks, "rights.selinux", "ausearch -m avc -c rsyslogd",
 			      "SELinux confines rsyslogd: %s", label);
 }
 
-void check_rights(struct checks *checks, const struct site_action *action)
+void check_rights(struct checks *checks, const struct host_action *action)
 {
 	struct rights rights;
 
 	check_privilege_drop(checks);
-	if (checks->site->rsyslogd.pid == 0)
+	if (checks->host->rsyslogd.pid == 0)
 		return;
-	if (!read_rights(checks->site, &rights)) {
+	if (!read_rights(checks->host, &rights)) {
 		check_warning(checks, "rights.capabilities", "run smtpblockctl check as root",
 			      "cannot tell what rsyslogd may do");
 		return;
@@ -287,21 +287,21 @@ static bool is_bad(const struct obstacle *obstacle, const char *value)
 	size_t i;
 
 	if (!obstacle->bad[0])
-		return !unitfile_is_off(value);
+		return !systemd_unit_is_off(value);
 	for (i = 0; i < 3 && obstacle->bad[i]; i++)
 		if (strcmp(value, obstacle->bad[i]) == 0)
 			return true;
 	return false;
 }
 
-static void check_obstacles(struct checks *checks, const struct unitfile *unit,
+static void check_obstacles(struct checks *checks, const struct systemd_unit *unit,
 			    const struct settings *settings)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(obstacles) / sizeof(obstacles[0]); i++) {
 		const struct obstacle *obstacle = &obstacles[i];
-		const char *value = unitfile_last(unit, obstacle->key);
+		const char *value = systemd_unit_last(unit, obstacle->key);
 
 		if (!value || !is_bad(obstacle, value))
 			continue;
@@ -312,12 +312,12 @@ static void check_obstacles(struct checks *checks, const struct unitfile *unit,
 	}
 }
 
-static void check_families(struct checks *checks, const struct unitfile *unit,
+static void check_families(struct checks *checks, const struct systemd_unit *unit,
 			   const struct settings *settings)
 {
 	bool nftables = settings->backend == BACKEND_NFTABLES;
 
-	if (!unitfile_lists(unit, "RestrictAddressFamilies", "AF_NETLINK", true))
+	if (!systemd_unit_lists(unit, "RestrictAddressFamilies", "AF_NETLINK", true))
 		check_add(checks, nftables ? CHECK_BROKEN : CHECK_WARNING, "unit",
 			  "systemctl edit rsyslog, write  [Service] "
 			  "RestrictAddressFamilies=AF_NETLINK  and restart it",
@@ -328,15 +328,15 @@ static void check_families(struct checks *checks, const struct unitfile *unit,
 }
 
 /* What would be lacking; of one that runs, what is lacking is known. */
-static void check_bounds(struct checks *checks, const struct unitfile *unit,
+static void check_bounds(struct checks *checks, const struct systemd_unit *unit,
 			 const struct settings *settings)
 {
 	struct want wants[WANTS_MAX];
-	size_t i, n = list_wants(checks->site, settings, wants);
+	size_t i, n = list_wants(checks->host, settings, wants);
 	char type[CHECK_TYPE_SIZE];
 
-	for (i = 0; checks->site->rsyslogd.pid == 0 && i < n; i++) {
-		if (unitfile_lists(unit, "CapabilityBoundingSet", wants[i].name, false))
+	for (i = 0; checks->host->rsyslogd.pid == 0 && i < n; i++) {
+		if (systemd_unit_lists(unit, "CapabilityBoundingSet", wants[i].name, false))
 			continue;
 		snprintf(type, sizeof(type),
 			 "systemctl edit rsyslog, write  [Service] CapabilityBoundingSet=%s",
@@ -347,16 +347,16 @@ static void check_bounds(struct checks *checks, const struct unitfile *unit,
 	}
 }
 
-void check_unit(struct checks *checks, const struct site_action *action)
+void check_unit(struct checks *checks, const struct host_action *action)
 {
-	struct unitfile *unit;
+	struct systemd_unit *unit;
 
-	if (unitfile_read(checks->site, "rsyslog.service", "/system", &unit) < 0) {
+	if (systemd_unit_read(checks->host, "rsyslog.service", "/system", &unit) < 0) {
 		checks->out_of_memory = true;
 		return;
 	}
 	check_obstacles(checks, unit, &action->settings);
 	check_families(checks, unit, &action->settings);
 	check_bounds(checks, unit, &action->settings);
-	unitfile_free(unit);
+	systemd_unit_free(unit);
 }

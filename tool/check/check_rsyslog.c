@@ -25,7 +25,7 @@ static void check_problems(struct checks *checks)
 	size_t i;
 
 	for (i = 0; i < PROBLEMS_MAX; i++) {
-		problem = rsyslog_conf_problem(checks->site->conf, i);
+		problem = rsyslog_conf_problem(checks->host->conf, i);
 		if (!problem)
 			return;
 		check_warning(checks, "rsyslog.config", "rsyslogd -N1", "%s", problem);
@@ -34,21 +34,21 @@ static void check_problems(struct checks *checks)
 
 static void check_file(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 
-	if (!site->conf) {
+	if (!host->conf) {
 		check_broken(checks, "rsyslog.config", "smtpblockctl --config FILE check", "%s",
-			     site->conf_error);
+			     host->conf_error);
 		return;
 	}
 	check_problems(checks);
-	if (!rsyslog_conf_problem(site->conf, 0))
-		check_ok(checks, "rsyslog.config", "%s was read", site->context->config);
+	if (!rsyslog_conf_problem(host->conf, 0))
+		check_ok(checks, "rsyslog.config", "%s was read", host->context->config);
 }
 
 /* Where rsyslogd looks for modules: what the package was built for, then what
  * distributions use. */
-static bool has_module_file(const struct site *site, const char *name,
+static bool has_module_file(const struct host *host, const char *name,
 			    char path[static PATH_MAX])
 {
 	static const char *const dirs[] = {
@@ -63,10 +63,10 @@ static bool has_module_file(const struct site *site, const char *name,
 	size_t i;
 
 	if (name[0] == '/')
-		return access(site_path(site, name, path), R_OK) == 0;
+		return access(host_path(host, name, path), R_OK) == 0;
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		snprintf(file, sizeof(file), "%s/%s.so", dirs[i], name);
-		if (access(site_path(site, file, path), R_OK) == 0)
+		if (access(host_path(host, file, path), R_OK) == 0)
 			return true;
 	}
 	return false;
@@ -74,7 +74,7 @@ static bool has_module_file(const struct site *site, const char *name,
 
 static void check_module(struct checks *checks)
 {
-	const struct rsyslog_conf_item *item = site_module(checks->site, "omsmtpblock");
+	const struct rsyslog_conf_item *item = host_module(checks->host, "omsmtpblock");
 	char path[PATH_MAX], place[PLACE_SIZE];
 	const char *name;
 
@@ -86,7 +86,7 @@ static void check_module(struct checks *checks)
 	}
 	check_place(item, place, sizeof(place));
 	name = rsyslog_conf_value(item, "load");
-	if (name && has_module_file(checks->site, name, path))
+	if (name && has_module_file(checks->host, name, path))
 		check_ok(checks, "rsyslog.module", "%s loads %s", place, path);
 	else
 		check_broken(checks, "rsyslog.module",
@@ -94,7 +94,7 @@ static void check_module(struct checks *checks)
 			     "%s loads %s, which is not there", place, name ? name : "nothing");
 }
 
-static void check_action(struct checks *checks, const struct site_action *action)
+static void check_action(struct checks *checks, const struct host_action *action)
 {
 	char place[PLACE_SIZE];
 	const char *warning;
@@ -126,24 +126,24 @@ static void check_action(struct checks *checks, const struct site_action *action
 
 void check_rsyslog(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 	size_t i;
 
 	check_file(checks);
-	if (!site->conf)
+	if (!host->conf)
 		return;
 	check_module(checks);
-	for (i = 0; i < site->action_count; i++)
-		check_action(checks, &site->actions[i]);
+	for (i = 0; i < host->action_count; i++)
+		check_action(checks, &host->actions[i]);
 }
 
 /* --- where lines come in ------------------------------------------------- */
 
-static bool is_journald_there(const struct site *site)
+static bool is_journald_there(const struct host *host)
 {
 	char path[PATH_MAX];
 
-	return access(site_path(site, "/run/systemd/journal/dev-log", path), F_OK) == 0;
+	return access(host_path(host, "/run/systemd/journal/dev-log", path), F_OK) == 0;
 }
 
 /* Without them any local user can have a client blocked that is connected. */
@@ -224,7 +224,7 @@ static void check_socket_limit(struct checks *checks, const struct rsyslog_conf_
 {
 	long interval = number_of(item, "SysSock.RateLimit.Interval", 0);
 	long burst = number_of(item, "SysSock.RateLimit.Burst", 200);
-	bool shared = is_journald_there(checks->site) || site_drops(checks->site);
+	bool shared = is_journald_there(checks->host) || host_drops(checks->host);
 	long least = shared ? WAVE_LINES * interval : 20;
 	char place[PLACE_SIZE];
 
@@ -258,23 +258,23 @@ static void check_journal_limit(struct checks *checks, const struct rsyslog_conf
 			      check_place(item, place, sizeof(place)), burst, interval);
 }
 
-void check_inputs(struct checks *checks, const struct site_action *action)
+void check_inputs(struct checks *checks, const struct host_action *action)
 {
 	const struct settings *settings = &action->settings;
-	const struct rsyslog_conf_item *socket = site_module(checks->site, "imuxsock");
-	const struct rsyslog_conf_item *journal = site_module(checks->site, "imjournal");
+	const struct rsyslog_conf_item *socket = host_module(checks->host, "imuxsock");
+	const struct rsyslog_conf_item *journal = host_module(checks->host, "imjournal");
 
 	if (!action->item || settings->input != INPUT_COURIER)
 		return;
-	if (site_takes_socket(socket)) {
+	if (host_takes_socket(socket)) {
 		check_credentials(checks, settings, socket);
 		check_socket_limit(checks, socket);
 	}
 	if (journal)
 		check_journal_limit(checks, journal);
-	if (journal && !site_takes_socket(socket))
+	if (journal && !host_takes_socket(socket))
 		check_ok(checks, "rsyslog.credentials", "the journal says who logs");
-	if (!journal && !site_takes_socket(socket) && settings->verify != VERIFY_NONE)
+	if (!journal && !host_takes_socket(socket) && settings->verify != VERIFY_NONE)
 		check_broken(checks, "rsyslog.input", "module(load=\"imuxsock\")",
 			     "neither imuxsock nor imjournal is loaded: nothing that courier logs "
 			     "comes in");
@@ -444,21 +444,21 @@ static size_t index_of(const struct rsyslog_conf *conf, const struct rsyslog_con
 	return i;
 }
 
-void check_reach(struct checks *checks, const struct site_action *action)
+void check_reach(struct checks *checks, const struct host_action *action)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 	size_t i, index;
 
 	if (!action->item || action->settings.input != INPUT_COURIER)
 		return;
-	index = index_of(site->conf, action->item);
+	index = index_of(host->conf, action->item);
 	for (i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
 		const struct need *need = &needs[i];
-		struct way way = { .conf = site->conf, .answer = ANSWER_YES };
+		struct way way = { .conf = host->conf, .answer = ANSWER_YES };
 
 		if (need->trigger != action->settings.trigger)
 			continue;
-		if (need->trigger == TRIGGER_DNSBL && need->drop != site_drops(site))
+		if (need->trigger == TRIGGER_DNSBL && need->drop != host_drops(host))
 			continue;
 		way.specimen = (struct specimen){ .facility = LOG_MAIL >> 3,
 						  .severity = need->severity,

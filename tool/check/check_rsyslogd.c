@@ -14,10 +14,10 @@
 #define RESTART "systemctl restart rsyslog"
 
 /* Behind -f in its command line; the default without one. False: it may not be read. */
-static bool config_of(const struct site *site, pid_t pid, char path[static PATH_MAX])
+static bool config_of(const struct host *host, pid_t pid, char path[static PATH_MAX])
 {
 	char words[LOOKS_TEXT_MAX];
-	ssize_t len = looks_read(site->looks, pid, "cmdline", words, sizeof(words)), at = 0;
+	ssize_t len = looks_read(host->looks, pid, "cmdline", words, sizeof(words)), at = 0;
 
 	snprintf(path, PATH_MAX, "/etc/rsyslog.conf");
 	while (at < len) {
@@ -46,16 +46,17 @@ static bool is_plain(const char *path)
 
 static void check_config(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 	char path[PATH_MAX], type[PATH_MAX + 64] = "";
 
-	if (!config_of(site, site->rsyslogd.pid, path) || strcmp(path, site->context->config) == 0)
+	if (!config_of(host, host->rsyslogd.pid, path) ||
+	    strcmp(path, host->context->config) == 0)
 		return;
 	if (is_plain(path))
 		snprintf(type, sizeof(type), "smtpblockctl --config %s check", path);
 	check_warning(checks, "rsyslogd.config", type,
 		      "rsyslogd (PID %d) reads %s, the checks are about %s",
-		      (int)site->rsyslogd.pid, path, site->context->config);
+		      (int)host->rsyslogd.pid, path, host->context->config);
 }
 
 /* The line of its memory map with the module in it. */
@@ -81,26 +82,27 @@ static int find_module(const struct procfs *procfs, pid_t pid, void *data)
 }
 
 /* Was the file replaced since it was loaded, or written over? */
-static bool is_older(const struct site *site, char *line)
+static bool is_older(const struct host *host, char *line)
 {
 	char path[PATH_MAX];
 	const char *file = strchr(line, '/');
 
 	if (strstr(line, "(deleted)"))
 		return true;
-	if (!file || site->rsyslogd.started == 0)
+	if (!file || host->rsyslogd.started == 0)
 		return false;
 	line[strcspn(line, "\n")] = '\0';
-	return site_changed(site_path(site, file, path)) > site->rsyslogd.started + CLOCK_SLACK;
+	return host_changed(host_path(host, file, path)) > host->rsyslogd.started + CLOCK_SLACK;
 }
 
 static void check_loaded(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 	struct mapping mapping = { .found = false };
-	int r = looks_call(site->looks, site->rsyslogd.pid, find_module, &mapping, sizeof(mapping));
+	int r = looks_call(host->looks, host->rsyslogd.pid, find_module, &mapping,
+			   sizeof(mapping));
 
-	if (mapping.found && is_older(site, mapping.line))
+	if (mapping.found && is_older(host, mapping.line))
 		check_warning(checks, "rsyslogd.module", RESTART,
 			      "rsyslogd runs with an older file of the module");
 	else if (mapping.found)
@@ -108,7 +110,7 @@ static void check_loaded(struct checks *checks)
 	else if (r == 0)
 		check_broken(checks, "rsyslogd.module", RESTART,
 			     "rsyslogd (PID %d) does not have the module loaded",
-			     (int)site->rsyslogd.pid);
+			     (int)host->rsyslogd.pid);
 	else
 		check_warning(checks, "rsyslogd.module", "run smtpblockctl check as root",
 			      "cannot tell whether rsyslogd has the module loaded: %s",
@@ -124,7 +126,7 @@ static const char *newest(const struct rsyslog_conf *conf, time_t *ret_changed)
 	*ret_changed = 0;
 	for (i = 0; i < rsyslog_conf_count(conf); i++) {
 		const struct rsyslog_conf_item *item = rsyslog_conf_at(conf, i);
-		time_t changed = site_changed(item->file);
+		time_t changed = host_changed(item->file);
 
 		if (changed <= *ret_changed)
 			continue;
@@ -136,30 +138,30 @@ static const char *newest(const struct rsyslog_conf *conf, time_t *ret_changed)
 
 static void check_fresh(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 	const char *file;
 	time_t changed;
 
-	if (!site->conf || site->rsyslogd.started == 0)
+	if (!host->conf || host->rsyslogd.started == 0)
 		return;
-	file = newest(site->conf, &changed);
-	if (file && changed > site->rsyslogd.started + CLOCK_SLACK)
+	file = newest(host->conf, &changed);
+	if (file && changed > host->rsyslogd.started + CLOCK_SLACK)
 		check_warning(checks, "rsyslogd.restart", RESTART,
 			      "%s was changed after rsyslogd was started", file);
 }
 
 void check_rsyslogd(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 
-	if (site->rsyslogd.pid == 0) {
+	if (host->rsyslogd.pid == 0) {
 		check_broken(checks, "rsyslogd.running", "systemctl start rsyslog",
 			     "there is no rsyslogd");
 		return;
 	}
-	check_ok(checks, "rsyslogd.running", "rsyslogd runs, PID %d", (int)site->rsyslogd.pid);
+	check_ok(checks, "rsyslogd.running", "rsyslogd runs, PID %d", (int)host->rsyslogd.pid);
 	check_config(checks);
-	if (site->actions[0].item)
+	if (host->actions[0].item)
 		check_loaded(checks);
 	check_fresh(checks);
 }
@@ -170,7 +172,7 @@ void check_rsyslogd(struct checks *checks)
  * has to end. */
 void check_held(struct checks *checks)
 {
-	const struct looks *looks = checks->site->looks;
+	const struct looks *looks = checks->host->looks;
 	char type[128];
 	size_t i;
 
@@ -192,45 +194,46 @@ void check_held(struct checks *checks)
 /* Lists, rules and children count only where the module looks: in its own. */
 static void compare_tcpd(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 	size_t i;
 
-	for (i = 0; i < site->tcpd_count; i++) {
-		const struct site_daemon *tcpd = &site->tcpds[i];
+	for (i = 0; i < host->tcpd_count; i++) {
+		const struct host_daemon *tcpd = &host->tcpds[i];
 
-		if (tcpd->netns == 0 || tcpd->netns == site->rsyslogd.netns)
+		if (tcpd->netns == 0 || tcpd->netns == host->rsyslogd.netns)
 			continue;
-		check_broken(checks, "netns.courier",
-			     "run rsyslogd and courier in the same network namespace",
-			     "couriertcpd (PID %d) is in another network namespace than rsyslogd "
-			     "(PID %d): its children are not found, its packets not dropped",
-			     (int)tcpd->pid, (int)site->rsyslogd.pid);
+		check_broken(
+			checks, "netns.courier",
+			"run rsyslogd and courier in the same network namespace",
+			"couriertcpd (PID %d) is in another network namespace than rsyslogd "
+			"(PID %d): its children are not found, its packets not dropped",
+			(int)tcpd->pid, (int)host->rsyslogd.pid);
 		return;
 	}
-	if (site->tcpd_count > 0 && site->tcpds[0].netns != 0)
+	if (host->tcpd_count > 0 && host->tcpds[0].netns != 0)
 		check_ok(checks, "netns.courier",
 			 "courier and rsyslogd are in the same network namespace");
 }
 
 void check_namespaces(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 	char type[128];
 
-	if (site->rsyslogd.pid == 0)
+	if (host->rsyslogd.pid == 0)
 		return;
-	if (site->netns == 0 || site->rsyslogd.netns == 0) {
+	if (host->netns == 0 || host->rsyslogd.netns == 0) {
 		check_warning(checks, "netns", "run smtpblockctl check as root",
 			      "cannot tell in which network namespace rsyslogd is");
 		return;
 	}
 	compare_tcpd(checks);
-	if (site->netns == site->rsyslogd.netns) {
+	if (host->netns == host->rsyslogd.netns) {
 		check_ok(checks, "netns", "rsyslogd is in this network namespace");
 		return;
 	}
 	snprintf(type, sizeof(type), "nsenter -t %d -n smtpblockctl check",
-		 (int)site->rsyslogd.pid);
+		 (int)host->rsyslogd.pid);
 	check_warning(checks, "netns", type,
 		      "rsyslogd is in another network namespace: it has other lists and rules than "
 		      "those that are checked here");

@@ -72,7 +72,7 @@ static int ask(const struct lookup_request *lookup_request, const char *program,
 	struct iptables_save *rules = NULL;
 	char *output;
 	size_t len;
-	int r = spawn_run(lookup_request->checks->site->context->programs, argv, &output, &len);
+	int r = spawn_run(lookup_request->checks->host->context->programs, argv, &output, &len);
 
 	if (r < 0)
 		return r;
@@ -222,7 +222,7 @@ static bool has_list(const struct lookup_request *lookup_request)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/xt_recent/%s",
-		 lookup_request->checks->site->context->net_root, lookup_request->list);
+		 lookup_request->checks->host->context->net_root, lookup_request->list);
 	return access(path, F_OK) == 0;
 }
 
@@ -259,7 +259,7 @@ static void check_family(struct lookup_request *lookup_request)
 	}
 }
 
-void check_rules(struct checks *checks, const struct site_action *action)
+void check_rules(struct checks *checks, const struct host_action *action)
 {
 	const struct settings *settings = &action->settings;
 	size_t i;

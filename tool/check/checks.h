@@ -6,7 +6,7 @@
 #include "tool/check/results.h"
 
 /* Does courier drop listed connections itself (-drop)? */
-bool site_drops(const struct site *site);
+bool host_drops(const struct host *host);
 
 /* What imuxsock needs to pass on the sender's credentials, and what that costs: see
  * SECURITY. */
@@ -16,21 +16,21 @@ bool site_drops(const struct site *site);
 #define CHECK_TRADE "any local user can then stop rsyslogd's input, see SECURITY"
 
 /* One function a subject. Those with an action are called for each. */
-void check_kernel(struct checks *checks, const struct site_action *action);
-void check_lists(struct checks *checks, const struct site_action *action);
-void check_nftables(struct checks *checks, const struct site_action *action);
-void check_rules(struct checks *checks, const struct site_action *action);
+void check_kernel(struct checks *checks, const struct host_action *action);
+void check_lists(struct checks *checks, const struct host_action *action);
+void check_nftables(struct checks *checks, const struct host_action *action);
+void check_rules(struct checks *checks, const struct host_action *action);
 void check_namespaces(struct checks *checks);
 void check_courier(struct checks *checks);
-void check_courier_action(struct checks *checks, const struct site_action *action);
+void check_courier_action(struct checks *checks, const struct host_action *action);
 void check_rsyslog(struct checks *checks);
-void check_inputs(struct checks *checks, const struct site_action *action);
-void check_reach(struct checks *checks, const struct site_action *action);
-void check_parsers(struct checks *checks, const struct site_action *action);
+void check_inputs(struct checks *checks, const struct host_action *action);
+void check_reach(struct checks *checks, const struct host_action *action);
+void check_parsers(struct checks *checks, const struct host_action *action);
 void check_journald(struct checks *checks);
 void check_rsyslogd(struct checks *checks);
 void check_held(struct checks *checks);
-void check_rights(struct checks *checks, const struct site_action *action);
-void check_unit(struct checks *checks, const struct site_action *action);
+void check_rights(struct checks *checks, const struct host_action *action);
+void check_unit(struct checks *checks, const struct host_action *action);
 
 #endif

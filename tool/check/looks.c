@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool/check/site.h"
+#include "tool/check/host.h"
 
 int looks_new(const struct procfs *procfs, struct looks **ret_looks)
 {
@@ -64,7 +64,7 @@ static int read_proc_file(const struct procfs *procfs, pid_t pid, void *data)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%d/%s", procfs->root, (int)pid, file->name);
-	file->len = site_read(path, file->text, sizeof(file->text));
+	file->len = host_read(path, file->text, sizeof(file->text));
 	return file->len < 0 ? (int)file->len : 0;
 }
 

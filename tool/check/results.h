@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCKCTL_RESULTS_H
 #define SMTPBLOCKCTL_RESULTS_H
 
-#include "tool/check/site.h"
+#include "tool/check/host.h"
 
 enum check_status {
 	CHECK_OK,
@@ -20,7 +20,7 @@ struct check_result {
 };
 
 struct checks {
-	const struct site *site;
+	const struct host *host;
 	struct check_result *results;
 	size_t count;
 	bool out_of_memory;	/* a result is missing */

@@ -65,13 +65,13 @@ static void print(const struct context *context, const struct checks *checks)
 
 static void check_all(struct checks *checks)
 {
-	const struct site *site = checks->site;
+	const struct host *host = checks->host;
 	size_t i;
 
 	check_rsyslog(checks);
 	check_rsyslogd(checks);
-	for (i = 0; i < site->action_count; i++) {
-		const struct site_action *action = &site->actions[i];
+	for (i = 0; i < host->action_count; i++) {
+		const struct host_action *action = &host->actions[i];
 
 		if (action->error[0])
 			continue;
@@ -115,13 +115,13 @@ static void free_results(struct checks *checks)
 
 static int run(struct context *context, int argc, char **argv)
 {
-	struct site site;
-	struct checks checks = { .site = &site };
+	struct host host;
+	struct checks checks = { .host = &host };
 	int status;
 
 	if (argc > 1)
 		return usage_error(context, "check takes no \"%s\"", argv[1]);
-	if (site_open(&site, context) == 0)
+	if (host_open(&host, context) == 0)
 		check_all(&checks);
 	else
 		checks.out_of_memory = true;
@@ -130,7 +130,7 @@ static int run(struct context *context, int argc, char **argv)
 	if (checks.out_of_memory)
 		status = failed(context, "there is not enough memory");
 	free_results(&checks);
-	site_close(&site);
+	host_close(&host);
 	return status;
 }
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "tool/check/slotcount.h"
+#include "tool/check/slots_now.h"
 #include "tool/lib/command.h"
 #include "tool/lib/entries.h"
 #include "tool/lib/output.h"
@@ -18,7 +18,7 @@ struct overview {
 	const struct context *context;
 	struct targets targets;
 	struct entries entries;
-	struct slotcount slots[SITE_DAEMONS_MAX];
+	struct slots_now slots[HOST_DAEMONS_MAX];
 	size_t slot_count;
 	bool hidden;		/* processes may not be looked at */
 	bool held;		/* processes keep us waiting */
@@ -187,14 +187,14 @@ static void print_json(const struct overview *o)
 
 static int read_slots(struct overview *o)
 {
-	struct site site;
-	int r = site_open(&site, o->context);
+	struct host host;
+	int r = host_open(&host, o->context);
 
 	if (r == 0)
-		o->slot_count = slotcount_read(&site, o->slots);
-	o->hidden = site.hidden;
-	o->held = site.looks && site.looks->held_count > 0;
-	site_close(&site);
+		o->slot_count = slots_now_read(&host, o->slots);
+	o->hidden = host.hidden;
+	o->held = host.looks && host.looks->held_count > 0;
+	host_close(&host);
 	return r < 0 ? failed(o->context, "no memory") : 0;
 }
 

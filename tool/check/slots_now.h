@@ -1,16 +1,16 @@
 /* How many of courier's slots are taken, by each couriertcpd.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#ifndef SMTPBLOCKCTL_SLOTCOUNT_H
-#define SMTPBLOCKCTL_SLOTCOUNT_H
+#ifndef SMTPBLOCKCTL_SLOTS_NOW_H
+#define SMTPBLOCKCTL_SLOTS_NOW_H
 
-#include "tool/check/site.h"
+#include "tool/check/host.h"
 
 /* Longest name of a port that is told, NUL included: "25", "smtp", "25,587". */
-#define SLOTCOUNT_PORT_SIZE 64
+#define SLOTS_NOW_PORT_SIZE 64
 
-struct slotcount {
+struct slots_now {
 	pid_t pid;		/* the couriertcpd */
-	char port[SLOTCOUNT_PORT_SIZE];	/* as on its command line; "" unknown */
+	char port[SLOTS_NOW_PORT_SIZE];	/* as on its command line; "" unknown */
 	size_t used;		/* its children, but not its logger */
 	long max;		/* -maxprocs of its command line, or else MAXDAEMONS of
 				 * the file esmtpd; 0 unknown */
@@ -18,7 +18,7 @@ struct slotcount {
 
 /* Count for each couriertcpd of the site. Returns how many there are; one that ends
  * meanwhile is left out. */
-size_t slotcount_read(const struct site *site,
-		      struct slotcount ret_counts[static SITE_DAEMONS_MAX]);
+size_t slots_now_read(const struct host *host,
+		      struct slots_now ret_counts[static HOST_DAEMONS_MAX]);
 
 #endif

@@ -1,6 +1,6 @@
 /* couriertcpd's children and its limit.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/check/slotcount.h"
+#include "tool/check/slots_now.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@ static const char maxprocs[] = "-maxprocs=";
 
 /* "25", "smtp", "192.0.2.1.25,465": what has other characters in it is none of a
  * couriertcpd's. */
-static void take_port(struct slotcount *count, const char *word)
+static void take_port(struct slots_now *count, const char *word)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789.,:_-[]";
@@ -23,12 +23,12 @@ static void take_port(struct slotcount *count, const char *word)
 }
 
 /* Options come first, then the port, then the program that serves it. */
-static void read_cmdline(const struct site *site, struct slotcount *count)
+static void read_cmdline(const struct host *host, struct slots_now *count)
 {
 	char text[CMDLINE_SIZE], *word, *end;
 	ssize_t len;
 
-	len = looks_read(site->looks, count->pid, "cmdline", text, sizeof(text) - 1);
+	len = looks_read(host->looks, count->pid, "cmdline", text, sizeof(text) - 1);
 	if (len <= 0)
 		return;
 	text[len] = '\0';
@@ -44,40 +44,41 @@ static void read_cmdline(const struct site *site, struct slotcount *count)
 }
 
 /* With -stderrlogger couriertcpd has courierlogger as a child, which takes no slot. */
-static bool is_logger(const struct site *site, pid_t pid)
+static bool is_logger(const struct host *host, pid_t pid)
 {
 	struct procfs_status status;
 
 	/* Its name, of its own choice, is enough for a count, and asking does not wait. */
-	return procfs_read_status(&site->procfs, pid, &status) == 0 &&
+	return procfs_read_status(&host->procfs, pid, &status) == 0 &&
 	       strcmp(status.comm, "courierlogger") == 0;
 }
 
-static bool count_one(const struct site *site, struct slotcount *count)
+static bool count_one(const struct host *host, struct slots_now *count)
 {
 	pid_t *children = NULL;
 	ssize_t n, i;
 
-	n = procfs_read_children(&site->procfs, count->pid, &children);
+	n = procfs_read_children(&host->procfs, count->pid, &children);
 	if (n < 0)
 		return false;
 	for (i = 0; i < n; i++)
-		count->used += !is_logger(site, children[i]);
+		count->used += !is_logger(host, children[i]);
 	free(children);
-	read_cmdline(site, count);
+	read_cmdline(host, count);
 	if (count->max <= 0)
-		count->max = site->esmtpd ? courierconf_number(site->esmtpd, "MAXDAEMONS", 0) : 0;
+		count->max = host->esmtpd ? courierconf_number(host->esmtpd, "MAXDAEMONS", 0)
+					  : 0;
 	return true;
 }
 
-size_t slotcount_read(const struct site *site,
-		      struct slotcount ret_counts[static SITE_DAEMONS_MAX])
+size_t slots_now_read(const struct host *host,
+		      struct slots_now ret_counts[static HOST_DAEMONS_MAX])
 {
 	size_t i, count = 0;
 
-	for (i = 0; i < site->tcpd_count; i++) {
-		ret_counts[count] = (struct slotcount){ .pid = site->tcpds[i].pid };
-		if (count_one(site, &ret_counts[count]))
+	for (i = 0; i < host->tcpd_count; i++) {
+		ret_counts[count] = (struct slots_now){ .pid = host->tcpds[i].pid };
+		if (count_one(host, &ret_counts[count]))
 			count++;
 	}
 	return count;

@@ -1,6 +1,6 @@
 /* systemd's configuration files.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/check/unitfile.h"
+#include "tool/check/systemd_unit.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -18,7 +18,7 @@ struct assignment {
 	char *value;	/* in the same piece of memory */
 };
 
-struct unitfile {
+struct systemd_unit {
 	struct assignment *assignments;
 	size_t count;
 };
@@ -41,7 +41,7 @@ static char *trim(char *text)
 	return text;
 }
 
-static int add(struct unitfile *file, const char *key, const char *value)
+static int add(struct systemd_unit *file, const char *key, const char *value)
 {
 	struct assignment *more = reallocarray(file->assignments, file->count + 1, sizeof(*more));
 	size_t key_size = strlen(key) + 1, value_size = strlen(value) + 1;
@@ -61,7 +61,7 @@ static int add(struct unitfile *file, const char *key, const char *value)
 }
 
 /* Sections are not told apart: no key that is asked for here stands in two. */
-static int take_line(struct unitfile *file, char *line)
+static int take_line(struct systemd_unit *file, char *line)
 {
 	char *equals;
 
@@ -89,7 +89,7 @@ static bool read_line(FILE *stream, char line[static LINE_SIZE])
 	return len > 0;
 }
 
-static int read_one(struct unitfile *file, const char *path)
+static int read_one(struct systemd_unit *file, const char *path)
 {
 	FILE *stream = fopen(path, "re");
 	char line[LINE_SIZE];
@@ -103,24 +103,24 @@ static int read_one(struct unitfile *file, const char *path)
 	return r;
 }
 
-static char *path_in(const struct site *site, size_t dir, const char *directory,
+static char *path_in(const struct host *host, size_t dir, const char *directory,
 		     const char *name, char path[static PATH_MAX])
 {
 	char below[PATH_MAX];
 
 	snprintf(below, sizeof(below), "%s%s/%s", dirs[dir], directory, name);
-	return site_path(site, below, path);
+	return host_path(host, below, path);
 }
 
 /* From the first directory that has it. */
-static int read_first(struct unitfile *file, const struct site *site, const char *directory,
+static int read_first(struct systemd_unit *file, const struct host *host, const char *directory,
 		      const char *name)
 {
 	char path[PATH_MAX];
 	size_t i;
 
 	for (i = 0; i < DIR_COUNT; i++)
-		if (access(path_in(site, i, directory, name, path), F_OK) == 0)
+		if (access(path_in(host, i, directory, name, path), F_OK) == 0)
 			return read_one(file, path);
 	return 0;
 }
@@ -168,8 +168,8 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int read_dropins(struct unitfile *file, const struct site *site, const char *directory,
-			const char *name)
+static int read_dropins(struct systemd_unit *file, const struct host *host,
+			const char *directory, const char *name)
 {
 	struct names names = { .count = 0 };
 	char below[512], path[PATH_MAX];
@@ -178,33 +178,33 @@ static int read_dropins(struct unitfile *file, const struct site *site, const ch
 
 	snprintf(below, sizeof(below), "%s/%s.d", directory, name);
 	for (i = 0; r == 0 && i < DIR_COUNT; i++)
-		r = list_dir(&names, path_in(site, i, below, "", path));
+		r = list_dir(&names, path_in(host, i, below, "", path));
 	qsort(names.name, names.count, sizeof(names.name[0]), by_text);
 	for (i = 0; i < names.count; i++) {
 		if (r == 0)
-			r = read_first(file, site, below, names.name[i]);
+			r = read_first(file, host, below, names.name[i]);
 		free(names.name[i]);
 	}
 	return r;
 }
 
-int unitfile_read(const struct site *site, const char *name, const char *directory,
-		  struct unitfile **ret_file)
+int systemd_unit_read(const struct host *host, const char *name, const char *directory,
+		      struct systemd_unit **ret_file)
 {
-	struct unitfile *file = calloc(1, sizeof(*file));
-	int r = file ? read_first(file, site, directory, name) : -ENOMEM;
+	struct systemd_unit *file = calloc(1, sizeof(*file));
+	int r = file ? read_first(file, host, directory, name) : -ENOMEM;
 
 	if (r == 0)
-		r = read_dropins(file, site, directory, name);
+		r = read_dropins(file, host, directory, name);
 	if (r < 0) {
-		unitfile_free(file);
+		systemd_unit_free(file);
 		return r;
 	}
 	*ret_file = file;
 	return 0;
 }
 
-void unitfile_free(struct unitfile *file)
+void systemd_unit_free(struct systemd_unit *file)
 {
 	size_t i;
 
@@ -217,7 +217,7 @@ void unitfile_free(struct unitfile *file)
 }
 
 /* The assignments of this key, in their order, i = 0, 1, ...; NULL after the last. */
-static const char *assignment_at(const struct unitfile *file, const char *key, size_t i)
+static const char *assignment_at(const struct systemd_unit *file, const char *key, size_t i)
 {
 	size_t n;
 
@@ -227,7 +227,7 @@ static const char *assignment_at(const struct unitfile *file, const char *key, s
 	return NULL;
 }
 
-const char *unitfile_last(const struct unitfile *file, const char *key)
+const char *systemd_unit_last(const struct systemd_unit *file, const char *key)
 {
 	const char *value, *last = NULL;
 	size_t i;
@@ -237,7 +237,7 @@ const char *unitfile_last(const struct unitfile *file, const char *key)
 	return last;
 }
 
-bool unitfile_is_off(const char *value)
+bool systemd_unit_is_off(const char *value)
 {
 	return strcasecmp(value, "no") == 0 || strcasecmp(value, "false") == 0 ||
 	       strcasecmp(value, "off") == 0 || strcmp(value, "0") == 0 || *value == '\0';
@@ -259,8 +259,8 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-bool unitfile_lists(const struct unitfile *file, const char *key, const char *word,
-		    bool when_empty)
+bool systemd_unit_lists(const struct systemd_unit *file, const char *key, const char *word,
+			bool when_empty)
 {
 	const char *value;
 	bool listed = true, first = true;
