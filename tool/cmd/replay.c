@@ -77,7 +77,7 @@ static int take_option(struct context *context, struct arguments *a, struct requ
 	if (strcasecmp(a->name, "idle") == 0)
 		return take_seconds(context, a, &q->model.idle);
 	if (strcasecmp(a->name, "max") == 0)
-		return take_number(context, a, 1, SLOTS_MAX, &q->limit);
+		return take_number(context, a, 1, TIMELINE_MAX, &q->limit);
 	if (strcasecmp(a->name, "top") == 0)
 		return take_number(context, a, 0, 1000000, &q->top);
 	if (strcasecmp(a->name, "svg") == 0)
@@ -196,7 +196,7 @@ static uint32_t ask_esmtpd(const struct context *context)
 	if (courierconf_read(conf, path) == 0)
 		slots = courierconf_number(conf, "MAXDAEMONS", 0);
 	courierconf_free(conf);
-	return slots <= SLOTS_MAX ? (uint32_t)slots : 0;
+	return slots <= TIMELINE_MAX ? (uint32_t)slots : 0;
 }
 
 /* How many slots there are, by whoever knows best. The log may be another host's:
@@ -208,7 +208,7 @@ static void find_limit(const struct context *context, const struct request *q,
 
 	report->limit_source = "as --max says";
 	report->limit = (uint32_t)q->limit;
-	if (report->limit == 0 && t->limit <= SLOTS_MAX) {
+	if (report->limit == 0 && t->limit <= TIMELINE_MAX) {
 		report->limit_source = "as the log says";
 		report->limit = (uint32_t)t->limit;
 	}

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "tool/read/syslog_time.h"
-#include "tool/replay/picture.h"
+#include "tool/replay/chart.h"
 
 /* One address or prefix of the table of hosts. */
 struct row {
@@ -14,39 +14,39 @@ struct row {
 	const struct simulate_host *host;
 };
 
-static struct picture picture_of(const struct report *r)
+static struct chart picture_of(const struct report *r)
 {
-	const struct slots *slots = simulation_slots(r->simulation);
+	const struct timeline *timeline = simulation_slots(r->simulation);
 
-	return (struct picture){ .curve = slots_curve(slots),
+	return (struct chart){ .curve = timeline_curve(timeline),
 				 .limit = r->limit,
-				 .peak = slots_peak(slots, COURSE_WITHOUT) };
+				 .peak = timeline_peak(timeline, COURSE_WITHOUT) };
 }
 
 static uint32_t peak(const struct report *r, enum course course)
 {
-	uint32_t taken = slots_peak(simulation_slots(r->simulation), course);
+	uint32_t taken = timeline_peak(simulation_slots(r->simulation), course);
 
 	return r->limit && taken > r->limit ? r->limit : taken;
 }
 
 static int64_t seconds_full(const struct report *r, enum course course)
 {
-	return slots_seconds(simulation_slots(r->simulation), course, r->limit);
+	return timeline_seconds(simulation_slots(r->simulation), course, r->limit);
 }
 
 static uint64_t slot_time(const struct report *r, enum course course)
 {
-	return slots_time(simulation_slots(r->simulation), course,
-			  r->limit ? r->limit : SLOTS_MAX);
+	return timeline_time(simulation_slots(r->simulation), course,
+			     r->limit ? r->limit : TIMELINE_MAX);
 }
 
 /* More than there can be: then the model is wrong. */
 static int64_t seconds_beyond(const struct report *r)
 {
-	return r->limit ? slots_seconds(simulation_slots(r->simulation), COURSE_WITHOUT,
-					r->limit + 1) :
-			  0;
+	return r->limit ? timeline_seconds(simulation_slots(r->simulation), COURSE_WITHOUT,
+					   r->limit + 1)
+			: 0;
 }
 
 /* --- addresses --- */
@@ -242,12 +242,12 @@ static void print_notes(FILE *out, const struct report *r)
 
 int report_print(FILE *out, const struct report *report)
 {
-	const struct picture picture = picture_of(report);
+	const struct chart chart = picture_of(report);
 	int r;
 
 	print_head(out, report);
 	print_summary(out, report);
-	picture_print(out, &picture);
+	chart_print(out, &chart);
 	r = print_hosts(out, report);
 	print_notes(out, report);
 	return r;
@@ -349,7 +349,7 @@ static int json_hosts(FILE *out, const struct report *r, const char *name, bool 
 static void json_curve(FILE *out, const struct report *r, enum course course,
 		       const char *name)
 {
-	const struct slots_curve curve = slots_curve(simulation_slots(r->simulation));
+	const struct timeline_curve curve = timeline_curve(simulation_slots(r->simulation));
 	unsigned int i;
 	uint32_t taken;
 
@@ -364,7 +364,8 @@ static void json_curve(FILE *out, const struct report *r, enum course course,
 
 int report_json(FILE *out, const struct report *report)
 {
-	const struct slots_curve curve = slots_curve(simulation_slots(report->simulation));
+	const struct timeline_curve curve =
+		timeline_curve(simulation_slots(report->simulation));
 	int r;
 
 	json_head(out, report);
@@ -383,11 +384,11 @@ int report_json(FILE *out, const struct report *report)
 
 void report_draw(FILE *out, const struct report *report)
 {
-	const struct picture picture = picture_of(report);
+	const struct chart chart = picture_of(report);
 	char title[128], from[SYSLOG_TIME_TEXT_SIZE], until[SYSLOG_TIME_TEXT_SIZE];
 
 	snprintf(title, sizeof(title), "courier's slots, %s to %s",
 		 syslog_time_format(report->from, from),
 		 syslog_time_format(report->until, until));
-	picture_draw(out, &picture, title);
+	chart_draw(out, &chart, title);
 }

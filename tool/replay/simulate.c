@@ -36,7 +36,7 @@ struct simulation {
 	const struct judge *judge;
 	const struct simulate_model *model;
 	struct lru *sessions, *hosts;
-	struct slots *slots;
+	struct timeline *timeline;
 	struct threshold *hits;		/* NULL: every trigger blocks */
 	struct block_limit limit;
 	struct simulate_totals totals;
@@ -63,7 +63,7 @@ static int open_parts(struct simulation *s)
 		r = lru_new(sizeof(struct addr), sizeof(struct simulate_host), HOSTS_MAX,
 			    &s->hosts);
 	if (r == 0)
-		r = slots_new(&s->slots);
+		r = timeline_new(&s->timeline);
 	if (r == 0 && settings->threshold > 1)
 		r = threshold_new(settings->threshold, settings->window, &s->hits);
 	return r;
@@ -94,7 +94,7 @@ void simulation_free(struct simulation *simulation)
 		return;
 	lru_free(simulation->sessions);
 	lru_free(simulation->hosts);
-	slots_free(simulation->slots);
+	timeline_free(simulation->timeline);
 	threshold_free(simulation->hits);
 	block_limit_done(&simulation->limit);
 	free(simulation);
@@ -106,7 +106,7 @@ void simulation_free(struct simulation *simulation)
 static void set_end(struct simulation *s, const struct event *e, struct session *session,
 		    enum course course, int64_t end)
 {
-	slots_take(s->slots, course, session->end[course], end);
+	timeline_take(s->timeline, course, session->end[course], end);
 	e->host->slot_time[course] += end - session->end[course];
 	session->end[course] = end;
 }
@@ -211,7 +211,7 @@ static struct session *find_session(const struct simulation *s, const struct eve
 {
 	struct session *session = lru_find(s->sessions, &e->key);
 
-	return session && e->time - session->last < SLOTS_BACK ? session : NULL;
+	return session && e->time - session->last < TIMELINE_BACK ? session : NULL;
 }
 
 /* With the module: nothing comes from one that is not there. */
@@ -302,7 +302,7 @@ void simulation_line(struct simulation *simulation, const struct syslog_line *li
 	struct courierlog_line found;
 	struct event e = { .line = &found, .time = time };
 
-	slots_advance(simulation->slots, time);
+	timeline_advance(simulation->timeline, time);
 	e.decision = verdict_line(simulation->judge, line, &found);
 	if (found.kind == COURIERLOG_OTHER || found.kind == COURIERLOG_UNKNOWN)
 		return;
@@ -319,7 +319,7 @@ void simulation_line(struct simulation *simulation, const struct syslog_line *li
 
 void simulation_finish(struct simulation *simulation)
 {
-	slots_finish(simulation->slots);
+	timeline_finish(simulation->timeline);
 }
 
 const struct simulate_totals *simulation_totals(const struct simulation *simulation)
@@ -332,9 +332,9 @@ const struct settings *simulation_settings(const struct simulation *simulation)
 	return &simulation->judge->settings;
 }
 
-const struct slots *simulation_slots(const struct simulation *simulation)
+const struct timeline *simulation_slots(const struct simulation *simulation)
 {
-	return simulation->slots;
+	return simulation->timeline;
 }
 
 const struct lru *simulation_hosts(const struct simulation *simulation)

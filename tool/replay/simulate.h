@@ -6,7 +6,7 @@
 
 #include "lib/lru.h"
 #include "tool/lib/verdict.h"
-#include "tool/replay/slots.h"
+#include "tool/replay/timeline.h"
 
 /* courier logs when a connection starts and what goes wrong, but not its end. It is
  * taken to last, without the module,
@@ -66,7 +66,7 @@ void simulation_finish(struct simulation *simulation);
 /* Valid until simulation_free(). */
 const struct simulate_totals *simulation_totals(const struct simulation *simulation);
 const struct settings *simulation_settings(const struct simulation *simulation);
-const struct slots *simulation_slots(const struct simulation *simulation);
+const struct timeline *simulation_slots(const struct simulation *simulation);
 /* Of struct simulate_host by struct addr. */
 const struct lru *simulation_hosts(const struct simulation *simulation);
 

@@ -1,20 +1,20 @@
 /* The curves of a replay, in characters and as SVG.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "tool/replay/picture.h"
+#include "tool/replay/chart.h"
 
 #include <string.h>
 
 #include "tool/read/syslog_time.h"
 
 /* Beyond the limit nothing can be taken, whatever the reckoning says. */
-static uint32_t value_at(const struct picture *p, enum course course, unsigned int point)
+static uint32_t value_at(const struct chart *p, enum course course, unsigned int point)
 {
 	uint32_t taken = p->curve.taken[course][point];
 
 	return p->limit && taken > p->limit ? p->limit : taken;
 }
 
-static uint32_t top_of(const struct picture *p)
+static uint32_t top_of(const struct chart *p)
 {
 	if (p->limit)
 		return p->limit;
@@ -27,7 +27,7 @@ static uint32_t top_of(const struct picture *p)
 #define ROWS 10U
 
 /* The most in the points of a column; every column has one. */
-static uint32_t column_value(const struct picture *p, enum course course, unsigned int column)
+static uint32_t column_value(const struct chart *p, enum course course, unsigned int column)
 {
 	unsigned int points = p->curve.points, i = column * points / COLUMNS;
 	unsigned int end = (column + 1) * points / COLUMNS;
@@ -41,14 +41,14 @@ static uint32_t column_value(const struct picture *p, enum course course, unsign
 	return most;
 }
 
-static char cell(const struct picture *p, unsigned int column, uint32_t above)
+static char cell(const struct chart *p, unsigned int column, uint32_t above)
 {
 	if (column_value(p, COURSE_WITH, column) > above)
 		return '=';
 	return column_value(p, COURSE_WITHOUT, column) > above ? '#' : ' ';
 }
 
-static void print_row(FILE *out, const struct picture *p, unsigned int row)
+static void print_row(FILE *out, const struct chart *p, unsigned int row)
 {
 	uint32_t top = top_of(p), above = (uint32_t)((uint64_t)top * row / ROWS);
 	char cells[COLUMNS + 1];
@@ -66,9 +66,9 @@ static void print_row(FILE *out, const struct picture *p, unsigned int row)
 		fprintf(out, "       |%s\n", cells);
 }
 
-void picture_print(FILE *out, const struct picture *picture)
+void chart_print(FILE *out, const struct chart *chart)
 {
-	const struct slots_curve *c = &picture->curve;
+	const struct timeline_curve *c = &chart->curve;
 	int64_t end = c->start + c->seconds * c->points;
 	char line[COLUMNS + 1], from[SYSLOG_TIME_TEXT_SIZE], to[SYSLOG_TIME_TEXT_SIZE];
 	unsigned int row;
@@ -76,7 +76,7 @@ void picture_print(FILE *out, const struct picture *picture)
 	if (c->points == 0)
 		return;
 	for (row = ROWS; row-- > 0;)
-		print_row(out, picture, row);
+		print_row(out, chart, row);
 	memset(line, '-', COLUMNS);
 	line[COLUMNS] = '\0';
 	fprintf(out, "     0 +%s\n", line);
@@ -111,9 +111,9 @@ static double y_of(const struct scale *s, double slots)
 	return HEIGHT - BOTTOM - slots * s->y;
 }
 
-static struct scale make_scale(const struct picture *p)
+static struct scale make_scale(const struct chart *p)
 {
-	const struct slots_curve *c = &p->curve;
+	const struct timeline_curve *c = &p->curve;
 	struct scale s = { .start = c->start, .end = c->start + c->seconds * c->points };
 
 	if (s.end <= s.start)
@@ -185,10 +185,10 @@ static void draw_time_axis(FILE *out, const struct scale *s)
 }
 
 /* Steps: a point is as high for all of its seconds. */
-static void draw_steps(FILE *out, const struct picture *p, const struct scale *s,
+static void draw_steps(FILE *out, const struct chart *p, const struct scale *s,
 		       enum course course)
 {
-	const struct slots_curve *c = &p->curve;
+	const struct timeline_curve *c = &p->curve;
 	uint32_t value, last = 0;
 	unsigned int i;
 
@@ -204,7 +204,7 @@ static void draw_steps(FILE *out, const struct picture *p, const struct scale *s
 	fprintf(out, "H%.1f", x_of(s, c->start + c->seconds * c->points));
 }
 
-static void draw_curve(FILE *out, const struct picture *p, const struct scale *s,
+static void draw_curve(FILE *out, const struct chart *p, const struct scale *s,
 		       enum course course, const char *name)
 {
 	fprintf(out, "<path class=\"%s area\" d=\"", name);
@@ -214,7 +214,7 @@ static void draw_curve(FILE *out, const struct picture *p, const struct scale *s
 	fputs("\"/>\n", out);
 }
 
-static void draw_limit(FILE *out, const struct picture *p, const struct scale *s)
+static void draw_limit(FILE *out, const struct chart *p, const struct scale *s)
 {
 	if (!p->limit)
 		return;
@@ -241,9 +241,9 @@ static void draw_legend(FILE *out, const char *title)
 		(TOP + HEIGHT - BOTTOM) / 2);
 }
 
-void picture_draw(FILE *out, const struct picture *picture, const char *title)
+void chart_draw(FILE *out, const struct chart *chart, const char *title)
 {
-	const struct scale s = make_scale(picture);
+	const struct scale s = make_scale(chart);
 
 	fprintf(out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
@@ -262,9 +262,9 @@ void picture_draw(FILE *out, const struct picture *picture, const char *title)
 	      out);
 	draw_slot_axis(out, &s);
 	draw_time_axis(out, &s);
-	draw_limit(out, picture, &s);
-	draw_curve(out, picture, &s, COURSE_WITHOUT, "without");
-	draw_curve(out, picture, &s, COURSE_WITH, "with");
+	draw_limit(out, chart, &s);
+	draw_curve(out, chart, &s, COURSE_WITHOUT, "without");
+	draw_curve(out, chart, &s, COURSE_WITH, "with");
 	draw_legend(out, title);
 	fputs("</svg>\n", out);
 }
