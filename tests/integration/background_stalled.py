@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""The background thread stands still: nobody else does.
+
+The worker still blocks and terminates sessions that are pinned. After 5 s it reports the
+stall, once, and terminates without the delay, which the background thread would have
+counted. rsyslogd's end does not wait for it either.
+"""
+
+import contextlib
+import time
+
+from lib import processes, rsyslog, tap, threads
+from lib.attack import restart
+from lib.rsyslog import action
+from lib.scenario import NOBODY, listed, mail_host
+from lib.wait import stays, wait_for
+
+STALL = "omsmtpblock: the background thread has not answered"
+GOES_ON = "omsmtpblock: the background thread goes on"
+# CARETAKER_STALL_MS, and what the coarse clock may be behind.
+STALLED_AFTER = 5.2
+STOP_LIMIT = 3.0
+
+
+def background(host):
+    """Its thread; the looker's has its name, too, until it sets its own."""
+    return wait_for(lambda: threads.named(host.rsyslog.pid, "smtpblock"), 5, "the thread")[0]
+
+
+def submit_of(child):
+    return next((process.pid for process in processes.named("submit")
+                 if process.parent == child.pid), None)
+
+
+def pinned(host, source):
+    session, child = host.open(source)
+    wait_for(lambda: {child.pid, submit_of(child)} <= processes.pinned_by(host.rsyslog.pid), 5,
+             "a pinned session")
+    return session, child
+
+
+def logs(points, host, label):
+    """A line of another program is in the file behind the action."""
+    rsyslog.log(f"a line of another program, {label}", tag="other")
+    points.until(lambda: any(f"another program, {label}" in line for line in host.rsyslog.mail()),
+                 1, f"{label}: another program's line is written", exact=True)
+
+
+def stalled(points, host):
+    restart(host, action("mail.info"))
+    clients = [pinned(host, listed(number)) for number in (1, 2, 3)]
+    children = [child.pid for _, child in clients]
+    with contextlib.ExitStack() as stack:
+        for session, _ in clients:
+            stack.enter_context(session)
+        with threads.held(background(host)):
+            clients[0][0].send(f"MAIL FROM:<a@b.example>\r\nRCPT TO:<{NOBODY}>")
+            points.until(lambda: host.is_blocked(listed(1)), 3, "its address is blocked")
+            began = time.monotonic()
+            logs(points, host, "stalled")
+            points.ok(stays(lambda: processes.alive(children[0]),
+                            began + STALLED_AFTER - time.monotonic()),
+                      "the delay is not over for anybody")
+            points.equal(host.rsyslog.said(STALL), [], "nothing is reported yet")
+            for session, _ in clients[1:]:
+                session.send(f"MAIL FROM:<a@b.example>\r\nRCPT TO:<{NOBODY}>")
+            points.until(lambda: all(map(processes.gone, children[1:])), 3,
+                         "those that come later are terminated at once", host.rsyslog.own)
+            points.until(lambda: host.rsyslog.said(STALL), 3, "the stall is reported")
+        points.until(lambda: processes.gone(children[0]), 3, "the first is terminated then")
+        points.until(lambda: host.rsyslog.said(GOES_ON), 3, "that it goes on is reported")
+        points.equal(len(host.rsyslog.said(STALL)), 1, "the stall was reported once")
+
+
+def stops(points, host):
+    restart(host, action("mail.info"))
+    session, _ = pinned(host, listed(10))
+    with session, threads.held(background(host)):
+        points.at_most(host.rsyslog.stop(), STOP_LIMIT, "seconds to end while it stands still")
+
+
+def scenario(points):
+    with mail_host(action("mail.info"), imuxsock="") as host:
+        for check in (stalled, stops):
+            with tap.part(points, check.__name__):
+                check(points, host)
+
+
+if __name__ == "__main__":
+    tap.main(scenario)
