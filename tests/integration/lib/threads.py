@@ -63,4 +63,6 @@ def held(thread):
         os.waitpid(thread, WALL)
         yield
     finally:
-        _ptrace(PTRACE_DETACH, thread)
+        # Its process may have ended meanwhile.
+        with contextlib.suppress(ProcessLookupError):
+            _ptrace(PTRACE_DETACH, thread)
