@@ -78,7 +78,8 @@ def stalled(points, host):
 def stops(points, host):
     restart(host, action("mail.info"))
     session, _ = pinned(host, listed(10))
-    with session, threads.held(background(host)):
+    thread = background(host)
+    with session, threads.held(thread), threads.collected(thread):
         points.at_most(host.rsyslog.stop(), STOP_LIMIT, "seconds to end while it stands still")
     # rsyslogd logs nothing any more by then.
     points.ok(host.rsyslog.said("is left behind"), "that it is left behind is reported",

@@ -4,6 +4,7 @@
 import contextlib
 import ctypes
 import os
+import threading
 from pathlib import Path
 
 from lib.wait import wait_for
@@ -51,6 +52,15 @@ def state(thread):
         return Path(f"/proc/{thread}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
+
+
+@contextlib.contextmanager
+def collected(thread):
+    """A held thread that ends meanwhile. Without this its process would not be seen to end."""
+    waiter = threading.Thread(target=os.waitpid, args=(thread, WALL), daemon=True)
+    waiter.start()
+    yield
+    waiter.join(10)
 
 
 @contextlib.contextmanager
