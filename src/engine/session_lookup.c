@@ -405,13 +405,26 @@ static void report(struct lookup *q, const struct lookup_request *lookup_request
 	q->log(q->log_ctx, LOG_NOTICE, text);
 }
 
-/* Answer the pending ones; those that are not found stay. */
-static void apply_pending(struct lookup *q, struct session_finder *ev)
+/* Does the index name the process as it is? Without a port there may be more of them
+ * than it knows. */
+static bool is_indexed(struct session_finder *ev, const struct session_query *query)
+{
+	pid_t pid;
+
+	return query->attested || query->hint ||
+	       (query->port != 0 &&
+		session_candidates(ev, &query->addr, query->port, &pid, 1) == 1);
+}
+
+/* Answer the pending ones, or those that the index can answer as it is; those that are not
+ * found stay. */
+static void apply_pending(struct lookup *q, struct session_finder *ev, bool indexed)
 {
 	size_t i, left = 0;
 
 	for (i = 0; i < q->pending_count; i++)
-		if (!answer(q, ev, &q->pending[i]))
+		if ((indexed && !is_indexed(ev, &q->pending[i].query)) ||
+		    !answer(q, ev, &q->pending[i]))
 			q->pending[left++] = q->pending[i];
 	q->pending_count = left;
 }
@@ -512,7 +525,7 @@ static int64_t refresh(struct lookup *q, struct session_finder *ev, bool thoroug
 
 	took = now_us() - start;
 	enforcer_note_look(q->enforcer, r);
-	apply_pending(q, ev);
+	apply_pending(q, ev, false);
 	if (smtpd_call_failed(r) && r != -EBUSY && r != -ETIMEDOUT)
 		note_failed(q, r);
 	return took;
@@ -634,6 +647,8 @@ int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t
 		without_session(lookup);
 		return INT64_MAX;
 	}
+	/* Nothing waits for a look at others that it does not need. */
+	apply_pending(lookup, finder, true);
 	learn_if_due(lookup, finder, now);
 	if (!stays_warm(lookup, finder, now))
 		return learn_due(lookup);
