@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/tcp_reset.h"
@@ -19,6 +20,8 @@
 #define WATCH_MS 10000
 /* A connection has one couriertls; more would be those of an earlier one. */
 #define ORPHAN_TLS_MAX 4
+/* Between two failed calls of epoll_wait(2). */
+#define FAILURE_PAUSE_MS 20
 
 enum stage {
 	STAGE_WAITING,	/* to be signalled when due */
@@ -593,6 +596,15 @@ static void take_intake(struct terminator *t, int64_t now)
 	}
 }
 
+/* The events stay, and whoever waits for them is called again at once: that must not take
+ * a whole processor. */
+static void pause_after_failure(void)
+{
+	const struct timespec pause = { .tv_nsec = FAILURE_PAUSE_MS * 1000000L };
+
+	nanosleep(&pause, NULL);
+}
+
 /* A process has ended: all of a child, or one of the two on port 465. */
 static void take_end(struct terminator *t, struct item *item, int64_t now)
 {
@@ -612,6 +624,8 @@ static void take_ends(struct terminator *t, int64_t now)
 		for (i = 0; i < n; i++)
 			take_end(t, events[i].data.ptr, now);
 	} while (n == 64);
+	if (n < 0 && errno != EINTR)
+		pause_after_failure();
 }
 
 int64_t terminator_run(struct terminator *terminator, int64_t now)
