@@ -36,7 +36,8 @@ int session_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
 					  .looker = looker,
 					  .tcpds = ev->tcpds,
 					  .reset = &ev->reset,
-					  .uid = courier_uid };
+					  .uid = courier_uid,
+					  .fd_end = pidref_end() };
 	if (r == 0)
 		r = smtpd_index_new(&ev->rules, &ev->index);
 	if (r < 0) {

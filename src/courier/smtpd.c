@@ -130,12 +130,26 @@ static int pin(const struct smtpd_rules *rules, pid_t pid, struct pidref *ret_re
 	/* A thread's ID is no process of courier's. */
 	if (r < 0)
 		return r == -EINVAL ? -EPERM : r;
-	r = procfs_read_status_held(rules->procfs, ret_ref->fd, pid, ret_status);
+	if (rules->fd_end && ret_ref->fd >= rules->fd_end)
+		r = -EMFILE;
+	if (r == 0)
+		r = procfs_read_status_held(rules->procfs, ret_ref->fd, pid, ret_status);
 	if (r == 0 && ret_status->uid != rules->uid)
 		r = -EPERM;
 	if (r < 0)
 		pidref_done(ret_ref);
 	return r;
+}
+
+/* A look takes two descriptors, on port 465 three. */
+#define LOOK_FDS 4
+
+bool smtpd_may_stay(const struct smtpd_rules *rules, const struct smtpd *smtpd)
+{
+	int end = rules->fd_end - LOOK_FDS;
+
+	return !rules->fd_end || (smtpd->process.fd < end && smtpd->tls.fd < end &&
+				  smtpd->submit.fd < end);
 }
 
 bool smtpd_call_failed(int r)

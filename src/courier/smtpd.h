@@ -16,6 +16,7 @@ struct smtpd_rules {
 	struct tcpd_list *tcpds;
 	struct tcp_reset *reset;	/* for smtpd_cookie(); NULL: there is none */
 	uid_t uid;		/* courier's */
+	int fd_end;		/* see pidref_end(); 0: there is none */
 };
 
 /* Room for what is looked at, which a child's texts point into. One for a thread. */
@@ -65,6 +66,10 @@ struct smtpd_facts {
 /* Does the result of one of these functions say nothing about the process, as a call
  * failed that may succeed later? -EMFILE, -ENOMEM, -EINTR, -EBUSY and so on. */
 bool smtpd_call_failed(int r);
+
+/* May the child be held for longer? Else its descriptors are needed for the looks at
+ * others. Any thread. */
+bool smtpd_may_stay(const struct smtpd_rules *rules, const struct smtpd *smtpd);
 
 /* Can this process be one of courier's at all, by its uid? Returns 0: it can; -EPERM: it
  * cannot; -ESRCH: there is none; -errno. For workers too. */

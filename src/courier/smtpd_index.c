@@ -392,10 +392,15 @@ static int hold(struct smtpd_index *x, pid_t pid)
 	if (!held)
 		return -ENOMEM;
 	r = smtpd_pin(x->rules, pid, &x->scratch, &held->smtpd, &facts);
-	if (r < 0)
+	if (r < 0) {
 		free(held);
-	else
-		put_held(x, pid, held);
+		return r;
+	}
+	if (!smtpd_may_stay(x->rules, &held->smtpd)) {
+		let_go(held);
+		return -EMFILE;
+	}
+	put_held(x, pid, held);
 	return r;
 }
 
@@ -449,6 +454,8 @@ static void hold_submits(struct smtpd_index *x)
 			continue;
 		held->next = NULL;
 		(void)smtpd_pin_submit(x->rules, &held->smtpd, &x->scratch);
+		if (!smtpd_may_stay(x->rules, &held->smtpd))
+			pidref_done(&held->smtpd.submit);
 		put_held(x, x->entries[i].pid, held);
 	}
 }

@@ -3,10 +3,21 @@
 #include "lib/pidref.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+int pidref_end(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return limit.rlim_cur > PIDREF_SPARE ? (int)limit.rlim_cur - PIDREF_SPARE : 1;
+}
 
 /* By number: RHEL 9's C library has no wrappers yet. */
 int pidref_open(pid_t pid, struct pidref *ret_ref)

@@ -16,6 +16,14 @@ struct pidref {
 
 #define PIDREF_NONE { .pid = 0, .fd = -1 }
 
+/* The last descriptors are the rest of the program's: rsyslogd has to open its files
+ * again at a HUP, and loses lines if it cannot. */
+#define PIDREF_SPARE 4
+
+/* The lowest of them, by RLIMIT_NOFILE; INT_MAX if there is no limit to speak of. The
+ * kernel hands out the lowest descriptor that is free: at one below this there is room. */
+int pidref_end(void);
+
 /* Hold a process. Returns 0; -ESRCH: no such process; -EINVAL: the PID is a
  * thread's or none; -EMFILE, -ENFILE: no descriptor left; -errno. The
  * descriptor is closed on exec (pidfd_open(2)). */

@@ -305,8 +305,10 @@ static void signal_unwatched(struct termination *termination)
 void terminator_add(struct terminator *terminator,
 		    struct termination *termination, int64_t due)
 {
-	struct item *item = new_item(terminator);
+	struct item *item = NULL;
 
+	if (!termination->rules || smtpd_may_stay(termination->rules, &termination->smtpd))
+		item = new_item(terminator);
 	if (!item) {
 		signal_unwatched(termination);
 		return;

@@ -43,9 +43,10 @@ int terminator_signal(struct termination *termination);
 
 /* Hand a child over, to be signalled at due (ms of CLOCK_MONOTONIC), or at once
  * when it was signalled already: then what is left is to see it end. Takes
- * *termination's child in any case. A full terminator signals at once rather
- * than lose it, and does not see it end: it is counted as unwatched, neither ended
- * nor killed. Any thread; the background thread has to be woken. */
+ * *termination's child in any case. A session for which there is no room, or which may
+ * not stay (smtpd_may_stay()), is signalled at once rather than lost, and not seen to end:
+ * it is counted as unwatched, neither ended nor killed. Any thread; the background thread
+ * has to be woken. */
 void terminator_add(struct terminator *terminator,
 		    struct termination *termination, int64_t due);
 

@@ -11,7 +11,7 @@ from lib.descriptors import few_descriptors
 from lib.faults import Bystanders
 from lib.scenario import mail_host
 
-LIMITS = (16, 20, 24, 32, 48, 64)
+LIMITS = (16, 18, 20, 24, 32, 48, 64)
 SESSIONS = 200
 PATHS = ("new", "pinned")
 

@@ -672,6 +672,35 @@ static void without_descriptors(void **state)
 	fixture_close(&f);
 }
 
+/* The last descriptors are the logger's, and those before them are for looks. */
+static void leaves_descriptors(void **state)
+{
+	struct smtpd_facts unused;
+	struct smtpd child;
+	struct fixture f;
+	int fd;
+
+	(void)state;
+	fixture_open(&f);
+	put_smtps(&f, &somebody_tls, &somebody_tls);
+	want_int(open_child(&f, f.smtpd, &child, &unused), 0);
+	fd = child.tls.fd > child.process.fd ? child.tls.fd : child.process.fd;
+	want_int(smtpd_may_stay(&f.rules, &child), true);
+	f.rules.fd_end = fd + 5;
+	want_int(smtpd_may_stay(&f.rules, &child), true);
+	f.rules.fd_end = fd + 4;
+	want_int(smtpd_may_stay(&f.rules, &child), false);
+	smtpd_done(&child);
+	f.rules.fd_end = fd + 1;
+	want_int(answer(&f, f.smtpd), 0);
+	f.rules.fd_end = fd;
+	want_int(answer(&f, f.smtpd), -EMFILE);
+	want_int(smtpd_may_be(&f.rules, f.smtpd), 0);
+	f.rules.fd_end = 3;
+	want_int(smtpd_may_be(&f.rules, f.smtpd), -EMFILE);
+	fixture_close(&f);
+}
+
 /* Descriptors run out in the middle, wherever that is: nothing stays open. */
 static void descriptors_run_out(void **state)
 {
@@ -1753,6 +1782,7 @@ static void add_fake(struct suite *s)
 	SUITE_TEST(s, couriertls_gone_between);
 	SUITE_TEST(s, parent_gone);
 	SUITE_TEST(s, without_descriptors);
+	SUITE_TEST(s, leaves_descriptors);
 	SUITE_TEST(s, descriptors_run_out);
 	SUITE_ROWS(s, strangers_are_not_looked_at, stranger_rows);
 	SUITE_TEST(s, may_be);

@@ -646,6 +646,27 @@ static void holds_nobody_without_descriptors(void **state)
 	real_teardown(&r);
 }
 
+/* What it would take is needed to look at others. */
+static void holds_nobody_at_the_end(void **state)
+{
+	int next;
+	size_t before;
+	struct real r;
+
+	(void)state;
+	real_setup(&r);
+	before = descriptors_open();
+	next = dup(STDIN_FILENO);
+	close(next);
+	r.f.rules.fd_end = next + 4;
+	smtpd_index_hold(r.f.index, true);
+	want_int(descriptors_open(), before);
+	r.f.rules.fd_end = 0;
+	smtpd_index_hold(r.f.index, true);
+	want_int(withdraw(&r, 1), true);
+	real_teardown(&r);
+}
+
 /* It is held when it answers. */
 static void holds_who_has_kept_waiting(void **state)
 {
@@ -758,7 +779,8 @@ int main(void)
 	SUITE_TEST(suite, lets_go_of_who_was_learned_anew);
 	SUITE_TEST(suite, holds_no_more_than_its_share);
 	SUITE_TEST(suite, holds_nobody_without_descriptors);
+	SUITE_TEST(suite, holds_nobody_at_the_end);
 	SUITE_TEST(suite, holds_who_has_kept_waiting);
 	SUITE_TEST(suite, withdraws_with_its_submit);
-	return suite_run(suite, "childindex");
+	return suite_run(suite, "smtpd_index");
 }

@@ -160,6 +160,31 @@ static void open_without_descriptors(void **state)
 	want_none(&ref);
 }
 
+static const struct end_row {
+	const char *label;
+	rlim_t limit;
+	int end;
+} end_rows[] = {
+	{ "many", 1024, 1020 },
+	{ "few", 16, 12 },
+	{ "hardly any", 4, 1 },
+	{ "none", 0, 1 },
+};
+
+static void end_leaves_some(void **state)
+{
+	const struct end_row *row = *state;
+	struct rlimit old, low;
+	int end;
+
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = (struct rlimit){ .rlim_cur = row->limit, .rlim_max = old.rlim_max };
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+	end = pidref_end();
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(end, row->end);
+}
+
 static void done_twice(void **state)
 {
 	size_t before = descriptors_open();
@@ -292,6 +317,7 @@ int main(void)
 	SUITE_TEST(s, open_of_the_ended);
 	SUITE_TEST(s, open_of_a_thread);
 	SUITE_TEST(s, open_without_descriptors);
+	SUITE_ROWS(s, end_leaves_some, end_rows);
 	SUITE_TEST(s, done_twice);
 	SUITE_TEST(s, take_moves);
 	SUITE_TEST(s, alive_until_the_end);
@@ -299,5 +325,5 @@ int main(void)
 	SUITE_TEST(s, signal_to_nobody);
 	SUITE_AS_ROOT(s, signal_without_right);
 	SUITE_AS_ROOT(s, a_pid_that_is_used_again);
-	return suite_run(s, "procref");
+	return suite_run(s, "pidref");
 }

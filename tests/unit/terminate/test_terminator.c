@@ -824,6 +824,29 @@ static void full(void **state)
 	fixture_close(&f);
 }
 
+/* It would hold what is needed to look at others. */
+static void no_descriptors_to_stay(void **state)
+{
+	struct termination t;
+	struct smtpd_rules rules;
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	pid = waiter_start();
+	t = of_process(&f, pid, 2000);
+	rules = (struct smtpd_rules){ .fd_end = t.smtpd.process.fd + 1 };
+	t.rules = &rules;
+	terminator_add(f.terminator, &t, 1000);
+	want_int(t.smtpd.process.fd, -1);
+	want_int(has_ended_soon(pid), true);
+	want_int(terminator_pending(f.terminator), 0);
+	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 1);
+	want_int(waitpid(pid, NULL, 0), pid);
+	fixture_close(&f);
+}
+
 /* There is room again once the children have ended. */
 static void room_again(void **state)
 {
@@ -1360,6 +1383,7 @@ static void add_points(struct suite *s)
 	SUITE_TEST(s, order_by_due_time);
 	SUITE_TEST(s, many_end_at_once);
 	SUITE_TEST(s, full);
+	SUITE_TEST(s, no_descriptors_to_stay);
 	SUITE_TEST(s, room_again);
 	SUITE_TEST(s, no_memory_for_one);
 	suite_add(s, no_memory_for_one_that_is_gone, NULL,
