@@ -3,8 +3,8 @@
 """A failed system call is no answer: the decision is made when it can be.
 
 The most telling of what tests/faults/run tries: each call by which a session is looked
-at fails once, as it may for want of memory or descriptors, or by a signal; and
-rsyslogd has 16 descriptors.
+at fails once, as it may for want of memory or descriptors, or by a signal; a look that
+keeps failing ends in a counter; and rsyslogd has few descriptors.
 """
 # limit: 120
 
@@ -14,29 +14,53 @@ from lib.faults import PATHS, THREADS, Bystanders, Calls, Fault
 from lib.scenario import mail_host
 
 ERRORS = {"pidfd_open": "EMFILE", "openat": "EMFILE", "readlink": "EINTR", "read": "EIO",
+          "newfstatat": "ENOMEM",
           "pread64": "ENOMEM", "poll": "ENOMEM", "ioctl": "ENOMEM", "write": "ENOMEM",
           "pidfd_send_signal": "EINTR"}
-DESCRIPTORS, SESSIONS = 16, 60
+# With the first no session can be looked at: all are refused, and no line is lost.
+DESCRIPTORS, SESSIONS = (16, 20), 60
+
+
+def first_and_last(learnt):
+    """Of each kind of call. The first is about a bystander, where there are more."""
+    kinds = {}
+    for call in learnt:
+        kinds.setdefault((call.name, call.what), []).append(call)
+    return [call for kind in kinds.values() for call in dict.fromkeys((kind[0], kind[-1]))]
 
 
 def fail_once(points, calls, path, thread):
-    """One of each kind of call, whichever of them this thread makes."""
+    """Calls of each kind, whichever of them this thread makes."""
     learnt = [call for call in calls.learn(path, thread) if call.name in ERRORS]
-    for call in learnt:
+    for call in first_and_last(learnt):
         fault = Fault(path, thread, call, ERRORS[call.name])
         trial, hit = calls.try_fault(fault)
         points.ok(not trial.problems, fault, "; ".join(trial.problems), hit, trial.says())
+
+
+def fail_for_good(points, calls):
+    """The environment of no process can be read."""
+    learnt = calls.learn("new", "looker")
+    call = next(call for call in learnt if call.name == "openat")
+    trial = calls.try_lasting(Fault("new", "looker", call, "EMFILE", every=True))
+    points.ok(not trial.problems and not trial.done and trial.counted.get("refused.failed") == 1,
+              "looks that fail for seconds: the reject is counted as refused.failed",
+              "; ".join(trial.problems), trial.says())
 
 
 def scenario(points):
     with mail_host() as host, Bystanders(host) as bystanders:
         calls = Calls(host, bystanders)
         for path in PATHS:
-            for thread in THREADS:
+            # Until a session is pinned the background does what it does for a new one.
+            for thread in THREADS if path != "pinned" else ("worker", "looker"):
                 with tap.part(points, f"{path} session, {thread}"):
                     fail_once(points, calls, path, thread)
-        with tap.part(points, "descriptors"):
-            few_descriptors(points, host, bystanders, "new", DESCRIPTORS, SESSIONS)
+        with tap.part(points, "calls that fail for good"):
+            fail_for_good(points, calls)
+        for limit in DESCRIPTORS:
+            with tap.part(points, f"{limit} descriptors"):
+                few_descriptors(points, host, bystanders, "new", limit, SESSIONS)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ paths through the module; strace makes a call of one thread fail meanwhile.
 
 import contextlib
 import dataclasses
-import os
 import re
 import signal
 import subprocess
@@ -28,15 +27,22 @@ ERRORS = ("EINTR", "ENOMEM", "EMFILE", "EACCES", "EIO")
 PATHS = {"new": ("mail.err", CREDENTIALS, False),
          "pinned": ("mail.info", CREDENTIALS, True),
          "searched": ("mail.err", "", False)}
-THREADS = {"worker": "rs:main Q:Reg", "background": "smtpblock"}
+THREADS = {"worker": "rs:main Q:Reg", "background": "smtpblock", "looker": "smtpblock-look"}
 
 # Seconds in which a session is blocked and terminated although a call failed once: the
 # delay of 200 ms, a second for the lookup, and the machine's own.
 LATER = 3
+# What a rsyslogd that may do all takes to look at couriertcpd first, and to pin a session.
+SETTLES, PINS = 5, 1
 # Before that the counters are not asked: the reject has come and the delay is over.
 SETTLED = 0.6
 # For how long a call goes on failing.
 FAILING = 0.5
+# Looks that fail are given up after five seconds.
+GIVEN_UP = 10
+# A list of the module's own that could not be written is tried again after five seconds
+# (src/blocks.c, CALM_MS). Until then the trigger is none but "waited".
+COUNTED = 8
 # A thread whose waiting fails this often meanwhile does nothing else with its processor.
 SPINS, WAITING = 500, ("poll", "epoll_wait")
 # rsyslogd ends in this time after its TERM, whatever has failed.
@@ -103,8 +109,7 @@ class Strace:
         self._process = None
 
     def __enter__(self):
-        tid, = wait_for(lambda: threads.named(self.host.rsyslog.pid, THREADS[self.thread]), 5,
-                        f"the thread {self.thread}")
+        tid = the_thread(self.host.rsyslog, self.thread)
         self.output.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             ["strace", "-q", "-p", str(tid), "-o", self.output, *self.words],
@@ -123,6 +128,14 @@ class Strace:
 
     def lines(self):
         return self.output.read_text(errors="replace").splitlines()
+
+
+def the_thread(rsyslog, thread):
+    """Its ID. A new thread has the name of the one that started it for a moment."""
+    def found():
+        named = threads.named(rsyslog.pid, THREADS[thread])
+        return named if len(named) == 1 else None
+    return wait_for(found, 5, f"the thread {thread}")[0]
 
 
 def _tracer(tid):
@@ -182,7 +195,7 @@ def read_counters(rsyslog):
     before = len(summaries())
     rsyslog.hup()
     try:
-        found = wait_for(lambda: summaries()[before:], 1, "the counters after a HUP")
+        found = wait_for(lambda: summaries()[before:], 1, "the counters after a HUP", exact=True)
     except Timeout:
         return None
     pairs = re.findall(r"([\w.]+)=(\d+)", found[-1].split(": ", 2)[-1])
@@ -220,15 +233,6 @@ class Bystanders:
                 if not processes.alive(pid)] + [f"{other} was blocked" for other in others]
 
 
-def pinned(host, pid):
-    """rsyslogd has that session's environment open."""
-    for entry in Path(f"/proc/{host.rsyslog.pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            if os.readlink(entry) == f"/proc/{pid}/environ":
-                return True
-    return False
-
-
 class Trial:
     """One reject at a fresh rsyslogd: run() it, then see its `problems`."""
 
@@ -251,24 +255,35 @@ class Trial:
         selector, rsyslog.imuxsock, _ = PATHS[self.path]
         rsyslog.rules = action(selector)
         rsyslog.start(prefix=prefix)
+        self._pins(self.host.courier.daemons()[0].pid, SETTLES)
 
-    def run(self, armed, *, early=True, every=False, later=LATER):
+    def _pins(self, pid, seconds):
+        """Waits until rsyslogd holds that process, and has looked at all that it looks at."""
+        rsyslog = self.host.rsyslog
+
+        def rests():
+            return all(threads.state(the_thread(rsyslog, thread)) == "S"
+                       for thread in ("background", "looker"))
+        with contextlib.suppress(Timeout):
+            wait_for(lambda: pid in processes.pinned_by(rsyslog.pid) and rests(), seconds,
+                     f"the pin of {pid}", exact=True)
+
+    def run(self, armed, *, early=True, every=False, failing=FAILING, later=LATER):
         """`armed` is a context manager, entered before the session is opened or, unless
         early, right before its reject. Then it stays for as long as it takes, or for a
-        while if every call fails."""
+        while (failing) if every call fails."""
         with contextlib.ExitStack() as during:
             if early:
                 during.enter_context(armed)
             session, child = self.host.open(self.source)
             with session:
                 if PATHS[self.path][2]:
-                    with contextlib.suppress(Timeout):
-                        wait_for(lambda: pinned(self.host, child.pid), 1, "the pin")
+                    self._pins(child.pid, PINS)
                 if not early:
                     during.enter_context(armed)
                 with contextlib.suppress(Closed):
                     session.recipient(NOBODY)
-                self._waits(child, FAILING if every else later)
+                self._waits(child, failing if every else later)
                 during.close()
                 if every and not self.done:
                     self._waits(child, later)
@@ -283,7 +298,7 @@ class Trial:
             return self.done or (time.monotonic() > counted_from and self._is_refused())
         counted_from = time.monotonic() + SETTLED
         with contextlib.suppress(Timeout):
-            wait_for(decided, seconds, "block and end")
+            wait_for(decided, seconds, "block and end", exact=True)
 
     def _is_refused(self):
         time.sleep(0.25)
@@ -297,10 +312,9 @@ class Trial:
         return 0 < self.counted.get("triggers", 0) == outcomes(self.counted)
 
     def _counts(self):
-        for _ in range(4):
-            if self._adds_up():
-                return
-            time.sleep(0.25)
+        with contextlib.suppress(Timeout):
+            wait_for(self._adds_up, COUNTED, "the counters", exact=True, longest=0.25)
+            return
         if not self.answered:
             self.problems.append("a HUP is not answered")
         elif not self.counted.get("lines"):
@@ -315,7 +329,7 @@ class Trial:
                            (f"relay=::ffff:{self.source}", "the reject's line")):
             try:
                 wait_for(lambda line=line: any(line in text for text in self.host.rsyslog.mail()),
-                         WRITTEN, name)
+                         WRITTEN, name, exact=True)
             except Timeout:
                 self.problems.append(f"{name} is not in the file")
 
@@ -339,7 +353,7 @@ class Trial:
 def end_rsyslogd(rsyslog):
     """By TERM; one that hangs is killed. Returns whether it ended by itself."""
     try:
-        rsyslog.stop(ENDED)
+        rsyslog.stop(ENDED, exact=True)
     except Timeout:
         rsyslog.kill()
         return False
@@ -362,7 +376,7 @@ class Calls:
         trial = self.trial(path)
         trial.fresh()
         tracing = Strace(self.host, thread, "-k", "-y")
-        trial.run(tracing, early=thread == "background", later=10)
+        trial.run(tracing, early=thread != "worker", later=10)
         trial.must_be_done()
         if trial.problems:
             raise RuntimeError(f"{path}, {thread}: without a fault: {trial.problems}; "
@@ -378,11 +392,20 @@ class Calls:
                 break
         return trial, hit
 
+    def try_lasting(self, fault):
+        """The trial; the calls fail until the reject is refused."""
+        trial = self.trial(fault.path)
+        trial.fresh()
+        trial.run(Injection(self.host, fault), early=fault.thread != "worker", every=True,
+                  failing=GIVEN_UP)
+        trial.finish()
+        return trial
+
     def _try_once(self, fault):
         trial = self.trial(fault.path)
         trial.fresh()
         injection = Injection(self.host, fault)
-        trial.run(injection, early=fault.thread == "background", every=fault.every)
+        trial.run(injection, early=fault.thread != "worker", every=fault.every)
         if fault.error in TRANSIENT and not fault.every:
             trial.must_be_done()
         trial.finish()

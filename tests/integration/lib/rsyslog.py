@@ -130,11 +130,11 @@ class Rsyslog:
     def hup(self):
         os.kill(self.pid, signal.SIGHUP)
 
-    def stop(self, deadline=30):
+    def stop(self, deadline=30, *, exact=False):
         """Ends it as an init system would; returns how long it took, in seconds."""
         began = time.monotonic()
         os.kill(self.pid, signal.SIGTERM)
-        wait_for(self._has_ended, deadline, "the end of rsyslogd")
+        wait_for(self._has_ended, deadline, "the end of rsyslogd", exact=exact)
         return time.monotonic() - began
 
     def _has_ended(self):
