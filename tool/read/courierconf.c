@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The files as they are shipped have 12 KB. */
+/* Largest file; the shipped ones have 12 KB. */
 #define FILE_MAX (1UL << 20)
 #define NAME_SIZE 64
 #define VALUE_SIZE 8192
@@ -24,11 +24,11 @@ struct courierconf {
 	bool unsure;
 };
 
-/* Where the reader stands, and the value that it puts together. */
+/* The position of the reader and the value that it builds. */
 struct reader {
 	struct courierconf *conf;
 	const char *at, *end;
-	bool exporting;		/* behind an export, to the end of its line */
+	bool exporting;		/* after "export", until the end of the line */
 	char value[VALUE_SIZE];
 	size_t len;
 };
@@ -161,7 +161,7 @@ static bool read_name(struct reader *reader, char name[static NAME_SIZE])
 	return true;
 }
 
-/* $NAME or ${NAME}; of anything else behind a $ only the shell knows the value. */
+/* Expands $NAME or ${NAME}; the value of anything else after a $ only the shell knows. */
 static void expand(struct reader *reader)
 {
 	char name[NAME_SIZE];
@@ -183,7 +183,7 @@ static void expand(struct reader *reader)
 		;
 }
 
-/* The character behind a backslash; a newline there is no character at all. */
+/* Reads the character after a backslash; an escaped newline is dropped. */
 static void read_escape(struct reader *reader, const char *special)
 {
 	int ch;
@@ -207,7 +207,7 @@ static void read_single(struct reader *reader)
 	reader->at += peek(reader) >= 0;
 }
 
-/* One character of a word that is not a quotation mark. */
+/* Reads one character of a word that is not a quotation mark. */
 static void read_plain(struct reader *reader, const char *special)
 {
 	int ch = peek(reader);
@@ -256,8 +256,8 @@ static void skip_line(struct reader *reader)
 		reader->at++;
 }
 
-/* Something that is no assignment: "export", and behind it a name alone, change no
- * value, nor do the shell's own settings. */
+/* Skips what is not an assignment. "export", alone or with a name, and the shell's own
+ * settings change no value. */
 static void skip_command(struct reader *reader, const char *name)
 {
 	if (strcmp(name, "export") == 0) {

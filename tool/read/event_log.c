@@ -1,4 +1,4 @@
-/* What the module told of its blocks.
+/* Parse the module's events.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/read/event_log.h"
 
@@ -9,7 +9,7 @@
 
 #include "tool/read/syslog_line.h"
 
-/* An event is flat. */
+/* Deepest nesting of JSON; an event is flat. */
 #define DEPTH_MAX 4
 
 #define PID_MAX_LIMIT 4194304
@@ -42,7 +42,7 @@ void event_log_reader_free(struct event_log_reader *reader)
 
 /* --- one line ------------------------------------------------------------ */
 
-/* The member, if it is a string; "" if not. */
+/* The member's text; "" if it is no string. */
 static const char *text_of(struct fjson_object *object, const char *name, size_t *ret_len)
 {
 	struct fjson_object *member;
@@ -55,7 +55,7 @@ static const char *text_of(struct fjson_object *object, const char *name, size_t
 	return fjson_object_get_string(member);
 }
 
-/* Clients write into replies: what a terminal would obey does not get there. */
+/* Replies contain text that clients choose: keep control characters off the terminal. */
 static void take_text(struct fjson_object *object, const char *name, char *buf, size_t size)
 {
 	const char *text;
@@ -76,7 +76,7 @@ static bool is_text(struct fjson_object *object, const char *name, const char *w
 	return len == strlen(wanted) && memcmp(text, wanted, len) == 0;
 }
 
-/* 0 if it is none from 1 to max. */
+/* The member's number; 0 if it is not between 1 and max. */
 static int64_t number_of(struct fjson_object *object, const char *name, int64_t max)
 {
 	struct fjson_object *member;
@@ -112,7 +112,7 @@ bool event_log_covers(const struct logged_event *logged, const struct addr *addr
 	return addr_compare(&net, &logged->target.net) == 0;
 }
 
-/* The address, and its prefix where a whole one was blocked. */
+/* Reads the address, and the prefix if one was blocked. */
 static bool take_target(struct fjson_object *object, struct logged_event *logged)
 {
 	struct fjson_object *prefix;
@@ -130,7 +130,7 @@ static bool take_target(struct fjson_object *object, struct logged_event *logged
 	       event_log_covers(logged, &logged->addr);
 }
 
-static bool take_event(struct fjson_object *object, struct logged_event *ret_told)
+static bool take_event(struct fjson_object *object, struct logged_event *ret_event)
 {
 	struct logged_event logged = { .at = 0 };
 
@@ -147,7 +147,7 @@ static bool take_event(struct fjson_object *object, struct logged_event *ret_tol
 	logged.pid = number_of(object, "pid", PID_MAX_LIMIT);
 	logged.seconds = number_of(object, "seconds", INT32_MAX);
 	logged.ends_child = is_text(object, "child", "end");
-	*ret_told = logged;
+	*ret_event = logged;
 	return true;
 }
 
@@ -157,7 +157,7 @@ static bool is_blank(char c)
 }
 
 bool event_log_parse(struct event_log_reader *reader, const char *line, size_t len,
-		     struct logged_event *ret_told)
+		     struct logged_event *ret_event)
 {
 	const char *begin = memchr(line, '{', len);
 	struct fjson_object *object;
@@ -173,20 +173,22 @@ bool event_log_parse(struct event_log_reader *reader, const char *line, size_t l
 	is_event = object && fjson_tokener_get_error(reader->tokener) == fjson_tokener_success &&
 		   (size_t)reader->tokener->char_offset == len &&
 		   fjson_object_is_type(object, fjson_type_object) &&
-		   take_event(object, ret_told);
+		   take_event(object, ret_event);
 	fjson_object_put(object);
 	return is_event;
 }
 
 /* --- files --------------------------------------------------------------- */
 
-/* "ruleset", "rulesetName" and what else names one, but that of the events. */
+/* Does the parameter name a ruleset ("ruleset", "rulesetName" and others), except for the
+ * ruleset of events? */
 static bool names_ruleset(const char *name)
 {
 	return strcasestr(name, "ruleset") && strcasecmp(name, "eventRuleset") != 0;
 }
 
-/* An input's messages; a call's, and one that goes where nobody knows. */
+/* Does the item send messages to the ruleset? An input, a call, or a call whose target is
+ * unknown. */
 static bool feeds(const struct rsyslog_conf_item *item, const char *ruleset)
 {
 	size_t i;
@@ -207,7 +209,7 @@ static bool feeds(const struct rsyslog_conf_item *item, const char *ruleset)
 	return false;
 }
 
-/* Do only events come to the ruleset? */
+/* Does the ruleset receive nothing but events? */
 static bool is_fed_by_module(const struct rsyslog_conf *conf, const char *ruleset)
 {
 	size_t i;
@@ -223,7 +225,7 @@ static bool is_fed_by_module(const struct rsyslog_conf *conf, const char *rulese
 	return true;
 }
 
-/* The ruleset's action writes it, and no action elsewhere does. */
+/* Does an action of the ruleset write the file, and no other action? */
 static bool is_written_here(const struct rsyslog_conf *conf, const char *ruleset,
 			    const char *path)
 {

@@ -1,4 +1,4 @@
-/* iptables' rules.
+/* Parse iptables rules and follow a packet through them.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/read/iptables_save.h"
 
@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longest name of a chain or list, NUL included (XT_EXTENSION_MAXNAMELEN is 29, of a
- * list 200). */
+/* Longest name of a chain or list, NUL included (XT_EXTENSION_MAXNAMELEN is 29; a list has
+ * at most 200). */
 #define NAME_SIZE 208
 #define WORDS_MAX 128
 
-/* A ruleset has no circles; one that is not what it says ends here. */
+/* Deepest chain of jumps. A real ruleset has no loops; this ends malformed input. */
 #define DEPTH_MAX 32
 #define STEPS_MAX 1000000UL
 
@@ -27,14 +27,14 @@ struct rule {
 	char target[NAME_SIZE];	/* "": none */
 	bool target_is_goto;
 	bool never;		/* no TCP packet from outside matches */
-	bool some;		/* there is more to match: some packets do */
-	unsigned int states;	/* enum state, or'ed; 0: none is asked for */
+	bool some;		/* further conditions: only some packets match */
+	unsigned int states;	/* enum state, or'ed; 0: no condition */
 	const char *ports;	/* "25,465:587"; NULL: any. Points into words */
 	bool not_ports;
-	bool sets;		/* --set: puts sources on the list, asks nothing */
-	char list[NAME_SIZE];	/* of a recent match; "": none */
+	bool sets;		/* --set: adds sources to the list without a condition */
+	char list[NAME_SIZE];	/* list of a recent match; "": none */
 	struct iptables_save_recent recent;
-	char *words;		/* the line, taken apart; owned */
+	char *words;		/* the line, split into words; owned */
 };
 
 struct iptables_save {
@@ -42,14 +42,14 @@ struct iptables_save {
 	size_t count;
 };
 
-/* A rule that is being read: its words, and where. */
+/* The words of the rule being read, and the position. */
 struct words {
 	char *word[WORDS_MAX];
 	size_t count, at;
-	bool inverted;		/* a ! stands before the option */
+	bool inverted;		/* a ! precedes the option */
 };
 
-/* One packet on its way. */
+/* The state of one packet. */
 struct walk {
 	const struct iptables_save *rules;
 	const char *table;
@@ -57,13 +57,13 @@ struct walk {
 	uint16_t port;
 	enum state state;
 	unsigned long steps;
-	const struct rule *reached;	/* the rule of the list */
-	const struct rule *ended;	/* what accepted or stopped it */
+	const struct rule *reached;	/* the rule that names the list */
+	const struct rule *ended;	/* the rule that accepted or dropped it */
 };
 
 /* --- reading ------------------------------------------------------------- */
 
-/* A word in quotation marks, as iptables-save writes comments. */
+/* A quoted word, as iptables-save writes comments. */
 static char *unquote(char *at)
 {
 	char *to = at;
@@ -100,7 +100,7 @@ static void split(char *line, struct words *words)
 	}
 }
 
-/* What belongs to the option: words up to the next one. */
+/* The option's value: the words up to the next option. */
 static const char *argument(struct words *words)
 {
 	if (words->at < words->count && words->word[words->at][0] != '-' &&
@@ -182,7 +182,7 @@ static bool take_recent(struct rule *rule, const char *option, struct words *wor
 	return true;
 }
 
-/* Options that ask nothing more of the packet. */
+/* Options that add no condition. */
 static bool is_no_match(const char *option)
 {
 	static const char *const names[] = {
@@ -265,7 +265,7 @@ static struct rule *grow(struct iptables_save *rules)
 {
 	struct rule *more;
 
-	/* Doubled at each power of two. */
+	/* The array doubles at each power of two. */
 	if ((rules->count & (rules->count - 1)) == 0) {
 		more = reallocarray(rules->rules, rules->count ? 2 * rules->count : 1,
 				    sizeof(*more));
@@ -278,7 +278,7 @@ static struct rule *grow(struct iptables_save *rules)
 	return more;
 }
 
-/* "-A CHAIN ...". */
+/* Parses "-A CHAIN ...". */
 static int add_rule(struct iptables_save *rules, const char *table, const char *line)
 {
 	struct rule *rule = grow(rules);
@@ -350,8 +350,8 @@ void iptables_save_free(struct iptables_save *rules)
 
 /* --- following a packet -------------------------------------------------- */
 
-/* "25,465:587,submission": names of services are those that iptables-save does not
- * print. */
+/* Parses "25,465:587,submission". iptables-save prints no names of services, so these match
+ * nothing. */
 static bool ports_hold(const char *ports, uint16_t port)
 {
 	while (*ports) {
@@ -400,7 +400,7 @@ static bool ends_walk(struct walk *walk, const struct rule *rule, enum iptables_
 	return true;
 }
 
-/* Returns whether the packet goes no further in this chain. */
+/* Returns whether the packet leaves this chain. */
 static bool step(struct walk *walk, const struct rule *rule, unsigned int depth,
 		 enum iptables_save_way *way)
 {
@@ -440,8 +440,8 @@ static enum iptables_save_way walk_chain(struct walk *walk, const char *chain,
 	return IPTABLES_MISSED;
 }
 
-/* Through the chains in the kernel's order, to the first that knows the list; if none
- * does, what filter's INPUT does with the packet. */
+/* Follows the chains in the kernel's order to the first one with a rule for the list. If
+ * none has one, the result is what filter's INPUT does with the packet. */
 static enum iptables_save_way walk_all(struct walk *walk)
 {
 	static const char *const chains[][2] = {

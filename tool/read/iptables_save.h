@@ -1,5 +1,5 @@
-/* iptables' rules, as iptables-save(8) prints them: does a packet come to the rule
- * that looks at our list, and what stands in its way?
+/* The output of iptables-save(8): does a packet reach the rule that matches our list,
+ * and if not, which rule prevents it?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_IPTABLES_SAVE_H
 #define SMTPBLOCKCTL_IPTABLES_SAVE_H
@@ -10,46 +10,47 @@
 
 struct iptables_save;
 
-/* Longest rule that is quoted, NUL included; a longer one is cut. */
+/* Longest text of a rule, NUL included; longer ones are cut. */
 #define IPTABLES_RULE_SIZE 256
 
 /* A rule with a recent match on one list. */
 struct iptables_save_recent {
 	char text[IPTABLES_RULE_SIZE];	/* as iptables-save prints it */
-	bool update;		/* renews the entry; else it only looks (--rcheck) */
-	bool drops;		/* -j DROP or REJECT, on the list's sources */
-	bool rdest;		/* looks at the destination address */
+	bool update;		/* --update, renews the entry; else --rcheck */
+	bool drops;		/* -j DROP or REJECT for sources on the list */
+	bool rdest;		/* matches the destination address */
 	unsigned int seconds;	/* 0: no limit */
 	unsigned int hitcount;	/* 0, 1: one entry is enough */
 	char mask[64];		/* --mask; "": none is printed (old versions) */
 };
 
 enum iptables_save_way {
-	IPTABLES_REACHED,	/* the packet comes to the rule */
+	IPTABLES_REACHED,	/* the packet reaches the rule */
 	IPTABLES_ACCEPTED,	/* another rule accepts it before */
 	IPTABLES_STOPPED,	/* another rule drops it before */
-	IPTABLES_MISSED,	/* it passes by: no rule leads there */
+	IPTABLES_MISSED,	/* no rule leads there */
 };
 
 struct iptables_save_answer {
-	bool exists;		/* a rule names the list at all */
-	struct iptables_save_recent rule; /* if so: the one that is reached, or the first */
+	bool exists;		/* a rule names the list */
+	struct iptables_save_recent rule; /* if it exists: the rule reached, or the first one */
 	enum iptables_save_way new_connections;
-	enum iptables_save_way established;	/* packets of connections that are open */
-	char before[IPTABLES_RULE_SIZE];	/* what accepts or stops the packet; or "" */
+	enum iptables_save_way established;	/* for packets of open connections */
+	char before[IPTABLES_RULE_SIZE];	/* the rule that accepts or drops the packet;
+						 * or "" */
 };
 
-/* Take the text of iptables-save or ip6tables-save. What is in no known form is left
- * out. Returns 0 and the caller owns *ret_ruleset; -ENOMEM. */
+/* Parse the output of iptables-save or ip6tables-save. Lines of unknown form are skipped.
+ * Returns 0 and the caller owns *ret_ruleset; -ENOMEM. */
 int iptables_save_parse(const char *text, size_t len, struct iptables_save **ret_ruleset);
 
 /* NULL is allowed. */
 void iptables_save_free(struct iptables_save *rules);
 
-/* Follow a TCP packet from anywhere outside to this port of the host through the
- * chains that see it on its way in (raw PREROUTING, mangle PREROUTING and INPUT,
- * filter INPUT). Rules for certain sources or with other matches hold for some
- * packets only: they are taken to let this one pass. */
+/* Follow a TCP packet from any outside address to this port of the host through the chains
+ * that see incoming packets (raw PREROUTING, mangle PREROUTING and INPUT, filter INPUT).
+ * Rules with further conditions, such as source addresses, match only some packets: they are
+ * assumed not to match this one. */
 void iptables_save_ask(const struct iptables_save *rules, const char *list, uint16_t port,
 		       struct iptables_save_answer *ret_answer);
 

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of a line that is longer than the buffer the rest is passed over. */
+/* Keeps at most one buffer of a line; the rest of a longer line is skipped. */
 struct line_reader {
 	int fd;
-	size_t at, end;		/* what was read and not returned yet */
+	size_t at, end;		/* read but not yet returned */
 	unsigned long number, cut;
-	bool passing;		/* over the rest of a long line */
+	bool passing;		/* skipping the rest of a long line */
 	bool compressed;
 	char buffer[2 * LINE_READER_MAX];
 };
@@ -59,7 +59,7 @@ static void look_at_magic(struct line_reader *log)
 			log->compressed = true;
 }
 
-/* Read on. What is left moves to the front first. Returns how much came. */
+/* Read more. Unused bytes move to the front first. Returns the number of bytes read. */
 static ssize_t fill(struct line_reader *log)
 {
 	ssize_t n;
@@ -78,8 +78,7 @@ static ssize_t fill(struct line_reader *log)
 	return n;
 }
 
-/* How long the next line is, newline included; 0: it has not come to its end, and
- * may still. */
+/* The length of the next line with its newline; 0: its end was not read yet. */
 static size_t next_length(const struct line_reader *log)
 {
 	const char *start = log->buffer + log->at;
@@ -91,8 +90,7 @@ static size_t next_length(const struct line_reader *log)
 	return have >= LINE_READER_MAX ? have : 0;
 }
 
-/* The next piece: a line, or LINE_READER_MAX or more bytes of one, or what is left at
- * the end. */
+/* The next piece: a line, or at least LINE_READER_MAX bytes of one, or the rest of the file. */
 static int next_piece(struct line_reader *log, const char **ret_piece, size_t *ret_len)
 {
 	size_t len;

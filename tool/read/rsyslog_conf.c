@@ -1,5 +1,4 @@
-/* The statements of rsyslog's configuration, read as tolerantly as a reader can that
- * must not fail where rsyslogd itself does not.
+/* Parse rsyslog's configuration. Tolerant: it must not fail where rsyslogd does not.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/read/rsyslog_conf.h"
 
@@ -15,7 +14,7 @@
 
 #include "tool/read/rsyslog_lexer.h"
 
-/* Everything that items point to. */
+/* Memory that the items point to. */
 struct piece {
 	struct piece *next;
 	max_align_t bytes[];
@@ -31,14 +30,14 @@ struct rsyslog_conf {
 	bool no_memory;
 };
 
-/* One file that is being read, and where in the configuration it stands. */
+/* One file being read, with the filters and ruleset around the current position. */
 struct reader {
 	struct rsyslog_conf *conf;
 	struct rsyslog_lexer text;
 	const char *file;
 	const char *ruleset;
 	unsigned int depth;
-	char *scratch;		/* room for all of the text */
+	char *scratch;		/* room for the whole text */
 };
 
 static void *take(struct rsyslog_conf *conf, size_t size)
@@ -69,7 +68,7 @@ static const char *keep(struct rsyslog_conf *conf, const char *text)
 	return keep_bytes(conf, text, strlen(text));
 }
 
-/* Room for one more in an array; false: there is no memory. */
+/* Make room for one more element in an array; false: out of memory. */
 static bool grow(struct rsyslog_conf *conf, void **array, size_t count, size_t *room,
 		 size_t size)
 {
@@ -105,7 +104,7 @@ static void problem(struct reader *r, unsigned int line, const char *format, ...
 		conf->problems[conf->problem_count++] = keep(conf, whole);
 }
 
-/* Append an item; NULL: there is no room. */
+/* Append an item; NULL: out of memory. */
 static struct rsyslog_conf_item *add_item(struct reader *r, enum rsyslog_conf_kind kind,
 					  const struct rsyslog_conf_filter *filter,
 					  unsigned int line)
@@ -142,7 +141,7 @@ static void add_value(struct reader *r, struct values *values, const char *value
 		values->values[values->count++] = value;
 }
 
-/* One string or bare word; false: there is none. */
+/* Reads one string or bare word; false: there is none. */
 static bool read_value(struct reader *r, struct values *values)
 {
 	int c = rsyslog_lexer_peek(&r->text);
@@ -162,7 +161,7 @@ static bool read_value(struct reader *r, struct values *values)
 	return true;
 }
 
-/* What stands between brackets. */
+/* Reads the values between brackets. */
 static bool read_array(struct reader *r, struct values *values)
 {
 	for (;;) {
@@ -183,7 +182,7 @@ static const char *const *keep_values(struct reader *r, const struct values *val
 	return copy;
 }
 
-/* name="value" or name=["a", "b"]. */
+/* Reads name="value" or name=["a", "b"]. */
 static bool read_param(struct reader *r, struct rsyslog_conf_param *param)
 {
 	size_t len = rsyslog_lexer_word(&r->text);
@@ -212,7 +211,7 @@ struct params {
 	size_t count, room;
 };
 
-/* All up to the closing parenthesis. What cannot be understood ends it. */
+/* Reads parameters up to the closing parenthesis. Stops at anything it cannot parse. */
 static void read_params(struct reader *r, struct params *params)
 {
 	struct rsyslog_conf_param param;
@@ -250,7 +249,7 @@ static void keep_params(struct reader *r, const struct params *params,
 	item->count = params->count;
 }
 
-/* The one parameter that a directive of the old form stands for. */
+/* Sets the one parameter that a directive of the old form stands for. */
 static void one_param(struct reader *r, struct rsyslog_conf_item *item, const char *name,
 		      const char *value)
 {
@@ -291,7 +290,7 @@ static int read_into(struct reader *outer, const char *text, size_t len, const c
 	return r.conf->no_memory ? -ENOMEM : 0;
 }
 
-/* All of a regular file; what grows while it is read is cut. */
+/* Reads a whole regular file; what is appended meanwhile is cut. */
 static int slurp(const char *path, char **ret_text, size_t *ret_len)
 {
 	FILE *file = fopen(path, "re");
@@ -351,7 +350,7 @@ static void include_one(struct reader *r, const char *path, unsigned int line,
 		problem(r, line, "%.100s: %s", path, strerrordesc_np(-err));
 }
 
-/* Files by their names in order, as glob(3) sorts them; so does rsyslogd. */
+/* Reads files in the order of glob(3), as rsyslogd does. */
 static void include(struct reader *r, const char *path, unsigned int line,
 		    const struct rsyslog_conf_filter *filter, bool optional)
 {
@@ -382,7 +381,7 @@ static void include(struct reader *r, const char *path, unsigned int line,
 static void include_object(struct reader *r, const struct rsyslog_conf_item *item,
 			   const struct rsyslog_conf_filter *filter)
 {
-	/* The array of items may move while the file is read. */
+	/* Copied: the array of items may move while the file is read. */
 	const struct rsyslog_conf_item it = *item;
 	const char *mode = rsyslog_conf_value(&it, "mode"), *file, *text;
 	bool optional = mode && strcasecmp(mode, "optional") == 0;
@@ -418,7 +417,7 @@ static const struct rsyslog_conf_filter *add_filter(struct reader *r,
 	return filter;
 }
 
-/* Step over what stands between braces; no statements of ours. */
+/* Skip a block in braces without reading its statements. */
 static void skip_braces(struct reader *r)
 {
 	unsigned int depth = 0;
@@ -459,7 +458,7 @@ static enum rsyslog_conf_kind kind_of(const char *name)
 	return RSYSLOG_CONF_OBJECT;
 }
 
-/* A ruleset's statements are not under the filters around it. */
+/* The filters around a ruleset do not apply to its statements. */
 static void read_ruleset(struct reader *r, const char *name)
 {
 	const char *outer = r->ruleset;
@@ -469,7 +468,7 @@ static void read_ruleset(struct reader *r, const char *name)
 	r->ruleset = outer;
 }
 
-/* What may follow the parentheses. */
+/* Reads what may follow the parentheses. */
 static void after_object(struct reader *r, const struct rsyslog_conf_item *item,
 			 const struct rsyslog_conf_filter *filter)
 {
@@ -488,7 +487,7 @@ static void after_object(struct reader *r, const struct rsyslog_conf_item *item,
 		skip_braces(r);
 }
 
-/* name(..), at whose parenthesis text stands. */
+/* Reads name(..); text is at the parenthesis. */
 static void read_object(struct reader *r, const char *name, unsigned int line,
 			const struct rsyslog_conf_filter *filter)
 {
@@ -516,7 +515,7 @@ static void add_text(struct reader *r, enum rsyslog_conf_kind kind, unsigned int
 		item->text = keep(r->conf, r->scratch);
 }
 
-/* An action in the old form: the rest of the line. */
+/* Reads an action in the old form: the rest of the line. */
 static void read_old_action(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
@@ -525,7 +524,7 @@ static void read_old_action(struct reader *r, const struct rsyslog_conf_filter *
 	add_text(r, RSYSLOG_CONF_STATEMENT, line, filter);
 }
 
-/* set $.x = 1; and the like, up to the semicolon. */
+/* Reads set $.x = 1; and the like, up to the semicolon. */
 static void read_assignment(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
@@ -536,7 +535,7 @@ static void read_assignment(struct reader *r, const struct rsyslog_conf_filter *
 	rsyslog_lexer_take_char(&r->text, ';');
 }
 
-/* stop, continue, call NAME. */
+/* Reads stop, continue, call NAME. */
 static void read_call(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	bool call = strncasecmp(r->text.at, "call", 4) == 0;
@@ -557,7 +556,7 @@ static void read_call(struct reader *r, const struct rsyslog_conf_filter *filter
 	add_text(r, RSYSLOG_CONF_STATEMENT, line, filter);
 }
 
-/* The directives that stand for an object, and the others. */
+/* Adds a directive, some as the object they stand for. */
 static void add_directive(struct reader *r, const char *name, const char *value,
 			  unsigned int line, const struct rsyslog_conf_filter *filter)
 {
@@ -598,7 +597,7 @@ static void read_directive(struct reader *r, const struct rsyslog_conf_filter *f
 		add_directive(r, name, value, line, filter);
 }
 
-/* What a filter is in front of: one statement, a block, or several with & . */
+/* Reads what a filter applies to: one statement, a block, or several joined by & . */
 static void read_filtered(struct reader *r, enum rsyslog_conf_condition condition,
 			  const char *text, const struct rsyslog_conf_filter *outer)
 {
@@ -632,7 +631,7 @@ static void read_if(struct reader *r, const struct rsyslog_conf_filter *filter)
 		r->text = before;
 }
 
-/* foreach ($.i in $.list) do { .. } */
+/* Reads foreach ($.i in $.list) do { .. } */
 static void read_foreach(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
@@ -651,7 +650,7 @@ static void read_foreach(struct reader *r, const struct rsyslog_conf_filter *fil
 	read_filtered(r, RSYSLOG_CONF_FOREACH, text, filter);
 }
 
-/* :property, operation, "value" */
+/* Reads :property, operation, "value" */
 static void read_property(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	struct rsyslog_lexer begin = r->text;
@@ -669,7 +668,7 @@ static void read_property(struct reader *r, const struct rsyslog_conf_filter *fi
 	read_filtered(r, RSYSLOG_CONF_PROPERTY, text, filter);
 }
 
-/* What begins with a word and is no selector. */
+/* Reads a statement that begins with a word and is no selector. */
 static void read_word(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	unsigned int line = r->text.line;
@@ -698,14 +697,14 @@ static void read_word(struct reader *r, const struct rsyslog_conf_filter *filter
 	}
 }
 
-/* An action in the old form, :omusrmsg: or :mmjsonparse:, not a filter's property. */
+/* Is it an action in the old form (:omusrmsg:, :mmjsonparse:), and not a property filter? */
 static bool is_old_module(const struct reader *r)
 {
 	return r->text.end - r->text.at > 3 &&
 	       (memcmp(r->text.at, ":om", 3) == 0 || memcmp(r->text.at, ":mm", 3) == 0);
 }
 
-/* By its first byte. */
+/* Reads one statement; its first byte decides the kind. */
 static void read_one(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	int c = rsyslog_lexer_peek(&r->text);
@@ -743,7 +742,7 @@ static void read_statement(struct reader *r, const struct rsyslog_conf_filter *f
 	r->depth--;
 }
 
-/* Up to the end or a closing brace. */
+/* Reads statements up to the end or a closing brace. */
 static void read_statements(struct reader *r, const struct rsyslog_conf_filter *filter)
 {
 	for (;;) {
@@ -754,7 +753,7 @@ static void read_statements(struct reader *r, const struct rsyslog_conf_filter *
 	}
 }
 
-/* --- what others call ------------------------------------------------------ */
+/* --- interface ------------------------------------------------------------- */
 
 int rsyslog_conf_read(const char *path, struct rsyslog_conf **ret_conf,
 		      char errbuf[static RSYSLOG_CONF_ERROR_SIZE])
@@ -852,7 +851,7 @@ const char *rsyslog_conf_called(const struct rsyslog_conf_item *item)
 	return item->text + 5 + strspn(item->text + 5, " \t");
 }
 
-/* A module may be loaded by its path, and with .so or without. */
+/* A module may be loaded by its path, and with or without .so. */
 static bool is_type(const char *value, const char *type)
 {
 	const char *slash = strrchr(value, '/');
@@ -882,7 +881,7 @@ const struct rsyslog_conf_item *rsyslog_conf_next(const struct rsyslog_conf *con
 	return NULL;
 }
 
-/* "-/var/log/mail.log;template" */
+/* Parses "-/var/log/mail.log;template". */
 static bool old_file(const char *text, char *path, size_t size)
 {
 	int n = snprintf(path, size, "%.*s", (int)strcspn(text, ";"), text);
@@ -907,7 +906,7 @@ bool rsyslog_conf_file(const struct rsyslog_conf_item *item, char *path, size_t 
 	return (size_t)snprintf(path, size, "%s", file) < size;
 }
 
-/* What every action has, of whatever module: these are rsyslog's. */
+/* Is it a parameter of all actions, which rsyslog handles? */
 static bool is_common(const char *name)
 {
 	return strcasecmp(name, "type") == 0 || strcasecmp(name, "name") == 0 ||

@@ -1,4 +1,4 @@
-/* rsyslog's filters, worked out for one message.
+/* Evaluate rsyslog's filters for one message.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/read/rsyslog_filter.h"
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* SYSLOG_NAMES gives the tables of syslog.h. */
+/* SYSLOG_NAMES makes syslog.h define its tables of names. */
 #define SYSLOG_NAMES
 #include <syslog.h>
 
@@ -54,7 +54,7 @@ static bool facilities_hold(const char *list, size_t len, int facility)
 	return false;
 }
 
-/* One part, "mail,news.!=info": leaves *ret_passes alone if it is about other
+/* Applies one part, "mail,news.!=info". *ret_passes is unchanged if the part is about other
  * messages. */
 static bool apply_part(const char *part, size_t len, const struct specimen *specimen,
 		       bool *ret_passes)
@@ -117,7 +117,7 @@ static bool is_severity_text(const char *name)
 	       strcasecmp(name, "syslogpriority-text") == 0;
 }
 
-/* The text of a property; NULL: not known. *ret_part: it is only a part of it. */
+/* The text of a property; NULL: unknown. *ret_part: the text is only a part of it. */
 static const char *property_text(const char *name, const struct specimen *specimen,
 				 bool *ret_part)
 {
@@ -161,7 +161,7 @@ static bool has(const char *text, const char *part, bool fold)
 	return fold ? strcasestr(text, part) != NULL : strstr(text, part) != NULL;
 }
 
-/* Text against text, by an operation of property filters or of expressions. */
+/* Compares two texts by an operation of property filters or expressions. */
 static enum answer compare_text(const char *text, bool part, const char *operation,
 				const char *value)
 {
@@ -198,7 +198,7 @@ static enum answer compare_number(long number, const char *operation, long value
 	return ANSWER_UNSURE;
 }
 
-/* The next word of a property filter, which ends before a comma or blank. */
+/* The next word of a property filter; it ends at a comma or blank. */
 static const char *take_word(const char *at, char word[static WORD_SIZE])
 {
 	size_t len = 0;
@@ -228,7 +228,7 @@ static const char *take_string(const char *at, char word[static WORD_SIZE])
 	return at + (*at == quote);
 }
 
-/* :property, [!]operation, "value" */
+/* Evaluates :property, [!]operation, "value". */
 static enum answer property_passes(const char *text, const struct specimen *specimen)
 {
 	char name[WORD_SIZE], operation[WORD_SIZE], value[WORD_SIZE] = "";
@@ -258,7 +258,7 @@ struct expression {
 	unsigned int depth;
 };
 
-/* What stands on one side of a comparison. */
+/* One side of a comparison. */
 struct operand {
 	enum { OPERAND_UNKNOWN, OPERAND_TEXT, OPERAND_NUMBER, OPERAND_ANSWER } kind;
 	char text[WORD_SIZE];
@@ -279,7 +279,7 @@ static bool is_name(int ch)
 	return isalnum(ch) || ch == '_' || ch == '-' || ch == '.' || ch == '!';
 }
 
-/* Takes the keyword if it comes next. */
+/* Consumes the keyword if it is next. */
 static bool take_keyword(struct expression *e, const char *word)
 {
 	size_t len = strlen(word);
@@ -320,7 +320,7 @@ static void read_variable(struct expression *e, struct operand *operand)
 	}
 }
 
-/* Behind an opening bracket, to the one that closes it. */
+/* Skips from after an opening bracket to the one that closes it. */
 static void skip_brackets(struct expression *e, char open, char close)
 {
 	unsigned int level = 1;
@@ -337,7 +337,7 @@ static void skip_brackets(struct expression *e, char open, char close)
 	}
 }
 
-/* prifilt("mail.err"); the value of any other function is not known. */
+/* Evaluates prifilt("mail.err"); the value of other functions is unknown. */
 static void read_function(struct expression *e, struct operand *operand)
 {
 	char name[WORD_SIZE], value[WORD_SIZE];
@@ -439,7 +439,7 @@ static enum answer compare(const struct operand *left, const char *operation,
 	return *end == '\0' ? compare_number(left->number, operation, number) : ANSWER_UNSURE;
 }
 
-/* One of the texts in brackets is enough. */
+/* A match with one of the texts in brackets is enough. */
 static enum answer compare_each(struct expression *e, const struct operand *left,
 				const char *operation)
 {
@@ -534,7 +534,7 @@ static enum answer expression_holds(const char *text, const struct specimen *spe
 	return *e.at == '\0' ? answer : ANSWER_UNSURE;
 }
 
-/* --- all of them --------------------------------------------------------- */
+/* --- whole filters ------------------------------------------------------- */
 
 static enum answer one_passes(const struct rsyslog_conf_filter *filter,
 			      const struct specimen *specimen)

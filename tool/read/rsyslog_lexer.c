@@ -1,4 +1,4 @@
-/* A cursor that goes through the text once.
+/* Tokens of rsyslog's configuration; the text is read once, from left to right.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/read/rsyslog_lexer.h"
 
@@ -39,7 +39,7 @@ static void skip_line(struct rsyslog_lexer *text)
 		text->at++;
 }
 
-/* Step over one comment, if there is one. */
+/* Skip one comment, if there is one. */
 static bool skip_comment(struct rsyslog_lexer *text)
 {
 	if (rsyslog_lexer_peek(text) == '#') {
@@ -91,7 +91,7 @@ bool rsyslog_lexer_take_char(struct rsyslog_lexer *text, char c)
 	return true;
 }
 
-/* As many digits of the base as there are, up to max; their value. */
+/* Reads up to max digits of the base. Returns their value. */
 static unsigned int read_digits(struct rsyslog_lexer *text, unsigned int base, unsigned int max)
 {
 	unsigned int value = 0, digit, i;
@@ -107,7 +107,7 @@ static unsigned int read_digits(struct rsyslog_lexer *text, unsigned int base, u
 	return value;
 }
 
-/* What stands behind a backslash: as unescapeStr() of rsyslog's
+/* Reads the character after a backslash, as unescapeStr() in rsyslog's
  * grammar/rainerscript.c does. */
 static char read_escape(struct rsyslog_lexer *text)
 {
@@ -140,7 +140,7 @@ bool rsyslog_lexer_string(struct rsyslog_lexer *text, char *out)
 	return rsyslog_lexer_take_char(text, quote);
 }
 
-/* Copy a string as it is written, and return the end of the copy. */
+/* Copies a string as written. Returns the end of the copy. */
 static char *copy_string(struct rsyslog_lexer *text, char *out)
 {
 	char quote = *text->at;
@@ -166,7 +166,7 @@ static bool is_word_here(const struct rsyslog_lexer *text, const char *word)
 	return word && rsyslog_lexer_take(&copy, word);
 }
 
-/* One token to out: a string, a word, or a byte. */
+/* Copies one token to out: a string, a word, or a byte. */
 static char *copy_token(struct rsyslog_lexer *text, char *out)
 {
 	size_t len = rsyslog_lexer_word(text);
@@ -230,7 +230,7 @@ static bool is_of_selector(int c)
 	return c >= 0 && c < 128 && (isalnum(c) || (c && strchr("*,;.=!", c)));
 }
 
-/* A line that ends with a backslash goes on after the blanks of the next one. */
+/* A line that ends with a backslash continues after the blanks of the next one. */
 static bool skip_continuation(struct rsyslog_lexer *text)
 {
 	if (!starts(text, "\\\n"))

@@ -1,4 +1,4 @@
-/* The words of rsyslog's configuration: blanks, comments, strings, expressions.
+/* The tokens of rsyslog's configuration: blanks, comments, strings, expressions.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_RSYSLOG_LEXER_H
 #define SMTPBLOCKCTL_RSYSLOG_LEXER_H
@@ -6,48 +6,48 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What is still to be read. Any byte may stand there, NUL too. */
+/* The unread part of the text. It may contain any bytes, even NUL. */
 struct rsyslog_lexer {
 	const char *at, *end;
-	unsigned int line;	/* of at, from 1 */
+	unsigned int line;	/* line number of at, from 1 */
 };
 
 /* The next byte, or -1 at the end. */
 int rsyslog_lexer_peek(const struct rsyslog_lexer *text);
 
-/* Step over n bytes, at most to the end, and count lines. */
+/* Skip n bytes, at most to the end, and count lines. */
 void rsyslog_lexer_skip(struct rsyslog_lexer *text, size_t n);
 
-/* Step over blanks, line ends and comments: # up to the line's end, C's in full. */
+/* Skip blanks, line ends and comments: # to the end of the line, and C comments. */
 void rsyslog_lexer_blanks(struct rsyslog_lexer *text);
 
-/* How many bytes from here on are of a word: letters, digits, '_', '.', '-' . */
+/* The length of the word here: letters, digits, '_', '.', '-' . */
 size_t rsyslog_lexer_word(const struct rsyslog_lexer *text);
 
-/* Is the word here this one, in any case of letters? Then step over it. */
+/* Is this the word here, in upper or lower case? Then skip it. */
 bool rsyslog_lexer_take(struct rsyslog_lexer *text, const char *word);
 
-/* Step over the byte if it is the next one. */
+/* Skip the byte if it is the next one. */
 bool rsyslog_lexer_take_char(struct rsyslog_lexer *text, char c);
 
-/* A string, at whose opening quote text stands: write it, escapes resolved and
- * terminated, to out, which has room for all that is left of text and a NUL.
- * Returns false if it has no end; text is then at the end of all. */
+/* Copy the string whose opening quote is next to out, with escapes resolved and a NUL. out
+ * has room for the rest of text and a NUL. Returns false if the string does not end; then
+ * text is at its end. */
 bool rsyslog_lexer_string(struct rsyslog_lexer *text, char *out);
 
-/* Copy from here up to one of the bytes in stop, or up to the word, outside of
- * strings and comments; either may be NULL. Runs of blanks become one, none at
- * the ends; comments are blanks. Room as above. text is then at what stopped it.
- * Returns false if it is not there. */
+/* Copy up to one of the bytes in stop, or up to the word, ignoring those in strings and
+ * comments; either may be NULL. Runs of blanks and comments become one blank, leading and
+ * trailing ones are removed. Room as above. Then text is at what stopped it. Returns false
+ * if nothing did. */
 bool rsyslog_lexer_until(struct rsyslog_lexer *text, const char *stop, const char *word,
 			 char *out);
 
-/* The rest of the line, lines that end with a backslash joined, blanks at the ends
- * and a comment taken off. Room as above. */
+/* Copy the rest of the line: lines that end with a backslash are joined, blanks at both ends
+ * and a comment are removed. Room as above. */
 void rsyslog_lexer_rest(struct rsyslog_lexer *text, char *out);
 
-/* A selector such as mail.err or *.info;mail.none: written to out, and stepped over.
- * False: there is none, and text is where it was. Room as above. */
+/* Copy a selector such as mail.err or *.info;mail.none to out and skip it. Returns false if
+ * there is none; text does not move then. Room as above. */
 bool rsyslog_lexer_selector(struct rsyslog_lexer *text, char *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* One line of a log file: where its message begins, and what stands before it.
+/* Parse a line of a log file: its header and where the message begins.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/read/syslog_line.h"
 
@@ -6,13 +6,12 @@
 
 #include "courier/courierlog.h"
 
-/* No program's name is longer (rsyslog cuts tags far below). */
+/* Longest tag; rsyslog cuts far below this. */
 #define TAG_MAX 64
-/* A host name, RFC 1035 2.3.4. */
+/* Longest host name, RFC 1035 2.3.4. */
 #define HOST_MAX 255
 
-/* As in courierlog.c: every take_ function moves on only if it found what it
- * looks for. */
+/* As in courierlog.c: a take_ function moves the cursor only if it finds its token. */
 struct cursor {
 	const char *at;
 	const char *end;
@@ -51,7 +50,7 @@ static bool take_literal(struct cursor *c, const char *literal)
 	return true;
 }
 
-/* A number of min to max digits, max at most 10. */
+/* Parses a number of min to max digits; max is at most 10. */
 static bool take_digits(struct cursor *c, unsigned int min, unsigned int max,
 			int64_t *ret_number)
 {
@@ -70,7 +69,7 @@ static bool take_digits(struct cursor *c, unsigned int min, unsigned int max,
 	return true;
 }
 
-/* A number of just so many digits, whatever follows, with bounds on its value. */
+/* Parses a number of exactly this many digits, whatever follows, between low and high. */
 static bool take_value(struct cursor *c, unsigned int digits, int low, int high,
 		       int *ret_value)
 {
@@ -91,7 +90,7 @@ static bool take_value(struct cursor *c, unsigned int digits, int low, int high,
 	return true;
 }
 
-/* One of the words, and the character behind it. Returns its index, or -1. */
+/* Parses one of the words and the character after it. Returns its index, or -1. */
 static int take_word(struct cursor *c, const char *const *words, int count, char behind)
 {
 	struct cursor tried;
@@ -109,7 +108,7 @@ static int take_word(struct cursor *c, const char *const *words, int count, char
 
 /* --- priority --- */
 
-/* <FACILITY * 8 + SEVERITY>, RFC 3164 4.1.1. */
+/* Parses <FACILITY * 8 + SEVERITY>, RFC 3164 4.1.1. */
 static bool take_number_priority(struct cursor *c, struct syslog_line *line)
 {
 	struct cursor tried = *c;
@@ -123,7 +122,7 @@ static bool take_number_priority(struct cursor *c, struct syslog_line *line)
 	return true;
 }
 
-/* FACILITY.SEVERITY and a blank. */
+/* Parses FACILITY.SEVERITY and a blank. */
 static bool take_word_priority(struct cursor *c, struct syslog_line *line)
 {
 	static const char *const facilities[] = {
@@ -151,7 +150,7 @@ static bool take_word_priority(struct cursor *c, struct syslog_line *line)
 
 int64_t syslog_line_days(int year, int month, int day)
 {
-	/* Years begin in March here: the leap day is the last of them. */
+	/* The year begins in March here, so the leap day is its last day. */
 	int64_t y = month > 2 ? year : year - 1;
 	int64_t era = (y >= 0 ? y : y - 399) / 400;
 	int64_t of_era = y - era * 400;
@@ -167,7 +166,7 @@ static int64_t wall_seconds(const struct syslog_line_wall *w)
 	       w->minute * 60 + w->second;
 }
 
-/* HH:MM:SS and a fraction, which nobody wants. */
+/* Parses HH:MM:SS and a fraction, which is ignored. */
 static bool take_clock(struct cursor *c, struct syslog_line_wall *w)
 {
 	struct cursor tried = *c;
@@ -185,7 +184,7 @@ static bool take_clock(struct cursor *c, struct syslog_line_wall *w)
 	return true;
 }
 
-/* Nov 23 12:00:00, the day with a blank or zero in front. */
+/* Parses Nov 23 12:00:00; the day is padded with a blank or zero. */
 static bool take_traditional(struct cursor *c, struct syslog_line *line)
 {
 	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -207,7 +206,7 @@ static bool take_traditional(struct cursor *c, struct syslog_line *line)
 	return true;
 }
 
-/* Z, +01:00, +0100 or +01. */
+/* Parses Z, +01:00, +0100 or +01. */
 static bool take_zone(struct cursor *c, int *ret_offset)
 {
 	struct cursor tried = *c;
@@ -230,7 +229,7 @@ static bool take_zone(struct cursor *c, int *ret_offset)
 	return true;
 }
 
-/* RFC 3339, 5.6, a blank for the T too. */
+/* Parses RFC 3339, 5.6; a blank may replace the T. */
 static bool take_iso(struct cursor *c, struct syslog_line *line)
 {
 	struct syslog_line_wall w = { .year = 0 };
@@ -255,7 +254,7 @@ static bool take_iso(struct cursor *c, struct syslog_line *line)
 	return true;
 }
 
-/* Seconds since the epoch, with a fraction. */
+/* Parses seconds since the epoch with a fraction. */
 static bool take_unix(struct cursor *c, struct syslog_line *line)
 {
 	struct cursor tried = *c;
@@ -300,7 +299,7 @@ static bool is_host_char(char ch)
 	return is_digit(ch) || is_letter(ch) || (ch != '\0' && strchr("_.-:[]%", ch));
 }
 
-/* Characters of a kind, at most max. Returns how many; 0: none, or too many. */
+/* Parses up to max characters of a kind. Returns their number; 0: none, or more than max. */
 static size_t take_chars(struct cursor *c, bool (*is_one)(char), size_t max)
 {
 	size_t n = 0;
@@ -324,7 +323,7 @@ static void take_pid(struct cursor *c, pid_t *ret_pid)
 	}
 }
 
-/* TAG[PID]: and a blank or the end. */
+/* Parses TAG[PID]: and a blank or the end. */
 static bool take_tag(struct cursor *c, struct syslog_line *line)
 {
 	struct cursor tried = *c;
@@ -343,7 +342,7 @@ static bool take_tag(struct cursor *c, struct syslog_line *line)
 	return true;
 }
 
-/* A host's name or address, and its blank. */
+/* Parses a host's name or address, and a blank. */
 static bool take_host(struct cursor *c)
 {
 	struct cursor tried = *c;
@@ -356,7 +355,7 @@ static bool take_host(struct cursor *c)
 
 /* --- RFC 5424 --- */
 
-/* A word of printable characters and its blank; "-" stands for none. */
+/* Parses a word of printable characters and a blank; "-" stands for none. */
 static bool take_field(struct cursor *c, size_t max, const char **ret_at, size_t *ret_len)
 {
 	size_t n = 0;
@@ -371,7 +370,7 @@ static bool take_field(struct cursor *c, size_t max, const char **ret_at, size_t
 	return true;
 }
 
-/* One [..] of structured data: its end is the first ] outside of quotes. */
+/* Parses one [..] of structured data; it ends at the first ] outside of quotes. */
 static bool take_element(struct cursor *c)
 {
 	struct cursor tried = *c;
@@ -415,7 +414,7 @@ static pid_t to_pid(const char *text, size_t len)
 	return (pid_t)n;
 }
 
-/* Behind <PRI>: 1 TIME HOST APP PROCID MSGID STRUCTURED-DATA MESSAGE. */
+/* Parses what follows <PRI>: 1 TIME HOST APP PROCID MSGID STRUCTURED-DATA MESSAGE. */
 static bool take_rfc5424(struct cursor *c, struct syslog_line *line)
 {
 	struct cursor tried = *c;
@@ -439,7 +438,7 @@ static bool take_rfc5424(struct cursor *c, struct syslog_line *line)
 	return true;
 }
 
-/* --- all of it --- */
+/* --- the whole line --- */
 
 static void take_header(struct cursor *c, struct syslog_line *line)
 {

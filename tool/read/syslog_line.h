@@ -1,4 +1,4 @@
-/* One line of a log file: where its message begins, and what stands before it.
+/* Parse a line of a log file: its header and where the message begins.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_SYSLOG_LINE_H
 #define SMTPBLOCKCTL_SYSLOG_LINE_H
@@ -8,18 +8,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What a line says about its time. */
+/* The kind of time in a line. */
 enum syslog_line_stamp {
 	SYSLOG_LINE_NO_STAMP,
 	SYSLOG_LINE_EPOCH,	/* with a zone: epoch holds it */
-	SYSLOG_LINE_WALL,	/* what a clock on the wall showed: wall holds it */
+	SYSLOG_LINE_WALL,	/* local time without a zone: wall holds it */
 };
 
-/* A time without a zone. Within its bounds, but a day may be one too many for
- * its month. */
+/* A time without a zone. Each field is in its range, but the day may exceed its month. */
 struct syslog_line_wall {
-	int year;		/* 0: the line does not say */
-	int month, day;		/* 1.. */
+	int year;		/* 0: not in the line */
+	int month, day;		/* from 1 */
 	int hour, minute, second; /* second up to 60 */
 };
 
@@ -36,27 +35,27 @@ struct syslog_line {
 	size_t text_len;
 };
 
-/* Take a line apart; a CR and LF at its end do not count. These forms are known:
+/* Parse a line; a CR and LF at its end are ignored. Known forms:
  *
  *   Nov 23 12:00:00 mx courieresmtpd[7]: ...     files, journalctl -o short
  *   YYYY-MM-DDT12:00:00.5+01:00 mx courieresmtpd[7]: ...     files, -o short-iso
  *   1700740800.123 mx courieresmtpd[7]: ...      journalctl -o short-unix
- *   <19>Nov 23 12:00:00 courieresmtpd: ...       datagrams, with a host or without
+ *   <19>Nov 23 12:00:00 courieresmtpd: ...       datagrams, with or without a host
  *   <19>1 YYYY-MM-DDT12:00:00Z mx courieresmtpd 7 - - ...    RFC 5424
  *   mail.err courieresmtpd[7]: ...               as syslog.conf(5) writes it
  *
- * and parts of them. A line in no such form is all message. Only the front of
- * a line is looked at, once: what a client brings into the message cannot
- * pass for a header. Every text gets an answer. Any thread. */
+ * and parts of them. A line in no known form is all message. Only the start of a line is
+ * parsed, once, so a client's text in the message cannot pass for a header. Every text is
+ * accepted. Any thread. */
 void syslog_line_parse(const char *line, size_t len, struct syslog_line *ret_line);
 
-/* Read a time of RFC 3339, its zone included, that fills text exactly; a fraction does
- * not count. *ret_epoch is in s. Returns false with it untouched: it is none. Any
- * thread. */
+/* Parse a time of RFC 3339 with its zone; text must contain nothing else. A fraction is
+ * ignored. *ret_epoch is in s. Returns false, with *ret_epoch untouched, if it is no such
+ * time. Any thread. */
 bool syslog_line_time(const char *text, size_t len, int64_t *ret_epoch);
 
-/* Days from the epoch to this day, before it negative. Days
- * beyond the end of a month go on in the next. Any thread. */
+/* Days from the epoch to this day, negative before it. Days beyond the end of a month
+ * continue in the next one. Any thread. */
 int64_t syslog_line_days(int year, int month, int day);
 
 #endif

@@ -1,4 +1,4 @@
-/* The times of a log's lines, one after the other.
+/* The times of the lines of a log.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/read/syslog_time.h"
 
@@ -8,7 +8,7 @@
 
 #define HOUR 3600
 #define DAY 86400
-/* Loggers and their threads may swap lines; no more than this. */
+/* Lines may be out of order by this many seconds: loggers and their threads swap lines. */
 #define TOLERANCE 60
 
 void syslog_time_init(struct syslog_time *clock, int64_t now)
@@ -36,13 +36,13 @@ static time_t make_time(const struct syslog_line_wall *w, int dst)
 	return mktime(&tm);
 }
 
-/* Asking for the zone is slow, and lines come by the hour. */
+/* Looking up the zone is slow, so it is done once per hour of the log. */
 static void look_up_hour(struct syslog_time *c, const struct syslog_line_wall *w)
 {
 	time_t start = make_time(w, -1), later;
 	struct tm tm;
 
-	/* With summer time if both are possible: the first of the two. */
+	/* If the hour exists twice, take the first one, in summer time. */
 	if (localtime_r(&start, &tm) && tm.tm_isdst == 0) {
 		later = start - HOUR;
 		if (localtime_r(&later, &tm) && tm.tm_hour == w->hour)
@@ -66,7 +66,7 @@ static int64_t in_local_time(struct syslog_time *c, const struct syslog_line_wal
 	return time;
 }
 
-/* Which year makes the day come nearest to that time? */
+/* The year in which the day is nearest to that time. */
 static int nearest_year(const struct syslog_line_wall *w, int64_t time)
 {
 	int year = (int)(1970 + time / (365 * DAY + DAY / 4)), best = year, tried;
@@ -114,8 +114,7 @@ bool syslog_time_read(struct syslog_time *clock, const struct syslog_line *line,
 	return true;
 }
 
-/* What a clock on the wall here shows at that time. Far beyond all calendars it is
- * the epoch. */
+/* Local time at that time; the epoch if it is out of range. */
 static struct tm local_time(int64_t time)
 {
 	time_t seconds = (time_t)time;
@@ -134,7 +133,7 @@ const char *syslog_time_format(int64_t time, char text[static SYSLOG_TIME_TEXT_S
 	return text;
 }
 
-/* strftime(3) knows the zone as +0100 only. */
+/* strftime(3) can write the zone only as +0100. */
 const char *syslog_time_format_iso(int64_t time, char text[static SYSLOG_TIME_TEXT_SIZE])
 {
 	const struct tm tm = local_time(time);
