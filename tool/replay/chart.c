@@ -1,4 +1,4 @@
-/* The curves of a replay, in characters and as SVG.
+/* Draw the curves of a replay as text and as SVG.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/replay/chart.h"
 
@@ -6,7 +6,7 @@
 
 #include "tool/read/syslog_time.h"
 
-/* Beyond the limit nothing can be taken, whatever the reckoning says. */
+/* The model may exceed the limit; the host cannot. */
 static uint32_t value_at(const struct chart *p, enum course course, unsigned int point)
 {
 	uint32_t taken = p->curve.taken[course][point];
@@ -21,12 +21,12 @@ static uint32_t top_of(const struct chart *p)
 	return p->peak ? p->peak : 1;
 }
 
-/* --- in characters --- */
+/* --- text --- */
 
 #define COLUMNS 64U
 #define ROWS 10U
 
-/* The most in the points of a column; every column has one. */
+/* The maximum of the points of a column; every column has at least one. */
 static uint32_t column_value(const struct chart *p, enum course course, unsigned int column)
 {
 	unsigned int points = p->curve.points, i = column * points / COLUMNS;
@@ -86,7 +86,7 @@ void chart_print(FILE *out, const struct chart *chart)
 	fputs("        # slots taken without the module, = with it\n", out);
 }
 
-/* --- as SVG --- */
+/* --- SVG --- */
 
 #define WIDTH 900
 #define HEIGHT 420
@@ -96,7 +96,7 @@ void chart_print(FILE *out, const struct chart *chart)
 #define BOTTOM 48
 
 struct scale {
-	double x, y;		/* pixels a second, a slot */
+	double x, y;		/* pixels per second and per slot */
 	double top;		/* slots at the upper edge */
 	int64_t start, end;
 };
@@ -134,7 +134,7 @@ static void draw_slot_tick(FILE *out, const struct scale *s, uint32_t slots)
 		LEFT, y, WIDTH - RIGHT, LEFT - 8, y + 4, slots);
 }
 
-/* Steps of 1, 2 or 5 times a power of 10, six at most. */
+/* Labels in steps of 1, 2 or 5 times a power of 10, at most six. */
 static void draw_slot_axis(FILE *out, const struct scale *s)
 {
 	static const uint32_t factors[] = { 1, 2, 5 };
@@ -165,7 +165,7 @@ static int64_t time_step(int64_t span)
 	return step;
 }
 
-/* At round times of this host's zone. */
+/* Labels at round times in this host's zone. */
 static void draw_time_axis(FILE *out, const struct scale *s)
 {
 	int64_t step = time_step(s->end - s->start), offset = syslog_time_offset(s->start);
@@ -184,7 +184,7 @@ static void draw_time_axis(FILE *out, const struct scale *s)
 		WIDTH - RIGHT);
 }
 
-/* Steps: a point is as high for all of its seconds. */
+/* Draws steps: a point's value holds for all of its seconds. */
 static void draw_steps(FILE *out, const struct chart *p, const struct scale *s,
 		       enum course course)
 {
@@ -250,7 +250,7 @@ void chart_draw(FILE *out, const struct chart *chart, const char *title)
 		"role=\"img\" font-family=\"sans-serif\" font-size=\"13\">\n"
 		"<title>%s</title>\n",
 		WIDTH, HEIGHT, title);
-	/* Greys that have the same contrast with white and with black. */
+	/* The grey tones have the same contrast on white and on black. */
 	fputs("<style>text{fill:#777}.title{font-size:15px;font-weight:bold}"
 	      ".tick{font-size:12px}path{fill:none;stroke-width:2}"
 	      ".grid{stroke:#888;stroke-opacity:.3;stroke-width:1}"

@@ -1,4 +1,4 @@
-/* The curves of a replay, in characters and as SVG.
+/* Draw the curves of a replay as text and as SVG.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_CHART_H
 #define SMTPBLOCKCTL_CHART_H
@@ -9,15 +9,15 @@
 
 struct chart {
 	struct timeline_curve curve;
-	uint32_t limit;		/* slots that there are; 0: nobody knows */
-	uint32_t peak;		/* the most that were taken */
+	uint32_t limit;		/* available slots; 0: unknown */
+	uint32_t peak;		/* the most slots in use */
 };
 
-/* A chart of some lines. */
+/* Print a text chart of a few lines. */
 void chart_print(FILE *out, const struct chart *chart);
 
-/* A whole SVG document, readable on light and dark ground. title is ASCII without
- * markup. */
+/* Write a complete SVG document, readable on light and dark backgrounds. title is ASCII
+ * without markup. */
 void chart_draw(FILE *out, const struct chart *chart, const char *title);
 
 #endif

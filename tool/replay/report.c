@@ -1,4 +1,4 @@
-/* What a replay has found, for people and for programs.
+/* Print the results of a replay, for people or as JSON.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/replay/report.h"
 
@@ -8,7 +8,7 @@
 #include "tool/read/syslog_time.h"
 #include "tool/replay/chart.h"
 
-/* One address or prefix of the table of hosts. */
+/* One row of the table of hosts: an address or a prefix. */
 struct row {
 	struct cidr target;
 	const struct simulate_host *host;
@@ -41,7 +41,7 @@ static uint64_t slot_time(const struct report *r, enum course course)
 			     r->limit ? r->limit : TIMELINE_MAX);
 }
 
-/* More than there can be: then the model is wrong. */
+/* Seconds with more slots in use than exist: the model was wrong there. */
 static int64_t seconds_beyond(const struct report *r)
 {
 	return r->limit ? timeline_seconds(simulation_slots(r->simulation), COURSE_WITHOUT,
@@ -70,7 +70,7 @@ static int compare_block(const void *a, const void *b)
 	return addr_compare(&x->target.net, &y->target.net);
 }
 
-/* The hosts, or those that were blocked. The caller frees *ret_rows. */
+/* Collect all hosts, or only the blocked ones. The caller frees *ret_rows. */
 static int collect(const struct report *r, bool blocked, struct row **ret_rows,
 		   size_t *ret_count)
 {
@@ -98,7 +98,7 @@ static int collect(const struct report *r, bool blocked, struct row **ret_rows,
 	return 0;
 }
 
-/* A whole prefix is written as one. */
+/* Format an address, or the prefix if prefixes are blocked. */
 static const char *name_of(const struct row *row, char text[static CIDR_TEXT_SIZE])
 {
 	if (row->target.prefix == addr_bits(&row->target.net))
@@ -106,7 +106,7 @@ static const char *name_of(const struct row *row, char text[static CIDR_TEXT_SIZ
 	return cidr_format(&row->target, text);
 }
 
-/* --- for people --- */
+/* --- text --- */
 
 static void print_head(FILE *out, const struct report *r)
 {
@@ -149,7 +149,7 @@ static void print_summary(FILE *out, const struct report *r)
 	fputc('\n', out);
 }
 
-/* When it was blocked, if it was. */
+/* Print when the host was blocked, if it was. */
 static void print_block(FILE *out, const struct simulate_host *host)
 {
 	char from[SYSLOG_TIME_TEXT_SIZE], until[SYSLOG_TIME_TEXT_SIZE];
@@ -253,7 +253,7 @@ int report_print(FILE *out, const struct report *report)
 	return r;
 }
 
-/* --- for programs: all texts are ours, an address or a time --- */
+/* --- JSON: all texts are constants, addresses or times --- */
 
 static void json_course(FILE *out, const struct report *r, enum course course,
 			const char *name)

@@ -1,5 +1,5 @@
-/* A log played again: which slots were taken without the module, and which would
- * have been with it.
+/* Replay a log: which slots were in use without the module, and which would have been
+ * with it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/replay/simulate.h"
 
@@ -9,27 +9,27 @@
 #include "policy/block_limit.h"
 #include "policy/threshold.h"
 
-/* What is remembered at most: some 20 MB each. */
+/* Upper limits of the caches, some 20 MB each. */
 #define SESSIONS_MAX 262144
 #define HOSTS_MAX 262144
 
-/* courier waits so long for a client's next line: a child whose client's packets
- * are dropped, and that nobody ends, stays as long. */
+/* courier's timeout for a client's next line. An smtpd that is not terminated keeps its slot
+ * that long after its client's packets are dropped. */
 #define READ_TIMEOUT 600
 
-/* Tells connections apart. No padding: its bytes are compared. */
+/* Identifies a connection. The struct has no padding: its bytes are compared. */
 struct session_key {
 	struct addr addr;
 	uint8_t unused;
-	uint16_t port;		/* 0 where it does not count */
+	uint16_t port;		/* 0 if not used */
 	pid_t pid;		/* likewise */
 };
 
 struct session {
-	int64_t last;			/* line */
+	int64_t last;			/* time of the last line */
 	int64_t end[COURSE_COUNT];
-	bool kept_out;			/* does not come with the module */
-	bool ended;			/* by the module */
+	bool kept_out;			/* the module keeps this connection out */
+	bool ended;			/* the module terminates it */
 };
 
 struct simulation {
@@ -42,7 +42,7 @@ struct simulation {
 	struct simulate_totals totals;
 };
 
-/* One line, and whom it is about. */
+/* One line, with the host and the session it is about. */
 struct event {
 	const struct courierlog_line *line;
 	struct decision decision;
@@ -102,7 +102,7 @@ void simulation_free(struct simulation *simulation)
 
 /* --- slots --- */
 
-/* The connection lasts until end, which may be earlier than what was thought. */
+/* End the connection at end, which may be earlier than assumed so far. */
 static void set_end(struct simulation *s, const struct event *e, struct session *session,
 		    enum course course, int64_t end)
 {
@@ -132,7 +132,7 @@ static bool is_blocked(const struct event *e)
 	return e->host->blocks > 0 && e->time < e->host->blocked_until;
 }
 
-/* It knocks: each dropped packet renews the block. */
+/* The blocked host tries again: each dropped packet renews the block. */
 static void keep_out(struct simulation *s, const struct event *e)
 {
 	e->host->kept_out++;
@@ -152,8 +152,8 @@ static void block(struct simulation *s, const struct event *e)
 	e->host->blocked_until = e->time + s->judge->settings.ban_time;
 }
 
-/* Is it the trigger that is one too many? Then the address is blocked, if
- * maxBlocks lets it. The order is the engine's. */
+/* Does this trigger reach the threshold? Then block the address, unless maxBlocks prevents
+ * it. The checks have the engine's order. */
 static bool block_host(struct simulation *s, const struct event *e)
 {
 	int64_t now = e->time * 1000;
@@ -168,8 +168,9 @@ static bool block_host(struct simulation *s, const struct event *e)
 	return true;
 }
 
-/* The child's line triggered: the module ends it, or leaves it to its time. */
-static void end_child(struct simulation *s, const struct event *e, struct session *session)
+/* The line triggered: with terminate the module ends the smtpd, otherwise it stays until its
+ * timeout. */
+static void terminate_smtpd(struct simulation *s, const struct event *e, struct session *session)
 {
 	const struct settings *settings = &s->judge->settings;
 
@@ -205,8 +206,7 @@ static struct session *add_session(struct simulation *s, const struct event *e)
 	return session;
 }
 
-/* The connection that the line is about; NULL: it began before the log did, or is
- * forgotten. */
+/* Find the connection of a line. NULL: it began before the log did, or was evicted. */
 static struct session *find_session(const struct simulation *s, const struct event *e)
 {
 	struct session *session = lru_find(s->sessions, &e->key);
@@ -214,14 +214,14 @@ static struct session *find_session(const struct simulation *s, const struct eve
 	return session && e->time - session->last < TIMELINE_BACK ? session : NULL;
 }
 
-/* With the module: nothing comes from one that is not there. */
+/* In the course with the module, a connection that was kept out or terminated logs nothing. */
 static void go_on_with(struct simulation *s, const struct event *e, struct session *session,
 		       int64_t seconds)
 {
 	if (session->kept_out || session->ended)
 		return;
 	if (e->decision.verdict == VERDICT_BLOCK && block_host(s, e))
-		end_child(s, e, session);
+		terminate_smtpd(s, e, session);
 	else
 		extend(s, e, session, COURSE_WITH, e->time + seconds);
 }
@@ -238,7 +238,7 @@ static void play_started(struct simulation *s, const struct event *e)
 {
 	struct session *session = find_session(s, e);
 
-	/* Lines without a port and PID do not tell connections apart. */
+	/* Without port and PID, a line does not identify a connection. */
 	if (session && (e->key.port || e->key.pid)) {
 		shorten(s, e, session, COURSE_WITHOUT, e->time);
 		shorten(s, e, session, COURSE_WITH, e->time);
@@ -253,7 +253,7 @@ static void play_error(struct simulation *s, const struct event *e)
 	go_on(s, e, session ? session : add_session(s, e), s->model->idle);
 }
 
-/* -drop: the child ends as it says so. */
+/* With -drop courier closes the connection when it logs this line. */
 static void play_dropped(struct simulation *s, const struct event *e)
 {
 	s->totals.connections++;

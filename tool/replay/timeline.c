@@ -1,4 +1,4 @@
-/* How many slots are taken at each second, in two courses of events side by side.
+/* Slots in use in each second, for two courses of events side by side.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/replay/timeline.h"
 
@@ -6,20 +6,20 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* A power of 2. */
+/* Size of the ring; a power of 2. */
 #define RING 8192U
 _Static_assert(TIMELINE_BACK + TIMELINE_AHEAD < RING, "the ring holds what can change");
 
-/* Of each second that can still change the ring has by how much more or less is
- * taken than in the one before. What leaves the ring is counted. */
+/* The ring has, for each second that can still change, the difference to the second before.
+ * Seconds that leave the ring are counted. */
 struct timeline {
 	bool started;
 	int64_t now;
-	int64_t first;		/* second of the ring */
+	int64_t first;		/* first second in the ring */
 	int32_t changes[COURSE_COUNT][RING];
-	int64_t ends;		/* behind the last change in the ring */
-	int64_t taken[COURSE_COUNT]; /* before first */
-	int64_t seconds[COURSE_COUNT][TIMELINE_MAX + 1]; /* by slots taken */
+	int64_t ends;		/* one after the last change in the ring */
+	int64_t taken[COURSE_COUNT]; /* slots in use before first */
+	int64_t seconds[COURSE_COUNT][TIMELINE_MAX + 1]; /* number of seconds, by slots in use */
 	int64_t curve_start, point_seconds;
 	unsigned int points;
 	uint32_t curve[COURSE_COUNT][TIMELINE_POINTS];
@@ -51,7 +51,7 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-/* Half as many points of twice as many seconds. */
+/* Halve the number of points and double the seconds of each. */
 static void coarsen(struct timeline *s)
 {
 	unsigned int course, i;
@@ -68,7 +68,7 @@ static void coarsen(struct timeline *s)
 	s->point_seconds *= 2;
 }
 
-/* Make the curve reach this second. Returns its point. */
+/* Extend the curve to this second. Returns its point. */
 static unsigned int point_of(struct timeline *s, int64_t second)
 {
 	int64_t point;
@@ -93,7 +93,7 @@ static void count_second(struct timeline *s, int64_t second)
 	}
 }
 
-/* The first second of the ring leaves it. */
+/* Move the first second out of the ring. */
 static void leave_second(struct timeline *s)
 {
 	unsigned int course;
@@ -107,7 +107,7 @@ static void leave_second(struct timeline *s)
 	count_second(s, s->first++);
 }
 
-/* Nothing is taken, and nothing will be before second. */
+/* Skip to second: no slot is in use before it. */
 static void skip_to(struct timeline *s, int64_t second)
 {
 	if (second <= s->first)
@@ -154,7 +154,7 @@ void timeline_take(struct timeline *timeline, enum course course, int64_t from, 
 		timeline->ends = to + 1;
 }
 
-/* The log ends at now: what may be taken later is none of its seconds. */
+/* Slots in use after now are not counted: the log ends there. */
 void timeline_finish(struct timeline *timeline)
 {
 	if (!timeline->started)

@@ -1,4 +1,4 @@
-/* How many slots are taken at each second, in two courses of events side by side.
+/* Slots in use in each second, for two courses of events side by side.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_TIMELINE_H
 #define SMTPBLOCKCTL_TIMELINE_H
@@ -7,19 +7,19 @@
 #include <stdint.h>
 
 enum course {
-	COURSE_WITHOUT,		/* the module */
+	COURSE_WITHOUT,		/* without and with the module */
 	COURSE_WITH,
 	COURSE_COUNT
 };
 
-/* Seconds that can still change: so far back and ahead of the latest. */
+/* Seconds before and after the latest one that can still change. */
 #define TIMELINE_BACK 2000
 #define TIMELINE_AHEAD 6000
 
-/* More taken slots than this are not told apart. */
+/* Higher numbers of slots are counted as this one. */
 #define TIMELINE_MAX 65535
 
-/* Points of the curves. */
+/* Most points of a curve. */
 #define TIMELINE_POINTS 1024
 
 struct timeline;
@@ -28,30 +28,30 @@ struct timeline;
 int timeline_new(struct timeline **ret_slots);
 void timeline_free(struct timeline *timeline);
 
-/* It is now this second, in s since the epoch, not before an earlier now. */
+/* Set the current second, in s since the epoch. It must not decrease. */
 void timeline_advance(struct timeline *timeline, int64_t now);
 
-/* In this course one slot more is taken in from <= t < to; one less with to < from.
- * Cut to the seconds that can change. After a timeline_advance(). */
+/* Add one slot in this course for from <= t < to; if to < from, remove one for to <= t <
+ * from. Seconds that can no longer change are cut off. Call timeline_advance() first. */
 void timeline_take(struct timeline *timeline, enum course course, int64_t from, int64_t to);
 
-/* The log ends with the second that is now: what comes later does not count. */
+/* End of the log: seconds after the current one do not count. */
 void timeline_finish(struct timeline *timeline);
 
-/* What follows is for after timeline_finish(). */
+/* The functions below need timeline_finish() first. */
 
-/* The most that were taken in any second. */
+/* Maximum of slots in use. */
 uint32_t timeline_peak(const struct timeline *timeline, enum course course);
 
-/* In how many seconds were at least so many taken? */
+/* Number of seconds with at least this many slots in use. */
 int64_t timeline_seconds(const struct timeline *timeline, enum course course,
 			 uint32_t at_least);
 
-/* Seconds times slots that were taken, of which no second has more than most. */
+/* Sum over all seconds of the slots in use, counting at most `most` in each. */
 uint64_t timeline_time(const struct timeline *timeline, enum course course, uint32_t most);
 
-/* The curves: points (at most TIMELINE_POINTS) of so many seconds each, a power of 2,
- * from the first second on. A point is the most that were taken in it. */
+/* The curves: at most TIMELINE_POINTS points, each for the same number of seconds, a power
+ * of 2, starting with the first second. A point is the maximum of its seconds. */
 struct timeline_curve {
 	int64_t start;
 	int64_t seconds;
