@@ -1,4 +1,4 @@
-/* smtpblockctl list: who is blocked.
+/* smtpblockctl list: show the blocked addresses.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdlib.h>
@@ -39,8 +39,8 @@ static void print_text(const struct context *context, const struct targets *targ
 		fputs("Nobody is blocked.\n", context->out);
 	else
 		print_table(context, entries);
-	if (entries->over > 0)
-		fprintf(context->out, "%zu more whose time is over (--all).\n", entries->over);
+	if (entries->expired > 0)
+		fprintf(context->out, "%zu more whose time is over (--all).\n", entries->expired);
 }
 
 static void print_json(const struct context *context, const struct targets *targets,

@@ -18,18 +18,18 @@ enum argument {
 struct arguments {
 	int argc;
 	char **argv;
-	int at;			/* of the next one; begins at 1 */
-	bool only_operands;	/* behind "--" */
+	int at;			/* index of the next argument; starts at 1 */
+	bool only_operands;	/* after "--" */
 	const char *operand;
 	char name[ARGUMENTS_NAME_SIZE];
-	const char *value;	/* behind "="; NULL */
+	const char *value;	/* text after "="; NULL: none */
 };
 
-/* Take the next argument. "-" is an operand. */
+/* Parse the next argument. "-" is an operand. */
 enum argument arguments_next(struct arguments *arguments);
 
-/* The value of the option just taken: behind its "=", or the argument behind it,
- * which is taken too. NULL: there is none. */
+/* The value of the current option: the text after "=", or else the next argument, which is
+ * consumed. NULL: there is none. */
 const char *arguments_value(struct arguments *arguments);
 
 #endif

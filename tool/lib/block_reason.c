@@ -1,4 +1,4 @@
-/* What an address was blocked for: the module's event, the line of the log.
+/* Why an address was blocked: the module's event and the log line.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/lib/block_reason.h"
 
@@ -13,10 +13,10 @@
 #include "tool/read/line_reader.h"
 #include "tool/read/rsyslog_filter.h"
 
-/* The clocks of log and kernel, and the time that a line takes. */
+/* Tolerance in seconds: the clocks of log and kernel differ, and logging takes time. */
 #define SLACK 5
 
-/* The newest lines of the journal that are asked for. */
+/* Only this many of the newest journal lines are read. */
 #define JOURNAL_LINES "100000"
 
 struct search {
@@ -24,12 +24,12 @@ struct search {
 	const struct target *target;
 	struct addr addr;
 	time_t until, now;
-	struct judge judge;	/* borrows all but the scratch */
+	struct judge judge;	/* everything but the scratch belongs to the target's action */
 	struct block_reason *reason;
 };
 
-/* Without a zone it is local time; without a year the last one in which it is not
- * after now. 0: the line does not say. */
+/* A stamp without a zone is local time. Without a year it gets the latest year in which it
+ * is not in the future. 0: the line has no time. */
 static time_t time_of(const struct syslog_line *line, time_t now)
 {
 	struct tm tm = { .tm_isdst = -1 };
@@ -54,8 +54,8 @@ static time_t time_of(const struct syslog_line *line, time_t now)
 	return mktime(&tm);
 }
 
-/* Is it about the client of the event; without one, about the address or a neighbour
- * that is blocked with it? */
+/* Is the line about the event's client? Without an event: about the address, or another one
+ * in the prefix that is blocked with it? */
 static bool is_of_client(const struct search *search, const struct courierlog_line *found)
 {
 	const struct logged_event *logged = &search->reason->event.logged;
@@ -69,8 +69,8 @@ static bool is_of_client(const struct search *search, const struct courierlog_li
 	return addr_compare(&target.net, &other.net) == 0;
 }
 
-/* Did this line, or could it, start the block? Where a child was asked, its BLOCK
- * decided and no pattern. */
+/* Could this line have started the block? A line that only fails replyPattern may have: with
+ * verify="child" the child's BLOCK decides, not the pattern. */
 static bool starts_block(const struct search *search, const struct syslog_line *line)
 {
 	struct courierlog_line found;
@@ -87,7 +87,7 @@ static bool starts_block(const struct search *search, const struct syslog_line *
 	return when == 0 || when <= search->until + SLACK;
 }
 
-/* Clients write into lines: what a terminal would obey does not get there. */
+/* Lines contain text that clients choose: keep control characters off the terminal. */
 static void keep(struct block_reason *reason, const char *line, size_t len)
 {
 	size_t i;
@@ -109,7 +109,7 @@ static void take_log(struct block_reason *reason, const char *name)
 
 /* --- files --------------------------------------------------------------- */
 
-/* To the end: the last one counts. */
+/* Reads to the end: the last match counts. */
 static void search_lines(struct search *search, struct line_reader *log)
 {
 	struct syslog_line line;
@@ -135,7 +135,7 @@ static bool was_searched(const struct block_reason *reason, const char *path)
 	return false;
 }
 
-/* rsyslogd may write to a terminal or a pipe too: to read these has no end. */
+/* rsyslogd may also write to a terminal or a pipe: reading these never ends. */
 static bool is_file(const char *path)
 {
 	struct stat st;
@@ -143,7 +143,8 @@ static bool is_file(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Once. NULL: it was, or it cannot be read. path is then that on this system. */
+/* Open a file unless it was searched before. NULL: it was, or it cannot be read. path is set
+ * to its path on this system. */
 static struct line_reader *open_file(struct search *search, const char *name,
 				     char path[PATH_MAX])
 {
@@ -171,7 +172,7 @@ static void search_file(struct search *search, const char *name)
 	line_reader_close(log);
 }
 
-/* Where courier's rejects come to. */
+/* Search the files that courier's rejects are written to. */
 static void search_configured(struct search *search, const struct rsyslog_conf *conf)
 {
 	static const struct specimen reject = { LOG_MAIL >> 3, LOG_ERR, "courieresmtpd",
@@ -190,7 +191,7 @@ static void search_configured(struct search *search, const struct rsyslog_conf *
 
 /* --- the journal --------------------------------------------------------- */
 
-/* Newest first: the first one counts. */
+/* Newest line first: the first match counts. */
 static void search_journal_text(struct search *search, const char *text, size_t len)
 {
 	const char *end = text + len;
@@ -207,7 +208,7 @@ static void search_journal_text(struct search *search, const char *text, size_t 
 	}
 }
 
-/* Asked for courier's tags: couriertcpd's children have that of courieresmtpd. */
+/* Filters by courier's tags. couriertcpd's smtpd processes log as courieresmtpd. */
 static void search_journal(struct search *search)
 {
 	static char program[] = "journalctl", quiet[] = "-q", pager[] = "--no-pager",
@@ -230,7 +231,7 @@ static void search_journal(struct search *search)
 
 /* --- events -------------------------------------------------------------- */
 
-/* Is it the block's event, as far as can be told? */
+/* Can this be the block's event? */
 static bool is_of_block(const struct search *search, const struct logged_event *logged)
 {
 	return strcmp(logged->list, search->target->name) == 0 &&
@@ -238,7 +239,7 @@ static bool is_of_block(const struct search *search, const struct logged_event *
 	       event_log_covers(logged, &search->addr);
 }
 
-/* Worth taking apart? The module writes addresses as addr_format() does. */
+/* Cheap test before parsing. The module writes addresses as addr_format() does. */
 static bool may_be_of_block(const char *address, const char *line, size_t len)
 {
 	static const char prefix[] = "\"prefix\"";
@@ -247,7 +248,7 @@ static bool may_be_of_block(const char *address, const char *line, size_t len)
 	       memmem(line, len, prefix, strlen(prefix));
 }
 
-/* The last one counts. */
+/* The last match counts. */
 static void search_events(struct search *search, struct event_log_reader *reader,
 			  struct line_reader *log, const char *path)
 {
@@ -287,7 +288,7 @@ static void search_ruleset(struct search *search, struct event_log_reader *reade
 	}
 }
 
-/* Of all actions with the list. */
+/* Searches the events of all actions that use the list. */
 static int find_event(struct search *search, const struct rsyslog_conf *conf,
 		      const struct targets *targets)
 {
@@ -308,7 +309,7 @@ static int find_event(struct search *search, const struct rsyslog_conf *conf,
 	return 0;
 }
 
-/* --- both ---------------------------------------------------------------- */
+/* --- event and line ------------------------------------------------------ */
 
 static void find_line(struct search *search, const struct rsyslog_conf *conf)
 {

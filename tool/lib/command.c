@@ -1,4 +1,4 @@
-/* What every subcommand of smtpblockctl calls when it fails.
+/* How subcommands report errors.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/lib/command.h"
 

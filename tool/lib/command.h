@@ -1,4 +1,4 @@
-/* What a subcommand of smtpblockctl is, and what it is given.
+/* The interface of a subcommand and the context that it gets.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_COMMAND_H
 #define SMTPBLOCKCTL_COMMAND_H
@@ -8,26 +8,25 @@
 
 /* Exit statuses, the same for every subcommand. */
 enum {
-	STATUS_DONE = 0,	/* done; check: nothing is broken */
-	STATUS_FAILED = 1,	/* not done, stderr says why; why: not blocked */
-	STATUS_USAGE = 2,	/* the command line is wrong: nothing was done */
+	STATUS_DONE = 0,	/* success; check: nothing is broken */
+	STATUS_FAILED = 1,	/* failure, explained on stderr; why: not blocked */
+	STATUS_USAGE = 2,	/* command line error: nothing was done */
 };
 
-/* Who runs it, and where things are. The paths are the system's own except in
- * tests. */
+/* Where to write, and the paths to use. Only tests use other paths than the system's. */
 struct context {
 	FILE *out;		/* results */
-	FILE *err;		/* one line on what went wrong */
-	bool json;		/* for programs, not for people */
-	bool terminal;		/* out is one */
+	FILE *err;		/* error messages, one line each */
+	bool json;		/* output is JSON */
+	bool terminal;		/* out is a terminal */
 	const char *config;	/* rsyslog's configuration */
-	bool config_given;	/* and not only where it normally is */
+	bool config_given;	/* config was given on the command line */
 	const char *proc_root;	/* normally /proc */
 	const char *net_root;	/* as in struct backend_config */
 	const char *module_root;
 	const char *courier_etc; /* normally /etc/courier */
 	const char *system_root; /* in front of all other paths; normally "" */
-	const char *programs;	/* where programs are: normally SPAWN_DIRS */
+	const char *programs;	/* directories of programs; normally SPAWN_DIRS */
 };
 
 struct command {
@@ -51,11 +50,12 @@ extern const struct command command_test;
 extern const struct command command_replay;
 extern const struct command command_why;
 
-/* The whole tool: options, the subcommand, and its output written. Returns a STATUS_. */
+/* The whole tool: parse the options, run the subcommand, flush its output. Returns a
+ * STATUS_. */
 int smtpblockctl(struct context *context, int argc, char **argv);
 
-/* Write "smtpblockctl: " and the formatted text as one line to stderr. Returns
- * STATUS_FAILED; usage_error: with a hint at --help, STATUS_USAGE. */
+/* Write "smtpblockctl: " and the formatted text as one line to stderr. Return STATUS_FAILED,
+ * or STATUS_USAGE for usage_error(), which adds a hint at --help. */
 int failed(const struct context *context, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int usage_error(const struct context *context, const char *format, ...)

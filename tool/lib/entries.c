@@ -1,4 +1,4 @@
-/* What the kernel's lists hold.
+/* The entries of the kernel's lists.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/lib/entries.h"
 
@@ -7,7 +7,7 @@
 
 #include "tool/lib/output.h"
 
-/* What each() fills. */
+/* Filled by the backend's foreach(). */
 struct collector {
 	struct entries *entries;
 	const struct target *target;
@@ -35,11 +35,11 @@ static int collect(void *ctx, const struct backend_entry *entry)
 	struct entries *entries = c->entries;
 	int r;
 
-	c->list->held++;
+	c->list->total++;
 	if (entry->left > 0)
 		c->list->blocked++;
 	if (entry->left <= 0 && !entries->all) {
-		entries->over++;
+		entries->expired++;
 		return 0;
 	}
 	r = make_room(entries);
@@ -64,8 +64,8 @@ static int compare(const void *a, const void *b)
 	return addr_compare(&x->addr, &y->addr);
 }
 
-/* Returns 0, also where there is no list. */
-static int read_place(const struct context *context, const struct target *target,
+/* Returns 0, even if the list does not exist. */
+static int read_list(const struct context *context, const struct target *target,
 		      struct entries_list *list, struct entries *entries)
 {
 	struct collector collector = { .entries = entries, .target = target, .list = list };
@@ -88,7 +88,7 @@ static int read_places(const struct context *context, const struct targets *targ
 	size_t i;
 
 	for (i = 0; status == 0 && i < targets->count; i++)
-		status = read_place(context, &targets->all[i], &entries->lists[i], entries);
+		status = read_list(context, &targets->all[i], &entries->lists[i], entries);
 	return status;
 }
 
@@ -169,7 +169,7 @@ static struct fjson_object *json_list(const struct target *target,
 	output_add_text(object, "source", target->action->source);
 	output_add_number(object, "ban_time_s", target->action->settings.ban_time);
 	output_add_bool(object, "there", list->there);
-	output_add_number(object, "held", (int64_t)list->held);
+	output_add_number(object, "held", (int64_t)list->total);
 	output_add_number(object, "blocked", (int64_t)list->blocked);
 	output_add_bool(object, "overflows", entries_overflows(target, list));
 	if (capacity == SIZE_MAX)

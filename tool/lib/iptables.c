@@ -1,4 +1,4 @@
-/* Rules for recent's lists.
+/* The iptables rules of recent lists.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/lib/iptables.h"
 
@@ -9,7 +9,7 @@
 #include "tool/lib/spawn.h"
 #include "tool/read/iptables_save.h"
 
-/* Words of a rule's command, and room for -w. */
+/* Most words of a rule's command, including the added -w. */
 #define WORDS_MAX 32
 
 static const char *program_of(const struct target *target)
@@ -17,7 +17,7 @@ static const char *program_of(const struct target *target)
 	return target->family == ADDR_IPV4 ? "iptables" : "ip6tables";
 }
 
-/* The mask of what is blocked, all ones for single hosts. */
+/* The mask of a block; all ones for single hosts. */
 static struct addr mask_of(const struct target *target)
 {
 	struct addr ones = { .family = (uint8_t)target->family };
@@ -86,7 +86,7 @@ void iptables_make(const struct target *target, unsigned int which,
 	append_list(ret_rule);
 }
 
-/* --- what is there --------------------------------------------------------- */
+/* --- existing rules -------------------------------------------------------- */
 
 static int read_ruleset(const struct context *context, const struct target *target,
 			struct iptables_save **ret_ruleset)
@@ -107,7 +107,7 @@ static int read_ruleset(const struct context *context, const struct target *targ
 	return r;
 }
 
-/* iptables prints the mask of a whole address too; old versions print none. */
+/* iptables prints the mask of a single address too; old versions print no mask. */
 static bool is_mask(const struct target *target, const char *text)
 {
 	struct addr want = mask_of(target), got;
@@ -147,8 +147,8 @@ int iptables_is_there(const struct context *context, const struct iptables_rule 
 
 /* --- changes --------------------------------------------------------------- */
 
-/* The rule's own words, with -w, which waits for others who change rules, and -D in
- * place of -I. */
+/* Run the rule's command with -w added, which waits for the lock of other iptables
+ * processes, and with -D for -I to delete it. */
 static int change(const struct context *context, const struct iptables_rule *rule, bool insert)
 {
 	char text[sizeof(rule->text)], wait[] = "-w", delete[] = "-D";

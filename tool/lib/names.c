@@ -1,4 +1,4 @@
-/* What people and programs read: the names of kinds and verdicts.
+/* The words for line kinds and verdicts in the output.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/lib/names.h"
 

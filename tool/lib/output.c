@@ -16,7 +16,7 @@ struct output_table {
 	bool no_memory;
 };
 
-/* C1 stands in UTF-8 as 0xc2 and 0x80 to 0x9f. */
+/* Is this a control character? In UTF-8, C1 controls are 0xc2 followed by 0x80 to 0x9f. */
 static bool is_obeyed(const unsigned char *text, size_t at)
 {
 	if (text[at] < ' ' || text[at] == 0x7f)
@@ -91,7 +91,7 @@ static size_t width_of(const struct output_table *table, size_t column)
 	return width;
 }
 
-/* No blanks at the line's end. */
+/* Leaves no blanks at the end of the line. */
 static void print_row(const struct output_table *table, const char *const *texts,
 		      const int *widths, FILE *out)
 {
@@ -202,8 +202,7 @@ void output_add_bool(struct fjson_object *object, const char *name, int value)
 	fjson_object_object_add(object, name, fjson_object_new_boolean(value));
 }
 
-/* libfastjson writes a slash with a backslash before it, which JSON does not ask for
- * and nobody likes to read. */
+/* libfastjson escapes slashes, which JSON does not require and which is hard to read. */
 static void print_plain(const char *json, FILE *out)
 {
 	for (; *json; json++) {

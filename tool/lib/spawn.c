@@ -1,4 +1,4 @@
-/* Running another program.
+/* Run another program.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/lib/spawn.h"
 
@@ -15,7 +15,7 @@
 
 #define CHUNK 65536
 
-/* Messages that are read have to be in one language. */
+/* LC_ALL=C: the output that we parse must not be translated. */
 static char path_variable[] = "PATH=" SPAWN_DIRS;
 static char locale_variable[] = "LC_ALL=C.UTF-8";
 static char *const environment[] = { path_variable, locale_variable, NULL };
@@ -52,7 +52,8 @@ static int start(const char *path, char *const argv[], int out, pid_t *ret_pid)
 	return -err;
 }
 
-/* To its end, so that the program never waits for us; what is too much is lost. */
+/* Reads to the end, so that the program never blocks on the pipe; excess output is
+ * discarded. */
 static int read_all(int fd, char **ret_text, size_t *ret_len)
 {
 	char *text = NULL;

@@ -1,22 +1,21 @@
-/* Running another program: an argument vector, never a shell.
+/* Run another program by an argument vector, without a shell.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_SPAWN_H
 #define SMTPBLOCKCTL_SPAWN_H
 
 #include <stddef.h>
 
-/* Where programs are looked for: not in the caller's PATH, which for a user other
- * than root has no sbin and for root is nothing to trust. */
+/* Search path for programs. The caller's PATH is not used: for users other than root it has
+ * no sbin directories, and root must not trust it. */
 #define SPAWN_DIRS "/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* What is beyond this of a program's output is not kept: of that length it may be cut. */
+/* Most output of a program that is kept, in bytes; the rest is discarded. */
 #define SPAWN_OUTPUT_MAX (64UL << 20)
 
-/* Run argv[0], which is looked for in dirs (colons between them), with nothing on
- * its standard input and its messages thrown away, and wait for its end. Returns its
- * exit status; -ENOENT: there is no such program; -ECHILD: a signal ended it;
- * -errno. From 0 on *ret_output is its output with a NUL behind it, which the caller
- * frees. */
+/* Run argv[0], searched in dirs (separated by colons), with standard input and stderr on
+ * /dev/null, and wait for it. Returns its exit status; -ENOENT: no such program; -ECHILD: it
+ * was killed by a signal; -errno. If the result is >= 0, *ret_output is its output,
+ * terminated by a NUL; the caller frees it. */
 int spawn_run(const char *dirs, char *const argv[], char **ret_output, size_t *ret_len);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which lists a subcommand works on.
+/* The lists that a subcommand works on.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/lib/targets.h"
 
@@ -11,7 +11,7 @@
 #include "policy/local_addrs.h"
 #include "tool/read/rsyslog_conf.h"
 
-/* The parameters that matter to what is on a list. */
+/* The parameters that affect the lists. */
 static const char *const options_known[] = {
 	"backend", "banTime", "ipv4Prefix", "ipv6Prefix", "ports", "listSize", "allow",
 	"allowFile",
@@ -27,7 +27,7 @@ static bool is_known(const char *name)
 	return false;
 }
 
-/* Would the module take it? */
+/* Would the module accept this value? */
 static int try_option(const struct context *context, const char *name, const char *value)
 {
 	char why[384] = "no memory";
@@ -121,7 +121,7 @@ static int open_backend(const struct context *context, struct target_action *act
 	return backend_ops(s->backend)->open(&config, &action->backend);
 }
 
-/* What the settings alone do not hold. The settings are the action's. */
+/* Open what belongs to the settings: allow file and backend. The action owns the settings. */
 static int open_action(const struct context *context, const struct targets_options *options,
 		       struct target_action *action)
 {
@@ -136,7 +136,7 @@ static int open_action(const struct context *context, const struct targets_optio
 	return r < 0 ? failed(context, "%s: %s", action->source, why) : 0;
 }
 
-/* An action of the module's defaults, for the names on the command line if any. */
+/* Add an action with the module's defaults, for the list names on the command line, if any. */
 static int add_default(const struct context *context, const struct targets_options *options,
 		       struct targets *targets, const char *source)
 {
@@ -166,7 +166,7 @@ static int add_configured(const struct context *context, const struct targets_op
 	return open_action(context, options, action);
 }
 
-/* Room for all actions there are, and for one of the command line's. */
+/* Allocates room for all actions of the configuration and one of the command line. */
 static int take_actions(const struct context *context, const struct targets_options *options,
 			const struct rsyslog_conf *conf, struct targets *targets)
 {
@@ -188,7 +188,7 @@ static int take_actions(const struct context *context, const struct targets_opti
 	return status;
 }
 
-/* Without a configuration where it normally is, the module's defaults hold. */
+/* If the default configuration file does not exist, the module's defaults apply. */
 static int read_actions(const struct context *context, const struct targets_options *options,
 			struct targets *targets)
 {
@@ -229,7 +229,7 @@ static void add_place(struct targets *targets, const struct target_action *actio
 	targets->count++;
 }
 
-/* The lists of one family that all actions have, or the one with this name. */
+/* Add the lists of one family of all actions, or only the one of this name. */
 static void add_family(struct targets *targets, int family, const char *name)
 {
 	const struct target_action *action;
@@ -266,8 +266,8 @@ static bool has_name(const struct targets *targets, int family, const char *name
 	return !name;
 }
 
-/* Names that no action has are the command line's own. */
-static int find_places(const struct context *context, const struct targets_options *options,
+/* A name that no action has gets an action of its own. */
+static int find_targets(const struct context *context, const struct targets_options *options,
 		       struct targets *targets)
 {
 	int status = 0;
@@ -288,16 +288,16 @@ static int find_places(const struct context *context, const struct targets_optio
 }
 
 int targets_open(const struct context *context, const struct targets_options *options,
-		 struct targets *ret_places)
+		 struct targets *ret_targets)
 {
 	struct targets targets = { .actions = NULL };
 	int status;
 
 	status = read_actions(context, options, &targets);
 	if (status == 0)
-		status = find_places(context, options, &targets);
+		status = find_targets(context, options, &targets);
 	if (status == 0)
-		*ret_places = targets;
+		*ret_targets = targets;
 	else
 		targets_done(&targets);
 	return status;
@@ -339,12 +339,12 @@ struct cidr target_name(const struct target *target, const struct addr *addr)
 	return (struct cidr){ .net = cidr_mask(addr, prefix), .prefix = (uint8_t)prefix };
 }
 
-enum reason target_judge(const struct targets *targets, const struct target *place,
+enum reason target_judge(const struct targets *targets, const struct target *list,
 			 const struct addr *addr)
 {
 	const struct cidr host = { .net = *addr, .prefix = (uint8_t)addr_bits(addr) };
-	const struct settings *settings = &place->action->settings;
-	struct cidr target = target_name(place, addr);
+	const struct settings *settings = &list->action->settings;
+	struct cidr target = target_name(list, addr);
 	struct decision d;
 
 	d = policy_judge_address(settings, addr);
@@ -352,11 +352,11 @@ enum reason target_judge(const struct targets *targets, const struct target *pla
 		return d.reason;
 	if (local_addrs_contain(targets->local_addrs, addr))
 		return REASON_OWN_ADDRESS;
-	if (allowfile_overlaps(place->action->allow_file, &host))
+	if (allowfile_overlaps(list->action->allow_file, &host))
 		return REASON_ALLOW_LIST;
 	if (local_addrs_overlap(targets->local_addrs, &target) ||
 	    prefix_set_overlaps(settings->allow, &target) ||
-	    allowfile_overlaps(place->action->allow_file, &target))
+	    allowfile_overlaps(list->action->allow_file, &target))
 		return REASON_ALLOWED_NEIGHBOUR;
 	return REASON_TRIGGERED;
 }
@@ -424,7 +424,6 @@ int target_failed(const struct context *context, const struct target *target, in
 						   sizeof(advice)));
 }
 
-/* "From SOURCE: recent, lists spammer, spammer6" */
 void targets_print_sources(const struct targets *targets, FILE *out)
 {
 	const struct target_action *last = NULL;

@@ -1,5 +1,5 @@
-/* The lists that a subcommand works on: those of the actions in rsyslog's
- * configuration, or those that the command line names.
+/* The lists that a subcommand works on: those of the actions in rsyslog's configuration,
+ * or those named on the command line.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_TARGETS_H
 #define SMTPBLOCKCTL_TARGETS_H
@@ -23,7 +23,7 @@ struct target_action {
 	struct backend *backend;
 };
 
-/* One list: a backend's, of one family. */
+/* One list: of one backend and one family. */
 struct target {
 	const struct target_action *action;
 	struct backend *backend;
@@ -39,7 +39,7 @@ struct targets {
 	struct local_addrs *local_addrs;	/* NULL before targets_know_host() */
 };
 
-/* What the command line says of them. */
+/* The options about lists on the command line. */
 struct targets_options {
 	struct targets_option {
 		char name[ARGUMENTS_NAME_SIZE];
@@ -47,11 +47,11 @@ struct targets_options {
 	} set[TARGETS_OPTIONS_MAX];
 	size_t count;
 	const char *list, *list6;	/* --list, --list6 */
-	bool takes_all;			/* there is an --all */
-	bool all;			/* and it is given */
+	bool takes_all;			/* the subcommand has the option --all */
+	bool all;			/* --all was given */
 };
 
-/* The options that targets_option() takes, as lines for a help text. */
+/* Help text of the options that targets_option() accepts. */
 #define TARGETS_HELP TARGETS_HELP_WITH("--backend, ")
 #define TARGETS_HELP_WITH(backend)                                                        \
 	"  --list NAME, --list6 NAME   only these lists (IPv4, IPv6)\n"                    \
@@ -61,35 +61,36 @@ struct targets_options {
 	"                 the action in rsyslog's configuration count, or else its\n"      \
 	"                 defaults\n"
 
-/* Take an option that has a parameter's name. Returns 0, or a STATUS_ once the
- * complaint is written. */
+/* Parse an option named after a parameter. Returns 0, or a STATUS_ after reporting the
+ * error. */
 int targets_option(const struct context *context, struct targets_options *options,
 		   struct arguments *arguments);
 
-/* Take options up to the first argument that is none: *ret_kind says what it is, an
- * ARGUMENT_ but OPTION, and operand in arguments holds it. Returns as targets_option(). */
+/* Parse options up to the next argument that is none. *ret_kind is its kind, never
+ * ARGUMENT_OPTION; arguments->operand holds it. Returns as targets_option(). */
 int targets_options_take(const struct context *context, struct targets_options *options,
 			 struct arguments *arguments, enum argument *ret_kind);
 
-/* Find the lists: of every action of type omsmtpblock in the configuration, in its
- * order; without one, those of the module's defaults. Where --list or --list6 is
- * given, only the lists of these names, whether an action has them or not. Returns
- * 0 and the caller calls targets_done(); a STATUS_ once the complaint is written. */
+/* Find the lists of all actions of type omsmtpblock in the configuration, in its order; if
+ * there are none, those of the module's defaults. With --list or --list6, find only the
+ * lists of these names, even if no action has them. Returns 0 and the caller calls
+ * targets_done(); a STATUS_ after reporting the error. */
 int targets_open(const struct context *context, const struct targets_options *options,
-		 struct targets *ret_places);
+		 struct targets *ret_targets);
 void targets_done(struct targets *targets);
 
 /* Read the host's own addresses, for target_judge(). Returns as targets_open(). */
 int targets_know_host(const struct context *context, struct targets *targets);
 
-/* The whole of what is blocked for the address there: masked. */
+/* What is blocked for the address on this list: its prefix, masked. */
 struct cidr target_name(const struct target *target, const struct addr *addr);
 
-/* As the module's enforcer: would it ever block this? REASON_TRIGGERED: yes. */
+/* Would the module ever block this address? REASON_TRIGGERED: yes; otherwise the reason why
+ * not. */
 enum reason target_judge(const struct targets *targets, const struct target *target,
 			 const struct addr *addr);
 
-/* What the backend's ops of that name do, on this list. */
+/* Call the backend's operation of the same name on this list. */
 int target_add(const struct target *target, const struct addr *addr);
 int target_remove(const struct target *target, const struct addr *addr);
 int target_flush(const struct target *target);
@@ -103,11 +104,11 @@ const char *target_backend(const struct target *target);
 /* "ipv4", "ipv6" */
 const char *target_family(const struct target *target);
 
-/* Say what went wrong with the list, and what to type. err is -errno; -ENFILE: it is
- * full. Returns STATUS_FAILED. */
+/* Report an error of a list and how to fix it. err is -errno; -ENFILE: the list is full.
+ * Returns STATUS_FAILED. */
 int target_failed(const struct context *context, const struct target *target, int err);
 
-/* Write where the lists are from: a line an action. */
+/* Write "From SOURCE: BACKEND, LIST, LIST", one line for each action. */
 void targets_print_sources(const struct targets *targets, FILE *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the module would decide about one line of a log, its proof assumed.
+/* What the module would decide about one log line, assuming a successful verification.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/lib/verdict.h"
 
@@ -48,7 +48,7 @@ static int open_parts(struct judge *judge)
 	char wrong[ALLOWFILE_ERROR_SIZE];
 	int r;
 
-	/* Where nobody tells them, none are known: as in the module. */
+	/* If this fails, no addresses are known, as in the module. */
 	local_addrs_refresh(judge->own);
 	r = allowfile_new(judge->settings.allow_file, &judge->allow_file, wrong);
 	return r < 0 ? r :
@@ -92,8 +92,8 @@ static struct decision verdict_found(const struct judge *judge,
 	return policy_judge_line(&judge->settings, found, severity, 0);
 }
 
-/* Those that the settings do not know, as in the engine: the addresses
- * themselves, then, where a prefix is blocked, their neighbours. */
+/* Is the address exempt for a reason outside the settings? The order is the engine's: the
+ * address itself, then, if prefixes are blocked, the others in its prefix. */
 static struct decision verdict_exempt(const struct judge *judge, const struct addr *addr)
 {
 	const struct cidr host = { *addr, (uint8_t)addr_bits(addr) };
@@ -114,17 +114,17 @@ static struct decision verdict_exempt(const struct judge *judge, const struct ad
 struct decision verdict_line(const struct judge *judge, const struct syslog_line *line,
 			     struct courierlog_line *ret_found)
 {
-	struct decision d, spared;
+	struct decision d, exempt;
 
 	if (!is_scanned(judge, line, ret_found))
 		return decide(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
 	d = verdict_found(judge, ret_found, line->severity);
 	if (d.verdict != VERDICT_BLOCK)
 		return d;
-	spared = verdict_exempt(judge, &ret_found->addr);
-	if (spared.reason == REASON_OWN_ADDRESS || spared.reason == REASON_ALLOW_LIST)
-		return spared;
+	exempt = verdict_exempt(judge, &ret_found->addr);
+	if (exempt.reason == REASON_OWN_ADDRESS || exempt.reason == REASON_ALLOW_LIST)
+		return exempt;
 	if (judge->settings.input == INPUT_COURIER)
 		d = policy_judge_reply(&judge->settings, ret_found, judge->scratch);
-	return d.verdict == VERDICT_BLOCK ? spared : d;
+	return d.verdict == VERDICT_BLOCK ? exempt : d;
 }

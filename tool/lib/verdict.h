@@ -1,4 +1,4 @@
-/* What the module would decide about one line of a log, its proof assumed.
+/* What the module would decide about one log line, assuming a successful verification.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_VERDICT_H
 #define SMTPBLOCKCTL_VERDICT_H
@@ -21,21 +21,20 @@ struct judge {
 	struct local_addrs *own;	/* addresses of this host */
 };
 
-/* The module's defaults. Returns 0 or -ENOMEM. */
+/* Set the module's defaults. Returns 0 or -ENOMEM. */
 int verdict_init(struct judge *judge);
 void verdict_done(struct judge *judge);
 
-/* Take the option that was just read for a parameter of the module. Returns
- * STATUS_DONE; or STATUS_USAGE or STATUS_FAILED, and said why. */
+/* Parse the current option as a parameter of the module. Returns STATUS_DONE; STATUS_USAGE
+ * or STATUS_FAILED after reporting the error. */
 int verdict_option(struct judge *judge, const struct context *context,
 		   struct arguments *arguments);
 
-/* Once all options are taken. Returns as verdict_option(). */
+/* Call this after the last option. Returns as verdict_option(). */
 int verdict_ready(struct judge *judge, const struct context *context);
 
-/* What the policy makes of one line, as if its sender's proof had been asked for
- * and found. What depends on other lines (threshold, maxBlocks, a block that is
- * there already) does not count, nor does the line's age. */
+/* The policy's verdict on one line, as if its sender had been verified. Ignores what depends
+ * on other lines (threshold, maxBlocks, an existing block) and the line's age. */
 struct decision verdict_line(const struct judge *judge, const struct syslog_line *line,
 			     struct courierlog_line *ret_found);
 
