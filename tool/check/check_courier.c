@@ -1,4 +1,5 @@
-/* courier's side: is it there, and does it reject whom it should?
+/* Courier's settings: is courier there, and does it reject clients in a way the module
+ * can act on?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <pwd.h>
@@ -10,13 +11,14 @@
 
 #define WORD_SIZE 512
 
-/* What the words of BLACKLISTS and TCPDOPTS come to (couriertcpd(8)). */
+/* The meaning of the words in BLACKLISTS and TCPDOPTS (couriertcpd(8)). */
 struct blocking {
-	unsigned int zones;	/* -block= in all */
-	unsigned int set;	/* those that set BLOCK, by which submit rejects, to a text */
-	unsigned int temporary;	/* those of them with a reply of 4xx */
-	char silent[WORD_SIZE];	/* the first that does not set it */
-	char bare[WORD_SIZE];	/* the first that leaves the text to courier */
+	unsigned int zones;	/* number of -block= options */
+	unsigned int set;	/* of these, those that set BLOCK to a text, by which submit
+				 * rejects */
+	unsigned int temporary;	/* of set, those with a 4xx reply */
+	char silent[WORD_SIZE];	/* the first that does not set BLOCK */
+	char bare[WORD_SIZE];	/* the first without a text of its own */
 	bool drop;
 };
 
@@ -33,8 +35,8 @@ static void keep_first(char kept[static WORD_SIZE], const char *word)
 		snprintf(kept, WORD_SIZE, "%s", word);
 }
 
-/* -block=zone[=display_zone][,var[/n.n.n.n][,msg]]; var is BLOCK unless it is named.
- * Without msg courier 1.4 sets a text of its own, 1.0.16 none at all. */
+/* -block=zone[=display_zone][,var[/n.n.n.n][,msg]]; var defaults to BLOCK. Without msg,
+ * courier 1.4 sets a text of its own and 1.0.16 sets none. */
 static void take_block(struct blocking *blocking, const char *word)
 {
 	const char *var = strchr(word, ',');
@@ -85,7 +87,7 @@ bool host_drops(const struct host *host)
 	return blocking.drop;
 }
 
-/* --- what no action has a hand in ---------------------------------------- */
+/* --- independent of actions ---------------------------------------------- */
 
 static void check_limits(struct checks *checks)
 {
@@ -108,7 +110,7 @@ static void check_limits(struct checks *checks)
 		check_ok(checks, "courier.maxperip", "%ld of them from one address", each);
 }
 
-/* The listening processes read esmtpd only when they are started. */
+/* couriertcpd reads esmtpd only at its start. */
 static void check_restart(struct checks *checks)
 {
 	const struct host *host = checks->host;
@@ -186,7 +188,7 @@ static void check_user(struct checks *checks, const struct settings *settings)
 		check_ok(checks, "courier.user", "it runs as %s", settings->courier_user);
 }
 
-/* Both live on the BLOCK that a DNSBL gives a child. */
+/* Do the trigger or verify need the BLOCK that a DNSBL listing sets in an smtpd? */
 static bool wants_block(const struct settings *settings)
 {
 	return settings->trigger == TRIGGER_DNSBL || settings->trigger == TRIGGER_CONNECT;
@@ -221,7 +223,7 @@ static void check_blacklists(struct checks *checks, const struct blocking *block
 			 blocking->zones, blocking->zones == 1 ? "" : "s");
 }
 
-/* Dropped children are gone before they can be asked. */
+/* With -drop, an smtpd exits before the module can read its BLOCK. */
 static void check_drop(struct checks *checks, const struct settings *settings,
 		       const struct blocking *blocking)
 {
@@ -259,7 +261,7 @@ static void check_tarpit(struct checks *checks, const struct settings *settings,
 			      "its connections that long");
 }
 
-/* Clients can log lines of the info form through it, under the PID of their own child. */
+/* Clients can log lines of the info form through it, with the PID of their own smtpd. */
 static void check_dialog(struct checks *checks, const struct settings *settings)
 {
 	bool count = settings->trigger == TRIGGER_AUTH || settings->trigger == TRIGGER_PROTOCOL;

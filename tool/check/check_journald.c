@@ -1,4 +1,4 @@
-/* journald, where it stands between courier and rsyslog.
+/* journald, if it passes courier's lines to rsyslog.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 #include <stdio.h>
@@ -9,14 +9,14 @@
 #include "tool/check/checks.h"
 #include "tool/check/systemd_unit.h"
 
-/* As in check_rsyslog.c: lines that a wave logs in a second. */
+/* Lines per second in a wave, as in check_rsyslog.c. */
 #define WAVE_LINES 100
 
-/* What journald does where nothing is written (journald.conf(5)). */
+/* journald's defaults (journald.conf(5)). */
 #define DEFAULT_INTERVAL 30
 #define DEFAULT_BURST 10000
 
-/* "30s", "1min", "500ms", "2h": in seconds; a bare number is seconds. */
+/* Convert "30s", "1min", "500ms", "2h" to seconds; a bare number is in seconds. */
 static double seconds_of(const char *text, double otherwise)
 {
 	static const struct {

@@ -1,4 +1,4 @@
-/* What the kernel has: lists and what they need.
+/* What the kernel provides: lists and their modules.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ static void check_pidfd(struct checks *checks)
 			     release);
 }
 
-/* Do the lists of modules name it? 1: yes, 0: no, -1: there is no list. */
+/* Do the kernel's module indexes name it? 1: yes, 0: no, -1: there is no index. */
 static int is_available(const struct host *host, const char *module)
 {
 	static const char *const files[] = { "modules.dep", "modules.builtin" };
@@ -95,7 +95,7 @@ void check_kernel(struct checks *checks, const struct host_action *action)
 			     "write backend=\"nftables\" into the action");
 }
 
-/* Has this host an IPv6 address that others reach? Then clients may come over it. */
+/* Has this host a global IPv6 address? Then clients may connect over IPv6. */
 static bool has_ipv6(const struct host *host)
 {
 	char path[PATH_MAX], line[256];
@@ -105,7 +105,7 @@ static bool has_ipv6(const struct host *host)
 
 	snprintf(path, sizeof(path), "%s/if_inet6", host->context->net_root);
 	file = fopen(path, "re");
-	/* Address, index, length, scope (0: global), flags, interface. */
+	/* Fields: address, index, length, scope (0: global), flags, interface. */
 	while (file && !found && fgets(line, sizeof(line), file))
 		found = sscanf(line, "%*s %*x %*x %x", &scope) == 1 && scope == 0;
 	if (file)
@@ -150,8 +150,8 @@ static void check_list(struct checks *checks, const struct settings *settings, i
 			     "there is no list %s: no rule names it", name);
 }
 
-/* How many connections a wave holds at a time, and so at least how many addresses
- * there can be to block. */
+/* Connections that courier allows at a time, a lower bound of the addresses that a wave can
+ * block. */
 static void check_size(struct checks *checks, struct backend *backend, const char *list)
 {
 	const struct courierconf *esmtpd = checks->host->esmtpd;

@@ -1,4 +1,4 @@
-/* The table of nftables that the module makes.
+/* The nftables table that the module creates.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 
 #define MEND "smtpblockctl setup nftables --apply, or systemctl restart rsyslog"
 
-/* What lacks first of what has to be there for a list; "": nothing. */
-static const char *lacking(const struct nftstate *state, int which)
+/* The first thing missing of what a list needs; "": nothing. */
+static const char *first_missing(const struct nftstate *state, int which)
 {
 	const struct nftstate_list *list = &state->lists[which];
 
@@ -42,7 +42,7 @@ static void check_list(struct checks *checks, const struct settings *settings,
 			      name);
 	else
 		check_broken(checks, ids[which], MEND, "nothing drops by the list %s: %s", name,
-			     lacking(state, which));
+			     first_missing(state, which));
 }
 
 static void say_failed(struct checks *checks, int err)

@@ -1,5 +1,5 @@
-/* What stands before the action and writes where the sender's PID, uid and executable
- * stand: $!pid, $!uid and $!exe of imuxsock, $!_PID, $!_UID and $!_EXE of imjournal.
+/* Statements before the action that overwrite the sender's PID, uid and executable:
+ * $!pid, $!uid and $!exe of imuxsock, $!_PID, $!_UID and $!_EXE of imjournal.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
@@ -11,11 +11,10 @@
 #define NAME_SIZE 40
 #define DEPTH_MAX 8
 
-/* Modules that put names into $! which the sender, the administrator's pattern or a
- * program chooses; parameter says where they go, $! unless it is given. The other
- * ones choose the names themselves (mmfields f1, f2, ..) or have an object of their
- * own below $! (mmpstrucdata, mmaudit, mmdblookup, mmkubernetes, mmleefparse,
- * mmsnareparse, mmdarwin). */
+/* Modules that set variables in $! whose names the sender, the administrator's pattern or a
+ * program chooses. parameter redirects them; the default is $!. Other modules choose the
+ * names themselves (mmfields: f1, f2, ..) or use an object of their own below $!
+ * (mmpstrucdata, mmaudit, mmdblookup, mmkubernetes, mmleefparse, mmsnareparse, mmdarwin). */
 static const struct parser {
 	const char *type;
 	const char *parameter;	/* NULL: always $! */
@@ -28,7 +27,7 @@ static const struct parser {
 	{ "mmkv", NULL },
 };
 
-/* Works on a copy of the message: nothing of it comes back. */
+/* An action with a queue works on a copy of the message and changes nothing here. */
 static bool has_queue(const struct rsyslog_conf_item *item)
 {
 	const char *type = rsyslog_conf_value(item, "queue.type");
@@ -36,7 +35,7 @@ static bool has_queue(const struct rsyslog_conf_item *item)
 	return type && strcasecmp(type, "Direct") != 0;
 }
 
-/* "!" or "$!", not "$!json" or "$.x". */
+/* Is it "!" or "$!", and not "$!json" or "$.x"? */
 static bool is_root(const char *container)
 {
 	return strcmp(container + (container[0] == '$'), "!") == 0;
@@ -58,7 +57,7 @@ static const char *writing_module(const struct rsyslog_conf_item *item)
 	return NULL;
 }
 
-/* ":mmjsonparse:", as actions were written once. */
+/* The module of an action in the old form, ":mmjsonparse:". */
 static const char *old_form(const char *text)
 {
 	size_t i, len;
@@ -76,7 +75,7 @@ static bool is_word(const char *text, size_t len, const char *word)
 	return len == strlen(word) && strncasecmp(text, word, len) == 0;
 }
 
-/* rsyslog does not tell capitals in names from small letters. */
+/* rsyslog compares names without case. */
 static bool is_senders(const char *variable, size_t len)
 {
 	static const char *const names[] = { "$!pid", "$!uid", "$!exe",
@@ -103,7 +102,7 @@ static const char *assignment(const char *text, char name[static NAME_SIZE])
 	return name;
 }
 
-/* parse_json(.., "\$!") in an expression, which writes into $! itself. */
+/* Does the expression call parse_json(.., "\$!"), which writes into $! itself? */
 static bool parses_json(const char *text)
 {
 	const char *at = strcasestr(text, "parse_json");
@@ -119,7 +118,7 @@ static bool filter_parses_json(const struct rsyslog_conf_filter *filter)
 	return false;
 }
 
-/* What an item writes with, as it is told; NULL: nothing. */
+/* Description of what an item writes with; NULL: it writes nothing. */
 static const char *writes(const struct rsyslog_conf_item *item, char name[static NAME_SIZE])
 {
 	if (filter_parses_json(item->filter))
@@ -147,8 +146,7 @@ static bool ruleset_has_queue(const struct rsyslog_conf *conf, const char *name)
 	return false;
 }
 
-/* The first that writes among the items before end that stand in the ruleset, and in
- * those that are called there. */
+/* The first item before end in the ruleset, or in those it calls, that writes. */
 static const struct rsyslog_conf_item *find_within(const struct rsyslog_conf *conf,
 						   const char *ruleset, size_t end,
 						   unsigned int depth)
@@ -171,7 +169,7 @@ static const struct rsyslog_conf_item *find_within(const struct rsyslog_conf *co
 	return found;
 }
 
-/* The first that writes before the item is reached, by whatever calls lead to it. */
+/* The first item that writes before this item is reached, on any path of calls. */
 static const struct rsyslog_conf_item *find_before(const struct rsyslog_conf *conf,
 						   size_t index, unsigned int depth)
 {

@@ -1,4 +1,4 @@
-/* What the running rsyslogd may do, and what its unit takes from it.
+/* What the running rsyslogd may do, and what its unit forbids.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 #include "tool/check/checks.h"
 #include "tool/check/systemd_unit.h"
 
-/* The lines of /proc/PID/status that tell of rights (proc(5)). */
+/* The capability and sandbox lines of /proc/PID/status (proc(5)). */
 struct rights {
 	uint64_t effective, bounding;
 	unsigned int no_new_privs, seccomp;
@@ -21,9 +21,9 @@ struct rights {
 /* A capability that an action needs. */
 struct want {
 	int capability;
-	const char *name;	/* as units have it */
+	const char *name;	/* name in unit files */
 	enum check_status lacking;
-	const char *why;	/* what does not happen without it */
+	const char *why;	/* what fails without it */
 };
 
 #define WANTS_MAX 5
@@ -50,8 +50,8 @@ static bool has(uint64_t set, int capability)
 	return (set >> capability & 1) != 0;
 }
 
-/* A list that rsyslogd's user may write by the file's own permissions needs no
- * capability. Root is not above them here: root without CAP_DAC_OVERRIDE is not. */
+/* A list that its file permissions let rsyslogd's user write needs no capability. For root
+ * this matters, too: without CAP_DAC_OVERRIDE root is bound by permissions. */
 static bool may_write_list(const struct host *host, const char *list)
 {
 	char path[PATH_MAX];
@@ -96,7 +96,7 @@ static size_t list_wants(const struct host *host, const struct settings *setting
 
 /* --- capabilities -------------------------------------------------------- */
 
-/* The module keeps what the actions need. */
+/* Does the module keep the capabilities that the actions need? */
 static bool keeps_rights(const struct host *host)
 {
 	const struct rsyslog_conf_item *module;
@@ -108,8 +108,8 @@ static bool keeps_rights(const struct host *host)
 	return module && rsyslog_conf_is_on(module, "keepCapabilities", false);
 }
 
-/* Who takes the capability away decides what to type. */
-static void format_mend(const struct host *host, const struct rights *rights,
+/* The fix depends on what removes the capability. */
+static void format_fix(const struct host *host, const struct rights *rights,
 			const struct want *want, char type[static CHECK_TYPE_SIZE])
 {
 	const struct rsyslog_conf_item *drop = host_privilege_drop(host);
@@ -142,7 +142,7 @@ static void check_capabilities(struct checks *checks, const struct rights *right
 		if (has(rights->effective, wants[i].capability))
 			continue;
 		lacking++;
-		format_mend(checks->host, rights, &wants[i], type);
+		format_fix(checks->host, rights, &wants[i], type);
 		check_add(checks, wants[i].lacking, "rights.capabilities", type,
 			  "rsyslogd lacks %s: %s", wants[i].name, wants[i].why);
 	}
@@ -180,7 +180,7 @@ static bool file_mentions(const char *path, const char *word)
 	return host_read(path, text, sizeof(text)) > 0 && strstr(text, word) != NULL;
 }
 
-/* Where an admin adds to the profile. */
+/* Has the profile a file for local additions? */
 static bool has_snippet(const struct host *host)
 {
 	static const char *const files[] = {
@@ -256,17 +256,17 @@ void check_rights(struct checks *checks, const struct host_action *action)
 
 /* --- the unit ------------------------------------------------------------ */
 
-/* One setting of the unit that is in the way, and of whom. */
+/* A setting of the unit that may get in the way. */
 struct obstacle {
 	const char *key;
-	const char *bad[3];	/* its bad values; NULL: any that is not off */
+	const char *bad[3];	/* bad values; NULL: any that is not off */
 	bool recent_only;
 	enum check_status status;
 	const char *why, *type;
 };
 
-/* ProtectKernelTunables= is none: of /proc it makes sys, sysrq-trigger, fs, irq and the
- * like read-only (systemd.exec(5)), and lists are in net. */
+/* ProtectKernelTunables= is not in the table: it makes sys, sysrq-trigger, fs, irq and the
+ * like in /proc read-only (systemd.exec(5)), but the lists are in net. */
 static const struct obstacle obstacles[] = {
 	{ "PrivateNetwork", { NULL }, false, CHECK_BROKEN,
 	  "it gives rsyslogd a network namespace without courier",
@@ -327,7 +327,8 @@ static void check_families(struct checks *checks, const struct systemd_unit *uni
 				     "connection");
 }
 
-/* What would be lacking; of one that runs, what is lacking is known. */
+/* What the unit would take away. For a running rsyslogd the capabilities are known, so this
+ * is not needed. */
 static void check_bounds(struct checks *checks, const struct systemd_unit *unit,
 			 const struct settings *settings)
 {

@@ -1,4 +1,4 @@
-/* rsyslog's configuration: does what the action needs come to it?
+/* rsyslog's configuration: does the action get the lines it needs?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #define PROBLEMS_MAX 3
 #define DEPTH_MAX 8
 
-/* What a busy wave logs in a second: 20 connections with some lines each. */
+/* Lines per second in a busy wave: 20 connections with some lines each. */
 #define WAVE_LINES 100
 
 /* --- the file ------------------------------------------------------------ */
@@ -46,8 +46,8 @@ static void check_file(struct checks *checks)
 		check_ok(checks, "rsyslog.config", "%s was read", host->context->config);
 }
 
-/* Where rsyslogd looks for modules: what the package was built for, then what
- * distributions use. */
+/* Is the module file in one of the directories that rsyslogd may search? The package's own,
+ * then those of distributions. */
 static bool has_module_file(const struct host *host, const char *name,
 			    char path[static PATH_MAX])
 {
@@ -146,15 +146,15 @@ static bool is_journald_there(const struct host *host)
 	return access(host_path(host, "/run/systemd/journal/dev-log", path), F_OK) == 0;
 }
 
-/* Without them any local user can have a client blocked that is connected. */
+/* Without the sender's credentials any local user can get a connected client blocked. */
 static bool trigger_wants_credentials(const struct settings *settings)
 {
 	return settings->verify != VERIFY_NONE && settings->trigger != TRIGGER_DNSBL &&
 	       settings->trigger != TRIGGER_CONNECT;
 }
 
-/* imuxsock with the sender's credentials reads /proc of every sender, and waits as long as
- * the sender likes. */
+/* With the sender's credentials, imuxsock reads /proc of every sender; a sender can make
+ * this wait as long as it likes. */
 static void check_trade(struct checks *checks, const struct settings *settings,
 			const char *place)
 {
@@ -218,8 +218,8 @@ static long number_of(const struct rsyslog_conf_item *item, const char *name, lo
 	return text ? strtol(text, NULL, 10) : otherwise;
 }
 
-/* imuxsock counts for each process: children log little. But where journald or
- * courierlogger stands between, theirs is the process. */
+/* imuxsock counts lines per process, and an smtpd logs few. But if journald or courierlogger
+ * passes the lines on, all of them come from that one process. */
 static void check_socket_limit(struct checks *checks, const struct rsyslog_conf_item *item)
 {
 	long interval = number_of(item, "SysSock.RateLimit.Interval", 0);
@@ -280,12 +280,12 @@ void check_inputs(struct checks *checks, const struct host_action *action)
 			     "comes in");
 }
 
-/* --- what stands before the action --------------------------------------- */
+/* --- statements before the action ---------------------------------------- */
 
-/* A line that the trigger needs. */
+/* A kind of line that the trigger needs. */
 struct need {
 	int trigger;
-	bool drop;	/* for couriers that drop themselves */
+	bool drop;	/* only if courier drops connections itself */
 	int severity;
 	const char *selector;
 	const char *message;
@@ -313,7 +313,7 @@ struct way {
 	const struct rsyslog_conf *conf;
 	struct specimen specimen;
 	enum answer answer;
-	const struct rsyslog_conf_item *culprit; /* what may end it; NULL: nothing does */
+	const struct rsyslog_conf_item *culprit; /* what may discard it; NULL: nothing */
 };
 
 static bool is_discard(const struct rsyslog_conf_item *item)
@@ -337,7 +337,7 @@ static void worsen(struct way *way, enum answer answer, const struct rsyslog_con
 
 static void reach_ruleset(struct way *way, const char *ruleset, unsigned int depth);
 
-/* Up to the item, which is the index-th, from the start of its ruleset. */
+/* Follow the line to the item number index from the start of its ruleset. */
 static void reach_item(struct way *way, size_t index, unsigned int depth)
 {
 	const struct rsyslog_conf_item *goal = rsyslog_conf_at(way->conf, index);
@@ -365,7 +365,7 @@ static bool is_call_of(const struct rsyslog_conf_item *item, const char *ruleset
 	return called && strcasecmp(called, ruleset) == 0;
 }
 
-/* The ruleset of an input, or the one that is made the default. */
+/* Does an input use the ruleset, or is it the default one? */
 static bool is_fed(const struct rsyslog_conf_item *item, const char *ruleset)
 {
 	const char *name = NULL;
@@ -378,7 +378,7 @@ static bool is_fed(const struct rsyslog_conf_item *item, const char *ruleset)
 	return name && strcasecmp(name, ruleset) == 0;
 }
 
-/* By the best of the ways that lead to it. */
+/* Use the best of the paths that lead to it. */
 static void reach_ruleset(struct way *way, const char *ruleset, unsigned int depth)
 {
 	struct way best = { .answer = ANSWER_NO };

@@ -1,5 +1,5 @@
-/* The rsyslogd that runs: is it there, in the right namespace, and does it know what the
- * configuration says now?
+/* The running rsyslogd: is it there, in the right namespace, and with the current
+ * configuration?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
@@ -8,12 +8,13 @@
 
 #include "tool/check/checks.h"
 
-/* Starts are known to the second, and reckoned from two clocks. */
+/* Start times have a resolution of one second and are computed from two clocks. */
 #define CLOCK_SLACK 2
 
 #define RESTART "systemctl restart rsyslog"
 
-/* Behind -f in its command line; the default without one. False: it may not be read. */
+/* The file after -f in its command line, or the default. False: the command line cannot be
+ * read. */
 static bool config_of(const struct host *host, pid_t pid, char path[static PATH_MAX])
 {
 	char words[LOOKS_TEXT_MAX];
@@ -34,8 +35,8 @@ static bool config_of(const struct host *host, pid_t pid, char path[static PATH_
 	return len >= 0;
 }
 
-/* A process has words of its own choice: what would be more to a shell than a name is
- * not to be typed. */
+/* A process chooses its command line, so a path goes into a command to type only if it
+ * contains nothing that a shell interprets. */
 static bool is_plain(const char *path)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -59,7 +60,7 @@ static void check_config(struct checks *checks)
 		      (int)host->rsyslogd.pid, path, host->context->config);
 }
 
-/* The line of its memory map with the module in it. */
+/* The module's line in the process' memory map. */
 struct mapping {
 	bool found;
 	char line[PATH_MAX + 128];
@@ -81,7 +82,7 @@ static int find_module(const struct procfs *procfs, pid_t pid, void *data)
 	return 0;
 }
 
-/* Was the file replaced since it was loaded, or written over? */
+/* Was the file replaced or overwritten since it was loaded? */
 static bool is_older(const struct host *host, char *line)
 {
 	char path[PATH_MAX];
@@ -117,7 +118,7 @@ static void check_loaded(struct checks *checks)
 			      strerrordesc_np(-r));
 }
 
-/* The file of the configuration that was changed last. */
+/* The configuration file that was changed last. */
 static const char *newest(const struct rsyslog_conf *conf, time_t *ret_changed)
 {
 	const char *file = NULL;
@@ -166,32 +167,32 @@ void check_rsyslogd(struct checks *checks)
 	check_fresh(checks);
 }
 
-/* --- processes that keep us waiting --------------------------------------- */
+/* --- processes that block readers ----------------------------------------- */
 
-/* A process in an execve(2) that does not end cannot be killed either: what it waits for
- * has to end. */
-void check_held(struct checks *checks)
+/* A process stuck in execve(2) cannot be killed; what it waits for must be ended. */
+void check_stuck(struct checks *checks)
 {
 	const struct looks *looks = checks->host->looks;
 	char type[128];
 	size_t i;
 
-	for (i = 0; i < looks->held_count; i++) {
-		const struct looks_held *held = &looks->held[i];
+	for (i = 0; i < looks->stuck_count; i++) {
+		const struct looks_stuck *stuck = &looks->stuck[i];
 
 		snprintf(type, sizeof(type),
 			 "ps -fu %u  and end the FUSE file system that it waits for",
-			 (unsigned int)held->status.uid);
+			 (unsigned int)stuck->status.uid);
 		check_warning(checks, "held", type,
 			      "PID %d (%s, uid %u) keeps whoever looks at it waiting, and is "
 			      "left out",
-			      (int)held->pid, held->status.comm, (unsigned int)held->status.uid);
+			      (int)stuck->pid, stuck->status.comm, (unsigned int)stuck->status.uid);
 	}
 }
 
 /* --- network namespaces -------------------------------------------------- */
 
-/* Lists, rules and children count only where the module looks: in its own. */
+/* The module acts in its own network namespace, so lists, rules and smtpd processes must be
+ * there. */
 static void compare_tcpd(struct checks *checks)
 {
 	const struct host *host = checks->host;

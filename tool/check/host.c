@@ -1,4 +1,4 @@
-/* What there is on this host.
+/* The inventory of this host.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/check/host.h"
 
@@ -13,8 +13,8 @@
 
 #define SMALL_FILE 4096
 
-/* Once so many processes keep us waiting, a second and a half, we look at no other. */
-#define HELD_MAX 6
+/* Stop reading processes after this many blocked us, which takes 1.5 s. */
+#define STUCK_MAX 6
 
 char *host_path(const struct host *host, const char *path, char buf[static PATH_MAX])
 {
@@ -77,7 +77,7 @@ const struct rsyslog_conf_item *host_privilege_drop(const struct host *host)
 
 /* --- processes ----------------------------------------------------------- */
 
-/* When the host was started, from /proc/stat. */
+/* Boot time, from /proc/stat. */
 static time_t boot_time(const struct host *host)
 {
 	char path[PATH_MAX], *text, *line;
@@ -96,15 +96,15 @@ static time_t boot_time(const struct host *host)
 	return time;
 }
 
-/* What a look at a process shows. */
+/* What reading a process shows. */
 struct sight {
-	char name[PROCFS_NAME_SIZE];	/* as procfs_read_exe(); "": it may not be seen */
-	ino_t netns;			/* 0: the same */
-	long started;	/* in ticks since the host was started; 0: not known */
+	char name[PROCFS_NAME_SIZE];	/* as of procfs_read_exe(); "": no permission */
+	ino_t netns;			/* 0: no permission */
+	long started;	/* in ticks since boot; 0: unknown */
 };
 
-/* Field 22 of /proc/PID/stat (proc(5)). The name in field 2 may hold anything, a
- * parenthesis too: the last one closes it. */
+/* Field 22 of /proc/PID/stat (proc(5)). The name in field 2 may contain anything, even
+ * parentheses: the last one ends it. */
 static long start_ticks(const struct procfs *procfs, pid_t pid)
 {
 	char path[PATH_MAX], text[SMALL_FILE], *at;
@@ -119,7 +119,7 @@ static long start_ticks(const struct procfs *procfs, pid_t pid)
 	return at ? strtol(at, NULL, 10) : 0;
 }
 
-/* All that can wait. */
+/* Everything that may block is read here. */
 static int look(const struct procfs *procfs, pid_t pid, void *data)
 {
 	struct sight *sight = data;
@@ -135,16 +135,16 @@ static int look(const struct procfs *procfs, pid_t pid, void *data)
 	return 0;
 }
 
-/* A process with the name of one that we look for. */
+/* A process with a name that we look for. */
 struct candidate {
 	pid_t pid;
 	struct procfs_status status;
-	bool is_tcpd;	/* or else an rsyslogd */
+	bool is_tcpd;	/* false: an rsyslogd */
 	unsigned int turn;
 };
 
-/* Is it what it calls itself? By its executable, or, where that may not be seen, by its
- * own word: it is for people to read, nobody is signalled. */
+/* Is the process what its name says? Checked by its executable or, if that cannot be read,
+ * by its name alone: the result is only displayed, no process is signalled. */
 static bool look_at(struct host *host, const struct candidate *candidate,
 		    struct host_daemon *ret_daemon)
 {
@@ -165,8 +165,8 @@ static bool look_at(struct host *host, const struct candidate *candidate,
 	return true;
 }
 
-/* The one of our network namespace, if there are several (of containers); root's
- * then: anybody may start one. */
+/* Prefers the rsyslogd in our network namespace (containers have others), then root's, since
+ * any user may start one. */
 static int rank_of(const struct host *host, const struct host_daemon *rsyslogd)
 {
 	return (rsyslogd->netns == host->netns ? 2 : 0) + (rsyslogd->uid == 0);
@@ -178,7 +178,7 @@ static void take_rsyslogd(struct host *host, const struct host_daemon *found)
 		host->rsyslogd = *found;
 }
 
-/* Anybody may start a program of that name. */
+/* Any user may start a program of that name. */
 static bool is_courier_uid(const struct host *host, uid_t wanted)
 {
 	uid_t uid;
@@ -196,7 +196,7 @@ static bool is_of_courier_user(const struct host *host, const struct host_daemon
 	return is_courier_uid(host, tcpd->uid);
 }
 
-/* For one more. Those of other users do not crowd courier's out. */
+/* Make room for one more; processes of other users must not crowd out courier's. */
 static struct host_daemon *make_room(struct host *host)
 {
 	size_t i;
@@ -219,13 +219,13 @@ static void take_tcpd(struct host *host, const struct host_daemon *found)
 
 typedef bool is_ours_fn(const struct host *host, const struct host_daemon *tcpd);
 
-/* Those of containers are another host's. */
+/* Processes of containers belong to another host. */
 static bool is_of_our_netns(const struct host *host, const struct host_daemon *tcpd)
 {
 	return tcpd->netns == host->netns;
 }
 
-/* If none is ours all stay: something is wrong then, and has to be told. */
+/* If none is ours, keep all: something is wrong then and must be reported. */
 static void drop_foreign_tcpds(struct host *host, is_ours_fn *is_ours)
 {
 	size_t i, own = 0;
@@ -248,7 +248,7 @@ static int by_pid(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Whom rsyslogd becomes, by name or number. */
+/* Is it the user that rsyslogd switches to, given by name or number? */
 static bool is_drop_uid(const struct host *host, uid_t uid)
 {
 	const struct rsyslog_conf_item *drop = host_privilege_drop(host);
@@ -263,9 +263,9 @@ static bool is_drop_uid(const struct host *host, uid_t uid)
 }
 
 #define TURNS 4
-#define TURN_OTHERS 2U	/* from here on */
+#define TURN_OTHERS 2U	/* not likely ours, from here on */
 
-/* Those that can be ours come first, so that the others do not use up our time. */
+/* Our likely processes come first, so that others do not use up the time. */
 static unsigned int turn_of(const struct host *host, const struct candidate *c)
 {
 	bool expected = c->status.uid == 0 || (c->is_tcpd ? is_courier_uid(host, c->status.uid)
@@ -274,7 +274,7 @@ static unsigned int turn_of(const struct host *host, const struct candidate *c)
 	return (expected ? 0 : TURN_OTHERS) + (c->is_tcpd ? 1U : 0U);
 }
 
-/* Of the others only where there is none in our network namespace yet. */
+/* Other processes are read only until one in our network namespace is found. */
 static bool is_wanted(const struct host *host, const struct candidate *c)
 {
 	size_t i;
@@ -292,7 +292,7 @@ static void consider(struct host *host, const struct candidate *c)
 	struct host_daemon found;
 
 	if ((c->turn >= TURN_OTHERS && !is_wanted(host, c)) ||
-	    host->looks->held_count >= HELD_MAX || !look_at(host, c, &found))
+	    host->looks->stuck_count >= STUCK_MAX || !look_at(host, c, &found))
 		return;
 	if (c->is_tcpd)
 		take_tcpd(host, &found);
@@ -300,8 +300,8 @@ static void consider(struct host *host, const struct candidate *c)
 		take_rsyslogd(host, &found);
 }
 
-/* By what can be asked of anybody without waiting. The child of another couriertcpd is
- * one that has not exec'd yet. */
+/* Uses only what can be read of any process without blocking. The child of another
+ * couriertcpd is an smtpd that has not exec'd yet. */
 static bool is_candidate(const struct host *host, pid_t pid, struct candidate *ret_candidate)
 {
 	struct candidate c = { .pid = pid };

@@ -1,5 +1,5 @@
-/* What there is on this host that the module has to do with: rsyslog's configuration,
- * courier's, and the processes of both. Read once, for questions about it.
+/* An inventory of what matters to the module on this host: the configuration of rsyslog
+ * and courier, and the processes of both. Read once.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_HOST_H
 #define SMTPBLOCKCTL_HOST_H
@@ -17,19 +17,19 @@
 
 /* One action(type="omsmtpblock"). */
 struct host_action {
-	const struct rsyslog_conf_item *item; /* NULL: there is none, and these are the
-					      * defaults */
+	const struct rsyslog_conf_item *item; /* NULL: there is no action, and the settings
+					       * are the defaults */
 	struct settings settings;
-	char error[RSYSLOG_CONF_ERROR_SIZE]; /* its parameters are wrong; "": they are
-					     * not, and the settings hold */
+	char error[RSYSLOG_CONF_ERROR_SIZE]; /* why its parameters are wrong; "": they are
+					      * valid, and settings holds them */
 };
 
 #define HOST_DAEMONS_MAX 16
 
 struct host_daemon {
 	pid_t pid;		/* 0: none */
-	ino_t netns;		/* 0: may not be looked at */
-	time_t started;		/* 0: not known */
+	ino_t netns;		/* 0: no permission */
+	time_t started;		/* 0: unknown */
 	uid_t uid;
 };
 
@@ -37,52 +37,54 @@ struct host {
 	const struct context *context;
 	struct procfs procfs;
 	struct looks *looks;
-	ino_t netns;		/* ours; 0: not known */
-	struct rsyslog_conf *conf; /* NULL: it cannot be read, and .. */
-	char conf_error[RSYSLOG_CONF_ERROR_SIZE]; /* .. why */
+	ino_t netns;		/* our own; 0: unknown */
+	struct rsyslog_conf *conf; /* NULL: it cannot be read, for the reason in conf_error */
+	char conf_error[RSYSLOG_CONF_ERROR_SIZE];
 	struct host_action *actions;	/* at least one */
 	size_t action_count;
-	struct courierconf *esmtpd;	/* NULL: it cannot be read, and .. */
+	struct courierconf *esmtpd;	/* NULL: it cannot be read, for the reason in
+					 * esmtpd_error */
 	char esmtpd_path[PATH_MAX];
-	int esmtpd_error;		/* .. -errno */
-	struct host_daemon rsyslogd;	/* in our network namespace, if one is there; and
-					 * root's */
-	struct host_daemon tcpds[HOST_DAEMONS_MAX]; /* that listen: no child of another;
-						     * the same of namespaces; and of
-						     * an action's courierUser */
+	int esmtpd_error;		/* -errno */
+	struct host_daemon rsyslogd;	/* one in our network namespace is preferred, then one
+					 * of root */
+	struct host_daemon tcpds[HOST_DAEMONS_MAX]; /* couriertcpd processes that are no child
+						     * of another one; those in our network
+						     * namespace and of an action's
+						     * courierUser are preferred */
 	size_t tcpd_count;
-	bool hidden;	/* there are processes whose executable we may not see */
+	bool hidden;	/* some processes' executables cannot be read: no permission */
 };
 
-/* Look at everything. What is not there is told by the fields, not an error. Returns
- * 0; -ENOMEM. host_close() must follow in both cases. context must outlive it. */
+/* Read everything. Fields show what is missing; it is no error. Returns 0; -ENOMEM. Call
+ * host_close() in both cases. The caller keeps context until then. */
 int host_open(struct host *host, const struct context *context);
 void host_close(struct host *host);
 
-/* What a backend is told for these settings, which must outlive it. */
+/* The backend's configuration for these settings, which the caller keeps as long. */
 struct backend_config host_backend_config(const struct host *host,
 					  const struct settings *settings);
 
-/* The file, or directory, of this path below the context's system_root. Returns buf. */
+/* Format the path of a file or directory below the context's system_root. Returns buf. */
 char *host_path(const struct host *host, const char *path, char buf[static PATH_MAX]);
 
-/* A small file of the system's as text, cut at size. Returns its length; -errno. */
+/* Read a small system file as text, cut at size. Returns its length; -errno. */
 ssize_t host_read(const char *path, char *buf, size_t size);
 
-/* What rsyslogd gives its rights away by; NULL: nothing. */
+/* The setting by which rsyslogd drops privileges; NULL: none. */
 const struct rsyslog_conf_item *host_privilege_drop(const struct host *host);
 
-/* Time of the last change of a file; 0: none can be told. */
+/* Time of a file's last change; 0: unknown. */
 time_t host_changed(const char *path);
 
-/* The item that loads a module; NULL: none does. */
+/* The item that loads a module; NULL: none. */
 const struct rsyslog_conf_item *host_module(const struct host *host, const char *name);
 
-/* Does imuxsock take /dev/log, or what journald hands on? */
+/* Does imuxsock read /dev/log, or journald's forward socket? */
 bool host_takes_socket(const struct rsyslog_conf_item *imuxsock);
 
-/* Does the sender's PID come with every line of courier's, if only in the tag? A local
- * user can forge the tag, a client of courier's cannot. */
+/* Do all of courier's lines have the sender's PID, at least in the tag? A local user can
+ * forge the tag, a client of courier cannot. */
 bool host_knows_pids(const struct host *host);
 
 #endif

@@ -1,4 +1,4 @@
-/* Looks at processes of others, each with a bound.
+/* Read other users' processes, with a time limit for each.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/check/looks.h"
 
@@ -34,11 +34,11 @@ void looks_free(struct looks *looks)
 
 static void remember(struct looks *looks, pid_t pid)
 {
-	struct looks_held held = { .pid = pid };
+	struct looks_stuck stuck = { .pid = pid };
 
-	if (looks->held_count < LOOKER_WAITING_MAX &&
-	    procfs_read_status(&looks->procfs, pid, &held.status) == 0)
-		looks->held[looks->held_count++] = held;
+	if (looks->stuck_count < LOOKER_WAITING_MAX &&
+	    procfs_read_status(&looks->procfs, pid, &stuck.status) == 0)
+		looks->stuck[looks->stuck_count++] = stuck;
 }
 
 int looks_call(struct looks *looks, pid_t pid, looker_call_fn *call, void *data, size_t size)

@@ -1,4 +1,4 @@
-/* What the checks found.
+/* The results of the checks.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/check/results.h"
 

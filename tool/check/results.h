@@ -1,4 +1,4 @@
-/* The results of "smtpblockctl check": each check adds lines of what it found.
+/* The results of "smtpblockctl check".
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_RESULTS_H
 #define SMTPBLOCKCTL_RESULTS_H
@@ -7,16 +7,16 @@
 
 enum check_status {
 	CHECK_OK,
-	CHECK_WARNING,		/* it works, but not as well as it could; or it cannot be
-				 * told whether it does */
-	CHECK_BROKEN,		/* nobody is blocked, or nobody ended, as it is */
+	CHECK_WARNING,		/* it works, but not as well as it could; or that cannot be
+				 * determined */
+	CHECK_BROKEN,		/* nothing is blocked, or no process is terminated */
 };
 
 struct check_result {
 	enum check_status status;
-	const char *id;		/* "list.ipv4": not freed */
+	const char *id;		/* "list.ipv4"; constant text */
 	char *why;
-	char *type;		/* what to type; "": nothing */
+	char *type;		/* the command to type; "": none */
 };
 
 struct checks {
@@ -26,11 +26,11 @@ struct checks {
 	bool out_of_memory;	/* a result is missing */
 };
 
-/* Longest text of what to type, for those who put one together. */
+/* Longest command, for callers that format one. */
 #define CHECK_TYPE_SIZE 1024
 
-/* Add a line. type is copied, why is a format. A line that is there already, as
- * several actions may give the same, is not added again. */
+/* Add a result. type is copied, why is a format. Duplicates, which several actions may
+ * cause, are ignored. */
 void check_ok(struct checks *checks, const char *id, const char *why, ...)
 	__attribute__((format(printf, 3, 4)));
 void check_warning(struct checks *checks, const char *id, const char *type, const char *why,
@@ -38,11 +38,11 @@ void check_warning(struct checks *checks, const char *id, const char *type, cons
 void check_broken(struct checks *checks, const char *id, const char *type, const char *why,
 		  ...) __attribute__((format(printf, 4, 5)));
 
-/* For checks that find out in more than one place. */
+/* For checks that choose the status themselves. */
 void check_add(struct checks *checks, enum check_status status, const char *id,
 	       const char *type, const char *why, ...) __attribute__((format(printf, 5, 6)));
 
-/* "FILE line N" of where an item stands. Returns buf. */
+/* Format where an item is: "FILE line N". Returns buf. */
 char *check_place(const struct rsyslog_conf_item *item, char *buf, size_t size);
 
 #endif

@@ -1,4 +1,4 @@
-/* couriertcpd's children and its limit.
+/* The slots in use and the limit of each couriertcpd.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/check/slots_now.h"
 
@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More than any start script writes. */
+/* Longer than the command line of any start script. */
 #define CMDLINE_SIZE 4096
 
 static const char maxprocs[] = "-maxprocs=";
 
-/* "25", "smtp", "192.0.2.1.25,465": what has other characters in it is none of a
- * couriertcpd's. */
+/* Accepts "25", "smtp", "192.0.2.1.25,465"; couriertcpd takes no other characters. */
 static void take_port(struct slots_now *count, const char *word)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -22,7 +21,7 @@ static void take_port(struct slots_now *count, const char *word)
 		snprintf(count->port, sizeof(count->port), "%s", word);
 }
 
-/* Options come first, then the port, then the program that serves it. */
+/* The options come first, then the port, then the program that serves it. */
 static void read_cmdline(const struct host *host, struct slots_now *count)
 {
 	char text[CMDLINE_SIZE], *word, *end;
@@ -43,12 +42,13 @@ static void read_cmdline(const struct host *host, struct slots_now *count)
 	}
 }
 
-/* With -stderrlogger couriertcpd has courierlogger as a child, which takes no slot. */
+/* With -stderrlogger, couriertcpd has courierlogger as a child, which uses no slot. */
 static bool is_logger(const struct host *host, pid_t pid)
 {
 	struct procfs_status status;
 
-	/* Its name, of its own choice, is enough for a count, and asking does not wait. */
+	/* A process chooses its name, but that is enough for a count, and reading it does
+	 * not block. */
 	return procfs_read_status(&host->procfs, pid, &status) == 0 &&
 	       strcmp(status.comm, "courierlogger") == 0;
 }

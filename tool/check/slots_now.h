@@ -1,23 +1,23 @@
-/* How many of courier's slots are taken, by each couriertcpd.
+/* Slots in use, for each couriertcpd.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCKCTL_SLOTS_NOW_H
 #define SMTPBLOCKCTL_SLOTS_NOW_H
 
 #include "tool/check/host.h"
 
-/* Longest name of a port that is told, NUL included: "25", "smtp", "25,587". */
+/* Longest port text, NUL included: "25", "smtp", "25,587". */
 #define SLOTS_NOW_PORT_SIZE 64
 
 struct slots_now {
 	pid_t pid;		/* the couriertcpd */
 	char port[SLOTS_NOW_PORT_SIZE];	/* as on its command line; "" unknown */
-	size_t used;		/* its children, but not its logger */
-	long max;		/* -maxprocs of its command line, or else MAXDAEMONS of
-				 * the file esmtpd; 0 unknown */
+	size_t used;		/* its children without the logger */
+	long max;		/* -maxprocs on its command line, or else MAXDAEMONS in the
+				 * file esmtpd; 0 unknown */
 };
 
-/* Count for each couriertcpd of the site. Returns how many there are; one that ends
- * meanwhile is left out. */
+/* Count the slots of each couriertcpd of the host. Returns their number; those that exit
+ * meanwhile are left out. */
 size_t slots_now_read(const struct host *host,
 		      struct slots_now ret_counts[static HOST_DAEMONS_MAX]);
 

@@ -15,7 +15,7 @@
 
 struct assignment {
 	char *key;
-	char *value;	/* in the same piece of memory */
+	char *value;	/* in the same allocation */
 };
 
 struct systemd_unit {
@@ -60,7 +60,7 @@ static int add(struct systemd_unit *file, const char *key, const char *value)
 	return 0;
 }
 
-/* Sections are not told apart: no key that is asked for here stands in two. */
+/* Sections are ignored: no key that we look for occurs in two of them. */
 static int take_line(struct systemd_unit *file, char *line)
 {
 	char *equals;
@@ -73,7 +73,7 @@ static int take_line(struct systemd_unit *file, char *line)
 	return add(file, trim(line), trim(equals + 1));
 }
 
-/* A backslash at the end of a line joins it with the next. */
+/* Reads a line; a backslash at its end joins the next one. */
 static bool read_line(FILE *stream, char line[static LINE_SIZE])
 {
 	size_t len = 0;
@@ -112,7 +112,7 @@ static char *path_in(const struct host *host, size_t dir, const char *directory,
 	return host_path(host, below, path);
 }
 
-/* From the first directory that has it. */
+/* Reads the file from the first directory that has it. */
 static int read_first(struct systemd_unit *file, const struct host *host, const char *directory,
 		      const char *name)
 {
@@ -216,7 +216,7 @@ void systemd_unit_free(struct systemd_unit *file)
 	free(file);
 }
 
-/* The assignments of this key, in their order, i = 0, 1, ...; NULL after the last. */
+/* The assignments of a key in order, i = 0, 1, ...; NULL after the last. */
 static const char *assignment_at(const struct systemd_unit *file, const char *key, size_t i)
 {
 	size_t n;
@@ -274,7 +274,8 @@ bool systemd_unit_lists(const struct systemd_unit *file, const char *key, const 
 			first = true;
 			continue;
 		}
-		/* The first one says what all others are, unless it takes away. */
+		/* Only the first assignment decides what unlisted words mean, unless it
+		 * removes words. */
 		if (first)
 			listed = inverted;
 		first = false;

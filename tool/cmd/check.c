@@ -1,4 +1,4 @@
-/* smtpblockctl check: the doctor.
+/* smtpblockctl check: verify the whole setup and print fixes.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +89,7 @@ static void check_all(struct checks *checks)
 	check_journald(checks);
 	check_courier(checks);
 	check_namespaces(checks);
-	check_held(checks);
+	check_stuck(checks);
 }
 
 static int verdict(const struct checks *checks)

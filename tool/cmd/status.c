@@ -1,4 +1,4 @@
-/* smtpblockctl status: slots, blocks, room on the lists, at a glance.
+/* smtpblockctl status: an overview of slots, blocks and room on the lists.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 
 #define LAST_BLOCKS 5
 
-/* Characters of a bar that is full. */
+/* Width of a full bar. */
 #define BAR_WIDTH 30
 
 struct overview {
@@ -20,15 +20,15 @@ struct overview {
 	struct entries entries;
 	struct slots_now slots[HOST_DAEMONS_MAX];
 	size_t slot_count;
-	bool hidden;		/* processes may not be looked at */
-	bool held;		/* processes keep us waiting */
+	bool hidden;		/* processes cannot be read: no permission */
+	bool stuck;		/* some processes block whoever reads them */
 };
 
-/* One row: how much of something is taken. */
+/* One row of the table: how much of a resource is used. */
 struct gauge {
 	char what[SETTINGS_LIST_SIZE + 8];
 	size_t used;
-	size_t max;		/* 0: unknown; SIZE_MAX: no limit */
+	size_t max;		/* 0: unknown; SIZE_MAX: unlimited */
 };
 
 static void add_gauge(const struct overview *o, struct output_table *table,
@@ -91,7 +91,7 @@ static void print_gauges(const struct overview *o)
 	output_table_free(table);
 }
 
-/* What is not as it should be. */
+/* Print what is wrong. */
 static void print_remarks(const struct overview *o)
 {
 	const struct target *target;
@@ -102,7 +102,7 @@ static void print_remarks(const struct overview *o)
 		fputs("couriertcpd's slots may not be looked at: type it as root.\n",
 		      o->context->out);
 	else if (o->slot_count == 0)
-		fputs(o->held ? "Processes keep whoever looks at them waiting: type smtpblockctl "
+		fputs(o->stuck ? "Processes keep whoever looks at them waiting: type smtpblockctl "
 				"check.\n"
 			      : "No couriertcpd is running.\n",
 		      o->context->out);
@@ -120,7 +120,7 @@ static size_t first_of_last(const struct overview *o)
 	return o->entries.count > LAST_BLOCKS ? o->entries.count - LAST_BLOCKS : 0;
 }
 
-/* The newest at the top. */
+/* Newest block first. */
 static void print_last(const struct overview *o)
 {
 	static const char *const headings[] = { "LAST BLOCKS", "LIST", "SINCE", "LEFT", NULL };
@@ -193,13 +193,13 @@ static int read_slots(struct overview *o)
 	if (r == 0)
 		o->slot_count = slots_now_read(&host, o->slots);
 	o->hidden = host.hidden;
-	o->held = host.looks && host.looks->held_count > 0;
+	o->stuck = host.looks && host.looks->stuck_count > 0;
 	host_close(&host);
 	return r < 0 ? failed(o->context, "no memory") : 0;
 }
 
-/* Without any list that is blocked on, the slots are told all the same. */
-static int tell(struct overview *o)
+/* Prints the slots even if no list exists. */
+static int print_status(struct overview *o)
 {
 	int status = entries_read(o->context, &o->targets, false, &o->entries);
 
@@ -234,7 +234,7 @@ static int run_status(struct context *context, int argc, char **argv)
 		status = targets_open(context, &options, &overview.targets);
 	if (status != 0)
 		return status;
-	status = tell(&overview);
+	status = print_status(&overview);
 	targets_done(&overview.targets);
 	return status;
 }
