@@ -1,4 +1,4 @@
-/* smtpblockctl: what the mail server's admin types.
+/* smtpblockctl: the subcommands, the options before them, and the help text.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
 #include <stdlib.h>
@@ -84,7 +84,7 @@ static int run(struct context *context, int argc, char **argv)
 	return command->run(context, argc, argv);
 }
 
-/* What stands before the subcommand. Returns a STATUS_, or -1 to go on. */
+/* Parse the options before the subcommand. Returns a STATUS_, or -1 to continue. */
 static int read_options(struct context *context, int argc, char **argv)
 {
 	static const struct option options[] = {

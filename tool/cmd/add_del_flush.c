@@ -1,5 +1,5 @@
-/* smtpblockctl add, del, flush: blocks by hand. All arguments and lists are looked at
- * before the first write, so that a mistake leaves nothing half done.
+/* smtpblockctl add, del, flush: change the lists by hand. All arguments and lists are
+ * checked before the first write, so an error leaves nothing half done.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static char *format_task(const struct task *task, char buf[static CIDR_TEXT_SIZE
 	return cidr_format(&target, buf);
 }
 
-/* An address, or just the prefix that would be blocked for it. */
+/* Accepts an address, or exactly the prefix that would be blocked for it. */
 static int check_prefix(const struct context *context, const char *text,
 			const struct cidr *cidr, const struct target *target)
 {
@@ -79,7 +79,7 @@ static int parse(const struct context *context, const char *text, struct cidr *r
 
 /* --- add ------------------------------------------------------------------- */
 
-/* "--list6 a or --list6 b" */
+/* Reports that several lists match: "--list6 a or --list6 b". */
 static int which_list(const struct job *job, int family)
 {
 	const char *option = family == ADDR_IPV4 ? "--list" : "--list6";
@@ -94,20 +94,20 @@ static int which_list(const struct job *job, int family)
 	return usage_error(job->context, "on which list? write %s", text);
 }
 
-/* The one list of that family. */
-static int only_place(const struct job *job, int family, const struct target **ret_place)
+/* Find the only list of that family. */
+static int only_target(const struct job *job, int family, const struct target **ret_target)
 {
 	size_t i;
 
-	*ret_place = NULL;
+	*ret_target = NULL;
 	for (i = 0; i < job->targets.count; i++) {
 		if (job->targets.all[i].family != family)
 			continue;
-		if (*ret_place)
+		if (*ret_target)
 			return which_list(job, family);
-		*ret_place = &job->targets.all[i];
+		*ret_target = &job->targets.all[i];
 	}
-	if (!*ret_place)
+	if (!*ret_target)
 		return usage_error(job->context, "no list of %s addresses is named: write %s NAME",
 				   family == ADDR_IPV4 ? "IPv4" : "IPv6",
 				   family == ADDR_IPV4 ? "--list" : "--list6");
@@ -123,7 +123,7 @@ static int plan_add(struct job *job, const char *text)
 
 	status = parse(job->context, text, &cidr);
 	if (status == 0)
-		status = only_place(job, cidr.net.family, &target);
+		status = only_target(job, cidr.net.family, &target);
 	if (status == 0)
 		status = check_prefix(job->context, text, &cidr, target);
 	if (status != 0)
@@ -141,7 +141,7 @@ static int add_one(const struct task *task)
 	return target_add(task->target, &task->addr);
 }
 
-static int count_living(void *ctx, const struct backend_entry *entry)
+static int count_live(void *ctx, const struct backend_entry *entry)
 {
 	size_t *count = ctx;
 
@@ -149,23 +149,23 @@ static int count_living(void *ctx, const struct backend_entry *entry)
 	return 0;
 }
 
-/* The kernel lets a living block go for a new one without a word. */
+/* recent drops live blocks for new ones without reporting it. */
 static void warn_of_evictions(const struct job *job)
 {
 	const struct target *target;
-	size_t living, i;
+	size_t live, i;
 
 	for (i = 0; i < job->targets.count; i++) {
 		target = &job->targets.all[i];
-		living = 0;
+		live = 0;
 		if (target->backend->ops->evicts_oldest &&
-		    target_foreach(target, count_living, &living) == 0 &&
-		    living >= target_capacity(target))
+		    target_foreach(target, count_live, &live) == 0 &&
+		    live >= target_capacity(target))
 			target_failed(job->context, target, -ENFILE);
 	}
 }
 
-static void tell_add(const struct context *context, const struct task *task)
+static void print_added(const struct context *context, const struct task *task)
 {
 	char address[CIDR_TEXT_SIZE], span[OUTPUT_TIME_SIZE];
 
@@ -180,15 +180,15 @@ static int is_address(void *ctx, const struct backend_entry *entry)
 	return addr_compare(ctx, &entry->addr) == 0;
 }
 
-/* Returns 1: it is there; 0: it is not; -errno. */
-static int holds(const struct target *target, const struct addr *addr)
+/* Returns 1: the address is on the list; 0: it is not; -errno. */
+static int is_listed(const struct target *target, const struct addr *addr)
 {
 	struct addr wanted = *addr;
 
 	return target_foreach(target, is_address, &wanted);
 }
 
-/* It is on none of the lists that there are. */
+/* Reports that the address is on none of the existing lists. */
 static int not_there(const struct job *job, const char *text, int family,
 		     const struct target *missing)
 {
@@ -208,35 +208,35 @@ static int not_there(const struct job *job, const char *text, int family,
 	return failed(job->context, "%.60s is not on %s", text, names);
 }
 
-/* Every list that has it. */
+/* Plans a removal from every list that has the address. */
 static int plan_del(struct job *job, const char *text)
 {
-	const struct target *place, *missing = NULL;
+	const struct target *list, *missing = NULL;
 	size_t before = job->count, i;
 	struct cidr cidr, target;
 	int status, r;
 
 	status = parse(job->context, text, &cidr);
 	for (i = 0; status == 0 && i < job->targets.count; i++) {
-		place = &job->targets.all[i];
-		if (place->family != cidr.net.family)
+		list = &job->targets.all[i];
+		if (list->family != cidr.net.family)
 			continue;
-		status = check_prefix(job->context, text, &cidr, place);
-		target = target_name(place, &cidr.net);
-		r = status == 0 ? holds(place, &target.net) : 0;
+		status = check_prefix(job->context, text, &cidr, list);
+		target = target_name(list, &cidr.net);
+		r = status == 0 ? is_listed(list, &target.net) : 0;
 		if (r == -ENOENT)
-			missing = place;
+			missing = list;
 		else if (r < 0)
-			status = target_failed(job->context, place, r);
+			status = target_failed(job->context, list, r);
 		else if (r > 0)
-			status = add_task(job, &target.net, place);
+			status = add_task(job, &target.net, list);
 	}
 	if (status == 0 && job->count == before)
 		status = not_there(job, text, cidr.net.family, missing);
 	return status;
 }
 
-/* Somebody else may have been faster. */
+/* Another process may have removed the address meanwhile. */
 static int del_one(const struct task *task)
 {
 	int r = target_remove(task->target, &task->addr);
@@ -244,7 +244,7 @@ static int del_one(const struct task *task)
 	return r == -ESRCH ? 0 : r;
 }
 
-static void tell_del(const struct context *context, const struct task *task)
+static void print_removed(const struct context *context, const struct task *task)
 {
 	char address[CIDR_TEXT_SIZE];
 
@@ -252,20 +252,20 @@ static void tell_del(const struct context *context, const struct task *task)
 		task->target->name);
 }
 
-/* --- both ------------------------------------------------------------------ */
+/* --- add and del ----------------------------------------------------------- */
 
 struct work {
 	const char *name;
-	const char *done;	/* under this name in JSON */
+	const char *done;	/* member name in JSON */
 	int (*plan)(struct job *job, const char *text);
 	int (*one)(const struct task *task);
-	void (*tell)(const struct context *context, const struct task *task);
+	void (*print)(const struct context *context, const struct task *task);
 };
 
-static const struct work work_add = { "add", "added", plan_add, add_one, tell_add };
-static const struct work work_del = { "del", "removed", plan_del, del_one, tell_del };
+static const struct work work_add = { "add", "added", plan_add, add_one, print_added };
+static const struct work work_del = { "del", "removed", plan_del, del_one, print_removed };
 
-/* May all lists be written? */
+/* Can all lists be written? */
 static int check_lists(const struct job *job)
 {
 	size_t i;
@@ -296,7 +296,7 @@ static void print_json(const struct job *job, const struct work *work, size_t co
 	output_json(whole, job->context->out);
 }
 
-/* A write that fails although all was well before ends it: what was done is told. */
+/* If a write fails after all checks passed, stop. What was done so far is printed. */
 static int do_tasks(const struct job *job, const struct work *work)
 {
 	size_t done;
@@ -307,14 +307,14 @@ static int do_tasks(const struct job *job, const struct work *work)
 		if (r < 0)
 			break;
 		if (!job->context->json)
-			work->tell(job->context, &job->tasks[done]);
+			work->print(job->context, &job->tasks[done]);
 	}
 	if (job->context->json)
 		print_json(job, work, done);
 	return r < 0 ? target_failed(job->context, job->tasks[done].target, r) : 0;
 }
 
-/* The operands are what lies between the options, at the front of argv. */
+/* run_work() moved the operands to the front of argv. */
 static int do_work(const struct context *context, const struct targets_options *options,
 		   const struct work *work, int count, char **operands)
 {
@@ -376,8 +376,8 @@ static int count_entry(void *ctx, const struct backend_entry *entry)
 	return 0;
 }
 
-/* How many each list holds; SIZE_MAX: it is not there. */
-static int count_places(const struct context *context, const struct targets *targets,
+/* Count the entries of each list; SIZE_MAX: the list does not exist. */
+static int count_lists(const struct context *context, const struct targets *targets,
 			size_t *counts)
 {
 	bool any = false;
@@ -399,7 +399,7 @@ static int count_places(const struct context *context, const struct targets *tar
 	return any ? 0 : target_failed(context, &targets->all[0], -ENOENT);
 }
 
-static void tell_flush(const struct context *context, const struct targets *targets,
+static void print_flushed(const struct context *context, const struct targets *targets,
 		       const size_t *counts)
 {
 	struct fjson_object *whole = fjson_object_new_object();
@@ -424,14 +424,14 @@ static void tell_flush(const struct context *context, const struct targets *targ
 		fjson_object_put(whole);
 }
 
-static int flush_places(const struct context *context, const struct targets *targets)
+static int flush_lists(const struct context *context, const struct targets *targets)
 {
 	size_t *counts = calloc(targets->count, sizeof(*counts)), i;
 	int status, r = 0;
 
 	if (!counts)
 		return failed(context, "no memory");
-	status = count_places(context, targets, counts);
+	status = count_lists(context, targets, counts);
 	for (i = 0; status == 0 && i < targets->count; i++) {
 		if (counts[i] != SIZE_MAX)
 			r = target_flush(&targets->all[i]);
@@ -439,12 +439,12 @@ static int flush_places(const struct context *context, const struct targets *tar
 			status = target_failed(context, &targets->all[i], r);
 	}
 	if (status == 0)
-		tell_flush(context, targets, counts);
+		print_flushed(context, targets, counts);
 	free(counts);
 	return status;
 }
 
-/* Lists of several actions: which is meant? */
+/* Do the lists belong to several actions? */
 static bool is_ambiguous(const struct targets *targets)
 {
 	size_t i;
@@ -467,7 +467,7 @@ static int do_flush(const struct context *context, const struct targets_options 
 		status = usage_error(context, "there are lists of several actions: write --list "
 					      "NAME, --list6 NAME or --all");
 	else
-		status = flush_places(context, &targets);
+		status = flush_lists(context, &targets);
 	targets_done(&targets);
 	return status;
 }

@@ -1,4 +1,4 @@
-/* smtpblockctl replay: an old log, without the module and with it.
+/* smtpblockctl replay: compare the load of an old log without and with the module.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <limits.h>
@@ -16,12 +16,12 @@
 #define DEFAULT_IDLE 10
 #define DEFAULT_TOP 10
 
-/* What the command line says. */
+/* The command line. */
 struct request {
-	const char *path;	/* NULL: not said */
-	const char *svg;	/* NULL: none */
+	const char *path;	/* NULL: not given */
+	const char *svg;	/* NULL: no SVG */
 	struct simulate_model model;
-	unsigned long limit;	/* 0: not said */
+	unsigned long limit;	/* 0: not given */
 	unsigned long top;
 	struct judge judge;
 };
@@ -33,7 +33,7 @@ static const char *name_of(const char *path)
 
 /* --- the command line --- */
 
-/* A number up to max, or usage_error(). */
+/* Parse a number up to max, or report a usage error. */
 static int take_number(const struct context *context, struct arguments *a,
 		       unsigned long min, unsigned long max, unsigned long *ret_number)
 {
@@ -183,8 +183,8 @@ static int play_file(const struct context *context, const struct request *q,
 
 /* --- the result --- */
 
-/* MAXDAEMONS of courier on this host; 0: it is not here, or does not say. */
-static uint32_t ask_esmtpd(const struct context *context)
+/* MAXDAEMONS of courier on this host; 0: courier is not installed or does not set it. */
+static uint32_t read_maxdaemons(const struct context *context)
 {
 	struct courierconf *conf;
 	char path[PATH_MAX];
@@ -199,8 +199,8 @@ static uint32_t ask_esmtpd(const struct context *context)
 	return slots <= TIMELINE_MAX ? (uint32_t)slots : 0;
 }
 
-/* How many slots there are, by whoever knows best. The log may be another host's:
- * what it shows cannot be more. */
+/* Find the number of slots from the best source. The log may come from another host, so it
+ * can only prove a lower bound of the limit. */
 static void find_limit(const struct context *context, const struct request *q,
 		       struct report *report)
 {
@@ -214,7 +214,7 @@ static void find_limit(const struct context *context, const struct request *q,
 	}
 	if (report->limit == 0) {
 		report->limit_source = "MAXDAEMONS in this host's esmtpd";
-		report->limit = ask_esmtpd(context);
+		report->limit = read_maxdaemons(context);
 	}
 	if (report->limit < t->active && q->limit == 0)
 		report->limit = 0;
@@ -235,9 +235,9 @@ static int write_svg(const struct context *context, const char *path,
 	return STATUS_DONE;
 }
 
-/* The picture first: where it cannot be made, nothing is told. */
-static int tell(const struct context *context, const struct request *q,
-		const struct report *report)
+/* Writes the SVG first: if that fails, print no report. */
+static int print_results(const struct context *context, const struct request *q,
+			 const struct report *report)
 {
 	int status = STATUS_DONE, r;
 
@@ -262,7 +262,7 @@ static int replay(const struct context *context, const struct request *q)
 	status = play_file(context, q, simulation, &report);
 	if (status == STATUS_DONE) {
 		find_limit(context, q, &report);
-		status = tell(context, q, &report);
+		status = print_results(context, q, &report);
 	}
 	simulation_free(simulation);
 	return status;

@@ -1,4 +1,4 @@
-/* smtpblockctl setup: what has to be typed once, or doing it.
+/* smtpblockctl setup: print the firewall commands that the lists need, or apply them.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <limits.h>
@@ -12,17 +12,18 @@
 #include "tool/lib/iptables.h"
 #include "tool/lib/output.h"
 
-/* What a list of recent should hold for a wave of thousands. */
+/* Entries that a recent list should have room for: a wave has thousands of addresses. */
 #define RECENT_CAPACITY 5000
 
-/* Room for the table of one action. */
+/* Longest nftables script of one action. */
 #define TABLE_SIZE 8192
 
-/* One thing that has to be there. */
+/* One thing that must exist: a table, a set or a rule. */
 struct step {
 	struct iptables_rule rule;
-	const struct target_action *action;	/* nftables: its sets and rules */
-	const char *outcome;	/* NULL: nothing was done about it */
+	const struct target_action *action;	/* nftables: the action whose sets and rules
+						 * it makes */
+	const char *outcome;	/* NULL: not applied */
 	bool added;
 };
 
@@ -38,7 +39,7 @@ struct setup {
 static const char outcome_added[] = "added";
 static const char outcome_there[] = "already there";
 
-/* --- what has to be there -------------------------------------------------- */
+/* --- the plan -------------------------------------------------------------- */
 
 static size_t count_steps(const struct setup *s)
 {
@@ -54,7 +55,7 @@ static struct backend_config config_of(const struct target_action *action)
 	return backend_config_of(&action->settings, NULL, NULL);
 }
 
-/* An action's sets and rules are set up together. */
+/* The sets and rules of an action are one step. */
 static void plan_table(struct setup *s, const struct target_action *action)
 {
 	size_t i;
@@ -84,7 +85,7 @@ static int plan(struct setup *s)
 	return 0;
 }
 
-/* --- how many a list of recent holds --------------------------------------- */
+/* --- room on a recent list ------------------------------------------------- */
 
 static bool exists(const char *directory, const char *rest)
 {
@@ -94,7 +95,7 @@ static bool exists(const char *directory, const char *rest)
 	return n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0;
 }
 
-/* Modules that are built in have no initstate in /sys/module (kernel/module). */
+/* A module that is built in has no initstate in /sys/module (kernel/module). */
 static bool is_built_in(const struct context *context)
 {
 	return exists(context->module_root, "/xt_recent") &&
@@ -129,7 +130,7 @@ static void add_remarks(struct setup *s)
 			 capacity, RECENT_CAPACITY);
 }
 
-/* --- doing it -------------------------------------------------------------- */
+/* --- --apply --------------------------------------------------------------- */
 
 static int explain(const struct setup *s, const struct step *step, int err)
 {
@@ -176,8 +177,8 @@ static int apply_step(const struct setup *s, struct step *step)
 	return 0;
 }
 
-/* Take away what this run added; the last goes first. A table of nftables is made in
- * one transaction, and what is whole may stay. */
+/* Undo the steps of this run, the last one first. An nftables table is made in one
+ * transaction; it is complete and may stay. */
 static void undo(const struct setup *s, size_t count)
 {
 	while (count-- > 0)
@@ -187,7 +188,7 @@ static void undo(const struct setup *s, size_t count)
 			       s->steps[count].rule.text);
 }
 
-/* All of it or nothing. */
+/* Apply all steps or none. */
 static int apply(struct setup *s)
 {
 	size_t i;
@@ -203,7 +204,7 @@ static int apply(struct setup *s)
 	return 0;
 }
 
-/* --- telling --------------------------------------------------------------- */
+/* --- output ---------------------------------------------------------------- */
 
 static void format_table(const struct target_action *action, char text[static TABLE_SIZE])
 {
@@ -232,7 +233,7 @@ static void print_step(const struct setup *s, const struct step *step)
 	}
 }
 
-/* Without --apply it is a script for sh, or a file for nft -f. */
+/* Without --apply the output is a script for sh, or a file for nft -f. */
 static void print_text(const struct setup *s)
 {
 	const struct target_action *action, *last = NULL;

@@ -1,4 +1,4 @@
-/* smtpblockctl test: log lines in, the verdict on each and its reason out.
+/* smtpblockctl test: show the verdict on each line of a log, and its reason.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 #include <strings.h>
@@ -12,14 +12,14 @@ struct totals {
 	unsigned long verdicts[VERDICT_UNPROVEN + 1];
 };
 
-/* What is told about one line. */
+/* The result for one line. */
 struct report {
 	unsigned long number;
 	const char *kind;
 	char ip[ADDR_TEXT_SIZE];	/* "": none */
 	unsigned int port, code;	/* 0: none */
 	struct decision decision;
-	bool understood;		/* a line of a log, courier's or not */
+	bool understood;		/* the line has a log's form, from courier or not */
 };
 
 static void print_number(FILE *out, const char *name, unsigned int number)
@@ -30,7 +30,7 @@ static void print_number(FILE *out, const char *name, unsigned int number)
 		fprintf(out, "\"%s\":null,", name);
 }
 
-/* All texts here are ours or an address: nothing to escape. */
+/* All texts are constants or addresses, so nothing needs escaping. */
 static void print_json(FILE *out, const struct report *r)
 {
 	fprintf(out, "{\"line\":%lu,\"kind\":\"%s\",", r->number, r->kind);
@@ -80,8 +80,8 @@ static bool is_foreign(const struct report *r)
 	return strcmp(r->kind, "other") == 0 && !*r->ip;
 }
 
-/* Does it stand in a form that logs have? A word and a colon can be in any text. */
-static bool is_of_a_log(const struct syslog_line *line, const struct report *r)
+/* Is the line in a form that logs have? A word and a colon alone also occur in other text. */
+static bool has_log_form(const struct syslog_line *line, const struct report *r)
 {
 	static const char courier[] = "courieresmtpd";
 
@@ -105,11 +105,11 @@ static struct report judge_text(const struct judge *judge, const char *text, siz
 		addr_format(&found.addr, report.ip);
 	report.port = found.port;
 	report.code = found.code;
-	report.understood = is_of_a_log(&line, &report);
+	report.understood = has_log_form(&line, &report);
 	return report;
 }
 
-static void tell(const struct context *context, const struct report *r, struct totals *t)
+static void print_line(const struct context *context, const struct report *r, struct totals *t)
 {
 	t->lines++;
 	t->understood += r->understood;
@@ -132,7 +132,7 @@ static int give_up(const struct context *context, const char *path, const char *
 		      why);
 }
 
-/* Is there a line in the text that is understood? The last may be half a one. */
+/* Does the text contain a line that we understand? The last one may be incomplete. */
 static bool has_line(const struct judge *judge, const char *text, size_t len)
 {
 	const char *newline;
@@ -147,9 +147,9 @@ static bool has_line(const struct judge *judge, const char *text, size_t len)
 	return false;
 }
 
-/* Is it a file of another sort, before anything was told of it? A crash leaves NULs in
- * logs too. */
-static bool is_no_log(const struct judge *judge, struct line_reader *log)
+/* Is this another kind of file? Checked before any output. NULs alone are no proof: a crash
+ * leaves them in logs, too. */
+static bool is_not_a_log(const struct judge *judge, struct line_reader *log)
 {
 	const char *text;
 	size_t len;
@@ -158,8 +158,8 @@ static bool is_no_log(const struct judge *judge, struct line_reader *log)
 	       memchr(text, '\0', len) && !has_line(judge, text, len);
 }
 
-/* In JSON each line was answered. */
-static int tell_totals(const struct context *context, const char *path,
+/* JSON output has an object for every line, so it needs no totals. */
+static int finish(const struct context *context, const char *path,
 		       const struct line_reader *log, const struct totals *totals)
 {
 	if (context->json)
@@ -179,7 +179,7 @@ static int test_lines(const struct context *context, const struct judge *judge,
 	size_t len;
 	int r;
 
-	if (is_no_log(judge, log))
+	if (is_not_a_log(judge, log))
 		return give_up(context, path,
 			       "it is no log: it has NUL bytes, and no line that is understood");
 	while ((r = line_reader_next(log, &text, &len)) > 0) {
@@ -188,11 +188,11 @@ static int test_lines(const struct context *context, const struct judge *judge,
 				       "it is compressed: zcat FILE | smtpblockctl test");
 		report = judge_text(judge, text, len);
 		report.number = line_reader_number(log);
-		tell(context, &report, &totals);
+		print_line(context, &report, &totals);
 	}
 	if (r < 0)
 		return give_up(context, path, strerror(-r));
-	return tell_totals(context, path, log, &totals);
+	return finish(context, path, log, &totals);
 }
 
 static int test_file(const struct context *context, const struct judge *judge,

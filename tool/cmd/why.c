@@ -1,4 +1,4 @@
-/* smtpblockctl why: is this address blocked, and what for?
+/* smtpblockctl why: show whether an address is blocked, and why.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,26 +9,26 @@
 #include "tool/lib/entries.h"
 #include "tool/lib/output.h"
 
-/* More lists than an address is on. */
+/* Most entries of one address, on all lists. */
 #define BLOCKS_MAX 64
 
-/* All that is found out about one address. */
+/* Everything known about one address. */
 struct answer {
 	const struct context *context;
 	struct addr addr;
 	char address[ADDR_TEXT_SIZE];
-	const struct target *target;	/* that is being read */
-	struct entries_entry blocks[BLOCKS_MAX];	/* also those whose time is over */
+	const struct target *target;	/* the list being read */
+	struct entries_entry blocks[BLOCKS_MAX];	/* expired ones, too */
 	size_t count;
 	bool blocked;
-	size_t unread;		/* lists that cannot be read */
+	size_t unread;		/* lists that could not be read */
 	time_t now;
-	const char *spared;	/* it never would be blocked, and why; NULL */
+	const char *exempt;	/* why it is never blocked; NULL: it can be */
 	struct block_reason reason;
 	char lift[ADDR_TEXT_SIZE + 32];
 };
 
-/* --- finding out --------------------------------------------------------- */
+/* --- search ------------------------------------------------------------- */
 
 static int take_entry(void *ctx, const struct backend_entry *entry)
 {
@@ -68,7 +68,7 @@ static void read_lists(struct answer *answer, const struct targets *targets)
 	}
 }
 
-/* By all actions, or it may be. */
+/* An address is exempt only if all actions exempt it. */
 static void judge(struct answer *answer, const struct targets *targets)
 {
 	size_t i;
@@ -79,16 +79,16 @@ static void judge(struct answer *answer, const struct targets *targets)
 		if (targets->all[i].family != answer->addr.family)
 			continue;
 		reason = target_judge(targets, &targets->all[i], &answer->addr);
-		answer->spared = policy_reason_text(reason);
+		answer->exempt = policy_reason_text(reason);
 		if (reason == REASON_TRIGGERED)
-			answer->spared = NULL;
-		if (!answer->spared)
+			answer->exempt = NULL;
+		if (!answer->exempt)
 			return;
 	}
 }
 
-/* The newest block's. */
-static int find_cause(struct answer *answer, const struct targets *targets)
+/* Find the reason of the newest block. */
+static int find_reason(struct answer *answer, const struct targets *targets)
 {
 	const struct entries_entry *newest = NULL;
 	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
@@ -117,14 +117,14 @@ static int find_out(struct answer *answer, const struct targets *targets)
 
 	read_lists(answer, targets);
 	judge(answer, targets);
-	r = find_cause(answer, targets);
+	r = find_reason(answer, targets);
 	if (r < 0)
 		return failed(answer->context, "there is not enough memory");
 	snprintf(answer->lift, sizeof(answer->lift), "smtpblockctl del %s", answer->address);
 	return 0;
 }
 
-/* --- saying so ----------------------------------------------------------- */
+/* --- output -------------------------------------------------------------- */
 
 static void print_block(const struct answer *answer, const struct entries_entry *block)
 {
@@ -144,8 +144,8 @@ static void print_block(const struct answer *answer, const struct entries_entry 
 		fputs(": it gets through again\n", out);
 }
 
-/* The whole prefix that was blocked; NULL: the address alone. */
-static const char *told_prefix(const struct logged_event *logged, char buf[CIDR_TEXT_SIZE])
+/* The prefix that was blocked; NULL: only the address. */
+static const char *event_prefix(const struct logged_event *logged, char buf[CIDR_TEXT_SIZE])
 {
 	return logged->target.prefix < addr_bits(&logged->addr)
 		       ? cidr_format(&logged->target, buf)
@@ -155,7 +155,7 @@ static const char *told_prefix(const struct logged_event *logged, char buf[CIDR_
 static void print_done(const struct logged_event *logged, FILE *out)
 {
 	char address[CIDR_TEXT_SIZE], span[OUTPUT_TIME_SIZE];
-	const char *prefix = told_prefix(logged, address);
+	const char *prefix = event_prefix(logged, address);
 
 	fprintf(out, "    done     %s blocked",
 		prefix ? prefix : addr_format(&logged->addr, address));
@@ -167,7 +167,7 @@ static void print_done(const struct logged_event *logged, FILE *out)
 	fputc('\n', out);
 }
 
-/* What the module told of it: nobody else can write that. */
+/* Print the module's event: no other program can write it. */
 static void print_event(const struct answer *answer)
 {
 	const struct logged_event *logged = &answer->reason.event.logged;
@@ -215,7 +215,7 @@ static void print_logs(const struct answer *answer)
 		fputs("; it was put there by hand, or the log is older\n", answer->context->out);
 }
 
-static void print_cause(const struct answer *answer)
+static void print_reason(const struct answer *answer)
 {
 	const struct block_reason *reason = &answer->reason;
 
@@ -236,16 +236,16 @@ static void print_text(const struct answer *answer)
 	for (i = 0; i < answer->count; i++)
 		print_block(answer, &answer->blocks[i]);
 	if (answer->count > 0)
-		print_cause(answer);
+		print_reason(answer);
 	if (answer->blocked)
 		fprintf(out, "  to lift  %s\n", answer->lift);
-	if (answer->spared)
-		fprintf(out, "  It never would be: %s.\n", answer->spared);
+	if (answer->exempt)
+		fprintf(out, "  It never would be: %s.\n", answer->exempt);
 	else if (!answer->blocked)
 		fputs("  It would be, if courier rejected it as the action's trigger says.\n", out);
 }
 
-/* Those that are 0 are not known. */
+/* Add a number, or null for 0: unknown. */
 static void add_known(struct fjson_object *object, const char *name, int64_t number)
 {
 	if (number > 0)
@@ -254,7 +254,7 @@ static void add_known(struct fjson_object *object, const char *name, int64_t num
 		output_add_text(object, name, NULL);
 }
 
-static void add_said(struct fjson_object *object, const char *name, const char *text)
+static void add_text_or_null(struct fjson_object *object, const char *name, const char *text)
 {
 	output_add_text(object, name, text[0] ? text : NULL);
 }
@@ -272,12 +272,12 @@ static struct fjson_object *event_as_json(const struct block_reason_event *event
 	output_add_number(object, "number", (int64_t)event->number);
 	output_add_time(object, "time", logged->at);
 	output_add_text(object, "address", addr_format(&logged->addr, address));
-	output_add_text(object, "prefix", told_prefix(logged, address));
+	output_add_text(object, "prefix", event_prefix(logged, address));
 	output_add_text(object, "list", logged->list);
 	add_known(object, "seconds", logged->seconds);
-	add_said(object, "trigger", logged->trigger);
-	add_said(object, "reply", logged->reply);
-	add_said(object, "zone", logged->zone);
+	add_text_or_null(object, "trigger", logged->trigger);
+	add_text_or_null(object, "reply", logged->reply);
+	add_text_or_null(object, "zone", logged->zone);
 	add_known(object, "port", logged->port);
 	add_known(object, "pid", logged->pid);
 	output_add_text(object, "child", logged->ends_child ? "end" : "keep");
@@ -318,7 +318,7 @@ static void print_json(const struct answer *answer)
 	for (i = 0; i < answer->reason.log_count; i++)
 		fjson_object_array_add(logs, fjson_object_new_string(answer->reason.logs[i]));
 	fjson_object_object_add(whole, "searched", logs);
-	output_add_text(whole, "spared", answer->spared);
+	output_add_text(whole, "spared", answer->exempt);
 	output_add_text(whole, "lift", answer->blocked ? answer->lift : NULL);
 	output_json(whole, answer->context->out);
 }
@@ -331,7 +331,7 @@ static int answer_from(struct answer *answer, const struct targets *targets)
 
 	if (status != 0)
 		return status;
-	/* Not being able to look is no answer. */
+	/* An unreadable list gives no answer. */
 	if (!answer->blocked && answer->unread > 0)
 		return STATUS_FAILED;
 	if (answer->context->json)
