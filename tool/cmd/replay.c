@@ -46,8 +46,8 @@ static int take_number(const struct context *context, struct arguments *a,
 	else
 		digits = 0;
 	if (digits == 0 || n < min || n > max)
-		return usage_error(context, "--%s: write a number from %lu to %lu", a->name,
-				   min, max);
+		return usage_error(context, "option --%s requires a number from %lu to %lu",
+				   a->name, min, max);
 	*ret_number = n;
 	return STATUS_DONE;
 }
@@ -67,7 +67,7 @@ static int take_svg(const struct context *context, struct arguments *a, const ch
 {
 	*ret_svg = arguments_value(a);
 	return *ret_svg ? STATUS_DONE :
-			  usage_error(context, "--svg: write the file that is to be made");
+			  usage_error(context, "option --svg requires a file name");
 }
 
 static int take_option(struct context *context, struct arguments *a, struct request *q)
@@ -91,7 +91,8 @@ static int take_option(struct context *context, struct arguments *a, struct requ
 static int take_file(const struct context *context, const char *operand, struct request *q)
 {
 	if (q->path)
-		return usage_error(context, "replay takes one FILE, not \"%s\" too", operand);
+		return usage_error(context, "replay: only one FILE is allowed, not also %s",
+				   operand);
 	q->path = operand;
 	return STATUS_DONE;
 }
@@ -99,9 +100,9 @@ static int take_file(const struct context *context, const char *operand, struct 
 static int check_request(const struct context *context, struct request *q)
 {
 	if (!q->path)
-		return usage_error(context, "replay which FILE? - is standard input");
+		return usage_error(context, "replay: no FILE given; - is standard input");
 	if (q->judge.settings.input != INPUT_COURIER)
-		return usage_error(context, "replay takes courier's lines: leave --input out");
+		return usage_error(context, "replay needs courier's lines: remove --input");
 	return verdict_ready(&q->judge, context);
 }
 
@@ -115,7 +116,7 @@ static int read_arguments(struct context *context, int argc, char **argv, struct
 		if (kind == ARGUMENT_OPERAND)
 			status = take_file(context, a.operand, q);
 		else if (kind == ARGUMENT_STRANGE)
-			status = usage_error(context, "there is no option \"%s\"", a.operand);
+			status = usage_error(context, "unknown option %s", a.operand);
 		else
 			status = take_option(context, &a, q);
 	}
@@ -154,14 +155,14 @@ static int play_lines(const struct context *context, const struct request *q,
 	syslog_time_init(&clock, time(NULL));
 	while ((r = line_reader_next(log, &text, &len)) > 0) {
 		if (line_reader_compressed(log))
-			return failed(context, "%s: it is compressed: zcat FILE | smtpblockctl "
-					       "replay -", name_of(q->path));
+			return failed(context, "%s: the file is compressed; run: zcat FILE | "
+					       "smtpblockctl replay -", name_of(q->path));
 		play_line(simulation, &clock, report, text, len);
 	}
 	if (r < 0)
 		return failed(context, "%s: %s", name_of(q->path), strerror(-r));
 	if (report->lines == report->unstamped)
-		return failed(context, "%s: no line in it has a time", name_of(q->path));
+		return failed(context, "%s: no line has a time", name_of(q->path));
 	simulation_finish(simulation);
 	report->late = clock.late;
 	return STATUS_DONE;
@@ -206,10 +207,10 @@ static void find_limit(const struct context *context, const struct request *q,
 {
 	const struct simulate_totals *t = simulation_totals(report->simulation);
 
-	report->limit_source = "as --max says";
+	report->limit_source = "set by --max";
 	report->limit = (uint32_t)q->limit;
 	if (report->limit == 0 && t->limit <= TIMELINE_MAX) {
-		report->limit_source = "as the log says";
+		report->limit_source = "logged by courier";
 		report->limit = (uint32_t)t->limit;
 	}
 	if (report->limit == 0) {
@@ -231,7 +232,7 @@ static int write_svg(const struct context *context, const char *path,
 	report_draw(file, report);
 	bad = ferror(file) != 0;
 	if (fclose(file) != 0 || bad)
-		return failed(context, "%s: it cannot be written", path);
+		return failed(context, "%s: cannot write the file", path);
 	return STATUS_DONE;
 }
 
@@ -247,7 +248,7 @@ static int print_results(const struct context *context, const struct request *q,
 		return status;
 	r = context->json ? report_json(context->out, report) :
 			    report_print(context->out, report);
-	return r < 0 ? failed(context, "no memory") : STATUS_DONE;
+	return r < 0 ? failed(context, "out of memory") : STATUS_DONE;
 }
 
 static int replay(const struct context *context, const struct request *q)
@@ -257,7 +258,7 @@ static int replay(const struct context *context, const struct request *q)
 	int status;
 
 	if (simulation_new(&q->judge, &q->model, &simulation) < 0)
-		return failed(context, "no memory");
+		return failed(context, "out of memory");
 	report.simulation = simulation;
 	status = play_file(context, q, simulation, &report);
 	if (status == STATUS_DONE) {
@@ -277,7 +278,7 @@ static int run(struct context *context, int argc, char **argv)
 	int status;
 
 	if (verdict_init(&q.judge) < 0)
-		return failed(context, "no memory");
+		return failed(context, "out of memory");
 	status = read_arguments(context, argc, argv, &q);
 	if (status == STATUS_DONE)
 		status = replay(context, &q);
@@ -288,35 +289,36 @@ static int run(struct context *context, int argc, char **argv)
 const struct command command_replay = {
 	.name = "replay",
 	.arguments = "[OPTION...] FILE",
-	.summary = "An old log: slots taken over time without the module and with it",
-	.help = "FILE is a mail log in one of the forms that test takes, in order of time;\n"
+	.summary = "Estimate an old log's load with the module",
+	.help = "FILE is a mail log, ordered by time, in one of the forms that test accepts;\n"
 		"- is standard input: zcat mail.log.*.gz | smtpblockctl replay -\n"
 		"\n"
-		"  --max N        slots that there are (MAXDAEMONS); if not given, what\n"
-		"                 courier logged when all were taken, or what this host's\n"
-		"                 esmtpd says\n"
-		"  --session S    a connection of which only the start is logged lasts so\n"
-		"                 many seconds (5)\n"
-		"  --idle S       one with errors lasts until so many seconds behind the\n"
-		"                 last of them (10)\n"
-		"  --top N        addresses to show, by the slot time they took (10)\n"
+		"  --max N        number of slots (MAXDAEMONS); the default is what courier\n"
+		"                 logged when all were in use, or the value in this host's\n"
+		"                 esmtpd\n"
+		"  --session S    seconds that a connection lasts if only its start is\n"
+		"                 logged (5)\n"
+		"  --idle S       seconds that a connection with errors lasts after the\n"
+		"                 last error (10)\n"
+		"  --top N        addresses to show, ordered by the slot time they used (10)\n"
 		"  --svg FILE     draw both curves\n"
-		"  --json         one document, with the curves and all blocked addresses\n"
-		"  --NAME VALUE   a parameter of the module, as in test; threshold, window,\n"
-		"                 banTime, maxBlocks, prefixes and terminate count here\n"
+		"  --json         print one document with the curves and all blocked addresses\n"
+		"  --NAME VALUE   any parameter of the module, as in test; here threshold,\n"
+		"                 window, banTime, maxBlocks, prefixes and terminate have an\n"
+		"                 effect\n"
 		"\n"
-		"What it reckons, and what it cannot know: courier logs the start of a\n"
-		"connection and what goes wrong in it, but not its end, so that the curve\n"
-		"without the module rests on --session and --idle; courier's own counts\n"
-		"(\"270 active connections.\") are told beside it. With the module the same\n"
-		"clients come, except that no connection of a blocked address starts until\n"
-		"banTime after its last try; one that was open ends when its own next line\n"
-		"triggers. That others would have come into the slots that were freed is not\n"
-		"reckoned. The proof is assumed, as in test. Ports (25, 465, 587) with a\n"
-		"couriertcpd each are not told apart: courier's lines do not name them.\n"
+		"The result is an estimate. courier logs the start of a connection and its\n"
+		"errors, but not its end: --session and --idle determine the curve without the\n"
+		"module. courier's own counts (\"270 active connections.\") are printed for\n"
+		"comparison. With the module, the same clients connect, except that no\n"
+		"connection of a blocked address starts until banTime after its last attempt;\n"
+		"one that was open ends when its own next line triggers. The estimate does not\n"
+		"include clients that would have used the freed slots. Lines are taken as\n"
+		"verified, as in test. The couriertcpd processes of several ports (25, 465, 587)\n"
+		"are counted together: courier's lines do not name the port.\n"
 		"\n"
-		"Times without a zone are this host's (TZ), those without a year lie in the\n"
-		"last twelve months.\n"
+		"Times without a zone are in this host's zone (TZ). Times without a year are\n"
+		"within the last twelve months.\n"
 		"\n"
 		"  smtpblockctl replay --svg wave.svg /var/log/mail.log.1\n",
 	.run = run,

@@ -83,7 +83,7 @@ void chart_print(FILE *out, const struct chart *chart)
 	syslog_time_format(c->start, from);
 	syslog_time_format(end, to);
 	fprintf(out, "        %-*s%s\n", (int)(COLUMNS - strlen(to)), from, to);
-	fputs("        # slots taken without the module, = with it\n", out);
+	fputs("        # slots in use without the module, = with it\n", out);
 }
 
 /* --- SVG --- */
@@ -221,7 +221,7 @@ static void draw_limit(FILE *out, const struct chart *p, const struct scale *s)
 	fprintf(out,
 		"<path class=\"limit\" d=\"M%d,%.1fH%d\"/>"
 		"<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">"
-		"all %u slots taken</text>\n",
+		"all %u slots in use</text>\n",
 		LEFT, y_of(s, p->limit), WIDTH - RIGHT, WIDTH - RIGHT,
 		y_of(s, p->limit) - 6, p->limit);
 }
@@ -237,7 +237,7 @@ static void draw_legend(FILE *out, const char *title)
 		LEFT, LEFT + 28, LEFT + 180, LEFT + 208);
 	fprintf(out,
 		"<text class=\"tick\" transform=\"translate(16,%d) rotate(-90)\" "
-		"text-anchor=\"middle\">slots taken</text>\n",
+		"text-anchor=\"middle\">slots in use</text>\n",
 		(TOP + HEIGHT - BOTTOM) / 2);
 }
 

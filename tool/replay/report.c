@@ -113,7 +113,7 @@ static void print_head(FILE *out, const struct report *r)
 	const struct simulate_totals *t = simulation_totals(r->simulation);
 	char from[SYSLOG_TIME_TEXT_SIZE], until[SYSLOG_TIME_TEXT_SIZE];
 
-	fprintf(out, "%s to %s: %lu lines, %lu of courier's, %u addresses\n\n",
+	fprintf(out, "%s to %s: %lu lines, %lu from courier, %u addresses\n\n",
 		syslog_time_format(r->from, from), syslog_time_format(r->until, until),
 		r->lines, t->lines, lru_count(simulation_hosts(r->simulation)));
 }
@@ -135,9 +135,9 @@ static void print_summary(FILE *out, const struct report *r)
 	char text[64];
 
 	fprintf(out, "%-34s %12s %12s\n", "", "without", "with module");
-	print_pair(out, "slots taken at the peak", peak(r, COURSE_WITHOUT),
+	print_pair(out, "slots in use at the peak", peak(r, COURSE_WITHOUT),
 		   peak(r, COURSE_WITH));
-	snprintf(text, sizeof(text), "seconds with all %u taken", r->limit);
+	snprintf(text, sizeof(text), "seconds with all %u in use", r->limit);
 	if (r->limit)
 		print_pair(out, text, (unsigned long)seconds_full(r, COURSE_WITHOUT),
 			   (unsigned long)seconds_full(r, COURSE_WITH));
@@ -145,7 +145,7 @@ static void print_summary(FILE *out, const struct report *r)
 		   slot_time(r, COURSE_WITH));
 	print_pair(out, "connections", t->connections, t->connections - t->kept_out);
 	print_single(out, "addresses blocked", t->hosts_blocked);
-	print_single(out, "children ended", t->ended);
+	print_single(out, "smtpd processes terminated", t->ended);
 	fputc('\n', out);
 }
 
@@ -189,7 +189,7 @@ static int print_hosts(FILE *out, const struct report *r)
 	for (i = 0; i < count && i < r->top; i++)
 		print_host(out, &rows[i]);
 	if (count > r->top)
-		fprintf(out, "and %zu more (--top N shows N)\n", count - r->top);
+		fprintf(out, "and %zu more (see --top)\n", count - r->top);
 	free(rows);
 	return 0;
 }
@@ -200,17 +200,16 @@ static void print_limit_note(FILE *out, const struct report *r)
 	int64_t beyond = seconds_beyond(r);
 
 	if (r->limit == 0)
-		fputs("How many slots there are is not known: --max N.\n", out);
+		fputs("The number of slots is unknown; set it with --max N.\n", out);
 	else
-		fprintf(out, "%u slots: %s.\n", r->limit, r->limit_source);
+		fprintf(out, "%u slots (%s).\n", r->limit, r->limit_source);
 	if (beyond > 0)
-		fprintf(out, "In %lld seconds more slots come out as taken than there are: "
-			     "--session or --idle is\ntoo long, or several couriertcpds log "
-			     "here.\n",
+		fprintf(out, "In %lld seconds the estimate exceeds the number of slots: --session "
+			     "or --idle is\ntoo long, or several couriertcpd processes log here.\n",
 			(long long)beyond);
 	if (t->active > peak(r, COURSE_WITHOUT))
-		fprintf(out, "courier itself counted %lu connections, more than come out here: "
-			     "--session\nor --idle is too short.\n",
+		fprintf(out, "courier itself counted %lu connections, more than the estimate: "
+			     "--session or\n--idle is too short.\n",
 			t->active);
 	else if (t->active)
 		fprintf(out, "courier itself counted up to %lu connections.\n", t->active);
@@ -221,23 +220,24 @@ static void print_notes(FILE *out, const struct report *r)
 	const struct simulate_totals *t = simulation_totals(r->simulation);
 	unsigned long forgotten = lru_forgotten(simulation_hosts(r->simulation));
 
-	fprintf(out, "\nNo log tells when a connection ends: reckoned with %lld s from its start, "
-		     "and %lld s\nfrom its last error on (--session, --idle).\n",
+	fprintf(out, "\nThe log does not show when a connection ends. Assumed: %lld s after its "
+		     "start, or\n%lld s after its last error (--session, --idle).\n",
 		(long long)r->model.session, (long long)r->model.idle);
 	print_limit_note(out, r);
 	if (t->full_address)
-		fprintf(out, "%lu times courier refused an address that had all its slots.\n",
+		fprintf(out, "%lu times courier refused an address that used all its slots.\n",
 			t->full_address);
 	if (t->over_budget)
-		fprintf(out, "%lu triggers came when maxBlocks was used up.\n", t->over_budget);
+		fprintf(out, "%lu triggers exceeded maxBlocks.\n", t->over_budget);
 	if (forgotten)
-		fprintf(out, "%lu addresses were forgotten for newer ones.\n", forgotten);
+		fprintf(out, "%lu addresses were dropped to make room for newer ones.\n",
+			forgotten);
 	if (r->late)
-		fprintf(out, "%lu lines are out of order: they count as logged with the line "
+		fprintf(out, "%lu lines are out of order; each gets the time of the line "
 			     "before.\n",
 			r->late);
 	if (r->unstamped)
-		fprintf(out, "%lu lines have no time and do not count.\n", r->unstamped);
+		fprintf(out, "%lu lines have no time and are ignored.\n", r->unstamped);
 }
 
 int report_print(FILE *out, const struct report *report)
