@@ -37,17 +37,17 @@ static int help(const struct context *context)
 	size_t i;
 
 	fputs("Usage: smtpblockctl [--json] [--config FILE] COMMAND [ARGUMENT...]\n\n"
-	      "What omsmtpblock has blocked, and how to set it up.\n\n",
+	      "Show and change what omsmtpblock blocks, and set it up.\n\n",
 	      context->out);
 	for (i = 0; commands[i]; i++)
 		fprintf(context->out, "  %-9s %-22s %s\n", commands[i]->name,
 			commands[i]->arguments, commands[i]->summary);
 	fputs("\n"
-	      "  --json         for programs: JSON, one document or one object a line\n"
-	      "  --config FILE  rsyslog's configuration, normally /etc/rsyslog.conf\n"
+	      "  --json         print JSON: one document, or one object per line\n"
+	      "  --config FILE  rsyslog's configuration, by default /etc/rsyslog.conf\n"
 	      "\n"
-	      "smtpblockctl COMMAND --help tells more. Exit status: 0 done, 1 not done,\n"
-	      "2 the command line is wrong.\n",
+	      "\"smtpblockctl COMMAND --help\" describes a command. Exit status: 0 success,\n"
+	      "1 failure, 2 usage error.\n",
 	      context->out);
 	return STATUS_DONE;
 }
@@ -74,10 +74,10 @@ static int run(struct context *context, int argc, char **argv)
 	const struct command *command;
 
 	if (argc == 0)
-		return usage_error(context, "which command?");
+		return usage_error(context, "no command given");
 	command = find_command(argv[0]);
 	if (!command)
-		return usage_error(context, "there is no command \"%s\"", argv[0]);
+		return usage_error(context, "unknown command \"%s\"", argv[0]);
 	if (wants_help(argc, argv))
 		return help_with(context, command);
 	optind = 0;
@@ -106,7 +106,7 @@ static int read_options(struct context *context, int argc, char **argv)
 		else if (option == 'v')
 			return fprintf(context->out, "%s\n", PACKAGE_STRING) < 0;
 		else
-			return usage_error(context, "see the options");
+			return usage_error(context, "invalid options");
 	}
 	return -1;
 }
@@ -115,7 +115,7 @@ static int read_options(struct context *context, int argc, char **argv)
 static int flush_out(const struct context *context, int status)
 {
 	if (fflush(context->out) != 0 || ferror(context->out))
-		return failed(context, "the output cannot be written");
+		return failed(context, "cannot write the output");
 	return status;
 }
 

@@ -67,13 +67,13 @@ def by_hand(points, host):
     four, six = ordinary(1), ordinary(1, 6)
     points.ok(connects(host.network, four) and connects(host.network, six), "they connect at first")
     done(points, host, "add", "add", f"::ffff:{four}", six,
-         out=f"{four} is blocked for 10 min: on spammer\n"
-             f"{six} is blocked for 10 min: on spammer6\n")
+         out=f"{four} is blocked on spammer for 10 min\n"
+             f"{six} is blocked on spammer6 for 10 min\n")
     points.ok(drops(host.list4, host.network, four), "IPv4 is dropped")
     points.ok(drops(host.list6, host.network, six), "IPv6 is dropped")
     points.equal(set(entries(host)), {listed(1), four, six}, "list has them all")
     done(points, host, "del", "del", four, six,
-         out=f"{four} is taken off spammer\n{six} is taken off spammer6\n")
+         out=f"{four} is removed from spammer\n{six} is removed from spammer6\n")
     points.ok(connects(host.network, four) and connects(host.network, six),
               "and they connect again")
 
@@ -93,7 +93,7 @@ def nothing_half_done(points, host):
     own = run("hostname", "-I").split()[0]
     before = set(entries(host))
     for label, words, status, said in (
-            ("no address", ("nonsense",), 2, '"nonsense" is no address'),
+            ("no address", ("nonsense",), 2, '"nonsense" is not an IP address'),
             ("loopback", ("127.0.0.1",), 1, "never blocked"),
             ("own address", (own,), 1, "an address of this host"),
             ("allowed", ("--allow", "10.9.7.0/24", "10.9.7.9"), 1, "on the allow list"),
@@ -102,7 +102,7 @@ def nothing_half_done(points, host):
     refused(points, host, "del of one that is not there", ("del", listed(1), ordinary(3)), 1,
             f"{ordinary(3)} is not on spammer")
     for words in (("add", ordinary(3)), ("del", listed(1)), ("flush",)):
-        refused(points, host, f"{words[0]} without rights", words, 1, "type it as root",
+        refused(points, host, f"{words[0]} without rights", words, 1, "run this as root",
                 prefix=NOT_ROOT)
     points.equal(set(entries(host)), before, "none of that changed anything")
 
@@ -145,7 +145,7 @@ def full_list(points, host):
 def flush(points, host):
     tool(host, "add", ordinary(4), ordinary(4, 6))
     done(points, host, "flush says how many", "flush",
-         out="2 addresses taken off spammer\n1 address taken off spammer6\n")
+         out="2 addresses removed from spammer\n1 address removed from spammer6\n")
     points.equal(entries(host), {}, "nobody is left")
     points.ok(connects(host.network, listed(1)), "who was blocked connects")
 

@@ -103,7 +103,7 @@ def without_rights(points, config):
     before = rules()
     result = tool(config, "setup", backend(), "--apply", "--banTime", "77",
                   prefix=("setpriv", "--reuid", "65534", "--clear-groups"))
-    points.ok(result.status == 1 and "type it as root" in result.err, "no rights: said", result)
+    points.ok(result.status == 1 and "run this as root" in result.err, "no rights: said", result)
     points.equal(rules(), before, "and nothing done")
 
 

@@ -99,13 +99,13 @@ static void list_of_nobody(void **state)
 	fakelists_make(&ctl.lists, "xt_recent/spammer6");
 	ctl_run(&ctl, "list");
 	want_run(&ctl, 0,
-		 "From the module's defaults: recent, spammer, spammer6\nNobody is blocked.\n",
+		 "From the module's defaults: recent, spammer, spammer6\nNo address is blocked.\n",
 		 MISSING4);
 	ctl_show(&ctl, "xt_recent/spammer", "192.0.2.7", 600);
 	ctl_run(&ctl, "list --banTime=30");
 	want_run(&ctl, 0,
-		 "From the module's defaults: recent, spammer, spammer6\nNobody is blocked.\n"
-		 "1 more whose time is over (--all).\n", "");
+		 "From the module's defaults: recent, spammer, spammer6\nNo address is blocked.\n"
+		 "1 more expired (--all shows them).\n", "");
 	ctl_close(&ctl);
 }
 
@@ -119,8 +119,8 @@ static const struct config_row {
 	{ "another list", "action(type=\"omsmtpblock\" list=\"x\")", "list --list spammer",
 	  "From the command line: recent, spammer\n", "", 0 },
 	{ "null", "action(type=\"omsmtpblock\" backend=\"null\")", "list", "",
-	  "smtpblockctl: DIR/rsyslog.conf line 1: backend=\"null\" blocks nobody, there is no "
-	  "list\n", 1 },
+	  "smtpblockctl: DIR/rsyslog.conf line 1: there is no list, because "
+	  "backend=\"null\" uses none\n", 1 },
 	{ "null, and another", "action(type=\"omsmtpblock\" backend=\"null\")", "list "
 	  "--backend recent", "From DIR/rsyslog.conf line 1: recent, spammer, spammer6\n", "", 0 },
 	{ "broken action", "\naction(type=\"omsmtpblock\" banTime=\"x\")", "list", "",
@@ -133,25 +133,25 @@ static const struct config_row {
 	{ "missing configuration", "", "--config /nowhere/x.conf list", "",
 	  "smtpblockctl: /nowhere/x.conf: No such file or directory\n", 1 },
 	{ "option without a value", "", "list --list", "",
-	  "smtpblockctl: --list wants a value (smtpblockctl --help)\n", 2 },
+	  "smtpblockctl: option --list requires a value (see smtpblockctl --help)\n", 2 },
 	{ "option with a wrong value", "", "list --banTime 0", "",
 	  "smtpblockctl: parameter banTime: \"0\" is not allowed: write a number from 1 to "
-	  "31536000 s (smtpblockctl --help)\n", 2 },
+	  "31536000 s (see smtpblockctl --help)\n", 2 },
 	{ "list with a wrong name", "", "flush --list ../x", "",
 	  "smtpblockctl: parameter list: \"../x\" is not allowed", 2 },
 	{ "no such option", "", "list --lists x", "",
-	  "smtpblockctl: there is no option --lists (smtpblockctl --help)\n", 2 },
+	  "smtpblockctl: unknown option --lists (see smtpblockctl --help)\n", 2 },
 	{ "no such short option", "", "add -f 192.0.2.9", "",
-	  "smtpblockctl: there is no option -f (smtpblockctl --help)\n", 2 },
+	  "smtpblockctl: unknown option -f (see smtpblockctl --help)\n", 2 },
 	{ "operand", "", "list 192.0.2.7", "",
-	  "smtpblockctl: list has nothing to do with 192.0.2.7 (smtpblockctl --help)\n", 2 },
+	  "smtpblockctl: list: unexpected argument 192.0.2.7 (see smtpblockctl --help)\n", 2 },
 	{ "flush of an address", "", "flush 192.0.2.7", "",
-	  "smtpblockctl: flush takes lists, not 192.0.2.7: one address is taken off by del "
-	  "(smtpblockctl --help)\n", 2 },
-	{ "no address", "", "add", "", "smtpblockctl: add which address? (smtpblockctl --help)\n",
-	  2 },
+	  "smtpblockctl: flush: unexpected argument 192.0.2.7; del unblocks one address "
+	  "(see smtpblockctl --help)\n", 2 },
+	{ "no address", "", "add", "",
+	  "smtpblockctl: add: no address given (see smtpblockctl --help)\n", 2 },
 	{ "no address to take off", "", "del --list x", "",
-	  "smtpblockctl: del which address? (smtpblockctl --help)\n", 2 },
+	  "smtpblockctl: del: no address given (see smtpblockctl --help)\n", 2 },
 };
 
 static bool begins(const char *text, const char *with)
@@ -188,10 +188,10 @@ static void adds(void **state)
 	fakelists_make(&ctl.lists, "xt_recent/spammer");
 	fakelists_make(&ctl.lists, "xt_recent/spammer6");
 	ctl_run(&ctl, "add 192.0.2.7 ::ffff:198.51.100.7 2001:db8::7 2001:db8:0:1::/64");
-	want_run(&ctl, 0, "192.0.2.7 is blocked for 1 h 30 min: on spammer\n"
-			  "198.51.100.7 is blocked for 1 h 30 min: on spammer\n"
-			  "2001:db8::/64 is blocked for 1 h 30 min: on spammer6\n"
-			  "2001:db8:0:1::/64 is blocked for 1 h 30 min: on spammer6\n", "");
+	want_run(&ctl, 0, "192.0.2.7 is blocked on spammer for 1 h 30 min\n"
+			  "198.51.100.7 is blocked on spammer for 1 h 30 min\n"
+			  "2001:db8::/64 is blocked on spammer6 for 1 h 30 min\n"
+			  "2001:db8:0:1::/64 is blocked on spammer6 for 1 h 30 min\n", "");
 	want_list(&ctl.lists, "xt_recent/spammer", "+192.0.2.7\n+198.51.100.7\n");
 	want_list(&ctl.lists, "xt_recent/spammer6", "+2001:db8::\n+2001:db8:0:1::\n");
 	ctl_run(&ctl, "--json add --banTime 5 192.0.2.8 2001:db8:0:2::1");
@@ -210,10 +210,10 @@ static void full_list_is_told(void **state)
 	fill(&ctl);
 	fakelists_limit(&ctl.lists, "xt_recent", "3\n");
 	ctl_run(&ctl, "add 192.0.2.8");
-	want_run(&ctl, 0, "192.0.2.8 is blocked for 10 min: on spammer\n", "");
+	want_run(&ctl, 0, "192.0.2.8 is blocked on spammer for 10 min\n", "");
 	fakelists_limit(&ctl.lists, "xt_recent", "2\n");
 	ctl_run(&ctl, "add 192.0.2.8");
-	want_run(&ctl, 0, "192.0.2.8 is blocked for 10 min: on spammer\n",
+	want_run(&ctl, 0, "192.0.2.8 is blocked on spammer for 10 min\n",
 		 "smtpblockctl: the list spammer holds too few addresses, the kernel drops the "
 		 "oldest: write  options xt_recent ip_list_tot=5000  into "
 		 "/etc/modprobe.d/xt_recent.conf and load the module again, or, where it is "
@@ -226,16 +226,16 @@ static const struct refused_row {
 	const char *label, *words, *err;
 	int status;
 } refused_rows[] = {
-	{ "no address", "192.0.2", "\"192.0.2\" is no address: write one such as 192.0.2.7 or "
-	  "2001:db8::7 (smtpblockctl --help)", 2 },
-	{ "a name", "mx.example", "\"mx.example\" is no address: write one such as 192.0.2.7 or "
-	  "2001:db8::7 (smtpblockctl --help)", 2 },
-	{ "a zone", "fe80::1%eth0", "\"fe80::1%eth0\" is no address: write one such as 192.0.2.7 "
-	  "or 2001:db8::7 (smtpblockctl --help)", 2 },
-	{ "a prefix", "192.0.2.0/24", "192.0.2.0/24: ipv4Prefix=\"32\" is what spammer has: write "
-	  "an address, or a /32 (smtpblockctl --help)", 2 },
+	{ "no address", "192.0.2", "\"192.0.2\" is not an IP address such as 192.0.2.7 or "
+	  "2001:db8::7 (see smtpblockctl --help)", 2 },
+	{ "a name", "mx.example", "\"mx.example\" is not an IP address such as 192.0.2.7 or "
+	  "2001:db8::7 (see smtpblockctl --help)", 2 },
+	{ "a zone", "fe80::1%eth0", "\"fe80::1%eth0\" is not an IP address such as 192.0.2.7 or "
+	  "2001:db8::7 (see smtpblockctl --help)", 2 },
+	{ "a prefix", "192.0.2.0/24", "192.0.2.0/24: with ipv4Prefix=\"32\" on spammer use an "
+	  "address, or a /32 (see smtpblockctl --help)", 2 },
 	{ "host bits", "192.0.2.9/24", "192.0.2.9/24: did you mean 192.0.2.0/24? "
-	  "(smtpblockctl --help)", 2 },
+	  "(see smtpblockctl --help)", 2 },
 	{ "loopback", "127.0.0.1", "127.0.0.1 is never blocked: an address nobody can connect from",
 	  1 },
 	{ "mapped loopback", "::ffff:127.0.0.1",
@@ -249,7 +249,7 @@ static const struct refused_row {
 	  "there is no list none6 in the kernel, as no rule names it: type  ip6tables -I INPUT -p "
 	  "tcp --dport 25 -m recent --name none6 --update --seconds 600 -j DROP", 1 },
 	{ "no list of that family", "--list spammer 2001:db8::7",
-	  "no list of IPv6 addresses is named: write --list6 NAME (smtpblockctl --help)", 2 },
+	  "no list for IPv6 addresses: use --list6 NAME (see smtpblockctl --help)", 2 },
 };
 
 static void adds_all_or_nothing(void **state)
@@ -320,26 +320,26 @@ static void asks_which_list(void **state)
 	ctl_show(&ctl, "xt_recent/b", "192.0.2.7", 1);
 	fakelists_make(&ctl.lists, "xt_recent/a6");
 	ctl_run(&ctl, "add 192.0.2.9");
-	want_run(&ctl, 2, "", "smtpblockctl: on which list? write --list a or --list b "
-			      "(smtpblockctl --help)\n");
+	want_run(&ctl, 2, "", "smtpblockctl: several lists match: use --list a or --list b "
+			      "(see smtpblockctl --help)\n");
 	ctl_run(&ctl, "add 192.0.2.9 --list b");
-	want_run(&ctl, 0, "192.0.2.9 is blocked for 10 min: on b\n", "");
+	want_run(&ctl, 0, "192.0.2.9 is blocked on b for 10 min\n", "");
 	ctl_run(&ctl, "add 2001:db8::1");
-	want_run(&ctl, 0, "2001:db8::1 is blocked for 10 min: on a6\n", "");
+	want_run(&ctl, 0, "2001:db8::1 is blocked on a6 for 10 min\n", "");
 	ctl_run(&ctl, "flush");
 	want_run(&ctl, 2, "",
-		 "smtpblockctl: there are lists of several actions: write --list NAME, --list6 "
-		 "NAME or --all (smtpblockctl --help)\n");
+		 "smtpblockctl: there are lists of several actions: use --list NAME, --list6 "
+		 "NAME or --all (see smtpblockctl --help)\n");
 	want_written(&ctl, "xt_recent/a", "");
 	ctl_run(&ctl, "del 192.0.2.7");
-	want_run(&ctl, 0, "192.0.2.7 is taken off a\n192.0.2.7 is taken off b\n", "");
+	want_run(&ctl, 0, "192.0.2.7 is removed from a\n192.0.2.7 is removed from b\n", "");
 	ctl_run(&ctl, "flush --list a");
-	want_run(&ctl, 0, "1 address taken off a\n", "");
+	want_run(&ctl, 0, "1 address removed from a\n", "");
 	want_written(&ctl, "xt_recent/a", "-192.0.2.7\n/\n");
 	want_written(&ctl, "xt_recent/b", "+192.0.2.9\n-192.0.2.7\n");
 	ctl_run(&ctl, "flush --all");
-	want_run(&ctl, 0, "1 address taken off a\n1 address taken off b\n"
-			  "0 addresses taken off a6\n", "");
+	want_run(&ctl, 0, "1 address removed from a\n1 address removed from b\n"
+			  "0 addresses removed from a6\n", "");
 	ctl_close(&ctl);
 }
 
@@ -359,8 +359,8 @@ static void deletes(void **state)
 	want_int(ctl.status, 1);
 	ctl_run(&ctl, "del --list spammer 2001:db8::7");
 	want_run(&ctl, 2, "",
-		 "smtpblockctl: no list of IPv6 addresses is named: write --list6 NAME "
-		 "(smtpblockctl --help)\n");
+		 "smtpblockctl: no list for IPv6 addresses: use --list6 NAME "
+		 "(see smtpblockctl --help)\n");
 	ctl_run(&ctl, "--json del 192.0.2.7 2001:db8::7");
 	want_run(&ctl, 0, "{\"removed\":[{\"address\":\"192.0.2.7\",\"list\":\"spammer\"},"
 			  "{\"address\":\"2001:db8::7\",\"list\":\"spammer6\"}]}\n", "");
@@ -377,7 +377,8 @@ static void flushes(void **state)
 	ctl_open(&ctl);
 	fill(&ctl);
 	ctl_run(&ctl, "flush");
-	want_run(&ctl, 0, "3 addresses taken off spammer\n1 address taken off spammer6\n", "");
+	want_run(&ctl, 0, "3 addresses removed from spammer\n"
+			  "1 address removed from spammer6\n", "");
 	want_written(&ctl, "xt_recent/spammer", "/\n");
 	want_written(&ctl, "xt_recent/spammer6", "/\n");
 	fakelists_remove(&ctl.lists, "xt_recent/spammer6");
@@ -403,8 +404,8 @@ static void run_as_other(struct ctl *ctl, const char *words)
 
 static void lack_of_rights_is_told(void **state)
 {
-	static const char want[] = "smtpblockctl: no right to do this to the list spammer: type it "
-				   "as root\n";
+	static const char want[] = "smtpblockctl: no permission for the list spammer: run this as "
+				   "root\n";
 	static const char *const words[] = { "add 192.0.2.9", "del 192.0.2.7", "flush" };
 	char path[256];
 	struct ctl ctl;

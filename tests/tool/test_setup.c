@@ -179,8 +179,8 @@ static void failure_is_undone(void **state)
 	ctl_write(&ctl, "bin/broken", "ip6tables\n");
 	ctl_run(&ctl, "setup recent --apply --list b --list6 b6");
 	want_run(&ctl, 1, "",
-		 "smtpblockctl: this failed, type it to see why: ip6tables -I INPUT -p tcp --dport "
-		 "25 -m recent --name b6 --update --seconds 600 -j DROP\n");
+		 "smtpblockctl: this command failed, run it to see why: ip6tables -I INPUT -p tcp "
+		 "--dport 25 -m recent --name b6 --update --seconds 600 -j DROP\n");
 	want_file(&ctl, "bin/rules4", "-A INPUT -p tcp -j ACCEPT\n");
 	want_file(&ctl, "bin/rules6", "");
 	ctl_close(&ctl);
@@ -194,26 +194,26 @@ static void what_is_missing_is_told(void **state)
 	setup(&ctl, plain);
 	ctl_write(&ctl, "bin/denied", "");
 	ctl_run(&ctl, "setup recent --apply");
-	want_run(&ctl, 1, "", "smtpblockctl: iptables-save cannot read the rules: type it as "
+	want_run(&ctl, 1, "", "smtpblockctl: iptables-save cannot read the rules: run this as "
 			      "root\n");
 	snprintf(ctl.programs, sizeof(ctl.programs), "/nowhere");
 	ctl_run(&ctl, "setup recent --apply --list6 spammer6");
-	want_run(&ctl, 1, "", "smtpblockctl: there is no program ip6tables: install iptables, or "
-			      "write backend=\"nftables\", which needs none\n");
+	want_run(&ctl, 1, "", "smtpblockctl: ip6tables is not installed: install iptables, or use "
+			      "backend=\"nftables\"\n");
 	ctl_close(&ctl);
 }
 
 static const struct wrong_row {
 	const char *label, *words, *err;
 } wrong_rows[] = {
-	{ "no backend", "setup", "setup recent or setup nftables?" },
-	{ "no such backend", "setup ipset", "setup recent or setup nftables, not ipset" },
-	{ "null", "setup null --apply", "setup recent or setup nftables, not null" },
-	{ "two", "setup recent nftables", "setup one backend after the other" },
+	{ "no backend", "setup", "setup: no backend given, recent or nftables" },
+	{ "no such backend", "setup ipset", "setup: the backend is recent or nftables, not ipset" },
+	{ "null", "setup null --apply", "setup: the backend is recent or nftables, not null" },
+	{ "two", "setup recent nftables", "setup: only one backend is allowed" },
 	{ "as an option", "setup --backend recent",
-	  "setup recent or setup nftables: without --backend" },
-	{ "no such option", "setup recent --appl", "there is no option --appl" },
-	{ "a value too many", "setup recent --apply=yes", "there is no option --apply" },
+	  "setup: write recent or nftables without --backend" },
+	{ "no such option", "setup recent --appl", "unknown option --appl" },
+	{ "a value too many", "setup recent --apply=yes", "unknown option --apply" },
 	{ "no port", "setup recent --ports 0", "parameter ports: \"0\" is not allowed: write "
 	  "a number from 1 to 65535" },
 };

@@ -164,8 +164,8 @@ static void nothing_runs_and_no_list_is_there(void **state)
 	want_int(strstr(f.ctl.err, "--name spammer6 --update") != NULL, true);
 	want_int(f.ctl.status, 1);
 	ctl_run(&f.ctl, "status now");
-	want_run(&f.ctl, 2, "", "smtpblockctl: status has nothing to do with now "
-				"(smtpblockctl --help)\n");
+	want_run(&f.ctl, 2, "", "smtpblockctl: status: unexpected argument now "
+				"(see smtpblockctl --help)\n");
 	teardown(&f);
 }
 

@@ -30,7 +30,7 @@ static int add_task(struct job *job, const struct addr *addr, const struct targe
 	if (job->count == job->room) {
 		tasks = reallocarray(job->tasks, room, sizeof(*job->tasks));
 		if (!tasks)
-			return failed(job->context, "no memory");
+			return failed(job->context, "out of memory");
 		job->tasks = tasks;
 		job->room = room;
 	}
@@ -56,7 +56,7 @@ static int check_prefix(const struct context *context, const char *text,
 	if (cidr->prefix == addr_bits(&cidr->net) || cidr->prefix == prefix)
 		return 0;
 	return usage_error(context,
-			   "%.60s: %s=\"%u\" is what %s has: write an address, or a /%u", text,
+			   "%.60s: with %s=\"%u\" on %s use an address, or a /%u", text,
 			   target->family == ADDR_IPV4 ? "ipv4Prefix" : "ipv6Prefix", prefix,
 			   target->name, prefix);
 }
@@ -71,7 +71,7 @@ static int parse(const struct context *context, const char *text, struct cidr *r
 				   cidr_format(ret_cidr, meant));
 	if (r < 0)
 		return usage_error(context,
-				   "\"%.60s\" is no address: write one such as 192.0.2.7 or "
+				   "\"%.60s\" is not an IP address such as 192.0.2.7 or "
 				   "2001:db8::7",
 				   text);
 	return 0;
@@ -91,7 +91,7 @@ static int which_list(const struct job *job, int family)
 			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s",
 						 used ? " or " : "", option,
 						 job->targets.all[i].name);
-	return usage_error(job->context, "on which list? write %s", text);
+	return usage_error(job->context, "several lists match: use %s", text);
 }
 
 /* Find the only list of that family. */
@@ -108,7 +108,7 @@ static int only_target(const struct job *job, int family, const struct target **
 		*ret_target = &job->targets.all[i];
 	}
 	if (!*ret_target)
-		return usage_error(job->context, "no list of %s addresses is named: write %s NAME",
+		return usage_error(job->context, "no list for %s addresses: use %s NAME",
 				   family == ADDR_IPV4 ? "IPv4" : "IPv6",
 				   family == ADDR_IPV4 ? "--list" : "--list6");
 	return 0;
@@ -169,8 +169,8 @@ static void print_added(const struct context *context, const struct task *task)
 {
 	char address[CIDR_TEXT_SIZE], span[OUTPUT_TIME_SIZE];
 
-	fprintf(context->out, "%s is blocked for %s: on %s\n", format_task(task, address),
-		output_span(task->target->action->settings.ban_time, span), task->target->name);
+	fprintf(context->out, "%s is blocked on %s for %s\n", format_task(task, address),
+		task->target->name, output_span(task->target->action->settings.ban_time, span));
 }
 
 /* --- del ------------------------------------------------------------------- */
@@ -200,7 +200,7 @@ static int not_there(const struct job *job, const char *text, int family,
 			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
 						 used ? " or " : "", job->targets.all[i].name);
 	if (used == 0)
-		return usage_error(job->context, "no list of %s addresses is named: write %s NAME",
+		return usage_error(job->context, "no list for %s addresses: use %s NAME",
 				   family == ADDR_IPV4 ? "IPv4" : "IPv6",
 				   family == ADDR_IPV4 ? "--list" : "--list6");
 	if (missing)
@@ -248,7 +248,7 @@ static void print_removed(const struct context *context, const struct task *task
 {
 	char address[CIDR_TEXT_SIZE];
 
-	fprintf(context->out, "%s is taken off %s\n", format_task(task, address),
+	fprintf(context->out, "%s is removed from %s\n", format_task(task, address),
 		task->target->name);
 }
 
@@ -349,9 +349,9 @@ static int run_work(const struct context *context, const struct work *work, int 
 	       kind == ARGUMENT_OPERAND)
 		argv[count++] = argv[arguments.at - 1];
 	if (status == 0 && kind == ARGUMENT_STRANGE)
-		status = usage_error(context, "there is no option %s", arguments.operand);
+		status = usage_error(context, "unknown option %s", arguments.operand);
 	if (status == 0 && count == 0)
-		status = usage_error(context, "%s which address?", work->name);
+		status = usage_error(context, "%s: no address given", work->name);
 	return status != 0 ? status : do_work(context, &options, work, count, argv);
 }
 
@@ -414,7 +414,7 @@ static void print_flushed(const struct context *context, const struct targets *t
 		output_add_number(one, "count", (int64_t)counts[i]);
 		fjson_object_array_add(flushed, one);
 		if (!context->json)
-			fprintf(context->out, "%zu address%s taken off %s\n", counts[i],
+			fprintf(context->out, "%zu address%s removed from %s\n", counts[i],
 				counts[i] == 1 ? "" : "es", targets->all[i].name);
 	}
 	fjson_object_object_add(whole, "flushed", flushed);
@@ -430,7 +430,7 @@ static int flush_lists(const struct context *context, const struct targets *targ
 	int status, r = 0;
 
 	if (!counts)
-		return failed(context, "no memory");
+		return failed(context, "out of memory");
 	status = count_lists(context, targets, counts);
 	for (i = 0; status == 0 && i < targets->count; i++) {
 		if (counts[i] != SIZE_MAX)
@@ -464,7 +464,7 @@ static int do_flush(const struct context *context, const struct targets_options 
 	if (status != 0)
 		return status;
 	if (!options->all && !options->list && !options->list6 && is_ambiguous(&targets))
-		status = usage_error(context, "there are lists of several actions: write --list "
+		status = usage_error(context, "there are lists of several actions: use --list "
 					      "NAME, --list6 NAME or --all");
 	else
 		status = flush_lists(context, &targets);
@@ -482,7 +482,7 @@ static int run_flush(struct context *context, int argc, char **argv)
 	status = targets_options_take(context, &options, &arguments, &kind);
 	if (status == 0 && kind != ARGUMENT_END)
 		status = usage_error(context,
-				     "flush takes lists, not %s: one address is taken off by del",
+				     "flush: unexpected argument %s; del unblocks one address",
 				     arguments.operand);
 	return status != 0 ? status : do_flush(context, &options);
 }
@@ -491,8 +491,8 @@ const struct command command_add = {
 	.name = "add",
 	.arguments = "[OPTION...] ADDR...",
 	.summary = "Block addresses",
-	.help = "The same addresses are refused as by the module: loopback, the host's own, those\n"
-		"on its allow lists. An address that is blocked already is blocked anew.\n\n"
+	.help = "Refuses addresses that the module never blocks: loopback, the host's own, those\n"
+		"on its allow lists. If an address is blocked already, its block is renewed.\n\n"
 		TARGETS_HELP "\n"
 		"  smtpblockctl add 192.0.2.7 2001:db8::7\n",
 	.run = run_add,
@@ -501,9 +501,9 @@ const struct command command_add = {
 const struct command command_del = {
 	.name = "del",
 	.arguments = "[OPTION...] ADDR...",
-	.summary = "Let addresses through again",
-	.help = "An address is taken off every list that has it. One that is on none is an error,\n"
-		"and then nothing is done.\n\n" TARGETS_HELP
+	.summary = "Unblock addresses",
+	.help = "Removes each address from every list that has it. An address that is on no list\n"
+		"is an error, and then nothing is removed.\n\n" TARGETS_HELP
 		"\n"
 		"  smtpblockctl del 192.0.2.7\n",
 	.run = run_del,
@@ -512,9 +512,9 @@ const struct command command_del = {
 const struct command command_flush = {
 	.name = "flush",
 	.arguments = "[--all] [OPTION...]",
-	.summary = "Let everybody through again",
-	.help = "Takes all addresses off the action's lists, at once and without a question.\n\n"
-		"  --all          the lists of all actions, where there are several\n" TARGETS_HELP
+	.summary = "Unblock all addresses",
+	.help = "Removes all addresses from the action's lists, without asking first.\n\n"
+		"  --all          the lists of all actions, if there are several\n" TARGETS_HELP
 		"\n"
 		"  smtpblockctl flush\n"
 		"  smtpblockctl flush --list6 spammer6\n",

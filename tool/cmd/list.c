@@ -24,10 +24,10 @@ static void print_table(const struct context *context, const struct entries *ent
 					 entries_address(e, address), e->target->name,
 					 output_local(e->since, since),
 					 output_local(e->until, until),
-					 e->left > 0 ? output_span(e->left, left) : "over" });
+					 e->left > 0 ? output_span(e->left, left) : "expired" });
 	}
 	if (!table || output_table_print(table, context->out) < 0)
-		failed(context, "no memory");
+		failed(context, "out of memory");
 	output_table_free(table);
 }
 
@@ -36,11 +36,11 @@ static void print_text(const struct context *context, const struct targets *targ
 {
 	targets_print_sources(targets, context->out);
 	if (entries->count == 0)
-		fputs("Nobody is blocked.\n", context->out);
+		fputs("No address is blocked.\n", context->out);
 	else
 		print_table(context, entries);
 	if (entries->expired > 0)
-		fprintf(context->out, "%zu more whose time is over (--all).\n", entries->expired);
+		fprintf(context->out, "%zu more expired (--all shows them).\n", entries->expired);
 }
 
 static void print_json(const struct context *context, const struct targets *targets,
@@ -89,7 +89,7 @@ static int run_list(struct context *context, int argc, char **argv)
 
 	status = targets_options_take(context, &options, &arguments, &kind);
 	if (status == 0 && kind != ARGUMENT_END)
-		status = usage_error(context, "list has nothing to do with %s",
+		status = usage_error(context, "list: unexpected argument %s",
 				     arguments.operand);
 	return status != 0 ? status : list_places(context, &options);
 }
@@ -97,12 +97,12 @@ static int run_list(struct context *context, int argc, char **argv)
 const struct command command_list = {
 	.name = "list",
 	.arguments = "[--all] [OPTION...]",
-	.summary = "Who is blocked",
+	.summary = "Show blocked addresses",
 	.help =
-		"One line an address, the one that was blocked first at the top. SINCE is the\n"
-		"block, or the last of the packets that were dropped after it: each renews it.\n\n"
-		"  --all          with recent: also those that get through again and are only not\n"
-		"                 forgotten yet\n" TARGETS_HELP
+		"One line per address, oldest first. SINCE is the time of the block, or of the\n"
+		"last dropped packet: each dropped packet renews the block.\n\n"
+		"  --all          with recent: also show expired entries, which the kernel keeps\n"
+		"                 until it needs the room\n" TARGETS_HELP
 		"\n"
 		"  smtpblockctl list\n"
 		"  smtpblockctl --json list | python3 -m json.tool\n",

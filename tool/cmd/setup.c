@@ -74,7 +74,7 @@ static int plan(struct setup *s)
 
 	s->steps = calloc(count_steps(s), sizeof(*s->steps));
 	if (!s->steps)
-		return failed(s->context, "no memory");
+		return failed(s->context, "out of memory");
 	for (i = 0; i < s->targets.count; i++) {
 		target = &s->targets.all[i];
 		if (s->nftables)
@@ -108,25 +108,25 @@ static void add_remarks(struct setup *s)
 
 	if (s->nftables) {
 		snprintf(s->remarks[0], sizeof(s->remarks[0]),
-			 "With backend=\"nftables\" the module makes this itself when rsyslogd "
+			 "With backend=\"nftables\" the module creates this itself when rsyslogd "
 			 "starts.");
 		return;
 	}
 	snprintf(s->remarks[0], sizeof(s->remarks[0]),
-		 "Rules that are typed are gone after the next boot: write them where your "
-		 "firewall is set up, before whatever accepts established connections.");
+		 "Rules added by hand are lost at the next boot: add them to your firewall's "
+		 "configuration, before any rule that accepts established connections.");
 	if (capacity >= RECENT_CAPACITY)
 		return;
 	if (is_built_in(s->context))
 		snprintf(s->remarks[1], sizeof(s->remarks[1]),
-			 "A list holds %zu addresses; xt_recent is built into this kernel: for a "
-			 "wave of thousands boot with xt_recent.ip_list_tot=%d",
+			 "A list holds %zu addresses. To hold a wave of thousands, boot with "
+			 "xt_recent.ip_list_tot=%d (xt_recent is built into this kernel)",
 			 capacity, RECENT_CAPACITY);
 	else
 		snprintf(s->remarks[1], sizeof(s->remarks[1]),
-			 "A list holds %zu addresses: for a wave of thousands write  options "
-			 "xt_recent ip_list_tot=%d  into /etc/modprobe.d/xt_recent.conf before "
-			 "the rules are there",
+			 "A list holds %zu addresses. To hold a wave of thousands, write  options "
+			 "xt_recent ip_list_tot=%d  to /etc/modprobe.d/xt_recent.conf before "
+			 "you add the rules",
 			 capacity, RECENT_CAPACITY);
 }
 
@@ -139,18 +139,18 @@ static int explain(const struct setup *s, const struct step *step, int err)
 				      : "iptables";
 
 	if (s->nftables && (err == -EPERM || err == -EACCES))
-		return failed(s->context, "no right to change nftables: type it as root");
+		return failed(s->context, "no permission to change nftables: run this as root");
 	if (s->nftables)
-		return failed(s->context, "the table omsmtpblock cannot be set up: %s",
+		return failed(s->context, "cannot create the table omsmtpblock: %s",
 			      strerrordesc_np(-err));
 	if (err == -ENOENT)
-		return failed(s->context, "there is no program %s: install iptables, or write "
-					  "backend=\"nftables\", which needs none", program);
+		return failed(s->context, "%s is not installed: install iptables, or use "
+					  "backend=\"nftables\"", program);
 	if (err == -EACCES)
-		return failed(s->context, "%s-save cannot read the rules: type it as root",
+		return failed(s->context, "%s-save cannot read the rules: run this as root",
 			      program);
 	if (err == -EIO)
-		return failed(s->context, "this failed, type it to see why: %s",
+		return failed(s->context, "this command failed, run it to see why: %s",
 			      step->rule.text);
 	return failed(s->context, "%s: %s", program, strerrordesc_np(-err));
 }
@@ -184,7 +184,7 @@ static void undo(const struct setup *s, size_t count)
 	while (count-- > 0)
 		if (s->steps[count].added && !s->nftables &&
 		    iptables_delete(s->context, &s->steps[count].rule) < 0)
-			failed(s->context, "and this could not be undone: %s",
+			failed(s->context, "this command could not be undone: %s",
 			       s->steps[count].rule.text);
 }
 
@@ -310,10 +310,11 @@ static int take_backend(const struct context *context, struct setup *s,
 	struct targets_option *option = &options->set[0];
 
 	if (options->count > 0 && strcmp(option->name, "backend") == 0)
-		return usage_error(context, "setup one backend after the other");
+		return usage_error(context, "setup: only one backend is allowed");
 	s->nftables = strcmp(name, "nftables") == 0;
 	if (!s->nftables && strcmp(name, "recent") != 0)
-		return usage_error(context, "setup recent or setup nftables, not %.60s", name);
+		return usage_error(context, "setup: the backend is recent or nftables, not %.60s",
+				   name);
 	if (options->count == TARGETS_OPTIONS_MAX)
 		return usage_error(context, "too many options");
 	memmove(option + 1, option, options->count * sizeof(*option));
@@ -331,7 +332,7 @@ static int take_option(const struct context *context, struct setup *s,
 		return 0;
 	}
 	if (strcasecmp(arguments->name, "backend") == 0)
-		return usage_error(context, "setup recent or setup nftables: without --backend");
+		return usage_error(context, "setup: write recent or nftables without --backend");
 	return targets_option(context, options, arguments);
 }
 
@@ -349,23 +350,23 @@ static int run_setup(struct context *context, int argc, char **argv)
 		else if (argument == ARGUMENT_OPTION)
 			status = take_option(context, &setup, &options, &arguments);
 		else
-			status = usage_error(context, "there is no option %s", arguments.operand);
+			status = usage_error(context, "unknown option %s", arguments.operand);
 	}
 	if (status == 0 && (options.count == 0 || strcmp(options.set[0].name, "backend") != 0))
-		status = usage_error(context, "setup recent or setup nftables?");
+		status = usage_error(context, "setup: no backend given, recent or nftables");
 	return status != 0 ? status : do_setup(&setup, &options);
 }
 
 const struct command command_setup = {
 	.name = "setup",
-	.arguments = "recent|nftables [..]",
-	.summary = "The firewall's part: print it, or do it",
+	.arguments = "recent|nftables [...]",
+	.summary = "Print the firewall's rules, or apply them",
 	.help =
-		"Prints what has to be typed once: for recent the rules of iptables and\n"
-		"ip6tables, a script for sh; for nftables the table, a file for nft -f. Rules go\n"
-		"to the top of INPUT, before what accepts established connections.\n\n"
-		"  --apply        do it. What is there already stays; if a rule cannot be\n"
-		"                 inserted, those of this run are taken away again\n"
+		"Prints what to run once: for recent the rules of iptables and ip6tables, as a\n"
+		"script for sh; for nftables the table, as a file for nft -f. Rules go to the top\n"
+		"of INPUT, before any rule that accepts established connections.\n\n"
+		"  --apply        apply it. Existing rules are kept; if a rule cannot be\n"
+		"                 inserted, those of this run are removed again\n"
 		TARGETS_HELP_WITH("")
 		"\n"
 		"  smtpblockctl setup recent\n"

@@ -87,7 +87,7 @@ static void print_gauges(const struct overview *o)
 		add_lists(o, table);
 	}
 	if (!table || output_table_print(table, o->context->out) < 0)
-		failed(o->context, "no memory");
+		failed(o->context, "out of memory");
 	output_table_free(table);
 }
 
@@ -99,10 +99,10 @@ static void print_remarks(const struct overview *o)
 	size_t i;
 
 	if (o->slot_count == 0 && o->hidden)
-		fputs("couriertcpd's slots may not be looked at: type it as root.\n",
+		fputs("Cannot read couriertcpd's slots: run this as root.\n",
 		      o->context->out);
 	else if (o->slot_count == 0)
-		fputs(o->stuck ? "Processes keep whoever looks at them waiting: type smtpblockctl "
+		fputs(o->stuck ? "Some processes block whatever reads them: run smtpblockctl "
 				"check.\n"
 			      : "No couriertcpd is running.\n",
 		      o->context->out);
@@ -138,7 +138,7 @@ static void print_last(const struct overview *o)
 	}
 	fputc('\n', o->context->out);
 	if (!table || output_table_print(table, o->context->out) < 0)
-		failed(o->context, "no memory");
+		failed(o->context, "out of memory");
 	output_table_free(table);
 }
 
@@ -195,7 +195,7 @@ static int read_slots(struct overview *o)
 	o->hidden = host.hidden;
 	o->stuck = host.looks && host.looks->stuck_count > 0;
 	host_close(&host);
-	return r < 0 ? failed(o->context, "no memory") : 0;
+	return r < 0 ? failed(o->context, "out of memory") : 0;
 }
 
 /* Prints the slots even if no list exists. */
@@ -228,7 +228,7 @@ static int run_status(struct context *context, int argc, char **argv)
 
 	status = targets_options_take(context, &options, &arguments, &kind);
 	if (status == 0 && kind != ARGUMENT_END)
-		status = usage_error(context, "status has nothing to do with %s",
+		status = usage_error(context, "status: unexpected argument %s",
 				     arguments.operand);
 	if (status == 0)
 		status = targets_open(context, &options, &overview.targets);
@@ -242,11 +242,11 @@ static int run_status(struct context *context, int argc, char **argv)
 const struct command command_status = {
 	.name = "status",
 	.arguments = "[OPTION...]",
-	.summary = "Slots, blocks, room on the lists, the last blocks",
+	.summary = "Show slots, lists and the last blocks",
 	.help =
-		"How many of courier's slots are taken, for each couriertcpd (its children; the\n"
-		"limit is MAXDAEMONS), how many blocks are on each list and how many it holds,\n"
-		"whether a list overflows, and the last blocks, the newest at the top.\n\n"
+		"Shows the slots in use of each couriertcpd (its children; the limit is\n"
+		"MAXDAEMONS), the blocks on each list and its capacity, a warning if a list\n"
+		"overflows, and the last blocks, newest first.\n\n"
 		TARGETS_HELP "\n"
 		"  smtpblockctl status\n"
 		"  watch -n 2 smtpblockctl status\n",

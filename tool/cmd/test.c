@@ -69,9 +69,9 @@ static void print_totals(FILE *out, const struct line_reader *log, const struct 
 		t->verdicts[VERDICT_NOT_A_TRIGGER], t->verdicts[VERDICT_EXEMPT],
 		t->verdicts[VERDICT_UNPROVEN]);
 	if (t->hidden)
-		fprintf(out, "%lu of them not courier's, and not shown\n", t->hidden);
+		fprintf(out, "%lu of them not from courier (not shown)\n", t->hidden);
 	if (line_reader_cut(log))
-		fprintf(out, "%lu of them longer than %d bytes, and judged by those\n",
+		fprintf(out, "%lu of them longer than %d bytes (the rest was ignored)\n",
 			line_reader_cut(log), LINE_READER_MAX);
 }
 
@@ -165,7 +165,7 @@ static int finish(const struct context *context, const char *path,
 	if (context->json)
 		return STATUS_DONE;
 	if (totals->lines > 0 && totals->understood == 0)
-		return give_up(context, path, "no line in it is understood");
+		return give_up(context, path, "no line has a known form");
 	print_totals(context->out, log, totals);
 	return STATUS_DONE;
 }
@@ -181,11 +181,12 @@ static int test_lines(const struct context *context, const struct judge *judge,
 
 	if (is_not_a_log(judge, log))
 		return give_up(context, path,
-			       "it is no log: it has NUL bytes, and no line that is understood");
+			       "not a log: it has NUL bytes and no line of a known form");
 	while ((r = line_reader_next(log, &text, &len)) > 0) {
 		if (line_reader_compressed(log))
 			return give_up(context, path,
-				       "it is compressed: zcat FILE | smtpblockctl test");
+				       "the file is compressed; run: zcat FILE | "
+				       "smtpblockctl test");
 		report = judge_text(judge, text, len);
 		report.number = line_reader_number(log);
 		print_line(context, &report, &totals);
@@ -213,7 +214,8 @@ static int take_file(const struct context *context, const char *operand,
 		     const char **path)
 {
 	if (*path)
-		return usage_error(context, "test takes one FILE, not \"%s\" too", operand);
+		return usage_error(context, "test: only one FILE is allowed, not also %s",
+				   operand);
 	*path = operand;
 	return STATUS_DONE;
 }
@@ -229,7 +231,7 @@ static int read_arguments(struct context *context, struct judge *judge, int argc
 		if (kind == ARGUMENT_OPERAND)
 			status = take_file(context, a.operand, path);
 		else if (kind == ARGUMENT_STRANGE)
-			status = usage_error(context, "there is no option \"%s\"", a.operand);
+			status = usage_error(context, "unknown option %s", a.operand);
 		else if (strcasecmp(a.name, "json") == 0 && !a.value)
 			context->json = true;
 		else
@@ -245,7 +247,7 @@ static int run(struct context *context, int argc, char **argv)
 	int status;
 
 	if (verdict_init(&judge) < 0)
-		return failed(context, "no memory");
+		return failed(context, "out of memory");
 	status = read_arguments(context, &judge, argc, argv, &path);
 	if (status == STATUS_DONE)
 		status = test_file(context, &judge, path ? path : "-");
@@ -256,37 +258,37 @@ static int run(struct context *context, int argc, char **argv)
 const struct command command_test = {
 	.name = "test",
 	.arguments = "[OPTION...] [FILE]",
-	.summary = "Log lines in, the verdict on each and its reason out",
-	.help = "FILE is a log file; without it, or with -, standard input. Its lines may\n"
-		"be as log files have them (\"Nov 23 12:00:00 mx courieresmtpd: ...\", or\n"
-		"with the time of RFC 3339), as journalctl prints them (-o short,\n"
-		"short-iso, short-unix), datagrams (\"<19>Nov 23 12:00:00 ...\"), RFC 5424,\n"
-		"\"mail.err courieresmtpd: ...\", or just the message.\n"
+	.summary = "Show the verdict for each line of a log",
+	.help = "FILE is a log file; the default, or -, is standard input. Its lines may have\n"
+		"the form of log files (\"Nov 23 12:00:00 mx courieresmtpd: ...\", or with a time\n"
+		"of RFC 3339), of journalctl (-o short, short-iso, short-unix), of datagrams\n"
+		"(\"<19>Nov 23 12:00:00 ...\"), of RFC 5424, or \"mail.err courieresmtpd: ...\".\n"
+		"The message alone is accepted, too.\n"
 		"\n"
-		"  --NAME VALUE   a parameter of the module, by its name there:\n"
+		"  --NAME VALUE   any parameter of the module, for example\n"
 		"                 --trigger dnsbl --allow 10.0.0.0/8 --allowFile /etc/allow\n"
-		"                 Some can have no influence here, such as list.\n"
-		"  --json         one object a line of the log\n"
+		"                 Some, such as list, have no effect here.\n"
+		"  --json         print one object per line of the log\n"
 		"\n"
-		"It is the module's own code that judges, but no child can be asked: the\n"
-		"proof is assumed, and trigger=\"dnsbl\" goes by replyPattern. Each line\n"
-		"stands alone: threshold, maxBlocks, earlier blocks and the line's age do not\n"
-		"count. A line without a priority counts as logged with the severity that\n"
-		"courier gives it. This host's own addresses are allowed, as in the module.\n"
+		"The module's own code decides, but there is no process to inspect: lines are\n"
+		"taken as verified, and trigger=\"dnsbl\" is decided by replyPattern. Each line\n"
+		"is judged alone: threshold, maxBlocks, earlier blocks and its age are ignored.\n"
+		"A line without a priority is taken to have the severity that courier gives it.\n"
+		"This host's own addresses are allowed, as in the module.\n"
 		"\n"
-		"What is no log ends with status 1: it begins with bytes that no log has, or\n"
-		"no line in it is in one of these forms (with --json each line has its answer\n"
-		"all the same). An empty log is none that is broken.\n"
+		"The exit status is 1 if the input is not a log: it begins with bytes that no\n"
+		"log has, or no line has a known form (with --json lines are still judged).\n"
+		"An empty log is valid.\n"
 		"\n"
-		"In JSON: {\"line\":N,\"kind\":K,\"ip\":A,\"port\":N,\"code\":N,\"verdict\":V,\n"
-		"\"reason\":R}; ip, port and code are null where the line has none.\n"
+		"JSON: {\"line\":N,\"kind\":K,\"ip\":A,\"port\":N,\"code\":N,\"verdict\":V,\n"
+		"\"reason\":R}; ip, port and code are null if the line has none.\n"
 		"  kind      reject, relay (a reject with 513), auth (535), protocol (other\n"
-		"            replies of courieresmtpd's own), started, dropped, pressure,\n"
+		"            replies of courieresmtpd itself), started, dropped, pressure,\n"
 		"            other\n"
-		"  verdict   block, ignore, allowed (never blocked); refused (no proof)\n"
-		"            cannot come here\n"
-		"  reason    trigger (it blocks), or why it does not, in words that do not\n"
-		"            change from release to release:\n"
+		"  verdict   block, ignore, allowed (never blocked); refused (not\n"
+		"            verified) does not occur here\n"
+		"  reason    trigger (it blocks), or why it does not; these texts are the\n"
+		"            same in all releases:\n"
 		"              not a line that the trigger is about\n"
 		"              not logged with the severity of such a line\n"
 		"              a temporary reject\n"

@@ -119,7 +119,7 @@ static int find_out(struct answer *answer, const struct targets *targets)
 	judge(answer, targets);
 	r = find_reason(answer, targets);
 	if (r < 0)
-		return failed(answer->context, "there is not enough memory");
+		return failed(answer->context, "out of memory");
 	snprintf(answer->lift, sizeof(answer->lift), "smtpblockctl del %s", answer->address);
 	return 0;
 }
@@ -134,14 +134,14 @@ static void print_block(const struct answer *answer, const struct entries_entry 
 	fprintf(out, "  %s on list %s (%s)\n", entries_address(block, address),
 		block->target->name, block->target->action->source);
 	fprintf(out, "    since    %s, ", output_local(block->since, when));
-	fprintf(out, "%s ago: the block, or the last packet that was dropped\n",
+	fprintf(out, "%s ago (the block or the last dropped packet)\n",
 		output_span(answer->now - block->since, span));
 	fprintf(out, "    until    %s", output_local(block->until, when));
 	if (block->left > 0)
-		fprintf(out, ", %s from now; each dropped packet renews it\n",
+		fprintf(out, ", in %s; each dropped packet renews it\n",
 			output_span(block->left, span));
 	else
-		fputs(": it gets through again\n", out);
+		fputs(", expired\n", out);
 }
 
 /* The prefix that was blocked; NULL: only the address. */
@@ -157,13 +157,13 @@ static void print_done(const struct logged_event *logged, FILE *out)
 	char address[CIDR_TEXT_SIZE], span[OUTPUT_TIME_SIZE];
 	const char *prefix = event_prefix(logged, address);
 
-	fprintf(out, "    done     %s blocked",
+	fprintf(out, "    action   %s blocked",
 		prefix ? prefix : addr_format(&logged->addr, address));
 	if (logged->seconds)
 		fprintf(out, " for %s", output_span(logged->seconds, span));
 	if (logged->pid)
-		fprintf(out, ", child %d %s", (int)logged->pid,
-			logged->ends_child ? "ended" : "kept");
+		fprintf(out, ", smtpd %d %s", (int)logged->pid,
+			logged->ends_child ? "terminated" : "not terminated");
 	fputc('\n', out);
 }
 
@@ -174,7 +174,7 @@ static void print_event(const struct answer *answer)
 	char text[OUTPUT_TIME_SIZE], address[ADDR_TEXT_SIZE];
 	FILE *out = answer->context->out;
 
-	fprintf(out, "  by       the module's event of %s, %s line %lu\n",
+	fprintf(out, "  reason   the module's event of %s, %s line %lu\n",
 		output_local(logged->at, text), answer->reason.event.where,
 		answer->reason.event.number);
 	fprintf(out, "    trigger  %s\n", logged->trigger[0] ? logged->trigger : "unknown");
@@ -205,14 +205,14 @@ static void print_logs(const struct answer *answer)
 	const struct block_reason *reason = &answer->reason;
 	size_t i;
 
-	fputs("  by       no line of it found: ", answer->context->out);
+	fputs("  reason   unknown: ", answer->context->out);
 	if (reason->log_count == 0)
 		fputs("no log could be read\n", answer->context->out);
 	for (i = 0; i < reason->log_count; i++)
-		fprintf(answer->context->out, "%s%s", i ? ", " : "looked through ",
+		fprintf(answer->context->out, "%s%s", i ? ", " : "no line found in ",
 			reason->logs[i]);
 	if (reason->log_count > 0)
-		fputs("; it was put there by hand, or the log is older\n", answer->context->out);
+		fputs("; added by hand, or the log is older\n", answer->context->out);
 }
 
 static void print_reason(const struct answer *answer)
@@ -222,7 +222,7 @@ static void print_reason(const struct answer *answer)
 	if (reason->event.found)
 		print_event(answer);
 	if (reason->found)
-		print_line(answer, reason->event.found ? "line" : "by");
+		print_line(answer, reason->event.found ? "line" : "reason");
 	else if (!reason->event.found)
 		print_logs(answer);
 }
@@ -238,11 +238,11 @@ static void print_text(const struct answer *answer)
 	if (answer->count > 0)
 		print_reason(answer);
 	if (answer->blocked)
-		fprintf(out, "  to lift  %s\n", answer->lift);
+		fprintf(out, "  unblock  %s\n", answer->lift);
 	if (answer->exempt)
-		fprintf(out, "  It never would be: %s.\n", answer->exempt);
+		fprintf(out, "  The module never blocks it: %s.\n", answer->exempt);
 	else if (!answer->blocked)
-		fputs("  It would be, if courier rejected it as the action's trigger says.\n", out);
+		fputs("  The module blocks it if a log line about it triggers the action.\n", out);
 }
 
 /* Add a number, or null for 0: unknown. */
@@ -353,7 +353,7 @@ static int why(const struct context *context, const struct targets_options *opti
 	answer = calloc(1, sizeof(*answer));
 	if (!answer) {
 		targets_done(&targets);
-		return failed(context, "there is not enough memory");
+		return failed(context, "out of memory");
 	}
 	answer->context = context;
 	answer->now = time(NULL);
@@ -382,40 +382,38 @@ static int run(struct context *context, int argc, char **argv)
 	if (status != 0)
 		return status;
 	if (kind != ARGUMENT_END)
-		return usage_error(context, "why takes one address, and no \"%s\"",
-				   arguments.operand);
+		return usage_error(context, "why: unexpected argument %s", arguments.operand);
 	if (!text)
-		return usage_error(context, "why: which address?");
+		return usage_error(context, "why: no address given");
 	if (addr_parse(text, strlen(text), &addr) < 0)
-		return usage_error(context, "\"%s\" is no address", text);
+		return usage_error(context, "\"%s\" is not an IP address", text);
 	return why(context, &options, text);
 }
 
 const struct command command_why = {
 	.name = "why",
-	.arguments = "[OPTION..] ADDR",
-	.summary = "Is this address blocked, since when, and for which line of the log",
+	.arguments = "[OPTION...] ADDR",
+	.summary = "Show whether an address is blocked, and why",
 	.help =
-		"Where the action has an eventRuleset, the block's event is looked for in the\n"
-		"files that this ruleset writes: what started the block, the reply, the DNSBL's\n"
-		"zone, and what was done. Every local user can write to the log, to these files\n"
-		"only the module: a ruleset or file to which other messages come is left out, and\n"
-		"a line that does not agree with the event does not count.\n"
+		"If the action has an eventRuleset, why looks for the block's event in the files\n"
+		"that this ruleset writes. The event shows what triggered the block, the reply,\n"
+		"the DNSBL's zone and what was done. Every local user can write to the log, but\n"
+		"only the module to these files. A ruleset or file that receives other messages,\n"
+		"too, is skipped, and so is a log line that does not match the event.\n"
 		"\n"
-		"The line is looked for in the journal and in the files that rsyslog's\n"
-		"configuration writes mail.err to, or else in /var/log/mail.err and mail.log. The\n"
-		"last one that names the address and starts a block counts; what clients wrote\n"
-		"into lines does not. Where whole prefixes are blocked, so is every address in\n"
-		"them.\n\n" TARGETS_HELP
+		"For the log line, why searches the journal and the files that rsyslog's\n"
+		"configuration writes mail.err to, or else /var/log/mail.err and mail.log. The\n"
+		"last line that names the address and starts a block counts. Text that clients\n"
+		"write into lines is ignored. If prefixes are blocked, a line about any address\n"
+		"in the prefix counts.\n\n" TARGETS_HELP
 		"\n"
 		"With --json: an object with the members address, blocked, blocks (as in list,\n"
 		"with their source), event (log, number, time, address, prefix, list, seconds,\n"
 		"trigger, reply, zone, port, pid, child; or null), line (log, number, text; or\n"
-		"null), searched, spared (why it is never blocked, or null) and lift (what to\n"
-		"type, or null).\n"
+		"null), searched, spared (why it is never blocked, or null) and lift (the\n"
+		"command that unblocks it, or null).\n"
 		"\n"
-		"Exit status: 0 it is blocked, 1 it is not, or that cannot be told; 2 the command\n"
-		"line is wrong.\n"
+		"Exit status: 0 blocked, 1 not blocked or not known, 2 usage error.\n"
 		"\n"
 		"  smtpblockctl why 192.0.2.7\n",
 	.run = run,

@@ -29,6 +29,6 @@ int usage_error(const struct context *context, const char *format, ...)
 	va_start(args, format);
 	complain(context, format, args);
 	va_end(args);
-	fputs(" (smtpblockctl --help)\n", context->err);
+	fputs(" (see smtpblockctl --help)\n", context->err);
 	return STATUS_USAGE;
 }

@@ -75,7 +75,7 @@ static int read_list(const struct context *context, const struct target *target,
 	if (r == -ENOENT)
 		target_failed(context, target, r);
 	else if (r == -ENOMEM)
-		return failed(context, "no memory");
+		return failed(context, "out of memory");
 	else if (r < 0)
 		return target_failed(context, target, r);
 	return 0;
@@ -117,7 +117,7 @@ int entries_read(const struct context *context, const struct targets *targets, b
 	if (entries.lists)
 		status = read_places(context, targets, &entries);
 	else
-		failed(context, "no memory");
+		failed(context, "out of memory");
 	if (status != 0) {
 		entries_done(&entries);
 		return status;

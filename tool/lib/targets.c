@@ -30,7 +30,7 @@ static bool is_known(const char *name)
 /* Would the module accept this value? */
 static int try_option(const struct context *context, const char *name, const char *value)
 {
-	char why[384] = "no memory";
+	char why[384] = "out of memory";
 	struct settings settings;
 	int r = settings_init(&settings);
 
@@ -63,10 +63,10 @@ int targets_option(const struct context *context, struct targets_options *option
 	int status;
 
 	if (!list && !list6 && !is_known(arguments->name))
-		return usage_error(context, "there is no option --%s", arguments->name);
+		return usage_error(context, "unknown option --%s", arguments->name);
 	value = arguments_value(arguments);
 	if (!value)
-		return usage_error(context, "--%s wants a value", arguments->name);
+		return usage_error(context, "option --%s requires a value", arguments->name);
 	status = try_option(context, arguments->name, value);
 	if (status != 0)
 		return status;
@@ -125,7 +125,7 @@ static int open_backend(const struct context *context, struct target_action *act
 static int open_action(const struct context *context, const struct targets_options *options,
 		       struct target_action *action)
 {
-	char why[ALLOWFILE_ERROR_SIZE] = "no memory";
+	char why[ALLOWFILE_ERROR_SIZE] = "out of memory";
 	int r;
 
 	r = apply_options(options, &action->settings, why, sizeof(why));
@@ -143,7 +143,7 @@ static int add_default(const struct context *context, const struct targets_optio
 	struct target_action *action = &targets->actions[targets->action_count];
 
 	if (settings_init(&action->settings) < 0)
-		return failed(context, "no memory");
+		return failed(context, "out of memory");
 	targets->action_count++;
 	snprintf(action->source, sizeof(action->source), "%s", source);
 	if (options->list)
@@ -157,7 +157,7 @@ static int add_configured(const struct context *context, const struct targets_op
 			  struct targets *targets, const struct rsyslog_conf_item *item)
 {
 	struct target_action *action = &targets->actions[targets->action_count];
-	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "no memory";
+	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "out of memory";
 
 	if (rsyslog_conf_settings(item, &action->settings, errbuf) < 0)
 		return failed(context, "%s", errbuf);
@@ -178,7 +178,7 @@ static int take_actions(const struct context *context, const struct targets_opti
 		count++;
 	targets->actions = calloc(count + 2, sizeof(*targets->actions));
 	if (!targets->actions)
-		return failed(context, "no memory");
+		return failed(context, "out of memory");
 	from = 0;
 	while (status == 0 && conf &&
 	       (item = rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)))
@@ -192,7 +192,7 @@ static int take_actions(const struct context *context, const struct targets_opti
 static int read_actions(const struct context *context, const struct targets_options *options,
 			struct targets *targets)
 {
-	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "no memory";
+	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "out of memory";
 	struct rsyslog_conf *conf = NULL;
 	int r, status;
 
@@ -274,7 +274,7 @@ static int find_targets(const struct context *context, const struct targets_opti
 
 	targets->all = calloc(2 * (targets->action_count + 1), sizeof(*targets->all));
 	if (!targets->all)
-		return failed(context, "no memory");
+		return failed(context, "out of memory");
 	add_places(targets, options);
 	if (!has_name(targets, ADDR_IPV4, options->list) ||
 	    !has_name(targets, ADDR_IPV6, options->list6)) {
@@ -282,7 +282,7 @@ static int find_targets(const struct context *context, const struct targets_opti
 		add_places(targets, options);
 	}
 	if (status == 0 && targets->count == 0)
-		status = failed(context, "%s: backend=\"null\" blocks nobody, there is no list",
+		status = failed(context, "%s: there is no list, because backend=\"null\" uses none",
 				targets->actions[0].source);
 	return status;
 }
@@ -325,7 +325,7 @@ int targets_know_host(const struct context *context, struct targets *targets)
 	if (r == 0)
 		r = local_addrs_refresh(targets->local_addrs);
 	if (r < 0)
-		return failed(context, "the host's own addresses cannot be read: %s",
+		return failed(context, "cannot read the host's own addresses: %s",
 			      strerrordesc_np(-r));
 	return 0;
 }
@@ -411,12 +411,12 @@ int target_failed(const struct context *context, const struct target *target, in
 	char advice[1024];
 
 	if (err == -EACCES || err == -EPERM)
-		return failed(context, "no right to do this to the list %s: type it as root",
+		return failed(context, "no permission for the list %s: run this as root",
 			      target->name);
 	if (err == -EOPNOTSUPP)
 		return failed(context,
-			      "the list %s cannot be read: the length of this kernel's tick is "
-			      "unknown",
+			      "cannot read the list %s: the length of the kernel's clock tick "
+			      "is unknown",
 			      target->name);
 	return failed(context, "%s",
 		      target->backend->ops->advice(target->backend, target->family,

@@ -57,9 +57,8 @@ struct targets_options {
 	"  --list NAME, --list6 NAME   only these lists (IPv4, IPv6)\n"                    \
 	"  " backend "--banTime, --ipv4Prefix, --ipv6Prefix, --ports, --listSize,\n"       \
 	"  --allow, --allowFile VALUE\n"                                                   \
-	"                 as the module's parameters; where they are not given, those of\n" \
-	"                 the action in rsyslog's configuration count, or else its\n"      \
-	"                 defaults\n"
+	"                 as the module's parameters; the default is the value of the\n"  \
+	"                 action in rsyslog's configuration, or else the module's default\n"
 
 /* Parse an option named after a parameter. Returns 0, or a STATUS_ after reporting the
  * error. */

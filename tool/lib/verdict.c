@@ -35,11 +35,10 @@ int verdict_option(struct judge *judge, const struct context *context,
 	int r;
 
 	if (!value)
-		return usage_error(context, "--%s: write a value behind it",
-				   arguments->name);
+		return usage_error(context, "option --%s requires a value", arguments->name);
 	r = settings_set(&judge->settings, arguments->name, value, wrong, sizeof(wrong));
 	if (r == -ENOMEM)
-		return failed(context, "no memory");
+		return failed(context, "out of memory");
 	return r < 0 ? usage_error(context, "%s", wrong) : STATUS_DONE;
 }
 
