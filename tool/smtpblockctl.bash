@@ -1,7 +1,7 @@
-# What bash completes behind smtpblockctl: commands, options, blocked addresses.
+# Bash completion of smtpblockctl: commands, options, blocked addresses.
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 
-# The command among the words before the cursor, and whether --config came with it.
+# The command among the words before the cursor.
 _smtpblockctl_command() {
 	local i
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -34,7 +34,7 @@ _smtpblockctl_options() {
 	esac
 }
 
-# What stands behind an option, or as an operand.
+# Values of an option, or operands.
 _smtpblockctl_words() {
 	case $2 in
 	--backend) echo "recent nftables" ;;
