@@ -45,7 +45,7 @@ static void check_list(struct checks *checks, const struct settings *settings,
 			     first_missing(state, which));
 }
 
-static void say_failed(struct checks *checks, int err)
+static void report_failed(struct checks *checks, int err)
 {
 	if (err == EPERM || err == EACCES)
 		check_warning(checks, "kernel", "run smtpblockctl check as root",
@@ -84,7 +84,7 @@ void check_nftables(struct checks *checks, const struct host_action *action)
 	check_size(checks, settings);
 	r = nftsetup_look(&config, &state);
 	if (r < 0) {
-		say_failed(checks, -r);
+		report_failed(checks, -r);
 		return;
 	}
 	check_ok(checks, "kernel", "nf_tables is there");

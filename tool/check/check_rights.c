@@ -110,7 +110,7 @@ static bool keeps_rights(const struct host *host)
 
 /* The fix depends on what removes the capability. */
 static void format_fix(const struct host *host, const struct rights *rights,
-			const struct want *want, char type[static CHECK_TYPE_SIZE])
+		       const struct want *want, char type[static CHECK_TYPE_SIZE])
 {
 	const struct rsyslog_conf_item *drop = host_privilege_drop(host);
 	char place[600];

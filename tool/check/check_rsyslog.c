@@ -403,8 +403,8 @@ static void reach_ruleset(struct way *way, const char *ruleset, unsigned int dep
 	worsen(way, best.answer, best.culprit);
 }
 
-static void say_reach(struct checks *checks, const struct way *way, const struct need *need,
-		      const struct rsyslog_conf_item *action)
+static void report_reach(struct checks *checks, const struct way *way, const struct need *need,
+			 const struct rsyslog_conf_item *action)
 {
 	char place[PLACE_SIZE], type[CHECK_TYPE_SIZE] = "", culprit[PLACE_SIZE];
 	bool own = way->culprit == action;
@@ -465,6 +465,6 @@ void check_reach(struct checks *checks, const struct host_action *action)
 						  .program = "courieresmtpd",
 						  .message = need->message };
 		reach_item(&way, index, 0);
-		say_reach(checks, &way, need, action->item);
+		report_reach(checks, &way, need, action->item);
 	}
 }

@@ -173,8 +173,8 @@ static void check_order(struct rule_check *rule_check,
 			     rule_check->list, answer->before);
 }
 
-static void say_not_reached(struct rule_check *rule_check,
-			    const struct iptables_save_answer *answer)
+static void report_not_reached(struct rule_check *rule_check,
+			       const struct iptables_save_answer *answer)
 {
 	static const char *const how[] = {
 		[IPTABLES_REACHED] = "",
@@ -201,7 +201,7 @@ static void judge(struct rule_check *rule_check,
 		return;
 	}
 	if (answer->new_connections != IPTABLES_REACHED) {
-		say_not_reached(rule_check, answer);
+		report_not_reached(rule_check, answer);
 		return;
 	}
 	if (*wrong) {

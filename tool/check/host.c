@@ -145,7 +145,7 @@ struct candidate {
 
 /* Is the process what its name says? Checked by its executable or, if that cannot be read,
  * by its name alone: the result is only displayed, no process is signalled. */
-static bool look_at(struct host *host, const struct candidate *candidate,
+static bool inspect(struct host *host, const struct candidate *candidate,
 		    struct host_daemon *ret_daemon)
 {
 	long tick = sysconf(_SC_CLK_TCK);
@@ -292,7 +292,7 @@ static void consider(struct host *host, const struct candidate *c)
 	struct host_daemon found;
 
 	if ((c->turn >= TURN_OTHERS && !is_wanted(host, c)) ||
-	    host->looks->stuck_count >= STUCK_MAX || !look_at(host, c, &found))
+	    host->looks->stuck_count >= STUCK_MAX || !inspect(host, c, &found))
 		return;
 	if (c->is_tcpd)
 		take_tcpd(host, &found);

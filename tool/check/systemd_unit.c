@@ -130,7 +130,7 @@ struct names {
 	size_t count;
 };
 
-static bool holds(const struct names *names, const char *name)
+static bool has_name(const struct names *names, const char *name)
 {
 	size_t i;
 
@@ -150,7 +150,7 @@ static int list_dir(struct names *names, const char *path)
 		size_t len = strlen(entry->d_name);
 
 		if (len < 6 || strcmp(entry->d_name + len - 5, ".conf") != 0 ||
-		    names->count == DROPINS_MAX || holds(names, entry->d_name))
+		    names->count == DROPINS_MAX || has_name(names, entry->d_name))
 			continue;
 		names->name[names->count] = strdup(entry->d_name);
 		if (names->name[names->count])

@@ -378,7 +378,7 @@ static int count_entry(void *ctx, const struct backend_entry *entry)
 
 /* Count the entries of each list; SIZE_MAX: the list does not exist. */
 static int count_lists(const struct context *context, const struct targets *targets,
-			size_t *counts)
+		       size_t *counts)
 {
 	bool any = false;
 	size_t i;
@@ -400,7 +400,7 @@ static int count_lists(const struct context *context, const struct targets *targ
 }
 
 static void print_flushed(const struct context *context, const struct targets *targets,
-		       const size_t *counts)
+			  const size_t *counts)
 {
 	struct fjson_object *whole = fjson_object_new_object();
 	struct fjson_object *flushed = fjson_object_new_array(), *one;

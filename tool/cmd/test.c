@@ -126,7 +126,7 @@ static void print_line(const struct context *context, const struct report *r, st
 	}
 }
 
-static int give_up(const struct context *context, const char *path, const char *why)
+static int test_failed(const struct context *context, const char *path, const char *why)
 {
 	return failed(context, "%s: %s", strcmp(path, "-") == 0 ? "standard input" : path,
 		      why);
@@ -160,12 +160,12 @@ static bool is_not_a_log(const struct judge *judge, struct line_reader *log)
 
 /* JSON output has an object for every line, so it needs no totals. */
 static int finish(const struct context *context, const char *path,
-		       const struct line_reader *log, const struct totals *totals)
+		  const struct line_reader *log, const struct totals *totals)
 {
 	if (context->json)
 		return STATUS_DONE;
 	if (totals->lines > 0 && totals->understood == 0)
-		return give_up(context, path, "no line has a known form");
+		return test_failed(context, path, "no line has a known form");
 	print_totals(context->out, log, totals);
 	return STATUS_DONE;
 }
@@ -180,19 +180,19 @@ static int test_lines(const struct context *context, const struct judge *judge,
 	int r;
 
 	if (is_not_a_log(judge, log))
-		return give_up(context, path,
-			       "not a log: it has NUL bytes and no line of a known form");
+		return test_failed(context, path,
+				   "not a log: it has NUL bytes and no line of a known form");
 	while ((r = line_reader_next(log, &text, &len)) > 0) {
 		if (line_reader_compressed(log))
-			return give_up(context, path,
-				       "the file is compressed; run: zcat FILE | "
-				       "smtpblockctl test");
+			return test_failed(context, path,
+					   "the file is compressed; run: zcat FILE | "
+					   "smtpblockctl test");
 		report = judge_text(judge, text, len);
 		report.number = line_reader_number(log);
 		print_line(context, &report, &totals);
 	}
 	if (r < 0)
-		return give_up(context, path, strerror(-r));
+		return test_failed(context, path, strerror(-r));
 	return finish(context, path, log, &totals);
 }
 
@@ -204,7 +204,7 @@ static int test_file(const struct context *context, const struct judge *judge,
 
 	r = line_reader_open(path, &log);
 	if (r < 0)
-		return give_up(context, path, strerror(-r));
+		return test_failed(context, path, strerror(-r));
 	status = test_lines(context, judge, path, log);
 	line_reader_close(log);
 	return status;

@@ -70,7 +70,7 @@ static bool is_of_client(const struct search *search, const struct courierlog_li
 }
 
 /* Could this line have started the block? A line that only fails replyPattern may have: with
- * verify="child" the child's BLOCK decides, not the pattern. */
+ * verify="child" the BLOCK of the smtpd decides, not the pattern. */
 static bool starts_block(const struct search *search, const struct syslog_line *line)
 {
 	struct courierlog_line found;

@@ -66,7 +66,7 @@ static int compare(const void *a, const void *b)
 
 /* Returns 0, even if the list does not exist. */
 static int read_list(const struct context *context, const struct target *target,
-		      struct entries_list *list, struct entries *entries)
+		     struct entries_list *list, struct entries *entries)
 {
 	struct collector collector = { .entries = entries, .target = target, .list = list };
 	int r = target_foreach(target, collect, &collector);

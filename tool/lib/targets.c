@@ -245,7 +245,7 @@ static void add_family(struct targets *targets, int family, const char *name)
 	}
 }
 
-static void add_places(struct targets *targets, const struct targets_options *options)
+static void add_targets(struct targets *targets, const struct targets_options *options)
 {
 	bool any = !options->list && !options->list6;
 
@@ -268,18 +268,18 @@ static bool has_name(const struct targets *targets, int family, const char *name
 
 /* A name that no action has gets an action of its own. */
 static int find_targets(const struct context *context, const struct targets_options *options,
-		       struct targets *targets)
+			struct targets *targets)
 {
 	int status = 0;
 
 	targets->all = calloc(2 * (targets->action_count + 1), sizeof(*targets->all));
 	if (!targets->all)
 		return failed(context, "out of memory");
-	add_places(targets, options);
+	add_targets(targets, options);
 	if (!has_name(targets, ADDR_IPV4, options->list) ||
 	    !has_name(targets, ADDR_IPV6, options->list6)) {
 		status = add_default(context, options, targets, "the command line");
-		add_places(targets, options);
+		add_targets(targets, options);
 	}
 	if (status == 0 && targets->count == 0)
 		status = failed(context, "%s: there is no list, because backend=\"null\" uses none",

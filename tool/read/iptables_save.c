@@ -114,7 +114,7 @@ static void copy(char *to, size_t size, const char *text)
 	snprintf(to, size, "%s", text);
 }
 
-static bool holds_word(const char *list, const char *word)
+static bool has_word(const char *list, const char *word)
 {
 	size_t len = strlen(word);
 
@@ -132,9 +132,9 @@ static void take_states(struct rule *rule, const char *names, bool inverted)
 {
 	unsigned int states = 0;
 
-	if (holds_word(names, "NEW"))
+	if (has_word(names, "NEW"))
 		states |= STATE_NEW;
-	if (holds_word(names, "ESTABLISHED"))
+	if (has_word(names, "ESTABLISHED"))
 		states |= STATE_ESTABLISHED;
 	if (inverted)
 		states ^= STATE_NEW | STATE_ESTABLISHED;
@@ -352,7 +352,7 @@ void iptables_save_free(struct iptables_save *rules)
 
 /* Parses "25,465:587,submission". iptables-save prints no names of services, so these match
  * nothing. */
-static bool ports_hold(const char *ports, uint16_t port)
+static bool ports_match(const char *ports, uint16_t port)
 {
 	while (*ports) {
 		char *end;
@@ -374,7 +374,7 @@ static bool can_match(const struct rule *rule, const struct walk *walk)
 		return false;
 	if (rule->states && !(rule->states & walk->state))
 		return false;
-	return !rule->ports || ports_hold(rule->ports, walk->port) != rule->not_ports;
+	return !rule->ports || ports_match(rule->ports, walk->port) != rule->not_ports;
 }
 
 /* Does every packet like this one match? */

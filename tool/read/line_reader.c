@@ -47,7 +47,7 @@ void line_reader_close(struct line_reader *log)
 	free(log);
 }
 
-static void look_at_magic(struct line_reader *log)
+static void check_magic(struct line_reader *log)
 {
 	static const char *const magics[] = { "\x1f\x8b", "\xfd\x37zXZ", "BZh",
 					      "\x28\xb5\x2f\xfd" };
@@ -74,7 +74,7 @@ static ssize_t fill(struct line_reader *log)
 		return -errno;
 	log->end += (size_t)n;
 	if (log->number == 0 && !log->passing)
-		look_at_magic(log);
+		check_magic(log);
 	return n;
 }
 
