@@ -7,8 +7,8 @@
 /* courier cuts every field at this many characters and appends "...". */
 #define FIELD_MAX 128
 
-/* What is left of the text. Every take_ function moves on only if it found
- * what it looks for. */
+/* The rest of the text. A take_ function advances the cursor only if it finds what it looks
+ * for. */
 struct cursor {
 	const char *at;
 	const char *end;
@@ -51,7 +51,7 @@ static bool take_number(struct cursor *c, unsigned int max_digits,
 
 static bool is_addr_char(char ch)
 {
-	/* The colon comes right behind the nine. */
+	/* In ASCII the colon follows the nine. */
 	return (ch >= '0' && ch <= ':') || ch == '.' ||
 	       ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'f');
 }
@@ -85,7 +85,8 @@ static bool take_port(struct cursor *c, uint16_t *ret_port)
 	return true;
 }
 
-/* CODE and the blank or dash behind it, not taken: the reply begins there. */
+/* A CODE with a blank, a dash or nothing after it. The cursor stays: the reply begins with
+ * the code. */
 static bool see_reply(const struct cursor *c, struct courierlog_line *line)
 {
 	struct cursor look = *c;
@@ -101,8 +102,8 @@ static bool see_reply(const struct cursor *c, struct courierlog_line *line)
 	return true;
 }
 
-/* Whatever stands between the address and the reply is client text, but
- * courier blanks every ':' in it: the first one ends it. */
+/* Client text stands between the address and the reply. courier replaces every ':' in it
+ * with a blank, so the first ':' ends it. */
 static bool scan_reject(struct cursor *c, struct courierlog_line *line)
 {
 	const char *colon = memchr(c->at, ':', left(c));
@@ -116,9 +117,8 @@ static bool scan_reject(struct cursor *c, struct courierlog_line *line)
 	return true;
 }
 
-/* ident=".." is raw: it may hold anything, quotes included. Its end is taken
- * to be the first ",msg=" – whoever runs the ident server can only misstate the
- * reply to himself. */
+/* ident=".." is raw text and may contain anything, including quotes. The first ",msg=" is
+ * taken as its end. A forged one misstates only the reply to that same client. */
 static bool scan_error(struct cursor *c, struct courierlog_line *line)
 {
 	static const char mark[] = "\",msg=\"";
@@ -139,7 +139,7 @@ static bool scan_error(struct cursor *c, struct courierlog_line *line)
 	return true;
 }
 
-/* Behind "error,". */
+/* The text after "error,". */
 static bool scan_relay(struct cursor *c, int severity,
 		       struct courierlog_line *line)
 {
@@ -211,7 +211,7 @@ bool courierlog_gives_reply(const char *msg, size_t len)
 	return false;
 }
 
-/* Is it in one of the forms that a first word promises? */
+/* The first word selects the form. Returns false if the rest does not have that form. */
 static bool scan_known(struct cursor *c, int severity, struct courierlog_line *line)
 {
 	if (take_literal(c, "error,"))
@@ -225,7 +225,7 @@ static bool scan_known(struct cursor *c, int severity, struct courierlog_line *l
 	return true;
 }
 
-/* Nearly all lines of other programs end here, at their first letter. */
+/* Rejects nearly all lines of other programs by their first letter. */
 static bool may_be_couriers(const struct cursor *c)
 {
 	return left(c) > 0 && (*c->at == 'e' || *c->at == 's' || *c->at == 'd' ||
@@ -257,8 +257,8 @@ void courierlog_scan_address(const char *text, size_t len,
 		*ret_line = line;
 }
 
-/* The next character as lcclog.c writes it; 0 at the end of the text, where it
- * stays. */
+/* The next character as lcclog.c logs it. At the end of the text returns 0 and does not
+ * advance. */
 static unsigned char next_logged(const char **text)
 {
 	unsigned char ch;
@@ -274,7 +274,7 @@ static unsigned char next_logged(const char **text)
 	return ch < ' ' ? '.' : ch;
 }
 
-/* A NUL is no character, of the reply either: the text has ended. */
+/* 0 means that the text has ended, so a NUL in the reply does not match. */
 static bool same_char(const char **text, char logged)
 {
 	unsigned char ch = next_logged(text);
@@ -282,7 +282,7 @@ static bool same_char(const char **text, char logged)
 	return ch != 0 && ch == (unsigned char)logged;
 }
 
-/* Do text and reply agree up to reply's end, and does text end there too? */
+/* Are text and reply equal up to the end of reply, and does text end there too? */
 static bool same_as_logged(const char *reply, size_t len, const char *text)
 {
 	size_t i;
@@ -290,13 +290,13 @@ static bool same_as_logged(const char *reply, size_t len, const char *text)
 	for (i = 0; i < len; i++)
 		if (!same_char(&text, reply[i]))
 			return false;
-	/* The scan took trailing blanks off the line. */
+	/* courierlog_scan() has removed trailing blanks from the line. */
 	while (*text == ' ' || *text == '\n' || *text == '\r')
 		text++;
 	return *text == '\0';
 }
 
-/* text behind "511 ", cut as courier cuts it. */
+/* Is reply prefix and text, cut as courier cuts it? */
 static bool same_when_cut(const char *reply, size_t len, const char *prefix,
 			  const char *text)
 {
@@ -319,7 +319,7 @@ static bool same_reply(const char *reply, size_t len, const char *prefix,
 
 	if (same_when_cut(reply, len, prefix, text))
 		return true;
-	/* A longer one would have been cut. */
+	/* courier would have cut a longer one. */
 	return len <= FIELD_MAX && len > skip && memcmp(reply, prefix, skip) == 0 &&
 	       same_as_logged(reply + skip, len - skip, text);
 }

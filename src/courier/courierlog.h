@@ -5,16 +5,16 @@
 
 #include "lib/addr.h"
 
-/* Which line it is; the forms are those of courier's courieresmtpd.c, tcpd.c
- * and libs/lcclog.c, 1.0.16. */
+/* The kinds of lines. The forms are those of courier 1.0.16: courieresmtpd.c, tcpd.c and
+ * libs/lcclog.c. */
 enum courierlog_kind {
-	/* Nothing of ours. */
+	/* Of no interest here. */
 	COURIERLOG_OTHER,
 	/* error,relay=ADDR[,port=N][,ident=..],from=..[,to=..]: CODE text
-	 * A reply of submit that was given to the client. mail.err. */
+	 * A reply of submit, which courieresmtpd passes on to the client. mail.err. */
 	COURIERLOG_REJECT,
 	/* error,relay=ADDR[,port=N][,ident=".."],msg="CODE text",cmd: line
-	 * A reply of courieresmtpd's own. mail.info. */
+	 * A reply that courieresmtpd gives itself. mail.info. */
 	COURIERLOG_ERROR,
 	/* started,ip=[ADDR][,port=[N]]   mail.info */
 	COURIERLOG_STARTED,
@@ -23,60 +23,61 @@ enum courierlog_kind {
 	/* N active connections.  N maximum active connections.
 	 * Maximum connection limit reached for ADDR   mail.warning, mail.alert */
 	COURIERLOG_PRESSURE,
-	/* Begins like one of the above and goes on in no known way: courier's
-	 * wording may have changed. */
+	/* Begins like one of the above, but the rest has no known form: courier's wording may
+	 * have changed. */
 	COURIERLOG_UNKNOWN,
 };
 
-/* syslog(3) severities that courier logs with. */
+/* The syslog(3) severities that courier uses. */
 #define COURIERLOG_SEVERITY_ERR 3
 #define COURIERLOG_SEVERITY_INFO 6
 #define COURIERLOG_SEVERITY_ANY (-1)
 
 struct courierlog_line {
 	enum courierlog_kind kind;
-	/* The peer, from the first field: a client has no hand in it. Valid in
-	 * REJECT, ERROR, STARTED, DROPPED. */
+	/* The client's address, from the first field, which a client cannot influence.
+	 * Valid in REJECT, ERROR, STARTED and DROPPED. */
 	struct addr addr;
-	uint16_t port;		/* the peer's; 0: the line has none */
+	uint16_t port;		/* the client's; 0: the line has none */
 	uint16_t code;		/* 100..999; 0: the line has none */
-	/* The reply, code included, within the scanned text; NULL if none. In
-	 * REJECT courier wrote it, cut at 128 characters and "..." where it is
-	 * longer. In ERROR it ends with the line, client text included. */
+	/* The reply with its code, within the scanned text; NULL if there is none. In
+	 * REJECT courier wrote it; courier cuts a longer reply at 128 characters and
+	 * appends "...". In ERROR it extends to the end of the line and includes client
+	 * text. */
 	const char *reply;
 	size_t reply_len;
-	/* PRESSURE: how many connections courier counts; 0: the line is about
-	 * one address. full: they are as many as it takes (MAXDAEMONS). */
+	/* PRESSURE: the number of connections that courier counts; 0: the line is about
+	 * one address. full: MAXDAEMONS is reached. */
 	unsigned long active;
 	bool full;
 };
 
-/* Scan one message, without the syslog header and tag; leading blanks and
- * trailing blanks and newlines do not count.
- * The scan goes left to right with a bound on every token and never searches
- * client text for who the client is. severity tells the two error forms apart,
- * which a client with an ident server could blur: the reject form is
- * logged with severity err, the other with info. COURIERLOG_SEVERITY_ANY (a
- * log file does not say): an error line without msg= is the reject form.
- * Every text gets an answer; *ret_line points into msg. Any thread. */
+/* Scan one message without its syslog header and tag. Leading blanks, trailing blanks and
+ * newlines are ignored.
+ * The scan goes left to right with a bound on every token. It never searches client text
+ * for the client's identity. A client with an ident server can make the two error forms
+ * look alike, so severity decides: courier logs the reject form with err and the other one
+ * with info. With COURIERLOG_SEVERITY_ANY (a log file has no severities) an error line
+ * without msg= is the reject form.
+ * Never fails; *ret_line points into msg. Any thread. */
 void courierlog_scan(const char *msg, size_t len, int severity,
 		     struct courierlog_line *ret_line);
 
-/* Does a message that is COURIERLOG_OTHER look like a reject in a form that we do not
- * know: is there a ": 5xx " in it? What submitclient reports of a broken submit does
- * not count. Worth asking of what courieresmtpd logs with severity err; most lines
- * are not, and are spared the search. Any thread. */
+/* Does a COURIERLOG_OTHER message look like a reject in an unknown form, that is, does it
+ * contain ": 5xx "? Errors that submitclient reports about a broken submit do not count.
+ * Call this only for lines that courieresmtpd logs with severity err; most lines are not
+ * such, which saves the search. Any thread. */
 bool courierlog_gives_reply(const char *msg, size_t len);
 
-/* Scan "ADDR" or "ADDR PORT", the text of an action with input="address":
- * COURIERLOG_REJECT without code and reply, or COURIERLOG_UNKNOWN. */
+/* Scan "ADDR" or "ADDR PORT", the text of an action with input="address". The result is
+ * COURIERLOG_REJECT without code and reply, or COURIERLOG_UNKNOWN. Any thread. */
 void courierlog_scan_address(const char *text, size_t len,
 			     struct courierlog_line *ret_line);
 
-/* Is reply what courier logs when it answers with this text, of which the
- * client was told "511 text", or just text where that begins with a code?
- * The rules of libs/lcclog.c apply: 128 characters and "...", \r dropped, \n
- * as '/', other control characters as '.'. Empty texts match nothing. */
+/* Is reply the logged form of a rejection with this text? The client receives "511 text",
+ * or text alone if it begins with a code. libs/lcclog.c logs at most 128 characters and
+ * then "...", drops \r, and writes \n as '/' and other control characters as '.'. An empty
+ * reply or text matches nothing. Any thread. */
 bool courierlog_reply_is(const char *reply, size_t reply_len, const char *text);
 
 #endif

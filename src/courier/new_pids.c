@@ -1,10 +1,10 @@
-/* Which processes have come lately.
+/* PIDs of new processes.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/new_pids.h"
 
 #include <string.h>
 
-/* What is no newer than this was looked at, or is too far back. */
+/* The newest PID that need not be looked at: already seen, or too old. */
 static pid_t older_than(const struct new_pids *a, pid_t last)
 {
 	pid_t bound = last > NEW_PIDS_NEW ? last - NEW_PIDS_NEW : 0;

@@ -1,4 +1,4 @@
-/* Tells the client of a child why his connection ends.
+/* Sends the client a reply with the reason why its session ends.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/smtp_reply.h"
 
@@ -11,7 +11,7 @@
 /* RFC 5321 4.5.3.1.5: a reply line has at most 512 bytes. */
 #define LINE_SIZE 512
 
-/* Behind "511 " or "550-5.7.1", if the text begins so. */
+/* The text after "511 " or "550-", if it begins with such a code. */
 static const char *behind_code(const char *text)
 {
 	if (strspn(text, "0123456789") == 3 && (text[3] == ' ' || text[3] == '-'))
@@ -32,7 +32,7 @@ static size_t format(char line[static LINE_SIZE], const char *text)
 	return len;
 }
 
-/* A socket to anything but the client (STARTTLS) must not be written to. */
+/* With STARTTLS the descriptor is a socket to couriertls. Nothing may be written to that. */
 static int check_socket(int fd)
 {
 	socklen_t size = sizeof(int);
