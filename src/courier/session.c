@@ -1,4 +1,4 @@
-/* Who serves this address and port?
+/* Finds and verifies the process that serves a client's address and port.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/session.h"
 
@@ -8,7 +8,7 @@
 #include "courier/new_pids.h"
 #include "courier/smtpd_index.h"
 
-/* Connections of one address that the worker asks about. */
+/* Most relay client connections of one address that a worker checks. */
 #define RELAY_CLIENTS_MAX 8
 
 struct session_finder {
@@ -23,28 +23,28 @@ struct session_finder {
 int session_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
 		struct session_finder **ret_finder)
 {
-	struct session_finder *ev = calloc(1, sizeof(*ev));
+	struct session_finder *finder = calloc(1, sizeof(*finder));
 	int r;
 
-	if (!ev)
+	if (!finder)
 		return -ENOMEM;
-	ev->reset = (struct tcp_reset)TCP_RESET_NONE;
-	r = procfs_init(&ev->procfs, proc_root);
+	finder->reset = (struct tcp_reset)TCP_RESET_NONE;
+	r = procfs_init(&finder->procfs, proc_root);
 	if (r == 0)
-		r = tcpd_new(&ev->procfs, looker, courier_uid, &ev->tcpds);
-	ev->rules = (struct smtpd_rules){ .procfs = &ev->procfs,
-					  .looker = looker,
-					  .tcpds = ev->tcpds,
-					  .reset = &ev->reset,
-					  .uid = courier_uid,
-					  .fd_end = pidref_end() };
+		r = tcpd_new(&finder->procfs, looker, courier_uid, &finder->tcpds);
+	finder->rules = (struct smtpd_rules){ .procfs = &finder->procfs,
+					      .looker = looker,
+					      .tcpds = finder->tcpds,
+					      .reset = &finder->reset,
+					      .uid = courier_uid,
+					      .fd_end = pidref_end() };
 	if (r == 0)
-		r = smtpd_index_new(&ev->rules, &ev->index);
+		r = smtpd_index_new(&finder->rules, &finder->index);
 	if (r < 0) {
-		session_free(ev);
+		session_free(finder);
 		return r;
 	}
-	*ret_finder = ev;
+	*ret_finder = finder;
 	return 0;
 }
 
@@ -63,19 +63,19 @@ const struct smtpd_rules *session_rules(const struct session_finder *finder)
 	return &finder->rules;
 }
 
-/* What is pinned already. Anything but 0 says no more than that the background thread
- * has to look. */
-static int find_held(struct session_finder *ev, pid_t pid, const struct session_query *q,
-		     struct smtpd_scratch *scratch, struct smtpd *smtpd,
-		     struct smtpd_facts *facts)
+/* Take an smtpd that is pinned already. Any result but 0 only means that the background
+ * thread has to look. */
+static int find_pinned(struct session_finder *finder, pid_t pid, const struct session_query *q,
+		       struct smtpd_scratch *scratch, struct smtpd *smtpd,
+		       struct smtpd_facts *facts)
 {
 	bool with_submit = q->confirms && !q->attested;
 	int r;
 
 	if (q->defers ||
-	    !smtpd_index_withdraw(ev->index, pid, &q->addr, q->port, with_submit, smtpd))
+	    !smtpd_index_withdraw(finder->index, pid, &q->addr, q->port, with_submit, smtpd))
 		return -EAGAIN;
-	r = smtpd_recheck(&ev->rules, smtpd, scratch, facts);
+	r = smtpd_recheck(&finder->rules, smtpd, scratch, facts);
 	if (r == 0 && with_submit)
 		r = smtpd_recheck_submit(smtpd);
 	if (r < 0)
@@ -84,14 +84,14 @@ static int find_held(struct session_finder *ev, pid_t pid, const struct session_
 }
 
 int session_verify(struct session_finder *finder, pid_t pid, const struct addr *addr,
-		   uint16_t port, struct smtpd_scratch *scratch, struct smtpd *ret_child,
+		   uint16_t port, struct smtpd_scratch *scratch, struct smtpd *ret_smtpd,
 		   struct smtpd_facts *ret_facts)
 {
 	const struct session_query any = { .addr = *addr, .port = port };
 	struct smtpd smtpd = SMTPD_NONE;
 	int r;
 
-	r = find_held(finder, pid, &any, scratch, &smtpd, ret_facts);
+	r = find_pinned(finder, pid, &any, scratch, &smtpd, ret_facts);
 	if (r < 0)
 		r = smtpd_open(&finder->rules, pid, scratch, &smtpd, ret_facts);
 	if (r < 0)
@@ -100,39 +100,39 @@ int session_verify(struct session_finder *finder, pid_t pid, const struct addr *
 		smtpd_done(&smtpd);
 		return -ENXIO;
 	}
-	*ret_child = smtpd_take(&smtpd);
+	*ret_smtpd = smtpd_take(&smtpd);
 	return 0;
 }
 
 /* The line names its process. */
-static int find_named(struct session_finder *ev, const struct session_query *q,
-		      struct smtpd_scratch *scratch, struct smtpd *ret_child,
+static int find_named(struct session_finder *finder, const struct session_query *q,
+		      struct smtpd_scratch *scratch, struct smtpd *ret_smtpd,
 		      struct smtpd_facts *ret_facts)
 {
 	pid_t pid = q->attested ? q->attested : q->hint;
 	int r;
 
-	if (find_held(ev, pid, q, scratch, ret_child, ret_facts) == 0)
+	if (find_pinned(finder, pid, q, scratch, ret_smtpd, ret_facts) == 0)
 		return 0;
-	r = smtpd_may_be(&ev->rules, pid);
+	r = smtpd_may_be(&finder->rules, pid);
 	if (r == -ESRCH && q->attested)
 		return r;
 	return r == -EPERM ? r : -EAGAIN;
 }
 
 int session_find(struct session_finder *finder, const struct session_query *query,
-		 struct smtpd_scratch *scratch, struct smtpd *ret_child,
+		 struct smtpd_scratch *scratch, struct smtpd *ret_smtpd,
 		 struct smtpd_facts *ret_facts)
 {
 	pid_t pid;
 
 	if (query->attested || query->hint)
-		return find_named(finder, query, scratch, ret_child, ret_facts);
-	/* Without a port there may be more children than the index knows. */
+		return find_named(finder, query, scratch, ret_smtpd, ret_facts);
+	/* Without a port there may be more smtpds than the index has. */
 	if (query->port == 0 ||
 	    smtpd_index_find(finder->index, &query->addr, query->port, &pid, 1) != 1)
 		return -EAGAIN;
-	return find_held(finder, pid, query, scratch, ret_child, ret_facts) == 0 ? 0 : -EAGAIN;
+	return find_pinned(finder, pid, query, scratch, ret_smtpd, ret_facts) == 0 ? 0 : -EAGAIN;
 }
 
 bool session_may_be_couriers(const struct session_finder *finder, pid_t pid)
