@@ -1,4 +1,4 @@
-/* The couriertcpd processes that listen for one courier user.
+/* The couriertcpd processes of one courier user.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/tcpd.h"
 
@@ -10,7 +10,7 @@
 
 #include "lib/pidref.h"
 
-#define LISTENER_NAME "couriertcpd"
+#define TCPD_NAME "couriertcpd"
 
 struct tcpd_list {
 	const struct procfs *procfs;
@@ -23,7 +23,7 @@ struct tcpd_list {
 };
 
 int tcpd_new(const struct procfs *procfs, struct looker *looker, uid_t uid,
-	     struct tcpd_list **ret_listeners)
+	     struct tcpd_list **ret_tcpds)
 {
 	struct tcpd_list *l = calloc(1, sizeof(*l));
 	int r;
@@ -39,7 +39,7 @@ int tcpd_new(const struct procfs *procfs, struct looker *looker, uid_t uid,
 	l->looker = looker;
 	l->uid = uid;
 	pthread_mutex_init(&l->lock, NULL);
-	*ret_listeners = l;
+	*ret_tcpds = l;
 	return 0;
 }
 
@@ -55,7 +55,7 @@ void tcpd_free(struct tcpd_list *tcpds)
 	free(tcpds);
 }
 
-/* With the lock held: let go of those that have ended. */
+/* Unpin those that have exited. Call with the lock. */
 static void drop_ended(struct tcpd_list *l)
 {
 	size_t i = 0;
@@ -70,7 +70,7 @@ static void drop_ended(struct tcpd_list *l)
 	}
 }
 
-/* With the lock held. */
+/* Call with the lock. */
 static struct pidref *find(struct tcpd_list *l, pid_t pid)
 {
 	size_t i;
@@ -93,8 +93,8 @@ int tcpd_knows(struct tcpd_list *tcpds, pid_t pid)
 	return r;
 }
 
-/* Takes *ref. */
-static int remember(struct tcpd_list *l, struct pidref *ref)
+/* Takes ownership of *ref, on failure too. */
+static int add(struct tcpd_list *l, struct pidref *ref)
 {
 	int r = 0;
 
@@ -111,7 +111,7 @@ static int remember(struct tcpd_list *l, struct pidref *ref)
 	return r;
 }
 
-/* Only at a process that has courier's uid. */
+/* Call this only for a process with courier's uid. */
 static int look(const struct tcpd_list *l, pid_t pid, bool environment, ino_t *ret_netns)
 {
 	struct procfs_look *found = malloc(sizeof(*found));
@@ -120,7 +120,7 @@ static int look(const struct tcpd_list *l, pid_t pid, bool environment, ino_t *r
 	if (!found)
 		return -ENOMEM;
 	r = looker_look(l->looker, pid, environment, found);
-	if (r == 0 && strcmp(found->name, LISTENER_NAME) != 0)
+	if (r == 0 && strcmp(found->name, TCPD_NAME) != 0)
 		r = -EPERM;
 	if (r == 0)
 		*ret_netns = found->netns;
@@ -128,8 +128,8 @@ static int look(const struct tcpd_list *l, pid_t pid, bool environment, ino_t *r
 	return r;
 }
 
-/* A child that couriertcpd has forked and that did not exec yet looks like its
- * parent in all but this: its parent is a couriertcpd of courier's. */
+/* A process that couriertcpd has forked and that has not exec'd yet looks like a couriertcpd.
+ * Only its parent, a couriertcpd of courier's, shows what it is. */
 static int check_parent(const struct tcpd_list *l, pid_t ppid)
 {
 	struct procfs_status status;
@@ -146,7 +146,7 @@ static int check_parent(const struct tcpd_list *l, pid_t ppid)
 	return r == -EPERM || r == -ESRCH ? 0 : r;
 }
 
-static int prove(const struct tcpd_list *l, const struct pidref *ref)
+static int verify(const struct tcpd_list *l, const struct pidref *ref)
 {
 	struct procfs_status status;
 	ino_t netns;
@@ -164,21 +164,21 @@ static int prove(const struct tcpd_list *l, const struct pidref *ref)
 	return r == 0 ? pidref_check(ref) : r;
 }
 
-/* Takes what was found out about the process before. */
-static int learn(struct tcpd_list *l, pid_t pid, const struct procfs_status *status)
+/* Verify an unknown process with this status and add it. */
+static int verify_and_add(struct tcpd_list *l, pid_t pid, const struct procfs_status *status)
 {
 	struct pidref ref = PIDREF_NONE;
 	int r;
 
-	/* Below one that is known it is one of its children, before its exec or after. */
+	/* A child of a known couriertcpd is not one, whether or not it has exec'd. */
 	if (status->uid != l->uid || tcpd_knows(l, status->ppid) == 0)
 		return -EPERM;
 	r = pidref_open(pid, &ref);
 	if (r < 0)
 		return r;
-	r = prove(l, &ref);
+	r = verify(l, &ref);
 	if (r == 0)
-		r = remember(l, &ref);
+		r = add(l, &ref);
 	pidref_done(&ref);
 	return r;
 }
@@ -191,10 +191,10 @@ int tcpd_check(struct tcpd_list *tcpds, pid_t pid)
 	if (r != -EPERM && r != -ESRCH)
 		return r;
 	r = procfs_read_status(tcpds->procfs, pid, &status);
-	return r == 0 ? learn(tcpds, pid, &status) : r;
+	return r == 0 ? verify_and_add(tcpds, pid, &status) : r;
 }
 
-/* Of all processes only those are looked at that can be one by their own word. */
+/* Verifies only processes whose own name (comm) can be that of a couriertcpd. */
 static int scan_one(struct tcpd_list *l, pid_t pid)
 {
 	struct procfs_status status;
@@ -203,9 +203,9 @@ static int scan_one(struct tcpd_list *l, pid_t pid)
 	if (r != -EPERM && r != -ESRCH)
 		return r;
 	r = procfs_read_status(l->procfs, pid, &status);
-	if (r == 0 && status.comm[0] && strcmp(status.comm, LISTENER_NAME) != 0)
+	if (r == 0 && status.comm[0] && strcmp(status.comm, TCPD_NAME) != 0)
 		r = -EPERM;
-	return r == 0 ? learn(l, pid, &status) : r;
+	return r == 0 ? verify_and_add(l, pid, &status) : r;
 }
 
 int tcpd_scan(struct tcpd_list *tcpds)
@@ -228,7 +228,7 @@ int tcpd_scan(struct tcpd_list *tcpds)
 	drop_ended(tcpds);
 	count = tcpds->count;
 	pthread_mutex_unlock(&tcpds->lock);
-	/* One that keeps whoever looks waiting must not hide the others. */
+	/* A process that cannot be read must not hide the couriertcpds that were found. */
 	return count == 0 && err < 0 ? err : (int)count;
 }
 
@@ -244,7 +244,7 @@ static int try_signal(pid_t pid)
 	return r == -EACCES ? -EPERM : r;
 }
 
-/* What a child takes, on a listener. */
+/* Do to a couriertcpd what terminating an smtpd takes. */
 static int try_on(const struct tcpd_list *l, pid_t pid, bool signals)
 {
 	ino_t netns;

@@ -1,50 +1,50 @@
-/* The couriertcpd processes that listen for one courier user in our network
- * namespace: the parents that a child must have to be courier's.
+/* The couriertcpd processes of one courier user that listen in our network namespace. A
+ * courier smtpd must be a child of one of them.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_TCPD_H
 #define SMTPBLOCK_TCPD_H
 
 #include "lib/looker.h"
 
-/* Each listener is pinned, so that what was found out about it once holds until it
- * ends. Any thread may call; no call holds the lock over a system call other than
- * poll(2) with timeout 0. */
+/* Each couriertcpd is pinned, so it is verified once and stays known until it exits. All
+ * functions are thread-safe. Under the lock the only system calls are poll(2) with timeout 0
+ * and close(2). */
 struct tcpd_list;
 
-/* More ports than anybody listens on. */
+/* Most couriertcpds; nobody needs as many ports. */
 #define TCPD_MAX 64
 
-/* uid is courier's. procfs and looker must outlive the result. Returns 0, -ENOMEM, or
- * -errno if our own network namespace cannot be told. Caller owns. */
+/* uid is courier's. procfs and looker must outlive the result. Returns 0 and the caller owns
+ * *ret_tcpds; -ENOMEM; -errno if our own network namespace cannot be read. */
 int tcpd_new(const struct procfs *procfs, struct looker *looker, uid_t uid,
-	     struct tcpd_list **ret_listeners);
+	     struct tcpd_list **ret_tcpds);
 void tcpd_free(struct tcpd_list *tcpds);
 
-/* Is pid a listener that is known? Returns at once. 0: it is; -EPERM: it is not known;
- * -ESRCH: it has ended; -errno: a call failed. */
+/* Is pid a known couriertcpd? Does not wait. Returns 0: it is; -EPERM: it is not known;
+ * -ESRCH: it has exited; -errno: a call failed. */
 int tcpd_knows(struct tcpd_list *tcpds, pid_t pid);
 
-/* Is pid a listener? One that is not known yet is looked at if it has courier's uid: its
- * executable is couriertcpd, its network namespace ours. Not for workers.
- * Returns 0; -EPERM: it is something else; -ESRCH: it is gone; -EACCES: we may
- * not look; -ETIMEDOUT, -EBUSY: see looker_look(); -errno. */
+/* Is pid a couriertcpd? An unknown process with courier's uid is verified: its executable
+ * must be couriertcpd, its network namespace ours, and its parent must not be a couriertcpd.
+ * Not for workers.
+ * Returns 0; -EPERM: it is another process; -ESRCH: it has exited; -EACCES: no permission to
+ * look; -ETIMEDOUT, -EBUSY: see looker_look(); -errno. */
 int tcpd_check(struct tcpd_list *tcpds, pid_t pid);
 
-/* Look through all processes for listeners. Expensive (2 us a process): not in
- * a worker. Returns the number of living listeners; if none is known and a process that
- * may be one could not be looked at, -EACCES: we may not; -errno: a call failed, or as
- * tcpd_check(). */
+/* Search all processes for couriertcpds. Expensive (2 us a process): not for workers.
+ * Returns the number of running couriertcpds. If there is none but a process that could be
+ * one was not readable: -EACCES: no permission; otherwise as tcpd_check(). */
 int tcpd_scan(struct tcpd_list *tcpds);
 
-/* Is what capabilities allow allowed indeed? AppArmor and SELinux may refuse it.
- * Tried on courier's processes, as those of others may be refused with reason: a
- * listener's environment is read, and with signals it gets signal 0, which does
- * nothing (kill(2)). Expensive, as tcpd_scan().
- * Returns 1: it is; 0: no listener is there to try it on; -EACCES: we may not look
- * at it; -EPERM: we may look, but not signal; -errno. */
+/* Test the permissions that AppArmor or SELinux may deny in spite of our capabilities:
+ * read the environment of a couriertcpd and, with signals, send it signal 0, which has no
+ * effect (kill(2)). The test uses courier's processes because a policy may rightly deny
+ * access to others. Expensive, as tcpd_scan().
+ * Returns 1: permitted; 0: no couriertcpd to test it on; -EACCES: no permission to look;
+ * -EPERM: permission to look, but not to signal; -errno. */
 int tcpd_try(struct tcpd_list *tcpds, bool signals);
 
-/* The living listeners. Returns their number, at most TCPD_MAX. */
+/* The PIDs of the running couriertcpds. Returns their number, at most TCPD_MAX. */
 size_t tcpd_pids(struct tcpd_list *tcpds, pid_t ret_pids[static TCPD_MAX]);
 
 #endif
