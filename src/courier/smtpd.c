@@ -1,4 +1,4 @@
-/* A courieresmtpd child that is held fast and proven to be courier's.
+/* A courieresmtpd process that is pinned and verified to be courier's.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/smtpd.h"
 
@@ -22,10 +22,11 @@ static const char *const role_names[] = {
 	[ROLE_SUBMIT] = "submit",
 };
 
-/* init, which takes in whatever has lost its parent. */
+/* init, which adopts orphans. */
 #define INIT_PID 1
 
-/* Only for a process whose uid and parent are good: it may keep the looker waiting. */
+/* Call this only after the uid and the parent were checked: another process could keep the
+ * looker waiting. */
 static int look(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
 		enum role *ret_role)
 {
@@ -42,7 +43,7 @@ static int look(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch
 	return 0;
 }
 
-/* A port that fills a variable's value: digits and nothing else. */
+/* A port number: digits and nothing else. */
 static int parse_port(const char *text, uint16_t *ret_port)
 {
 	const char *p = text;
@@ -56,13 +57,13 @@ static int parse_port(const char *text, uint16_t *ret_port)
 	return 0;
 }
 
-/* The peer's first, then the facts. */
+/* The variables of the peer first, then those of the facts. */
 enum variable {
 	TCPREMOTEIP, TCPREMOTEPORT, TCPLOCALPORT, TCPLOCALIP,
 	ESMTP_TLS, RELAYCLIENT, BLOCK, BLOCK_IP, BLOCK_ZONE, VARIABLES
 };
 
-_Static_assert(VARIABLES <= PROCFS_GETENV_MAX, "all are looked for at once");
+_Static_assert(VARIABLES <= PROCFS_GETENV_MAX, "procfs_getenv_all() finds all at once");
 
 static const char *const variables[VARIABLES] = {
 	"TCPREMOTEIP", "TCPREMOTEPORT", "TCPLOCALPORT", "TCPLOCALIP",
@@ -109,7 +110,7 @@ static void parse_facts(const char *const values[static VARIABLES], struct smtpd
 	facts->block_zone = unless_empty(values[BLOCK_ZONE]);
 }
 
-/* The variables of the process that was looked at last. */
+/* The variables of the process that look() read last. */
 static int read_values(const struct smtpd_scratch *scratch,
 		       const char *ret_values[static VARIABLES])
 {
@@ -120,14 +121,13 @@ static int read_values(const struct smtpd_scratch *scratch,
 	return 0;
 }
 
-/* Pin the process, and see whether it is courier's by what can be asked of any process
- * without waiting for it. */
+/* Pin the process and check its uid. Neither can be delayed by the process. */
 static int pin(const struct smtpd_rules *rules, pid_t pid, struct pidref *ret_ref,
 	       struct procfs_status *ret_status)
 {
 	int r = pidref_open(pid, ret_ref);
 
-	/* A thread's ID is no process of courier's. */
+	/* A thread's ID is not that of a process. */
 	if (r < 0)
 		return r == -EINVAL ? -EPERM : r;
 	if (rules->fd_end && ret_ref->fd >= rules->fd_end)
@@ -159,7 +159,7 @@ bool smtpd_call_failed(int r)
 	case EPERM:
 	case EACCES:
 	case EAGAIN:	/* it has not exec'd yet */
-	case ENXIO:	/* it serves somebody else */
+	case ENXIO:	/* it serves another client */
 	case ENODATA:
 	case ENOSYS:
 	case E2BIG:
@@ -180,27 +180,27 @@ int smtpd_may_be(const struct smtpd_rules *rules, pid_t pid)
 	return r;
 }
 
-/* Where a process of courier's stands. */
+/* The place of a process among courier's. */
 enum place {
-	PLACE_BELOW_LISTENER,
-	PLACE_BELOW_TLS,	/* its parent is a couriertls, by its place */
+	PLACE_BELOW_TCPD,
+	PLACE_BELOW_TLS,	/* its parent's parent is a couriertcpd */
 };
 
-/* A parent that is gone is no listener. */
-static int check_listener(const struct smtpd_rules *rules, pid_t pid)
+/* A parent that has exited is not a couriertcpd. */
+static int check_tcpd(const struct smtpd_rules *rules, pid_t pid)
 {
 	int r = tcpd_check(rules->tcpds, pid);
 
 	return r == -ESRCH ? -EPERM : r;
 }
 
-/* Listeners that are known come first: others have to be looked at. */
+/* Compares with known couriertcpds first: any other process has to be read. */
 static int find_place(const struct smtpd_rules *rules, pid_t ppid, enum place *ret_place)
 {
 	struct procfs_status parent;
 	int r;
 
-	*ret_place = PLACE_BELOW_LISTENER;
+	*ret_place = PLACE_BELOW_TCPD;
 	if (tcpd_knows(rules->tcpds, ppid) == 0)
 		return 0;
 	r = procfs_read_status(rules->procfs, ppid, &parent);
@@ -211,13 +211,13 @@ static int find_place(const struct smtpd_rules *rules, pid_t ppid, enum place *r
 	*ret_place = PLACE_BELOW_TLS;
 	if (tcpd_knows(rules->tcpds, parent.ppid) == 0)
 		return 0;
-	r = check_listener(rules, ppid);
+	r = check_tcpd(rules, ppid);
 	if (r == 0)
-		*ret_place = PLACE_BELOW_LISTENER;
-	return r == -EPERM ? check_listener(rules, parent.ppid) : r;
+		*ret_place = PLACE_BELOW_TCPD;
+	return r == -EPERM ? check_tcpd(rules, parent.ppid) : r;
 }
 
-/* Pin a couriertls; whose child it has to be is the caller's to say. */
+/* Pin and verify a couriertls. The caller checks its parent. */
 static int open_tls(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
 		    struct pidref *ret_ref, struct smtpd_peer *ret_peer)
 {
@@ -254,17 +254,17 @@ static struct tcp_reset_ends ends_of(const struct smtpd_peer *peer)
 uint64_t smtpd_cookie(const struct smtpd_rules *rules, pid_t pid, const struct smtpd_peer *peer)
 {
 	struct tcp_reset_ends ends = ends_of(peer);
-	ino_t held, found;
+	ino_t on_stdin, found;
 
 	if (!rules->reset ||
-	    procfs_read_fd_inode(rules->procfs, pid, STDIN_FILENO, &held) < 0)
+	    procfs_read_fd_inode(rules->procfs, pid, STDIN_FILENO, &on_stdin) < 0)
 		return 0;
-	if (tcp_reset_find(rules->reset, &ends, &found) < 0 || found != held)
+	if (tcp_reset_find(rules->reset, &ends, &found) < 0 || found != on_stdin)
 		return 0;
 	return ends.cookie;
 }
 
-/* What the environment that was looked at last says of the child. */
+/* The peer and the facts from the environment that look() read last. */
 static int take_facts(const struct smtpd_scratch *scratch, struct smtpd *smtpd,
 		      struct smtpd_facts *facts)
 {
@@ -286,8 +286,8 @@ static int check_role(enum role role)
 	return role == ROLE_TCPD ? -EAGAIN : -EPERM;
 }
 
-/* Is its parent still the one by which it was placed? Whoever has lost its parent gets
- * one that was there before, so that an equal PID is the same process. */
+/* Does it still have the same parent? An orphan's new parent existed while the old one
+ * lived, so it has another PID. */
 static int check_parent(const struct smtpd_rules *rules, const struct smtpd *smtpd)
 {
 	struct procfs_status status;
@@ -302,9 +302,9 @@ static int check_parent(const struct smtpd_rules *rules, const struct smtpd *smt
 	return pidref_check(&smtpd->process);
 }
 
-/* All that is asked of a process that is pinned and in its place. */
-static int prove(const struct smtpd_rules *rules, struct smtpd *smtpd, enum place place,
-		 struct smtpd_scratch *scratch, struct smtpd_facts *facts, enum role *ret_role)
+/* Verify a pinned process whose place is known. */
+static int verify(const struct smtpd_rules *rules, struct smtpd *smtpd, enum place place,
+		  struct smtpd_scratch *scratch, struct smtpd_facts *facts, enum role *ret_role)
 {
 	struct smtpd_peer above;
 	int r = 0;
@@ -327,9 +327,9 @@ static int prove(const struct smtpd_rules *rules, struct smtpd *smtpd, enum plac
 	return check_parent(rules, smtpd);
 }
 
-/* The courieresmtpd below a couriertls of port 465. */
+/* Open the courieresmtpd below a couriertls (port 465). */
 static int open_below(const struct smtpd_rules *rules, pid_t tls, struct smtpd_scratch *scratch,
-		      struct smtpd *ret_child, struct smtpd_facts *ret_facts)
+		      struct smtpd *ret_smtpd, struct smtpd_facts *ret_facts)
 {
 	pid_t *pids;
 	ssize_t n, i;
@@ -339,7 +339,7 @@ static int open_below(const struct smtpd_rules *rules, pid_t tls, struct smtpd_s
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n; i++) {
-		r = smtpd_open(rules, pids[i], scratch, ret_child, ret_facts);
+		r = smtpd_open(rules, pids[i], scratch, ret_smtpd, ret_facts);
 		if (r != -EPERM && r != -ESRCH)
 			break;
 		r = -EAGAIN;
@@ -349,7 +349,7 @@ static int open_below(const struct smtpd_rules *rules, pid_t tls, struct smtpd_s
 }
 
 int smtpd_open(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
-	       struct smtpd *ret_child, struct smtpd_facts *ret_facts)
+	       struct smtpd *ret_smtpd, struct smtpd_facts *ret_facts)
 {
 	enum role role = ROLE_OTHER;
 	struct smtpd smtpd = SMTPD_NONE;
@@ -363,22 +363,22 @@ int smtpd_open(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch 
 	smtpd.parent = status.ppid;
 	r = find_place(rules, status.ppid, &place);
 	if (r == 0)
-		r = prove(rules, &smtpd, place, scratch, ret_facts, &role);
+		r = verify(rules, &smtpd, place, scratch, ret_facts, &role);
 	if (r == 0)
-		*ret_child = smtpd_take(&smtpd);
+		*ret_smtpd = smtpd_take(&smtpd);
 	smtpd_done(&smtpd);
-	if (role == ROLE_TLS && place == PLACE_BELOW_LISTENER)
-		r = open_below(rules, pid, scratch, ret_child, ret_facts);
+	if (role == ROLE_TLS && place == PLACE_BELOW_TCPD)
+		r = open_below(rules, pid, scratch, ret_smtpd, ret_facts);
 	return r;
 }
 
-/* What a child's texts take. */
+/* The texts among the facts. */
 enum { ENV_BLOCK, ENV_BLOCK_IP, ENV_BLOCK_ZONE, ENV_TEXTS };
 
 struct smtpd_env {
 	struct smtpd_facts facts;	/* without the texts */
 	size_t len;			/* of all texts, each with its NUL */
-	size_t at[ENV_TEXTS];		/* where each begins; len: it is not there */
+	size_t at[ENV_TEXTS];		/* where each begins; len: not set */
 	char texts[];
 };
 
@@ -391,7 +391,7 @@ static void append(struct smtpd_env *env, size_t i, const char *text, size_t *at
 	*at += size;
 }
 
-/* NULL: no memory. */
+/* Returns NULL if there is no memory. */
 static struct smtpd_env *store_env(const struct smtpd_facts *facts)
 {
 	const char *const texts[ENV_TEXTS] = { facts->block, facts->block_ip,
@@ -430,7 +430,7 @@ static void load_env(const struct smtpd_env *env, struct smtpd_scratch *scratch,
 	facts->block_zone = text_of(env, scratch->look.env, ENV_BLOCK_ZONE);
 }
 
-/* BLOCK of one that is held; NULL: it has none, or is not held. */
+/* BLOCK of an smtpd of smtpd_pin(); NULL: it has none, or is from smtpd_open(). */
 static const char *own_block(const struct smtpd *smtpd)
 {
 	return smtpd->env ? text_of(smtpd->env, smtpd->env->texts, ENV_BLOCK) : NULL;
@@ -444,7 +444,7 @@ static bool knows_block(const struct smtpd *smtpd, const char *block)
 }
 
 int smtpd_pin(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
-	      struct smtpd *ret_child, struct smtpd_facts *ret_facts)
+	      struct smtpd *ret_smtpd, struct smtpd_facts *ret_facts)
 {
 	struct smtpd smtpd = SMTPD_NONE;
 	int r;
@@ -455,7 +455,7 @@ int smtpd_pin(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *
 	if (r == 0 && !(smtpd.env = store_env(ret_facts)))
 		r = -ENOMEM;
 	if (r == 0)
-		*ret_child = smtpd_take(&smtpd);
+		*ret_smtpd = smtpd_take(&smtpd);
 	smtpd_done(&smtpd);
 	return r;
 }
@@ -470,8 +470,8 @@ int smtpd_recheck(const struct smtpd_rules *rules, const struct smtpd *smtpd,
 	return r;
 }
 
-/* By its parent and its uid. On port 465 it is the couriertls that a listener has for a
- * child. */
+/* Checks the uid and that the parent is a couriertcpd, which on port 465 is true for
+ * couriertls. */
 static int check_place(const struct smtpd_rules *rules, pid_t pid)
 {
 	struct procfs_status status;
@@ -486,7 +486,7 @@ static int check_place(const struct smtpd_rules *rules, pid_t pid)
 }
 
 int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
-		    struct smtpd_hint *ret_glimpse)
+		    struct smtpd_hint *ret_hint)
 {
 	const char *values[VARIABLES];
 	enum role role;
@@ -504,13 +504,13 @@ int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scr
 	r = read_values(scratch, values);
 	if (r < 0)
 		return r;
-	ret_glimpse->listed = unless_empty(values[BLOCK]) != NULL;
-	ret_glimpse->relay_client = values[RELAYCLIENT] != NULL;
-	return parse_peer_of(values, &ret_glimpse->peer);
+	ret_hint->listed = unless_empty(values[BLOCK]) != NULL;
+	ret_hint->relay_client = values[RELAYCLIENT] != NULL;
+	return parse_peer_of(values, &ret_hint->peer);
 }
 
-/* Pin the process if it is a submit of the child and knows that text. -EPERM: it is one and
- * does not; -ENOEXEC: it is none, yet. */
+/* Pin a process if it is a submit of smtpd with this BLOCK. Returns 0; -EPERM: it has
+ * another BLOCK or none; -ENOEXEC: it is not a submit, or not yet; -errno. */
 static int open_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd, pid_t pid,
 		       const char *block, struct smtpd_scratch *scratch, struct pidref *ret_ref)
 {
@@ -530,7 +530,7 @@ static int open_submit(const struct smtpd_rules *rules, const struct smtpd *smtp
 		r = role == ROLE_SUBMIT ? read_values(scratch, values) : -ENOEXEC;
 	if (r == 0 && (!values[BLOCK] || strcmp(values[BLOCK], block) != 0))
 		r = -EPERM;
-	/* Alive by then, it is what the values are of. */
+	/* If it is still alive, then the values were its own. */
 	if (r == 0)
 		r = pidref_check(ret_ref);
 	if (r < 0)
@@ -538,9 +538,9 @@ static int open_submit(const struct smtpd_rules *rules, const struct smtpd *smtp
 	return r;
 }
 
-/* Among the child's own children but one, which was looked at before. Returns 0; -EPERM:
- * it has none; a failed call's error if there may be one. ret_last is the last submit
- * that does not know the text. */
+/* Find the submit with this BLOCK among the children of smtpd, except the PID but, which was
+ * rejected before. Returns 0; -EPERM: there is none; another error: a call failed and there
+ * may be one. *ret_last is set to the last submit without this BLOCK, if any. */
 static int find_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd,
 		       const char *block, struct smtpd_scratch *scratch, pid_t but,
 		       struct pidref *ret_ref, pid_t *ret_last)
@@ -576,10 +576,10 @@ int smtpd_pin_submit(const struct smtpd_rules *rules, struct smtpd *smtpd,
 		return -EPERM;
 	r = find_submit(rules, smtpd, block, scratch, smtpd->other_submit, &smtpd->submit,
 			&last);
-	/* A customer that has logged in keeps one without BLOCK. */
+	/* After a login the submit has no BLOCK: do not read it at every call. */
 	if (r == -EPERM)
 		smtpd->other_submit = last;
-	/* Otherwise it may have been another process' child. */
+	/* If smtpd has exited, its PID may have been another process'. */
 	if (r == 0)
 		r = pidref_check(&smtpd->process);
 	if (r < 0)
@@ -606,10 +606,10 @@ int smtpd_check_submit(const struct smtpd_rules *rules, const struct smtpd *smtp
 	return r == 0 ? pidref_check(&smtpd->process) : r;
 }
 
-/* Add those among the children of parent that serve the peer. */
-static int left_below(const struct smtpd_rules *rules, pid_t parent,
-		      const struct smtpd_peer *peer, struct smtpd_scratch *scratch,
-		      struct pidref *refs, size_t max)
+/* Open the couriertls processes of the peer among the children of parent. */
+static int open_orphan_tls(const struct smtpd_rules *rules, pid_t parent,
+			   const struct smtpd_peer *peer, struct smtpd_scratch *scratch,
+			   struct pidref *refs, size_t max)
 {
 	struct procfs_status status;
 	struct smtpd_peer found_peer;
@@ -621,7 +621,7 @@ static int left_below(const struct smtpd_rules *rules, pid_t parent,
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n && found < max; i++) {
-		/* init has many children; few are courier's. */
+		/* init has many children and few are courier's: check that first. */
 		if (procfs_read_status(rules->procfs, pids[i], &status) < 0 ||
 		    status.uid != rules->uid ||
 		    open_tls(rules, pids[i], scratch, &refs[found], &found_peer) < 0)
@@ -638,13 +638,13 @@ static int left_below(const struct smtpd_rules *rules, pid_t parent,
 int smtpd_find_orphan_tls(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
 			  struct smtpd_scratch *scratch, struct pidref *ret_refs, size_t max)
 {
-	pid_t listeners[TCPD_MAX], parents[TCPD_MAX + 1] = { INIT_PID };
-	size_t n = tcpd_pids(rules->tcpds, listeners), count = 1, i, j;
+	pid_t tcpds[TCPD_MAX], parents[TCPD_MAX + 1] = { INIT_PID };
+	size_t n = tcpd_pids(rules->tcpds, tcpds), count = 1, i, j;
 	struct procfs_status status;
 	int r, found = 0;
 
 	for (i = 0; i < n; i++) {
-		if (procfs_read_status(rules->procfs, listeners[i], &status) < 0)
+		if (procfs_read_status(rules->procfs, tcpds[i], &status) < 0)
 			continue;
 		for (j = 0; j < count && parents[j] != status.ppid; j++)
 			;
@@ -652,16 +652,16 @@ int smtpd_find_orphan_tls(const struct smtpd_rules *rules, const struct smtpd_pe
 			parents[count++] = status.ppid;
 	}
 	for (i = 0; i < count && (size_t)found < max; i++) {
-		r = left_below(rules, parents[i], peer, scratch,
-			       ret_refs + found, max - (size_t)found);
+		r = open_orphan_tls(rules, parents[i], peer, scratch,
+				    ret_refs + found, max - (size_t)found);
 		if (r > 0)
 			found += r;
 	}
 	return found;
 }
 
-/* One that has not exec'd yet has no couriertls. */
-static bool is_served_below(const struct smtpd_rules *rules, pid_t listener,
+/* A child that has not exec'd yet cannot have a couriertls, so it does not count. */
+static bool is_served_below(const struct smtpd_rules *rules, pid_t tcpd,
 			    const struct smtpd_peer *peer, struct smtpd_scratch *scratch)
 {
 	struct smtpd_hint seen;
@@ -670,7 +670,7 @@ static bool is_served_below(const struct smtpd_rules *rules, pid_t listener,
 	ssize_t n, i;
 	int r;
 
-	n = procfs_read_children(rules->procfs, listener, &pids);
+	n = procfs_read_children(rules->procfs, tcpd, &pids);
 	if (n < 0)
 		return smtpd_call_failed((int)n);
 	for (i = 0; i < n && !served; i++) {
@@ -684,11 +684,11 @@ static bool is_served_below(const struct smtpd_rules *rules, pid_t listener,
 bool smtpd_is_served(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
 		     struct smtpd_scratch *scratch)
 {
-	pid_t listeners[TCPD_MAX];
-	size_t n = tcpd_pids(rules->tcpds, listeners), i;
+	pid_t tcpds[TCPD_MAX];
+	size_t n = tcpd_pids(rules->tcpds, tcpds), i;
 
 	for (i = 0; i < n; i++)
-		if (is_served_below(rules, listeners[i], peer, scratch))
+		if (is_served_below(rules, tcpds[i], peer, scratch))
 			return true;
 	return false;
 }

@@ -1,4 +1,4 @@
-/* A courieresmtpd child that is held fast and proven to be courier's.
+/* A courieresmtpd process that is pinned and verified to be courier's.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_SMTPD_H
 #define SMTPBLOCK_SMTPD_H
@@ -9,47 +9,48 @@
 #include "lib/pidref.h"
 #include "lib/tcp_reset.h"
 
-/* What is needed to tell a child of courier's. */
+/* What is needed to verify that a process is courier's. */
 struct smtpd_rules {
 	const struct procfs *procfs;
 	struct looker *looker;
 	struct tcpd_list *tcpds;
-	struct tcp_reset *reset;	/* for smtpd_cookie(); NULL: there is none */
+	struct tcp_reset *reset;	/* for smtpd_cookie(); NULL: no cookies */
 	uid_t uid;		/* courier's */
-	int fd_end;		/* see pidref_end(); 0: there is none */
+	int fd_end;		/* see pidref_end(); 0: no limit */
 };
 
-/* Room for what is looked at, which a child's texts point into. One for a thread. */
+/* Buffer for what is read of a process. Texts in smtpd_facts point into it. One per
+ * thread. */
 struct smtpd_scratch {
 	struct procfs_look look;
 };
 
-/* One connection, as the environment of its processes names it. */
+/* One connection, according to the environment of its processes. */
 struct smtpd_peer {
 	struct addr addr;	/* TCPREMOTEIP */
 	uint16_t port;		/* TCPREMOTEPORT */
 	uint16_t local_port;	/* TCPLOCALPORT */
-	struct addr local;	/* TCPLOCALIP; family 0 where it is not named */
+	struct addr local;	/* TCPLOCALIP; family 0: not set */
 };
 
-/* The processes of one connection. On port 465 couriertls stands between
- * couriertcpd and courieresmtpd and is what takes the slot: it has to end too. */
+/* The processes of one connection. On port 465 couriertls is the parent of courieresmtpd
+ * and the child of couriertcpd. It takes the slot, so it must be terminated too. */
 struct smtpd {
 	struct pidref process;	/* courieresmtpd */
 	struct pidref tls;	/* couriertls above it, or PIDREF_NONE */
 	struct smtpd_peer peer;
-	pid_t parent;		/* the listener's or, on port 465, couriertls' */
-	uint64_t cookie;	/* of its connection, see smtpd_cookie(); 0: not known */
-	struct pidref submit;	/* of smtpd_pin_submit(), which knows its BLOCK */
-	pid_t other_submit;	/* which does not know it, as was seen then; 0: none was */
-	struct smtpd_env *env;		/* its facts; else NULL */
+	pid_t parent;		/* couriertcpd or, on port 465, couriertls */
+	uint64_t cookie;	/* of the connection, see smtpd_cookie(); 0: unknown */
+	struct pidref submit;	/* of smtpd_pin_submit(): has the same BLOCK */
+	pid_t other_submit;	/* a submit that smtpd_pin_submit() rejected; 0: none */
+	struct smtpd_env *env;	/* of smtpd_pin(): a copy of the facts; else NULL */
 };
 
-/* What its environment says, as it was at its exec; the texts live in the
- * scratch until its next use. */
+/* Facts from the environment, as it was at exec. The texts are valid until the scratch is
+ * used again. */
 struct smtpd_facts {
-	bool relay_client;	/* RELAYCLIENT is set: an own host */
-	bool tls;		/* ESMTP_TLS: the port speaks TLS from the start */
+	bool relay_client;	/* RELAYCLIENT is set: the client may relay */
+	bool tls;		/* ESMTP_TLS: TLS from the start of the connection */
 	const char *block;	/* BLOCK, not empty; NULL: not listed */
 	const char *block_ip;	/* BLOCK_IP or NULL */
 	const char *block_zone;	/* BLOCK_ZONE or NULL */
@@ -58,111 +59,110 @@ struct smtpd_facts {
 #define SMTPD_NONE { .process = PIDREF_NONE, .tls = PIDREF_NONE,   \
 		     .submit = PIDREF_NONE, .env = NULL }
 
-/* Everything below asks identity first: uid and parent, by calls that return at once
- * whatever the process does. Only of a process of courier's uid that is below a listener
- * more is asked, and that may take LOOKER_WAIT_MS: not for workers, where nothing else
- * is said. */
+/* The functions below check the uid and the parent first, by calls that no process can
+ * delay. They read more only of a process with courier's uid in the expected place. That may
+ * take LOOKER_WAIT_MS, so they are not for workers unless they say so. */
 
-/* Does the result of one of these functions say nothing about the process, as a call
- * failed that may succeed later? -EMFILE, -ENOMEM, -EINTR, -EBUSY and so on. */
+/* Is this result of one of the functions below a failed call that may succeed later, such
+ * as -EMFILE, -ENOMEM, -EINTR or -EBUSY? Such a result says nothing about the process. Any
+ * thread. */
 bool smtpd_call_failed(int r);
 
-/* May the child be held for longer? Else its descriptors are needed for the looks at
- * others. Any thread. */
+/* May this smtpd stay pinned? Otherwise its descriptors are needed for looks at other
+ * processes. Any thread. */
 bool smtpd_may_stay(const struct smtpd_rules *rules, const struct smtpd *smtpd);
 
-/* Can this process be one of courier's at all, by its uid? Returns 0: it can; -EPERM: it
- * cannot; -ESRCH: there is none; -errno. For workers too. */
+/* Does this process have courier's uid? Returns 0: yes; -EPERM: no; -ESRCH: no such
+ * process; -errno. For workers too. */
 int smtpd_may_be(const struct smtpd_rules *rules, pid_t pid);
 
-/* Pin the process and prove it: its parent is one of the listeners, or a couriertls of
- * courier's for the same peer whose parent is one; all have courier's uid; its executable
- * is named courieresmtpd; its environment names a peer. pid may also be that couriertls
- * itself: its courieresmtpd is meant.
- * Returns 0 and the caller owns *ret_child; -ESRCH: it is gone; -EAGAIN: it
- * has not exec'd courieresmtpd yet; -EPERM: it is something else; -EACCES: we
- * may not look (CAP_SYS_PTRACE); -ETIMEDOUT, -EBUSY: see looker_look(); -EMFILE;
- * -errno. On failure nothing is pinned. */
+/* Pin a process and verify it: its parent is a couriertcpd, or courier's couriertls for the
+ * same peer below a couriertcpd; all of them have courier's uid; its executable is named
+ * courieresmtpd; its environment names a peer. If pid is that couriertls, its courieresmtpd
+ * is opened.
+ * Returns 0 and the caller owns *ret_smtpd; -ESRCH: it has exited; -EAGAIN: it has not
+ * exec'd courieresmtpd yet; -EPERM: it is another process; -EACCES: no permission to look
+ * (CAP_SYS_PTRACE); -ETIMEDOUT, -EBUSY: see looker_look(); -EMFILE; -errno. On failure
+ * nothing stays pinned. */
 int smtpd_open(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
-	       struct smtpd *ret_child, struct smtpd_facts *ret_facts);
+	       struct smtpd *ret_smtpd, struct smtpd_facts *ret_facts);
 
-/* The same of one that no line was about yet, and so that little is left to do when
- * one is: smtpd_recheck(). For children that a listener has itself, not for port
- * 465. Returns as smtpd_open(). */
+/* Pin and verify a process before a line is about it, and keep a copy of its facts, so that
+ * a later smtpd_recheck() suffices. Only for children of a couriertcpd: -EPERM on port 465.
+ * Returns as smtpd_open(). */
 int smtpd_pin(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
-	      struct smtpd *ret_child, struct smtpd_facts *ret_facts);
+	      struct smtpd *ret_smtpd, struct smtpd_facts *ret_facts);
 
-/* Pin its submit, too, for smtpd_recheck_submit(). Returns 0; -EPERM: it has none yet
- * that knows the child's BLOCK; -EACCES; -EMFILE; -errno. */
+/* Pin the submit of an smtpd of smtpd_pin(), for smtpd_recheck_submit(). Returns 0; -EPERM:
+ * there is no submit with the same BLOCK yet; -EACCES; -EMFILE; -errno. */
 int smtpd_pin_submit(const struct smtpd_rules *rules, struct smtpd *smtpd,
 		     struct smtpd_scratch *scratch);
 
-/* Is one of smtpd_pin() what it was: alive, of courier's uid, below the same listener?
- * The facts are those of then, as they are of its exec, and courieresmtpd does not exec
- * anything else. Two system calls that return at once: for workers. Returns 0; -ESRCH:
- * it has ended; -EPERM; -errno: a call failed, which says nothing about it. */
+/* Is an smtpd of smtpd_pin() unchanged: alive, with courier's uid and the same parent? The
+ * facts are the copy made then, which stays valid: they are those of its exec, and
+ * courieresmtpd does not exec another program. Two system calls that do not wait: for
+ * workers. Returns 0; -ESRCH: it has exited; -EPERM: it has changed; -errno: a call failed,
+ * which says nothing about the process. */
 int smtpd_recheck(const struct smtpd_rules *rules, const struct smtpd *smtpd,
 		  struct smtpd_scratch *scratch, struct smtpd_facts *ret_facts);
 
-/* Is the submit of smtpd_pin_submit() still there? Returns at once: for workers.
- * Returns 0; -ESRCH: it is not, or none was pinned; -errno. */
+/* Is the submit of smtpd_pin_submit() still alive? Does not wait: for workers. Returns 0;
+ * -ESRCH: it has exited, or none is pinned; -errno. */
 int smtpd_recheck_submit(const struct smtpd *smtpd);
 
-/* The kernel's own name for the connection that the process has as its standard input, if
- * its ends are those of peer: the two are asked for by different ways and have to agree.
- * couriertls has the client there, or courieresmtpd where no couriertls is. pid has to be
- * pinned, and be seen alive afterwards. 0: there is none (sock_diag(7), and the inode number
- * in fdinfo since Linux 5.14). */
+/* The kernel's socket cookie of the connection on the standard input of pid, which is the
+ * client's connection in couriertls or, without one, in courieresmtpd. Found by the ends in
+ * peer, and returned only if the inode number of that socket is the one in
+ * /proc/PID/fdinfo. The caller must have pinned pid, and check afterwards that it is alive.
+ * Returns 0 if there is no such connection, without sock_diag(7), and before Linux 5.14,
+ * which has no inode number in fdinfo. */
 uint64_t smtpd_cookie(const struct smtpd_rules *rules, pid_t pid,
 		      const struct smtpd_peer *peer);
 
-/* Let go of what smtpd_pin() has besides the process itself. */
+/* Release what smtpd_pin() and smtpd_pin_submit() added: the facts and the submit. */
 void smtpd_forget_held(struct smtpd *smtpd);
 
-/* Does a submit of this child know the peer to be listed, by this very text? It is
- * submit that gives the reject, and after a login it is started with an empty
- * BLOCK, while the child's own environment still shows the old one. block may be
- * a text of the child's scratch; scratch is another one.
+/* Does a submit of this smtpd have exactly this BLOCK? submit is what rejects mail. After a
+ * login it is started with an empty BLOCK, while the environment of courieresmtpd still
+ * shows the old one. block must not point into scratch.
  * Returns 0; -EPERM: there is none; -EACCES; -errno. */
 int smtpd_check_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd,
 		       const char *block, struct smtpd_scratch *scratch);
 
-/* The couriertls processes that serve a peer apart from any courieresmtpd: with
- * STARTTLS couriertls is started so that init is its parent, and it stays when
- * courieresmtpd ends. Looks through the children of the process that took the
- * listeners in (their parent) and of init. Each one is pinned and proven by name,
- * uid and environment. Returns their number, at most max, owned by the caller;
- * -errno. Not in a worker. */
+/* Find the couriertls processes of a peer that are not below a couriertcpd: STARTTLS starts
+ * couriertls with init as its parent, and it stays when courieresmtpd exits. Searches the
+ * children of init and of the couriertcpds' parents, which may be subreapers. Each match is
+ * pinned and verified by its name, uid and environment. Returns their number, at most max;
+ * the caller owns them. */
 int smtpd_find_orphan_tls(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
 			  struct smtpd_scratch *scratch, struct pidref *ret_refs, size_t max);
 
-/* Does a child of a listener serve that peer? After the end of the one that did, it is a
- * later connection's from the same port, and a couriertls may be of that one. True as
- * well where it cannot be known. Looks at all children of the listeners. Not in a
- * worker. */
+/* Does a child of a couriertcpd serve this peer? If the peer's session has ended, then a
+ * later connection has the same ports, and an orphaned couriertls may belong to that one.
+ * Also true if it cannot be determined. Reads all children of the couriertcpds. */
 bool smtpd_is_served(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
 		     struct smtpd_scratch *scratch);
 
-/* What can be seen of a process of courier's by its PID alone. */
+/* What the index stores about a process of courier's. */
 struct smtpd_hint {
 	struct smtpd_peer peer;
 	bool listed;		/* BLOCK is not empty */
 	bool relay_client;	/* RELAYCLIENT is set */
 };
 
-/* Look at it without pinning it: good for an index, not for a decision. Returns 0;
- * -ESRCH; -EAGAIN: it has not exec'd yet; -ENODATA: it names no peer; -EPERM: it is no
- * child of a listener's; -EACCES; -ETIMEDOUT, -EBUSY; -errno. */
+/* Read a process without pinning it: good enough for an index, not for a decision. Returns
+ * 0; -ESRCH; -EAGAIN: it has not exec'd yet; -ENODATA: it is another program, or names no
+ * peer; -EPERM: it is not a child of a couriertcpd; -EACCES; -ETIMEDOUT, -EBUSY; -errno. */
 int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
-		    struct smtpd_hint *ret_glimpse);
+		    struct smtpd_hint *ret_hint);
 
-/* Are these the two ends of one connection? Any thread. */
+/* Are the address and both ports equal? Any thread. */
 bool smtpd_same_peer(const struct smtpd_peer *a, const struct smtpd_peer *b);
 
-/* Let go of all processes. */
+/* Unpin all processes. Any thread. */
 void smtpd_done(struct smtpd *smtpd);
 
-/* Move ownership: *child holds nothing afterwards. */
+/* Move ownership: *smtpd has nothing pinned afterwards. Any thread. */
 struct smtpd smtpd_take(struct smtpd *smtpd);
 
 #endif
