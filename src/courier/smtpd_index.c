@@ -1,4 +1,4 @@
-/* Which child serves which peer.
+/* An index of the smtpds by client address and PID.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/smtpd_index.h"
 
@@ -9,39 +9,38 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* Ends a chain. */
+/* The end of a chain. */
 #define NONE UINT32_MAX
 
-/* A child that is held. */
-struct held {
+/* A pinned smtpd. */
+struct pinned {
 	struct smtpd smtpd;
-	struct held *next;	/* among those to be let go of */
+	struct pinned *next;	/* in a list of those to release */
 };
 
-/* An entry is on two chains: by PID, for the refresh, and by address, for the
- * question. */
+/* An entry is on two chains: by PID, for the refresh, and by address, for lookups. */
 struct entry {
 	pid_t pid;
 	struct addr addr;
 	uint16_t port;
-	bool seen;		/* by the refresh that is running */
-	bool to_hold;		/* it is listed, and nobody has tried yet */
-	bool withdrawn;		/* not to be held any more */
+	bool seen;		/* by the current refresh */
+	bool to_pin;		/* it is listed; pinning it was not tried yet */
+	bool withdrawn;		/* it must not be pinned again */
 	bool relay_client;
-	struct held *held;
+	struct pinned *pinned;	/* NULL: not pinned */
 	uint32_t next_by_pid;
 	uint32_t next_by_addr;
 };
 
 struct smtpd_index {
 	const struct smtpd_rules *rules;
-	struct smtpd_scratch scratch;	/* the refresher's */
-	pthread_mutex_t lock;		/* everything below */
+	struct smtpd_scratch scratch;	/* of the thread that refreshes */
+	pthread_mutex_t lock;		/* protects everything below */
 	struct entry *entries;		/* the first count are in use */
-	_Atomic uint32_t count;		/* 0 can be read without the lock */
-	uint32_t held_count, held_max;
-	uint32_t room;			/* a power of two, and the size of.. */
-	uint32_t *by_pid;		/* ..these */
+	_Atomic uint32_t count;		/* may be compared with 0 without the lock */
+	uint32_t pinned_count, pinned_max;
+	uint32_t room;			/* of all three arrays; a power of two */
+	uint32_t *by_pid;
 	uint32_t *by_addr;
 };
 
@@ -67,7 +66,7 @@ static void link_entry(struct smtpd_index *x, uint32_t i)
 	*chain = i;
 }
 
-/* All chains anew, after entries moved. */
+/* Rebuild all chains after entries have moved. */
 static void link_all(struct smtpd_index *x)
 {
 	uint32_t i;
@@ -99,7 +98,7 @@ static int resize(struct smtpd_index *x, uint32_t room)
 	return 0;
 }
 
-static uint32_t most_held(void)
+static uint32_t most_pinned(void)
 {
 	struct rlimit limit;
 
@@ -108,21 +107,21 @@ static uint32_t most_held(void)
 	return (uint32_t)(limit.rlim_cur / 16);
 }
 
-/* With the lock held: what the entry holds joins those to be let go of. */
-static void unhold(struct smtpd_index *x, struct entry *e, struct held **gone)
+/* Move the pinned smtpd of the entry to the list of those to release. Call with the lock. */
+static void unpin(struct smtpd_index *x, struct entry *e, struct pinned **gone)
 {
-	if (!e->held)
+	if (!e->pinned)
 		return;
-	e->held->next = *gone;
-	*gone = e->held;
-	e->held = NULL;
-	x->held_count--;
+	e->pinned->next = *gone;
+	*gone = e->pinned;
+	e->pinned = NULL;
+	x->pinned_count--;
 }
 
-/* Without it: closing takes system calls. */
-static void let_go(struct held *gone)
+/* Call without the lock, as closing descriptors takes system calls. */
+static void release(struct pinned *gone)
 {
-	struct held *next;
+	struct pinned *next;
 
 	for (; gone; gone = next) {
 		next = gone->next;
@@ -138,7 +137,7 @@ int smtpd_index_new(const struct smtpd_rules *rules, struct smtpd_index **ret_in
 	if (!x)
 		return -ENOMEM;
 	x->rules = rules;
-	x->held_max = most_held();
+	x->pinned_max = most_pinned();
 	pthread_mutex_init(&x->lock, NULL);
 	if (resize(x, 64) < 0) {
 		smtpd_index_free(x);
@@ -160,40 +159,40 @@ void smtpd_index_free(struct smtpd_index *index)
 	free(index);
 }
 
-/* With the lock held. */
-static void unhold_all(struct smtpd_index *x, struct held **gone)
+/* Call with the lock. */
+static void unpin_all(struct smtpd_index *x, struct pinned **gone)
 {
 	uint32_t i;
 
 	for (i = 0; i < x->count; i++) {
-		x->entries[i].to_hold |= x->entries[i].held != NULL;
-		unhold(x, &x->entries[i], gone);
+		x->entries[i].to_pin |= x->entries[i].pinned != NULL;
+		unpin(x, &x->entries[i], gone);
 	}
 }
 
 void smtpd_index_let_go(struct smtpd_index *index)
 {
-	struct held *gone = NULL;
+	struct pinned *gone = NULL;
 
 	pthread_mutex_lock(&index->lock);
-	unhold_all(index, &gone);
+	unpin_all(index, &gone);
 	pthread_mutex_unlock(&index->lock);
-	let_go(gone);
+	release(gone);
 }
 
 void smtpd_index_forget(struct smtpd_index *index)
 {
-	struct held *gone = NULL;
+	struct pinned *gone = NULL;
 
 	pthread_mutex_lock(&index->lock);
-	unhold_all(index, &gone);
+	unpin_all(index, &gone);
 	index->count = 0;
 	link_all(index);
 	pthread_mutex_unlock(&index->lock);
-	let_go(gone);
+	release(gone);
 }
 
-/* With the lock held: the entry of that PID, or NONE. */
+/* The entry of this PID, or NONE. Call with the lock. */
 static uint32_t find_pid(const struct smtpd_index *x, pid_t pid)
 {
 	uint32_t i = *pid_chain(x, pid);
@@ -208,7 +207,7 @@ static bool serves(const struct entry *e, const struct entry *other)
 	return e->port == other->port && addr_compare(&e->addr, &other->addr) == 0;
 }
 
-/* Mark a PID as still there. False: it is not in the index. */
+/* Mark the entry of this PID as seen. Returns false if there is none. */
 static bool mark(struct smtpd_index *x, pid_t pid)
 {
 	uint32_t i;
@@ -241,18 +240,18 @@ static struct entry entry_of(pid_t pid, const struct smtpd_hint *seen)
 	return (struct entry){ .pid = pid,
 			       .addr = seen->peer.addr,
 			       .port = seen->peer.port,
-			       .to_hold = seen->listed,
+			       .to_pin = seen->listed,
 			       .relay_client = seen->relay_client };
 }
 
-static int read_child(struct smtpd_index *x, pid_t pid)
+static int read_smtpd(struct smtpd_index *x, pid_t pid)
 {
 	struct smtpd_hint seen;
 	struct entry e;
 	int r;
 
 	r = smtpd_read_hint(x->rules, pid, &x->scratch, &seen);
-	/* Gone, before its exec, or nobody's connection. */
+	/* It has exited, has not exec'd yet, or is not an smtpd. */
 	if (r == -ESRCH || r == -ENODATA || r == -EAGAIN || r == -EPERM)
 		return 0;
 	if (r < 0)
@@ -262,21 +261,21 @@ static int read_child(struct smtpd_index *x, pid_t pid)
 	return add(x, &e);
 }
 
-/* The entry of that PID becomes what was read last. */
+/* Add e, or replace the entry of its PID if that serves another client. */
 static int replace(struct smtpd_index *x, const struct entry *e)
 {
-	struct held *gone = NULL;
+	struct pinned *gone = NULL;
 	uint32_t i;
 
 	pthread_mutex_lock(&x->lock);
 	i = find_pid(x, e->pid);
 	if (i != NONE && !serves(&x->entries[i], e)) {
-		unhold(x, &x->entries[i], &gone);
+		unpin(x, &x->entries[i], &gone);
 		x->entries[i] = *e;
 		link_all(x);
 	}
 	pthread_mutex_unlock(&x->lock);
-	let_go(gone);
+	release(gone);
 	return i == NONE ? add(x, e) : 0;
 }
 
@@ -303,10 +302,10 @@ static void mark_all(struct smtpd_index *x, bool seen)
 	pthread_mutex_unlock(&x->lock);
 }
 
-/* After a refresh: forget who was not seen. */
+/* Drop the entries that the refresh has not seen. Returns the number of the others. */
 static uint32_t sweep(struct smtpd_index *x)
 {
-	struct held *gone = NULL;
+	struct pinned *gone = NULL;
 	uint32_t i, kept = 0;
 
 	pthread_mutex_lock(&x->lock);
@@ -314,35 +313,35 @@ static uint32_t sweep(struct smtpd_index *x)
 		if (x->entries[i].seen)
 			x->entries[kept++] = x->entries[i];
 		else
-			unhold(x, &x->entries[i], &gone);
+			unpin(x, &x->entries[i], &gone);
 	}
 	if (kept != x->count) {
 		x->count = kept;
 		link_all(x);
 	}
 	pthread_mutex_unlock(&x->lock);
-	let_go(gone);
+	release(gone);
 	return kept;
 }
 
-static int refresh_listener(struct smtpd_index *x, pid_t listener)
+static int refresh_tcpd(struct smtpd_index *x, pid_t tcpd)
 {
 	pid_t *pids;
 	ssize_t n, i;
 	int r, err = 0;
 
-	n = procfs_read_children(x->rules->procfs, listener, &pids);
+	n = procfs_read_children(x->rules->procfs, tcpd, &pids);
 	if (n == -ESRCH)
 		return 0;
 	if (n < 0) {
-		/* Whose children they are is not known, and none is forgotten for that. */
+		/* Entries do not record their parent, so keep all of them. */
 		mark_all(x, true);
 		return (int)n;
 	}
 	for (i = 0; i < n; i++) {
 		if (mark(x, pids[i]))
 			continue;
-		r = read_child(x, pids[i]);
+		r = read_smtpd(x, pids[i]);
 		if (r < 0)
 			err = r;
 	}
@@ -352,14 +351,14 @@ static int refresh_listener(struct smtpd_index *x, pid_t listener)
 
 int smtpd_index_refresh(struct smtpd_index *index)
 {
-	pid_t listeners[TCPD_MAX];
-	size_t n = tcpd_pids(index->rules->tcpds, listeners), i;
+	pid_t tcpds[TCPD_MAX];
+	size_t n = tcpd_pids(index->rules->tcpds, tcpds), i;
 	uint32_t kept;
 	int r, err = 0;
 
 	mark_all(index, false);
 	for (i = 0; i < n; i++) {
-		r = refresh_listener(index, listeners[i]);
+		r = refresh_tcpd(index, tcpds[i]);
 		if (r < 0)
 			err = r;
 	}
@@ -367,40 +366,40 @@ int smtpd_index_refresh(struct smtpd_index *index)
 	return err < 0 ? err : (int)kept;
 }
 
-/* Takes held over. Between its PID and now a line may have asked for the child. */
-static void put_held(struct smtpd_index *x, pid_t pid, struct held *held)
+/* Takes ownership of pinned. A worker may have withdrawn the entry in the meantime. */
+static void put_pinned(struct smtpd_index *x, pid_t pid, struct pinned *pinned)
 {
 	uint32_t i;
 
 	pthread_mutex_lock(&x->lock);
 	i = find_pid(x, pid);
-	if (i != NONE && !x->entries[i].withdrawn && !x->entries[i].held) {
-		x->entries[i].held = held;
-		x->held_count++;
-		held = NULL;
+	if (i != NONE && !x->entries[i].withdrawn && !x->entries[i].pinned) {
+		x->entries[i].pinned = pinned;
+		x->pinned_count++;
+		pinned = NULL;
 	}
 	pthread_mutex_unlock(&x->lock);
-	let_go(held);
+	release(pinned);
 }
 
-static int hold(struct smtpd_index *x, pid_t pid)
+static int pin(struct smtpd_index *x, pid_t pid)
 {
-	struct held *held = calloc(1, sizeof(*held));
+	struct pinned *pinned = calloc(1, sizeof(*pinned));
 	struct smtpd_facts facts;
 	int r;
 
-	if (!held)
+	if (!pinned)
 		return -ENOMEM;
-	r = smtpd_pin(x->rules, pid, &x->scratch, &held->smtpd, &facts);
+	r = smtpd_pin(x->rules, pid, &x->scratch, &pinned->smtpd, &facts);
 	if (r < 0) {
-		free(held);
+		free(pinned);
 		return r;
 	}
-	if (!smtpd_may_stay(x->rules, &held->smtpd)) {
-		let_go(held);
+	if (!smtpd_may_stay(x->rules, &pinned->smtpd)) {
+		release(pinned);
 		return -EMFILE;
 	}
-	put_held(x, pid, held);
+	put_pinned(x, pid, pinned);
 	return r;
 }
 
@@ -409,62 +408,62 @@ static bool has_room(struct smtpd_index *x)
 	bool room;
 
 	pthread_mutex_lock(&x->lock);
-	room = x->held_count < x->held_max;
+	room = x->pinned_count < x->pinned_max;
 	pthread_mutex_unlock(&x->lock);
 	return room;
 }
 
-/* Only the caller's thread changes what is read here without the lock. */
-static void hold_listed(struct smtpd_index *x)
+/* Reads entries without the lock: only this thread changes the fields it reads. */
+static void pin_listed(struct smtpd_index *x)
 {
 	uint32_t i;
 	int r = 0;
 
 	for (i = 0; i < x->count && r != -EMFILE && r != -ENFILE; i++) {
-		if (!x->entries[i].to_hold)
+		if (!x->entries[i].to_pin)
 			continue;
 		if (!has_room(x))
 			break;
-		r = hold(x, x->entries[i].pid);
-		x->entries[i].to_hold = smtpd_call_failed(r);
+		r = pin(x, x->entries[i].pid);
+		x->entries[i].to_pin = smtpd_call_failed(r);
 	}
 }
 
-/* One that is held without its submit, taken out meanwhile. */
-static struct held *take_without_submit(struct smtpd_index *x, uint32_t i)
+/* Take the smtpd out of the entry if it is pinned without its submit. */
+static struct pinned *take_without_submit(struct smtpd_index *x, uint32_t i)
 {
 	struct entry *e = &x->entries[i];
-	struct held *held = NULL;
+	struct pinned *pinned = NULL;
 
 	pthread_mutex_lock(&x->lock);
-	if (e->held && e->held->smtpd.submit.fd < 0)
-		unhold(x, e, &held);
+	if (e->pinned && e->pinned->smtpd.submit.fd < 0)
+		unpin(x, e, &pinned);
 	pthread_mutex_unlock(&x->lock);
-	return held;
+	return pinned;
 }
 
-static void hold_submits(struct smtpd_index *x)
+static void pin_submits(struct smtpd_index *x)
 {
-	struct held *held;
+	struct pinned *pinned;
 	uint32_t i;
 
 	for (i = 0; i < x->count; i++) {
-		held = take_without_submit(x, i);
-		if (!held)
+		pinned = take_without_submit(x, i);
+		if (!pinned)
 			continue;
-		held->next = NULL;
-		(void)smtpd_pin_submit(x->rules, &held->smtpd, &x->scratch);
-		if (!smtpd_may_stay(x->rules, &held->smtpd))
-			pidref_done(&held->smtpd.submit);
-		put_held(x, x->entries[i].pid, held);
+		pinned->next = NULL;
+		(void)smtpd_pin_submit(x->rules, &pinned->smtpd, &x->scratch);
+		if (!smtpd_may_stay(x->rules, &pinned->smtpd))
+			pidref_done(&pinned->smtpd.submit);
+		put_pinned(x, x->entries[i].pid, pinned);
 	}
 }
 
 void smtpd_index_hold(struct smtpd_index *index, bool submits)
 {
-	hold_listed(index);
+	pin_listed(index);
 	if (submits)
-		hold_submits(index);
+		pin_submits(index);
 }
 
 static bool is_about(const struct entry *e, const struct addr *addr, uint16_t port)
@@ -475,27 +474,27 @@ static bool is_about(const struct entry *e, const struct addr *addr, uint16_t po
 static bool can_withdraw(const struct entry *e, const struct addr *addr, uint16_t port,
 			 bool with_submit)
 {
-	return is_about(e, addr, port) && e->held &&
-	       (!with_submit || e->held->smtpd.submit.fd >= 0);
+	return is_about(e, addr, port) && e->pinned &&
+	       (!with_submit || e->pinned->smtpd.submit.fd >= 0);
 }
 
 bool smtpd_index_withdraw(struct smtpd_index *index, pid_t pid, const struct addr *addr,
-			  uint16_t port, bool with_submit, struct smtpd *ret_child)
+			  uint16_t port, bool with_submit, struct smtpd *ret_smtpd)
 {
-	struct held *held = NULL;
+	struct pinned *pinned = NULL;
 	uint32_t i;
 
 	pthread_mutex_lock(&index->lock);
 	i = find_pid(index, pid);
 	if (i != NONE && can_withdraw(&index->entries[i], addr, port, with_submit)) {
 		index->entries[i].withdrawn = true;
-		unhold(index, &index->entries[i], &held);
+		unpin(index, &index->entries[i], &pinned);
 	}
 	pthread_mutex_unlock(&index->lock);
-	if (!held)
+	if (!pinned)
 		return false;
-	*ret_child = smtpd_take(&held->smtpd);
-	free(held);
+	*ret_smtpd = smtpd_take(&pinned->smtpd);
+	free(pinned);
 	return true;
 }
 
