@@ -1,4 +1,4 @@
-/* A process that is held fast.
+/* A pinned process.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/pidref.h"
 
@@ -19,7 +19,7 @@ int pidref_end(void)
 	return limit.rlim_cur > PIDREF_SPARE ? (int)limit.rlim_cur - PIDREF_SPARE : 1;
 }
 
-/* By number: RHEL 9's C library has no wrappers yet. */
+/* Uses syscall(2), as RHEL 9's C library has no wrappers yet. */
 int pidref_open(pid_t pid, struct pidref *ret_ref)
 {
 	long fd;
@@ -27,7 +27,7 @@ int pidref_open(pid_t pid, struct pidref *ret_ref)
 	if (pid <= 0)
 		return -EINVAL;
 	fd = syscall(SYS_pidfd_open, pid, 0);
-	/* Of a thread's ID Linux says EINVAL, since 6.15 ENOENT. */
+	/* For a thread's ID Linux returns EINVAL, since 6.15 ENOENT. */
 	if (fd < 0)
 		return errno == ENOENT ? -EINVAL : -errno;
 	ret_ref->pid = pid;
