@@ -1,4 +1,4 @@
-/* Looks at processes that may keep whoever looks at them waiting.
+/* Reads processes that may delay the reader, within a bounded time.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/looker.h"
 
@@ -13,17 +13,17 @@
 
 enum state {
 	STATE_IDLE,	/* waits for a job */
-	STATE_ASKED,	/* has one */
-	STATE_ANSWERED,	/* result and look are the asker's to read */
-	STATE_LOST,	/* nobody waits for the answer any more */
+	STATE_ASKED,	/* has a job */
+	STATE_ANSWERED,	/* the caller may read result and look */
+	STATE_LOST,	/* the caller has stopped waiting */
 	STATE_QUIT,
 };
 
 struct job {
 	pid_t pid;
-	looker_call_fn *call;	/* of looker_call(); NULL: it is another */
+	looker_call_fn *call;	/* of looker_call(); else NULL */
 	bool environment;	/* of looker_look() */
-	int pidfd, fd;		/* of looker_get_fd(); pidfd -1: it is the other */
+	int pidfd, fd;		/* of looker_get_fd(); else pidfd is -1 */
 };
 
 /* A thread and its job. */
@@ -33,22 +33,22 @@ struct task {
 	enum state state;
 	struct job job;
 	int result;
-	struct procfs_look look;	/* looker_call(): data */
+	struct procfs_look look;	/* for looker_call(): data */
 };
 
 struct looker {
 	struct procfs procfs;
 	bool no_fd;
 	unsigned int wait_ms;
-	pthread_mutex_t lock;	/* all below */
+	pthread_mutex_t lock;	/* protects all below and the state of tasks */
 	pthread_cond_t changed;
-	struct task *task;	/* the thread to ask; NULL: none was started */
-	pid_t waiting_for[LOOKER_WAITING_MAX];	/* by threads that are lost */
+	struct task *task;	/* gets the next job; NULL: start one */
+	pid_t waiting_for[LOOKER_WAITING_MAX];	/* the processes that lost threads wait for */
 	size_t waiting_count;
 	unsigned int users;	/* the owner and all threads */
 };
 
-/* Deadlines are of CLOCK_MONOTONIC: the time of day may be set. */
+/* Deadlines use CLOCK_MONOTONIC, as the time of day may be changed. */
 static int init_condition(pthread_cond_t *condition)
 {
 	pthread_condattr_t attributes;
@@ -89,7 +89,7 @@ void looker_forbid_fd(struct looker *looker)
 	looker->no_fd = true;
 }
 
-/* With the lock held, which is gone afterwards. */
+/* Call with the lock. Unlocks it and frees it with the last user. */
 static bool leave(struct looker *l)
 {
 	bool last = --l->users == 0;
@@ -140,7 +140,7 @@ static void do_job(struct task *task)
 	task->result = fd < 0 ? -errno : (int)fd;
 }
 
-/* With the lock held: the process has let go of this thread. */
+/* The call of a lost thread has ended. Call with the lock. */
 static void forget_lost(struct task *task)
 {
 	struct looker *l = task->looker;
@@ -153,7 +153,7 @@ static void forget_lost(struct task *task)
 		close(task->result);
 }
 
-/* With the lock held. Returns when the task is to end. */
+/* Do jobs until the task has to end. Call with the lock. */
 static void serve(struct task *task)
 {
 	struct looker *l = task->looker;
@@ -188,7 +188,7 @@ static void *task_main(void *data)
 	return NULL;
 }
 
-/* rsyslogd's main thread is the one that takes signals. */
+/* Block all signals in the thread: rsyslogd's main thread handles them. */
 static int start_thread(struct task *task)
 {
 	sigset_t all, old;
@@ -201,7 +201,7 @@ static int start_thread(struct task *task)
 	return err ? -ENOMEM : 0;
 }
 
-/* With the lock held: have a thread to ask. */
+/* Start a thread if there is none. Call with the lock. */
 static int need_task(struct looker *l)
 {
 	struct task *task;
@@ -243,7 +243,7 @@ static struct timespec deadline(unsigned int ms)
 	return at;
 }
 
-/* With the lock held. The thread is on its own from here on. */
+/* Stop waiting for the thread, which frees itself when its call ends. Call with the lock. */
 static void lose_task(struct looker *l)
 {
 	struct task *task = l->task;
@@ -254,7 +254,7 @@ static void lose_task(struct looker *l)
 	pthread_detach(task->thread);
 }
 
-/* With the lock held: hand the job over and wait for its end. */
+/* Give the job to the thread and wait for its result. Call with the lock. */
 static int await(struct looker *l, const struct job *job)
 {
 	const struct timespec until = deadline(l->wait_ms);
@@ -274,7 +274,7 @@ static int await(struct looker *l, const struct job *job)
 	return task->result;
 }
 
-/* With the lock held. */
+/* Call with the lock. */
 static int ask(struct looker *l, const struct job *job)
 {
 	int r;

@@ -1,11 +1,11 @@
-/* Looks at processes that may keep whoever looks at them waiting.
+/* Reads processes that may delay the reader, within a bounded time.
  *
- * A process in the middle of execve(2) holds its exec_update_lock. Reading its exe,
- * environ or ns/net, and pidfd_getfd(2) on it, then wait until execve(2) is over, which
- * the process can put off for as long as it likes (a FUSE file system of its own that
- * never answers the FLUSH of a close-on-exec descriptor; Linux fs/exec.c, begin_new_exec()
- * and fs/proc/base.c, proc_pid_get_link(), since 6.18 and its backports also for exe).
- * So a thread of its own makes these calls. Whoever asks waits for a bounded time.
+ * A process in the middle of execve(2) holds its exec_update_lock. Until execve(2) ends,
+ * reading its exe, environ or ns/net, and pidfd_getfd(2) on it, wait. The process can delay
+ * that without limit: its own FUSE file system never answers the FLUSH of a close-on-exec
+ * descriptor. (Linux fs/exec.c, begin_new_exec(), and fs/proc/base.c, proc_pid_get_link();
+ * for exe since 6.18 and in its backports.)
+ * So a separate thread makes these calls, and the caller waits for a bounded time.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_LOOKER_H
 #define SMTPBLOCK_LOOKER_H
@@ -14,48 +14,49 @@
 
 struct looker;
 
-/* An answer comes within this time, or the process is left alone until it comes. */
+/* How long a caller waits, in ms. After that the process is not read again until the call
+ * ends. */
 #define LOOKER_WAIT_MS 250
 
-/* Threads that wait for a process at once. While there are so many nothing is looked at. */
+/* Most threads that wait for a process. While there are as many, no process is read. */
 #define LOOKER_WAITING_MAX 16
 
-/* No thread yet. Returns 0 or -ENOMEM. The caller owns. */
+/* Starts no thread yet. Returns 0 and the caller owns *ret_looker; -ENOMEM. */
 int looker_new(const struct procfs *procfs, struct looker **ret_looker);
 
-/* Wait so many ms instead of LOOKER_WAIT_MS. Before the first look. */
+/* Wait ms instead of LOOKER_WAIT_MS. Call this before the first look. */
 void looker_set_wait(struct looker *looker, unsigned int ms);
 
-/* NULL is allowed. Returns false if a thread still waits for a process: it frees what
- * it uses when it is done, and its code has to stay mapped until then. */
+/* looker may be NULL. Returns false if a thread still waits for a process. That thread frees
+ * its memory when it ends, and its code must stay mapped until then. */
 bool looker_free(struct looker *looker);
 
-/* The kernel would end us for pidfd_getfd(2), by a filter of system calls:
- * looker_get_fd() does not call it. */
+/* Disable looker_get_fd(). For a seccomp filter that kills the caller of pidfd_getfd(2). Call
+ * this before the first look. */
 void looker_forbid_fd(struct looker *looker);
 
-/* procfs_look() with a bound. pid must be of a process whose uid and parent were found
- * good before: what anybody can start must not get here. ret_look is written with 0 only.
- * One thread at a time; not for workers.
- * Returns 0; -ESRCH: it is gone; -EACCES: we may not look; -E2BIG: see
- * procfs_read_environ(); -ETIMEDOUT: it keeps us waiting; -EBUSY: it has done so before
- * and still does, or LOOKER_WAITING_MAX others do; -errno. */
+/* procfs_look() with a time limit. The caller must have checked the uid and the parent of
+ * pid, so that no local user can make this wait. *ret_look is written only on success.
+ * One thread at a time, not a worker; this also applies to the two functions below.
+ * Returns 0; -ESRCH: it has exited; -EACCES: no permission; -ETIMEDOUT: the time limit was
+ * reached; -EBUSY: an earlier call for this process still waits, or LOOKER_WAITING_MAX
+ * others do; -ENOMEM; -errno. */
 int looker_look(struct looker *looker, pid_t pid, bool environment,
 		struct procfs_look *ret_look);
 
-/* Anything else about a process that may wait. The thread makes the call; data is a copy
- * of the asker's, of sizeof(struct procfs_look) at most, and must not point to what is
- * the asker's. */
+/* Another call about a process that may wait. The looker's thread makes it. data is a copy of
+ * the caller's data, at most sizeof(struct procfs_look) bytes, and must not point to memory
+ * of the caller. */
 typedef int looker_call_fn(const struct procfs *procfs, pid_t pid, void *data);
 
-/* Have call(pid, data) made with a bound. data, of size bytes, is written with what the
- * call left there when it returns 0. Returns what the call returns, or as looker_look(). */
+/* Make call(procfs, pid, data) with a time limit. If it returns 0, the size bytes of data are
+ * copied back. Returns what call returns, or as looker_look(). */
 int looker_call(struct looker *looker, pid_t pid, looker_call_fn *call, void *data,
 		size_t size);
 
-/* pidfd_getfd(2): a copy of descriptor fd of the process that pidfd refers to, which the
- * caller owns. pid is the same process. Returns it; -EPERM: CAP_SYS_PTRACE is missing;
- * -ENOSYS: see looker_forbid_fd(); otherwise as looker_look(). */
+/* pidfd_getfd(2) with a time limit: copy descriptor fd of the process that pidfd refers to,
+ * whose PID is pid. Returns the descriptor, which the caller owns; -EPERM: CAP_SYS_PTRACE is
+ * missing; -ENOSYS: see looker_forbid_fd(); otherwise as looker_look(). */
 int looker_get_fd(struct looker *looker, pid_t pid, int pidfd, int fd);
 
 #endif
