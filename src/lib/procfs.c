@@ -1,4 +1,4 @@
-/* What /proc says of a process.
+/* Reads /proc.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/procfs.h"
 
@@ -13,17 +13,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Root, "/", a PID of ten digits, "/" and a file, the longest "task/PID/children". */
+/* Root, "/", a PID of ten digits, "/" and a file name, at most "task/PID/children". */
 #define PATH_SIZE (sizeof(((struct procfs *)NULL)->root) + 48)
 
-/* PID_MAX_LIMIT, and the end of every PID namespace. */
+/* PID_MAX_LIMIT: the limit of every PID namespace. */
 #define PID_LARGEST (1UL << 22)
 
-/* What the kernel hands out in one read of a file of many lines: a page. */
+/* The kernel returns at most a page in one read of a file with many lines. */
 #define CHUNK_SIZE 4096
 
-/* PIDFD_GET_INFO of linux/pidfd.h as it came with Linux 6.13: older headers have
- * neither. Later kernels take this size too. */
+/* PIDFD_GET_INFO and its struct of linux/pidfd.h, as in Linux 6.13, for older headers. Later
+ * kernels accept this size too. */
 struct pidfd_info_v0 {
 	uint64_t mask, cgroupid;
 	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
@@ -41,7 +41,7 @@ struct pids {
 	size_t room;
 };
 
-/* Text that grows towards the end of its buffer, where the NUL goes. */
+/* A position in a text buffer. end is the place of the NUL. */
 struct text {
 	char *at;
 	const char *end;
@@ -69,7 +69,7 @@ static void put_pid(struct text *t, pid_t pid)
 	put(t, digits + i, sizeof(digits) - i);
 }
 
-/* By hand: with snprintf(3) it took a tenth of the instructions of a block. */
+/* Not snprintf(3), which took a tenth of the instructions of a block. */
 static void make_path(char path[static PATH_SIZE], const struct procfs *procfs,
 		      pid_t pid, const char *file)
 {
@@ -83,7 +83,7 @@ static void make_path(char path[static PATH_SIZE], const struct procfs *procfs,
 	*t.at = '\0';
 }
 
-/* A process that is gone shows as ENOENT on open and ESRCH on read. */
+/* For a process that has exited, open fails with ENOENT and read with ESRCH. */
 static int gone(int err)
 {
 	return err == ENOENT ? -ESRCH : -err;
@@ -96,7 +96,7 @@ int procfs_init(struct procfs *procfs, const char *root)
 	return n < 0 || (size_t)n >= sizeof(procfs->root) ? -ENAMETOOLONG : 0;
 }
 
-/* Fill buf from fd. Returns the number of bytes, size if there may be more. */
+/* Fill buf from fd. Returns the number of bytes; size: there may be more. */
 static ssize_t read_all(int fd, char *buf, size_t size)
 {
 	size_t have = 0;
@@ -115,8 +115,8 @@ static ssize_t read_all(int fd, char *buf, size_t size)
 	return (ssize_t)have;
 }
 
-/* For files of which the kernel hands out all in one read if there is room: nothing
- * would come of a second one. */
+/* For files that the kernel returns in one read if there is room, so that a second read would
+ * return nothing. */
 static ssize_t read_path(const char *path, char *buf, size_t size)
 {
 	ssize_t n;
@@ -134,7 +134,7 @@ static ssize_t read_path(const char *path, char *buf, size_t size)
 	return n;
 }
 
-/* status and environ. */
+/* For status, environ and fdinfo/N. */
 static ssize_t read_file(const struct procfs *procfs, pid_t pid,
 			 const char *file, char *buf, size_t size)
 {
@@ -144,7 +144,7 @@ static ssize_t read_file(const struct procfs *procfs, pid_t pid,
 	return read_path(path, buf, size);
 }
 
-/* The number in the given column behind a label that starts a line. */
+/* The number in the given column, from 0, after a label at the start of a line. */
 static int status_number(const char *text, const char *label, int column,
 			 unsigned long *ret_number)
 {
@@ -164,7 +164,7 @@ static int status_number(const char *text, const char *label, int column,
 	return 0;
 }
 
-/* From the first line, "Name:\tTEXT". */
+/* Copy TEXT from the first line, "Name:\tTEXT". */
 static void copy_comm(const char *text, char comm[static 16])
 {
 	static const char label[] = "Name:\t";
@@ -191,8 +191,8 @@ int procfs_read_status(const struct procfs *procfs, pid_t pid,
 	if (n < 0)
 		return (int)n;
 	text[n] = '\0';
-	/* Both stand in the first lines. The name before them cannot pass for a
-	 * label: the kernel writes a newline in it as \n (proc(5)). */
+	/* Both are in the first lines. The name before them cannot forge a label, as the
+	 * kernel escapes a newline in it (proc(5)). */
 	if (status_number(text, "\nPPid:", 0, &ppid) < 0 ||
 	    status_number(text, "\nUid:", 1, &uid) < 0)
 		return -EIO;
@@ -202,7 +202,7 @@ int procfs_read_status(const struct procfs *procfs, pid_t pid,
 	return 0;
 }
 
-/* The kernel's own answer about the process that pidfd holds. */
+/* Read the status of the process that pidfd refers to. */
 static int ask_pidfd(int pidfd, struct procfs_status *ret_status)
 {
 	const uint64_t wanted = PIDFD_INFO_PID_V0 | PIDFD_INFO_CREDS_V0;
@@ -221,8 +221,7 @@ static int ask_pidfd(int pidfd, struct procfs_status *ret_status)
 int procfs_read_status_held(const struct procfs *procfs, int pidfd, pid_t pid,
 			    struct procfs_status *ret_status)
 {
-	/* Another tree is to be asked itself. Whatever the kernel does not tell,
-	 * or tells in another way, the file does. */
+	/* In a test's tree only the files count. If the ioctl fails, read the file. */
 	if (strcmp(procfs->root, PROCFS_DEFAULT_ROOT) == 0 &&
 	    ask_pidfd(pidfd, ret_status) == 0)
 		return 0;
@@ -260,7 +259,7 @@ int procfs_read_exe(const struct procfs *procfs, pid_t pid,
 	return 0;
 }
 
-/* n bytes were read of it, if that is not negative. */
+/* Add the last NUL. n is the result of the read. */
 static ssize_t end_environ(char *env, ssize_t n)
 {
 	if (n < 0)
@@ -278,7 +277,7 @@ ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
 						  PROCFS_ENVIRON_SIZE - 1));
 }
 
-/* The environment that the process had when fd was opened. */
+/* Read the environment of the program image for which fd was opened. */
 static ssize_t read_open_environ(int fd, char *env)
 {
 	ssize_t n;
@@ -367,17 +366,17 @@ const char *procfs_getenv(const char *env, size_t len, const char *name)
 	return NULL;
 }
 
-/* A bit of its own, nearly, for what a name begins with: of courier's forty variables
- * most can be passed over by it. */
+/* A bit that depends on the first two characters of a name. It rules out most of courier's
+ * forty variables. */
 static uint64_t beginning_of(const char *name)
 {
 	unsigned int first = (unsigned char)name[0];
 
-	/* An entry may be empty, and has no second character then. */
+	/* An empty entry has no second character. */
 	return first ? (uint64_t)1 << ((first * 5 + (unsigned char)name[1]) % 64) : 0;
 }
 
-/* Names that are looked for, and how long each is. */
+/* The names to look for, with their lengths. */
 struct wanted {
 	const char *const *names;
 	size_t lengths[PROCFS_GETENV_MAX];
@@ -398,7 +397,7 @@ static void want(struct wanted *w, const char *const *names, size_t count)
 	}
 }
 
-/* Of several entries with one name the first one counts. */
+/* If several entries have the same name, the first one counts. */
 static void take_value(const struct wanted *w, const char *entry, const char **values)
 {
 	const char *equals = strchr(entry, '=');
@@ -439,7 +438,7 @@ static int pids_add(struct pids *list, pid_t pid)
 	return 0;
 }
 
-/* Hand the array over, or free it after a failure. */
+/* Give the array to the caller, or free it if result is an error. */
 static ssize_t pids_take(struct pids *list, int result, pid_t **ret_pids)
 {
 	if (result < 0) {
@@ -450,14 +449,13 @@ static ssize_t pids_take(struct pids *list, int result, pid_t **ret_pids)
 	return (ssize_t)list->count;
 }
 
-/* A number of which part has been read. */
+/* A number that was read in part. */
 struct partial {
 	bool digits;
 	pid_t number;
 };
 
-/* Numbers apart from each other by blanks; the last one may go on in the next
- * chunk. */
+/* Parse numbers separated by blanks. The last one may continue in the next chunk. */
 static int pids_add_text(struct pids *list, struct partial *p, const char *text,
 			 size_t len)
 {
@@ -489,7 +487,7 @@ static int pids_add_file(struct pids *list, int fd)
 			return (int)n;
 		r = pids_add_text(list, &p, text, (size_t)n);
 	} while (r == 0 && n == sizeof(text));
-	/* The kernel writes a blank behind the last one too. */
+	/* End the last number, in case no blank follows it; the kernel writes one. */
 	return r == 0 ? pids_add_text(list, &p, " ", 1) : r;
 }
 
@@ -510,7 +508,7 @@ ssize_t procfs_read_children(const struct procfs *procfs, pid_t pid,
 	return pids_take(&list, r, ret_pids);
 }
 
-/* Three averages, how many run of how many there are, and the PID. */
+/* loadavg has three averages, the counts of running and of all threads, and the PID. */
 int procfs_read_last_pid(const struct procfs *procfs, pid_t *ret_pid)
 {
 	char path[PATH_SIZE], text[128];

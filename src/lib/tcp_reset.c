@@ -1,4 +1,4 @@
-/* What the kernel has of a connection whose processes end.
+/* Finds and resets TCP connections, with sock_diag(7).
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/tcp_reset.h"
 
@@ -18,7 +18,7 @@ struct request {
 	struct inet_diag_req_v2 diag;
 };
 
-/* What comes back is one of these. */
+/* The kernel answers with one of these. */
 struct answer {
 	struct nlmsghdr header;
 	union {
@@ -27,7 +27,7 @@ struct answer {
 	};
 };
 
-/* A connection of IPv4 addresses is found as such on a dual socket too. */
+/* AF_INET also finds an IPv4 connection of a dual-stack socket. */
 static struct request make_request(const struct tcp_reset_ends *ends)
 {
 	bool ipv4 = ends->local.family == ADDR_IPV4;
@@ -63,7 +63,7 @@ void tcp_reset_done(struct tcp_reset *reset)
 	reset->fd = -1;
 }
 
-/* The kernel has done it, and queued its answer, when send() returns. */
+/* When send() returns, the kernel has processed the request and queued its answer. */
 static int exchange(int fd, const struct request *request, struct answer *ret_answer)
 {
 	ssize_t n;
@@ -80,8 +80,8 @@ static int exchange(int fd, const struct request *request, struct answer *ret_an
 	return (size_t)n < sizeof(*ret_answer) ? -EPROTO : 0;
 }
 
-/* A socket on which there was no answer may have it later, when it would pass for
- * that to the next question: the next one gets a socket of its own. */
+/* If an answer is missing, close the socket: the answer could arrive later and be taken for
+ * that of the next request. */
 static int ask(struct tcp_reset *reset, struct request *request, uint16_t type, uint16_t flags,
 	       struct answer *ret_answer)
 {
@@ -104,8 +104,8 @@ static bool are_known(const struct tcp_reset_ends *ends)
 	return ends->local.family == ends->remote.family && ends->local.family != 0;
 }
 
-/* Where there is no such connection the kernel finds the socket that listens on the
- * local port. */
+/* Is the answer about this connection? If it does not exist, the kernel returns the socket that
+ * listens on the local port. */
 static bool is_it(const struct request *request, const struct answer *answer)
 {
 	const struct inet_diag_sockid *id = &request->diag.id, *found = &answer->found.id;
@@ -158,7 +158,7 @@ int tcp_reset_connection(struct tcp_reset *reset, const struct tcp_reset_ends *e
 	return ask(reset, &request, SOCK_DESTROY, NLM_F_ACK, &answer);
 }
 
-/* No socket has port 0, or the cookie 0: nothing is found. */
+/* No socket has port 0 or cookie 0, so this finds nothing. */
 int tcp_reset_try(void)
 {
 	struct request request = {
