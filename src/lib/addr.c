@@ -1,4 +1,4 @@
-/* One IP address: parsed, printed, compared.
+/* An IP address: parse, format, compare.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/addr.h"
 
@@ -6,14 +6,14 @@
 #include <errno.h>
 #include <string.h>
 
-/* How courier, and everybody else, writes what goes before a mapped address. */
+/* The usual form of the prefix of a mapped address, which courier writes too. */
 static const char mapped_text[] = "::ffff:";
 
 static const uint8_t mapped_prefix[12] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff,
 };
 
-/* ::ffff:a.b.c.d is the IPv4 address, see the header. */
+/* Turn ::ffff:a.b.c.d into the IPv4 address: see addr_parse(). */
 static void addr_unmap(struct addr *addr)
 {
 	uint8_t v4[4];
@@ -31,8 +31,8 @@ static bool is_digit(const char *at, const char *end)
 	return at < end && (unsigned char)(*at - '0') <= 9;
 }
 
-/* One number of an IPv4 address: 0 to 255, without leading zeros. Returns what is
- * behind it; NULL: it is none. */
+/* One number of an IPv4 address: 0 to 255, without leading zeros. Returns the position after
+ * it; NULL: not a number. */
 static const char *take_byte(const char *at, const char *end, uint8_t *ret_byte)
 {
 	unsigned int n;
@@ -51,9 +51,9 @@ static const char *take_byte(const char *at, const char *end, uint8_t *ret_byte)
 	return at;
 }
 
-/* As inet_pton(3), by which it is tested; but that is asked for IPv6 first and last
- * where an address is mapped, and takes 700 instructions for it. Returns what is
- * behind the address; NULL: it is none. */
+/* Equivalent to inet_pton(3), which the test compares it with. inet_pton() would have to
+ * parse a mapped address as IPv6, which takes 700 instructions. Returns the position after
+ * the address; NULL: not an address. */
 static const char *take_ipv4(const char *at, const char *end,
 			     uint8_t ret_bytes[static 4])
 {
@@ -69,7 +69,7 @@ static const char *take_ipv4(const char *at, const char *end,
 	return at;
 }
 
-/* The IPv4 address that the text begins with, mapped or not. */
+/* The IPv4 address at the start of the text, mapped or not. */
 static const char *take_mapped(const char *at, const char *end, struct addr *ret_addr)
 {
 	const size_t skip = sizeof(mapped_text) - 1;
@@ -107,7 +107,7 @@ int addr_parse(const char *text, size_t len, struct addr *ret_addr)
 	return len > 0 && parse_ipv6(text, len, ret_addr) ? 0 : -EINVAL;
 }
 
-/* Can this go on with what looks like an address? */
+/* Could an address, or a word that looks like one, continue with this character? */
 static bool is_more(char ch)
 {
 	return (unsigned char)(ch - '0') <= ':' - '0' || ch == '.' ||
@@ -144,7 +144,7 @@ static char *put_byte(char *to, unsigned int byte)
 	return to + 2;
 }
 
-/* inet_ntop(3) goes through sprintf(3): 1,700 instructions, a third of a block's. */
+/* inet_ntop(3) uses sprintf(3): 1,700 instructions, a third of those of a block. */
 static char *format_ipv4(const uint8_t bytes[static 4], char *buf)
 {
 	char *to = buf;

@@ -1,4 +1,4 @@
-/* Things of one size on their way from many threads to one.
+/* A bounded queue of items of one size, from many threads to one.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/batch_queue.h"
 
@@ -12,16 +12,16 @@ struct half {
 	size_t count;
 };
 
-/* One half is filled while the other one is emptied. */
+/* Writers fill one half while the reader empties the other one. */
 struct batch_queue {
 	size_t item_size, max;
-	pthread_mutex_t lock;	/* filling, closed */
+	pthread_mutex_t lock;	/* protects filling and closed */
 	struct half filling;
 	struct half emptying;
 	bool closed;
 };
 
-int batch_queue_new(size_t item_size, size_t max, struct batch_queue **ret_bag)
+int batch_queue_new(size_t item_size, size_t max, struct batch_queue **ret_queue)
 {
 	struct batch_queue *b = calloc(1, sizeof(*b));
 
@@ -30,15 +30,15 @@ int batch_queue_new(size_t item_size, size_t max, struct batch_queue **ret_bag)
 	b->item_size = item_size;
 	b->max = max;
 	pthread_mutex_init(&b->lock, NULL);
-	/* All of it now: later there is no way to do without. Pages that are never
-	 * written cost nothing. */
+	/* Allocate all of it now, as there is no way to handle a failure later. Pages that
+	 * are never written take no memory. */
 	b->filling.items = reallocarray(NULL, max, item_size);
 	b->emptying.items = reallocarray(NULL, max, item_size);
 	if (!b->filling.items || !b->emptying.items) {
 		batch_queue_free(b);
 		return -ENOMEM;
 	}
-	*ret_bag = b;
+	*ret_queue = b;
 	return 0;
 }
 

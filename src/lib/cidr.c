@@ -1,4 +1,4 @@
-/* One prefix (network), as written in an allow list or masked for a block.
+/* A prefix (network), as in an allow list, or a block with a mask.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/cidr.h"
 
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The bits of byte i that lie within the prefix. */
+/* The bits of byte i that are within the prefix. */
 static uint8_t mask_byte(unsigned int prefix, unsigned int i)
 {
 	unsigned int first = i * 8;
@@ -38,7 +38,7 @@ struct addr cidr_last(const struct cidr *cidr)
 	return last;
 }
 
-/* A decimal number of one to three digits that fills text[0..len). */
+/* Parse text[0..len), which must be a decimal number of one to three digits. */
 static int parse_prefix(const char *text, size_t len, unsigned int *ret_prefix)
 {
 	unsigned int n = 0;

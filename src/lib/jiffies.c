@@ -1,11 +1,11 @@
-/* Ticks to milliseconds.
+/* The kernel's tick counter.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/jiffies.h"
 
 #include <errno.h>
 #include <time.h>
 
-/* From the slowest embedded kernel to more than any architecture offers. */
+/* From the slowest embedded kernel to more than any architecture has. */
 #define HZ_MIN 10
 #define HZ_MAX 10000
 

@@ -1,27 +1,27 @@
-/* The kernel's own count of time, which /proc/net/xt_recent writes.
+/* The kernel's tick counter, whose values are in /proc/net/xt_recent.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_JIFFIES_H
 #define SMTPBLOCK_JIFFIES_H
 
 #include <stdint.h>
 
-/* What the count is now. */
+/* The counter at one point in time. */
 struct jiffies_clock {
 	unsigned int hz;	/* ticks a second, CONFIG_HZ */
 	uint64_t now;
 };
 
-/* Reckon it without any right: the resolution of CLOCK_MONOTONIC_COARSE is one
- * tick (clock_getres(2), kernel/time/hrtimer.c), and since boot, when it was
- * INITIAL_JIFFIES (include/linux/jiffies.h: 300 s before 32 bits are full), the
- * count has gone with CLOCK_MONOTONIC, but for the fraction of a second before
- * the first tick. In a time namespace with an offset it is wrong by that.
- * Returns 0; -EOPNOTSUPP if the resolution is that of no kernel; -errno. */
+/* Compute the counter, which needs no permission. The resolution of CLOCK_MONOTONIC_COARSE is
+ * one tick (clock_getres(2), kernel/time/hrtimer.c). At boot the counter is INITIAL_JIFFIES
+ * (include/linux/jiffies.h: 300 s before 32 bits overflow). Then it advances with
+ * CLOCK_MONOTONIC, except for the fraction of a second before the first tick. In a time
+ * namespace the result is off by the namespace's offset.
+ * Returns 0; -EOPNOTSUPP: no kernel has this resolution; -errno. Any thread. */
 int jiffies_clock_read(struct jiffies_clock *ret_clock);
 
-/* How long ago a stamp was taken, in ms; 0 for one of the future. A kernel with
- * 32-bit longs writes the lower half of the count: told by being lower than any
- * that a 64-bit kernel starts from. */
+/* The age of a stamp in ms; 0 for a stamp in the future. A kernel with 32-bit longs writes
+ * the lower half of the counter. Such a stamp is lower than the initial value of a 64-bit
+ * counter. Any thread. */
 int64_t jiffies_age(const struct jiffies_clock *clock, uint64_t stamp);
 
 #endif

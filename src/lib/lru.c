@@ -1,4 +1,4 @@
-/* Values by address, and no more than there is room for.
+/* A table of values by address, of bounded size. A new value replaces the least recently used.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/lru.h"
 
@@ -10,27 +10,27 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* Ends a chain or list: nodes are numbered from 1, so that memory which nobody
- * touched is a table without values. */
+/* The end of a chain or list. Nodes are numbered from 1, so zeroed memory is an empty
+ * table. */
 #define NONE 0
 
-/* The value stands behind the key. */
+/* The value follows the key. */
 struct node {
 	uint32_t chain;
 	uint32_t older, newer;
 	char key[];
 };
 
-/* The chains are a linear hash table: for each value that comes one chain is added,
- * and takes its share of one other. So there are as many as values, and no call pays
- * for all of them. */
+/* The chains are a linear hash table: each new value adds one chain, which takes its share of
+ * one other chain. So there are as many chains as values, and no call rehashes all of
+ * them. */
 struct lru {
 	uint32_t *chains;
-	char *nodes;		/* behind the chains, in the same piece of memory */
+	char *nodes;		/* after the chains, in the same allocation */
 	size_t node_size, key_size, value_at, value_size;
 	uint32_t chain_count;
-	uint32_t mask;		/* 2^n - 1, the least that has chain_count - 1 in it */
-	uint32_t count, max;	/* of nodes; there is room for max chains, too */
+	uint32_t mask;		/* the lowest 2^n - 1 that is not below chain_count - 1 */
+	uint32_t count, max;	/* of nodes; there is room for max chains too */
 	uint32_t oldest, newest;
 	unsigned long forgotten;
 	uint64_t seed;
@@ -41,7 +41,7 @@ static size_t round_up(size_t size, size_t step)
 	return (size + step - 1) / step * step;
 }
 
-/* Values of 64-bit numbers are aligned for them, others for 32-bit numbers. */
+/* Values whose size is a multiple of 8 may contain 64-bit numbers. */
 static size_t alignment(size_t value_size)
 {
 	return value_size % 8 == 0 ? 8 : 4;
@@ -85,7 +85,7 @@ static uint64_t hash_of(const struct lru *l, const void *key)
 	return addr_hash(&addr, l->seed ^ salt);
 }
 
-/* A chain that is not there yet is still a part of the one half as far. */
+/* A chain that does not exist yet is still part of the one without the mask's highest bit. */
 static uint32_t *chain_of(const struct lru *l, const void *key)
 {
 	uint32_t i = (uint32_t)hash_of(l, key) & l->mask;
@@ -118,7 +118,7 @@ static void chain_out(struct lru *l, uint32_t i)
 	*link = node_at(l, i)->chain;
 }
 
-/* One more chain, with its share of the one that had it up to now. */
+/* Add a chain and move its share of the existing chain to it. */
 static void add_chain(struct lru *l)
 {
 	uint32_t *chain, i, next;
@@ -159,9 +159,8 @@ static void take_out(struct lru *l, uint32_t i)
 		l->newest = n->older;
 }
 
-/* All that it may ever need: what is not touched costs address space only. The
- * kernel is asked for small pages, as in a large one the first value would take
- * 2 MB, and the time to clear them. */
+/* Allocate the maximum. Untouched pages take address space only. With huge pages the first
+ * value would take 2 MB and the time to clear them, so ask for small ones. */
 static int reserve(struct lru *l)
 {
 	size_t chains = round_up(l->max * sizeof(*l->chains), 8);
@@ -175,7 +174,7 @@ static int reserve(struct lru *l)
 	l->nodes = (char *)l->chains + chains;
 	l->chain_count = 1;
 	first = ((uintptr_t)l->chains + page - 1) & ~(page - 1);
-	/* Only a wish. */
+	/* A hint: a failure does not matter. */
 	madvise((void *)first, ((uintptr_t)l->nodes + size - chains - first) & ~(page - 1),
 		MADV_NOHUGEPAGE);
 	return 0;
@@ -192,8 +191,8 @@ int lru_new(size_t key_size, size_t value_size, size_t max, struct lru **ret_lru
 	l->value_at = value_offset(key_size, value_size);
 	l->node_size = size_of_node(key_size, value_size);
 	l->max = (uint32_t)max;
-	/* Without a seed a sender could choose addresses that collide; where the
-	 * kernel has none yet, that is a slow table and nothing worse. */
+	/* Without a secret seed a sender could choose colliding addresses. If the kernel has no
+	 * random numbers yet, the worst result is a slow table. */
 	if (getrandom(&l->seed, sizeof(l->seed), GRND_NONBLOCK) < 0)
 		l->seed = (uint64_t)(uintptr_t)l;
 	if (reserve(l) < 0) {
@@ -230,7 +229,7 @@ const void *lru_victim(const struct lru *lru)
 	return lru->count < lru->max ? NULL : value_of(lru, lru->oldest);
 }
 
-/* A node to use, in no list or chain: a fresh one or the oldest. */
+/* A node outside all lists and chains: an unused one, or else the oldest. */
 static uint32_t take_node(struct lru *l)
 {
 	uint32_t i = l->oldest;

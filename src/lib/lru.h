@@ -1,41 +1,44 @@
-/* Values by address, and no more than there is room for.
+/* A table of values by address, of bounded size. A new value replaces the least recently used.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_LRU_H
 #define SMTPBLOCK_LRU_H
 
 #include "lib/addr.h"
 
-/* Values of one size by keys of one size. A key begins with a struct addr; the bytes
- * behind it are compared as they are, so no padding. A full table gives away the value
- * that was not looked at for longest. The cost of a call does not depend on how many
- * values there are, that of the dearest call neither. One thread at a time. */
+/* All keys have one size, and so have all values. A key begins with a struct addr. The bytes
+ * after it are compared with memcmp(), so they must not contain padding. A full table drops
+ * the value that was not looked up for the longest time. The cost of a call, even of the most
+ * expensive one, does not depend on the number of values. Not thread-safe. */
 struct lru;
 
-/* Bytes that a value takes with its key. */
+/* Bytes of memory for one value with its key. */
 size_t lru_entry_size(size_t key_size, size_t value_size);
 
-/* Room for max values, at most UINT32_MAX - 1: address space at once, memory as they
- * come. Returns 0 or -ENOMEM. The caller owns *ret_lru. */
+/* A table for up to max values; max is at most UINT32_MAX - 1. Reserves all address space
+ * now; memory is used as values are added. Returns 0 and the caller owns *ret_lru;
+ * -ENOMEM. */
 int lru_new(size_t key_size, size_t value_size, size_t max, struct lru **ret_lru);
 void lru_free(struct lru *lru);
 
-/* The value, which becomes the newest; NULL: there is none. Valid until lru_add(). */
+/* Find a value and make it the newest. Returns NULL if there is none. The pointer is valid
+ * until lru_add(). */
 void *lru_find(struct lru *lru, const void *key);
 
-/* The value that the next lru_add() gives away; NULL: there is still room. */
+/* The value that the next lru_add() will drop; NULL: there is room. */
 const void *lru_victim(const struct lru *lru);
 
-/* A new value, all zero and the newest, for a key that is not there. Valid as above. */
+/* Add a value, all zero and the newest, for a key that is not in the table. The pointer is
+ * valid until the next lru_add(). */
 void *lru_add(struct lru *lru, const void *key);
 
-/* How many there are, and room for how many. */
+/* The number of values, and the maximum. */
 uint32_t lru_count(const struct lru *lru);
 uint32_t lru_max(const struct lru *lru);
 
-/* The n-th value, 0.. in no order; *ret_key points to its key. */
+/* The n-th value, from 0, in no particular order. *ret_key points to its key. */
 const void *lru_at(const struct lru *lru, uint32_t n, const void **ret_key);
 
-/* How many values were given away. */
+/* How many values were dropped so far. */
 unsigned long lru_forgotten(const struct lru *lru);
 
 #endif

@@ -1,4 +1,4 @@
-/* A set of prefixes that answers whether an address lies in it.
+/* A set of prefixes.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/prefix_set.h"
 
@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Prefixes become ranges; sealed ranges are sorted and do not overlap, so that
- * the only one that can hold an address is found by bisection. */
+/* A prefix is stored as a range. Sealed ranges are sorted and do not overlap, so bisection
+ * finds the only one that can contain an address. */
 struct range {
 	struct addr first;
 	struct addr last;
@@ -19,50 +19,50 @@ struct prefix_set {
 	size_t room;
 };
 
-int prefix_set_new(struct prefix_set **ret_list)
+int prefix_set_new(struct prefix_set **ret_set)
 {
-	struct prefix_set *list = calloc(1, sizeof(*list));
+	struct prefix_set *set = calloc(1, sizeof(*set));
 
-	if (!list)
+	if (!set)
 		return -ENOMEM;
-	*ret_list = list;
+	*ret_set = set;
 	return 0;
 }
 
-void prefix_set_free(struct prefix_set *list)
+void prefix_set_free(struct prefix_set *set)
 {
-	if (!list)
+	if (!set)
 		return;
-	free(list->ranges);
-	free(list);
+	free(set->ranges);
+	free(set);
 }
 
-static int prefix_set_grow(struct prefix_set *list)
+static int prefix_set_grow(struct prefix_set *set)
 {
-	size_t room = list->room ? list->room * 2 : 16;
-	struct range *ranges = reallocarray(list->ranges, room, sizeof(*ranges));
+	size_t room = set->room ? set->room * 2 : 16;
+	struct range *ranges = reallocarray(set->ranges, room, sizeof(*ranges));
 
 	if (!ranges)
 		return -ENOMEM;
-	list->ranges = ranges;
-	list->room = room;
+	set->ranges = ranges;
+	set->room = room;
 	return 0;
 }
 
-int prefix_set_add(struct prefix_set *list, const struct cidr *cidr)
+int prefix_set_add(struct prefix_set *set, const struct cidr *cidr)
 {
 	struct range *range;
 
-	if (list->count == list->room && prefix_set_grow(list) < 0)
+	if (set->count == set->room && prefix_set_grow(set) < 0)
 		return -ENOMEM;
-	range = &list->ranges[list->count++];
+	range = &set->ranges[set->count++];
 	range->first = cidr->net;
 	range->last = cidr_last(cidr);
 	return 0;
 }
 
-/* By start; of two that start alike the larger comes first, which holds the
- * other. */
+/* Sort by start. Of two ranges with the same start the larger one, which contains the other,
+ * comes first. */
 static int range_compare(const void *a, const void *b)
 {
 	const struct range *ra = a, *rb = b;
@@ -71,37 +71,37 @@ static int range_compare(const void *a, const void *b)
 	return r != 0 ? r : addr_compare(&rb->last, &ra->last);
 }
 
-void prefix_set_seal(struct prefix_set *list)
+void prefix_set_seal(struct prefix_set *set)
 {
 	size_t i, kept = 0;
 
-	if (list->count == 0)
+	if (set->count == 0)
 		return;
-	qsort(list->ranges, list->count, sizeof(*list->ranges), range_compare);
-	for (i = 1; i < list->count; i++) {
-		struct range *last = &list->ranges[kept];
+	qsort(set->ranges, set->count, sizeof(*set->ranges), range_compare);
+	for (i = 1; i < set->count; i++) {
+		struct range *last = &set->ranges[kept];
 
-		/* Prefixes nest or are disjoint: one that starts within the
-		 * range before it lies in it whole. */
-		if (addr_compare(&list->ranges[i].first, &last->last) <= 0)
+		/* Prefixes nest or are disjoint: one that starts within the range before it
+		 * is contained in it. */
+		if (addr_compare(&set->ranges[i].first, &last->last) <= 0)
 			continue;
-		list->ranges[++kept] = list->ranges[i];
+		set->ranges[++kept] = set->ranges[i];
 	}
-	list->count = kept + 1;
+	set->count = kept + 1;
 }
 
-/* Is there a range that has an address within first..last? */
-static bool overlaps(const struct prefix_set *list, const struct addr *first,
+/* Does any range contain an address of first..last? */
+static bool overlaps(const struct prefix_set *set, const struct addr *first,
 		     const struct addr *last)
 {
-	size_t low = 0, high = list ? list->count : 0;
+	size_t low = 0, high = set ? set->count : 0;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (addr_compare(last, &list->ranges[mid].first) < 0)
+		if (addr_compare(last, &set->ranges[mid].first) < 0)
 			high = mid;
-		else if (addr_compare(first, &list->ranges[mid].last) > 0)
+		else if (addr_compare(first, &set->ranges[mid].last) > 0)
 			low = mid + 1;
 		else
 			return true;
@@ -109,19 +109,19 @@ static bool overlaps(const struct prefix_set *list, const struct addr *first,
 	return false;
 }
 
-bool prefix_set_is_empty(const struct prefix_set *list)
+bool prefix_set_is_empty(const struct prefix_set *set)
 {
-	return !list || list->count == 0;
+	return !set || set->count == 0;
 }
 
-bool prefix_set_contains(const struct prefix_set *list, const struct addr *addr)
+bool prefix_set_contains(const struct prefix_set *set, const struct addr *addr)
 {
-	return overlaps(list, addr, addr);
+	return overlaps(set, addr, addr);
 }
 
-bool prefix_set_overlaps(const struct prefix_set *list, const struct cidr *cidr)
+bool prefix_set_overlaps(const struct prefix_set *set, const struct cidr *cidr)
 {
 	const struct addr last = cidr_last(cidr);
 
-	return overlaps(list, &cidr->net, &last);
+	return overlaps(set, &cidr->net, &last);
 }

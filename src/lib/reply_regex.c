@@ -1,4 +1,4 @@
-/* A compiled expression (PCRE2) with limits that hold for hostile text.
+/* A compiled regular expression (PCRE2) whose cost is limited for hostile text.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/reply_regex.h"
 
@@ -12,19 +12,19 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-/* PCRE2 counts steps anew at every start in the subject, of which a reply has up
- * to 131. Most expressions end the first try, at few steps a start; one that does
- * not gets many more at a time, until the time is up. A step takes up to 30 ns
- * without JIT, so that a line costs 0.4 ms for the first try and 0.3 ms beyond
- * TIME_LIMIT_NS at worst. */
+/* PCRE2 counts steps separately for each start position in the subject; a reply has up to
+ * 131. Most expressions finish the first try with few steps per start. One that does not is
+ * tried again with a higher limit per start, until the time is up. Without JIT a step takes
+ * up to 30 ns, so the worst cost of a line is 0.4 ms for the first try, then TIME_LIMIT_NS
+ * and 0.3 ms. */
 #define FIRST_LIMIT 100
 #define SECOND_LIMIT 10000
 #define TIME_LIMIT_NS 200000
 #define DEPTH_LIMIT 250
 
 struct reply_regex {
-	/* What every match begins with, and nothing else is asked for; NULL: PCRE2 has
-	 * to tell. The default's saves 350 instructions a line. */
+	/* Set if the expression only asks for this beginning; NULL: use PCRE2. Saves 350
+	 * instructions a line for the default expression. */
 	char *beginning;
 	size_t beginning_len;
 	pcre2_code *code;
@@ -53,13 +53,13 @@ static int compile(struct reply_regex *p, const char *expression, char *errbuf,
 			 (size_t)at + 1);
 		return -EINVAL;
 	}
-	/* Matching without JIT is slower and just as right. */
+	/* Without JIT matching is slower, but has the same result. */
 	(void)pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);
 	return 0;
 }
 
-/* Of characters that mean themselves wherever they stand, and no others, so that no
- * release of PCRE2 reads anything else in them. */
+/* Does text consist of characters that are literal everywhere in an expression, in any release
+ * of PCRE2? */
 static bool is_literal(const char *text)
 {
 	return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -86,7 +86,7 @@ static pcre2_match_context *make_limits(uint32_t steps)
 	return limits;
 }
 
-int reply_regex_new(const char *expression, struct reply_regex **ret_pattern, char *errbuf,
+int reply_regex_new(const char *expression, struct reply_regex **ret_regex, char *errbuf,
 		    size_t errbuf_size)
 {
 	struct reply_regex *p = calloc(1, sizeof(*p));
@@ -107,7 +107,7 @@ int reply_regex_new(const char *expression, struct reply_regex **ret_pattern, ch
 		reply_regex_free(p);
 		return r;
 	}
-	*ret_pattern = p;
+	*ret_regex = p;
 	return 0;
 }
 
@@ -154,7 +154,7 @@ static int64_t cpu_time_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-/* One start after the other, with many steps each, while there is time. */
+/* Try one start position after the other, with many steps each, while there is time. */
 static int match_slowly(const struct reply_regex *regex, struct reply_regex_scratch *scratch,
 			const char *text, size_t len)
 {

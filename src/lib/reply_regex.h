@@ -1,4 +1,4 @@
-/* A compiled expression (PCRE2) with limits that hold for hostile text.
+/* A compiled regular expression (PCRE2) whose cost is limited for hostile text.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_REPLY_REGEX_H
 #define SMTPBLOCK_REPLY_REGEX_H
@@ -6,28 +6,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Immutable after reply_regex_new(): any number of threads may share one. */
+/* Immutable after reply_regex_new(), so threads may share it. */
 struct reply_regex;
 
-/* What one thread needs to match; never shared. */
+/* Match data of one thread; never shared. */
 struct reply_regex_scratch;
 
-/* Compile expression. JIT is used where the system allows it (a kernel or unit
- * that forbids writable and executable memory does not): a failed JIT is no
- * error. On -EINVAL errbuf holds what is wrong with it and where; -ENOMEM.
- * The caller owns *ret_pattern. */
-int reply_regex_new(const char *expression, struct reply_regex **ret_pattern, char *errbuf,
+/* Compile expression, with JIT if possible. A failure of JIT is not an error: a kernel or unit
+ * may forbid writable and executable memory. Returns 0 and the caller owns *ret_regex;
+ * -EINVAL, with the reason and position in errbuf; -ENOMEM. */
+int reply_regex_new(const char *expression, struct reply_regex **ret_regex, char *errbuf,
 		    size_t errbuf_size);
 void reply_regex_free(struct reply_regex *regex);
 
-/* Returns 0, or -ENOMEM. The caller owns *ret_scratch. */
+/* Returns 0 and the caller owns *ret_scratch; -ENOMEM. */
 int reply_regex_scratch_new(const struct reply_regex *regex,
 			    struct reply_regex_scratch **ret_scratch);
 void reply_regex_scratch_free(struct reply_regex_scratch *scratch);
 
-/* Does the expression match in text? Returns 1 or 0; -EOVERFLOW when it was given
- * up: an expression with catastrophic backtracking costs less than a
- * millisecond a line, of at most a reply's length, that way. */
+/* Does the expression match anywhere in text? Returns 1 or 0; -EOVERFLOW: a limit was reached.
+ * The limits keep the cost of catastrophic backtracking below a millisecond for a text of a
+ * reply's length. */
 int reply_regex_match(const struct reply_regex *regex, struct reply_regex_scratch *scratch,
 		      const char *text, size_t len);
 
