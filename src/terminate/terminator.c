@@ -1,4 +1,4 @@
-/* Ends children: each at its time.
+/* Terminates smtpds, each at a given time.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "terminate/terminator.h"
 
@@ -13,55 +13,55 @@
 
 #include "lib/tcp_reset.h"
 
-/* After its courieresmtpd has ended, a couriertls of STARTTLS has this long to
- * end by itself. */
+/* The time for a couriertls of STARTTLS to exit by itself after its courieresmtpd. */
 #define TLS_GRACE_MS 50
-/* How long to see a process end that gets no KILL, or got it. */
+/* How long to watch a process after SIGKILL, or after the signal if there is no SIGKILL. */
 #define WATCH_MS 10000
-/* A connection has one couriertls; more would be those of an earlier one. */
+/* A connection has one couriertls. Others belong to earlier connections. */
 #define ORPHAN_TLS_MAX 4
-/* Between two failed calls of epoll_wait(2). */
+/* The pause after a failed epoll_wait(2). */
 #define FAILURE_PAUSE_MS 20
 
 enum stage {
-	STAGE_WAITING,	/* to be signalled when due */
-	STAGE_ENDING,	/* signalled; killed when due */
-	STAGE_KILLED,	/* killed; forgotten when due */
-	STAGE_EXITED,	/* gone; when due a couriertls left behind is looked for */
-	STAGE_RESET_DUE,	/* nobody is left; when due the connection is reset */
+	/* The state, and what happens at the time due. */
+	STAGE_WAITING,		/* not signalled: signal */
+	STAGE_SIGNALLED,	/* signalled: kill */
+	STAGE_KILLED,		/* killed: forget */
+	STAGE_EXITED,		/* exited: search for an orphaned couriertls */
+	STAGE_RESET_DUE,	/* all processes have exited: reset the connection */
 };
 
 struct item {
 	struct termination what;
 	enum stage stage;
-	bool is_orphan_tls;	/* what.child.smtpd is a couriertls left behind */
-	int held;		/* STAGE_EXITED: tcp_reset_is_held() */
-	int64_t due;
-	size_t at;		/* in the heap */
+	bool is_orphan_tls;	/* what.smtpd.process is an orphaned couriertls */
+	int still_open;		/* STAGE_EXITED: as tcp_reset_is_held() returns */
+	int64_t due;		/* ms of CLOCK_MONOTONIC */
+	size_t at;		/* index in the heap */
 	struct item *next;	/* in the intake */
-	bool is_known;		/* is in by_pid.. */
-	struct item *next_by_pid;	/* ..and there before this one */
+	bool is_known;		/* it is in by_pid */
+	struct item *next_by_pid;
 };
 
-/* Chains of those that wait or are ending, by PID. */
+/* The number of hash chains by PID, of items before STAGE_EXITED. */
 #define PID_CHAINS 256
 
 struct terminator {
 	int epoll;
-	bool skip_ends;		/* in the next run */
+	bool skip_ends;		/* see terminator_skip_ends() */
 	struct tcp_reset reset;
 	struct smtpd_scratch scratch;
-	struct item *heap[TERMINATOR_MAX];	/* the one due first is heap[0] */
+	struct item *heap[TERMINATOR_MAX];	/* heap[0] has the earliest due */
 	size_t count;
-	pthread_mutex_t lock;	/* all below */
-	struct item *intake;	/* handed over, not in the heap yet */
+	pthread_mutex_t lock;	/* protects all below */
+	struct item *intake;	/* added and not in the heap yet */
 	struct item *by_pid[PID_CHAINS];
-	size_t total;		/* intake and heap */
+	size_t total;		/* of intake and heap */
 	size_t max;
 	size_t pending;		/* in STAGE_WAITING */
 };
 
-/* See TERMINATOR_MAX. Two descriptors for each, to be on the safe side. */
+/* See TERMINATOR_MAX. Counts two descriptors for each, as on port 465. */
 static size_t most_at_once(void)
 {
 	struct rlimit limit;
@@ -180,7 +180,7 @@ static void heap_remove(struct terminator *t, struct item *item)
 	heap_down(t, last);
 }
 
-/* One process gets the signal. Gone is as good as ended. */
+/* Signal one process. That it has exited is not an error to count. */
 static int signal_one(const struct termination *what, const struct pidref *ref, int signal)
 {
 	int r = pidref_signal(ref, signal);
@@ -208,7 +208,7 @@ int terminator_signal(struct termination *termination)
 	return r;
 }
 
-/* Room for one more, counted. */
+/* Count one more item in, if there is room. */
 static bool reserve(struct terminator *t)
 {
 	bool room;
@@ -242,7 +242,7 @@ static void put_intake(struct terminator *t, struct item *item)
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* Its process has ended, or is not looked after any longer. */
+/* Remove the item from by_pid. */
 static void unindex(struct terminator *t, struct item *item)
 {
 	struct item **link;
@@ -258,7 +258,7 @@ static void unindex(struct terminator *t, struct item *item)
 	item->is_known = false;
 }
 
-/* The PID alone could be another process' by now, but that has not the same peer. */
+/* The PID may have been reused, but not for the same peer. */
 bool terminator_has(struct terminator *terminator, const struct smtpd *smtpd)
 {
 	const struct item *item;
@@ -279,7 +279,7 @@ static void unreserve(struct terminator *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* NULL: there is no room, or no memory. */
+/* Returns NULL if there is no room or no memory. */
 static struct item *new_item(struct terminator *t)
 {
 	struct item *item;
@@ -292,7 +292,7 @@ static struct item *new_item(struct terminator *t)
 	return item;
 }
 
-/* It cannot be seen to end. */
+/* Signal an smtpd that cannot be watched. */
 static void signal_unwatched(struct termination *termination)
 {
 	if (!termination->signalled)
@@ -316,13 +316,13 @@ void terminator_add(struct terminator *terminator,
 	item->what = *termination;
 	item->what.smtpd = smtpd_take(&termination->smtpd);
 	smtpd_forget_held(&item->what.smtpd);
-	item->stage = termination->signalled ? STAGE_ENDING : STAGE_WAITING;
+	item->stage = termination->signalled ? STAGE_SIGNALLED : STAGE_WAITING;
 	item->due = due;
 	put_intake(terminator, item);
 }
 
-/* Close its descriptors. Closing alone would not take them out of the epoll set
- * while a process that rsyslogd has just forked shares them. */
+/* Close the item's descriptors. While a process that rsyslogd has just forked shares them, a
+ * close does not remove them from the epoll set, so do that explicitly. */
 static void release(struct terminator *t, struct item *item)
 {
 	struct smtpd *smtpd = &item->what.smtpd;
@@ -343,8 +343,8 @@ static void forget(struct terminator *t, struct item *item)
 	unreserve(t);
 }
 
-/* Hear of it when the process ends. An epoll that cannot take it only delays
- * what is done then to the time it is due. */
+/* Get an event when the process exits. If epoll_ctl() fails, the exit is noticed at the time
+ * due. */
 static void watch(struct terminator *t, struct item *item, const struct pidref *ref)
 {
 	struct epoll_event ev = {
@@ -375,10 +375,11 @@ static struct tcp_reset_ends ends_of(const struct item *item)
 	};
 }
 
-/* A couriertls of STARTTLS has the connection, and its courieresmtpd has not: that is
- * gone, so what holds it now is the one left behind. The kernel knows with two system
- * calls. Without a cookie it cannot be asked, and the process is searched for. */
-static int ask_who_is_left(struct terminator *t, struct item *item)
+/* Does a process still have the connection open? After the exit of courieresmtpd that can only
+ * be an orphaned couriertls of STARTTLS. The kernel answers with two system calls. Returns 1;
+ * 0: no, or the item has a couriertls itself; -errno: unknown, for example without a cookie,
+ * so search for the process. */
+static int is_still_open(struct terminator *t, struct item *item)
 {
 	const struct tcp_reset_ends ends = ends_of(item);
 
@@ -387,14 +388,14 @@ static int ask_who_is_left(struct terminator *t, struct item *item)
 	return ends.cookie ? tcp_reset_is_held(&t->reset, &ends) : -ENOENT;
 }
 
-/* It is gone. The item stays until it is due: an event of its second process may be
- * on the way. */
+/* All processes of the item have exited. Keep the item until the time due, as epoll may still
+ * return an event of its second process. */
 static void after_end(struct terminator *t, struct item *item, int64_t now)
 {
-	item->held = ask_who_is_left(t, item);
+	item->still_open = is_still_open(t, item);
 	release(t, item);
 	item->stage = STAGE_EXITED;
-	heap_set_due(t, item, item->held != 0 ? now + TLS_GRACE_MS : now);
+	heap_set_due(t, item, item->still_open != 0 ? now + TLS_GRACE_MS : now);
 }
 
 static void on_end(struct terminator *t, struct item *item, int64_t now)
@@ -408,7 +409,7 @@ static void start_ending(struct terminator *t, struct item *item, int64_t now)
 {
 	unsigned int kill_after = item->what.kill_after;
 
-	item->stage = STAGE_ENDING;
+	item->stage = STAGE_SIGNALLED;
 	watch(t, item, &item->what.smtpd.process);
 	watch(t, item, &item->what.smtpd.tls);
 	heap_set_due(t, item, now + (kill_after ? kill_after : WATCH_MS));
@@ -431,7 +432,7 @@ static void signal_due(struct terminator *t, struct item *item, int64_t now)
 		start_ending(t, item, now);
 }
 
-/* True if it was there to be killed, and was. */
+/* Returns true if the process was alive and SIGKILL was sent. */
 static bool kill_one(const struct termination *what, const struct pidref *ref)
 {
 	return pidref_check(ref) != -ESRCH && signal_one(what, ref, SIGKILL) == 0;
@@ -456,9 +457,9 @@ static void kill_due(struct terminator *t, struct item *item, int64_t now)
 	heap_set_due(t, item, now + WATCH_MS);
 }
 
-/* It has the connection of its courieresmtpd, whose cookie was not to be had if
- * STARTTLS came before the first look. */
-static uint64_t cookie_of_left(const struct item *origin, const struct pidref *tls)
+/* The orphan has the connection of its courieresmtpd. That one has no cookie if STARTTLS was
+ * before the first look: then its standard input was no longer the connection. */
+static uint64_t cookie_of_orphan(const struct item *origin, const struct pidref *tls)
 {
 	const struct smtpd *smtpd = &origin->what.smtpd;
 	uint64_t cookie;
@@ -466,13 +467,13 @@ static uint64_t cookie_of_left(const struct item *origin, const struct pidref *t
 	if (smtpd->cookie)
 		return smtpd->cookie;
 	cookie = smtpd_cookie(origin->what.rules, tls->pid, &smtpd->peer);
-	/* Alive by then, it is what was asked. */
+	/* If it is still alive, then the cookie is that of its connection. */
 	return pidref_check(tls) == 0 ? cookie : 0;
 }
 
-/* Signal a couriertls that was left behind and, if there is room, see it end. */
-static void end_orphan_tls(struct terminator *t, const struct item *origin, struct pidref *ref,
-			   int64_t now)
+/* Signal an orphaned couriertls and, if there is room, watch it. */
+static void terminate_orphan_tls(struct terminator *t, const struct item *origin,
+				 struct pidref *ref, int64_t now)
 {
 	struct item *item = new_item(t);
 
@@ -484,7 +485,7 @@ static void end_orphan_tls(struct terminator *t, const struct item *origin, stru
 	item->what.smtpd = (struct smtpd)SMTPD_NONE;
 	item->what.smtpd.peer = origin->what.smtpd.peer;
 	item->what.smtpd.process = pidref_take(ref);
-	item->what.smtpd.cookie = cookie_of_left(origin, &item->what.smtpd.process);
+	item->what.smtpd.cookie = cookie_of_orphan(origin, &item->what.smtpd.process);
 	item->is_orphan_tls = true;
 	item->at = t->count;
 	t->heap[t->count++] = item;
@@ -492,7 +493,7 @@ static void end_orphan_tls(struct terminator *t, const struct item *origin, stru
 	start_ending(t, item, now);
 }
 
-/* No process holds the connection any more: the kernel's share goes too. */
+/* No process has the connection open any more: destroy the kernel's socket. */
 static void reset(struct terminator *t, const struct item *item)
 {
 	const struct termination *what = &item->what;
@@ -516,18 +517,18 @@ static void after_all(struct terminator *t, struct item *item, int64_t now)
 	heap_set_due(t, item, now + item->what.reset_delay);
 }
 
-/* A couriertls shows its peer's ends, not whose it is. As long as the connection of the
- * cookie is held it is the only one with those ends. Where that is not known the client
- * may have connected again from the same port: then a courieresmtpd serves it, and what
- * is found may be that one's. The connection that ended cannot be there any more, and its
- * couriertls ends by itself. */
-static int find_left_tls(struct terminator *t, const struct item *item, struct pidref *refs)
+/* A couriertls shows the ends of its connection, but not its cookie. While the connection of the
+ * cookie is open it is the only one with these ends. If that is unknown the client may have
+ * connected again from the same port. Then an smtpd serves the new connection, and the
+ * couriertls may belong to it, so release it. The old connection no longer exists in that
+ * case, and its couriertls exits by itself. */
+static int find_orphan_tls(struct terminator *t, const struct item *item, struct pidref *refs)
 {
 	const struct termination *what = &item->what;
 	int n = smtpd_find_orphan_tls(what->rules, &what->smtpd.peer, &t->scratch, refs,
 				      ORPHAN_TLS_MAX);
 
-	if (n > 0 && item->held < 0 &&
+	if (n > 0 && item->still_open < 0 &&
 	    smtpd_is_served(what->rules, &what->smtpd.peer, &t->scratch))
 		while (n > 0)
 			pidref_done(&refs[--n]);
@@ -539,16 +540,16 @@ static void look_for_orphan_tls(struct terminator *t, struct item *item, int64_t
 	struct pidref refs[ORPHAN_TLS_MAX];
 	int n = 0, i;
 
-	/* It has had its time to let go. */
-	if (item->held > 0)
-		item->held = ask_who_is_left(t, item);
-	if (item->held != 0)
-		n = find_left_tls(t, item, refs);
+	/* The grace period is over: check again whether the connection is open. */
+	if (item->still_open > 0)
+		item->still_open = is_still_open(t, item);
+	if (item->still_open != 0)
+		n = find_orphan_tls(t, item, refs);
 	for (i = 0; i < n; i++) {
-		end_orphan_tls(t, item, &refs[i], now);
+		terminate_orphan_tls(t, item, &refs[i], now);
 		pidref_done(&refs[i]);
 	}
-	/* The one left behind holds the connection now. */
+	/* The orphan's item continues with the connection. */
 	if (n > 0)
 		forget(t, item);
 	else
@@ -561,7 +562,7 @@ static void do_due(struct terminator *t, struct item *item, int64_t now)
 	case STAGE_WAITING:
 		signal_due(t, item, now);
 		break;
-	case STAGE_ENDING:
+	case STAGE_SIGNALLED:
 		if (has_ended(item))
 			on_end(t, item, now);
 		else
@@ -593,13 +594,13 @@ static void take_intake(struct terminator *t, int64_t now)
 		item->at = t->count;
 		t->heap[t->count++] = item;
 		heap_up(t, item);
-		if (item->stage == STAGE_ENDING)
+		if (item->stage == STAGE_SIGNALLED)
 			start_ending(t, item, now);
 	}
 }
 
-/* The events stay, and whoever waits for them is called again at once: that must not take
- * a whole processor. */
+/* The events are still there, so the background thread's poll(2) will return at once. Without a
+ * pause that would use a whole CPU. */
 static void pause_after_failure(void)
 {
 	const struct timespec pause = { .tv_nsec = FAILURE_PAUSE_MS * 1000000L };
@@ -607,8 +608,8 @@ static void pause_after_failure(void)
 	nanosleep(&pause, NULL);
 }
 
-/* A process has ended: all of a child, or one of the two on port 465. */
-static void take_end(struct terminator *t, struct item *item, int64_t now)
+/* A process has exited. On port 465 the other one of the two may still be alive. */
+static void handle_exit(struct terminator *t, struct item *item, int64_t now)
 {
 	bool has_pair = item->what.smtpd.tls.fd >= 0;
 
@@ -616,7 +617,7 @@ static void take_end(struct terminator *t, struct item *item, int64_t now)
 		on_end(t, item, now);
 }
 
-static void take_ends(struct terminator *t, int64_t now)
+static void handle_exits(struct terminator *t, int64_t now)
 {
 	struct epoll_event events[64];
 	int n, i;
@@ -624,7 +625,7 @@ static void take_ends(struct terminator *t, int64_t now)
 	do {
 		n = epoll_wait(t->epoll, events, 64, 0);
 		for (i = 0; i < n; i++)
-			take_end(t, events[i].data.ptr, now);
+			handle_exit(t, events[i].data.ptr, now);
 	} while (n == 64);
 	if (n < 0 && errno != EINTR)
 		pause_after_failure();
@@ -634,7 +635,7 @@ int64_t terminator_run(struct terminator *terminator, int64_t now)
 {
 	take_intake(terminator, now);
 	if (!terminator->skip_ends)
-		take_ends(terminator, now);
+		handle_exits(terminator, now);
 	terminator->skip_ends = false;
 	while (terminator->count > 0 && terminator->heap[0]->due <= now)
 		do_due(terminator, terminator->heap[0], now);
@@ -664,6 +665,6 @@ void terminator_flush(struct terminator *terminator)
 			continue;
 		count_pending_down(terminator);
 		terminator_signal(&item->what);
-		item->stage = STAGE_ENDING;
+		item->stage = STAGE_SIGNALLED;
 	}
 }

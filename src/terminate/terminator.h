@@ -1,4 +1,4 @@
-/* Ends children: each at its time, held fast and proven before it gets here.
+/* Terminates smtpds, each at a given time. They are pinned and verified before.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_TERMINATOR_H
 #define SMTPBLOCK_TERMINATOR_H
@@ -9,66 +9,67 @@
 
 struct terminator;
 
-/* Nothing is due. */
+/* No further run is needed. */
 #define TERMINATOR_NEVER INT64_MAX
 
-/* More than these at once wait for nothing: see terminator_add(). Each holds
- * one descriptor, on port 465 two, and together at most half of those that the
- * process may have: the logger must not run out of them. */
+/* Most smtpds at once. Further ones are signalled at once and not watched: see
+ * terminator_add(). Each has one descriptor, on port 465 two. The limit is lower if
+ * RLIMIT_NOFILE is low, so that all of them use at most half of the process' descriptors:
+ * rsyslogd must not run out of them. */
 #define TERMINATOR_MAX 4096
 
 struct termination {
-	struct smtpd smtpd;		/* taken over */
-	const struct smtpd_rules *rules; /* to find a couriertls left behind */
-	struct counters *counters;	/* these two outlive the terminator */
+	struct smtpd smtpd;		/* terminator_add() takes ownership */
+	/* rules, counters and alerts must outlive the terminator. */
+	const struct smtpd_rules *rules; /* to find an orphaned couriertls */
+	struct counters *counters;
 	struct alerts *alerts;
 	int signal;
-	unsigned int kill_after;	/* ms; 0: never */
-	bool reset;			/* the connection, once the child is gone.. */
-	unsigned int reset_delay;	/* ..for so many ms: the peer may read yet */
-	bool signalled;			/* terminator_signal() was called.. */
-	bool gone;			/* ..and the child was gone before it.. */
-	bool refused;			/* ..or the kernel refused it */
+	unsigned int kill_after;	/* ms until SIGKILL; 0: never */
+	bool reset;			/* reset the connection after the exit */
+	unsigned int reset_delay;	/* ms until the reset: time for the client to read */
+	/* Results of terminator_signal(). */
+	bool signalled;			/* it was called */
+	bool gone;			/* the process had exited before */
+	bool refused;			/* the kernel refused the signal */
 };
 
-/* Returns 0, -ENOMEM, -EMFILE. The caller owns. */
+/* Returns 0 and the caller owns *ret_terminator; -ENOMEM; -EMFILE; -errno. */
 int terminator_new(struct terminator **ret_terminator);
 
-/* Processes that were to be signalled and were not yet are let go. */
+/* Processes that were not signalled yet are unpinned and not signalled. NULL is allowed. */
 void terminator_free(struct terminator *terminator);
 
-/* Send the signal now: to courieresmtpd, and on port 465 to the couriertls above
- * it. Counts what came of it. Any thread. Returns 0; -ESRCH: it was gone; -errno. */
+/* Send the signal now, to courieresmtpd and on port 465 to its couriertls. Counts the result.
+ * Any thread. Returns 0; -ESRCH: the process had exited; -errno. */
 int terminator_signal(struct termination *termination);
 
-/* Hand a child over, to be signalled at due (ms of CLOCK_MONOTONIC), or at once
- * when it was signalled already: then what is left is to see it end. Takes
- * *termination's child in any case. A session for which there is no room, or which may
- * not stay (smtpd_may_stay()), is signalled at once rather than lost, and not seen to end:
- * it is counted as unwatched, neither ended nor killed. Any thread; the background thread
- * has to be woken. */
+/* Schedule the signal for the time due (ms of CLOCK_MONOTONIC). If terminator_signal() was
+ * called already, only watch the smtpd until it exits. Takes ownership of the smtpd in any
+ * case. If there is no room or memory, or the smtpd may not stay pinned (smtpd_may_stay()),
+ * signals it at once and does not watch it. It is then counted as unwatched, and not as ended
+ * or killed. Any thread; the caller must wake the background thread. */
 void terminator_add(struct terminator *terminator,
 		    struct termination *termination, int64_t due);
 
-/* Is this child, proven anew, one that was handed over and has not been seen to
- * end? Any thread. */
+/* Was this smtpd, just verified, added before and is still being terminated? Any thread. */
 bool terminator_has(struct terminator *terminator, const struct smtpd *smtpd);
 
-/* Becomes readable when a child has ended. */
+/* A descriptor that becomes readable when a process has exited. Do not close it. */
 int terminator_fd(const struct terminator *terminator);
 
-/* The next run need not ask for children that have ended: terminator_fd() was
- * just seen not to be readable. For the background thread only. */
+/* Tell the next run that terminator_fd() is not readable, which saves it a system call. For
+ * the background thread only. */
 void terminator_skip_ends(struct terminator *terminator);
 
-/* Do what is due at now. Returns when to come again (ms of CLOCK_MONOTONIC), or
- * TERMINATOR_NEVER. For the background thread only. */
+/* Do the work that is scheduled up to now. Returns the time of the next run (ms of
+ * CLOCK_MONOTONIC) or TERMINATOR_NEVER. For the background thread only. */
 int64_t terminator_run(struct terminator *terminator, int64_t now);
 
-/* How many children have not been signalled yet. Any thread. */
+/* The number of smtpds that were not signalled yet. Any thread. */
 size_t terminator_pending(struct terminator *terminator);
 
-/* Signal all of them now: before the end. For the background thread only. */
+/* Signal all of these now, before a shutdown. For the background thread only. */
 void terminator_flush(struct terminator *terminator);
 
 #endif
