@@ -12,7 +12,7 @@
 #define LINE_SIZE 512
 
 /* The text after "511 " or "550-", if it begins with such a code. */
-static const char *behind_code(const char *text)
+static const char *after_code(const char *text)
 {
 	if (strspn(text, "0123456789") == 3 && (text[3] == ' ' || text[3] == '-'))
 		return text + 4;
@@ -21,7 +21,7 @@ static const char *behind_code(const char *text)
 
 static size_t format(char line[static LINE_SIZE], const char *text)
 {
-	int n = snprintf(line, LINE_SIZE - 2, "554 5.7.1 %s", behind_code(text));
+	int n = snprintf(line, LINE_SIZE - 2, "554 5.7.1 %s", after_code(text));
 	size_t len = n < LINE_SIZE - 2 ? (size_t)n : LINE_SIZE - 3, i;
 
 	for (i = 0; i < len; i++)

@@ -116,14 +116,14 @@ static bool is_more(char ch)
 
 size_t addr_scan(const char *text, size_t len, struct addr *ret_addr)
 {
-	const char *end = text + len, *behind;
+	const char *end = text + len, *after;
 	struct addr addr;
 
-	behind = take_mapped(text, end, &addr);
-	if (!behind || (behind < end && is_more(*behind)))
+	after = take_mapped(text, end, &addr);
+	if (!after || (after < end && is_more(*after)))
 		return 0;
 	*ret_addr = addr;
-	return (size_t)(behind - text);
+	return (size_t)(after - text);
 }
 
 static char *put_byte(char *to, unsigned int byte)
