@@ -1,4 +1,4 @@
-/* The sentences for the admin: what is wrong and what to type.
+/* The texts of alerts: what is wrong and what to type.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/alert_text.h"
 
@@ -9,8 +9,8 @@
 
 #include "policy/capabilities.h"
 
-/* Longest part of a sentence that says what to type, NUL included. */
-#define MEND_SIZE 256
+/* Longest remedy, NUL included. */
+#define REMEDY_SIZE 256
 
 static char *list_missing(struct blocklist *blocklist, int family, int err, char *buf)
 {
@@ -31,33 +31,33 @@ static char *list_back(const char *list, int count, char *buf)
 	return buf;
 }
 
-/* What gives a capability back, by what takes it. names: it, and others that are
- * missing with it as a rule. */
-static const char *mend(int capability, const char *names, char buf[static MEND_SIZE])
+/* How to give rsyslogd the capability, depending on what takes it away. names: this
+ * capability and others that are usually missing with it. */
+static const char *remedy(int capability, const char *names, char buf[static REMEDY_SIZE])
 {
 	enum capabilities_cause cause = capabilities_cause(capability);
 
 	if (cause == CAPABILITIES_CAUSE_UNIT)
-		snprintf(buf, MEND_SIZE,
+		snprintf(buf, REMEDY_SIZE,
 			 "give rsyslogd's unit  CapabilityBoundingSet=%s  "
 			 "(systemctl edit rsyslog)", names);
 	else if (cause == CAPABILITIES_CAUSE_DROP)
-		snprintf(buf, MEND_SIZE,
+		snprintf(buf, REMEDY_SIZE,
 			 "run rsyslogd as root, or let it keep %s: write  "
 			 "module(load=\"omsmtpblock\" keepCapabilities=\"on\")", names);
 	else
-		snprintf(buf, MEND_SIZE,
+		snprintf(buf, REMEDY_SIZE,
 			 "rsyslogd may use %s, so AppArmor or SELinux is in the way, "
 			 "see  journalctl -k -g 'apparmor|avc'", names);
 	return buf;
 }
 
-/* Where the line alone is proof, what lacks is for the children's end. */
+/* With verify="none" the line alone is enough to block. Only termination needs /proc then. */
 static const char unended[] = "no child is ended; addresses are blocked all the same";
 
 static char *no_right_to_look(const struct settings *settings, int err, char *buf)
 {
-	char how[MEND_SIZE];
+	char how[REMEDY_SIZE];
 
 	snprintf(buf, ALERT_TEXT_SIZE,
 		 "no right to look at courier's processes (%s), so %s: %s",
@@ -65,7 +65,7 @@ static char *no_right_to_look(const struct settings *settings, int err, char *bu
 		 settings->verify == VERIFY_NONE
 			 ? unended
 			 : "their lines prove nothing and nobody is blocked",
-		 mend(CAP_SYS_PTRACE, "CAP_SYS_PTRACE CAP_KILL", how));
+		 remedy(CAP_SYS_PTRACE, "CAP_SYS_PTRACE CAP_KILL", how));
 	return buf;
 }
 
@@ -96,16 +96,16 @@ static char *cannot_look(const struct settings *settings, int err, char *buf)
 
 static char *cannot_signal(int err, char *buf)
 {
-	char how[MEND_SIZE];
+	char how[REMEDY_SIZE];
 
 	snprintf(buf, ALERT_TEXT_SIZE,
 		 "the kernel refuses to signal courier's children (%s), so they "
 		 "keep their slots: %s",
-		 strerrordesc_np(err), mend(CAP_KILL, "CAP_KILL", how));
+		 strerrordesc_np(err), remedy(CAP_KILL, "CAP_KILL", how));
 	return buf;
 }
 
-/* With verify="none" only an error is told: there may be no courier here. */
+/* With verify="none" a missing user is not reported: courier may run on another host. */
 static char *no_user(const struct settings *settings, int err, char *buf)
 {
 	const char *user = settings->courier_user;
@@ -135,7 +135,7 @@ static char *user_back(const struct settings *settings, char *buf)
 	return buf;
 }
 
-static char *budget(const struct settings *settings, bool open, char *buf)
+static char *block_limit(const struct settings *settings, bool open, char *buf)
 {
 	if (open)
 		snprintf(buf, ALERT_TEXT_SIZE, "maxBlocks: addresses are blocked again");
@@ -151,14 +151,14 @@ static char *budget(const struct settings *settings, bool open, char *buf)
 
 static char *cannot_reply(int err, char *buf)
 {
-	char how[MEND_SIZE];
+	char how[REMEDY_SIZE];
 
 	snprintf(buf, ALERT_TEXT_SIZE,
 		 "connect.reply: the sockets of courier's children cannot be "
 		 "borrowed (%s), so clients are not told why they are turned away: "
 		 "%s",
 		 strerrordesc_np(err),
-		 err != ENOSYS ? mend(CAP_SYS_PTRACE, "CAP_SYS_PTRACE", how)
+		 err != ENOSYS ? remedy(CAP_SYS_PTRACE, "CAP_SYS_PTRACE", how)
 			       : "give rsyslogd's unit  SystemCallFilter=pidfd_getfd  "
 				 "(systemctl edit rsyslog); Linux 5.6 or later is "
 				 "needed");
@@ -168,7 +168,7 @@ static char *cannot_reply(int err, char *buf)
 static char *cannot_reset(int err, char *buf)
 {
 	const char *what;
-	char how[MEND_SIZE];
+	char how[REMEDY_SIZE];
 
 	if (err == EOPNOTSUPP || err == EPROTONOSUPPORT)
 		what = "this kernel has no CONFIG_INET_DIAG_DESTROY; write "
@@ -177,7 +177,7 @@ static char *cannot_reset(int err, char *buf)
 		what = "give rsyslogd's unit  RestrictAddressFamilies=AF_NETLINK  "
 		       "(systemctl edit rsyslog)";
 	else
-		what = mend(CAP_NET_ADMIN, "CAP_NET_ADMIN", how);
+		what = remedy(CAP_NET_ADMIN, "CAP_NET_ADMIN", how);
 	snprintf(buf, ALERT_TEXT_SIZE,
 		 "terminate.reset: connections of ended children cannot be reset "
 		 "(%s), so the kernel keeps each for a minute or two; nothing "
@@ -221,8 +221,8 @@ static char *other(enum alert id, char *buf)
 	return buf;
 }
 
-/* What has courier's uid and is stopped in execve(2) is not courier's own program. */
-static char *held(const struct settings *settings, char *buf)
+/* courier's own programs do not stop in execve(2); this is another program with its uid. */
+static char *stuck_in_exec(const struct settings *settings, char *buf)
 {
 	snprintf(buf, ALERT_TEXT_SIZE,
 		 "a process of the user %.80s is in the middle of execve(2) and does not "
@@ -257,7 +257,7 @@ char *alert_text_format(enum alert id, int detail, const struct settings *settin
 	case ALERT_LOOK:
 		return cannot_look(settings, detail, buf);
 	case ALERT_HELD:
-		return held(settings, buf);
+		return stuck_in_exec(settings, buf);
 	case ALERT_SIGNAL:
 		return cannot_signal(detail, buf);
 	case ALERT_RESET:
@@ -265,10 +265,10 @@ char *alert_text_format(enum alert id, int detail, const struct settings *settin
 	case ALERT_REPLY:
 		return cannot_reply(detail, buf);
 	case ALERT_BUDGET:
-		return budget(settings, false, buf);
+		return block_limit(settings, false, buf);
 	case ALERT_BUDGET_OPEN:
 		*ret_severity = LOG_NOTICE;
-		return budget(settings, true, buf);
+		return block_limit(settings, true, buf);
 	case ALERT_USER:
 		return no_user(settings, detail, buf);
 	case ALERT_USER_BACK:

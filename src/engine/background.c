@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long the end may be put off for children whose delay is running: well
- * under the second that rsyslogd gives a module. */
+/* At shutdown, wait this long for termination delays that are still running. rsyslogd gives
+ * a module one second. */
 #define STOP_GRACE_MS 500
-/* Between two failed calls of poll(2). */
+/* Pause after a failed poll(2). */
 #define FAILURE_PAUSE_MS 20
 
 struct shared_finder {
@@ -27,15 +27,15 @@ struct shared_finder {
 struct background {
 	struct procfs procfs;
 	struct looker *looker;
-	struct background_job *clients;
-	size_t client_count;
+	struct background_job *jobs;
+	size_t job_count;
 	struct local_addrs *local_addrs;
 	struct terminator *terminator;
 	struct shared_finder *finder;
 	pthread_mutex_t session_lock;
 	int wake;		/* eventfd */
-	atomic_bool awake;	/* a wake-up is on its way.. */
-	atomic_int_least64_t awake_since;	/* ..since, as background_tick() */
+	atomic_bool awake;	/* a wake-up is pending.. */
+	atomic_int_least64_t awake_since;	/* ..since then, see background_tick() */
 	atomic_bool stopping;
 	atomic_bool abandoned;
 	bool started;
@@ -80,17 +80,17 @@ int background_new(const char *proc_root, struct background **ret_background)
 	return 0;
 }
 
-int background_add_job(struct background *background, const struct background_job *client)
+int background_add_job(struct background *background, const struct background_job *job)
 {
-	size_t n = background->client_count;
-	struct background_job *clients;
+	size_t n = background->job_count;
+	struct background_job *jobs;
 
-	clients = reallocarray(background->clients, n + 1, sizeof(*clients));
-	if (!clients)
+	jobs = reallocarray(background->jobs, n + 1, sizeof(*jobs));
+	if (!jobs)
 		return -ENOMEM;
-	clients[n] = *client;
-	background->clients = clients;
-	background->client_count = n + 1;
+	jobs[n] = *job;
+	background->jobs = jobs;
+	background->job_count = n + 1;
 	return 0;
 }
 
@@ -98,7 +98,7 @@ void background_wake(struct background *background)
 {
 	static const uint64_t one = 1;
 
-	/* One wake-up serves all that ask before it is taken. */
+	/* One pending wake-up is enough for all callers. */
 	if (!atomic_load(&background->awake))
 		atomic_store(&background->awake_since, background_tick());
 	if (atomic_exchange(&background->awake, true))
@@ -106,7 +106,7 @@ void background_wake(struct background *background)
 	while (write(background->wake, &one, sizeof(one)) < 0) {
 		if (errno == EINTR)
 			continue;
-		/* Whoever comes next has to try again. */
+		/* The next caller must try again. */
 		atomic_store(&background->awake, false);
 		return;
 	}
@@ -176,16 +176,16 @@ int background_finder(struct background *background, uid_t courier_uid,
 	return r;
 }
 
-/* Returns when the first of all has something to do. Clients come first, and children
- * end that were due before: the clients have blocked their addresses by then, however
- * late we are. */
+/* Returns the earliest time at which something is to be done. Jobs run before the
+ * terminator: they write blocks first, so that a block precedes its signal even if this
+ * thread is late. */
 static int64_t run_all(struct background *c, int64_t now)
 {
 	int64_t next = TERMINATOR_NEVER, due;
 	size_t i;
 
-	for (i = 0; i < c->client_count; i++) {
-		due = c->clients[i].run(c->clients[i].data, now);
+	for (i = 0; i < c->job_count; i++) {
+		due = c->jobs[i].run(c->jobs[i].data, now);
 		if (due < next)
 			next = due;
 	}
@@ -193,7 +193,7 @@ static int64_t run_all(struct background *c, int64_t now)
 	return due < next ? due : next;
 }
 
-/* A call that keeps failing must not take a whole processor. */
+/* A call that keeps failing must not use a whole CPU. */
 static void pause_after_failure(void)
 {
 	const struct timespec pause = { .tv_nsec = FAILURE_PAUSE_MS * 1000000L };
@@ -201,7 +201,7 @@ static void pause_after_failure(void)
 	nanosleep(&pause, NULL);
 }
 
-/* Wait for an event or the time that is due. */
+/* Wait for an event, at most until due. */
 static void wait_until(struct background *c, int64_t due)
 {
 	struct pollfd fds[] = {
@@ -222,15 +222,14 @@ static void wait_until(struct background *c, int64_t due)
 	}
 	if (!fds[1].revents)
 		terminator_skip_ends(c->terminator);
-	/* An exchange, so that what was done before a wake-up is seen after it. */
+	/* An exchange: everything done before the wake-up is visible after it. */
 	if (fds[0].revents && read(c->wake, &count, sizeof(count)) > 0)
 		(void)atomic_exchange(&c->awake, false);
 	if (fds[2].revents)
 		(void)local_addrs_refresh(c->local_addrs);
 }
 
-/* Deliver what is pending: in its time, if that is soon enough. What clients were
- * asked to do since they were last called comes before. */
+/* Send the pending signals, on time if STOP_GRACE_MS allows it. Run the jobs once more first. */
 static void run_out(struct background *c)
 {
 	int64_t now = background_now(), end = now + STOP_GRACE_MS, due;
@@ -267,12 +266,12 @@ int background_open(struct background *background)
 	r = terminator_new(&background->terminator);
 	if (r < 0)
 		return r;
-	/* If that fails the clients see it, and say so. */
+	/* If this fails, the engines see it and raise an alert. */
 	(void)local_addrs_refresh(background->local_addrs);
 	return 0;
 }
 
-/* rsyslogd's main thread is the one that takes signals. */
+/* Signals are for rsyslogd's main thread. */
 int background_start(struct background *background)
 {
 	sigset_t all, old;
@@ -305,7 +304,7 @@ int background_stop(struct background *background)
 	if (!background->started)
 		return 0;
 	atomic_store(&background->stopping, true);
-	/* Not background_wake(): an earlier wake-up may just have been taken. */
+	/* Clear the flag first: the thread may just have consumed an earlier wake-up. */
 	atomic_store(&background->awake, false);
 	background_wake(background);
 	if (pthread_clockjoin_np(background->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
@@ -337,7 +336,7 @@ bool background_free(struct background *background)
 	if (background->wake >= 0)
 		close(background->wake);
 	pthread_mutex_destroy(&background->session_lock);
-	free(background->clients);
+	free(background->jobs);
 	free(background);
 	return all_back;
 }

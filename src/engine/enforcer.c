@@ -1,4 +1,4 @@
-/* Does what was decided: blocks the address, ends the child, counts.
+/* Carries out decisions: blocks the address, terminates the session, counts.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/enforcer.h"
 
@@ -8,11 +8,11 @@
 
 #include "courier/smtp_reply.h"
 
-/* The background thread is that late at most, unless the machine is overloaded. */
+/* The background thread is late by at most this, unless the machine is overloaded. */
 #define BACKGROUND_LATE_MS 50
 
-/* What the kernel keeps of an ended connection stays for so long: a client that is
- * slow, or whose last packet was lost, can still get its reply. */
+/* After a session was terminated its socket is kept this long before the reset: a client
+ * that is slow, or whose last packet was lost, can still receive its reply. */
 #define RESET_AFTER_MS 1000
 
 static void raise_alert(const struct enforcer *e, enum alert id, int detail)
@@ -26,7 +26,7 @@ static struct decision decide(enum verdict verdict, enum reason reason)
 	return (struct decision){ .verdict = verdict, .reason = reason };
 }
 
-/* What is blocked for this address. */
+/* The prefix that is blocked for this address. */
 static struct cidr target_of(const struct enforcer *e, const struct addr *addr)
 {
 	unsigned int prefix = settings_prefix(e->settings, addr);
@@ -47,7 +47,7 @@ bool enforcer_is_exempt(const struct enforcer *enforcer, const struct addr *addr
 	return allowfile_contains(enforcer->allow_file, addr);
 }
 
-/* A block of a whole prefix would hit those in it who are never blocked. */
+/* A block of a whole prefix would also hit the exempt addresses in it. */
 static bool hits_exempt(const struct enforcer *e, const struct cidr *target)
 {
 	return local_addrs_overlap(background_local_addrs(e->background), target) ||
@@ -55,7 +55,7 @@ static bool hits_exempt(const struct enforcer *e, const struct cidr *target)
 	       allowfile_overlaps(e->allow_file, target);
 }
 
-/* Is this the trigger that is one too many? */
+/* Does this trigger reach the threshold? */
 static bool reaches_threshold(const struct enforcer *e, const struct addr *addr,
 			      int64_t now)
 {
@@ -70,7 +70,7 @@ static bool reaches_threshold(const struct enforcer *e, const struct addr *addr,
 	return r > 0;
 }
 
-/* The first one of an interval that maxBlocks does not let in. */
+/* The first block in this interval that maxBlocks prevents. */
 static void note_closed(const struct enforcer *e)
 {
 	counters_add(e->counters, COUNTER_BUDGET_CLOSED, 1);
@@ -78,7 +78,7 @@ static void note_closed(const struct enforcer *e)
 	raise_alert(e, ALERT_BUDGET, 0);
 }
 
-/* Everything but maxBlocks and the block itself. */
+/* All checks before the block itself, except maxBlocks. */
 static struct decision check_limits(const struct enforcer *e, const struct cidr *target,
 				    int64_t now)
 {
@@ -89,20 +89,20 @@ static struct decision check_limits(const struct enforcer *e, const struct cidr 
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
-/* Is the child signalled so close to the block that this has to be done by then, or
- * right behind? Otherwise the background thread does both, the block first; with a backend that
- * waits for others only that keeps the log from waiting, too. */
+/* Does the signal follow the block so closely that this thread must write the block itself?
+ * Otherwise the background thread does both, block first. With a backend that may block
+ * (nftables) this also keeps the log worker from stalling. */
 static bool is_urgent(const struct settings *s)
 {
 	return s->terminate &&
 	       (s->trigger == TRIGGER_CONNECT || s->terminate_delay < BACKGROUND_LATE_MS);
 }
 
-/* Who is blocked, and why. */
+/* What is blocked, and why. */
 struct block_request {
 	const struct courierlog_line *line;
 	struct cidr target;
-	const struct smtpd_facts *facts;	/* NULL: no child was asked */
+	const struct smtpd_facts *facts;	/* NULL: no process was read */
 	pid_t pid;
 };
 
@@ -138,8 +138,8 @@ static void put_texts(struct event *event, const struct block_request *request)
 			  strlen(facts->block_zone));
 }
 
-static void tell_listener(const struct enforcer *e, const struct block_request *request,
-			  const char *list_state)
+static void put_event(const struct enforcer *e, const struct block_request *request,
+		      const char *list_state)
 {
 	const struct settings *s = e->settings;
 	struct event event = {
@@ -165,7 +165,7 @@ static void tell_listener(const struct enforcer *e, const struct block_request *
 		raise_alert(e, ALERT_EVENTS, 0);
 }
 
-/* The list's state in words. NULL: there is no list. */
+/* The state of the address on the list, in words. NULL: there is no list. */
 static const char *state_text(const struct enforcer *e, enum block_state state)
 {
 	static const char *const words[] = {
@@ -178,7 +178,7 @@ static const char *state_text(const struct enforcer *e, enum block_state state)
 	return e->settings->backend == BACKEND_NULL ? NULL : words[state];
 }
 
-/* False: maxBlocks does not let it in. */
+/* Returns false if maxBlocks prevents the block. */
 static bool put_on_list(const struct enforcer *e, const struct block_request *request,
 			int64_t now)
 {
@@ -192,11 +192,11 @@ static bool put_on_list(const struct enforcer *e, const struct block_request *re
 	if (state == BLOCK_CLOSES || state == BLOCK_REFUSED)
 		return false;
 	if (e->events)
-		tell_listener(e, request, state_text(e, state));
+		put_event(e, request, state_text(e, state));
 	return true;
 }
 
-/* dryRun. */
+/* With dryRun: count and log what would have been done. */
 static void report(const struct enforcer *e, const struct block_request *request)
 {
 	const struct courierlog_line *line = request->line;
@@ -206,7 +206,7 @@ static void report(const struct enforcer *e, const struct block_request *request
 	counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
 	enforcer_ask(e, LOOKUP_REPORT, &query, line);
 	if (e->events)
-		tell_listener(e, request, NULL);
+		put_event(e, request, NULL);
 }
 
 static struct decision do_block(const struct enforcer *e, const struct block_request *request,
@@ -234,7 +234,7 @@ struct decision enforcer_block(const struct enforcer *enforcer,
 	return d;
 }
 
-/* trigger="connect": the answer to whatever the client says first. */
+/* trigger="connect": write the reply to whatever the client sends first. */
 static void send_554(const struct enforcer *e, const struct smtpd_rules *rules,
 		     const struct smtpd *smtpd, const struct smtpd_facts *facts)
 {
@@ -249,8 +249,8 @@ static void send_554(const struct enforcer *e, const struct smtpd_rules *rules,
 		raise_alert(e, ALERT_REPLY, -r);
 }
 
-/* Only a search finds all children of an address. */
-static void end_all(const struct enforcer *e, const struct courierlog_line *line)
+/* Terminate all sessions of the address. Only a search finds them. */
+static void terminate_all(const struct enforcer *e, const struct courierlog_line *line)
 {
 	const struct session_query query = { .addr = line->addr };
 
@@ -258,22 +258,23 @@ static void end_all(const struct enforcer *e, const struct courierlog_line *line
 		enforcer_ask(e, LOOKUP_END, &query, line);
 }
 
-/* Its listing frees the slot. */
+/* This zone's listing frees a slot. */
 static void count_zone(const struct enforcer *e, const struct smtpd_facts *facts)
 {
 	if (settings_end_children(e->settings) && facts->block_zone)
 		dnsbl_stats_count(e->dnsbl_stats, facts->block_zone);
 }
 
-/* Who was turned away at his start has his answer already. */
+/* With trigger="connect" the client already has its reply. */
 static unsigned int delay_of(const struct settings *s)
 {
 	return s->trigger == TRIGGER_CONNECT ? 0 : s->terminate_delay;
 }
 
-/* What a child that is not being ended yet is in for. Takes the child. */
-static struct termination begin_end(const struct enforcer *e, const struct smtpd_rules *rules,
-				    struct smtpd *smtpd)
+/* Prepare the termination of a session. Takes the smtpd over. */
+static struct termination prepare_termination(const struct enforcer *e,
+					      const struct smtpd_rules *rules,
+					      struct smtpd *smtpd)
 {
 	const struct settings *s = e->settings;
 
@@ -289,7 +290,7 @@ static struct termination begin_end(const struct enforcer *e, const struct smtpd
 	};
 }
 
-static void finish_end(const struct enforcer *e, struct termination *t)
+static void schedule_termination(const struct enforcer *e, struct termination *t)
 {
 	unsigned int delay = delay_of(e->settings);
 
@@ -302,8 +303,9 @@ static void finish_end(const struct enforcer *e, struct termination *t)
 	background_terminate(e->background, t, background_now() + delay);
 }
 
-/* Nothing is to be waited for, not even the block, which follows at once. A client who
- * is back before it has a new child: that one's line finds him blocked and ends it. */
+/* With terminate.delay="0" nothing is waited for, not even the block, which follows at
+ * once. A client that reconnects before it is blocked gets a new session; the first trigger
+ * of that one finds the block and terminates it. */
 static bool signal_before_block(const struct settings *s)
 {
 	return settings_end_children(s) && s->terminate_delay == 0 &&
@@ -323,7 +325,7 @@ struct decision enforcer_block_session(const struct enforcer *enforcer,
 	int64_t now = background_now();
 	struct termination t;
 	struct decision d;
-	bool ends;
+	bool terminates;
 
 	if (background_is_ending(enforcer->background, smtpd)) {
 		smtpd_done(smtpd);
@@ -332,21 +334,21 @@ struct decision enforcer_block_session(const struct enforcer *enforcer,
 		return d;
 	}
 	d = check_limits(enforcer, &request.target, now);
-	ends = d.verdict == VERDICT_BLOCK;
-	if (ends && s->trigger == TRIGGER_CONNECT)
+	terminates = d.verdict == VERDICT_BLOCK;
+	if (terminates && s->trigger == TRIGGER_CONNECT)
 		send_554(enforcer, rules, smtpd, facts);
-	t = begin_end(enforcer, rules, smtpd);
-	if (ends && line->port != 0 && signal_before_block(s))
+	t = prepare_termination(enforcer, rules, smtpd);
+	if (terminates && line->port != 0 && signal_before_block(s))
 		terminator_signal(&t);
-	if (ends)
+	if (terminates)
 		d = do_block(enforcer, &request, now);
 	if (d.verdict != VERDICT_BLOCK)
 		enforcer_count(enforcer, d);
-	if (ends && line->port != 0)
-		finish_end(enforcer, &t);
-	else if (ends)
-		end_all(enforcer, line);
-	if (ends)
+	if (terminates && line->port != 0)
+		schedule_termination(enforcer, &t);
+	else if (terminates)
+		terminate_all(enforcer, line);
+	if (terminates)
 		count_zone(enforcer, facts);
 	smtpd_done(&t.smtpd);
 	return d;
@@ -361,8 +363,8 @@ void enforcer_end(const struct enforcer *enforcer, const struct smtpd_rules *rul
 		smtpd_done(smtpd);
 		return;
 	}
-	t = begin_end(enforcer, rules, smtpd);
-	finish_end(enforcer, &t);
+	t = prepare_termination(enforcer, rules, smtpd);
+	schedule_termination(enforcer, &t);
 }
 
 int enforcer_ask(const struct enforcer *enforcer, enum lookup_kind kind,
@@ -379,7 +381,7 @@ int enforcer_ask(const struct enforcer *enforcer, enum lookup_kind kind,
 	return r;
 }
 
-/* COUNTER_COUNT: it is not counted. */
+/* COUNTER_COUNT: this reason is not counted. */
 static enum counter counter_of(enum reason reason)
 {
 	switch (reason) {

@@ -1,4 +1,4 @@
-/* Does what was decided: blocks the address, ends the child, counts.
+/* Carries out decisions: blocks the address, terminates the session, counts.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_ENFORCER_H
 #define SMTPBLOCK_ENFORCER_H
@@ -13,8 +13,9 @@
 #include "status/dnsbl_stats.h"
 #include "status/events.h"
 
-/* What it works with; all of it belongs to the engine. Any thread may call the
- * functions below, none waits. */
+/* What the enforcer works with; the engine owns all of it. Any thread may call the
+ * functions below. They do not wait, except that an urgent block may wait for other
+ * programs if the backend does (backend.h, may_block). */
 struct enforcer {
 	const struct settings *settings;
 	struct counters *counters;
@@ -26,54 +27,51 @@ struct enforcer {
 	struct block_limit *limit;
 	struct background *background;
 	struct dnsbl_stats *dnsbl_stats;
-	struct events *events;		/* NULL: nobody is told of blocks */
-	void *listener;			/* goes with an event */
+	struct events *events;		/* NULL: no events */
+	void *listener;			/* the listener of its events */
 };
 
-/* Is the address on the host's or the admin's own list of those that are never
- * blocked, allowFile included? */
+/* Is this one of the host's own addresses, or one in allowFile? */
 bool enforcer_is_exempt(const struct enforcer *enforcer, const struct addr *addr,
 			enum reason *ret_reason);
 
-/* A trigger that nothing speaks against: count it for the threshold, see that
- * its prefix holds nobody who is spared and that maxBlocks is not used up, then
- * block. With dryRun it is only counted and reported. Returns the decision;
- * what is not a block is counted. */
+/* Block the address of a trigger that policy.h lets pass: count it for the threshold, check
+ * that the prefix has no exempt address in it and that maxBlocks is not used up, then
+ * block. With dryRun it is only counted and reported. Returns the decision; counts it
+ * unless it is a block. */
 struct decision enforcer_block(const struct enforcer *enforcer,
 			       const struct courierlog_line *line);
 
-/* The same for the line of a child, which is taken over: with trigger="connect"
- * its client is told first; then, if the address is blocked, or would be were it
- * not for maxBlocks, the child is ended. With terminate.delay="0" the signal comes
- * right before the block, which keeps nothing waiting then; otherwise behind it.
- * Without a port in the line all children of the address are ended. A child that is
- * being ended already has had all that: what else it logs is counted as a repeat and
- * nothing more, for a client may have it log a thousand rejects within
- * terminate.delay. */
+/* The same for a line of a verified session. Takes smtpd over. With trigger="connect" the
+ * client is sent a reply first. The session is terminated if its address is blocked, or if
+ * only maxBlocks prevented the block. With terminate.delay="0" the signal is sent right
+ * before the block, otherwise after it. If the line has no port, all sessions of the
+ * address are terminated. If the session is already being terminated, the trigger is only
+ * counted as repeated: within terminate.delay a client may cause a thousand rejects. */
 struct decision enforcer_block_session(const struct enforcer *enforcer,
 				       const struct smtpd_rules *rules,
 				       const struct courierlog_line *line,
 				       const struct smtpd_facts *facts, struct smtpd *smtpd);
 
-/* End a proven child, which is taken over: after terminate.delay, or at once
- * when that is 0 or it was turned away at its start. With terminate="off" or
- * dryRun it is let go. */
+/* Terminate a verified session. Takes smtpd over. The signal comes after terminate.delay,
+ * or at once if that is 0 or trigger="connect" has sent the reply. With terminate="off" or
+ * dryRun the smtpd is only released. */
 void enforcer_end(const struct enforcer *enforcer, const struct smtpd_rules *rules,
 		  struct smtpd *smtpd);
 
-/* Hand a line to the background thread. One too many is counted as refused. Returns 0; -ENOSPC;
- * -ENOMEM. */
+/* Queue a request for the background thread. If the queue is full the request is dropped,
+ * and counted as refused. Returns 0; -ENOSPC; -ENOMEM. */
 int enforcer_ask(const struct enforcer *enforcer, enum lookup_kind kind,
 		 const struct session_query *query, const struct courierlog_line *line);
 
-/* Count a decision that is not to block, and raise what the admin can mend. */
+/* Count a decision other than to block, and raise an alert if the admin can fix the cause. */
 void enforcer_count(const struct enforcer *enforcer, struct decision decision);
 
-/* Count that the proof is missing, and raise what the admin can mend. err is
- * what session_finder.h returned: -ESRCH, -EPERM, -EACCES ... */
+/* Count a session that could not be verified, and raise an alert if the admin can fix the
+ * cause. err is what session.h returned: -ESRCH, -EPERM, -EACCES ... */
 void enforcer_refuse(const struct enforcer *enforcer, int err);
 
-/* Raise what keeps us from looking at processes; other errors are nothing. */
+/* Raise an alert if err keeps us from reading processes; ignore other errors. */
 void enforcer_note_look(const struct enforcer *enforcer, int err);
 
 #endif

@@ -17,13 +17,13 @@
 #include "lib/tcp_reset.h"
 #include "policy/capabilities.h"
 
-/* Courier's user is looked for this often until he is there. */
+/* While courier's user does not exist, look it up this often. */
 #define USER_EVERY_MS 10000
-/* So is a couriertcpd, to try on it what we may do. */
+/* While no couriertcpd runs, look for one this often, to test our rights on it. */
 #define TRY_EVERY_MS 60000
 
-/* A longer line would be cut by rsyslogd (LogMsg() of its runtime/errmsg.c), which puts
- * the module's name before it and its own version behind. */
+/* rsyslogd cuts longer lines (LogMsg() of its runtime/errmsg.c). It adds the module's name
+ * in front and its own version at the end. */
 #define LINE_SIZE 1980
 
 struct engine {
@@ -35,19 +35,19 @@ struct engine {
 	struct block_limit limit;
 	struct unknown_lines unknown_lines;
 	struct dnsbl_stats dnsbl_stats;
-	unsigned int zones_told;
+	unsigned int zones_reported;
 	struct lookup *lookup;
 	engine_log_fn *log;
 	void *log_ctx;
 	engine_zone_fn *zone;
 	void *zone_ctx;
-	/* NULL while there is no such user. Set by the background thread, once. */
+	/* NULL while courier's user does not exist. Set once, by the background thread. */
 	struct session_finder *_Atomic finder;
-	atomic_uint courier_uid;	/* valid once evidence is there */
+	atomic_uint courier_uid;	/* valid once finder is set */
 	atomic_bool hup;
-	atomic_bool stall_said;
+	atomic_bool stall_logged;
 	bool check_rights;
-	int64_t user_at, try_at;	/* not before; INT64_MAX: not any more */
+	int64_t user_at, try_at;	/* not before; INT64_MAX: never */
 	bool started;
 };
 
@@ -106,18 +106,18 @@ const struct counters *engine_counters(const struct engine *engine)
 
 /* The background thread's part. */
 
-static void say(struct engine *e, int severity, const char *text)
+static void log_text(struct engine *e, int severity, const char *text)
 {
 	if (e->log)
 		e->log(e->log_ctx, severity, text);
 }
 
-static void lookup_says(void *ctx, int severity, const char *text)
+static void log_for_lookup(void *ctx, int severity, const char *text)
 {
-	say(ctx, severity, text);
+	log_text(ctx, severity, text);
 }
 
-static void say_alerts(struct engine *e)
+static void log_alerts(struct engine *e)
 {
 	char text[ALERT_TEXT_SIZE];
 	enum alert id;
@@ -126,12 +126,12 @@ static void say_alerts(struct engine *e)
 	while (alerts_next(&e->alerts, &id, &detail)) {
 		alert_text_format(id, detail, &e->settings, e->enforcer.blocklist, &severity,
 				  text);
-		say(e, severity, text);
+		log_text(e, severity, text);
 	}
 }
 
-/* In as many lines as it takes. */
-static void say_zones(struct engine *e)
+/* In as many lines as necessary. */
+static void log_zones(struct engine *e)
 {
 	char values[LINE_SIZE - 160], text[LINE_SIZE];
 	unsigned int next = 0;
@@ -141,11 +141,11 @@ static void say_zones(struct engine *e)
 		snprintf(text, sizeof(text),
 			 "slots that DNSBL zones saved, list %.60s: %s",
 			 e->settings.list, values);
-		say(e, LOG_INFO, text);
+		log_text(e, LOG_INFO, text);
 	}
 }
 
-static void say_counters(struct engine *e)
+static void log_counters(struct engine *e)
 {
 	char values[COUNTERS_FORMAT_SIZE], text[LINE_SIZE];
 
@@ -153,22 +153,22 @@ static void say_counters(struct engine *e)
 	snprintf(text, sizeof(text), "action with list %.60s and %.60s: %s",
 		 e->settings.list, e->settings.list6,
 		 counters_format(&e->counters, values, sizeof(values)));
-	say(e, LOG_INFO, text);
-	say_zones(e);
+	log_text(e, LOG_INFO, text);
+	log_zones(e);
 }
 
-/* Where the line alone is proof there may be no courier. */
+/* With verify="none" courier need not run on this host. */
 static void note_no_user(struct engine *e, int err)
 {
 	if (err != ENOENT || e->settings.verify != VERIFY_NONE)
 		alerts_raise(&e->alerts, ALERT_USER, err);
 }
 
-/* Look courier's user up, who may have come since. Once known he is not looked up
- * again: a user database that hangs would keep children from their signals. */
+/* Resolve courierUser, which may have been created since. Done only until it succeeds: a
+ * hanging NSS lookup on this thread would delay signals. */
 static void find_user(struct engine *e)
 {
-	struct session_finder *ev;
+	struct session_finder *finder;
 	uid_t uid;
 	int r;
 
@@ -178,26 +178,27 @@ static void find_user(struct engine *e)
 		note_no_user(e, -r);
 		return;
 	}
-	r = background_finder(e->enforcer.background, uid, &ev);
+	r = background_finder(e->enforcer.background, uid, &finder);
 	if (r < 0) {
 		alerts_raise(&e->alerts, ALERT_LOOK, -r);
 		return;
 	}
 	e->user_at = INT64_MAX;
 	atomic_store(&e->courier_uid, uid);
-	atomic_store(&e->finder, ev);
+	atomic_store(&e->finder, finder);
 	if (alerts_clear(&e->alerts, ALERT_USER))
 		alerts_raise(&e->alerts, ALERT_USER_BACK, 0);
 }
 
-/* Courier's own user needs none to look at courier's processes. */
+/* A process with courier's uid needs no capability to read or signal courier's processes. */
 static bool is_courier(struct engine *e)
 {
 	return atomic_load(&e->finder) && geteuid() == atomic_load(&e->courier_uid);
 }
 
-/* A profile of AppArmor or SELinux refuses what the capabilities allow. Where no
- * couriertcpd runs yet there is nothing to try: at a boot it starts after us. */
+/* Test the rights on a real process: AppArmor or SELinux may refuse what the capabilities
+ * allow. At boot rsyslogd starts before courier, so try again later if there is no
+ * couriertcpd yet. */
 static void try_rights(struct engine *e)
 {
 	uint64_t needed = capabilities_needed(&e->settings);
@@ -215,20 +216,20 @@ static void try_rights(struct engine *e)
 		e->try_at = background_now() + TRY_EVERY_MS;
 }
 
-/* Each right that is missing is told of on its own: what it is for is left out, and
- * all else works. Lists are tried by blocklist_check(). */
+/* Raise an alert for each missing right: what needs it is skipped, everything else works.
+ * blocklist_check() tests the lists. */
 static void check_capabilities(struct engine *e)
 {
 	uint64_t needed = capabilities_needed(&e->settings);
-	uint64_t lacking = capabilities_lacking(needed, capabilities_held());
+	uint64_t missing = capabilities_lacking(needed, capabilities_held());
 	int r = 0;
 
-	if ((lacking & CAPABILITIES_LOOK) && !is_courier(e))
+	if ((missing & CAPABILITIES_LOOK) && !is_courier(e))
 		alerts_raise(&e->alerts, ALERT_LOOK, EACCES);
-	if ((lacking & CAPABILITIES_BIT(CAP_KILL)) && !is_courier(e))
+	if ((missing & CAPABILITIES_BIT(CAP_KILL)) && !is_courier(e))
 		alerts_raise(&e->alerts, ALERT_SIGNAL, EPERM);
 	if ((needed & CAPABILITIES_BIT(CAP_KILL)) && e->settings.terminate_reset)
-		r = lacking & CAPABILITIES_BIT(CAP_NET_ADMIN) ? -EPERM : tcp_reset_try();
+		r = missing & CAPABILITIES_BIT(CAP_NET_ADMIN) ? -EPERM : tcp_reset_try();
 	if (r < 0)
 		alerts_raise(&e->alerts, ALERT_RESET, -r);
 }
@@ -238,16 +239,16 @@ static void check_rights(struct engine *e)
 	bool has_user = atomic_load(&e->finder) != NULL;
 
 	e->try_at = INT64_MAX;
-	/* Nobody is to be ended where no courier is. */
+	/* Without courier there is no session to terminate. */
 	if (!e->check_rights || (!has_user && e->settings.verify == VERIFY_NONE))
 		return;
 	check_capabilities(e);
-	/* Not here: it looks at processes, which may take a while. */
+	/* Later, from run(): it reads processes, which may take a while. */
 	if (has_user)
 		e->try_at = 0;
 }
 
-/* What can be told before the first line comes. */
+/* Raise alerts for everything that can be found before the first line comes. */
 static void look_around(struct engine *e)
 {
 	if (!local_addrs_known(background_local_addrs(e->enforcer.background)))
@@ -267,7 +268,7 @@ static void reload_allow_file(struct engine *e)
 		return;
 	snprintf(text, sizeof(text), "allowFile: %s; the list stays as it was",
 		 *wrong ? wrong : "no memory");
-	say(e, LOG_ERR, text);
+	log_text(e, LOG_ERR, text);
 }
 
 static void after_hup(struct engine *e)
@@ -275,10 +276,10 @@ static void after_hup(struct engine *e)
 	alerts_reset(&e->alerts);
 	reload_allow_file(e);
 	look_around(e);
-	say_counters(e);
+	log_counters(e);
 }
 
-/* Returns when maxBlocks lets in again, if it does not now. */
+/* Returns when the rate limit reopens, or INT64_MAX if it is open. */
 static int64_t run_block_limit(struct engine *e, int64_t now)
 {
 	int64_t due;
@@ -290,7 +291,7 @@ static int64_t run_block_limit(struct engine *e, int64_t now)
 	return due;
 }
 
-static void say_unknown_lines(struct engine *e)
+static void log_unknown_lines(struct engine *e)
 {
 	char sample[UNKNOWN_LINES_SAMPLE_SIZE], text[UNKNOWN_LINES_SAMPLE_SIZE + 200];
 	unsigned long lines;
@@ -302,7 +303,7 @@ static void say_unknown_lines(struct engine *e)
 		 "alone, such as \"%s\": if courier was updated, omsmtpblock has "
 		 "to be too",
 		 lines, sample);
-	say(e, LOG_WARNING, text);
+	log_text(e, LOG_WARNING, text);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -310,17 +311,17 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static void tell_zones(struct engine *e)
+static void report_zones(struct engine *e)
 {
 	unsigned int known = dnsbl_stats_known(&e->dnsbl_stats), i;
 
-	for (i = e->zones_told; e->zone && i < known; i++)
+	for (i = e->zones_reported; e->zone && i < known; i++)
 		e->zone(e->zone_ctx, dnsbl_stats_name(&e->dnsbl_stats, i),
 			dnsbl_stats_saved(&e->dnsbl_stats, i));
-	e->zones_told = known;
+	e->zones_reported = known;
 }
 
-/* What was not there at the start. Returns when to look again. */
+/* Look for what was missing at start. Returns when to look again. */
 static int64_t run_search(struct engine *e, int64_t now)
 {
 	if (now >= e->user_at) {
@@ -338,8 +339,8 @@ static int64_t run(void *data, int64_t now)
 	struct engine *e = data;
 	int64_t due, search_due;
 
-	if (atomic_exchange(&e->stall_said, false))
-		say(e, LOG_NOTICE, "the background thread goes on");
+	if (atomic_exchange(&e->stall_logged, false))
+		log_text(e, LOG_NOTICE, "the background thread goes on");
 	if (atomic_exchange(&e->hup, false))
 		after_hup(e);
 	search_due = run_search(e, now);
@@ -347,9 +348,9 @@ static int64_t run(void *data, int64_t now)
 	due = earlier(due, blocklist_run(e->enforcer.blocklist, now));
 	due = earlier(due, run_block_limit(e, now));
 	due = earlier(due, search_due);
-	say_unknown_lines(e);
-	say_alerts(e);
-	tell_zones(e);
+	log_unknown_lines(e);
+	log_alerts(e);
+	report_zones(e);
 	return due;
 }
 
@@ -360,7 +361,7 @@ static int open_allow_file(struct engine *e)
 
 	r = allowfile_new(e->settings.allow_file, &e->enforcer.allow_file, wrong);
 	if (r < 0 && *wrong)
-		say(e, LOG_ERR, wrong);
+		log_text(e, LOG_ERR, wrong);
 	return r;
 }
 
@@ -386,13 +387,13 @@ static int open_parts(struct engine *e, const struct engine_environment *environ
 	if (r == 0 && e->settings.threshold > 1)
 		r = threshold_new(e->settings.threshold, e->settings.window, &f->hits);
 	if (r == 0)
-		r = lookup_new(f, lookup_says, e, &e->lookup);
+		r = lookup_new(f, log_for_lookup, e, &e->lookup);
 	return r;
 }
 
 int engine_start(struct engine *engine, const struct engine_environment *environment)
 {
-	const struct background_job client = { .run = run, .data = engine };
+	const struct background_job job = { .run = run, .data = engine };
 	int r;
 
 	engine->log = environment->log;
@@ -402,11 +403,11 @@ int engine_start(struct engine *engine, const struct engine_environment *environ
 	engine->zone_ctx = environment->zone_ctx;
 	r = open_parts(engine, environment);
 	if (r == 0)
-		r = background_add_job(environment->background, &client);
+		r = background_add_job(environment->background, &job);
 	if (r < 0)
 		return r;
 	look_around(engine);
-	say_alerts(engine);
+	log_alerts(engine);
 	engine->started = true;
 	return 0;
 }
@@ -452,7 +453,7 @@ static struct engine_outcome outcome(struct decision d)
 	return (struct engine_outcome){ d.verdict, d.reason, false };
 }
 
-/* Those that the settings do not know: the host's own addresses, allowFile. */
+/* Exemptions that are not in the settings: the host's own addresses and allowFile. */
 static struct decision judge_exempt(struct engine *e, struct decision d,
 				    const struct addr *addr)
 {
@@ -472,8 +473,8 @@ static bool is_program(const char *path, size_t len, const char *name)
 	       memcmp(path + len - n, name, n) == 0;
 }
 
-/* verify="sender": the process has ended, but what the kernel told about it when
- * it logged shows that it was courier's. */
+/* verify="sender": the process has exited, but the credentials that the kernel attached to
+ * its message show that it was courier's. */
 static bool sender_was_couriers(const struct engine *e, const struct engine_message *msg,
 				const char *program)
 {
@@ -487,7 +488,8 @@ static bool sender_was_couriers(const struct engine *e, const struct engine_mess
 	return msg->exe_len == 0 || is_program(msg->exe, msg->exe_len, program);
 }
 
-/* At trigger="connect" the client's socket is asked of its process, which may wait. */
+/* With trigger="connect" the client's socket must be fetched from the process, which may
+ * block: .defers. */
 static void make_query(const struct engine *e, const struct engine_message *msg,
 		       const struct courierlog_line *line, struct session_query *ret_query)
 {
@@ -503,42 +505,42 @@ static void make_query(const struct engine *e, const struct engine_message *msg,
 	};
 }
 
-/* Does the line name a process that may be a relay client's child? Where the line itself
- * is not believed its process was looked at, or has ended. */
-static bool names_couriers(const struct engine *e, const struct session_finder *ev,
+/* Does the line name a process that may serve a relay client? Only needed with
+ * verify="none": otherwise the process was read, or has exited. */
+static bool names_couriers(const struct engine *e, const struct session_finder *finder,
 			   const struct engine_message *msg)
 {
 	pid_t pid = msg->attested_pid ? msg->attested_pid : msg->hint_pid;
 
 	return e->settings.verify == VERIFY_NONE && pid != 0 &&
-	       session_may_be_couriers(ev, pid);
+	       session_may_be_couriers(finder, pid);
 }
 
-/* Block by the line alone; but not a relay client, as far as its children are
- * known without a search. */
+/* Block by the line alone, unless a session of a relay client with this address is known
+ * without a search. */
 static struct engine_outcome block_unproven(struct engine *e, const struct engine_message *msg,
 					    const struct courierlog_line *line)
 {
 	const struct decision relays = { VERDICT_EXEMPT, REASON_RELAY_CLIENT };
-	struct session_finder *ev = atomic_load(&e->finder);
+	struct session_finder *finder = atomic_load(&e->finder);
 	struct session_query query;
 
-	if (!ev)
+	if (!finder)
 		return outcome(enforcer_block(&e->enforcer, line));
-	if (session_knows_relay_client(ev, &line->addr)) {
+	if (session_knows_relay_client(finder, &line->addr)) {
 		enforcer_count(&e->enforcer, relays);
 		return outcome(relays);
 	}
 	make_query(e, msg, line, &query);
-	/* Where it cannot be looked at, the line is enough. */
-	if (names_couriers(e, ev, msg) &&
+	/* If the request cannot be queued, the line is enough. */
+	if (names_couriers(e, finder, msg) &&
 	    enforcer_ask(&e->enforcer, LOOKUP_BLOCK, &query, line) == 0)
 		return (struct engine_outcome){ .verdict = VERDICT_BLOCK,
 						   .deferred = true };
 	return outcome(enforcer_block(&e->enforcer, line));
 }
 
-/* No child is left to ask: the reply has to tell. */
+/* The process has exited: decide by the reply in the line. */
 static struct engine_outcome block_by_reply(struct engine *e, struct engine_worker *w,
 					    const struct engine_message *msg,
 					    const struct courierlog_line *line)
@@ -556,9 +558,9 @@ static struct engine_outcome block_by_reply(struct engine *e, struct engine_work
 	return outcome(d);
 }
 
-/* -drop: couriertcpd's forked child says so before its exec, on its standard
- * error, and ends. courierlogger passes it on; newer couriers may log it
- * themselves. Only what the kernel told about either can be proof. */
+/* -drop: couriertcpd's forked process writes this line to standard error before exec, and
+ * exits. courierlogger logs it; newer couriers may log it themselves. Only the kernel's
+ * credentials of either are proof. */
 static struct engine_outcome handle_dropped(struct engine *e, struct engine_worker *w,
 					    const struct engine_message *msg,
 					    const struct courierlog_line *line)
@@ -574,7 +576,7 @@ static struct engine_outcome handle_dropped(struct engine *e, struct engine_work
 	return (struct engine_outcome){ .verdict = VERDICT_UNPROVEN };
 }
 
-/* The proof failed with err, an answer of session_find(). */
+/* The session could not be verified; err is what session_find() returned. */
 static struct engine_outcome without_child(struct engine *e, struct engine_worker *w,
 					   const struct engine_message *msg,
 					   const struct courierlog_line *line,
@@ -596,7 +598,7 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 					   const struct engine_message *msg,
 					   const struct courierlog_line *line)
 {
-	struct session_finder *ev = atomic_load(&e->finder);
+	struct session_finder *finder = atomic_load(&e->finder);
 	struct smtpd smtpd = SMTPD_NONE;
 	struct session_query query;
 	struct smtpd_facts facts;
@@ -606,22 +608,22 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 	if (line->kind == COURIERLOG_DROPPED)
 		return handle_dropped(e, w, msg, line);
 	make_query(e, msg, line, &query);
-	if (ev)
-		r = w ? session_find(ev, &query, &w->smtpd, &smtpd, &facts) : -EAGAIN;
+	if (finder)
+		r = w ? session_find(finder, &query, &w->smtpd, &smtpd, &facts) : -EAGAIN;
 	if (r < 0)
 		return without_child(e, w, msg, line, &query, r);
 	lookup_note_line(e->lookup);
 	d = policy_judge_child(&e->settings, line, &facts);
 	if (d.verdict == VERDICT_BLOCK)
-		return outcome(enforcer_block_session(&e->enforcer, session_rules(ev), line,
+		return outcome(enforcer_block_session(&e->enforcer, session_rules(finder), line,
 						      &facts, &smtpd));
 	enforcer_count(&e->enforcer, d);
 	smtpd_done(&smtpd);
 	return outcome(d);
 }
 
-/* verify="none": the line was enough to block; to end a child takes proof here
- * too, and a search. */
+/* verify="none": the line was enough to block. To terminate a session its process must be
+ * verified even here, which takes a search. */
 static void end_unproven(struct engine *e, const struct engine_message *msg,
 			 const struct courierlog_line *line, struct engine_outcome o)
 {
@@ -644,7 +646,7 @@ static struct engine_outcome handle_unproven(struct engine *e, struct engine_wor
 	return o;
 }
 
-/* Is it an error of courieresmtpd's, by its looks, that is not understood? */
+/* Does the line look like an error of courieresmtpd that we do not understand? */
 static bool is_unknown(const struct engine_message *msg, const struct courierlog_line *line)
 {
 	static const char courier[] = "courieresmtpd";
@@ -666,7 +668,7 @@ static void note_unknown(struct engine *e, const struct engine_message *msg)
 		background_wake(e->enforcer.background);
 }
 
-/* Count the line, and say why its address is not to be blocked, if it tells. */
+/* Count the line, and decide by the line alone. */
 static struct decision judge_line(struct engine *e, const struct courierlog_line *line,
 				  const struct engine_message *msg)
 {
@@ -680,31 +682,32 @@ static struct decision judge_line(struct engine *e, const struct courierlog_line
 	return judge_exempt(e, d, &line->addr);
 }
 
-/* A child's first line: a later one can be answered without a look if the child is pinned
- * by then. trigger="connect" looks for it anyway. Where the kernel says who logged, only
- * courier's word counts. */
+/* The first line of a session: have its process pinned, so that a later line can be
+ * answered without a search. trigger="connect" searches for it anyway. If the kernel names
+ * the sender, only courier's own lines count. */
 static void note_start(struct engine *e, const struct engine_message *msg,
 		       const struct courierlog_line *line)
 {
-	struct session_finder *ev = atomic_load(&e->finder);
+	struct session_finder *finder = atomic_load(&e->finder);
 
 	if (line->kind != COURIERLOG_STARTED || e->settings.verify == VERIFY_NONE ||
-	    e->settings.trigger == TRIGGER_CONNECT || !ev ||
+	    e->settings.trigger == TRIGGER_CONNECT || !finder ||
 	    msg->severity != COURIERLOG_SEVERITY_INFO)
 		return;
-	if (msg->attested_pid && !session_may_be_couriers(ev, msg->attested_pid))
+	if (msg->attested_pid && !session_may_be_couriers(finder, msg->attested_pid))
 		return;
 	if (lookup_note_start(e->lookup))
 		background_wake(e->enforcer.background);
 }
 
-/* Once, until it goes on: the thread that says all else does not run. */
+/* Logged once per stall, and by the worker: the background thread, which logs everything
+ * else, is not running. */
 static void note_stall(struct engine *e)
 {
 	if (!background_is_stalled(e->enforcer.background) ||
-	    atomic_exchange(&e->stall_said, true))
+	    atomic_exchange(&e->stall_logged, true))
 		return;
-	say(e, LOG_ERR, "the background thread has not answered for 5 s: sessions that "
+	log_text(e, LOG_ERR, "the background thread has not answered for 5 s: sessions that "
 	    "are not known yet are neither blocked nor terminated until it does, others "
 	    "are terminated without a delay. See what it waits for: type  "
 	    "grep -H . /proc/$(pidof rsyslogd)/task/*/stack");

@@ -1,5 +1,4 @@
-/* The engine of one action: a log line in, an address on the list and a child
- * ended.
+/* The engine of one action: takes log lines, blocks addresses and terminates sessions.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_ENGINE_H
 #define SMTPBLOCK_ENGINE_H
@@ -15,48 +14,47 @@
 
 struct engine;
 
-/* One worker thread's own memory. */
+/* Memory of one worker thread. */
 struct engine_worker;
 
-/* Something for the admin, one line without a newline. severity is syslog's.
- * Called in the background thread and in engine_start(); in a worker's where the
- * background thread stands still. */
+/* Log one line for the admin, without a newline. severity is syslog's. Called in the
+ * background thread and in engine_start(), and by a worker while the background thread is
+ * stalled. */
 typedef void engine_log_fn(void *ctx, int severity, const char *text);
 
-/* A DNSBL zone freed its first slot: its name, and where it is counted from now on.
- * Both are valid as long as the engine is. Called in the background thread. */
+/* Called when a listing in a DNSBL zone has freed a slot for the first time: the zone's
+ * name and its counter, both valid as long as the engine. Called in the background thread. */
 typedef void engine_zone_fn(void *ctx, const char *zone, const atomic_uint_least64_t *saved);
 
-/* What the engine is given besides its settings. */
+/* What the engine needs besides its settings. */
 struct engine_environment {
 	struct background *background;	/* outlives the engine */
 	engine_log_fn *log;		/* NULL: silent */
 	void *log_ctx;
-	engine_zone_fn *zone;		/* NULL: nobody wants to know */
+	engine_zone_fn *zone;		/* NULL: not wanted */
 	void *zone_ctx;
-	struct events *events;		/* is told of blocks; NULL: nobody is.. */
-	void *listener;			/* ..with this; both outlive the engine */
-	bool check_rights;		/* tell what rights this process lacks */
+	struct events *events;		/* gets an event for each block; NULL: none.. */
+	void *listener;			/* ..with this listener; both outlive the engine */
+	bool check_rights;		/* report missing rights of this process */
 	const char *net_root;		/* as in struct backend_config */
 	const char *module_root;
 };
 
-/* One message. The texts are the caller's and need not be terminated. */
+/* One message. The caller owns the texts, which need not be NUL-terminated. */
 struct engine_message {
 	int severity;		/* syslog's; COURIERLOG_SEVERITY_ANY: unknown */
 	int64_t age;		/* s since it was logged; 0: unknown */
 	const char *tag;	/* the program's name */
 	size_t tag_len;
-	const char *text;	/* behind the tag */
+	const char *text;	/* after the tag */
 	size_t text_len;
-	/* The sender as the kernel told whoever received the message. PID 0:
-	 * it did not. */
+	/* The sender's credentials, from the kernel. PID 0: there are none. */
 	pid_t attested_pid;
 	bool has_uid;
 	uid_t uid;
 	const char *exe;	/* the executable's path.. */
-	size_t exe_len;		/* ..or 0 when it is not known */
-	/* A PID that anybody may have put there; 0: none. */
+	size_t exe_len;		/* ..0: unknown */
+	/* A PID that anybody may have written into the message; 0: none. */
 	pid_t hint_pid;
 };
 
@@ -64,55 +62,54 @@ struct engine_message {
 struct engine_outcome {
 	enum verdict verdict;
 	enum reason reason;
-	/* It takes a search: the background thread decides. verdict is BLOCK then, and
-	 * nothing was done yet. */
+	/* A search is needed: the background thread decides. verdict is BLOCK then, and
+	 * nothing has been done yet. */
 	bool deferred;
 };
 
 /* Takes the settings over (they are empty afterwards), which must have passed
- * settings_check(). No thread, no descriptor, no side effect. Returns 0 or
- * -ENOMEM. The caller owns a reference. */
+ * settings_check(). No thread, no descriptor, no side effect. Returns 0 or -ENOMEM. The
+ * caller owns a reference. */
 int engine_new(struct settings *settings, struct engine **ret_engine);
 
-/* One more owner; returns engine. Any thread. */
+/* Take a reference; returns engine. Any thread. */
 struct engine *engine_ref(struct engine *engine);
 
-/* One owner less; the last one frees it. NULL is allowed. Any thread; the last
+/* Drop a reference; the last one frees the engine. NULL is allowed. Any thread; the last
  * one not while the background thread runs. */
 void engine_unref(struct engine *engine);
 
-/* Open the backend, find courier's user, tell what is missing. After the fork,
- * with the background thread open and not started yet. Returns 0; -ENOMEM; -errno. */
+/* Open the backend, resolve courier's user, and report what is missing. Call after
+ * rsyslogd's fork, with the background thread opened but not started. Returns 0; -ENOMEM;
+ * -errno. */
 int engine_start(struct engine *engine, const struct engine_environment *environment);
 
-/* Do nothing more, as if it had not been started: for where something that it needs
- * could not be. Before the first worker. */
+/* Ignore all messages from now on, as if never started: start-up failed elsewhere. Call
+ * before the first worker exists. */
 void engine_stop(struct engine *engine);
 
-/* Returns 0 or -ENOMEM. The caller owns; it holds no reference. */
+/* The memory of one worker. It takes no reference. Returns 0 or -ENOMEM. The caller owns. */
 int engine_worker_new(struct engine *engine, struct engine_worker **ret_worker);
 void engine_worker_free(struct engine_worker *worker);
 
-/* Handle one message. Any number of threads, each with a worker of its own, none
- * of which may be cancelled within. Waits for nothing. Does nothing without a
- * successful engine_start(). worker may be NULL where there is no memory for one: then
- * the background thread decides what it can, and the rest is refused. */
+/* Handle one message. Does not wait, except for an urgent block (see enforcer.h). Any
+ * number of threads may call it, each with its own worker; none may be cancelled inside.
+ * Does nothing without a successful engine_start(). worker may be NULL if there was no
+ * memory for one: the background thread then decides what it can, and the rest is refused. */
 struct engine_outcome engine_handle(struct engine *engine, struct engine_worker *worker,
 				    const struct engine_message *msg);
 
-/* Handle one address: the text of an action with input="address", otherwise as
- * above. */
+/* Handle one message of an action with input="address"; otherwise as above. */
 struct engine_outcome engine_handle_address(struct engine *engine, const char *text,
 					    size_t len);
 
-/* HUP: read allowFile and open the lists anew, say again what is still wrong, and log
- * the counters. Courier's user is looked up again only while he is not known, which is
- * done every 10 s without a HUP too: if his uid changes, rsyslogd wants a restart. Any
- * thread; done by the background thread. */
+/* HUP: read allowFile again, reopen the lists, report again what is still wrong, and log
+ * the counters. Courier's user is looked up only while it is unknown (also every 10 s
+ * without a HUP): restart rsyslogd if the user's uid changes. Any thread; the background
+ * thread does the work. */
 void engine_hup(struct engine *engine);
 
-/* What it was made with, and what it has counted; valid as long as it is. Any
- * thread. */
+/* The engine's settings and counters, valid as long as the engine. Any thread. */
 const struct settings *engine_settings(const struct engine *engine);
 const struct counters *engine_counters(const struct engine *engine);
 

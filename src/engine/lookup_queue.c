@@ -1,4 +1,4 @@
-/* Lines that only a search can answer, on their way to the background thread.
+/* Lookup requests on their way to the background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/lookup_queue.h"
 
@@ -6,9 +6,9 @@
 
 #include "lib/batch_queue.h"
 
-int lookup_queue_new(struct batch_queue **ret_questions)
+int lookup_queue_new(struct batch_queue **ret_queue)
 {
-	return batch_queue_new(sizeof(struct lookup_request), LOOKUP_QUEUE_MAX, ret_questions);
+	return batch_queue_new(sizeof(struct lookup_request), LOOKUP_QUEUE_MAX, ret_queue);
 }
 
 int lookup_queue_put(struct batch_queue *requests, enum lookup_kind kind,
@@ -29,12 +29,12 @@ int lookup_queue_put(struct batch_queue *requests, enum lookup_kind kind,
 }
 
 size_t lookup_queue_take(struct batch_queue *requests,
-			 const struct lookup_request **ret_questions)
+			 const struct lookup_request **ret_requests)
 {
 	const void *items;
 	size_t count = batch_queue_take(requests, &items);
 
-	*ret_questions = items;
+	*ret_requests = items;
 	return count;
 }
 

@@ -1,4 +1,4 @@
-/* Answers the lines that take a search, in the background thread.
+/* Searches for sessions in the background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/session_lookup.h"
 
@@ -12,31 +12,31 @@
 
 #include "engine/alert_text.h"
 
-/* The index is kept up to date this often, and this long after a question. Where it
- * takes longer, because there are very many children, it is done less often, but not
- * much: the first time, or after a pause, all of them are new and have to be read. */
+/* The smtpd index is refreshed this often, for this long after a request. With very many
+ * processes a refresh takes longer and is done less often, but not much less: the first
+ * refresh, also after a pause, has to read all processes. */
 #define WARM_EVERY_MS 100
 #define WARM_EVERY_MOST_MS 1000
 #define WARM_FOR_MS 60000
-/* What took a while may be repeated after this many times as long: a thorough
- * search; a refresh for lines that ask; one to keep the index warm. */
+/* After work that took time t, rest for this many times t: after a thorough search; after a
+ * refresh for waiting lines; after a refresh to keep the index warm. */
 #define THOROUGH_REST 10
 #define ASKED_REST 4
 #define WARM_REST 50
-/* Lines that wait for a thorough search have the index refreshed this often. */
+/* While lines wait for a thorough search, the index is refreshed this often. */
 #define ASK_AGAIN_MS 5
-/* No thorough search more often than this. */
+/* Shortest interval between thorough searches. */
 #define THOROUGH_MIN_MS 20
-/* No look for those that have just started more often than this; what takes longer
- * rests as a thorough search does. */
+/* Shortest interval between looks for new processes. If one takes longer, it rests as after
+ * a thorough search. */
 #define LEARN_MIN_MS 1
-/* With no couriertcpd on this host, one is looked for this often. */
-#define NO_LISTENER_MS 60000
-/* Connections of one address that are looked at for one line. */
+/* While no couriertcpd runs, look for one this often. */
+#define NO_TCPD_MS 60000
+/* At most this many sessions of an address are considered for one line. */
 #define CANDIDATES_MAX 256
-/* A look for a line at which a system call failed is repeated for so long. */
+/* Repeat a lookup for this long if a system call failed. */
 #define REPEAT_FOR_MS 5000
-/* dryRun: lines said in one period; the others are counted only. */
+/* dryRun: lines logged per period; further ones are only counted. */
 #define REPORTS_MAX 30
 #define REPORTS_EVERY_MS 60000
 
@@ -45,19 +45,19 @@ struct lookup {
 	lookup_log_fn *log;
 	void *log_ctx;
 	struct smtpd_scratch scratch;
-	struct smtpd_scratch kept;	/* of a child that is held meanwhile */
+	struct smtpd_scratch kept;	/* of the smtpd in lookup_result */
 	struct smtpd_scratch submit;
 	struct reply_regex_scratch *regex;
-	struct lookup_request pending[LOOKUP_QUEUE_MAX];	/* not found by the index */
+	struct lookup_request pending[LOOKUP_QUEUE_MAX];	/* not in the index yet */
 	size_t pending_count;
-	atomic_bool started;	/* a child has, since the last look for such */
-	atomic_bool lines;	/* have come since the last run */
+	atomic_bool started;	/* a process has, since the last look for new ones */
+	atomic_bool lines;	/* about sessions came since the last run */
 	bool keeps_warm;	/* warm_until was not reached in the last run */
-	int64_t learn_at;	/* no look for them before */
+	int64_t learn_at;	/* no look for new processes before */
 	int64_t thorough_at;	/* not before */
-	int64_t asked_at;	/* no refresh for lines that ask before */
+	int64_t asked_at;	/* no refresh for waiting lines before */
 	int64_t warm_at, warm_until;
-	int64_t nobody_until;	/* no listener was found: do not look before */
+	int64_t no_tcpd_until;	/* no couriertcpd was found: do not look before */
 	int64_t reports_until;
 	unsigned int reports;
 };
@@ -88,24 +88,24 @@ void lookup_free(struct lookup *lookup)
 	free(lookup);
 }
 
-/* What the children that a line may be about tell of it. One line has one
- * verdict, however many they are: the strongest. */
+/* What was found about the sessions that a line may be about. One line gets one verdict,
+ * the strongest, however many sessions there are. */
 struct lookup_result {
 	const struct lookup_request *lookup_request;
 	struct courierlog_line line;
-	bool found;		/* somebody serves the peer */
+	bool found;		/* a process serves the peer */
 	struct decision decision;
-	int err;		/* VERDICT_UNPROVEN: which proof is missing */
+	int err;		/* VERDICT_UNPROVEN: why */
 	int failed;		/* the error of a call that failed, or 0 */
-	bool holds;		/* the first child that is to be blocked: */
+	bool has_first;		/* the first one to block, pinned: */
 	struct smtpd smtpd;
 	struct smtpd_facts facts;	/* with its texts in q->kept */
-	pid_t others[CANDIDATES_MAX];	/* that are to be blocked too */
+	pid_t others[CANDIDATES_MAX];	/* further ones to block */
 	size_t others_count;
 };
 
-/* A relay client comes before all: without a port the line may be his, and what
- * is blocked is the whole address. */
+/* A relay client comes first: without a port the line may be about its session, and the
+ * block would be for the whole address. */
 static int strength(struct decision d)
 {
 	switch (d.verdict) {
@@ -121,19 +121,19 @@ static int strength(struct decision d)
 	}
 }
 
-/* A child that only has to end: its address is blocked already. */
-static void end_child(struct lookup *q, struct session_finder *ev,
-		      const struct smtpd_facts *facts, struct smtpd *smtpd)
+/* Terminate a session whose address is already blocked. */
+static void terminate_session(struct lookup *q, struct session_finder *finder,
+			      const struct smtpd_facts *facts, struct smtpd *smtpd)
 {
 	if (facts->relay_client) {
 		counters_add(q->enforcer->counters, COUNTER_SPARED, 1);
 		smtpd_done(smtpd);
 		return;
 	}
-	enforcer_end(q->enforcer, session_rules(ev), smtpd);
+	enforcer_end(q->enforcer, session_rules(finder), smtpd);
 }
 
-static struct decision judge_child(struct lookup *q, struct session_finder *ev,
+static struct decision judge_child(struct lookup *q, struct session_finder *finder,
 				   const struct lookup_result *h, const struct smtpd *smtpd,
 				   const struct smtpd_facts *facts, int *ret_err)
 {
@@ -142,7 +142,7 @@ static struct decision judge_child(struct lookup *q, struct session_finder *ev,
 	int r = 0;
 
 	if (d.verdict == VERDICT_BLOCK && policy_wants_confirmation(settings))
-		r = session_check_submit(ev, &h->lookup_request->query, smtpd, facts,
+		r = session_check_submit(finder, &h->lookup_request->query, smtpd, facts,
 					 &q->submit);
 	if (r < 0) {
 		*ret_err = r;
@@ -153,30 +153,31 @@ static struct decision judge_child(struct lookup *q, struct session_finder *ev,
 
 static void keep(struct lookup_result *h, struct smtpd *smtpd, const struct smtpd_facts *facts)
 {
-	if (h->holds) {
+	if (h->has_first) {
 		h->others[h->others_count++] = smtpd->process.pid;
 		smtpd_done(smtpd);
 		return;
 	}
-	h->holds = true;
+	h->has_first = true;
 	h->smtpd = smtpd_take(smtpd);
 	h->facts = *facts;
 }
 
-static int prove(struct lookup *q, struct session_finder *ev,
+static int prove(struct lookup *q, struct session_finder *finder,
 		 const struct lookup_request *lookup_request, pid_t pid,
-		 struct smtpd_scratch *scratch, struct smtpd *ret_child,
+		 struct smtpd_scratch *scratch, struct smtpd *ret_smtpd,
 		 struct smtpd_facts *ret_facts)
 {
-	int r = session_verify(ev, pid, &lookup_request->query.addr, lookup_request->query.port,
-			       scratch, ret_child, ret_facts);
+	int r = session_verify(finder, pid, &lookup_request->query.addr, lookup_request->query.port,
+			       scratch, ret_smtpd, ret_facts);
 
 	enforcer_note_look(q->enforcer, r);
 	return r;
 }
 
-/* One that may serve the peer. Returns 0: it does; otherwise as session_verify(). */
-static int consider(struct lookup *q, struct session_finder *ev, struct lookup_result *h,
+/* Verify a process that may serve the peer, and add its verdict. Returns 0 if it serves the
+ * peer; otherwise as session_verify(). */
+static int consider(struct lookup *q, struct session_finder *finder, struct lookup_result *h,
 		    pid_t pid)
 {
 	struct smtpd smtpd = SMTPD_NONE;
@@ -184,11 +185,11 @@ static int consider(struct lookup *q, struct session_finder *ev, struct lookup_r
 	struct decision d;
 	int err = 0, r;
 
-	r = prove(q, ev, h->lookup_request, pid, h->holds ? &q->scratch : &q->kept, &smtpd,
+	r = prove(q, finder, h->lookup_request, pid, h->has_first ? &q->scratch : &q->kept, &smtpd,
 		  &facts);
 	if (r < 0)
 		return r;
-	d = judge_child(q, ev, h, &smtpd, &facts, &err);
+	d = judge_child(q, finder, h, &smtpd, &facts, &err);
 	if (smtpd_call_failed(err)) {
 		smtpd_done(&smtpd);
 		return err;
@@ -205,10 +206,10 @@ static int consider(struct lookup *q, struct session_finder *ev, struct lookup_r
 	return 0;
 }
 
-/* The children of an address that is blocked already. */
-static void end_children(struct lookup *q, struct session_finder *ev,
-			 const struct lookup_request *lookup_request, const pid_t *pids,
-			 size_t count, bool *ret_found, int *ret_failed)
+/* Terminate the sessions of an address that is already blocked. */
+static void terminate_sessions(struct lookup *q, struct session_finder *finder,
+			       const struct lookup_request *lookup_request, const pid_t *pids,
+			       size_t count, bool *ret_found, int *ret_failed)
 {
 	struct smtpd smtpd = SMTPD_NONE;
 	struct smtpd_facts facts;
@@ -218,29 +219,29 @@ static void end_children(struct lookup *q, struct session_finder *ev,
 	*ret_found = false;
 	*ret_failed = 0;
 	for (i = 0; i < count; i++) {
-		r = prove(q, ev, lookup_request, pids[i], &q->scratch, &smtpd, &facts);
+		r = prove(q, finder, lookup_request, pids[i], &q->scratch, &smtpd, &facts);
 		if (smtpd_call_failed(r))
 			*ret_failed = r;
 		if (r < 0)
 			continue;
-		end_child(q, ev, &facts, &smtpd);
+		terminate_session(q, finder, &facts, &smtpd);
 		*ret_found = true;
 	}
 }
 
-static void apply_result(struct lookup *q, struct session_finder *ev, struct lookup_result *h)
+static void apply_result(struct lookup *q, struct session_finder *finder, struct lookup_result *h)
 {
 	struct decision d = h->decision;
 	bool found;
 	int failed;
 
 	if (d.verdict == VERDICT_BLOCK) {
-		d = enforcer_block_session(q->enforcer, session_rules(ev), &h->line, &h->facts,
+		d = enforcer_block_session(q->enforcer, session_rules(finder), &h->line, &h->facts,
 					   &h->smtpd);
-		/* Without a port enforcer_block_session() asks for them itself. */
+		/* Without a port enforcer_block_session() requests this itself. */
 		if (d.verdict == VERDICT_BLOCK && h->line.port != 0)
-			end_children(q, ev, h->lookup_request, h->others, h->others_count,
-				     &found, &failed);
+			terminate_sessions(q, finder, h->lookup_request, h->others, h->others_count,
+					   &found, &failed);
 	} else if (d.verdict == VERDICT_UNPROVEN) {
 		enforcer_refuse(q->enforcer, h->err);
 	} else {
@@ -249,7 +250,7 @@ static void apply_result(struct lookup *q, struct session_finder *ev, struct loo
 	smtpd_done(&h->smtpd);
 }
 
-/* A call failed: the look is repeated. Returns false: there is no answer yet. */
+/* A system call failed: try again later. Returns false: there is no answer yet. */
 static bool repeat(struct lookup *q, struct lookup_request *lookup_request, int err)
 {
 	if (!lookup_request->repeated)
@@ -259,8 +260,8 @@ static bool repeat(struct lookup *q, struct lookup_request *lookup_request, int 
 	return false;
 }
 
-/* The attested process has ended. verify="sender": what the kernel told about it when it
- * logged shows that it was courier's; no child is left to ask, so the reply has to tell. */
+/* The attested process has exited. verify="sender": if the kernel's credentials show that
+ * it was courier's, the reply in the line decides. */
 static void answer_for_gone(struct lookup *q, const struct lookup_request *lookup_request,
 			    const struct courierlog_line *line)
 {
@@ -277,31 +278,31 @@ static void answer_for_gone(struct lookup *q, const struct lookup_request *looku
 		enforcer_count(q->enforcer, d);
 }
 
-/* The line names its process, which has to be the one. Returns true if there is an
- * answer; false with question->failed if a call failed; false otherwise: the process is
- * gone, and only a hint. */
-static bool answer_by_name(struct lookup *q, struct session_finder *ev,
+/* The line names its process, and no other one will do. Returns true if there is an answer.
+ * Returns false with lookup_request->failed set if a call failed; without, if the process
+ * has exited and was only a hint. */
+static bool answer_by_name(struct lookup *q, struct session_finder *finder,
 			   struct lookup_request *lookup_request, struct lookup_result *h)
 {
 	const struct session_query *query = &lookup_request->query;
-	int r = consider(q, ev, h, query->attested ? query->attested : query->hint);
+	int r = consider(q, finder, h, query->attested ? query->attested : query->hint);
 
 	if (smtpd_call_failed(r))
 		return repeat(q, lookup_request, r);
 	lookup_request->failed = 0;
 	if (r == 0)
-		apply_result(q, ev, h);
+		apply_result(q, finder, h);
 	else if (r == -ESRCH && !query->attested)
 		return false;
 	else if (r == -ESRCH)
 		answer_for_gone(q, lookup_request, &h->line);
 	else
-		/* A courieresmtpd that logged has exec'd and serves its peer. */
+		/* A courieresmtpd has exec'd before it logs, and serves its peer. */
 		enforcer_refuse(q->enforcer, r == -EACCES ? r : -EPERM);
 	return true;
 }
 
-static bool answer_by_address(struct lookup *q, struct session_finder *ev,
+static bool answer_by_address(struct lookup *q, struct session_finder *finder,
 			      struct lookup_request *lookup_request, struct lookup_result *h,
 			      const pid_t *pids, size_t count)
 {
@@ -309,63 +310,63 @@ static bool answer_by_address(struct lookup *q, struct session_finder *ev,
 	int r;
 
 	for (i = 0; i < count; i++) {
-		r = consider(q, ev, h, pids[i]);
+		r = consider(q, finder, h, pids[i]);
 		if (smtpd_call_failed(r))
 			h->failed = r;
 	}
-	/* The one that could not be looked at may be a relay client's. */
+	/* The process that could not be read may serve a relay client. */
 	if (h->failed) {
 		smtpd_done(&h->smtpd);
 		return repeat(q, lookup_request, h->failed);
 	}
 	lookup_request->failed = 0;
 	if (h->found)
-		apply_result(q, ev, h);
+		apply_result(q, finder, h);
 	return h->found;
 }
 
-static bool answer_proof(struct lookup *q, struct session_finder *ev,
+static bool answer_proof(struct lookup *q, struct session_finder *finder,
 			 struct lookup_request *lookup_request, const pid_t *pids, size_t count)
 {
 	struct lookup_result h = { .lookup_request = lookup_request, .smtpd = SMTPD_NONE };
 
 	lookup_request_line(lookup_request, &h.line);
 	if (lookup_request->query.attested || lookup_request->query.hint) {
-		if (answer_by_name(q, ev, lookup_request, &h))
+		if (answer_by_name(q, finder, lookup_request, &h))
 			return true;
 		if (lookup_request->failed)
 			return false;
 	}
-	return answer_by_address(q, ev, lookup_request, &h, pids, count);
+	return answer_by_address(q, finder, lookup_request, &h, pids, count);
 }
 
-static bool answer_end(struct lookup *q, struct session_finder *ev,
+static bool answer_end(struct lookup *q, struct session_finder *finder,
 		       struct lookup_request *lookup_request, const pid_t *pids, size_t count)
 {
 	bool found;
 	int failed;
 
-	end_children(q, ev, lookup_request, pids, count, &found, &failed);
+	terminate_sessions(q, finder, lookup_request, pids, count, &found, &failed);
 	return failed ? repeat(q, lookup_request, failed) : found;
 }
 
-/* Look the peer up. Returns true if the question is answered. */
-static bool answer(struct lookup *q, struct session_finder *ev,
+/* Search for the peer's sessions. Returns true if the request is answered. */
+static bool answer(struct lookup *q, struct session_finder *finder,
 		   struct lookup_request *lookup_request)
 {
 	pid_t pids[CANDIDATES_MAX];
 	size_t n;
 
-	n = session_candidates(ev, &lookup_request->query.addr, lookup_request->query.port,
+	n = session_candidates(finder, &lookup_request->query.addr, lookup_request->query.port,
 			       pids, CANDIDATES_MAX);
 	if (n > CANDIDATES_MAX)
 		n = CANDIDATES_MAX;
 	if (lookup_request->kind == LOOKUP_END)
-		return answer_end(q, ev, lookup_request, pids, n);
-	return answer_proof(q, ev, lookup_request, pids, n);
+		return answer_end(q, finder, lookup_request, pids, n);
+	return answer_proof(q, finder, lookup_request, pids, n);
 }
 
-/* Counting only: nobody serves the address, or that could not be found out. */
+/* Only count: no process serves the address, or a system call kept failing. */
 static void not_found(struct lookup *q, const struct lookup_request *lookup_request)
 {
 	if (lookup_request->kind == LOOKUP_PROVE)
@@ -373,7 +374,7 @@ static void not_found(struct lookup *q, const struct lookup_request *lookup_requ
 				lookup_request->failed ? lookup_request->failed : -EAGAIN);
 }
 
-/* After a thorough search. */
+/* After a thorough search: drop what was not found, unless a failed call is to be repeated. */
 static void give_up_all(struct lookup *q, int64_t now)
 {
 	size_t i, left = 0;
@@ -405,41 +406,41 @@ static void report(struct lookup *q, const struct lookup_request *lookup_request
 	q->log(q->log_ctx, LOG_NOTICE, text);
 }
 
-/* Does the index name the process as it is? Without a port there may be more of them
- * than it knows. */
-static bool is_indexed(struct session_finder *ev, const struct session_query *query)
+/* Can the index alone name the request's process? Without a port there may be more
+ * processes than it knows. */
+static bool is_indexed(struct session_finder *finder, const struct session_query *query)
 {
 	pid_t pid;
 
 	return query->attested || query->hint ||
 	       (query->port != 0 &&
-		session_candidates(ev, &query->addr, query->port, &pid, 1) == 1);
+		session_candidates(finder, &query->addr, query->port, &pid, 1) == 1);
 }
 
-/* Answer the pending ones, or those that the index can answer as it is; those that are not
- * found stay. */
-static void apply_pending(struct lookup *q, struct session_finder *ev, bool indexed)
+/* Answer pending requests; those not found stay. With indexed only those that the index can
+ * answer as it is. */
+static void apply_pending(struct lookup *q, struct session_finder *finder, bool indexed)
 {
 	size_t i, left = 0;
 
 	for (i = 0; i < q->pending_count; i++)
-		if ((indexed && !is_indexed(ev, &q->pending[i].query)) ||
-		    !answer(q, ev, &q->pending[i]))
+		if ((indexed && !is_indexed(finder, &q->pending[i].query)) ||
+		    !answer(q, finder, &q->pending[i]))
 			q->pending[left++] = q->pending[i];
 	q->pending_count = left;
 }
 
-/* A line that says which address to block, whoever serves it: there is nothing
- * to end where no courier runs. */
+/* Without courier on this host there is nothing to terminate. Requests to verify are
+ * different: they need an answer. */
 static bool is_pointless(const struct lookup *q, const struct lookup_request *asked,
 			 int64_t now)
 {
-	return asked->kind != LOOKUP_PROVE && now < q->nobody_until;
+	return asked->kind != LOOKUP_PROVE && now < q->no_tcpd_until;
 }
 
-/* verify="none": the line is enough, but for a relay client. Returns true if it is
- * blocked, and its children are to end. */
-static bool block_by_line(struct lookup *q, struct session_finder *ev,
+/* verify="none": block by the line, unless its process serves a relay client. Returns true
+ * if the address was blocked and its sessions are to be terminated. */
+static bool block_by_line(struct lookup *q, struct session_finder *finder,
 			  const struct lookup_request *lookup_request)
 {
 	const struct decision relays = { VERDICT_EXEMPT, REASON_RELAY_CLIENT };
@@ -449,8 +450,8 @@ static bool block_by_line(struct lookup *q, struct session_finder *ev,
 	struct courierlog_line line;
 	int r = -ENOENT;
 
-	if (ev)
-		r = session_verify(ev, query->attested ? query->attested : query->hint,
+	if (finder)
+		r = session_verify(finder, query->attested ? query->attested : query->hint,
 				   &query->addr, 0, &q->scratch, &smtpd, &facts);
 	smtpd_done(&smtpd);
 	if (r == 0 && facts.relay_client) {
@@ -462,7 +463,7 @@ static bool block_by_line(struct lookup *q, struct session_finder *ev,
 	       settings_end_children(q->enforcer->settings);
 }
 
-/* What does not fit any more is refused. */
+/* Make a request pending. If there is no room it is refused. */
 static void take_one(struct lookup *q, const struct lookup_request *asked, int64_t now)
 {
 	struct lookup_request *lookup_request = &q->pending[q->pending_count];
@@ -482,8 +483,8 @@ static void take_one(struct lookup *q, const struct lookup_request *asked, int64
 	q->warm_until = now + WARM_FOR_MS;
 }
 
-/* Take over what was asked. */
-static void take(struct lookup *q, struct session_finder *ev, int64_t now)
+/* Take the requests out of the queue. */
+static void take(struct lookup *q, struct session_finder *finder, int64_t now)
 {
 	const struct lookup_request *asked;
 	size_t n = lookup_queue_take(q->enforcer->requests, &asked), i;
@@ -491,7 +492,7 @@ static void take(struct lookup *q, struct session_finder *ev, int64_t now)
 	for (i = 0; i < n; i++) {
 		if (asked[i].kind == LOOKUP_REPORT)
 			report(q, &asked[i], now);
-		else if (asked[i].kind == LOOKUP_BLOCK && !block_by_line(q, ev, &asked[i]))
+		else if (asked[i].kind == LOOKUP_BLOCK && !block_by_line(q, finder, &asked[i]))
 			continue;
 		else if (!is_pointless(q, &asked[i], now))
 			take_one(q, &asked[i], now);
@@ -506,8 +507,8 @@ static int64_t now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* A failed call is no answer for lines that wait. That one process keeps the looker
- * waiting says nothing about the others. */
+/* A failed refresh is no answer for waiting lines. (Not called when a single process blocks
+ * the looker: that says nothing about the others.) */
 static void note_failed(struct lookup *q, int err)
 {
 	size_t i;
@@ -517,26 +518,27 @@ static void note_failed(struct lookup *q, int err)
 			repeat(q, &q->pending[i], err);
 }
 
-/* Then answer what is pending. Returns how long the refresh took, in us. */
-static int64_t refresh(struct lookup *q, struct session_finder *ev, bool thorough)
+/* Refresh the index and answer pending requests. Returns how long the refresh took, in us. */
+static int64_t refresh(struct lookup *q, struct session_finder *finder, bool thorough)
 {
 	int64_t start = now_us(), took;
-	int r = session_refresh(ev, thorough);
+	int r = session_refresh(finder, thorough);
 
 	took = now_us() - start;
 	enforcer_note_look(q->enforcer, r);
-	apply_pending(q, ev, false);
+	apply_pending(q, finder, false);
 	if (smtpd_call_failed(r) && r != -EBUSY && r != -ETIMEDOUT)
 		note_failed(q, r);
 	return took;
 }
 
-/* As refresh(), which those who ask wait for. This is for lines to come. */
-static int64_t hold(struct session_finder *ev, bool submits)
+/* Pin listed sessions, for lines to come. Separate from refresh(), which lines wait for.
+ * Returns how long it took, in us. */
+static int64_t pin_listed(struct session_finder *finder, bool submits)
 {
 	int64_t start = now_us();
 
-	session_hold(ev, submits);
+	session_hold(finder, submits);
 	return now_us() - start;
 }
 
@@ -560,53 +562,54 @@ void lookup_note_line(struct lookup *lookup)
 	atomic_store_explicit(&lookup->lines, true, memory_order_relaxed);
 }
 
-/* Somebody can make us look by a line that he writes, so this has its ration too. */
-static void learn_if_due(struct lookup *q, struct session_finder *ev, int64_t now)
+/* Anyone who can log can trigger this scan, so it is rate-limited as well. */
+static void learn_if_due(struct lookup *q, struct session_finder *finder, int64_t now)
 {
 	int64_t start;
 
-	/* Taken back first: who starts from here on wants another look. */
+	/* Clear the flag before scanning: a process that starts during the scan must
+	 * trigger another one. */
 	if (now < q->learn_at || !atomic_exchange(&q->started, false))
 		return;
 	start = now_us();
-	session_learn(ev);
+	session_learn(finder);
 	q->learn_at = now + longer((now_us() - start) * THOROUGH_REST / 1000,
 				   LEARN_MIN_MS);
-	/* Somebody has to forget those who are gone. */
+	/* Refreshes must follow: they drop entries of exited processes. */
 	q->warm_until = now + WARM_FOR_MS;
 }
 
-/* When to look for those that have started meanwhile. */
+/* When to look for the processes that have started meanwhile. */
 static int64_t learn_due(const struct lookup *q)
 {
 	return atomic_load(&q->started) ? q->learn_at : INT64_MAX;
 }
 
-static void search_thoroughly(struct lookup *q, struct session_finder *ev, int64_t now)
+static void search_thoroughly(struct lookup *q, struct session_finder *finder, int64_t now)
 {
-	int64_t took = refresh(q, ev, true);
+	int64_t took = refresh(q, finder, true);
 
-	q->nobody_until = session_has_tcpds(ev) ? 0 : now + NO_LISTENER_MS;
+	q->no_tcpd_until = session_has_tcpds(finder) ? 0 : now + NO_TCPD_MS;
 	give_up_all(q, now);
-	took += hold(ev, false);
+	took += pin_listed(finder, false);
 	q->thorough_at = background_now() +
 			 longer(took * THOROUGH_REST / 1000, THOROUGH_MIN_MS);
 }
 
-/* The cheap refresh: for lines that ask, and to keep the index warm. Only the latter
- * holds children, after the answers: it takes longer than all the rest. */
-static void refresh_if_due(struct lookup *q, struct session_finder *ev, int64_t now)
+/* The cheap refresh, for waiting lines and to keep the index warm. Only the latter pins
+ * sessions, after the answers: pinning takes longer than all the rest. */
+static void refresh_if_due(struct lookup *q, struct session_finder *finder, int64_t now)
 {
 	bool warms = now >= q->warm_at;
 	int64_t took;
 
 	if (now < (q->pending_count > 0 ? q->asked_at : q->warm_at))
 		return;
-	took = refresh(q, ev, false);
+	took = refresh(q, finder, false);
 	q->asked_at = now + took * ASKED_REST / 1000;
 	if (!warms)
 		return;
-	took += hold(ev, true);
+	took += pin_listed(finder, true);
 	q->warm_at = now + shorter(longer(took * WARM_REST / 1000, WARM_EVERY_MS),
 				   WARM_EVERY_MOST_MS);
 }
@@ -620,20 +623,20 @@ static void without_session(struct lookup *q)
 	q->pending_count = 0;
 }
 
-/* When to look again for what was not found yet: at the index as soon as that may
- * be, and not only when a thorough search may be. */
+/* When to look again for sessions not found yet: refresh the index as soon as allowed,
+ * without waiting for the next thorough search. */
 static int64_t pending_due(const struct lookup *q, int64_t now)
 {
 	return shorter(longer(q->asked_at, now + ASK_AGAIN_MS), q->thorough_at);
 }
 
-/* Is the index to be kept up to date? */
-static bool stays_warm(struct lookup *q, struct session_finder *ev, int64_t now)
+/* Is the index still to be kept warm? */
+static bool stays_warm(struct lookup *q, struct session_finder *finder, int64_t now)
 {
 	if (atomic_exchange_explicit(&q->lines, false, memory_order_relaxed))
 		q->warm_until = now + WARM_FOR_MS;
 	if (now >= q->warm_until && q->keeps_warm)
-		session_let_go(ev);
+		session_let_go(finder);
 	q->keeps_warm = now < q->warm_until;
 	return q->keeps_warm;
 }
@@ -647,7 +650,7 @@ int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t
 		without_session(lookup);
 		return INT64_MAX;
 	}
-	/* Nothing waits for a look at others that it does not need. */
+	/* First those that need no refresh. */
 	apply_pending(lookup, finder, true);
 	learn_if_due(lookup, finder, now);
 	if (!stays_warm(lookup, finder, now))

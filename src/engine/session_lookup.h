@@ -1,19 +1,18 @@
-/* Answers the lines that take a search, in the background thread.
+/* Searches for sessions in the background thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_SESSION_LOOKUP_H
 #define SMTPBLOCK_SESSION_LOOKUP_H
 
 #include "engine/enforcer.h"
 
-/* A search costs more the more processes there are, and anybody who can write
- * into the log can ask for one. So searches may take a tenth of the thread's
- * time; a line waits until the next one is due, and is refused if it does not
- * find the child either. While lines ask, the index is kept warm, so that most
- * are answered by the worker at once; so are those of a child whose start was in the
- * log. Looks for such children may take another tenth. */
+/* A search costs more with more processes, and anyone who can log can trigger one. So
+ * searches use at most a tenth of the thread's time: a line waits until the next search is
+ * allowed, and is refused if that one does not find the session either. While lines come,
+ * the index is kept warm, so that workers answer most of them at once. The same goes for
+ * sessions whose start was logged; looks for these may use another tenth. */
 struct lookup;
 
-/* Says a line to the admin, see engine_log_fn. */
+/* Logs a line for the admin, see engine_log_fn. */
 typedef void lookup_log_fn(void *ctx, int severity, const char *text);
 
 /* enforcer outlives the result. Returns 0 or -ENOMEM. The caller owns. */
@@ -21,17 +20,17 @@ int lookup_new(const struct enforcer *enforcer, lookup_log_fn *log, void *log_ct
 	       struct lookup **ret_lookup);
 void lookup_free(struct lookup *lookup);
 
-/* A child has started: have him in the index, and held if he is listed, before he is
- * asked about. However many start until the background thread looks, it is one look. Any
- * thread. Returns true if the background thread is to be woken. */
+/* A session has started: index its process, and pin it if it is listed, before a line asks
+ * for it. All starts until the background thread runs take one look. Any thread. Returns
+ * true if the background thread has to be woken. */
 bool lookup_note_start(struct lookup *lookup);
 
-/* A line was about a child, and more of them may come: keep the index up to date for
- * them as if it had been asked. When the background thread wakes; any thread. */
+/* A line was about a session, and more may follow: keep the index warm for them, as after a
+ * request. Takes effect when the background thread next wakes. Any thread. */
 void lookup_note_line(struct lookup *lookup);
 
-/* Answer what was asked. evidence is NULL while courier's user is not known.
- * Returns when to be called again, in ms; INT64_MAX: when something is asked. */
+/* Answer the requests. finder is NULL while courier's user is unknown. Returns when to call
+ * again, in ms; INT64_MAX: after the next request. For the background thread only. */
 int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t now);
 
 #endif

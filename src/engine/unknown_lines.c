@@ -1,4 +1,4 @@
-/* Remembers one line in an unknown form.
+/* Keeps a sample of lines with an unknown form.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/unknown_lines.h"
 
