@@ -1,4 +1,4 @@
-/* The allow list that stands in a file.
+/* The allow list in a file.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/allowfile.h"
 
@@ -14,14 +14,13 @@
 
 struct allowfile {
 	char *path;
-	/* No address is on the list, and no line has to take the lock to learn so.
-	 * Changed with the lock held. */
+	/* The list has no address: saves lines the lock. Changed with the lock held. */
 	atomic_bool empty;
 	pthread_mutex_t lock;
 	struct prefix_set *list;
 };
 
-/* Where the reading is, and where a complaint goes. */
+/* The current position, and where an error message goes. */
 struct reading {
 	const char *path;
 	unsigned long line;
@@ -29,8 +28,7 @@ struct reading {
 	char *errbuf;
 };
 
-/* What stands in the file may be anything: it is shown up to 60 characters, and
- * what is not printable as '?'. */
+/* The file may contain anything: quote up to 60 characters, unprintable ones as '?'. */
 static int complain_line(const struct reading *r, const char *text, size_t len,
 			 const char *why)
 {
@@ -45,7 +43,7 @@ static int complain_line(const struct reading *r, const char *text, size_t len,
 	return -EINVAL;
 }
 
-/* The file as such. */
+/* An error of the whole file. */
 static int complain(const struct reading *r, int err, const char *why)
 {
 	snprintf(r->errbuf, ALLOWFILE_ERROR_SIZE, "%s: %s", r->path, why);
@@ -116,7 +114,7 @@ static int read_lines(struct reading *r, FILE *file)
 	return err;
 }
 
-/* A pipe would keep us waiting, a device never end. */
+/* Reading a pipe could block, and a device may have no end. */
 static int check_file(const struct reading *r, int fd)
 {
 	struct stat st;

@@ -1,4 +1,4 @@
-/* So many blocks in an interval and no more.
+/* Limits the number of blocks per interval.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/block_limit.h"
 
@@ -17,7 +17,7 @@ void block_limit_done(struct block_limit *limit)
 	pthread_mutex_destroy(&limit->lock);
 }
 
-/* With the lock held: is the interval in which it closed over? */
+/* With the lock held: reopen if the interval in which the limit closed is over. */
 static void reopen(struct block_limit *b, int64_t now)
 {
 	if (!b->closed || now < b->ends)
@@ -26,8 +26,8 @@ static void reopen(struct block_limit *b, int64_t now)
 	b->opened = true;
 }
 
-/* Is there one left? Of those that find the last one at the same time one gets it.
- * Who is late and takes one of the next interval has it counted there. */
+/* Take a token if one is left. If several threads race for the last token, one wins. A late
+ * caller may take a token from the next interval; it is counted there. */
 static bool take_one(struct block_limit *b)
 {
 	return atomic_load_explicit(&b->used, memory_order_relaxed) < b->max &&
@@ -39,7 +39,7 @@ static enum block_limit_answer take(struct block_limit *b, int64_t now)
 {
 	reopen(b, now);
 	if (now >= b->ends) {
-		/* In this order: no one is taken before it counts. */
+		/* In this order: a token taken without the lock must not be lost by the reset. */
 		b->used = 0;
 		b->ends = now + b->interval;
 	}

@@ -1,4 +1,4 @@
-/* The capabilities that an action needs, and what this process has of them.
+/* The capabilities that an action needs, and those that this process has.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/capabilities.h"
 
@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The kernel's three sets, in two halves (capget(2)). */
+/* The kernel's three capability sets, in two halves (capget(2)). */
 struct sets {
 	struct __user_cap_data_struct half[_LINUX_CAPABILITY_U32S_3];
 };
@@ -34,7 +34,7 @@ static uint64_t join(uint32_t low, uint32_t high)
 uint64_t capabilities_needed(const struct settings *settings)
 {
 	bool ends = settings_end_children(settings);
-	/* To end a child takes proof, where the line needs none too. */
+	/* To terminate a session its process must be verified, even with verify="none". */
 	bool looks = settings->verify != VERIFY_NONE || ends;
 	bool writes = !settings->dry_run;
 	uint64_t needed = 0;
@@ -79,8 +79,8 @@ int capabilities_keep(void)
 	return prctl(PR_SET_KEEPCAPS, 1UL, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-/* The stronger right does where the weaker one is not to be had, as in a unit's
- * bounding set; with both wanted it alone is enough. */
+/* CAP_DAC_OVERRIDE includes CAP_DAC_READ_SEARCH: take it if the latter is not permitted, as
+ * in some bounding sets, and drop the latter if both are needed. */
 static uint64_t choose(uint64_t needed, uint64_t permitted)
 {
 	const uint64_t strong = CAPABILITIES_BIT(CAP_DAC_OVERRIDE);

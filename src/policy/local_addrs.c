@@ -16,15 +16,15 @@
 
 #include "lib/prefix_set.h"
 
-/* A host has few addresses, and each line with a trigger asks for another one: a set
- * of bits, one for each address, answers nearly all without the lock. Only a bit that is
- * set wants a look at the list. */
+/* A host has few addresses, and nearly every trigger is about another one. A bitmap with
+ * one bit per address hash answers nearly all lookups without the lock; only a set bit
+ * takes a look at the list. */
 #define SIEVE_WORDS 8
 #define SIEVE_SHIFT (64 - 9)
 
 struct local_addrs {
 	int fd;
-	/* Has a bit for all on the list, whenever that is; changed with the lock held. */
+	/* Has a bit set for each address on the list, at any time. Changed with the lock held. */
 	atomic_uint_least64_t sieve[SIEVE_WORDS];
 	pthread_mutex_t lock;
 	struct prefix_set *list;
@@ -77,8 +77,8 @@ int local_addrs_fd(const struct local_addrs *local_addrs)
 	return local_addrs->fd;
 }
 
-/* The address of an interface as a prefix of one host. False for families
- * other than IP (packet sockets have entries of their own). */
+/* The address of an interface as a prefix of full length. Returns false for families other
+ * than IP (packet sockets have entries, too). */
 static bool host_of_sockaddr(const struct sockaddr *sa, struct cidr *ret_host)
 {
 	struct sockaddr_in in;
@@ -100,7 +100,7 @@ static bool host_of_sockaddr(const struct sockaddr *sa, struct cidr *ret_host)
 	return true;
 }
 
-/* The addresses of a list that is being made. */
+/* A list under construction. */
 struct found {
 	struct prefix_set *list;
 	uint64_t sieve[SIEVE_WORDS];
@@ -163,8 +163,8 @@ static int open_watch(void)
 	return -1;
 }
 
-/* What the notes say does not matter, as all addresses are read anew; neither
- * does ENOBUFS, that some were lost. */
+/* Discard the notifications: all addresses are read again anyway. For the same reason lost
+ * ones (ENOBUFS) do not matter. */
 static void drain(int fd)
 {
 	char buf[4096];
@@ -175,8 +175,7 @@ static void drain(int fd)
 	while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
 }
 
-/* Takes the list over. Whoever asks meanwhile for an address that is on both lists
- * finds its bit set all the time. */
+/* Takes the list over. An address that is on both lists keeps its bit set throughout. */
 static void replace(struct local_addrs *h, const struct found *found)
 {
 	struct prefix_set *old;
@@ -197,7 +196,7 @@ int local_addrs_refresh(struct local_addrs *local_addrs)
 	struct found found = { .list = NULL };
 	int r;
 
-	/* The watch comes first: a change during the reading is not missed. */
+	/* Open the socket first: a change while reading must not be missed. */
 	if (local_addrs->fd < 0)
 		local_addrs->fd = open_watch();
 	else

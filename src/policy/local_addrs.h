@@ -5,32 +5,30 @@
 
 #include "lib/cidr.h"
 
-/* The addresses of all interfaces in our network namespace, kept up to date by
- * whoever calls local_addrs_refresh() when local_addrs_fd() is readable. */
+/* The addresses of all interfaces in our network namespace. The caller keeps them up to
+ * date: local_addrs_refresh() when local_addrs_fd() is readable. */
 struct local_addrs;
 
-/* Knows no address before the first refresh. Returns 0 or -ENOMEM. The caller
- * owns *ret_local_addrs. */
+/* Empty until the first refresh. Returns 0 or -ENOMEM. The caller owns *ret_local_addrs. */
 int local_addrs_new(struct local_addrs **ret_local_addrs);
 void local_addrs_free(struct local_addrs *local_addrs);
 
-/* Descriptor that becomes readable when an address is added or removed
- * (rtnetlink(7)); -1 where the system does not allow such a socket. Opened by
- * the first refresh, closed by local_addrs_free(). */
+/* A descriptor that becomes readable when an address is added or removed (rtnetlink(7)); -1
+ * if the system does not allow such a socket. Opened by the first refresh, closed by
+ * local_addrs_free(). */
 int local_addrs_fd(const struct local_addrs *local_addrs);
 
-/* Read the addresses. Returns 0; -ENOMEM or -errno with the old ones kept:
- * getifaddrs(3) asks over netlink, which a unit's RestrictAddressFamilies= may
- * forbid. One thread. */
+/* Read the addresses. Returns 0; -ENOMEM or -errno, and keeps the old ones: getifaddrs(3)
+ * uses netlink, which a unit's RestrictAddressFamilies= may forbid. One thread at a time. */
 int local_addrs_refresh(struct local_addrs *local_addrs);
 
-/* Did a refresh ever succeed? Any thread. */
+/* Has a refresh ever succeeded? Any thread. */
 bool local_addrs_known(struct local_addrs *local_addrs);
 
 /* Is this an address of the host? Any thread, also during a refresh. */
 bool local_addrs_contain(struct local_addrs *local_addrs, const struct addr *addr);
 
-/* Does the prefix hold an address of the host? Any thread likewise. */
+/* Does the prefix contain an address of the host? Any thread, also during a refresh. */
 bool local_addrs_overlap(struct local_addrs *local_addrs, const struct cidr *cidr);
 
 #endif

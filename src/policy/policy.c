@@ -1,4 +1,4 @@
-/* Who is to be blocked: lines, processes and settings in, a verdict out.
+/* Decides what is blocked: lines, processes and settings in, a verdict out.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/policy.h"
 
@@ -12,15 +12,15 @@ static struct decision decide(enum verdict verdict, enum reason reason)
 	return d;
 }
 
-/* syslog(3)'s severities, as far as courier uses them. */
+/* syslog(3)'s severity of courier's -drop line. */
 #define WARNING 4
 
-/* Which lines a trigger is about. */
+/* A kind of line that a trigger acts on. */
 struct shape {
 	enum trigger trigger;
 	enum courierlog_kind kind;
 	int severity;
-	uint16_t low, high;	/* reply codes; 0: the line has none */
+	uint16_t low, high;	/* range of reply codes; 0: no code */
 };
 
 static const struct shape shapes[] = {
@@ -38,7 +38,7 @@ static const struct shape *find_shape(const struct settings *settings,
 {
 	size_t i;
 
-	/* As nearly all are. */
+	/* The most common case. */
 	if (kind == COURIERLOG_OTHER)
 		return NULL;
 	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
@@ -88,9 +88,9 @@ struct decision policy_judge_line(const struct settings *settings,
 	return policy_judge_address(settings, &line->addr);
 }
 
-/* The large lists answer 127.255.255.0/24 to those they do not serve, and a
- * captured or expired zone answers with any address: neither says that the peer
- * is listed. RFC 5782 2.1: listings are in 127.0.0.0/8. */
+/* Large DNSBLs return 127.255.255.x to resolvers that they do not serve, and a captured or
+ * expired zone returns any address: neither is a listing. RFC 5782 2.1: listings are in
+ * 127.0.0.0/8. */
 static bool is_listing(const char *block_ip)
 {
 	struct addr a;
@@ -101,7 +101,7 @@ static bool is_listing(const char *block_ip)
 	       !(a.bytes[1] == 255 && a.bytes[2] == 255);
 }
 
-/* Is the peer listed, as courier sees it and as we do? */
+/* Is the peer listed, according to courier and to is_listing()? */
 static struct decision judge_listing(const struct smtpd_facts *facts)
 {
 	if (!facts->block)
@@ -111,7 +111,7 @@ static struct decision judge_listing(const struct smtpd_facts *facts)
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
-/* A message that begins with a code of its own is given as it is. */
+/* Does the BLOCK text begin with a 4xx code, which courier then sends instead of 511? */
 static bool is_temporary(const char *block)
 {
 	return block[0] == '4' && strspn(block, "0123456789") == 3;
@@ -161,7 +161,7 @@ struct decision policy_judge_reply(const struct settings *settings,
 {
 	int r;
 
-	/* A connection that was dropped because of BLOCK says so itself. */
+	/* A -drop line is only logged for a connection that had BLOCK. */
 	if (settings->trigger != TRIGGER_DNSBL ||
 	    line->kind == COURIERLOG_DROPPED)
 		return decide(VERDICT_BLOCK, REASON_TRIGGERED);

@@ -1,5 +1,5 @@
-/* Who is to be blocked: lines, processes and settings in, a verdict out. Pure:
- * no system call, no state.
+/* Decides what is blocked: lines, processes and settings in, a verdict out. Pure: no system
+ * call, no state.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_POLICY_H
 #define SMTPBLOCK_POLICY_H
@@ -9,30 +9,30 @@
 #include "policy/settings.h"
 
 enum verdict {
-	VERDICT_BLOCK,		/* so far nothing speaks against it */
-	VERDICT_NOT_A_TRIGGER,	/* not what the trigger is about */
-	VERDICT_EXEMPT,		/* never blocked, whatever it does */
-	VERDICT_UNPROVEN,	/* the proof is missing */
+	VERDICT_BLOCK,		/* nothing prevents it so far */
+	VERDICT_NOT_A_TRIGGER,	/* the trigger does not act on this */
+	VERDICT_EXEMPT,		/* never blocked */
+	VERDICT_UNPROVEN,	/* the session could not be verified */
 };
 
 enum reason {
 	REASON_TRIGGERED,
-	REASON_NO_TRIGGER,	/* another kind of line, or another reply code */
-	REASON_SEVERITY,	/* not logged with the severity courier gives it */
-	REASON_TEMPORARY,	/* a 4xx: the sender may come again */
+	REASON_NO_TRIGGER,	/* another kind of line, or reply code */
+	REASON_SEVERITY,	/* not logged with courier's severity */
+	REASON_TEMPORARY,	/* a 4xx: the sender may retry */
 	REASON_OLD,		/* the line is older than banTime */
 	REASON_NOT_A_PEER,	/* loopback, multicast, reserved */
 	REASON_OWN_ADDRESS,
 	REASON_ALLOW_LIST,
-	REASON_ALLOWED_NEIGHBOUR, /* the prefix holds an address that is spared */
+	REASON_ALLOWED_NEIGHBOUR, /* the prefix has an exempt address in it */
 	REASON_RELAY_CLIENT,
-	REASON_NOT_LISTED,	/* the child has no BLOCK */
-	REASON_DNSBL_ERROR,	/* BLOCK_IP is no listing: the DNSBL has trouble */
-	REASON_OTHER_REPLY,	/* the reply is not what BLOCK says */
+	REASON_NOT_LISTED,	/* the smtpd has no BLOCK */
+	REASON_DNSBL_ERROR,	/* BLOCK_IP is not a listing: DNSBL error */
+	REASON_OTHER_REPLY,	/* the reply is not BLOCK's text */
 	REASON_PATTERN,		/* the reply does not match replyPattern */
-	REASON_PATTERN_LIMIT,	/* matching was given up */
-	REASON_BELOW_THRESHOLD,	/* counted; not often enough yet */
-	REASON_REPEATED,	/* its child is on its way to its end */
+	REASON_PATTERN_LIMIT,	/* matching hit its limit */
+	REASON_BELOW_THRESHOLD,	/* counted; the threshold is not reached */
+	REASON_REPEATED,	/* already being terminated */
 	REASON_BUDGET,		/* maxBlocks is used up */
 	REASON_COUNT
 };
@@ -42,35 +42,33 @@ struct decision {
 	enum reason reason;
 };
 
-/* What a line alone tells. severity is syslog's, or COURIERLOG_SEVERITY_ANY; age
- * is in seconds. VERDICT_BLOCK means: look for the proof that settings->verify
- * wants. Any thread. */
+/* The verdict on a line alone. severity is syslog's, or COURIERLOG_SEVERITY_ANY; age is in
+ * seconds. VERDICT_BLOCK means: verify the session as settings->verify demands. Any thread. */
 struct decision policy_judge_line(const struct settings *settings,
 				  const struct courierlog_line *line,
 				  int severity, int64_t age);
 
-/* Is it an address that may be blocked at all, as far as the settings tell? */
+/* The verdict on an address alone: may it be blocked, according to the settings? */
 struct decision policy_judge_address(const struct settings *settings,
 				     const struct addr *addr);
 
-/* What the child that serves the peer tells, for a line that was not stopped by
- * policy_judge_line(). */
+/* The verdict on a line and the smtpd that serves its peer, after policy_judge_line() has
+ * returned VERDICT_BLOCK. */
 struct decision policy_judge_child(const struct settings *settings,
 				   const struct courierlog_line *line,
 				   const struct smtpd_facts *facts);
 
-/* Does the verdict rest on the line being courier's own, so that it wants
- * session_check_submit()? It does for trigger="dnsbl": after a login the child's BLOCK
- * says nothing any more, and a line that anybody wrote could repeat it. */
+/* Does the verdict depend on courier having written the line, so that
+ * session_check_submit() is needed? With trigger="dnsbl" it does: after a login the smtpd
+ * still has BLOCK in its environment, and anyone could log a line that quotes it. */
 bool policy_wants_confirmation(const struct settings *settings);
 
-/* What the reply tells where no child can be asked. scratch is the calling
- * thread's. */
+/* The verdict on a line's reply, if no process can be read. scratch is the calling thread's. */
 struct decision policy_judge_reply(const struct settings *settings,
 				   const struct courierlog_line *line,
 				   struct reply_regex_scratch *scratch);
 
-/* One short phrase, for reports. */
+/* The reason as a short phrase, for reports. */
 const char *policy_reason_text(enum reason reason);
 
 #endif

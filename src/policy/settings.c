@@ -12,7 +12,7 @@
 
 #include "policy/allowfile.h"
 
-/* Room for an entry of the user database: at first, and at most. */
+/* Buffer for an entry of the user database: initial and largest size. */
 #define PASSWD_SIZE 4096
 #define PASSWD_SIZE_MAX (1 << 20)
 
@@ -53,8 +53,8 @@ static const struct settings_word signal_words[] = {
 	{ NULL, 0 },
 };
 
-/* The name becomes a path in /proc and a word in a command that is shown to the
- * admin: only what means nothing special in either. */
+/* The name becomes part of a path in /proc and of a command shown to the admin: allow only
+ * characters that are special in neither. */
 static bool is_list_name(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
@@ -134,7 +134,7 @@ static const struct settings_row rows[] = {
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 
-/* What is being set, and where a complaint goes. */
+/* The parameter that is being set, and where an error message goes. */
 struct assignment {
 	const struct settings_row *row;
 	const char *value;
@@ -159,8 +159,8 @@ static const struct settings_row *find_row(const char *name)
 	return NULL;
 }
 
-/* "parameter NAME: "VALUE" is not allowed: WHY"; always -EINVAL. A value is
- * quoted up to 80 characters. */
+/* Write 'parameter NAME: "VALUE" is not allowed: WHY', quoting up to 80 characters of the
+ * value. Always returns -EINVAL. */
 static int refuse(const struct assignment *a, const char *why)
 {
 	snprintf(a->errbuf, a->errbuf_size,
@@ -190,7 +190,7 @@ static int set_uint(const struct assignment *a)
 	unsigned long n = strtoul(a->value, NULL, 10);
 	char why[96];
 
-	/* 10 digits always fit an unsigned long on the way to the check. */
+	/* 10 digits always fit an unsigned long. */
 	if (digits > 0 && digits <= 10 && a->value[digits] == '\0' &&
 	    n >= a->row->min && n <= a->row->max) {
 		*field = (unsigned int)n;
@@ -287,7 +287,7 @@ static int set_cidrs(const struct assignment *a)
 	return r < 0 ? r : prefix_set_add(*field, &cidr);
 }
 
-/* Where it stands in the list, or should. */
+/* The port's index in the list, or where to insert it. */
 static unsigned int place_of(const struct settings_ports *ports, uint16_t port)
 {
 	unsigned int i = 0;
@@ -388,7 +388,7 @@ bool settings_is_list(const struct settings_row *row)
 	return row->type == SETTINGS_CIDRS || row->type == SETTINGS_PORTS;
 }
 
-/* The first port that is written takes the place of the default. */
+/* The first port in the configuration replaces the default. */
 static int set_port(struct settings *settings, const struct settings_row *row,
 		    const char *value, char *errbuf, size_t errbuf_size)
 {
@@ -463,7 +463,7 @@ static int check_together(const struct settings *settings, char *errbuf,
 	return -EINVAL;
 }
 
-/* A set's name as nft takes it back from a file. */
+/* Can nft read this name of a set back from a file? */
 static bool is_set_name(const char *name)
 {
 	return strlen(name) < SETTINGS_NFT_NAME_SIZE &&
@@ -496,7 +496,7 @@ static int check_sets(const struct settings *settings, char *errbuf,
 	return -EINVAL;
 }
 
-/* Only a trial: the engine reads the file for itself. */
+/* Only a check: the engine reads the file again. */
 static int check_allow_file(const struct settings *settings, char *errbuf,
 			    size_t errbuf_size)
 {
@@ -587,7 +587,7 @@ const char *settings_word(const char *name, int value)
 	return NULL;
 }
 
-/* Returns 0; -ERANGE: the entry needs more room; as settings_courier_uid(). */
+/* Returns 0; -ERANGE: the buffer is too small; otherwise as settings_courier_uid(). */
 static int look_up_user(const char *name, char *buf, size_t size, uid_t *ret_uid)
 {
 	struct passwd pwd, *found = NULL;
@@ -597,7 +597,7 @@ static int look_up_user(const char *name, char *buf, size_t size, uid_t *ret_uid
 		*ret_uid = pwd.pw_uid;
 		return 0;
 	}
-	/* getpwnam_r(3) names these besides 0 for "not found". */
+	/* getpwnam_r(3) lists these as "not found", besides 0. */
 	if (err == 0 || err == ENOENT || err == ESRCH || err == EBADF ||
 	    err == EPERM)
 		return -ENOENT;

@@ -11,21 +11,21 @@
 #include "lib/prefix_set.h"
 #include "lib/reply_regex.h"
 
-/* Which lines start a block. */
+/* Which lines trigger a block. */
 enum trigger {
-	TRIGGER_DNSBL,		/* the reject is the child's own BLOCK */
+	TRIGGER_DNSBL,		/* a reject with the smtpd's BLOCK text */
 	TRIGGER_REJECT,		/* any 5xx reject */
-	TRIGGER_CONNECT,	/* a child with a BLOCK has started */
-	TRIGGER_AUTH,		/* a login failed: 535 */
+	TRIGGER_CONNECT,	/* an smtpd with a BLOCK has started */
+	TRIGGER_AUTH,		/* a failed login: 535 */
 	TRIGGER_RELAY,		/* an attempt to relay: 513 */
-	TRIGGER_PROTOCOL,	/* no SMTP command: 502 */
+	TRIGGER_PROTOCOL,	/* not an SMTP command: 502 */
 };
 
-/* The proof that is wanted before an address is blocked. */
+/* The proof that is required before an address is blocked. */
 enum verify {
-	VERIFY_CHILD,		/* a living child serves that address */
-	VERIFY_SENDER,		/* or the sender of the line was courier's */
-	VERIFY_NONE,		/* the line says so */
+	VERIFY_CHILD,		/* a running smtpd serves the address */
+	VERIFY_SENDER,		/* or the kernel says courier logged the line */
+	VERIFY_NONE,		/* the line is enough */
 };
 
 enum backend_kind {
@@ -36,26 +36,26 @@ enum backend_kind {
 
 /* XT_RECENT_NAME_LEN of linux/netfilter/xt_recent.h, NUL included. */
 #define SETTINGS_LIST_SIZE 200
-/* With nftables a list's name goes into a comment of at most 128 bytes
+/* With nftables the list's name is part of a comment of at most 128 bytes
  * (NFTNL_UDATA_COMMENT_MAXLEN of libnftnl). NUL included. */
 #define SETTINGS_NFT_NAME_SIZE 101
 /* LOGIN_NAME_MAX of limits.h, NUL included. */
 #define SETTINGS_USER_SIZE 256
 
-/* What the action's messages are. */
+/* The kind of messages that the action gets. */
 enum input {
 	INPUT_COURIER,		/* courier's log lines */
-	INPUT_ADDRESS,		/* ADDR [PORT], from whoever decided already */
+	INPUT_ADDRESS,		/* ADDR [PORT], already decided elsewhere */
 };
 
 #define SETTINGS_PATH_SIZE 256
 #define SETTINGS_TEMPLATE_SIZE 128
 #define SETTINGS_RULESET_SIZE 128
 
-/* The most that listSize may be. */
+/* The maximum of listSize. */
 #define SETTINGS_LIST_SIZE_MAX 16777216
 
-/* TCP ports: ascending, each once. */
+/* TCP ports: ascending, without duplicates. */
 #define SETTINGS_PORTS_MAX 64
 
 struct settings_ports {
@@ -67,15 +67,15 @@ struct settings {
 	int backend;			/* enum backend_kind */
 	char list[SETTINGS_LIST_SIZE];
 	char list6[SETTINGS_LIST_SIZE];
-	unsigned int list_size;		/* addresses a set holds (nftables) */
-	struct settings_ports ports;	/* that are closed (nftables) */
+	unsigned int list_size;		/* size of a set (nftables) */
+	struct settings_ports ports;	/* that the rules drop (nftables) */
 	bool ports_set;
 	int trigger;			/* enum trigger */
 	struct reply_regex *reply_pattern;	/* owned */
 	unsigned int threshold;		/* triggers.. */
 	unsigned int window;		/* ..in this many s */
 	unsigned int ban_time;		/* s */
-	unsigned int ipv4_prefix;	/* bits of an address that are blocked */
+	unsigned int ipv4_prefix;	/* leading bits that are blocked */
 	unsigned int ipv6_prefix;
 	bool terminate;
 	unsigned int terminate_delay;	/* ms */
@@ -101,11 +101,11 @@ struct settings {
 enum settings_type {
 	SETTINGS_BOOL,		/* on, off */
 	SETTINGS_UINT,		/* within min..max */
-	SETTINGS_WORD,		/* one of the words of the row */
+	SETTINGS_WORD,		/* one of the row's words */
 	SETTINGS_TEXT,		/* min..max bytes that the row accepts */
 	SETTINGS_PATTERN,	/* a PCRE2 expression */
-	SETTINGS_CIDRS,		/* prefixes; may be given several times */
-	SETTINGS_PORTS,		/* TCP ports; the same */
+	SETTINGS_CIDRS,		/* prefixes; an array */
+	SETTINGS_PORTS,		/* TCP ports; an array */
 };
 
 struct settings_word {
@@ -113,20 +113,20 @@ struct settings_word {
 	int value;
 };
 
-/* One parameter. The table of rows is the only place that knows them. */
+/* One parameter. The table of rows is the only list of parameters. */
 struct settings_row {
 	const char *name;
 	enum settings_type type;
 	const char *default_text;	/* NULL: none */
 	size_t offset;			/* of the field in struct settings */
-	unsigned int min, max;		/* UINT; TEXT: of the length */
+	unsigned int min, max;		/* UINT: the value; TEXT: its length */
 	const char *unit;		/* UINT: "ms"; NULL: a plain number */
 	const struct settings_word *words; /* WORD */
 	bool (*accepts)(const char *text); /* TEXT; NULL: any text */
 	const char *hint;		/* TEXT: what to write instead */
 };
 
-/* May this parameter be given several times, each time with one value of a list? */
+/* Is this an array parameter, set once for each value? */
 bool settings_is_list(const struct settings_row *row);
 
 /* The rows in the order of the manual; *ret_count is their number. */
@@ -145,29 +145,27 @@ void settings_done(struct settings *settings);
 int settings_set(struct settings *settings, const char *name, const char *value,
 		 char *errbuf, size_t errbuf_size);
 
-/* What only the whole can tell, once all parameters are set: returns 0, or
- * -EINVAL with the reason in errbuf. Seals the allow list. */
+/* Check all parameters together, once they are set. Returns 0, or -EINVAL with the reason
+ * in errbuf. Seals the allow list. */
 int settings_check(struct settings *settings, char *errbuf, size_t errbuf_size);
 
-/* What is allowed and can hardly be meant, or gives up protection: one sentence
- * after the other, which = 0, 1, ... Returns NULL after the last. */
+/* Warnings about settings that are allowed but weaken protection or are probably a mistake,
+ * one sentence for each which = 0, 1, ... Returns NULL after the last. */
 const char *settings_warning(const struct settings *settings,
 			     unsigned int which);
 
-/* Are children ended at all? dryRun touches nobody. Any thread. */
+/* Are sessions terminated at all? Not with dryRun. Any thread. */
 bool settings_end_children(const struct settings *settings);
 
-/* How many bits of this address are blocked: ipv4Prefix or ipv6Prefix. */
+/* The number of leading bits that are blocked for this address: ipv4Prefix or ipv6Prefix. */
 unsigned int settings_prefix(const struct settings *settings,
 			     const struct addr *addr);
 
-/* The word for a value of a WORD parameter, as in "backend=recent"; NULL when
- * there is none. */
+/* The word for a value of a WORD parameter, as in "backend=recent"; NULL if there is none. */
 const char *settings_word(const char *name, int value);
 
-/* The uid of courierUser, asked of the system's user database, which may read
- * files or ask a network: not in a worker. Returns 0; -ENOENT: no such user;
- * -errno. */
+/* Look up the uid of courierUser in the system's user database, which may read files or use
+ * the network: not for workers. Returns 0; -ENOENT: no such user; -errno. */
 int settings_courier_uid(const struct settings *settings, uid_t *ret_uid);
 
 #endif

@@ -1,4 +1,4 @@
-/* How often an address triggered lately.
+/* Counts recent triggers per address.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/threshold.h"
 
@@ -8,11 +8,11 @@
 
 #include "lib/lru.h"
 
-/* What is known of an address: the times of its last triggers, in a ring. */
+/* The times of an address's last triggers, in a ring. */
 struct node {
-	uint16_t count;		/* of times, up to the threshold */
-	uint16_t next;		/* where the next time goes */
-	uint32_t times[];	/* s since the tally was made */
+	uint16_t count;		/* number of times, up to the threshold */
+	uint16_t next;		/* index of the next time */
+	uint32_t times[];	/* s since start */
 };
 
 struct threshold {
@@ -23,7 +23,7 @@ struct threshold {
 	int64_t start;		/* ms; of the first hit */
 };
 
-int threshold_new(unsigned int threshold, unsigned int window, struct threshold **ret_tally)
+int threshold_new(unsigned int threshold, unsigned int window, struct threshold **ret_threshold)
 {
 	struct threshold *t = calloc(1, sizeof(*t));
 	size_t size = sizeof(struct node) + threshold * sizeof(uint32_t);
@@ -39,7 +39,7 @@ int threshold_new(unsigned int threshold, unsigned int window, struct threshold 
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&t->lock, NULL);
-	*ret_tally = t;
+	*ret_threshold = t;
 	return 0;
 }
 
@@ -57,14 +57,14 @@ size_t threshold_max(const struct threshold *hits)
 	return lru_max(hits->nodes);
 }
 
-/* Is a time within the window that ends now? Workers read the clock before they
- * get here: a time may be a little later than now. */
+/* Is the time within the window that ends now? It may be slightly later than now: workers
+ * read the clock before they take the lock. */
 static bool is_recent(const struct threshold *t, uint32_t time, uint32_t now)
 {
 	return (int32_t)(now - time) < (int32_t)t->window;
 }
 
-/* The last time of a node. */
+/* The time of the node's last trigger. */
 static uint32_t last_time(const struct threshold *t, const struct node *n)
 {
 	return n->times[(n->next + t->threshold - 1U) % t->threshold];
@@ -83,8 +83,7 @@ static struct node *find_or_add(struct threshold *t, const struct addr *addr, ui
 	return lru_add(t->nodes, addr);
 }
 
-/* The time that the ring comes round to is the first of the last threshold
- * triggers. */
+/* The oldest time in the ring is that of the first of the last threshold triggers. */
 static bool reached(const struct threshold *t, const struct node *n, uint32_t now)
 {
 	return n->count == t->threshold && is_recent(t, n->times[n->next], now);

@@ -1,31 +1,30 @@
-/* How often an address triggered lately: for thresholds.
+/* Counts recent triggers per address: threshold and window.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_THRESHOLD_H
 #define SMTPBLOCK_THRESHOLD_H
 
 #include "lib/addr.h"
 
-/* The last triggers of each address, as many as the threshold needs, so that the
- * window slides exactly. Memory is bounded whatever comes: the address that was
- * quiet longest is forgotten for a new one. The cost of a hit does not depend on
- * how many there are, that of the dearest hit neither. */
+/* Keeps as many trigger times per address as the threshold needs, so the window slides
+ * exactly. Memory is bounded: a new address replaces the one that was quiet longest. The
+ * cost of a hit does not depend on the number of addresses, not even in the worst case. */
 struct threshold;
 
-/* What a tally takes at most; of address space, at once. */
+/* Upper limit of memory; the address space is reserved at once. */
 #define THRESHOLD_BYTES_MAX (48UL << 20)
 
-/* threshold hits within window seconds are wanted. Memory is touched as addresses
- * come. Returns 0 or -ENOMEM. The caller owns *ret_tally. */
-int threshold_new(unsigned int threshold, unsigned int window, struct threshold **ret_tally);
+/* The threshold is reached by threshold hits within window seconds. Memory is touched only
+ * as addresses come. Returns 0 or -ENOMEM. The caller owns *ret_threshold. */
+int threshold_new(unsigned int threshold, unsigned int window, struct threshold **ret_threshold);
 void threshold_free(struct threshold *hits);
 
-/* One trigger from addr, at now (ms). Returns 1 if the threshold is reached with
- * it, 0 if not: it takes no memory. *ret_forgot is set if an address within its
- * window had to be forgotten. Any thread. */
+/* Count a trigger from addr, at now (ms). Returns 1 if it reaches the threshold, else 0.
+ * Allocates nothing. *ret_forgot is set if an address within its window had to be dropped.
+ * Any thread. */
 int threshold_hit(struct threshold *hits, const struct addr *addr, int64_t now,
 		  bool *ret_forgot);
 
-/* How many addresses it can hold. */
+/* The largest number of addresses. */
 size_t threshold_max(const struct threshold *hits);
 
 #endif

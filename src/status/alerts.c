@@ -1,11 +1,11 @@
-/* What the admin has to be told: each thing once, until it is mended.
+/* Alerts for the admin, each logged once until it is fixed.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "status/alerts.h"
 
 enum {
 	QUIET,
 	RAISED,
-	SAID,
+	LOGGED,
 };
 
 bool alerts_raise(struct alerts *alerts, enum alert id, int detail)
@@ -25,7 +25,7 @@ bool alerts_clear(struct alerts *alerts, enum alert id)
 
 	if (atomic_load_explicit(&n->state, memory_order_relaxed) == QUIET)
 		return false;
-	return atomic_exchange(&n->state, QUIET) == SAID;
+	return atomic_exchange(&n->state, QUIET) == LOGGED;
 }
 
 bool alerts_next(struct alerts *alerts, enum alert *ret_id, int *ret_detail)
@@ -36,7 +36,7 @@ bool alerts_next(struct alerts *alerts, enum alert *ret_id, int *ret_detail)
 		struct alert_state *n = &alerts->all[i];
 		int raised = RAISED;
 
-		if (!atomic_compare_exchange_strong(&n->state, &raised, SAID))
+		if (!atomic_compare_exchange_strong(&n->state, &raised, LOGGED))
 			continue;
 		*ret_id = (enum alert)i;
 		*ret_detail = atomic_load(&n->detail);

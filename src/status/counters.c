@@ -1,4 +1,4 @@
-/* What was done and not done, counted.
+/* Counters of what was done and not done.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "status/counters.h"
 
@@ -28,7 +28,7 @@ char *counters_format(const struct counters *c, char *buf, size_t size)
 			continue;
 		n = snprintf(buf + used, size - used, "%s%s=%" PRIu64,
 			     used ? " " : "", names[i], value);
-		/* A figure that is cut is worse than none. */
+		/* A number that is cut is worse than none. */
 		if (n < 0 || (size_t)n >= size - used) {
 			buf[used] = '\0';
 			break;

@@ -1,4 +1,4 @@
-/* What was done and not done, counted.
+/* Counters of what was done and not done.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_COUNTERS_H
 #define SMTPBLOCK_COUNTERS_H
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Identifier, name in reports, what it counts. The only list of them. */
+/* Identifier, name in reports, meaning. The only list of counters. */
 #define COUNTERS(X)                                                            \
 	X(LINES, "lines", "messages handed to the action")                     \
 	X(REJECTS, "rejects", "reject lines among them")                       \
@@ -85,8 +85,8 @@ static inline void counters_add(struct counters *c, enum counter id, uint64_t n)
 	atomic_fetch_add_explicit(&c->values[id], n, memory_order_relaxed);
 }
 
-/* By the only thread that counts this one just now, as its caller's lock sees to: any
- * other may read. Needs no locked instruction. */
+/* Faster, without a locked instruction: the caller's lock must ensure that no other thread
+ * counts this one at the same time. Any thread may read. */
 static inline void counters_add_alone(struct counters *c, enum counter id, uint64_t n)
 {
 	uint64_t value = atomic_load_explicit(&c->values[id], memory_order_relaxed);
@@ -94,7 +94,7 @@ static inline void counters_add_alone(struct counters *c, enum counter id, uint6
 	atomic_store_explicit(&c->values[id], value + n, memory_order_relaxed);
 }
 
-/* Something that was counted did not happen after all. */
+/* Undo: something that was counted did not happen. */
 static inline void counters_take_back(struct counters *c, enum counter id, uint64_t n)
 {
 	atomic_fetch_sub_explicit(&c->values[id], n, memory_order_relaxed);
@@ -108,12 +108,13 @@ static inline uint64_t counters_get(const struct counters *c, enum counter id)
 /* The name in the table above. */
 const char *counters_name(enum counter id);
 
-/* Room for all of them at their highest: a name, "=", 20 digits, a blank; a NUL. */
+/* Room for all counters at their maximum: for each a name, "=", 20 digits and a blank; and
+ * a NUL. */
 #define COUNTERS_ROOM(id, name, meaning) sizeof(name) + 21 +
 #define COUNTERS_FORMAT_SIZE (COUNTERS(COUNTERS_ROOM) 1)
 
-/* All counters that are not 0 as "name=value name=value", at most size bytes
- * with the NUL. Returns buf. */
+/* Write all counters that are not 0 as "name=value name=value", at most size bytes with the
+ * NUL. Returns buf. */
 char *counters_format(const struct counters *c, char *buf, size_t size);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which DNSBL is worth its query.
+/* Counters per DNSBL.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "status/dnsbl_stats.h"
 
@@ -32,7 +32,7 @@ static void clean(char to[static ZONE_NAME_SIZE], const char *name)
 	to[i] = '\0';
 }
 
-/* With the lock held. Returns z->count if it is not there. */
+/* With the lock held. Returns z->count if the zone is not there. */
 static unsigned int find(const struct dnsbl_stats *z, const char *name)
 {
 	unsigned int i;
@@ -43,7 +43,7 @@ static unsigned int find(const struct dnsbl_stats *z, const char *name)
 	return i;
 }
 
-/* With the lock held. A zone's name is not touched any more once it is counted in. */
+/* With the lock held. A zone's name is not changed once it is within count. */
 static unsigned int find_or_add(struct dnsbl_stats *z, const char *name)
 {
 	unsigned int i = find(z, name);

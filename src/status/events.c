@@ -1,4 +1,4 @@
-/* Blocks that were made, on their way to whoever wants to hear of them.
+/* Events: blocks, on their way to the ruleset that listens.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "status/events.h"
 
@@ -17,8 +17,8 @@
 struct events {
 	struct batch_queue *queue;
 	int fd;
-	/* Set before the bag is closed, read after that; a thread that is cancelled at
-	 * its end closes it again. */
+	/* Set before the queue is closed, read afterwards. If the listening thread is
+	 * cancelled while it ends, it is set again. */
 	events_late_fn *_Atomic late;
 };
 
@@ -103,16 +103,16 @@ void event_lost(const struct event *event)
 	counters_add(event->counters, COUNTER_EVENTS_LOST, 1);
 }
 
-/* Writes on behind what a buffer has, which is known to be large enough. */
+/* Appends to a buffer that is known to be large enough. */
 struct writer {
 	char *at;
 	size_t left;
 };
 
-static void say(struct writer *w, const char *format, ...)
+static void append(struct writer *w, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static void say(struct writer *w, const char *format, ...)
+static void append(struct writer *w, const char *format, ...)
 {
 	va_list args;
 	int n;
@@ -126,35 +126,35 @@ static void say(struct writer *w, const char *format, ...)
 	}
 }
 
-/* A JSON string (RFC 8259 7). A byte beyond ASCII may be part of no character at
- * all: it is written as the one of that number. */
-static void say_text(struct writer *w, const char *text)
+/* A JSON string (RFC 8259 7). A byte beyond ASCII need not be part of a valid character: it
+ * is written as the character with that number. */
+static void append_text(struct writer *w, const char *text)
 {
 	const unsigned char *p;
 
-	say(w, "\"");
+	append(w, "\"");
 	for (p = (const unsigned char *)text; *p; p++) {
 		if (*p == '"' || *p == '\\')
-			say(w, "\\%c", *p);
+			append(w, "\\%c", *p);
 		else if (*p < ' ' || *p > '~')
-			say(w, "\\u%04x", *p);
+			append(w, "\\u%04x", *p);
 		else
-			say(w, "%c", *p);
+			append(w, "%c", *p);
 	}
-	say(w, "\"");
+	append(w, "\"");
 }
 
-/* NULL: there is none. */
-static void say_word(struct writer *w, const char *name, const char *text)
+/* text may be NULL. */
+static void append_word(struct writer *w, const char *name, const char *text)
 {
-	say(w, ",\"%s\":", name);
+	append(w, ",\"%s\":", name);
 	if (text)
-		say_text(w, text);
+		append_text(w, text);
 	else
-		say(w, "null");
+		append(w, "null");
 }
 
-static void say_time(struct writer *w, int64_t at)
+static void append_time(struct writer *w, int64_t at)
 {
 	time_t seconds = (time_t)(at / 1000);
 	struct tm tm;
@@ -162,44 +162,44 @@ static void say_time(struct writer *w, int64_t at)
 
 	gmtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	say(w, "\"%s.%03dZ\"", text, (int)(at % 1000));
+	append(w, "\"%s.%03dZ\"", text, (int)(at % 1000));
 }
 
-static void say_number(struct writer *w, const char *name, int64_t number)
+static void append_number(struct writer *w, const char *name, int64_t number)
 {
 	if (number)
-		say(w, ",\"%s\":%" PRId64, name, number);
+		append(w, ",\"%s\":%" PRId64, name, number);
 	else
-		say(w, ",\"%s\":null", name);
+		append(w, ",\"%s\":null", name);
 }
 
-static void say_target(struct writer *w, const struct event *event)
+static void append_target(struct writer *w, const struct event *event)
 {
 	char text[ADDR_TEXT_SIZE], prefix[CIDR_TEXT_SIZE];
 
-	say(w, ",\"address\":\"%s\"", addr_format(&event->addr, text));
+	append(w, ",\"address\":\"%s\"", addr_format(&event->addr, text));
 	if (event->target.prefix < addr_bits(&event->addr))
-		say(w, ",\"prefix\":\"%s\"",
-		    cidr_format(&event->target, prefix));
+		append(w, ",\"prefix\":\"%s\"",
+		       cidr_format(&event->target, prefix));
 }
 
 char *event_format(const struct event *event, char buf[static EVENT_TEXT_SIZE])
 {
 	struct writer w = { .at = buf, .left = EVENT_TEXT_SIZE };
 
-	say(&w, "{\"event\":\"%s\",\"time\":",
-	    event->dry_run ? "would-block" : "block");
-	say_time(&w, event->at);
-	say_target(&w, event);
-	say(&w, ",\"list\":");
-	say_text(&w, event->list);
-	say_word(&w, "list_state", event->list_state);
-	say(&w, ",\"seconds\":%u,\"trigger\":\"%s\",\"reply\":", event->seconds,
-	    event->trigger);
-	say_text(&w, event->reply);
-	say_word(&w, "zone", event->zone[0] ? event->zone : NULL);
-	say_number(&w, "port", event->port);
-	say_number(&w, "pid", event->pid);
-	say(&w, ",\"child\":\"%s\"}", event->ends_child ? "end" : "keep");
+	append(&w, "{\"event\":\"%s\",\"time\":",
+	       event->dry_run ? "would-block" : "block");
+	append_time(&w, event->at);
+	append_target(&w, event);
+	append(&w, ",\"list\":");
+	append_text(&w, event->list);
+	append_word(&w, "list_state", event->list_state);
+	append(&w, ",\"seconds\":%u,\"trigger\":\"%s\",\"reply\":", event->seconds,
+	       event->trigger);
+	append_text(&w, event->reply);
+	append_word(&w, "zone", event->zone[0] ? event->zone : NULL);
+	append_number(&w, "port", event->port);
+	append_number(&w, "pid", event->pid);
+	append(&w, ",\"child\":\"%s\"}", event->ends_child ? "end" : "keep");
 	return buf;
 }
