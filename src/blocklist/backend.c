@@ -1,4 +1,4 @@
-/* Where a blocked address goes: one ops table a backend.
+/* Backends: where a blocked address is written.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/backend.h"
 

@@ -1,5 +1,5 @@
-/* The backend that needs nothing but this program: sets in an nftables table of
- * our own, over netlink.
+/* The nftables backend: sets in a table of our own, written over netlink. Needs no program
+ * and no rule of the admin.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/backend.h"
 
@@ -10,26 +10,26 @@
 
 #include "blocklist/nftsetup.h"
 
-/* How often a transaction is put together anew from what is left of it. */
+/* How often a transaction is rebuilt from the addresses that have no result yet. */
 #define ROUNDS_MAX 4
 
-/* Messages for one address that is renewed. */
+/* Number of messages that renew an address. */
 #define STEPS 3
 
-/* The least that is worth to be advised as listSize. */
+/* The smallest listSize to recommend. */
 #define SIZE_ADVISED 65536
 
-/* A place in the results that has none yet. */
+/* Marks an address that has no result yet. */
 #define PENDING 1000
 
 struct nftables {
 	struct backend backend;
 	struct nfttable table;
 	struct nftlink *link;
-	bool keep_foreign_table; /* who made the table decides how long is blocked */
-	bool settled;		/* it was set up exactly, once */
-	struct nftstate state;	/* as it was seen last */
-	bool anew[2];		/* the set is another one, untold */
+	bool keep_foreign_table; /* its creator decides how long an address is blocked */
+	bool settled;		/* the table was set up exactly, once */
+	struct nftstate state;	/* at the last look */
+	bool recreated[2];		/* the set was recreated; not yet returned */
 };
 
 static struct nftables *of(struct backend *backend)
@@ -73,8 +73,8 @@ static void nftables_free(struct backend *backend)
 	free(b);
 }
 
-/* Note whether the sets are those that were there before. */
-static void remember(struct nftables *b, const struct nftstate *state)
+/* Note for each set whether it was recreated. */
+static void note_recreated(struct nftables *b, const struct nftstate *state)
 {
 	bool same_table = state->table_handle == b->state.table_handle;
 	int i;
@@ -82,13 +82,13 @@ static void remember(struct nftables *b, const struct nftstate *state)
 	for (i = 0; i < 2 && b->settled; i++)
 		if (!same_table || state->lists[i].set_handle !=
 					   b->state.lists[i].set_handle)
-			b->anew[i] = true;
+			b->recreated[i] = true;
 	b->state = *state;
 	b->settled = true;
 }
 
-/* Have the table there: at first exactly as it should be, unless it is others', and
- * then in working order. */
+/* Make sure that the table exists. The first time it must be exactly as configured, unless
+ * foreign tables are kept; later it only has to work. */
 static int ensure(struct nftables *b)
 {
 	struct nftstate state;
@@ -99,20 +99,20 @@ static int ensure(struct nftables *b)
 								: NFTSETUP_EXACT,
 			    &state);
 	if (r == 0)
-		remember(b, &state);
+		note_recreated(b, &state);
 	return r;
 }
 
-/* Tell once that the set is another one. */
-static int tell(struct nftables *b, int family)
+/* Report once that the set was recreated. */
+static int written_result(struct nftables *b, int family)
 {
-	bool anew = b->anew[which_of(family)];
+	bool recreated = b->recreated[which_of(family)];
 
-	b->anew[which_of(family)] = false;
-	return anew ? BACKEND_WRITTEN_ANEW : BACKEND_WRITTEN;
+	b->recreated[which_of(family)] = false;
+	return recreated ? BACKEND_WRITTEN_ANEW : BACKEND_WRITTEN;
 }
 
-/* Where nobody has changed a rule since, there is nothing to be looked at. */
+/* If no rule has changed since the last look, there is nothing to check. */
 static int nftables_check(struct backend *backend, int family)
 {
 	struct nftables *b = of(backend);
@@ -122,27 +122,27 @@ static int nftables_check(struct backend *backend, int family)
 	r = nftlink_generation(b->link, &genid);
 	if (r == 0 && (!b->settled || genid != b->state.genid))
 		r = ensure(b);
-	return r < 0 ? r : tell(b, family);
+	return r < 0 ? r : written_result(b, family);
 }
 
 /* --- adding -------------------------------------------------------------- */
 
-/* What becomes of a transaction, address by address. */
+/* A transaction and its results, per address. */
 struct round {
 	const struct backend_block *blocks;
 	int *results;
-	bool renew[BACKEND_MANY];	/* it is in the set already */
+	bool renew[BACKEND_MANY];	/* it is already in the set */
 	struct {
 		unsigned int block, step;
 	} messages[BACKEND_MANY * STEPS];
-	unsigned int count;		/* of messages */
-	bool missing;			/* the set, it seems */
-	bool wiser;			/* another try is worth it */
+	unsigned int count;		/* number of messages */
+	bool missing;			/* the set is probably missing */
+	bool retry;			/* another try makes sense */
 };
 
-/* Out and in again: that is what renews a timeout before Linux 6.12. In first,
- * since it cannot be taken out if it is not in. Nobody sees it out, and a set
- * that is full takes it again. */
+/* Before Linux 6.12 a timeout is renewed only by removing the address and adding it again.
+ * Add it first, because removing a missing one is an error. The transaction is atomic, so
+ * packets never pass in between, and a full set takes the address back. */
 static int put_renewed(struct nftlink *link, const char *name,
 		       const struct addr *addr, uint64_t timeout)
 {
@@ -172,10 +172,9 @@ static int put_block(struct nftables *b, struct round *round, unsigned int i)
 							  &block->addr, timeout);
 }
 
-/* The first error of an address tells, the others follow from it. ENOENT may also
- * come of an address whose time ended in the middle. That there is no room to put
- * in again what was just taken out only says that others were refused: recent
- * kernels count these until the end of the transaction. */
+/* Use the first error of each address; later ones follow from it. ENOENT may also come from
+ * an address that expired meanwhile. ENFILE on re-adding a removed address only means that
+ * others were refused: recent kernels count removed ones until the end of the transaction. */
 static void note_error(void *ctx, unsigned int index, int err)
 {
 	struct round *round = ctx;
@@ -189,22 +188,22 @@ static void note_error(void *ctx, unsigned int index, int err)
 	if (err == ENOENT) {
 		round->missing = true;
 	} else if (err == EEXIST) {
-		round->renew[i] = round->wiser = true;
+		round->renew[i] = round->retry = true;
 	} else if (err != ENFILE || round->messages[index].step == 0) {
 		round->results[i] = -err;
-		round->wiser = true;
+		round->retry = true;
 	}
 }
 
-/* Try those that have no result yet. Returns 0 if that is true of none any more,
- * 1 if it is worth another try, -errno if it is not. */
+/* Try the addresses that have no result yet. Returns 0 if all were written, 1 if another
+ * try makes sense, otherwise -errno. */
 static int try_pending(struct nftables *b, struct round *round, size_t count)
 {
 	unsigned int i;
 	int r = 0;
 
 	round->count = 0;
-	round->missing = round->wiser = false;
+	round->missing = round->retry = false;
 	nftlink_begin(b->link, 0);
 	for (i = 0; i < count && r == 0; i++)
 		if (round->results[i] == PENDING)
@@ -215,7 +214,7 @@ static int try_pending(struct nftables *b, struct round *round, size_t count)
 		return 0;
 	if (round->missing)
 		r = ensure(b);
-	return r == 0 || round->wiser ? 1 : r;
+	return r == 0 || round->retry ? 1 : r;
 }
 
 static void nftables_add_many(struct backend *backend,
@@ -236,7 +235,7 @@ static void nftables_add_many(struct backend *backend,
 	for (n = 0; n < count; n++)
 		if (ret_results[n] == PENDING)
 			ret_results[n] = r == 0 ?
-						 tell(b, blocks[n].addr.family) :
+						 written_result(b, blocks[n].addr.family) :
 					 r < 0 ? r :
 						 -EAGAIN;
 }
@@ -263,7 +262,7 @@ static int nftables_remove(struct backend *backend, const struct addr *addr)
 		r = nftlink_commit(b->link, NULL, NULL);
 	if (r != -ENOENT)
 		return r;
-	/* It may be the address or the set that is not there. */
+	/* Which one is missing: the address, or the set? */
 	r = nftstate_read(b->link, &b->table, &state);
 	if (r < 0)
 		return r;

@@ -1,5 +1,4 @@
-/* The backend that changes nothing: for trials, and where only the child is to
- * be ended.
+/* The backend that writes to no list: for tests, and if sessions are only to be terminated.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/backend.h"
 

@@ -1,5 +1,5 @@
-/* The kernel's xt_recent lists: addresses written to a file in /proc, which a
- * rule of iptables gives a meaning.
+/* The xt_recent backend: addresses are written to a file in /proc; an iptables rule that
+ * names the list drops their packets.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/backend.h"
 
@@ -13,12 +13,12 @@
 #include "lib/cidr.h"
 #include "lib/jiffies.h"
 
-/* The module's name today, and before Linux 2.6.28. */
+/* The kernel module's name, now and before Linux 2.6.28. */
 static const char *const module_names[] = { "xt_recent", "ipt_recent" };
 
 #define MODULE_COUNT (sizeof(module_names) / sizeof(module_names[0]))
 
-/* What the kernel module holds when it was loaded without ip_list_tot. */
+/* ip_list_tot's default. */
 #define DEFAULT_CAPACITY 100
 
 #define ROOT_SIZE 128
@@ -26,8 +26,8 @@ static const char *const module_names[] = { "xt_recent", "ipt_recent" };
 
 struct list {
 	char name[SETTINGS_LIST_SIZE];
-	int fd;			/* kept open: 0.6 us a write, not 5.6; or -1 */
-	bool lost_one;		/* a list that was open went away, untold */
+	int fd;			/* kept open: a write takes 0.6 us, not 5.6; or -1 */
+	bool recreated;		/* an open list was removed; not yet returned */
 };
 
 struct recent {
@@ -106,7 +106,7 @@ static void recent_free(struct backend *backend)
 	free(b);
 }
 
-/* Open the list's file, by whichever name the module has here. */
+/* Open the list's file, under either name of the module. */
 static int open_file(const struct recent *b, const struct list *list, bool write)
 {
 	char path[PATH_SIZE];
@@ -124,16 +124,15 @@ static int open_file(const struct recent *b, const struct list *list, bool write
 	return fd < 0 ? -ENOENT : fd;
 }
 
-/* Back to offset 0, where the kernel wants every write. Fails for a list that
- * was removed, by a reload of the firewall say: its descriptor stays dead when
- * the list is made anew. (The inode number would not tell: it may be the same
- * again.) */
+/* Seek to offset 0, where the kernel expects every write. This fails if the list was
+ * removed, for example by a reload of the firewall: the descriptor stays dead even if the
+ * list is recreated. (The inode number is no help: it may be reused.) */
 static bool is_there(const struct list *list)
 {
 	return list->fd >= 0 && lseek(list->fd, 0, SEEK_SET) == 0;
 }
 
-/* Leave a list that is there open, or open what is there now. */
+/* Keep the list open if it still exists, otherwise open the current one. */
 static int list_ready(const struct recent *b, struct list *list)
 {
 	int fd;
@@ -141,7 +140,7 @@ static int list_ready(const struct recent *b, struct list *list)
 	if (is_there(list))
 		return 0;
 	if (list->fd >= 0)
-		list->lost_one = true;
+		list->recreated = true;
 	list_close(list);
 	fd = open_file(b, list, true);
 	if (fd < 0)
@@ -150,16 +149,16 @@ static int list_ready(const struct recent *b, struct list *list)
 	return 0;
 }
 
-/* Tell once that the list is another one. */
-static enum backend_result tell(struct list *list)
+/* Report once that the list was recreated. */
+static enum backend_result written_result(struct list *list)
 {
-	bool anew = list->lost_one;
+	bool recreated = list->recreated;
 
-	list->lost_one = false;
-	return anew ? BACKEND_WRITTEN_ANEW : BACKEND_WRITTEN;
+	list->recreated = false;
+	return recreated ? BACKEND_WRITTEN_ANEW : BACKEND_WRITTEN;
 }
 
-/* One command a write: of two, the kernel would take the first only. */
+/* One command per write: the kernel ignores a second one. */
 static int list_write(const struct list *list, const char *text)
 {
 	size_t len = strlen(text);
@@ -173,7 +172,7 @@ static int list_write(const struct list *list, const char *text)
 	return (size_t)n == len ? 0 : -EIO;
 }
 
-/* Open the list if need be, and write. */
+/* Open the list if necessary, and write the command. */
 static int command(const struct recent *b, struct list *list, const char *text)
 {
 	int r = list_ready(b, list);
@@ -181,7 +180,7 @@ static int command(const struct recent *b, struct list *list, const char *text)
 	if (r < 0)
 		return r;
 	r = list_write(list, text);
-	/* EIO: it was removed since list_ready(). */
+	/* EIO: the list was removed after list_ready(). */
 	return r == -EIO ? -ENOENT : r;
 }
 
@@ -195,7 +194,7 @@ static int recent_add(struct backend *backend, const struct backend_block *block
 
 	addr_format(addr, text + 1);
 	r = command(b, list, text);
-	return r < 0 ? r : (int)tell(list);
+	return r < 0 ? r : (int)written_result(list);
 }
 
 static int recent_check(struct backend *backend, int family)
@@ -204,7 +203,7 @@ static int recent_check(struct backend *backend, int family)
 	struct list *list = list_of(b, family);
 	int r = list_ready(b, list);
 
-	return r < 0 ? r : (int)tell(list);
+	return r < 0 ? r : (int)written_result(list);
 }
 
 /* One line of the list, as net/netfilter/xt_recent.c writes it:
@@ -230,13 +229,13 @@ static int parse_line(const char *line, struct addr *ret_addr, uint64_t *ret_see
 	return end == digits + strlen(seen) ? -EINVAL : r;
 }
 
-static int tell_entry(const struct recent *b, const struct jiffies_clock *clock,
+static int pass_entry(const struct recent *b, const struct jiffies_clock *clock,
 		      const char *line, backend_entry_fn *fn, void *ctx)
 {
 	struct backend_entry entry;
 	uint64_t seen;
 
-	/* A kernel that writes something else has nothing to tell us. */
+	/* Skip lines of another form. */
 	if (parse_line(line, &entry.addr, &seen) < 0)
 		return 0;
 	entry.age = jiffies_age(clock, seen);
@@ -244,7 +243,7 @@ static int tell_entry(const struct recent *b, const struct jiffies_clock *clock,
 	return fn(ctx, &entry);
 }
 
-static int tell_all(const struct recent *b, FILE *file, backend_entry_fn *fn, void *ctx)
+static int pass_all(const struct recent *b, FILE *file, backend_entry_fn *fn, void *ctx)
 {
 	struct jiffies_clock clock;
 	char *line = NULL;
@@ -253,7 +252,7 @@ static int tell_all(const struct recent *b, FILE *file, backend_entry_fn *fn, vo
 
 	r = jiffies_clock_read(&clock);
 	while (r == 0 && getline(&line, &room, file) >= 0)
-		r = tell_entry(b, &clock, line, fn, ctx);
+		r = pass_entry(b, &clock, line, fn, ctx);
 	if (r == 0 && ferror(file))
 		r = errno == EIO ? -ENOENT : -errno;
 	free(line);
@@ -274,19 +273,19 @@ static int recent_foreach(struct backend *backend, int family, backend_entry_fn 
 		close(fd);
 		return r;
 	}
-	r = tell_all(b, file, fn, ctx);
+	r = pass_all(b, file, fn, ctx);
 	fclose(file);
 	return r;
 }
 
-/* Stops at the address that is looked for. */
+/* Stop at the wanted address. */
 static int compare(void *ctx, const struct backend_entry *entry)
 {
 	return addr_compare(ctx, &entry->addr) == 0;
 }
 
-/* The kernel takes an address that is not on the list off it without a word: only
- * reading tells. */
+/* The kernel accepts the removal of an address that is not on the list, so read the list
+ * first. */
 static int recent_remove(struct backend *backend, const struct addr *addr)
 {
 	struct recent *b = (struct recent *)backend;
@@ -336,7 +335,7 @@ static size_t recent_capacity(struct backend *backend)
 	return DEFAULT_CAPACITY;
 }
 
-/* " --mask 255.255.255.0", where whole prefixes are blocked. */
+/* " --mask 255.255.255.0" if whole prefixes are blocked, otherwise "". */
 static void format_mask(const struct recent *b, int family, char *buf, size_t size)
 {
 	struct addr mask = { .family = (uint8_t)family };

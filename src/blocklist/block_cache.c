@@ -1,4 +1,4 @@
-/* The addresses that were blocked last, in the order of their blocks.
+/* The most recently blocked addresses, in the order of their blocks.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/block_cache.h"
 
@@ -13,21 +13,21 @@
 struct node {
 	struct block_cache_entry entry;
 	uint32_t older, newer;
-	uint32_t chain;		/* of nodes in the same place of chains */
+	uint32_t chain;		/* next node of the same hash chain */
 	uint32_t hash;
 };
 
 struct block_cache {
 	struct node *nodes;	/* the first count are in use */
-	uint32_t *chains;	/* as many as there is room for nodes */
+	uint32_t *chains;	/* room of them, too */
 	uint32_t count, room, max;
 	uint32_t oldest, newest;
-	uint32_t waiting;	/* how many wait */
-	uint32_t cursor;	/* none that is older waits */
+	uint32_t waiting;	/* number of waiting entries */
+	uint32_t cursor;	/* no older entry waits */
 	uint64_t seed;
 };
 
-/* All 32 bits of the hash are for as many chains as there are, without a division. */
+/* Scale the 32 bits of the hash to the number of chains, without a division. */
 static uint32_t *chain_of(const struct block_cache *l, uint32_t hash)
 {
 	return &l->chains[(uint64_t)hash * l->room >> 32];
@@ -115,7 +115,7 @@ static int grow(struct block_cache *l)
 	return 0;
 }
 
-int block_cache_new(size_t max, struct block_cache **ret_ledger)
+int block_cache_new(size_t max, struct block_cache **ret_cache)
 {
 	struct block_cache *l = calloc(1, sizeof(*l));
 
@@ -123,8 +123,8 @@ int block_cache_new(size_t max, struct block_cache **ret_ledger)
 		return -ENOMEM;
 	l->max = max < NONE ? (uint32_t)max : NONE - 1;
 	l->oldest = l->newest = l->cursor = NONE;
-	/* Without a seed a sender could choose addresses that collide; where
-	 * the kernel has none yet, that is a slow ledger and nothing worse. */
+	/* Without a seed a sender could choose addresses that collide. If the kernel has no
+	 * random numbers yet, the cache may be slow, nothing worse. */
 	if (getrandom(&l->seed, sizeof(l->seed), GRND_NONBLOCK) < 0)
 		l->seed = (uint64_t)(uintptr_t)l;
 	l->room = l->max < 32 ? l->max : 32;
@@ -135,7 +135,7 @@ int block_cache_new(size_t max, struct block_cache **ret_ledger)
 		return -ENOMEM;
 	}
 	memset(l->chains, 0xff, l->room * sizeof(*l->chains));
-	*ret_ledger = l;
+	*ret_cache = l;
 	return 0;
 }
 
@@ -156,7 +156,7 @@ static void set_waiting(struct block_cache *l, struct node *n, bool waiting)
 	n->entry.written = n->entry.written || !waiting;
 }
 
-/* A node to use, in no list or chain: a fresh one or the oldest. */
+/* An unused node, or the oldest one, which is evicted. */
 static int take_node(struct block_cache *l, uint32_t *ret_i,
 		     struct block_cache_entry *ret_evicted)
 {
@@ -179,7 +179,7 @@ static int take_node(struct block_cache *l, uint32_t *ret_i,
 	return BLOCK_CACHE_NEW_EVICTED;
 }
 
-/* What an entry that is there already has been through. */
+/* The history of an existing entry, as an enum block_cache_result. */
 static int past_of(const struct block_cache_entry *entry)
 {
 	if (entry->written)

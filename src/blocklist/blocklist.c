@@ -1,4 +1,4 @@
-/* Puts addresses on the kernel's list and sees that they get there.
+/* Writes addresses to the kernel's list, and rewrites them when the list was lost.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/blocklist.h"
 
@@ -8,38 +8,37 @@
 #include <string.h>
 #include <time.h>
 
-/* A list that is missing is tried this often: it costs an open(2) that fails. */
+/* Retry interval for a missing list; a try costs one failing open(2). */
 #define RETRY_MS 50
-/* One that is full, or that we have no right to, is tried this often. */
+/* Retry interval for a list that is full or not writable. */
 #define CALM_MS 5000
-/* A list that blocks are due on is looked at this often. */
+/* Check interval for a list with unexpired blocks. */
 #define CHECK_MS 5000
-/* Addresses written, or put back, at a time, so that the background thread is not kept from
- * others. */
+/* Addresses written in one go, so that the background thread can do other work in between. */
 #define FLUSH_MAX 1000
-/* Addresses remembered for a backend whose list has no limit, and beyond what a
- * list holds that takes no more. */
+/* Addresses cached if the list has no limit, and beyond the capacity of a list that refuses
+ * new ones when full. */
 #define REMEMBER_MAX 65536
-/* Addresses on their way to a backend that waits for others. More than these go
- * into the ledger, and wait there. */
+/* Addresses queued for a backend that may block. Further ones go directly into the cache
+ * and wait there. */
 #define QUEUE_MAX 4096
-/* So long the end may be put off for what is still to be written. */
+/* At shutdown, spend at most this long on writing what is left. */
 #define END_MS 500
 
-/* One list and what is known of it. */
+/* One list and what is known about it. */
 struct list_state {
 	int family;
 	enum alert missing, back, overflow;
 	struct block_cache *cache;
 	int64_t check_at;
-	int64_t retry_at;	/* not before, for what waits */
-	bool watched;		/* blocklist_run() comes again by itself */
-	bool anew;		/* blocklist_check() met another list */
-	bool learned;		/* what was on the list at the start */
-	int rewrite;		/* addresses, since the list was missing */
+	int64_t retry_at;	/* not before, for waiting addresses */
+	bool watched;		/* blocklist_run() will run again without being asked */
+	bool recreated;		/* blocklist_check() found a recreated list */
+	bool imported;		/* existing entries were imported */
+	int rewrite;		/* addresses written since the list was missing */
 };
 
-/* An address on its way to the books. */
+/* A queued address. */
 struct pending_block {
 	struct addr addr;
 	int64_t at;
@@ -49,20 +48,20 @@ struct blocklist {
 	const struct settings *settings;
 	struct counters *counters;
 	struct alerts *alerts;
-	/* Whose turn it is with a backend that waits for others. Taken before the
+	/* Serializes calls into a backend that may block. Lock order: backend_mutex, then
 	 * lock. */
 	pthread_mutex_t backend_mutex;
-	/* Of all below, and of a backend that does not wait. */
+	/* For everything below, and for a backend that does not block. */
 	pthread_mutex_t lock;
 	struct backend *backend;
-	bool limited;		/* the lists hold just so many addresses */
-	struct list_state books[2];
+	bool limited;		/* the lists' capacity is limited */
+	struct list_state lists[2];
 	struct pending_block queue[QUEUE_MAX];	/* a ring */
-	unsigned int first, pending_block;
-	int64_t latest;		/* the last time that was told */
+	unsigned int first, queued;
+	int64_t latest;		/* the latest time passed to a call */
 };
 
-/* Before and after what calls the backend and keeps the books. */
+/* Around code that calls the backend and updates the list states. */
 static void lock_backend(struct blocklist *b)
 {
 	if (b->backend->ops->may_block)
@@ -77,8 +76,8 @@ static void unlock_backend(struct blocklist *b)
 		pthread_mutex_unlock(&b->backend_mutex);
 }
 
-/* Around each call of the backend, in there: if it has to wait, then without the
- * lock. Only workers change the books meanwhile, and only by what then waits. */
+/* Inside lock_backend(), around each call of a backend that may block: release the state
+ * lock meanwhile. Only workers change the state then, and only by adding waiting addresses. */
 static void drop_state_lock(struct blocklist *b)
 {
 	if (b->backend->ops->may_block)
@@ -93,7 +92,7 @@ static void retake_state_lock(struct blocklist *b)
 
 static struct list_state *list_state_of(struct blocklist *b, int family)
 {
-	return &b->books[family == ADDR_IPV4 ? 0 : 1];
+	return &b->lists[family == ADDR_IPV4 ? 0 : 1];
 }
 
 static int64_t ban_ms(const struct blocklist *b)
@@ -123,23 +122,22 @@ static int open_list_states(struct blocklist *b)
 	int i, r;
 
 	for (i = 0; i < 2; i++) {
-		b->books[i] = blank[i];
-		r = block_cache_new(room, &b->books[i].cache);
+		b->lists[i] = blank[i];
+		r = block_cache_new(room, &b->lists[i].cache);
 		if (r < 0)
 			return r;
 	}
-	/* What keeps such a backend from one list keeps it from both: that is
-	 * told once. */
+	/* An error of such a backend applies to both lists: raise one alert. */
 	if (b->backend->ops->manages_list) {
-		b->books[1].missing = b->books[0].missing;
-		b->books[1].back = b->books[0].back;
+		b->lists[1].missing = b->lists[0].missing;
+		b->lists[1].back = b->lists[0].back;
 	}
 	return 0;
 }
 
 int blocklist_new(const struct settings *settings, const char *net_root,
 		  const char *module_root, struct counters *counters, struct alerts *alerts,
-		  struct blocklist **ret_blocks)
+		  struct blocklist **ret_blocklist)
 {
 	const struct backend_config config =
 		backend_config_of(settings, net_root, module_root);
@@ -160,7 +158,7 @@ int blocklist_new(const struct settings *settings, const char *net_root,
 		blocklist_free(b);
 		return r;
 	}
-	*ret_blocks = b;
+	*ret_blocklist = b;
 	return 0;
 }
 
@@ -170,11 +168,11 @@ void blocklist_free(struct blocklist *blocklist)
 {
 	if (!blocklist)
 		return;
-	/* The second is there once all is open. */
-	if (blocklist->books[1].cache)
+	/* The second cache exists if blocklist_new() succeeded. */
+	if (blocklist->lists[1].cache)
 		write_rest(blocklist);
-	block_cache_free(blocklist->books[0].cache);
-	block_cache_free(blocklist->books[1].cache);
+	block_cache_free(blocklist->lists[0].cache);
+	block_cache_free(blocklist->lists[1].cache);
 	if (blocklist->backend)
 		blocklist->backend->ops->free(blocklist->backend);
 	pthread_mutex_destroy(&blocklist->lock);
@@ -182,14 +180,14 @@ void blocklist_free(struct blocklist *blocklist)
 	free(blocklist);
 }
 
-/* With the lock held, as by all who count what becomes of addresses: no other thread
- * does meanwhile. */
+/* With the lock held, as in all code that counts addresses, so that no other thread counts
+ * at the same time. */
 static void count(struct blocklist *b, enum counter id)
 {
 	counters_add_alone(b->counters, id, 1);
 }
 
-/* The list is a new one: what is still due has to be put on it again. */
+/* The list was recreated: rewrite every block that has not expired. */
 static bool mark_all_unwritten(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	return block_cache_all_wait(list_state->cache, now - ban_ms(b)) > 0;
@@ -205,7 +203,7 @@ static bool note_failure(struct blocklist *b, struct list_state *list_state, int
 	return alerts_raise(b->alerts, list_state->missing, err);
 }
 
-/* With the lock held: the list could be written, and nothing waits. */
+/* With the lock held: the list was written, and nothing waits. */
 static bool note_success(struct blocklist *b, struct list_state *list_state)
 {
 	int rewrite = list_state->rewrite;
@@ -215,7 +213,7 @@ static bool note_success(struct blocklist *b, struct list_state *list_state)
 	       alerts_raise(b->alerts, list_state->back, rewrite);
 }
 
-/* An address had to make room. */
+/* An entry was evicted from the cache. */
 static bool note_evicted(struct blocklist *b, struct list_state *list_state,
 			 const struct block_cache_entry *evicted, int64_t now)
 {
@@ -230,7 +228,7 @@ static bool note_evicted(struct blocklist *b, struct list_state *list_state,
 	return alerts_raise(b->alerts, list_state->overflow, 0);
 }
 
-/* An address could not be written; r is what the ledger said of it. */
+/* An address could not be written; r is the result of block_cache_put_at(). */
 static void count_wait(struct blocklist *b, int r, int err)
 {
 	if (r < 0)
@@ -241,23 +239,23 @@ static void count_wait(struct blocklist *b, int r, int err)
 		count(b, COUNTER_WAITED);
 }
 
-/* An address on its way, and what the books say of it. */
+/* An address that is being blocked, and its place in the cache. */
 struct block {
 	const struct addr *addr;
 	int64_t at;
 	struct list_state *list_state;
-	struct block_cache_place place;	/* in there */
+	struct block_cache_place place;	/* in its cache */
 };
 
-/* With the lock held. The place is good until it is let go. */
+/* With the lock held. The place is valid until the lock is released. */
 static void look_up(struct block *block)
 {
 	block->place = block_cache_find(block->list_state->cache, block->addr);
 }
 
-/* With the lock held: note it in the book. Returns what block_cache_put() does. */
-static int lock_backend_in(struct blocklist *b, const struct block *block, bool waiting,
-			   bool *more)
+/* With the lock held: put it into the cache. Returns as block_cache_put(). */
+static int cache_block(struct blocklist *b, const struct block *block, bool waiting,
+		       bool *more)
 {
 	struct block_cache_entry evicted;
 	int r;
@@ -269,7 +267,8 @@ static int lock_backend_in(struct blocklist *b, const struct block *block, bool 
 	return r;
 }
 
-/* With the lock held. result is what the backend said. */
+/* With the lock held. result is what the backend returned. Returns true if blocklist_run()
+ * has something to do. */
 static bool record(struct blocklist *b, const struct block *block, int result)
 {
 	struct list_state *list_state = block->list_state;
@@ -278,7 +277,7 @@ static bool record(struct blocklist *b, const struct block *block, int result)
 
 	if (result == BACKEND_WRITTEN_ANEW)
 		more |= mark_all_unwritten(b, list_state, block->at);
-	r = lock_backend_in(b, block, result < 0, &more);
+	r = cache_block(b, block, result < 0, &more);
 	if (result < 0) {
 		count_wait(b, r, -result);
 		note_failure(b, list_state, -result);
@@ -287,22 +286,22 @@ static bool record(struct blocklist *b, const struct block *block, int result)
 	count(b, r == BLOCK_CACHE_KNOWN ? COUNTER_RENEWALS : COUNTER_BLOCKS);
 	if (r == BLOCK_CACHE_WAITING)
 		list_state->rewrite++;
-	/* What waits is put back first, and counted in the message. */
+	/* Waiting addresses are written first, and counted in the message. */
 	if (block_cache_waiting(list_state->cache) == 0)
 		more |= note_success(b, list_state);
 	return more;
 }
 
-/* With the lock held: was it blocked less than a banTime ago? */
+/* With the lock held: was it blocked less than banTime ago? */
 static bool is_renewal(const struct blocklist *b, const struct block *block)
 {
 	return block_cache_has(block->list_state->cache, &block->place, block->at - ban_ms(b));
 }
 
-/* With the lock held, so that of several lines with the same address one takes of the
- * budget. NULL: there is none. */
-static bool is_let_in(const struct blocklist *b, const struct block *block,
-		      struct block_limit *limit, enum block_state *ret_state)
+/* With the lock held, so that several lines with the same address take only one token.
+ * limit may be NULL. */
+static bool passes_limit(const struct blocklist *b, const struct block *block,
+			 struct block_limit *limit, enum block_state *ret_state)
 {
 	enum block_limit_answer answer;
 
@@ -347,26 +346,26 @@ static bool add_now(struct blocklist *b, struct block *block, struct block_limit
 
 	lock_backend(b);
 	look_up(block);
-	if (is_let_in(b, block, limit, ret_state))
+	if (passes_limit(b, block, limit, ret_state))
 		more = write_now(b, block, ret_state);
 	unlock_backend(b);
 	return more;
 }
 
-/* With the lock held. Where the queue is full the ledger keeps what comes, as if there
- * was no list. */
+/* With the lock held. If the queue is full the address waits in the cache, as if the list
+ * was missing. */
 static bool queue(struct blocklist *b, const struct block *block, enum block_state *ret_state)
 {
 	bool more = true;
 	int r;
 
-	if (b->pending_block < QUEUE_MAX) {
+	if (b->queued < QUEUE_MAX) {
 		*ret_state = BLOCK_QUEUED;
-		b->queue[(b->first + b->pending_block) % QUEUE_MAX] =
+		b->queue[(b->first + b->queued) % QUEUE_MAX] =
 			(struct pending_block){ .addr = *block->addr, .at = block->at };
-		return b->pending_block++ == 0;
+		return b->queued++ == 0;
 	}
-	r = lock_backend_in(b, block, true, &more);
+	r = cache_block(b, block, true, &more);
 	count_wait(b, r, 0);
 	*ret_state = BLOCK_WAITING;
 	return more;
@@ -379,9 +378,9 @@ static bool add_later(struct blocklist *b, struct block *block, struct block_lim
 
 	pthread_mutex_lock(&b->lock);
 	b->latest = block->at;
-	if (limit || b->pending_block == QUEUE_MAX)
+	if (limit || b->queued == QUEUE_MAX)
 		look_up(block);
-	if (is_let_in(b, block, limit, ret_state))
+	if (passes_limit(b, block, limit, ret_state))
 		more = queue(b, block, ret_state);
 	pthread_mutex_unlock(&b->lock);
 	return more;
@@ -410,7 +409,7 @@ static size_t at_a_time(const struct blocklist *b)
 	return b->backend->ops->add_many ? BACKEND_MANY : 1;
 }
 
-/* Write up to at_a_time(), between lock_backend() and unlock_backend(). */
+/* Write up to at_a_time() addresses, between lock_backend() and unlock_backend(). */
 static void write_many(struct blocklist *b, const struct backend_block *many, size_t count,
 		       int *ret_results)
 {
@@ -426,19 +425,19 @@ static void write_many(struct blocklist *b, const struct backend_block *many, si
 	retake_state_lock(b);
 }
 
-/* With the lock held: the first ones out of the queue. */
+/* With the lock held: take the first addresses out of the queue. */
 static size_t take_queued(struct blocklist *b, struct pending_block *ret_taken)
 {
 	size_t n;
 
-	for (n = 0; n < at_a_time(b) && b->pending_block > 0; n++, b->pending_block--) {
+	for (n = 0; n < at_a_time(b) && b->queued > 0; n++, b->queued--) {
 		ret_taken[n] = b->queue[b->first];
 		b->first = (b->first + 1) % QUEUE_MAX;
 	}
 	return n;
 }
 
-/* With the lock held. Borrows what was queued. */
+/* With the lock held. The result refers to pending_block. */
 static struct block as_block(struct blocklist *b, const struct pending_block *pending_block)
 {
 	struct block block = {
@@ -451,7 +450,7 @@ static struct block as_block(struct blocklist *b, const struct pending_block *pe
 	return block;
 }
 
-/* Write some that were queued. Returns how many. */
+/* Write some queued addresses. Returns how many. */
 static size_t write_some_queued(struct blocklist *b)
 {
 	struct backend_block many[BACKEND_MANY] = { { .stay = 0 } };
@@ -488,13 +487,13 @@ static bool has_queued(struct blocklist *b)
 	bool has;
 
 	pthread_mutex_lock(&b->lock);
-	has = b->pending_block > 0;
+	has = b->queued > 0;
 	pthread_mutex_unlock(&b->lock);
 	return has;
 }
 
-/* With the lock held: those that wait, and can be written with one call. Leaves
- * out and forgets those that would be off the list again by now. */
+/* With the lock held: the next waiting addresses that fit into one call. Drops those whose
+ * block has expired. */
 static size_t next_waiting(struct blocklist *b, struct list_state *list_state, int64_t now,
 			   struct block_cache_entry entries[BACKEND_MANY], size_t *ret_expired)
 {
@@ -513,8 +512,8 @@ static size_t next_waiting(struct blocklist *b, struct list_state *list_state, i
 	return kept;
 }
 
-/* Put back for the time that they have left. Some may have been blocked after now,
- * while others kept us. */
+/* Write waiting addresses for the rest of their block. Their block may be later than now:
+ * calls to the backend take time. */
 static void write_waiting(struct blocklist *b, const struct block_cache_entry *entries,
 			  size_t count, int64_t now, int *ret_results)
 {
@@ -540,8 +539,8 @@ static void note_rewritten(struct blocklist *b, struct list_state *list_state,
 	list_state->rewrite++;
 }
 
-/* Between lock_backend() and unlock_backend(): put some back that wait. Returns 1 if there were
- * any, 0 if none waits, -errno if the list cannot be written. */
+/* Between lock_backend() and unlock_backend(): write some waiting addresses. Returns 1 if
+ * there were any, 0 if none waits, -errno if the list cannot be written. */
 static int rewrite_some(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	struct block_cache_entry entries[BACKEND_MANY];
@@ -550,7 +549,7 @@ static int rewrite_some(struct blocklist *b, struct list_state *list_state, int6
 
 	count = next_waiting(b, list_state, now, entries, &expired);
 	write_waiting(b, entries, count, now, results);
-	/* That it is a new list concerns those, too, which are on it by now. */
+	/* A recreated list has lost even the addresses that count as written. */
 	for (i = 0; i < count; i++)
 		if (results[i] == BACKEND_WRITTEN_ANEW)
 			mark_all_unwritten(b, list_state, now);
@@ -563,13 +562,13 @@ static int rewrite_some(struct blocklist *b, struct list_state *list_state, int6
 	return r < 0 ? r : count + expired > 0;
 }
 
-/* Only a missing list can be there again at any moment. */
+/* Only a missing xt_recent list can reappear at any moment. */
 static int64_t pace(const struct blocklist *b, int err)
 {
 	return err == -ENFILE || b->backend->ops->manages_list ? CALM_MS : RETRY_MS;
 }
 
-/* Returns when to come again. */
+/* Write all waiting addresses. Returns when to run again. */
 static int64_t rewrite(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	size_t i;
@@ -606,8 +605,8 @@ static int64_t clock_now(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* What workers have left to others is written before the end, if that can be. No
- * other thread is there any more. */
+/* Write what workers have queued before the end, if possible. No other thread is running
+ * any more. */
 static void write_rest(struct blocklist *b)
 {
 	int64_t end = clock_now() + END_MS;
@@ -619,12 +618,12 @@ static void write_rest(struct blocklist *b)
 		;
 	lock_backend(b);
 	for (i = 0; i < 2; i++)
-		while (clock_now() < end && rewrite_some(b, &b->books[i], b->latest) > 0)
+		while (clock_now() < end && rewrite_some(b, &b->lists[i], b->latest) > 0)
 			;
 	unlock_backend(b);
 }
 
-/* With the lock held: is any block due, on a list that can be lost? */
+/* With the lock held: is there any unexpired block? */
 static bool has_live_blocks(const struct blocklist *b, const struct list_state *list_state,
 			    int64_t now)
 {
@@ -644,8 +643,8 @@ static int check(struct blocklist *b, const struct list_state *list_state)
 	return r;
 }
 
-/* Is the list still the one that the blocks were put on? Returns when to look
- * again; INT64_MAX if nothing is due on it. */
+/* Check that the list still is the one that the blocks were written to. Returns when to
+ * check again; INT64_MAX if there are no blocks to lose. */
 static int64_t look_at(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	int r = BACKEND_WRITTEN;
@@ -654,9 +653,9 @@ static int64_t look_at(struct blocklist *b, struct list_state *list_state, int64
 	b->latest = now;
 	list_state->watched = b->backend->ops->manages_list ||
 			      has_live_blocks(b, list_state, now);
-	if (list_state->anew)
+	if (list_state->recreated)
 		mark_all_unwritten(b, list_state, now);
-	list_state->anew = false;
+	list_state->recreated = false;
 	if (list_state->watched && now >= list_state->check_at) {
 		list_state->check_at = now + CHECK_MS;
 		r = check(b, list_state);
@@ -678,18 +677,18 @@ int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
 		return INT64_MAX;
 	write_queue(blocklist);
 	for (i = 0; i < 2; i++) {
-		due = look_at(blocklist, &blocklist->books[i], now);
+		due = look_at(blocklist, &blocklist->lists[i], now);
 		if (due < next)
 			next = due;
-		due = rewrite(blocklist, &blocklist->books[i], now);
+		due = rewrite(blocklist, &blocklist->lists[i], now);
 		if (due < next)
 			next = due;
 	}
-	/* Who adds to a queue that is not empty does not ask for us. */
+	/* Adding to a queue that is not empty does not request a run. */
 	return has_queued(blocklist) ? now : next;
 }
 
-/* What a list held when it was read. */
+/* The entries of a list. */
 struct found {
 	struct backend_entry *all;
 	size_t count, room;
@@ -719,15 +718,15 @@ static int older_first(const void *a, const void *b)
 	return (x->left > y->left) - (x->left < y->left);
 }
 
-/* Between lock_backend() and unlock_backend(): blocks of an earlier rsyslogd are ours. If
- * they cannot be read they are as well blocked, only that nobody knows. */
+/* Between lock_backend() and unlock_backend(): import the blocks of an earlier rsyslogd. If
+ * they cannot be read they still block; they only count as new when they are renewed. */
 static void import_existing(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	struct found found = { .all = NULL };
 	struct block_cache_entry evicted;
 	size_t i;
 
-	list_state->learned = true;
+	list_state->imported = true;
 	drop_state_lock(b);
 	b->backend->ops->foreach(b->backend, list_state->family, take_found, &found);
 	if (found.count > 0)
@@ -745,12 +744,12 @@ void blocklist_check(struct blocklist *blocklist, int64_t now)
 	int i, r;
 
 	for (i = 0; i < 2; i++) {
-		struct list_state *list_state = &blocklist->books[i];
+		struct list_state *list_state = &blocklist->lists[i];
 
 		lock_backend(blocklist);
 		r = check(blocklist, list_state);
-		list_state->anew = list_state->anew || r == BACKEND_WRITTEN_ANEW;
-		if (r >= 0 && ops->manages_list && !list_state->learned)
+		list_state->recreated = list_state->recreated || r == BACKEND_WRITTEN_ANEW;
+		if (r >= 0 && ops->manages_list && !list_state->imported)
 			import_existing(blocklist, list_state, now);
 		unlock_backend(blocklist);
 		if (r < 0)

@@ -12,30 +12,28 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* A transaction has to fit the socket's send buffer, 208 KiB unless the admin
- * said otherwise. */
+/* A transaction must fit into the socket's send buffer, 208 KiB by default. */
 #define OUT_SIZE (64 * 1024)
-/* What the kernel puts into one part of a dump at most (netlink_dump() of
- * net/netlink/af_netlink.c). */
+/* The largest part of a dump (netlink_dump() of net/netlink/af_netlink.c). */
 #define IN_SIZE (32 * 1024)
 
 struct nftlink {
 	struct mnl_socket *socket;	/* NULL: not open */
 	uint32_t seq;			/* of the last message */
-	uint32_t first;			/* of the first one of what is sent */
-	struct nlmsghdr *last;		/* it may still grow */
+	uint32_t first;			/* of the first message of this request */
+	struct nlmsghdr *last;		/* the one that is being built */
 	char *out, *in;
 };
 
-/* What has come in answer to what was sent. */
+/* The answers to one request. */
 struct inbox {
 	const struct nftlink *link;
 	nftlink_error_fn *on_error;
 	nftlink_answer_fn *on_answer;
 	void *ctx;
 	int err;		/* the first error, -errno */
-	int verdict;		/* what on_answer ended it with */
-	bool ended;		/* the kernel said that this was all */
+	int verdict;		/* what on_answer returned to stop */
+	bool ended;		/* the kernel marked the end */
 	bool interrupted;	/* the rules changed during a dump */
 };
 
@@ -82,7 +80,7 @@ static int open_socket(struct nftlink *l)
 				     SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!l->socket)
 		return -errno;
-	/* Errors come without the message they are about: more of them fit. */
+	/* Errors then do not repeat the message: more of them fit into the buffer. */
 	(void)mnl_socket_setsockopt(l->socket, NETLINK_CAP_ACK,
 				    &on, sizeof(on));
 	if (mnl_socket_bind(l->socket, 0, MNL_SOCKET_AUTOPID) == 0)
@@ -114,7 +112,7 @@ void nftlink_begin(struct nftlink *link, uint32_t genid)
 struct nlmsghdr *nftlink_message(struct nftlink *link, uint16_t type,
 				 uint16_t family, uint16_t flags)
 {
-	/* Room for this one and for the end of the transaction. */
+	/* Leave room for this message and the end of the transaction. */
 	if (used(link) + 2 * NFTLINK_MESSAGE_MAX > OUT_SIZE)
 		return NULL;
 	link->last = nftnl_nlmsg_build_hdr(end_of(link), type, family, flags,
@@ -145,11 +143,11 @@ static int send_all(struct nftlink *l)
 	return n < 0 ? -errno : 0;
 }
 
-/* An error, or with the number 0 the answer that all went well. */
+/* An error message; error 0 acknowledges the request. */
 static void take_error(struct inbox *box, const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
-	/* The transaction's own head is number 0. */
+	/* The header of the transaction is not counted. */
 	uint32_t index = nlh->nlmsg_seq - box->link->first - 1;
 
 	box->ended = true;
@@ -163,7 +161,7 @@ static void take_error(struct inbox *box, const struct nlmsghdr *nlh)
 
 static void take(struct inbox *box, const struct nlmsghdr *nlh)
 {
-	/* Answers to what was sent before are of no interest any more. */
+	/* Ignore answers to earlier requests. */
 	if (nlh->nlmsg_seq - box->link->first > box->link->seq - box->link->first)
 		return;
 	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -178,7 +176,7 @@ static void take(struct inbox *box, const struct nlmsghdr *nlh)
 	}
 }
 
-/* Everything that has come; there is no more to come then. */
+/* Read all answers: the kernel has written them all by now. */
 static int receive(struct nftlink *l, struct inbox *box)
 {
 	const struct nlmsghdr *nlh;
@@ -207,7 +205,7 @@ static int exchange(struct nftlink *l, struct inbox *box)
 
 	if (r == 0)
 		r = receive(l, box);
-	/* A socket that cannot be relied on any more is made anew. */
+	/* Reopen a socket whose state is unknown. */
 	if (r < 0 || !box->ended)
 		close_socket(l);
 	if (r == 0)
@@ -221,7 +219,7 @@ int nftlink_commit(struct nftlink *link, nftlink_error_fn *fn, void *ctx)
 {
 	struct inbox box = { .link = link, .on_error = fn, .ctx = ctx };
 
-	/* One answer is enough: it tells of all. */
+	/* One acknowledgement covers all messages. */
 	link->last->nlmsg_flags |= NLM_F_ACK;
 	link->last = nftnl_batch_end(end_of(link), ++link->seq);
 	return exchange(link, &box);
@@ -231,7 +229,7 @@ int nftlink_ask(struct nftlink *link, nftlink_answer_fn *fn, void *ctx)
 {
 	struct inbox box = { .link = link, .on_answer = fn, .ctx = ctx };
 
-	/* A dump has an end of its own. */
+	/* A dump has its own end marker. */
 	if (!(link->last->nlmsg_flags & NLM_F_DUMP))
 		link->last->nlmsg_flags |= NLM_F_ACK;
 	return exchange(link, &box);

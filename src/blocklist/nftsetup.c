@@ -1,4 +1,4 @@
-/* Sees that our nftables table is there.
+/* Sets up our nftables table.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/nftsetup.h"
 
@@ -7,21 +7,20 @@
 
 #include "lib/cidr.h"
 
-/* How often it is tried again when others change rules at the same time; the last
- * time whatever they do. */
+/* Tries if other programs change rules at the same time; the second last one ignores the
+ * generation. */
 #define TRIES_MAX 6
 
-/* Addresses put back in one transaction. */
+/* Addresses restored in one transaction. */
 #define PUT_MAX 128
 
-/* What is to be done about one list. */
+/* What has to be done about one list. */
 struct change {
 	bool drop_rules, drop_set, make_set, make_rule;
 	struct nftstate_addresses kept;
 };
 
-/* With every parameter that differs both are made anew: addresses may have to be
- * masked in another way. */
+/* If any parameter differs, set and rule are both recreated: addresses may need another mask. */
 static struct change plan(const struct nftstate *state, int which,
 			  enum nftsetup_demand demand)
 {
@@ -81,7 +80,7 @@ static int put_makes(struct nftlink *link, const struct nfttable *table,
 	return r;
 }
 
-/* All in one transaction: nobody sees half of it. */
+/* One transaction, so that no intermediate state is visible. */
 static int commit_changes(struct nftlink *link, const struct nfttable *table,
 			  const struct nftstate *state,
 			  const struct change changes[2], bool any_generation)
@@ -95,7 +94,7 @@ static int commit_changes(struct nftlink *link, const struct nfttable *table,
 	return r < 0 ? r : nftlink_commit(link, NULL, NULL);
 }
 
-/* The next addresses. Returns how many, or -errno. */
+/* Restore the next addresses. Returns how many, or -errno. */
 static int put_some_back(struct nftlink *link, const struct nfttable *table,
 			 int which, const struct nftstate_address *all,
 			 size_t count)
@@ -116,7 +115,7 @@ static int put_some_back(struct nftlink *link, const struct nfttable *table,
 	return r < 0 ? r : (int)i;
 }
 
-/* A smaller set takes those that fit. */
+/* Restore the addresses. If the new set is smaller, those that fit. */
 static int put_back(struct nftlink *link, const struct nfttable *table, int which,
 		    const struct nftstate_addresses *kept)
 {
@@ -133,7 +132,7 @@ static int put_back(struct nftlink *link, const struct nfttable *table, int whic
 	return 0;
 }
 
-/* What is lost when the set is replaced. */
+/* Save the addresses of the sets that will be replaced. */
 static int keep(struct nftlink *link, const struct nfttable *table,
 		const struct nftstate *state, struct change changes[2])
 {
@@ -165,7 +164,7 @@ static int change(struct nftlink *link, const struct nfttable *table,
 	return r;
 }
 
-/* Returns 1: nothing was to be done; 0: it was done; -errno. */
+/* Returns 1: nothing to do; 0: done; -errno. */
 static int ensure_once(struct nftlink *link, const struct nfttable *table,
 		       enum nftsetup_demand demand, bool any_generation,
 		       struct nftstate *state)
@@ -183,7 +182,7 @@ static int ensure_once(struct nftlink *link, const struct nfttable *table,
 	return change(link, table, state, changes, any_generation);
 }
 
-/* Returns whether anything was to be done, or -errno. */
+/* Returns whether anything was changed, or -errno. */
 static int ensure(struct nftlink *link, const struct nfttable *table,
 		  enum nftsetup_demand demand, struct nftstate *ret_state)
 {

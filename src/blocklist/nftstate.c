@@ -1,4 +1,4 @@
-/* Our nftables table as it is in the kernel.
+/* The state of our nftables table in the kernel.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/nftstate.h"
 
@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How often a look is taken again that somebody disturbed. */
+/* Tries if other programs change the ruleset during a read. */
 #define TRIES_MAX 5
 
-/* What a look knows while it goes on. */
+/* A read in progress. */
 struct look {
 	const struct nfttable *table;
 	struct nftstate *state;
@@ -53,7 +53,7 @@ static int look_for_table(struct nftlink *link, struct look *look)
 	return no_such(nftlink_ask(link, take_table, look));
 }
 
-/* Its priority and policy are the admin's to change. */
+/* The admin may change the chain's priority and policy. */
 static int take_chain(void *ctx, const struct nlmsghdr *nlh)
 {
 	struct look *look = ctx;
@@ -197,7 +197,7 @@ static int look_for_rules(struct nftlink *link, struct look *look)
 	return no_such(nftlink_ask(link, take_rule, look));
 }
 
-/* Returns -EINTR too: the rules were changed meanwhile. */
+/* May also return -EINTR: the ruleset changed meanwhile. */
 static int read_once(struct nftlink *link, struct look *look)
 {
 	int r;
@@ -324,7 +324,7 @@ int nftstate_read_addresses(struct nftlink *link, const struct nfttable *table,
 
 	for (i = 0; i < TRIES_MAX && r == -EINTR; i++)
 		r = read_addresses_once(link, table->lists[which].name, &reading);
-	/* Others may always be changing rules; their own are not in the set. */
+	/* After -EINTR use what was read: other programs' changes are not about this set. */
 	if (r < 0 && r != -EINTR) {
 		free(found.all);
 		return r;

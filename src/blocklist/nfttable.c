@@ -1,4 +1,4 @@
-/* Our nftables table: what belongs into it.
+/* The contents of our nftables table.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/nfttable.h"
 
@@ -15,21 +15,21 @@
 
 #include "lib/cidr.h"
 
-/* Changes with the form of the rule, so that an older one is replaced. */
+/* Change this with the form of the rule, so that older rules are replaced. */
 #define RULE_VERSION 1
 
-/* nft's own numbers of its data types (include/datatype.h of nftables): without
- * them it does not know how to print a set. */
+/* nft's own numbers for its data types (include/datatype.h of nftables). Without them nft
+ * cannot print the set. */
 enum {
 	TYPE_IPADDR = 7,
 	TYPE_IP6ADDR = 8,
 	TYPE_INET_SERVICE = 13,
 };
 
-/* The name of a set that belongs to one rule; the kernel numbers it. */
+/* The name of an anonymous set; the kernel inserts the number. */
 #define UNNAMED_SET "__set%d"
 
-/* Where headers have what the rule looks at, in bytes. */
+/* Offsets, in bytes, of the header fields that the rule matches. */
 #define TCP_DPORT_OFFSET 2
 #define IPV4_SADDR_OFFSET 12
 #define IPV6_SADDR_OFFSET 8
@@ -40,7 +40,7 @@ static uint32_t set_id(int which)
 	return (uint32_t)which + 1;
 }
 
-/* The same for the set of a rule's ports. */
+/* Identifies the set of a rule's ports within a transaction. */
 static uint32_t ports_id(int which)
 {
 	return (uint32_t)which + 3;
@@ -96,7 +96,7 @@ static struct addr mask_of(const struct nfttable_list *list)
 	return cidr_mask(&ones, list->prefix);
 }
 
-/* FNV-1a: it has to tell settings apart, not to withstand anybody. */
+/* FNV-1a: distinguishes settings; not meant to resist attacks. */
 static uint32_t hash_in(uint32_t hash, uint32_t number)
 {
 	int i;
@@ -227,7 +227,7 @@ int nfttable_drop_rule(struct nftlink *link, uint64_t handle)
 	return 0;
 }
 
-/* The begin of a message about elements of a set. */
+/* The beginning of a message about elements of a set. */
 static struct nlmsghdr *elements(struct nftlink *link, uint16_t type,
 				 uint16_t flags, const char *name)
 {
@@ -240,7 +240,7 @@ static struct nlmsghdr *elements(struct nftlink *link, uint16_t type,
 	return nlh;
 }
 
-/* One element; timeout in ms, 0: none of its own. */
+/* One element; timeout in ms, 0: the set's default. */
 static void put_element(struct nlmsghdr *nlh, const void *key, size_t size,
 			uint64_t timeout)
 {
@@ -295,7 +295,7 @@ int nfttable_drop_addresses(struct nftlink *link, const char *name)
 
 /* --- the rule ------------------------------------------------------------ */
 
-/* One expression of the rule that is being written. */
+/* One expression of the rule under construction. */
 struct expression {
 	struct nlattr *element, *data;
 };
@@ -458,7 +458,7 @@ static void put_expressions(struct nlmsghdr *nlh, const struct nfttable *table,
 	mnl_attr_nest_end(nlh, all);
 }
 
-/* As nft stores a comment: type, length with the NUL, text. */
+/* In nft's format: type, length with the NUL, text. */
 static void put_comment(struct nlmsghdr *nlh, const struct nfttable *table,
 			int which)
 {
@@ -472,7 +472,7 @@ static void put_comment(struct nlmsghdr *nlh, const struct nfttable *table,
 	mnl_attr_put(nlh, NFTA_RULE_USERDATA, size + 2, data);
 }
 
-/* The set of several ports, which lives and dies with its rule. */
+/* The anonymous set of ports, which exists as long as its rule. */
 static int put_ports(struct nftlink *link, const struct nfttable *table, int which)
 {
 	struct nlmsghdr *nlh = message(link, NFT_MSG_NEWSET, NLM_F_CREATE);
@@ -520,16 +520,16 @@ int nfttable_put_rule(struct nftlink *link, const struct nfttable *table,
 
 /* --- text ---------------------------------------------------------------- */
 
-/* Writes on behind what a buffer has, and counts on where that is full. */
+/* Appends to a buffer, and keeps counting when it is full. */
 struct writer {
 	char *buf;
 	size_t size, used;
 };
 
-static void say(struct writer *w, const char *format, ...)
+static void append(struct writer *w, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static void say(struct writer *w, const char *format, ...)
+static void append(struct writer *w, const char *format, ...)
 {
 	size_t left = w->used < w->size ? w->size - w->used : 0;
 	va_list args;
@@ -541,35 +541,35 @@ static void say(struct writer *w, const char *format, ...)
 	w->used += n > 0 ? (size_t)n : 0;
 }
 
-static void say_set(struct writer *w, const struct nfttable *table, int which)
+static void append_set(struct writer *w, const struct nfttable *table, int which)
 {
 	const struct nfttable_list *list = &table->lists[which];
 
-	say(w,
-	    "\tset %s {\n"
-	    "\t\ttype %s\n"
-	    "\t\tsize %u\n"
-	    "\t\tflags dynamic,timeout\n"
-	    "\t\ttimeout %us\n"
-	    "\t}\n\n",
-	    list->name, list->family == ADDR_IPV4 ? "ipv4_addr" : "ipv6_addr",
+	append(w,
+	       "\tset %s {\n"
+	       "\t\ttype %s\n"
+	       "\t\tsize %u\n"
+	       "\t\tflags dynamic,timeout\n"
+	       "\t\ttimeout %us\n"
+	       "\t}\n\n",
+	       list->name, list->family == ADDR_IPV4 ? "ipv4_addr" : "ipv6_addr",
 	    table->size, table->ban_time);
 }
 
-static void say_ports(struct writer *w, const struct settings_ports *ports)
+static void append_ports(struct writer *w, const struct settings_ports *ports)
 {
 	unsigned int i;
 
 	if (ports->count == 1) {
-		say(w, "%u", ports->list[0]);
+		append(w, "%u", ports->list[0]);
 		return;
 	}
 	for (i = 0; i < ports->count; i++)
-		say(w, "%s%u", i == 0 ? "{ " : ", ", ports->list[i]);
-	say(w, " }");
+		append(w, "%s%u", i == 0 ? "{ " : ", ", ports->list[i]);
+	append(w, " }");
 }
 
-static void say_rule(struct writer *w, const struct nfttable *table, int which)
+static void append_rule(struct writer *w, const struct nfttable *table, int which)
 {
 	const struct nfttable_list *list = &table->lists[which];
 	char source[ADDR_TEXT_SIZE + 16], text[ADDR_TEXT_SIZE];
@@ -580,13 +580,13 @@ static void say_rule(struct writer *w, const struct nfttable *table, int which)
 		 list->family == ADDR_IPV4 ? "ip" : "ip6",
 		 is_masked(list) ? " & " : "",
 		 is_masked(list) ? addr_format(&bits, text) : "");
-	say(w, "\t\ttcp dport ");
-	say_ports(w, &table->ports);
-	say(w,
-	    " %s @%s update @%s { %s timeout %us } counter drop comment "
-	    "\"%s\"\n",
-	    source, list->name, list->name, source, table->ban_time,
-	    nfttable_comment(table, which, true, comment));
+	append(w, "\t\ttcp dport ");
+	append_ports(w, &table->ports);
+	append(w,
+	       " %s @%s update @%s { %s timeout %us } counter drop comment "
+	       "\"%s\"\n",
+	       source, list->name, list->name, source, table->ban_time,
+	       nfttable_comment(table, which, true, comment));
 }
 
 size_t nfttable_text(const struct nfttable *table, char *buf, size_t size)
@@ -595,15 +595,15 @@ size_t nfttable_text(const struct nfttable *table, char *buf, size_t size)
 
 	if (size > 0)
 		buf[0] = '\0';
-	say(&w, "table inet " NFTTABLE_NAME " {\n");
-	say_set(&w, table, 0);
-	say_set(&w, table, 1);
-	say(&w,
-	    "\tchain " NFTTABLE_CHAIN " {\n"
-	    "\t\ttype filter hook input priority %d; policy accept;\n",
-	    NFTTABLE_PRIORITY);
-	say_rule(&w, table, 0);
-	say_rule(&w, table, 1);
-	say(&w, "\t}\n}\n");
+	append(&w, "table inet " NFTTABLE_NAME " {\n");
+	append_set(&w, table, 0);
+	append_set(&w, table, 1);
+	append(&w,
+	       "\tchain " NFTTABLE_CHAIN " {\n"
+	       "\t\ttype filter hook input priority %d; policy accept;\n",
+	       NFTTABLE_PRIORITY);
+	append_rule(&w, table, 0);
+	append_rule(&w, table, 1);
+	append(&w, "\t}\n}\n");
 	return w.used;
 }
