@@ -1,4 +1,4 @@
-/* Hands the engine's events to rulesets.
+/* Submits the engine's events to rulesets.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/event_ruleset.h"
 
@@ -20,14 +20,14 @@
 /* mail.notice */
 #define PRI (LOG_MAIL | LOG_NOTICE)
 
-/* What came last is handed over within this time when rsyslogd ends. */
+/* When rsyslogd ends, spend at most this long on submitting the last events. */
 #define LAST_US 100000
 
-/* rsyslogd's threads are started without an argument. Set before the thread is
- * there, and not while it is. */
+/* rsyslogd starts threads without an argument. Set before the thread starts, and not
+ * changed while it runs. */
 static struct events *announced;
 
-/* What is left of it when the thread has ended. */
+/* What is left of LAST_US when the thread has ended. */
 static atomic_int_least64_t left_us;
 
 ruleset_t *event_ruleset_find(rsconf_t *conf, const char *name, const char **warning)
@@ -76,10 +76,9 @@ static int64_t now_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* rsyslogd ends its inputs first, the announcing thread among them; then the threads
- * of the main queue, once it is empty; then those of the rulesets' queues. So
- * whoever is one of the main queue's may still submit to these. The name is how
- * runtime/wtp.c and rsconf.c put it together. */
+/* rsyslogd ends its inputs first, among them the announcing thread; then the main queue's
+ * threads, once it is empty; then those of the rulesets' queues. So a thread of the main
+ * queue may still submit to the latter. The name is built by runtime/wtp.c and rsconf.c. */
 static bool is_of_main_queue(void)
 {
 	char name[16];
@@ -88,14 +87,14 @@ static bool is_of_main_queue(void)
 	       strcmp(name, "rs:main Q:Reg") == 0;
 }
 
-/* Into one of its own nothing has to wait: at the end what does not fit is dropped.
- * With a direct queue this thread would run the ruleset. */
+/* Submitting to a queue of the ruleset's own never blocks: at shutdown messages that do not
+ * fit are dropped. With a direct queue this thread would run the ruleset itself. */
 static bool takes_late_ones(const ruleset_t *ruleset)
 {
 	return ruleset->pQueue && ruleset->pQueue->qType != QUEUETYPE_DIRECT;
 }
 
-/* Handed over by the thread that made the block. */
+/* Submits an event in the thread that made the block. */
 static int submit_late(const struct event *event)
 {
 	int64_t began;
@@ -109,15 +108,15 @@ static int submit_late(const struct event *event)
 	return 0;
 }
 
-/* The signal that ends an input. It is blocked but for ppoll(). */
-static bool is_to_end(void)
+/* Is SIGTTIN, which ends an input, pending? It is blocked except in ppoll(). */
+static bool must_end(void)
 {
 	sigset_t pending;
 
 	return sigpending(&pending) == 0 && sigismember(&pending, SIGTTIN) == 1;
 }
 
-/* What was taken, and how much of it is handed over. */
+/* Events that were taken, and how many of them were submitted. */
 struct batch {
 	const struct event *all;
 	size_t count, done;
@@ -129,19 +128,19 @@ static void take(struct batch *batch)
 	batch->done = 0;
 }
 
-/* Returns false when it is time to end; then some may be left. */
-static bool hand_over_all(struct batch *batch)
+/* Returns false if the thread is to end; some events may be left then. */
+static bool submit_all(struct batch *batch)
 {
 	for (take(batch); batch->done < batch->count; batch->done++) {
-		if (is_to_end())
+		if (must_end())
 			return false;
 		submit(&batch->all[batch->done]);
 	}
 	return true;
 }
 
-/* What is left of the batch, and what came since. */
-static void hand_over_rest(struct batch *batch, int64_t end)
+/* Submit the rest of the batch, and events that came since. */
+static void submit_rest(struct batch *batch, int64_t end)
 {
 	do {
 		for (; batch->done < batch->count; batch->done++) {
@@ -153,17 +152,17 @@ static void hand_over_rest(struct batch *batch, int64_t end)
 	} while (batch->count > 0);
 }
 
-static void hand_over_last(struct batch *batch)
+static void submit_last(struct batch *batch)
 {
 	int64_t end = now_us() + LAST_US;
 
-	hand_over_rest(batch, end);
+	submit_rest(batch, end);
 	atomic_store(&left_us, end - now_us());
 	events_close(announced, submit_late);
-	hand_over_rest(batch, end);
+	submit_rest(batch, end);
 }
 
-/* The thread ends, or was cancelled: what it did not hand over is lost. */
+/* Cleanup handler: the thread ends or was cancelled; events it has not submitted are lost. */
 static void lose_rest(void *data)
 {
 	struct batch *batch = data;
@@ -188,9 +187,9 @@ static rsRetVal announce(thrdInfo_t *thread)
 	pthread_sigmask(SIG_BLOCK, &ending, &open);
 	pthread_cleanup_push(lose_rest, &batch);
 	while (ppoll(&ready, 1, NULL, &open) > 0)
-		if (!hand_over_all(&batch))
+		if (!submit_all(&batch))
 			break;
-	hand_over_last(&batch);
+	submit_last(&batch);
 	pthread_cleanup_pop(1);
 	return RS_RET_OK;
 }

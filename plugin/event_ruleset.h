@@ -1,4 +1,4 @@
-/* Hands the engine's events to rulesets, in a thread of its own.
+/* Submits the engine's events to rulesets, in its own thread.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef OMSMTPBLOCK_EVENT_RULESET_H
 #define OMSMTPBLOCK_EVENT_RULESET_H
@@ -7,14 +7,13 @@
 
 #include "status/events.h"
 
-/* The ruleset of that name in the configuration; NULL if there is none. warning
- * (may be NULL) gets a sentence where it is not fit for events, or NULL. */
+/* Find the ruleset in the configuration; NULL if there is none. *warning (warning may be
+ * NULL) is a sentence if the ruleset is not suitable for events, otherwise NULL. */
 ruleset_t *event_ruleset_find(rsconf_t *conf, const char *name, const char **warning);
 
-/* Start handing events over, each to the ruleset that is its listener. rsyslogd
- * ends the thread together with its inputs, before it takes the queues down; what
- * comes of lines that the main queue held until then is handed over by its threads.
- * One at a time. Returns 0 or -EAGAIN. */
+/* Start submitting events, each to the ruleset that is its listener. rsyslogd ends the
+ * thread together with its inputs, before the queues. After that the main queue's threads
+ * submit the events that they cause. Only one may run at a time. Returns 0 or -EAGAIN. */
 int event_ruleset_start(struct events *events);
 
 #endif

@@ -1,17 +1,17 @@
-/* What of a message reaches the engine: a template, and its way back.
+/* Extracts the engine's input from rsyslog's messages: a template and its parser.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/message.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Unit separator, \31 in the template. No field can hold one: those that others
- * have a hand in drop control characters, and the message, which need not,
- * comes last. */
+/* Unit separator, \31 in the template. No field can contain it: drop-cc removes control
+ * characters from fields that others can influence, and the message, which may contain
+ * them, comes last. */
 #define SEPARATOR '\x1f'
 
-/* $! is what imuxsock (with SysSock.Annotate and ParseTrusted) and imjournal were told
- * about the sender by the kernel. */
+/* $! has the sender's credentials from the kernel, as set by imuxsock (with
+ * SysSock.Annotate and ParseTrusted) and imjournal. */
 #define BEFORE_SENDER "\"%inputname%\\31"				\
 		      "%syslogseverity%\\31"				\
 		      "%timereported:::date-unixtimestamp%\\31"
@@ -65,7 +65,7 @@ static bool is_end(char ch)
 	return ch == SEPARATOR || ch == '\0';
 }
 
-/* Half of them are empty, or "-". */
+/* Fast path: half of the fields are empty, or "-". */
 static const char *end_of(const char *field)
 {
 	if (is_end(*field))
@@ -73,13 +73,13 @@ static const char *end_of(const char *field)
 	return is_end(field[1]) ? field + 1 : strchrnul(field + 1, SEPARATOR);
 }
 
-/* At the end of the record there is no more: it stays there. */
+/* At the end of the record, stay there. */
 static const char *behind(const char *end)
 {
 	return *end == SEPARATOR ? end + 1 : end;
 }
 
-/* Every take_ function moves on to the next field. */
+/* Each take_ function moves on to the next field. */
 static size_t take_text(const char **at, const char **ret_text)
 {
 	const char *start = *at, *end = end_of(start);
@@ -89,7 +89,7 @@ static size_t take_text(const char **at, const char **ret_text)
 	return (size_t)(end - start);
 }
 
-/* A decimal number that fills the field, up to max; -1: it is none. */
+/* A decimal number that fills the field, up to max; -1 if the field has none. */
 static int64_t take_number(const char **at, int64_t max)
 {
 	const char *start = *at, *p = start;
@@ -99,7 +99,7 @@ static int64_t take_number(const char **at, int64_t max)
 
 	for (; (digit = (unsigned int)*p - '0') <= 9; p++)
 		n = n * 10 + digit;
-	/* Of so few digits nothing is lost. */
+	/* 18 digits cannot overflow. */
 	good = is_end(*p) && p > start && p - start <= 18 && n <= (uint64_t)max;
 	*at = behind(end_of(p));
 	return good ? (int64_t)n : -1;
@@ -128,10 +128,10 @@ static pid_t take_pid(const char **at)
 	return n > 0 ? (pid_t)n : 0;
 }
 
-/* What an input was told by the kernel. */
+/* A sender's credentials, from the kernel by way of an input. */
 struct sender {
 	pid_t pid;
-	int64_t uid;		/* -1: it is not known */
+	int64_t uid;		/* -1: unknown */
 	const char *exe;
 	size_t exe_len;
 };
@@ -157,7 +157,7 @@ static void attest(const struct sender *sender, struct engine_message *msg)
 	msg->exe_len = sender->exe_len;
 }
 
-/* Only these two inputs ask the kernel; anybody else's $! is hearsay. */
+/* Only these two inputs get credentials from the kernel; $! of others is not trustworthy. */
 static void take_senders(const char **at, enum message_form form, const char *input,
 			 size_t input_len, struct engine_message *msg)
 {

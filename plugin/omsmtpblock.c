@@ -1,5 +1,5 @@
-/* The rsyslog output module: the entry points that rsyslogd calls. All that is
- * worth a test is done in src/.
+/* The rsyslog output module: the entry points that rsyslogd calls. The logic is in src/,
+ * where it can be tested.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <dlfcn.h>
 #include <errno.h>
@@ -37,15 +37,14 @@ typedef struct _instanceData {
 	struct engine *engine;
 } instanceData;
 
-/* One worker of an action. It has a reference of its own: rsyslogd may free the
- * action first. */
+/* One worker of an action. It has its own reference: rsyslogd may free the action first. */
 typedef struct wrkrInstanceData {
 	instanceData *pData;
 	struct engine *engine;
 	struct engine_worker *worker;
 } wrkrInstanceData_t;
 
-/* An action as its configuration knows it. */
+/* An action of a configuration. */
 struct action {
 	struct engine *engine;
 	struct stats *stats;
@@ -57,14 +56,14 @@ struct modConfData_s {
 	struct action *actions;
 	size_t count;
 	struct background *background;
-	struct events *events;		/* NULL: nobody listens */
-	bool keep_capabilities;		/* over $PrivDropToUser */
+	struct events *events;		/* NULL: no action has an eventRuleset */
+	bool keep_capabilities;		/* across $PrivDropToUser */
 };
 
 /* The configuration that is being loaded; rsyslogd loads one at a time. */
 static modConfData_t *loading;
 
-/* A thread that was abandoned may come back when rsyslogd's own parts are gone. */
+/* The background thread was abandoned: it may return when parts of rsyslogd are gone. */
 static atomic_bool abandoned;
 
 static void log_line(void *ctx, int severity, const char *text)
@@ -86,7 +85,7 @@ static rsRetVal add_action(modConfData_t *conf, struct engine *engine)
 	return RS_RET_OK;
 }
 
-/* The ruleset that hears of the action's blocks, or NULL. */
+/* The ruleset that gets the action's events, or NULL. */
 static ruleset_t *event_ruleset_of(const modConfData_t *conf, const struct action *m)
 {
 	const char *name = engine_settings(m->engine)->event_ruleset;
@@ -94,8 +93,8 @@ static ruleset_t *event_ruleset_of(const modConfData_t *conf, const struct actio
 	return name[0] ? event_ruleset_find(conf->conf, name, NULL) : NULL;
 }
 
-/* Is every eventRuleset there, and fit for it? */
-static rsRetVal check_listeners(const modConfData_t *conf)
+/* Check that every eventRuleset exists and is suitable. */
+static rsRetVal check_event_rulesets(const modConfData_t *conf)
 {
 	rsRetVal r = RS_RET_OK;
 	const char *warning;
@@ -170,7 +169,7 @@ static int start_actions(modConfData_t *conf)
 	return conf->events ? event_ruleset_start(conf->events) : 0;
 }
 
-/* Of the rights that survived the change of user, the least that the actions need. */
+/* Of the capabilities kept across the change of user, retain only those that the actions need. */
 static void take_rights(const modConfData_t *conf)
 {
 	uint64_t needed = 0;
@@ -204,8 +203,8 @@ static int start(modConfData_t *conf)
 	return r;
 }
 
-/* Some have started, and without the others' background thread would do half of what they
- * should. */
+/* Start-up failed half-way: actions that did start would run without the background thread,
+ * so stop them all. */
 static void stop_all(const modConfData_t *conf)
 {
 	size_t i;
@@ -214,7 +213,7 @@ static void stop_all(const modConfData_t *conf)
 		engine_stop(conf->actions[i].engine);
 }
 
-/* A thread of ours is still there: rsyslogd must not unload the code that it returns to. */
+/* One of our threads is still running: keep rsyslogd from unloading the code it returns to. */
 static void stay_mapped(void)
 {
 	Dl_info own;
@@ -223,7 +222,7 @@ static void stay_mapped(void)
 		(void)dlopen(own.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
-/* Whatever the thread uses is left to the process' end. */
+/* Leave everything that the thread uses until the process exits. */
 static void abandon(void)
 {
 	LogMsg(0, NO_ERRCODE, LOG_WARNING,
@@ -291,18 +290,17 @@ ENDsetModCnf
 
 BEGINcheckCnf
 CODESTARTcheckCnf;
-	iRet = check_listeners(pModConf);
+	iRet = check_event_rulesets(pModConf);
 ENDcheckCnf
 
-/* In the thread that is about to change its user. */
+/* Runs in the thread that is about to change its user. */
 BEGINactivateCnfPrePrivDrop
 CODESTARTactivateCnfPrePrivDrop;
 	if (pModConf->keep_capabilities && capabilities_keep() < 0)
 		LogError(errno, RS_RET_ERR, "omsmtpblock: keepCapabilities");
 ENDactivateCnfPrePrivDrop
 
-/* After the fork and after privileges were dropped: threads and descriptors that
- * are made here last. */
+/* Runs after the fork and the privilege drop: threads and descriptors created here persist. */
 BEGINactivateCnf
 	int r;
 CODESTARTactivateCnf;
@@ -355,8 +353,8 @@ static const char *template_name(const struct engine *engine)
 	return message_template_name(message_form_of(s));
 }
 
-/* Nothing is opened or started here: rsyslogd also comes here for -N1, before the
- * fork, and for actions that config.enabled="off" turns off. */
+/* Opens and starts nothing: rsyslogd also calls this for -N1, before the fork, and for
+ * actions with config.enabled="off". */
 BEGINnewActInst
 	struct settings settings;
 	uchar *tpl;
@@ -381,8 +379,8 @@ CODESTARTdbgPrintInstInfo;
 		  engine_settings(pData->engine)->list);
 ENDdbgPrintInstInfo
 
-/* Never asked for: doAction does not suspend. A missing list is no reason to be
- * deaf, children are ended all the same. */
+/* Never called in practice: doAction never returns RS_RET_SUSPENDED. A missing list must
+ * not keep us from terminating sessions. */
 BEGINtryResume
 CODESTARTtryResume;
 ENDtryResume
@@ -392,7 +390,7 @@ static void handle(wrkrInstanceData_t *w, const char *text)
 	enum message_form form = message_form_of(engine_settings(w->engine));
 	struct engine_message msg;
 
-	/* Not in createWrkrInstance: if that fails rsyslogd loses the message. */
+	/* Not in createWrkrInstance: if that fails, rsyslogd loses the message. */
 	if (!w->worker)
 		(void)engine_worker_new(w->engine, &w->worker);
 	if (form == MESSAGE_ADDRESS) {
@@ -403,7 +401,7 @@ static void handle(wrkrInstanceData_t *w, const char *text)
 	engine_handle(w->engine, w->worker, &msg);
 }
 
-/* At a forced shutdown rsyslogd cancels its workers. Not in here, where locks are
+/* At a forced shutdown rsyslogd cancels its workers. Prevent that in here, where locks are
  * held; it takes microseconds. */
 BEGINdoAction
 	int cancel;
@@ -418,7 +416,7 @@ CODESTARTdoHUP;
 	engine_hup(pData->engine);
 ENDdoHUP
 
-/* "last message repeated n times" would hide lines: not compatible. */
+/* Not compatible with "last message repeated n times", which would hide lines. */
 BEGINisCompatibleWithFeature
 CODESTARTisCompatibleWithFeature;
 ENDisCompatibleWithFeature
@@ -441,7 +439,7 @@ CODEqueryEtryPt_STD_CONF2_OMOD_QUERIES
 CODEqueryEtryPt_doHUP
 ENDqueryEtryPt
 
-/* The only name that rsyslogd looks up. */
+/* The only symbol that rsyslogd looks up. */
 #pragma GCC visibility push(default)
 BEGINmodInit()
 	unsigned int form;
@@ -450,7 +448,7 @@ CODESTARTmodInit;
 	*ipIFVersProvided = CURR_MOD_IF_VERSION;
 	stats_open();
 	for (form = 0; form < MESSAGE_FORM_COUNT; form++) {
-		/* tplAddLine() moves what it is given, and changes nothing. */
+		/* tplAddLine() moves the pointer it is given and does not change the text. */
 		tpl = (uchar *)(uintptr_t)message_template(form);
 		tplAddLine(loadConf, (char *)(uintptr_t)message_template_name(form), &tpl);
 	}

@@ -1,4 +1,4 @@
-/* From an action's parameters in rsyslog.conf to settings.
+/* Reads an action's parameters in rsyslog.conf into settings.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/params.h"
 
@@ -11,11 +11,10 @@
 #include "rainerscript.h"
 #include "parserif.h"
 
-/* At least as many as there are rows in settings.c. */
+/* At least the number of rows in settings.c. */
 #define ROWS_MAX 64
 
-/* Everything arrives as text, and settings.c says what is wrong with it: one
- * place for bounds and messages. */
+/* All values are requested as text: settings.c alone has the bounds and the error messages. */
 static size_t describe(struct cnfparamdescr descr[static ROWS_MAX])
 {
 	size_t count, i;
@@ -85,8 +84,8 @@ static rsRetVal set_all(struct settings *settings,
 	return worst;
 }
 
-/* Set by rsyslogd -N1. In none of its headers, so weak: the module also loads
- * into an rsyslogd that does not have it. */
+/* Set by rsyslogd -N1. No header declares it, so the reference is weak: the module also
+ * loads into an rsyslogd without it. */
 extern int iConfigVerify __attribute__((weak));
 
 static bool is_validation(void)
@@ -104,8 +103,8 @@ void params_warn(const char *what, const char *name, const char *why)
 		       "omsmtpblock: %s \"%s\" %s", what, name, why);
 }
 
-/* rsyslogd -N1 shows errors only, and would exit with 1 for one. */
-static void say_warning(const char *text)
+/* rsyslogd -N1 shows only errors, and exits with 1 if there is one. */
+static void log_warning(const char *text)
 {
 	if (is_validation())
 		dprintf(STDERR_FILENO,
@@ -122,7 +121,7 @@ static void warn_of(const struct settings *settings)
 	unsigned int i;
 
 	for (i = 0; (text = settings_warning(settings, i)) != NULL; i++)
-		say_warning(text);
+		log_warning(text);
 }
 
 static rsRetVal check(struct settings *settings)

@@ -1,4 +1,4 @@
-/* From an action's parameters in rsyslog.conf to settings.
+/* Reads an action's parameters in rsyslog.conf into settings.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef OMSMTPBLOCK_PARAMS_H
 #define OMSMTPBLOCK_PARAMS_H
@@ -9,15 +9,14 @@
 
 struct nvlst;
 
-/* Set what lst says on top of the defaults, and check the whole. Every complaint
- * goes to rsyslog with file and line, so that rsyslogd -N1 shows it; all
- * parameters are looked at before it fails. Returns RS_RET_OK with *settings the
- * caller's to settings_done(), or RS_RET_PARAM_ERROR, RS_RET_OUT_OF_MEMORY with
- * nothing to free. */
+/* Start from the defaults, apply lst, and check the result. Errors are reported to rsyslog
+ * with file and line, so that rsyslogd -N1 shows them; all parameters are tried before this
+ * fails. Returns RS_RET_OK, and the caller frees *ret_settings with settings_done(); or
+ * RS_RET_PARAM_ERROR, RS_RET_OUT_OF_MEMORY with nothing to free. */
 rsRetVal params_read(struct nvlst *lst, struct settings *ret_settings);
 
-/* Warn of something in the configuration: "omsmtpblock: WHAT "NAME" WHY". Also
- * rsyslogd -N1 shows it, which has no eye for warnings of its own. */
+/* Warn about the configuration: "omsmtpblock: WHAT "NAME" WHY". With rsyslogd -N1, which
+ * does not show warnings, it goes to standard error. */
 void params_warn(const char *what, const char *name, const char *why);
 
 #endif

@@ -1,10 +1,9 @@
-/* What rsyslog's headers must see defined to describe the rsyslogd that runs.
+/* The macros that rsyslog's headers need to describe the rsyslogd that runs.
  *
- * rsyslog's headers take these from rsyslog's own config.h, and several structs
- * have other offsets without them. Nothing at run time would notice: the
- * interface version stays the same. The compiler gets this file by -include,
- * ahead of all else, so neither CFLAGS nor our config.h can change it; configure
- * compares the layout that comes out (m4/rsyslog.m4).
+ * In rsyslog they come from its own config.h. Without them several structs have other
+ * offsets, and nothing would notice at run time: the interface version stays the same. The
+ * compiler includes this file first (-include), so neither CFLAGS nor our config.h can
+ * override it; configure checks the resulting layout (m4/rsyslog.m4).
  *
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef OMSMTPBLOCK_RSYSLOG_ABI_H
@@ -14,13 +13,13 @@
 #define _GNU_SOURCE 1
 #endif
 
-/* Distributions build without debugging: no cookie in obj_t, no object ID in
- * cstr_t, no list of users in modInfo_t. */
+/* Distributions build without debugging: obj_t has no cookie, cstr_t no object ID,
+ * modInfo_t no list of users. */
 #undef DEBUG
 #undef NDEBUG
 #define NDEBUG 1
 
-/* With the compiler's atomics there is no mutex beside each counter. */
+/* With compiler atomics there is no mutex beside each counter. */
 #undef HAVE_ATOMIC_BUILTINS
 #ifdef __GCC_HAVE_SYNC_COMPARE_AND_SWAP_4
 #define HAVE_ATOMIC_BUILTINS 1
@@ -37,7 +36,7 @@
 #undef OS_LINUX
 #define OS_LINUX 1
 
-/* What the C library has: rsyslog would declare or define its own. */
+/* The C library has these. Otherwise rsyslog would declare or define its own. */
 #undef HAVE_STRNDUP
 #define HAVE_STRNDUP 1
 #undef HAVE_LSEEK64

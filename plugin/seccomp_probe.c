@@ -1,4 +1,4 @@
-/* Would the kernel end us for a system call?
+/* Would a seccomp filter kill us for a system call?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/seccomp_probe.h"
 
@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the process that may end for it, whatever is done about SIGSYS in this one; no
- * core of it is wanted. */
+/* Runs in the helper process, which may be killed for the call. SIGSYS is reset to its
+ * default there, and no core is dumped. */
 static void try_it(void)
 {
 	signal(SIGSYS, SIG_DFL);
@@ -20,9 +20,8 @@ static void try_it(void)
 	syscall(SYS_exit_group, 0);
 }
 
-/* Like fork(2), but without a signal at its end: rsyslogd, which waits for any
- * child, does not see this one. No handlers of atfork run, nor do the two system
- * calls need any. */
+/* Like fork(2), but without an exit signal, so rsyslogd, which waits for any child, does
+ * not see this one. No atfork handlers run; the system calls here need none. */
 static pid_t start_quietly(void)
 {
 	long pid = syscall(SYS_clone, 0UL, NULL, NULL, NULL, 0UL);

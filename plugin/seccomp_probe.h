@@ -1,17 +1,16 @@
-/* Would the kernel end us for a system call?
+/* Would a seccomp filter kill us for a system call?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef OMSMTPBLOCK_SECCOMP_PROBE_H
 #define OMSMTPBLOCK_SECCOMP_PROBE_H
 
 #include <stdbool.h>
 
-/* May this process call pidfd_getfd(2) and live? The filter that systemd's
- * SystemCallFilter= makes ends the process for a call that it does not name, if
- * the unit has no SystemCallErrorNumber=, and @system-service does not name this
- * one (@debug does: systemd.exec(5), systemd-analyze syscall-filter). Nobody can
- * be asked what a filter forbids: so, where there is one, a process of its own
- * tries, of which nobody hears (no SIGCHLD). Without a filter the answer is yes,
- * at once. Not for workers. */
+/* May this process call pidfd_getfd(2) without being killed? systemd's SystemCallFilter=
+ * kills the process for a call it does not list, unless the unit has
+ * SystemCallErrorNumber=, and @system-service does not list this one (@debug does:
+ * systemd.exec(5), systemd-analyze syscall-filter). A seccomp filter cannot be queried, so
+ * when one is active a helper process makes the call. It is cloned without an exit signal,
+ * so rsyslogd gets no SIGCHLD. Returns true at once if there is no filter. Not for workers. */
 bool seccomp_allows_pidfd_getfd(void);
 
 #endif

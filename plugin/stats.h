@@ -5,16 +5,16 @@
 
 #include "engine/engine.h"
 
-/* impstats' interface differs between releases of rsyslog: where it is not the one
- * this was built for, nothing is shown, and all functions do nothing. */
+/* The statsobj interface differs between releases of rsyslog. If it is not the one this was
+ * built for, all functions do nothing and no counters are shown. */
 struct stats;
 
-/* Show the engine's counters, which go on being counted where they are. Returns
- * NULL where they cannot be shown. The caller owns; stats end before the engine. */
+/* Show the engine's counters in impstats; they stay in the engine. Returns NULL if they
+ * cannot be shown. The caller owns the result and frees it before the engine. */
 struct stats *stats_new(const struct engine *engine);
 void stats_free(struct stats *stats);	/* NULL is allowed */
 
-/* Show a zone's count too: engine_zone_fn, with the stats as ctx. */
+/* Show a zone's counter, too: an engine_zone_fn, with the stats as ctx. */
 void stats_add_zone(void *stats, const char *zone,
 		    const atomic_uint_least64_t *saved);
 
