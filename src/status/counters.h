@@ -8,69 +8,67 @@
 #include <stdint.h>
 
 /* Identifier, name in reports, meaning. The only list of counters. */
-#define COUNTERS(X)                                                            \
-	X(LINES, "lines", "messages handed to the action")                     \
-	X(REJECTS, "rejects", "reject lines among them")                       \
-	X(UNKNOWN, "unknown", "lines that begin like courier's errors and go " \
-			      "on in no known way")                            \
-	X(TRIGGERS, "triggers", "lines that the trigger asks to act on")       \
-	X(TEMPORARY, "temporary", "rejects and listings that are temporary, "  \
-				  "4xx")                                       \
-	X(OLD, "old", "triggers older than banTime, not acted on")             \
-	X(ALLOWED, "allowed", "triggers from own addresses, the allow list "   \
-			      "or a relay client")                             \
-	X(NOT_LISTED, "not_listed", "triggers whose child is not listed, or "  \
-				    "whose reply is not what it is listed for") \
-	X(DNSBL_ERRORS, "dnsbl_errors", "triggers on a DNSBL answer that is "  \
-					"no listing")                          \
-	X(BELOW_THRESHOLD, "below_threshold", "triggers that did not reach "   \
-					      "the threshold")                 \
-	X(REPEATED, "repeated", "triggers of children that were being ended "  \
-				"already")                                     \
-	X(FORGOTTEN, "forgotten", "addresses forgotten below the threshold "   \
-				  "for lack of room")                          \
-	X(REFUSED_SENDER, "refused.sender", "triggers whose sender is not "    \
-					    "the child for that address")      \
-	X(REFUSED_GONE, "refused.gone", "triggers whose sender had ended")     \
-	X(REFUSED_NO_CHILD, "refused.no_child", "triggers for an address "     \
-						"that no child serves")        \
-	X(REFUSED_RIGHTS, "refused.rights", "triggers whose proof we may not " \
-					    "look at")                         \
-	X(REFUSED_FAILED, "refused.failed", "triggers whose process could not " \
-					    "be looked at, as system calls "   \
-					    "failed for seconds")              \
-	X(REFUSED_BUSY, "refused.busy", "triggers that came faster than they " \
-					"could be looked into")                \
-	X(REFUSED_BUDGET, "refused.budget", "blocks left out as maxBlocks "    \
-					    "was used up")                     \
-	X(LOOKS_REPEATED, "looks_repeated", "looks at processes that were "    \
-					    "repeated, as a system call failed") \
-	X(BUDGET_CLOSED, "budget_closed", "intervals in which maxBlocks was "  \
-					  "used up")                           \
-	X(PATTERN_LIMIT, "pattern_limit", "replies on which replyPattern was " \
-					  "given up")                          \
-	X(WOULD_BLOCK, "would_block", "blocks left out as dryRun is on")       \
-	X(BLOCKS, "blocks", "addresses put on the list")                       \
-	X(RENEWALS, "renewals", "addresses put there again")                   \
-	X(WAITED, "waited", "addresses that had to wait for the list")         \
-	X(LOST, "lost", "addresses dropped while waiting for the list")        \
-	X(REPLAYED, "replayed", "addresses put on a list that was made anew")  \
-	X(OVERFLOWS, "overflows", "addresses the list was too small to keep")  \
-	X(BACKEND_ERRORS, "backend_errors", "failed writes to the list, and "  \
-					    "looks at it")                     \
-	X(REPLIES, "replies", "clients told why by connect.reply")             \
-	X(ENDED, "ended", "children ended by our signal")                      \
-	X(GONE, "gone", "children that were gone before it")                   \
-	X(KILLED, "killed", "children that needed KILL")                       \
-	X(UNWATCHED, "unwatched", "children signalled and not seen to end, as " \
-				  "too many were on their way")                \
-	X(RESETS, "resets", "connections of ended children that were reset")    \
-	X(SPARED, "spared", "relay clients' children left alone after the "    \
-			    "line alone had blocked their address")            \
-	X(EVENTS, "events", "blocks that eventRuleset was told of")            \
-	X(EVENTS_LOST, "events_lost", "blocks it was not told of, as it is too " \
-				      "slow or rsyslogd was ending")           \
-	X(SIGNAL_ERRORS, "signal_errors", "signals the kernel refused")
+#define COUNTERS(X)									\
+	X(LINES, "lines", "messages passed to the action")				\
+	X(REJECTS, "rejects", "reject lines among them")				\
+	X(UNKNOWN, "unknown",								\
+	  "lines that look like courier's errors but have an unknown form")		\
+	X(TRIGGERS, "triggers", "lines that match the trigger")				\
+	X(TEMPORARY, "temporary", "rejects and listings that are temporary (4xx)")	\
+	X(OLD, "old", "triggers older than banTime, which are ignored")			\
+	X(ALLOWED, "allowed",								\
+	  "triggers from own addresses, the allow list or relay clients")		\
+	X(NOT_LISTED, "not_listed",							\
+	  "triggers whose session is not listed, or whose reply is not the "		\
+	  "listing's")									\
+	X(DNSBL_ERRORS, "dnsbl_errors",							\
+	  "triggers with a DNSBL answer that is not a listing")				\
+	X(BELOW_THRESHOLD, "below_threshold",						\
+	  "triggers that did not reach the threshold")					\
+	X(REPEATED, "repeated",								\
+	  "triggers of sessions that were already being terminated")			\
+	X(FORGOTTEN, "forgotten",							\
+	  "addresses below the threshold that were dropped to make room for others")	\
+	X(REFUSED_SENDER, "refused.sender",						\
+	  "triggers whose sender does not serve that address")				\
+	X(REFUSED_GONE, "refused.gone", "triggers whose sender had already exited")	\
+	X(REFUSED_NO_CHILD, "refused.no_child",						\
+	  "triggers for an address that no process serves")				\
+	X(REFUSED_RIGHTS, "refused.rights",						\
+	  "triggers that could not be verified: no permission to read the process")	\
+	X(REFUSED_FAILED, "refused.failed",						\
+	  "triggers that could not be verified: system calls failed for seconds")	\
+	X(REFUSED_BUSY, "refused.busy",							\
+	  "triggers that came faster than they could be verified")			\
+	X(REFUSED_BUDGET, "refused.budget", "blocks that maxBlocks prevented")		\
+	X(LOOKS_REPEATED, "looks_repeated",						\
+	  "lookups of processes that were repeated because a system call failed")	\
+	X(BUDGET_CLOSED, "budget_closed", "intervals in which maxBlocks was used up")	\
+	X(PATTERN_LIMIT, "pattern_limit",						\
+	  "replies that were too complex for replyPattern")				\
+	X(WOULD_BLOCK, "would_block", "blocks that dryRun prevented")			\
+	X(BLOCKS, "blocks", "addresses written to the list")				\
+	X(RENEWALS, "renewals", "addresses written to the list again")			\
+	X(WAITED, "waited", "addresses that had to wait for the list")			\
+	X(LOST, "lost", "addresses dropped while waiting for the list")			\
+	X(REPLAYED, "replayed", "addresses written to a recreated list")		\
+	X(OVERFLOWS, "overflows", "addresses for which the list was too small")		\
+	X(BACKEND_ERRORS, "backend_errors", "failed writes and checks of the list")	\
+	X(REPLIES, "replies", "clients that got a reply from connect.reply")		\
+	X(ENDED, "ended", "sessions terminated by our signal")				\
+	X(GONE, "gone", "sessions that had ended before the signal")			\
+	X(KILLED, "killed", "sessions that needed KILL")				\
+	X(UNWATCHED, "unwatched",							\
+	  "sessions signalled but not watched, because too many were being "		\
+	  "terminated")									\
+	X(RESETS, "resets", "connections of terminated sessions that were reset")	\
+	X(SPARED, "spared",								\
+	  "sessions of relay clients that were spared although their address is "	\
+	  "blocked")									\
+	X(EVENTS, "events", "blocks reported to eventRuleset")				\
+	X(EVENTS_LOST, "events_lost",							\
+	  "blocks not reported: eventRuleset was too slow, or rsyslogd was stopping")	\
+	X(SIGNAL_ERRORS, "signal_errors", "signals that the kernel refused")
 
 #define COUNTERS_ENUM(id, name, meaning) COUNTER_##id,
 enum counter { COUNTERS(COUNTERS_ENUM) COUNTER_COUNT };
