@@ -40,8 +40,8 @@ ruleset_t *event_ruleset_find(rsconf_t *conf, const char *name, const char **war
 	if (warning)
 		*warning = ruleset->pQueue ?
 				   NULL :
-				   "has no queue of its own, so that what is slow "
-				   "in it delays the log: write queue.type="
+				   "has no queue of its own, so a slow action in "
+				   "it delays the log: write queue.type="
 				   "\"linkedList\" queue.timeoutEnqueue=\"300\" into "
 				   "the ruleset";
 	return ruleset;

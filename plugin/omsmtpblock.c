@@ -180,7 +180,7 @@ static void take_rights(const modConfData_t *conf)
 		needed |= capabilities_needed(engine_settings(conf->actions[i].engine));
 	r = capabilities_take(needed);
 	if (r < 0)
-		LogError(-r, RS_RET_ERR, "omsmtpblock: keepCapabilities");
+		LogError(-r, RS_RET_ERR, "omsmtpblock: keepCapabilities failed");
 }
 
 static int start(modConfData_t *conf)
@@ -226,8 +226,8 @@ static void stay_mapped(void)
 static void abandon(void)
 {
 	LogMsg(0, NO_ERRCODE, LOG_WARNING,
-	       "omsmtpblock: the background thread has not "
-	       "answered for %d s and is left behind; what was left to it is not done",
+	       "omsmtpblock: the background thread has not responded for %d s and was "
+	       "abandoned; its remaining work is not done",
 	       BACKGROUND_STOP_MS / 1000);
 	atomic_store(&abandoned, true);
 	stay_mapped();
@@ -297,7 +297,7 @@ ENDcheckCnf
 BEGINactivateCnfPrePrivDrop
 CODESTARTactivateCnfPrePrivDrop;
 	if (pModConf->keep_capabilities && capabilities_keep() < 0)
-		LogError(errno, RS_RET_ERR, "omsmtpblock: keepCapabilities");
+		LogError(errno, RS_RET_ERR, "omsmtpblock: keepCapabilities failed");
 ENDactivateCnfPrePrivDrop
 
 /* Runs after the fork and the privilege drop: threads and descriptors created here persist. */
@@ -309,7 +309,7 @@ CODESTARTactivateCnf;
 		if (r < 0) {
 			stop_all(pModConf);
 			LogError(-r, RS_RET_ERR, "omsmtpblock: cannot start, "
-				 "nobody is blocked and no child is ended");
+				 "nothing is blocked and no session is terminated");
 		}
 	}
 ENDactivateCnf

@@ -312,10 +312,10 @@ static size_t nftables_capacity(struct backend *backend)
 static void advise_rights(int err, char *buf, size_t size)
 {
 	snprintf(buf, size,
-		 "no right to change nftables (%s): run rsyslogd as root and give "
-		 "its unit  CapabilityBoundingSet=CAP_NET_ADMIN  and  "
-		 "RestrictAddressFamilies=AF_NETLINK  (type  systemctl edit rsyslog  "
-		 "and write both below [Service])",
+		 "no permission to change nftables (%s): run rsyslogd as root and add  "
+		 "CapabilityBoundingSet=CAP_NET_ADMIN  and  "
+		 "RestrictAddressFamilies=AF_NETLINK  to its unit (type  systemctl edit "
+		 "rsyslog  and write both below [Service])",
 		 strerrordesc_np(err));
 }
 
@@ -327,7 +327,7 @@ static void advise_size(const struct nftables *b, int which, char *buf, size_t s
 							       SETTINGS_LIST_SIZE_MAX;
 
 	snprintf(buf, size,
-		 "the set %s is full with %u addresses and takes no new one: write  "
+		 "the set %s is full with %u addresses and accepts no new ones: write  "
 		 "listSize=\"%u\"  into the action and restart rsyslogd",
 		 b->table.lists[which].name, b->table.size, more);
 }
@@ -355,8 +355,8 @@ static char *nftables_advice(const struct backend *backend, int family, int err,
 	case EEXIST:
 	case EBUSY:
 		snprintf(buf, size,
-			 "the table inet " NFTTABLE_NAME " has something in it that "
-			 "is in the way: type  nft delete table inet " NFTTABLE_NAME);
+			 "the table inet " NFTTABLE_NAME " has foreign contents that "
+			 "are in the way: type  nft delete table inet " NFTTABLE_NAME);
 		break;
 	default:
 		snprintf(buf, size,

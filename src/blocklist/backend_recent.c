@@ -358,7 +358,7 @@ static char *advise_missing(const struct recent *b, const char *name, int family
 
 	format_mask(b, family, mask, sizeof(mask));
 	snprintf(buf, size,
-		 "there is no list %s in the kernel, as no rule names it: type  "
+		 "the list %s does not exist because no firewall rule names it: type  "
 		 "%s -I INPUT -p tcp --dport 25 -m recent --name %s%s --update "
 		 "--seconds %u -j DROP",
 		 name, program, name, mask, b->ban_time);
@@ -375,16 +375,16 @@ static char *recent_advice(const struct backend *backend, int family, int err,
 		return advise_missing(b, name, family, buf, size);
 	if (err == EACCES || err == EPERM)
 		snprintf(buf, size,
-			 "no right to write %s/%s/%s: rsyslogd has to run as root, "
-			 "or load xt_recent with the options ip_list_uid=UID "
-			 "ip_list_perms=0600 of the user it runs as",
+			 "no permission to write %s/%s/%s: run rsyslogd as root, or "
+			 "load xt_recent with the options  ip_list_uid=UID "
+			 "ip_list_perms=0600  for the user that rsyslogd runs as",
 			 b->net_root, module_names[0], name);
 	else if (err == ENOSPC)
 		snprintf(buf, size,
-			 "the list %s holds too few addresses, the kernel drops the "
-			 "oldest: write  options xt_recent ip_list_tot=5000  into "
-			 "/etc/modprobe.d/xt_recent.conf and load the module again, "
-			 "or, where it is built in, boot with "
+			 "the list %s is too small, so the kernel drops its oldest "
+			 "addresses: write  options xt_recent ip_list_tot=5000  into "
+			 "/etc/modprobe.d/xt_recent.conf and load the module again; "
+			 "if it is built into the kernel, boot with "
 			 "xt_recent.ip_list_tot=5000",
 			 name);
 	else

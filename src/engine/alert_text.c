@@ -17,17 +17,20 @@ static char *list_missing(struct blocklist *blocklist, int family, int err, char
 	char what[ALERT_TEXT_SIZE - 120];
 
 	blocklist_advice(blocklist, family, err, what, sizeof(what));
-	snprintf(buf, ALERT_TEXT_SIZE,
-		 "%s . Until then children are ended all the same and the "
-		 "addresses wait.",
+	snprintf(buf, ALERT_TEXT_SIZE, "%s . Blocks are kept until the list can be written.",
 		 what);
 	return buf;
 }
 
 static char *list_back(const char *list, int count, char *buf)
 {
-	snprintf(buf, ALERT_TEXT_SIZE,
-		 "the list %s can be written again, %d addresses were put on it", list, count);
+	if (count == 0)
+		snprintf(buf, ALERT_TEXT_SIZE,
+			 "the list %s is available again (no addresses were waiting)", list);
+	else
+		snprintf(buf, ALERT_TEXT_SIZE,
+			 "the list %s is available again (addresses written: %d)", list,
+			 count);
 	return buf;
 }
 
@@ -39,7 +42,7 @@ static const char *remedy(int capability, const char *names, char buf[static REM
 
 	if (cause == CAPABILITIES_CAUSE_UNIT)
 		snprintf(buf, REMEDY_SIZE,
-			 "give rsyslogd's unit  CapabilityBoundingSet=%s  "
+			 "add  CapabilityBoundingSet=%s  to rsyslogd's unit "
 			 "(systemctl edit rsyslog)", names);
 	else if (cause == CAPABILITIES_CAUSE_DROP)
 		snprintf(buf, REMEDY_SIZE,
@@ -47,24 +50,24 @@ static const char *remedy(int capability, const char *names, char buf[static REM
 			 "module(load=\"omsmtpblock\" keepCapabilities=\"on\")", names);
 	else
 		snprintf(buf, REMEDY_SIZE,
-			 "rsyslogd may use %s, so AppArmor or SELinux is in the way, "
+			 "rsyslogd has %s, so AppArmor or SELinux is in the way: "
 			 "see  journalctl -k -g 'apparmor|avc'", names);
 	return buf;
 }
 
 /* With verify="none" the line alone is enough to block. Only termination needs /proc then. */
-static const char unended[] = "no child is ended; addresses are blocked all the same";
+static const char only_blocks[] = "no session is terminated, but addresses are still blocked";
 
 static char *no_right_to_look(const struct settings *settings, int err, char *buf)
 {
 	char how[REMEDY_SIZE];
 
 	snprintf(buf, ALERT_TEXT_SIZE,
-		 "no right to look at courier's processes (%s), so %s: %s",
+		 "no permission to read courier's processes (%s), so %s: %s",
 		 strerrordesc_np(err),
 		 settings->verify == VERIFY_NONE
-			 ? unended
-			 : "their lines prove nothing and nobody is blocked",
+			 ? only_blocks
+			 : "no session can be verified and nothing is blocked",
 		 remedy(CAP_SYS_PTRACE, "CAP_SYS_PTRACE CAP_KILL", how));
 	return buf;
 }
@@ -73,21 +76,21 @@ static char *cannot_look(const struct settings *settings, int err, char *buf)
 {
 	if (err == EMFILE || err == ENFILE)
 		snprintf(buf, ALERT_TEXT_SIZE,
-			 "no descriptors left to hold courier's processes: raise "
-			 "LimitNOFILE= of rsyslogd's unit (systemctl edit rsyslog)");
+			 "rsyslogd has no descriptors left to pin courier's processes: "
+			 "raise LimitNOFILE= of its unit (systemctl edit rsyslog)");
 	else if (err == ENOMEM)
 		snprintf(buf, ALERT_TEXT_SIZE,
-			 "no memory left to look at courier's processes: see "
-			 "MemoryMax= of rsyslogd's unit, then  systemctl restart rsyslog");
+			 "rsyslogd has no memory left to read courier's processes: check "
+			 "MemoryMax= of its unit, then type  systemctl restart rsyslog");
 	else if (err == ENOSYS)
 		snprintf(buf, ALERT_TEXT_SIZE,
-			 "this kernel or the unit's SystemCallFilter= has no "
-			 "pidfd_open(2), without which nobody is ended: Linux 5.3 "
-			 "or later is needed");
+			 "pidfd_open(2) is not available, so no session is terminated: "
+			 "it needs Linux 5.3 or later, and SystemCallFilter= of "
+			 "rsyslogd's unit must allow it");
 	else if (err == ESRCH)
 		snprintf(buf, ALERT_TEXT_SIZE,
-			 "there is no /proc where rsyslogd runs, in which courier's "
-			 "processes are looked at: type  mount -t proc proc /proc  "
+			 "/proc is not mounted where rsyslogd runs, so courier's "
+			 "processes cannot be read: type  mount -t proc proc /proc  "
 			 "there, then  systemctl restart rsyslog");
 	else
 		return no_right_to_look(settings, err, buf);
@@ -99,8 +102,8 @@ static char *cannot_signal(int err, char *buf)
 	char how[REMEDY_SIZE];
 
 	snprintf(buf, ALERT_TEXT_SIZE,
-		 "the kernel refuses to signal courier's children (%s), so they "
-		 "keep their slots: %s",
+		 "the kernel refuses to signal courier's processes (%s), so "
+		 "sessions keep their slots: %s",
 		 strerrordesc_np(err), remedy(CAP_KILL, "CAP_KILL", how));
 	return buf;
 }
@@ -112,25 +115,26 @@ static char *no_user(const struct settings *settings, int err, char *buf)
 
 	if (err == ENOENT)
 		snprintf(buf, ALERT_TEXT_SIZE,
-			 "there is no user %.80s, so no process can be told to be "
-			 "courier's and nobody is blocked: install courier, or write "
+			 "there is no user %.80s, so courier's processes cannot be "
+			 "identified and nothing is blocked: install courier, or write "
 			 "courierUser=\"USER\" into the action",
 			 user);
 	else
 		snprintf(buf, ALERT_TEXT_SIZE,
-			 "the user %.80s cannot be looked up (%s), so no process can "
-			 "be told to be courier's and %s: type  getent passwd %.80s  "
-			 "and mend what it asks, see passwd: in /etc/nsswitch.conf. "
-			 "It is tried again every 10 s",
+			 "the user %.80s cannot be looked up (%s), so courier's processes "
+			 "cannot be identified and %s: type  getent passwd %.80s  and fix "
+			 "the source that fails, see passwd: in /etc/nsswitch.conf. The "
+			 "lookup is repeated every 10 s",
 			 user, strerrordesc_np(err),
-			 settings->verify == VERIFY_NONE ? unended : "nobody is blocked", user);
+			 settings->verify == VERIFY_NONE ? only_blocks : "nothing is blocked",
+			 user);
 	return buf;
 }
 
 static char *user_back(const struct settings *settings, char *buf)
 {
 	snprintf(buf, ALERT_TEXT_SIZE,
-		 "the user %.80s is there now, courier's processes are told by it",
+		 "the user %.80s was found, courier's processes can be identified now",
 		 settings->courier_user);
 	return buf;
 }
@@ -141,10 +145,10 @@ static char *block_limit(const struct settings *settings, bool open, char *buf)
 		snprintf(buf, ALERT_TEXT_SIZE, "maxBlocks: addresses are blocked again");
 	else
 		snprintf(buf, ALERT_TEXT_SIZE,
-			 "maxBlocks: %u addresses were blocked within %u s, no more "
-			 "are until that time is over; children are ended all the "
-			 "same. If this is your normal load, write a higher "
-			 "maxBlocks into the action",
+			 "maxBlocks: %u addresses were blocked within %u s, and no more "
+			 "will be until that time is over. Sessions are still terminated. "
+			 "If this is your normal load, write a higher maxBlocks into the "
+			 "action",
 			 settings->max_blocks, settings->max_blocks_interval);
 	return buf;
 }
@@ -154,12 +158,11 @@ static char *cannot_reply(int err, char *buf)
 	char how[REMEDY_SIZE];
 
 	snprintf(buf, ALERT_TEXT_SIZE,
-		 "connect.reply: the sockets of courier's children cannot be "
-		 "borrowed (%s), so clients are not told why they are turned away: "
-		 "%s",
+		 "connect.reply: the sockets of courier's processes cannot be copied "
+		 "(%s), so clients are rejected without a reply: %s",
 		 strerrordesc_np(err),
 		 err != ENOSYS ? remedy(CAP_SYS_PTRACE, "CAP_SYS_PTRACE", how)
-			       : "give rsyslogd's unit  SystemCallFilter=pidfd_getfd  "
+			       : "add  SystemCallFilter=pidfd_getfd  to rsyslogd's unit "
 				 "(systemctl edit rsyslog); Linux 5.6 or later is "
 				 "needed");
 	return buf;
@@ -171,17 +174,17 @@ static char *cannot_reset(int err, char *buf)
 	char how[REMEDY_SIZE];
 
 	if (err == EOPNOTSUPP || err == EPROTONOSUPPORT)
-		what = "this kernel has no CONFIG_INET_DIAG_DESTROY; write "
+		what = "this kernel has no CONFIG_INET_DIAG_DESTROY: write "
 		       "terminate.reset=\"off\" into the action";
 	else if (err == EAFNOSUPPORT)
-		what = "give rsyslogd's unit  RestrictAddressFamilies=AF_NETLINK  "
+		what = "add  RestrictAddressFamilies=AF_NETLINK  to rsyslogd's unit "
 		       "(systemctl edit rsyslog)";
 	else
 		what = remedy(CAP_NET_ADMIN, "CAP_NET_ADMIN", how);
 	snprintf(buf, ALERT_TEXT_SIZE,
-		 "terminate.reset: connections of ended children cannot be reset "
-		 "(%s), so the kernel keeps each for a minute or two; nothing "
-		 "else depends on it: %s",
+		 "terminate.reset: connections of terminated sessions cannot be reset "
+		 "(%s), so the kernel keeps each for a minute or two. Nothing else is "
+		 "affected: %s",
 		 strerrordesc_np(err), what);
 	return buf;
 }
@@ -191,32 +194,30 @@ static char *other(enum alert id, char *buf)
 	const char *text = "";
 
 	if (id == ALERT_DROP)
-		text = "couriertcpd drops listed connections itself (-drop): their "
-		       "children are gone before they can be asked, so write "
+		text = "couriertcpd drops listed connections itself (-drop), and their "
+		       "processes exit before they can be verified: write "
 		       "verify=\"sender\" into the action and load imuxsock with "
 		       "SysSock.Annotate=\"on\" SysSock.ParseTrusted=\"on\" (any local "
 		       "user can then stop rsyslogd's input, see SECURITY)";
 	else if (id == ALERT_DNSBL)
-		text = "a DNSBL answers what is no listing (outside 127.0.0.0/8, or "
-		       "127.255.255.x, which large lists tell resolvers they do not "
-		       "serve): courier rejects everybody it is asked about; nobody "
-		       "is blocked for it. Look at BLACKLISTS in courier's esmtpd";
+		text = "a DNSBL returned an error code (127.255.255.x, or an address "
+		       "outside 127.0.0.0/8), which courier treats as a listing: it "
+		       "rejects every client that gets this answer. omsmtpblock ignores "
+		       "it. Check BLACKLISTS in courier's esmtpd";
 	else if (id == ALERT_BUSY)
-		text = "more lines came whose child has to be searched for than "
-		       "could be looked into, some were left out. With  mail.info  "
-		       "in front of the action children are known from their start; "
-		       "verify=\"none\" searches for each line's child unless "
-		       "terminate=\"off\"";
+		text = "lines came faster than their sessions could be searched for, "
+		       "and some were skipped. With  mail.info  in front of the action "
+		       "sessions are known from their start; verify=\"none\" always "
+		       "needs a search unless terminate=\"off\"";
 	else if (id == ALERT_EVENTS)
-		text = "eventRuleset takes messages more slowly than addresses are "
-		       "blocked, some blocks were not told: give the ruleset a "
-		       "queue of its own, ruleset(name=\"...\" "
-		       "queue.type=\"linkedList\")";
+		text = "eventRuleset is slower than addresses are blocked, and some "
+		       "block events were dropped: give the ruleset its own queue, "
+		       "ruleset(name=\"...\" queue.type=\"linkedList\")";
 	else if (id == ALERT_HOSTADDRS)
 		text = "this host's own addresses cannot be read, so only the "
-		       "allow list protects them: give rsyslogd's unit  "
-		       "RestrictAddressFamilies=AF_NETLINK  (systemctl edit "
-		       "rsyslog)";
+		       "allow list protects them: add  "
+		       "RestrictAddressFamilies=AF_NETLINK  to rsyslogd's unit "
+		       "(systemctl edit rsyslog)";
 	snprintf(buf, ALERT_TEXT_SIZE, "%s", text);
 	return buf;
 }
@@ -225,10 +226,10 @@ static char *other(enum alert id, char *buf)
 static char *stuck_in_exec(const struct settings *settings, char *buf)
 {
 	snprintf(buf, ALERT_TEXT_SIZE,
-		 "a process of the user %.80s is in the middle of execve(2) and does not "
-		 "come out of it, so that reading its /proc files waits. Other sessions "
-		 "are still verified, until there are 16 such processes. courier does not "
-		 "do this: find the program and terminate it, type  ps -u %.80s -o "
+		 "a process of the user %.80s does not return from execve(2), which blocks "
+		 "whatever reads its /proc files. Other sessions are still verified, "
+		 "unless there are 16 such processes. courier does not do this: find "
+		 "the program and terminate it, type  ps -u %.80s -o "
 		 "pid,stat,lstart,args",
 		 settings->courier_user, settings->courier_user);
 	return buf;

@@ -139,7 +139,7 @@ static void log_zones(struct engine *e)
 	while (next < dnsbl_stats_known(&e->dnsbl_stats)) {
 		next = dnsbl_stats_format(&e->dnsbl_stats, next, values, sizeof(values));
 		snprintf(text, sizeof(text),
-			 "slots that DNSBL zones saved, list %.60s: %s",
+			 "slots freed by DNSBL zones, list %.60s: %s",
 			 e->settings.list, values);
 		log_text(e, LOG_INFO, text);
 	}
@@ -266,7 +266,7 @@ static void reload_allow_file(struct engine *e)
 
 	if (allowfile_reload(e->enforcer.allow_file, wrong) == 0)
 		return;
-	snprintf(text, sizeof(text), "allowFile: %s; the list stays as it was",
+	snprintf(text, sizeof(text), "allowFile: %s; the previous list stays in use",
 		 *wrong ? wrong : "no memory");
 	log_text(e, LOG_ERR, text);
 }
@@ -299,9 +299,9 @@ static void log_unknown_lines(struct engine *e)
 	if (!unknown_lines_take(&e->unknown_lines, &lines, sample))
 		return;
 	snprintf(text, sizeof(text),
-		 "%lu lines of courieresmtpd have an unknown form and were left "
-		 "alone, such as \"%s\": if courier was updated, omsmtpblock has "
-		 "to be too",
+		 "%lu lines of courieresmtpd have an unknown form and were "
+		 "ignored, such as \"%s\": if courier was updated, update "
+		 "omsmtpblock as well",
 		 lines, sample);
 	log_text(e, LOG_WARNING, text);
 }
@@ -340,7 +340,7 @@ static int64_t run(void *data, int64_t now)
 	int64_t due, search_due;
 
 	if (atomic_exchange(&e->stall_logged, false))
-		log_text(e, LOG_NOTICE, "the background thread goes on");
+		log_text(e, LOG_NOTICE, "the background thread is running again");
 	if (atomic_exchange(&e->hup, false))
 		after_hup(e);
 	search_due = run_search(e, now);
@@ -707,10 +707,11 @@ static void note_stall(struct engine *e)
 	if (!background_is_stalled(e->enforcer.background) ||
 	    atomic_exchange(&e->stall_logged, true))
 		return;
-	log_text(e, LOG_ERR, "the background thread has not answered for 5 s: sessions that "
-	    "are not known yet are neither blocked nor terminated until it does, others "
-	    "are terminated without a delay. See what it waits for: type  "
-	    "grep -H . /proc/$(pidof rsyslogd)/task/*/stack");
+	log_text(e, LOG_ERR,
+		 "the background thread has not responded for 5 s: until it does, sessions "
+		 "that are not known yet are neither blocked nor terminated, and others are "
+		 "terminated without a delay. To see what it waits for, type  "
+		 "grep -H . /proc/$(pidof rsyslogd)/task/*/stack");
 }
 
 static struct engine_outcome handle(struct engine *e, struct engine_worker *w,

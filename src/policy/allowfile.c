@@ -110,7 +110,7 @@ static int read_lines(struct reading *r, FILE *file)
 		err = read_line(r, text, (size_t)n);
 	free(text);
 	if (err == 0 && ferror(file))
-		err = complain(r, -EIO, "cannot be read on");
+		err = complain(r, -EIO, "cannot be read to its end");
 	return err;
 }
 
@@ -122,7 +122,7 @@ static int check_file(const struct reading *r, int fd)
 	if (fstat(fd, &st) < 0)
 		return complain(r, -errno, strerrordesc_np(errno));
 	if (!S_ISREG(st.st_mode))
-		return complain(r, -EINVAL, "is no regular file");
+		return complain(r, -EINVAL, "is not a regular file");
 	if (st.st_size > ALLOWFILE_BYTES_MAX)
 		return complain(r, -EFBIG, "is too large");
 	return 0;

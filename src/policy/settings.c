@@ -444,18 +444,18 @@ static int check_together(const struct settings *settings, char *errbuf,
 	const char *wrong = NULL;
 
 	if (settings->input == INPUT_ADDRESS && settings->verify != VERIFY_NONE)
-		wrong = "input=\"address\" has no process to ask: write "
-			"verify=\"none\" beside it, and let only those you trust "
-			"send to this action";
+		wrong = "input=\"address\" has no process to verify: write "
+			"verify=\"none\" as well, and let only trusted senders use "
+			"this action";
 	else if (settings->input == INPUT_COURIER && settings->template_name[0])
-		wrong = "template goes with input=\"address\": courier's lines are "
-			"taken as they are";
+		wrong = "template is for input=\"address\" only: courier's log lines "
+			"need none";
 	else if (settings->input == INPUT_ADDRESS && settings->event_ruleset[0])
-		wrong = "input=\"address\" applies what was decided elsewhere and "
-			"raises no events: leave eventRuleset out";
+		wrong = "input=\"address\" raises no events, because the decision "
+			"was made elsewhere: leave eventRuleset out";
 	else if (settings->trigger == TRIGGER_CONNECT &&
 		 settings->verify != VERIFY_CHILD)
-		wrong = "trigger=\"connect\" goes by what the child knows: write "
+		wrong = "trigger=\"connect\" needs the session's process: write "
 			"verify=\"child\"";
 	if (!wrong)
 		return 0;
@@ -480,7 +480,7 @@ static int check_sets(const struct settings *settings, char *errbuf,
 	if (strcmp(settings->list, settings->list6) == 0) {
 		snprintf(errbuf, errbuf_size,
 			 "parameters list and list6: with backend=\"nftables\" "
-			 "two sets cannot have the one name \"%.80s\"",
+			 "the two sets cannot both be named \"%.80s\"",
 			 settings->list);
 		return -EINVAL;
 	}
@@ -537,8 +537,8 @@ const char *settings_warning(const struct settings *settings, unsigned int which
 	} all[] = {
 		{ settings->verify == VERIFY_NONE &&
 			  settings->input == INPUT_COURIER,
-		  "verify=\"none\" believes every line: whoever can write into "
-		  "the log, any local user among them, chooses who is blocked" },
+		  "verify=\"none\" believes every line: anyone who can write to "
+		  "the log, including any local user, decides who is blocked" },
 		{ settings->verify == VERIFY_SENDER,
 		  "verify=\"sender\" believes $!pid and $!uid: no parser that "
 		  "takes them from the message, such as mmjsonparse, may run "
@@ -551,7 +551,7 @@ const char *settings_warning(const struct settings *settings, unsigned int which
 		  "blocked; with them any local user can stop rsyslogd's input, "
 		  "see SECURITY" },
 		{ counted && settings->threshold == 1,
-		  "one mistake of a user blocks his address: with this trigger "
+		  "a single mistake blocks a user's address: with this trigger "
 		  "write a threshold above 1" },
 	};
 	unsigned int i;

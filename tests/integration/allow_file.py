@@ -81,7 +81,7 @@ def broken_at_hup(points, host, file):
     said = lambda: [line for line in host.rsyslog.own() if COMPLAINT in line]
     reread(host, file, BROKEN)
     points.ok(said() and f"{file}, {COMPLAINT}" in said()[0]
-              and "the list stays as it was" in said()[0],
+              and "the previous list stays in use" in said()[0],
               "broken: file, line and correction are said", host.rsyslog.own()[-5:])
     spared(points, host, listed(2), "broken")
     blocked(points, host, listed(3), "broken: not even its first line counts")

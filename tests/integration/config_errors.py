@@ -14,7 +14,7 @@ from lib.scenario import workdir
 WRONG = (
     ({"backend": "iptables"}, ("recent", "null")),
     ({"backend": ""}, ("recent", "null")),
-    ({"list6": "spammer", "backend": "nftables", "list": "spammer"}, ("list6", "one name")),
+    ({"list6": "spammer", "backend": "nftables", "list": "spammer"}, ("list6", "both be named")),
     ({"backend": "nftables", "list": "x" * 101}, ("100 characters",)),
     ({"backend": "nftables", "list6": "6spammers"}, ("letter",)),
     ({"ports": "0"}, ("1", "65535")),
@@ -77,7 +77,7 @@ OPEN = (
     ({"trigger": "relay", "threshold": "5"}, "this trigger needs the sender's credentials"),
     ({"trigger": "protocol", "threshold": "5"}, "this trigger needs the sender's credentials"),
     ({"trigger": "auth", "verify": "none", "threshold": "1"},
-     "one mistake of a user blocks his address"),
+     "a single mistake blocks a user's address"),
 )
 
 

@@ -29,7 +29,7 @@ def answers(host, address):
 
 
 def warnings(host):
-    return len(host.rsyslog.said("answers what is no listing"))
+    return len(host.rsyslog.said("returned an error code"))
 
 
 def nobody_is_blocked(points, host, rules, label, address):

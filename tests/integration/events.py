@@ -46,7 +46,7 @@ def of_a_real_client(points, host, path):
                          "zone": "bl.lab", "port": session.source_port, "pid": child.pid,
                          "child": "end"}, "who, why, where, and what was done")
     host.rsyslog.hup()
-    points.until(lambda: host.rsyslog.said("DNSBL zones saved, list spammer: bl.lab=1 "), 5,
+    points.until(lambda: host.rsyslog.said("by DNSBL zones, list spammer: bl.lab=1 "), 5,
                  "HUP tells what each zone saved", host.rsyslog.own)
 
 
@@ -123,7 +123,7 @@ def too_slow(points):
     daemon = Rsyslog(directory, rules, name="slow").start()
     for number in range(12000):
         reject(number)
-    slow_said = "eventRuleset takes messages more slowly"
+    slow_said = "eventRuleset is slower than"
     points.until(lambda: daemon.said(slow_said), 20, "that events are lost is said", daemon.own)
     points.until(lambda: len(daemon.mail()) >= 12000, 20, "a wave goes on", daemon.own)
     points.equal(len(daemon.said(slow_said)), 1, "it is said once")

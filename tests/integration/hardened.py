@@ -92,7 +92,7 @@ def reject(points, host, label, source):
 def debian_13_without_drop_in(points, host, numbers):
     label = "Debian 13's unit"
     restart(host, prefix=unit_as_shipped())
-    said_once(points, host, label, "no right to look .*CAP_SYS_PTRACE CAP_KILL",
+    said_once(points, host, label, "no permission to read .*CAP_SYS_PTRACE CAP_KILL",
               "refuses to signal .*CAP_KILL", "cannot be reset .*AF_NETLINK",
               "own addresses cannot be read.*AF_NETLINK")
     session, child = reject(points, host, label, listed(next(numbers)))
@@ -128,9 +128,9 @@ def with_drop_in(points, host, numbers):
 # Each capability that is kept is needed: without it something is said.
 NEEDED = (
     ("kill", "refuses to signal .*CAP_KILL"),
-    ("sys_ptrace", "no right to look .*CAP_SYS_PTRACE"),
+    ("sys_ptrace", "no permission to read .*CAP_SYS_PTRACE"),
     ("net_admin", "cannot be reset .*CAP_NET_ADMIN"),
-    ("dac_override", "no right to write .*spammer:"),
+    ("dac_override", "no permission to write .*spammer:"),
 )
 
 
@@ -141,7 +141,7 @@ def profile_that_refuses(points, host, _numbers):
         points.skip(label, "a kernel with Landlock")
         return
     restart(host, prefix=confine.command(processes=False))
-    said_once(points, host, label, "no right to look .*AppArmor or SELinux is in the way")
+    said_once(points, host, label, "no permission to read .*AppArmor or SELinux is in the way")
     points.ok({"sys_ptrace", "kill"} <= processes.capabilities(host.rsyslog.pid),
               f"{label}: it has the capabilities")
 
@@ -154,9 +154,9 @@ def dropped_and_unproven(points, host, numbers, drop):
     all_works(points, host, label, numbers)
     label = "another user, verify=none"
     restart(host, settings=drop, rules=rules)
-    said_once(points, host, label, 'no child is ended; addresses are blocked all the same: '
+    said_once(points, host, label, 'no session is terminated, but addresses are still blocked: '
               '.*keepCapabilities="on"')
-    points.equal(host.rsyslog.said("nobody is blocked"), [], f"{label}: and nothing false")
+    points.equal(host.rsyslog.said("nothing is blocked"), [], f"{label}: and nothing false")
 
 
 def dropped(points, host, numbers):
@@ -172,7 +172,7 @@ def dropped(points, host, numbers):
                  f"{label}: it has these and no others")
     label = "another user, without it"
     restart(host, settings=drop)
-    said_once(points, host, label, 'no right to look .*keepCapabilities="on"')
+    said_once(points, host, label, 'no permission to read .*keepCapabilities="on"')
     points.equal(processes.capabilities(host.rsyslog.pid), set(), f"{label}: it has none")
     for name, pattern in NEEDED:
         label = f"another user, without {name}"

@@ -202,7 +202,7 @@ def no_rights(points, host):
             points.equal(session.recipient(NOBODY).code, 511, f"no rights, {source}: rejected")
             points.until(lambda: processes.gone(child.pid), 3, f"no rights, {source}: ended")
     said = lambda: host.rsyslog.said(
-        r"omsmtpblock: no right to change nftables.*CapabilityBoundingSet=CAP_NET_ADMIN")
+        r"omsmtpblock: no permission to change nftables.*CapabilityBoundingSet=CAP_NET_ADMIN")
     points.until(said, 3, "no rights: it is said", host.rsyslog.own)
     points.equal(len(said()), 1, "no rights: once")
     points.equal(host.list4.rules(), [], "no rights: there is no table")

@@ -172,12 +172,12 @@ def no_list(points):
 
 
 def no_rights(points):
-    in_halves(points, "no rights", r"no right to look.*CAP_SYS_PTRACE", action(),
+    in_halves(points, "no rights", r"no permission to read.*CAP_SYS_PTRACE", action(),
               prefix=("setpriv", "--bounding-set=-kill,-sys_ptrace,-net_admin"))
 
 
 def no_net_admin(points):
-    in_halves(points, "nftables without CAP_NET_ADMIN", r"no right to change nftables",
+    in_halves(points, "nftables without CAP_NET_ADMIN", r"no permission to change nftables",
               action(backend="nftables", **BELIEVED),
               prefix=("setpriv", "--bounding-set=-net_admin"))
 
@@ -209,7 +209,7 @@ def no_search(daemon):
 def searches(points):
     """Lines without the sender's PID, faster than they can be looked into."""
     with kernel_list(4), kernel_list(6):
-        in_halves(points, "a flood of searches", r"more lines came whose child has to be searched",
+        in_halves(points, "a flood of searches", r"lines came faster than their sessions",
                   action(), count=FLOOD, meanwhile=no_search, imuxsock="")
 
 
@@ -229,7 +229,7 @@ def hanging_events(points):
         rules = (f'ruleset(name="blocks" {SHORT_QUEUE}) {{\n'
                  f'action(type="omfwd" target="127.0.0.1" port="{collector.getsockname()[1]}"'
                  ' protocol="tcp") }\n' + action(eventRuleset="blocks", **BELIEVED))
-        in_halves(points, "events that hang", r"eventRuleset takes messages more slowly", rules,
+        in_halves(points, "events that hang", r"eventRuleset is slower than", rules,
                   count=FLOOD)
 
 

@@ -11,13 +11,13 @@
 #include "tests/tool/ctl.h"
 
 #define MISSING4                                                                       \
-	"smtpblockctl: there is no list spammer in the kernel, as no rule names it: type  " \
-	"iptables -I INPUT -p tcp --dport 25 -m recent --name spammer --update --seconds 600 " \
-	"-j DROP\n"
+	"smtpblockctl: the list spammer does not exist because no firewall rule names it: " \
+	"type  iptables -I INPUT -p tcp --dport 25 -m recent --name spammer --update --seconds " \
+	"600 -j DROP\n"
 #define MISSING6                                                                        \
-	"smtpblockctl: there is no list spammer6 in the kernel, as no rule names it: type  " \
-	"ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 --update --seconds 600 " \
-	"-j DROP\n"
+	"smtpblockctl: the list spammer6 does not exist because no firewall rule names it: " \
+	"type  ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 --update --seconds " \
+	"600 -j DROP\n"
 
 static const char one_action[] = "module(load=\"omsmtpblock\")\n"
 				 "mail.err action(type=\"omsmtpblock\")\n";
@@ -115,7 +115,7 @@ static const struct config_row {
 } config_rows[] = {
 	{ "the action's list", "action(type=\"omsmtpblock\" list=\"x\")", "list",
 	  "From DIR/rsyslog.conf line 1: recent, x, spammer6\n",
-	  "there is no list x in the kernel", 0 },
+	  "the list x does not exist because no firewall rule names it", 0 },
 	{ "another list", "action(type=\"omsmtpblock\" list=\"x\")", "list --list spammer",
 	  "From the command line: recent, spammer\n", "", 0 },
 	{ "null", "action(type=\"omsmtpblock\" backend=\"null\")", "list", "",
@@ -214,10 +214,10 @@ static void full_list_is_told(void **state)
 	fakelists_limit(&ctl.lists, "xt_recent", "2\n");
 	ctl_run(&ctl, "add 192.0.2.8");
 	want_run(&ctl, 0, "192.0.2.8 is blocked on spammer for 10 min\n",
-		 "smtpblockctl: the list spammer holds too few addresses, the kernel drops the "
-		 "oldest: write  options xt_recent ip_list_tot=5000  into "
-		 "/etc/modprobe.d/xt_recent.conf and load the module again, or, where it is "
-		 "built in, boot with xt_recent.ip_list_tot=5000\n");
+		 "smtpblockctl: the list spammer is too small, so the kernel drops its oldest "
+		 "addresses: write  options xt_recent ip_list_tot=5000  into "
+		 "/etc/modprobe.d/xt_recent.conf and load the module again; if it is built into "
+		 "the kernel, boot with xt_recent.ip_list_tot=5000\n");
 	ctl_close(&ctl);
 }
 
@@ -246,8 +246,8 @@ static const struct refused_row {
 	  "203.0.113.1 is never blocked: in a prefix with an allowed address", 1 },
 	{ "allowed", "--allow 192.0.2.0/24 192.0.2.9", NULL, 1 },
 	{ "missing list", "--list6 none6 --list spammer 2001:db8::7",
-	  "there is no list none6 in the kernel, as no rule names it: type  ip6tables -I INPUT -p "
-	  "tcp --dport 25 -m recent --name none6 --update --seconds 600 -j DROP", 1 },
+	  "the list none6 does not exist because no firewall rule names it: type  ip6tables -I "
+	  "INPUT -p tcp --dport 25 -m recent --name none6 --update --seconds 600 -j DROP", 1 },
 	{ "no list of that family", "--list spammer 2001:db8::7",
 	  "no list for IPv6 addresses: use --list6 NAME (see smtpblockctl --help)", 2 },
 };

@@ -423,8 +423,8 @@ static const struct settings_row_ {
 	{ "unknown", "\naction(type=\"omsmtpblock\" bantme=\"5\")",
 	  "M line 2: there is no parameter bantme", 0, NULL, NULL },
 	{ "together", "\naction(type=\"omsmtpblock\"\ninput=\"address\")",
-	  "M line 2: input=\"address\" has no process to ask: write verify=\"none\" beside it, "
-	  "and let only those you trust send to this action", 0, NULL, NULL },
+	  "M line 2: input=\"address\" has no process to verify: write verify=\"none\" as well, "
+	  "and let only trusted senders use this action", 0, NULL, NULL },
 };
 
 static void want_settings(struct settings *settings, const struct settings_row_ *row)

@@ -507,14 +507,14 @@ static void capacity(void **state)
 #define X10 "xxxxxxxxxx"
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
 #define X199 X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 "xxxxxxxxx"
-#define NO_RIGHT                                                             \
-	": rsyslogd has to run as root, or load xt_recent with the options " \
-	"ip_list_uid=UID ip_list_perms=0600 of the user it runs as"
+#define NO_RIGHT                                                                  \
+	": run rsyslogd as root, or load xt_recent with the options  ip_list_uid=UID " \
+	"ip_list_perms=0600  for the user that rsyslogd runs as"
 #define TOO_SMALL                                                              \
-	" holds too few addresses, the kernel drops the oldest: write  "       \
+	" is too small, so the kernel drops its oldest addresses: write  "     \
 	"options xt_recent ip_list_tot=5000  into "                            \
-	"/etc/modprobe.d/xt_recent.conf and load the module again, or, where " \
-	"it is built in, boot with xt_recent.ip_list_tot=5000"
+	"/etc/modprobe.d/xt_recent.conf and load the module again; if it is "  \
+	"built into the kernel, boot with xt_recent.ip_list_tot=5000"
 
 static const struct advice_row {
 	const char *label;
@@ -523,34 +523,34 @@ static const struct advice_row {
 	const char *want;
 } advice_rows[] = {
 	{ "missing, IPv4", ADDR_IPV4, ENOENT, 32, 600,
-	  "there is no list spammer in the kernel, as no rule names it: type  "
+	  "the list spammer does not exist because no firewall rule names it: type  "
 	  "iptables -I INPUT -p tcp --dport 25 -m recent --name spammer "
 	  "--update --seconds 600 -j DROP" },
 	{ "missing, IPv6", ADDR_IPV6, ENOENT, 128, 600,
-	  "there is no list spammer6 in the kernel, as no rule names it: type  "
+	  "the list spammer6 does not exist because no firewall rule names it: type  "
 	  "ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 "
 	  "--update --seconds 600 -j DROP" },
 	{ "missing, /24", ADDR_IPV4, ENOENT, 24, 3600,
-	  "there is no list spammer in the kernel, as no rule names it: type  "
+	  "the list spammer does not exist because no firewall rule names it: type  "
 	  "iptables -I INPUT -p tcp --dport 25 -m recent --name spammer "
 	  "--mask 255.255.255.0 --update --seconds 3600 -j DROP" },
 	{ "missing, /21", ADDR_IPV4, ENOENT, 21, 600,
-	  "there is no list spammer in the kernel, as no rule names it: type  "
+	  "the list spammer does not exist because no firewall rule names it: type  "
 	  "iptables -I INPUT -p tcp --dport 25 -m recent --name spammer "
 	  "--mask 255.255.248.0 --update --seconds 600 -j DROP" },
 	{ "missing, /64", ADDR_IPV6, ENOENT, 64, 31536000,
-	  "there is no list spammer6 in the kernel, as no rule names it: type  "
+	  "the list spammer6 does not exist because no firewall rule names it: type  "
 	  "ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 "
 	  "--mask ffff:ffff:ffff:ffff:: --update --seconds 31536000 -j DROP" },
 	{ "missing, /127", ADDR_IPV6, ENOENT, 127, 600,
-	  "there is no list spammer6 in the kernel, as no rule names it: type  "
+	  "the list spammer6 does not exist because no firewall rule names it: type  "
 	  "ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 "
 	  "--mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe --update --seconds "
 	  "600 -j DROP" },
 	{ "no right, IPv4", ADDR_IPV4, EACCES, 32, 600,
-	  "no right to write ROOT/xt_recent/spammer" NO_RIGHT },
+	  "no permission to write ROOT/xt_recent/spammer" NO_RIGHT },
 	{ "no right, IPv6", ADDR_IPV6, EPERM, 128, 600,
-	  "no right to write ROOT/xt_recent/spammer6" NO_RIGHT },
+	  "no permission to write ROOT/xt_recent/spammer6" NO_RIGHT },
 	{ "too small, IPv4", ADDR_IPV4, ENOSPC, 32, 600,
 	  "the list spammer" TOO_SMALL },
 	{ "too small, IPv6", ADDR_IPV6, ENOSPC, 128, 600,

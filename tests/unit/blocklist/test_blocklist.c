@@ -788,7 +788,7 @@ static void advice_is_the_backends(void **state)
 	setup(&f, "77", "100");
 	blocklist_advice(f.blocklist, ADDR_IPV6, ENOENT, got, sizeof(got));
 	want_str(got,
-		 "there is no list spammer6 in the kernel, as no rule names it: "
+		 "the list spammer6 does not exist because no firewall rule names it: "
 		 "type  ip6tables -I INPUT -p tcp --dport 25 -m recent --name "
 		 "spammer6 --update --seconds 77 -j DROP");
 	teardown(&f);

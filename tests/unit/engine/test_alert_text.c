@@ -27,25 +27,24 @@ static const struct row {
 	const char *want;
 } rows[] = {
 	{ "no IPv4 list", ALERT_LIST4, ENOENT, LOG_WARNING,
-	  "there is no list bad in the kernel, as no rule names it: type  iptables "
+	  "the list bad does not exist because no firewall rule names it: type  iptables "
 	  "-I INPUT -p tcp --dport 25 -m recent --name bad --update --seconds 900 "
-	  "-j DROP . Until then children are ended all the same and the addresses "
-	  "wait." },
+	  "-j DROP . Blocks are kept until the list can be written." },
 	{ "no IPv6 list", ALERT_LIST6, ENOENT, LOG_WARNING,
 	  "type  ip6tables -I INPUT -p tcp --dport 25 -m recent --name bad6 --mask "
 	  "ffff:ffff:ffff:ffff:: --update --seconds 900 -j DROP ." },
 	{ "no right to write", ALERT_LIST4, EACCES, LOG_WARNING,
-	  "no right to write /net/xt_recent/bad: rsyslogd has to run as root" },
+	  "no permission to write /net/xt_recent/bad: run rsyslogd as root" },
 	{ "IPv4 list is back", ALERT_LIST4_BACK, 7, LOG_NOTICE,
-	  "the list bad can be written again, 7 addresses were put on it" },
+	  "the list bad is available again (addresses written: 7)" },
 	{ "IPv6 list is back", ALERT_LIST6_BACK, 0, LOG_NOTICE,
-	  "the list bad6 can be written again, 0 addresses were put on it" },
+	  "the list bad6 is available again (no addresses were waiting)" },
 	{ "IPv4 list too small", ALERT_OVERFLOW4, 0, LOG_WARNING,
-	  "the list bad holds too few addresses, the kernel drops the oldest: write "
+	  "the list bad is too small, so the kernel drops its oldest addresses: write "
 	  " options xt_recent ip_list_tot=5000  into /etc/modprobe.d/xt_recent.conf" },
 	{ "IPv6 list too small", ALERT_OVERFLOW6, 0, LOG_WARNING, "the list bad6" },
 	{ "no right to look", ALERT_LOOK, EACCES, LOG_WARNING,
-	  "no right to look at courier's processes (Permission denied)" },
+	  "no permission to read courier's processes (Permission denied)" },
 	{ "no descriptors", ALERT_LOOK, EMFILE, LOG_WARNING, "LimitNOFILE=" },
 	{ "no descriptors in the system", ALERT_LOOK, ENFILE, LOG_WARNING,
 	  "LimitNOFILE=" },
@@ -61,7 +60,7 @@ static const struct row {
 	{ "no reset in the kernel", ALERT_RESET, EOPNOTSUPP, LOG_WARNING,
 	  "write terminate.reset=\"off\" into the action" },
 	{ "no right to reply", ALERT_REPLY, EPERM, LOG_WARNING,
-	  "connect.reply: the sockets of courier's children cannot be borrowed "
+	  "connect.reply: the sockets of courier's processes cannot be copied "
 	  "(Operation not permitted)" },
 	{ "a filter against replies", ALERT_REPLY, ENOSYS, LOG_WARNING,
 	  "SystemCallFilter=pidfd_getfd" },
@@ -72,14 +71,14 @@ static const struct row {
 	{ "maxBlocks opens", ALERT_BUDGET_OPEN, 0, LOG_NOTICE,
 	  "addresses are blocked again" },
 	{ "no user", ALERT_USER, ENOENT, LOG_WARNING,
-	  "there is no user courier, so no process can be told to be courier's" },
+	  "there is no user courier, so courier's processes cannot be identified" },
 	{ "no answer about the user", ALERT_USER, EIO, LOG_WARNING,
-	  "the user courier cannot be looked up (Input/output error), so no process can "
-	  "be told to be courier's and nobody is blocked: type  getent passwd courier " },
+	  "the user courier cannot be looked up (Input/output error), so courier's processes "
+	  "cannot be identified and nothing is blocked: type  getent passwd courier " },
 	{ "the user is back", ALERT_USER_BACK, 0, LOG_NOTICE,
-	  "the user courier is there now" },
+	  "the user courier was found" },
 	{ "busy", ALERT_BUSY, 0, LOG_WARNING,
-	  "With  mail.info  in front of the action children are known" },
+	  "With  mail.info  in front of the action sessions are known" },
 	{ "events are lost", ALERT_EVENTS, 0, LOG_WARNING,
 	  "queue.type=\"linkedList\"" },
 	{ "a process is held", ALERT_HELD, 0, LOG_WARNING,
@@ -144,19 +143,19 @@ static const struct mend_row {
 	const char *want;
 } mend_rows[] = {
 	{ "to look: the unit", ALERT_LOOK, CAPABILITIES_CAUSE_UNIT,
-	  "give rsyslogd's unit  CapabilityBoundingSet=CAP_SYS_PTRACE CAP_KILL  "
+	  "add  CapabilityBoundingSet=CAP_SYS_PTRACE CAP_KILL  to rsyslogd's unit "
 	  "(systemctl edit rsyslog)" },
 	{ "to look: another user", ALERT_LOOK, CAPABILITIES_CAUSE_DROP,
 	  "let it keep CAP_SYS_PTRACE CAP_KILL: write  module(load=\"omsmtpblock\" "
 	  "keepCapabilities=\"on\")" },
 	{ "to look: a profile", ALERT_LOOK, CAPABILITIES_CAUSE_OTHER,
-	  "rsyslogd may use CAP_SYS_PTRACE CAP_KILL, so AppArmor or SELinux is in the way" },
+	  "rsyslogd has CAP_SYS_PTRACE CAP_KILL, so AppArmor or SELinux is in the way" },
 	{ "to signal: another user", ALERT_SIGNAL, CAPABILITIES_CAUSE_DROP,
 	  "let it keep CAP_KILL: write" },
 	{ "to reset: another user", ALERT_RESET, CAPABILITIES_CAUSE_DROP,
 	  "let it keep CAP_NET_ADMIN: write" },
 	{ "to reply: a profile", ALERT_REPLY, CAPABILITIES_CAUSE_OTHER,
-	  "rsyslogd may use CAP_SYS_PTRACE, so AppArmor" },
+	  "rsyslogd has CAP_SYS_PTRACE, so AppArmor" },
 };
 
 /* Where the line alone is proof, addresses are blocked whatever is missing. */
@@ -167,12 +166,12 @@ static const struct unproven_row {
 	const char *want;
 } unproven_rows[] = {
 	{ "no right to look", ALERT_LOOK, EACCES,
-	  "no right to look at courier's processes (Permission denied), so no child is "
-	  "ended; addresses are blocked all the same: give rsyslogd's unit" },
+	  "no permission to read courier's processes (Permission denied), so no "
+	  "session is terminated, but addresses are still blocked: add  Capability" },
 	{ "no answer about the user", ALERT_USER, ETIMEDOUT,
-	  "the user courier cannot be looked up (Connection timed out), so no process can "
-	  "be told to be courier's and no child is ended; addresses are blocked all the "
-	  "same: type  getent passwd courier " },
+	  "the user courier cannot be looked up (Connection timed out), so courier's "
+	  "processes cannot be identified and no session is terminated, but addresses are "
+	  "still blocked: type  getent passwd courier " },
 };
 
 static void says_of_unproven(void **state)
@@ -187,7 +186,7 @@ static void says_of_unproven(void **state)
 	alert_text_format(row->id, row->detail, &f.settings, f.blocklist, &severity, text);
 	if (!strstr(text, row->want))
 		want_str(text, row->want);
-	want_int(strstr(text, "nobody is blocked") == NULL, true);
+	want_int(strstr(text, "nothing is blocked") == NULL, true);
 	teardown(&f);
 }
 
@@ -236,8 +235,8 @@ static void longest_names_fit(void **state)
 			       &f.blocklist),
 		 0);
 	alert_text_format(ALERT_LIST6, ENOENT, &f.settings, f.blocklist, &severity, text);
-	want_int(strstr(text, "-j DROP . Until then") != NULL, true);
-	want_int(strstr(text, "addresses wait.") != NULL, true);
+	want_int(strstr(text, "-j DROP . Blocks are kept") != NULL, true);
+	want_int(strstr(text, "can be written.") != NULL, true);
 	teardown(&f);
 }
 

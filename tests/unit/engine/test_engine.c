@@ -653,7 +653,7 @@ static void user_is_looked_for_until_he_is_there(void **state)
 	want_int(harness_said(&e, "cannot be looked up"), 1);
 	atomic_store(&database.err, 0);
 	run_after(10001);
-	want_int(harness_said(&e, "the user root is there now"), 1);
+	want_int(harness_said(&e, "the user root was found"), 1);
 	want_int(harness_hand(&e, REJECT, e.smtpd).deferred, true);
 	run_after(0);
 	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
@@ -716,10 +716,10 @@ static void rights_to_end_unproven(void **state)
 	missing_rights = CAPABILITIES_LOOK | CAPABILITIES_BIT(CAP_KILL);
 	atomic_store(&database.err, row->err);
 	harness_start(&e);
-	want_int(harness_said(&e, "so no child is ended; addresses are blocked all the same"),
+	want_int(harness_said(&e, "so no session is terminated, but addresses are still blocked"),
 		 row->look);
 	want_int(harness_said(&e, "refuses to signal"), row->signal);
-	want_int(harness_said(&e, "nobody is blocked"), 0);
+	want_int(harness_said(&e, "nothing is blocked"), 0);
 	by_hand_close(&e);
 }
 
@@ -743,7 +743,8 @@ static void right_to_reset(void **state)
 	harness_set(&e, row->name, row->value);
 	missing_rights = CAPABILITIES_BIT(CAP_NET_ADMIN);
 	harness_start(&e);
-	want_int(harness_said(&e, "terminate.reset: connections of ended children"), row->said);
+	want_int(harness_said(&e, "terminate.reset: connections of terminated sessions"),
+		 row->said);
 	by_hand_close(&e);
 }
 
@@ -771,13 +772,13 @@ static const struct refusal_row {
 } refusal_rows[] = {
 	{ "nothing", "verify", "child", 1, true, NULL },
 	{ "to look", "verify", "child", -EACCES, true,
-	  "no right to look at courier's processes" },
+	  "no permission to read courier's processes" },
 	{ "to look, the line is proof", "verify", "none", -EACCES, true,
-	  "so no child is ended; addresses are blocked all the same" },
+	  "so no session is terminated, but addresses are still blocked" },
 	{ "to signal", "verify", "child", -EPERM, true,
-	  "refuses to signal courier's children" },
+	  "refuses to signal courier's processes" },
 	{ "to look, nobody is ended", "terminate", "off", -EACCES, false,
-	  "no right to look at courier's processes" },
+	  "no permission to read courier's processes" },
 };
 
 static void refused_rights_are_told(void **state)
@@ -799,7 +800,7 @@ static void refused_rights_are_told(void **state)
 	if (row->want)
 		want_int(harness_said(&e, row->want), 1);
 	else
-		want_int(harness_said(&e, "right"), 0);
+		want_int(harness_said(&e, "permission"), 0);
 	want_int(run_after(3600 * 1000) > 3600 * 1000, true);
 	want_int(trial.tries, 1);
 	engine_hup(e.block);
@@ -829,7 +830,7 @@ static void rights_are_tried_once_courier_runs(void **state)
 	trial.answer = -EACCES;
 	run_after(1001);
 	want_int(trial.tries, 2);
-	want_int(harness_said(&e, "no right to look at courier's processes"), 1);
+	want_int(harness_said(&e, "no permission to read courier's processes"), 1);
 	trial.answer = 1;
 	by_hand_close(&e);
 }
@@ -884,12 +885,12 @@ static void a_stalled_background_is_not_waited_for(void **state)
 	atomic_store(&stalled, true);
 	began = clock_ms();
 	want_int(harness_hand(&e, REJECT, e.smtpd).deferred, false);
-	want_int(harness_said(&e, "the background thread has not answered"), 1);
+	want_int(harness_said(&e, "the background thread has not responded"), 1);
 	want_int(has_ended_soon(e.smtpd), true);
 	want_int(clock_ms() - began < 4000, true);
 	want_list(&e.lists, LIST, "+" PEER "\n");
 	atomic_store(&stalled, false);
-	harness_want_said(&e, "the background thread goes on");
+	harness_want_said(&e, "the background thread is running again");
 	harness_close(&e);
 }
 

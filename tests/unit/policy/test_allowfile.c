@@ -149,7 +149,7 @@ static void pipe_is_refused(void **state)
 	(void)state;
 	setup(&f, NULL);
 	want_int(mkfifo(f.path, 0600), 0);
-	snprintf(want, sizeof(want), "%s: is no regular file", f.path);
+	snprintf(want, sizeof(want), "%s: is not a regular file", f.path);
 	want_int(allowfile_new(f.path, &file, wrong), -EINVAL);
 	want_str(wrong, want);
 	temp_dir_remove(f.dir);

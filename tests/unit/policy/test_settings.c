@@ -598,17 +598,17 @@ static void set_all(struct settings *s, const char *text)
 	}
 }
 
-#define ADDRESS_ALONE                                                     \
-	"input=\"address\" has no process to ask: write verify=\"none\" " \
-	"beside it, and let only those you trust send to this action"
+#define ADDRESS_ALONE                                                        \
+	"input=\"address\" has no process to verify: write verify=\"none\" " \
+	"as well, and let only trusted senders use this action"
 #define TEMPLATE_ALONE \
-	"template goes with input=\"address\": courier's lines are taken as they are"
+	"template is for input=\"address\" only: courier's log lines need none"
 #define SET_NAME(parameter, name)                                              \
 	"parameter " parameter ": \"" name                                     \
 	"\" is not allowed with backend=\"nftables\": write 1 to 100 characters, " \
 	"a letter or '_' first"
 #define CONNECT_ALONE \
-	"trigger=\"connect\" goes by what the child knows: write verify=\"child\""
+	"trigger=\"connect\" needs the session's process: write verify=\"child\""
 
 static const struct check_row {
 	const char *label, *set, *wrong;	/* NULL: all is well */
@@ -623,8 +623,8 @@ static const struct check_row {
 	{ "template, courier", "input=courier verify=none template=t",
 	  TEMPLATE_ALONE },
 	{ "address, events", "input=address verify=none eventRuleset=r",
-	  "input=\"address\" applies what was decided elsewhere and raises no "
-	  "events: leave eventRuleset out" },
+	  "input=\"address\" raises no events, because the decision was made "
+	  "elsewhere: leave eventRuleset out" },
 	{ "events", "eventRuleset=r", NULL },
 	{ "connect, child", "trigger=connect", NULL },
 	{ "connect, sender", "trigger=connect verify=sender", CONNECT_ALONE },
@@ -639,8 +639,8 @@ static const struct check_row {
 	  SET_NAME("list6", "6spammers") },
 	{ "lists, a digit first", "backend=recent list6=6spammers", NULL },
 	{ "sets with one name", "backend=nftables list=a list6=a",
-	  "parameters list and list6: with backend=\"nftables\" two sets cannot "
-	  "have the one name \"a\"" },
+	  "parameters list and list6: with backend=\"nftables\" the two sets "
+	  "cannot both be named \"a\"" },
 	{ "lists with one name", "backend=recent list=a list6=a", NULL },
 	{ "user that exists", "courierUser=root", NULL },
 	{ "user that does not", "courierUser=smtpblock-nobody-has-this",
@@ -725,8 +725,8 @@ static void check_seals_allow_list(void **state)
 }
 
 #define WARN_NONE                                                           \
-	"verify=\"none\" believes every line: whoever can write into the "  \
-	"log, any local user among them, chooses who is blocked"
+	"verify=\"none\" believes every line: anyone who can write to the " \
+	"log, including any local user, decides who is blocked"
 #define WARN_SENDER                                                         \
 	"verify=\"sender\" believes $!pid and $!uid: no parser that takes " \
 	"them from the message, such as mmjsonparse, may run before this "  \
@@ -737,7 +737,7 @@ static void check_seals_allow_list(void **state)
 	"any local user can have a connected client blocked; with them any " \
 	"local user can stop rsyslogd's input, see SECURITY"
 #define WARN_ONE                                                           \
-	"one mistake of a user blocks his address: with this trigger write " \
+	"a single mistake blocks a user's address: with this trigger write " \
 	"a threshold above 1"
 
 static const struct warning_row {
