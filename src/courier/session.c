@@ -214,5 +214,7 @@ bool session_has_tcpds(struct session_finder *finder)
 size_t session_candidates(struct session_finder *finder, const struct addr *addr, uint16_t port,
 			  pid_t *ret_pids, size_t max)
 {
-	return smtpd_index_find(finder->index, addr, port, ret_pids, max);
+	size_t n = smtpd_index_find(finder->index, addr, port, ret_pids, max);
+
+	return n < max ? n : max;
 }

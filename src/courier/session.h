@@ -84,7 +84,7 @@ void session_let_go(struct session_finder *finder);
 bool session_has_tcpds(struct session_finder *finder);
 
 /* The PIDs that the index has for the address and port (0: any port). Writes up to max and
- * returns how many there are. They must be verified: session_verify(). Any thread. */
+ * returns how many it wrote. They must be verified: session_verify(). Any thread. */
 size_t session_candidates(struct session_finder *finder, const struct addr *addr, uint16_t port,
 			  pid_t *ret_pids, size_t max);
 

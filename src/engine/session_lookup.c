@@ -359,8 +359,6 @@ static bool answer(struct lookup *q, struct session_finder *finder,
 
 	n = session_candidates(finder, &lookup_request->query.addr, lookup_request->query.port,
 			       pids, CANDIDATES_MAX);
-	if (n > CANDIDATES_MAX)
-		n = CANDIDATES_MAX;
 	if (lookup_request->kind == LOOKUP_END)
 		return answer_end(q, finder, lookup_request, pids, n);
 	return answer_proof(q, finder, lookup_request, pids, n);

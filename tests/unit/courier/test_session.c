@@ -536,6 +536,25 @@ static void overlong_proc_root_is_refused(void **state)
 	want_int(finder == NULL, true);
 }
 
+/* The first child and the second. */
+static void no_more_candidates_than_there_is_room_for(void **state)
+{
+	const struct session_query q = query("192.0.2.1", 0);
+	const struct peer same = { "::ffff:192.0.2.1", 1002, 25, NULL };
+	pid_t pids[2] = { 0 };
+	struct fixture f;
+
+	(void)state;
+	setup(&f);
+	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &same);
+	want_int(session_refresh(f.finder, true), 0);
+	want_int(session_candidates(f.finder, &q.addr, 0, pids, 2), 2);
+	pids[1] = 0;
+	want_int(session_candidates(f.finder, &q.addr, 0, pids, 1), 1);
+	want_int(pids[1], 0);
+	teardown(&f);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -559,5 +578,6 @@ int main(void)
 	SUITE_TEST(suite, knows_no_relay_client_that_is_gone);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	SUITE_TEST(suite, overlong_proc_root_is_refused);
+	SUITE_TEST(suite, no_more_candidates_than_there_is_room_for);
 	return suite_run(suite, "evidence");
 }
