@@ -735,6 +735,29 @@ static void one_port_twice_one_listed(void **state)
 	waiter_end(second);
 }
 
+/* One still waits when as many come as there is room for. */
+static void one_too_many_is_refused(void **state)
+{
+	const struct session_query query = query_of_peer();
+	const int64_t began = background_now();
+	struct rlimit old;
+	struct quiet q;
+	unsigned int i;
+
+	(void)state;
+	quiet_open(&q);
+	limit_descriptors(&old);
+	put_question(&q, &query);
+	lookup_run(q.lookup, q.finder, began);
+	for (i = 0; i < LOOKUP_QUEUE_MAX; i++)
+		put_question(&q, &query);
+	lookup_run(q.lookup, q.finder, began + 1000);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(counters_get(&q.counters, COUNTER_LOOKS_REPEATED), LOOKUP_QUEUE_MAX);
+	want_int(counters_get(&q.counters, COUNTER_REFUSED_BUSY), 1);
+	quiet_close(&q);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -760,5 +783,6 @@ int main(void)
 	SUITE_TEST(suite, failed_look_is_repeated);
 	SUITE_TEST(suite, look_that_keeps_failing_is_refused);
 	SUITE_ROWS(suite, named_process_has_to_be_the_one, named_rows);
+	SUITE_TEST(suite, one_too_many_is_refused);
 	return suite_run(suite, "inquiry");
 }
