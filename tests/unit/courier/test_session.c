@@ -555,6 +555,57 @@ static void no_more_candidates_than_there_is_room_for(void **state)
 	teardown(&f);
 }
 
+/* With the kernel's word no submit has to confirm it; a hint alone may be of another
+ * process by now. */
+static void the_kernels_word_needs_no_submit(void **state)
+{
+	struct session_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	refresh_and_hold(&f, true);
+	q.attested = f.first;
+	q.confirms = true;
+	want_int(find(&f, &q, &pid), 0);
+	want_int(pid, f.first);
+	teardown(&f);
+}
+
+static void hint_is_gone(void **state)
+{
+	struct session_query q = query("192.0.2.1", 1001);
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	waiter_end(f.stranger);
+	q.hint = f.stranger;
+	want_int(find(&f, &q, &pid), -EAGAIN);
+	f.stranger = waiter_start();
+	teardown(&f);
+}
+
+/* One port of the peer's, connected to two of ours. */
+static void two_that_may_be_the_one(void **state)
+{
+	const struct session_query q = query("192.0.2.1", 1001);
+	const struct peer same = { "::ffff:192.0.2.1", 1001, 587, listed };
+	struct fixture f;
+	pid_t pid;
+
+	(void)state;
+	setup(&f);
+	refresh_and_hold(&f, true);
+	want_int(find(&f, &q, &pid), 0);
+	fakeproc_put_smtpd(&f.tree, f.second, f.tcpd, &same);
+	refresh_and_hold(&f, true);
+	want_int(find(&f, &q, &pid), -EAGAIN);
+	teardown(&f);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -579,5 +630,8 @@ int main(void)
 	SUITE_TEST(suite, survives_lack_of_memory);
 	SUITE_TEST(suite, overlong_proc_root_is_refused);
 	SUITE_TEST(suite, no_more_candidates_than_there_is_room_for);
+	SUITE_TEST(suite, the_kernels_word_needs_no_submit);
+	SUITE_TEST(suite, hint_is_gone);
+	SUITE_TEST(suite, two_that_may_be_the_one);
 	return suite_run(suite, "evidence");
 }

@@ -351,11 +351,13 @@ struct quiet {
 	struct looker *looker;
 	struct session_finder *finder;
 	struct lookup *lookup;
+	size_t threads;		/* that there were before */
 };
 
 static void quiet_open(struct quiet *q)
 {
 	memset(q, 0, sizeof(*q));
+	q->threads = threads_running();
 	harness_open(&q->e);
 	q->enforcer = (struct enforcer){ .settings = &q->e.settings,
 					 .counters = &q->counters,
@@ -758,6 +760,212 @@ static void one_too_many_is_refused(void **state)
 	quiet_close(&q);
 }
 
+/* Looks that fail for one process among others: it keeps whoever looks waiting. dryRun,
+ * so that nothing is needed for a block but counters. */
+
+static void dry_open(struct quiet *q)
+{
+	quiet_open(q);
+	harness_set(&q->e, "dryRun", "on");
+}
+
+static void put_request(struct quiet *q, enum lookup_kind kind,
+			const struct session_query *query)
+{
+	struct courierlog_line line;
+
+	courierlog_scan(REJECT, strlen(REJECT), COURIERLOG_SEVERITY_ERR, &line);
+	want_int(lookup_queue_put(q->enforcer.requests, kind, query, &line), 0);
+}
+
+static struct session_query query_of_nobody(void)
+{
+	static const char ip[] = "203.0.113.9";
+	struct session_query query = { .port = 1000 };
+
+	want_int(addr_parse(ip, strlen(ip), &query.addr), 0);
+	return query;
+}
+
+/* A second child of the peer's; the index has both, and there is no other thorough search
+ * in the runs that follow. */
+static pid_t second_open(struct quiet *q)
+{
+	const struct peer peer = { "::ffff:" PEER, 41999, 25, NULL };
+	const struct session_query nobody = query_of_nobody();
+	const pid_t pid = harness_add_child(&q->e, &peer);
+
+	put_request(q, LOOKUP_PROVE, &nobody);
+	lookup_run(q->lookup, q->finder, 1000);
+	return pid;
+}
+
+/* The thread that waits for it ends; another one there is to be asked. */
+static void let_go(struct quiet *q, pid_t pid)
+{
+	struct smtpd_scratch scratch;
+
+	want_int(looker_look(q->looker, q->e.tcpd, false, &scratch.look), 0);
+	want_int(fakeproc_let_go(&q->e.tree, pid), true);
+	want_int(threads_ended_soon(q->threads + 1), true);
+}
+
+static void want_repeated(const struct quiet *q)
+{
+	want_int(counters_get(&q->counters, COUNTER_LOOKS_REPEATED), 1);
+	want_int(counters_get(&q->counters, COUNTER_WOULD_BLOCK), 0);
+	want_int(counters_get(&q->counters, COUNTER_NOT_LISTED), 0);
+	want_int(counters_get(&q->counters, COUNTER_REFUSED_FAILED), 0);
+}
+
+/* The first child is listed; the second is a relay client's, as is seen later. */
+static void one_of_two_cannot_be_looked_at(void **state)
+{
+	static const char *const relays[] = { "RELAYCLIENT=", NULL };
+	const struct peer peer = { "::ffff:" PEER, 41999, 25, relays };
+	struct session_query query = query_of_peer();
+	char env[1024];
+	struct quiet q;
+	pid_t second;
+
+	(void)state;
+	dry_open(&q);
+	second = second_open(&q);
+	fakeproc_trap(&q.e.tree, second);
+	query.port = 0;
+	put_request(&q, LOOKUP_PROVE, &query);
+	lookup_run(q.lookup, q.finder, 2000);
+	want_repeated(&q);
+	let_go(&q, second);
+	fakeproc_put(&q.e.tree, &(struct fake_process){
+		.pid = second, .exe = FAKE_SMTPD, .ppid = q.e.tcpd,
+		.env = env, .env_len = peer_environment(&peer, env, sizeof(env)),
+	});
+	lookup_run(q.lookup, q.finder, 3000);
+	want_repeated(&q);
+	want_int(counters_get(&q.counters, COUNTER_ALLOWED), 1);
+	quiet_close(&q);
+	waiter_end(second);
+}
+
+/* The second is what the line names. That the first serves the peer says nothing. */
+static void named_process_cannot_be_looked_at(void **state)
+{
+	static const char *const unlisted[] = { "BLOCK=", NULL };
+	struct session_query query = query_of_peer();
+	struct quiet q;
+
+	(void)state;
+	dry_open(&q);
+	harness_smtpd_env(&q.e, unlisted);
+	query.hint = second_open(&q);
+	fakeproc_trap(&q.e.tree, query.hint);
+	put_request(&q, LOOKUP_PROVE, &query);
+	lookup_run(q.lookup, q.finder, 2000);
+	want_repeated(&q);
+	let_go(&q, query.hint);
+	quiet_close(&q);
+	waiter_end(query.hint);
+}
+
+static void one_of_two_to_end_cannot_be_looked_at(void **state)
+{
+	struct session_query query = query_of_peer();
+	struct quiet q;
+	pid_t second;
+
+	(void)state;
+	dry_open(&q);
+	second = second_open(&q);
+	fakeproc_trap(&q.e.tree, second);
+	query.port = 0;
+	put_request(&q, LOOKUP_END, &query);
+	lookup_run(q.lookup, q.finder, 2000);
+	want_repeated(&q);
+	let_go(&q, second);
+	quiet_close(&q);
+	waiter_end(second);
+}
+
+static void submit_cannot_be_looked_at(void **state)
+{
+	struct session_query query = query_of_peer();
+	struct quiet q;
+
+	(void)state;
+	dry_open(&q);
+	fakeproc_trap(&q.e.tree, q.e.submit);
+	query.hint = q.e.smtpd;
+	put_request(&q, LOOKUP_PROVE, &query);
+	lookup_run(q.lookup, q.finder, 1000);
+	want_repeated(&q);
+	let_go(&q, q.e.submit);
+	quiet_close(&q);
+}
+
+static void named_process_serves_another(void **state)
+{
+	struct session_query query = query_of_nobody();
+	struct quiet q;
+
+	(void)state;
+	dry_open(&q);
+	query.hint = q.e.smtpd;
+	put_request(&q, LOOKUP_PROVE, &query);
+	lookup_run(q.lookup, q.finder, 1000);
+	want_int(counters_get(&q.counters, COUNTER_REFUSED_SENDER), 1);
+	quiet_close(&q);
+}
+
+/* A line is not repeated for that. */
+static void nobody_is_found_beside_one_that_keeps_waiting(void **state)
+{
+	const struct peer peer = { "::ffff:" PEER, 41999, 25, NULL };
+	const struct session_query nobody = query_of_nobody();
+	struct quiet q;
+	pid_t second;
+
+	(void)state;
+	dry_open(&q);
+	second = harness_add_child(&q.e, &peer);
+	fakeproc_trap(&q.e.tree, second);
+	put_request(&q, LOOKUP_PROVE, &nobody);
+	lookup_run(q.lookup, q.finder, 1000);
+	want_int(counters_get(&q.counters, COUNTER_REFUSED_NO_CHILD), 1);
+	want_int(counters_get(&q.counters, COUNTER_LOOKS_REPEATED), 0);
+	let_go(&q, second);
+	quiet_close(&q);
+	waiter_end(second);
+}
+
+/* verify="none". Where no child is to end nobody is searched for. */
+static const struct line_row {
+	const char *label;
+	bool relays;
+	enum counter want;
+} line_rows[] = {
+	{ "a relay client's", true, COUNTER_ALLOWED },
+	{ "another's", false, COUNTER_WOULD_BLOCK },
+};
+
+static void line_alone_is_enough_but_for_a_relay_client(void **state)
+{
+	const struct line_row *row = *state;
+	struct session_query query = query_of_peer();
+	struct quiet q;
+
+	dry_open(&q);
+	if (row->relays)
+		harness_smtpd_env(&q.e, relay_env);
+	query.hint = q.e.smtpd;
+	put_request(&q, LOOKUP_BLOCK, &query);
+	want_int(lookup_run(q.lookup, q.finder, 1000) == INT64_MAX, true);
+	want_int(counters_get(&q.counters, COUNTER_ALLOWED) +
+		 counters_get(&q.counters, COUNTER_WOULD_BLOCK), 1);
+	want_int(counters_get(&q.counters, row->want), 1);
+	quiet_close(&q);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -784,5 +992,12 @@ int main(void)
 	SUITE_TEST(suite, look_that_keeps_failing_is_refused);
 	SUITE_ROWS(suite, named_process_has_to_be_the_one, named_rows);
 	SUITE_TEST(suite, one_too_many_is_refused);
+	SUITE_TEST(suite, one_of_two_cannot_be_looked_at);
+	SUITE_TEST(suite, named_process_cannot_be_looked_at);
+	SUITE_TEST(suite, one_of_two_to_end_cannot_be_looked_at);
+	SUITE_TEST(suite, submit_cannot_be_looked_at);
+	SUITE_TEST(suite, named_process_serves_another);
+	SUITE_TEST(suite, nobody_is_found_beside_one_that_keeps_waiting);
+	SUITE_ROWS(suite, line_alone_is_enough_but_for_a_relay_client, line_rows);
 	return suite_run(suite, "inquiry");
 }
