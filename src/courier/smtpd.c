@@ -209,8 +209,6 @@ static int find_place(const struct smtpd_rules *rules, pid_t ppid, enum place *r
 	if (r < 0)
 		return r;
 	*ret_place = PLACE_BELOW_TLS;
-	if (tcpd_knows(rules->tcpds, parent.ppid) == 0)
-		return 0;
 	r = check_tcpd(rules, ppid);
 	if (r == 0)
 		*ret_place = PLACE_BELOW_TCPD;
