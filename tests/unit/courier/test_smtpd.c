@@ -1806,11 +1806,79 @@ static void add_fake(struct suite *s)
 	SUITE_TEST(s, cookie_of_another_connection);
 }
 
+/* Of a listener that is known nothing has to be asked. */
+static void known_listener_is_not_asked(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	put_plain(&f, &somebody);
+	want_int(tcpd_check(f.rules.tcpds, f.tcpd), 0);
+	fakeproc_remove(&f.tree, f.tcpd, "status");
+	want_int(answer(&f, f.smtpd), 0);
+	fixture_close(&f);
+}
+
+/* What is above another user's process is that user's choice. */
+static void parent_of_a_stranger_is_not_looked_at(void **state)
+{
+	static const char env[] = GOOD_ENV;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = f.smtpd, .exe = FAKE_TCPD, .uid = FAKE_UID, .ppid = 1 });
+	fakeproc_trap(&f.tree, f.smtpd);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = f.tls, .exe = FAKE_TLS, .uid = FAKE_UID + 1, .ppid = f.smtpd });
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = f.submit, .exe = FAKE_SMTPD, .uid = FAKE_UID, .ppid = f.tls,
+		.env = env, .env_len = sizeof(env) });
+	want_int(answer(&f, f.submit), -EPERM);
+	want_int(threads_running(), f.threads + 1);
+	fixture_close(&f);
+}
+
+/* One that cannot be looked at may be it; so may any where they cannot be listed. */
+static void served_by_one_that_is_not_known(void **state)
+{
+	struct smtpd_peer peer = { .port = 41704, .local_port = 25 };
+	struct rlimit old, low;
+	struct fixture f;
+	bool served;
+	int lowest;
+
+	(void)state;
+	fixture_open(&f);
+	want_int(addr_parse("192.0.2.7", 9, &peer.addr), 0);
+	put_plain(&f, &somebody);
+	want_int(answer(&f, f.smtpd), 0);
+	want_int(smtpd_is_served(&f.rules, &peer, f.scratch), false);
+	lowest = dup(STDERR_FILENO);
+	close(lowest);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = (rlim_t)lowest;
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+	served = smtpd_is_served(&f.rules, &peer, f.scratch);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(served, true);
+	fakeproc_trap(&f.tree, f.smtpd);
+	want_int(smtpd_is_served(&f.rules, &peer, f.scratch), true);
+	want_int(fakeproc_let_go(&f.tree, f.smtpd), true);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	struct suite *s = suite_new();
 
 	add_fake(s);
+	SUITE_TEST(s, known_listener_is_not_asked);
+	SUITE_TEST(s, parent_of_a_stranger_is_not_looked_at);
+	SUITE_TEST(s, served_by_one_that_is_not_known);
 	SUITE_TEST(s, real_plain);
 	SUITE_TEST(s, real_held_until_it_ends);
 	SUITE_TEST(s, real_held_relay_client);

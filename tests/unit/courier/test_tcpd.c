@@ -788,6 +788,55 @@ static void several_threads(void **state)
 	fixture_close(&f);
 }
 
+/* One that is another user's by the time it is held. */
+static void become_anothers(void *data)
+{
+	const struct fixture *f = data;
+
+	fakeproc_remove(&f->tree, f->pid, "status");
+	fakeproc_put(&f->tree, &(struct fake_process){
+		.pid = f->pid, .exe = FAKE_TCPD, .ppid = 1, .uid = FAKE_UID + 1 });
+}
+
+static void anothers_once_it_is_held(void **state)
+{
+	struct fake_moment moment;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_put_tcpd(&f.tree, f.pid);
+	fakeproc_at(&f.tree, f.pid, "status", become_anothers, &f, &moment);
+	want_int(tcpd_check(f.tcpds, f.pid), -EPERM);
+	want_int(fakeproc_came(&moment), true);
+	want_int(threads_running(), f.threads);
+	fixture_close(&f);
+}
+
+/* A stranger is known by its status alone, for which one descriptor is enough. */
+static void stranger_is_not_held(void **state)
+{
+	struct rlimit old, low;
+	struct fixture f;
+	int lowest, r;
+
+	(void)state;
+	fixture_open(&f);
+	fakeproc_put(&f.tree, &(struct fake_process){
+		.pid = f.pid, .exe = FAKE_TCPD, .ppid = 1, .uid = FAKE_UID + 1 });
+	lowest = dup(STDERR_FILENO);
+	want_int(lowest >= 0, true);
+	close(lowest);
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = (rlim_t)lowest + 1;
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+	r = tcpd_check(f.tcpds, f.pid);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(r, -EPERM);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	struct suite *s = suite_new();
@@ -818,5 +867,7 @@ int main(void)
 	SUITE_AS_ROOT(s, real_couriertcpd_that_is_hidden);
 	SUITE_TEST(s, tried_on_a_real_couriertcpd);
 	SUITE_AS_ROOT(s, tried_without_rights);
+	SUITE_TEST(s, anothers_once_it_is_held);
+	SUITE_TEST(s, stranger_is_not_held);
 	return suite_run(s, "listeners");
 }

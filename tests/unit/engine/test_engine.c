@@ -1044,6 +1044,24 @@ static void lack_of_memory_is_told(void **state)
 	harness_close(&e);
 }
 
+/* verify="none": of a process that cannot be a relay client's nothing is asked. */
+static void line_of_a_stranger_is_enough(void **state)
+{
+	struct harness e;
+
+	(void)state;
+	harness_open(&e);
+	harness_set(&e, "verify", "none");
+	harness_set(&e, "terminate", "off");
+	fakeproc_put(&e.tree, &(struct fake_process){
+		.pid = e.submit, .exe = FAKE_SMTPD, .ppid = e.smtpd, .uid = 1 });
+	harness_start(&e);
+	want_int(harness_hand(&e, REJECT, e.submit).deferred, false);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
+	want_int(harness_hand(&e, REJECT, e.smtpd).deferred, true);
+	harness_close(&e);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -1085,5 +1103,6 @@ int main(void)
 	SUITE_TEST(suite, without_start_nothing_happens);
 	SUITE_TEST(suite, once_stopped_nothing_happens);
 	SUITE_TEST(suite, lack_of_memory_is_told);
+	SUITE_TEST(suite, line_of_a_stranger_is_enough);
 	return suite_run(suite, "smtpblock");
 }

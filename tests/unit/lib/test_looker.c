@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/pidref.h"
@@ -440,6 +443,53 @@ static void gets_no_descriptor_without_the_right(void **state)
 	fixture_close(&f);
 }
 
+/* pidfd_getfd(2) waits until something can be read here. */
+static atomic_int gate = -1;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...)
+{
+	long arguments[4];
+	va_list list;
+	size_t i;
+	char byte;
+
+	va_start(list, number);
+	for (i = 0; i < COUNT_OF(arguments); i++)
+		arguments[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_pidfd_getfd && gate >= 0)
+		(void)!read(gate, &byte, 1);
+	return __real_syscall(number, arguments[0], arguments[1], arguments[2], arguments[3]);
+}
+
+/* It comes when nobody waits for it any more, and is closed. */
+static void descriptor_that_comes_too_late(void **state)
+{
+	struct fixture f;
+	struct other o;
+	size_t before;
+	int ends[2];
+
+	(void)state;
+	fixture_open(&f);
+	other_open(&o);
+	want_int(pipe2(ends, O_CLOEXEC), 0);
+	before = descriptors_open();
+	gate = ends[0];
+	want_int(get_fd(&f, &o, o.pipe[0]), -ETIMEDOUT);
+	want_int(write(ends[1], "x", 1), 1);
+	want_int(threads_ended_soon(f.threads), true);
+	gate = -1;
+	want_int(descriptors_open(), before);
+	close(ends[0]);
+	close(ends[1]);
+	other_close(&o);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	struct suite *s = suite_new();
@@ -459,5 +509,6 @@ int main(void)
 	SUITE_TEST(s, gets_a_descriptor);
 	SUITE_TEST(s, gets_no_descriptor);
 	SUITE_AS_ROOT(s, gets_no_descriptor_without_the_right);
+	SUITE_TEST(s, descriptor_that_comes_too_late);
 	return suite_run(s, "looker");
 }

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -484,6 +485,38 @@ static void without_a_right_to_know(void **state)
 	pair_close(&p);
 }
 
+/* No connection has port 0; the socket that listens has no other end. */
+static void finds_no_listening_socket(void **state)
+{
+	struct tcp_reset_ends ends;
+	struct pair p;
+	ino_t inode;
+
+	(void)state;
+	pair_open(&connection_rows[0], &p);
+	ends = p.ends;
+	ends.remote_port = 0;
+	ends.cookie = 0;
+	want_int(find_once(&ends, &inode), -ENOENT);
+	pair_close(&p);
+}
+
+/* That it cannot be tried is no success. */
+static void tries_without_descriptors(void **state)
+{
+	struct rlimit old, none;
+	int r;
+
+	(void)state;
+	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = old;
+	none.rlim_cur = 3;
+	want_int(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = tcp_reset_try();
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+	want_int(r, -EMFILE);
+}
+
 int main(void)
 {
 	struct suite *s = suite_new();
@@ -513,5 +546,7 @@ int main(void)
 	SUITE_AS_ROOT(s, without_a_right_to_know);
 	SUITE_TEST(s, without_the_right);
 	SUITE_TEST(s, tries_without_harm);
+	SUITE_TEST(s, finds_no_listening_socket);
+	SUITE_TEST(s, tries_without_descriptors);
 	return suite_run(s, "reset");
 }

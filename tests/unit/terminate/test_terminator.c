@@ -53,6 +53,39 @@ int __wrap_tcp_reset_is_held(struct tcp_reset *reset, const struct tcp_reset_end
 	return resets.held[resets.asked++ ? 1 : 0];
 }
 
+/* What the kernel says of a couriertls that is left, which may end meanwhile; and that it
+ * cannot be known whether somebody serves the peer. */
+static struct {
+	uint64_t cookie;
+	bool ends;
+	bool is_not_known;
+} left;
+
+uint64_t __real_smtpd_cookie(const struct smtpd_rules *rules, pid_t pid,
+			     const struct smtpd_peer *peer);
+uint64_t __wrap_smtpd_cookie(const struct smtpd_rules *rules, pid_t pid,
+			     const struct smtpd_peer *peer);
+bool __real_smtpd_is_served(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
+			    struct smtpd_scratch *scratch);
+bool __wrap_smtpd_is_served(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
+			    struct smtpd_scratch *scratch);
+
+uint64_t __wrap_smtpd_cookie(const struct smtpd_rules *rules, pid_t pid,
+			     const struct smtpd_peer *peer)
+{
+	if (left.ends) {
+		want_int(kill(pid, SIGKILL), 0);
+		want_int(has_ended_soon(pid), true);
+	}
+	return left.cookie ? left.cookie : __real_smtpd_cookie(rules, pid, peer);
+}
+
+bool __wrap_smtpd_is_served(const struct smtpd_rules *rules, const struct smtpd_peer *peer,
+			    struct smtpd_scratch *scratch)
+{
+	return left.is_not_known || __real_smtpd_is_served(rules, peer, scratch);
+}
+
 /* As it is while a couriertls has it. */
 static void hold_connection(void)
 {
@@ -1397,6 +1430,70 @@ static void add_points(struct suite *s)
 	SUITE_TEST(s, several_threads);
 }
 
+/* STARTTLS came before the first look: the one that is left has the connection, if it is
+ * there still when the kernel has told it. */
+static const struct late_cookie_row {
+	const char *label;
+	bool ends;
+	uint64_t want;
+} late_cookie_rows[] = {
+	{ "it stays", false, COOKIE, },
+	{ "it ends meanwhile", true, 0, },
+};
+
+static void left_couriertls_tells_the_connection(void **state)
+{
+	const struct late_cookie_row *row = *state;
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+	int64_t next;
+
+	fixture_open(&f);
+	left.cookie = COOKIE;
+	left.ends = row->ends;
+	c = courier_starttls(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	t.smtpd.cookie = 0;
+	t.reset = true;
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(c.smtpd), true);
+	next = terminator_run(f.terminator, 201);
+	terminator_run(f.terminator, next);
+	want_int(has_ended_soon(c.tls), true);
+	terminator_run(f.terminator, next + 1);
+	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
+	want_int(resets.count, 1);
+	want_int(resets.ends.cookie == row->want, true);
+	memset(&left, 0, sizeof(left));
+	fixture_close(&f);
+}
+
+/* The connection that is held is the only one with those ends: nobody has to be asked. */
+static void held_connection_is_no_later_one(void **state)
+{
+	struct termination t;
+	struct connection c;
+	struct fixture f;
+	int64_t next;
+
+	(void)state;
+	fixture_open(&f);
+	hold_connection();
+	left.is_not_known = true;
+	c = courier_starttls(&f.courier, &somebody);
+	t = of_child(&f, c.smtpd, 2000);
+	add(&f, &t, 200);
+	terminator_run(f.terminator, 200);
+	want_int(has_ended_soon(c.smtpd), true);
+	next = terminator_run(f.terminator, 201);
+	terminator_run(f.terminator, next);
+	want_int(has_ended_soon(c.tls), true);
+	memset(&left, 0, sizeof(left));
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	struct suite *s = suite_new();
@@ -1408,5 +1505,7 @@ int main(void)
 	SUITE_AS_ROOT(s, no_reset_without_the_signal);
 	SUITE_AS_ROOT(s, no_right_to_signal);
 	SUITE_AS_ROOT(s, no_right_to_kill);
+	SUITE_ROWS(s, left_couriertls_tells_the_connection, late_cookie_rows);
+	SUITE_TEST(s, held_connection_is_no_later_one);
 	return suite_run(s, "terminator");
 }
