@@ -53,6 +53,7 @@ struct lookup {
 	atomic_bool started;	/* a process has, since the last look for new ones */
 	atomic_bool lines;	/* about sessions came since the last run */
 	bool keeps_warm;	/* warm_until was not reached in the last run */
+	bool incomplete;	/* the index: a call failed at the last refresh */
 	int64_t learn_at;	/* no look for new processes before */
 	int64_t thorough_at;	/* not before */
 	int64_t asked_at;	/* no refresh for waiting lines before */
@@ -314,7 +315,10 @@ static bool answer_by_address(struct lookup *q, struct session_finder *finder,
 		if (smtpd_call_failed(r))
 			h->failed = r;
 	}
-	/* The process that could not be read may serve a relay client. */
+	/* The process that could not be read may serve a relay client. A thorough search that
+	 * cannot read it does not find it any more. */
+	if (!h->failed && q->incomplete)
+		h->failed = lookup_request->failed;
 	if (h->failed) {
 		smtpd_done(&h->smtpd);
 		return repeat(q, lookup_request, h->failed);
@@ -523,6 +527,7 @@ static int64_t refresh(struct lookup *q, struct session_finder *finder, bool tho
 	int r = session_refresh(finder, thorough);
 
 	took = now_us() - start;
+	q->incomplete = smtpd_call_failed(r);
 	enforcer_note_look(q->enforcer, r);
 	apply_pending(q, finder, false);
 	if (smtpd_call_failed(r) && r != -EBUSY && r != -ETIMEDOUT)
