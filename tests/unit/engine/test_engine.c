@@ -1062,6 +1062,20 @@ static void line_of_a_stranger_is_enough(void **state)
 	harness_close(&e);
 }
 
+/* The process that is named serves nobody. */
+static void dropped_connection_takes_no_look(void **state)
+{
+	struct engine_message msg;
+	struct harness e;
+
+	(void)state;
+	dropped_line(&e, &msg);
+	harness_set(&e, "verify", "sender");
+	harness_start(&e);
+	want_int(engine_handle(e.block, e.worker, &msg).deferred, false);
+	harness_close(&e);
+}
+
 int main(void)
 {
 	struct suite *suite = suite_new();
@@ -1104,5 +1118,6 @@ int main(void)
 	SUITE_TEST(suite, once_stopped_nothing_happens);
 	SUITE_TEST(suite, lack_of_memory_is_told);
 	SUITE_TEST(suite, line_of_a_stranger_is_enough);
+	SUITE_TEST(suite, dropped_connection_takes_no_look);
 	return suite_run(suite, "smtpblock");
 }
