@@ -412,11 +412,11 @@ static void report(struct lookup *q, const struct lookup_request *lookup_request
  * processes than it knows. */
 static bool is_indexed(struct session_finder *finder, const struct session_query *query)
 {
-	pid_t pid;
+	pid_t pids[2];
 
 	return query->attested || query->hint ||
 	       (query->port != 0 &&
-		session_candidates(finder, &query->addr, query->port, &pid, 1) == 1);
+		session_candidates(finder, &query->addr, query->port, pids, 2) == 1);
 }
 
 /* Answer pending requests; those not found stay. With indexed only those that the index can

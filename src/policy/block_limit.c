@@ -30,8 +30,7 @@ static void reopen(struct block_limit *b, int64_t now)
  * caller may take a token from the next interval; it is counted there. */
 static bool take_one(struct block_limit *b)
 {
-	return atomic_load_explicit(&b->used, memory_order_relaxed) < b->max &&
-	       atomic_fetch_add_explicit(&b->used, 1, memory_order_relaxed) < b->max;
+	return atomic_fetch_add_explicit(&b->used, 1, memory_order_relaxed) < b->max;
 }
 
 /* With the lock held. */

@@ -14,7 +14,7 @@ struct block_limit {
 	/* Taken to start an interval, to close and to reopen. What follows is private. */
 	pthread_mutex_t lock;
 	_Atomic int64_t ends;	/* of the current interval */
-	atomic_uint used;	/* counted without the lock, up to max */
+	_Atomic uint64_t used;	/* counted without the lock, those refused as well */
 	bool closed;
 	bool opened;		/* not yet reported by block_limit_opens() */
 };
