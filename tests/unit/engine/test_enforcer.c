@@ -53,12 +53,16 @@ static void note_done(char what)
 		done[n] = what;
 }
 
-int __real_smtp_reply_send(const struct smtpd *smtpd, const struct smtpd_facts *facts);
-int __wrap_smtp_reply_send(const struct smtpd *smtpd, const struct smtpd_facts *facts);
-int __wrap_smtp_reply_send(const struct smtpd *smtpd, const struct smtpd_facts *facts)
+int __real_smtp_reply_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+			   const struct smtpd_facts *facts);
+int __wrap_smtp_reply_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+			   const struct smtpd_facts *facts);
+
+int __wrap_smtp_reply_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+			   const struct smtpd_facts *facts)
 {
 	note_done('r');
-	return __real_smtp_reply_send(smtpd, facts);
+	return __real_smtp_reply_send(rules, smtpd, facts);
 }
 
 int __real_terminator_signal(struct termination *termination);
