@@ -29,6 +29,8 @@
 # generous time limit. At the limit it is terminated with all its processes, reported by
 # name, and counts as failed. OMSMTPBLOCK_PATIENCE=3 in the environment triples all limits.
 # INT, TERM and HUP terminate everything at once.
+#
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 
 tree=$(cd "$(dirname "$0")" && pwd -P)
@@ -39,7 +41,7 @@ passed=0 failed=0 skipped=0
 job=''
 
 usage() {
-	sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"
+	sed -n '2,/^# Copyright/{/^# Copyright/d;s/^# \{0,1\}//;p}' "$0"
 }
 
 die() {

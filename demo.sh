@@ -11,6 +11,8 @@
 # reachable; 3 if not, and the machine was too busy for the wave. Takes about three
 # minutes, less when the lab is there; on a busy machine the wave comes more slowly,
 # and takes up to four times as long.
+#
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 umask 022
 
@@ -20,7 +22,7 @@ build=/build/demo/module
 job='' ticker=''
 
 usage() {
-	sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"
+	sed -n '2,/^# Copyright/{/^# Copyright/d;s/^# \{0,1\}//;p}' "$0"
 }
 
 die() {
