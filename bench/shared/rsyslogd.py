@@ -71,7 +71,7 @@ class Rsyslogd:
             times[name] = times.get(name, 0) + ran
         return times
 
-    def said(self):
+    def logged(self):
         return self.own_log.read_text(errors="replace") if self.own_log.exists() else ""
 
     def wake(self):
@@ -81,11 +81,11 @@ class Rsyslogd:
 
     def counters(self):
         """What the module has counted, which it says at HUP."""
-        before = self.said().count("action with list")
+        before = self.logged().count("action with list")
         self.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: self.said().count("action with list") > before or self.wake(), 60,
+        wait_for(lambda: self.logged().count("action with list") > before or self.wake(), 60,
                  "the counters")
-        line = self.said().rpartition("action with list")[2]
+        line = self.logged().rpartition("action with list")[2]
         return {name: int(value) for name, value in re.findall(r"([\w.]+)=(\d+)", line)}
 
     def stop(self):

@@ -98,7 +98,7 @@ class MailHost:
         if "omsmtpblock" not in self.rules():
             return {}
         self.rsyslog.hup()
-        line = wait_for(lambda: self.rsyslog.said("action with list"), 5,
+        line = wait_for(lambda: self.rsyslog.logged("action with list"), 5,
                         "the module's counters")[-1]
         return {name: int(value) for name, value in re.findall(r"([\w.]+)=(\d+)", line)}
 

@@ -1,6 +1,6 @@
-/* Loaded into rsyslogd by tests/faults/allocations.py: lets chosen allocations fail whose
- * caller is the module. The board, a file that both have mapped, says where the module
- * is and which of its allocations; they are counted there.
+/* Preloaded into rsyslogd by tests/faults/allocations.py: makes chosen allocations fail if
+ * their caller is the module. The board, a file mapped by both, has the module's address
+ * range and the numbers of the allocations; they are counted there.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* As allocations.py has it. */
+/* The same as in allocations.py. */
 struct board {
 	_Atomic uint64_t begin, end;	/* the module's code */
 	_Atomic uint64_t fails, last;	/* from this one to that one; 0: none */
@@ -22,7 +22,7 @@ struct board {
 
 static struct board *board;
 
-/* The C library's own, under the names that are left when these here have the others. */
+/* The C library's own functions, whose usual names are replaced here. */
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
@@ -42,7 +42,7 @@ __attribute__((constructor)) static void map_board(void)
 	board = map;
 }
 
-/* Is this the allocation that fails? */
+/* Does this allocation fail? */
 static bool fails(const void *caller)
 {
 	uint64_t at = (uintptr_t)caller, n;

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Each memory allocation of the module fails once, and from then on: see run.
+"""Each memory allocation of the module fails once, then with all later ones: see run.
 
-At a fresh rsyslogd, for the sake of those that are made once only. What the C library
-allocates on the module's behalf (opendir, getline) is not among them.
+Each time with a fresh rsyslogd, since some are made only once. Allocations of the C
+library on the module's behalf (opendir, getline) are not included.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from lib.scenario import mail_host, workdir
 SOURCE = Path(__file__).resolve().with_name("allocations.c")
 FIELDS = ("begin", "end", "fails", "last", "count", "failed", "caller")
 FOR_EVER = 2**64 - 1
-# Its macro BEGINcreateWrkrInstance allocates, and without that it calls nobody: the line
-# is lost to the action, whatever the module does.
+# rsyslog's macro BEGINcreateWrkrInstance allocates. If that fails it does not call the
+# module: the action loses the line, whatever the module does.
 RSYSLOG_OWN = "createWrkrInstance"
 
 
 class Board:
-    """What rsyslogd and we have mapped: see allocations.c."""
+    """Memory shared with rsyslogd: see allocations.c."""
 
     def __init__(self, path):
         path.write_bytes(bytes(8 * len(FIELDS)))
@@ -45,7 +45,7 @@ class Board:
 
     @contextlib.contextmanager
     def failing(self, pid, first, last):
-        """Those allocations of the module in that rsyslogd; 0 and 0: none, they are counted."""
+        """Fails those allocations of the module in that rsyslogd; 0 and 0 only counts."""
         words = next(line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines()
                      if line.endswith("/omsmtpblock.so") and " r-xp " in line)
         begin, end = words[0].split("-")
@@ -57,13 +57,13 @@ class Board:
         self["begin"] = self["end"] = 0
 
     def function(self):
-        """What the first allocation that failed was for."""
+        """The function in which the first failed allocation is."""
         address = hex(self._offset + self["caller"] - 1)
         return run_command("addr2line", "-fe", module_path(), address).split("\n")[0]
 
 
 def preload(rsyslog):
-    """Prepares rsyslogd's environment; the board."""
+    """Prepares rsyslogd's environment; returns the board."""
     library, path = workdir() / "allocations.so", workdir() / "board"
     subprocess.run(["gcc", "-O1", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", library, SOURCE],
                    check=True)
@@ -86,7 +86,7 @@ def try_path(points, calls, board, path, only):
     trial = run(calls, board, path)
     count = board["count"]
     points.ok(not trial.problems, f"{path} session, no fault: {count} allocations",
-              "; ".join(trial.problems), trial.says())
+              "; ".join(trial.problems), trial.notes())
     for number in [only] if only else range(1, count + 1):
         for last, often in ((number, "once"), (FOR_EVER, "every")):
             label = f"{path} session: allocation {number} of {count}, {often}"
@@ -96,7 +96,7 @@ def try_path(points, calls, board, path, only):
                     points.skip(label, "rsyslog's own, for a worker of the action")
                     continue
                 points.ok(not trial.problems, label, "; ".join(trial.problems))
-                points.note(f"  {board['failed']} failed, in {function}; {trial.says()}")
+                points.note(f"  {board['failed']} failed, in {function}; {trial.notes()}")
 
 
 def scenario(points):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Each system call of the module fails once, and from then on: see run."""
+"""Each system call of the module fails once, then with all later ones: see run."""
 
 import argparse
 import itertools
@@ -19,17 +19,17 @@ def parse():
     parser.add_argument("--call")
     parser.add_argument("--error", choices=ERRORS)
     parser.add_argument("--often", choices=("once", "every"))
-    parser.add_argument("--list", action="store_true", help="the calls that were learnt")
+    parser.add_argument("--list", action="store_true", help="only list the calls")
     return parser.parse_args()
 
 
 def is_shared(call):
-    """The rest of rsyslogd makes this call in the worker too: not every one may fail."""
+    """The rest of rsyslogd makes this call in the worker too, so not all may fail."""
     return call.name in ("write", "openat", "read", "fstat", "newfstatat", "lseek")
 
 
 def faults_of(path, thread, learnt, options):
-    """Every error at each call; from a call on only at the first of its kind."""
+    """Every error at each call; `every` only at the first call of its kind."""
     kinds = set()
     for call in learnt:
         first = (call.name, call.what) not in kinds
@@ -41,7 +41,7 @@ def faults_of(path, thread, learnt, options):
 
 
 def faults(points, calls, options):
-    """This share of all that the options ask for, as they are learnt."""
+    """This share of all faults that the options select."""
     share, shares = map(int, os.environ.get("FAULTS_SHARE", "0 1").split())
     for path, thread in itertools.product(PATHS, THREADS):
         if options.path in (None, path) and options.thread in (None, thread):
@@ -56,7 +56,7 @@ def faults(points, calls, options):
 def run(points, calls, fault):
     trial, hit = calls.try_fault(fault)
     points.ok(not trial.problems, fault, "; ".join(trial.problems))
-    points.note(f"  hit {len(hit)}: {', '.join(sorted(set(hit)))}; {trial.says()}")
+    points.note(f"  hit {len(hit)}: {', '.join(sorted(set(hit)))}; {trial.notes()}")
 
 
 def scenario(points):

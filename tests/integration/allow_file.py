@@ -2,7 +2,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """allowFile: read at the start and at HUP, all of it or nothing.
 
-And an address that the host gets while rsyslogd runs is its own from then on.
+An address that the host gets while rsyslogd runs counts as its own from then on.
 """
 
 import socket
@@ -16,7 +16,7 @@ from lib.scenario import NOBODY, listed, mail_host, workdir
 from lib.smtp import Session
 from lib.wait import stays, wait_for
 
-FIRST = f"""# those whom nobody may block
+FIRST = f"""# addresses that are never blocked
 {listed(1)}        # one of them
 \t10.9.1.64/26
 
@@ -28,7 +28,7 @@ COMPLAINT = 'line 3: "10.0.0.1/8": did you mean 10.0.0.0/8?'
 
 
 def spared(points, host, source, label, session=None):
-    """He has just been rejected; nothing follows."""
+    """A client that was just rejected is neither blocked nor signalled."""
     session = session or host.session(source)
     with session:
         session.greet()
@@ -44,11 +44,11 @@ def blocked(points, host, source, label):
                           ended=1):
         points.equal(session.recipient(NOBODY).code, 511, f"{label}: {source} is rejected")
         points.until(lambda: host.is_blocked(source) and processes.gone(child.pid), 3,
-                     f"{label}: {source} is blocked, his child gone", host.rsyslog.own)
+                     f"{label}: {source} is blocked, its smtpd terminated", host.rsyslog.own)
 
 
 def reread(host, file, text):
-    """The counters are said after the file was read."""
+    """The counters are logged after the file was read."""
     file.write_text(text)
     counters(host.rsyslog)
 
@@ -61,7 +61,7 @@ def first_reading(points, host):
 
 
 def not_reread_yet(points, host, source):
-    """The counters are not asked for: that takes a HUP."""
+    """Without the counters: they need a HUP."""
     session, child = host.open(source)
     with session:
         points.equal(session.recipient(NOBODY).code, 511, f"before the HUP: {source} is rejected")
@@ -78,28 +78,28 @@ def reading_at_hup(points, host, file):
 
 
 def broken_at_hup(points, host, file):
-    said = lambda: [line for line in host.rsyslog.own() if COMPLAINT in line]
+    complaints = lambda: [line for line in host.rsyslog.own() if COMPLAINT in line]
     reread(host, file, BROKEN)
-    points.ok(said() and f"{file}, {COMPLAINT}" in said()[0]
-              and "the previous list stays in use" in said()[0],
-              "broken: file, line and correction are said", host.rsyslog.own()[-5:])
+    points.ok(complaints() and f"{file}, {COMPLAINT}" in complaints()[0]
+              and "the previous list stays in use" in complaints()[0],
+              "broken: file, line and correction are logged", host.rsyslog.own()[-5:])
     spared(points, host, listed(2), "broken")
     blocked(points, host, listed(3), "broken: not even its first line counts")
     status, text = host.rsyslog.validate()
     points.equal(status, 1, "broken: rsyslogd -N1 ends with 1")
-    points.ok(f"{file}, {COMPLAINT}" in text, "broken: and says the same", text)
+    points.ok(f"{file}, {COMPLAINT}" in text, "broken: and prints the same", text)
 
 
 def vanished_at_hup(points, host, file):
     file.unlink()
     counters(host.rsyslog)
-    points.ok(host.rsyslog.said(f"allowFile: {file}: No such file"), "vanished: it is said",
+    points.ok(host.rsyslog.logged(f"allowFile: {file}: No such file"), "vanished: it is logged",
               host.rsyslog.own()[-5:])
     spared(points, host, listed(2), "vanished")
 
 
 class Loopback:
-    """A client on the mail host itself; looks like Network to a session."""
+    """A client on the mail host itself; a session uses it like a Network."""
 
     def socket(self, source):
         client = socket.socket(socket.AF_INET)

@@ -2,9 +2,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A customer from a listed address logs in, and gets a 5xx for other reasons.
 
-His mail is too large, by what he says and by what he sends; a mail filter
-(courier's perlfilter) turns it down. His child's BLOCK is in /proc all the
-while. On 25, with STARTTLS, on 465; with credentials and without.
+The mail is too large, as announced and as sent; a mail filter (courier's perlfilter)
+rejects it. The smtpd's BLOCK is in /proc all the while. On 25, with STARTTLS, on 465;
+with credentials and without.
 """
 # limit: 90
 
@@ -22,7 +22,7 @@ WAYS = (("25", {"port": 25}), ("STARTTLS", {"port": 25, "starttls": True}),
         ("465", {"port": 465, "tls": True}))
 SIZE = 20000
 
-# Turns a mail down by a word in it; everything else passes.
+# Rejects a mail with a certain word in it; everything else passes.
 FILTER = r"""
 use IO::File;
 my $filedesc = shift @ARGV;
@@ -44,7 +44,7 @@ def mail_filter():
     script.write_text(FILTER)
     with open("/etc/courier/filters/perlfilter", "w", encoding="ascii") as file:
         file.write(f"{script}\n")
-    # Without this, users' own mail passes unfiltered.
+    # Without this, mail of authenticated users is not filtered.
     with open("/etc/courier/filters/perlfilter-mode", "w", encoding="ascii") as file:
         file.write("all\n")
     quiet = {"stdin": subprocess.DEVNULL, "check": True, "timeout": 20}
@@ -57,13 +57,13 @@ def mail_filter():
         processes.end([process.pid for process in processes.named("courierfilter", "perlfilter")])
 
 
-def too_large_by_his_word(session):
+def too_large_as_announced(session):
     return session.command(f"MAIL FROM:<a@b.example> SIZE={10 * SIZE}").code
 
 
 def sends(session, text):
     if session.recipient(MAILBOX).code != 250:
-        raise RuntimeError("his recipient was not taken")
+        raise RuntimeError("the recipient was not accepted")
     return session.data(text).code
 
 
@@ -76,19 +76,20 @@ def unwanted(session):
 
 
 def customer(points, host, label, how, source):
-    for name, act in (("too large by his word", too_large_by_his_word), ("too large", too_large),
+    for name, act in (("announced as too large", too_large_as_announced), ("too large", too_large),
                       ("filtered", unwanted)):
         session, child = host.open(source, **how)
         with session, harmless(points, host, f"{label}, {name}", sources=[source], pids=[child.pid],
                                **WANT[name]):
-            points.equal(session.login(USER, PASSWORD).code, 235, f"{label}, {name}: he logs in")
+            points.equal(session.login(USER, PASSWORD).code, 235,
+                         f"{label}, {name}: the client logs in")
             code = act(session)
-            points.ok(500 <= code <= 599, f"{label}, {name}: he gets a 5xx", code)
+            points.ok(500 <= code <= 599, f"{label}, {name}: the client gets a 5xx", code)
 
 
-# What he says of the size is answered by courieresmtpd itself: a line of
-# severity info, which is no reject.
-WANT = {"too large by his word": {},
+# courieresmtpd itself answers an announced size. It logs that with severity
+# info, which is not a reject.
+WANT = {"announced as too large": {},
         "too large": {"triggers": 1, "not_listed": 1},
         "filtered": {"triggers": 1, "not_listed": 1}}
 

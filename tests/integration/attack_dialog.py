@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""ESMTP_LOG_DIALOG=1: what a client says is logged raw, under courier's own tag and PID.
+"""ESMTP_LOG_DIALOG=1: a client's commands are logged raw, under courier's own tag and PID.
 
-A client whom no DNSBL lists forges a reject, a failed login, a `started` and
-a dropped connection of others. He moves neither the default action nor, with
-the kernel's word for the sender, trigger="connect" and trigger="auth".
+A client that no DNSBL lists forges a reject, a failed login, a `started` and a dropped
+connection of others. The default action ignores it. With the sender's credentials from
+the kernel, so do trigger="connect" and trigger="auth".
 """
 # backends: both
 
@@ -23,7 +23,7 @@ BESIDE = (action("mail.*", trigger="connect", list="connect4", list6="connect6")
 
 
 def forgeries(victim, port):
-    """Six that courier itself could have logged of the victim, then some odder ones."""
+    """Six that courier itself could have logged about the victim, then some odder ones."""
     address = f"::ffff:{victim}"
     reject = reject_line(victim, port)
     started = f"started,ip=[{address}],port=[{port}]"
@@ -39,10 +39,10 @@ def says_all(points, host, label, attacker, victim, port):
     for line in lines:
         attacker.command(line)
     points.until(lambda: len([line for line in host.rsyslog.mail()[before:] if victim in line])
-                 >= len(lines), 5, f"{label}: his lines are logged",
+                 >= len(lines), 5, f"{label}: the forged lines are logged",
                  lambda: host.rsyslog.mail()[before:])
     points.ok(f"info courieresmtpd: {lines[0]}" in _without_pids(host.rsyslog.mail()[before:]),
-              f"{label}: just as if courier had said it", host.rsyslog.mail()[before:])
+              f"{label}: exactly as if courier had written it", host.rsyslog.mail()[before:])
 
 
 def _without_pids(lines):
@@ -50,11 +50,11 @@ def _without_pids(lines):
 
 
 def default_action(points, host, label, number):
-    """The victim is listed, connected, and past his EHLO."""
+    """The victim is listed, connected, and has sent EHLO."""
     attacker, child = host.open(ordinary(number))
     victim, victims_child = host.open(listed(number))
     with attacker, victim:
-        # A reject of severity info is no form of courier's: counted as unknown.
+        # courier never logs a reject with severity info: counted as unknown.
         with harmless(points, host, label, sources=[attacker.source, victim.source], unknown=1,
                       pids=[child.pid, victims_child.pid]):
             says_all(points, host, label, attacker, victim.source, victim.source_port)
@@ -81,8 +81,8 @@ def others(points, host, lists, label, number, address=None):
 
 
 def pid_alone(points, host, label, number):
-    """Nothing vouches for the PID that stands in the tag, but courier's logger, not the
-    client, has put it there: the line is his who is served under it."""
+    """The PID in the tag is not proven, but courier's logger wrote it, not the client: the
+    line counts for the client that this process serves."""
     restart(host, action("mail.*", trigger="auth", threshold=3),
             imuxsock='SysSock.UsePIDFromSystem="on"')
     attacker, child = host.open(ordinary(number))
@@ -93,13 +93,13 @@ def pid_alone(points, host, label, number):
                      pids=[child.pid, victims_child.pid], triggers=4, refused__sender=4):
         for _ in range(4):
             attacker.command(line)
-    # Those that are his own count.
-    with Counted(points, host, f"{label}, his own", triggers=3, below_threshold=2, blocks=1,
+    # Those about the client itself count.
+    with Counted(points, host, f"{label}, its own", triggers=3, below_threshold=2, blocks=1,
                  ended=1):
         with host.open(ordinary(number + 1))[0] as guilty:
             for _ in range(3):
                 guilty.command(line.replace(victim.source, guilty.source))
-            points.until(lambda: host.is_blocked(guilty.source), 3, f"{label}, his own: blocked")
+            points.until(lambda: host.is_blocked(guilty.source), 3, f"{label}, its own: blocked")
 
 
 def scenario(points):

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""A process in an execve(2) that does not end delays neither the log nor anything else.
+"""A process stuck in execve(2) delays neither the log nor anything else.
 
-A look at more than its status waits as long as the attacker likes (lib/heldexec.py). The
-attacker is an ordinary user, or a process of courier's user that is below no listener.
-Its line makes the module look: the line names no PID, or the tag names the held process,
-or the kernel says that the held process sent it. In the last part the attacker is a
-session that was taken over: the child of a couriertcpd that the module knows.
+Reading more than its status waits for as long as the attacker likes (lib/heldexec.py). The
+attacker is an ordinary user, or a process of courier's user that is not below a tcpd. Its
+line triggers a scan: the line names no PID, or the tag names the stuck process, or the
+kernel reports the stuck process as the sender. In the last part the attacker has taken
+over a session: the smtpd of a couriertcpd that the module knows.
 
 Meanwhile other programs' lines are written, listed clients are blocked and their
-sessions terminated, rsyslogd ends and starts, and smtpblockctl answers.
+sessions terminated, rsyslogd stops and starts, and smtpblockctl answers.
 """
 # limit: 240
 
@@ -42,10 +42,10 @@ marks = (f"line {number} of another program" for number in itertools.count(1))
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A line of the attacker's, and the action that gets it.
+    """The attacker's line, and the action that gets it.
 
-    `attested`: the action takes the PID in the tag as the kernel's word for the sender.
-    rsyslogd itself would wait if it asked the kernel, so the rules set what it would get.
+    `attested`: the action takes the PID in the tag as if the kernel had reported it.
+    rsyslogd itself would wait if it asked the kernel, so the rules set the result.
     """
 
     name: str
@@ -62,9 +62,9 @@ class Case:
             + action(selector, trigger=self.trigger) \
             + f'user.* action(type="omfile" file="{behind(host)}")\n'
 
-    def send(self, forger, held, ip=ABSENT, port=PORT):
+    def send(self, forger, stuck, ip=ABSENT, port=PORT):
         forger.log(self.text.format(ip=ip, port=port), self.severity,
-                   self.tag.format(pid=held.pid))
+                   self.tag.format(pid=stuck.pid))
 
 
 STRANGERS = (
@@ -96,7 +96,7 @@ def behind(host):
 
 
 def environment(ip=ABSENT, port=PORT):
-    """What a listed client's courieresmtpd has; it offers a login."""
+    """The environment of a listed client's courieresmtpd; it offers a login."""
     return {"TCPREMOTEIP": f"::ffff:{ip}", "TCPREMOTEPORT": str(port),
             "TCPLOCALIP": "::ffff:10.8.0.1", "TCPLOCALPORT": "25", "ESMTPAUTH": "PLAIN",
             "BLOCK": "Listed", "BLOCK_IP": "127.0.0.2", "BLOCK_ZONE": "bl.lab"}
@@ -119,7 +119,7 @@ def goes_on(points, host, label):
 
 
 def speak(session, trigger, deadline):
-    """What the client says, up to its reject."""
+    """The client's commands, up to its reject."""
     with contextlib.suppress(Closed):
         session.greet()
         if trigger == "connect":
@@ -136,28 +136,28 @@ def client(points, host, label, trigger, deadline=3):
         return points.until(
             lambda: host.is_blocked(source) and session.saw(554 if trigger == "connect" else 511)
             and not courier.serving(source) and not courier.slots_of(source), deadline,
-            f"{label}: a listed client is rejected, blocked, and its child is terminated",
+            f"{label}: a listed client is rejected, blocked, and its smtpd is terminated",
             lambda: where(host), host.rsyslog.own)
 
 
-def within(points, slow_file, held, limit, name, call):
-    """One or two points: call() returns in time, and all that were held still are.
+def within(points, slow_file, stuck, limit, name, call):
+    """One or two points: call() returns in time, and all stuck processes are still stuck.
 
-    When it takes too long the held processes are released, so that it returns.
+    If it takes too long, the stuck processes are released, so that it returns.
     """
-    def all_held():
-        return all(slow_file.holds(process.pid) for process in held)
+    def all_stuck():
+        return all(slow_file.holds(process.pid) for process in stuck)
 
-    held_before, began = all_held(), time.monotonic()
+    stuck_before, began = all_stuck(), time.monotonic()
     with slow_file.released_after(limit + 0.5):
         result = call()
-    if points.at_most(time.monotonic() - began, limit, name) and held_before:
-        points.ok(all_held(), f"{name}: all processes are still held")
+    if points.at_most(time.monotonic() - began, limit, name) and stuck_before:
+        points.ok(all_stuck(), f"{name}: all processes are still stuck")
     return result
 
 
 def counted(points, host, case, label):
-    """One point: the forged line was refused as it should be, and one client blocked."""
+    """One point: the forged line was refused as expected, and one client blocked."""
     want = {"blocks": 1, "ended": 1} | ({case.refused: 1} if case.refused else {})
     seen = {}
 
@@ -172,24 +172,24 @@ def counted(points, host, case, label):
     return points.equal(seen, want, f"{label}: counted exactly")
 
 
-def stop(points, host, slow_file, held, label):
-    within(points, slow_file, held, 3, f"{label}: rsyslogd ends", host.rsyslog.stop)
+def stop(points, host, slow_file, stuck, label):
+    within(points, slow_file, stuck, 3, f"{label}: rsyslogd stops", host.rsyslog.stop)
 
 
 def by_stranger(points, host, slow_file, user, case):
-    """A line by a process of the user's, while another one is held."""
+    """A line from a process of the user, while another one is stuck."""
     label = f"{user}, {case.name}"
     restart(host, case.rules(host), imuxsock="")
     with Forger(user) as forger, Holder(user, slow_file) as holder:
-        held = holder.hold(environment=environment())
-        case.send(forger, held)
-        # After the first failure the others would only wait for the same.
+        stuck = holder.hold(environment=environment())
+        case.send(forger, stuck)
+        # After a first failure the others would only wait for the same thing.
         if goes_on(points, host, label) and client(points, host, label, case.trigger) \
                 and goes_on(points, host, f"{label}, later") \
                 and counted(points, host, case, label):
-            points.ok(held.unharmed() and not host.is_blocked(ABSENT),
-                      f"{label}: the held process is neither blocked nor signalled")
-        stop(points, host, slow_file, [held], label)
+            points.ok(stuck.unharmed() and not host.is_blocked(ABSENT),
+                      f"{label}: the stuck process is neither blocked nor signalled")
+        stop(points, host, slow_file, [stuck], label)
 
 
 def is_pinned(host, pid):
@@ -199,48 +199,48 @@ def is_pinned(host, pid):
 
 
 def make_known(host, forger):
-    """A line for which no child is found makes the module look for all listeners."""
+    """A line for which no smtpd is found makes the module look for all tcpds."""
     for text, severity in ((REJECT, "err"), (STARTED, "info")):
         forger.log(text.format(ip=ABSENT, port=PORT), severity)
     wait_for(lambda: counters(host.rsyslog).get("refused.no_child"), 5, "the search")
 
 
 def sessions(points, host, listener):
-    """Three that are below a listener. Two of them look like sessions until they exec."""
+    """Three processes below a tcpd. Two of them look like sessions until they exec."""
     peers = [(next(clients), PORT + number) for number in range(3)]
     programs = ("courieresmtpd", "courieresmtpd", "python3")
-    held = [listener.start(before=program, environment=environment(*peer), shared=True)
+    stuck = [listener.start(before=program, environment=environment(*peer), shared=True)
             for program, peer in zip(programs, peers)]
     with contextlib.suppress(Timeout):
-        wait_for(lambda: all(is_pinned(host, process.pid) for process in held[:2]), 3, "a pin")
-    pinned = sum(is_pinned(host, process.pid) for process in held)
-    points.note(f"{pinned} of the sessions that are taken over were pinned before")
-    return list(zip(held, peers))
+        wait_for(lambda: all(is_pinned(host, process.pid) for process in stuck[:2]), 3, "a pin")
+    pinned = sum(is_pinned(host, process.pid) for process in stuck)
+    points.note(f"{pinned} of the sessions taken over were pinned before")
+    return list(zip(stuck, peers))
 
 
 def by_session(points, host, slow_file, case):
-    """Sessions that were taken over; the listener is a stand-in that takes no connections."""
+    """Sessions that were taken over; the tcpd is a stand-in that accepts no connections."""
     label = f"sessions, {case.name}"
     restart(host, case.rules(host), imuxsock="")
     with Forger("courier") as forger, \
             Holder("courier", slow_file, program="couriertcpd") as listener:
         make_known(host, forger)
         taken = sessions(points, host, listener)
-        # What is decided about the first is carried out while it is held.
+        # The decision about the first is carried out while it is stuck.
         (first, peer), *others = taken
         case.send(forger, first, *peer)
         first.go()
-        for held, peer in others:
-            held.go()
-            case.send(forger, held, *peer)
+        for stuck, peer in others:
+            stuck.go()
+            case.send(forger, stuck, *peer)
         if goes_on(points, host, label) and client(points, host, label, case.trigger, 5):
             goes_on(points, host, f"{label}, later")
-        stop(points, host, slow_file, [held for held, _ in taken], label)
+        stop(points, host, slow_file, [stuck for stuck, _ in taken], label)
 
 
 @contextlib.contextmanager
 def decoys(slow_file):
-    """Held processes of both users, with the names that the module and the tool look for."""
+    """Stuck processes of both users, with the names that the module and the tool look for."""
     with contextlib.ExitStack() as stack:
         holders = [stack.enter_context(Holder(user, slow_file)) for user in ATTACKERS]
         yield [holder.hold(name, environment=environment()) for holder in holders
@@ -248,38 +248,38 @@ def decoys(slow_file):
 
 
 def tools(points, host, slow_file):
-    """smtpblockctl looks at all processes."""
+    """smtpblockctl reads all processes."""
     restart(host, action(), imuxsock="")
     for word, good in (("status", (0,)), ("check", (0, 1))):
         name = f"smtpblockctl {word}"
-        with decoys(slow_file) as held:
-            result = within(points, slow_file, held, 10, f"{name} ends",
+        with decoys(slow_file) as stuck:
+            result = within(points, slow_file, stuck, 10, f"{name} ends",
                             lambda: ctl(word, config=host.rsyslog.config))
             points.ok(result.status in good and result.out and not result.err,
                       f"{name} has an answer", result)
 
 
 def start(points, host, slow_file):
-    """rsyslogd's start looks for a listener; the second time that user has none."""
+    """rsyslogd looks for a tcpd when it starts; the second time that user has none."""
     restart(host, action(), imuxsock="")
-    with decoys(slow_file) as held:
-        stop(points, host, slow_file, held, "decoys")
-        within(points, slow_file, held, 3, "decoys: rsyslogd starts", host.rsyslog.start)
+    with decoys(slow_file) as stuck:
+        stop(points, host, slow_file, stuck, "decoys")
+        within(points, slow_file, stuck, 3, "decoys: rsyslogd starts", host.rsyslog.start)
         client(points, host, "decoys", "dnsbl")
-        stop(points, host, slow_file, held, "decoys, started meanwhile")
+        stop(points, host, slow_file, stuck, "decoys, started meanwhile")
         host.rsyslog.rules = action(courierUser=ATTACKERS[0])
-        within(points, slow_file, held, 3, "no listeners: rsyslogd starts", host.rsyslog.start)
-        stop(points, host, slow_file, held, "no listeners")
+        within(points, slow_file, stuck, 3, "no tcpds: rsyslogd starts", host.rsyslog.start)
+        stop(points, host, slow_file, stuck, "no tcpds")
 
 
 def can_hold(points, slow_file):
     """The attack itself works."""
     with Holder("nobody", slow_file) as holder:
-        held = holder.hold()
-        points.ok(waits(f"/proc/{held.pid}/environ"), "a reader of its environment waits")
-        points.equal(processes.look(held.pid).name, "courieresmtpd",
+        stuck = holder.hold()
+        points.ok(waits(f"/proc/{stuck.pid}/environ"), "a reader of its environment waits")
+        points.equal(processes.look(stuck.pid).name, "courieresmtpd",
                      "a reader of its status does not")
-        exe = "waits" if waits(f"/proc/{held.pid}/exe") else "does not: an older kernel"
+        exe = "waits" if waits(f"/proc/{stuck.pid}/exe") else "does not: an older kernel"
         points.note(f"a reader of its exe {exe}")
 
 
@@ -299,8 +299,8 @@ def scenario(points):
             for name, attack, words in cases():
                 with tap.part(points, name):
                     attack(points, host, slow_file, *words)
-    except Unavailable as lacking:
-        points.skip("a process that is held in execve(2)", lacking)
+    except Unavailable as missing:
+        points.skip("a process that is stuck in execve(2)", missing)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""A million forged lines, as fast as rsyslogd takes them, and one genuine.
+"""A million forged lines, as fast as rsyslogd takes them, and one genuine line.
 
-With the kernel's word for the sender the listed client in the middle of them
-is blocked as ever; nobody else is; rsyslogd does not grow; the log file
-beside has every line; and it shuts down at once. Then fewer without that word:
-each line takes a search or is turned away, and the genuine one may be, too;
-but the next one after the flood is blocked.
+With the sender's credentials, the listed client in the middle of the flood is blocked as
+usual and no other address is; rsyslogd does not grow; the log file beside the action has
+every line; rsyslogd stops at once. Then a shorter flood without credentials: each line
+needs a search or is refused. The genuine line may be refused, too, but the next one after
+the flood is blocked.
 """
-# serial: a processor's whole time goes into it
+# serial: uses all of one processor
 # limit: 240
 
 import subprocess
@@ -28,7 +28,7 @@ LINES, WARM = 1_000_000 // SHARE, 100_000 // SHARE
 FEWER, FEWER_WARM = 200_000 // SHARE, 20_000 // SHARE
 # A forged line may be refused for each of these, and for no other reason.
 REFUSED = ("refused.sender", "refused.gone", "refused.no_child", "refused.busy")
-# A small queue: what rsyslogd itself keeps waiting is no growth of ours.
+# A small queue: lines that wait in rsyslogd itself are not growth of the module.
 QUEUE = 'main_queue(queue.size="2000" queue.timeoutEnqueue="60000")\n'
 
 # Ten million addresses, in turn; the text is that of a listed client.
@@ -48,7 +48,7 @@ for number in range(first, first + count):
 
 
 class Flood:
-    """nobody's process that logs `count` forged lines."""
+    """A process of the user nobody that logs `count` forged lines."""
 
     def __init__(self, first, count):
         self.process = subprocess.Popen(
@@ -75,20 +75,20 @@ def logged(host):
 
 
 def rejected(points, host, source, label, blocked):
-    """A real courier's client: he gets his 511, and is to be blocked, or may be."""
+    """A client of the real courier: it gets its 511, and must be blocked, or may be."""
     session, child = host.open(source)
     with session:
         points.equal(session.recipient(NOBODY).code, 511, f"{label}: a listed client is rejected")
         if not blocked:
             return
         began = time.monotonic()
-        points.until(lambda: host.is_blocked(source), 5, f"{label}: he is on the list")
+        points.until(lambda: host.is_blocked(source), 5, f"{label}: the client is on the list")
         points.note(f"{label}: on the list after {(time.monotonic() - began) * 1000:.0f} ms")
-        points.until(lambda: processes.gone(child.pid), 5, f"{label}: his child is gone")
+        points.until(lambda: processes.gone(child.pid), 5, f"{label}: its smtpd is gone")
 
 
 def flooded(points, host, label, warm, lines, blocked):
-    """A flood with a genuine reject in it: what the counters say of both."""
+    """A flood with a genuine reject in it: the counters for both."""
     begun = logged(host)
     Flood(0, warm).wait()
     wait_for(lambda: logged(host) == begun + warm, 30, "the first lines")
@@ -105,20 +105,20 @@ def flooded(points, host, label, warm, lines, blocked):
     points.note(f"{label}: {lines / (time.monotonic() - began):.0f} lines a second")
     points.at_most(host.rsyslog.memory_kb() - memory, 4096, f"{label}: rsyslogd's growth, kB")
     points.equal(logged(host), begun + warm + lines,
-                 f"{label}: the log file beside has every line")
+                 f"{label}: the log file beside the action has every line")
     return growth(host, before)
 
 
 def with_credentials(points, host):
     counted = flooded(points, host, "credentials", WARM, LINES, True)
-    # The last lines of a flood may be read when its sender has ended.
+    # The last lines of a flood may be read after its sender has exited.
     refused = counted.pop("refused.sender", 0) + counted.pop("refused.gone", 0)
     points.equal(refused, LINES, "every forged line is counted as refused")
-    # Whether there is something left to reset is the client's affair.
+    # Whether a connection is left to reset depends on the client.
     counted.pop("resets", None)
     points.equal(counted, {"lines": LINES + 1, "rejects": LINES + 1, "triggers": LINES + 1,
                            "blocks": 1, "ended": 1}, "and the genuine one as a block")
-    points.equal(host.list4.addresses(), {listed(1)}, "nobody else is on the list")
+    points.equal(host.list4.addresses(), {listed(1)}, "no other address is on the list")
 
 
 def without_credentials(points, host):
@@ -129,7 +129,7 @@ def without_credentials(points, host):
     points.equal(sum(counted.get(key, 0) for key in REFUSED), FEWER + 1 - taken,
                  "no credentials: all but the genuine line are counted as refused")
     points.equal(host.list4.addresses(), {listed(1)} if taken else set(),
-                 "no credentials: nobody else is on the list")
+                 "no credentials: no other address is on the list")
     rejected(points, host, listed(2), "no credentials, afterwards", True)
 
 

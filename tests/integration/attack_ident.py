@@ -2,10 +2,10 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A client's ident server writes into courier's log lines.
 
-couriertcpd asks it unless -noidentlookup is given; what it answers stands
-behind the address, raw in the lines of severity info. A client whom no DNSBL
-lists makes himself and others look listed there; his 5xx is for another
-reason. Then a listed one, whose lines have to be understood all the same.
+couriertcpd queries it unless -noidentlookup is given; the answer follows the address,
+raw in the lines of severity info. A client that no DNSBL lists makes itself and others
+look listed there; its 5xx has another reason. Then a listed client, whose lines must be
+understood all the same.
 """
 
 from lib import tap
@@ -26,7 +26,7 @@ ANSWERS = (
 
 
 def forged(points, host, label, source, answer, victim):
-    """The attacker is rejected (550, 513) and speaks nonsense (502)."""
+    """The attacker is rejected (550, 513) and sends nonsense (502)."""
     text = answer.format(victim=victim.source, port=victim.source_port)
     with Identd(host.network, source, text) as identd:
         session, child = host.open(source)
@@ -36,8 +36,9 @@ def forged(points, host, label, source, answer, victim):
                      session.command("RCPT TO:<a@elsewhere.example>").code,
                      session.command("AUTH PLAIN nonsense").code >= 500,
                      session.command("GET / HTTP/1.1").code)
-            points.equal(codes, (550, 513, True, 502), f"{label}: he is rejected")
-    points.ok(identd.asked == 1, f"{label}: courier asked his ident server", identd.asked)
+            points.equal(codes, (550, 513, True, 502), f"{label}: the attacker is rejected")
+    points.ok(identd.asked == 1, f"{label}: courier queried the attacker's ident server",
+              identd.asked)
 
 
 def scenario(points):

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Processes that look like courier's, and PIDs that are had again.
+"""Processes that look like courier's, and reused PIDs.
 
-An executable named courieresmtpd with a forged environment, as nobody and as
-courier, without a couriertcpd above it. A line through courierlogger. A PID
-that belongs to another client's child by the time the line is read, or by
-the time the signal is due.
+An executable named courieresmtpd with a forged environment, as nobody and as courier,
+without a couriertcpd above it. A line through courierlogger. A PID that belongs to another
+client's smtpd by the time the line is read, or by the time of the signal.
 """
 
 import os
@@ -30,12 +29,12 @@ def environment(address, port):
 
 
 def impostor(points, host, label, user, without):
-    """He logs of himself, and of a real client who is connected."""
+    """The impostor logs about itself, and about a real client that is connected."""
     session = host.session(listed(1))
     with session:
         session.reply()
         child = host.courier.child_of(session)
-        # The second line names its sender, who serves nobody.
+        # The second line names its sender, which serves no client.
         for name, address, port, unnamed in (
                 ("himself", VICTIM, PORT, {"refused__no_child": 1, "refused__sender": 1}),
                 ("a real client", session.source, session.source_port, {"refused__sender": 2})):
@@ -43,7 +42,7 @@ def impostor(points, host, label, user, without):
             with Forger(user, program="courieresmtpd",
                         environment=environment(address, port)) as forger:
                 points.equal(processes.look(forger.pid).name, "courieresmtpd",
-                             f"{label}, {name}: his executable's name")
+                             f"{label}, {name}: the impostor's executable")
                 with harmless(points, host, f"{label}, {name}", sources=[address],
                               pids=[forger.pid, child.pid], triggers=2, **want):
                     forger.log(reject_line(address, port))
@@ -51,7 +50,7 @@ def impostor(points, host, label, user, without):
 
 
 class CourierLogger:
-    """courierlogger as a user's child: each line of its input is one message."""
+    """courierlogger, started by a user: each line of its input is one message."""
 
     def __init__(self, user):
         entry = pwd.getpwnam(user)
@@ -101,19 +100,19 @@ def impostors(points, host):
 
 
 def sender_of_another_program(points, host):
-    """verify="sender": courier's user alone is not enough where the executable is known."""
+    """verify="sender": courier's user alone is not enough if the executable is known."""
     restart(host, action(verify="sender"), imuxsock=CREDENTIALS)
     with Forger("courier") as forger, \
             harmless(points, host, "sender, courier's user, alive", sources=[VICTIM],
                      pids=[forger.pid], triggers=1, refused__sender=1):
         forger.log(reject_line(VICTIM))
-    with harmless(points, host, "sender, nobody, gone", sources=[VICTIM], triggers=1,
+    with harmless(points, host, "sender, nobody, exited", sources=[VICTIM], triggers=1,
                   refused__gone=1):
         log_and_leave(host, reject_line(VICTIM), "nobody", program="courieresmtpd")
 
 
 def child_with_pid(host, source, pid):
-    """A client whose child gets this PID; a few tries, as others take PIDs too."""
+    """A client whose smtpd gets this PID; several tries, as other processes take PIDs too."""
     for _ in range(20):
         with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as last:
             last.write(str(pid - 1))
@@ -123,18 +122,18 @@ def child_with_pid(host, source, pid):
         if child.pid == pid:
             return session, child
         session.close()
-        wait_for(lambda: processes.gone(child.pid), 3, "the end of a child with another PID")
-    raise RuntimeError(f"PID {pid} could not be had again")
+        wait_for(lambda: processes.gone(child.pid), 3, "the end of an smtpd with another PID")
+    raise RuntimeError(f"PID {pid} could not be reused")
 
 
 def ended(child):
     os.kill(child.pid, signal.SIGKILL)
-    wait_for(lambda: processes.gone(child.pid), 2, "the child's early end")
+    wait_for(lambda: processes.gone(child.pid), 2, "the smtpd's early end")
     wait_for(lambda: not processes.named("submit"), 2, "the end of its submit")
 
 
 def reused_before_the_signal(points, host):
-    """Between log and signal another client's child gets the PID."""
+    """Between log line and signal another client's smtpd gets the PID."""
     restart(host, action(terminate_delay=3000, terminate_killAfter=500))
     source, other = listed(10), ordinary(10)
     with Counted(points, host, "before the signal", triggers=1, blocks=1, gone=1):
@@ -146,13 +145,13 @@ def reused_before_the_signal(points, host):
         session, stranger = child_with_pid(host, other, child.pid)
         with session:
             points.ok(stays(lambda: processes.alive(stranger.pid), 4.0),
-                      "before the signal: another client's child with that PID lives")
+                      "before the signal: another client's smtpd with that PID lives")
             points.ok(session.lives() and not host.is_blocked(other),
                       "before the signal: and answers")
 
 
 def reused_before_the_reading(points, host):
-    """rsyslogd reads the line when the PID is already another, listed client's child's."""
+    """rsyslogd reads the line when another listed client's smtpd already has the PID."""
     restart(host, action())
     source, other = listed(11), listed(12)
     with Counted(points, host, "before the reading", triggers=1, refused__sender=1):

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""A local user logs a listed client's reject through /dev/log, and moves nothing.
+"""A local user logs a listed client's reject through /dev/log, without effect.
 
-He knows all that can be known: the address, the port, the DNSBL's text. The
-address is not connected; or connected and not listed; or listed, connected
-and idle; or a listed customer's who has logged in and begun a mail. With the
-kernel's word for the sender, and without it.
+The user knows the address, the port and the DNSBL's text. The address is not connected;
+or connected and not listed; or listed, connected and idle; or that of a listed customer
+who has logged in and begun a mail. With the sender's credentials, and without.
 """
 # backends: both
 # limit: 60
@@ -20,7 +19,7 @@ ABSENT = "10.9.4.1"
 
 
 def hinted(child):
-    """The tag of a sender who names the child's PID as his own."""
+    """The tag of a sender that names the smtpd's PID as its own."""
     return f"courieresmtpd[{child.pid}]"
 
 
@@ -45,7 +44,7 @@ def forge_twice(points, host, forger, label, session, child):
                   triggers=2, rejects=2, refused__sender=2):
         forger.log(reject_line(session.source, session.source_port))
         forger.log(reject_line(session.source, session.source_port), tag=hinted(child))
-    points.ok(session.lives(), f"{label}: his session goes on")
+    points.ok(session.lives(), f"{label}: the session goes on")
 
 
 def before_ehlo(points, host, forger, label, why):
@@ -53,36 +52,37 @@ def before_ehlo(points, host, forger, label, why):
     session = host.session(listed(1))
     with session:
         session.reply()
-        forge_twice(points, host, forger, f"{label}, listed, before his EHLO", session,
+        forge_twice(points, host, forger, f"{label}, listed, before EHLO", session,
                     host.courier.child_of(session))
 
 
 def after_ehlo(points, host, forger, label, why):
-    """He has a submit that knows him to be listed, and may be about to log in."""
+    """The client's submit knows that it is listed; the client may be about to log in."""
     session, child = host.open(listed(4))
     with session:
         wait_for(lambda: any(process.name == "submit"
-                             for process in host.courier.serving(listed(4))), 3, "his submit")
-        forge_twice(points, host, forger, f"{label}, listed, after his EHLO", session, child)
+                             for process in host.courier.serving(listed(4))), 3, "its submit")
+        forge_twice(points, host, forger, f"{label}, listed, after EHLO", session, child)
 
 
 def logged_in(points, host, forger, label, why):
     source = listed(2)
     session, child = host.open(source)
     with session:
-        points.equal(session.login(USER, PASSWORD).code, 235, f"{label}, logged in: he is")
+        points.equal(session.login(USER, PASSWORD).code, 235,
+                     f"{label}, logged in: the login works")
         points.equal(session.command("MAIL FROM:<a@b.example>").code, 250,
-                     f"{label}, logged in: his mail has begun")
+                     f"{label}, logged in: a mail has begun")
         with harmless(points, host, f"{label}, logged in", sources=[source],
                       pids=[forger.pid, child.pid], triggers=2, rejects=2, refused__sender=2):
             forger.log(reject_line(source, session.source_port))
             forger.log(reject_line(source, session.source_port), tag=hinted(child))
         points.equal(session.command(f"RCPT TO:<{MAILBOX}>").code, 250,
-                     f"{label}, logged in: he goes on")
+                     f"{label}, logged in: the session goes on")
 
 
 def without_port(points, host, forger, label, why):
-    """courier before 1.0.12 wrote no port: no way round the proof either."""
+    """courier before 1.0.12 wrote no port: that does not avoid the proof either."""
     session = host.session(listed(3))
     with session:
         session.reply()
@@ -96,7 +96,7 @@ ATTACKS = (absent, unlisted, before_ehlo, after_ehlo, logged_in, without_port)
 
 
 def control(points, host, label, source):
-    """He whom courier itself rejects is blocked, in the same rsyslogd."""
+    """A client that courier itself rejects is blocked, by the same rsyslogd."""
     with Counted(points, host, f"{label}, the control", triggers=1, rejects=1, blocks=1, ended=1):
         block(points, host, source, f"{label}, the control")
 
@@ -110,7 +110,7 @@ def scenario(points):
             restart(host, action(), imuxsock=imuxsock)
             with Forger() as forger:
                 for attack in ATTACKS:
-                    # Nothing tells him from courier then: SECURITY says so.
+                    # Then the user cannot be told from courier: SECURITY says so.
                     if attack is after_ehlo and not imuxsock:
                         continue
                     with tap.part(points, f"{label}, {attack.__name__}"):

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Lines from afar over UDP, and JSON that overwrites what the kernel said.
+"""Remote lines over UDP, and JSON that overwrites the sender's credentials.
 
-A remote sender's lines prove nothing, whatever they claim. mmjsonparse before
-the action lets any sender write $!pid and $!uid: verify="child" holds, as it
-asks the process; verify="sender" does not hold behind a parser that takes
-them from the text, as the manual says. That is shown here, so that the
-manual stays true.
+A remote sender's lines prove nothing, whatever they claim. mmjsonparse before the action
+lets any sender write $!pid and $!uid: verify="child" is safe, as it checks the process;
+verify="sender" is not safe behind a parser that takes them from the text, as the manual
+says. Both are tested here, so that the manual stays true.
 """
 # backends: both
 
@@ -25,8 +24,8 @@ from lib.scenario import PASSWORD, USER, listed, mail_host, ordinary
 UDP = 'module(load="imudp")\ninput(type="imudp" port="514")\n'
 JSON = 'module(load="mmjsonparse")\n'
 PARSED = 'mail.* action(type="mmjsonparse")\n'
-# mmjsonparse leaves the message as it is, and nothing that begins with JSON is
-# a line of courier's; so here is a rule that takes $!pid and $!uid from a line.
+# mmjsonparse leaves the message unchanged, and no line of courier begins with JSON.
+# This rule takes $!pid and $!uid from a line of courier's form.
 TAKEN = ('if re_match($msg, "claim=") then {\n'
          '  set $!pid = re_extract($msg, "pid=([0-9]+)", 0, 1, "0");\n'
          '  set $!uid = re_extract($msg, "uid=([0-9]+)", 0, 1, "0");\n'
@@ -36,7 +35,7 @@ ABSENT = "10.9.4.{}"
 
 
 def over_udp(host, *lines, pid=None):
-    """A sender in world, who names himself mx.lab and courieresmtpd."""
+    """A sender in world that calls itself mx.lab and courieresmtpd."""
     tag = f"courieresmtpd[{pid}]" if pid else "courieresmtpd"
     stamp = time.strftime("%b %d %H:%M:%S")
     with host.network.socket(ordinary(99), socket.SOCK_DGRAM) as sender:
@@ -57,14 +56,14 @@ def remote_sender(points, host):
         over_udp(host, reject_line(session.source, session.source_port), pid=child.pid)
     session, child = host.open(listed(1))
     with session:
-        points.equal(session.login(USER, PASSWORD).code, 235, "UDP, a customer: he logs in")
+        points.equal(session.login(USER, PASSWORD).code, 235, "UDP, a customer: the login works")
         points.equal(session.command("MAIL FROM:<a@b.example>").code, 250,
-                     "UDP, a customer: his mail has begun")
+                     "UDP, a customer: a mail has begun")
         with harmless(points, host, "UDP, a customer", sources=[session.source], pids=[child.pid],
                       triggers=2, refused__sender=2):
             over_udp(host, reject_line(session.source, session.source_port))
             over_udp(host, reject_line(session.source, session.source_port), pid=child.pid)
-    # A reply code in what is no form of courier's is counted as unknown.
+    # A reply code in a line that courier never writes is counted as unknown.
     with harmless(points, host, "UDP, JSON", sources=[session.source], unknown=1):
         over_udp(host, cee(reject_line(session.source, 1), 1))
 
@@ -75,7 +74,7 @@ def cee(line, pid):
 
 
 def behind_json(points, host):
-    """The JSON of a stranger never becomes a line, for verify="child" and "sender" alike."""
+    """JSON from a stranger never becomes a line, with verify="child" or "sender"."""
     for verify in ("child", "sender"):
         restart(host, PARSED + action("mail.*", verify=verify), settings=JSON)
         session, child = host.open(listed(2))
@@ -100,8 +99,8 @@ def taken_from_text(points, host):
     log_and_leave(host, f"{reject_line(ABSENT.format(3))} {claim}")
     points.until(lambda: host.is_blocked(ABSENT.format(3)), 3,
                  '$! from the text, sender: open, as the manual says', host.rsyslog.own)
-    points.ok(host.rsyslog.said("no parser that takes them from the message"),
-              '$! from the text, sender: the configuration was warned about')
+    points.ok(host.rsyslog.logged("no parser that takes them from the message"),
+              '$! from the text, sender: a warning about the configuration is logged')
 
 
 def scenario(points):

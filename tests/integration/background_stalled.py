@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The background thread stands still: nobody else does.
+"""While the background thread is suspended, the other threads go on.
 
 The worker still blocks and terminates sessions that are pinned. After 5 s it reports the
 stall, once, and terminates without the delay, which the background thread would have
-counted. rsyslogd's end does not wait for it either.
+timed. Stopping rsyslogd does not wait for that thread either.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from lib.wait import stays, wait_for
 
 STALL = "omsmtpblock: the background thread has not answered"
 GOES_ON = "omsmtpblock: the background thread goes on"
-# CARETAKER_STALL_MS, and what the coarse clock may be behind.
+# BACKGROUND_STALL_MS, plus the lag of the coarse clock.
 STALLED_AFTER = 5.2
 STOP_LIMIT = 3.0
 
 
 def background(host):
-    """Its thread; the looker's has its name, too, until it sets its own."""
+    """The background thread. The looker has the same name until it sets its own."""
     return wait_for(lambda: threads.named(host.rsyslog.pid, "smtpblock"), 5, "the thread")[0]
 
 
@@ -41,7 +41,7 @@ def pinned(host, source):
 
 
 def logs(points, host, label):
-    """A line of another program is in the file behind the action."""
+    """A line of another program is written to the file behind the action."""
     rsyslog.log(f"a line of another program, {label}", tag="other")
     points.until(lambda: any(f"another program, {label}" in line for line in host.rsyslog.mail()),
                  1, f"{label}: another program's line is written", exact=True)
@@ -54,24 +54,24 @@ def stalled(points, host):
     with contextlib.ExitStack() as stack:
         for session, _ in clients:
             stack.enter_context(session)
-        with threads.held(background(host)):
+        with threads.suspended(background(host)):
             clients[0][0].send(f"MAIL FROM:<a@b.example>\r\nRCPT TO:<{NOBODY}>")
             points.until(lambda: host.is_blocked(listed(1)), 3, "its address is blocked")
             began = time.monotonic()
             logs(points, host, "stalled")
             points.ok(stays(lambda: processes.alive(children[0]),
                             began + STALLED_AFTER - time.monotonic()),
-                      "the delay is not over for anybody")
-            points.equal(host.rsyslog.said(STALL), [], "nothing is reported yet")
+                      "the delay is over for no session")
+            points.equal(host.rsyslog.logged(STALL), [], "nothing is reported yet")
             for session, _ in clients[1:]:
                 session.send(f"MAIL FROM:<a@b.example>\r\nRCPT TO:<{NOBODY}>")
             points.until(lambda: all(map(processes.gone, children[1:])), 3,
-                         "those that come later are terminated at once", host.rsyslog.own)
-            points.until(lambda: host.rsyslog.said(STALL), 3, "the stall is reported")
-        points.until(lambda: processes.gone(children[0]), 3, "the first is terminated then")
-        points.until(lambda: host.rsyslog.said(GOES_ON), 3, "that it goes on is reported")
+                         "later sessions are terminated at once", host.rsyslog.own)
+            points.until(lambda: host.rsyslog.logged(STALL), 3, "the stall is reported")
+        points.until(lambda: processes.gone(children[0]), 3, "the first is terminated afterwards")
+        points.until(lambda: host.rsyslog.logged(GOES_ON), 3, "that it goes on is reported")
         # rsyslogd writes errors to its standard error, too.
-        points.equal(len([line for line in host.rsyslog.said(STALL) if line.startswith("err ")]),
+        points.equal(len([line for line in host.rsyslog.logged(STALL) if line.startswith("err ")]),
                      1, "the stall was reported once")
 
 
@@ -79,10 +79,10 @@ def stops(points, host):
     restart(host, action("mail.info"))
     session, _ = pinned(host, listed(10))
     thread = background(host)
-    with session, threads.held(thread), threads.collected(thread):
-        points.at_most(host.rsyslog.stop(), STOP_LIMIT, "seconds to end while it stands still")
-    # rsyslogd logs nothing any more by then.
-    points.ok(host.rsyslog.said("is left behind"), "that it is left behind is reported",
+    with session, threads.suspended(thread), threads.collected(thread):
+        points.at_most(host.rsyslog.stop(), STOP_LIMIT, "seconds to stop while it is suspended")
+    # By then rsyslogd no longer logs.
+    points.ok(host.rsyslog.logged("is left behind"), "that it is left behind is reported",
               host.rsyslog.own())
 
 

@@ -3,8 +3,8 @@
 """BLOCK in every form that a postmaster can write into BLACKLISTS.
 
 The TXT record; a message with its own 5xx code and the address in it; one
-without a code; one of 200 characters, which courier cuts in the log; a 451,
-which is no listing for good; a zone without BLOCK, which rejects nobody.
+without a code; one of 200 characters, which courier cuts in the log; a 451, which is
+not a permanent reject; a zone without BLOCK, which rejects nobody.
 """
 # backends: both
 
@@ -34,7 +34,7 @@ def one_form(points, host, source, form):
         points.equal(session.recipient(MAILBOX).code, code, f"{label}: answered with {code}")
         if blocked:
             points.until(lambda: host.is_blocked(source) and processes.gone(child.pid), 4,
-                         f"{label}: blocked, the child gone", host.rsyslog.own, host.rsyslog.mail)
+                         f"{label}: blocked, the smtpd gone", host.rsyslog.own, host.rsyslog.mail)
         else:
             points.ok(stays(lambda: processes.alive(child.pid) and not host.is_blocked(source),
                             0.6), f"{label}: nobody blocked, nobody signalled", host.rsyslog.own())

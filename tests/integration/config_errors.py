@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""rsyslogd -N1 refuses a wrong value: file, line, what was written, what is allowed.
+"""rsyslogd -N1 refuses a wrong value: it names file, line, value, and what is allowed.
 
-And it accepts what is right: defaults, both bounds, every word; what gives up
-protection it warns of.
+It accepts correct values: defaults, both bounds, every word. It warns of values that give
+up protection.
 """
 
 from lib import tap
 from lib.rsyslog import Rsyslog, action
 from lib.scenario import workdir
 
-# (parameters, what the message must hold besides the written value)
+# (parameters, what the message must contain besides the written value)
 WRONG = (
     ({"backend": "iptables"}, ("recent", "null")),
     ({"backend": ""}, ("recent", "null")),
@@ -68,7 +68,7 @@ RIGHT = (
     {"dryRun": "on"}, {"dryRun": "off"},
 )
 
-# (parameters, how the sentence begins that warns of them)
+# (parameters, how the warning begins)
 OPEN = (
     ({"verify": "none"}, 'verify="none" believes every line'),
     ({"verify": "sender"}, 'verify="sender" believes $!pid and $!uid'),
@@ -82,7 +82,7 @@ OPEN = (
 
 
 def written(parameters):
-    """The offending value as it should be shown: the last one, cut where it is long."""
+    """The wrong value as it should be shown: the last one, cut if it is long."""
     value = list(parameters.values())[-1]
     return (value[-1] if isinstance(value, list) else value)[:60]
 
@@ -95,7 +95,7 @@ def refused(points, daemon, parameters, allowed):
                      for name, value in parameters.items())
     wanted = (str(daemon.config), f"line {line}", f'"{written(parameters)}', *allowed)
     missing = [text for text in wanted if text not in output]
-    points.ok(status == 1 and not missing, f"{label} is refused in full words",
+    points.ok(status == 1 and not missing, f"{label} is refused with a complete message",
               f"status {status}, missing in the message: {missing}", output)
 
 
@@ -105,7 +105,7 @@ def unknown_parameter(points, daemon):
     points.ok(status == 1 and "terminateDelay" in output, "an unknown parameter is refused", output)
 
 
-# Parameters of module(), and what -N1 says of those that are wrong.
+# Parameters of module(), and what -N1 prints for wrong ones.
 MODULE = (
     ('keepCapabilities="on"', None),
     ('keepCapabilities="off"', None),
@@ -122,7 +122,7 @@ def module_parameter(points, daemon, text, wrong):
         points.ok(status == 1 and wrong in output, f"module: {text} is refused", output)
     else:
         points.equal((status, "omsmtpblock" in output.replace(str(daemon.config), "")),
-                     (0, False), f"module: {text} is accepted without a word")
+                     (0, False), f"module: {text} is accepted silently")
 
 
 def accepted(points, daemon, parameters):
@@ -131,19 +131,19 @@ def accepted(points, daemon, parameters):
     label = " ".join(f'{name.replace("_", ".")}="{str(value)[:40]}"'
                      for name, value in parameters.items()) or "no parameter"
     points.ok(status == 0 and "omsmtpblock" not in output.replace(str(daemon.config), ""),
-              f"{label} is accepted without a word", f"status {status}", output)
+              f"{label} is accepted silently", f"status {status}", output)
 
 
 def warned(points, daemon, parameters, sentence):
-    """Allowed, but it gives up protection: -N1 says so and exits with 0."""
+    """Allowed, but it gives up protection: -N1 warns and exits with 0."""
     daemon.rules = f"# a comment line\n{action(**parameters)}"
     status, output = daemon.validate()
     line = daemon.config.read_text().splitlines().index(action(**parameters).strip()) + 1
     wanted = f"warning during parsing file {daemon.config}, on or before line {line}: " \
         f"omsmtpblock: "
-    said = [text for text in output.splitlines() if wanted in text and sentence in text]
+    warnings = [text for text in output.splitlines() if wanted in text and sentence in text]
     label = " ".join(f'{name}="{value}"' for name, value in parameters.items())
-    points.ok(status == 0 and len(said) == 1, f"{label} is accepted with a warning, said once",
+    points.ok(status == 0 and len(warnings) == 1, f"{label} is accepted with one warning",
               f"status {status}", output)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""smtpblockctl check on a real mail host: healthy, nothing is broken; then one thing after
-the other is, its line says so, and what it says to type mends it."""
+"""smtpblockctl check on a real mail host. A healthy host shows nothing broken. Then one
+thing after the other is broken: its line reports it, and the command it prints fixes it."""
 
 # limit: 120
 
@@ -18,7 +18,7 @@ from lib.rsyslog import CREDENTIALS, action
 from lib.scenario import mail_host
 
 ESMTPD = Path("/etc/courier/esmtpd")
-SLOTS = 80  # fewer than the kernel's list holds without an option
+SLOTS = 80  # fewer than the kernel's list has room for by default
 
 
 def check(host, prefix=()):
@@ -31,8 +31,8 @@ def find(lines, status, name, words=""):
     return [line for line in lines if line[0] == status and line[1] == name and words in line[2]]
 
 
-def says(points, host, label, status, name, words="", *, prefix=()):
-    """The line is there once, and the exit status goes with it. What it says to type."""
+def reports(points, host, label, status, name, words="", *, prefix=()):
+    """The line is there once, with the right exit status. Returns the command it prints."""
     result, lines = check(host, prefix)
     found = find(lines, status, name, words)
     points.equal(len(found), 1, f"{label}: {status} {name}") or points.note(result)
@@ -59,7 +59,7 @@ def restart(host, *, imuxsock=None, rules=None, settings="", prefix=()):
 
 @contextlib.contextmanager
 def restarted(host, **changes):
-    """rsyslogd as it is not meant to be, and back."""
+    """rsyslogd with a wrong setting, and back."""
     imuxsock, rules = restart(host, **changes)
     try:
         yield
@@ -82,26 +82,26 @@ def esmtpd(*lines):
 def rules(points, host):
     with tap.part(points, "no rule"):
         host.list4.remove()
-        mend = says(points, host, "no rule", "broken", "list.ipv4", "no list spammer")
-        ctl(*shlex.split(mend)[1:], config=host.rsyslog.config)
+        command = reports(points, host, "no rule", "broken", "list.ipv4", "no list spammer")
+        ctl(*shlex.split(command)[1:], config=host.rsyslog.config)
         lines = check(host)[1]
         points.ok(find(lines, "ok", "list.ipv4") and find(lines, "ok", "rule.order.ipv4"),
-                  "no rule: what it says to type mends it", lines)
+                  "no rule: the printed command fixes it", lines)
         run("iptables", "-F", "INPUT")
         host.list4.install()
     with tap.part(points, "the rule behind ESTABLISHED"):
         for program, name in (("iptables", "rule.order.ipv4"), ("ip6tables", "rule.order.ipv6")):
             run(program, "-I", "INPUT", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED",
                 "-j", "ACCEPT")
-            mend = says(points, host, f"{program}: behind ESTABLISHED", "broken", name,
+            command = reports(points, host, f"{program}: behind ESTABLISHED", "broken", name,
                         "RELATED,ESTABLISHED")
-            run(*shlex.split(mend))
-            points.ok(find(check(host)[1], "ok", name), f"{program}: what it says to type mends it")
+            run(*shlex.split(command))
+            points.ok(find(check(host)[1], "ok", name), f"{program}: the printed command fixes it")
             run(program, "-D", "INPUT", "1")
             run(program, "-D", "INPUT", "1")
-    with tap.part(points, "everybody is let in before"):
+    with tap.part(points, "a rule accepts everything first"):
         run("iptables", "-I", "INPUT", "-p", "tcp", "--dport", "25", "-j", "ACCEPT")
-        says(points, host, "let in before", "broken", "rule.ipv4", "accepts them")
+        reports(points, host, "accepted first", "broken", "rule.ipv4", "accepts them")
         run("iptables", "-D", "INPUT", "1")
     nothing_broken(points, host, "rules as before")
 
@@ -128,14 +128,14 @@ def rsyslog(points, host):
                                    else "$PrivDropToUser daemon\n"},
              ("broken", "rights.capabilities", "CAP_SYS_PTRACE"))):
         with tap.part(points, label), restarted(host, **changes):
-            says(points, host, label, *line)
+            reports(points, host, label, *line)
     nothing_broken(points, host, "rsyslogd as before")
 
 
 def running(points, host):
     with tap.part(points, "rsyslogd stopped"):
         host.rsyslog.stop()
-        says(points, host, "rsyslogd stopped", "broken", "rsyslogd.running")
+        reports(points, host, "rsyslogd stopped", "broken", "rsyslogd.running")
         host.rsyslog.start()
     with tap.part(points, "not restarted"):
         ours = host.rsyslog.rules
@@ -143,8 +143,8 @@ def running(points, host):
         host.rsyslog.rules = ours
         host.rsyslog.write_config()
         os.utime(host.rsyslog.config, (time.time() + 60,) * 2)
-        says(points, host, "not restarted", "broken", "rsyslogd.module")
-        says(points, host, "not restarted", "warning", "rsyslogd.restart")
+        reports(points, host, "not restarted", "broken", "rsyslogd.module")
+        reports(points, host, "not restarted", "warning", "rsyslogd.restart")
         restart(host)
 
 
@@ -159,7 +159,7 @@ def courier(points, host):
             ("tarpit", ["TARPIT=1"], ("warning", "courier.tarpit")),
             ("dialog", ["ESMTP_LOG_DIALOG=1"], ("warning", "courier.dialog"))):
         with tap.part(points, label), esmtpd(*lines):
-            says(points, host, label, *line)
+            reports(points, host, label, *line)
 
 
 def nftables(points, host):
@@ -170,19 +170,20 @@ def nftables(points, host):
         nothing_broken(points, host, "nftables")
         host.rsyslog.stop()
         run("nft", "delete", "table", "inet", "omsmtpblock")
-        says(points, host, "nftables without its table", "broken", "list.ipv6", "no table")
+        reports(points, host, "nftables without its table", "broken", "list.ipv6", "no table")
         host.rsyslog.start()
 
 
 def anybody(points, host):
-    """Without root there is less to see, and nothing wrong is said."""
+    """Without root check sees less, and reports nothing wrong."""
     with tap.part(points, "as nobody"):
         result, lines = check(host, ("setpriv", "--reuid=65534", "--regid=65534",
                                      "--clear-groups"))
         unsure = [line for line in lines if line[0] == "warning" and "cannot tell" in line[2]]
-        points.ok(unsure and not result.err, "as nobody: what cannot be told is a warning", result)
+        points.ok(unsure and not result.err, "as nobody: what cannot be checked is a warning",
+                  result)
         points.ok(not [line for line in lines if line[0] == "broken"],
-                  "as nobody: nothing is called broken that is not", result)
+                  "as nobody: nothing sound is reported as broken", result)
 
 
 def scenario(points):
@@ -192,7 +193,7 @@ def scenario(points):
         points.ok(not [line for line in text.out.splitlines() if line.startswith("broken")],
                   "a healthy host: nothing is broken", text)
         points.ok(find(check(host)[1], "ok", "rsyslog.credentials"),
-                  "a healthy host: it does without the sender's credentials", text)
+                  "a healthy host: it needs no sender's credentials", text)
         rules(points, host)
         rsyslog(points, host)
         running(points, host)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""smtpblockctl list, add, del, flush and status on the kernel's own lists, beside the
-module that writes them too."""
+"""smtpblockctl list, add, del, flush and status on the kernel's own lists, while the
+module writes them too."""
 
 # backends: both
 # limit: 120
@@ -25,17 +25,17 @@ def tool(host, *words, **options):
 
 
 def done(points, host, label, *words, out=None):
-    """It ends well and says this one line."""
+    """It exits with 0 and prints this one line."""
     result = tool(host, *words)
     return points.equal((result.status, result.err, result.out if out else None),
                         (0, "", out), label)
 
 
-def refused(points, host, label, words, status, said, **options):
-    """It ends with that status, one line on stderr, and nothing else said."""
+def refused(points, host, label, words, status, message, **options):
+    """It exits with that status, with one line on stderr and no other output."""
     result = tool(host, *words, **options)
-    return points.ok(result.status == status and result.out == "" and said in result.err
-                     and result.err.count("\n") == 1, f"{label}: {said}", result)
+    return points.ok(result.status == status and result.out == "" and message in result.err
+                     and result.err.count("\n") == 1, f"{label}: {message}", result)
 
 
 def entries(host):
@@ -43,27 +43,27 @@ def entries(host):
 
 
 def block_of_the_module(points, host):
-    """What the module wrote is told, with the right time."""
+    """Entries that the module wrote are shown, with the right time."""
     session, child = host.open(listed(1))
     with session:
         began = time.time()
         points.equal(session.recipient(NOBODY).code, 511, "a listed client is rejected")
         points.until(lambda: host.is_blocked(listed(1)), 3, "and blocked")
-        points.until(lambda: processes.gone(child.pid), 4, "and his child ended")
+        points.until(lambda: processes.gone(child.pid), 4, "and its smtpd terminated")
     entry = entries(host).get(listed(1), {})
     since = datetime.datetime.fromisoformat(entry["since"].replace("Z", "+00:00")).timestamp()
-    points.ok(abs(since - began) <= 2, "list tells since when", entry, began)
+    points.ok(abs(since - began) <= 2, "list shows since when", entry, began)
     points.equal((entry["list"], entry["since_s"], entry["until_s"] - entry["since_s"]),
                  ("spammer", since, 600), "on which list, and for how long")
     text = tool(host, "list").out.splitlines()
     points.ok(text[0].endswith(f": {backend()}, spammer, spammer6") and "line " in text[0],
-              "the text says whose lists these are", text)
+              "the text names the lists", text)
     points.ok(any(line.split()[:2] == [listed(1), "spammer"] for line in text),
               "and has the address", text)
 
 
 def by_hand(points, host):
-    """What add blocks is dropped, and what del takes off gets through."""
+    """Packets of an added address are dropped, those of a deleted one get through."""
     four, six = ordinary(1), ordinary(1, 6)
     points.ok(connects(host.network, four) and connects(host.network, six), "they connect at first")
     done(points, host, "add", "add", f"::ffff:{four}", six,
@@ -79,7 +79,7 @@ def by_hand(points, host):
 
 
 def time_goes_on(points, host):
-    """What is left shrinks, and a dropped packet renews the block."""
+    """The time left shrinks, and a dropped packet renews the block."""
     source = ordinary(2)
     tool(host, "add", source)
     wait_for(lambda: entries(host)[source]["left_s"] <= 598, 10, "two seconds to pass")
@@ -92,14 +92,14 @@ def time_goes_on(points, host):
 def nothing_half_done(points, host):
     own = run("hostname", "-I").split()[0]
     before = set(entries(host))
-    for label, words, status, said in (
+    for label, words, status, message in (
             ("no address", ("nonsense",), 2, '"nonsense" is not an IP address'),
             ("loopback", ("127.0.0.1",), 1, "never blocked"),
             ("own address", (own,), 1, "an address of this host"),
             ("allowed", ("--allow", "10.9.7.0/24", "10.9.7.9"), 1, "on the allow list"),
             ("prefix", ("10.9.7.0/24",), 2, 'ipv4Prefix="32"')):
-        refused(points, host, f"add, {label}", ("add", ordinary(3), *words), status, said)
-    refused(points, host, "del of one that is not there", ("del", listed(1), ordinary(3)), 1,
+        refused(points, host, f"add, {label}", ("add", ordinary(3), *words), status, message)
+    refused(points, host, "del of an address that is not there", ("del", listed(1), ordinary(3)), 1,
             f"{ordinary(3)} is not on spammer")
     for words in (("add", ordinary(3)), ("del", listed(1)), ("flush",)):
         refused(points, host, f"{words[0]} without rights", words, 1, "run this as root",
@@ -108,7 +108,7 @@ def nothing_half_done(points, host):
 
 
 def slots(points, host):
-    """Slots taken are couriertcpd's children; its logger is none."""
+    """couriertcpd's children take slots; its logger does not."""
     before = host.courier.slots_of(ordinary(9))
     with host.session(ordinary(9)) as first, host.session(ordinary(9)) as second:
         first.greet()
@@ -116,15 +116,15 @@ def slots(points, host):
         status = tool(host, "--json", "status").json()
         points.equal([(slot["port"], slot["used"], slot["max"]) for slot in status["slots"]],
                      [("smtp", 2, 300)], "two sessions take two slots of 300")
-        points.equal(status["last_blocks"][0]["address"], listed(1), "the last block is told")
+        points.equal(status["last_blocks"][0]["address"], listed(1), "the last block is shown")
         points.ok(not any(one["overflows"] for one in status["lists"]), "no list overflows")
         text = tool(host, "status").out
         points.ok("slots of port smtp" in text and "list spammer " in text, "as text too", text)
-    points.equal(before, [], "they were none before")
+    points.equal(before, [], "there were none before")
 
 
 def full_list(points, host):
-    """One more than the kernel holds: the oldest is gone, and that is said."""
+    """One more than the kernel's list holds: the oldest is dropped, and that is reported."""
     tool(host, "flush")
     capacity = tool(host, "--json", "list").json()["lists"][0]["capacity"]
     many = [f"10.9.8.{number}" for number in range(1, 255)][:capacity]
@@ -133,25 +133,26 @@ def full_list(points, host):
         points.note(f"the list holds {capacity}: too many to fill it here")
         return
     points.ok(tool(host, "--json", "status").json()["lists"][0]["overflows"],
-              "status tells that the list is full")
+              "status reports that the list is full")
     result = tool(host, "add", "10.9.9.1")
     points.ok(result.status == 0 and "is too small" in result.err,
-              "one more: it is said that the oldest goes", result)
-    held = set(entries(host))
-    points.ok("10.9.9.1" in held and many[0] not in held, "as it did", sorted(held)[:3])
+              "one more: it reports that the oldest is dropped", result)
+    present = set(entries(host))
+    points.ok("10.9.9.1" in present and many[0] not in present, "and it was dropped",
+              sorted(present)[:3])
     tool(host, "flush")
 
 
 def flush(points, host):
     tool(host, "add", ordinary(4), ordinary(4, 6))
-    done(points, host, "flush says how many", "flush",
+    done(points, host, "flush prints how many", "flush",
          out="2 addresses removed from spammer\n1 address removed from spammer6\n")
-    points.equal(entries(host), {}, "nobody is left")
-    points.ok(connects(host.network, listed(1)), "who was blocked connects")
+    points.equal(entries(host), {}, "the lists are empty")
+    points.ok(connects(host.network, listed(1)), "a blocked client connects again")
 
 
 def no_list(points, host):
-    """The lists are gone, as after a reload of the firewall."""
+    """The lists do not exist, as after a reload of the firewall."""
     host.rsyslog.stop()
     host.list4.remove()
     if backend() == "recent":

@@ -17,7 +17,7 @@ from lib.netns import run
 
 PAGE = Path(__file__).resolve().parents[2] / "doc/smtpblockctl.8"
 
-# What they need a mail host and its log for; tests/tool and ctl_check have them.
+# Those that need a mail host and its log; tests/tool and ctl_check test them.
 ELSEWHERE = ("check", "test", "replay", "why")
 
 CONFIG = f"""mail.err action(type="omsmtpblock" backend="{backend()}")
@@ -25,7 +25,7 @@ mail.info action(type="omsmtpblock" backend="{backend()}" list="probers" list6="
                  trigger="auth" threshold="5")
 """
 
-# With the default lists alone, as the examples of add, del and flush have it.
+# With the default lists alone, as in the examples of add, del and flush.
 PLAIN = CONFIG.splitlines(keepends=True)[0]
 
 
@@ -47,7 +47,7 @@ def commands():
 
 
 def typed(line, other_backend):
-    """As a shell takes it; what would not end is left out, and so is another backend."""
+    """As typed in a shell, without commands that never end and without other backends."""
     if line.startswith("watch "):
         line = re.sub(r"^watch -n \d+ ", "", line)
     return None if f"setup {other_backend}" in line else line

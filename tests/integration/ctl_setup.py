@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""smtpblockctl setup: what it prints can be typed, --apply does it once, and then an
-address that is added is dropped, on connections that are established too."""
+"""smtpblockctl setup: the commands it prints work, --apply runs them once. Then packets of
+an added address are dropped, on established connections too."""
 
 # backends: both
 
@@ -50,16 +50,16 @@ def blocks(points, network, config, label):
 
 
 def printed(points, network, config):
-    """As an admin would type it."""
+    """Runs it as an admin would type it."""
     text = tool(config, "setup", backend(), *PORTS).out
     command = ["sh", "-e"] if backend() == "recent" else ["nft", "-f", "-"]
     done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
-    points.equal((done.returncode, done.stderr), (0, ""), "what is printed can be typed")
+    points.equal((done.returncode, done.stderr), (0, ""), "the printed commands work")
     blocks(points, network, config, "typed")
     again = tool(config, "--json", "setup", backend(), *PORTS, "--apply").json()
     if backend() == "recent":
         points.equal({step["outcome"] for step in again["steps"]}, {"already there"},
-                     "--apply takes it for what it is")
+                     "--apply recognizes them")
     clean()
 
 
@@ -84,7 +84,7 @@ def established(network, config, source):
 
 
 def applied(points, network, config):
-    """Once, on top of what accepts established connections, and no second time."""
+    """Once, above the rule that accepts established connections, and no second time."""
     if backend() == "recent":
         run("iptables", "-A", "INPUT", "-m", "state", "--state", "ESTABLISHED", "-j", "ACCEPT")
     outcomes = [[step["outcome"] for step in tool(config, "--json", "setup", backend(), *PORTS,
@@ -103,8 +103,9 @@ def without_rights(points, config):
     before = rules()
     result = tool(config, "setup", backend(), "--apply", "--banTime", "77",
                   prefix=("setpriv", "--reuid", "65534", "--clear-groups"))
-    points.ok(result.status == 1 and "run this as root" in result.err, "no rights: said", result)
-    points.equal(rules(), before, "and nothing done")
+    points.ok(result.status == 1 and "run this as root" in result.err,
+              "no rights: reported", result)
+    points.equal(rules(), before, "and nothing is changed")
 
 
 def scenario(points):

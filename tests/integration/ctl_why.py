@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""smtpblockctl why on a real mail host: for which line of courier's an address is blocked,
-over both families; what the module told of it, which no local user can forge; what it
-says to type lifts the block; and who is not blocked."""
+"""smtpblockctl why on a real mail host: the line of courier for which an address is
+blocked, in both families; the module's event, which no local user can forge; the command
+it prints lifts the block; and addresses that are not blocked."""
 
 # backends: both
 
@@ -35,15 +35,15 @@ def rules():
 
 
 def why(host, address):
-    """(status, what it found, the whole result)"""
+    """(status, its findings, the whole result)"""
     result = ctl("--json", "why", address, config=host.rsyslog.config)
     return result.status, result.json() if result.out else {}, result
 
 
-def told(points, host, source, session, child):
+def finds_event(points, host, source, session, child):
     """The event, and the line of the same client's connection beside it."""
     points.until(lambda: events_file().exists() and source in events_file().read_text(), 5,
-                 f"{source}: the module tells of it", host.rsyslog.own)
+                 f"{source}: the module reports the block", host.rsyslog.own)
     _, found, result = why(host, source)
     event = found["event"] or {}
     lines = events_file().read_text().splitlines()
@@ -84,16 +84,16 @@ def blocked(points, host, family):
     text = ctl("why", source, config=host.rsyslog.config)
     points.ok(f"{source} is blocked." in text.out and line["text"] in text.out,
               f"IPv{family}: in text", text)
-    told(points, host, source, session, child)
+    finds_event(points, host, source, session, child)
     return found["lift"]
 
 
 def lifted(points, host, family, lift):
     source = listed(1, family)
     words = shlex.split(lift)
-    points.equal(words[0], "smtpblockctl", f"IPv{family}: what lifts it is told")
+    points.equal(words[0], "smtpblockctl", f"IPv{family}: the command that lifts it is printed")
     points.equal(ctl(*words[1:], config=host.rsyslog.config).status, 0,
-                 f"IPv{family}: typing it works")
+                 f"IPv{family}: the command works")
     points.ok(not host.is_blocked(source), f"IPv{family}: off the list")
     status, found, result = why(host, source)
     points.equal((status, found.get("blocked")), (1, False),
@@ -101,7 +101,7 @@ def lifted(points, host, family, lift):
 
 
 def forged(points, host):
-    """Blocked by hand; a client wrote the address into a line of somebody else's."""
+    """Blocked by hand; another client wrote the address into its own log line."""
     source, other = listed(9), ordinary(9)
     log(f"error,relay=::ffff:{other},port=1,from=<relay={source},port=2>,to=<a@b.example>: "
         f"511 relay={source},port=2")
@@ -113,7 +113,7 @@ def forged(points, host):
     points.equal((status, found.get("blocked"), found.get("line")), (0, True, None),
                  "the client's text is not taken for the reason") or points.note(result)
     points.ok(f"relay=::ffff:{other}," in why(host, other)[1]["line"]["text"],
-              "it is the other's reason")
+              "it is the other client's reason")
 
 
 def scenario(points):
@@ -129,7 +129,7 @@ def scenario(points):
                          "an allowed address never would be blocked")
             own = host.network.mx_for(listed(1))
             points.equal(why(host, own)[1]["spared"], "an address of this host",
-                         "nor would the host's own")
+                         "nor would the host's own address")
             points.equal(why(host, ordinary(8))[1]["spared"], None, "others would")
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""A customer from a listed address who logged in is nobody's target.
+"""A customer from a listed address who logged in is never blocked.
 
-He mistypes a recipient and gets 550 User unknown; his child's BLOCK is still
-in /proc. His connection lives, he is not on the list, and his mail to the
-right recipient is delivered. The same client without login is blocked.
+The customer mistypes a recipient and gets 550 User unknown; the smtpd's BLOCK is still in
+/proc. The connection lives, the address is not on the list, and mail to the right
+recipient is delivered. The same client without login is blocked.
 """
 # backends: both
 
@@ -26,9 +26,10 @@ WAYS = (
 def customer(points, host, source, label, how):
     session, child = host.open(source, **how)
     with session:
-        points.equal(session.login(USER, PASSWORD).code, 235, f"{label}: he logs in")
-        points.ok("BLOCK" in child.environment, f"{label}: his child's BLOCK is there to mislead")
-        points.equal(session.recipient(NOBODY).code, 550, f"{label}: he mistypes a recipient")
+        points.equal(session.login(USER, PASSWORD).code, 235, f"{label}: the login works")
+        points.ok("BLOCK" in child.environment, f"{label}: the smtpd's BLOCK is there to mislead")
+        points.equal(session.recipient(NOBODY).code, 550,
+                     f"{label}: a mistyped recipient is rejected")
         points.until(lambda: any(f"port={session.source_port}," in line and " 550 " in line
                                  for line in host.rsyslog.mail()), 5,
                      f"{label}: that is logged")
@@ -36,11 +37,13 @@ def customer(points, host, source, label, how):
         points.ok(stays(lambda: processes.alive(child.pid) and not host.is_blocked(source), 0.6),
                   f"{label}: neither blocked nor signalled",
                   host.list_for(source).addresses(), host.rsyslog.own())
-        points.equal(session.command(f"RCPT TO:<{MAILBOX}>").code, 250, f"{label}: he goes on")
+        points.equal(session.command(f"RCPT TO:<{MAILBOX}>").code, 250,
+                     f"{label}: the session goes on")
         mark = f"mail of {source}"
-        points.equal(session.data(f"Subject: {mark}\r\n\r\n").code, 250, f"{label}: and sends")
+        points.equal(session.data(f"Subject: {mark}\r\n\r\n").code, 250,
+                     f"{label}: and sends a mail")
     points.until(lambda: any(mark in mail for mail in host.courier.mails(USER)), 10,
-                 f"{label}: his mail is delivered")
+                 f"{label}: the mail is delivered")
 
 
 def scenario(points):

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""A DNSBL that lists the whole world by mistake closes nobody's door for good.
+"""A DNSBL that lists every address by mistake causes no blocks.
 
-Large lists answer 127.255.255.254 to a resolver they do not serve; an expired
-zone answers with some address. courier rejects everybody then; the module
-blocks nobody, counts, and warns once. A sound answer blocks as ever.
+Large DNSBLs answer 127.255.255.254 to a resolver they do not serve; an expired zone
+answers with some address. courier then rejects every client; the module blocks nobody,
+counts, and warns once. A valid answer blocks as usual.
 """
 
 import socket
@@ -20,7 +20,7 @@ WORLD = ("0.0.0.0/1", "128.0.0.0/1")
 
 
 def answers(host, address):
-    """The DNSBL answers so from now on, for the whole world."""
+    """From now on the DNSBL answers so for every address."""
     host.dnsbl.answer = address
     for entry in WORLD:
         host.dnsbl.add(entry)
@@ -29,7 +29,7 @@ def answers(host, address):
 
 
 def warnings(host):
-    return len(host.rsyslog.said("returned an error code"))
+    return len(host.rsyslog.logged("returned an error code"))
 
 
 def nobody_is_blocked(points, host, rules, label, address):
@@ -40,7 +40,7 @@ def nobody_is_blocked(points, host, rules, label, address):
     with Counted(points, host, label, triggers=3, dnsbl_errors=3):
         opened = [host.open(source) for source in sources]
         codes = [session.recipient(NOBODY).code for session, _ in opened]
-        points.equal(codes, [511] * 3, f"{label}: courier rejects everybody")
+        points.equal(codes, [511] * 3, f"{label}: courier rejects every client")
         points.until(lambda: warnings(host) > warned, 3, f"{label}: a warning", host.rsyslog.own)
         points.ok(stays(lambda: all(processes.alive(child.pid) for _, child in opened)
                         and not host.list4.addresses(), QUIET),
@@ -60,11 +60,11 @@ def scenario(points):
                                       ("connect, 127.255.255.254", CONNECT, "127.255.255.254")):
             with tap.part(points, label):
                 nobody_is_blocked(points, host, rules, label, address)
-        with tap.part(points, "a sound answer"):
+        with tap.part(points, "a valid answer"):
             restart(host, DNSBL)
             answers(host, "127.0.0.4")
-            with Counted(points, host, "a sound answer", triggers=1, blocks=1, ended=1):
-                block(points, host, listed(9), "a sound answer")
+            with Counted(points, host, "a valid answer", triggers=1, blocks=1, ended=1):
+                block(points, host, listed(9), "a valid answer")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""eventRuleset: every block is told to a ruleset, as one JSON message.
+"""eventRuleset: a ruleset gets every block as one JSON message.
 
-To a file, forwarded with omfwd and counted by zone, as the example has it, too. It
-tells what became of the address. A ruleset that is too slow costs events, counted
-and said once, and no time of the worker's. A ruleset that has the action in it does
-not go round in circles, nor does an address that is applied with input="address".
-rsyslogd ends in time in the middle of it.
+It is written to a file, forwarded with omfwd and counted by zone, also as in the example.
+It reports what was done with the address. A ruleset that is too slow loses events, which
+are counted and logged once; the worker does not wait. A ruleset that contains the action
+causes no loop, nor does an address that is applied with input="address". rsyslogd stops
+in time in the middle of a wave.
 """
 
 # limit: 120
@@ -36,7 +36,7 @@ def of_a_real_client(points, host, path):
     session, child = host.open(listed(1))
     with session:
         points.equal(session.recipient(NOBODY).code, 511, "a listed client is rejected")
-        points.until(lambda: events(path), 5, "and his block is told", host.rsyslog.own)
+        points.until(lambda: events(path), 5, "and its block is reported", host.rsyslog.own)
     event = events(path)[0]
     points.ok(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event.pop("time")),
               "with its time")
@@ -44,14 +44,14 @@ def of_a_real_client(points, host, path):
                          "list_state": "added", "seconds": 600, "trigger": "dnsbl",
                          "reply": f"511 Listed in lab DNSBL, {listed(1)}",
                          "zone": "bl.lab", "port": session.source_port, "pid": child.pid,
-                         "child": "end"}, "who, why, where, and what was done")
+                         "child": "end"}, "address, reason, list, and what was done")
     host.rsyslog.hup()
-    points.until(lambda: host.rsyslog.said("by DNSBL zones, list spammer: bl.lab=1 "), 5,
-                 "HUP tells what each zone saved", host.rsyslog.own)
+    points.until(lambda: host.rsyslog.logged("by DNSBL zones, list spammer: bl.lab=1 "), 5,
+                 "HUP logs what each zone saved", host.rsyslog.own)
 
 
 def hostile_text(points, daemon, path):
-    """Clients and forgers write into replies, when the line is believed."""
+    """Clients and forgers write into replies, if the line is believed."""
     reject(1, '511 "},{\\ \x01\x7f\xc3\xb6\xff')
     points.until(lambda: len(events(path)) == 1, 5, "a reply full of quotes", daemon.own)
     reject(2, "511 " + "x" * 900)
@@ -60,7 +60,7 @@ def hostile_text(points, daemon, path):
 
 
 def list_states(points):
-    """What became of the address: it is told, as counted."""
+    """What was done with the address: reported as counted."""
     path = workdir() / "states.json"
     rules = to_file(path) + action(verify="none", terminate="off", list="later",
                                    eventRuleset="blocks")
@@ -78,7 +78,7 @@ def list_states(points):
         points.until(lambda: len(events(path)) == 5, 5, "then another line, and another address",
                      daemon.own)
         points.equal([event["list_state"] for event in events(path)],
-                     ["waiting"] * 3 + ["renewed", "added"], "are told with what was done")
+                     ["waiting"] * 3 + ["renewed", "added"], "are reported with what was done")
 
 
 def forwarded(points):
@@ -123,19 +123,21 @@ def too_slow(points):
     daemon = Rsyslog(directory, rules, name="slow").start()
     for number in range(12000):
         reject(number)
-    slow_said = "eventRuleset is slower than"
-    points.until(lambda: daemon.said(slow_said), 20, "that events are lost is said", daemon.own)
+    too_slow = "eventRuleset is slower than"
+    points.until(lambda: daemon.logged(too_slow), 20, "it is logged that events are lost",
+                 daemon.own)
     points.until(lambda: len(daemon.mail()) >= 12000, 20, "a wave goes on", daemon.own)
-    points.equal(len(daemon.said(slow_said)), 1, "it is said once")
+    points.equal(len(daemon.logged(too_slow)), 1, "it is logged once")
     points.until(lambda: counters(daemon).get("blocks") == 12000, 20,
                  "12000 blocks with a slow ruleset", daemon.own)
     found = counters(daemon)
-    points.equal(found["events"] + found["events_lost"], 12000, "each is told or counted as lost")
+    points.equal(found["events"] + found["events_lost"], 12000,
+                 "each is reported or counted as lost")
     points.ok(found["events_lost"] > 0, "some were lost", found)
     points.equal(len([line for line in daemon.mail() if "511 Listed" in line]), 12000,
                  "the log is whole")
     seconds = daemon.stop()
-    points.ok(seconds < 2, f"rsyslogd ends in {seconds:.2f} s with the ruleset full")
+    points.ok(seconds < 2, f"rsyslogd stops in {seconds:.2f} s with the ruleset full")
 
 
 def no_circles(points):
@@ -145,24 +147,24 @@ def no_circles(points):
     with Rsyslog(directory, rules, name="circle") as daemon:
         reject(1)
         points.until(lambda: counters(daemon, "inner").get("lines") == 1, 5,
-                     "an event comes to an action in its own ruleset", daemon.own)
+                     "an event reaches an action in its own ruleset", daemon.own)
         points.ok(stays(lambda: counters(daemon, "inner") == {"lines": 1}, 0.5),
-                  "where nothing comes of it", daemon.own)
+                  "which does nothing with it", daemon.own)
 
 
 def refused(points):
     daemon = Rsyslog(workdir(), action(eventRuleset="nowhere"), name="refused")
     status, output = daemon.validate()
     points.ok(status == 1 and 'there is no ruleset "nowhere"' in output,
-              "a ruleset that is not there is refused", output)
+              "a missing ruleset is refused", output)
     daemon.rules = ruleset("stop", queue="") + action(eventRuleset="blocks")
     status, output = daemon.validate()
     points.ok(status == 0 and '"blocks" has no queue of its own' in output,
-              "-N1 warns of one without a queue", output)
+              "-N1 warns of a ruleset without a queue", output)
 
 
 def replaced(text, **words):
-    """The text with other words; each has to be in it."""
+    """The text with words replaced; each must occur in it."""
     for old, new in words.values():
         assert old in text, old
         text = text.replace(old, new)
@@ -183,12 +185,12 @@ def example(points):
 
 
 def whole_example(points):
-    """With all that it offers: what has a # in front of it, but for the words."""
+    """With every line that is commented out uncommented, except prose."""
     directory = workdir()
     path, counts = directory / "whole.json", directory / "whole.counters"
     text = re.sub(r"^#(?=module|dyn_stats|\t)", "", EXAMPLE.read_text(), flags=re.M)
     points.ok("\n#\t" not in text and "\n\taction(type=\"omfwd\"" in text
-              and "\nmodule(load=\"impstats\"" in text, "all of the example is taken", text)
+              and "\nmodule(load=\"impstats\"" in text, "all of the example is accepted", text)
     with socket.socket() as collector:
         collector.bind(("127.0.0.1", 0))
         collector.listen()
@@ -217,8 +219,8 @@ def whole_example(points):
             points.until(lambda: counts.exists() and all(
                              re.search(rf"blocks_by_zone: .*{zone}\b", counts.read_text())
                              for zone in (r"bl\.lab=1", "none=4")), 5,
-                         "and counts them by zone, those without one, too", host.rsyslog.own)
-            points.ok(not host.rsyslog.said("^err "), "without an error", host.rsyslog.own)
+                         "and counts them by zone, those without a zone too", host.rsyslog.own)
+            points.ok(not host.rsyslog.logged("^err "), "without an error", host.rsyslog.own)
 
 
 def ends_in_a_wave(points):
@@ -231,7 +233,7 @@ def ends_in_a_wave(points):
         for number in range(400):
             reject(number)
         seconds = daemon.stop()
-        points.ok(seconds < 2, f"rsyslogd ends in {seconds:.2f} s in the middle of a wave")
+        points.ok(seconds < 2, f"rsyslogd stops in {seconds:.2f} s in the middle of a wave")
     events(path)
 
 

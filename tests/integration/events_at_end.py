@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""eventRuleset: what rsyslogd's end finds half told is told, in a tenth of a second.
+"""eventRuleset: when rsyslogd stops, pending events are still passed on within 0.1 s.
 
-So is what its main queue still holds then: as many blocks are told as lines were
-handled.
+So are those for lines that are still in its main queue: as many blocks are reported as
+lines were handled.
 """
 
 from lib import instrument, tap
@@ -12,13 +12,13 @@ from lib.rsyslog import Rsyslog, action
 from lib.scenario import workdir
 from lib.wait import wait_for
 
-# The program is no part of what an instrument looks at.
+# An instrument must not examine this program.
 ON_ITS_OWN = "unset LD_PRELOAD\n"
 WAVE = 3000
 WORKERS = 'main_queue(queue.workerThreads="4" queue.workerThreadMinimumMessages="100")\n'
 
 
-def half_told(points):
+def pending_at_end(points):
     directory = workdir()
     for attempt in range(3):
         path, program = directory / f"last{attempt}.json", directory / f"last{attempt}.sh"
@@ -36,13 +36,13 @@ def half_told(points):
         wait_for(lambda: path.exists() and len(path.read_text().splitlines()) >= 16, 10,
                  "some events")
         daemon.stop()
-        told = len(events(path))
-        points.ok(told == 20 or instrument.words() and told > 16,
-                  "what was blocked before the end is told", told)
+        reported = len(events(path))
+        points.ok(reported == 20 or instrument.words() and reported > 16,
+                  "blocks before the stop are reported", reported)
 
 
 def stopped_in_a_wave(name, before="mail.err ", behind="", settings=""):
-    """(lines that were handled, blocks that were told, seconds to the end)."""
+    """(lines handled, blocks reported, seconds to the end)."""
     directory = workdir()
     path = directory / f"{name}.json"
     rules = 'template(name="event" type="string" string="%syslogtag%%msg%\\n")\n' \
@@ -57,27 +57,27 @@ def stopped_in_a_wave(name, before="mail.err ", behind="", settings=""):
 
 
 def in_a_wave(points):
-    """The lines are in the main queue when the end comes: it takes them out after the
-    inputs, and the thread that tells of blocks, have ended."""
+    """The lines are in the main queue when rsyslogd stops. They leave it after the inputs
+    and the thread that passes events on have ended."""
     for attempt, settings in enumerate(("", WORKERS) * 3):
-        lines, told, seconds = stopped_in_a_wave(f"wave{attempt}", settings=settings)
-        # Under an instrument the tenth of a second may be over before.
-        points.ok(told == lines or instrument.words() and lines / 2 < told < lines,
-                  f"each of {lines} lines' blocks is told", told)
-        points.ok(lines > 0 and seconds < 2, f"rsyslogd ends in {seconds:.2f} s")
+        lines, reported, seconds = stopped_in_a_wave(f"wave{attempt}", settings=settings)
+        # Under an instrument the 0.1 s may be over before that.
+        points.ok(reported == lines or instrument.words() and lines / 2 < reported < lines,
+                  f"the block of each of {lines} lines is reported", reported)
+        points.ok(lines > 0 and seconds < 2, f"rsyslogd stops in {seconds:.2f} s")
 
 
 def behind_another_queue(points):
-    """Its threads end after those of the ruleset that is told: that is lost."""
-    lines, told, seconds = stopped_in_a_wave(
+    """Its threads end after those of eventRuleset: these events are lost."""
+    lines, reported, seconds = stopped_in_a_wave(
         "other", 'ruleset(name="other" queue.type="linkedList") { ',
         '}\nif prifilt("mail.err") then call other\n')
-    points.ok(0 < told <= lines, f"of {lines} lines' blocks {told} are told")
-    points.ok(seconds < 3, f"rsyslogd ends in {seconds:.2f} s")
+    points.ok(0 < reported <= lines, f"of {lines} blocks {reported} are reported")
+    points.ok(seconds < 3, f"rsyslogd stops in {seconds:.2f} s")
 
 
 def scenario(points):
-    for part in (half_told, in_a_wave, behind_another_queue):
+    for part in (pending_at_end, in_a_wave, behind_another_queue):
         with tap.part(points, part.__name__):
             part(points)
 

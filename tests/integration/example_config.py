@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""rsyslog.d/omsmtpblock.conf, the example to copy: with -N1 and for real.
+"""rsyslog.d/omsmtpblock.conf, the example to copy: with -N1 and on a mail host.
 
-As it stands it blocks a listed client; every default that it shows as a
-comment is one, and is accepted when the comment sign is taken off.
+Unchanged it blocks a listed client. Every default that it shows as a comment is right,
+and is accepted when uncommented.
 """
 
 import re
@@ -58,18 +58,18 @@ def for_real(points, host):
     with ExampleRsyslog(workdir()) as host.rsyslog:
         for family in (4, 6):
             block(points, host, listed(1, family), f"the example, IPv{family}")
-        points.equal(host.rsyslog.said("error during|omsmtpblock:.*not"), [],
-                     "the example: nothing to complain about")
+        points.equal(host.rsyslog.logged("error during|omsmtpblock:.*not"), [],
+                     "the example: no complaints")
 
 
 def scenario(points):
     text = EXAMPLE.read_text()
     directory = workdir() / "check"
     directory.mkdir()
-    validates(points, directory, text, "as it stands")
+    validates(points, directory, text, "unchanged")
     shown = uncommented(text)
     points.ok(shown != text, "it shows defaults as comments")
-    validates(points, directory, shown, "with every comment sign taken off")
+    validates(points, directory, shown, "with every line uncommented")
     with mail_host("") as host:
         for_real(points, host)
 

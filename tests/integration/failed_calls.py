@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""A failed system call is no answer: the decision is made when it can be.
+"""After a failed system call the decision is only postponed.
 
-The most telling of what tests/faults/run tries: each call by which a session is looked
-at fails once, as it may for want of memory or descriptors, or by a signal; a look that
-keeps failing ends in a counter; and rsyslogd has few descriptors.
+The most important trials of tests/faults/run: each call that reads a session fails once,
+as it may for lack of memory or descriptors, or by a signal; a look that keeps failing is
+counted; and rsyslogd has few descriptors.
 """
 # limit: 120
 
@@ -30,12 +30,12 @@ def first_and_last(learnt):
 
 
 def fail_once(points, calls, path, thread):
-    """Calls of each kind, whichever of them this thread makes."""
+    """Calls of each kind that this thread makes."""
     learnt = [call for call in calls.learn(path, thread) if call.name in ERRORS]
     for call in first_and_last(learnt):
         fault = Fault(path, thread, call, ERRORS[call.name])
         trial, hit = calls.try_fault(fault)
-        points.ok(not trial.problems, fault, "; ".join(trial.problems), hit, trial.says())
+        points.ok(not trial.problems, fault, "; ".join(trial.problems), hit, trial.notes())
 
 
 def fail_for_good(points, calls):
@@ -45,7 +45,7 @@ def fail_for_good(points, calls):
     trial = calls.try_lasting(Fault("new", "looker", call, "EMFILE", every=True))
     points.ok(not trial.problems and not trial.done and trial.counted.get("refused.failed") == 1,
               "looks that fail for seconds: the reject is counted as refused.failed",
-              "; ".join(trial.problems), trial.says())
+              "; ".join(trial.problems), trial.notes())
 
 
 def scenario(points):

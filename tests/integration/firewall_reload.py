@@ -2,9 +2,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The firewall is reloaded under rsyslogd, in the middle of a wave.
 
-The list is gone for 150 ms, then there is a new, empty one. No line goes
-unheeded: every address logged since the old list went is on the new one, and
-a child whose reject falls into the gap ends all the same.
+The list is missing for 150 ms, then there is a new, empty one. No line is lost: every
+address logged since the old list was removed is on the new one, and an smtpd whose reject
+falls into the gap is terminated all the same.
 """
 
 # backends: both
@@ -30,7 +30,7 @@ def log_reject(number):
 
 
 def log_until(end, number):
-    """Rejects of ever new addresses until a moment; the next number."""
+    """Rejects new addresses until a given moment; returns the next number."""
     while time.monotonic() < end:
         log_reject(number)
         number += 1
@@ -39,7 +39,7 @@ def log_until(end, number):
 
 
 def wave(points, host):
-    """Lines from another host: the module is told to believe them."""
+    """Lines from another host: the module is configured to believe them."""
     for number in range(20):
         log_reject(number)
     wait_for(lambda: len(host.list4.addresses()) == 20, 5, "the first 20 addresses on the list")
@@ -47,7 +47,7 @@ def wave(points, host):
     gone_at = time.monotonic()
     last = log_until(gone_at + GAP, 20)
     host.list4.install()
-    points.note(f"the list was gone for {(time.monotonic() - gone_at) * 1000:.0f} ms")
+    points.note(f"the list was missing for {(time.monotonic() - gone_at) * 1000:.0f} ms")
     last = log_until(time.monotonic() + GAP, last)
     wanted = {source(number) for number in range(20, last)}
     points.ok(len(wanted) >= 20, "a wave went on meanwhile", len(wanted))
@@ -57,7 +57,7 @@ def wave(points, host):
 
 
 def new_list_at_once(points, host):
-    """The list is replaced between two lines: the old descriptor leads nowhere."""
+    """The list is replaced between two lines: the old descriptor is stale."""
     host.list4.remove()
     host.list4.install()
     log_reject(200)
@@ -71,10 +71,12 @@ def child_in_the_gap(points, host):
     with session:
         host.list4.remove()
         points.equal(session.recipient(NOBODY).code, 511, "a client is rejected in the gap")
-        points.until(lambda: processes.gone(child.pid), 4, "his child is gone, list or no list",
+        points.until(lambda: processes.gone(child.pid), 4,
+                     "its smtpd is gone although there is no list",
                      host.rsyslog.own)
         host.list4.install()
-        points.until(lambda: host.is_blocked(listed(1)), 5, "he is on the list once there is one",
+        points.until(lambda: host.is_blocked(listed(1)), 5,
+                     "the client is on the list once there is one",
                      host.rsyslog.own)
 
 
@@ -87,7 +89,7 @@ def scenario(points):
         host.rsyslog.stop()
         host.rsyslog.rules = action()
         host.rsyslog.start()
-        with tap.part(points, "child in the gap"):
+        with tap.part(points, "session in the gap"):
             child_in_the_gap(points, host)
 
 

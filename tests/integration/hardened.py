@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""rsyslogd in a hardened unit: with the shipped drop-in all works, without it the
-rest works and rsyslogd lives.
+"""rsyslogd in a hardened unit: with the shipped drop-in everything works. Without it the
+permitted part works and rsyslogd survives.
 
-Debian 13's unit takes CAP_KILL, CAP_SYS_PTRACE and netlink away, and its filter of
-system calls ends rsyslogd for any other than those of @system-service. Each is set
-here as systemd sets it, on the distribution's rsyslogd. Then $PrivDropToUser, with
+Debian 13's unit removes CAP_KILL, CAP_SYS_PTRACE and netlink, and its system call filter
+terminates rsyslogd for any call outside @system-service. Each restriction is set here as
+systemd sets it, on the distribution's rsyslogd. Then $PrivDropToUser, with
 keepCapabilities, and MemoryDenyWriteExecute.
 """
 
@@ -29,7 +29,7 @@ CALLS = "@system-service"
 
 
 def drop_in(key):
-    """What the drop-in says for a key, all of its lines together."""
+    """The drop-in's value of a key, all of its lines together."""
     values = re.findall(rf"^{key}=(.*)$", DROP_IN.read_text(), re.M)
     return " ".join(values).split()
 
@@ -60,30 +60,30 @@ def restart(host, *, settings="", rules=None, prefix=(), module=""):
 
 
 def all_works(points, host, label, numbers):
-    """Blocked, ended, reset; the module has nothing to complain about."""
+    """Blocked, terminated, reset; the module logs no complaint."""
     neighbour = Neighbour(host)
     for family in (4, 6):
         block(points, host, listed(next(numbers), family), f"{label}, IPv{family}")
     neighbour.session.close()
-    points.equal(complaints(host), [], f"{label}: nothing to complain about")
+    points.equal(complaints(host), [], f"{label}: no complaints")
 
 
 def complaints(host):
-    said = host.rsyslog.said(r"^(warning|err) .*omsmtpblock:|error during")
-    return [line for line in said if "warning during parsing" not in line]
+    messages = host.rsyslog.logged(r"^(warning|err) .*omsmtpblock:|error during")
+    return [line for line in messages if "warning during parsing" not in line]
 
 
-def said_once(points, host, label, *patterns):
+def logged_once(points, host, label, *patterns):
     for pattern in patterns:
-        points.until(lambda p=pattern: host.rsyslog.said(p), 5,
-                     f"{label}: at the start it says {pattern!r}", host.rsyslog.own)
-        points.equal(len(host.rsyslog.said(pattern)), 1, f"{label}: once: {pattern!r}")
+        points.until(lambda p=pattern: host.rsyslog.logged(p), 5,
+                     f"{label}: at the start it logs {pattern!r}", host.rsyslog.own)
+        points.equal(len(host.rsyslog.logged(pattern)), 1, f"{label}: once: {pattern!r}")
 
 
 def reject(points, host, label, source):
-    """A listed client is told; his child, which may live."""
+    """A listed client gets its 511. Returns its smtpd, which may live."""
     session, child = host.open(source)
-    points.equal(session.recipient(NOBODY).code, 511, f"{label}: the client sees his 511")
+    points.equal(session.recipient(NOBODY).code, 511, f"{label}: the client sees its 511")
     points.until(lambda: any(f"relay=::ffff:{source}," in line for line in host.rsyslog.mail()),
                  5, f"{label}: the mail log has the line")
     return session, child
@@ -92,19 +92,19 @@ def reject(points, host, label, source):
 def debian_13_without_drop_in(points, host, numbers):
     label = "Debian 13's unit"
     restart(host, prefix=unit_as_shipped())
-    said_once(points, host, label, "no permission to read .*CAP_SYS_PTRACE CAP_KILL",
+    logged_once(points, host, label, "no permission to read .*CAP_SYS_PTRACE CAP_KILL",
               "refuses to signal .*CAP_KILL", "cannot be reset .*AF_NETLINK",
               "own addresses cannot be read.*AF_NETLINK")
     session, child = reject(points, host, label, listed(next(numbers)))
-    points.ok(stays(lambda: processes.alive(child.pid), 0.6), f"{label}: the child lives")
+    points.ok(stays(lambda: processes.alive(child.pid), 0.6), f"{label}: the smtpd lives")
     points.ok(processes.alive(host.rsyslog.pid), f"{label}: rsyslogd lives")
-    points.equal(len(complaints(host)), 4, f"{label}: and nothing more is said")
+    points.equal(len(complaints(host)), 4, f"{label}: and nothing more is logged")
     session.close()
 
 
 def capabilities_but_the_filter(points, host, numbers):
-    """Whoever adds the rights alone gets no rsyslogd that the filter ends."""
-    label = "the unit's filter, but all rights"
+    """With the capabilities alone, the filter does not terminate rsyslogd."""
+    label = "the unit's filter, but all capabilities"
     restart(host, prefix=confine.command(calls=[CALLS], netlink=True))
     all_works(points, host, label, numbers)
     rules = action(selector="mail.info", trigger="connect")
@@ -115,7 +115,7 @@ def capabilities_but_the_filter(points, host, numbers):
                  host.rsyslog.own)
     points.until(lambda: not host.courier.slots_of(source), 5, f"{label}: the slot is free")
     session.close()
-    said_once(points, host, label, "connect.reply: .*SystemCallFilter=pidfd_getfd")
+    logged_once(points, host, label, "connect.reply: .*SystemCallFilter=pidfd_getfd")
     points.ok(processes.alive(host.rsyslog.pid), f"{label}: rsyslogd lives")
 
 
@@ -125,7 +125,7 @@ def with_drop_in(points, host, numbers):
     all_works(points, host, label, numbers)
 
 
-# Each capability that is kept is needed: without it something is said.
+# Each kept capability is needed: without it there is a complaint.
 NEEDED = (
     ("kill", "refuses to signal .*CAP_KILL"),
     ("sys_ptrace", "no permission to read .*CAP_SYS_PTRACE"),
@@ -135,28 +135,28 @@ NEEDED = (
 
 
 def profile_that_refuses(points, host, _numbers):
-    """What is refused in spite of the capabilities is told before the first line."""
-    label = "all rights, and a profile"
+    """What is refused despite the capabilities is logged before the first line."""
+    label = "all capabilities, and a profile"
     if not confine.can_hide_processes():
         points.skip(label, "a kernel with Landlock")
         return
     restart(host, prefix=confine.command(processes=False))
-    said_once(points, host, label, "no permission to read .*AppArmor or SELinux is in the way")
+    logged_once(points, host, label, "no permission to read .*AppArmor or SELinux is in the way")
     points.ok({"sys_ptrace", "kill"} <= processes.capabilities(host.rsyslog.pid),
               f"{label}: it has the capabilities")
 
 
 def dropped_and_unproven(points, host, numbers, drop):
-    """The line alone is proof; to end the child takes rights all the same."""
+    """The line alone is proof, but terminating the smtpd needs capabilities."""
     rules = action(verify="none")
     label = "another user, keepCapabilities, verify=none"
     restart(host, settings=drop, rules=rules, module='keepCapabilities="on"')
     all_works(points, host, label, numbers)
     label = "another user, verify=none"
     restart(host, settings=drop, rules=rules)
-    said_once(points, host, label, 'no session is terminated, but addresses are still blocked: '
+    logged_once(points, host, label, 'no session is terminated, but addresses are still blocked: '
               '.*keepCapabilities="on"')
-    points.equal(host.rsyslog.said("nothing is blocked"), [], f"{label}: and nothing false")
+    points.equal(host.rsyslog.logged("nothing is blocked"), [], f"{label}: and nothing wrong")
 
 
 def dropped(points, host, numbers):
@@ -169,16 +169,16 @@ def dropped(points, host, numbers):
     all_works(points, host, label, numbers)
     kept = sorted(processes.capabilities(host.rsyslog.pid))
     points.equal(kept, ["dac_override", "kill", "net_admin", "sys_ptrace"],
-                 f"{label}: it has these and no others")
+                 f"{label}: it has only these")
     label = "another user, without it"
     restart(host, settings=drop)
-    said_once(points, host, label, 'no permission to read .*keepCapabilities="on"')
+    logged_once(points, host, label, 'no permission to read .*keepCapabilities="on"')
     points.equal(processes.capabilities(host.rsyslog.pid), set(), f"{label}: it has none")
     for name, pattern in NEEDED:
         label = f"another user, without {name}"
         restart(host, settings=drop, module='keepCapabilities="on"',
                 prefix=("setpriv", f"--bounding-set=-{name}"))
-        said_once(points, host, label, pattern)
+        logged_once(points, host, label, pattern)
     dropped_and_unproven(points, host, numbers, drop)
 
 
@@ -189,7 +189,7 @@ def no_writable_code(points, host, numbers):
         return
     restart(host, rules=action(verify="sender"))
     points.ok(processes.writable_code(host.rsyslog.pid),
-              "without it: the expression is compiled to machine code")
+              "without it: the regex is compiled to machine code")
     restart(host, rules=action(verify="sender"), prefix=confine.command(write_execute=False))
     all_works(points, host, label, numbers)
     points.equal(processes.writable_code(host.rsyslog.pid), [], f"{label}: it is not")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The counters in impstats: an object an action, and what each DNSBL zone saved."""
+"""The counters in impstats: one object per action, and what each DNSBL zone saved."""
 
 import json
 
@@ -10,8 +10,8 @@ from lib.rsyslog import action
 from lib.scenario import NOBODY, listed, mail_host, workdir
 
 OUT = "impstats.json"
-# impstats of 8.2302 takes the length of a line that has no end, where the line fills its
-# memory; the sanitizer's own strlen() would end rsyslogd for it.
+# impstats of 8.2302 calls strlen() on an unterminated line if the line fills its buffer.
+# The sanitizer's strlen() would terminate rsyslogd for it.
 instrument.ADDRESS_OPTIONS = ":intercept_strlen=0:replace_str=0"
 
 
@@ -23,7 +23,7 @@ def objects(path):
 
 
 def shown(path, name):
-    """What impstats shows of an action, without what is 0."""
+    """The counters that impstats shows for an action, without those that are 0."""
     return {key: value for key, value in objects(path).get(name, {}).items()
             if value and key not in ("name", "origin")}
 
@@ -36,7 +36,7 @@ def scenario(points):
                               list6="guesser6", backend="null", statsName="guessers")
     with mail_host(rules, settings=load) as host:
         points.until(lambda: {"spammer", "guessers"} <= set(objects(path)), 10,
-                     "there is an object of each action, named by list or statsName",
+                     "each action has an object, named by list or statsName",
                      host.rsyslog.own)
         session, _ = host.open(listed(1))
         with session:
@@ -48,7 +48,7 @@ def scenario(points):
         said = counters(host.rsyslog)
         points.until(lambda: {key: value for key, value in shown(path, "spammer").items()
                               if key != "saved.bl.lab"} == said, 5,
-                     "impstats shows what HUP says", lambda: (shown(path, "spammer"), said))
+                     "impstats shows what HUP logs", lambda: (shown(path, "spammer"), said))
         points.ok(said["blocks"] == said["ended"] == 1 and said["refused.sender"] == 1,
                   "one block, one forged line refused", said)
         points.ok(set(objects(path)["guessers"]) >= set(said), "the other action has the same",

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""input="address": rsyslog's own parsers, or another MX, say whom to block.
+"""input="address": rsyslog's own parsers, or another MX, supply the address to block.
 
-From logger on this host, over UDP and over TCP; with the built-in template
-and with one of the admin's; with and without a port.
+From logger on this host, over UDP and over TCP; with the built-in template and with an
+admin's own; with and without a port.
 """
 # backends: both
 
@@ -65,7 +65,7 @@ def from_network(points, host):
 
 
 def children(points, host):
-    """With a port that connection ends, without all of that address; no other's."""
+    """With a port only that connection is terminated, without one all of that address."""
     with contextlib.ExitStack() as stack:
         opened = [host.open(source) for source in (ordinary(1), ordinary(1), ordinary(1),
                                                    ordinary(2))]
@@ -74,18 +74,19 @@ def children(points, host):
         first, second, third, other = [child for _, child in opened]
         with Counted(points, host, "with a port", triggers=1, blocks=1, ended=1):
             logger(f"{ordinary(1)} {opened[0][0].source_port}")
-            points.until(lambda: processes.gone(first.pid), 3, "with a port: that child is ended")
+            points.until(lambda: processes.gone(first.pid), 3,
+                         "with a port: that smtpd is terminated")
         points.ok(processes.alive(second.pid) and processes.alive(third.pid),
                   "with a port: the others of that address live")
         with Counted(points, host, "without", triggers=1, renewals=1, ended=2):
             logger(ordinary(1))
             points.until(lambda: processes.gone(second.pid) and processes.gone(third.pid), 3,
-                         "without: all of that address are ended")
-        points.ok(processes.alive(other.pid), "another address' child lives")
+                         "without: all of that address are terminated")
+        points.ok(processes.alive(other.pid), "another address' smtpd lives")
 
 
 def bad_texts(points, host):
-    """What is no address costs a counter."""
+    """A message that is not an address is only counted."""
     texts = ("10.9.4.300", "010.9.4.1", "10.9.4.7/24", "10.9.4.7 0", "10.9.4.7 65536",
              "10.9.4.7 1 2",
              "10.9.4.7;", "fe80::1%mx0", "nobody", "-", "10.9.4.7 port 25")

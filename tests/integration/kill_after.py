@@ -2,8 +2,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """terminate.signal, terminate.killAfter, terminate.delay, terminate="off".
 
-A stopped child keeps TERM pending: KILL ends it after killAfter, and with
-killAfter="0" never does.
+A stopped smtpd keeps TERM pending. After killAfter it gets KILL; with killAfter="0" it
+never does.
 """
 
 # backends: both
@@ -26,7 +26,7 @@ def restart(host, **parameters):
 
 
 def rejected(host, source):
-    """A session that has just got its 511, its child, and when that was."""
+    """A session that has just got its 511, its smtpd, and the time."""
     session, child = host.open(source)
     reply = session.recipient(NOBODY)
     assert reply.code == 511, reply
@@ -34,7 +34,7 @@ def rejected(host, source):
 
 
 def gone_after(child, since, deadline=6):
-    wait_for(lambda: processes.gone(child.pid), deadline, "the child's end")
+    wait_for(lambda: processes.gone(child.pid), deadline, "the smtpd's end")
     return time.monotonic() - since
 
 
@@ -44,7 +44,7 @@ def stopped_child(points, host):
     os.kill(child.pid, signal.SIGSTOP)
     seconds = gone_after(child, at)
     points.ok(0.9 <= seconds <= 2.0,
-              f"a stopped child is killed after 300 + 700 ms ({seconds:.2f} s)")
+              f"a stopped smtpd is killed after 300 + 700 ms ({seconds:.2f} s)")
     session.close()
 
 
@@ -78,7 +78,7 @@ def signals(points, host):
     for number, name in enumerate(("TERM", "HUP", "KILL"), 11):
         restart(host, terminate_signal=name, terminate_killAfter=0)
         session, child, at = rejected(host, listed(number))
-        points.ok(gone_after(child, at) < 2, f"signal {name} ends the child")
+        points.ok(gone_after(child, at) < 2, f"signal {name} terminates the smtpd")
         session.close()
 
 
@@ -86,7 +86,7 @@ def not_terminated(points, host):
     restart(host, terminate="off")
     session, child, _ = rejected(host, listed(21))
     points.until(lambda: host.is_blocked(listed(21)), 2, 'terminate="off": blocked')
-    points.ok(stays(lambda: processes.alive(child.pid), 1.0), 'terminate="off": the child lives')
+    points.ok(stays(lambda: processes.alive(child.pid), 1.0), 'terminate="off": the smtpd lives')
     session.close()
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""No list in the kernel: never made, or made for one family only.
+"""No list in the kernel: never created, or created for one family only.
 
-Children are ended all the same, the addresses wait and are written the moment
-the list is there, and one message names the command to type.
+smtpds are terminated all the same, the addresses are queued and written as soon as the
+list exists, and one message names the command to type.
 """
 
 import re
@@ -17,13 +17,13 @@ def reject_and_end(points, host, source, label):
     session, child = host.open(source)
     with session:
         points.equal(session.recipient(NOBODY).code, 511, f"{label}: rejected")
-        points.until(lambda: processes.gone(child.pid), 4, f"{label}: the child is gone",
+        points.until(lambda: processes.gone(child.pid), 4, f"{label}: the smtpd is gone",
                      host.rsyslog.own)
 
 
 def commands(host, program, name):
-    """Lines that tell the admin what to type."""
-    return host.rsyslog.said(rf"\b{program} .*-m recent .*--name {re.escape(name)}\b.*--update")
+    """Lines that name the command to type."""
+    return host.rsyslog.logged(rf"\b{program} .*-m recent .*--name {re.escape(name)}\b.*--update")
 
 
 def no_lists(points, host):
@@ -33,22 +33,22 @@ def no_lists(points, host):
     for source in sources:
         reject_and_end(points, host, source, f"no list, {source}")
     points.until(lambda: commands(host, "iptables", "spammer"), 5,
-                 "the command for IPv4 is said", host.rsyslog.own)
+                 "the command for IPv4 is logged", host.rsyslog.own)
     points.until(lambda: commands(host, "ip6tables", "spammer6"), 5,
-                 "the command for IPv6 is said", host.rsyslog.own)
+                 "the command for IPv6 is logged", host.rsyslog.own)
     points.equal((len(commands(host, "iptables", "spammer")),
                   len(commands(host, "ip6tables", "spammer6"))), (1, 1), "each of them once")
     host.list4.install()
     host.list6.install()
     points.until(lambda: all(map(host.is_blocked, sources)), 5,
-                 "the addresses are on the lists once these are there",
+                 "the addresses are on the lists once these exist",
                  lambda: [host.list4.addresses(), host.list6.addresses()])
     reject_and_end(points, host, listed(4), "after that")
-    points.until(lambda: host.is_blocked(listed(4)), 3, "after that: blocked as ever")
+    points.until(lambda: host.is_blocked(listed(4)), 3, "after that: blocked as usual")
 
 
 def one_family(points, host, family):
-    """The list of one family is missing; the other must not notice."""
+    """The list of one family is missing; the other family must work."""
     missing, there = (host.list4, host.list6) if family == 4 else (host.list6, host.list4)
     missing.remove()
     label = f"no list for IPv{family}"
@@ -61,7 +61,7 @@ def one_family(points, host, family):
 
 
 def named_lists(points, host):
-    """The command names the lists as they are configured."""
+    """The command names the configured lists."""
     host.rsyslog.stop()
     host.rsyslog.rules = action(list="listed-hosts", list6="listed-hosts6")
     host.rsyslog.start()

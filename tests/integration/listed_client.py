@@ -2,9 +2,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A listed client on port 25, both families, however rsyslogd is set up.
 
-His packet is dropped, his child and its submit are gone, nothing is left; the
-neighbour's connection and mail are unharmed. With the sender's credentials in
-the message and without, in the foreground and forking, one worker and several.
+Its packets are dropped, its smtpd and submit are gone, nothing is left; the neighbour's
+connection and mail are unharmed. With the sender's credentials in the message and
+without, in the foreground and forking, one worker and several.
 """
 # backends: both
 
@@ -35,7 +35,7 @@ AT_ONCE = 20
 
 
 def many_at_once(points, host, label, numbers):
-    """All rejects of a burst are acted on, whichever worker has them."""
+    """All rejects of a burst are acted on, whichever worker gets them."""
     clients = []
     for _ in range(AT_ONCE):
         source = listed(next(numbers))
@@ -47,7 +47,7 @@ def many_at_once(points, host, label, numbers):
     points.until(lambda: all(host.is_blocked(source) for source, _, _ in clients), 3,
                  f"{label}: {AT_ONCE} at once are on the list", host.list4.addresses)
     points.until(lambda: all(processes.gone(child.pid) for _, _, child in clients), 4,
-                 f"{label}: {AT_ONCE} at once: the children are gone", host.rsyslog.own)
+                 f"{label}: {AT_ONCE} at once: the smtpds are gone", host.rsyslog.own)
     for _, session, _ in clients:
         session.close()
 

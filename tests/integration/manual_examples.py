@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The manual's examples: rsyslogd -N1 takes each as it stands there, and those in which
-hosts talk to each other do what is said of them.
+"""The manual's examples: rsyslogd -N1 accepts each unchanged, and those in which hosts
+talk to each other work as described.
 
-What else looks like configuration in the manual, a line of it, is loaded too.
+Every other line of configuration in the manual is loaded too.
 """
 
 import re
@@ -19,17 +19,17 @@ MANUAL = Path(__file__).resolve().parents[2] / "doc" / "omsmtpblock.rst"
 TITLES = ("Basic", "With nftables", "At the connection", "Large waves", "Guessed passwords",
           "Relayed logs", "Fleet", "A hardened unit")
 
-# What tells rsyslog's configuration from commands and rules.
+# Distinguishes rsyslog's configuration from commands and rules.
 LOADS = re.compile(r"^[^#\n]*\b(module|action)\(", re.M)
 
-# What -N1 has to say of an example; of all others nothing.
+# What -N1 prints for an example; for all others nothing.
 WARNINGS = {"Relayed logs": 'verify="none" believes every line',
             "Large waves": 'verify="sender" believes $!pid and $!uid',
             "Guessed passwords": "this trigger needs the sender's credentials"}
 
 
 def blocks(text):
-    """The code blocks of a part, without their indentation."""
+    """The code blocks of a part, without indentation."""
     found = re.findall(r"^\.\. code-block:: none\n\n((?:(?:   .*)?\n)+)", text, re.M)
     return [re.sub(r"^   ", "", block, flags=re.M).strip() + "\n" for block in found]
 
@@ -50,7 +50,7 @@ def fragments():
 
 
 def loadable(text):
-    """With the module under test, and a user whom the lab has."""
+    """With the module under test, and a user that the lab has."""
     path = rsyslog.module_path()
     text = text.replace("DropToUser syslog", "DropToUser nobody")
     text = text.replace("DropToGroup syslog", "DropToGroup nogroup")
@@ -70,9 +70,10 @@ def loads(points, directory, label, text):
     wanted = WARNINGS.get(label)
     points.ok(status == 0, f"{label}: -N1 accepts it", output)
     if wanted is None:
-        points.equal(said, [], f"{label}: without a word")
+        points.equal(said, [], f"{label}: silently")
     else:
-        points.ok(len(said) == 1 and wanted in said[0], f"{label}: it is said what is given up",
+        points.ok(len(said) == 1 and wanted in said[0],
+                  f"{label}: with a warning about what is given up",
                   output)
 
 
@@ -82,8 +83,8 @@ def reject(number):
 
 
 def as_lab(text, address):
-    """One host as all of a fleet: it applies under another name what it tells. The kernel's
-    list is none of this scenario's, and no child of these clients is there to be asked."""
+    """One host acts as a whole fleet: it applies under another name what it reports. The
+    kernel's list is not under test here, and these clients have no smtpd to check."""
     text = text.replace(f'"{address}"', '"127.0.0.1"')
     text = re.sub(r'^module\(load="(imuxsock|omsmtpblock)".*\)\n', "", text, flags=re.M)
     text = re.sub(r'statsName="(\w+)"', r'statsName="\1" list="\1" list6="\g<1>6"', text)
@@ -100,9 +101,9 @@ def fleet(points, text):
                      "Fleet: what one host blocks the other applies", daemon.own)
         points.equal(counters(daemon, "applied"), {"lines": 3, "triggers": 3, "allowed": 1,
                                                    "blocks": 2},
-                     "Fleet: but what it allows")
+                     "Fleet: but not what it allows")
         own = counters(daemon, "own")
-        points.equal((own["blocks"], own["events"]), (3, 3), "Fleet: nothing goes round")
+        points.equal((own["blocks"], own["events"]), (3, 3), "Fleet: there is no loop")
 
 
 def relayed(points, text):

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Who is never blocked, and what never acts.
+"""Addresses that are never blocked, and settings that never block.
 
-RELAYCLIENT, the allow list, loopback and the host's own addresses, whatever
-they do: trigger="reject" would act on any 5xx. Then dryRun, and the null
-backend, which blocks nobody but ends children.
+RELAYCLIENT, the allow list, loopback and the host's own addresses, whatever they do:
+trigger="reject" would act on any 5xx. Then dryRun, and the null backend, which blocks
+nothing but terminates smtpds.
 """
 
 import socket
@@ -26,7 +26,7 @@ def restart(host, **parameters):
 
 
 def untouched(points, host, source, label, session=None):
-    """He gets a 5xx and stays."""
+    """The client gets a 5xx and stays."""
     if session is None:
         session, child = host.open(source)
     else:
@@ -47,7 +47,7 @@ class OwnSession(Session):
 
 
 class OwnNetwork:
-    """Looks like Network to a session, but stays on the mail host."""
+    """A session uses it like a Network, but it stays on the mail host."""
 
     def __init__(self, address):
         self.address = address
@@ -62,12 +62,12 @@ class OwnNetwork:
 
 
 def guilty(points, host, source, label):
-    """The control: anybody else is blocked for the same."""
+    """The control: any other client is blocked for the same."""
     session, child = host.open(source)
     with session:
         points.ok(session.recipient(NOBODY).code >= 500, f"{label}: gets a 5xx")
         points.until(lambda: host.is_blocked(source) and processes.gone(child.pid), 4,
-                     f"{label}: blocked, the child gone", host.rsyslog.own)
+                     f"{label}: blocked, the smtpd gone", host.rsyslog.own)
 
 
 def exempt(points, host):
@@ -86,8 +86,8 @@ def exempt(points, host):
 def dry_run(points, host):
     restart(host, dryRun="on")
     untouched(points, host, listed(1), "dryRun")
-    points.until(lambda: host.rsyslog.said(rf"omsmtpblock.*{listed(1)}"), 5,
-                 "dryRun: it is said what would have been done", host.rsyslog.own)
+    points.until(lambda: host.rsyslog.logged(rf"omsmtpblock.*{listed(1)}"), 5,
+                 "dryRun: what would have been done is logged", host.rsyslog.own)
 
 
 def null_backend(points, host):
@@ -95,8 +95,8 @@ def null_backend(points, host):
     session, child = host.open(listed(2))
     with session:
         points.equal(session.recipient(NOBODY).code, 511, "backend null: rejected")
-        points.until(lambda: processes.gone(child.pid), 4, "backend null: the child is gone")
-        points.ok(not host.is_blocked(listed(2)), "backend null: nobody is on the list")
+        points.until(lambda: processes.gone(child.pid), 4, "backend null: the smtpd is gone")
+        points.ok(not host.is_blocked(listed(2)), "backend null: the list is empty")
 
 
 def scenario(points):

@@ -2,7 +2,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """backend="nftables": 100,000 blocks, the last ones as fast as the first.
 
-And back on a new set, all of them, after the ruleset was flushed.
+All of them are put on a new set after the ruleset was flushed.
 """
 # serial: times are compared
 # limit: 120
@@ -43,7 +43,7 @@ def cpu_seconds(pid):
 
 
 def seconds_for(daemon, first, last):
-    """Processor time of rsyslogd until all these lines are counted as blocked."""
+    """rsyslogd's processor time until all these lines are counted as blocked."""
     before = cpu_seconds(daemon.pid)
     log_addresses(first, last)
     wait_for(lambda: counters(daemon).get("blocks") == last, 30, f"{last} blocks")
@@ -63,16 +63,16 @@ def scenario(points):
         last = seconds_for(daemon, ALL - PART, ALL)
         points.note(f"{PART} blocks took {first:.2f} s of processor time at first, "
                     f"{last:.2f} s at last")
-        # A lone address takes four times what one of many does, and how they come is
-        # chance: bench/run nftables has the figures. What grew with the set would not
-        # be a factor.
+        # A single address takes four times as long as one of a batch, and batching is
+        # chance: bench/run nftables has the figures. A cost that grew with the set would
+        # exceed this factor by far.
         points.at_most(last / first, 5, "the last ones take no longer than the first")
-        # While the kernel resizes its table, a dump may lack some.
+        # While the kernel resizes its table, a dump may miss some.
         held = lambda: len(numbers.entries())
         points.until(lambda: held() == ALL, 10, f"{ALL} are blocked", held)
-        points.equal(counters(daemon).get("overflows", 0), 0, "none is too many")
+        points.equal(counters(daemon).get("overflows", 0), 0, "there are no others")
         log_addresses(ALL, ALL + 1)
-        wait_for(lambda: counters(daemon).get("overflows") == 1, 5, "one too many")
+        wait_for(lambda: counters(daemon).get("overflows") == 1, 5, "one more than fits")
         points.until(lambda: held() == ALL, 10, "one more does not fit, and all stay", held)
         run("nft", "flush", "ruleset")
         points.until(lambda: replayed(daemon) >= ALL, 15, "they are put back after a flush",

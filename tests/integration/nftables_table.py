@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""backend="nftables": the table that the module makes, and what becomes of it.
+"""backend="nftables": the table that the module creates, and how it changes.
 
-Nothing else of the ruleset is touched, two actions share the table, blocks
-outlive rsyslogd and a flushed ruleset with the time they have left, a dropped
-packet renews one, a full set and missing rights are said once.
+Nothing else in the ruleset is touched; two actions share the table; blocks survive
+rsyslogd and a flushed ruleset with the time they have left; a dropped packet renews a
+block; a full set and missing capabilities are logged once.
 """
 # limit: 120
 
@@ -54,7 +54,7 @@ def log_reject(source):
 
 
 def others():
-    """The ruleset without our table, as nft's JSON has it; counters left out."""
+    """The ruleset without the module's table, as nft's JSON, without counters."""
     found = json.loads(run("nft", "-s", "-j", "list", "ruleset"))["nftables"]
     ours = lambda item: item.get("family") == "inet" and "omsmtpblock" in (
         item.get("name"), item.get("table"))
@@ -67,21 +67,21 @@ def left(entries, source):
 
 
 def nothing_else_is_touched(points, host):
-    """Made before a filter table that accepts; what others have stays as it is."""
+    """It is in front of a filter table that accepts; other tables stay unchanged."""
     host.rsyslog.stop()
     run("nft", "flush", "ruleset")
     run("nft", "-f", "-", input=OTHERS)
     before = others()
     host.rsyslog.start()
-    points.equal(others(), before, "other tables stay as they were at the start")
+    points.equal(others(), before, "other tables stay unchanged from the start")
     for family in (4, 6):
         block(points, host, listed(1, family), f"before a table that accepts, IPv{family}")
     restart(host, nft_action(banTime=300, ports=[25, 587]), empty=False)
     points.equal(others(), before, "and with other parameters")
     run("nft", "delete", "table", "inet", "omsmtpblock")
-    points.until(lambda: host.list4.rules(), 6, "the table is made again")
+    points.until(lambda: host.list4.rules(), 6, "the table is created again")
     points.equal(others(), before, "and then too")
-    points.equal(host.rsyslog.said("omsmtpblock: (?!action)"), [], "there is nothing to say")
+    points.equal(host.rsyslog.logged("omsmtpblock: (?!action)"), [], "nothing is logged")
 
 
 TWO = (nft_action(list="one", list6="one6", verify="none", terminate="off",
@@ -97,7 +97,7 @@ def two_actions(points, host):
     points.until(lambda: (one.addresses(), two.addresses()) == ({"10.9.4.5"}, {"10.9.4.0"}), 3,
                  "two actions: each has its list", host.rsyslog.own)
     points.equal([len(each.rules()) for each in (one, two, NftList(6, "one6"), NftList(6, "two6"))],
-                 [1, 1, 1, 1], "two actions: one rule a list, in one table")
+                 [1, 1, 1, 1], "two actions: one rule per list, in one table")
     points.ok(drops(one, host.network, "10.9.4.5"), "two actions: the first rule drops")
     points.ok(drops(two, host.network, "10.9.4.6"), "two actions: the second drops the prefix")
     points.ok(connects(host.network, "10.9.5.1"), "two actions: others get through")
@@ -110,7 +110,8 @@ def blocks_outlive_rsyslogd(points, host):
     handles = lambda: [rule["handle"] for rule in host.list4.rules() + host.list6.rules()]
     before, rules = host.list4.entries(), handles()
     host.rsyslog.stop()
-    points.ok(drops(host.list4, host.network, "10.9.4.1"), "restart: dropped while it is away")
+    points.ok(drops(host.list4, host.network, "10.9.4.1"),
+              "restart: dropped while rsyslogd is stopped")
     host.rsyslog.start()
     points.equal(host.list4.addresses(), set(before), "restart: the addresses are as before")
     points.equal(handles(), rules, "restart: the rules are the same ones")
@@ -118,7 +119,7 @@ def blocks_outlive_rsyslogd(points, host):
         log_reject("10.9.4.1")
     run("nft", "flush", "ruleset")
     points.until(lambda: host.is_blocked("10.9.4.1"), 6,
-                 "restart: what was blocked before is put back after it, too")
+                 "restart: earlier blocks are put back after a flush, too")
 
 
 def other_parameters(points, host):
@@ -139,7 +140,7 @@ def other_parameters(points, host):
 
 
 def flushed_ruleset(points, host):
-    """With no line to come: noticed after 5 s, the blocks back for the rest of their time."""
+    """Without any line: noticed after 5 s, the blocks are back for the rest of their time."""
     restart(host, nft_action(verify="none", terminate="off", banTime=60))
     for source in ("10.9.4.1", "10.9.4.2", "fd00:9::4:1"):
         log_reject(source)
@@ -156,10 +157,11 @@ def flushed_ruleset(points, host):
     points.until(lambda: {"10.9.4.1", "10.9.4.2", "10.9.4.3"} <= host.list4.addresses(), 3,
                  "flush: the next line brings them back at once", host.list4.addresses, exact=True)
     run("nft", "flush", "chain", "inet", "omsmtpblock", "input")
-    points.until(lambda: len(host.list4.rules()) == 1, 8, "lost rules are made again", exact=True)
+    points.until(lambda: len(host.list4.rules()) == 1, 8, "lost rules are created again",
+                 exact=True)
     run("nft", "delete", "element", "inet", "omsmtpblock", "spammer", "{ 10.9.4.2 }")
     points.ok(stays(lambda: not host.is_blocked("10.9.4.2"), 5.5),
-              "what an admin takes off stays off")
+              "an address that an admin removed stays removed")
 
 
 def dropped_packet_renews(points, host):
@@ -174,25 +176,26 @@ def dropped_packet_renews(points, host):
 
 
 def full_set(points, host):
-    """Children are ended, it is said once and counted; a place that is free is used."""
+    """smtpds are terminated; it is logged once and counted; a freed place is used."""
     restart(host, nft_action(listSize=3))
-    said = lambda: host.rsyslog.said(r'omsmtpblock: the set spammer is full.*listSize="\d+"')
+    said = lambda: host.rsyslog.logged(r'omsmtpblock: the set spammer is full.*listSize="\d+"')
     with Counted(points, host, "full set", triggers=6, blocks=4, overflows=3, ended=6):
         for number in range(1, 7):
             session, child = host.open(listed(number))
             with session:
                 points.equal(session.recipient(NOBODY).code, 511, f"full set, {number}: rejected")
-                points.until(lambda: processes.gone(child.pid), 3, f"full set, {number}: ended")
+                points.until(lambda: processes.gone(child.pid), 3,
+                             f"full set, {number}: terminated")
         points.equal(host.list4.addresses(), {listed(1), listed(2), listed(3)},
                      "full set: the first three are in it")
-        points.until(said, 3, "full set: it is said, with the mend", host.rsyslog.own)
+        points.until(said, 3, "full set: it is logged, with the remedy", host.rsyslog.own)
         run("nft", "delete", "element", "inet", "omsmtpblock", "spammer", "{", listed(1), "}")
         points.until(lambda: host.is_blocked(listed(4)), 6, "full set: a free place is used")
-    points.equal(len(said()), 1, "full set: it is said once")
+    points.equal(len(said()), 1, "full set: it is logged once")
 
 
 def no_rights(points, host):
-    """Without CAP_NET_ADMIN: said once, children are ended all the same."""
+    """Without CAP_NET_ADMIN: logged once, smtpds are terminated all the same."""
     restart(host, nft_action(), prefix=("setpriv", "--bounding-set=-net_admin"))
     neighbour = Neighbour(host)
     for number, family in ((1, 4), (2, 6), (3, 4)):
@@ -200,14 +203,14 @@ def no_rights(points, host):
         session, child = host.open(source)
         with session:
             points.equal(session.recipient(NOBODY).code, 511, f"no rights, {source}: rejected")
-            points.until(lambda: processes.gone(child.pid), 3, f"no rights, {source}: ended")
-    said = lambda: host.rsyslog.said(
+            points.until(lambda: processes.gone(child.pid), 3, f"no rights, {source}: terminated")
+    said = lambda: host.rsyslog.logged(
         r"omsmtpblock: no permission to change nftables.*CapabilityBoundingSet=CAP_NET_ADMIN")
-    points.until(said, 3, "no rights: it is said", host.rsyslog.own)
+    points.until(said, 3, "no rights: it is logged", host.rsyslog.own)
     points.equal(len(said()), 1, "no rights: once")
     points.equal(host.list4.rules(), [], "no rights: there is no table")
     neighbour.sends_his_mail(points, "no rights")
-    points.equal(counters(host.rsyslog).get("waited"), 3, "no rights: the addresses wait")
+    points.equal(counters(host.rsyslog).get("waited"), 3, "no rights: the addresses are queued")
 
 
 def dry_run(points, host):
@@ -216,8 +219,9 @@ def dry_run(points, host):
     host.rsyslog.rules = nft_action(dryRun="on", verify="none")
     host.rsyslog.start()
     log_reject("10.9.4.1")
-    points.until(lambda: host.rsyslog.said("dryRun: would block 10.9.4.1"), 3, "dryRun: it is said")
-    points.equal(run("nft", "list", "ruleset"), "", "dryRun: nothing is made")
+    points.until(lambda: host.rsyslog.logged("dryRun: would block 10.9.4.1"), 3,
+                 "dryRun: it is logged")
+    points.equal(run("nft", "list", "ruleset"), "", "dryRun: nothing is created")
 
 
 def scenario(points):

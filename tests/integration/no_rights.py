@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""rsyslogd lacks rights: it says once what gives them, and harms nothing.
+"""Without capabilities: the module logs once how to grant them, and does no harm.
 
-As Debian 13's unit starts it (root without CAP_KILL and CAP_SYS_PTRACE),
-without CAP_KILL alone, and after $PrivDropToUser. The mail log is complete;
-children live, the neighbour's too; no message comes a second time.
+As Debian 13's unit starts rsyslogd (root without CAP_KILL and CAP_SYS_PTRACE), without
+CAP_KILL alone, and after $PrivDropToUser. The mail log is complete; smtpds live, the
+neighbour's too; no message is repeated.
 """
 
 import shutil
@@ -31,17 +31,18 @@ def rejected_clients(points, host, label, first):
                              for number in range(first, first + CLIENTS)), 5,
                  f"{label}: the mail log has every reject")
     points.ok(stays(lambda: all(processes.alive(child.pid) for _, child in clients), 0.6),
-              f"{label}: the children live")
+              f"{label}: the smtpds live")
     points.ok(neighbour.lives() and processes.alive(his_child.pid),
-              f"{label}: the neighbour's child lives")
+              f"{label}: the neighbour's smtpd lives")
     for session, _ in (*clients, (neighbour, his_child)):
         session.close()
 
 
-def said_once(points, host, label, pattern):
-    points.until(lambda: host.rsyslog.said(pattern), 5, f"{label}: what is lacking is said",
+def logged_once(points, host, label, pattern):
+    points.until(lambda: host.rsyslog.logged(pattern), 5,
+                 f"{label}: the missing capabilities are logged",
                  host.rsyslog.own)
-    points.equal(len(host.rsyslog.said(pattern)), 1, f"{label}: once")
+    points.equal(len(host.rsyslog.logged(pattern)), 1, f"{label}: once")
 
 
 def restart(host, settings="", prefix=()):
@@ -58,14 +59,14 @@ def scenario(points):
         with tap.part(points, label):
             restart(host, prefix=("setpriv", "--bounding-set=-kill,-sys_ptrace"))
             rejected_clients(points, host, label, 1)
-            said_once(points, host, label, r"omsmtpblock.*CAP_SYS_PTRACE")
+            logged_once(points, host, label, r"omsmtpblock.*CAP_SYS_PTRACE")
         label = "root without CAP_KILL"
         with tap.part(points, label):
             restart(host, prefix=("setpriv", "--bounding-set=-kill"))
             rejected_clients(points, host, label, 21)
             points.ok(all(host.is_blocked(listed(21 + number)) for number in range(CLIENTS)),
                       f"{label}: the addresses are blocked", host.list4.addresses())
-            said_once(points, host, label, r"omsmtpblock.*signal.*CAP_KILL")
+            logged_once(points, host, label, r"omsmtpblock.*signal.*CAP_KILL")
         label = "after $PrivDropToUser"
         with tap.part(points, label):
             shutil.chown(host.rsyslog.workdir, "nobody", "nogroup")
@@ -73,7 +74,7 @@ def scenario(points):
                 shutil.chown(path, "nobody", "nogroup")
             restart(host, "$PrivDropToUser nobody\n$PrivDropToGroup nogroup\n")
             rejected_clients(points, host, label, 11)
-            said_once(points, host, label, r"omsmtpblock.*CAP_SYS_PTRACE")
+            logged_once(points, host, label, r"omsmtpblock.*CAP_SYS_PTRACE")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Whatever is wrong with the module, the log file beside it has every line.
+"""Whatever is wrong with the module, the log file beside the action has every line.
 
-A wave of rejects meets a module that has no list, no rights or no courier user,
-that waits for nf_tables, whose event ruleset hangs, whose limits are passed; and
-an rsyslogd that stands still, and one that ends, in the middle of it. Each time:
-the file has every line as it was sent, once; the admin is told once, with half of
-the wave still to come; rsyslogd ends in under 2 s.
+A wave of rejects meets a module that has no list, no capabilities or no courier user, that
+waits for nf_tables, whose event ruleset hangs, whose limits are exceeded; and an rsyslogd
+that is suspended, and one that stops, in the middle of the wave. Each time: the file has
+every line as it was sent, once; a message to the admin appears once, before the second
+half of the wave; rsyslogd stops in under 2 s.
 
 OMSMTPBLOCK_FLOOD=1000000 in the environment makes the floods longer.
 """
-# serial: processors' whole time goes into it, and the time to end is measured
+# serial: uses all processors, and the time to stop is measured
 # limit: 400
 
 import collections
@@ -34,23 +34,23 @@ from lib.scenario import workdir
 from lib.wait import PATIENCE, wait_for
 
 LIMIT = 2.0
-# From a line to its being in the file, while others keep the module waiting; what was
-# spent on waiting for a processor aside.
+# From a line to its appearance in the file, while others keep the module waiting, without
+# the time spent waiting for a processor.
 STALL = 0.1
 SHORT = int(20_000 / PATIENCE)
-# More than maxBlocks has and than the module's ring for events holds, in each half.
+# In each half more than maxBlocks allows and the module's event queue has room for.
 FLOOD = max(int(int(os.environ.get("OMSMTPBLOCK_FLOOD", "100000")) / PATIENCE), 30_000)
 DEADLINE = 30 + FLOOD / 10_000
 BELIEVED = {"verify": "none", "maxBlocks": 100_000_000}
-# rsyslogd itself gives up after 1.5 s what waits in its queue when it ends.
+# When rsyslogd stops, it drops what is in its queue after 1.5 s.
 QUEUE = 'main_queue(queue.size="2000" queue.timeoutEnqueue="60000")\n'
-# What -N1 says of that too is no news here.
+# Known warnings, which -N1 prints too.
 EXPECTED = r'verify="none" believes every line'
 COURIER = pwd.getpwnam("courier").pw_uid
 # rsyslogd's main queue has one thread at the start of a wave.
-CARETAKER = "smtpblock"
+BACKGROUND = "smtpblock"
 
-# Logs what it reads. What rsyslogd does not take is sent again, to the next one.
+# Logs what it reads. A line that rsyslogd does not accept is sent again, to the next one.
 SENDER = r"""
 import socket, sys, time
 end = time.monotonic() + float(sys.argv[1])
@@ -79,14 +79,14 @@ for line in sys.stdin.buffer:
 
 
 def rejects(first, count):
-    """Lines that differ, each of a listed client of its own."""
+    """Different lines, each of another listed client."""
     return [f"error,relay=::ffff:11.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255},"
             f"port={n % 60000 + 1024},from=<a@b.example>,to=<{n}@mx.lab>: 511 Listed"
             for n in range(first, first + count)]
 
 
 class Wave:
-    """A process of courier's that logs these lines as fast as they are taken."""
+    """A process of courier's user that logs these lines as fast as they are accepted."""
 
     def __init__(self, lines):
         path = Path("/tmp/wave")
@@ -102,7 +102,7 @@ class Wave:
 
 
 def written(daemon):
-    """The courier lines of the file beside, as they were sent."""
+    """The courier lines of the log file, as they were sent."""
     beginning = re.compile(r"^err courieresmtpd(\[\d+\])?: (?=error)")
     return [beginning.sub("", line) for line in daemon.mail()]
 
@@ -114,7 +114,7 @@ def size(daemon):
 def has_all(points, daemon, lines, label):
     lengths = sum(len(line) + len("err courieresmtpd: \n") for line in lines)
     points.until(lambda: size(daemon) >= lengths and len(daemon.mail()) >= len(lines), DEADLINE,
-                 f"{label}: the file beside gets the wave",
+                 f"{label}: the log file gets the wave",
                  lambda: f"{len(daemon.mail())} of {len(lines)} lines", daemon.own)
     missing = collections.Counter(lines)
     missing.subtract(written(daemon))
@@ -122,31 +122,31 @@ def has_all(points, daemon, lines, label):
     points.ok(not wrong, f"{label}: it has each of {len(lines)} lines, once", len(wrong), wrong[:3])
 
 
-def told(daemon):
-    """What the module says is wrong, or is not any more."""
+def fault_messages(daemon):
+    """The module's messages about what is wrong, or no longer wrong."""
     return [re.sub(r" \[v8\..*", "", line.partition("omsmtpblock: ")[2])
-            for line in daemon.said("omsmtpblock: (?!action)") if EXPECTED not in line]
+            for line in daemon.logged("omsmtpblock: (?!action)") if EXPECTED not in line]
 
 
-def told_once(points, daemon, pattern, label):
-    """What is wrong, if anything is; whatever else it has to say too."""
+def logged_once(points, daemon, pattern, label):
+    """One message about the fault, if there is one, and no message twice."""
     if pattern:
-        points.equal(len([text for text in told(daemon) if re.search(pattern, text)]), 1,
-                     f"{label}: the admin is told once")
-    times = collections.Counter(re.sub(r"\d+", "N", text) for text in told(daemon))
+        points.equal(len([text for text in fault_messages(daemon) if re.search(pattern, text)]), 1,
+                     f"{label}: the fault is logged once")
+    times = collections.Counter(re.sub(r"\d+", "N", text) for text in fault_messages(daemon))
     points.equal([text for text, count in times.items() if count > 1], [],
-                 f"{label}: and nothing twice")
+                 f"{label}: and no message twice")
 
 
 @contextlib.contextmanager
 def broken(points, label, pattern, rules, *, prefix=(), **options):
-    """rsyslogd with a module that something is wrong with; it must end in time."""
+    """rsyslogd with a module that has a fault; it must stop in time."""
     daemon = Rsyslog(workdir(), rules, name=label.replace(" ", "-"), **options)
     daemon.start(prefix=prefix)
     try:
         yield daemon
-        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to end")
-        told_once(points, daemon, pattern, label)
+        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to stop")
+        logged_once(points, daemon, pattern, label)
         daemon.mail_log.unlink()
     finally:
         if processes.alive(daemon.pid):
@@ -161,8 +161,8 @@ def in_halves(points, label, pattern, rules, *, count=SHORT, meanwhile=None, **o
             Wave(lines[:count // 2]).wait()
             if meanwhile:
                 wait_for(lambda: len(daemon.mail()) >= count // 2, DEADLINE, "half a wave")
-        points.until(lambda: any(re.search(pattern, text) for text in told(daemon)), 10,
-                     f"{label}: it is said", daemon.own)
+        points.until(lambda: any(re.search(pattern, text) for text in fault_messages(daemon)), 10,
+                     f"{label}: it is logged", daemon.own)
         Wave(lines[count // 2:]).wait()
         has_all(points, daemon, lines, label)
 
@@ -194,32 +194,32 @@ def no_user(points):
 
 
 def budget_and_list(points):
-    """More addresses than maxBlocks has and than the list holds."""
+    """More addresses than maxBlocks allows and than the list has room for."""
     with kernel_list(4), kernel_list(6):
         in_halves(points, "a flood of blocks", r"^maxBlocks: .* addresses were blocked",
                   action(verify="none"), count=FLOOD)
 
 
 def no_search(daemon):
-    """The module's thread, which looks for children, stands still."""
+    """The module's background thread, which searches for smtpds, is suspended."""
     thread, = threads.named(daemon.pid, "smtpblock")
-    return threads.held(thread)
+    return threads.suspended(thread)
 
 
 def searches(points):
-    """Lines without the sender's PID, faster than they can be looked into."""
+    """Lines without the sender's PID, faster than the module can search."""
     with kernel_list(4), kernel_list(6):
         in_halves(points, "a flood of searches", r"lines came faster than their sessions",
                   action(), count=FLOOD, meanwhile=no_search, imuxsock="")
 
 
-# Without what rsyslogd itself waits, when it ends, for an action that hangs: 2.5 s by default.
+# Without rsyslogd's own wait for a hanging action when it stops: 2.5 s by default.
 SHORT_QUEUE = ('queue.type="linkedList" queue.size="100" queue.timeoutEnqueue="300"'
                ' queue.timeoutShutdown="10" queue.timeoutActionCompletion="10"')
 
 
 def hanging_events(points):
-    """The ruleset's queue is full, and what should read from it does not, for good."""
+    """The ruleset's queue is full, and its reader never reads."""
     run("ip", "link", "set", "lo", "up")
     run("sysctl", "-qw", "net.ipv4.tcp_wmem=4096 4096 4096")
     with socket.socket() as collector, kernel_list(4), kernel_list(6):
@@ -242,7 +242,7 @@ class Trickle:
         self.socket.connect("/dev/log")
 
     def goes_on(self):
-        """The seconds that it takes one more to be in the file, for want of anything but a
+        """The seconds until one more line is in the file, without the time spent waiting for a
         processor."""
         line = self.lines[self.sent]
         self.sent += 1
@@ -252,17 +252,17 @@ class Trickle:
         return self.clock() - began
 
     def clock(self):
-        """Goes on while neither we nor a thread of rsyslogd waits for a processor."""
+        """Counts time while neither this process nor a thread of rsyslogd waits for a processor."""
         return time.monotonic() - sum(threads.unscheduled(thread)
                                       for thread in (os.getpid(), *threads.of(self.daemon.pid)))
 
 
 class Holder:
-    """Programs that keep nf_tables' lock: each loads a set that takes it long."""
+    """Programs that keep nf_tables' lock: each loads a set that takes long."""
 
     ELEMENTS = ", ".join(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255} . {n + 1}-60000"
                          for n in range(20_000))
-    numbers = itertools.count()     # a set that is there already takes no time
+    numbers = itertools.count()     # a set that already exists takes no time
 
     def __init__(self, sets=4):
         self.sets = sets
@@ -281,7 +281,7 @@ class Holder:
         return any(process.poll() is None for process in self.processes)
 
     def keeps_on(self):
-        """Others begin when these are done."""
+        """The next programs start when these are done."""
         if not self.goes_on():
             self.begin()
         return True
@@ -294,9 +294,9 @@ NFTABLES = action(backend="nftables", listSize=1_000_000, **BELIEVED)
 
 
 def waits_for_nf_tables(daemon):
-    """Its caretaker sleeps in the kernel, not to be interrupted, until it has the lock."""
+    """The background thread sleeps uninterruptibly in the kernel until it gets the lock."""
     return any(threads.state(thread) == "D"
-               for thread in threads.named(daemon.pid, CARETAKER))
+               for thread in threads.named(daemon.pid, BACKGROUND))
 
 
 def blocks(lines):
@@ -306,7 +306,7 @@ def blocks(lines):
 
 
 def netlink_hangs(points):
-    label = "nf_tables held by others"
+    label = "nf_tables locked by others"
     with broken(points, label, None, NFTABLES) as daemon:
         lines = rejects(0, FLOOD)
         trickle, holder, took = Trickle(daemon, lines), Holder(), []
@@ -314,7 +314,7 @@ def netlink_hangs(points):
             took.append(trickle.goes_on())
         points.at_most(max(took), STALL, f"{label}: seconds from a line to the file")
         points.until(lambda: holder.keeps_on() and trickle.goes_on() and
-                     waits_for_nf_tables(daemon), 20, f"{label}: the caretaker waits",
+                     waits_for_nf_tables(daemon), 20, f"{label}: the background thread waits",
                      daemon.own)
         wave = Wave(lines[trickle.sent:])
         points.equal(set(holder.wait()), {0}, f"{label}: they load their sets")
@@ -324,31 +324,31 @@ def netlink_hangs(points):
 
 
 def ends_while_netlink_hangs(points):
-    """What was not on the list by then comes on it at the end, which waits for others:
-    as long as these take."""
-    label = "ended while nf_tables was held"
+    """Addresses that were not yet on the list are written when rsyslogd stops. That waits
+    for the other programs, for as long as these take."""
+    label = "stopped while nf_tables was locked"
     with broken(points, label, None, NFTABLES) as daemon:
         lines = rejects(0, SHORT)
         trickle, holder = Trickle(daemon, lines), Holder(sets=2)
         points.until(lambda: holder.keeps_on() and trickle.goes_on() and
-                     waits_for_nf_tables(daemon), 20, f"{label}: the caretaker waits",
+                     waits_for_nf_tables(daemon), 20, f"{label}: the background thread waits",
                      daemon.own)
-        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to end")
+        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to stop")
         holder.wait()
         has_all(points, daemon, lines[:trickle.sent], label)
         points.ok(blocks(lines[:trickle.sent]), f"{label}: every address is blocked")
         daemon.start()
 
 
-def stands_still(points):
-    label = "rsyslogd stood still"
+def suspended_in_a_wave(points):
+    label = "rsyslogd was suspended"
     with kernel_list(4), kernel_list(6), \
             broken(points, label, None, action(**BELIEVED)) as daemon:
         lines = rejects(0, FLOOD)
         wave = Wave(lines)
         wait_for(lambda: size(daemon) > FLOOD * 20, 20, "a part of the wave")
         os.kill(daemon.pid, signal.SIGSTOP)
-        wait_for(lambda: threads.state(daemon.pid) == "T", 5, "rsyslogd to stand still")
+        wait_for(lambda: threads.state(daemon.pid) == "T", 5, "rsyslogd to be suspended")
         points.until(lambda: threads.state(wave.process.pid) == "S", 5,
                      f"{label}: the sender waits")
         os.kill(daemon.pid, signal.SIGCONT)
@@ -357,7 +357,7 @@ def stands_still(points):
 
 
 def gap(daemon, lines):
-    """Places in the wave of what is not in the file."""
+    """Places in the wave of lines that are not in the file."""
     found = set(written(daemon))
     return [place for place, line in enumerate(lines) if line not in found]
 
@@ -367,25 +367,25 @@ def together(places):
 
 
 def ends_in_the_middle(points):
-    """Nobody can have what was in its socket; what it had read, it writes.
+    """Lines in rsyslogd's socket are lost; the lines it had read are written.
 
-    The socket holds max_dgram_qlen lines and one; rsyslogd has one in its hands.
+    The socket holds max_dgram_qlen lines and one; rsyslogd has read one more.
     """
-    label = "rsyslogd ended in the middle"
+    label = "rsyslogd stopped in the middle"
     at_most = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 2
     missing = r"iptables .*--name spammer .*--update"
     with broken(points, label, None, action(**BELIEVED), settings=QUEUE) as daemon:
         lines = rejects(0, FLOOD)
         wave = Wave(lines)
         wait_for(lambda: size(daemon) > FLOOD * 20, 20, "a part of the wave")
-        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to end in it")
+        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to stop in it")
         points.ok(wave.process.poll() is None, f"{label}: the wave goes on")
-        points.equal(len(daemon.said(missing)), 1, f"{label}: the admin was told once")
+        points.equal(len(daemon.logged(missing)), 1, f"{label}: the fault was logged once")
         daemon.own_log.unlink()
         daemon.start()
         wave.wait()
         points.until(lambda: lines[-1] in daemon.mail()[-1], DEADLINE,
-                     f"{label}: the file beside gets the rest", daemon.own)
+                     f"{label}: the log file gets the rest", daemon.own)
         places = gap(daemon, lines)
         points.note(f"{len(places)} lines were in the socket")
         points.ok(len(places) <= at_most and together(places),
@@ -395,7 +395,7 @@ def ends_in_the_middle(points):
 
 def scenario(points):
     for check in (no_list, no_rights, no_net_admin, no_user, budget_and_list, searches,
-                  hanging_events, netlink_hangs, ends_while_netlink_hangs, stands_still,
+                  hanging_events, netlink_hangs, ends_while_netlink_hangs, suspended_in_a_wave,
                   ends_in_the_middle):
         with tap.part(points, check.__name__):
             check(points)

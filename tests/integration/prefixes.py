@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""ipv4Prefix and ipv6Prefix: a whole prefix is blocked, or nobody in it.
+"""ipv4Prefix and ipv6Prefix: a whole prefix is blocked, or nothing in it.
 
-The rule has the mask; what is written is masked. A prefix with an allowed
-address or an own one in it is left alone, an own address that came later too.
+The rule has the mask; written addresses are masked. A prefix that contains an allowed
+address or one of the host's own is not blocked, even if the own address was added later.
 """
 # backends: both
 
@@ -23,7 +23,7 @@ RULES = action(ipv4Prefix=24, ipv6Prefix=64, list="nets4", list6="nets6",
 
 
 def rejected(points, host, source, label):
-    """A listed client gets his 511; session and child."""
+    """A listed client gets its 511. Returns session and smtpd."""
     session, child = host.open(source)
     points.equal(session.recipient(NOBODY).code, 511, f"{label}: rejected")
     return session, child
@@ -36,7 +36,7 @@ def prefix_is_blocked(points, host, recent, source, neighbour, outsider, written
         with session:
             points.until(lambda: recent.addresses() == {written}, 3,
                          f"{label}: {written} is written", recent.addresses, host.rsyslog.own)
-            points.until(lambda: processes.gone(child.pid), 3, f"{label}: the child is gone")
+            points.until(lambda: processes.gone(child.pid), 3, f"{label}: the smtpd is gone")
     points.ok(drops(recent, host.network, neighbour),
               f"{label}: a packet of {neighbour} is dropped")
     points.ok(connects(host.network, outsider), f"{label}: {outsider} gets through")
@@ -63,10 +63,10 @@ def own_address_later(points, host, recents):
             points.until(lambda: "10.9.6.0" in recents[0].addresses(), 3,
                          "before it is the host's own prefix: blocked")
             points.until(lambda: processes.gone(child.pid), 3,
-                         "before it is the host's own prefix: the child is gone")
+                         "before it is the host's own prefix: the smtpd is gone")
     recents[0].flush()
     run("ip", "addr", "add", "10.9.6.99/32", "dev", "lo")
-    # The kernel tells of it; nothing else shows that the module heard.
+    # The kernel announces it; nothing else shows that the module has noticed.
     spared(points, host, recents, "10.9.6.2", "own neighbour")
     run("ip", "addr", "del", "10.9.6.99/32", "dev", "lo")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""A reject is seen by its sender before his connection ends: 100 of 100 sessions."""
+"""The sender sees the reject before its connection ends: 100 of 100 sessions."""
 
 # serial: the delay between reply and end is measured
 # limit: 90
@@ -16,10 +16,10 @@ SESSIONS, AT_A_TIME = 100, 10
 
 
 def one_session(host, source):
-    """(saw his 511, his child, seconds until he saw the end or None)
+    """(saw its 511, its smtpd, seconds until it saw the end or None)
 
-    The end is for the curious only: a FIN that does not get out before TCP's
-    first timeout waits for an acknowledgement, and those are dropped now.
+    The end is for information only: a FIN that is not sent before TCP's first
+    timeout waits for an acknowledgement, and those are dropped by then.
     """
     session = host.session(source)
     with session:
@@ -39,7 +39,7 @@ def scenario(points):
         results = list(pool.map(lambda source: one_session(host, source), sources))
         points.equal(sum(saw for saw, _, _ in results), SESSIONS, "sessions that saw their 511")
         points.until(lambda: all(processes.gone(child.pid) for _, child, _ in results), 4,
-                     f"all {SESSIONS} children are gone", host.rsyslog.own)
+                     f"all {SESSIONS} smtpds are gone", host.rsyslog.own)
         delays = [delay for _, _, delay in results if delay is not None]
         points.ok(delays and 0.150 <= statistics.median(delays) <= 1.0,
                   "from the reply to the end: 200 ms, nearly (median)", sorted(delays))

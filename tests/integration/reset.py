@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""terminate.reset: once a child has ended, the kernel keeps nothing of its connection.
+"""terminate.reset: after an smtpd's exit the kernel keeps nothing of its connection.
 
-A blocked peer's packets are dropped, so without it his connection stays in
-FIN-WAIT-1. The sender reads his reply first. Nobody else's connection, and not
-the port itself, is touched.
+A blocked peer's packets are dropped, so without it the connection stays in FIN-WAIT-1.
+The sender reads the reply first. Other connections and the port itself are not touched.
 """
 # backends: both
 
@@ -20,7 +19,7 @@ PORTS = (25, 465, 587)
 
 
 def state_of(session, port):
-    """What state the server's kernel has this connection in; "" for none."""
+    """This connection's state in the server's kernel; "" for none."""
     lines = run("ss", "-Htna", f"sport = :{port} and dport = :{session.source_port}").split("\n")
     return next((line.split()[0] for line in lines if f":{session.source_port}" in line), "")
 
@@ -34,10 +33,10 @@ def restart(host, prefix=(), **parameters):
 
 
 def ended(points, host, source, label, **how):
-    """A listed client whose child is gone; he keeps his end open."""
+    """A listed client whose smtpd is gone; the client keeps its end open."""
     session, child = host.open(source, **how)
-    points.equal(session.recipient(NOBODY).code, 511, f"{label}: the client reads his 511")
-    points.until(lambda: processes.gone(child.pid), 4, f"{label}: the child is gone",
+    points.equal(session.recipient(NOBODY).code, 511, f"{label}: the client reads its 511")
+    points.until(lambda: processes.gone(child.pid), 4, f"{label}: the smtpd is gone",
                  host.rsyslog.own)
     return session
 
@@ -57,7 +56,7 @@ def at_connect(points, host):
     points.until(session.is_reset, 3, f"{label}: the client has a RST", host.rsyslog.own)
     session.ended(5)
     points.equal([reply.code for reply in session.replies], [220, 554],
-                 f"{label}: after his 220 and his 554")
+                 f"{label}: after its 220 and its 554")
 
 
 def left_alone(points, host):
@@ -75,9 +74,9 @@ def without_the_right(points, host):
     label = "root without CAP_NET_ADMIN"
     restart(host, prefix=("setpriv", "--bounding-set=-net_admin"))
     with ended(points, host, listed(20), label), ended(points, host, listed(21), label):
-        points.until(lambda: host.rsyslog.said("terminate.reset: .*CAP_NET_ADMIN"), 5,
-                     f"{label}: what is lacking is said", host.rsyslog.own)
-        points.ok(stays(lambda: len(host.rsyslog.said("terminate.reset")) == 1, 0.5),
+        points.until(lambda: host.rsyslog.logged("terminate.reset: .*CAP_NET_ADMIN"), 5,
+                     f"{label}: the missing capability is logged", host.rsyslog.own)
+        points.ok(stays(lambda: len(host.rsyslog.logged("terminate.reset")) == 1, 0.5),
                   f"{label}: once")
 
 

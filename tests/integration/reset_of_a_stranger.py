@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""A connection that was not rejected is let be, though it has the ends of one that was.
+"""A connection that was not rejected survives, even with the ports of one that was.
 
-A rejected client cuts its connection before its child is signalled, and connects
-again from the same address and port, before the child's end or after it. The list keeps
-nobody out here. The processes of the first connection are stopped meanwhile, so that
-their signal finds them.
-Neither may the second connection be reset when the first one's would be, nor may a
-process of it be signalled.
+A rejected client cuts its connection before its smtpd is signalled, and connects again
+from the same address and port, before or after the smtpd's exit. No rule drops packets
+here. The processes of the first connection are stopped meanwhile, so that the signal
+reaches them. The reset of the first connection must not hit the second one, and no
+process of the second one may be signalled.
 """
 # limit: 120
 
@@ -30,19 +29,19 @@ KINDS = (
     ("465", {"port": 465, "tls": True}),
     ("STARTTLS", {"port": 25, "starttls": True}),
 )
-# In ms: the client has cut its connection, and connected again, by then.
+# In ms: by then the client has cut its connection and connected again.
 DELAY = 2000
-# The reset comes a second after the child's end, and after what is looked for first.
+# The reset comes a second after the smtpd's exit, and after the checks before it.
 LONG_ENOUGH = 2.5
 
 
 def serving(session):
-    """The PIDs of all processes of the connections with those ends."""
+    """The PIDs of all processes of the connections with those addresses and ports."""
     return {process.pid for process in Courier.serving(session.source, session.source_port)}
 
 
 def lasting(session):
-    """Those that last as long as the connection; what is forked for STARTTLS does not."""
+    """Those that last as long as the connection; helpers forked for STARTTLS do not."""
     slots = {process.pid for process in Courier.slots()}
     return {process.pid for process in Courier.serving(session.source, session.source_port)
             if process.pid in slots or process.name == "couriertls"}
@@ -54,12 +53,12 @@ def send_all(pids, number):
 
 
 class Pair:
-    """A rejected client, and the one that has its port afterwards: from before the end
-    of the rejected one's child, or from after it."""
+    """A rejected client, and the one that has its port afterwards: connected before the
+    exit of the rejected client's smtpd, or after it."""
 
     def __init__(self, host, kind, after, source):
         self.kind, self.how = kind
-        self.name = f"{self.kind}, {'after' if after else 'before'} the child's end"
+        self.name = f"{self.kind}, {'after' if after else 'before'} the smtpd's exit"
         self.after = after
         self.host = host
         self.first, self.child = host.open(source, **self.how)
@@ -68,20 +67,21 @@ class Pair:
         self.new = set()
 
     def reject(self, points, label):
-        """The module has the child, and the client is gone."""
+        """The module has pinned the smtpd, and the client is gone."""
         points.equal(self.first.recipient(NOBODY).code, 511,
                      f"{label}, {self.name}: a client is rejected")
         wait_for(lambda: self.child.pid in processes.pinned_by(self.host.rsyslog.pid), 2,
-                 "the child to be pinned")
+                 "the smtpd to be pinned")
         self.old = serving(self.first)
         send_all(self.old, signal.SIGSTOP)
         self.first.cut()
         if not self.after:
             self.connect_again()
-        points.ok(not self.is_signalled(), f"{label}, {self.name}: all that before the signal")
+        points.ok(not self.is_signalled(),
+                  f"{label}, {self.name}: all of this happened before the signal")
 
     def connect_again(self):
-        """Without a second session where that is ended before it is begun."""
+        """Returns without a second session if it is closed before it starts."""
         with contextlib.suppress(Closed, OSError):
             self.second, _ = self.host.open(self.first.source, source_port=self.first.source_port,
                                             **self.how)
@@ -91,8 +91,8 @@ class Pair:
         return processes.pending_signals(self.child.pid) >> signal.SIGTERM - 1 & 1
 
     def end(self, points, label):
-        """The child ends of its signal; the reset would come later."""
-        points.until(self.is_signalled, 5, f"{label}, {self.name}: the child is signalled",
+        """The signal terminates the smtpd; the reset would come later."""
+        points.until(self.is_signalled, 5, f"{label}, {self.name}: the smtpd is signalled",
                      self.host.rsyslog.own)
         send_all(self.old, signal.SIGCONT)
         points.until(lambda: processes.gone(self.child.pid), 4,
@@ -105,7 +105,7 @@ class Pair:
 
 
 def judge(points, host, pairs, label):
-    """Nothing of the second connections may end."""
+    """No process of the second connections may exit."""
     stays(lambda: any(pair.is_unharmed() for pair in pairs), LONG_ENOUGH)
     for pair in pairs:
         points.ok(pair.is_unharmed(),
@@ -113,7 +113,7 @@ def judge(points, host, pairs, label):
         points.ok(pair.second and pair.second.lives(), f"{label}, {pair.name}: and answers")
     count = counters(host.rsyslog)
     points.equal((count["ended"], count.get("resets", 0)), (len(pairs), 0),
-                 f"{label}: all children were ended, no connection was reset")
+                 f"{label}: all smtpds were terminated, no connection was reset")
 
 
 def one_way(points, host, number, selector, imuxsock):

@@ -2,9 +2,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Only the right process is ever signalled.
 
-A child ends by itself while its signal is pending, and its PID is had again
-by somebody else. A courier in another network namespace serves a client of
-the same address and port: it is another host's.
+An smtpd exits by itself while its signal is pending, and another process gets its PID. A
+courier in another network namespace serves a client with the same address and port: that
+is another host's session.
 """
 
 import os
@@ -21,7 +21,7 @@ from lib.wait import stays, wait_for
 
 
 def take_pid(pid):
-    """A process of ours with that PID, or None if somebody was faster."""
+    """A process of this test with that PID, or None if another process was faster."""
     with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as last:
         last.write(str(pid - 1))
     process = subprocess.Popen(["sleep", "30"])
@@ -37,10 +37,10 @@ def reused_pid(points, host):
     points.equal(session.recipient(NOBODY).code, 511, "a client is rejected")
     wait_for(lambda: host.is_blocked(listed(1)), 2, "the block")
     os.kill(child.pid, signal.SIGKILL)
-    wait_for(lambda: processes.gone(child.pid), 1, "the child's early end")
+    wait_for(lambda: processes.gone(child.pid), 1, "the smtpd's early end")
     stranger = wait_for(lambda: take_pid(child.pid), 1, "the same PID again")
     points.ok(stays(lambda: stranger.poll() is None, 2.5),
-              "a stranger with the child's PID is not signalled")
+              "a stranger with the smtpd's PID is not signalled")
     session.close()
     stranger.kill()
     stranger.wait()
@@ -49,7 +49,7 @@ def reused_pid(points, host):
 class OtherHost:
     """A second mail host: courier's submission port in a network of its own.
 
-    To a session it looks like Network; its client binds a given port.
+    A session uses it like a Network; its client binds a given port.
     """
 
     def __init__(self, host, port):
@@ -81,7 +81,7 @@ class OtherHost:
 
 
 def other_network(points, host):
-    """Nobody vouches for the lines: the children are looked for."""
+    """The lines come without credentials: the module searches for the smtpds."""
     host.rsyslog.stop()
     host.rsyslog.imuxsock = ""
     host.rsyslog.start()
@@ -91,9 +91,9 @@ def other_network(points, host):
         foreign = next(process for process in host.courier.children(listed(2), here.source_port)
                        if process.local_port == 587)
         points.equal(here.recipient(NOBODY).code, 511, "a client is rejected here")
-        points.until(lambda: processes.gone(child.pid), 4, "his child is gone")
+        points.until(lambda: processes.gone(child.pid), 4, "its smtpd is gone")
         points.ok(stays(lambda: processes.alive(foreign.pid), 1.0),
-                  "the same address and port in another network namespace: that child lives")
+                  "the same address and port in another network namespace: that smtpd lives")
         points.ok(there.lives(), "and answers")
 
 

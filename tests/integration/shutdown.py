@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""rsyslogd ends in under 2 s, and HUP does no harm.
+"""rsyslogd stops in under 2 s, and HUP does no harm.
 
-With signals pending, with a full queue, while lines pour in. A pending signal
-is delivered or dropped; nobody else is ever signalled.
+With signals pending, with a full queue, while lines pour in. A pending signal is
+delivered or dropped; no other process is ever signalled.
 """
 
 # backends: both
-# serial: the time to end is measured
+# serial: the time to stop is measured
 
 import os
 import threading
@@ -39,18 +39,18 @@ def pending_signals(points, host):
     guilty = {process.pid for number in range(1, 21)
               for process in host.courier.serving(listed(number))}
     seconds = host.rsyslog.stop()
-    points.at_most(seconds, LIMIT, "20 signals pending: seconds to end")
+    points.at_most(seconds, LIMIT, "20 signals pending: seconds to stop")
     after = {process.pid for process in processes.every()}
     points.ok(before - after <= guilty | {host.rsyslog.pid},
-              "20 signals pending: nobody but their children has ended",
+              "20 signals pending: no process but their smtpds has exited",
               before - after - guilty)
-    points.ok(neighbour.lives() and processes.alive(his_child.pid), "the neighbour's child lives")
+    points.ok(neighbour.lives() and processes.alive(his_child.pid), "the neighbour's smtpd lives")
     for session, _ in (*clients, (neighbour, his_child)):
         session.close()
 
 
 class Flood(threading.Thread):
-    """Rejects of ever new addresses, as fast as rsyslogd takes them."""
+    """Rejects of new addresses, as fast as rsyslogd takes them."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -73,7 +73,7 @@ class Flood(threading.Thread):
 
 
 def full_queue(points, host):
-    """A small queue with lines waiting in it, each of which wants a search."""
+    """A small queue with lines in it, each of which needs a search."""
     for label, imuxsock in (("credentials", rsyslog.CREDENTIALS), ("no credentials", "")):
         host.rsyslog.imuxsock = imuxsock
         restart(host, 'main_queue(queue.size="1000")\n', queue_type="fixedArray", queue_size=500)
@@ -82,7 +82,7 @@ def full_queue(points, host):
         wait_for(lambda: flood.sent > 3000, 20, "3000 lines")
         seconds = host.rsyslog.stop()
         flood.stop()
-        points.at_most(seconds, LIMIT, f"lines pour in, {label}: seconds to end")
+        points.at_most(seconds, LIMIT, f"lines pour in, {label}: seconds to stop")
 
 
 def hup(points, host):
@@ -98,18 +98,18 @@ def hup(points, host):
     block(points, host, listed(37), "the log rotated")
     points.until(lambda: any(listed(37) in line for line in host.rsyslog.mail()), 5,
                  "the log rotated: the new file has the line")
-    points.at_most(host.rsyslog.stop(), LIMIT, "after HUP: seconds to end")
+    points.at_most(host.rsyslog.stop(), LIMIT, "after HUP: seconds to stop")
 
 
 def idle(points, host):
-    """Never had a message: the thread may not have done anything yet."""
+    """No message so far: the background thread may not have done anything yet."""
     restart(host)
-    points.at_most(host.rsyslog.stop(), LIMIT, "no message yet: seconds to end")
+    points.at_most(host.rsyslog.stop(), LIMIT, "no message yet: seconds to stop")
     restart(host)
     host.rsyslog.stop()
     host.rsyslog.start(forking=True)
-    # rsyslogd itself waits a second for an input thread, now and then twice.
-    points.at_most(host.rsyslog.stop(), 2 * LIMIT, "no message yet, forking: seconds to end")
+    # rsyslogd itself waits a second for an input thread, sometimes twice.
+    points.at_most(host.rsyslog.stop(), 2 * LIMIT, "no message yet, forking: seconds to stop")
 
 
 def scenario(points):

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Without the sender's credentials, courier's line at a child's start has the child
-pinned: its reject takes no look at it.
+"""Without the sender's credentials, courier's line about an smtpd's start gets the smtpd
+pinned: its reject needs no search.
 
-Searches are the caretaker's, so it is held when the reject comes: the worker alone
-has to block the address and end the child. With mail.err, where no start is heard of,
-it cannot, and both wait for the caretaker.
+The background thread does the searches. It is suspended when the reject comes, so the
+worker alone must block the address and signal the smtpd. With mail.err there is no line
+about the start: the worker cannot, and both wait for the background thread.
 """
 
 from lib import processes, tap, threads
@@ -21,38 +21,38 @@ def submit_of(child):
 
 
 def is_pinned(host, child):
-    """The child, and its submit, by which it is seen that nobody has logged in."""
+    """The smtpd, and its submit, which shows that there was no login."""
     return {child.pid, submit_of(child)} <= processes.pinned_by(host.rsyslog.pid)
 
 
-def is_punished(host, source, child):
+def is_done(host, source, child):
     return host.is_blocked(source) and processes.gone(child.pid)
 
 
 def one_selector(points, host, selector, source):
-    """The first client that this rsyslogd hears of."""
+    """The first client that this rsyslogd sees."""
     restart(host, action(selector, terminate_delay=0))
-    caretaker, = threads.named(host.rsyslog.pid, "smtpblock")
-    wait_for(lambda: threads.state(caretaker) == "S", 5, "the caretaker to sleep")
+    background, = threads.named(host.rsyslog.pid, "smtpblock")
+    wait_for(lambda: threads.state(background) == "S", 5, "the background thread to sleep")
     session, child = host.open(source)
     with session:
         known = selector != "mail.err"
         if known:
-            wait_for(lambda: is_pinned(host, child), 3, "the child to be pinned")
-        # It sleeps when it has done what it woke up for.
-        with threads.held(caretaker):
+            wait_for(lambda: is_pinned(host, child), 3, "the smtpd to be pinned")
+        # It sleeps again once its work is done.
+        with threads.suspended(background):
             session.send(f"MAIL FROM:<a@b.example>\r\nRCPT TO:<{NOBODY}>")
             if known:
-                points.until(lambda: is_punished(host, source, child), 3,
-                             f"{selector}: he is blocked and gone without a search",
+                points.until(lambda: is_done(host, source, child), 3,
+                             f"{selector}: blocked and terminated without a search",
                              host.rsyslog.own)
             else:
                 wait_for(lambda: any("511" in line and source in line
                                      for line in host.rsyslog.mail()), 3, "the reject")
-                points.ok(not is_punished(host, source, child),
-                          f"{selector}: he waits for a search")
-        points.until(lambda: is_punished(host, source, child), 3,
-                     f"{selector}: he is blocked and gone", host.rsyslog.own)
+                points.ok(not is_done(host, source, child),
+                          f"{selector}: waits for a search")
+        points.until(lambda: is_done(host, source, child), 3,
+                     f"{selector}: blocked and terminated", host.rsyslog.own)
         points.equal(counters(host.rsyslog)["blocks"], 1, f"{selector}: counted once")
 
 

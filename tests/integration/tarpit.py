@@ -2,7 +2,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """TARPIT=1, courier's default: the reject comes 8 s late and is acted on all the same.
 
-(Without the tarpit: every other scenario.) Several clients wait at a time.
+(Every other scenario runs without the tarpit.) Several clients wait at a time.
 """
 
 # limit: 60
@@ -20,13 +20,13 @@ def scenario(points):
             session.send(f"RCPT TO:<{NOBODY}>")
         for source, session, child in clients:
             reply = session.reply()
-            points.equal(reply.code, 511, f"{source} sees his 511 after the tarpit")
+            points.equal(reply.code, 511, f"{source} sees its 511 after the tarpit")
             points.until(lambda: host.is_blocked(source), 3, f"{source} is on the list",
                          host.rsyslog.own)
-            points.until(lambda: processes.gone(child.pid), 4, f"the child of {source} is gone")
+            points.until(lambda: processes.gone(child.pid), 4, f"the smtpd of {source} is gone")
             session.close()
         points.ok(neighbour.lives() and processes.alive(his_child.pid),
-                  "the neighbour's child lives")
+                  "the neighbour's smtpd lives")
         neighbour.close()
 
 

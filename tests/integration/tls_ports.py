@@ -2,10 +2,10 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Listed clients behind TLS: STARTTLS on 25, 465, and 587 plain and with STARTTLS.
 
-No couriertls is left, although the client never closes his end; on 465 the
-slot is couriertls', so it counts that this one ends. Nothing is killed here:
-TERM has to be enough. With terminate.delay="0" it comes before the block, and the
-511 may not arrive; the client may be gone, too.
+No couriertls is left, although the client never closes its end. On 465 couriertls has the
+slot, so it must exit. KILL is not used here: TERM has to be enough. With
+terminate.delay="0" TERM comes before the block, and the 511 may not arrive; the client may
+be gone, too.
 """
 # backends: both
 
@@ -25,7 +25,7 @@ PORTS = (
 
 
 def at_once(points, host, source, label, *, cuts=False, **how):
-    """Nobody is left of a client who is not waited for: four points."""
+    """No process is left of a client that is terminated without delay: four points."""
     session, child = host.open(source, **how)
     session.command("MAIL FROM:<a@b.example>")
     session.send(f"RCPT TO:<{NOBODY}>")
@@ -33,9 +33,10 @@ def at_once(points, host, source, label, *, cuts=False, **how):
                  host.rsyslog.own)
     if cuts:
         session.cut()
-    points.until(lambda: processes.gone(child.pid), 4, f"{label}: the child is gone",
+    points.until(lambda: processes.gone(child.pid), 4, f"{label}: the smtpd is gone",
                  lambda: processes.look(child.pid), host.rsyslog.own)
-    points.until(lambda: not host.courier.serving(source), 4, f"{label}: nobody serves him",
+    points.until(lambda: not host.courier.serving(source), 4,
+                 f"{label}: no process serves the client",
                  lambda: host.courier.serving(source))
     points.until(lambda: not host.courier.slots_of(source), 2, f"{label}: the slot is free",
                  host.courier.slots)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""trigger="connect": a listed client is turned away at `started`.
+"""trigger="connect": a listed client is rejected at `started`.
 
-Before the tarpit (TARPIT is on here), before any dialogue. On a plain
-connection he reads 554 as the answer to whatever he says first; into a TLS
-stream nothing is written; a 4xx for BLOCK closes no door.
+That is before the tarpit (TARPIT is on here) and before any dialogue. On a plain
+connection it reads 554 as the answer to its first command; nothing is written into a TLS
+stream; a 4xx in BLOCK causes no block.
 """
 # backends: both
 # limit: 90
@@ -29,10 +29,10 @@ def rules(**parameters):
     return action("mail.info", trigger="connect", ports=PORTS, **parameters)
 
 
-def turned_away(host, source, port=25):
-    """A client who says EHLO at once; he may be answered before he is turned away.
+def rejected_at_start(host, source, port=25):
+    """A client that sends EHLO at once; it may get an answer before the 554.
 
-    All that he read is in the session's replies; how it ended is returned, too.
+    All replies are in the session's `replies`; how it ended is returned, too.
     """
     session = host.session(source, port)
     with session:
@@ -49,31 +49,31 @@ def every_session_reads_it(points, host):
     restart(host, rules())
     with Counted(points, host, f"{SESSIONS} sessions", triggers=SESSIONS, blocks=SESSIONS,
                  replies=SESSIONS, ended=SESSIONS):
-        results = [turned_away(host, listed(number)) for number in range(1, SESSIONS + 1)]
-    told = [session for session, _ in results if read_the_554(session)]
-    points.equal(len(told), SESSIONS, f"{SESSIONS} of {SESSIONS} sessions read the 554")
+        results = [rejected_at_start(host, listed(number)) for number in range(1, SESSIONS + 1)]
+    informed = [session for session, _ in results if read_the_554(session)]
+    points.equal(len(informed), SESSIONS, f"{SESSIONS} of {SESSIONS} sessions read the 554")
     points.ok(all(f"5.7.1 Listed in lab DNSBL, {session.source}" in
-                  [reply.text for reply in session.replies] for session in told),
-              "it says what the DNSBL says")
+                  [reply.text for reply in session.replies] for session in informed),
+              "it has the DNSBL's text")
     points.equal([how for _, how in results].count(None), 0, "every connection is ended")
     points.equal(host.list4.addresses(), {listed(n) for n in range(1, SESSIONS + 1)},
                  "every address is on the list")
     points.ok(drops(host.list4, host.network, listed(1)), "the next packet is dropped")
     points.until(lambda: not host.courier.slots(), 3, "no slot is taken", host.courier.slots)
-    # Lists hold 100 addresses where xt_recent is built into the kernel, and it
-    # is the module's own reckoning that tells when they are full.
+    # Lists keep 100 addresses if xt_recent is built into the kernel, and the module
+    # itself counts when they are full.
     restart(host, rules())
 
 
 def ipv6(points, host):
     with Counted(points, host, "IPv6", triggers=1, blocks=1, replies=1, ended=1):
-        session, _ = turned_away(host, listed(1, 6))
-    points.ok(read_the_554(session), "IPv6: he reads the 554", session.replies)
+        session, _ = rejected_at_start(host, listed(1, 6))
+    points.ok(read_the_554(session), "IPv6: the client reads the 554", session.replies)
     points.until(lambda: host.is_blocked(listed(1, 6)), 2, "IPv6: on the list")
 
 
 def before_the_tarpit(points, host):
-    """He says nothing at all: his slot is free all the same."""
+    """A client that sends nothing at all: its slot is freed all the same."""
     source = listed(120)
     with Counted(points, host, "a silent client", triggers=1, blocks=1, replies=1,
                  ended=1), host.session(source):
@@ -88,20 +88,20 @@ def not_listed(points, host):
         session, child = host.open(ordinary(1))
     with session:
         points.ok(stays(lambda: processes.alive(child.pid) and not host.is_blocked(ordinary(1)),
-                        QUIET), "not listed: neither blocked nor ended")
+                        QUIET), "not listed: neither blocked nor terminated")
         points.equal(session.recipient(MAILBOX).code, 250, "not listed: served")
 
 
 def submission_port(points, host):
-    """A port with STARTTLS is plain at first: so is the reply."""
+    """A port with STARTTLS is plain at first, and so is the reply."""
     with Counted(points, host, "587", triggers=1, blocks=1, replies=1, ended=1):
-        session, how = turned_away(host, listed(121), 587)
-    points.ok(read_the_554(session), "587: he reads the 554 in plain", session.replies)
+        session, how = rejected_at_start(host, listed(121), 587)
+    points.ok(read_the_554(session), "587: the client reads the 554 in plain", session.replies)
     points.ok(how, "587: the connection is ended")
 
 
 def tls_port(points, host):
-    """Nothing but TLS comes out of 465, and the child is ended."""
+    """465 sends nothing but TLS, and the smtpd is terminated."""
     source = listed(122)
     with Counted(points, host, "465", triggers=1, blocks=1, ended=1):
         broken = None
@@ -116,7 +116,7 @@ def tls_port(points, host):
             codes = [reply.code for reply in session.replies]
             points.until(lambda: host.is_blocked(source), 3, "465: on the list", host.rsyslog.own)
             points.until(lambda: not host.courier.serving(source), 3,
-                         "465: the child and its couriertls are gone",
+                         "465: the smtpd and its couriertls are gone",
                          lambda: host.courier.serving(source))
         points.ok(broken is None and 554 not in codes,
                   "465: nothing was written into the TLS stream", broken, codes)
@@ -126,7 +126,7 @@ def reply_off(points, host):
     restart(host, rules(connect_reply="off"))
     source = listed(123)
     with Counted(points, host, 'connect.reply="off"', triggers=1, blocks=1, ended=1):
-        session, how = turned_away(host, source)
+        session, how = rejected_at_start(host, source)
         points.ok(how and not session.saw(554), 'connect.reply="off": no 554, but an end',
                   session.replies, how)
 
@@ -138,14 +138,14 @@ def dry_run(points, host):
         with host.session(source) as session:
             session.reply()
             child = host.courier.child_of(session)
-            points.until(lambda: host.rsyslog.said(f"dryRun: would block {source} port"), 3,
-                         "dryRun: it is said")
+            points.until(lambda: host.rsyslog.logged(f"dryRun: would block {source} port"), 3,
+                         "dryRun: it is logged")
             points.ok(stays(lambda: processes.alive(child.pid), 0.4)
                       and not host.is_blocked(source), "dryRun: nothing is done")
 
 
 def temporary(points):
-    """A BLOCK that says 451 asks the client to come again."""
+    """A BLOCK with 451 asks the client to try again."""
     with mail_host(rules(), imuxsock=CREDENTIALS,
                    blacklists=block_message("451 Try again later")) as host:
         source = listed(1)
@@ -155,9 +155,9 @@ def temporary(points):
             child = host.courier.child_of(session)
         with session:
             points.equal(child.environment.get("BLOCK"), "451 Try again later",
-                         "451: BLOCK is that")
+                         "451: BLOCK has it")
             points.ok(stays(lambda: processes.alive(child.pid) and not host.is_blocked(source),
-                            QUIET), "451: neither blocked nor ended")
+                            QUIET), "451: neither blocked nor terminated")
 
 
 CHECKS = (every_session_reads_it, ipv6, before_the_tarpit, not_listed, submission_port, tls_port,

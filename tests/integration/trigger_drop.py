@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""courier with -drop: the line's sender is gone before anybody can ask him.
+"""courier with -drop: the line's sender has exited before it can be checked.
 
-With verify="sender" and the kernel's word for who he was, the address is
-blocked. Without either nobody is; it is counted, and said once what to type.
+With verify="sender" and the sender's credentials from the kernel, the address is blocked.
+Without either nothing is blocked; it is counted, and the remedy is logged once.
 """
 
 
@@ -18,7 +18,7 @@ CHILD = action("mail.warning")
 
 
 def dropped(host, source):
-    """A listed client's whole session: the connection ends, nothing is said."""
+    """A listed client's whole session: the connection ends without a reply."""
     with host.session(source) as session:
         return session.ended(60), session.replies
 
@@ -41,7 +41,7 @@ def sender_blocks(points, host):
 
 
 def advice(host):
-    return host.rsyslog.said(r'omsmtpblock: .*-drop.*verify="sender"')
+    return host.rsyslog.logged(r'omsmtpblock: .*-drop.*verify="sender"')
 
 
 def refused(points, host, label, rules, imuxsock, number):
@@ -51,19 +51,20 @@ def refused(points, host, label, rules, imuxsock, number):
                   refused__gone=2):
         was_dropped(points, host, listed(number), label)
         was_dropped(points, host, listed(number + 1), label)
-        points.until(lambda: len(advice(host)) > before, 3, f"{label}: it is said what to type",
+        points.until(lambda: len(advice(host)) > before, 3, f"{label}: the remedy is logged",
                      host.rsyslog.own)
         points.equal(len(advice(host)) - before, 1, f"{label}: once")
 
 
 def forged(points, host):
-    """A stranger, alive or gone; courier's own user, but another program."""
+    """A stranger, alive or exited; courier's own user, but another program."""
     restart(host, SENDER, imuxsock=CREDENTIALS)
     line = "dropped blocked connection from ::ffff:10.9.4.{}"
-    with Forger() as forger, harmless(points, host, "a stranger who lives", sources=["10.9.4.1"],
+    with Forger() as forger, harmless(points, host, "a stranger that is alive",
+                                      sources=["10.9.4.1"],
                                       pids=[forger.pid], triggers=1, refused__sender=1):
         forger.log(line.format(1), "warning")
-    with harmless(points, host, "a stranger who is gone", sources=["10.9.4.2"], triggers=1,
+    with harmless(points, host, "a stranger that has exited", sources=["10.9.4.2"], triggers=1,
                   refused__sender=1):
         log_and_leave(host, line.format(2), severity="warning")
     with Forger("courier") as forger, \
@@ -85,7 +86,7 @@ def scenario(points):
         with tap.part(points, "forged"):
             forged(points, host)
         with tap.part(points, "ordinary"), host.session(ordinary(1)) as session:
-            points.equal(session.reply().code, 220, "who is not listed is served")
+            points.equal(session.reply().code, 220, "an unlisted client is served")
 
 
 if __name__ == "__main__":

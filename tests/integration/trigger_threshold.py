@@ -2,9 +2,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Side by side in one rsyslogd: auth, relay and protocol with thresholds, and dnsbl.
 
-Each action has a list of its own. Two failures do nothing, the third blocks;
-what one trigger counts is nothing to another; a threshold with ipv4Prefix
-counts the whole prefix.
+Each action has its own list. Two failures do nothing, the third blocks; each trigger
+counts separately; a threshold with ipv4Prefix counts the whole prefix.
 """
 # backends: both
 
@@ -39,62 +38,63 @@ def speaks_nonsense(session):
     return session.command("GET / HTTP/1.1").code
 
 
-def offence(points, host, source, label, act, code):
-    """One session with one offence, which stays open: (session, child)."""
+def failure(points, host, source, label, act, code):
+    """One session with one failure, which stays open: (session, smtpd)."""
     session, child = host.open(source)
     points.equal(act(session), code, f"{label}: {code}")
     return session, child
 
 
 def third_blocks(points, host, lists, trigger, act, code, first):
-    """Two of an address; one of another, who is not concerned; then the third."""
+    """Two of one address; one of another, which is not affected; then the third."""
     source, other, name = f"10.9.{first}.1", f"10.9.{first + 1}.1", f"{trigger}4"
     recent = lists[name]
     with contextlib.ExitStack() as stack:
-        with harmless(points, host, f"{trigger}: two, and another's one", name=name, triggers=3,
+        with harmless(points, host, f"{trigger}: two, and one of another address", name=name,
+                      triggers=3,
                       below_threshold=3):
             children = []
             for address in (source, source, other):
-                session, child = offence(points, host, address, trigger, act, code)
+                session, child = failure(points, host, address, trigger, act, code)
                 stack.enter_context(session)
                 children.append(child)
         points.ok(not recent.addresses() and all(processes.alive(child.pid) for child in children),
                   f"{trigger}: nothing is done", recent.addresses())
         with Counted(points, host, f"{trigger}: the third", name, triggers=1, blocks=1, ended=1):
-            session, child = offence(points, host, source, trigger, act, code)
+            session, child = failure(points, host, source, trigger, act, code)
             stack.enter_context(session)
             points.until(lambda: recent.addresses() == {source}, 3, f"{trigger}: the third blocks",
                          recent.addresses, host.rsyslog.own)
-            points.until(lambda: processes.gone(child.pid), 3, f"{trigger}: that child is gone")
-        points.ok(processes.alive(children[2].pid), f"{trigger}: the other's child lives")
+            points.until(lambda: processes.gone(child.pid), 3, f"{trigger}: that smtpd is gone")
+        points.ok(processes.alive(children[2].pid), f"{trigger}: the other address' smtpd lives")
         points.ok(drops(recent, host.network, source), f"{trigger}: the next packet is dropped")
         points.ok(not host.list4.addresses(), f"{trigger}: not on dnsbl's list")
 
 
 def per_prefix(points, host, lists):
-    """Four addresses of one /24, one offence each, in the order of a botnet."""
+    """Four addresses of one /24, one failure each, in the order of a botnet."""
     recent = lists["net4"]
     recent.flush()
     before = lists["relay4"].addresses()
     with contextlib.ExitStack() as stack, \
             Counted(points, host, "per prefix", "net4", triggers=4, below_threshold=3, blocks=1):
         for number in (1, 2, 3, 4):
-            session, _ = offence(points, host, f"10.9.7.{number}", "per prefix", wants_relay, 513)
+            session, _ = failure(points, host, f"10.9.7.{number}", "per prefix", wants_relay, 513)
             stack.enter_context(session)
         points.until(lambda: recent.addresses() == {"10.9.7.0"}, 3,
                      "per prefix: the masked prefix is on the list", recent.addresses)
-        points.equal(lists["relay4"].addresses(), before, "per prefix: no address of its own is")
+        points.equal(lists["relay4"].addresses(), before, "per prefix: no single address is")
         points.ok(drops(recent, host.network, "10.9.7.200"),
                   "per prefix: a packet of a neighbour is dropped")
 
 
 def still_dnsbl(points, host, lists):
-    """The default action beside them does its work, and only it."""
+    """The default action beside them works, and no other action reacts."""
     session, child = host.open(listed(1))
     with session, Counted(points, host, "dnsbl beside them", triggers=1, blocks=1, ended=1):
         points.equal(session.recipient(NOBODY).code, 511, "dnsbl beside them: rejected")
         points.until(lambda: host.is_blocked(listed(1)) and processes.gone(child.pid), 3,
-                     "dnsbl beside them: blocked and ended")
+                     "dnsbl beside them: blocked and terminated")
     points.ok(not any(listed(1) in recent.addresses() for recent in lists.values()),
               "dnsbl beside them: on no other list")
 

@@ -2,10 +2,10 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Each row of the manual's table of verify modes, on a real journald and imjournal.
 
-imjournal is loaded with its defaults: what counts as the sender is what
-journald was told by the kernel, which it always is. courier's own rejects are
-blocked; a line for an address that nobody serves is believed exactly when the
-table says so; and no field that a sender sets himself makes him somebody else.
+imjournal is loaded with its defaults: the sender is what the kernel reported to journald,
+which it always does. courier's own rejects are blocked; a line for an address without a
+session is believed exactly when the table says so; no field that a sender sets can
+replace its credentials.
 """
 
 # limit: 150
@@ -30,8 +30,8 @@ from lib.scenario import (LISTED, PASSWORD, USER, MailHost, block, listed, netwo
                           workdir)
 from lib.wait import wait_for
 
-# "gone": he had ended when journald read the line, so that his executable is not known;
-# "seen": he ended later, and it is known not to be courieresmtpd.
+# "gone": the sender had exited when journald read the line, so its executable is not known;
+# "seen": it exited later, and its executable is known not to be courieresmtpd.
 SENDERS = ("nobody lives", "courier lives", "nobody gone", "courier gone", "root gone",
            "courier seen")
 REFUSED, GONE, BLOCKED = "refused.sender", "refused.gone", "blocks"
@@ -86,7 +86,7 @@ def row(points, host, journald, label, sender, want, address):
         logs(host, journald, sender, line)
 
 
-# A process of nobody's that writes journald's own protocol and lives on.
+# A process of the user nobody that writes journald's own protocol and lives on.
 NATIVE = """
 import sys
 from lib.journal import native
@@ -107,7 +107,7 @@ def native_forger(**fields):
 
 
 def own_fields(points, host, number):
-    """The fields of a trusted sender, in every spelling, set by somebody else."""
+    """The fields of a trusted sender, in every spelling, set by another sender."""
     label = "a sender's own fields"
     restart(host, action())
     session, child = host.open(listed(number))
@@ -120,7 +120,7 @@ def own_fields(points, host, number):
                            triggers=1, refused__sender=1), native_forger(**fields) as forger:
         wait_for(lambda: counters(host.rsyslog).get("triggers", 0) == 1, 5,
                  "the action to have seen the line while its sender lives")
-        points.ok(os.path.exists(f"/proc/{forger}"), f"{label}: he lives")
+        points.ok(os.path.exists(f"/proc/{forger}"), f"{label}: the sender lives")
 
 
 def genuine(points, host, label, number):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The proof that each verify mode wants, and what it keeps out.
+"""The proof that each verify mode requires, and what it rejects.
 
-A line of ours is logged by a process that is no child of courier's, here by
-the test itself, as root; or by nobody, when rsyslogd does not ask.
+The forged lines are logged by a process that is not an smtpd, here by the test itself, as
+root; or without credentials, if rsyslogd does not ask for them.
 """
 
 import os
@@ -44,7 +44,7 @@ def nothing_happens(points, host, label, source, *pids):
 
 
 def forged(points, host):
-    """With credentials a line counts only from the child itself."""
+    """With credentials a line counts only from the smtpd itself."""
     restart(host, CREDENTIALS)
     session, child = host.open(listed(1))
     with session:
@@ -56,7 +56,7 @@ def forged(points, host):
 
 
 def without_credentials(points, host):
-    """Without, a child has to serve the address, and to be listed."""
+    """Without credentials, an smtpd has to serve the address, and to be listed."""
     restart(host, "")
     log_reject(ABSENT)
     nothing_happens(points, host, "child, no credentials: an absent address", ABSENT)
@@ -73,25 +73,26 @@ def without_credentials(points, host):
         log_reject(listed(4), session.source_port, f"courieresmtpd[{child.pid}]")
         nothing_happens(points, host, "child, no credentials: a hint, another address", listed(4),
                         child.pid)
-        points.ok(not host.is_blocked(listed(3)), "child, no credentials: nor the child's own")
+        points.ok(not host.is_blocked(listed(3)),
+                  "child, no credentials: the smtpd's own client is not blocked")
     session, child = host.open(listed(2))
     with session:
         log_reject(listed(2), 1 if session.source_port != 1 else 2)
         nothing_happens(points, host, "child, no credentials: another port", listed(2), child.pid)
         log_reject(listed(2), session.source_port)
         points.until(lambda: host.is_blocked(listed(2)) and processes.gone(child.pid), 4,
-                     "child, no credentials: the child that serves it is found", host.rsyslog.own)
+                     "child, no credentials: the smtpd that serves it is found", host.rsyslog.own)
 
 
 def sender(points, host):
-    """The sender of a line was courier's, and is gone."""
+    """The sender of a line was courier's, and has exited."""
     restart(host, CREDENTIALS, verify="sender")
     log_reject(ABSENT)
-    nothing_happens(points, host, "sender: a stranger's line, who lives", ABSENT, os.getpid())
+    nothing_happens(points, host, "sender: a line of a stranger that is alive", ABSENT, os.getpid())
 
 
 def log_as(host, user, address):
-    """A process of that user logs a reject and is gone before rsyslogd reads it."""
+    """A process of that user logs a reject and exits before rsyslogd reads it."""
     os.kill(host.rsyslog.pid, signal.SIGSTOP)
     text = f"from lib.rsyslog import log; log({reject_line(address)!r})"
     run("setpriv", f"--reuid={user}", "--clear-groups", sys.executable, "-c", text)
@@ -99,16 +100,16 @@ def log_as(host, user, address):
 
 
 def departed(points, host):
-    """The sender has ended: all that is left is what the kernel said of him."""
+    """The sender has exited: only its credentials from the kernel are left."""
     restart(host, CREDENTIALS, verify="sender")
     log_as(host, "nobody", "10.9.4.2")
-    nothing_happens(points, host, "sender: a line of nobody's, who is gone", "10.9.4.2")
+    nothing_happens(points, host, "sender: a line of the user nobody, process exited", "10.9.4.2")
     log_as(host, "courier", "10.9.4.3")
     points.until(lambda: host.is_blocked("10.9.4.3"), 3,
-                 "sender: a line of courier's, who is gone, counts", host.rsyslog.own)
+                 "sender: a line of the user courier, process exited, counts", host.rsyslog.own)
     restart(host, CREDENTIALS)
     log_as(host, "courier", "10.9.4.4")
-    nothing_happens(points, host, "child: a line of courier's, who is gone", "10.9.4.4")
+    nothing_happens(points, host, "child: a line of the user courier, process exited", "10.9.4.4")
 
 
 def none(points, host):
@@ -117,7 +118,7 @@ def none(points, host):
     with session:
         log_reject(ABSENT)
         points.until(lambda: host.is_blocked(ABSENT), 3, "none: the line says so", host.rsyslog.own)
-        points.ok(processes.alive(child.pid), "none: another address' child lives")
+        points.ok(processes.alive(child.pid), "none: another address' smtpd lives")
 
 
 def scenario(points):

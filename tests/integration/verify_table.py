@@ -2,10 +2,10 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Each row of the manual's table of verify modes, on imuxsock.
 
-Three ways to load it: with all credentials, with the system's PID alone
-(which is a hint), with none. In each the genuine reject of a real client is
-blocked; and a line for an address that nobody serves is believed exactly
-when the table says so, depending on who logged it and whether he lives.
+Three ways to load it: with all credentials, with the system's PID alone (which is a
+hint), with none. In each the genuine reject of a real client is blocked; and a line for
+an address without a session is believed exactly when the table says so, depending on the
+process that logged it and whether it is alive.
 """
 
 import itertools
@@ -19,7 +19,7 @@ from lib.wait import wait_for
 
 LOADS = {"credentials": CREDENTIALS, "PID only": 'SysSock.UsePIDFromSystem="on"', "none": ""}
 
-# verify, imuxsock -> what becomes of a line for an absent address, by its sender.
+# verify, imuxsock -> result of a line for an absent address, by its sender.
 SENDERS = ("nobody lives", "courier lives", "nobody gone", "courier gone", "root gone")
 NO_CHILD, REFUSED, GONE, BLOCKED = "refused.no_child", "refused.sender", "refused.gone", "blocks"
 TABLE = {

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Four workers of one action, all at once: waves of listed clients, lines that
-nobody vouches for, HUPs; in the end rsyslogd is stopped in the middle of a wave.
+"""Four workers of one action, all at once: waves of listed clients, lines without
+credentials, HUPs; in the end rsyslogd is stopped in the middle of a wave.
 
-What tests/integration/run --under is for above all; also without an instrument
-all are on the list, all their children are gone, and nobody else's.
+The main scenario for tests/integration/run --under. Without an instrument, too, all
+clients are on the list, and all their smtpds are gone and no others.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ CLIENTS, EACH = 4, 5
 
 
 class Bot(threading.Thread):
-    """One connection after the other, each from a listed address of its own, each
-    until the server ends it. Every third time rsyslogd gets a HUP meanwhile."""
+    """One connection after the other, each from another listed address, each until the
+    server ends it. Every third time rsyslogd gets a HUP meanwhile."""
 
     def __init__(self, host, sources):
         super().__init__(daemon=True)
@@ -46,7 +46,7 @@ class Bot(threading.Thread):
 
 
 class Chatter(threading.Thread):
-    """Rejects of addresses that nobody serves, for as long as the wave goes on."""
+    """Rejects of addresses without a session, for as long as the wave goes on."""
 
     LIMIT = 5000
 
@@ -78,12 +78,12 @@ def wave(points, host, label, numbers):
         for bot in bots:
             bot.join()
     points.equal([(bot.rejected, bot.ended) for bot in bots], [(EACH, EACH)] * CLIENTS,
-                 f"{label}: every client sees his 511, then the end")
+                 f"{label}: every client sees its 511, then the end")
     sources = [source for bot in bots for source in bot.sources]
     points.until(lambda: all(map(host.is_blocked, sources)), 3, f"{label}: all are on the list",
                  host.list4.addresses, host.rsyslog.own)
     points.until(lambda: not any(map(host.courier.serving, sources)), 5,
-                 f"{label}: all their children are gone", host.rsyslog.own)
+                 f"{label}: all their smtpds are gone", host.rsyslog.own)
 
 
 def one_setup(points, host, label, imuxsock, numbers):
@@ -96,21 +96,21 @@ def one_setup(points, host, label, imuxsock, numbers):
     with neighbour:
         wave(points, host, label, numbers)
         points.until(lambda: counters(host.rsyslog).get("ended") == CLIENTS * EACH, 5,
-                     f"{label}: every child is counted once", lambda: counters(host.rsyslog))
+                     f"{label}: every smtpd is counted once", lambda: counters(host.rsyslog))
         stop_in_a_wave(points, host, label, numbers)
         points.ok(neighbour.lives() and processes.alive(his_child.pid),
-                  f"{label}: the neighbour's child lives")
+                  f"{label}: the neighbour's smtpd lives")
 
 
 def stop_in_a_wave(points, host, label, numbers):
-    """Lines are in the queue, signals are pending, workers are at work."""
+    """Lines are in the queue, signals are pending, workers are busy."""
     clients = [host.open(listed(next(numbers))) for _ in range(CLIENTS * 5)]
     for session, _ in clients:
         session.send(f"MAIL FROM:<a@b.example>\r\nRCPT TO:<{NOBODY}>")
     with Chatter():
         wait_for(lambda: host.is_blocked(clients[0][0].source), 5, "the first block")
         seconds = host.rsyslog.stop()
-    points.at_most(seconds, 4, f"{label}: stopped in a wave, seconds to end")
+    points.at_most(seconds, 4, f"{label}: stopped in a wave, seconds to stop")
     for session, _ in clients:
         session.close()
 

@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""What attacks are made of: forgers, exact counters, and hosts that are set up for them."""
+"""What attack scenarios share: forgers, exact counters, and mail hosts set up for them."""
 
 import contextlib
 import json
@@ -21,13 +21,13 @@ from lib.rsyslog import Rsyslog, action
 from lib.scenario import (LISTED, PASSWORD, USER, MailHost, network_and_lists, workdir)
 from lib.wait import Timeout, stays, wait_for
 
-# How long "nothing happens" is looked at: terminate.delay is 200 ms, and a
-# line that takes a search is answered within some 20 ms.
+# How long "nothing happens" is checked: terminate.delay is 200 ms, and a search
+# takes about 20 ms.
 QUIET = 0.5
 
 
 class TunedCourier(Courier):
-    """A courier with variables of esmtpd that Courier has no parameter for."""
+    """A courier with esmtpd variables that Courier has no parameter for."""
 
     def __init__(self, *words, variables=None, files=None, **options):
         super().__init__(*words, **options)
@@ -42,7 +42,7 @@ class TunedCourier(Courier):
 
 
 class NamedList(RecentList):
-    """A list with a chain of its own, so that several stand side by side."""
+    """A list with its own chain, so that several can coexist."""
 
     def __init__(self, family, name, *, mask=None, ports=(25,)):
         super().__init__(family, name, ports)
@@ -59,7 +59,7 @@ class NamedList(RecentList):
 
 
 def named_list(family, name, **options):
-    """A list with a name of its own; mask is for recent, the module's own rule has one."""
+    """A list with its own name; mask is for recent, the module's nftables rule has one."""
     if backend() == "nftables":
         options.pop("mask", None)
         return NftList(family, name, **options)
@@ -81,7 +81,7 @@ def tuned_host(rules=None, *, imuxsock, settings="", answer="127.0.0.2", deliver
 
 
 def restart(host, rules=None, *, imuxsock=None, settings=None):
-    """rsyslogd anew with other rules; counters start at 0, the lists are empty."""
+    """Restarts rsyslogd with other rules; counters start at 0, the lists are empty."""
     if processes.alive(host.rsyslog.pid):
         host.rsyslog.stop()
     for recent in (host.list4, host.list6):
@@ -95,7 +95,7 @@ def restart(host, rules=None, *, imuxsock=None, settings=None):
 
 
 def reject_line(source, port=4711, reply=None):
-    """The line of a listed client, as courier writes it."""
+    """A listed client's reject line, as courier writes it."""
     address = source if ":" in source else f"::ffff:{source}"
     reply = reply or f"511 Listed in lab DNSBL, {source}"
     return f"error,relay={address},port={port},from=<a@b.example>,to=<x@mx.lab>: {reply}"
@@ -104,11 +104,11 @@ def reject_line(source, port=4711, reply=None):
 # Counters.
 
 def _summaries(rsyslog, name):
-    return rsyslog.said(rf"omsmtpblock: action with list {re.escape(name)} and ")
+    return rsyslog.logged(rf"omsmtpblock: action with list {re.escape(name)} and ")
 
 
 def counters(rsyslog, name="spammer"):
-    """All counters of the action with that IPv4 list, by a HUP; those that are 0 are missing."""
+    """All counters of the action with that IPv4 list, except those that are 0. Sends a HUP."""
     before = len(_summaries(rsyslog, name))
     rsyslog.hup()
     found = wait_for(lambda: _summaries(rsyslog, name)[before:], 3, "the counters after a HUP")
@@ -123,11 +123,10 @@ def _growth(before, after):
 
 
 class Counted:
-    """What a block of code adds to the counters, which must be exactly `want`.
+    """A block of code that must add exactly `want` to the counters.
 
-    `lines`, `rejects` and `resets` are compared only where `want` names them:
-    courier itself logs, too, and a connection is reset a while after its child
-    has ended.
+    `lines`, `rejects` and `resets` are compared only if `want` names them: courier itself
+    logs, too, and a connection is reset some time after its smtpd has exited.
     """
 
     def __init__(self, points, host, label, name="spammer", **want):
@@ -144,7 +143,7 @@ class Counted:
                 if key in self.want or key not in ("lines", "rejects", "resets")}
 
     def reached(self, deadline=5):
-        """Waits until the counters say so, or too long."""
+        """Waits until the counters match, or until the deadline."""
         with contextlib.suppress(Timeout):
             wait_for(lambda: self.growth() == self.want, deadline, self.label)
 
@@ -159,7 +158,7 @@ class Counted:
 def harmless(points, host, label, *, sources=(), pids=(), name="spammer", **want):
     """The attack in this block blocks nobody, signals nobody, and is counted exactly.
 
-    `sources` must not be on a list, `pids` must live, the forgers' among them.
+    `sources` must not be on a list; `pids`, including the forgers', must live.
     """
     with Counted(points, host, label, name, **want) as counted:
         yield counted
@@ -189,10 +188,10 @@ for order in sys.stdin:
 
 
 class Forger:
-    """A process of a user's that logs what it is told, and lives until it is closed.
+    """A process of that user that logs the lines it is given, and lives until close().
 
-    `program` names the executable (a copy of the interpreter), `environment`
-    is what /proc shows of it.
+    `program` names the executable (a copy of the interpreter), `environment` is its
+    environment in /proc.
     """
 
     def __init__(self, user="nobody", *, program=None, environment=None):
@@ -209,7 +208,7 @@ class Forger:
     def _answer(self, want):
         got = self._process.stdout.readline().strip()
         if got != want:
-            raise RuntimeError(f"the forger said {got!r}, not {want!r}")
+            raise RuntimeError(f"the forger answered {got!r}, not {want!r}")
 
     def log(self, text, severity="err", tag="courieresmtpd"):
         print(json.dumps([text, severity, tag]), file=self._process.stdin, flush=True)
@@ -225,8 +224,8 @@ class Forger:
 
 
 def copy_of_python(name):
-    """The interpreter as a program of that name, for processes that are looked at by it."""
-    # Two directories down: what stands above is shown as a log when a scenario fails.
+    """The interpreter as a program of that name, for processes that are judged by name."""
+    # Two directories down: files above are shown as logs when a scenario fails.
     directory = workdir() / "programs" / "bin"
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     path = directory / name
@@ -238,7 +237,7 @@ def copy_of_python(name):
 
 @contextlib.contextmanager
 def rsyslogd_held(host):
-    """rsyslogd stands still meanwhile: what is logged is read afterwards."""
+    """rsyslogd is stopped in this block: it reads the lines logged meanwhile afterwards."""
     os.kill(host.rsyslog.pid, signal.SIGSTOP)
     try:
         yield
@@ -247,13 +246,13 @@ def rsyslogd_held(host):
 
 
 def log_and_leave(host, text, user="nobody", *, program=None, **options):
-    """A process of that user logs a line and has ended before rsyslogd reads it."""
+    """A process of that user logs a line and exits before rsyslogd reads it."""
     with rsyslogd_held(host), Forger(user, program=program) as forger:
         forger.log(text, **options)
 
 
 class Identd(threading.Thread):
-    """The ident server of a client in world, which answers what it likes."""
+    """The ident server of a client in world, with any answer."""
 
     def __init__(self, network, source, user):
         super().__init__(daemon=True)

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Starts a program as a hardened unit of systemd would: confine.py JSON COMMAND...
+"""Starts a program with a hardened systemd unit's restrictions: confine.py JSON COMMAND...
 
-command() makes such a command. What is set here is what systemd sets for
+command() returns such a command. It sets what systemd sets for
 
-    SystemCallFilter=          a filter that ends the process for any other call
+    SystemCallFilter=          a filter that kills the process for any other call
     RestrictAddressFamilies=   without AF_NETLINK: socket(2) fails with EAFNOSUPPORT
     MemoryDenyWriteExecute=    PR_SET_MDWE
 
-so that no systemd has to run, and what a profile of AppArmor or SELinux may refuse to
-one that has all capabilities: other processes are not shown (Landlock). The sets of
-calls (@system-service) are systemd's own.
+without a running systemd. Landlock stands in for a profile of AppArmor or SELinux that
+hides other processes from a process with all capabilities. The sets of calls
+(@system-service) are systemd's own.
 """
 
 import ctypes
@@ -38,7 +38,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def command(*, calls=(), netlink=True, write_execute=True, processes=True):
-    """The words to put in front of a command; `calls` are names and sets, none: any."""
+    """The words to put in front of a command; `calls` are names and sets; empty allows any."""
     options = {"calls": list(calls), "netlink": netlink, "write_execute": write_execute,
                "processes": processes}
     return sys.executable, os.path.abspath(__file__), json.dumps(options)
@@ -53,7 +53,7 @@ def can_hide_processes():
 
 
 def _hide_processes():
-    """Who is in a domain of Landlock's may not trace, nor look at, who is not."""
+    """A process in a Landlock domain may neither trace nor inspect processes outside it."""
     handled = ctypes.c_uint64(LANDLOCK_MAKE_BLOCK)
     rules = LIBC.syscall(LANDLOCK_CREATE_RULESET, ctypes.byref(handled),
                          ctypes.sizeof(handled), 0)
@@ -63,7 +63,7 @@ def _hide_processes():
 
 
 def _sets():
-    """systemd's sets: name to what it names."""
+    """systemd's sets: name to members."""
     text = subprocess.run(["systemd-analyze", "--no-pager", "syscall-filter"],
                           stdout=subprocess.PIPE, text=True, check=True).stdout
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
@@ -85,7 +85,7 @@ def expand(names, sets):
 
 
 def numbers():
-    """Each system call's number on this machine, as its headers have it."""
+    """Each system call's number on this machine, from the kernel headers."""
     text = subprocess.run(["cc", "-E", "-dM", "-include", "sys/syscall.h", "-x", "c", "/dev/null"],
                           stdout=subprocess.PIPE, text=True, check=True).stdout
     return {name: int(number) for name, number in re.findall(r"#define __NR_(\w+) (\d+)$", text,
@@ -97,7 +97,7 @@ def _step(code, value, if_so=0, if_not=0):
 
 
 def program(options):
-    """The filter: refuse netlink, allow what is named, end the process for the rest."""
+    """The filter: refuse netlink, allow the named calls, kill the process for any other."""
     known = numbers()
     steps = [_step(LOAD, NR)]
     if not options["netlink"]:

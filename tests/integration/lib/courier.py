@@ -12,7 +12,7 @@ from lib.wait import wait_for
 
 CONFIG, SPOOL, RUNTIME = Path("/etc/courier"), Path("/var/lib/courier"), Path("/run/courier")
 
-# The start scripts of the ports, and the pid files they are told to write.
+# The start scripts of the ports, and their pid files.
 SCRIPTS = {25: "esmtpd", 465: "esmtpd-ssl", 587: "esmtpd-msa"}
 
 BLOCK_TXT = "-block=bl.lab,BLOCK,*"
@@ -22,16 +22,16 @@ EXECUTABLES = ("couriertcpd", "courieresmtpd", "couriertls", "submit", "courierd
 
 
 def block_message(text):
-    """BLACKLISTS with a configured message; @ in it becomes the address."""
+    """BLACKLISTS with a message; courier replaces @ in it by the address."""
     return f"'-block=bl.lab,BLOCK,{text}'"
 
 
 class Courier:
-    """couriertcpd on the wanted ports; with `delivery` also what delivers to a Maildir.
+    """couriertcpd on the given ports; with `delivery` also courier's delivery to Maildirs.
 
-    `blacklists` is what a postmaster writes in BLACKLISTS; `relay_clients` are
-    addresses with RELAYCLIENT; `users` have a password and a Maildir each, and
-    get mail as USER@mx.lab. Use as a context manager.
+    `blacklists` is the value of BLACKLISTS; `relay_clients` are addresses with
+    RELAYCLIENT; `users` have a password and a Maildir each, and get mail as USER@mx.lab.
+    Use as a context manager.
     """
 
     DOMAIN = "mx.lab"
@@ -99,7 +99,7 @@ class Courier:
 
     @staticmethod
     def _set(path, settings):
-        """Sets variables where the file has them, appends those it lacks."""
+        """Sets variables that the file has, appends the others."""
         text = path.read_text()
         for name, value in settings.items():
             line = f'{name}="{value}"'
@@ -119,7 +119,7 @@ class Courier:
         return self.workdir / "home" / user / "Maildir"
 
     def _add_users(self):
-        """Users exist in courier's userdb only, with ids that nothing else has."""
+        """Creates users in courier's userdb only, with ids that nothing else has."""
         lines = []
         for number, (user, password) in enumerate(self.users.items(), 3000):
             home = self.maildir(user).parent
@@ -152,13 +152,13 @@ class Courier:
 
     @staticmethod
     def daemons():
-        """The listening couriertcpds: those that are no couriertcpd's child."""
+        """The listening couriertcpds: those whose parent is not a couriertcpd."""
         found = {process.pid: process for process in processes.named("couriertcpd")}
         return [process for process in found.values() if process.parent not in found]
 
     @staticmethod
     def slots():
-        """All children of couriertcpd: what MAXDAEMONS counts, before and after exec."""
+        """All children of couriertcpd, before and after exec: MAXDAEMONS limits them."""
         daemons = {process.pid for process in Courier.daemons()}
         return [process for process in processes.every() if process.parent in daemons]
 

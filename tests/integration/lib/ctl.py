@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""smtpblockctl, as the build under test has it."""
+"""smtpblockctl of the build under test."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def tool_path():
-    """Beside the module: libtool puts that one into a directory of its own."""
+    """Beside the module or one directory above: libtool puts it into a subdirectory."""
     directory = Path(os.environ.get("OMSMTPBLOCK_MODULE_DIR", "."))
     found = [path for path in (directory / "smtpblockctl", directory.parent / "smtpblockctl")
              if path.exists()]
@@ -16,7 +16,7 @@ def tool_path():
 
 
 class Result:
-    """What came of a run."""
+    """The result of a run."""
 
     def __init__(self, done):
         self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
@@ -29,7 +29,7 @@ class Result:
 
 
 def ctl(*words, config=None, prefix=(), text=None):
-    """A run of it; `config` is rsyslog's, `prefix` a command in front of it."""
+    """Runs it; `config` is rsyslog's, `prefix` a command in front of it."""
     options = ["--config", str(config)] if config else []
     return Result(subprocess.run([*prefix, tool_path(), *options, *words], input=text,
                                  capture_output=True, text=True, timeout=60, check=False))

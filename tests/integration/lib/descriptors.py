@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Many listed sessions at a rsyslogd that may have few descriptors."""
+"""Many listed sessions with an rsyslogd that may have few descriptors."""
 
 import contextlib
 
@@ -10,7 +10,7 @@ from lib.scenario import NOBODY, listed
 from lib.smtp import Closed
 from lib.wait import Timeout, wait_for
 
-# In which all sessions are terminated, the last ones too, or refused.
+# Within this time all sessions are terminated, the last ones too, or refused.
 PATIENCE = 15
 # rsyslogd and the module have fourteen open when they have nothing to do, and four are left
 # to rsyslogd: below this there are none for looks.
@@ -20,8 +20,8 @@ HUP_EVERY = 10
 
 
 def reject_all(host, sources, stack):
-    """The PIDs of the sessions' processes, by their address. Another program logs a line
-    for each, and rsyslogd opens its files again and again."""
+    """The PIDs of the sessions' processes, by address. Another program logs a line for
+    each, and rsyslogd opens its files again and again."""
     sessions = []
     for source in sources:
         session = stack.enter_context(host.session(source))
@@ -53,7 +53,7 @@ def missing(host, count):
 
 
 def few_descriptors(points, host, bystanders, path, limit, count):
-    """That many listed sessions are rejected at once at a rsyslogd with that limit."""
+    """Many listed sessions are rejected at once, with that limit for rsyslogd."""
     sources = [listed(number) for number in range(1, count + 1)]
     label = f"{limit} descriptors, {path} sessions"
     trial = Trial(host, bystanders, path, sources[0])
@@ -73,13 +73,13 @@ def few_descriptors(points, host, bystanders, path, limit, count):
         ended = count - len(left())
         points.note(f"{label}: {ended} terminated; "
                     + " ".join(f"{name}={number}" for name, number in counted.items()))
-        # The list itself may be too small to keep them all.
+        # The kernel's list may be too small for all of them.
         if limit >= ENOUGH:
             points.equal((counted.get("blocks", 0), ended), (count, count),
                          f"{label}: all are blocked and terminated")
     points.equal((counted.get("triggers"), outcomes(counted)), (count, count),
                  f"{label}: each reject is counted")
-    points.equal(bystanders.harmed(*sources), [], f"{label}: nobody else is touched")
+    points.equal(bystanders.harmed(*sources), [], f"{label}: no other session is touched")
     points.ok(processes.alive(host.rsyslog.pid), f"{label}: rsyslogd lives")
     points.until(lambda: not any(missing(host, count).values()), 5,
                  f"{label}: all lines are in the file",

@@ -1,9 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A real DNSBL for the mail host: rbldnsd with zones that a scenario writes.
 
-It answers on 127.0.0.1, port 53, which a private /etc/resolv.conf names. The
-zone bl.lab is the DNSBL; the zone lab knows the mail host; everything else is
-refused.
+It answers on 127.0.0.1, port 53, which a private /etc/resolv.conf names. The zone bl.lab
+is the DNSBL; the zone lab has the mail host; other queries are refused.
 """
 
 import contextlib
@@ -66,7 +65,7 @@ class Dnsbl:
         run("umount", "/etc/resolv.conf")
 
     def _write_zones(self):
-        """Every write makes the files longer: rbldnsd goes by size and whole seconds."""
+        """Every write makes the files longer: rbldnsd compares size and whole seconds."""
         self._writes += 1
         head = f"#{'.' * self._writes}\n:{self.answer}:{self.text}\n"
         ipv4 = sorted(entry for entry in self.listed if ":" not in entry)
@@ -97,7 +96,7 @@ class Dnsbl:
         self._reload(address, False)
 
     def name_of(self, address):
-        """The name one asks the DNSBL for an address."""
+        """The name to query the DNSBL for an address."""
         if ":" in address:
             nibbles = socket.inet_pton(socket.AF_INET6, address).hex()
             return ".".join(reversed(nibbles)) + "." + self.ZONE
@@ -105,7 +104,7 @@ class Dnsbl:
 
 
 class SlowForwarder(threading.Thread):
-    """Stands on port 53 before the DNSBL and hands each query on after a while."""
+    """A proxy on port 53 that forwards each query to the DNSBL after a delay."""
 
     def __init__(self, port, delay):
         super().__init__(daemon=True)

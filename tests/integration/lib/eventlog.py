@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Events: a ruleset that hears of blocks, what it wrote, and lines that cause them."""
+"""Events: a ruleset that gets them, the file it writes, and lines that cause them."""
 
 import json
 
@@ -11,7 +11,7 @@ def ruleset(body, queue='queue.type="linkedList" queue.timeoutEnqueue="0"', name
 
 
 def events(path):
-    """What the file has, the tag in front taken off."""
+    """The events in the file, without the tag in front."""
     lines = path.read_text().splitlines() if path.exists() else []
     assert all(line.startswith("omsmtpblock:{") for line in lines), lines
     return [json.loads(line.removeprefix("omsmtpblock:")) for line in lines]

@@ -1,8 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""System calls of one thread of rsyslogd that fail, and what must hold nevertheless.
+"""Failing system calls in one thread of rsyslogd, and what must hold nevertheless.
 
-A trial is one reject of one listed session at a fresh rsyslogd, on one of three
-paths through the module; strace makes a call of one thread fail meanwhile.
+A trial is one reject of one listed session with a fresh rsyslogd, on one of three paths
+through the module, while strace makes a call of one thread fail.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ from lib.scenario import NOBODY, listed, ordinary
 from lib.smtp import Closed
 from lib.wait import Timeout, wait_for
 
-# What the kernel may answer once and not a moment later: the decision is made then.
+# Temporary errors: the module decides when the call works again.
 TRANSIENT = ("EINTR", "ENOMEM", "EMFILE", "ENFILE", "EIO")
 ERRORS = ("EINTR", "ENOMEM", "EMFILE", "EACCES", "EIO")
 
-# The selector, what imuxsock is asked for, and whether the session is pinned by then.
+# The selector, imuxsock's parameters, and whether the session is pinned by then.
 PATHS = {"new": ("mail.err", CREDENTIALS, False),
          "pinned": ("mail.info", CREDENTIALS, True),
          "searched": ("mail.err", "", False)}
@@ -32,44 +32,44 @@ THREADS = {"worker": "rs:main Q:Reg", "background": "smtpblock", "looker": "smtp
 # Seconds in which a session is blocked and terminated although a call failed once: the
 # delay of 200 ms, a second for the lookup, and the machine's own.
 LATER = 3
-# What a rsyslogd that may do all takes to look at couriertcpd first, and to pin a session.
+# Within these times a rsyslogd without faults has looked at couriertcpd, and pins a session.
 SETTLES, PINS = 5, 1
-# Before that the counters are not asked: the reject has come and the delay is over.
+# The counters are read no earlier: by then the reject has come and the delay is over.
 SETTLED = 0.6
-# For how long a call goes on failing.
+# How long a call keeps failing.
 FAILING = 0.5
 # Looks that fail are given up after five seconds.
 GIVEN_UP = 10
 # A list of the module's own that could not be written is tried again after five seconds
-# (src/blocks.c, CALM_MS). Until then the trigger is none but "waited".
+# (src/blocks.c, CALM_MS). Until then the trigger is only counted as "waited".
 COUNTED = 8
-# A thread whose waiting fails this often meanwhile does nothing else with its processor.
+# A thread whose waiting call fails this often in that time is busy-looping.
 SPINS, WAITING = 500, ("poll", "epoll_wait")
-# rsyslogd ends in this time after its TERM, whatever has failed.
+# rsyslogd stops within this time after TERM, whatever has failed.
 ENDED = 3
-# A line takes less to be in its file, or the worker stands still.
+# A line is in its file within this time, or the worker hangs.
 WRITTEN = 2
 
-# close(2) always closes, which strace cannot imitate; a failed futex(2) ends the C
-# library; memory is the business of the failing allocations.
+# close(2) always closes, which strace cannot imitate; the C library aborts after a failed
+# futex(2); memory is tested by the failing allocations.
 LEFT_OUT = {"close", "futex", "mmap", "munmap", "mprotect", "mremap", "madvise", "brk",
             "restart_syscall", "exit", "sched_yield"}
 
-# Calls of one name on one thing are tried up to this many times: the first look at a
-# process differs from the second.
+# Up to this many calls of one name on one object are tried: the first read of a process
+# differs from the second.
 OF_A_KIND = 3
 
-# A trial that hit another's call is repeated this often.
+# A trial that hit a call of other code is repeated this often.
 RETRIES = 4
 
-# What becomes of a trigger: exactly one of these.
+# The outcome of a trigger: exactly one of these.
 OUTCOMES = ("blocks", "renewals", "would_block", "allowed", "not_listed", "dnsbl_errors",
             "below_threshold", "repeated")
 
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One of a thread in a trial: on what, and its number among those of that name."""
+    """One call of a thread in a trial: its object, and its number among those of that name."""
 
     name: str
     what: str
@@ -78,7 +78,7 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """A call that fails; `every` one from that on, or this one only."""
+    """A call that fails; `every`: all later ones too."""
 
     path: str
     thread: str
@@ -95,7 +95,7 @@ class Fault:
     def when(self):
         if not self.every:
             return str(self.call.number)
-        # A call that is interrupted for ever may be repeated for ever.
+        # A call that is always interrupted may be repeated without end.
         return f"{self.call.number}..{self.call.number + 7}" if self.error == "EINTR" \
             else f"{self.call.number}+"
 
@@ -147,7 +147,7 @@ def _tracer(tid):
 
 
 class Injection(Strace):
-    """A fault while it lasts; `hit` says afterwards what the calls that failed were about."""
+    """A fault during the block; afterwards `hit` has the objects of the failed calls."""
 
     def __init__(self, host, fault):
         name = fault.call.name
@@ -160,7 +160,7 @@ class Injection(Strace):
 
 
 def what_of(line):
-    """What a call is about: the path it names, or its descriptor's; PIDs are N."""
+    """A call's object: the path it names, or its descriptor's; PIDs are N."""
     text = line.partition(" = ")[0]
     found = re.search(r'"(/[^"]*)"', text) or re.search(r"<(?:anon_inode:)?\[?([^]>:]+)", text)
     return re.sub(r"\d+", "N", found.group(1))[:40] if found else ""
@@ -183,15 +183,15 @@ def calls_of_ours(lines, most=OF_A_KIND):
 
 
 def outcomes(counted):
-    """How many triggers have come to something."""
+    """How many triggers have an outcome."""
     return sum(number for name, number in counted.items()
                if name in OUTCOMES or name.startswith("refused."))
 
 
 def read_counters(rsyslog):
-    """Those that are not 0, by a HUP; None where nobody answers it for a second."""
+    """The counters that are not 0, by a HUP; None if there is no answer for a second."""
     def summaries():
-        return rsyslog.said(r"omsmtpblock: action with list spammer and ")
+        return rsyslog.logged(r"omsmtpblock: action with list spammer and ")
     before = len(summaries())
     rsyslog.hup()
     try:
@@ -203,8 +203,8 @@ def read_counters(rsyslog):
 
 
 class Bystanders:
-    """Those that no fault may touch: an unlisted session, a listed one that is idle, courier
-    itself, and a process of nobody's. Use as a context manager."""
+    """Processes that no fault may touch: an unlisted session, a listed one that is idle,
+    courier itself, and a process of the user nobody. Use as a context manager."""
 
     def __init__(self, host):
         self.host = host
@@ -227,9 +227,9 @@ class Bystanders:
         self._stack.close()
 
     def harmed(self, *blocked):
-        """What was done to others than those that may be blocked."""
+        """Reports harm to any but those that may be blocked."""
         others = (self.host.list4.addresses() | self.host.list6.addresses()) - set(blocked)
-        return [f"{name} was ended" for name, pid in self.pids.items()
+        return [f"{name} was terminated" for name, pid in self.pids.items()
                 if not processes.alive(pid)] + [f"{other} was blocked" for other in others]
 
 
@@ -244,7 +244,7 @@ class Trial:
         self.done = False       # blocked and terminated
 
     def fresh(self, prefix=()):
-        """A rsyslogd that has seen nothing yet, with empty lists."""
+        """Starts an rsyslogd that has seen nothing yet, with empty lists."""
         rsyslog = self.host.rsyslog
         if processes.alive(rsyslog.pid):
             end_rsyslogd(rsyslog)
@@ -258,7 +258,7 @@ class Trial:
         self._pins(self.host.courier.daemons()[0].pid, SETTLES)
 
     def _pins(self, pid, seconds):
-        """Waits until rsyslogd holds that process, and has looked at all that it looks at."""
+        """Waits until rsyslogd pins that process and its threads have nothing to do."""
         rsyslog = self.host.rsyslog
 
         def rests():
@@ -269,9 +269,9 @@ class Trial:
                      f"the pin of {pid}", exact=True)
 
     def run(self, armed, *, early=True, every=False, failing=FAILING, later=LATER):
-        """`armed` is a context manager, entered before the session is opened or, unless
-        early, right before its reject. Then it stays for as long as it takes, or for a
-        while (failing) if every call fails."""
+        """`armed` is a context manager. It is entered before the session is opened or, unless
+        `early`, right before its reject. It is left when the reject is decided or, if
+        every call fails, after `failing` seconds."""
         with contextlib.ExitStack() as during:
             if early:
                 during.enter_context(armed)
@@ -292,7 +292,7 @@ class Trial:
         return self
 
     def _waits(self, child, seconds):
-        """For the block and the end, or for a refusal, which is final."""
+        """Waits for block and termination, or for a refusal, which is final."""
         def decided():
             self.done = self.host.is_blocked(self.source) and processes.gone(child.pid)
             return self.done or (time.monotonic() > counted_from and self._is_refused())
@@ -305,7 +305,7 @@ class Trial:
         return self._adds_up() and any(name.startswith("refused.") for name in self.counted)
 
     def _adds_up(self):
-        """Every trigger has become something, and only one thing."""
+        """Every trigger has exactly one outcome."""
         counted = read_counters(self.host.rsyslog)
         self.answered = counted is not None
         self.counted = counted or {}
@@ -316,9 +316,9 @@ class Trial:
             wait_for(self._adds_up, COUNTED, "the counters", exact=True, longest=0.25)
             return
         if not self.answered:
-            self.problems.append("a HUP is not answered")
+            self.problems.append("no answer to a HUP")
         elif not self.counted.get("lines"):
-            self.problems.append("the line did not come to the module, and nothing says so")
+            self.problems.append("the line did not reach the module, and nothing reports that")
         else:
             self.problems.append("the counters do not add up")
 
@@ -339,19 +339,19 @@ class Trial:
                                  else "the session was not terminated")
 
     def finish(self):
-        """rsyslogd has lived until now, and ends."""
+        """rsyslogd is still alive, and stops."""
         if not processes.alive(self.host.rsyslog.pid):
             self.problems.append("rsyslogd has died")
         elif not end_rsyslogd(self.host.rsyslog):
-            self.problems.append(f"rsyslogd did not end in {ENDED} s")
+            self.problems.append(f"rsyslogd did not stop in {ENDED} s")
 
-    def says(self):
+    def notes(self):
         return ("done; " if self.done else "not done; ") + \
             " ".join(f"{name}={number}" for name, number in self.counted.items())
 
 
 def end_rsyslogd(rsyslog):
-    """By TERM; one that hangs is killed. Returns whether it ended by itself."""
+    """Sends TERM; if rsyslogd hangs, KILL. Returns whether TERM was enough."""
     try:
         rsyslog.stop(ENDED, exact=True)
     except Timeout:
@@ -380,12 +380,12 @@ class Calls:
         trial.must_be_done()
         if trial.problems:
             raise RuntimeError(f"{path}, {thread}: without a fault: {trial.problems}; "
-                               f"{trial.says()}")
+                               f"{trial.notes()}")
         return calls_of_ours(tracing.lines())
 
     def try_fault(self, fault):
-        """The trial, and what was hit in it. The worker writes for others too, now more and
-        now less: if one of theirs was hit, another trial is made."""
+        """The trial, and what was hit in it. The worker also makes a varying number of calls for
+        other actions: if one of those was hit, the trial is repeated."""
         for _ in range(RETRIES):
             trial, hit = self._try_once(fault)
             if fault.thread != "worker" or set(hit) <= {fault.call.what}:

@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The rules that look at the kernel's lists, and what they drop: for each backend."""
+"""The rules that match the kernel's lists, and the packets they drop, for each backend."""
 
 import errno
 import json
@@ -14,7 +14,7 @@ from lib.wait import MUST_COME, wait_for
 
 
 class RecentList:
-    """One family's list and the rule that keeps it alive and drops by it."""
+    """One family's list, and the rule that creates it and drops packets by it."""
 
     CHAIN = "SPAMMER"
 
@@ -38,7 +38,7 @@ class RecentList:
             self.remove()
 
     def install(self):
-        """The rules as an admin types them. The list is there afterwards."""
+        """Types the rules as an admin does. Afterwards the list exists."""
         self._iptables("-N", self.CHAIN)
         self._iptables("-A", self.CHAIN, "-m", "recent", "--name", self.name, "--update",
                        "--seconds", self.seconds, "-j", "DROP")
@@ -46,7 +46,7 @@ class RecentList:
             self._iptables("-A", "INPUT", "-p", "tcp", "--dport", port, "-j", self.CHAIN)
 
     def remove(self):
-        """As at the start of a firewall reload: the list vanishes with its rule."""
+        """As at the start of a firewall reload: the list disappears with its rule."""
         for port in self.ports:
             self._iptables("-D", "INPUT", "-p", "tcp", "--dport", port, "-j", self.CHAIN)
         self._iptables("-F", self.CHAIN)
@@ -54,7 +54,7 @@ class RecentList:
         wait_for(lambda: not self.path.exists(), 2, f"the end of {self.path}")
 
     def addresses(self):
-        """What the list holds now; empty when there is no list."""
+        """The list's addresses; empty if there is no list."""
         try:
             lines = self.path.read_text().splitlines()
         except OSError as problem:
@@ -75,7 +75,7 @@ class RecentList:
 
 
 class NftList:
-    """One family's set, which the module makes, and the rule that drops by it."""
+    """One family's set, which the module creates, and the rule that drops packets by it."""
 
     TABLE = "inet omsmtpblock"
 
@@ -90,17 +90,17 @@ class NftList:
         return self
 
     def __exit__(self, *_):
-        """The table is the module's, and others' sets are in it; it goes with the namespace."""
+        """The module owns the table, which has other sets too; it disappears with the namespace."""
 
     def install(self):
-        """The module does that."""
+        """The module creates it."""
 
     def remove(self):
         """As at the start of a firewall reload."""
         run("nft", "flush", "ruleset")
 
     def entries(self):
-        """What the set holds now, each address with the seconds it has left."""
+        """The set's addresses, each with the seconds it has left."""
         try:
             text = run("nft", "-j", "list", "set", *self.TABLE.split(), self.name)
         except RuntimeError as problem:
@@ -121,7 +121,7 @@ class NftList:
             run("nft", "flush", "set", *self.TABLE.split(), self.name)
 
     def rules(self):
-        """The rules that drop by this set, as nft's JSON has them."""
+        """The rules that drop packets by this set, as nft's JSON."""
         try:
             text = run("nft", "-j", "list", "chain", *self.TABLE.split(), "input")
         except RuntimeError as problem:
@@ -140,7 +140,7 @@ class NftList:
 
 
 def backend():
-    """The backend that this run of the scenario is for."""
+    """The backend of this run of the scenario."""
     return os.environ.get("SCENARIO_BACKEND", "recent")
 
 

@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Processes in an execve(2) that does not end, as a local user can make them.
+"""Processes stuck in execve(2), as a local user can create them.
 
 A process in the middle of execve(2) holds its exec_update_lock. A reader of its
 /proc/PID/environ, stat or ns/net, or (on newer kernels) of its links exe and fd/N, waits
@@ -9,7 +9,7 @@ FUSE file system, and the answer to FLUSH does not come.
 
 A local user mounts that file system in a user namespace of its own. A chroot, such as
 the lab, may not create one, so here root mounts it, and the processes only use it.
-No hold is longer than HOLD_MAX, and all end with the scenario's process.
+No process is held longer than HOLD_MAX, and all exit with the scenario's process.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Unavailable(Exception):
-    """There is no FUSE here; says why."""
+    """There is no FUSE here; the text is the reason."""
 
 
 def _attributes(node):
@@ -59,7 +59,7 @@ def _attributes(node):
 
 
 def _answer(opcode, node):
-    """(error, data) for a request that is answered at once."""
+    """(error, data) for a request with an immediate answer."""
     if opcode == INIT:
         return 0, struct.pack("<4I2H2I2HI28x", 7, 31, 65536, 0, 12, 10, 65536, 1, 1, 0, 0)
     if opcode == LOOKUP:
@@ -102,7 +102,7 @@ class SlowFile(threading.Thread):
     def __exit__(self, *_):
         self._ended = True
         self.join()
-        os.close(self._device)  # the kernel answers what is left: ECONNABORTED
+        os.close(self._device)  # the kernel answers the rest: ECONNABORTED
         LIBC.umount2(self._directory.encode(), MNT_DETACH)
 
     def run(self):
@@ -153,8 +153,8 @@ class SlowFile(threading.Thread):
             timer.cancel()
 
 
-# The parent of the held processes: forks one for each order, lets it go on another.
-# They inherit that TERM is ignored.
+# The parent of the held processes: it forks one for each order and releases one on another
+# order. They inherit that TERM is ignored.
 _PARENT = r"""
 import json, os, signal, sys
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -176,10 +176,10 @@ for line in sys.stdin:
     print(pid, flush=True)
 """
 
-# A process until its execve(2) and in it. Its comm is the old one until that has ended.
-# With the word "shared" another process, which only waits, has the same memory and keeps
-# it: a descriptor of /proc/PID/environ that was opened before is readable as if there had
-# been no execve(2).
+# A process before and during its execve(2). Its comm is the old one until execve(2) has
+# returned. With the word "shared" another process, which only waits, shares its memory and
+# keeps it: a descriptor of /proc/PID/environ that was opened before is readable as if there
+# had been no execve(2).
 _CHILD = r"""
 import ctypes, os, signal, sys
 libc = ctypes.CDLL(None)
@@ -196,7 +196,7 @@ os.execve(program, [program], os.environ)
 
 
 class Held:
-    """One process of a Holder's. It does not exec before go(), and is held after that."""
+    """One process of a Holder. It does not exec before go(), and is held after that."""
 
     def __init__(self, pid, slow_file, go):
         self.pid = pid
@@ -215,7 +215,7 @@ class Held:
         for pid in (*processes.children(self.pid), self.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        # If it ends before its execve(2), that closes the file too.
+        # If it exits before its execve(2), that closes the file too.
         wait_for(self._has_ended, 5, f"the end of process {self.pid}")
         processes.HELD.discard(self.pid)
 
@@ -248,8 +248,8 @@ class Holder:
               shared=False):
         """A process that will be held in its execve(2) of a program of that name.
 
-        `before` names what it runs until then; `shared`: that memory outlives the
-        execve(2).
+        `before` names the program it runs until then; `shared`: that program's memory
+        outlives the execve(2).
         """
         words = [str(copy_of_python(before)), "-I", "-c", _CHILD, self._file.path,
                  str(copy_of_python(program)), "shared" if shared else "own"]
@@ -277,7 +277,7 @@ class Holder:
 
 
 def waits(path):
-    """Does a reader of that file or link wait? Another process tries it for a second."""
+    """Returns whether a reader of that file or link waits. Another process tries for 1 s."""
     try:
         subprocess.run([sys.executable, "-I", "-c", "import os, sys\n"
                         "path = sys.argv[1]\n"

@@ -1,10 +1,10 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """rsyslogd under an instrument, and what the instrument found.
 
-rsyslogd is the distribution's; only the module is ours. So what is found is ours
-if one of its stacks goes through omsmtpblock.so: for a leak or a bad access
-through any frame, for a race by the code that did the access. All else is
-counted and told, but fails nothing. Nothing is suppressed by name.
+rsyslogd is the distribution's; only the module is ours. So a finding is ours if one of its
+stacks goes through omsmtpblock.so: for a leak or a bad access through any frame, for a
+race by the code that did the access. Other findings are counted and reported, but fail
+nothing. Nothing is suppressed by name.
 
 OMSMTPBLOCK_UNDER names the instrument; tests/integration/run --under sets it.
 """
@@ -23,7 +23,7 @@ OURS = "omsmtpblock.so"
 
 ADDRESS_OPTIONS = ""
 
-# Frames of these only do what their caller asked for.
+# These functions only act for their caller.
 RUNTIME = re.compile(r"vgpreload|lib[at]san\.so|libc\.so|ld-linux|libpcre2|libestr")
 
 
@@ -31,8 +31,8 @@ RUNTIME = re.compile(r"vgpreload|lib[at]san\.so|libc\.so|ld-linux|libpcre2|libes
 class Instrument:
     """One way to run rsyslogd.
 
-    `patience` is what deadlines are multiplied with. `built_with` is a symbol
-    that the module must refer to, "" if it must be an ordinary one.
+    `patience` multiplies deadlines. `built_with` is a symbol that the module must refer
+    to, "" if it must be an ordinary build.
     """
 
     words: callable
@@ -51,10 +51,10 @@ def _library(name):
 # --- sanitizers ------------------------------------------------------------
 
 def _sanitizers(reports, few_messages):
-    """Stacks through libraries without frame pointers, such as those that configurations
-    are read with, take too long where there are many messages. What is freed is held
-    back for a while; more of it would look as if rsyslogd grew. A scenario in which
-    rsyslogd itself does what they end it for adds an option by ADDRESS_OPTIONS."""
+    """Stacks through libraries without frame pointers, such as those that read the
+    configuration, take too long with many messages. The quarantine of freed memory is
+    small: a larger one would look like growth of rsyslogd. A scenario in which rsyslogd
+    itself does what the sanitizers abort for adds an option in ADDRESS_OPTIONS."""
     libraries = " ".join(map(_library, ("libasan.so", "libubsan.so")))
     return ["env", f"LD_PRELOAD={libraries}",
             f"ASAN_OPTIONS=detect_leaks=1:log_path={reports}/address"
@@ -64,13 +64,13 @@ def _sanitizers(reports, few_messages):
 
 
 def _thread_sanitizer(reports, _few_messages):
-    """Its shadow has fixed places: the addresses must not be random."""
+    """Its shadow memory has fixed addresses: no address randomization."""
     return ["setarch", "-R", "env", f"LD_PRELOAD={_library('libtsan.so')}",
             f"TSAN_OPTIONS=log_path={reports}/thread:second_deadlock_stack=1"]
 
 
 def _read_address(text):
-    """Leaks one by one; anything else ends the process and is ours."""
+    """Leaks one by one; any other finding aborts the process and is ours."""
     if "ERROR: LeakSanitizer" in text:
         for leak in re.findall(r"^(?:Direct|Indirect) leak of .*?(?=^$)", text, re.M | re.S):
             yield OURS in leak, leak
@@ -79,8 +79,8 @@ def _read_address(text):
 
 
 def _read_undefined(path):
-    """Only our code is built with it. It writes where rsyslogd's errors go, whatever
-    its options say; a rsyslogd that went to the background just ends."""
+    """Only our code is built with it. It writes to rsyslogd's stderr, whatever its options
+    are; an rsyslogd in the background aborts without a report."""
     if "runtime error: " in (text := path.read_text(errors="replace")):
         yield True, text
 
@@ -117,13 +117,13 @@ def _read_sanitizer_files(reports):
 
 @functools.cache
 def _pidfd(directory):
-    """One broker a scenario, however often it starts rsyslogd."""
+    """One broker per scenario, however often it starts rsyslogd."""
     return pidfd.start(directory)
 
 
 def _valgrind(tool, *options):
     def words(reports, _few_messages):
-        # rsyslogd unloads its modules at the end: their names are kept.
+        # rsyslogd unloads its modules when it stops: their symbols are kept.
         return ["env", *_pidfd(reports.parent), "valgrind", f"--tool={tool}", "--xml=yes",
                 f"--xml-file={reports}/%p.xml", "--keep-debuginfo=yes", "--num-callers=40",
                 *options]
@@ -138,17 +138,17 @@ def _stacks(error):
     return [[_frame(frame) for frame in stack.iter("frame")] for stack in error.iter("stack")]
 
 
-def _told(error, stacks):
+def _finding(error, stacks):
     what = error.findtext("what") or error.findtext("xwhat/text") or ""
     return "\n".join([f"{error.findtext('kind')}: {what}"]
                      + ["\n".join(f"    {frame}" for frame in stack) + "\n" for stack in stacks])
 
 
 def _read_valgrind(reports):
-    """A file a process; one that was killed has told no leaks, but not all may be."""
+    """One file per process; a killed process reports no leaks, but not all may be killed."""
     if not any("</valgrindoutput>" in path.read_text(errors="replace")
                for path in reports.glob("*.xml")):
-        yield True, f"no rsyslogd has run to its end under valgrind: {reports}"
+        yield True, f"no rsyslogd has exited by itself under valgrind: {reports}"
     for path in sorted(reports.glob("*.xml")):
         for error in re.findall(r"<error>.*?</error>", path.read_text(errors="replace"), re.S):
             node = ElementTree.fromstring(error)
@@ -157,7 +157,7 @@ def _read_valgrind(reports):
                 ours = _race_is_ours(stacks)
             else:
                 ours = any(OURS in frame for stack in stacks for frame in stack)
-            yield ours, _told(node, stacks)
+            yield ours, _finding(node, stacks)
 
 
 # --- what the runner and lib/rsyslog.py use --------------------------------
@@ -172,7 +172,7 @@ INSTRUMENTS = {
 
 
 def _reports(directory):
-    """Made for rsyslogd as whatever user it becomes."""
+    """A directory that rsyslogd can write to, whatever user it becomes."""
     path = Path(directory) / "reports"
     path.mkdir(exist_ok=True)
     path.chmod(0o1777)
@@ -180,7 +180,7 @@ def _reports(directory):
 
 
 def words(*, few_messages=False):
-    """What to put in front of rsyslogd; nothing without an instrument."""
+    """The words to put in front of rsyslogd; none without an instrument."""
     name = os.environ.get("OMSMTPBLOCK_UNDER")
     if not name:
         return []
@@ -188,13 +188,13 @@ def words(*, few_messages=False):
 
 
 def findings(name, directory):
-    """What was found in a scenario: (ours, how many others)."""
+    """A scenario's findings: (ours, how many others)."""
     found = list(INSTRUMENTS[name].read(_reports(directory)))
     return [text for ours, text in found if ours], sum(1 for ours, _ in found if not ours)
 
 
 def unfit_module(name, module):
-    """Why this build of the module is not for the instrument; "" if it is."""
+    """Why this build of the module does not fit the instrument; "" if it does."""
     wanted, content = INSTRUMENTS[name].built_with, Path(module).read_bytes()
     for symbol in sorted({i.built_with for i in INSTRUMENTS.values()} - {""}):
         if (symbol.encode() in content) != (symbol == wanted):

@@ -2,10 +2,10 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """PID 1 of a scenario: isolate.py COMMAND...
 
-Started in new mount, PID, IPC, UTS and network namespaces. Gives the command
-its own /proc, /dev, /run and /tmp, so that /dev/log and pid files are its
-own, collects orphans as an init does, and ends with the command's status. Signals that
-the caller ignores (nohup) have their default effect on the command.
+Started in new mount, PID, IPC, UTS and network namespaces. Gives the command its own
+/proc, /dev, /run and /tmp, so that /dev/log and pid files are private, collects orphans as
+an init does, and exits with the command's status. Signals that the caller ignores (nohup)
+have their default effect on the command.
 """
 
 import os
@@ -22,7 +22,7 @@ def mount(*words):
 
 
 def private_dev():
-    """The nodes are bound from the old /dev, which a new tmpfs then covers."""
+    """Bind-mounts the nodes from the old /dev, which a new tmpfs then covers."""
     mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/mnt")
     for node in NODES:
         open(f"/mnt/{node}", "wb").close()

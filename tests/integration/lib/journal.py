@@ -17,7 +17,7 @@ JOURNALD = "/lib/systemd/systemd-journald"
 SOCKETS = Path("/run/systemd/journal")
 SYSLOG, NATIVE = SOCKETS / "dev-log", SOCKETS / "socket"
 
-# Nothing is kept, passed on or left out.
+# Nothing is stored on disk, forwarded or dropped.
 CONFIG = """[Journal]
 Storage=volatile
 ForwardToSyslog=no
@@ -28,7 +28,7 @@ RateLimitIntervalSec=0
 
 
 class Journal:
-    """One journald on its sockets. Use as a context manager. /run is the scenario's own."""
+    """One journald on its sockets. Use as a context manager. /run is private to the scenario."""
 
     def __init__(self, workdir):
         self.errors = Path(workdir) / "journald"
@@ -38,7 +38,7 @@ class Journal:
     def __enter__(self):
         for directory in (SOCKETS, "/run/log/journal", "/run/systemd/journald.conf.d"):
             os.makedirs(directory, exist_ok=True)
-        # It will not start where it cannot tell its own control group.
+        # It does not start if it cannot read its own control group.
         run("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
         Path("/run/systemd/journald.conf.d/scenario.conf").write_text(CONFIG, encoding="utf-8")
         with open(self.errors, "wb") as errors:
@@ -58,7 +58,7 @@ class Journal:
 
     @contextlib.contextmanager
     def held(self):
-        """It stands still meanwhile: what is logged is read afterwards."""
+        """journald is stopped in this block: it reads the lines logged meanwhile afterwards."""
         os.kill(self.pid, signal.SIGSTOP)
         try:
             yield
@@ -67,7 +67,7 @@ class Journal:
 
     @staticmethod
     def sync():
-        """Returns when all that was logged before is in the journal."""
+        """Returns when all earlier messages are in the journal."""
         run("journalctl", "--sync")
 
 

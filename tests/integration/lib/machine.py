@@ -1,9 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The lab's Debian as a machine that was just installed: its own systemd is PID 1.
+"""The lab's Debian as a newly installed machine: its own systemd is PID 1.
 
-All units are the distribution's, as they are. Whatever is written there lies in a
-file system in memory above the lab's tree, and is gone in the end. The network is the
-caller's.
+All units are the distribution's, unchanged. Writes go to an overlay in memory above the
+lab's tree, which is removed afterwards. The network is the caller's.
 """
 
 import os
@@ -15,9 +14,9 @@ from pathlib import Path
 from lib.netns import run
 from lib.wait import wait_for
 
-# In new namespaces, the control group's too: an empty layer above the tree, what the
-# lab has mounted, and systemd. No package's script is kept from starting its services,
-# and nothing is said to be started too often: no admin is as fast as a test.
+# In new namespaces, with a new control group namespace: an empty layer above the tree, the
+# lab's mounts, and systemd. Package scripts may start services. There is no limit on
+# restarts, as a test is faster than any admin.
 BOOT = r"""
 set -e
 mount --make-rprivate /
@@ -40,20 +39,20 @@ exec env -i container=lab PATH=/usr/sbin:/usr/bin \
     chroot . /usr/lib/systemd/systemd --unit=multi-user.target
 """
 
-# Words of nsenter(1): every namespace that differs.
+# Options of nsenter(1): every namespace that differs.
 NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--cgroup")
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                "HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 
 
-def lacking():
-    """What this kernel has not that a machine wants, or None."""
+def missing():
+    """What a machine needs and this kernel does not have, or None."""
     known = Path("/proc/filesystems").read_text().split()
     return next((name for name in ("overlay", "cgroup2") if name not in known), None)
 
 
 class Groups:
-    """A control group of our own, for systemd to have its units in."""
+    """A separate control group in which systemd keeps its units."""
 
     def __init__(self):
         self._mount = Path("/run/cgroup")
@@ -78,7 +77,7 @@ class Groups:
 
 
 class Machine:
-    """Use as a context manager: it has booted, and it is gone."""
+    """Use as a context manager: it is booted on entry and removed on exit."""
 
     def __enter__(self):
         self._groups = Groups()
@@ -110,15 +109,15 @@ class Machine:
         return None
 
     def _has_booted(self):
-        """All jobs of the boot are done; some unit fails in a chroot, whichever."""
+        """All jobs of the boot are done; some units may fail in a chroot."""
         return self.sh("systemctl is-system-running").out.strip() in ("running", "degraded")
 
     def root(self, path):
-        """A path of the machine, for a look from outside."""
+        """A path of the machine, as seen from outside."""
         return Path(f"/proc/{self._init}/root") / str(path).lstrip("/")
 
     def sh(self, text):
-        """What an admin types."""
+        """Runs a command as an admin types it."""
         done = subprocess.run(
             ["nsenter", *NAMESPACES, f"--target={self._init}", f"--root=/proc/{self._init}/root",
              f"--wd=/proc/{self._init}/root/root", "bash", "-c", text], env=ENVIRONMENT,
@@ -127,7 +126,7 @@ class Machine:
 
 
 class Result:
-    """What came of it."""
+    """A command's result."""
 
     def __init__(self, text, done):
         self.text, self.status, self.out, self.err = text, done.returncode, done.stdout, done.stderr

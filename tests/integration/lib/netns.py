@@ -1,9 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The network of a scenario: the mail host "mx" and the clients' "world".
 
-The scenario's own namespace is mx: daemons need no wrapper. world is joined
-to it by a veth pair and owns every address in 10.9.0.0/16 and fd00:9::/64, so
-a client connects from whichever of them it likes.
+The scenario's own namespace is mx: daemons need no wrapper. A veth pair connects world,
+which has every address in 10.9.0.0/16 and fd00:9::/64, so a client can connect from any
+of them.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ def _check(result):
 
 
 class Namespace:
-    """A network namespace, held by a descriptor. Threads enter it one by one."""
+    """A network namespace, kept by a descriptor. Threads enter it one by one."""
 
     def __init__(self, descriptor):
         self.descriptor = descriptor
@@ -47,7 +47,7 @@ class Namespace:
 
     @classmethod
     def create(cls):
-        """A new namespace with its loopback up; the caller stays where it is."""
+        """A new namespace with its loopback up; the caller stays in its own."""
         here = cls.current()
         _check(_libc.unshare(CLONE_NEWNET))
         try:
@@ -63,7 +63,7 @@ class Namespace:
 
     @contextlib.contextmanager
     def entered(self):
-        """The calling thread, and what it starts meanwhile, is in there."""
+        """In this block the calling thread, and any process it starts, is in the namespace."""
         here = Namespace.current()
         self.enter()
         try:
@@ -81,7 +81,7 @@ class Namespace:
             file.write(str(value))
 
     def path(self):
-        """For programs that want a namespace by its path."""
+        """Its path, for programs that need one."""
         return f"/proc/{os.getpid()}/fd/{self.descriptor}"
 
     def close(self):
@@ -127,7 +127,7 @@ class Network:
         namespace.run("ip", "link", "set", device, "up")
 
     def mx_for(self, source):
-        """The mail host's address in the family of a client's."""
+        """The mail host's address in the client's family."""
         return self.MX6 if ":" in source else self.MX4
 
     def socket(self, source, kind=socket.SOCK_STREAM, *, port=0):

@@ -1,8 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Makes the pidfd system calls for a rsyslogd under a valgrind that cannot.
 
-The other end is tests/instrument/pidfd.c. What rsyslogd may not do on its own
-it may do here: scenarios about rights are not for valgrind.
+The other end is tests/instrument/pidfd.c. These calls have the broker's capabilities, not
+rsyslogd's: scenarios about capabilities do not run under valgrind.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _call(number, first, second, descriptors):
-    """The system call; a descriptor that it is about has come along."""
+    """Makes the system call; a descriptor it uses has come with the request."""
     if number != PIDFD_OPEN:
         first = descriptors[0]
     words = (ctypes.c_long(word) for word in (number, first, second, 0, 0))
@@ -60,7 +60,7 @@ class Broker(threading.Thread):
 
 
 def start(directory):
-    """A broker that runs; what rsyslogd's environment must have for it."""
+    """Starts a broker; returns what rsyslogd's environment needs for it."""
     library = Path(directory) / "pidfd.so"
     subprocess.run(["gcc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-g", "-o", library, SOURCE],
                    check=True)

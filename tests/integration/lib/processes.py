@@ -12,7 +12,7 @@ from lib.wait import Timeout, wait_for
 
 @dataclasses.dataclass(frozen=True)
 class Process:
-    """One process at one moment; `environment` is empty where it can't be read."""
+    """One process at one moment; `environment` is empty if it cannot be read."""
 
     pid: int
     parent: int
@@ -45,13 +45,13 @@ def _environment(pid):
     return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
 
 
-# Processes in an execve(2) that does not end (lib/heldexec.py): a look at anything
-# but their status would not end either.
+# Processes held in execve(2) (lib/heldexec.py): reading anything but their status
+# would hang.
 HELD = set()
 
 
 def _status(pid):
-    """What /proc/PID/status says, by name."""
+    """/proc/PID/status, by name."""
     text = Path(f"/proc/{pid}/status").read_text()
     return dict(re.findall(r"^(\w+):\s*(.*)$", text, re.M))
 
@@ -65,7 +65,7 @@ def _look_at_held(pid):
 
 
 def pending_signals(pid):
-    """Signals that were sent to it and that it did not take yet, as bits; 0: none."""
+    """Its pending signals, as bits; 0: none."""
     status = _status(pid)
     return int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
 
@@ -79,7 +79,7 @@ def children(pid):
 
 
 def look(pid):
-    """The process, or None when it is gone. A zombie's name is its comm."""
+    """The process, or None if it is gone. A zombie's name is its comm."""
     if pid in HELD:
         return _look_at_held(pid)
     try:
@@ -96,7 +96,7 @@ def look(pid):
 
 
 def pinned_by(pid):
-    """The PIDs to which it has a pidfd; -1 for one that has ended."""
+    """The PIDs to which it has a pidfd; -1 for one that has exited."""
     found = set()
     for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
         try:
@@ -128,12 +128,12 @@ def alive(pid):
 
 
 def gone(pid):
-    """Gone for good: not even a zombie is left."""
+    """It is gone: not even a zombie is left."""
     return look(pid) is None
 
 
 def end(pids, deadline=5):
-    """TERM, and KILL for what is still there after the deadline."""
+    """TERM, and KILL for processes that still exist after the deadline."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in pids:
             try:
@@ -156,19 +156,19 @@ def memory_kb(pid):
     raise ValueError(f"process {pid} has no memory")
 
 
-# Those of capability.h that the module may want; others are known by number.
+# The capabilities of capability.h that the module may need; others appear by number.
 CAPABILITIES = {1: "dac_override", 2: "dac_read_search", 5: "kill", 12: "net_admin",
                 19: "sys_ptrace"}
 
 
 def capabilities(pid):
-    """The names of what it has in effect."""
+    """The names of its effective capabilities."""
     text = Path(f"/proc/{pid}/status").read_text()
     effective = int(re.search(r"^CapEff:\s*([0-9a-f]+)$", text, re.M).group(1), 16)
     return {CAPABILITIES.get(bit, str(bit)) for bit in range(64) if effective >> bit & 1}
 
 
 def writable_code(pid):
-    """Its mappings that are writable and executable at once."""
+    """Its mappings that are both writable and executable."""
     return [line for line in Path(f"/proc/{pid}/maps").read_text().splitlines()
             if line.split()[1].startswith("rwx")]

@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The distribution's rsyslogd, with a configuration of the scenario's own."""
+"""The distribution's rsyslogd, with the scenario's own configuration."""
 
 import os
 import re
@@ -19,12 +19,12 @@ CREDENTIALS = 'SysSock.UsePIDFromSystem="on" SysSock.Annotate="on" SysSock.Parse
 # seconds (8.2302, runtime/rsconf.c). A scenario that polls counters by HUP exceeds that.
 NO_LIMIT = 'internalmsg.ratelimit.interval="1" internalmsg.ratelimit.burst="1000000"'
 
-# How both log files have their lines: "err courieresmtpd[42]: error,relay=...".
+# The format of both log files: "err courieresmtpd[42]: error,relay=...".
 LINE = "%syslogseverity-text% %syslogtag%%msg%\\n"
 
 
 def module_path():
-    """The module under test, as check.sh or the caller says it."""
+    """The module under test, which check.sh or the caller names."""
     directory = os.environ.get("OMSMTPBLOCK_MODULE_DIR", "")
     return Path(directory) / "omsmtpblock.so"
 
@@ -32,7 +32,7 @@ def module_path():
 def action(selector="mail.err", **parameters):
     """The action under test. Parameters are written with _ for the dot.
 
-    It has the backend that this run of the scenario is for, unless it names one.
+    It has the backend of this run of the scenario, unless it names one.
     """
     backend = os.environ.get("SCENARIO_BACKEND", "recent")
     if backend != "recent":
@@ -51,9 +51,8 @@ def _value(value):
 class Rsyslog:
     """One rsyslogd on /dev/log. Use as a context manager, or start() and stop().
 
-    `rules` are appended to the configuration; the module is loaded when they
-    use it. The mail log is in `mail_log`, rsyslogd's own messages are in
-    `own_log`.
+    `rules` are appended to the configuration; the module is loaded if they use it. The
+    mail log is in `mail_log`, rsyslogd's own messages are in `own_log`.
     """
 
     def __init__(self, workdir, rules="", *, imuxsock=CREDENTIALS, settings="", name="rsyslog",
@@ -73,7 +72,7 @@ class Rsyslog:
         self._woken = 0
 
     def write_config(self):
-        """The configuration; what it says before `rules` is the tests' own."""
+        """The configuration; everything before `rules` is for the tests."""
         self.workdir.mkdir(exist_ok=True)
         load = ""
         if "omsmtpblock" in self.rules:
@@ -91,7 +90,7 @@ class Rsyslog:
         return self.config
 
     def validate(self):
-        """rsyslogd -N1: its exit status and what it said."""
+        """rsyslogd -N1: its exit status and output."""
         self.write_config()
         return validate(self.config)
 
@@ -105,7 +104,7 @@ class Rsyslog:
     def start(self, *, forking=False, prefix=()):
         """Starts it and waits until it takes messages.
 
-        `prefix` is a command that starts rsyslogd with other rights.
+        `prefix` is a command that starts rsyslogd with other capabilities.
         """
         self.write_config()
         self._pidfile.unlink(missing_ok=True)
@@ -131,14 +130,14 @@ class Rsyslog:
         os.kill(self.pid, signal.SIGHUP)
 
     def stop(self, deadline=30, *, exact=False):
-        """Ends it as an init system would; returns how long it took, in seconds."""
+        """Stops it as an init system would; returns how long it took, in seconds."""
         began = time.monotonic()
         os.kill(self.pid, signal.SIGTERM)
         wait_for(self._has_ended, deadline, "the end of rsyslogd", exact=exact)
         return time.monotonic() - began
 
     def _has_ended(self):
-        """Ended, and collected where it is our child: no zombie of ours is left."""
+        """It has exited, and is collected if it is our child: we leave no zombie."""
         return self._process.poll() is not None and not processes.alive(self.pid)
 
     def kill(self):
@@ -163,17 +162,17 @@ class Rsyslog:
             os.kill(self.pid, signal.SIGTTOU)
 
     def _has_pid(self):
-        """The process of that number is still ours, and ready."""
+        """That process is still our rsyslogd, and ready."""
         return self.pid and self._pidfile.exists() and processes.alive(self.pid) \
             and self._pidfile.read_text().strip() == str(self.pid)
 
     def own(self):
-        """What rsyslogd and its modules said, the module's configuration messages included."""
+        """All messages of rsyslogd and its modules, including messages about the configuration."""
         self._wake()
         return _lines(self.own_log) + _lines(self.workdir / "stderr")
 
-    def said(self, pattern):
-        """Its own lines that match; the module's are found by its name in them."""
+    def logged(self, pattern):
+        """Its own lines that match; the module's lines have its name in them."""
         return [line for line in self.own() if re.search(pattern, line)]
 
     def memory_kb(self):

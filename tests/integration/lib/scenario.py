@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""What every scenario starts with: a whole mail host, and its clients."""
+"""What every scenario starts with: a complete mail host, and its clients."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ from lib.smtp import Session
 USER, PASSWORD = "erin", "correct horse"
 MAILBOX, NOBODY = "erin@mx.lab", "nosuch@mx.lab"
 
-# What the DNSBL lists, and so the clients below.
+# The addresses that the DNSBL lists, and so the clients below.
 LISTED = ("10.9.1.0/24", "fd00:9::1:0/112")
 
 
@@ -40,7 +40,7 @@ def workdir():
 
 @contextlib.contextmanager
 def network_and_lists(ports=(25,)):
-    """The network and both families' lists with their rules: (network, list4, list6)."""
+    """The network, and both families' lists with their rules: (network, list4, list6)."""
     with Network() as network, kernel_list(4, ports=ports) as list4, \
             kernel_list(6, ports=ports) as list6:
         yield network, list4, list6
@@ -48,7 +48,7 @@ def network_and_lists(ports=(25,)):
 
 @dataclasses.dataclass
 class MailHost:
-    """All parts of a mail host that runs."""
+    """All parts of a running mail host."""
 
     network: Network
     list4: RecentList | NftList
@@ -64,7 +64,7 @@ class MailHost:
         return Session(self.network, source, port, **options)
 
     def open(self, source, port=25, *, starttls=False, **options):
-        """A session past EHLO, and the child that serves it."""
+        """A session after EHLO, and the smtpd that serves it."""
         session = self.session(source, port, **options)
         session.greet()
         if starttls:
@@ -98,14 +98,14 @@ class Neighbour:
         self.session, self.child = host.open(source)
 
     def sends_his_mail(self, tap, label):
-        """He is unharmed: the same child takes his mail, and it is delivered."""
+        """The neighbour is unharmed: the same smtpd takes its mail, and it is delivered."""
         mark = f"mail of {self.source} port {self.session.source_port}"
         with self.session:
             tap.equal(self.session.recipient(MAILBOX).code, 250,
-                      f"{label}: the neighbour's recipient is taken")
+                      f"{label}: the neighbour's recipient is accepted")
             tap.equal(self.session.data(f"Subject: {mark}\r\n\r\n{mark}").code, 250,
-                      f"{label}: the neighbour's mail is taken")
-            tap.ok(processes.alive(self.child.pid), f"{label}: the neighbour's child is the same")
+                      f"{label}: the neighbour's mail is accepted")
+            tap.ok(processes.alive(self.child.pid), f"{label}: the neighbour's smtpd is the same")
         tap.until(lambda: any(mark in mail for mail in self.host.courier.mails(USER)), 10,
                   f"{label}: the neighbour's mail is in the Maildir")
 
@@ -118,10 +118,10 @@ def block(tap, host, source, label, *, port=25, starttls=False, tls=False):
     session, child = host.open(source, port, starttls=starttls, tls=tls)
     with session:
         reply = session.recipient(NOBODY)
-        tap.equal(reply.code, 511, f"{label}: the client sees his 511")
+        tap.equal(reply.code, 511, f"{label}: the client sees its 511")
         tap.until(lambda: host.is_blocked(source), 3, f"{label}: the address is on the list",
                   host.rsyslog.own)
-        tap.until(lambda: processes.gone(child.pid), 4, f"{label}: the child is gone",
+        tap.until(lambda: processes.gone(child.pid), 4, f"{label}: the smtpd is gone",
                   lambda: processes.look(child.pid), host.rsyslog.own)
         tap.until(lambda: not host.courier.serving(source), 4,
                   f"{label}: submit{' and couriertls are' if starttls or tls else ' is'} gone too",

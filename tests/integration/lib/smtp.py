@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""A scripted SMTP client that remembers what it was told, and when."""
+"""A scripted SMTP client that keeps all replies and their times."""
 
 import base64
 import dataclasses
@@ -9,7 +9,7 @@ import struct
 import time
 
 
-# netinet/tcp.h: the state of a connection that is over at once.
+# netinet/tcp.h: the state of a connection that ended by a reset.
 TCP_CLOSE = 7
 
 
@@ -38,11 +38,11 @@ def _tls_context():
 
 
 class Session:
-    """One connection from a chosen address. Closing it is the caller's affair.
+    """One connection from a chosen address. The caller must close it.
 
-    `tls` speaks TLS from the first byte (port 465); `source_port` is the client's own,
-    any when it is not named. All replies are kept in
-    `replies`; a reply that the server sends unasked is found by ended().
+    `tls` uses TLS from the first byte (port 465); `source_port` is the client's port, by
+    default any. All replies are kept in `replies`; ended() finds replies that the server
+    sends unasked.
     """
 
     def __init__(self, network, source, port=25, *, tls=False, source_port=None, timeout=60):
@@ -69,7 +69,7 @@ class Session:
         self._socket.close()
 
     def cut(self):
-        """Ends it with a RST, whatever is under way."""
+        """Ends it with a RST, whatever is in progress."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
@@ -118,7 +118,7 @@ class Session:
         return self.reply()
 
     def greet(self, name="client.example"):
-        """Waits for the 220, says EHLO."""
+        """Waits for the 220, sends EHLO."""
         self.reply()
         return self.command(f"EHLO {name}")
 
@@ -133,12 +133,12 @@ class Session:
         return self.command(f"AUTH PLAIN {token}")
 
     def recipient(self, to, sender="a@b.example"):
-        """Asks to send a mail; the reply to RCPT is returned."""
+        """Sends MAIL and RCPT; returns the reply to RCPT."""
         self.command(f"MAIL FROM:<{sender}>")
         return self.command(f"RCPT TO:<{to}>")
 
     def data(self, text):
-        """The mail itself; the reply to its end is returned."""
+        """Sends the mail itself; returns the reply to its end."""
         self.command("DATA")
         return self.command(f"{text}\r\n.")
 

@@ -9,7 +9,7 @@ from lib.wait import PATIENCE, Timeout, wait_for
 
 
 class Tap:
-    """Numbers the points and knows whether one failed."""
+    """Numbers the points and records whether one failed."""
 
     def __init__(self, out=sys.stdout):
         self.count = 0
@@ -20,12 +20,12 @@ class Tap:
         print(text, file=self._out, flush=True)
 
     def note(self, text):
-        """Says something that is no result."""
+        """Prints text that is not a result."""
         for line in str(text).splitlines():
             self._print(f"# {line}")
 
     def ok(self, passed, name, *details):
-        """One point; `details` are shown when it failed."""
+        """One point; `details` are shown if it failed."""
         self.count += 1
         self._print(f"{'ok' if passed else 'not ok'} {self.count} - {name}")
         if not passed:
@@ -45,7 +45,7 @@ class Tap:
     def until(self, condition, deadline, name, *details, exact=False):
         """One point: condition() comes true, see wait_for() about the deadline.
 
-        Details may be callables: they are asked once it is too late.
+        Details may be callables: they are called after the deadline.
         """
         try:
             wait_for(condition, deadline, name, exact=exact)
@@ -54,12 +54,12 @@ class Tap:
             return self.ok(False, name, str(late), *shown)
         return self.ok(True, name)
 
-    def skip(self, name, lacking):
+    def skip(self, name, missing):
         self.count += 1
-        self._print(f"ok {self.count} - {name} # SKIP {lacking}")
+        self._print(f"ok {self.count} - {name} # SKIP {missing}")
 
     def finish(self):
-        """The plan; the exit status that goes with the results."""
+        """Prints the plan. Returns the exit status."""
         self._print(f"1..{self.count}")
         return 1 if self.failed else 0
 

@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""One thread of another process, held while the others go on."""
+"""One thread of another process, suspended while the others run."""
 
 import contextlib
 import ctypes
@@ -24,7 +24,7 @@ def _ptrace(request, thread):
 
 
 def of(pid):
-    """All of the process' threads."""
+    """All threads of the process."""
     return [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
 
 
@@ -39,7 +39,7 @@ def named(pid, name):
 
 
 def unscheduled(thread):
-    """The seconds that it was ready to run and had no processor; none when it is gone."""
+    """The seconds that it was ready to run and had no processor; none if it is gone."""
     try:
         return int(Path(f"/proc/{thread}/schedstat").read_text().split()[1]) / 1e9
     except OSError:
@@ -47,7 +47,7 @@ def unscheduled(thread):
 
 
 def state(thread):
-    """Its letter in /proc; none when it is gone."""
+    """Its state letter in /proc; none if it is gone."""
     try:
         return Path(f"/proc/{thread}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -56,7 +56,8 @@ def state(thread):
 
 @contextlib.contextmanager
 def collected(thread):
-    """A held thread that ends meanwhile. Without this its process would not be seen to end."""
+    """Collects a suspended thread that ends in this block, or its process would not be seen
+    to end."""
     waiter = threading.Thread(target=os.waitpid, args=(thread, WALL), daemon=True)
     waiter.start()
     yield
@@ -64,8 +65,8 @@ def collected(thread):
 
 
 @contextlib.contextmanager
-def held(thread):
-    """The thread stands still where it sleeps, and holds no lock."""
+def suspended(thread):
+    """Suspends the thread in this block, while it sleeps and has no lock."""
     wait_for(lambda: state(thread) == "S", 5, f"thread {thread} to sleep")
     _ptrace(PTRACE_SEIZE, thread)
     try:

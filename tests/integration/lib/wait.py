@@ -4,10 +4,10 @@
 import os
 import time
 
-# Deadlines are multiplied with this: under an instrument all is slower, on some machines too.
+# Multiplies deadlines: an instrument makes everything slower, and some machines are slow.
 PATIENCE = float(os.environ.get("OMSMTPBLOCK_PATIENCE", "1"))
 
-# Least time to wait for an event that must come. On a busy machine it comes late; a long
+# The least time to wait for an event that must come. On a busy machine it comes late; a long
 # deadline costs nothing when it comes early.
 MUST_COME = 60
 
@@ -39,10 +39,10 @@ def wait_for(condition, deadline, what, *, exact=False, longest=0.02):
 
 
 def stays(condition, seconds):
-    """True when condition() holds now and at every look for `seconds`.
+    """True if condition() is true now and at every check for `seconds`.
 
-    For what must *not* happen: the caller chooses a time in which it would
-    have happened, and says in the test's name what would have.
+    For events that must *not* happen: the caller chooses a time in which the event would
+    have happened, and names the event in the test's name.
     """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
