@@ -1,27 +1,27 @@
 #!/bin/bash
-# Builds and tests everything, and sums it up in one line.
+# Builds and tests everything, and prints a summary line.
 #
 #   sudo ./check.sh [PART...]
 #
-# Nothing is installed or changed on this host but the package debootstrap and
-# the lab, a private Debian tree in which all of it happens (tests/lab/root).
+# Nothing is installed or changed on this host except the package debootstrap and the lab,
+# a private Debian tree in which everything runs (tests/lab/root).
 # Without names all parts run, in this order:
 #
 #   bootstrap    ./bootstrap: packages, rsyslog's headers, apt left as it was
-#   limits       what hangs is ended, named, and has failed
+#   limits       a test that hangs is terminated, named, and has failed
 #   gcc          the build with gcc without warnings, and make check
 #   clang        the same with clang
 #   sanitizers   the unit tests under address and undefined behaviour sanitizers
 #   coverage     the lines of src/ that the unit tests reach: 95 %; of tool/; of plugin/
-#   configure    what configure refuses, and what it says
+#   configure    what configure refuses, and its messages
 #   install      make install and uninstall, DESTDIR and prefix
 #   distcheck    the source archive is complete and builds
 #   package      Debian's packages: source, binary, lintian
-#   package-bookworm, package-trixie  installed, upgraded and removed there
-#   walk-bookworm, walk-trixie  README's way there, from nothing to a blocked client
-#   bench        instructions and system calls a message, by the number of children
-#   fresh        the way of README on a Debian that has nothing of it
-#   integration  rsyslogd, courier, a DNSBL and the kernel's list, for real
+#   package-bookworm, package-trixie  the package installed, upgraded and removed there
+#   walk-bookworm, walk-trixie  README's commands there, from installation to removal
+#   bench        instructions and system calls per message, by the number of smtpds
+#   fresh        README's installation on a minimal Debian
+#   integration  real rsyslogd, courier, DNSBL and kernel lists
 #   integration-sanitizers  the same with rsyslogd under the sanitizers
 #
 # The last line is "N passed, N failed, N skipped". The status is 0 only if
@@ -61,7 +61,7 @@ chosen_parts() {
 	[ $# -gt 0 ] || parts=("${all_parts[@]}")
 }
 
-# In seconds. Idle, with two processors, the longest takes under three minutes.
+# In seconds. On two idle processors the longest part takes under three minutes.
 limit_of() {
 	local seconds=1800
 	case $1 in
@@ -106,8 +106,8 @@ interrupted() {
 	exit "$1"
 }
 
-# Everything below the lab's directory: output of the parts, a lock, and the
-# second, empty lab for the part fresh.
+# All of it is in the lab's directory: output of the parts, a lock, and the second, empty
+# lab for the part fresh.
 where_things_are() {
 	lab=$(dirname "$("$tree/tests/lab/root" path)")
 	results=$lab/check
@@ -118,7 +118,7 @@ prepare_lab() {
 	mkdir -p "$results"
 	exec {lock}>"$results/lock"
 	flock --nonblock "$lock" || die "another check.sh is using the lab in $lab"
-	run_job lab "$results/lab.log" || die "the lab cannot be made: nothing was tested"
+	run_job lab "$results/lab.log" || die "cannot create the lab: nothing was tested"
 	# A part by name in a new lab: what all parts need comes first.
 	if [ ! -x "$lab/root/build/src/configure" ] && [ "${parts[0]}" != bootstrap ]; then
 		parts=(bootstrap "${parts[@]}")
@@ -129,13 +129,13 @@ in_lab() {
 	"$tree/tests/lab/enter" "${network[@]}" -- "$@"
 }
 
-# All parts work on one copy of the sources, whatever is edited meanwhile.
+# All parts use one copy of the sources, so that edits in the meantime do no harm.
 copy_sources() {
 	local -a network=()
 	in_lab /src/tests/ci/copy-source /src /build/src
 }
 
-# The part fresh wants a Debian with nothing in it: a lab of its own, for once.
+# The part fresh needs a minimal Debian: a temporary lab of its own.
 in_fresh_lab() {
 	local status=0
 	export OMSMTPBLOCK_LAB=$lab/fresh
@@ -145,8 +145,7 @@ in_fresh_lab() {
 	return "$status"
 }
 
-# in_stock_lab RELEASE COMMAND...: in a lab of that release which has nothing but what
-# is stock there.
+# in_stock_lab RELEASE COMMAND...: in a lab of that release with only the group "stock".
 in_stock_lab() {
 	local packages=$lab/root/build/package
 	export OMSMTPBLOCK_SUITE=$1 OMSMTPBLOCK_LAB=$lab/stock-$1
@@ -171,8 +170,8 @@ run_part() {
 	esac
 }
 
-# Counts the TAP of one part: "passed failed skipped". No plan, another number
-# of points than planned, none at all or "Bail out!" is one more failure.
+# Counts the TAP of one part: "passed failed skipped". A missing plan, a number of points
+# other than planned, no points at all or "Bail out!" is one more failure.
 tally() {
 	awk '
 	/^(not )?ok([ \t]|$)/ {
@@ -196,7 +195,7 @@ tally() {
 report_part() {
 	local part=$1 status=$2 seconds=$3 p f s
 	read -r p f s < <(tally "$results/$part.tap")
-	# A failure that no point tells of, such as that of a sanitizer at exit.
+	# A failure that no point reports, such as that of a sanitizer at exit.
 	[ "$status" = 0 ] || [ "$f" != 0 ] || f=1
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	printf -- '---- %s: %d passed, %d failed, %d skipped, %d s\n' \

@@ -4,12 +4,11 @@
 #
 #   sudo ./demo.sh [--addresses N] [--rate N] [--duration SECONDS] [--help]
 #
-# Nothing is installed or changed on this host but the package debootstrap and
-# the lab, a private Debian tree in which all of it happens (tests/lab/root).
-# The figures and the curve are in demo-output/ afterwards. The status is 0
-# only if the wave took all slots of the one host and the other stayed
-# reachable; 3 if not, and the machine was too busy for the wave. Takes about three
-# minutes, less when the lab is there; on a busy machine the wave comes more slowly,
+# Nothing is installed or changed on this host except the package debootstrap and the lab,
+# a private Debian tree in which everything runs (tests/lab/root). Afterwards figures and
+# curves are in demo-output/. The status is 0 only if the wave took all slots of one host
+# and the other stayed reachable; 3 if not, and the machine was too busy for the wave.
+# Takes about three minutes, less if the lab exists; on a busy machine the wave is slower
 # and takes up to four times as long.
 #
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
@@ -30,10 +29,9 @@ die() {
 	exit 2
 }
 
-# Every step is a job, so that a signal to this script ends it at once. Jobs of
-# a script have SIGINT ignored, under nohup SIGHUP too; they get them back. The
-# first process of the lab inherits the lock on $alive: it is free when the last
-# one has ended.
+# Every step is a job, so that a signal to this script terminates it at once. Jobs of a
+# script ignore SIGINT, under nohup SIGHUP too; --default-signal resets both. The lab's
+# processes inherit the lock on $alive: it is free once the last one has exited.
 run_job() {
 	local status=0
 	exec {held}>"$alive"
@@ -46,7 +44,7 @@ run_job() {
 	return "$status"
 }
 
-# Shows that a silent step is still at work.
+# Shows that a silent step is still running.
 tick() {
 	local nap
 	trap 'kill "$nap" 2>/dev/null; exit' TERM
@@ -75,19 +73,19 @@ step() {
 	printf '%s: %d s\n' "$what" $((SECONDS - started))
 }
 
-# Ending tests/lab/enter ends every process in the lab, and with them go their
-# namespaces and mounts.
+# Terminating tests/lab/enter kills every process in the lab, and removes their namespaces
+# and mounts.
 interrupted() {
 	local status=$1
 	trap '' INT TERM HUP
 	stop_ticker
-	printf '\ndemo.sh: interrupted: ending what runs ...\n' >&2
+	printf '\ndemo.sh: interrupted: stopping ...\n' >&2
 	if [ -n "$job" ]; then
 		kill -TERM "$job" 2>/dev/null || true
 		wait "$job" 2>/dev/null || true
 	fi
 	flock --exclusive --timeout 30 "$alive" true || die "something is still running in the lab"
-	printf 'demo.sh: all of it has ended\n' >&2
+	printf 'demo.sh: everything has stopped\n' >&2
 	exit "$status"
 }
 
@@ -97,7 +95,7 @@ lock_demo() {
 	flock --nonblock "$lock" || die "another demo.sh is using this lab"
 }
 
-# The results belong to whom the current directory belongs.
+# The results get the owner of the current directory.
 keep_output() {
 	[ -d "$demo/output" ] || return 0
 	rm -rf "$output"
@@ -113,12 +111,12 @@ main() {
 	demo=$("$tree/tests/lab/root" path)/build/demo
 	lock_demo
 	rm -rf "$demo/output"
-	step "The module is built in it" "$tree/tests/lab/enter" --with-network -- \
+	step "Building the module in it" "$tree/tests/lab/enter" --with-network -- \
 		/src/bench/wave/build-module "$build"
 	export OMSMTPBLOCK_MODULE_DIR=$build/.libs
 	run_job "$tree/tests/lab/enter" -- "$build/bench/wave/run" "$@" || status=$?
 	keep_output
-	printf 'All of it took %d s.\n' "$SECONDS"
+	printf 'Total: %d s.\n' "$SECONDS"
 	return "$status"
 }
 

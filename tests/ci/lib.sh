@@ -1,10 +1,9 @@
-# Shared by the parts of check.sh in tests/ci: where things are built in the
-# lab, and TAP.
+# Shared by the parts of check.sh in tests/ci: directories in the lab, and TAP.
 # shellcheck shell=bash
 #
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 
-# The lab's copy of the sources, and what is made from it.
+# The lab's copy of the sources, and the builds.
 source=/build/src
 work=/build/check
 jobs=$(nproc)
@@ -13,15 +12,15 @@ part=${0##*/}
 log=$work/$part.log
 points=0
 
-# A step's limit in seconds: some ten times what the longest takes.
+# A step's limit in seconds: about ten times what the longest takes.
 step_limit=$((${OMSMTPBLOCK_STEP_LIMIT:-900} * ${OMSMTPBLOCK_PATIENCE:-1}))
 late=$work/$part.late
 
 mkdir -p "$work"
 : >"$log"
 
-# The result of one point. Every part says at its end how many there were: one
-# that dies on the way has no plan, which counts as a failure.
+# The result of one point. Every part prints its plan at the end: a part that dies before
+# has none, which counts as a failure.
 point() {
 	points=$((points + 1))
 	printf '%s %d - %s: %s\n' "$1" "$points" "$part" "$2"
@@ -35,7 +34,7 @@ comment() {
 	sed 's/^/#   /'
 }
 
-# What the last step said: what the compiler objected to, and the end.
+# The last step's output: the compiler's complaints, and the end.
 show_log() {
 	local step
 	step=$(awk '/^== / { text = "" } { text = text $0 "\n" } END { printf "%s", text }' "$log")
@@ -81,12 +80,12 @@ limited() {
 	return "$status"
 }
 
-# What is said of a step that failed.
+# The reason to print for a failed step.
 why_failed() {
 	[ ! -e "$late" ] || printf ': ended after its limit of %d s' "$step_limit"
 }
 
-# try NAME COMMAND...: the command succeeds. What it prints goes to the log.
+# try NAME COMMAND...: the command succeeds. Its output goes to the log.
 try() {
 	local name=$1
 	shift
@@ -100,8 +99,8 @@ try() {
 	fi
 }
 
-# refuses NAME PATTERN COMMAND...: the command fails, and says PATTERN, in which
-# a blank stands for the end of a line too.
+# refuses NAME PATTERN COMMAND...: the command fails, and prints PATTERN, in which a blank
+# also matches the end of a line.
 refuses() {
 	local name=$1 pattern=$2 output status=0
 	shift 2
@@ -128,7 +127,7 @@ same() {
 	fi
 }
 
-# check.sh has copied the sources; the part bootstrap has made the rest.
+# check.sh has copied the sources; the part bootstrap has created the rest.
 need_configure() {
 	if [ ! -x "$source/configure" ] || [ ! -d "$source/rsyslog-headers" ]; then
 		echo "# $source is not bootstrapped: run the part bootstrap first"
@@ -153,9 +152,9 @@ make_in() {
 	make -C "$dir" -j "$jobs" "$@"
 }
 
-# For sanitizers. The module stays loaded, so that its code has names in what is told
-# at the end. The second is tests/instrument/run's.
-sanitized=(CC=gcc --enable-sanitizers=address,undefined CFLAGS='-g -O1'
+# For sanitizers. The module stays loaded, so that its symbols are known in the reports at
+# exit. The second is for tests/instrument/run.
+sanitized=(CC=gcc '--enable-sanitizers=address,undefined' CFLAGS='-g -O1'
 	LDFLAGS='-Wl,-z,nodelete')
 # shellcheck disable=SC2034
 thread_sanitized=(CC=gcc --enable-sanitizers=thread CFLAGS='-g -O1'
@@ -169,7 +168,7 @@ build_sanitized() {
 	build "$work/sanitizers" "${sanitized[@]}"
 }
 
-# A build whose warnings would be errors, made anew.
+# A new build, with warnings as errors.
 build() {
 	local dir=$1
 	shift
@@ -178,7 +177,7 @@ build() {
 		try "make, warnings are errors" make_in "$dir"
 }
 
-# check DIR TARGET: the points of make's tests as points of ours
+# check DIR TARGET: prints the points of make's tests as points of this part
 check() {
 	local dir=$1 target=$2 kind name
 	printf '\n== make %s\n' "$target" >>"$log"
@@ -195,9 +194,9 @@ check() {
 	[ -n "$(test_results "$dir")" ] || { point 'not ok' "make $target ran"; show_log; }
 }
 
-# Each line "PASS: tests/unit/lib/test_addr 1 - name" of the tests' logs, in which
-# automake's driver notes what it made of each point. That a test with failed
-# points ends with a status is no further failure.
+# Each line "PASS: tests/unit/lib/test_addr 1 - name" of the tests' logs, which automake's
+# driver writes for each point. The exit status of a test with failed points is not another
+# failure.
 test_results() {
 	local trs
 	for trs in $(find "$1/tests" -name '*.trs' | sort); do
@@ -208,7 +207,7 @@ test_results() {
 	done
 }
 
-# What the failed tests said, without the points that are good.
+# The output of the failed tests, without the points that passed.
 failed_tests() {
 	local trs failed='^:test-result: (FAIL|XPASS|ERROR)'
 	grep -rlE --include='*.trs' "$failed" "$1/tests" | sort | while read -r trs; do
