@@ -24,8 +24,7 @@ STOP_LIMIT = 3.0
 
 
 def background(host):
-    """The background thread. The looker has the same name until it sets its own."""
-    return wait_for(lambda: threads.named(host.rsyslog.pid, "smtpblock"), 5, "the thread")[0]
+    return threads.single(host.rsyslog.pid, "smtpblock")
 
 
 def submit_of(child):

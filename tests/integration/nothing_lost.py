@@ -202,7 +202,7 @@ def budget_and_list(points):
 
 def no_search(daemon):
     """The module's background thread, which searches for smtpds, is suspended."""
-    thread, = threads.named(daemon.pid, "smtpblock")
+    thread = threads.single(daemon.pid, "smtpblock")
     return threads.suspended(thread)
 
 

@@ -32,7 +32,7 @@ def is_done(host, source, child):
 def one_selector(points, host, selector, source):
     """The first client that this rsyslogd sees."""
     restart(host, action(selector, terminate_delay=0))
-    background, = threads.named(host.rsyslog.pid, "smtpblock")
+    background = threads.single(host.rsyslog.pid, "smtpblock")
     wait_for(lambda: threads.state(background) == "S", 5, "the background thread to sleep")
     session, child = host.open(source)
     with session:

@@ -131,11 +131,8 @@ class Strace:
 
 
 def the_thread(rsyslog, thread):
-    """Its ID. A new thread has the name of the one that started it for a moment."""
-    def found():
-        named = threads.named(rsyslog.pid, THREADS[thread])
-        return named if len(named) == 1 else None
-    return wait_for(found, 5, f"the thread {thread}")[0]
+    """Its ID."""
+    return threads.single(rsyslog.pid, THREADS[thread])
 
 
 def _tracer(tid):

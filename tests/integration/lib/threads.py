@@ -38,6 +38,14 @@ def named(pid, name):
     return found
 
 
+def single(pid, name):
+    """The one thread of that name. A new thread has its creator's name for a moment."""
+    def only():
+        found = named(pid, name)
+        return found[0] if len(found) == 1 else None
+    return wait_for(only, 5, f"one thread {name} of {pid}")
+
+
 def unscheduled(thread):
     """The seconds that it was ready to run and had no processor; none if it is gone."""
     try:
