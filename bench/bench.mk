@@ -1,5 +1,4 @@
-# What the parts of the bench need to be built: make benches. Nothing of it is
-# installed or built by make all.
+# The programs of the bench: make benches. make all neither builds nor installs them.
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 
 EXTRA_PROGRAMS += bench/burst/flood bench/cost/drive bench/nftables/nftblocks \

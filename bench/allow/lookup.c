@@ -1,6 +1,6 @@
-/* What a lookup in the allow list costs, by the number of its entries, and what
- * reading the file costs. Prints a table; the machine should have nothing else to
- * do. The test that the cost hardly grows counts comparisons:
+/* The cost of a lookup in the allow list, by the number of its entries, and of reading
+ * the file. Prints a table; the machine should be idle otherwise. The test that the cost
+ * hardly grows counts comparisons:
  * tests/unit/lib/test_prefix_set.c.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include "policy/allowfile.h"
 
-/* Lookups a round; the best of some rounds counts, as others only disturb. */
+/* Lookups per round. The best round counts, as other processes only add time. */
 #define LOOKUPS 1000000
 #define ROUNDS 7
 
@@ -64,7 +64,7 @@ static void write_file(const char *path, unsigned int count)
 		die("the file cannot be written");
 }
 
-/* All that LOOKUPS lookups take, in ns, with addresses all over the list. */
+/* The time of LOOKUPS lookups, in ns, with addresses from all parts of the list. */
 static double time_round(struct allowfile *file, unsigned int count, bool ask,
 			 unsigned int *ret_found)
 {
@@ -109,7 +109,7 @@ static void measure(const char *path, unsigned int count)
 	if (allowfile_new(path, &file, wrong) < 0)
 		die(wrong);
 	read_ms = (now_ns() - began) / 1e6;
-	/* Without what the loop itself takes. */
+	/* Without the time of the loop itself. */
 	printf("%9u %12.1f %12.1f\n", count,
 	       best_of(file, count, true) - best_of(file, count, false), read_ms);
 	allowfile_free(file);

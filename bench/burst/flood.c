@@ -1,14 +1,13 @@
-/* Sends log lines to rsyslogd as fast as it takes them, then a marker, and
- * prints how many ns it took from the first line to the marker's action.
+/* Sends log lines to rsyslogd as fast as it takes them, then a marker, and prints the ns
+ * from the first line to the marker's action.
  *
  *   flood --to unix:PATH|tcp:PORT [--lines N] [--kind reject|foreign]
  *         [--addresses N] BOARD
  *
- * A reject is a line of courieresmtpd's with an address of its own, or one of
- * --addresses (of 100.64.0.0/10, which no host on the Internet has: RFC 6598); a
- * foreign line is one of another mail program. The marker (local7.alert) comes last;
- * with one worker its action is called when all lines are handled. The action
- * notes that on the board.
+ * A reject is a line of courieresmtpd with a new address, or one of --addresses (in
+ * 100.64.0.0/10, which no host on the Internet has: RFC 6598); a foreign line is one of
+ * another mail program. The marker (local7.alert) comes last; with one worker its action is
+ * called when all lines are handled. The action writes the time to the board.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "bench/latency/board.h"
 
@@ -27,7 +26,7 @@
 
 #define LINE_SIZE 256
 #define DEADLINE_MS 120000
-/* A TCP sender hands over this much at a time. */
+/* A TCP sender writes this much at a time. */
 #define CHUNK 65536
 
 struct flood {
@@ -36,7 +35,7 @@ struct flood {
 	bool foreign, tcp;
 	int fd;
 	struct board *board;
-	char *text;	/* all lines, each ended by a newline */
+	char *text;	/* all lines, each with a newline */
 	size_t len;
 };
 
@@ -52,7 +51,7 @@ static void print_addr(unsigned long n, char *buf, size_t size)
 		 n >> 8 & 255, n & 255);
 }
 
-/* What courieresmtpd and imapd-ssl say. */
+/* Lines of courieresmtpd and imapd-ssl. */
 static int format_text(const struct flood *f, unsigned long i, char *buf,
 		       size_t size)
 {
@@ -71,7 +70,7 @@ static int format_text(const struct flood *f, unsigned long i, char *buf,
 			addr, 1024 + i % 60000);
 }
 
-/* A line as syslog(3) makes it, and as a relay does, which adds the host. */
+/* A line as from syslog(3), and as from a relay, which adds the host. */
 static void add_line(struct flood *f, const char *stamp, const char *pri,
 		     const char *text)
 {
@@ -165,7 +164,7 @@ static void send_datagrams(const struct flood *f)
 	}
 }
 
-/* The action notes the time itself; here it is only looked for. */
+/* The action writes the time; this only waits for it. */
 static uint64_t wait_marker(const struct flood *f)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };

@@ -1,20 +1,20 @@
-/* Drives the engine as the plugin does, so that its instructions and system calls
- * can be counted without rsyslogd's around them.
+/* Calls the engine as the plugin does, so that its instructions and system calls can be
+ * counted without rsyslogd's.
  *
  *   drive [--set NAME=VALUE]... [--count N] [--skip N] [--kind reject|foreign]
  *         [--age S] [--listen SOCKET] [--board FILE] [--anonymous] [--pretend]
  *
- * Without --listen the messages are made here: rejects with an address each, or
- * lines of another program, logged --age seconds ago. With it they come from
- * children over SOCKET, which attests their PIDs, as imuxsock does, unless
- * --anonymous; the board is told when each is handled.
+ * Without --listen the messages are made here: rejects with different addresses, or lines
+ * of another program, logged --age seconds ago. With it they come from smtpds over SOCKET,
+ * with the senders' PIDs from the kernel, as with imuxsock, unless --anonymous; the board
+ * records when each is handled.
  *
- * --pretend is for a valgrind that does not know pidfds: others stand in for them.
+ * --pretend is for a valgrind that does not support pidfds: eventfds stand in for them.
  *
- * --skip messages come first and do not count. Those that do are handled in
- * handle_record(), for callgrind's --toggle-collect, and between two calls of
- * getppid(2) in the main thread, for strace. At the end it waits until no child
- * is left to end, and prints the counters.
+ * The first --skip messages do not count. The others are handled in handle_record(), for
+ * callgrind's --toggle-collect, and between two calls of getppid(2) in the main thread,
+ * for strace. At the end it waits until every smtpd is terminated, and prints the
+ * counters.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <getopt.h>
@@ -52,7 +52,7 @@ struct drive {
 	unsigned long deferred;
 };
 
-/* Which process an eventfd stands for, by its number; 0: it is none of those. */
+/* The process that an eventfd stands for, by descriptor; 0: none. */
 #define PRETENDED_MAX 1024
 
 static bool pretend;
@@ -72,7 +72,7 @@ static long pretend_open(pid_t pid)
 	return fd;
 }
 
-/* As a pidfd, it is readable once the process has ended. */
+/* Like a pidfd, it is readable once the process has exited. */
 static long pretend_signal(int fd, int signal)
 {
 	if (fd < 0 || fd >= PRETENDED_MAX || !pretended[fd] ||
@@ -84,7 +84,7 @@ static long pretend_signal(int fd, int signal)
 long __real_syscall(long number, long a, long b, long c, long d);
 long __wrap_syscall(long number, ...);
 
-/* What src/ calls by number (-Wl,--wrap). */
+/* The system calls that src/ makes by number (-Wl,--wrap). */
 long __wrap_syscall(long number, ...)
 {
 	long args[4];
@@ -116,7 +116,7 @@ static void must(int r, const char *what)
 	die(what);
 }
 
-/* What the plugin's doAction does. */
+/* The same as the plugin's doAction. */
 static void handle(struct drive *d, const char *record)
 {
 	struct engine_message msg;
@@ -149,7 +149,7 @@ static void handle_nth(struct drive *d, unsigned long i, const char *record)
 		handle_record(d, record);
 }
 
-/* A record as the plugin's template makes it. pid 0: nobody attests. */
+/* A record as from the plugin's template. pid 0: no credentials. */
 static void format_record(const struct drive *d, pid_t pid, uid_t uid,
 			  const char *tag, const char *text,
 			  char record[static RECORD_SIZE])
@@ -198,7 +198,7 @@ static void mark(void)
 	syscall(SYS_getppid);
 }
 
-/* Made beforehand: to make them is no part of what is counted. */
+/* Made beforehand, so that making them is not counted. */
 static void drive_made(struct drive *d)
 {
 	unsigned long n = d->skip + d->count, i;
@@ -260,7 +260,7 @@ static uint64_t counted(const struct drive *d, enum counter id)
 	return counters_get(engine_counters(d->engine), id);
 }
 
-/* Every child that logged is to be ended; the background thread sees to it. */
+/* The background thread terminates every smtpd that has logged. */
 static void wait_ended(const struct drive *d, bool terminate)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
@@ -275,8 +275,8 @@ static void wait_ended(const struct drive *d, bool terminate)
 		fprintf(stderr, "drive: not all children were ended\n");
 }
 
-/* Lines whose child is not pinned, and blocks that come very fast, wait for the
- * background thread, which writes many at a time. */
+/* Lines whose smtpd is not pinned, and blocks in quick succession, wait for the background
+ * thread, which writes many at a time. */
 static void wait_written(const struct drive *d)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
@@ -314,7 +314,7 @@ static void drive_received(struct drive *d)
 			      record);
 		deferred = d->deferred;
 		handle_nth(d, i, record);
-		/* Its child may be terminated as soon as the board says so. */
+		/* The smtpd may be terminated as soon as the board is updated. */
 		if (d->deferred != deferred)
 			wait_written(d);
 		if (d->board)

@@ -1,4 +1,4 @@
-/* The latency bench's blackboard.
+/* The latency bench's board.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "bench/latency/board.h"
 

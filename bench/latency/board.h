@@ -1,6 +1,5 @@
-/* The latency bench's blackboard: a file mapped by the stand-in children, by
- * the floor action and by the list's clock, where each notes when it saw the
- * one line that is under way.
+/* The latency bench's board: a file mapped by the stand-in smtpds, the floor action and
+ * the list's clock. Each writes there when it saw the current line.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef BENCH_BOARD_H
 #define BENCH_BOARD_H
@@ -12,20 +11,20 @@
 
 /* Times are ns of CLOCK_MONOTONIC, the same for all processes; 0: not yet. */
 struct board {
-	_Atomic uint64_t sent;		/* the child is about to send the line */
+	_Atomic uint64_t sent;		/* the smtpd is about to send the line */
 	_Atomic uint64_t begun;		/* the floor action was called */
-	_Atomic uint64_t listed;	/* the write to the list came back */
-	_Atomic uint64_t signalled;	/* the child has its SIGTERM */
-	_Atomic pid_t ready;		/* the child that can be told to log */
-	_Atomic unsigned int lane;	/* where it shall log: which socket */
+	_Atomic uint64_t listed;	/* the write to the list has returned */
+	_Atomic uint64_t signalled;	/* the smtpd has received SIGTERM */
+	_Atomic pid_t ready;		/* the smtpd that is ready to log */
+	_Atomic unsigned int lane;	/* the socket to log to */
 	_Atomic bool pid_in_tag;	/* and how */
 };
 
-/* Map the board in the file at path, a page of zeros. Any number of processes
- * may. NULL with errno set if that fails. */
+/* Map the board in the file at path, a page of zeros. Any number of processes may do so.
+ * NULL with errno set on error. */
 struct board *board_map(const char *path);
 
-/* Rub out the times of the last line. */
+/* Clear the times of the last line. */
 void board_clear(struct board *board);
 
 /* Now. */

@@ -1,15 +1,13 @@
-/* A stand-in for courieresmtpd in the latency bench: it has the executable's
- * name, the user and the environment of a child of courier's and a submit below
- * it, logs one reject when it is told to (SIGUSR1), and notes when it has its
- * SIGTERM.
+/* A stand-in for courieresmtpd in the latency bench: it has the executable's name, user and
+ * environment of a real one, and a submit below it. It logs one reject at SIGUSR1, and
+ * writes to the board when it receives SIGTERM.
  *
  *   courieresmtpd BOARD [+]SOCKET...
  *
- * The board says to which of the sockets. To those with a plus sign it logs its
- * start, before anything else. The line's time begins right before
- * its send(2), so what the child does to write the line is not in the figures.
- * With the PID in the tag it is for the floor that has no other way to know whom
- * to signal; courier logs without.
+ * The board has the number of the socket. To those with a plus sign it first logs its
+ * start. The line's time begins right before its send(2), so the time to format the line
+ * is not in the figures. The PID in the tag is for the floor that has no other way to find
+ * the process to signal; courier logs without it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "bench/latency/board.h"
 
@@ -76,7 +74,7 @@ static void format_stamp(char stamp[static 32])
 	strftime(stamp, 32, "%b %e %H:%M:%S", localtime_r(&now, &tm));
 }
 
-/* The line as syslog(3) makes it. */
+/* The line as from syslog(3). */
 static size_t format_line(const struct smtpd *s, char *buf, size_t size)
 {
 	char stamp[32], tag[32];
@@ -122,7 +120,7 @@ static void log_start(const struct smtpd *s)
 	}
 }
 
-/* In the child that becomes submit: the program beside our own. */
+/* In the process that becomes submit: the program in the same directory. */
 static void become_submit(const char *self, int input)
 {
 	const char *slash = strrchr(self, '/');
@@ -137,7 +135,7 @@ static void become_submit(const char *self, int input)
 	die(path);
 }
 
-/* Start submit; it ends with us. The second pipe closes when it has exec'd. */
+/* Start submit; it exits with this process. The second pipe closes when it has exec'd. */
 static void start_submit(const char *self)
 {
 	int input[2], started[2];
@@ -161,7 +159,7 @@ static void start_submit(const char *self)
 	}
 }
 
-/* Both signals are blocked since before the exec: none is lost. */
+/* Both signals have been blocked since before the exec: none is lost. */
 static void serve(const struct smtpd *s)
 {
 	sigset_t set;

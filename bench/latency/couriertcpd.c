@@ -1,32 +1,30 @@
-/* A stand-in for couriertcpd in the latency bench: it keeps a number of children
- * alive, has one after the other log a reject, and prints when that was heard.
+/* A stand-in for couriertcpd in the latency bench: it keeps a number of smtpds alive, makes
+ * one after the other log a reject, and prints when that took effect.
  *
  *   couriertcpd [--children N] [--warm-up N] [--samples N] [--burst N]
  *               [--pace US] [--addresses N] [--first N] [--connect 0|1]
  *               BOARD COURIERESMTPD LANE...
  *
- * A lane is one way for a line to go, SOCKET,WHO,END,TAG,START,LIST:
- *   SOCKET       what the line is sent to
- *   oldest|newest  who logs: the child that lives longest, or the one just started
- *   term|note    what ends the sample: the child's SIGTERM; or the action's note of
- *                the time (then the child is ended here)
- *   plain|pid    what the line's tag is
- *   silent|started  whether every child logs its start there too, as courier's do
- *   unlisted|listed  whether a write to the list comes of it, before or after the end
+ * A lane is one path for a line, SOCKET,WHO,END,TAG,START,LIST:
+ *   SOCKET       the socket to which the line is sent
+ *   oldest|newest  which smtpd logs: the oldest, or the one just started
+ *   term|note    the end of the sample: the smtpd's SIGTERM; or the time that the action
+ *                writes to the board (then the smtpd is terminated here)
+ *   plain|pid    the line's tag
+ *   silent|started  whether every smtpd logs its start there too, as courier's do
+ *   unlisted|listed  whether the line leads to a write to the list, before or after the end
  *
- * The lanes take turns of --burst lines each, so that whatever else goes on in
- * the machine befalls all of them. A line of output is a sample: the number of
- * its lane, and ns from the child's send(2) to the floor action, to the list and
- * to the SIGTERM; "-" is what did not happen.
+ * The lanes take turns of --burst lines each, so that other load on the machine affects all
+ * of them. A line of output is a sample: the number of its lane, and ns from the smtpd's
+ * send(2) to the floor action, to the list and to the SIGTERM; "-" if that did not happen.
  *
- * Between two samples, whatever the lane: a child has ended, another is started in
- * its place, and for --pace us nothing happens. The oldest is children * pace old.
+ * Between two samples, whatever the lane: one smtpd has exited, another one is started in
+ * its place, and there is a pause of --pace us. The oldest is children * pace old.
  *
- * Every child has an address of its own (198.18.0.0/15, set aside for benchmarks
- * by RFC 2544), from the --first on, or one of --addresses. With --connect 1 it has a
- * connection from there to 192.0.2.25 port 25, whose other end stays open until the
- * child's place is taken: both addresses have to be this host's. Otherwise its socket
- * is connected to nobody.
+ * Every smtpd has its own client address (198.18.0.0/15, reserved for benchmarks by RFC
+ * 2544), from --first on, or one of --addresses. With --connect 1 it has a connection from
+ * there to 192.0.2.25 port 25, whose other end stays open until the smtpd is replaced: the
+ * host must have both addresses. Otherwise its socket is not connected.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "bench/latency/board.h"
 
@@ -47,15 +45,15 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What takes longer than this has gone wrong. */
+/* A sample that takes longer has failed. */
 #define DEADLINE_MS 30000
 #define START_MS 30000
-/* So many samples may go wrong before it is no use to go on. */
+/* Give up after this many failed samples. */
 #define MISSED_MAX 5
 
 #define LANES_MAX 16
 
-/* What the children are connected to. */
+/* The server's end of the smtpds' connections. */
 #define OUR_IP "192.0.2.25"
 #define OUR_PORT 25
 
@@ -77,15 +75,15 @@ struct tcpd {
 	struct options o;
 	struct lane lanes[LANES_MAX];
 	unsigned int lane_count;
-	/* What a child is: its executable, the board, all sockets. */
+	/* An smtpd's command: its executable, the board, all sockets. */
 	char *smtpd[LANES_MAX + 3];
 	struct board *board;
 	struct smtpd *children;	/* a ring; oldest first */
-	unsigned long first, serial, missed;	/* serial: of the next child */
+	unsigned long first, serial, missed;	/* serial number of the next smtpd */
 	int listener;		/* --connect */
 };
 
-/* Who a child serves. */
+/* An smtpd's client. */
 struct peer {
 	char ip[32];
 	uint16_t port;
@@ -150,7 +148,7 @@ static void set_connection(const struct peer *peer)
 	set("BLOCK_TXT", "Listed in lab DNSBL, %s", ip);
 }
 
-/* In the child: the signals that it waits for are blocked already. */
+/* In the new smtpd: the signals that it waits for are already blocked. */
 static void become_smtpd(const struct tcpd *t, const struct peer *peer, int server)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -161,7 +159,7 @@ static void become_smtpd(const struct tcpd *t, const struct peer *peer, int serv
 	die(t->smtpd[0]);
 }
 
-/* Wait until the child can be told to log. */
+/* Wait until the smtpd is ready to log. */
 static void wait_ready(const struct tcpd *t, pid_t pid)
 {
 	int status, i;
@@ -228,7 +226,7 @@ static struct smtpd spawn(struct tcpd *t)
 	return smtpd;
 }
 
-/* In the place of one that has ended. */
+/* In the place of one that has exited. */
 static void replace(struct tcpd *t, struct smtpd *smtpd)
 {
 	if (smtpd->client >= 0)
@@ -236,7 +234,7 @@ static void replace(struct tcpd *t, struct smtpd *smtpd)
 	*smtpd = spawn(t);
 }
 
-/* Wait for the end of that child. False: it did not come in time. */
+/* Wait until that smtpd exits. False: it did not in time. */
 static bool wait_end(pid_t pid)
 {
 	const struct timespec deadline = { .tv_sec = DEADLINE_MS / 1000 };
@@ -257,8 +255,8 @@ static bool wait_end(pid_t pid)
 	return false;
 }
 
-/* Wait for a note on the board. Rarely looked for, so that looking does not disturb
- * what is measured. */
+/* Wait for a time on the board. Polls rarely, so that polling does not disturb the
+ * measurement. */
 static bool wait_note(const _Atomic uint64_t *note)
 {
 	int i;
@@ -279,7 +277,7 @@ static void end_child(pid_t pid, int signal)
 	waitpid(pid, &status, 0);
 }
 
-/* Have the child log, and wait for what comes of it. False: nothing did. */
+/* Make the smtpd log, and wait for the effect. False: there was none. */
 static bool take_sample(struct tcpd *t, const struct lane *lane, pid_t pid)
 {
 	bool good;
@@ -321,7 +319,7 @@ static void print_sample(const struct tcpd *t)
 	print_since(sent, atomic_load(&b->signalled), '\n');
 }
 
-/* The child whose turn it is: its place in the ring. */
+/* The smtpd that logs next: its place in the ring. */
 static struct smtpd *choose(struct tcpd *t, const struct lane *lane)
 {
 	unsigned long n = t->o.children;
@@ -387,7 +385,7 @@ static unsigned long number(const char *text)
 	return n;
 }
 
-/* One of two words, ahead of the next comma: true for the second. */
+/* One of two words, before the next comma: true for the second. */
 static bool second_of(char **text, const char *first, const char *second)
 {
 	const char *word = strsep(text, ",");
@@ -400,7 +398,7 @@ static bool second_of(char **text, const char *first, const char *second)
 	return strcmp(word, second) == 0;
 }
 
-/* As courieresmtpd takes it: a plus sign in front where it logs its start. */
+/* As courieresmtpd expects it: with a plus sign in front if it logs its start. */
 static char *smtpd_lane(const struct lane *lane)
 {
 	char *word;
@@ -482,7 +480,7 @@ static void parse(int argc, char **argv, struct tcpd *t)
 		add_lane(t, argv[i]);
 }
 
-/* The children get these for themselves; we take their ends one by one. */
+/* The smtpds unblock these for themselves; this process collects them one by one. */
 static void block_signals(void)
 {
 	sigset_t set;
@@ -494,7 +492,7 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* What a child's standard input is unless it is connected; and where it is to be. */
+/* An smtpd's standard input unless it is connected; and its descriptor. */
 static void open_sockets(struct tcpd *t)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);

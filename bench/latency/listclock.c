@@ -1,16 +1,16 @@
-/* Notes when an address is on the kernel's list. Loaded into rsyslogd with
- * LD_PRELOAD, it stands before write(2) of the C library and notes the time when
- * a write to a file of xt_recent has come back. The kernel has put the address
- * on the list by then: the write does it itself, under the list's lock.
+/* Records when an address is on the kernel's list. Loaded into rsyslogd with LD_PRELOAD, it
+ * wraps write(2) of the C library and records the time when a write to a file of xt_recent
+ * has returned. By then the address is on the list: the write adds it, under the list's
+ * lock.
  *
- * A process that reads the list over and over would see it too, but would hold
- * that lock while it reads, and take one of the processors. This costs a write
- * two comparisons, and a block one look at the clock.
+ * A process that polls the list would see it too, but would take that lock while it reads,
+ * and use one processor. This costs two comparisons per write, and one clock_gettime(2) per
+ * block.
  *
- * With nftables it stands before sendto(2): the kernel has done all of a batch when
- * that comes back (nfnetlink_rcv() of its net/netfilter/nfnetlink.c).
+ * With nftables it wraps sendto(2): the kernel has finished a batch when that returns
+ * (nfnetlink_rcv() of its net/netfilter/nfnetlink.c).
  *
- * OMSMTPBLOCK_BENCH_BOARD names the board. Without it nothing is noted.
+ * OMSMTPBLOCK_BENCH_BOARD names the board. Without it nothing is recorded.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "bench/latency/board.h"
 
@@ -44,7 +44,7 @@ __attribute__((constructor)) static void start(void)
 		board = board_map(path);
 }
 
-/* Is it a file of xt_recent? Looked up once: the module keeps it open. */
+/* Is it a file of xt_recent? Resolved once: the module keeps it open. */
 static bool is_list(int fd)
 {
 	char link[64], path[256];
@@ -68,7 +68,7 @@ ssize_t write(int fd, const void *buf, size_t len)
 	uint64_t now;
 	int err = errno;
 
-	/* An address to be listed has a plus sign in front of it. */
+	/* An added address has a plus sign in front of it. */
 	if (n > 1 && board && *(const char *)buf == '+') {
 		now = board_now();
 		if (is_list(fd))
@@ -78,7 +78,7 @@ ssize_t write(int fd, const void *buf, size_t len)
 	return n;
 }
 
-/* Looking whether the table is there is no batch. */
+/* The check whether the table exists is not a batch. */
 static bool is_batch(const void *buf, size_t len, const struct sockaddr *to)
 {
 	const struct nlmsghdr *message = buf;

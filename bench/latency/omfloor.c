@@ -1,15 +1,15 @@
-/* The floors of the benches: an output module of rsyslog that does as little as can
- * be done. Not a part of the product.
+/* The floors of the benches: an output module of rsyslog that does as little as possible.
+ * Not part of the product.
  *
  *   action(type="omfloor" template="pid" mode="kill")
- *       The first statement sends SIGTERM to the PID that the template makes.
+ *       The first statement sends SIGTERM to the PID in the template's text.
  *   action(type="omfloor" template="pid" mode="note" board="FILE")
- *       The first statement notes the time on the board.
+ *       The first statement writes the time to the board.
  *   action(type="omfloor" template="pid" mode="none")
- *       Nothing is done.
+ *       Does nothing.
  *   action(type="omfloor" template="pid" mode="list" board="FILE")
- *       FILE is a list of xt_recent: another address is written to it each time, by
- *       the two system calls that this takes, and nothing else is done.
+ *       FILE is a list of xt_recent: the two system calls that write another address to
+ *       it each time, and nothing else.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
@@ -160,7 +160,7 @@ static void list_next(instanceData *data)
 		abort();
 }
 
-/* A PID of 0 or 1, or below, would end rather more than a child. */
+/* A PID of 0, 1 or below would terminate more than one process. */
 BEGINdoAction
 	int pid;
 CODESTARTdoAction;
@@ -190,7 +190,7 @@ CODEqueryEtryPt_STD_OMOD8_QUERIES
 CODEqueryEtryPt_STD_CONF2_OMOD_QUERIES
 ENDqueryEtryPt
 
-/* The only name that rsyslogd looks up. */
+/* The only symbol that rsyslogd looks up. */
 #pragma GCC visibility push(default)
 BEGINmodInit()
 CODESTARTmodInit;

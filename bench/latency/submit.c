@@ -1,5 +1,5 @@
 /* A stand-in for submit in the latency bench: the process below courieresmtpd
- * that gives the rejects. Like courier's it ends when its parent has closed its
+ * that decides on rejects. Like courier's it exits when its parent has closed its
  * standard input.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>

@@ -1,11 +1,11 @@
-/* What a block costs with the nftables backend: alone, many at a time, renewed, and
- * when the set has many already.
+/* The cost of a block with the nftables backend: alone, many at a time, renewed, and with
+ * many in the set already.
  *
  *	nftblocks [COUNT]
  *
- * Works on the table of this network namespace, which should be one of its own.
- * Prints one JSON object; times are nanoseconds of the processor, in the program and
- * in the kernel for it, an address.
+ * Changes the table of this network namespace, which should be a private one. Prints one
+ * JSON object; times are nanoseconds of processor time per address, in the program and in
+ * the kernel.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <poll.h>
@@ -24,7 +24,7 @@
 #define TENTHS 10
 #define ALONE 2000
 
-/* The processor's time, in the program and in the kernel for it. */
+/* Processor time, in the program and in the kernel. */
 static double now_ns(void)
 {
 	struct timespec ts;
@@ -68,7 +68,7 @@ static struct backend *open_backend(unsigned int size)
 	return b;
 }
 
-/* One by one, addresses first.. of that net. */
+/* One by one, addresses from first on in that net. */
 static double add_alone(struct backend *b, unsigned int net, unsigned int first,
 			unsigned int count, bool known)
 {
@@ -102,7 +102,7 @@ static double add_many(struct backend *b, unsigned int net, unsigned int first,
 	return (now_ns() - began) / count;
 }
 
-/* As a worker and the background thread do it. */
+/* As a worker and the background thread do. */
 struct wave {
 	struct settings settings;
 	struct counters counters;
@@ -137,7 +137,7 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Until somebody wakes it, or blocklist_run() wants to come again. */
+/* Until it is woken, or until the time that blocklist_run() returned. */
 static void wait_until(int wake, int64_t due)
 {
 	struct pollfd p = { .fd = wake, .events = POLLIN };

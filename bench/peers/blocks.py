@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Watches when addresses come on the kernel's list: one CSV row an address, at the end.
+"""Records when addresses get on the kernel's list: one CSV row per address, at the end.
 
-recent      The list keeps the time of each entry's first packets, in jiffies; so
-            looking twice a second tells the moment to a tick. A second list,
-            "clock", tells what time a jiffy is.
-nftables    The kernel tells of every new element.
+recent      The list has the time of each entry's first packets, in jiffies, so reading it
+            twice a second gives the moment to a tick. A second list, "clock", maps
+            jiffies to time.
+nftables    The kernel announces every new element.
 """
 
 import argparse
@@ -23,7 +23,7 @@ PROBE = "192.0.2.1"
 
 
 def stamps(line):
-    """The address of a line of the list, and its oldest time, in jiffies."""
+    """A list line's address, and its oldest time, in jiffies."""
     found = re.match(r"src=(\S+) .* oldest_pkt: \d+ (.*)", line)
     return found.group(1), min(int(stamp) for stamp in found.group(2).split(","))
 

@@ -5,7 +5,7 @@ import subprocess
 
 from waveplot import STYLE, TERMINALS, quoted
 
-# Whose curves are drawn, if they ran, and in which colour.
+# The runs whose curves are drawn, if they ran, and their colours.
 SHOWN = {"nothing": "#c8102e", "fail2ban": "#d98200", "drop": "#7a7a7a",
          "dnsbl": "#00629b", "connect": "#6a9a2d"}
 
@@ -33,7 +33,7 @@ def script(runs, labels, title, output):
 
 
 def draw(runs, labels, title, output):
-    """`runs` and `labels` by the run's name; those that are not in SHOWN are left out."""
+    """`runs` and `labels` by the run's name; runs that are not in SHOWN are left out."""
     shown = {name: runs[name] for name in SHOWN if name in runs}
     if shown:
         subprocess.run(["gnuplot", "-"], text=True, check=True,

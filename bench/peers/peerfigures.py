@@ -8,10 +8,10 @@ import statistics
 import peers
 from results import Run
 
-# In the kernel's list a time is known to a jiffy.
+# Times in the kernel's list have the resolution of a jiffy.
 JIFFY = 0.004
 
-# A connection that was tried so many seconds after its time makes a run doubtful.
+# A run is doubtful if a connection was tried this many seconds late.
 LATE = 1.0
 
 
@@ -22,9 +22,9 @@ def _rows(path):
 
 @dataclasses.dataclass
 class Figures:
-    """One run's, in the order of the table. Times are seconds; None: there is none.
+    """One run's figures, in the order of the table. Times are seconds; None: there is none.
 
-    Those of a run that was made several times are the medians; its `rounds` has all.
+    For a repeated run they are the medians; its `rounds` has all.
     """
 
     run: str
@@ -56,7 +56,7 @@ class Figures:
     lateness: float
     load_cpu: float
 
-    # What the ordinary mails took of forks, queries and CPU time, where that is known.
+    # The ordinary mails' forks, queries and CPU time, where known.
     mails_forks: float = 0.0
     mails_queries: float = 0.0
     mails_cpu: float = 0.0
@@ -65,7 +65,7 @@ class Figures:
     rounds = ()
 
     def told(self):
-        """All of it, for programs. Of the rounds what differs from the median."""
+        """All figures, for programs. From the rounds only those that differ from the median."""
         every = dataclasses.asdict(self)
         return every | {
             "wave_forks_per_minute": middle(lambda f: f.wave_forks, self),
@@ -75,14 +75,14 @@ class Figures:
                        for each in self.rounds]}
 
     def leave_mails_out(self, calm):
-        """Each accepted mail takes what one took when there was no wave."""
+        """Each accepted mail takes as much as one did without a wave."""
         share = self.accepted / calm.accepted
         self.mails_forks, self.mails_queries, self.mails_cpu = (
             share * calm.forks, share * calm.queries, share * calm.cpu)
 
     @property
     def wave_forks(self):
-        """A minute of the wave. All that the run took, where the mails' part is unknown."""
+        """Per minute of the wave. Includes the mails' part if that is unknown."""
         return (self.forks - self.mails_forks) / self.minutes
 
     @property
@@ -107,7 +107,7 @@ def from_told(told):
 
 
 def over_rounds(every):
-    """Of each run's rounds, lists of Figures, one Figures."""
+    """Combines each run's rounds, lists of Figures, into one Figures."""
     every = list(every)
     calm = next((rounds for rounds in every if rounds[0].run == peers.CALM), None)
     for rounds in every if calm else []:
@@ -138,7 +138,7 @@ def middle(of, figures):
     return _typical(values(of, figures))
 
 
-# Programs whose CPU time is the mail server's own; the rest logs and protects.
+# Programs whose CPU time is the mail server's; the others log and protect.
 MAIL_SERVER = ("courier", "submit", "authdaemon", "rbldnsd", "orphans", "perl", "makedat")
 
 
@@ -147,7 +147,7 @@ def is_mail_server(program):
 
 
 def figures(name, directory):
-    """Of a run's directory; and the Run itself, for its curve."""
+    """The figures in a run's directory; and the Run itself, for its curve."""
     run, named = Run(name, directory), peers.RUNS[name]
     peer, wave = peers.PEERS[named.peer], run.wave
     refused = [visit for visit in run.visits if visit.code and visit.code >= 500]
@@ -173,7 +173,7 @@ def mean_slots(run):
 
 
 def blocks(directory, peer):
-    """When the list got its addresses, since the wave began and since courier's line."""
+    """When addresses got on the list, since the wave began and since courier's line."""
     blocked = {row["address"]: float(row["seconds"]) for row in _rows(directory / "blocks.csv")}
     lines = {row["address"]: float(row["seconds"]) for row in _rows(directory / "log.csv")
              if row["kind"] == peer.line}
@@ -186,7 +186,7 @@ def blocks(directory, peer):
 
 
 def seconds(value):
-    """A wait, as short as it can be told."""
+    """A wait, as a short text."""
     if value is None:
         return "-"
     if value < 10:
@@ -199,7 +199,7 @@ def since_line(value):
 
 
 def between(texts):
-    """The lowest and the highest, where they differ as they are shown."""
+    """The lowest and the highest, if they differ as shown."""
     lowest, highest = texts
     if lowest == highest:
         return ""
@@ -208,7 +208,7 @@ def between(texts):
 
 
 class Cell:
-    """One figure of a run as text: its median, and what is between its rounds."""
+    """One figure of a run as text: its median, and the spread of its rounds."""
 
     def __init__(self, of, form="{:.0f}".format, out_of=None):
         self._of, self._form, self._out_of = of, form, out_of
@@ -226,7 +226,7 @@ def few(value):
     return f"{value:.1f}" if value < 10 else f"{value:.0f}"
 
 
-# Heading, and what stands below it: how the host fares, and what it costs.
+# Heading and cell: the effect on the host, and the cost.
 FATE = (
     ("peak of\nslots", Cell(lambda f: f.peak)),
     ("\nmean", Cell(lambda f: f.mean, few)),
@@ -248,7 +248,7 @@ COST = (
     ("\nworst", Cell(lambda f: f.line_to_block_worst, since_line)),
     ("served and\nsaw 5xx", Cell(lambda f: f.saw_reply, out_of=lambda f: f.served)))
 
-# What a rival is compared in. Less is better in each.
+# The columns in which a rival is compared. Less is better in each.
 RATIOS = (
     ("peak of\nslots", lambda f: f.peak),
     ("\nmean", lambda f: f.mean),
@@ -271,7 +271,7 @@ def quotient(value):
 
 
 def ratio(theirs, ours):
-    """How many times as much as ours; in words where ours is nothing."""
+    """How many times as much as ours; as a text if ours is 0."""
     if theirs is None or ours is None:
         return "-"
     if not ours:
@@ -280,7 +280,7 @@ def ratio(theirs, ours):
 
 
 def ratio_over_rounds(of, figures, ours):
-    """The same, round by round: its median, and what is between the rounds."""
+    """The same, round by round: its median, and the spread of the rounds."""
     pairs = list(zip(values(of, figures), values(of, ours)))
     if any(theirs is None or not mine for theirs, mine in pairs):
         return ratio(middle(of, figures), middle(of, ours)), ""
@@ -290,7 +290,7 @@ def ratio_over_rounds(of, figures, ours):
 
 
 def _lines(columns, rows):
-    """Headings of two lines over rows of (label, texts), each column as wide as it must be."""
+    """Headings of two lines over rows of (label, texts), each column as wide as needed."""
     heads = [("", [heading.split("\n")[line] for heading, _ in columns]) for line in (0, 1)]
     widths = [max(map(len, texts)) for texts in zip(*(texts for _, texts in heads + rows))]
     return "".join(
@@ -316,7 +316,8 @@ def ratios(found, ours):
 
 
 def ours_of(found):
-    """What the others of a condition are compared with: connect where it ran, else dnsbl."""
+    """The run with which the others of a condition are compared: connect if it ran, else
+    dnsbl."""
     by_peer = {peers.RUNS[f.run].peer: f for f in found}
     return by_peer.get("connect") or by_peer.get("dnsbl")
 
@@ -326,7 +327,7 @@ def each_round(found):
 
 
 def failures(found):
-    """Runs in which the protection was not tried at all, or not watched."""
+    """Runs in which the protection was not tested at all, or not observed."""
     for f in each_round(found):
         if peers.PEERS[peers.RUNS[f.run].peer].line and not f.blocked:
             yield f"{f.run}: no address came on the list"
@@ -335,14 +336,14 @@ def failures(found):
 
 
 def doubts(found):
-    """Runs whose figures are the machine's rather than the protection's."""
+    """Runs whose figures reflect the machine rather than the protection."""
     worst = {f.run: max(values(lambda each: each.lateness, f)) for f in found}
     return [f"{run}: the load came up to {late:.1f} s late: the machine had too much else to do"
             for run, late in worst.items() if late > LATE]
 
 
 def about_mails(calm):
-    """What was left out of the table, by the run without a wave."""
+    """The ordinary mails' part, from the run without a wave, that the table leaves out."""
     if not calm:
         return "Forks, DNS queries and CPU time are those of the ordinary mails too.\n"
     return ("Forks and DNS queries are the wave's: left out is what each ordinary mail took in "

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""One mail host with one protection under one wave: mailhost.py, and more of it measured.
+"""One mail host with one protection under one wave: mailhost.py with more measurements.
 
-Started as mailhost.py is, with --run for --rules. Besides that program's files,
-RESULTS gets blocks.csv, when which address came on the list, and log.csv, when
-courier logged the lines that name listed addresses; run.json has forks, DNS
-queries and CPU time as well.
+Started like mailhost.py, with --run in place of --rules. Besides that program's files,
+RESULTS gets blocks.csv, the times at which addresses got on the list, and log.csv, the
+times of courier's lines about listed addresses; run.json also has forks, DNS queries and
+CPU time.
 """
 
 import argparse
@@ -41,7 +41,7 @@ NFT_TABLE = ("inet", "omsmtpblock")
 
 
 class SlowDnsbl(Dnsbl):
-    """A DNSBL that answers late, and only what concerns its zone."""
+    """A DNSBL that answers late, but only for its zone."""
 
     SERVER = 5353
 
@@ -59,7 +59,7 @@ class SlowDnsbl(Dnsbl):
 
 
 class PeerHost(mailhost.MailHost):
-    """A mail host with the protection and under the condition of a named run."""
+    """A mail host with the protection and the condition of a named run."""
 
     def __init__(self, options):
         super().__init__(options)
@@ -165,9 +165,9 @@ def command_line(pid):
 
 
 def cpu_times(without):
-    """CPU seconds by name of program, each with the children that it has collected.
+    """CPU seconds by name of program, each with the child processes that it has collected.
 
-    What an orphan used stands with process 1, which collects it.
+    An orphan's time is added to process 1, which collects it.
     """
     times = {}
     for entry in os.listdir("/proc"):
@@ -183,8 +183,8 @@ def cpu_times(without):
 def cpu_time(entry):
     """A process' name, and its CPU seconds with those of its collected children.
 
-    stat tells its own time in whole ticks, less than which most children of
-    courier take; schedstat has nanoseconds.
+    stat has whole ticks, and most of courier's processes take less; schedstat has
+    nanoseconds.
     """
     stat = Path(f"/proc/{entry}/stat").read_text()
     name = stat[stat.index("(") + 1:stat.rindex(")")] if entry != "1" else "orphans"

@@ -1,17 +1,17 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""What the wave is tried on: protections, conditions, and the runs made of both."""
+"""The runs of the wave: protections, conditions, and their combinations."""
 
 import dataclasses
 from pathlib import Path
 
 CONF = Path(__file__).resolve().parent / "conf"
 
-# Where every peer that reads a file has courier's errors, written as Debian does.
+# The file with courier's errors for peers that read a file, in Debian's format.
 MAIL_ERR = Path("/run/mail.err")
 TO_FILE = f'mail.err action(type="omfile" file="{MAIL_ERR}"' \
           ' template="RSYSLOG_TraditionalFileFormat")'
 
-# The lines that protections act on, as they stand in courier's log.
+# The lines that protections act on, as in courier's log.
 LINES = {"rejected": r"error,relay=(\S+?),port=\d+.*: 5\d\d ",
          "started": r"started,ip=\[(\S+?)\]",
          "dropped": r"dropped blocked connection from (\S+)"}
@@ -21,12 +21,12 @@ LINES = {"rejected": r"error,relay=(\S+?),port=\d+.*: 5\d\d ",
 class Peer:
     """One way to protect a mail host.
 
-    rules       rsyslog's; {backend} is the list's kind, for ours
+    rules       rsyslog's; {backend} is the backend, for ours
     drop        courier's own -drop
-    command     a program that runs beside; None: rsyslog or courier does it all
-    answers     a command that succeeds once that program is at work
-    mounts      files of its own over files of its package: (ours, theirs)
-    line        which of LINES it acts on; None: it blocks nobody
+    command     a separate program; None: rsyslog or courier does everything
+    answers     a command that succeeds once that program works
+    mounts      our files mounted over files of its package: (ours, theirs)
+    line        which of LINES it acts on; None: it blocks nothing
     """
 
     label: str
@@ -73,7 +73,7 @@ PEERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """What the wave is like. `wave` has the parameters that differ from the base.
+    """The kind of wave. `wave` has the parameters that differ from the base.
 
     alone       so heavy that no other host may run at the same time
     """
@@ -120,18 +120,18 @@ class Run:
 RUNS = {run.name: run for run in (Run(condition, peer)
                                   for condition in CONDITIONS for peer in PEERS)}
 
-# What an ordinary mail takes, which is no part of the wave.
+# Measures the cost of an ordinary mail, which is not part of the wave.
 CALM = "calm-nothing"
 
-# Those that are made unless told otherwise, twelve: each protection on the base, and
-# under each of the three other conditions ours beside the rival that does best there.
-# What a mail takes comes on top.
+# The twelve default runs: each protection under the base condition, and under each of the
+# three other conditions ours and the rival that does best there. The run for the cost of a
+# mail is added.
 STORY = (CALM, *PEERS, "slow-drop", "slow-connect", "large-drop", "large-connect",
          "bare-drop", "bare-dnsbl", "bare-connect")
 
 
 def batches(names, beside):
-    """What runs at the same time: up to so many hosts, or one that has to be alone."""
+    """Runs that start together: up to that many hosts, or one that must run alone."""
     light = [name for name in names if not CONDITIONS[RUNS[name].condition].alone]
     for first in range(0, len(light), beside):
         yield light[first:first + beside]

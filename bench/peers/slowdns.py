@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""A slow DNSBL: hands queries on at once, and the DNSBL's answers after a while.
+"""A slow DNSBL: forwards queries at once, and the DNSBL's answers after a delay.
 
-Stands for tc's netem, which delays packets in the kernel: kernels without
-sch_netem are common in virtual machines, and the figures are to be the same
-everywhere. What courier sees is the same: an answer after so many seconds.
+It replaces tc's netem, which delays packets in the kernel: kernels without sch_netem are
+common in virtual machines, and the figures should be the same everywhere. The effect on
+courier is the same: a late answer.
 
-Listens on 127.0.0.1 port 53; the server that knows the answers is on --server.
-Names outside --zone are answered without delay. One process, no thread, so
-that it is easily left out when forks and CPU time are counted.
+Listens on 127.0.0.1 port 53; the real server is on --server. Names outside --zone are
+answered without delay. It is one process without threads, so that it is easy to exclude
+from the counts of forks and CPU time.
 """
 
 import argparse
@@ -23,7 +23,7 @@ HEADER = 12
 
 
 class Relay:
-    """Queries are known by a number of our own: two clients may choose the same."""
+    """Queries get new IDs: two clients may choose the same one."""
 
     def __init__(self, options):
         self._delay = options.delay

@@ -1,5 +1,5 @@
-/* What the threshold's memory costs: time for a trigger and memory for an
- * address, by the number of addresses. Prints a JSON object a line.
+/* The cost of the threshold's table: time per trigger and memory per address, by the number
+ * of addresses. Prints one JSON object per line.
  *
  *   memory [--threshold N] [ADDRESSES]...
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
@@ -33,7 +33,7 @@ static double now_ns(void)
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
 }
 
-/* kB that are resident now. */
+/* Resident memory in kB. */
 static unsigned long resident(void)
 {
 	FILE *file = fopen("/proc/self/statm", "r");
@@ -45,7 +45,7 @@ static unsigned long resident(void)
 	return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-/* Scattered, as a wave's are: neighbours in time are none in memory. */
+/* Scattered, as in a wave: consecutive ones are not neighbours in memory. */
 static struct addr nth_addr(unsigned long n)
 {
 	const uint32_t x = (uint32_t)n * 2654435761u;
@@ -56,7 +56,7 @@ static struct addr nth_addr(unsigned long n)
 					 (uint8_t)x } };
 }
 
-/* One trigger from each. Returns ns a trigger. */
+/* One trigger from each. Returns ns per trigger. */
 static double hit_all(struct threshold *hits, unsigned long count, int64_t now, struct pass *p)
 {
 	double began = now_ns();

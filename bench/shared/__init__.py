@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""What the parts of the bench share, besides what the integration tests have in lib."""
+"""What the parts of the bench share, besides lib of the integration tests."""
 
 import sys
 from pathlib import Path

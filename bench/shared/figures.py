@@ -1,16 +1,16 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""From samples to figures, from rounds to a median with its spread."""
+"""Figures from samples, and medians with their spread from rounds."""
 
 import statistics
 
 
 def percentile(ordered, percent):
-    """Of sorted values, the one that so many percent do not exceed."""
+    """The percentile of sorted values."""
     return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
 
 
 def describe(values):
-    """The figures of one round; None where there are no samples."""
+    """The figures of one round; None if there are no samples."""
     if not values:
         return None
     ordered = sorted(values)
@@ -25,5 +25,5 @@ def spread(values, sign="", digits=1):
 
 
 def differences(mine, others):
-    """Round by round, so that what slows a whole round down does not count."""
+    """Round by round, so that a slow round does not distort it."""
     return [a - b for a, b in zip(mine, others)]

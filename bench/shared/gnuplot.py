@@ -1,6 +1,6 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""SVG plots by gnuplot, without a background and in colours that can be told
-apart on white and on black."""
+"""SVG plots by gnuplot, without a background and in colours that are distinct on white and
+on black."""
 
 import shutil
 import subprocess

@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""What the absolute figures hold for."""
+"""The machine for which the absolute figures hold."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ def load():
 
 
 def list_holds():
-    """The kernel's bound for each list of xt_recent; None where there are none."""
+    """The kernel's limit for each list of xt_recent; None if there is no xt_recent."""
     path = Path("/sys/module/xt_recent/parameters/ip_list_tot")
     return int(path.read_text(encoding="ascii")) if path.exists() else None
 
@@ -37,6 +37,6 @@ def facts():
 
 
 def describe(known):
-    """The same for people, with the load as it is now."""
+    """The same as text, with the current load."""
     known["load after"] = load()
     return "; ".join(f"{name} {value}" for name, value in known.items())

@@ -4,16 +4,16 @@
 import json
 import os
 
-# What was typed to get here, from bench/run.
+# The command line of bench/run.
 COMMAND = os.environ.get("OMSMTPBLOCK_BENCH_COMMAND", "")
 
 
 class Wrong(Exception):
-    """A measurement that cannot be counted, and why."""
+    """An invalid measurement; the text is the reason."""
 
 
 class Goals:
-    """What was to be reached, and whether it was."""
+    """A goal, and whether it was reached."""
 
     def __init__(self):
         self.all = []
@@ -31,7 +31,7 @@ class Goals:
 
 
 def write_json(path, part, facts, goals, **data):
-    """One file a part: the machine, what was asked for, all rounds, the verdicts."""
+    """One file per part: the machine, the command, all rounds, the verdicts."""
     if not path:
         return
     path.write_text(json.dumps({"part": part, "command": COMMAND, "machine": facts, **data,

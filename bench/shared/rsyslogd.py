@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The stock rsyslogd with a configuration of the bench's own."""
+"""The stock rsyslogd with the bench's own configuration."""
 
 import os
 import re
@@ -12,12 +12,12 @@ from lib.rsyslog import CREDENTIALS  # noqa: F401 pylint: disable=unused-import
 from lib.wait import wait_for
 from shared.partfile import Wrong
 
-# Bounds that no bench shall reach.
+# Limits that no bench reaches.
 UNBOUNDED = 'maxBlocks="100000000" '
 
 
 def accepts(program, config, directory):
-    """Does rsyslogd -N1 take it? For parameters that this build may not know."""
+    """Whether rsyslogd -N1 accepts it, for parameters that this build may not have."""
     path = directory / "probe.conf"
     path.write_text(config)
     return subprocess.run([program, "-N1", "-f", path], capture_output=True,
@@ -28,7 +28,7 @@ NO_LIMIT = 'internalmsg.ratelimit.interval="1" internalmsg.ratelimit.burst="1000
 
 
 class Rsyslogd:
-    """One rsyslogd in a directory of its own, from start() to stop()."""
+    """One rsyslogd in its own directory, from start() to stop()."""
 
     def __init__(self, directory, rules, *, imuxsock="", environment=None, wrapper=()):
         self.directory = directory
@@ -57,13 +57,13 @@ class Rsyslogd:
         wait_for(self.takes_messages, 20, "rsyslogd")
 
     def memory(self):
-        """RSS, PSS and what is its own alone, in kB."""
+        """RSS, PSS and private memory, in kB."""
         text = Path(f"/proc/{self.pid}/smaps_rollup").read_text(encoding="ascii")
         return {name: int(re.search(rf"^{name}: +(\d+) kB", text, re.M).group(1))
                 for name in ("Rss", "Pss", "Anonymous")}
 
     def cpu(self):
-        """Time that each thread has had on a processor, in ns, by its name."""
+        """Each thread's processor time, in ns, by name."""
         times = {}
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             name = (task / "comm").read_text(encoding="utf-8").strip()
@@ -75,12 +75,12 @@ class Rsyslogd:
         return self.own_log.read_text(errors="replace") if self.own_log.exists() else ""
 
     def wake(self):
-        """It looks again for what modules have said: see _wake() of
+        """Makes it read modules' messages: see _wake() of
         tests/integration/lib/rsyslog.py."""
         self.process.send_signal(signal.SIGTTOU)
 
     def counters(self):
-        """What the module has counted, which it says at HUP."""
+        """The module's counters, which it logs at HUP."""
         before = self.logged().count("action with list")
         self.process.send_signal(signal.SIGHUP)
         wait_for(lambda: self.logged().count("action with list") > before or self.wake(), 60,

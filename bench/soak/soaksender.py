@@ -4,8 +4,8 @@
 
     soaksender.py SOCKET FIRST COUNT
 
-Of ten lines six are rejects of an address that never was before; the others a
-connection that starts, a failed login, another program's, one whose form is unknown.
+Of ten lines six are rejects of a new address; the others are a connection that starts, a
+failed login, a line of another program, and one of unknown form.
 """
 
 import socket

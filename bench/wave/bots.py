@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The spam wave: listed hosts that connect at a steady rate and do not let go.
+"""The spam wave: listed hosts that connect at a steady rate and stay connected.
 
-The addresses take turns. Each connection says HELO, MAIL and RCPT until one of
-them is refused, and then stays until the server ends it or the run is over, as
-spam bots do: it never says QUIT. Writes one CSV row a connection to standard
-output at the end; times are seconds since the start.
+The addresses take turns. Each connection sends HELO, MAIL and RCPT until one of them is
+refused, and then stays until the server ends it or the run is over, as spam bots do: it
+never sends QUIT. Writes one CSV row per connection to standard output at the end; times are
+seconds since the start.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from client import Client, Clock, Closed
 class Visit:
     """One connection. `code` is the refusal, or the reply to RCPT.
 
-    `ending` is how it ended, and for whom it was too long:
+    `ending` is how it ended:
 
     closed, reset   by the server
-    held            not at all: the bot still had it at the end of the run
+    held            not at all: the bot still had it open at the end of the run
     unanswered      no greeting came within the bot's patience
     """
 

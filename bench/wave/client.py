@@ -16,7 +16,7 @@ class Closed(Exception):
 
 
 class Clock:
-    """Seconds since the wave began. All programs of one run are told the same start."""
+    """Seconds since the wave began. All programs of one run get the same start."""
 
     def __init__(self, start):
         self.start = start
@@ -29,7 +29,7 @@ class Clock:
 
 
 class Client:
-    """One connection. Its owner closes it."""
+    """One connection. The caller closes it."""
 
     def __init__(self, source):
         self._socket = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
@@ -66,7 +66,7 @@ class Client:
         return await self.reply()
 
     async def end(self):
-        """Waits for the server's end of the connection, whatever it says before."""
+        """Waits until the server ends the connection, ignoring replies."""
         while True:
             await self._line()
 

@@ -2,13 +2,12 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """One mail host under one wave: courier, DNSBL, rsyslogd and firewall, all real.
 
-Runs as root in namespaces of its own, which `run` makes. Prints "ready" when
-the mail host stands, then reads one line: the monotonic time at which the wave
-begins. What it measures goes to the directory RESULTS (results.py reads it),
-logs and configurations to WORK.
+Runs as root in its own namespaces, which `run` creates. Prints "ready" when the mail host
+is up, then reads one line: the monotonic time at which the wave begins. Measurements go to
+the directory RESULTS (results.py reads it), logs and configurations to WORK.
 
-Without RULES the host has no protection but the DNSBL, the firewall's rule
-and its empty list. RULES are rsyslog's, such as the module's action.
+Without RULES the host has no protection but the DNSBL, the firewall's rule and its empty
+list. RULES are rsyslog's, such as the module's action.
 """
 
 import argparse
@@ -40,7 +39,7 @@ DELIVERY_DEADLINE = 20
 
 
 class MailHost:
-    """All parts of it, as long as the context manager lasts."""
+    """All parts of the mail host, within the context manager."""
 
     def __init__(self, options):
         self.options = options
@@ -73,13 +72,13 @@ class MailHost:
                        **settings)
 
     def protect(self, parts):
-        """More that has to stand before the wave. Nothing here: the rules do it."""
+        """Starts other protections before the wave. Nothing here: the rules do it."""
 
     def before(self, start):
-        """Called when it is known when the wave begins."""
+        """Called once the start of the wave is known."""
 
     def found(self):
-        """What is told of the host after the wave, besides the tables."""
+        """Facts about the host after the wave, besides the tables."""
         return {"blocked": sorted(self.blocked()), "counters": self.counters(),
                 "delivered": wait_for_delivery(self, self.options),
                 "list_room": results.list_room()}
@@ -124,7 +123,7 @@ class Programs:
                 [sys.executable, str(place / f"{name}.py"), *words], stdout=table)
 
     def finish(self):
-        """Waits for all. CPU seconds of each, by name."""
+        """Waits for all. Returns each one's CPU seconds, by name."""
         return {name: self._finish(name, program) for name, program in self._running.items()}
 
     @staticmethod
@@ -137,7 +136,7 @@ class Programs:
 
 
 def run_wave(host, options, start):
-    """The wave and all that watches it; returns the CPU seconds of the programs."""
+    """The wave and its observers; returns the programs' CPU seconds."""
     programs, end = Programs(options.results), options.duration + options.settle
     recipient = f"{USER}@{Courier.DOMAIN}"
     common = {"start": start, "server": host.network.MX4, "recipient": recipient,
@@ -146,14 +145,14 @@ def run_wave(host, options, start):
     with host.network.world.entered():
         programs.start("sender", source=SENDER, interval=options.interval,
                        patience=options.patience, **common)
-        # They let go after the last look at the slots.
+        # The bots disconnect after the last sample of the slots.
         programs.start("bots", first=FIRST_BOT, addresses=options.addresses, rate=options.rate,
                        end=end + 1, **common)
     return programs.finish()
 
 
 def wait_for_delivery(host, options):
-    """Every mail that was taken has until the deadline to reach the Maildir."""
+    """Waits until every accepted mail is in the Maildir, at most until the deadline."""
     accepted = {mail.number for mail in results.mails(options.results) if mail.accepted}
     with contextlib.suppress(Timeout):
         wait_for(lambda: accepted <= host.delivered(), DELIVERY_DEADLINE, "the last delivery")
@@ -161,7 +160,7 @@ def wait_for_delivery(host, options):
 
 
 def measure(host):
-    """The run, from "ready" to the files of its results."""
+    """The run, from "ready" to its result files."""
     options = host.options
     with host:
         print("ready", flush=True)

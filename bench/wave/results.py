@@ -1,8 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""What a run measured: the one place that knows its files and its parameters.
+"""A run's results: the only module that knows its files and its parameters.
 
-A directory holds slots.csv, sender.csv and bots.csv, each written by the
-program of that name, and run.json from mailhost.py.
+A directory has slots.csv, sender.csv and bots.csv, each written by the program of that
+name, and run.json from mailhost.py.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 RUN = "run.json"
 
-# Parameters of a wave: type, default, least and most, meaning.
+# Parameters of a wave: type, default, minimum, maximum, meaning.
 PARAMETERS = {
     "addresses": (int, 100, 1, 60000, "listed addresses"),
     "rate": (float, 20.0, 0.1, 1000, "connections a second, all addresses together"),
@@ -23,7 +23,7 @@ PARAMETERS = {
     "slots": (int, 300, 1, 10000, "courier's MAXDAEMONS"),
     "tarpit": (int, 1, 0, 1, "courier's TARPIT"),
     "interval": (float, 0.5, 0.01, 60, "seconds from one ordinary mail to the next"),
-    "patience": (float, 10.0, 0.1, 600, "seconds until the ordinary sender gives a mail up"),
+    "patience": (float, 10.0, 0.1, 600, "seconds until the ordinary sender gives up a mail"),
 }
 
 
@@ -45,7 +45,7 @@ def _bounded(kind, least, most):
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """One look at the slots."""
+    """One sample of the slots."""
 
     seconds: float
     slots: int
@@ -65,7 +65,7 @@ class Mail:
 
 @dataclasses.dataclass(frozen=True)
 class Visit:
-    """One connection of a bot; what did not happen is None."""
+    """One connection of a bot; times of events that did not happen are None."""
 
     address: str
     late: float
@@ -101,7 +101,7 @@ def visits(directory):
 
 
 def list_room():
-    """How many addresses a list of this kernel holds; known once there is a list."""
+    """How many addresses a list of this kernel has room for; known once there is a list."""
     return int(Path("/sys/module/xt_recent/parameters/ip_list_tot").read_text())
 
 
@@ -110,7 +110,7 @@ def write(directory, found):
 
 
 class Run:
-    """One host's run, and the figures that are told of it."""
+    """One host's run, and its figures."""
 
     def __init__(self, name, directory):
         self.found = found = json.loads((Path(directory) / RUN).read_text())
@@ -135,7 +135,7 @@ class Run:
 
     @property
     def seconds_at_limit(self):
-        """Each look stands for the time until the next."""
+        """Each sample counts for the time until the next."""
         return sum(after.seconds - look.seconds for look, after in zip(self.looks, self.looks[1:])
                    if look.slots >= self.wave["slots"])
 
@@ -145,7 +145,7 @@ class Run:
 
     @property
     def median_wait(self):
-        """Of all mails: one that was given up has waited that long."""
+        """Over all mails: one that was given up has waited that long."""
         return statistics.median(mail.wait for mail in self.mails)
 
     @property
@@ -171,7 +171,7 @@ class Run:
 
     @property
     def lateness(self):
-        """How far the load fell behind its own plan, at worst."""
+        """The longest delay of the load against its plan."""
         return max(visit.late for visit in self.visits)
 
     @property

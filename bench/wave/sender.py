@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The ordinary sender: one mail at a steady interval, and a limit to his patience.
+"""The ordinary sender: one mail at a steady interval, with limited patience.
 
-A mail that is not taken does not delay the next: what is measured is what a
-customer who writes at that moment would see. Writes one CSV row a mail to
-standard output as soon as its outcome is known: number, when it was due, how
-long it took until the server took it (or he gave up), and the outcome.
+A mail that is not accepted does not delay the next: each measures what a customer would
+see at that moment. Writes one CSV row per mail to standard output as soon as its outcome is
+known: number, scheduled time, time until the server accepted it (or the sender gave up),
+and the outcome.
 """
 
 import argparse
@@ -16,14 +16,14 @@ import sys
 
 from client import Client, Clock, Closed
 
-# In every mail, so that it is found again in the Maildir.
+# In every mail, to find it in the Maildir.
 MARK = "X-Wave-Mail"
 ACCEPTED = "accepted"
 COLUMNS = ("number", "due", "wait", "outcome")
 
 
 class Refused(Exception):
-    """The server said no."""
+    """The server refused."""
 
 
 async def expect(reply, wanted):
@@ -60,7 +60,7 @@ async def send(number, due, options, clock, rows):
 
 
 async def part(client):
-    """QUIT, which is no part of the time that his mail took."""
+    """QUIT, which does not count as time of the mail."""
     with contextlib.suppress(asyncio.TimeoutError, Closed):
         await asyncio.wait_for(client.command("QUIT"), 1)
 
@@ -79,10 +79,10 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", required=True, help="the mail host's address")
     parser.add_argument("--source", required=True, help="the sender's own address")
-    parser.add_argument("--recipient", required=True, help="whom he writes to")
+    parser.add_argument("--recipient", required=True, help="the recipient")
     parser.add_argument("--interval", type=float, default=0.5, help="seconds from mail to mail")
     parser.add_argument("--duration", type=float, required=True, help="seconds with new mails")
-    parser.add_argument("--patience", type=float, default=10, help="seconds until he gives up")
+    parser.add_argument("--patience", type=float, default=10, help="seconds until it gives up")
     parser.add_argument("--start", type=float, required=True, help="monotonic time of second 0")
     return parser.parse_args()
 

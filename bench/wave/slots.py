@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Watches the slots of a courier: one CSV row a look, to standard output.
+"""Watches a courier's slots: one CSV row per sample, to standard output.
 
-    slots         children of that couriertcpd, which is what MAXDAEMONS limits
+    slots         children of that couriertcpd, which MAXDAEMONS limits
     connections   established connections on its port, as netstat shows them;
                   once the slots are taken, these wait for one in the backlog
-    forks         processes and threads that were started since the first look,
-                  in this PID namespace
+    forks         processes and threads started since the first sample, in this PID
+                  namespace
 """
 
 import argparse
@@ -35,9 +35,9 @@ def _established(line, local):
 
 
 class Forks:
-    """Numbers that the kernel gave away since the last look. They go up by one.
+    """The number of PIDs assigned since the last sample. They go up by one.
 
-    At the end of the range they begin again behind RESERVED_PIDS (kernel/pid.c).
+    At the end of the range they restart after RESERVED_PIDS (kernel/pid.c).
     """
 
     RESERVED = 300
@@ -60,7 +60,7 @@ class Forks:
 
 
 def watch(options):
-    """Looks at fixed times, so that the rows of several hosts stand side by side."""
+    """Samples at fixed times, so that the rows of several hosts match."""
     rows = csv.writer(sys.stdout)
     rows.writerow(COLUMNS)
     forks = Forks()
@@ -76,7 +76,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pid", type=int, required=True, help="the listening couriertcpd")
     parser.add_argument("--port", type=int, default=25)
-    parser.add_argument("--interval", type=float, default=0.2, help="seconds from look to look")
+    parser.add_argument("--interval", type=float, default=0.2, help="seconds between samples")
     parser.add_argument("--duration", type=float, required=True, help="seconds in all")
     parser.add_argument("--start", type=float, required=True, help="monotonic time of second 0")
     return parser.parse_args()

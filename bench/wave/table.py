@@ -15,7 +15,7 @@ def wait(seconds, run):
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-# What is told of a run, and how.
+# The rows of the summary: label and text.
 ROWS = (
     ("slots taken at the peak", lambda run: f"{run.peak} of {run.wave['slots']}"),
     ("seconds with all slots taken", lambda run: f"{run.seconds_at_limit:.0f}"),
@@ -40,7 +40,7 @@ def table(runs):
 
 
 def about_the_load(runs):
-    """What the measuring itself cost, and whether it kept its pace."""
+    """The cost of the measurement itself, and whether it kept its pace."""
     cpu = ", ".join(f"{run.load_cpu:.1f} s" for run in runs)
     late = max(run.lateness for run in runs)
     return (f"The load and the watching took {cpu} of CPU time; "

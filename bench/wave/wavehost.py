@@ -1,5 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""One mail host as its wave's maker sees it: a program in namespaces of its own."""
+"""One mail host as seen by the program that runs the wave: a program in its namespaces."""
 
 import os
 import select
@@ -17,9 +17,9 @@ ISOLATE = HERE.parents[1] / "tests" / "integration" / "lib" / "isolate.py"
 class Host:
     """A mail host in its namespaces, and the directory of its results.
 
-    `program` is mailhost.py or one that is started like it, with `words` and
-    the parameters of the wave, `wave`, by name. Results and logs go to
-    directories named for the host, in `output` and in `work`.
+    `program` is mailhost.py or one with the same arguments: `words` and the parameters of
+    the wave, `wave`, by name. Results and logs go to directories with the host's name, in
+    `output` and in `work`.
     """
 
     def __init__(self, name, program, words, wave, *, output, work):
@@ -45,7 +45,7 @@ class Host:
             self.fail()
 
     def begin(self, start):
-        """The wave begins at that monotonic time."""
+        """Sets the monotonic time at which the wave begins."""
         self.process.stdin.write(f"{start}\n")
         self.process.stdin.close()
 
@@ -59,7 +59,7 @@ class Host:
         return results.Run(self.name, self.results)
 
     def fail(self):
-        """The end of the run, with what the host said last."""
+        """Kills the host, and exits with its last output."""
         self.process.kill()
         sys.exit(f"the mail host {self.name} failed:\n" + "\n".join(
             (self.work / "errors").read_text(errors="replace").splitlines()[-15:])

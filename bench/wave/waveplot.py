@@ -29,7 +29,7 @@ set datafile separator ','
 
 
 def write_csv(runs, path):
-    """One row a moment, the runs side by side."""
+    """One row per moment, with a column for each run."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["seconds"] + [f"{what}, {run.name}" for run in runs
@@ -44,7 +44,7 @@ def quoted(text):
 
 
 def label_at(run):
-    """Beside the right flank of a peak; below the curve of a host that stays full."""
+    """The place of a label: right of a peak; below the curve of a host that stays full."""
     if run.at_end >= 0.9 * run.peak:
         return run.looks[-1].seconds * 0.5, run.peak - 0.08 * run.wave["slots"]
     flank = max(look.seconds for look in run.looks if look.slots >= 0.9 * run.peak)
@@ -58,7 +58,7 @@ def labels(runs):
 
 
 def frame(runs):
-    """Axes, and the name of the line that must not be reached."""
+    """Axes, and the label of the line of all slots."""
     wave, end = runs[0].wave, runs[0].looks[-1].seconds
     limit = wave["slots"]
     return (f"set xrange [0:{end:g}]\nset yrange [0:{limit * 1.12:g}]\n"
