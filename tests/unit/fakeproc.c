@@ -277,7 +277,7 @@ void fakeproc_trap(const struct fakeproc *tree, pid_t pid)
 }
 
 /* Who is about to open it for reading is a reader of it already. */
-bool fakeproc_let_go(const struct fakeproc *tree, pid_t pid)
+bool fakeproc_release(const struct fakeproc *tree, pid_t pid)
 {
 	char path[PATH_SIZE];
 	int fd;

@@ -78,7 +78,7 @@ void fakeproc_exe(const struct fakeproc *tree, pid_t pid, const char *target);
 void fakeproc_trap(const struct fakeproc *tree, pid_t pid);
 
 /* Whoever waits there goes on, and finds no environment. False: nobody waits. */
-bool fakeproc_let_go(const struct fakeproc *tree, pid_t pid);
+bool fakeproc_release(const struct fakeproc *tree, pid_t pid);
 
 /* Threads of this process that look at others (looker.h). */
 size_t threads_running(void);

@@ -197,7 +197,7 @@ static bool are_pinned(void *data)
 {
 	struct pinned *p = data;
 
-	if (is_held_by_us(p->smtpd) && (!p->submit || is_held_by_us(p->submit)))
+	if (is_pinned_by_us(p->smtpd) && (!p->submit || is_pinned_by_us(p->submit)))
 		p->times++;
 	else
 		p->times = 0;

@@ -73,7 +73,7 @@ static bool is_pidfd_of(const char *fd, pid_t pid)
 	return found;
 }
 
-bool is_held_by_us(pid_t pid)
+bool is_pinned_by_us(pid_t pid)
 {
 	DIR *dir = opendir("/proc/self/fdinfo");
 	const struct dirent *entry;

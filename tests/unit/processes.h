@@ -31,7 +31,7 @@ size_t descriptors_open(void);
 size_t threads_of_ours(void);
 
 /* Has this process a pidfd of that one? */
-bool is_held_by_us(pid_t pid);
+bool is_pinned_by_us(pid_t pid);
 
 /* Wait until fd is readable. False: it was not within the deadline. */
 bool wait_readable(int fd);

@@ -779,7 +779,7 @@ static void strangers_are_not_looked_at(void **state)
 	want_int(open_child(&f, f.submit, &smtpd, &unused), -EPERM);
 	want_int(smtpd_pin(&f.rules, f.submit, f.scratch, &smtpd, &unused), -EPERM);
 	want_int(smtpd_read_hint(&f.rules, f.submit, f.scratch, &seen), -EPERM);
-	want_int(fakeproc_let_go(&f.tree, f.submit), false);
+	want_int(fakeproc_release(&f.tree, f.submit), false);
 	fixture_close(&f);
 }
 
@@ -826,7 +826,7 @@ static void session_that_keeps_waiting(void **state)
 	want_int(smtpd_read_hint(&f.rules, f.smtpd, f.scratch, &seen), -EBUSY);
 	want_int(smtpd_may_be(&f.rules, f.smtpd), 0);
 	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
-	want_int(fakeproc_let_go(&f.tree, f.smtpd), true);
+	want_int(fakeproc_release(&f.tree, f.smtpd), true);
 	want_int(threads_ended_soon(f.threads), true);
 	put_plain(&f, &somebody);
 	want_int(answer(&f, f.smtpd), 0);
@@ -844,7 +844,7 @@ static void couriertls_that_keeps_waiting(void **state)
 	fakeproc_trap(&f.tree, f.tls);
 	want_int(answer(&f, f.smtpd), -ETIMEDOUT);
 	want_int(answer(&f, f.tls), -EBUSY);
-	want_int(fakeproc_let_go(&f.tree, f.tls), true);
+	want_int(fakeproc_release(&f.tree, f.tls), true);
 	want_int(threads_ended_soon(f.threads), true);
 	fixture_close(&f);
 }
@@ -1054,8 +1054,8 @@ static void pinned_do_not_keep_waiting(void **state)
 	want_str(facts.block, "Listed");
 	want_int(smtpd_recheck_submit(&smtpd), 0);
 	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
-	want_int(fakeproc_let_go(&f.tree, f.smtpd) || fakeproc_let_go(&f.tree, f.submit) ||
-		 fakeproc_let_go(&f.tree, f.tcpd), false);
+	want_int(fakeproc_release(&f.tree, f.smtpd) || fakeproc_release(&f.tree, f.submit) ||
+		 fakeproc_release(&f.tree, f.tcpd), false);
 	waiter_end(f.submit);
 	want_int(smtpd_recheck_submit(&smtpd), -ESRCH);
 	smtpd_forget_held(&smtpd);
@@ -1121,7 +1121,7 @@ static void no_submit(void **state)
 	want_int(smtpd_pin_submit(&f.rules, &smtpd, f.scratch), row->result);
 	want_int(smtpd.submit.fd, -1);
 	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", f.scratch), row->held);
-	want_int(fakeproc_let_go(&f.tree, f.submit), row->result == -ETIMEDOUT);
+	want_int(fakeproc_release(&f.tree, f.submit), row->result == -ETIMEDOUT);
 	want_int(threads_ended_soon(row->result == -ETIMEDOUT ? f.threads : f.threads + 1),
 		 true);
 	smtpd_done(&smtpd);
@@ -1756,8 +1756,8 @@ static void left_that_keep_waiting(void **state)
 	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 1);
 	want_int(refs[0].pid, f.tls);
 	pidref_done(&refs[0]);
-	want_int(fakeproc_let_go(&f.tree, f.smtpd), false);
-	want_int(fakeproc_let_go(&f.tree, f.submit), true);
+	want_int(fakeproc_release(&f.tree, f.smtpd), false);
+	want_int(fakeproc_release(&f.tree, f.submit), true);
 	want_int(threads_ended_soon(f.threads + 1), true);
 	fixture_close(&f);
 }
@@ -1867,7 +1867,7 @@ static void served_by_one_that_is_not_known(void **state)
 	want_int(served, true);
 	fakeproc_trap(&f.tree, f.smtpd);
 	want_int(smtpd_is_served(&f.rules, &peer, f.scratch), true);
-	want_int(fakeproc_let_go(&f.tree, f.smtpd), true);
+	want_int(fakeproc_release(&f.tree, f.smtpd), true);
 	fixture_close(&f);
 }
 

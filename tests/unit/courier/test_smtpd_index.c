@@ -386,7 +386,7 @@ static void one_that_keeps_waiting(void **state)
 	want_int(smtpd_index_refresh(f.index), -EBUSY);
 	want_int(smtpd_index_learn(f.index, FIRST_PID + 1), -EBUSY);
 	want_int(find(&f, 1, 1001, &pid), 0);
-	want_int(fakeproc_let_go(&f.tree, FIRST_PID + 1), true);
+	want_int(fakeproc_release(&f.tree, FIRST_PID + 1), true);
 	want_int(threads_ended_soon(f.threads + 1), true);
 	put_child(&f, 1);
 	want_int(smtpd_index_refresh(f.index), 2);
@@ -680,7 +680,7 @@ static void holds_who_has_kept_waiting(void **state)
 	smtpd_index_hold(r.f.index, false);
 	want_int(withdraw(&r, 1), false);
 	want_int(withdraw(&r, 2), true);
-	want_int(fakeproc_let_go(&r.f.tree, r.pids[1]), true);
+	want_int(fakeproc_release(&r.f.tree, r.pids[1]), true);
 	want_int(threads_ended_soon(r.f.threads + 1), true);
 	fakeproc_put_smtpd(&r.f.tree, r.pids[1], r.f.tcpd, &peer);
 	smtpd_index_hold(r.f.index, false);

@@ -321,7 +321,7 @@ static void strangers_are_not_looked_at(void **state)
 	/* -EINVAL: it was looked at. */
 	want_int(tcpd_check(f.tcpds, pid), row->checked ? -EINVAL : -EPERM);
 	want_int(tcpd_scan(f.tcpds), 1);
-	want_int(fakeproc_let_go(&f.tree, pid), false);
+	want_int(fakeproc_release(&f.tree, pid), false);
 	waiter_end(pid);
 	fixture_close(&f);
 }
@@ -403,7 +403,7 @@ static void one_that_keeps_waiting(void **state)
 	fakeproc_put_tcpd(&f.tree, pid);
 	want_int(tcpd_scan(f.tcpds), 1);
 	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
-	want_int(fakeproc_let_go(&f.tree, f.pid), true);
+	want_int(fakeproc_release(&f.tree, f.pid), true);
 	want_int(threads_ended_soon(f.threads + 1), true);
 	fakeproc_put_tcpd(&f.tree, f.pid);
 	want_int(tcpd_check(f.tcpds, f.pid), 0);
@@ -425,7 +425,7 @@ static void tried_on_one_that_keeps_waiting(void **state)
 	fakeproc_trap(&f.tree, f.pid);
 	want_int(tcpd_try(f.tcpds, false), -ETIMEDOUT);
 	want_int(tcpd_try(f.tcpds, false), -EBUSY);
-	want_int(fakeproc_let_go(&f.tree, f.pid), true);
+	want_int(fakeproc_release(&f.tree, f.pid), true);
 	want_int(threads_ended_soon(f.threads), true);
 	fixture_close(&f);
 }

@@ -806,7 +806,7 @@ static void let_go(struct quiet *q, pid_t pid)
 	struct smtpd_scratch scratch;
 
 	want_int(looker_look(q->looker, q->e.tcpd, false, &scratch.look), 0);
-	want_int(fakeproc_let_go(&q->e.tree, pid), true);
+	want_int(fakeproc_release(&q->e.tree, pid), true);
 	want_int(threads_ended_soon(q->threads + 1), true);
 }
 

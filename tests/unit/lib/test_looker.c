@@ -83,7 +83,7 @@ static int look_at_once(struct fixture *f, pid_t pid)
 /* Let one go, of which a thread waits, so that so many threads are left. */
 static void let_go(struct fixture *f, pid_t pid, size_t left)
 {
-	want_int(fakeproc_let_go(&f->tree, pid), true);
+	want_int(fakeproc_release(&f->tree, pid), true);
 	want_int(threads_ended_soon(f->threads + left), true);
 }
 
@@ -227,7 +227,7 @@ static void too_many_that_keep_waiting(void **state)
 	want_good(&f);
 	want_int(look_at_once(&f, HELD), -EBUSY);
 	for (pid = HELD; pid < HELD + LOOKER_WAITING_MAX; pid++)
-		fakeproc_let_go(&f.tree, pid);
+		fakeproc_release(&f.tree, pid);
 	want_int(threads_ended_soon(f.threads + 1), true);
 	want_int(look_at_once(&f, GOOD), 0);
 	fixture_close(&f);
