@@ -1,6 +1,6 @@
-/* Stands in for couriertcpd, couriertls and courieresmtpd, whichever it is named:
- * starts what they start, in the same order and with the same parents, and then
- * waits for its end. See processes.h.
+/* Stands in for couriertcpd, couriertls or courieresmtpd, depending on its name: starts the
+ * same processes in the same order and with the same parents, and then waits to be
+ * terminated. See processes.h.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/courier_stand_in.h"
 
@@ -18,7 +18,7 @@
 
 #define ENTRIES_MAX 64
 
-/* Where our own executable is, and so are the others. */
+/* The directory of this executable and the others. */
 static char directory[200];
 
 static void tell(char role)
@@ -29,7 +29,7 @@ static void tell(char role)
 		_exit(1);
 }
 
-/* Until a signal ends us, or the test is gone. */
+/* Wait until a signal terminates this process, or the test has exited. */
 static void wait_for_end(void)
 {
 	struct pollfd hold = { .fd = STAND_IN_HOLD, .events = POLLIN };
@@ -50,7 +50,7 @@ static void become(const char *name, const char *mode, char *const env[])
 	_exit(1);
 }
 
-/* The client's connection, as far as its kind goes. */
+/* The client's connection: a socket of the right kind. */
 static void take_connection(int domain)
 {
 	int fd = socket(domain, SOCK_STREAM, 0);
@@ -70,12 +70,12 @@ static void split_env(char *block, size_t len, char *env[static ENTRIES_MAX])
 	env[n] = NULL;
 }
 
-/* The child that couriertcpd forks for a connection. */
+/* The process that couriertcpd forks for a connection. */
 static void connection(char kind, char *const env[])
 {
 	char byte;
 
-	/* courieresmtpd begins with the socket that couriertcpd accepted. */
+	/* courieresmtpd starts with the socket that couriertcpd accepted. */
 	take_connection(AF_INET);
 	if (kind == STAND_IN_FORKED) {
 		tell(STAND_IN_FORKED);
@@ -120,7 +120,7 @@ static void run_tls_above(char *const env[])
 	tell(STAND_IN_TLS);
 }
 
-/* STARTTLS: couriertls is forked twice, so that it is nobody's child. */
+/* STARTTLS: couriertls is forked twice, so that it is an orphan. */
 static void start_tls_apart(char *const env[])
 {
 	pid_t pid = fork();

@@ -30,8 +30,8 @@ static void path_of(const struct fakeproc *tree, pid_t pid, const char *file,
 	snprintf(path, PATH_SIZE, "%s/%d/%s", tree->root, (int)pid, file);
 }
 
-/* pwrite(2), as write(2) to a file is the kernel's list in some tests (see
- * struct fakelists). */
+/* By pwrite(2), since some tests redirect write(2) to the kernel's list (see struct
+ * fakelists). */
 static void write_file(const char *path, const void *bytes, size_t len)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -48,7 +48,7 @@ static void write_file(const char *path, const void *bytes, size_t len)
 	close(fd);
 }
 
-/* The namespaces: files whose inode numbers tell them apart. */
+/* The namespaces: files with different inode numbers. */
 static void namespace_path(const struct fakeproc *tree, bool other,
 			   char path[static PATH_SIZE])
 {
@@ -95,7 +95,7 @@ static void make_dirs(const struct fakeproc *tree, pid_t pid)
 	make_dir(tree, pid, task);
 }
 
-/* What execve(2) names a process: the executable without its directory, cut. */
+/* The name that execve(2) gives a process: the executable without its directory, cut. */
 static int name_of(const struct fake_process *p, const char **ret_name)
 {
 	const char *slash = p->exe ? strrchr(p->exe, '/') : NULL;
@@ -104,7 +104,7 @@ static int name_of(const struct fake_process *p, const char **ret_name)
 	return (int)strcspn(*ret_name, " ");
 }
 
-/* The lines that Linux writes first; the others do not matter. */
+/* The first lines, as Linux writes them; the others do not matter. */
 static void put_status(const struct fakeproc *tree,
 		       const struct fake_process *p)
 {
@@ -133,7 +133,7 @@ static void put_namespace(const struct fakeproc *tree,
 	must(link(from, to) == 0, to);
 }
 
-/* Who writes to a pipe waits for a reader. */
+/* Opening a pipe for writing waits for a reader. */
 static void remove_trap(const struct fakeproc *tree, pid_t pid)
 {
 	char path[PATH_SIZE];
@@ -199,7 +199,7 @@ void fakeproc_drop(const struct fakeproc *tree, pid_t pid)
 {
 	char from[PATH_SIZE], to[PATH_SIZE];
 
-	/* Under a name that is no process, for the end to remove. */
+	/* Rename it to a name that is not a process; fakeproc_close() removes it. */
 	path_of(tree, pid, "", from);
 	snprintf(to, sizeof(to), "%s/was-%d.XXXXXX", tree->root, (int)pid);
 	must(mkdtemp(to) != NULL && rename(from, to) == 0, from);
@@ -276,7 +276,7 @@ void fakeproc_trap(const struct fakeproc *tree, pid_t pid)
 	put_fifo(tree, pid, "exe");
 }
 
-/* Who is about to open it for reading is a reader of it already. */
+/* A thread that is opening it for reading already counts as a reader. */
 bool fakeproc_release(const struct fakeproc *tree, pid_t pid)
 {
 	char path[PATH_SIZE];
@@ -290,7 +290,7 @@ bool fakeproc_release(const struct fakeproc *tree, pid_t pid)
 	return fd >= 0;
 }
 
-/* A sanitizer has a thread of its own, and one may be gone by now. */
+/* A sanitizer has its own thread, and a thread may have exited by now. */
 static bool is_looker(const char *tid)
 {
 	char path[64], name[32] = "";
@@ -329,7 +329,7 @@ bool threads_ended_soon(size_t left)
 	return soon(so_many_run, &left);
 }
 
-/* A pipe in place of the file: who opens it waits until we write. */
+/* A pipe in place of the file: a reader waits until this thread writes. */
 static void *moment_thread(void *data)
 {
 	struct fake_moment *m = data;
@@ -339,7 +339,7 @@ static void *moment_thread(void *data)
 		close(fd);
 		return NULL;
 	}
-	/* Whoever looks next finds a plain file again. */
+	/* The next reader finds a plain file again. */
 	unlink(m->path);
 	write_file(m->path, m->text, m->len);
 	m->happen(m->data);
@@ -376,7 +376,7 @@ bool fakeproc_came(struct fake_moment *moment)
 {
 	int fd;
 
-	/* If it waits still, let it go without what was to happen. */
+	/* If it still waits, release it without the change. */
 	__atomic_store_n(&moment->over, true, __ATOMIC_RELEASE);
 	fd = open(moment->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	pthread_join(moment->thread, NULL);

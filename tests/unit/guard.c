@@ -1,5 +1,5 @@
-/* A process above the test program that ends it when a point takes too long, and ends
- * whatever the program leaves behind.
+/* A process above the test program that kills it when a point takes too long, and kills
+ * all processes that the program leaves behind.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/guard.h"
 
@@ -19,20 +19,20 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Time is counted in waits of the guard's own: some tests have clocks of theirs. */
+/* Time is counted in waits of the guard itself, as some tests replace the clocks. */
 #define WAITS_PER_SECOND 5
 
-/* How often to look for processes that were killed and have not ended, 1 ms apart. */
+/* How often to check for killed processes that have not exited, 1 ms apart. */
 #define LOOKS_MAX 10000
 
-/* Shared with the test program, which writes it. Both processes have the name at the
- * same address, as it was there before the fork. */
+/* Shared with the test program, which writes it. The name was allocated before the fork, so
+ * both processes have it at the same address. */
 static struct {
 	_Atomic(const char *) name;
 	atomic_uint count;
 } *point;
 
-/* In TAP that is an error, whatever follows. */
+/* TAP counts this as an error, whatever follows. */
 static void bail_out(const char *what)
 {
 	printf("Bail out! %s: %s\n", atomic_load(&point->name), what);
@@ -47,7 +47,7 @@ void guard_point(const char *name)
 	atomic_fetch_add(&point->count, 1);
 }
 
-/* The request is void where the parent has died before it. */
+/* The request has no effect if the parent has already died. */
 static void die_with(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -82,7 +82,7 @@ pid_t guard_fork_as(pid_t pid)
 	return got > 0 ? (pid_t)got : 0;
 }
 
-/* The first of our children; 0: there is none. */
+/* The first child of this process; 0: there is none. */
 static pid_t first_child(void)
 {
 	char path[64];
@@ -99,8 +99,8 @@ static pid_t first_child(void)
 	return pid;
 }
 
-/* What loses its parent becomes our child, so that in the end all of them are, those
- * that are stopped or have other users, too. */
+/* Orphans become children of this process, so all of them are found in the end, including
+ * stopped ones and those of other users. */
 static void end_all(void)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
@@ -114,7 +114,7 @@ static void end_all(void)
 	}
 }
 
-/* An end by a signal is no status that a test program would choose. */
+/* A signal gives a status that no test program uses. */
 static int status_of(int status)
 {
 	if (WIFEXITED(status))
@@ -123,7 +123,7 @@ static int status_of(int status)
 	return 99;
 }
 
-/* Reap all children that have ended. Was the test program one of them? */
+/* Reap all children that have exited. True if the test program was one of them. */
 static bool has_ended(pid_t tests, int *ret_status)
 {
 	bool ended = false;
@@ -139,7 +139,7 @@ static bool has_ended(pid_t tests, int *ret_status)
 	return ended;
 }
 
-/* Has the same point been running for too long after one more wait? */
+/* Has the same point been running for too long, counting one more wait? */
 static bool is_late(void)
 {
 	static unsigned int seen, waits;

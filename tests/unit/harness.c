@@ -192,7 +192,8 @@ struct pinned {
 	unsigned int times;
 };
 
-/* A look pins them for some 100 us, too: seen so often in a row it is no look. */
+/* A read pins them too, for about 100 us: pinned at so many checks in a row, it is not a
+ * read. */
 static bool are_pinned(void *data)
 {
 	struct pinned *p = data;
@@ -211,7 +212,7 @@ void harness_want_pinned(const struct harness *e, bool submit)
 	want_int(soon(are_pinned, &p), true);
 }
 
-/* What every line that is a trigger ends in, once. */
+/* The sum of all outcomes of which a trigger has exactly one. */
 static uint64_t answers(const struct harness *e)
 {
 	static const enum counter ids[] = {

@@ -1,5 +1,4 @@
-/* A whole engine on invented processes and lists: for tests of what it is made
- * of, and of itself.
+/* A whole engine on invented processes and lists, for tests of the engine and its parts.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_HARNESS_H
 #define TESTS_HARNESS_H
@@ -10,8 +9,7 @@
 #include "tests/unit/fakeproc.h"
 #include "tests/unit/support.h"
 
-/* The peer of the connection that is always there, and what courier logs when it
- * rejects him. */
+/* The peer of the connection that always exists, and courier's log line for its reject. */
 #define PEER "198.51.100.7"
 #define PEER_PORT 41703
 #define LISTED "Listed in test DNSBL"
@@ -23,60 +21,60 @@
 struct harness {
 	struct fakelists lists;
 	struct fakeproc tree;
-	pid_t tcpd, smtpd, submit;	/* real processes that wait */
+	pid_t tcpd, smtpd, submit;	/* real processes that only wait */
 	struct background *background;
 	struct engine *block;
 	struct engine_worker *worker;
 	struct settings settings;	/* until harness_start() */
-	bool check_rights;		/* tell what rights are missing; the same */
+	bool check_rights;		/* report missing capabilities; the same */
 	pthread_mutex_t lock;		/* said */
-	char said[8192];		/* what the admin was told, a line each */
+	char said[8192];		/* messages to the admin, one per line */
 };
 
-/* The processes (couriertcpd, courieresmtpd for PEER with BLOCK=LISTED, its
- * submit), both lists with room for 100, and settings with courierUser="root".
- * Nothing has started. */
+/* Create the processes (couriertcpd, courieresmtpd for PEER with BLOCK=LISTED, its submit),
+ * both lists with room for 100, and settings with courierUser="root". Does not start the
+ * engine. */
 void harness_open(struct harness *e);
 
-/* Set a parameter before the start; a wrong one ends the test. */
+/* Set a parameter before the start; a wrong one fails the test. */
 void harness_set(struct harness *e, const char *name, const char *value);
 
-/* Another environment for the courieresmtpd, or its submit: "NAME=value" up to a
+/* Replace the environment of the courieresmtpd, or of its submit: "NAME=value" up to a
  * NULL. */
 void harness_smtpd_env(struct harness *e, const char *const *extra);
 void harness_submit_env(struct harness *e, const char *const *extra);
 
-/* One more courieresmtpd for that peer, a real process that waits. */
+/* Add a courieresmtpd for that peer, a real process that waits. */
 pid_t harness_add_child(struct harness *e, const struct peer *peer);
 
 void harness_start(struct harness *e);
 
-/* Hand over a line of severity err; attested is the sender's PID, or 0. */
+/* Pass a line of severity err to the engine; attested is the sender's PID, or 0. */
 struct engine_outcome harness_hand(struct harness *e, const char *text, pid_t attested);
 
-/* Hand over the line with which that child starts, of severity info. */
+/* Pass the line about that smtpd's start, of severity info. */
 void harness_started(struct harness *e, pid_t attested);
 
-/* Wait until the child, and with submit its submit, is pinned. */
+/* Wait until the smtpd, and with submit its submit, is pinned. */
 void harness_want_pinned(const struct harness *e, bool submit);
 
-/* harness_hand(), and wait for what the background thread makes of it if it is deferred. */
+/* harness_hand(); if the line is deferred, wait until the background thread has handled it. */
 struct engine_outcome harness_line(struct harness *e, const char *text, pid_t attested);
 
-/* Wait until the admin has been told something with this text in it. */
+/* Wait for a message with this text in it. */
 void harness_want_said(struct harness *e, const char *text);
 
-/* How often he has been. */
+/* The number of such messages. */
 unsigned int harness_said(struct harness *e, const char *text);
 
-/* A counter's value, and the wait for one. */
+/* A counter's value; wait for a value. */
 uint64_t harness_count(const struct harness *e, enum counter id);
 void harness_want_soon(struct harness *e, enum counter id, uint64_t want);
 
-/* Stop the background thread: every child that was to be signalled is. */
+/* Stop the background thread; by then all pending signals have been sent. */
 void harness_stop(struct harness *e);
 
-/* Stop it and end all processes. */
+/* Stop it and terminate all processes. */
 void harness_close(struct harness *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* nf_tables of the test's own, in a network namespace, and its netlink with faults.
+/* A private nf_tables, in a network namespace, and its netlink with faults.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/nftspace.h"
 
@@ -84,7 +84,7 @@ bool nftspace_has(const char *text)
 struct nftspace_faults nftspace_faults;
 unsigned int nftspace_opened, nftspace_sent;
 
-/* What was made up as an answer, until it is received. */
+/* An invented answer, until it is received. */
 static char answer[64 * 1024];
 static size_t answered;
 static bool made_up, receive_fails;

@@ -1,4 +1,4 @@
-/* nf_tables of the test's own, in a network namespace, and its netlink with faults.
+/* A private nf_tables, in a network namespace, and its netlink with faults.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_UNIT_NFTSPACE_H
 #define TESTS_UNIT_NFTSPACE_H
@@ -7,33 +7,32 @@
 
 #include "tests/unit/support.h"
 
-/* Go into a new network namespace, for good. Returns NULL, or what is lacking for
- * tests in it: rights, nf_tables or the program nft. To be called once, before
- * any thread. */
+/* Enter a new network namespace, permanently. Returns NULL, or what tests in it need and
+ * is missing: capabilities, nf_tables or the program nft. Call it once, before starting
+ * threads. */
 const char *nftspace_enter(void);
 
-/* Run nft with these arguments. Returns what it said, on either output; the
- * caller frees. */
+/* Run nft with these arguments. Returns its output and errors; the caller frees. */
 char *nftspace_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, and it must not complain. */
+/* The same, and it must not print errors. */
 void nftspace_do(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Does the ruleset, as nft prints it, have this text? */
+/* Does the ruleset, as nft prints it, contain this text? */
 bool nftspace_has(const char *text);
 
 /* Faults. Only in programs that are linked with the --wrap options for them, see
- * Makefile.am. Each stays until the next nftspace_reset(). */
+ * Makefile.am. Each remains until the next nftspace_reset(). */
 struct nftspace_faults {
-	int open_err;		/* no socket: this errno.. */
+	int open_err;		/* errno of socket(2).. */
 	int bind_err;
 	int send_err;
-	unsigned int send_times; /* ..of sending, so often; 0: always */
-	int receive_err;	/* ..of the first receiving after each sending */
-	/* Not the kernel answers, but this; NULL: the kernel. Called once for
-	 * what is sent; the answer goes to buf, its length is returned. */
+	unsigned int send_times; /* ..of sending, this many times; 0: always */
+	int receive_err;	/* ..of the first receive after each send */
+	/* Answers instead of the kernel; NULL: the kernel answers. Called once per
+	 * send; writes the answer to buf and returns its length. */
 	size_t (*answer)(const void *sent, size_t size, char *buf, size_t room);
-	/* Done before the nth sending from now, 1: the next. */
+	/* Called before the nth send from now, 1: the next. */
 	void (*before)(void);
 	unsigned int before_nth;
 };
@@ -45,8 +44,8 @@ void nftspace_reset(void);
 /* Calls since nftspace_reset(). */
 extern unsigned int nftspace_opened, nftspace_sent;
 
-/* One netlink error message, or with err 0 a confirmation, as the kernel writes
- * it; returns the end of it. */
+/* Write one netlink error message, or with err 0 an acknowledgement, as the kernel does.
+ * Returns its end. */
 char *nftspace_error(char *at, uint32_t seq, int err);
 
 #endif

@@ -1,4 +1,4 @@
-/* What tests of processes need.
+/* Processes for tests.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/processes.h"
 
@@ -23,7 +23,7 @@
 #include "tests/unit/guard.h"
 #include "tests/unit/support.h"
 
-/* A fixture that cannot be built is a failed test, with the reason. */
+/* If a fixture cannot be built, the test fails with the reason. */
 static void must(bool done, const char *what)
 {
 	if (done)
@@ -179,15 +179,15 @@ static bool is_stopped(void *data)
 	return state && state[2] == 'T';
 }
 
-/* Of two signals that wait the kernel delivers the lower number first: TERM, if
- * it came before the process has stopped. */
+/* The kernel delivers the pending signal with the lower number first: TERM, if it arrived
+ * before the process has stopped. */
 void process_stop(pid_t pid)
 {
 	must(kill(pid, SIGSTOP) == 0, "SIGSTOP");
 	must(soon(is_stopped, &pid), "a process that does not stop");
 }
 
-/* Real and effective uid: the kernel asks for either, by what is done. */
+/* Real and effective uid: the kernel checks one or the other, depending on the call. */
 void user_become(uid_t uid)
 {
 	must(setresuid(uid, uid, 0) == 0, "setresuid");
@@ -198,7 +198,7 @@ void user_back(void)
 	must(setresuid(0, 0, 0) == 0, "setresuid");
 }
 
-/* courier. */
+/* --- courier --- */
 
 /* Built in tests/unit; the tests stand in folders below tests. */
 static void stand_in_path(char *path, size_t size)
@@ -264,13 +264,13 @@ void courier_upgrade(struct courier *courier)
 	}
 }
 
-/* The descriptors at the places that courier_stand_in.h names, and no others. */
+/* Only the descriptors of courier_stand_in.h, at their numbers. */
 static void place_descriptors(int control, int report, int gate, int hold)
 {
 	const int from[] = { control, report, gate, hold };
 	int spare[4], i;
 
-	/* First out of the way of each other. */
+	/* First move them out of each other's way. */
 	for (i = 0; i < 4; i++)
 		spare[i] = fcntl(from[i], F_DUPFD, 64);
 	for (i = 0; i < 4; i++)
@@ -326,7 +326,7 @@ void courier_start(struct courier *courier)
 	int control[2], report[2], gate[2], hold[2];
 
 	courier->count = 0;
-	/* What loses its parent becomes our child. */
+	/* Orphans become children of this process. */
 	must(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "subreaper");
 	snprintf(courier->dir, sizeof(courier->dir), "/tmp/courier.XXXXXX");
 	must(mkdtemp(courier->dir) != NULL, courier->dir);

@@ -1,5 +1,5 @@
-/* What tests of processes need: processes that only wait, and real ones with the
- * names and the family trees of courier's.
+/* Processes for tests: processes that only wait, and real ones with the names and the
+ * process tree of courier's.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_PROCESSES_H
 #define TESTS_PROCESSES_H
@@ -15,60 +15,60 @@
 	(geteuid() == 0 ? suite_add(suite, test, NULL, "%s", #test) :          \
 			  suite_skip(suite, #test, "root"))
 
-/* Whatever a test waits for comes within this time, or the test fails. */
+/* An awaited event happens within this time, or the test fails. */
 #define DEADLINE_MS 10000
 
-/* What can be looked at answers within this time on a busy machine, too. */
+/* A look at a process that does not hang returns within this time, even on a busy machine. */
 #define PATIENT_MS 600
 
 /* An unprivileged uid that is not the one tests run with. */
 #define NOBODY_UID 65534
 
-/* How many descriptors this process has open: a leak shows as a difference. */
+/* The number of open descriptors: a difference shows a leak. */
 size_t descriptors_open(void);
 
-/* How many threads this process has. */
+/* The number of threads of this process. */
 size_t threads_of_ours(void);
 
-/* Has this process a pidfd of that one? */
+/* Does this process have a pidfd of that one? */
 bool is_pinned_by_us(pid_t pid);
 
 /* Wait until fd is readable. False: it was not within the deadline. */
 bool wait_readable(int fd);
 
-/* Now, in ms of CLOCK_MONOTONIC. */
+/* The time, in ms of CLOCK_MONOTONIC. */
 int64_t clock_ms(void);
 
-/* Wait until the condition holds. False: it does not at the deadline. */
+/* Wait until the condition is true. False: it is not at the deadline. */
 bool soon(bool (*condition)(void *data), void *data);
 
-/* A process that does nothing until it is ended. */
+/* Start a process that does nothing until it is terminated. */
 pid_t waiter_start(void);
 
-/* KILL a child of ours and reap it. */
+/* KILL a child of this process and reap it. */
 void waiter_end(pid_t pid);
 
-/* Wait until a process has ended (a zombie has). It need not be a child of ours.
- * False: it lives at the deadline. */
+/* Wait until a process has exited; a zombie has. It need not be a child of this process.
+ * False: it is alive at the deadline. */
 bool has_ended_soon(pid_t pid);
 
-/* Does it live? A zombie does not. */
+/* Is it alive? A zombie is not. */
 bool is_living(pid_t pid);
 
-/* Stop a process, so that it takes no signal but KILL. Returns once it has. */
+/* Stop a process, so that only KILL has an effect. Returns once it has stopped. */
 void process_stop(pid_t pid);
 
 /* Act as another user until user_back(). Only for tests that run as root. */
 void user_become(uid_t uid);
 void user_back(void);
 
-/* A couriertcpd that starts, on request, what courier starts for a connection.
- * Its processes have the test's own uid. */
+/* A couriertcpd that starts, on request, courier's processes for a connection. They have
+ * the test's own uid. */
 struct courier {
 	char dir[64];		/* of the executables */
 	pid_t tcpd;
 	int control, report, gate, hold;
-	pid_t all[256];		/* whatever it started */
+	pid_t all[256];		/* all that it started */
 	size_t count;
 };
 
@@ -78,8 +78,8 @@ struct connection {
 	pid_t tls;
 };
 
-/* A connection that is to be made. The environment of its processes is made up
- * of these, and of extra, which is "NAME=value" up to a NULL. */
+/* A connection to make. The environment of its processes has these variables, and those of
+ * extra, which is "NAME=value" up to a NULL. */
 struct peer {
 	const char *ip;
 	unsigned int port;
@@ -87,29 +87,29 @@ struct peer {
 	const char *const *extra;
 };
 
-/* That environment, as /proc shows it. Returns its length. */
+/* Write that environment as in /proc. Returns its length. */
 size_t peer_environment(const struct peer *peer, char *block, size_t size);
 
 /* Start a couriertcpd. */
 void courier_start(struct courier *courier);
 
-/* End all its processes and remove the executables. */
+/* Terminate all its processes and remove the executables. */
 void courier_stop(struct courier *courier);
 
 /* couriertcpd -> courieresmtpd, whose standard input is a TCP socket. */
 struct connection courier_plain(struct courier *courier, const struct peer *peer);
 
-/* After STARTTLS: the same, and a couriertls which is no child of theirs but of
- * ours, as if we were init. */
+/* After STARTTLS: the same, and a couriertls which is not their child but this process'
+ * child, as if this process were init. */
 struct connection courier_starttls(struct courier *courier,
 				   const struct peer *peer);
 
 /* Port 465: couriertcpd -> couriertls -> courieresmtpd. */
 struct connection courier_smtps(struct courier *courier, const struct peer *peer);
 
-/* couriertcpd has forked and not exec'd yet.. */
+/* couriertcpd has forked, and the process has not exec'd yet.. */
 pid_t courier_forked(struct courier *courier, const struct peer *peer);
-/* ..and now it does. Returns when it has. */
+/* ..let it exec. Returns when it has. */
 void courier_exec(struct courier *courier);
 
 /* Remove the executables of running processes, as an upgrade of courier does. */

@@ -1,4 +1,4 @@
-/* What the unit tests share.
+/* Shared by the unit tests.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/support.h"
 
@@ -15,7 +15,7 @@
 
 #include "tests/unit/guard.h"
 
-/* Test points. */
+/* --- test points --- */
 
 struct point {
 	char *name;
@@ -28,7 +28,7 @@ struct suite {
 	size_t count;
 };
 
-/* Without memory, or a disk, there is nothing to test: say so in TAP. */
+/* Without memory or a disk nothing can be tested: report that in TAP. */
 static void give_up(const char *what)
 {
 	printf("Bail out! %s: %s\n", what, strerror(errno));
@@ -83,11 +83,11 @@ static void skipped(void **state)
 }
 
 /* cmocka's own skip() prints "not ok", which automake counts as a failure. */
-void suite_skip(struct suite *suite, const char *name, const char *lacks)
+void suite_skip(struct suite *suite, const char *name, const char *missing)
 {
 	char *text;
 
-	if (asprintf(&text, "%s # SKIP %s", name, lacks) < 0)
+	if (asprintf(&text, "%s # SKIP %s", name, missing) < 0)
 		give_up("name of a point");
 	append(suite, skipped, NULL, text);
 }
@@ -101,7 +101,7 @@ static void run_point(void **state)
 	point->test(state);
 }
 
-/* The same points as cmocka wants them. */
+/* The same points in cmocka's form. */
 static struct CMUnitTest *make_tests(const struct suite *suite)
 {
 	struct CMUnitTest *tests = calloc(suite->count, sizeof(*tests));
@@ -135,7 +135,7 @@ int suite_run(struct suite *suite, const char *name)
 	return failed == 0 ? 0 : 1;
 }
 
-/* Comparisons. */
+/* --- comparisons --- */
 
 void support_want_int(intmax_t got, intmax_t want, const char *what,
 		      const char *file, int line)
@@ -146,7 +146,7 @@ void support_want_int(intmax_t got, intmax_t want, const char *what,
 	_fail(file, line);
 }
 
-/* As a line of TAP: what does not print is escaped. */
+/* As a TAP line, with unprintable characters escaped. */
 static void print_text(const char *what, const char *text)
 {
 	print_message("#   %s ", what);
@@ -213,7 +213,7 @@ char *support_exact_copy(const void *bytes, size_t len)
 	return copy;
 }
 
-/* Lines of tests/data. */
+/* --- lines of tests/data --- */
 
 static void bad_corpus(const struct corpus *corpus, unsigned int number)
 {
@@ -235,10 +235,10 @@ static void field_append(struct corpus_field *field, const char *text,
 	grown[field->len] = '\0';
 }
 
-/* The escape behind a backslash. Returns its end, NULL if it is none. */
+/* The escape after a backslash. Returns its end, NULL if it is not a valid escape. */
 static const char *take_escape(struct corpus_field *field, const char *at);
 
-/* Add [at, end) to the field, escapes resolved. False: one is wrong. */
+/* Append [at, end) to the field, with escapes resolved. False: an escape is wrong. */
 static bool unescape(struct corpus_field *field, const char *at, const char *end)
 {
 	field_append(field, "", 0);
@@ -255,7 +255,7 @@ static bool unescape(struct corpus_field *field, const char *at, const char *end
 	return at == end;
 }
 
-/* Room for all of it first: to grow it piece by piece would take a while. */
+/* Allocate it all first: growing it piece by piece would be slow. */
 static void append_times(struct corpus_field *field, unsigned long times,
 			 const struct corpus_field *once)
 {
@@ -366,8 +366,8 @@ void corpus_free(struct corpus *corpus)
 	free(corpus->lines);
 }
 
-/* One less, unless there is none; returns how many there were. Any thread may come
- * here: the background thread has one. */
+/* Decrement unless 0; returns the old value. Any thread may call it, including the
+ * background thread. */
 static unsigned int count_down(atomic_uint *left)
 {
 	unsigned int n = atomic_load(left);
@@ -377,8 +377,8 @@ static unsigned int count_down(atomic_uint *left)
 	return n;
 }
 
-/* Memory that fails. The linker puts the __wrap_ functions in front of those of
- * the C library, see --wrap in ld(1). */
+/* --- failing allocations: the linker calls the __wrap_ functions in place of the C
+ * library's, see --wrap in ld(1) --- */
 
 static atomic_uint allocations_left;	/* until the one that fails; 0: none */
 static atomic_bool allocation_failed;
@@ -438,7 +438,7 @@ unsigned int memory_fail_each(int (*attempt)(void *data), void *data)
 	return 0;
 }
 
-/* Temporary files. */
+/* --- temporary files --- */
 
 char *temp_dir_new(void)
 {
@@ -447,7 +447,7 @@ char *temp_dir_new(void)
 
 	if (asprintf(&dir, "%s/smtpblock.XXXXXX", top && *top ? top : "/tmp") < 0)
 		give_up("temporary directory");
-	/* Others are let in: tests give rights away to be refused. */
+	/* Accessible to others: tests drop privileges to be refused. */
 	if (!mkdtemp(dir) || chmod(dir, 0755) < 0)
 		give_up(dir);
 	return dir;
@@ -510,8 +510,7 @@ char *temp_file_read(const char *path)
 	return text;
 }
 
-/* The kernel's lists. A file that has no name any more stands for a list that
- * was removed. */
+/* --- the kernel's lists: an unlinked file stands for a list that was removed --- */
 
 static struct {
 	int err;
@@ -542,7 +541,7 @@ int __wrap_open(const char *path, int flags, ...)
 	return fd;
 }
 
-/* Is it a list, and if so, was it removed? */
+/* Is it a list? If so, ret_removed tells whether it was removed. */
 static bool is_list(int fd, bool *ret_removed)
 {
 	char link[64], path[512];
@@ -584,7 +583,7 @@ static bool is_command(const char *text)
 	return inet_pton(strchr(addr, ':') ? AF_INET6 : AF_INET, addr, bytes) == 1;
 }
 
-/* Keep the command at the end of the file; the offset moves as in the kernel. */
+/* Append the command to the file; the offset moves as in the kernel. */
 static ssize_t take_command(int fd, const char *text, size_t size)
 {
 	char line[80];

@@ -1,11 +1,10 @@
-/* What the unit tests share: test points from tables, comparisons that say got
- * and want, memory that fails, temporary files and a stand-in for the kernel's
- * lists.
+/* Shared by the unit tests: test points from tables, comparisons that print got and want,
+ * failing allocations, temporary files and a stand-in for the kernel's lists.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_UNIT_SUPPORT_H
 #define TESTS_UNIT_SUPPORT_H
 
-/* cmocka.h needs these before it. */
+/* cmocka.h needs these first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,21 +16,21 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Test points, put together at run time so that each row of a table is one. */
+/* Test points, collected at run time so that each row of a table is one. */
 struct suite;
 
-/* An empty one. Ends the program where there is no memory, as do all here. */
+/* Create an empty suite. Like all functions here, it exits if there is no memory. */
 struct suite *suite_new(void);
 
-/* One more point; the test finds the row in *state. The name is copied and must
- * not hold a '#', which TAP would read as a directive. */
+/* Add a point; the test finds the row in *state. The name is copied and must not contain
+ * '#', which TAP would read as a directive. */
 void suite_add(struct suite *suite, CMUnitTestFunction test, const void *row,
 	       const char *name, ...) __attribute__((format(printf, 4, 5)));
 
-/* One more point that cannot be run here, and what is lacking. */
-void suite_skip(struct suite *suite, const char *name, const char *lacks);
+/* Add a point that cannot be run here, and what is missing. */
+void suite_skip(struct suite *suite, const char *name, const char *missing);
 
-/* A point for each row of an array whose elements have a label. */
+/* Add a point for each row of an array whose elements have a label. */
 #define SUITE_ROWS(suite, test, rows)                                          \
 	do {                                                                   \
 		for (size_t row_ = 0; row_ < COUNT_OF(rows); row_++)           \
@@ -41,11 +40,11 @@ void suite_skip(struct suite *suite, const char *name, const char *lacks);
 
 #define SUITE_TEST(suite, test) suite_add(suite, test, NULL, "%s", #test)
 
-/* Run and free it. The tests run in a process of their own, which guard.h ends when a
- * point takes too long. Returns the exit status. */
+/* Run and free it. The tests run in a separate process, which guard.h kills when a point
+ * takes too long. Returns the exit status. */
 int suite_run(struct suite *suite, const char *name);
 
-/* Comparisons: a difference is printed as got and want, and ends the test. */
+/* Comparisons: a difference is printed as got and want, and fails the test. */
 void support_want_int(intmax_t got, intmax_t want, const char *what,
 		      const char *file, int line);
 void support_want_str(const char *got, const char *want, const char *what,
@@ -62,23 +61,23 @@ void support_want_mem(const void *got, const void *want, size_t size,
 #define want_mem(got, want, size) \
 	support_want_mem(got, want, size, #got, __FILE__, __LINE__)
 
-/* A sequence of numbers that is the same at every run; state is the seed and
- * must not be 0. */
+/* A sequence of numbers that is the same in every run; state is the seed and must not be
+ * 0. */
 uint64_t support_random(uint64_t *state);
 
-/* A copy of exactly len bytes, so that a sanitizer sees every step beyond. The
- * caller frees. */
+/* A copy of exactly len bytes, so that a sanitizer detects every access beyond. The caller
+ * frees. */
 char *support_exact_copy(const void *bytes, size_t len);
 
-/* Lines of a file in tests/data, each of count fields with '|' between them; the
- * last field may hold any. Empty lines and those that begin with '#' are left
- * out. In every field \xHH is a byte, \{N:TEXT} TEXT N times, \\ a backslash. */
+/* Lines of a file in tests/data, each with count fields separated by '|', which the last
+ * field may contain. Empty lines and those that begin with '#' are skipped. In every field
+ * \xHH is a byte, \{N:TEXT} TEXT N times, \\ a backslash. */
 #define CORPUS_FIELDS 8
 
 struct corpus_line {
 	unsigned int number;	/* in the file, from 1 */
 	struct corpus_field {
-		char *text;	/* terminated, but may hold NUL too */
+		char *text;	/* terminated, but may contain NUL too */
 		size_t len;
 	} fields[CORPUS_FIELDS];
 };
@@ -89,39 +88,38 @@ struct corpus {
 	size_t count;
 };
 
-/* Ends the program if the file is missing or not of that form. */
+/* Exits if the file is missing or not of that form. */
 void corpus_read(struct corpus *corpus, const char *name, size_t fields);
 void corpus_free(struct corpus *corpus);
 
-/* Memory that fails: from now on the nth calloc(3) or reallocarray(3) of the
- * code under test returns NULL; 0: none does. Only in programs that are linked
- * with the --wrap options of Makefile.am. */
+/* Failing allocations: from now on the nth calloc(3) or reallocarray(3) of the code under
+ * test returns NULL; 0: none does. Only in programs that are linked with the --wrap options
+ * of Makefile.am. */
 void memory_fail(unsigned int nth);
 
-/* Was that allocation asked for? Then the others work again. */
+/* Was that allocation requested? Afterwards allocations work again. */
 bool memory_failed(void);
 
-/* Let each allocation of attempt() fail in turn, until one attempt needs no
- * more of them. A failed attempt must return -ENOMEM and leave nothing behind,
- * the last one 0. Returns how many failed. */
+/* Make each allocation of attempt() fail in turn, until an attempt has no more of them. A
+ * failed attempt must return -ENOMEM and leave nothing behind, the last one must return 0.
+ * Returns how many failed. */
 unsigned int memory_fail_each(int (*attempt)(void *data), void *data);
 
-/* A temporary directory that everybody may enter. The caller frees the path
- * with temp_dir_remove(), which removes all that is in it too. */
+/* Create a temporary directory that any user may enter. The caller frees the path with
+ * temp_dir_remove(), which also removes the directory with its content. */
 char *temp_dir_new(void);
 void temp_dir_remove(char *dir);
 
-/* Write a file, with the directories that its path names. */
+/* Write a file, creating the directories in its path. */
 void temp_file_write(const char *path, const char *text);
 
 /* The whole file, terminated; NULL if there is none. The caller frees. */
 char *temp_file_read(const char *path);
 
-/* The kernel's lists (xt_recent), played by plain files in a temporary
- * directory. As in the kernel a write takes one command at offset 0 (else
- * ESPIPE) and only a good one (else EINVAL), and a descriptor whose list was
- * removed is dead: EINVAL from lseek(2), EIO from write(2). Needs the --wrap
- * options of Makefile.am. */
+/* The kernel's lists (xt_recent), imitated by plain files in a temporary directory. As in
+ * the kernel, a write must be one command at offset 0 (else ESPIPE) and a valid one (else
+ * EINVAL), and a descriptor whose list was removed is dead: EINVAL from lseek(2), EIO from
+ * write(2). Needs the --wrap options of Makefile.am. */
 struct fakelists {
 	char *dir;
 	char net_root[128];	/* for struct backend_config */
@@ -131,13 +129,13 @@ struct fakelists {
 void fakelists_open(struct fakelists *lists);
 void fakelists_close(struct fakelists *lists);
 
-/* Make an empty list, remove it. path is "xt_recent/NAME", or on old kernels
+/* Create an empty list, remove it. path is "xt_recent/NAME", or on old kernels
  * "ipt_recent/NAME". */
 void fakelists_make(const struct fakelists *lists, const char *path);
 void fakelists_remove(const struct fakelists *lists, const char *path);
 
-/* The commands that were written to the list, each followed by a newline; NULL
- * if there is no such list. The caller frees. */
+/* The commands that were written to the list, each with a newline; NULL if there is no
+ * such list. The caller frees. */
 char *fakelists_text(const struct fakelists *lists, const char *path);
 
 /* Compare and free it. */
@@ -150,11 +148,10 @@ void support_want_list(const struct fakelists *lists, const char *path,
 void fakelists_limit(const struct fakelists *lists, const char *module,
 		     const char *text);
 
-/* Let the next count writes to any list fail with this errno; with 0 they take
- * only a part. */
+/* Make the next count writes to any list fail with this errno; with 0 they are short. */
 void fakelists_fail_writes(int err, unsigned int count);
 
-/* How often a list was opened with success since fakelists_open(). */
+/* How often a list was successfully opened since fakelists_open(). */
 unsigned int fakelists_opened(void);
 
 #endif
