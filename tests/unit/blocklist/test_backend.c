@@ -37,7 +37,7 @@ static void every_table_is_whole(void **state)
 			 true);
 }
 
-/* Writing to xt_recent waits for nobody; a transaction of nf_tables takes its turn. */
+/* Writing to xt_recent never blocks; a transaction of nf_tables waits for its turn. */
 static void only_nftables_waits(void **state)
 {
 	(void)state;

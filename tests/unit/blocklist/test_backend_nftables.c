@@ -117,7 +117,7 @@ static void added_for_less(void **state)
 	teardown(b);
 }
 
-/* To a later end as to an earlier one. */
+/* To a later end and to an earlier one. */
 static void renewed(void **state)
 {
 	struct backend *b = setup();
@@ -210,7 +210,7 @@ static void surprises_are_renewed(void **state)
 	teardown(b);
 }
 
-/* What is known to be there takes one message, and may as well be gone. */
+/* An address known to be there takes one message, and may already be gone. */
 static void known_ones_are_renewed(void **state)
 {
 	struct backend_block block = { .addr = parse("192.0.2.7"), .stay = 600000,
@@ -284,7 +284,7 @@ static const struct gone_row {
 		 "omsmtpblock a", BACKEND_WRITTEN_ANEW, BACKEND_WRITTEN },
 };
 
-static void set_that_is_gone_is_made(void **state)
+static void missing_set_is_created(void **state)
 {
 	const struct gone_row *row = *state;
 	struct backend *b = setup();
@@ -300,7 +300,7 @@ static void set_that_is_gone_is_made(void **state)
 	teardown(b);
 }
 
-static void set_that_is_gone_is_noticed(void **state)
+static void missing_set_is_noticed(void **state)
 {
 	const struct gone_row *row = *state;
 	struct backend *b = setup();
@@ -327,8 +327,8 @@ static void other_set_is_noticed(void **state)
 	teardown(b);
 }
 
-/* Only rules were lost: what is on the list is still there. */
-static void rules_that_are_gone_are_made(void **state)
+/* Only rules were lost: the list's addresses are still there. */
+static void missing_rules_are_created(void **state)
 {
 	struct backend *b = setup();
 
@@ -341,7 +341,7 @@ static void rules_that_are_gone_are_made(void **state)
 	teardown(b);
 }
 
-/* One question where nobody has changed a rule. */
+/* A single query if no rule was changed. */
 static void looking_is_cheap(void **state)
 {
 	struct backend *b = setup();
@@ -366,7 +366,7 @@ static void last_action_has_its_way(void **state)
 	want_int(ops->check(other, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(nftspace_has("timeout 1m\n"), true);
 	want_int(nftspace_has("192.0.2.1 timeout "), true);
-	/* It is another set for the first, who puts back what he knows. */
+	/* It is another set for the first backend, which puts back what it knows. */
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN_ANEW);
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(nftspace_has("timeout 1m\n"), true);
@@ -431,7 +431,7 @@ static int stop_at_once(void *ctx, const struct backend_entry *entry)
 	return ++*(int *)ctx == 2 ? 42 : 0;
 }
 
-static void each_ends_when_told(void **state)
+static void each_stops_on_request(void **state)
 {
 	struct backend *b = setup();
 	int count = 0;
@@ -457,8 +457,8 @@ static const struct fault_row {
 	{ "lost answers", { .receive_err = ENOBUFS }, -ENOBUFS },
 };
 
-/* Whatever it is, everybody is told, and afterwards all is well again. */
-static void faults_are_told(void **state)
+/* Any error is reported for both families, and the next call works again. */
+static void faults_are_reported(void **state)
 {
 	const struct fault_row *row = *state;
 	const struct addr one = parse("192.0.2.1");
@@ -482,7 +482,7 @@ static void faults_are_told(void **state)
 	teardown(b);
 }
 
-/* The kernel says that there is no set, and it is there: an address' time may end
+/* The kernel reports that there is no set, although there is: an address' time may end
  * in the middle of a transaction. */
 static size_t vanished(const void *data, size_t size, char *buf, size_t room)
 {
@@ -518,7 +518,7 @@ static void vanished_address_is_tried_again(void **state)
 	teardown(b);
 }
 
-static void endless_absence_ends(void **state)
+static void endless_absence_is_given_up(void **state)
 {
 	struct backend *b = setup();
 
@@ -551,7 +551,7 @@ static const struct advice_row {
 	{ "other", ENOBUFS, ADDR_IPV4, { "cannot be written", "No buffer space" } },
 };
 
-static void advice_tells_what_to_type(void **state)
+static void advice_names_the_command(void **state)
 {
 	const struct advice_row *row = *state;
 	struct backend *b = open_with(&config);
@@ -590,8 +590,8 @@ static void advised_size_is_allowed(void **state)
 	ops->free(b);
 }
 
-/* The module's table stays the module's, whatever people say who add an address, and
- * the address has their time. */
+/* The module's table stays the module's, whatever options an address is added with, and
+ * the address gets the time of those options. */
 static void people_find_the_table_as_it_is(void **state)
 {
 	static const struct settings_ports others = { 2, { 25, 587 } };
@@ -665,10 +665,10 @@ static void add_real(struct suite *suite)
 	SUITE_TEST(suite, known_ones_are_renewed);
 	SUITE_TEST(suite, full_set_takes_no_new_one);
 	SUITE_TEST(suite, nearly_full_set_takes_some);
-	SUITE_ROWS(suite, set_that_is_gone_is_made, gone_rows);
-	SUITE_ROWS(suite, set_that_is_gone_is_noticed, gone_rows);
+	SUITE_ROWS(suite, missing_set_is_created, gone_rows);
+	SUITE_ROWS(suite, missing_set_is_noticed, gone_rows);
 	SUITE_TEST(suite, other_set_is_noticed);
-	SUITE_TEST(suite, rules_that_are_gone_are_made);
+	SUITE_TEST(suite, missing_rules_are_created);
 	SUITE_TEST(suite, looking_is_cheap);
 	SUITE_TEST(suite, last_action_has_its_way);
 	SUITE_TEST(suite, people_find_the_table_as_it_is);
@@ -676,10 +676,10 @@ static void add_real(struct suite *suite)
 	SUITE_TEST(suite, blocks_outlive_the_backend);
 	SUITE_TEST(suite, taken_off);
 	SUITE_TEST(suite, flushed);
-	SUITE_TEST(suite, each_ends_when_told);
-	SUITE_ROWS(suite, faults_are_told, fault_rows);
+	SUITE_TEST(suite, each_stops_on_request);
+	SUITE_ROWS(suite, faults_are_reported, fault_rows);
 	SUITE_TEST(suite, vanished_address_is_tried_again);
-	SUITE_TEST(suite, endless_absence_ends);
+	SUITE_TEST(suite, endless_absence_is_given_up);
 }
 
 int main(void)
@@ -687,7 +687,7 @@ int main(void)
 	struct suite *suite = suite_new();
 	const char *lacks = nftspace_enter();
 
-	SUITE_ROWS(suite, advice_tells_what_to_type, advice_rows);
+	SUITE_ROWS(suite, advice_names_the_command, advice_rows);
 	SUITE_ROWS(suite, advised_size_is_allowed, size_rows);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	if (lacks)

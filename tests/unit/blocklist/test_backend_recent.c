@@ -122,7 +122,7 @@ static void todays_name_goes_first(void **state)
 	teardown(&f);
 }
 
-static void missing_list_is_told_and_found_later(void **state)
+static void missing_list_is_reported_and_found_later(void **state)
 {
 	struct fixture f;
 
@@ -131,7 +131,7 @@ static void missing_list_is_told_and_found_later(void **state)
 	want_int(add(&f, "192.0.2.7"), -ENOENT);
 	want_int(ops->check(f.backend, ADDR_IPV4), -ENOENT);
 	fakelists_make(&f.lists, "xt_recent/spammer");
-	/* Nothing was put on it before, so nothing is gone. */
+	/* Nothing was put on it before, so nothing is lost. */
 	want_int(ops->check(f.backend, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN);
 	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.8\n");
@@ -153,7 +153,7 @@ static void one_missing_never_stops_the_other(void **state)
 	teardown(&f);
 }
 
-static void removed_list_is_told(void **state)
+static void removed_list_is_reported(void **state)
 {
 	struct fixture f;
 
@@ -171,8 +171,8 @@ static void removed_list_is_told(void **state)
 	teardown(&f);
 }
 
-/* A reload of the firewall that nobody saw. */
-static void list_made_anew_is_told_once(void **state)
+/* An unnoticed reload of the firewall. */
+static void recreated_list_is_reported_once(void **state)
 {
 	struct fixture f;
 
@@ -216,8 +216,8 @@ static void removed_list_is_closed(void **state)
 	want_int(next_descriptor() < before, true);
 }
 
-/* Whoever is not told cannot put back what is gone. */
-static void anew_is_told_although_the_first_write_failed(void **state)
+/* Without a report the caller could not put back lost blocks. */
+static void recreation_is_reported_although_the_first_write_failed(void **state)
 {
 	struct fixture f;
 
@@ -232,7 +232,7 @@ static void anew_is_told_although_the_first_write_failed(void **state)
 	teardown(&f);
 }
 
-/* A write that does not go through, and what the next one does. */
+/* A failing write, and the result of the next one. */
 static const struct write_row {
 	const char *label;
 	int err, want;
@@ -258,7 +258,7 @@ static void failed_write(void **state)
 	teardown(&f);
 }
 
-/* root may write anything: somebody else is asked. */
+/* root may write anything, so another user tries. */
 static int add_without_right(struct fixture *f)
 {
 	bool is_root = geteuid() == 0;
@@ -276,7 +276,7 @@ static int add_without_right(struct fixture *f)
 	return r;
 }
 
-static void lack_of_rights_is_told(void **state)
+static void missing_capability_is_reported(void **state)
 {
 	struct fixture f;
 
@@ -291,7 +291,7 @@ static void lack_of_rights_is_told(void **state)
 	teardown(&f);
 }
 
-static void what_is_no_list_is_told(void **state)
+static void wrong_file_is_reported(void **state)
 {
 	struct fixture f;
 	char path[200];
@@ -332,7 +332,7 @@ static void show(struct fixture *f, const char *path, const struct shown *shown,
 	temp_file_write(whole, text);
 }
 
-/* What each() told: "ADDR AGE LEFT" in seconds, one a line. */
+/* The reports of each(): "ADDR AGE LEFT" in seconds, one per line. */
 struct told {
 	char text[512];
 	unsigned int stop_after;
@@ -355,7 +355,7 @@ static const struct shown both[] = {
 	{ "192.0.2.7", 10 }, { "198.51.100.9", 599 }, { "203.0.113.1", 4000 },
 };
 
-static void tells_each_entry(void **state)
+static void reports_each_entry(void **state)
 {
 	static const struct shown long6[] = {
 		{ "2001:0db8:0000:0000:0000:0000:0000:0007", 3 },
@@ -374,7 +374,7 @@ static void tells_each_entry(void **state)
 	teardown(&f);
 }
 
-static void each_ends_when_it_is_told_to(void **state)
+static void each_stops_on_request(void **state)
 {
 	struct told told = { .stop_after = 2 };
 	struct fixture f;
@@ -431,7 +431,7 @@ static int take_off(struct fixture *f, const char *text)
 	return ops->remove(f->backend, &addr);
 }
 
-/* A list of commands only, once what it showed is cut off. */
+/* The shown entries are cut off, so that the file has only commands. */
 static void want_commands(struct fixture *f, const char *path, const char *want)
 {
 	char *got = fakelists_text(&f->lists, path), *line = got;
@@ -656,17 +656,17 @@ int main(void)
 	SUITE_TEST(suite, keeps_lists_open);
 	SUITE_TEST(suite, old_kernels_name_is_tried);
 	SUITE_TEST(suite, todays_name_goes_first);
-	SUITE_TEST(suite, missing_list_is_told_and_found_later);
+	SUITE_TEST(suite, missing_list_is_reported_and_found_later);
 	SUITE_TEST(suite, one_missing_never_stops_the_other);
-	SUITE_TEST(suite, removed_list_is_told);
-	SUITE_TEST(suite, list_made_anew_is_told_once);
+	SUITE_TEST(suite, removed_list_is_reported);
+	SUITE_TEST(suite, recreated_list_is_reported_once);
 	SUITE_TEST(suite, removed_list_is_closed);
-	SUITE_TEST(suite, anew_is_told_although_the_first_write_failed);
+	SUITE_TEST(suite, recreation_is_reported_although_the_first_write_failed);
 	SUITE_ROWS(suite, failed_write, write_rows);
-	SUITE_TEST(suite, lack_of_rights_is_told);
-	SUITE_TEST(suite, what_is_no_list_is_told);
-	SUITE_TEST(suite, tells_each_entry);
-	SUITE_TEST(suite, each_ends_when_it_is_told_to);
+	SUITE_TEST(suite, missing_capability_is_reported);
+	SUITE_TEST(suite, wrong_file_is_reported);
+	SUITE_TEST(suite, reports_each_entry);
+	SUITE_TEST(suite, each_stops_on_request);
 	SUITE_TEST(suite, each_passes_over_other_lines);
 	SUITE_TEST(suite, each_of_no_list);
 	SUITE_TEST(suite, removes_what_is_on_the_list);

@@ -37,7 +37,7 @@ static const struct block_cache_entry *next_waiting(struct block_cache *l)
 	return block_cache_longest_waiting(l, 1, &entry) ? &entry : NULL;
 }
 
-static void tells_new_from_known(void **state)
+static void distinguishes_new_from_known(void **state)
 {
 	struct block_cache *l = new_ledger(4);
 	struct block_cache_entry evicted;
@@ -160,7 +160,7 @@ static void has_what_was_blocked_since(void **state)
 	block_cache_free(l);
 }
 
-static void only_what_is_due_waits_again(void **state)
+static void only_unexpired_blocks_wait_again(void **state)
 {
 	struct block_cache *l = new_ledger(8);
 	struct block_cache_entry evicted;
@@ -224,7 +224,7 @@ static void written_forgets_unknown(void **state)
 	block_cache_free(l);
 }
 
-/* A slow ledger that cannot be wrong: an array, the oldest first. */
+/* A slow, obviously correct cache: an array, the oldest first. */
 struct model {
 	struct block_cache_entry entries[64];
 	unsigned int count, max;
@@ -355,13 +355,13 @@ int main(void)
 {
 	struct suite *suite = suite_new();
 
-	SUITE_TEST(suite, tells_new_from_known);
+	SUITE_TEST(suite, distinguishes_new_from_known);
 	SUITE_TEST(suite, oldest_makes_room);
 	SUITE_TEST(suite, waiting_come_oldest_first);
 	SUITE_TEST(suite, several_that_wait_come_in_order);
 	SUITE_TEST(suite, knows_what_was_written);
 	SUITE_TEST(suite, has_what_was_blocked_since);
-	SUITE_TEST(suite, only_what_is_due_waits_again);
+	SUITE_TEST(suite, only_unexpired_blocks_wait_again);
 	SUITE_TEST(suite, lost_is_new_again);
 	SUITE_TEST(suite, later_block_waits_on);
 	SUITE_TEST(suite, written_forgets_unknown);

@@ -1,5 +1,5 @@
-/* Addresses on their way to the kernel's lists, on files that play these. The
- * time is what the tests say it is.
+/* Addresses on their way to the kernel's lists, which files imitate. The tests set the
+ * time.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/blocklist.h"
 
@@ -27,7 +27,7 @@ struct fixture {
 	struct blocklist *blocklist;
 };
 
-/* limit: what the kernel's lists hold. Neither is there yet. */
+/* limit: the size of the kernel's lists. Neither list exists yet. */
 static void setup(struct fixture *f, const char *ban_time, const char *limit)
 {
 	char wrong[256];
@@ -43,7 +43,7 @@ static void setup(struct fixture *f, const char *ban_time, const char *limit)
 		 0);
 }
 
-/* As most tests want it: 600 s, 100 addresses, both lists there. */
+/* The common case: 600 s, 100 addresses, both lists exist. */
 static void setup_with_lists(struct fixture *f)
 {
 	setup(f, "600", "100");
@@ -86,8 +86,8 @@ static void add_many(struct fixture *f, unsigned int count, int64_t now)
 	}
 }
 
-/* The counters that are not 0, errors of the back end aside: how often a missing
- * list was tried is nobody's promise. */
+/* The counters that are not 0, except errors of the backend: the number of tries of a
+ * missing list is not specified. */
 static void want_counted(struct fixture *f, const char *want)
 {
 	char got[512];
@@ -96,7 +96,7 @@ static void want_counted(struct fixture *f, const char *want)
 	want_str(counters_format(&f->counters, got, sizeof(got)), want);
 }
 
-/* The next thing to be told is this one, with this detail. */
+/* The next alert is this one, with this detail. */
 static void want_notice(struct fixture *f, enum alert id, int detail)
 {
 	enum alert got_id = ALERT_COUNT;
@@ -162,9 +162,9 @@ static enum block_state add_within(struct fixture *f, struct block_limit *limit,
 	return got;
 }
 
-/* Renewals are let in for nothing, also once it is used up, until the block is over. What
- * is refused leaves no trace. */
-static void new_ones_take_of_the_budget(void **state)
+/* Renewals are free until the block is over, also once the limit is reached. A refused block
+ * leaves no trace. */
+static void new_blocks_use_the_limit(void **state)
 {
 	struct block_limit limit;
 	struct fixture f;
@@ -198,9 +198,9 @@ static void nothing_to_do_without_blocks(void **state)
 	teardown(&f);
 }
 
-/* blocklist_run() asks to come again while blocks are due, and blocklist_add() asks for
- * it only where it does not. */
-static void lists_are_looked_at_while_blocks_are_due(void **state)
+/* blocklist_run() asks for another run while there are live blocks; blocklist_add() asks only
+ * if it has not. */
+static void lists_are_checked_while_blocks_are_live(void **state)
 {
 	struct fixture f;
 
@@ -242,7 +242,7 @@ static void waits_for_missing_list(void **state)
 	want_int(add(&f, "192.0.2.7", 0), true);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 1);
 	want_notice(&f, ALERT_LIST4, ENOENT);
-	/* Counted once, told once. */
+	/* Counted once, reported once. */
 	want_int(add(&f, "192.0.2.7", 10), true);
 	want_counted(&f, "waited=1");
 	want_int(blocklist_run(f.blocklist, 20), 20 + RETRY);
@@ -257,8 +257,8 @@ static void waits_for_missing_list(void **state)
 	teardown(&f);
 }
 
-/* It is told again when the list goes missing again. */
-static void each_gap_is_told(void **state)
+/* It is reported again when the list is missing again. */
+static void each_gap_is_reported(void **state)
 {
 	struct fixture f;
 
@@ -280,8 +280,8 @@ static void each_gap_is_told(void **state)
 	teardown(&f);
 }
 
-/* Nobody was told of the gap: then nobody is told of its end. */
-static void short_gap_is_not_told(void **state)
+/* The gap was not reported, so its end is not reported either. */
+static void short_gap_is_not_reported(void **state)
 {
 	struct fixture f;
 
@@ -295,7 +295,7 @@ static void short_gap_is_not_told(void **state)
 	teardown(&f);
 }
 
-static void waiting_ones_are_told_when_all_are_back(void **state)
+static void queued_blocks_are_reported_when_all_are_back(void **state)
 {
 	struct fixture f;
 
@@ -314,8 +314,8 @@ static void waiting_ones_are_told_when_all_are_back(void **state)
 	teardown(&f);
 }
 
-/* All that waited has passed meanwhile: the next block tells. */
-static void back_without_waiting_ones_is_told(void **state)
+/* All queued blocks have expired meanwhile: the next block reports it. */
+static void return_without_queued_blocks_is_reported(void **state)
 {
 	struct fixture f;
 
@@ -367,7 +367,7 @@ static void one_missing_never_stops_the_other(void **state)
 	teardown(&f);
 }
 
-static void list_made_anew_gets_all_oldest_first(void **state)
+static void recreated_list_gets_all_oldest_first(void **state)
 {
 	struct fixture f;
 
@@ -391,7 +391,7 @@ static void list_made_anew_gets_all_oldest_first(void **state)
 	teardown(&f);
 }
 
-static void block_notices_list_made_anew(void **state)
+static void block_notices_recreated_list(void **state)
 {
 	struct fixture f;
 
@@ -410,7 +410,7 @@ static void block_notices_list_made_anew(void **state)
 }
 
 /* The one that is renewed is on the new list already. */
-static void renewal_notices_list_made_anew(void **state)
+static void renewal_notices_recreated_list(void **state)
 {
 	struct fixture f;
 
@@ -427,7 +427,7 @@ static void renewal_notices_list_made_anew(void **state)
 	teardown(&f);
 }
 
-static void list_gone_for_a_while_gets_all(void **state)
+static void list_missing_for_a_while_gets_all(void **state)
 {
 	struct fixture f;
 
@@ -448,7 +448,7 @@ static void list_gone_for_a_while_gets_all(void **state)
 	teardown(&f);
 }
 
-/* While things are put back the list is made anew once more. */
+/* The list is recreated again while blocks are being put back. */
 static void gap_within_a_gap(void **state)
 {
 	struct fixture f;
@@ -467,7 +467,7 @@ static void gap_within_a_gap(void **state)
 	teardown(&f);
 }
 
-static void only_what_is_due_is_put_back(void **state)
+static void only_unexpired_blocks_are_put_back(void **state)
 {
 	struct fixture f;
 
@@ -509,7 +509,7 @@ static void ban_passes_while_waiting(void **state)
 	teardown(&f);
 }
 
-/* What is counted as lost was never on a list: its next block is a new one. */
+/* A block counted as lost was never on a list: the address' next block is a new one. */
 static void lost_address_comes_again(void **state)
 {
 	struct fixture f;
@@ -562,7 +562,7 @@ static void waiting_address_is_written_by_its_next_line(void **state)
 	teardown(&f);
 }
 
-static void overflow_is_told_once(void **state)
+static void overflow_is_reported_once(void **state)
 {
 	struct fixture f;
 
@@ -584,7 +584,7 @@ static void overflow_is_told_once(void **state)
 	teardown(&f);
 }
 
-static void overflow_of_ipv6_is_told(void **state)
+static void overflow_of_ipv6_is_reported(void **state)
 {
 	struct fixture f;
 
@@ -599,7 +599,7 @@ static void overflow_of_ipv6_is_told(void **state)
 	teardown(&f);
 }
 
-/* Whose block is over may go. */
+/* An address whose block is over may be forgotten. */
 static const struct room_row {
 	const char *label;
 	int64_t now;
@@ -622,7 +622,7 @@ static void makes_room(void **state)
 	teardown(&f);
 }
 
-/* What waits is bounded too, and the oldest goes. */
+/* The queue is limited too, and drops the oldest. */
 static void too_many_wait(void **state)
 {
 	struct fixture f;
@@ -722,8 +722,8 @@ static void failed_write_is_repeated(void **state)
 	teardown(&f);
 }
 
-/* root may write anything: somebody else is asked. */
-static void lack_of_rights_is_told(void **state)
+/* root may write anything, so another user tries. */
+static void missing_capability_is_reported(void **state)
 {
 	bool is_root = geteuid() == 0;
 	struct fixture f;
@@ -748,7 +748,7 @@ static void lack_of_rights_is_told(void **state)
 	teardown(&f);
 }
 
-static void check_tells_what_is_missing(void **state)
+static void check_reports_what_is_missing(void **state)
 {
 	struct fixture f;
 
@@ -794,8 +794,8 @@ static void advice_is_the_backends(void **state)
 	teardown(&f);
 }
 
-/* Renewals are told from blocks as long as the addresses are remembered; to forget
- * one is no overflow of a list that has no limit. */
+/* Renewals are distinguished from blocks while the addresses are remembered; forgetting one
+ * is not an overflow of a list without a limit. */
 static void null_backend_takes_all(void **state)
 {
 	struct settings s;
@@ -919,16 +919,16 @@ static void block_without_memory_and_list_is_lost(void **state)
 
 static void add_lists_there(struct suite *suite)
 {
-	SUITE_TEST(suite, new_ones_take_of_the_budget);
+	SUITE_TEST(suite, new_blocks_use_the_limit);
 	SUITE_TEST(suite, written_and_renewed);
 	SUITE_TEST(suite, nothing_to_do_without_blocks);
-	SUITE_TEST(suite, lists_are_looked_at_while_blocks_are_due);
+	SUITE_TEST(suite, lists_are_checked_while_blocks_are_live);
 	SUITE_TEST(suite, watched_by_family);
-	SUITE_TEST(suite, overflow_is_told_once);
-	SUITE_TEST(suite, overflow_of_ipv6_is_told);
+	SUITE_TEST(suite, overflow_is_reported_once);
+	SUITE_TEST(suite, overflow_of_ipv6_is_reported);
 	SUITE_ROWS(suite, makes_room, room_rows);
 	SUITE_TEST(suite, capacity_is_100_by_default);
-	SUITE_TEST(suite, check_tells_what_is_missing);
+	SUITE_TEST(suite, check_reports_what_is_missing);
 	SUITE_TEST(suite, check_changes_nothing);
 	SUITE_TEST(suite, advice_is_the_backends);
 	SUITE_TEST(suite, null_backend_takes_all);
@@ -937,10 +937,10 @@ static void add_lists_there(struct suite *suite)
 static void add_lists_missing(struct suite *suite)
 {
 	SUITE_TEST(suite, waits_for_missing_list);
-	SUITE_TEST(suite, each_gap_is_told);
-	SUITE_TEST(suite, short_gap_is_not_told);
-	SUITE_TEST(suite, waiting_ones_are_told_when_all_are_back);
-	SUITE_TEST(suite, back_without_waiting_ones_is_told);
+	SUITE_TEST(suite, each_gap_is_reported);
+	SUITE_TEST(suite, short_gap_is_not_reported);
+	SUITE_TEST(suite, queued_blocks_are_reported_when_all_are_back);
+	SUITE_TEST(suite, return_without_queued_blocks_is_reported);
 	SUITE_ROWS(suite, one_missing_never_stops_the_other, family_rows);
 	SUITE_ROWS(suite, ban_passes_while_waiting, expiry_rows);
 	SUITE_TEST(suite, lost_address_comes_again);
@@ -950,17 +950,17 @@ static void add_lists_missing(struct suite *suite)
 	SUITE_TEST(suite, old_kernels_lists_serve);
 	SUITE_TEST(suite, many_are_put_back_in_steps);
 	SUITE_ROWS(suite, failed_write_is_repeated, write_rows);
-	SUITE_TEST(suite, lack_of_rights_is_told);
+	SUITE_TEST(suite, missing_capability_is_reported);
 }
 
 static void add_lists_made_anew(struct suite *suite)
 {
-	SUITE_TEST(suite, list_made_anew_gets_all_oldest_first);
-	SUITE_TEST(suite, block_notices_list_made_anew);
-	SUITE_TEST(suite, renewal_notices_list_made_anew);
-	SUITE_TEST(suite, list_gone_for_a_while_gets_all);
+	SUITE_TEST(suite, recreated_list_gets_all_oldest_first);
+	SUITE_TEST(suite, block_notices_recreated_list);
+	SUITE_TEST(suite, renewal_notices_recreated_list);
+	SUITE_TEST(suite, list_missing_for_a_while_gets_all);
 	SUITE_TEST(suite, gap_within_a_gap);
-	SUITE_TEST(suite, only_what_is_due_is_put_back);
+	SUITE_TEST(suite, only_unexpired_blocks_are_put_back);
 }
 
 int main(void)

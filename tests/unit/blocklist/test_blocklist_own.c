@@ -1,6 +1,5 @@
-/* Addresses on their way to lists that the backend makes itself, that take many at
- * once, and that others may hold: with a backend of the test's. The time is what the
- * tests say it is.
+/* Addresses on their way to lists that the backend creates itself, that take many at once,
+ * and that other programs may lock: with the test's own backend. The tests set the time.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/blocklist.h"
 
@@ -15,19 +14,19 @@
 
 /* ms: the lists are looked at, and full ones tried again, every.. */
 #define LOOK 5000
-/* So many are left to the background thread; more wait in the ledger. */
+/* The queue's size for the background thread; further addresses wait in the cache. */
 #define QUEUE 4096
 /* Written at a time, and put back at a time. */
 #define FLUSH 1000
 
-/* What the backend was told: "192.0.2.1/600 " for one address, "[...]" around those
- * that came in one call. */
+/* The calls of the backend: "192.0.2.1/600 " for one address, "[...]" around those of one
+ * call. */
 static char told[2 << 20];
 static size_t told_used;
 
-/* What it answers: the result of each addition, and of looks by family. */
+/* Its results: of each addition, and of checks by family. */
 static int add_result, check_results[2];
-/* Additions that are taken before the list is full; -1: it has no end. */
+/* Additions that succeed before the list is full; -1: no limit. */
 static int room;
 static struct backend_entry held[8];
 static size_t held_count;
@@ -39,7 +38,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool closed;		/* they are in one: calls of the backend wait */
-	unsigned int waiting;	/* so many calls */
+	unsigned int waiting;	/* this many calls */
 	unsigned int delay;	/* ms, that each call takes */
 } others = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	     .changed = PTHREAD_COND_INITIALIZER };
@@ -337,7 +336,7 @@ static void urgent_ones_go_at_once(void **state)
 	add(&f, "192.0.2.1", 1001);
 	want_told("2001:db8::1/600 192.0.2.1/600 ");
 	want_counted(&f, "blocks=2 renewals=1");
-	/* The backend is told of the renewal. */
+	/* The backend gets the renewal. */
 	want_int(known, 1);
 	teardown(&f);
 }
@@ -361,9 +360,9 @@ static void others_are_left_to_the_background(void **state)
 	teardown(&f);
 }
 
-/* One wake-up, few calls, and counted as if they had gone one by one. */
-/* Before it is queued, by what the ledger knows. */
-static void queue_is_within_the_budget(void **state)
+/* One wake-up, few calls, and counted as if added one by one. */
+/* Before it is queued, from the cache. */
+static void queue_is_within_the_limit(void **state)
 {
 	const struct addr first = parse("192.0.2.1"), second = parse("192.0.2.2");
 	enum block_state got = BLOCK_ADDED;
@@ -438,8 +437,8 @@ static void queue_is_written_in_rounds(void **state)
 	teardown(&f);
 }
 
-/* An address that is queued is not on the list yet when it is told of. */
-static void told_what_was_done(void **state)
+/* A queued address is not on the list yet when its event is sent. */
+static void reports_what_was_done(void **state)
 {
 	struct addr addr = parse("192.0.2.1");
 	enum block_state got = BLOCK_WAITING;
@@ -459,8 +458,9 @@ static void told_what_was_done(void **state)
 	teardown(&f);
 }
 
-/* What the queue has no room for waits, and is put back with the rest. */
-static void queue_has_an_end(void **state)
+/* Addresses that do not fit into the queue wait in the cache, and are put back with the
+ * others. */
+static void queue_has_a_limit(void **state)
 {
 	struct fixture f;
 
@@ -476,8 +476,8 @@ static void queue_has_an_end(void **state)
 	teardown(&f);
 }
 
-/* The ledger has an end, too: what it has no room for is lost, and counted. */
-static void block_cache_has_an_end(void **state)
+/* The cache is limited, too: addresses that do not fit are lost, and counted. */
+static void block_cache_has_a_limit(void **state)
 {
 	const unsigned int holds = 65536 + 1000;
 	struct fixture f;
@@ -496,7 +496,7 @@ static void block_cache_has_an_end(void **state)
 	teardown(&f);
 }
 
-static void nothing_is_lost_at_the_end(void **state)
+static void nothing_is_lost_at_stop(void **state)
 {
 	struct fixture f;
 
@@ -507,7 +507,7 @@ static void nothing_is_lost_at_the_end(void **state)
 	want_told("[10.0.0.0/600 10.0.0.1/600 10.0.0.2/600 ] ");
 }
 
-static void what_waits_is_written_at_the_end(void **state)
+static void queued_blocks_are_written_at_stop(void **state)
 {
 	struct fixture f;
 
@@ -519,8 +519,8 @@ static void what_waits_is_written_at_the_end(void **state)
 	want_int(counters_get(&f.counters, COUNTER_BLOCKS), QUEUE + 100);
 }
 
-/* The end comes without it, where it cannot be. */
-static void end_does_not_wait_for_a_list(void **state)
+/* The stop comes without it, if it cannot be written. */
+static void stop_does_not_wait_for_a_list(void **state)
 {
 	struct fixture f;
 
@@ -532,9 +532,9 @@ static void end_does_not_wait_for_a_list(void **state)
 	want_int(counters_get(&f.counters, COUNTER_WAITED), 40);
 }
 
-/* Others let us have our turn now and then, and there is much to be written: the
- * end comes in its time. */
-static void end_is_not_put_off_for_long(void **state)
+/* Other programs unlock the list now and then, and there is much to write: the stop comes in
+ * time. */
+static void stop_is_not_delayed_for_long(void **state)
 {
 	struct fixture f;
 
@@ -596,7 +596,7 @@ static void *check_once(void *data)
 	return NULL;
 }
 
-/* What the background thread is at when others begin. */
+/* The background thread's state when other programs begin. */
 static void prepare_nothing(struct fixture *f)
 {
 	(void)f;
@@ -630,7 +630,7 @@ static const struct hold_row {
 
 /* Others keep the background thread for as long as they like: a worker is not kept, however
  * many lines come, and all is blocked when they are done. */
-static void worker_waits_for_nobody(void **state)
+static void worker_never_waits(void **state)
 {
 	const struct hold_row *row = *state;
 	pthread_t background;
@@ -651,7 +651,7 @@ static void worker_waits_for_nobody(void **state)
 	teardown(&f);
 }
 
-/* It was read while others held the list, and lines came meanwhile. */
+/* It was read while other programs locked the list, and lines came meanwhile. */
 static void earlier_blocks_are_read_beside_the_workers(void **state)
 {
 	pthread_t background;
@@ -722,7 +722,7 @@ static void dry_run_touches_nothing(void **state)
 	teardown(&f);
 }
 
-/* A list that was made anew gets all that is due, for the rest of its time. */
+/* A recreated list gets all live blocks, for the rest of their time. */
 static void put_back_for_the_rest(void **state)
 {
 	struct fixture f;
@@ -782,8 +782,8 @@ static void many_are_put_back(void **state)
 	teardown(&f);
 }
 
-/* A full list: said once, counted once an address, tried again calmly. */
-static void full_list_is_told(void **state)
+/* A full list: reported once, counted once per address, retried at long intervals. */
+static void full_list_is_reported(void **state)
 {
 	struct fixture f;
 
@@ -800,7 +800,7 @@ static void full_list_is_told(void **state)
 	want_no_notice(&f);
 	want_int(blocklist_run(f.blocklist, 4), 4 + LOOK);
 	room = 1;
-	/* Not each time that somebody wakes the background thread. */
+	/* Not at each wake-up of the background thread. */
 	blocklist_run(f.blocklist, 5);
 	want_told("192.0.2.1/600 192.0.2.2/600 [] ");
 	blocklist_run(f.blocklist, 4 + LOOK);
@@ -826,14 +826,14 @@ static void wave_on_a_nearly_full_list(void **state)
 	room = 5;
 	blocklist_run(f.blocklist, LOOK);
 	want_counted(&f, "blocks=15 overflows=30");
-	/* Whose time is over waits no more. */
+	/* An expired block waits no longer. */
 	blocklist_run(f.blocklist, 700000);
 	want_counted(&f, "blocks=15 lost=25 overflows=30");
 	teardown(&f);
 }
 
-/* What fails for one family fails for both: it is said once. */
-static void lack_of_rights_is_told_once(void **state)
+/* An error of one family is one of both: it is reported once. */
+static void missing_capability_is_reported_once(void **state)
 {
 	struct fixture f;
 
@@ -882,8 +882,7 @@ static void earlier_blocks_are_known(void **state)
 	teardown(&f);
 }
 
-/* Where the memory is lacking to read them they are not known, and nothing else
- * comes of it. */
+/* Without memory to read them they are not known; there is no other effect. */
 static void lack_of_memory_only_forgets(void **state)
 {
 	struct fixture f;
@@ -903,23 +902,23 @@ static void add_queue(struct suite *suite)
 {
 	SUITE_TEST(suite, urgent_ones_go_at_once);
 	SUITE_TEST(suite, others_are_left_to_the_background);
-	SUITE_TEST(suite, queue_is_within_the_budget);
+	SUITE_TEST(suite, queue_is_within_the_limit);
 	SUITE_TEST(suite, wave_goes_many_at_a_time);
 	SUITE_TEST(suite, urgent_ones_do_not_queue);
-	SUITE_TEST(suite, told_what_was_done);
+	SUITE_TEST(suite, reports_what_was_done);
 	SUITE_TEST(suite, queue_is_written_in_rounds);
-	SUITE_TEST(suite, queue_has_an_end);
-	SUITE_TEST(suite, block_cache_has_an_end);
-	SUITE_TEST(suite, nothing_is_lost_at_the_end);
-	SUITE_TEST(suite, what_waits_is_written_at_the_end);
-	SUITE_TEST(suite, end_does_not_wait_for_a_list);
-	SUITE_TEST(suite, end_is_not_put_off_for_long);
+	SUITE_TEST(suite, queue_has_a_limit);
+	SUITE_TEST(suite, block_cache_has_a_limit);
+	SUITE_TEST(suite, nothing_is_lost_at_stop);
+	SUITE_TEST(suite, queued_blocks_are_written_at_stop);
+	SUITE_TEST(suite, stop_does_not_wait_for_a_list);
+	SUITE_TEST(suite, stop_is_not_delayed_for_long);
 }
 
 static void add_others(struct suite *suite)
 {
 	SUITE_TEST(suite, workers_share_the_queue);
-	SUITE_ROWS(suite, worker_waits_for_nobody, hold_rows);
+	SUITE_ROWS(suite, worker_never_waits, hold_rows);
 	SUITE_TEST(suite, earlier_blocks_are_read_beside_the_workers);
 	SUITE_TEST(suite, blocked_again_while_it_is_put_back);
 }
@@ -935,9 +934,9 @@ int main(void)
 	SUITE_TEST(suite, put_back_for_the_rest);
 	SUITE_TEST(suite, put_back_after_an_addition);
 	SUITE_TEST(suite, many_are_put_back);
-	SUITE_TEST(suite, full_list_is_told);
+	SUITE_TEST(suite, full_list_is_reported);
 	SUITE_TEST(suite, wave_on_a_nearly_full_list);
-	SUITE_TEST(suite, lack_of_rights_is_told_once);
+	SUITE_TEST(suite, missing_capability_is_reported_once);
 	SUITE_TEST(suite, earlier_blocks_are_known);
 	SUITE_TEST(suite, lack_of_memory_only_forgets);
 	return suite_run(suite, "blocks_own");

@@ -1,4 +1,4 @@
-/* Netlink to nf_tables: with a kernel that answers what the test says.
+/* Netlink to nf_tables, with the kernel's answers set by the test.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/nftlink.h"
 
@@ -15,15 +15,15 @@
 
 #define NEWTABLE ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWTABLE)
 
-/* What was sent last. */
+/* The last request. */
 static struct sent {
 	struct nlmsghdr headers[256];
 	unsigned int count;
 	uint32_t genid;
 } sent;
 
-/* What is answered: errors (0: a confirmation) for messages by their number in
- * what was sent, -1 ends. */
+/* The answers: errors (0: an acknowledgement) for messages by their number in the request;
+ * -1 ends. */
 static struct answer {
 	int number, err;
 } answers[8];
@@ -153,7 +153,7 @@ static const struct answer_row {
 	{ "nothing", { { -1, 0 } }, -EIO, "" },
 };
 
-static void answers_are_told(void **state)
+static void answers_are_reported(void **state)
 {
 	const struct answer_row *row = *state;
 	struct nftlink *link = setup();
@@ -169,7 +169,7 @@ static void answers_are_told(void **state)
 	nftlink_free(link);
 }
 
-/* An answer that comes too late, and one to nobody. */
+/* An answer that comes too late, and one to another port. */
 static size_t answer_to_others(const void *data, size_t size, char *buf, size_t room)
 {
 	char *at = buf;
@@ -203,7 +203,7 @@ static size_t answer_in_part(const void *data, size_t size, char *buf, size_t ro
 	return sizeof(struct nlmsghdr) + 2;
 }
 
-/* One that is too short for what it says it is. */
+/* One that is too short for its type. */
 static size_t answer_too_short(const void *data, size_t size, char *buf, size_t room)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -231,7 +231,7 @@ static void partial_answers_are_none(void **state)
 	nftlink_free(link);
 }
 
-/* Until it can be opened each call tries, and says why not. */
+/* Until it can be opened each call tries, and returns the error. */
 static void socket_is_tried_again(void **state)
 {
 	struct nftlink *link = setup();
@@ -253,7 +253,7 @@ static void socket_is_tried_again(void **state)
 	nftlink_free(link);
 }
 
-/* After errors got lost nobody knows what is still to come. */
+/* After lost errors the outstanding answers are not known. */
 static void lost_answers_need_a_new_socket(void **state)
 {
 	struct nftlink *link = setup();
@@ -269,7 +269,7 @@ static void lost_answers_need_a_new_socket(void **state)
 	nftlink_free(link);
 }
 
-static void interrupted_calls_go_on(void **state)
+static void interrupted_calls_are_repeated(void **state)
 {
 	struct nftlink *link = setup();
 	uint32_t genid;
@@ -286,7 +286,7 @@ static void interrupted_calls_go_on(void **state)
 	nftlink_free(link);
 }
 
-static void transaction_has_an_end(void **state)
+static void transaction_has_a_limit(void **state)
 {
 	struct nftlink *link = setup();
 	struct nlmsghdr *nlh;
@@ -373,7 +373,7 @@ static void dumps_are_read(void **state)
 	nftlink_free(link);
 }
 
-static void question_that_fails(void **state)
+static void failing_query(void **state)
 {
 	struct nftlink *link = setup();
 
@@ -401,7 +401,7 @@ static size_t answer_generation(const void *data, size_t size, char *buf,
 			buf);
 }
 
-static void generation_is_told(void **state)
+static void generation_is_reported(void **state)
 {
 	struct nftlink *link = setup();
 	uint32_t genid = 0;
@@ -437,16 +437,16 @@ int main(void)
 
 	SUITE_TEST(suite, transaction_has_its_frame);
 	SUITE_TEST(suite, transaction_names_its_generation);
-	SUITE_ROWS(suite, answers_are_told, answer_rows);
+	SUITE_ROWS(suite, answers_are_reported, answer_rows);
 	SUITE_TEST(suite, answers_to_others_are_left_out);
 	SUITE_TEST(suite, partial_answers_are_none);
 	SUITE_TEST(suite, socket_is_tried_again);
 	SUITE_TEST(suite, lost_answers_need_a_new_socket);
-	SUITE_TEST(suite, interrupted_calls_go_on);
-	SUITE_TEST(suite, transaction_has_an_end);
+	SUITE_TEST(suite, interrupted_calls_are_repeated);
+	SUITE_TEST(suite, transaction_has_a_limit);
 	SUITE_TEST(suite, dumps_are_read);
-	SUITE_TEST(suite, question_that_fails);
-	SUITE_TEST(suite, generation_is_told);
+	SUITE_TEST(suite, failing_query);
+	SUITE_TEST(suite, generation_is_reported);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	return suite_run(suite, "nftlink");
 }

@@ -1,4 +1,4 @@
-/* Our nftables table is made, mended and replaced, and nothing else.
+/* Our nftables table is created, fixed and replaced, and nothing else.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/nftsetup.h"
 
@@ -81,8 +81,7 @@ static void looking_changes_nothing(void **state)
 	want_int(nftspace_has("table"), false);
 }
 
-/* What is there of others, in our table and elsewhere, and how it is printed
- * before and after. */
+/* Foreign objects, in our table and elsewhere, and how they are printed before and after. */
 static void others_stay(void **state)
 {
 	struct backend_config c = config;
@@ -179,7 +178,7 @@ static void all_addresses_are_kept(void **state)
 	nftlink_free(link);
 }
 
-/* What is not one of ours, but has our names. */
+/* A foreign object with one of our names. */
 static const struct foreign_row {
 	const char *label, *nft[3];
 	int want;
@@ -191,7 +190,7 @@ static const struct foreign_row {
 	    "0; }'", NULL }, -EEXIST },
 	{ "a set of ports", { "add set inet omsmtpblock a '{ type inet_service; }'",
 			      NULL }, 0 },
-	{ "a set that somebody uses",
+	{ "a set that another rule uses",
 	  { "add set inet omsmtpblock a '{ type ipv4_addr; }'",
 	    "add chain inet omsmtpblock x",
 	    "add rule inet omsmtpblock x ip saddr @a drop" }, -EBUSY },
@@ -305,7 +304,7 @@ static void disturb(void)
 	nftspace_do("add table ip disturbing");
 }
 
-/* Rules that change between look and deed have us look again. */
+/* Rules that change between the check and the transaction cause another check. */
 static void others_may_be_at_it(void **state)
 {
 	bool changed;
@@ -326,7 +325,7 @@ static void block_meanwhile(void)
 	nftspace_do("add element inet omsmtpblock a '{ 192.0.2.99 }'");
 }
 
-/* What comes onto the set after it was read, and before it is replaced. */
+/* Addresses added to the set after it was read, and before it is replaced. */
 static void nothing_is_lost_between(void **state)
 {
 	struct backend_config c = config;
@@ -352,7 +351,7 @@ static void set_goes_meanwhile(void)
 	nftspace_do("flush ruleset");
 }
 
-/* The set with the addresses that were to be kept is gone before they are read. */
+/* The set with the addresses to keep is removed before they are read. */
 static void what_goes_meanwhile_is_made(void **state)
 {
 	struct backend_config c = config;
@@ -368,7 +367,7 @@ static void what_goes_meanwhile_is_made(void **state)
 	want_works(&c);
 }
 
-static void errors_are_told(void **state)
+static void errors_are_reported(void **state)
 {
 	struct backend_config c = config;
 	struct nftstate found;
@@ -434,7 +433,7 @@ int main(void)
 	SUITE_TEST(suite, others_may_be_at_it);
 	SUITE_TEST(suite, nothing_is_lost_between);
 	SUITE_TEST(suite, what_goes_meanwhile_is_made);
-	SUITE_TEST(suite, errors_are_told);
+	SUITE_TEST(suite, errors_are_reported);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	return suite_run(suite, "nftsetup");
 }

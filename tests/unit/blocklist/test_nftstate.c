@@ -1,4 +1,4 @@
-/* Our nftables table as the kernel tells of it.
+/* Our nftables table as the kernel reports it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/nftstate.h"
 
@@ -94,7 +94,7 @@ static void all_is_there(void **state)
 	teardown(&f);
 }
 
-/* Without *do: what is done to a table that is as it should be. */
+/* Without *do: a change to a correct table. */
 static const struct damage_row {
 	const char *label, *nft, *want;
 } damage_rows[] = {
@@ -123,7 +123,7 @@ static void damage_is_seen(void **state)
 	teardown(&f);
 }
 
-/* What is there instead of the IPv4 list. */
+/* The object in place of the IPv4 list. */
 static const struct other_row {
 	const char *label, *set, *comment, *want;
 } other_rows[] = {
@@ -167,7 +167,7 @@ static void other_lists_are_judged(void **state)
 	teardown(&f);
 }
 
-static void chain_without_hook_is_told(void **state)
+static void chain_without_hook_is_reported(void **state)
 {
 	struct fixture f;
 
@@ -246,8 +246,8 @@ static size_t interrupted_dump(const void *data, size_t size, char *buf, size_t 
 	return nlh->nlmsg_len;
 }
 
-/* Somebody who never stops: rules cannot be judged, addresses can. */
-static void endless_disturbance_ends(void **state)
+/* A program that keeps changing rules: rules cannot be checked, addresses can. */
+static void endless_disturbance_is_given_up(void **state)
 {
 	struct nftstate_addresses found = { .all = NULL };
 	struct fixture f;
@@ -311,10 +311,10 @@ int main(void)
 	SUITE_TEST(suite, all_is_there);
 	SUITE_ROWS(suite, damage_is_seen, damage_rows);
 	SUITE_ROWS(suite, other_lists_are_judged, other_rows);
-	SUITE_TEST(suite, chain_without_hook_is_told);
+	SUITE_TEST(suite, chain_without_hook_is_reported);
 	SUITE_TEST(suite, addresses_are_read);
 	SUITE_TEST(suite, disturbed_reading_is_repeated);
-	SUITE_TEST(suite, endless_disturbance_ends);
+	SUITE_TEST(suite, endless_disturbance_is_given_up);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	return suite_run(suite, "nftstate");
 }

@@ -1,4 +1,4 @@
-/* What belongs into our nftables table; what nft and the kernel make of it.
+/* The content of our nftables table, and its form in nft and the kernel.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "blocklist/nfttable.h"
 
@@ -87,7 +87,7 @@ static const struct changed_row {
 };
 
 /* The comment is another one with whatever the rule or the set depends on. */
-static void comment_tells_changes(void **state)
+static void comment_shows_changes(void **state)
 {
 	const struct changed_row *row = *state;
 	struct nfttable before = make(&config), after = make(&row->config);
@@ -217,7 +217,7 @@ static void most_ports_fit(void **state)
 	free(made);
 }
 
-static void addresses_come_and_go(void **state)
+static void addresses_are_added_and_removed(void **state)
 {
 	struct addr a = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
 	struct nfttable table = make(&config);
@@ -254,7 +254,7 @@ int main(void)
 
 	SUITE_TEST(suite, names_have_a_bound);
 	SUITE_TEST(suite, comment_fits);
-	SUITE_ROWS(suite, comment_tells_changes, changed_rows);
+	SUITE_ROWS(suite, comment_shows_changes, changed_rows);
 	SUITE_TEST(suite, text_is_bounded);
 	lacks = nftspace_enter();
 	if (lacks) {
@@ -262,7 +262,7 @@ int main(void)
 	} else {
 		SUITE_ROWS(suite, messages_and_text_make_the_same, made_rows);
 		SUITE_TEST(suite, most_ports_fit);
-		SUITE_TEST(suite, addresses_come_and_go);
+		SUITE_TEST(suite, addresses_are_added_and_removed);
 	}
 	return suite_run(suite, "nfttable");
 }
