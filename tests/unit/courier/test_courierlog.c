@@ -1,5 +1,5 @@
-/* What courier's log lines say: tests/data/courier-*.txt, and what holds for
- * every text.
+/* The meaning of courier's log lines: tests/data/courier-*.txt, and properties of every
+ * text.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/courierlog.h"
 
@@ -57,12 +57,12 @@ static const char *kind_word(int kind)
 	return "none of enum courierlog_kind";
 }
 
-/* A message to scan, in memory that ends where it ends. */
+/* A message to scan, in memory of exactly its length. */
 struct sample {
 	char *msg;
 	size_t len;
 	int severity;
-	struct courierlog_line line;	/* what the scan made of it */
+	struct courierlog_line line;	/* the scan's result */
 };
 
 static void sample_done(struct sample *sample)
@@ -96,7 +96,7 @@ static void want_reply_within(const struct sample *s)
 	want_mem(l->reply, code, 3);
 }
 
-/* What holds for every text. */
+/* --- properties of every text --- */
 static void want_sound(const struct sample *s)
 {
 	const struct courierlog_line *l = &s->line;
@@ -180,8 +180,8 @@ static void scan(void **state)
 	sample_done(&s);
 }
 
-/* Where the reply of the reject form begins and ends, found the other way round:
- * courier lets no ": " into what stands before it. */
+/* Start and end of the reject form's reply, found independently: courier allows no ": "
+ * before it. */
 static void reply_of_reject(void **state)
 {
 	static const char text[] =
@@ -240,9 +240,8 @@ static bool same_peer(const struct courierlog_line *a,
 	return addr_compare(&a->addr, &b->addr) == 0 && a->port == b->port;
 }
 
-/* A line that was cut still names the same peer, or none; the port may be cut
- * off. (Of "dropped" lines the address stands last: a piece of it may be one
- * too.) */
+/* A truncated line still names the same peer, or none; the port may be cut off. ("dropped"
+ * lines end with the address: a part of it may be an address too.) */
 static void cut_line(const struct corpus_line *row)
 {
 	struct sample whole = scan_row(row);
@@ -286,8 +285,7 @@ static size_t client_part(const struct sample *s)
 	return skip;
 }
 
-/* The byte that follows the first field ends it; a digit there would be part of
- * it. */
+/* The byte after the first field ends it; a digit would be part of it. */
 static void any_byte_in(const struct sample *whole)
 {
 	size_t at = client_part(whole) + 1;
@@ -309,8 +307,7 @@ static void any_byte_in(const struct sample *whole)
 	free(copy);
 }
 
-/* Whatever byte stands anywhere in the client's part, another peer is never
- * named. */
+/* No byte anywhere in the client's part leads to another peer. */
 static void any_byte_anywhere(void **state)
 {
 	const struct corpus *corpus = *state;
@@ -327,8 +324,8 @@ static void any_byte_anywhere(void **state)
 	want_int(tried > 10, true);
 }
 
-/* The attacker's address stands in many hostile lines; it comes out of one only
- * where it is the peer's. */
+/* Many hostile lines contain the attacker's address; it is the result only if it is the
+ * peer's. */
 static void other_peer_is_never_named(void **state)
 {
 	struct addr attacked = { 0 };

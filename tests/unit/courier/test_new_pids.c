@@ -6,7 +6,7 @@
 
 #include "tests/unit/support.h"
 
-/* Two looks one after the other: what the second one names. */
+/* Two reads one after the other: the PIDs that the second one returns. */
 static const struct row {
 	const char *label;
 	pid_t before, last;	/* the newest PID at each; before 0: no first look */
@@ -20,8 +20,8 @@ static const struct row {
 	{ "three", 5000, 5003, 5003, 3 },
 	{ "as many as there may be", 5000, 5064, 5064, NEW_PIDS_NEW },
 	{ "more", 5000, 9000, 9000, NEW_PIDS_NEW },
-	{ "begun anew", 32767, 400, 400, NEW_PIDS_NEW },
-	{ "begun anew, just now", 32767, 2, 2, 2 },
+	{ "wrapped around", 32767, 400, 400, NEW_PIDS_NEW },
+	{ "wrapped around just now", 32767, 2, 2, 2 },
 };
 
 static void names_the_new_ones(void **state)
@@ -39,7 +39,7 @@ static void names_the_new_ones(void **state)
 		want_int(pids[i], row->first - (pid_t)i);
 }
 
-static void names_again_who_waits(void **state)
+static void names_waiting_again(void **state)
 {
 	struct new_pids a = { .looked = 0 };
 	pid_t pids[NEW_PIDS_MAX];
@@ -53,7 +53,7 @@ static void names_again_who_waits(void **state)
 	want_int(new_pids_take(&a, 5001, pids), 0);
 }
 
-/* What stays for ever must not keep out what is new. */
+/* PIDs that stay for ever must not displace new ones. */
 static void the_oldest_is_one_too_many(void **state)
 {
 	struct new_pids a = { .looked = 0 };
@@ -78,7 +78,7 @@ int main(void)
 	struct suite *s = suite_new();
 
 	SUITE_ROWS(s, names_the_new_ones, rows);
-	SUITE_TEST(s, names_again_who_waits);
+	SUITE_TEST(s, names_waiting_again);
 	SUITE_TEST(s, the_oldest_is_one_too_many);
 	return suite_run(s, "arrivals");
 }

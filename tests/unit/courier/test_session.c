@@ -1,4 +1,4 @@
-/* Who serves this address and port?
+/* Which smtpd serves this address and port?
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/session.h"
 
@@ -9,7 +9,7 @@
 #include "tests/unit/processes.h"
 #include "tests/unit/support.h"
 
-/* A couriertcpd with two children for two peers, and a process of no concern. */
+/* A couriertcpd with two smtpds for two peers, and an unrelated process. */
 struct fixture {
 	struct fakeproc tree;
 	struct procfs procfs;
@@ -61,7 +61,7 @@ static struct session_query query(const char *ip, uint16_t port)
 	return q;
 }
 
-/* Returns what session_find() does, and lets go of the child. */
+/* Returns the result of session_find(), and releases the smtpd. */
 static int find(struct fixture *f, const struct session_query *q, pid_t *ret_pid)
 {
 	struct smtpd smtpd = SMTPD_NONE;
@@ -89,7 +89,7 @@ static void refresh_and_hold(struct fixture *f, bool thorough)
 	session_hold(f->finder, true);
 }
 
-/* The first child is listed. It is pinned where pinned is set; the second never is. */
+/* The first smtpd is listed. It is pinned if pinned is set; the second never is. */
 static const struct row {
 	const char *label, *ip;
 	uint16_t port;
@@ -182,7 +182,7 @@ static void proves(void **state)
 	teardown(&f);
 }
 
-/* What follows may wait: nothing is taken out. */
+/* The next step may be deferred: nothing is removed. */
 static void defers(void **state)
 {
 	struct session_query q = query("192.0.2.1", 1001);
@@ -199,7 +199,7 @@ static void defers(void **state)
 	teardown(&f);
 }
 
-static void attested_is_gone(void **state)
+static void attested_has_exited(void **state)
 {
 	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
@@ -214,9 +214,8 @@ static void attested_is_gone(void **state)
 	teardown(&f);
 }
 
-/* A child that is pinned is not looked at again; but once: a line that was about it has
- * it. */
-static void listed_child_is_held(void **state)
+/* A pinned smtpd is not read again; but only once: the first line about it takes it. */
+static void listed_smtpd_is_pinned(void **state)
 {
 	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
@@ -233,7 +232,7 @@ static void listed_child_is_held(void **state)
 	teardown(&f);
 }
 
-static void lets_go_of_held_children(void **state)
+static void releases_pinned_smtpds(void **state)
 {
 	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
@@ -255,7 +254,7 @@ static void lets_go_of_held_children(void **state)
 	teardown(&f);
 }
 
-static void thorough_refresh_finds_new_listeners(void **state)
+static void thorough_refresh_finds_new_tcpds(void **state)
 {
 	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
@@ -272,8 +271,8 @@ static void thorough_refresh_finds_new_listeners(void **state)
 	teardown(&f);
 }
 
-/* Whatever couriertcpd's children are said to be. */
-static void learns_who_came_last(void **state)
+/* Independent of the list of couriertcpd's children. */
+static void learns_the_latest_smtpd(void **state)
 {
 	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
@@ -292,7 +291,7 @@ static void learns_who_came_last(void **state)
 }
 
 /* Its DNSBL takes a while: it is older than the last look when it has exec'd. */
-static void learns_who_came_before_his_exec(void **state)
+static void learns_an_smtpd_before_its_exec(void **state)
 {
 	struct session_query q = query("192.0.2.1", 1001);
 	struct fixture f;
@@ -326,7 +325,7 @@ static void candidates_of_an_address(void **state)
 	teardown(&f);
 }
 
-/* The submit below the child, as it is found by session_check_submit(). */
+/* The submit below the smtpd, as session_check_submit() finds it. */
 static const struct submit_row {
 	const char *label, *exe, *env;	/* NULL: there is none */
 	bool attested;
@@ -345,7 +344,7 @@ static const struct submit_row {
 	{ "no submit, but the kernel's word", NULL, NULL, true, 0 },
 };
 
-/* The submit below the first child. */
+/* The submit below the first smtpd. */
 static void put_submit(struct fixture *f, const char *exe, const char *env)
 {
 	fakeproc_children(&f->tree, f->first, &f->stranger, 1);
@@ -376,7 +375,7 @@ static void confirms(void **state)
 	teardown(&f);
 }
 
-/* A line without the kernel's word finds a child only with its submit. */
+/* A line without credentials finds an smtpd only with its submit. */
 static int find_confirmed(struct fixture *f)
 {
 	struct session_query q = query("192.0.2.1", 1001);
@@ -387,7 +386,7 @@ static int find_confirmed(struct fixture *f)
 	return find(f, &q, &pid);
 }
 
-static void submits_are_held(void **state)
+static void submits_are_pinned(void **state)
 {
 	struct fixture f;
 	size_t before;
@@ -409,7 +408,7 @@ static void submits_are_held(void **state)
 }
 
 /* After a login another one takes its place. */
-static void submit_has_ended(void **state)
+static void submit_has_exited(void **state)
 {
 	struct fixture f;
 
@@ -470,8 +469,8 @@ static void knows_relay_client(void **state)
 	teardown(&f);
 }
 
-/* The index remembers it, but its process is gone, or has another uid. */
-static void knows_no_relay_client_that_is_gone(void **state)
+/* It is in the index, but its process has exited, or has another uid. */
+static void knows_no_relay_client_that_has_exited(void **state)
 {
 	struct fixture f;
 
@@ -611,22 +610,22 @@ int main(void)
 	struct suite *suite = suite_new();
 
 	SUITE_ROWS(suite, finds, rows);
-	SUITE_TEST(suite, attested_is_gone);
+	SUITE_TEST(suite, attested_has_exited);
 	SUITE_ROWS(suite, proves, prove_rows);
 	SUITE_TEST(suite, defers);
-	SUITE_TEST(suite, listed_child_is_held);
-	SUITE_TEST(suite, lets_go_of_held_children);
-	SUITE_TEST(suite, submits_are_held);
-	SUITE_TEST(suite, submit_has_ended);
+	SUITE_TEST(suite, listed_smtpd_is_pinned);
+	SUITE_TEST(suite, releases_pinned_smtpds);
+	SUITE_TEST(suite, submits_are_pinned);
+	SUITE_TEST(suite, submit_has_exited);
 	SUITE_TEST(suite, lines_of_starts_do_not_wait_for_submits);
-	SUITE_TEST(suite, thorough_refresh_finds_new_listeners);
-	SUITE_TEST(suite, learns_who_came_last);
-	SUITE_TEST(suite, learns_who_came_before_his_exec);
+	SUITE_TEST(suite, thorough_refresh_finds_new_tcpds);
+	SUITE_TEST(suite, learns_the_latest_smtpd);
+	SUITE_TEST(suite, learns_an_smtpd_before_its_exec);
 	SUITE_TEST(suite, candidates_of_an_address);
 	SUITE_ROWS(suite, confirms, submit_rows);
 	SUITE_TEST(suite, knows_relay_client);
 	SUITE_TEST(suite, may_be_couriers);
-	SUITE_TEST(suite, knows_no_relay_client_that_is_gone);
+	SUITE_TEST(suite, knows_no_relay_client_that_has_exited);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	SUITE_TEST(suite, overlong_proc_root_is_refused);
 	SUITE_TEST(suite, no_more_candidates_than_there_is_room_for);

@@ -1,5 +1,5 @@
-/* Tells the client of a child why his connection ends. The child is this test's
- * own process, whose standard output is made the connection for a while.
+/* Tells an smtpd's client why its connection ends. The smtpd is this test's own process,
+ * whose standard output is the connection for a while.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/smtp_reply.h"
 
@@ -172,8 +172,8 @@ static void silent_below_couriertls(void **state)
 	teardown(&f);
 }
 
-/* A filter would end us for the call. */
-static void does_not_borrow(void **state)
+/* A filter would kill this process for the call. */
+static void does_not_copy_a_descriptor(void **state)
 {
 	const struct smtpd_facts facts = { .block = "Listed" };
 	struct fixture f;
@@ -187,7 +187,7 @@ static void does_not_borrow(void **state)
 	teardown(&f);
 }
 
-static void child_is_gone(void **state)
+static void smtpd_has_exited(void **state)
 {
 	const struct smtpd_facts facts = { .block = "Listed" };
 	struct fixture f;
@@ -202,7 +202,7 @@ static void child_is_gone(void **state)
 	close(f.pair[1]);
 }
 
-static void no_right_to_borrow(void **state)
+static void no_right_to_copy_a_descriptor(void **state)
 {
 	const struct smtpd_facts facts = { .block = "Listed" };
 	struct fixture f;
@@ -231,11 +231,11 @@ int main(void)
 	SUITE_TEST(suite, long_text_is_cut_to_a_line);
 	SUITE_ROWS(suite, stays_silent, silent_rows);
 	SUITE_TEST(suite, silent_below_couriertls);
-	SUITE_TEST(suite, does_not_borrow);
-	SUITE_TEST(suite, child_is_gone);
+	SUITE_TEST(suite, does_not_copy_a_descriptor);
+	SUITE_TEST(suite, smtpd_has_exited);
 	if (geteuid() == 0)
-		SUITE_TEST(suite, no_right_to_borrow);
+		SUITE_TEST(suite, no_right_to_copy_a_descriptor);
 	else
-		suite_skip(suite, "no_right_to_borrow", "root");
+		suite_skip(suite, "no_right_to_copy_a_descriptor", "root");
 	return suite_run(suite, "farewell");
 }

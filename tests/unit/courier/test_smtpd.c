@@ -1,4 +1,4 @@
-/* A courieresmtpd child that is held fast and proven to be courier's.
+/* A courieresmtpd that is pinned and proven to be courier's.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/smtpd.h"
 
@@ -17,7 +17,7 @@
 #include "tests/unit/fakeproc.h"
 #include "tests/unit/support.h"
 
-/* A tree with init and a couriertcpd, and real processes for what is below it. */
+/* A tree with init and a couriertcpd, and real processes below it. */
 struct fixture {
 	struct fakeproc tree;
 	struct procfs procfs;
@@ -110,8 +110,8 @@ static bool so_many_are_open(void *data)
 	return descriptors_open() == *(const size_t *)data;
 }
 
-/* The answer alone; nothing stays open. What stands in for a file that changes while
- * it is read (fakeproc_at()) closes its end a moment later. */
+/* The result alone; nothing stays open. A file that changes while it is read (fakeproc_at())
+ * is closed a moment later. */
 static int answer(struct fixture *f, pid_t pid)
 {
 	struct smtpd_facts facts;
@@ -119,7 +119,7 @@ static int answer(struct fixture *f, pid_t pid)
 	size_t before;
 	int r;
 
-	/* Held from the first question on, however that ends. */
+	/* Pinned from the first check on, whatever its result. */
 	(void)tcpd_check(f->rules.tcpds, f->tcpd);
 	before = descriptors_open();
 	r = open_child(f, pid, &smtpd, &facts);
@@ -186,7 +186,7 @@ static void smtps(void **state)
 	want_smtps(&f, &smtpd);
 	smtpd_done(&smtpd);
 	want_int(smtpd.tls.fd, -1);
-	/* couriertls is what the index names. */
+	/* The index names couriertls. */
 	want_int(open_child(&f, f.tls, &smtpd, &facts), 0);
 	want_smtps(&f, &smtpd);
 	smtpd_done(&smtpd);
@@ -268,7 +268,7 @@ static void facts(void **state)
 	fixture_close(&f);
 }
 
-/* Who it is. */
+/* --- identity --- */
 
 #define GOOD_ENV                                                               \
 	"TCPREMOTEIP=::ffff:192.0.2.7\0TCPREMOTEPORT=41703\0TCPLOCALPORT=25"
@@ -324,7 +324,7 @@ static void who(void **state)
 	fixture_close(&f);
 }
 
-/* Its parent is not what it seems. */
+/* Its parent is a different process. */
 struct parent_row {
 	const char *label;
 	struct fake_process parent;
@@ -336,7 +336,7 @@ static const struct parent_row parent_rows[] = {
 	{ "a container's couriertcpd",
 	  { .exe = FAKE_TCPD, .uid = FAKE_UID, .other_netns = true } },
 	{ "a courieresmtpd", { .exe = FAKE_SMTPD, .uid = FAKE_UID } },
-	{ "a couriertcpd that is no listener but its child",
+	{ "a couriertcpd that is a child of the tcpd",
 	  { .exe = FAKE_TCPD, .uid = FAKE_UID, .ppid = -1 } },
 };
 
@@ -366,7 +366,7 @@ struct above_row {
 	size_t env_len;
 	bool orphan;
 	int result;
-	int below;	/* where couriertls is named: it may have another child later */
+	int below;	/* if couriertls is named: it may have another child later */
 };
 
 #define TLS_ENV(ip, port, local)                                               \
@@ -409,7 +409,7 @@ static void above(void **state)
 	fixture_close(&f);
 }
 
-/* Only one couriertls may stand in between. */
+/* Only one couriertls may be in between. */
 static void two_couriertls_above(void **state)
 {
 	struct fixture f;
@@ -566,9 +566,9 @@ static void end_process(void *data)
 	has_ended_soon(e->pid);
 }
 
-/* It ends between two looks, and what the tree says from then on is about
- * another process with its PID. */
-static void gone_between(void **state)
+/* It exits between two reads, and from then on the tree shows another process with its
+ * PID. */
+static void exits_in_between(void **state)
 {
 	const char *file = *state;
 	struct fake_moment moment;
@@ -586,7 +586,7 @@ static void gone_between(void **state)
 	fixture_close(&f);
 }
 
-/* Its PID is another child's by the time its environment is read. */
+/* Another smtpd has its PID by the time the environment is read. */
 static void become_another(void *data)
 {
 	static const struct peer other = { "::ffff:198.51.100.9", 5, 25, NULL };
@@ -615,8 +615,8 @@ static void another_between(void **state)
 	fixture_close(&f);
 }
 
-/* The couriertls of port 465 ends between two looks. */
-static void couriertls_gone_between(void **state)
+/* The couriertls of port 465 exits between two reads. */
+static void couriertls_exits_in_between(void **state)
 {
 	struct fake_moment moment;
 	struct ending e;
@@ -635,7 +635,7 @@ static void couriertls_gone_between(void **state)
 	fixture_close(&f);
 }
 
-static void parent_gone(void **state)
+static void parent_has_exited(void **state)
 {
 	struct fixture f;
 	pid_t tcpd;
@@ -733,8 +733,8 @@ static void descriptors_run_out(void **state)
 	fixture_close(&f);
 }
 
-/* What is no session by its uid and its place is not looked at, whatever it calls itself:
- * it could keep us waiting. */
+/* A process that cannot be a session by uid and parent is not read, whatever its name: the
+ * read could hang. */
 struct stranger_row {
 	const char *label;
 	uid_t uid;
@@ -902,9 +902,8 @@ static void submit(void **state)
 	fixture_close(&f);
 }
 
-/* Held, it is asked itself and not looked for; where it does not know the text, another
- * may. */
-static void submit_that_is_held(void **state)
+/* If it is pinned, it is read directly; if it has not the text, another smtpd may have it. */
+static void pinned_submit(void **state)
 {
 	static const struct submit_row forked = { "", FAKE_SMTPD, ENV("BLOCK=Listed"), 0 };
 	static const struct submit_row login = { "", SUBMIT, ENV("BLOCK="), 0 };
@@ -943,7 +942,7 @@ static void submit_that_is_held(void **state)
 	fixture_close(&f);
 }
 
-/* Another process is the parent of that submit: the child has ended. */
+/* Another process is the parent of that submit: the smtpd has exited. */
 static void submit_of_another(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
@@ -967,8 +966,8 @@ static void submit_of_another(void **state)
 	fixture_close(&f);
 }
 
-/* It ended before its children were asked for: they may be another process'. */
-static void submit_of_another_is_not_held(void **state)
+/* It exited before its children were read: they may be another process' children. */
+static void submit_of_another_is_not_pinned(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
 	static const char *const extra[] = { "BLOCK=Listed", NULL };
@@ -1032,7 +1031,7 @@ static void hold_listed(struct fixture *f, struct smtpd *smtpd)
 	want_int(smtpd_pin(&f->rules, f->smtpd, f->scratch, smtpd, &unused), 0);
 }
 
-/* What is asked of pinned processes does not wait for them, and asks nobody who does. */
+/* Checks of pinned processes never wait, and read no process that may hang. */
 static void pinned_do_not_keep_waiting(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
@@ -1091,7 +1090,7 @@ static void pinned_that_has_changed(void **state)
 	fixture_close(&f);
 }
 
-/* Nor does what is no submit of the child's by its uid and its parent. */
+/* Nor does a process that cannot be the smtpd's submit by uid and parent. */
 struct no_submit_row {
 	const char *label;
 	uid_t uid;
@@ -1128,7 +1127,7 @@ static void no_submit(void **state)
 	fixture_close(&f);
 }
 
-/* A call that failed says nothing of the process. */
+/* A failed call says nothing about the process. */
 static void calls_that_fail(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
@@ -1352,7 +1351,7 @@ static void cookie_of_a_connection(void **state)
 	link_open(&l);
 	want_int(cookie_of(l.server) != 0, true);
 	want_int(smtpd_cookie(&l.rules, l.pid, &l.peer) == cookie_of(l.server), true);
-	/* The same connection seen from its other end is another socket. */
+	/* The other end of the same connection is another socket. */
 	other = l.peer;
 	other.port = l.peer.local_port;
 	other.local_port = l.peer.port;
@@ -1443,8 +1442,8 @@ static void real_plain(void **state)
 	real_close(&r);
 }
 
-/* Held before any line is about it: proven again while it lives, whatever has become of
- * its executable, and as long as its parent does. */
+/* Pinned before any line about it: it can be proven again as long as it and its parent are
+ * alive, even if its executable has been replaced. */
 static int real_held(struct real *r, pid_t pid)
 {
 	smtpd_done(&r->smtpd);
@@ -1457,7 +1456,7 @@ static int real_again(struct real *r)
 	return smtpd_recheck(&r->rules, &r->smtpd, &r->scratch, &r->facts);
 }
 
-static void real_held_until_it_ends(void **state)
+static void real_smtpd_is_pinned_until_it_exits(void **state)
 {
 	static const char *const extra[] = { "BLOCK=511 Listed", "BLOCK_ZONE=bl.example",
 					     NULL };
@@ -1489,8 +1488,8 @@ static void real_held_until_it_ends(void **state)
 	real_close(&r);
 }
 
-/* What was seen of it then is what counts. */
-static void real_held_relay_client(void **state)
+/* The facts read then count. */
+static void real_pinned_relay_client(void **state)
 {
 	static const char *const extra[] = { "ESMTP_TLS=1", "RELAYCLIENT=", NULL };
 	const struct peer peer = { "::ffff:192.0.2.7", 41703, 25, extra };
@@ -1507,7 +1506,7 @@ static void real_held_relay_client(void **state)
 	real_close(&r);
 }
 
-static void real_held_until_its_parent_ends(void **state)
+static void real_smtpd_is_pinned_until_its_parent_exits(void **state)
 {
 	struct connection c;
 	struct real r;
@@ -1524,8 +1523,8 @@ static void real_held_until_its_parent_ends(void **state)
 	real_close(&r);
 }
 
-/* On 465 there are two processes, of which one would be held. */
-static void real_not_held(void **state)
+/* On 465 there are two processes, and only one could be pinned. */
+static void real_smtpd_not_pinned(void **state)
 {
 	struct connection c;
 	struct real r;
@@ -1577,7 +1576,7 @@ static void real_before_and_after_exec(void **state)
 	real_close(&r);
 }
 
-/* No listener of that user: nobody's children are courier's. */
+/* That user has no tcpd: no process is courier's. */
 static void real_of_another_user(void **state)
 {
 	struct connection c;
@@ -1643,7 +1642,7 @@ static void real_starttls(void **state)
 	want_int(pidref_check(&refs[0]), 0);
 	pidref_done(&refs[0]);
 	want_int(find_left(&r, refs, 0), 0);
-	/* Also when courieresmtpd has ended, which is when it is asked for. */
+	/* Also after courieresmtpd has exited, which is when it is needed. */
 	kill(c.smtpd, SIGTERM);
 	want_int(has_ended_soon(c.smtpd), true);
 	want_int(find_left(&r, refs, 4), 1);
@@ -1655,7 +1654,7 @@ static void real_starttls(void **state)
 	real_close(&r);
 }
 
-/* What tells a couriertls left behind from one of a later connection. */
+/* Distinguishes a couriertls left behind from one of a later connection. */
 static void real_served(void **state)
 {
 	const struct peer other = { "::ffff:192.0.2.7", 41704, 25, NULL };
@@ -1693,8 +1692,8 @@ static void real_starttls_of_another_user(void **state)
 	real_close(&r);
 }
 
-/* Below init, where courier is started without a supervisor, and below the
- * listeners' own parent; no more than asked for. */
+/* Below init, if courier is started without a supervisor, and below the tcpds' own parent;
+ * no more than requested. */
 static void left_below_init(void **state)
 {
 	struct pidref refs[4];
@@ -1718,7 +1717,7 @@ static void left_below_init(void **state)
 	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 2);
 	for (i = 0; i < 2; i++)
 		pidref_done(&refs[i]);
-	/* Another parent took the listeners in. */
+	/* The tcpds have another parent. */
 	fakeproc_children(&f.tree, 1, NULL, 0);
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = f.tcpd, .exe = FAKE_TCPD, .ppid = 9, .uid = FAKE_UID });
@@ -1731,8 +1730,8 @@ static void left_below_init(void **state)
 	fixture_close(&f);
 }
 
-/* Nor is anything looked at below init that is another user's; what is courier's there
- * and keeps waiting does not hide the others. */
+/* Processes of other users below init are not read either; one of courier's user there that
+ * hangs does not hide the others. */
 static void left_that_keep_waiting(void **state)
 {
 	struct smtpd_peer peer = { .port = 41703, .local_port = 25 };
@@ -1776,11 +1775,11 @@ static void add_fake(struct suite *s)
 	SUITE_ROWS(s, env, env_rows);
 	SUITE_TEST(s, env_too_large);
 	SUITE_TEST(s, gone);
-	suite_add(s, gone_between, "status", "gone_between: at its status");
-	suite_add(s, gone_between, "environ", "gone_between: at its environment");
+	suite_add(s, exits_in_between, "status", "exits_in_between: at its status");
+	suite_add(s, exits_in_between, "environ", "exits_in_between: at its environment");
 	SUITE_TEST(s, another_between);
-	SUITE_TEST(s, couriertls_gone_between);
-	SUITE_TEST(s, parent_gone);
+	SUITE_TEST(s, couriertls_exits_in_between);
+	SUITE_TEST(s, parent_has_exited);
 	SUITE_TEST(s, without_descriptors);
 	SUITE_TEST(s, leaves_descriptors);
 	SUITE_TEST(s, descriptors_run_out);
@@ -1789,9 +1788,9 @@ static void add_fake(struct suite *s)
 	SUITE_TEST(s, session_that_keeps_waiting);
 	SUITE_TEST(s, couriertls_that_keeps_waiting);
 	SUITE_ROWS(s, submit, submit_rows);
-	SUITE_TEST(s, submit_that_is_held);
+	SUITE_TEST(s, pinned_submit);
 	SUITE_TEST(s, submit_of_another);
-	SUITE_TEST(s, submit_of_another_is_not_held);
+	SUITE_TEST(s, submit_of_another_is_not_pinned);
 	SUITE_TEST(s, two_submits);
 	SUITE_TEST(s, pinned_do_not_keep_waiting);
 	SUITE_TEST(s, pinned_that_has_changed);
@@ -1813,7 +1812,7 @@ static void known_listener_is_not_asked(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	put_plain(&f, &somebody);
+	put_plain(&f, &a_client);
 	want_int(tcpd_check(f.rules.tcpds, f.tcpd), 0);
 	fakeproc_remove(&f.tree, f.tcpd, "status");
 	want_int(answer(&f, f.smtpd), 0);
@@ -1853,7 +1852,7 @@ static void served_by_one_that_is_not_known(void **state)
 	(void)state;
 	fixture_open(&f);
 	want_int(addr_parse("192.0.2.7", 9, &peer.addr), 0);
-	put_plain(&f, &somebody);
+	put_plain(&f, &a_client);
 	want_int(answer(&f, f.smtpd), 0);
 	want_int(smtpd_is_served(&f.rules, &peer, f.scratch), false);
 	lowest = dup(STDERR_FILENO);
@@ -1880,10 +1879,10 @@ int main(void)
 	SUITE_TEST(s, parent_of_a_stranger_is_not_looked_at);
 	SUITE_TEST(s, served_by_one_that_is_not_known);
 	SUITE_TEST(s, real_plain);
-	SUITE_TEST(s, real_held_until_it_ends);
-	SUITE_TEST(s, real_held_relay_client);
-	SUITE_TEST(s, real_held_until_its_parent_ends);
-	SUITE_TEST(s, real_not_held);
+	SUITE_TEST(s, real_smtpd_is_pinned_until_it_exits);
+	SUITE_TEST(s, real_pinned_relay_client);
+	SUITE_TEST(s, real_smtpd_is_pinned_until_its_parent_exits);
+	SUITE_TEST(s, real_smtpd_not_pinned);
 	SUITE_TEST(s, real_smtps);
 	SUITE_TEST(s, real_before_and_after_exec);
 	SUITE_TEST(s, real_starttls);

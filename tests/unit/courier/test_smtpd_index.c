@@ -1,4 +1,4 @@
-/* Which child serves which peer.
+/* Which smtpd serves which peer.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/smtpd_index.h"
 
@@ -12,7 +12,7 @@
 #include "tests/unit/processes.h"
 #include "tests/unit/support.h"
 
-/* PIDs of the tree's own: nothing here is held but the listener. */
+/* Invented PIDs: only the tcpd is pinned here. */
 #define FIRST_PID 500000
 
 struct fixture {
@@ -55,7 +55,7 @@ static void teardown(struct fixture *f)
 	waiter_end(f->tcpd);
 }
 
-/* The nth child serves 10.(n/250).(n%250).1, port 1000 + n. */
+/* The nth smtpd serves 10.(n/250).(n%250).1, port 1000 + n. */
 static void put_child(struct fixture *f, unsigned int n)
 {
 	struct peer peer = { .port = 1000 + n, .local_port = 25 };
@@ -132,7 +132,7 @@ static void port_0_is_any_port(void **state)
 	teardown(&f);
 }
 
-static void forgets_who_is_gone(void **state)
+static void forgets_exited_smtpds(void **state)
 {
 	struct fixture f;
 	pid_t pid;
@@ -169,8 +169,8 @@ static void waits_for_exec(void **state)
 	teardown(&f);
 }
 
-/* A child is read once: what its files say later changes nothing.. */
-static void reads_a_child_once(void **state)
+/* An smtpd is read once: later changes of its files have no effect.. */
+static void reads_an_smtpd_once(void **state)
 {
 	const struct peer changed = { "::ffff:10.9.9.9", 9999, 25, NULL };
 	struct fixture f;
@@ -184,7 +184,7 @@ static void reads_a_child_once(void **state)
 	fakeproc_put_smtpd(&f.tree, FIRST_PID + 1, f.tcpd, &changed);
 	smtpd_index_refresh(f.index);
 	want_int(find(&f, 1, 1001, &pid), 1);
-	/* ..unless all is forgotten: its PID may be another child's. */
+	/* ..unless everything is forgotten: another smtpd may have its PID. */
 	smtpd_index_forget(f.index);
 	want_int(find(&f, 1, 1001, &pid), 0);
 	want_int(smtpd_index_refresh(f.index), 1);
@@ -211,7 +211,7 @@ static void skips_what_names_no_peer(void **state)
 }
 
 /* Many, coming and going: the chains stay right while the tables grow. */
-static void ten_thousand_children(void **state)
+static void ten_thousand_smtpds(void **state)
 {
 	struct fixture f;
 	unsigned int i;
@@ -233,10 +233,10 @@ static void ten_thousand_children(void **state)
 	teardown(&f);
 }
 
-/* One PID, as smtpd_index_learn() sees it; the last two columns are what comes of it. */
+/* One PID, as smtpd_index_learn() sees it; the last two columns are the result. */
 static const struct learn_row {
 	const char *label, *exe;
-	pid_t ppid;		/* 0: the listener */
+	pid_t ppid;		/* 0: the tcpd */
 	uid_t uid;
 	bool peer;
 	int want;
@@ -273,7 +273,7 @@ static void learns(void **state)
 	teardown(&f);
 }
 
-static void learns_nothing_of_nobody(void **state)
+static void learns_nothing_of_a_missing_process(void **state)
 {
 	struct fixture f;
 
@@ -283,8 +283,8 @@ static void learns_nothing_of_nobody(void **state)
 	teardown(&f);
 }
 
-/* By its child a listener is known too. */
-static void learns_a_listener(void **state)
+/* A tcpd is also found through its smtpd. */
+static void learns_a_tcpd(void **state)
 {
 	struct fixture f;
 	pid_t pid;
@@ -303,8 +303,8 @@ static void learns_a_listener(void **state)
 	teardown(&f);
 }
 
-/* Known twice it is there once, and gone with the next refresh if it is. */
-static void learns_a_child_once(void **state)
+/* Learned twice it has one entry, and the next refresh removes it if it has exited. */
+static void learns_an_smtpd_once(void **state)
 {
 	struct fixture f;
 	pid_t pid;
@@ -323,7 +323,7 @@ static void learns_a_child_once(void **state)
 	teardown(&f);
 }
 
-static void learns_a_pid_anew(void **state)
+static void learns_a_reused_pid(void **state)
 {
 	const struct peer changed = { "::ffff:10.0.2.1", 1002, 25, NULL };
 	struct fixture f;
@@ -341,8 +341,8 @@ static void learns_a_pid_anew(void **state)
 	teardown(&f);
 }
 
-/* What is none of courier's sessions by its uid and its place is not looked at; a session
- * that was taken over is waited for once. */
+/* A process that cannot be a session by uid and parent is not read; a session that was taken
+ * over delays only once. */
 static void looks_at_no_stranger(void **state)
 {
 	struct fixture f;
@@ -394,8 +394,8 @@ static void one_that_keeps_waiting(void **state)
 	teardown(&f);
 }
 
-/* That the list could not be read does not say that all are gone. */
-static void forgets_nobody_for_want_of_descriptors(void **state)
+/* A failed read of the list does not mean that all have exited. */
+static void forgets_nothing_without_descriptors(void **state)
 {
 	struct rlimit old, none;
 	struct fixture f;
@@ -490,8 +490,7 @@ static void real_teardown(struct real *r)
 		waiter_end(r->pids[i]);
 }
 
-/* Is the nth held, as one that serves 10.0.9.host and that port? It is not any more,
- * then. */
+/* Is the nth pinned, as one that serves 10.0.9.host and that port? Afterwards it is not. */
 static bool withdraw_as(struct real *r, unsigned int n, uint8_t host, uint16_t port)
 {
 	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 10, 0, 9, host } };
@@ -509,7 +508,7 @@ static bool withdraw(struct real *r, unsigned int n)
 	return withdraw_as(r, n, 1, (uint16_t)(2000 + n));
 }
 
-static void holds_who_is_listed(void **state)
+static void pins_listed_smtpds(void **state)
 {
 	struct real r;
 	size_t before;
@@ -532,7 +531,7 @@ static void holds_who_is_listed(void **state)
 	real_teardown(&r);
 }
 
-/* Who writes another's PID into a line has nothing of it. */
+/* Another smtpd's PID in a line has no effect. */
 static void withdraws_for_its_own_peer_only(void **state)
 {
 	struct real r;
@@ -547,7 +546,7 @@ static void withdraws_for_its_own_peer_only(void **state)
 	real_teardown(&r);
 }
 
-static void lets_go_of_who_is_gone(void **state)
+static void releases_exited_smtpds(void **state)
 {
 	struct real r;
 	size_t before;
@@ -566,7 +565,7 @@ static void lets_go_of_who_is_gone(void **state)
 	real_teardown(&r);
 }
 
-static void lets_go_and_holds_again(void **state)
+static void releases_and_pins_again(void **state)
 {
 	struct real r;
 	size_t before;
@@ -585,8 +584,8 @@ static void lets_go_and_holds_again(void **state)
 	real_teardown(&r);
 }
 
-/* A PID that serves somebody else by now is another process. */
-static void lets_go_of_who_was_learned_anew(void **state)
+/* A PID that serves another client by now is another process. */
+static void releases_reused_pids(void **state)
 {
 	const struct peer changed = { "::ffff:10.0.9.2", 1002, 25, NULL };
 	struct real r;
@@ -605,7 +604,7 @@ static void lets_go_of_who_was_learned_anew(void **state)
 
 /* A sixteenth of the descriptors that the process may have: three of 48. The others
  * follow when there is room. */
-static void holds_no_more_than_its_share(void **state)
+static void pins_no_more_than_its_share(void **state)
 {
 	struct rlimit old, few;
 	struct real r;
@@ -627,8 +626,8 @@ static void holds_no_more_than_its_share(void **state)
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 
-/* None is left: nobody is held, and nothing else fails. Later there are some. */
-static void holds_nobody_without_descriptors(void **state)
+/* No descriptor is left: nothing is pinned, and nothing else fails. Later there are some. */
+static void pins_nothing_without_descriptors(void **state)
 {
 	struct rlimit old, none;
 	struct real r;
@@ -646,8 +645,8 @@ static void holds_nobody_without_descriptors(void **state)
 	real_teardown(&r);
 }
 
-/* What it would take is needed to look at others. */
-static void holds_nobody_at_the_end(void **state)
+/* The last descriptors are needed to look at other processes. */
+static void pins_nothing_with_the_last_descriptors(void **state)
 {
 	int next;
 	size_t before;
@@ -667,8 +666,8 @@ static void holds_nobody_at_the_end(void **state)
 	real_teardown(&r);
 }
 
-/* It is held when it answers. */
-static void holds_who_has_kept_waiting(void **state)
+/* It is pinned once it can be read. */
+static void pins_those_still_waiting(void **state)
 {
 	static const char *const listed[] = { "BLOCK=Listed", NULL };
 	const struct peer peer = { "::ffff:10.0.9.1", 2001, 25, listed };
@@ -700,7 +699,7 @@ static void put_submit(struct real *r)
 	fakeproc_children(&r->f.tree, parent, &pid, 1);
 }
 
-/* Who needs the submit too leaves the others where they are. */
+/* Pinning a submit too leaves the others pinned. */
 static void withdraws_with_its_submit(void **state)
 {
 	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 10, 0, 9, 1 } };
@@ -757,30 +756,30 @@ int main(void)
 
 	SUITE_TEST(suite, finds_by_address_and_port);
 	SUITE_TEST(suite, port_0_is_any_port);
-	SUITE_TEST(suite, forgets_who_is_gone);
+	SUITE_TEST(suite, forgets_exited_smtpds);
 	SUITE_TEST(suite, waits_for_exec);
-	SUITE_TEST(suite, reads_a_child_once);
+	SUITE_TEST(suite, reads_an_smtpd_once);
 	SUITE_TEST(suite, skips_what_names_no_peer);
 	SUITE_ROWS(suite, learns, learn_rows);
-	SUITE_TEST(suite, learns_nothing_of_nobody);
-	SUITE_TEST(suite, learns_a_listener);
-	SUITE_TEST(suite, learns_a_child_once);
-	SUITE_TEST(suite, learns_a_pid_anew);
+	SUITE_TEST(suite, learns_nothing_of_a_missing_process);
+	SUITE_TEST(suite, learns_a_tcpd);
+	SUITE_TEST(suite, learns_an_smtpd_once);
+	SUITE_TEST(suite, learns_a_reused_pid);
 	SUITE_TEST(suite, looks_at_no_stranger);
 	SUITE_TEST(suite, one_that_keeps_waiting);
-	SUITE_TEST(suite, forgets_nobody_for_want_of_descriptors);
+	SUITE_TEST(suite, forgets_nothing_without_descriptors);
 	SUITE_TEST(suite, knows_relay_clients);
-	SUITE_TEST(suite, ten_thousand_children);
+	SUITE_TEST(suite, ten_thousand_smtpds);
 	SUITE_TEST(suite, survives_lack_of_memory);
-	SUITE_TEST(suite, holds_who_is_listed);
+	SUITE_TEST(suite, pins_listed_smtpds);
 	SUITE_TEST(suite, withdraws_for_its_own_peer_only);
-	SUITE_TEST(suite, lets_go_of_who_is_gone);
-	SUITE_TEST(suite, lets_go_and_holds_again);
-	SUITE_TEST(suite, lets_go_of_who_was_learned_anew);
-	SUITE_TEST(suite, holds_no_more_than_its_share);
-	SUITE_TEST(suite, holds_nobody_without_descriptors);
-	SUITE_TEST(suite, holds_nobody_at_the_end);
-	SUITE_TEST(suite, holds_who_has_kept_waiting);
+	SUITE_TEST(suite, releases_exited_smtpds);
+	SUITE_TEST(suite, releases_and_pins_again);
+	SUITE_TEST(suite, releases_reused_pids);
+	SUITE_TEST(suite, pins_no_more_than_its_share);
+	SUITE_TEST(suite, pins_nothing_without_descriptors);
+	SUITE_TEST(suite, pins_nothing_with_the_last_descriptors);
+	SUITE_TEST(suite, pins_those_still_waiting);
 	SUITE_TEST(suite, withdraws_with_its_submit);
 	return suite_run(suite, "smtpd_index");
 }

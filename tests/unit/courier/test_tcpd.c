@@ -16,7 +16,7 @@
 #include "tests/unit/fakeproc.h"
 #include "tests/unit/support.h"
 
-/* A tree, and listeners that look at it. */
+/* A tree, and the tcpds found in it. */
 struct fixture {
 	struct fakeproc tree;
 	struct procfs procfs;
@@ -129,7 +129,7 @@ static void check(void **state)
 	fixture_close(&f);
 }
 
-static void check_of_nobody(void **state)
+static void check_of_a_missing_process(void **state)
 {
 	struct fixture f;
 
@@ -159,8 +159,8 @@ static void check_again(void **state)
 	fixture_close(&f);
 }
 
-/* What was found out holds until it ends. */
-static void known_until_the_end(void **state)
+/* The result is valid until it exits. */
+static void known_until_its_exit(void **state)
 {
 	struct fixture f;
 	pid_t pid;
@@ -172,7 +172,7 @@ static void known_until_the_end(void **state)
 	want_int(tcpd_check(f.tcpds, pid), 0);
 	fakeproc_remove(&f.tree, pid, "exe");
 	want_int(tcpd_check(f.tcpds, pid), 0);
-	/* Its PID in the tree is somebody else's now, who looks like it. */
+	/* Another process that looks like it has its PID now. */
 	fakeproc_put_tcpd(&f.tree, pid);
 	waiter_end(pid);
 	want_int(tcpd_check(f.tcpds, pid), -ESRCH);
@@ -188,9 +188,9 @@ static void end_process(void *data)
 	has_ended_soon(*pid);
 }
 
-/* It ends while it is being looked at: what the tree says then may be about
- * another process with its PID. */
-static void gone_between(void **state)
+/* It exits while it is being read: from then on the tree may show another process with its
+ * PID. */
+static void exits_in_between(void **state)
 {
 	const char *file = *state;
 	struct fake_moment moment;
@@ -242,8 +242,8 @@ static void turn_into_another(void *data)
 	fakeproc_exe(&f->tree, f->pid, "/bin/sh");
 }
 
-/* The PID is another's by the time it is held. */
-static void a_listener_of_before(void **state)
+/* Another process has the PID by the time it is pinned. */
+static void an_earlier_tcpd(void **state)
 {
 	struct fixture f;
 
@@ -288,8 +288,8 @@ static void scan_finds_all(void **state)
 	fixture_close(&f);
 }
 
-/* What can be no listener by its uid, its parent or its name is not looked at: it could
- * keep us waiting. */
+/* A process that cannot be a tcpd by uid, parent or name is not read: the read could
+ * hang. */
 struct stranger_row {
 	const char *label, *comm;
 	uid_t uid;
@@ -300,7 +300,7 @@ struct stranger_row {
 static const struct stranger_row stranger_rows[] = {
 	{ "another user's", NULL, FAKE_UID + 1, false, false },
 	{ "root's", NULL, 0, false, false },
-	{ "a listener's child", NULL, FAKE_UID, true, false },
+	{ "a child of a tcpd", NULL, FAKE_UID, true, false },
 	{ "one that calls itself otherwise", "couriertls", FAKE_UID, false, true },
 };
 
@@ -381,8 +381,8 @@ static void knows(void **state)
 	fixture_close(&f);
 }
 
-/* A process that may be a listener keeps us waiting: nothing is known of it until it has
- * answered, and the others are found all the same. */
+/* The read of a possible tcpd hangs: nothing is known about it until it returns, and the
+ * others are found all the same. */
 static void one_that_keeps_waiting(void **state)
 {
 	struct procfs_look *look = malloc(sizeof(*look));
@@ -413,7 +413,7 @@ static void one_that_keeps_waiting(void **state)
 	fixture_close(&f);
 }
 
-/* It is tried on one that keeps us waiting, but not for long. */
+/* It is tried on a process that hangs, but not for long. */
 static void tried_on_one_that_keeps_waiting(void **state)
 {
 	struct fixture f;
@@ -430,7 +430,7 @@ static void tried_on_one_that_keeps_waiting(void **state)
 	fixture_close(&f);
 }
 
-/* So many descriptors besides those that are open. */
+/* This many descriptors besides the open ones. */
 static void leave_descriptors(size_t count, struct rlimit *old)
 {
 	struct rlimit few;
@@ -443,7 +443,7 @@ static void leave_descriptors(size_t count, struct rlimit *old)
 	want_int(setrlimit(RLIMIT_NOFILE, &few), 0);
 }
 
-/* A call that failed does not say that there is no listener. */
+/* A failed call does not mean that there is no tcpd. */
 static void calls_that_fail(void **state)
 {
 	int check, scan, scan_one_left, known, poll_failed;
@@ -492,7 +492,7 @@ static void scan_of_too_many(void **state)
 	}
 	want_int(tcpd_scan(f.tcpds), TCPD_MAX);
 	want_int(tcpd_pids(f.tcpds, pids), TCPD_MAX);
-	/* Those that end make room. */
+	/* Exited ones make room. */
 	for (i = 0; i < TCPD_MAX; i++) {
 		waiter_end(many[i]);
 		fakeproc_drop(&f.tree, many[i]);
@@ -630,7 +630,7 @@ static void real_couriertcpd_of_another_user(void **state)
 	real_close(&r);
 }
 
-static void real_couriertcpd_ends(void **state)
+static void real_couriertcpd_exits(void **state)
 {
 	struct real r;
 
@@ -681,7 +681,7 @@ int __wrap_pidref_signal(const struct pidref *ref, int signal)
 	return signal_refused ? -signal_refused : __real_pidref_signal(ref, signal);
 }
 
-/* Rights are tried on a couriertcpd of courier's, and on nobody else's. */
+/* Access is tried on a couriertcpd of courier, and on no other process. */
 static void tried_on_a_real_couriertcpd(void **state)
 {
 	struct real r;
@@ -697,8 +697,8 @@ static void tried_on_a_real_couriertcpd(void **state)
 	real_close(&r);
 }
 
-/* The capabilities are nobody's business here: it is tried. */
-static void tried_without_rights(void **state)
+/* Capabilities are not checked here: the access is tried. */
+static void tried_without_capabilities(void **state)
 {
 	int look, signal, look_known, foreign;
 	struct real r;
@@ -729,7 +729,7 @@ static void tried_without_rights(void **state)
 	real_close(&r);
 }
 
-/* Several threads ask while listeners come and go. */
+/* Several threads query while tcpds start and exit. */
 struct stress {
 	struct fixture *f;
 	pid_t pids[8];
@@ -798,7 +798,7 @@ static void become_anothers(void *data)
 		.pid = f->pid, .exe = FAKE_TCPD, .ppid = 1, .uid = FAKE_UID + 1 });
 }
 
-static void anothers_once_it_is_held(void **state)
+static void anothers_once_it_is_pinned(void **state)
 {
 	struct fake_moment moment;
 	struct fixture f;
@@ -814,7 +814,7 @@ static void anothers_once_it_is_held(void **state)
 }
 
 /* A stranger is known by its status alone, for which one descriptor is enough. */
-static void stranger_is_not_held(void **state)
+static void stranger_is_not_pinned(void **state)
 {
 	struct rlimit old, low;
 	struct fixture f;
@@ -842,12 +842,12 @@ int main(void)
 	struct suite *s = suite_new();
 
 	SUITE_ROWS(s, check, check_rows);
-	SUITE_TEST(s, check_of_nobody);
+	SUITE_TEST(s, check_of_a_missing_process);
 	SUITE_TEST(s, check_again);
-	SUITE_TEST(s, known_until_the_end);
-	suite_add(s, gone_between, "status", "gone_between: at its status");
+	SUITE_TEST(s, known_until_its_exit);
+	suite_add(s, exits_in_between, "status", "exits_in_between: at its status");
 	SUITE_TEST(s, found_by_two_at_once);
-	SUITE_TEST(s, a_listener_of_before);
+	SUITE_TEST(s, an_earlier_tcpd);
 	SUITE_TEST(s, scan_finds_all);
 	SUITE_TEST(s, scan_of_too_many);
 	SUITE_ROWS(s, strangers_are_not_looked_at, stranger_rows);
@@ -861,13 +861,13 @@ int main(void)
 	SUITE_TEST(s, no_memory);
 	SUITE_TEST(s, real_couriertcpd);
 	SUITE_TEST(s, real_couriertcpd_upgraded);
-	SUITE_TEST(s, real_couriertcpd_ends);
+	SUITE_TEST(s, real_couriertcpd_exits);
 	SUITE_TEST(s, several_threads);
 	SUITE_AS_ROOT(s, real_couriertcpd_of_another_user);
 	SUITE_AS_ROOT(s, real_couriertcpd_that_is_hidden);
 	SUITE_TEST(s, tried_on_a_real_couriertcpd);
-	SUITE_AS_ROOT(s, tried_without_rights);
-	SUITE_TEST(s, anothers_once_it_is_held);
-	SUITE_TEST(s, stranger_is_not_held);
+	SUITE_AS_ROOT(s, tried_without_capabilities);
+	SUITE_TEST(s, anothers_once_it_is_pinned);
+	SUITE_TEST(s, stranger_is_not_pinned);
 	return suite_run(s, "listeners");
 }
