@@ -1,4 +1,4 @@
-/* The sentences for the admin: what is wrong and what to type.
+/* The messages for the admin: the fault and the command to type.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/alert_text.h"
 
@@ -9,7 +9,7 @@
 #include "policy/capabilities.h"
 #include "tests/unit/support.h"
 
-/* What takes the capability away; the first, a unit, unless a row has it. */
+/* What removes the capability; the first, a unit, unless the row names another. */
 static enum capabilities_cause cause;
 enum capabilities_cause __wrap_capabilities_cause(int capability);
 
@@ -19,7 +19,7 @@ enum capabilities_cause __wrap_capabilities_cause(int capability)
 	return cause;
 }
 
-/* What has to stand in the sentence: what to type, or what is no longer wrong. */
+/* Required text in the message: the command to type, or the fault that is over. */
 static const struct row {
 	const char *label;
 	enum alert id;
@@ -135,7 +135,7 @@ static void says(void **state)
 	teardown(&f);
 }
 
-/* What gives a right back depends on what takes it. */
+/* The remedy for a capability depends on what removes it. */
 static const struct mend_row {
 	const char *label;
 	enum alert id;
@@ -206,7 +206,7 @@ static void mends(void **state)
 	teardown(&f);
 }
 
-static void every_notice_has_a_sentence(void **state)
+static void every_alert_has_a_sentence(void **state)
 {
 	unsigned int i, r;
 
@@ -277,7 +277,7 @@ int main(void)
 	SUITE_ROWS(suite, says, rows);
 	SUITE_ROWS(suite, says_of_unproven, unproven_rows);
 	SUITE_ROWS(suite, mends, mend_rows);
-	SUITE_TEST(suite, every_notice_has_a_sentence);
+	SUITE_TEST(suite, every_alert_has_a_sentence);
 	SUITE_TEST(suite, longest_names_fit);
 	SUITE_ROWS(suite, cleans, clean_rows);
 	SUITE_TEST(suite, cleans_within_size);

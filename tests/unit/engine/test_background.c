@@ -1,4 +1,4 @@
-/* What all actions of one rsyslogd share.
+/* The thread that all actions of one rsyslogd share.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/background.h"
 
@@ -16,7 +16,7 @@
 #include "tests/unit/processes.h"
 #include "tests/unit/support.h"
 
-/* A client that counts its calls and comes again when it is told to. */
+/* A job that counts its calls and runs again at the time it is given. */
 struct client {
 	atomic_uint runs;
 	atomic_bool signals_blocked;
@@ -80,7 +80,7 @@ static void want_runs(struct fixture *f, unsigned int runs)
 	want_int(soon(has_run, &goal), true);
 }
 
-static void runs_clients_when_due(void **state)
+static void runs_jobs_on_time(void **state)
 {
 	struct fixture f;
 
@@ -105,7 +105,7 @@ static void runs_clients_when_woken(void **state)
 	teardown(&f);
 }
 
-/* What is done before a wake-up is seen by a run after it, however many wake. */
+/* A run after a wake-up sees everything done before it, however many threads wake it. */
 struct mailbox {
 	struct background *background;
 	pthread_mutex_t lock;
@@ -185,7 +185,7 @@ static void hand_over(struct fixture *f, struct session_finder *ev, pid_t pid, i
 	background_terminate(f->background, &t, background_now() + delay);
 }
 
-/* A client that is slow at first, and then looks whether the child has ended. */
+/* A job that is slow at first, and then checks whether the smtpd has exited. */
 struct slow {
 	pthread_barrier_t busy, go_on;
 	pid_t pid;
@@ -217,9 +217,9 @@ static bool is_past(void *data)
 	return background_now() > *(const int64_t *)data + 1;
 }
 
-/* Clients write what is to be blocked: that comes before the children end, also
- * where the thread is late for both. */
-static void clients_come_before_children(void **state)
+/* Jobs write blocks: that comes before smtpds are signalled, even if the thread is late for
+ * both. */
+static void jobs_come_before_smtpds(void **state)
 {
 	struct slow s = { .pid = waiter_start() };
 	const struct background_job client = { .run = run_slowly, .data = &s };
@@ -293,7 +293,7 @@ static bool goes_on(void *data)
 	return !background_is_stalled(data);
 }
 
-/* Only what nobody has taken for a while is a stall. */
+/* Only work that has waited for a while is a stall. */
 static void knows_that_it_is_stalled(void **state)
 {
 	static struct stuck s;
@@ -319,11 +319,11 @@ static bool is_alone(void *data)
 	return threads_of_ours() == 1;
 }
 
-/* Whoever stops it goes on after a while; the thread ends when it comes back, and does
+/* The caller of stop returns after a while; the thread exits once its call returns, and does
  * nothing more. */
 static void is_abandoned_if_it_does_not_come_back(void **state)
 {
-	static struct stuck s;	/* what the thread uses is never freed */
+	static struct stuck s;	/* memory of the thread is never freed */
 	struct fakeproc tree;
 	int64_t began = background_now(), took;
 
@@ -353,7 +353,7 @@ static void *stop(void *data)
 	return NULL;
 }
 
-/* All that it ever sleeps for is the background thread's end. */
+/* It only ever sleeps to wait for the background thread's exit. */
 static bool waits_for_the_end(void *data)
 {
 	struct stopper *s = data;
@@ -371,8 +371,8 @@ static bool waits_for_the_end(void *data)
 	return sleeps;
 }
 
-/* At the end, too: what they were asked to block before is blocked by then. */
-static void clients_come_before_children_at_the_end(void **state)
+/* When it stops, too: blocks requested before are on the list by then. */
+static void jobs_come_before_smtpds_at_stop(void **state)
 {
 	struct slow s = { .pid = waiter_start() };
 	const struct background_job client = { .run = run_slowly, .data = &s };
@@ -405,7 +405,7 @@ static void clients_come_before_children_at_the_end(void **state)
 	teardown(&f);
 }
 
-static void ends_a_child_in_its_time(void **state)
+static void terminates_an_smtpd_on_time(void **state)
 {
 	struct session_finder *ev = NULL;
 	struct fixture f;
@@ -577,12 +577,12 @@ int main(void)
 {
 	struct suite *suite = suite_new();
 
-	SUITE_TEST(suite, runs_clients_when_due);
+	SUITE_TEST(suite, runs_jobs_on_time);
 	SUITE_TEST(suite, runs_clients_when_woken);
 	SUITE_TEST(suite, no_wake_is_lost);
-	SUITE_TEST(suite, clients_come_before_children);
-	SUITE_TEST(suite, clients_come_before_children_at_the_end);
-	SUITE_TEST(suite, ends_a_child_in_its_time);
+	SUITE_TEST(suite, jobs_come_before_smtpds);
+	SUITE_TEST(suite, jobs_come_before_smtpds_at_stop);
+	SUITE_TEST(suite, terminates_an_smtpd_on_time);
 	SUITE_TEST(suite, stop_delivers_what_is_pending);
 	SUITE_TEST(suite, stop_with_nothing_pending_is_quick);
 	SUITE_TEST(suite, tick_follows_the_clock);
@@ -595,5 +595,5 @@ int main(void)
 	SUITE_TEST(suite, overlong_proc_root_is_refused);
 	SUITE_TEST(suite, knows_that_it_is_stalled);
 	SUITE_TEST(suite, is_abandoned_if_it_does_not_come_back);
-	return suite_run(suite, "caretaker");
+	return suite_run(suite, "background");
 }

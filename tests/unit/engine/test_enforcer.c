@@ -14,7 +14,7 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/processes.h"
 
-/* An enforcer on its own: what is counted and noted needs no more. */
+/* An enforcer without an engine: enough for counters and records. */
 struct fixture {
 	struct settings settings;
 	struct counters counters;
@@ -42,7 +42,7 @@ static void teardown(struct fixture *f)
 	fakeproc_close(&f->tree);
 }
 
-/* What is done, in its order: a letter each. */
+/* The actions in their order, one letter each. */
 static char done[16];
 
 static void note_done(char what)
@@ -84,7 +84,7 @@ void __wrap_background_terminate(struct background *background, struct terminati
 	__real_background_terminate(background, t, due);
 }
 
-/* What the list is told. */
+/* Calls of the list. */
 static bool told_at_once;
 static unsigned int told;
 static enum block_state answer;
@@ -172,8 +172,8 @@ static void want_state(const char *got, const char *want)
 		want_int(got == want, true);
 }
 
-/* And once nobody listens any more, that is no reason to complain. */
-static void listener_hears_of_the_list(void **state)
+/* If there is no reader any more, that is not an error. */
+static void listener_gets_list_changes(void **state)
 {
 	const struct told_row *row = *state;
 	struct courierlog_line line = { .kind = COURIERLOG_REJECT };
@@ -263,8 +263,8 @@ static const struct error_row {
 	enum alert alert;	/* ALERT_COUNT: none */
 } error_rows[] = {
 	{ "gone", -ESRCH, COUNTER_REFUSED_GONE, ALERT_COUNT },
-	{ "somebody else", -EPERM, COUNTER_REFUSED_SENDER, ALERT_COUNT },
-	{ "nobody", -EAGAIN, COUNTER_REFUSED_NO_CHILD, ALERT_COUNT },
+	{ "another process", -EPERM, COUNTER_REFUSED_SENDER, ALERT_COUNT },
+	{ "no process", -EAGAIN, COUNTER_REFUSED_NO_CHILD, ALERT_COUNT },
 	{ "no right", -EACCES, COUNTER_REFUSED_RIGHTS, ALERT_LOOK },
 	{ "no descriptor", -EMFILE, COUNTER_REFUSED_FAILED, ALERT_LOOK },
 	{ "no descriptor in the system", -ENFILE, COUNTER_REFUSED_FAILED,
@@ -312,13 +312,13 @@ static void turns_away_at_once(void **state)
 	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
 	want_int(has_ended_soon(e.smtpd), true);
 	want_list(&e.lists, "xt_recent/spammer", "+" PEER "\n");
-	/* Its standard output is no connection to tell anybody over. */
+	/* Its standard output is not a connection. */
 	want_int(harness_count(&e, COUNTER_REPLIES), 0);
 	harness_close(&e);
 }
 
-/* r: the client is told; s: the worker signals; b: the address goes to the list;
- * h: the child is handed over, to be signalled unless it was, and seen to end. */
+/* r: the client gets a reply; s: the worker signals; b: the address goes to the list; h: the
+ * smtpd is handed over, to be signalled unless it was, and watched until it exits. */
 static const struct order_row {
 	const char *label;
 	const char *set[3][2];
@@ -370,7 +370,7 @@ static bool is_done(void *data)
 	return strcmp(done, want) == 0;
 }
 
-/* Another's block takes what maxBlocks="1" allows. */
+/* Another address' block uses up maxBlocks="1". */
 static void use_budget_up(struct harness *e)
 {
 	static const char *const extra[] = { "BLOCK=" LISTED, "BLOCK_IP=127.0.0.2", NULL };
@@ -466,7 +466,7 @@ void __wrap_freeifaddrs(struct ifaddrs *list)
 		__real_freeifaddrs(list);
 }
 
-/* PEER, or somebody in its prefix, is never to be blocked, for one reason alone. */
+/* PEER, or an address in its prefix, must not be blocked, for one reason alone. */
 static const struct neighbour_row {
 	const char *label;
 	const char *own, *allow, *allow_file;	/* NULL: none */
@@ -512,8 +512,8 @@ static void neighbours_are_spared(void **state)
 	host_address = NULL;
 }
 
-/* The line tells no port, so which of the address' children it is about is not known:
- * all of them end, behind the block, although there is no delay. */
+/* The line has no port, so it is not known which of the address' smtpds it is about: all of
+ * them are terminated, after the block, although there is no delay. */
 static void no_port_no_signal_first(void **state)
 {
 	static const char text[] =
@@ -536,7 +536,7 @@ int main(void)
 	struct suite *suite = suite_new();
 
 	SUITE_ROWS(suite, block_comes_before_the_signal, urgent_rows);
-	SUITE_ROWS(suite, listener_hears_of_the_list, told_rows);
+	SUITE_ROWS(suite, listener_gets_list_changes, told_rows);
 	SUITE_ROWS(suite, counts_reason, reason_rows);
 	SUITE_TEST(suite, every_reason_is_in_the_table);
 	SUITE_ROWS(suite, refuses, error_rows);

@@ -1,5 +1,5 @@
-/* The engine of one action: a log line in, an address on the list and a child
- * ended.
+/* The engine of one action: a log line in, an address on the list and an smtpd
+ * terminated.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "engine/engine.h"
 
@@ -15,7 +15,7 @@
 
 #define LIST "xt_recent/spammer"
 
-/* What this process is said to have of rights; all of them, but for a test. */
+/* The capabilities that this process appears to have; all of them, unless a test sets it. */
 static uint64_t missing_rights;
 uint64_t __real_capabilities_held(void);
 uint64_t __wrap_capabilities_held(void);
@@ -53,7 +53,7 @@ int __wrap_settings_courier_uid(const struct settings *settings, uid_t *ret_uid)
 	return err ? -err : __real_settings_courier_uid(settings, ret_uid);
 }
 
-/* What comes of a try of the rights, how often and for what they were tried. */
+/* The result of a trial access, and the number and purpose of trials. */
 static struct {
 	int answer;
 	unsigned int tries;
@@ -70,7 +70,7 @@ int __wrap_session_try(struct session_finder *finder, bool signals)
 	return trial.answer;
 }
 
-/* The background thread's thread may be said to stand still. */
+/* A test may declare the background thread stalled. */
 static atomic_bool stalled;
 bool __wrap_background_is_stalled(const struct background *background);
 
@@ -106,7 +106,7 @@ int __wrap_background_add_job(struct background *background,
 	return by_hand ? 0 : __real_background_add_job(background, client);
 }
 
-/* Run after so many ms. Returns in how many the engine wants to be called again. */
+/* Run after that many ms. Returns in how many ms the engine must run again. */
 static int64_t run_after(int64_t ms)
 {
 	int64_t now = atomic_fetch_add(&forward, ms) + ms + __real_background_now();
@@ -131,14 +131,14 @@ static void by_hand_close(struct harness *e)
 	missing_rights = 0;
 }
 
-/* Who the line comes from. */
+/* The sender of the line. */
 enum sender {
-	ATTESTED,	/* the child, by the kernel's word */
-	UNKNOWN,	/* nobody knows: a search */
+	ATTESTED,	/* the smtpd, by credentials */
+	UNKNOWN,	/* not known: a search */
 	OTHER,		/* another process, by the kernel's word */
 };
 
-/* One line for the connection that is there, and what comes of it. */
+/* One line about the existing connection, and its result. */
 static const struct row {
 	const char *label, *name, *value, *text;
 	enum sender sender;
@@ -162,7 +162,7 @@ static const struct row {
 	{ "another port", NULL, NULL, REJECT_FOR(PEER, "41704", "511 " LISTED),
 	  ATTESTED, { 0 }, { 0 }, VERDICT_UNPROVEN, COUNTER_REFUSED_SENDER,
 	  false },
-	{ "nobody's port, by search", NULL, NULL,
+	{ "a port without an smtpd, by search", NULL, NULL,
 	  REJECT_FOR(PEER, "41704", "511 " LISTED), UNKNOWN, { 0 }, { 0 },
 	  VERDICT_BLOCK, COUNTER_REFUSED_NO_CHILD, false },
 	{ "another reply", NULL, NULL, REJECT_FOR(PEER, "41703", "550 User unknown"),
@@ -289,7 +289,7 @@ static void prefix_with_an_allowed_address_is_not_blocked(void **state)
 }
 
 /* Another connection of the same address, and one of another address. */
-static void only_the_named_child_ends(void **state)
+static void only_the_named_smtpd_is_terminated(void **state)
 {
 	const struct peer second = { "::ffff:" PEER, 41999, 25, NULL };
 	struct harness e;
@@ -308,7 +308,7 @@ static void only_the_named_child_ends(void **state)
 	waiter_end(other);
 }
 
-static void without_port_all_of_the_address_end(void **state)
+static void without_port_all_of_the_address_are_terminated(void **state)
 {
 	static const char *const listed[] = { "BLOCK=" LISTED, NULL };
 	const struct peer second = { "::ffff:" PEER, 41999, 25, listed };
@@ -325,8 +325,8 @@ static void without_port_all_of_the_address_end(void **state)
 	waiter_end(other);
 }
 
-/* A client can have one child log as many rejects as it gets recipients. */
-static void child_is_punished_once(void **state)
+/* A client can make one smtpd log one reject per recipient. */
+static void smtpd_is_terminated_once(void **state)
 {
 	struct harness e;
 	unsigned int i;
@@ -347,8 +347,8 @@ static void child_is_punished_once(void **state)
 	harness_close(&e);
 }
 
-/* Whoever is on the list already does not use maxBlocks up. */
-static void renewals_do_not_use_the_budget_up(void **state)
+/* An address that is already on the list does not use up maxBlocks. */
+static void renewals_do_not_use_the_limit(void **state)
 {
 	struct harness e;
 	unsigned int i;
@@ -387,7 +387,7 @@ static void threshold_is_reached(void **state)
 	harness_close(&e);
 }
 
-static void budget_closes_and_children_end(void **state)
+static void limit_is_reached_and_smtpds_are_terminated(void **state)
 {
 	struct harness e;
 
@@ -449,7 +449,7 @@ static void dropped_line(struct harness *e, struct engine_message *msg)
 	};
 }
 
-static void dropped_connection_wants_the_sender(void **state)
+static void dropped_connection_needs_the_sender(void **state)
 {
 	struct engine_message msg;
 	struct harness e;
@@ -470,7 +470,7 @@ static void dropped_connection_wants_the_sender(void **state)
 	harness_close(&e);
 }
 
-static void dropped_connection_says_what_to_write(void **state)
+static void dropped_connection_names_the_remedy(void **state)
 {
 	struct engine_message msg;
 	struct harness e;
@@ -541,8 +541,7 @@ static void addresses_decided_elsewhere(void **state)
 	harness_close(&e);
 }
 
-/* The first line comes before any child was looked for; it keeps the index warm
- * for those that follow. */
+/* The first line comes before any search; it keeps the index warm for the next ones. */
 static void relay_client_is_known_after_the_first_line(void **state)
 {
 	static const char *const relays[] = { "BLOCK=" LISTED, "RELAYCLIENT=",
@@ -563,7 +562,7 @@ static void relay_client_is_known_after_the_first_line(void **state)
 	harness_close(&e);
 }
 
-static void missing_list_is_said_once_and_children_end(void **state)
+static void missing_list_is_logged_once_and_smtpds_are_terminated(void **state)
 {
 	struct harness e;
 
@@ -596,7 +595,7 @@ static void waiting_address_is_written_when_the_list_comes(void **state)
 	harness_close(&e);
 }
 
-/* A script that loads the firewall anew and then reloads rsyslogd. */
+/* A script that reloads the firewall and then rsyslogd. */
 static void hup_puts_blocks_on_a_new_list(void **state)
 {
 	struct harness e;
@@ -613,7 +612,7 @@ static void hup_puts_blocks_on_a_new_list(void **state)
 	harness_close(&e);
 }
 
-static void no_user_is_said(void **state)
+static void missing_user_is_logged(void **state)
 {
 	struct harness e;
 
@@ -629,9 +628,9 @@ static void no_user_is_said(void **state)
 	harness_close(&e);
 }
 
-/* The user database does not answer, at first: that is said once, and mended without
- * a HUP. */
-static void user_is_looked_for_until_he_is_there(void **state)
+/* The user database does not answer at first: that is logged once, and recovers without a
+ * HUP. */
+static void user_is_looked_up_until_it_exists(void **state)
 {
 	struct harness e;
 	int64_t due;
@@ -660,7 +659,7 @@ static void user_is_looked_for_until_he_is_there(void **state)
 	by_hand_close(&e);
 }
 
-/* A user database that hangs must not keep children from their signals at each HUP. */
+/* A hanging user database must not delay signals at each HUP. */
 static void known_user_is_not_looked_for(void **state)
 {
 	struct harness e;
@@ -693,8 +692,8 @@ static void hup_looks_for_a_user_that_is_not_there(void **state)
 	by_hand_close(&e);
 }
 
-/* What is missing for the children's end, where the line alone is proof: it is told
- * where there is a courier. */
+/* Capabilities missing for termination if the line alone is proof: they are logged if there
+ * is a courier. */
 static const struct unproven_row {
 	const char *label;
 	int err;		/* of the user database */
@@ -704,7 +703,7 @@ static const struct unproven_row {
 	{ "on a host without", ENOENT, 0, 0 },
 };
 
-static void rights_to_end_unproven(void **state)
+static void capabilities_to_terminate_unproven(void **state)
 {
 	const struct unproven_row *row = *state;
 	struct harness e;
@@ -777,11 +776,11 @@ static const struct refusal_row {
 	  "so no session is terminated, but addresses are still blocked" },
 	{ "to signal", "verify", "child", -EPERM, true,
 	  "refuses to signal courier's processes" },
-	{ "to look, nobody is ended", "terminate", "off", -EACCES, false,
+	{ "to read, nothing is terminated", "terminate", "off", -EACCES, false,
 	  "no permission to read courier's processes" },
 };
 
-static void refused_rights_are_told(void **state)
+static void refused_access_is_logged(void **state)
 {
 	const struct refusal_row *row = *state;
 	struct harness e;
@@ -811,7 +810,7 @@ static void refused_rights_are_told(void **state)
 }
 
 /* rsyslogd starts before courier: there is nothing to try at first. */
-static void rights_are_tried_once_courier_runs(void **state)
+static void access_is_tried_once_courier_runs(void **state)
 {
 	struct harness e;
 	int64_t due;
@@ -869,8 +868,8 @@ static void without_a_worker_a_reply_is_not_judged(void **state)
 	harness_close(&e);
 }
 
-/* What is pinned is blocked and terminated all the same, and at once: nobody else would
- * do it later. It is said by the worker, once, and so is that it goes on. */
+/* The client of a pinned smtpd is blocked and the smtpd terminated all the same, and at once:
+ * no other thread would do it later. The worker logs the stall once, and its end once. */
 static void a_stalled_background_is_not_waited_for(void **state)
 {
 	struct harness e;
@@ -894,7 +893,7 @@ static void a_stalled_background_is_not_waited_for(void **state)
 	harness_close(&e);
 }
 
-static void hup_says_counters_and_what_is_still_wrong(void **state)
+static void hup_logs_counters_and_what_is_still_wrong(void **state)
 {
 	struct harness e;
 
@@ -959,8 +958,8 @@ static void count_said(void *ctx, int severity, const char *text)
 	(*said)++;
 }
 
-/* Another action could not start: there is no background thread to end children, and to say
- * what is wrong. */
+/* Another action could not start: there is no background thread to terminate smtpds and log
+ * faults. */
 static void once_stopped_nothing_happens(void **state)
 {
 	struct harness e;
@@ -995,7 +994,7 @@ static int start_parts(const struct harness *e, struct engine *block,
 	return r;
 }
 
-/* The nth allocation fails. Returns what came of it. */
+/* The nth allocation fails. Returns the result. */
 static int start_without_memory(struct harness *e, unsigned int nth, unsigned int *said,
 				bool *ret_failed)
 {
@@ -1021,8 +1020,8 @@ static int start_without_memory(struct harness *e, unsigned int nth, unsigned in
 	return r;
 }
 
-/* It does not start, or starts and says what it lacks. */
-static void lack_of_memory_is_told(void **state)
+/* It does not start, or starts and reports what is missing. */
+static void out_of_memory_is_logged(void **state)
 {
 	unsigned int nth, said, refused = 0;
 	struct harness e;
@@ -1084,39 +1083,39 @@ int main(void)
 	SUITE_TEST(suite, address_is_unmapped_on_the_list);
 	SUITE_TEST(suite, prefix_is_masked);
 	SUITE_TEST(suite, prefix_with_an_allowed_address_is_not_blocked);
-	SUITE_TEST(suite, only_the_named_child_ends);
-	SUITE_TEST(suite, without_port_all_of_the_address_end);
-	SUITE_TEST(suite, child_is_punished_once);
-	SUITE_TEST(suite, renewals_do_not_use_the_budget_up);
+	SUITE_TEST(suite, only_the_named_smtpd_is_terminated);
+	SUITE_TEST(suite, without_port_all_of_the_address_are_terminated);
+	SUITE_TEST(suite, smtpd_is_terminated_once);
+	SUITE_TEST(suite, renewals_do_not_use_the_limit);
 	SUITE_TEST(suite, threshold_is_reached);
-	SUITE_TEST(suite, budget_closes_and_children_end);
+	SUITE_TEST(suite, limit_is_reached_and_smtpds_are_terminated);
 	SUITE_TEST(suite, sender_mode_takes_the_kernels_word);
-	SUITE_TEST(suite, dropped_connection_wants_the_sender);
-	SUITE_TEST(suite, dropped_connection_says_what_to_write);
+	SUITE_TEST(suite, dropped_connection_needs_the_sender);
+	SUITE_TEST(suite, dropped_connection_names_the_remedy);
 	SUITE_TEST(suite, old_line_is_left_alone);
 	SUITE_TEST(suite, unknown_form_is_counted_and_shown);
 	SUITE_TEST(suite, addresses_decided_elsewhere);
 	SUITE_TEST(suite, relay_client_is_known_after_the_first_line);
-	SUITE_TEST(suite, missing_list_is_said_once_and_children_end);
+	SUITE_TEST(suite, missing_list_is_logged_once_and_smtpds_are_terminated);
 	SUITE_TEST(suite, waiting_address_is_written_when_the_list_comes);
 	SUITE_TEST(suite, hup_puts_blocks_on_a_new_list);
-	SUITE_TEST(suite, no_user_is_said);
-	SUITE_TEST(suite, user_is_looked_for_until_he_is_there);
+	SUITE_TEST(suite, missing_user_is_logged);
+	SUITE_TEST(suite, user_is_looked_up_until_it_exists);
 	SUITE_TEST(suite, known_user_is_not_looked_for);
 	SUITE_TEST(suite, hup_looks_for_a_user_that_is_not_there);
-	SUITE_ROWS(suite, rights_to_end_unproven, unproven_rows);
+	SUITE_ROWS(suite, capabilities_to_terminate_unproven, unproven_rows);
 	SUITE_ROWS(suite, right_to_reset, reset_rows);
 	SUITE_TEST(suite, off_means_not_tried);
-	SUITE_ROWS(suite, refused_rights_are_told, refusal_rows);
-	SUITE_TEST(suite, rights_are_tried_once_courier_runs);
+	SUITE_ROWS(suite, refused_access_is_logged, refusal_rows);
+	SUITE_TEST(suite, access_is_tried_once_courier_runs);
 	SUITE_TEST(suite, without_a_worker);
 	SUITE_TEST(suite, without_a_worker_a_reply_is_not_judged);
 	SUITE_TEST(suite, a_stalled_background_is_not_waited_for);
-	SUITE_TEST(suite, hup_says_counters_and_what_is_still_wrong);
+	SUITE_TEST(suite, hup_logs_counters_and_what_is_still_wrong);
 	SUITE_TEST(suite, dry_run_reports_cleaned_text);
 	SUITE_TEST(suite, without_start_nothing_happens);
 	SUITE_TEST(suite, once_stopped_nothing_happens);
-	SUITE_TEST(suite, lack_of_memory_is_told);
+	SUITE_TEST(suite, out_of_memory_is_logged);
 	SUITE_TEST(suite, line_of_a_stranger_is_enough);
 	SUITE_TEST(suite, dropped_connection_takes_no_look);
 	return suite_run(suite, "smtpblock");

@@ -13,7 +13,7 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/processes.h"
 
-/* A rejected line of somebody that no child serves. */
+/* A reject of a client that no smtpd serves. */
 static void ask_for_nobody(struct harness *e, unsigned int n)
 {
 	char text[160];
@@ -35,8 +35,8 @@ static bool all_refused(void *data)
 	return refused(data) == 3000;
 }
 
-/* Every line is answered, and looking for nobody costs little: a thorough search
- * reads every process, so there may be one in a while only. */
+/* Every line gets a result, and searching in vain costs little: a thorough search reads every
+ * process, so it is rate-limited. */
 static void searches_are_rationed(void **state)
 {
 	unsigned int before, i;
@@ -77,7 +77,7 @@ static void refuses_each_line_without_courier(void **state)
 	harness_close(&e);
 }
 
-static void finds_a_child_that_came_later(void **state)
+static void finds_an_smtpd_that_came_later(void **state)
 {
 	static const char *const listed[] = { "BLOCK=" LISTED, NULL };
 	const struct peer late = { "::ffff:203.0.113.77", 999, 25, listed };
@@ -103,16 +103,16 @@ static void finds_a_child_that_came_later(void **state)
 
 /* A host with very many processes: that long does a thorough search take. */
 static unsigned int thorough_ms;
-/* With very many children that are new: that long does any other take. */
+/* The time of any other search, with very many new smtpds. */
 static unsigned int refresh_ms;
-/* All that is known is what was learned. */
+/* Only learned smtpds are known. */
 static bool refreshes_fail;
-/* That long does it take to look who came last. */
+/* The time of a scan for the latest processes. */
 static unsigned int learn_ms;
-/* How often somebody looked who came last. */
+/* The number of scans for the latest processes. */
 static atomic_uint looks;
-/* Whose children are held; how often, since the last thorough search; and what was
- * answered ahead of the first time. */
+/* The tcpd whose smtpds are pinned; how often, since the last thorough search; and the
+ * results before the first time. */
 static struct harness *watched;
 static unsigned int holds;
 static uint64_t blocks_before_hold;
@@ -153,7 +153,7 @@ void __wrap_session_hold(struct session_finder *finder, bool submits)
 }
 
 /* Holding the others takes longer than the answer, and is for lines to come. */
-static void nobody_waits_for_holding(void **state)
+static void pinning_delays_nothing(void **state)
 {
 	struct harness e;
 
@@ -173,8 +173,8 @@ static void nobody_waits_for_holding(void **state)
 	harness_close(&e);
 }
 
-/* One that asks for nothing, as the kernel told who wrote it: another may come. */
-static void a_line_has_children_held(void **state)
+/* A line that needs no search, as it has credentials: another may come. */
+static void a_line_gets_smtpds_pinned(void **state)
 {
 	struct harness e;
 
@@ -191,9 +191,9 @@ static void a_line_has_children_held(void **state)
 	harness_close(&e);
 }
 
-/* What a line is about is there a moment later, as it has not exec'd yet, say:
- * that is seen long before there may be a thorough search again. */
-static void slow_search_keeps_nobody_waiting(void **state)
+/* A line's smtpd appears a moment later, for instance because it has not exec'd yet: that is
+ * found long before the next thorough search is allowed. */
+static void slow_search_delays_nothing(void **state)
 {
 	static const char *const listed[] = { "BLOCK=" LISTED, NULL };
 	const struct peer late = { "::ffff:203.0.113.77", 999, 25, listed };
@@ -220,9 +220,9 @@ static void slow_search_keeps_nobody_waiting(void **state)
 	waiter_end(pid);
 }
 
-/* Once known, a child is found by the worker itself: the answer is there when
- * the line was handled. */
-static void known_child_needs_no_search(void **state)
+/* The worker itself finds a known smtpd: the result is there when the line has been
+ * handled. */
+static void known_smtpd_needs_no_search(void **state)
 {
 	struct harness e;
 
@@ -245,11 +245,11 @@ static const struct word_row {
 	const char *label;
 	bool attested;
 } word_rows[] = {
-	{ "nobody's word", false },
+	{ "no credentials", false },
 	{ "the kernel's word", true },
 };
 
-static void started_child_needs_no_search(void **state)
+static void started_smtpd_needs_no_search(void **state)
 {
 	const struct word_row *row = *state;
 	struct harness e;
@@ -270,8 +270,8 @@ static void started_child_needs_no_search(void **state)
 	harness_close(&e);
 }
 
-/* Who can write into the log can have us look, but not without end, and nobody who
- * asks waits for it. */
+/* Anyone who can log can trigger a search, but not without limit, and no caller waits for
+ * it. */
 static void looks_are_rationed(void **state)
 {
 	int64_t began, took;
@@ -299,7 +299,7 @@ static void looks_are_rationed(void **state)
 	harness_close(&e);
 }
 
-/* Lines after which nobody looks. */
+/* Lines that cause no search. */
 static const struct idle_row {
 	const char *label, *text, *name, *value;
 	int severity;
@@ -333,7 +333,7 @@ static void nobody_looks(void **state)
 	looks = 0;
 	harness_start(&e);
 	engine_handle(e.block, e.worker, &msg);
-	/* Said by the background thread ahead of what it would look for. */
+	/* The background thread logs it before it searches. */
 	engine_hup(e.block);
 	harness_want_said(&e, "lines=1");
 	harness_stop(&e);
@@ -341,7 +341,7 @@ static void nobody_looks(void **state)
 	harness_close(&e);
 }
 
-/* What lookup_run() needs where nothing is asked. */
+/* The cost of lookup_run() without requests. */
 struct quiet {
 	struct harness e;	/* for its processes */
 	struct enforcer enforcer;
@@ -432,7 +432,7 @@ static struct session_query query_of_peer(void)
 	return query;
 }
 
-/* Not without end. */
+/* Not without limit. */
 static void look_that_keeps_failing_is_refused(void **state)
 {
 	const struct session_query query = query_of_peer();
@@ -454,7 +454,7 @@ static void look_that_keeps_failing_is_refused(void **state)
 	quiet_close(&q);
 }
 
-/* Who the line says that it is from; the child that serves its peer is there. */
+/* The sender according to the line; the smtpd that serves its peer exists. */
 enum named { THE_CHILD, ITS_SUBMIT, AN_ENDED_ONE };
 
 static const struct named_row {
@@ -466,7 +466,7 @@ static const struct named_row {
 	{ "attested, another process", true, false, ITS_SUBMIT, COUNTER_REFUSED_SENDER },
 	{ "hint, another process", false, false, ITS_SUBMIT, COUNTER_REFUSED_SENDER },
 	{ "attested, has ended", true, false, AN_ENDED_ONE, COUNTER_REFUSED_GONE },
-	/* The reply is not what BLOCK says; by the pattern it is no reject of a DNSBL. */
+	/* The reply is not that of BLOCK; by the pattern it is not a DNSBL reject. */
 	{ "attested, has ended, was courier's", true, true, AN_ENDED_ONE,
 	  COUNTER_NOT_LISTED },
 	{ "attested", true, false, THE_CHILD, COUNTER_NOT_LISTED },
@@ -499,8 +499,8 @@ static void named_process_has_to_be_the_one(void **state)
 	quiet_close(&q);
 }
 
-/* Nothing is done of itself. After a line the index is kept up to date, and children are
- * held, for a minute, in which another one may come. */
+/* Nothing happens without a line. After one the index is kept up to date, and smtpds are
+ * pinned, for a minute, in which another line may come. */
 static void index_is_kept_for_lines(void **state)
 {
 	struct quiet q;
@@ -517,13 +517,13 @@ static void index_is_kept_for_lines(void **state)
 	want_int(lookup_run(q.lookup, q.finder, 61000) < INT64_MAX, true);
 	want_int(descriptors_open(), before + 3);
 	want_int(lookup_run(q.lookup, q.finder, 62000) == INT64_MAX, true);
-	/* The listener is held as long as it lives. */
+	/* The tcpd is pinned as long as it is alive. */
 	want_int(descriptors_open(), before + 1);
 	quiet_close(&q);
 }
 
-/* All children are new to the first refresh, which takes long then; the next ones do not,
- * and are needed as soon. */
+/* All smtpds are new to the first refresh, which takes long; the next ones do not, and are
+ * needed as soon. */
 static void long_refresh_is_soon_repeated(void **state)
 {
 	struct quiet q;
@@ -538,7 +538,7 @@ static void long_refresh_is_soon_repeated(void **state)
 	quiet_close(&q);
 }
 
-/* Who can write into the log takes a tenth of this thread's time at most. */
+/* Anyone who can log can use a tenth of this thread's time at most. */
 static void long_look_is_followed_by_a_longer_rest(void **state)
 {
 	struct quiet q;
@@ -578,8 +578,8 @@ static void reports_are_limited(void **state)
 	harness_close(&e);
 }
 
-/* verify="none" ends children of the address too, but never an own host's. */
-static void relay_client_is_not_ended(void **state)
+/* verify="none" terminates smtpds of the address too, but never of an own address. */
+static void relay_client_is_not_terminated(void **state)
 {
 	static const char *const relays[] = { "BLOCK=" LISTED, "RELAYCLIENT=",
 					      NULL };
@@ -598,14 +598,14 @@ static void relay_client_is_not_ended(void **state)
 	harness_close(&e);
 }
 
-/* Without a port a line is about whoever serves the address: two children here. */
+/* A line without a port is about all smtpds that serve the address: two here. */
 static const char *const listed_env[] = { "BLOCK=" LISTED, NULL };
 static const char *const clean_env[] = { "BLOCK=", NULL };
 static const char *const error_env[] = { "BLOCK=" LISTED,
 					 "BLOCK_IP=127.255.255.254", NULL };
 static const char *const relay_env[] = { "BLOCK=" LISTED, "RELAYCLIENT=", NULL };
 
-/* What the two carry, and the one verdict on the line; ended counts children. */
+/* The environment of the two, and the one verdict on the line; ended counts smtpds. */
 static const struct verdict_row {
 	const char *label, *trigger, *threshold;
 	const char *const *first, *const *second, *const *submit;
@@ -638,7 +638,7 @@ static const struct verdict_row {
 	  clean_env, clean_env, clean_env, COUNTER_BELOW_THRESHOLD, 0 },
 };
 
-/* The counters that say what became of a line. */
+/* The counters of a line's outcome. */
 static const enum counter verdicts[] = {
 	COUNTER_TEMPORARY, COUNTER_OLD, COUNTER_ALLOWED, COUNTER_NOT_LISTED,
 	COUNTER_DNSBL_ERRORS, COUNTER_BELOW_THRESHOLD, COUNTER_REFUSED_SENDER,
@@ -657,7 +657,7 @@ static uint64_t verdicts_counted(const struct harness *e)
 	return n;
 }
 
-/* The first is the child with a submit of its own. */
+/* The first is the smtpd with its own submit. */
 static pid_t open_two(struct harness *e, const struct verdict_row *row, unsigned int port,
 		      unsigned int local_port)
 {
@@ -694,7 +694,7 @@ static void one_line_has_one_verdict(void **state)
 	waiter_end(second);
 }
 
-/* One port of his, connected to two of ours: the line does not tell which. */
+/* One client port, connected to two of the host's ports: the line does not have those. */
 static void one_port_twice(void **state)
 {
 	static const struct verdict_row row = {
@@ -715,7 +715,7 @@ static void one_port_twice(void **state)
 	waiter_end(second);
 }
 
-/* One of them is not what the line is about. */
+/* The line is not about one of them. */
 static void one_port_twice_one_listed(void **state)
 {
 	static const struct verdict_row row = {
@@ -981,19 +981,19 @@ int main(void)
 
 	SUITE_TEST(suite, searches_are_rationed);
 	SUITE_TEST(suite, refuses_each_line_without_courier);
-	SUITE_TEST(suite, finds_a_child_that_came_later);
-	SUITE_TEST(suite, slow_search_keeps_nobody_waiting);
-	SUITE_TEST(suite, known_child_needs_no_search);
-	SUITE_ROWS(suite, started_child_needs_no_search, word_rows);
+	SUITE_TEST(suite, finds_an_smtpd_that_came_later);
+	SUITE_TEST(suite, slow_search_delays_nothing);
+	SUITE_TEST(suite, known_smtpd_needs_no_search);
+	SUITE_ROWS(suite, started_smtpd_needs_no_search, word_rows);
 	SUITE_TEST(suite, looks_are_rationed);
 	SUITE_ROWS(suite, nobody_looks, idle_rows);
-	SUITE_TEST(suite, nobody_waits_for_holding);
-	SUITE_TEST(suite, a_line_has_children_held);
+	SUITE_TEST(suite, pinning_delays_nothing);
+	SUITE_TEST(suite, a_line_gets_smtpds_pinned);
 	SUITE_TEST(suite, index_is_kept_for_lines);
 	SUITE_TEST(suite, long_refresh_is_soon_repeated);
 	SUITE_TEST(suite, long_look_is_followed_by_a_longer_rest);
 	SUITE_TEST(suite, reports_are_limited);
-	SUITE_TEST(suite, relay_client_is_not_ended);
+	SUITE_TEST(suite, relay_client_is_not_terminated);
 	SUITE_ROWS(suite, one_line_has_one_verdict, verdict_rows);
 	SUITE_TEST(suite, one_port_twice);
 	SUITE_TEST(suite, one_port_twice_one_listed);
