@@ -66,7 +66,7 @@ static void parse_good(void **state)
 	char buf[ADDR_TEXT_SIZE], *text;
 	struct addr got;
 
-	/* What is not text must not matter. */
+	/* Bytes outside the text must not matter. */
 	memset(&got, 0xa5, sizeof(got));
 	text = support_exact_copy(row->text, strlen(row->text));
 	want_int(addr_parse(text, strlen(row->text), &got), 0);
@@ -76,7 +76,7 @@ static void parse_good(void **state)
 	want_str(addr_format(&got, buf), row->format ? row->format : row->text);
 }
 
-/* What is printed is read as the same address again. */
+/* A printed address is read as the same address again. */
 static void format_reads_back(void **state)
 {
 	const struct good_row *row = *state;
@@ -270,7 +270,7 @@ static void parse_as_inet_pton(void **state)
 	want_int(addresses > 1000, true);
 }
 
-/* What addr_scan() answers at the beginning of a text. */
+/* The result of addr_scan() at the beginning of a text. */
 static const struct scan_row {
 	const char *label, *text, *want;
 	size_t len;		/* 0: it has none */

@@ -8,7 +8,7 @@
 
 #include "tests/unit/support.h"
 
-/* What the clocks say; only with a resolution are they played. */
+/* The clocks' times; they are simulated only if a resolution is set. */
 static struct {
 	long tick;	/* ns */
 	struct timespec up;
@@ -97,7 +97,7 @@ static const struct age_row {
 	{ "years", 1000, 320000000000, 4300000000, 315700000000 },
 };
 
-static void tells_the_age(void **state)
+static void returns_the_age(void **state)
 {
 	const struct age_row *row = *state;
 	const struct jiffies_clock clock = { .hz = row->hz, .now = row->now };
@@ -105,7 +105,7 @@ static void tells_the_age(void **state)
 	want_int(jiffies_age(&clock, row->stamp), row->want);
 }
 
-static void failing_clocks_are_told(void **state)
+static void failing_clocks_are_reported(void **state)
 {
 	struct jiffies_clock clock = { 1, 2 };
 
@@ -139,8 +139,8 @@ int main(void)
 	struct suite *suite = suite_new();
 
 	SUITE_ROWS(suite, reckons_from_the_clock, clock_rows);
-	SUITE_ROWS(suite, tells_the_age, age_rows);
-	SUITE_TEST(suite, failing_clocks_are_told);
+	SUITE_ROWS(suite, returns_the_age, age_rows);
+	SUITE_TEST(suite, failing_clocks_are_reported);
 	SUITE_TEST(suite, real_clock_goes);
 	return suite_run(suite, "jiffies");
 }

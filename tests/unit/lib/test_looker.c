@@ -1,4 +1,4 @@
-/* Looks at processes that may keep whoever looks at them waiting.
+/* Reads of processes that may hang.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/looker.h"
 
@@ -48,7 +48,7 @@ static void fixture_open(struct fixture *f)
 	assert_non_null(f->look);
 }
 
-/* All threads are back by now, and what they had is freed. */
+/* All threads have returned by now, and their memory is freed. */
 static void fixture_close(struct fixture *f)
 {
 	want_int(looker_free(f->looker), true);
@@ -58,7 +58,7 @@ static void fixture_close(struct fixture *f)
 	fakeproc_close(&f->tree);
 }
 
-/* A process that nothing can be read of until it is let go. */
+/* A process of which nothing can be read until it is released. */
 static void put_held(struct fixture *f, pid_t pid)
 {
 	fakeproc_put_smtpd(&f->tree, pid, 1, &somebody);
@@ -80,7 +80,7 @@ static int look_at_once(struct fixture *f, pid_t pid)
 	return r;
 }
 
-/* Let one go, of which a thread waits, so that so many threads are left. */
+/* Release one for which a thread waits, so that that many threads are left. */
 static void let_go(struct fixture *f, pid_t pid, size_t left)
 {
 	want_int(fakeproc_release(&f->tree, pid), true);
@@ -130,8 +130,8 @@ static void answers_without_the_environment(void **state)
 	fixture_close(&f);
 }
 
-/* What was written before stays as it is. */
-static void answers_of_nobody(void **state)
+/* Earlier output stays unchanged. */
+static void answers_about_a_missing_process(void **state)
 {
 	struct fixture f;
 
@@ -207,7 +207,7 @@ static void one_that_keeps_waiting(void **state)
 	fixture_close(&f);
 }
 
-/* While so many wait nothing is looked at, and no other thread is started. */
+/* While that many wait, nothing is read and no other thread is started. */
 static void too_many_that_keep_waiting(void **state)
 {
 	struct fixture f;
@@ -233,7 +233,7 @@ static void too_many_that_keep_waiting(void **state)
 	fixture_close(&f);
 }
 
-/* Whoever is left behind frees what it has when it comes back. */
+/* An abandoned thread frees its memory when it returns. */
 static void freed_while_one_waits(void **state)
 {
 	struct fixture f;
@@ -496,7 +496,7 @@ int main(void)
 
 	SUITE_TEST(s, answers);
 	SUITE_TEST(s, answers_without_the_environment);
-	SUITE_TEST(s, answers_of_nobody);
+	SUITE_TEST(s, answers_about_a_missing_process);
 	SUITE_TEST(s, answers_of_a_large_environment);
 	SUITE_TEST(s, answers_without_descriptors);
 	SUITE_TEST(s, one_that_keeps_waiting);

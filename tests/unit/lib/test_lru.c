@@ -1,4 +1,4 @@
-/* Values by address: found again, the oldest given away, keys told apart by all their
+/* Values by address: found again, the oldest evicted, keys compared by all their
  * bytes.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/lru.h"
@@ -74,7 +74,7 @@ static void values_are_found_again(void **state)
 	lru_free(lru);
 }
 
-/* So many that some share a chain. */
+/* Enough for some to share a chain. */
 static void all_bytes_of_a_key_count(void **state)
 {
 	struct key key = key_of(1);
@@ -146,7 +146,7 @@ static void all_are_seen_once(void **state)
 	lru_free(lru);
 }
 
-/* Numbers of 32 bits stand as close as they can. */
+/* Numbers of 32 bits are packed without gaps. */
 static void entries_are_small(void **state)
 {
 	(void)state;

@@ -1,4 +1,4 @@
-/* A process that is held fast.
+/* A pinned process.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/pidref.h"
 
@@ -25,7 +25,7 @@ static void want_none(const struct pidref *ref)
 	want_int(ref->fd, -1);
 }
 
-/* How it ended: the signal, or 0. */
+/* How it exited: the signal, or 0. */
 static int reap(pid_t pid)
 {
 	int status = 0;
@@ -34,7 +34,7 @@ static int reap(pid_t pid)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-static void holds_a_process(void **state)
+static void pins_a_process(void **state)
 {
 	size_t before = descriptors_open();
 	pid_t pid = waiter_start();
@@ -52,7 +52,7 @@ static void holds_a_process(void **state)
 	waiter_end(pid);
 }
 
-static void holds_this_process(void **state)
+static void pins_this_process(void **state)
 {
 	struct pidref ref = none;
 
@@ -62,8 +62,8 @@ static void holds_this_process(void **state)
 	pidref_done(&ref);
 }
 
-/* What poll(2) cannot tell is no end. */
-static void a_failed_call_is_no_end(void **state)
+/* A failed poll(2) is not an exit. */
+static void a_failed_call_is_not_an_exit(void **state)
 {
 	const struct pidref ref = { .pid = getpid(), .fd = 1 << 20 };
 
@@ -94,7 +94,7 @@ static void open_refuses(void **state)
 	want_none(&ref);
 }
 
-static void open_of_the_ended(void **state)
+static void open_of_an_exited_process(void **state)
 {
 	pid_t pid = waiter_start();
 	struct pidref ref = none;
@@ -217,8 +217,8 @@ static void take_moves(void **state)
 	want_none(&b);
 }
 
-/* It has ended once it is a zombie. */
-static void alive_until_the_end(void **state)
+/* A zombie has exited. */
+static void alive_until_its_exit(void **state)
 {
 	pid_t pid = waiter_start();
 	struct pidref ref = none;
@@ -263,7 +263,7 @@ static void signal_arrives(void **state)
 	waiter_end(other);
 }
 
-static void signal_to_nobody(void **state)
+static void signal_to_a_missing_process(void **state)
 {
 	(void)state;
 	want_int(pidref_signal(&none, SIGKILL) < 0, true);
@@ -310,19 +310,19 @@ int main(void)
 {
 	struct suite *s = suite_new();
 
-	SUITE_TEST(s, holds_a_process);
-	SUITE_TEST(s, holds_this_process);
-	SUITE_TEST(s, a_failed_call_is_no_end);
+	SUITE_TEST(s, pins_a_process);
+	SUITE_TEST(s, pins_this_process);
+	SUITE_TEST(s, a_failed_call_is_not_an_exit);
 	SUITE_ROWS(s, open_refuses, bad_rows);
-	SUITE_TEST(s, open_of_the_ended);
+	SUITE_TEST(s, open_of_an_exited_process);
 	SUITE_TEST(s, open_of_a_thread);
 	SUITE_TEST(s, open_without_descriptors);
 	SUITE_ROWS(s, end_leaves_some, end_rows);
 	SUITE_TEST(s, done_twice);
 	SUITE_TEST(s, take_moves);
-	SUITE_TEST(s, alive_until_the_end);
+	SUITE_TEST(s, alive_until_its_exit);
 	SUITE_ROWS(s, signal_arrives, signal_rows);
-	SUITE_TEST(s, signal_to_nobody);
+	SUITE_TEST(s, signal_to_a_missing_process);
 	SUITE_AS_ROOT(s, signal_without_right);
 	SUITE_AS_ROOT(s, a_pid_that_is_used_again);
 	return suite_run(s, "pidref");

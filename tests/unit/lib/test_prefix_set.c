@@ -163,7 +163,7 @@ static void overlap(void **state)
 	prefix_set_free(list);
 }
 
-static void no_set_holds_nothing(void **state)
+static void no_set_contains_nothing(void **state)
 {
 	(void)state;
 	want_contains(NULL, "192.0.2.7", false);
@@ -181,7 +181,7 @@ static void empty_is_sealed(void **state)
 	prefix_set_free(list);
 }
 
-/* What is added later counts once the set is sealed again. */
+/* Later additions count once the set is sealed again. */
 static void sealed_again(void **state)
 {
 	struct prefix_set *list;
@@ -264,7 +264,7 @@ static struct cidr random_cidr(uint64_t *seed)
 			      .prefix = (uint8_t)prefix };
 }
 
-/* Ask for both ends of a prefix and for what is next to them. */
+/* Look up both ends of a prefix and the addresses next to them. */
 static void compare_at(const struct prefix_set *list, const struct cidr *all, size_t count,
 		       struct addr addr)
 {
@@ -290,7 +290,7 @@ static void model(void **state)
 	want_int(prefix_set_new(&list), 0);
 	for (i = 0; i < count; i++) {
 		all[i] = random_cidr(&seed);
-		/* Short ones would hold nearly everything. */
+		/* Short ones would contain nearly everything. */
 		if (i > 2 && all[i].prefix < 8)
 			all[i].prefix = (uint8_t)addr_bits(&all[i].net);
 		want_int(prefix_set_add(list, &all[i]), 0);
@@ -326,7 +326,7 @@ static int grow(void *data)
 		r = prefix_set_add(list, &cidr);
 	}
 	if (r < 0 && list) {
-		/* What is in stays in. */
+		/* Contained addresses stay contained. */
 		prefix_set_seal(list);
 		want_contains(list, "10.0.0.15", i > 16);
 		want_contains(list, "10.0.0.16", i > 17);
@@ -343,8 +343,8 @@ static void memory(void **state)
 	assert_in_range(memory_fail_each(grow, NULL), 2, 100);
 }
 
-/* What a lookup costs, counted where a clock would flake: comparisons of two
- * addresses. Bisection makes at most two a step. */
+/* The cost of a lookup in comparisons of two addresses, as times would be flaky. Bisection
+ * makes at most two per step. */
 static unsigned int comparisons;
 
 int __real_addr_compare(const struct addr *a, const struct addr *b);
@@ -426,7 +426,7 @@ int main(void)
 
 	SUITE_ROWS(suite, set, set_rows);
 	SUITE_ROWS(suite, overlap, overlap_rows);
-	SUITE_TEST(suite, no_set_holds_nothing);
+	SUITE_TEST(suite, no_set_contains_nothing);
 	SUITE_TEST(suite, empty_is_sealed);
 	SUITE_TEST(suite, sealed_again);
 	for (i = 0; i < COUNT_OF(seeds); i++)

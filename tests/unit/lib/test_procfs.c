@@ -1,4 +1,4 @@
-/* What /proc says of a process.
+/* Facts about a process from /proc.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/procfs.h"
 
@@ -177,7 +177,7 @@ static void status_of_a_process_with_a_forged_name(void **state)
 	prctl(PR_SET_NAME, before);
 }
 
-static void status_tells_the_effective_uid(void **state)
+static void status_has_the_effective_uid(void **state)
 {
 	struct procfs_status got;
 	struct procfs procfs;
@@ -190,7 +190,7 @@ static void status_tells_the_effective_uid(void **state)
 	want_int(got.uid, NOBODY_UID);
 }
 
-/* The same of a process that is held. */
+/* The same for a pinned process. */
 
 static int hold(pid_t pid)
 {
@@ -200,7 +200,7 @@ static int hold(pid_t pid)
 	return fd;
 }
 
-static void status_held(void **state)
+static void status_of_a_pinned_process(void **state)
 {
 	struct procfs_status got;
 	struct procfs procfs;
@@ -216,7 +216,7 @@ static void status_held(void **state)
 	waiter_end(pid);
 }
 
-static void status_held_tells_the_effective_uid(void **state)
+static void status_of_a_pinned_process_has_the_effective_uid(void **state)
 {
 	struct procfs_status got;
 	struct procfs procfs;
@@ -243,7 +243,7 @@ static bool kernel_tells_of_pidfds(void)
 	return major > 6 || (major == 6 && minor >= 13);
 }
 
-static void status_held_reads_no_file(void **state)
+static void status_of_a_pinned_process_reads_no_file(void **state)
 {
 	unsigned int opened = fakelists_opened();
 	struct procfs_status got;
@@ -257,7 +257,7 @@ static void status_held_reads_no_file(void **state)
 	close(fd);
 }
 
-static void status_held_where_the_kernel_does_not_tell(void **state)
+static void status_of_a_pinned_process_with_an_older_kernel(void **state)
 {
 	struct procfs_status got;
 	struct procfs procfs;
@@ -269,7 +269,7 @@ static void status_held_where_the_kernel_does_not_tell(void **state)
 	want_int(got.uid, geteuid());
 }
 
-static void status_held_asks_another_tree_itself(void **state)
+static void status_of_a_pinned_process_reads_another_tree(void **state)
 {
 	struct procfs_status got;
 	struct fixture f;
@@ -285,7 +285,7 @@ static void status_held_asks_another_tree_itself(void **state)
 	fixture_close(&f);
 }
 
-static void status_held_of_nobody(void **state)
+static void status_of_a_pinned_process_that_is_missing(void **state)
 {
 	struct procfs_status got;
 	struct procfs procfs;
@@ -424,8 +424,8 @@ static void environ_empty(void **state)
 	fixture_close(&f);
 }
 
-/* What ends without a NUL (a process can write its environment over) is ended
- * all the same. */
+/* Text without a final NUL (a process can overwrite its environment) is terminated all the
+ * same. */
 static void environ_is_terminated(void **state)
 {
 	static char got[PROCFS_ENVIRON_SIZE];
@@ -459,8 +459,8 @@ static void environ_of_a_real_child(void **state)
 	courier_stop(&courier);
 }
 
-/* The kernel's part of procfs_look(): what is open is that of one program, and not of
- * whoever has the PID. */
+/* The kernel's part of procfs_look(): an open file is bound to one program image, not to the
+ * PID. */
 static ssize_t read_again(int fd, char *buf)
 {
 	want_int(lseek(fd, 0, SEEK_SET), 0);
@@ -475,7 +475,7 @@ static int open_environ(pid_t pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-static void open_environ_ends_with_the_program(void **state)
+static void open_environ_is_bound_to_the_program(void **state)
 {
 	static char got[PROCFS_ENVIRON_SIZE];
 	struct courier courier;
@@ -647,7 +647,7 @@ static void look_opens_first_and_reads_last(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	/* -EINVAL is what comes of this executable. */
+	/* This executable gives -EINVAL. */
 	fakeproc_trap(&f.tree, PID);
 	fakeproc_remove(&f.tree, PID, "environ");
 	want_int(procfs_look(&f.procfs, PID, true, &got), -ESRCH);
@@ -800,7 +800,7 @@ static void children_of_a_tree(void **state)
 	want_int(procfs_read_children(&f.procfs, PID, &got), MANY);
 	want_mem(got, want, sizeof(want));
 	free(got);
-	/* Numbers of other lengths: each place of a read's end is met. */
+	/* Numbers of other lengths, so that a read ends at each possible place. */
 	for (i = 0; i < MANY; i++)
 		want[i] = i % 3 ? i + 1 : 1000000 + i;
 	fakeproc_children(&f.tree, PID, want, MANY);
@@ -935,8 +935,8 @@ static void last_pid(void **state)
 	fixture_close(&f);
 }
 
-/* Others get PIDs too, but ours is not far from the last one: it is the last one
- * itself, unless somebody was faster each time. */
+/* Other processes get PIDs too, but ours is close to the last one: it is the last one itself,
+ * unless another process was faster each time. */
 static void last_pid_of_the_system(void **state)
 {
 	struct procfs procfs;
@@ -985,7 +985,7 @@ static void namespace_of_this_process(void **state)
 	want_int(got == st.st_ino, true);
 }
 
-/* What is not there, what we may not read, and no memory: of all functions. */
+/* Missing files, unreadable files, and no memory, for all functions. */
 
 struct answers {
 	ssize_t status, exe, environ, children, netns;
@@ -1052,7 +1052,7 @@ static void no_right_to_look(void **state)
 	fixture_close(&f);
 }
 
-/* As the kernel has it: parent and uid are everybody's to see. */
+/* As in the kernel, any user can read parent and uid. */
 static void no_right_to_look_at_a_real_process(void **state)
 {
 	struct procfs procfs;
@@ -1132,11 +1132,11 @@ int main(void)
 	SUITE_ROWS(s, status_comm, comm_rows);
 	SUITE_TEST(s, status_of_this_process);
 	SUITE_TEST(s, status_of_a_process_with_a_forged_name);
-	SUITE_TEST(s, status_held);
-	SUITE_TEST(s, status_held_reads_no_file);
-	SUITE_TEST(s, status_held_where_the_kernel_does_not_tell);
-	SUITE_TEST(s, status_held_asks_another_tree_itself);
-	SUITE_TEST(s, status_held_of_nobody);
+	SUITE_TEST(s, status_of_a_pinned_process);
+	SUITE_TEST(s, status_of_a_pinned_process_reads_no_file);
+	SUITE_TEST(s, status_of_a_pinned_process_with_an_older_kernel);
+	SUITE_TEST(s, status_of_a_pinned_process_reads_another_tree);
+	SUITE_TEST(s, status_of_a_pinned_process_that_is_missing);
 	SUITE_ROWS(s, exe, exe_rows);
 	SUITE_TEST(s, exe_missing);
 	SUITE_TEST(s, exe_of_this_process);
@@ -1145,7 +1145,7 @@ int main(void)
 	SUITE_TEST(s, environ_empty);
 	SUITE_TEST(s, environ_is_terminated);
 	SUITE_TEST(s, environ_of_a_real_child);
-	SUITE_TEST(s, open_environ_ends_with_the_program);
+	SUITE_TEST(s, open_environ_is_bound_to_the_program);
 	SUITE_TEST(s, environ_of_many_pages);
 	SUITE_ROWS(s, look, look_rows);
 	SUITE_TEST(s, look_without_environment);
@@ -1169,8 +1169,8 @@ int main(void)
 	SUITE_TEST(s, no_such_process);
 	SUITE_TEST(s, a_zombie_has_no_executable);
 	SUITE_TEST(s, no_memory);
-	SUITE_AS_ROOT(s, status_tells_the_effective_uid);
-	SUITE_AS_ROOT(s, status_held_tells_the_effective_uid);
+	SUITE_AS_ROOT(s, status_has_the_effective_uid);
+	SUITE_AS_ROOT(s, status_of_a_pinned_process_has_the_effective_uid);
 	SUITE_AS_ROOT(s, fdinfo_of_a_hidden_process);
 	SUITE_AS_ROOT(s, no_right_to_look);
 	SUITE_AS_ROOT(s, no_right_to_look_at_a_real_process);

@@ -17,7 +17,7 @@
 /* PCRE2 takes its memory itself: its calls fail here, see --wrap in ld(1). The
  * nth of them from now on; 0: none does. */
 static unsigned int fails_in;
-static int jit_result;	/* what the JIT compiler says; 0: as it is */
+static int jit_result;	/* the JIT compiler's result; 0: the real one */
 static unsigned int jit_asked;
 static unsigned int matches_asked;
 
@@ -169,8 +169,8 @@ static void jit_is_used(void **state)
 	want_int(jit_asked, 1);
 }
 
-/* What is answered without PCRE2 is answered as by it: of each expression a form that
- * says the same and is left to PCRE2. Characters from few, so that many texts match. */
+/* Results without PCRE2 equal those of PCRE2: each expression has an equivalent form that is
+ * left to PCRE2. Few different characters, so that many texts match. */
 static const struct literal_row {
 	const char *label, *asked_pcre2;
 } literal_rows[] = {
@@ -255,8 +255,8 @@ static void every_byte_is_itself(void **state)
 	want_int(match("\\xff\\x00", text, sizeof(text)), 0);
 }
 
-/* Nothing of it is read beyond its end, none is read of an empty one. */
-static void text_need_not_end(void **state)
+/* Nothing is read beyond its end, and nothing of an empty one. */
+static void text_need_not_be_terminated(void **state)
 {
 	char *text = support_exact_copy("511 Listed", 10), *none;
 
@@ -290,7 +290,7 @@ static void refuses(void **state)
 	want_int(p == NULL, true);
 }
 
-/* What does not fit into the caller's buffer is cut. */
+/* Text that does not fit into the caller's buffer is cut. */
 static void refuses_in_little_room(void **state)
 {
 	static const char whole[] = "missing closing parenthesis at character 2";
@@ -334,7 +334,7 @@ static int64_t cpu_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* A tenfold of what is promised, as a sanitizer's code is slow. */
+/* Ten times the promised limit, as code under a sanitizer is slow. */
 static void gives_up(void **state)
 {
 	const struct slow_row *row = *state;
@@ -393,7 +393,7 @@ static void nothing_to_free(void **state)
 	reply_regex_scratch_free(NULL);
 }
 
-/* One pattern, many threads, each with what it needs itself. */
+/* One regex, many threads, each with its own match data. */
 
 struct share {
 	const struct reply_regex *regex;
@@ -455,7 +455,7 @@ int main(void)
 	SUITE_TEST(suite, default_needs_no_pcre2);
 	SUITE_TEST(suite, stops_at_len);
 	SUITE_TEST(suite, every_byte_is_itself);
-	SUITE_TEST(suite, text_need_not_end);
+	SUITE_TEST(suite, text_need_not_be_terminated);
 	SUITE_ROWS(suite, refuses, bad_rows);
 	SUITE_TEST(suite, refuses_in_little_room);
 	SUITE_ROWS(suite, gives_up, slow_rows);

@@ -1,4 +1,4 @@
-/* What the kernel has of a connection: real ones, over loopback.
+/* The kernel's state of a connection: real ones, over loopback.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "lib/tcp_reset.h"
 
@@ -107,7 +107,7 @@ static void pair_open(const struct connection_row *row, struct pair *p)
 	p->ends.cookie = cookie_of(p->server);
 }
 
-/* The same two ends, another connection. */
+/* The same addresses and ports, another connection. */
 static void pair_again(const struct connection_row *row, struct pair *p)
 {
 	union address a;
@@ -132,7 +132,7 @@ static void pair_close(const struct pair *p)
 	close(p->listener);
 }
 
-/* What the client reads next: an errno, or 0 for an orderly end. */
+/* The client's next read: an errno, or 0 for an orderly end. */
 static int client_ends_with(const struct pair *p)
 {
 	struct pollfd poll_in = { .fd = p->client, .events = POLLIN };
@@ -142,9 +142,9 @@ static int client_ends_with(const struct pair *p)
 	return recv(p->client, &byte, 1, MSG_DONTWAIT) < 0 ? errno : 0;
 }
 
-/* Also after an orderly end, which is all that is left to be read. Where the client had
+/* Also after an orderly end, which is all that is left to read. If the client had
  * acknowledged that end, the kernel forgets the connection and sends nothing: the client
- * learns of it by the answer to whatever it sends. */
+ * learns of it by the reply to its next packet. */
 static bool client_is_reset(const struct pair *p)
 {
 	struct pollfd poll_end = { .fd = p->client };
@@ -187,7 +187,7 @@ static void client_acknowledges(struct pair *p)
 	want_int(soon(is_acknowledged, p), true);
 }
 
-/* The kernel's look-up falls back to it: it is never what is reset. */
+/* The kernel's lookup falls back to it: it must never be reset. */
 static void want_listening(const struct pair *p)
 {
 	int on = 0;
@@ -216,7 +216,7 @@ static int held_once(const struct tcp_reset_ends *ends)
 	return r;
 }
 
-/* By its ends alone. Its cookie is noted. */
+/* By addresses and ports alone. Its cookie is recorded. */
 static int find_once(struct tcp_reset_ends *ends, ino_t *ret_inode)
 {
 	struct tcp_reset reset = TCP_RESET_NONE;
@@ -240,7 +240,7 @@ static void resets(void **state)
 	pair_close(&p);
 }
 
-/* Its ends may be another connection's by then. */
+/* Another connection may have its addresses and ports by then. */
 static void does_nothing_without_a_cookie(void **state)
 {
 	struct pair p;
@@ -254,7 +254,7 @@ static void does_nothing_without_a_cookie(void **state)
 	pair_close(&p);
 }
 
-static void finds_by_ends(void **state)
+static void finds_by_addresses_and_ports(void **state)
 {
 	struct tcp_reset_ends ends;
 	struct stat st;
@@ -334,7 +334,7 @@ static void leaves_others(void **state)
 	pair_close(&p);
 }
 
-static void ends_must_match(void **state)
+static void addresses_and_ports_must_match(void **state)
 {
 	struct tcp_reset_ends ends = { .local_port = 25, .remote_port = 1024 };
 
@@ -382,8 +382,8 @@ static void tries_without_harm(void **state)
 	pair_close(&p);
 }
 
-/* From the first byte to the last state; a client that keeps his end open. */
-static void knows_who_holds_it(void **state)
+/* From the first byte to the last state; a client that keeps its end open. */
+static void knows_the_owner(void **state)
 {
 	struct tcp_reset_ends other;
 	struct pair p;
@@ -394,7 +394,7 @@ static void knows_who_holds_it(void **state)
 	other = p.ends;
 	other.remote_port = (uint16_t)(other.remote_port ^ 1);
 	want_int(held_once(&other), 0);
-	/* Its end is shut down, and held all the same; by two, and by one. */
+	/* The server's end is shut down, but still open in two processes, and in one. */
 	want_int(shutdown(p.server, SHUT_WR), 0);
 	want_int(held_once(&p.ends), 1);
 	copy = dup(p.server);
@@ -409,7 +409,7 @@ static void knows_who_holds_it(void **state)
 	close(p.listener);
 }
 
-/* His half is closed first. */
+/* The client's half is closed first. */
 static void knows_of_a_half_closed_one(void **state)
 {
 	struct pair p;
@@ -421,7 +421,7 @@ static void knows_of_a_half_closed_one(void **state)
 	pair_close(&p);
 }
 
-/* With what was not read yet its end is a reset: nothing is left to know. */
+/* With unread data its close is a reset: no state is left. */
 static void knows_nothing_of_one_that_was_cut(void **state)
 {
 	struct pair p;
@@ -436,8 +436,8 @@ static void knows_nothing_of_one_that_was_cut(void **state)
 	close(p.listener);
 }
 
-/* It was asked for while it was held, by name. One that came later at the same ends is
- * not that. */
+/* It was looked up while it was open, with its cookie. A later connection with the same
+ * addresses and ports is a different one. */
 static void reset_by_name(const struct connection_row *row, bool acknowledged)
 {
 	struct tcp_reset_ends first;
@@ -470,7 +470,7 @@ static void resets_by_name_once_acknowledged(void **state)
 	reset_by_name(*state, true);
 }
 
-/* Who holds it is told to everybody. */
+/* Any user may read the owner. */
 static void without_a_right_to_know(void **state)
 {
 	struct pair p;
@@ -525,8 +525,9 @@ int main(void)
 	for (i = 0; i < COUNT_OF(connection_rows); i++) {
 		const struct connection_row *row = &connection_rows[i];
 
-		suite_add(s, knows_who_holds_it, row, "knows_who_holds_it: %s", row->label);
-		suite_add(s, finds_by_ends, row, "finds_by_ends: %s", row->label);
+		suite_add(s, knows_the_owner, row, "knows_the_owner: %s", row->label);
+		suite_add(s, finds_by_addresses_and_ports, row,
+			  "finds_by_addresses_and_ports: %s", row->label);
 		if (geteuid() != 0) {
 			suite_skip(s, row->label, "root, to reset a connection");
 			continue;
@@ -539,7 +540,7 @@ int main(void)
 	}
 	SUITE_AS_ROOT(s, keeps_its_socket);
 	SUITE_AS_ROOT(s, opens_another_socket);
-	SUITE_TEST(s, ends_must_match);
+	SUITE_TEST(s, addresses_and_ports_must_match);
 	SUITE_TEST(s, does_nothing_without_a_cookie);
 	SUITE_TEST(s, knows_of_a_half_closed_one);
 	SUITE_TEST(s, knows_nothing_of_one_that_was_cut);
