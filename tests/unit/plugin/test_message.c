@@ -1,4 +1,4 @@
-/* What of a message reaches the engine: one template, and its way back.
+/* The parts of a message that reach the engine: the template, and its parser.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/message.h"
 
@@ -10,7 +10,7 @@
 #define S "\x1f"
 #define NOW 1000000
 
-/* A record, and what has to come out of it. */
+/* A record, and the expected result. */
 static const struct row {
 	const char *label, *record;
 	int severity;
@@ -142,7 +142,7 @@ static void parse_line(void **state)
 	want_message(MESSAGE_LINE, record, &want);
 }
 
-/* verify="sender" is the only one that asks who the sender was. */
+/* Only verify="sender" checks the sender. */
 static const struct form_row {
 	const char *label, *input, *verify;
 	enum message_form want;
@@ -186,8 +186,8 @@ static const struct template_row {
 	{ "sender", MESSAGE_SENDER, 11, 6 },
 };
 
-/* As many separators as there are fields before the message, in decimal as
- * tplAddLine() reads it; what a sender may choose drops control characters. */
+/* As many separators as there are fields before the message, in decimal as tplAddLine() reads
+ * it; fields that a sender controls drop control characters. */
 static void template_fits(void **state)
 {
 	const struct template_row *row = *state;

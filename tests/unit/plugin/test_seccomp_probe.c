@@ -1,5 +1,5 @@
-/* Would the kernel end us for a system call? Each point is a process with a filter
- * of its own.
+/* Would the kernel kill this process for a system call? Each point is a process with its own
+ * filter.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/seccomp_probe.h"
 
@@ -53,7 +53,7 @@ static void tell(int signal)
 	told++;
 }
 
-/* What of it an rsyslogd would notice besides the answer. */
+/* Side effects that rsyslogd could notice. */
 static int try_row(const struct row *row)
 {
 	signal(SIGCHLD, tell);
