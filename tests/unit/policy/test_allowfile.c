@@ -1,4 +1,4 @@
-/* The allow list that stands in a file.
+/* The allow list in a file.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/allowfile.h"
 
@@ -71,7 +71,7 @@ static void no_file_is_an_empty_list(void **state)
 	allowfile_free(file);
 }
 
-/* What stands in the file, and the complaint behind its path. */
+/* The file's content, and the complaint after its path. */
 static const struct bad_row {
 	const char *label, *text, *want;
 } bad_rows[] = {
@@ -139,7 +139,7 @@ static void directory_is_refused(void **state)
 	temp_dir_remove(f.dir);
 }
 
-/* A pipe that nobody writes to would keep rsyslogd waiting for good. */
+/* A pipe without a writer would block rsyslogd for ever. */
 static void pipe_is_refused(void **state)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE], want[ALLOWFILE_ERROR_SIZE];
@@ -168,7 +168,7 @@ static void too_large_is_refused(void **state)
 	temp_dir_remove(f.dir);
 }
 
-/* What a crash may leave of a file: it is no empty list. */
+/* A file as a crash may leave it is not an empty list. */
 static void zeros_are_refused(void **state)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE];

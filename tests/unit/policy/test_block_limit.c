@@ -1,4 +1,4 @@
-/* So many blocks in an interval and no more.
+/* A limited number of blocks per interval.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/block_limit.h"
 
@@ -20,7 +20,7 @@ static void grants_up_to_max(void **state)
 	block_limit_done(&b);
 }
 
-static void interval_starts_with_first_question(void **state)
+static void interval_starts_with_the_first_query(void **state)
 {
 	struct block_limit b;
 
@@ -32,7 +32,7 @@ static void interval_starts_with_first_question(void **state)
 	block_limit_done(&b);
 }
 
-static void opens_once_and_when_due(void **state)
+static void opens_once_and_on_time(void **state)
 {
 	struct block_limit b;
 	int64_t due;
@@ -51,7 +51,7 @@ static void opens_once_and_when_due(void **state)
 	block_limit_done(&b);
 }
 
-/* Whoever asks first after the end: the message that it is open must come. */
+/* Whichever call is first after the interval: the message that it is open must come. */
 static void opens_after_a_new_interval_began(void **state)
 {
 	struct block_limit b;
@@ -67,8 +67,8 @@ static void opens_after_a_new_interval_began(void **state)
 	block_limit_done(&b);
 }
 
-/* All threads together get what there is in an interval and nothing more, whoever is the
- * first one of it, and whoever is late. */
+/* All threads together get exactly the limit of an interval, whichever thread is first in it,
+ * and whichever is late. */
 #define INTERVALS 200
 #define MAX 100
 
@@ -106,7 +106,7 @@ static void threads_share_it(void **state)
 		want_int(pthread_create(&threads[i], NULL, take_many, &t), 0);
 	for (i = 0; i < COUNT_OF(threads); i++)
 		want_int(pthread_join(threads[i], NULL), 0);
-	/* One that begins late ends late, so that there are fewer of them. */
+	/* An interval that begins late ends late, so there are fewer of them. */
 	want_int(t.granted <= INTERVALS * MAX, true);
 	want_int(t.granted > INTERVALS * MAX / 2, true);
 	want_int(t.closed > INTERVALS / 2, true);
@@ -118,8 +118,8 @@ int main(void)
 	struct suite *suite = suite_new();
 
 	SUITE_TEST(suite, grants_up_to_max);
-	SUITE_TEST(suite, interval_starts_with_first_question);
-	SUITE_TEST(suite, opens_once_and_when_due);
+	SUITE_TEST(suite, interval_starts_with_the_first_query);
+	SUITE_TEST(suite, opens_once_and_on_time);
 	SUITE_TEST(suite, opens_after_a_new_interval_began);
 	SUITE_TEST(suite, threads_share_it);
 	return suite_run(suite, "budget");

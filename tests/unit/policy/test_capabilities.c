@@ -1,4 +1,4 @@
-/* The capabilities that an action needs, and what this process has of them.
+/* The capabilities that an action needs, and those that this process has.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/capabilities.h"
 
@@ -39,10 +39,10 @@ static const struct row {
 	  { { "verify", "none" }, { "backend", "nftables" } }, TRACE | WEAK | KILLS | NET },
 	{ "an address, children end", { { "verify", "none" }, { "input", "address" } },
 	  TRACE | WEAK | KILLS | STRONG | NET },
-	{ "nobody is looked at", { { "verify", "none" }, { "terminate", "off" } }, STRONG },
-	{ "nobody is looked at, nftables",
+	{ "no process is read", { { "verify", "none" }, { "terminate", "off" } }, STRONG },
+	{ "no process is read, nftables",
 	  { { "verify", "none" }, { "terminate", "off" }, { "backend", "nftables" } }, NET },
-	{ "nobody is looked at, dry run", { { "verify", "none" }, { "dryRun", "on" } }, 0 },
+	{ "no process is read, dry run", { { "verify", "none" }, { "dryRun", "on" } }, 0 },
 	{ "dry run", { { "dryRun", "on" } }, TRACE | WEAK },
 	{ "dry run, nftables", { { "dryRun", "on" }, { "backend", "nftables" } }, TRACE | WEAK },
 };
@@ -67,8 +67,8 @@ static const struct lacking_row {
 	uint64_t needed, held, want;
 } lacking_rows[] = {
 	{ "nothing needed", 0, 0, 0 },
-	{ "nothing held", TRACE | WEAK, 0, TRACE | WEAK },
-	{ "all held", TRACE | KILLS, TRACE | KILLS | NET, 0 },
+	{ "none present", TRACE | WEAK, 0, TRACE | WEAK },
+	{ "all present", TRACE | KILLS, TRACE | KILLS | NET, 0 },
 	{ "one lacking", TRACE | KILLS, TRACE, KILLS },
 	{ "the stronger does", TRACE | WEAK, TRACE | STRONG, 0 },
 	{ "the weaker does not", STRONG, WEAK, STRONG },
@@ -81,7 +81,7 @@ static void lacks(void **state)
 	want_int(capabilities_lacking(row->needed, row->held), row->want);
 }
 
-/* What a process does that may then be another; its status is what it found. */
+/* The test's body in a forked process, which may change its user; its status is the result. */
 static void in_process(int (*what)(const void *data), const void *data)
 {
 	pid_t pid = guard_fork();
@@ -97,7 +97,7 @@ static void in_process(int (*what)(const void *data), const void *data)
 static const struct take_row {
 	const char *label;
 	uint64_t unbound;	/* is not in the bounding set.. */
-	bool keep;		/* ..of who keeps what is permitted.. */
+	bool keep;		/* ..that keeps its permitted capabilities.. */
 	uint64_t needed, want;	/* ..and then takes this */
 } take_rows[] = {
 	{ "without keeping", 0, false, TRACE | KILLS, 0 },
@@ -109,7 +109,7 @@ static const struct take_row {
 	{ "what is not to be had is left out", KILLS, true, TRACE | KILLS, TRACE },
 };
 
-/* Root lets go of what is not in its bounding set at an exec; here by hand. */
+/* At an exec root loses capabilities outside its bounding set; done by hand here. */
 static int leave(uint64_t unbound)
 {
 	return unbound ? capabilities_take(capabilities_held() & ~unbound) : 0;
@@ -137,7 +137,7 @@ static void takes(void **state)
 	in_process(drop_and_take, *state);
 }
 
-/* Programs that are run must not get what this process kept for itself. */
+/* Programs that are started must not inherit the kept capabilities. */
 static int inherit_and_take(const void *data)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };

@@ -1,5 +1,5 @@
-/* Tests of the scanner and the policy together, over tests/data/hostile.txt, and
- * of what an expression may cost.
+/* Tests of the scanner together with the policy, with tests/data/hostile.txt, and of the cost
+ * of an expression.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/support.h"
 
@@ -11,7 +11,7 @@
 
 #include "policy/policy.h"
 
-/* One case of the file. Numbers and texts as they stand there. */
+/* One case of the file. Numbers and texts as in the file. */
 struct corpus_case {
 	unsigned long number;	/* of the line */
 	char *options, *severity, *expected, *verdict;
@@ -28,8 +28,8 @@ static void refuse_line(unsigned long number, const char *why)
 	exit(99);
 }
 
-/* "\xNN" or "\{c*N}" at text. Writes its bytes to out, if there is one, and
- * returns where the text goes on; NULL: it is neither. */
+/* "\xNN" or "\{c*N}" at text. Writes its bytes to out unless that is NULL, and returns the
+ * text after it; NULL: it is neither. */
 static const char *read_escape(const char *text, char *out, size_t *len)
 {
 	unsigned int byte, count = 1;
@@ -46,7 +46,7 @@ static const char *read_escape(const char *text, char *out, size_t *len)
 	return text + used;
 }
 
-/* The bytes that the text stands for; with out NULL only their number. */
+/* Decodes the text to bytes; with out NULL returns only their number. */
 static size_t resolve(unsigned long number, const char *text, char *out)
 {
 	size_t len = 0;
@@ -263,11 +263,11 @@ static void line_gets_its_verdict(void **state)
 	want_str(verdict, c->verdict);
 }
 
-/* --- what an expression costs --- */
+/* --- the cost of an expression --- */
 
-/* Expressions that backtrack without end on the replies below, from the families
- * that are known for it: nested and overlapping repetition, alternatives with a
- * common start, back references, look-around, lazy and possessive forms. */
+/* Expressions with excessive backtracking on the replies below, from the known families:
+ * nested and overlapping repetition, alternatives with a common start, back references,
+ * look-around, lazy and possessive forms. */
 static const char *const costly[] = {
 	"^(a+)+$", "(a+)+$", "^511 (a+)+$", "(a*)*$", "^(a*)*b", "(a+)+b", "(a|a)*b",
 	"(a|aa){13}x", "(aa|a)+b", "^511 (a|b|ab)*$", "(.*)*$", "(.*)*x", "(.*a){20}x",
@@ -282,9 +282,9 @@ static const char *const costly[] = {
 	"(?:a|a){14}x", "(a(?1)?)+x", "^(?:a(?:a(?:a)*)*)*x",
 };
 
-/* What the owner of a DNSBL, or a sender whose text courier repeats, would write.
- * The letters at the end are those that the expressions end with: PCRE2 looks for
- * them first, and would give up at once where one is missing. */
+/* Hostile text from the owner of a DNSBL, or from a sender whose text courier repeats. The
+ * letters at the end are those that the expressions end with: PCRE2 searches for them first,
+ * and would give up at once if one were missing. */
 #define END "!xbyA0Z"
 static const char *const replies[] = {
 	"511 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -297,8 +297,8 @@ static const char *const replies[] = {
 	"a a a a a a a a a a a a a a a a a a a a a a" END,
 };
 
-/* The least of some runs, in us of this thread's own time: what the machine does
- * besides is not the expression's. */
+/* The minimum of several runs, in us of this thread's processor time, so that other load does
+ * not count. */
 static double cost_us(const struct reply_regex *regex, struct reply_regex_scratch *scratch,
 		      const char *reply, int *ret_r)
 {
@@ -318,7 +318,7 @@ static double cost_us(const struct reply_regex *regex, struct reply_regex_scratc
 	return best;
 }
 
-/* Instrumented code is slower than what is shipped. */
+/* Instrumented code is slower than shipped code. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #define COST_MAX_US 5000.0
 #else

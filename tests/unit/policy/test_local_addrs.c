@@ -22,7 +22,7 @@
 /* An event of the kernel's comes within this time, or the test fails. */
 #define DEADLINE_MS 10000
 
-/* The calls that the tests stand in for, see --wrap in ld(1). */
+/* Replacements of system calls, see --wrap in ld(1). */
 
 static bool faked;
 static int getifaddrs_err, socket_err, bind_err;
@@ -74,7 +74,7 @@ int __wrap_bind(int fd, const struct sockaddr *sa, socklen_t len)
 	return -1;
 }
 
-/* A host with an address of each kind, as getifaddrs(3) tells of it. */
+/* A host with an address of each kind, as getifaddrs(3) returns it. */
 
 static struct sockaddr_in loopback, mail;
 static struct sockaddr_in6 mail6, link_local;
@@ -231,8 +231,8 @@ static void refresh_follows(void **state)
 	local_addrs_free(h);
 }
 
-/* More than there are bits in what answers first, so that addresses share some: each
- * one of them is known, before and after others came, and none of its neighbours. */
+/* More addresses than bits in the filter that is checked first, so that addresses share bits:
+ * each of them is known, before and after others are added, and none of its neighbours. */
 #define MANY 1000
 
 static void want_many(struct local_addrs *h, uint32_t first, bool want)
@@ -491,7 +491,7 @@ static void address_comes_and_goes(void **state)
 	local_addrs_free(h);
 }
 
-/* More than the socket's buffer holds: some notes are lost, no address is. */
+/* More than fit into the socket's buffer: notifications are lost, addresses are not. */
 static void many_changes_unread(void **state)
 {
 	struct local_addrs *h = new_local_addrs();
@@ -533,8 +533,8 @@ static void change_ipv6(const char *text, unsigned long request)
 	close(fd);
 }
 
-/* The kernel tells of a new IPv6 address again when it has been found to be no
- * duplicate: there may be a note more, at any time. */
+/* The kernel announces a new IPv6 address again after duplicate detection: there may be
+ * another notification at any time. */
 static void want_notified_once_or_twice(struct local_addrs *h)
 {
 	want_int(is_readable(local_addrs_fd(h), DEADLINE_MS), true);

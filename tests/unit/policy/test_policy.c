@@ -1,4 +1,4 @@
-/* Who is to be blocked: lines, processes and settings in, a verdict out.
+/* The policy: lines, processes and settings in, a verdict out.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/policy.h"
 
@@ -205,7 +205,7 @@ static void line(void **state)
 	settings_done(&s);
 }
 
-/* What was decided elsewhere comes without severity, age and reply. */
+/* Decisions made elsewhere come without severity, age and reply. */
 static void address(void **state)
 {
 	const struct addr peer = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
@@ -229,7 +229,7 @@ static void address(void **state)
 #define B124 B120 "abcd"
 #define CUT "511 " B124 "..."
 
-/* A line and what the child that serves its peer says of itself. */
+/* A line and the environment of the smtpd that serves its peer. */
 static const struct child_row {
 	const char *label, *set, *text;
 	int severity;
@@ -371,7 +371,7 @@ static void child(void **state)
 	settings_done(&s);
 }
 
-/* A line that has to stand for itself. */
+/* A line without an smtpd as proof. */
 static const struct reply_row {
 	const char *label, *set, *text;
 	int severity;
@@ -423,7 +423,7 @@ static void reply(void **state)
 	settings_done(&s);
 }
 
-static void only_dnsbl_wants_confirmation(void **state)
+static void only_dnsbl_needs_confirmation(void **state)
 {
 	static const char *const others[] = { "reject", "connect", "auth", "relay",
 					      "protocol" };
@@ -442,7 +442,7 @@ static void only_dnsbl_wants_confirmation(void **state)
 	settings_done(&s);
 }
 
-/* What others decide, with a phrase of this file. */
+/* Verdicts of other files, with a phrase of this file. */
 static bool is_given_elsewhere(int reason)
 {
 	return reason == REASON_OWN_ADDRESS ||
@@ -481,7 +481,7 @@ static void each_reason_is_tested(void **state)
 	}
 }
 
-/* Each a short phrase, and none twice: reports are told apart by it. */
+/* Each is a short phrase, and none is used twice: reports are distinguished by it. */
 static void each_reason_has_a_text(void **state)
 {
 	int i, j;
@@ -506,7 +506,7 @@ int main(void)
 	SUITE_TEST(suite, address);
 	SUITE_ROWS(suite, child, child_rows);
 	SUITE_ROWS(suite, reply, reply_rows);
-	SUITE_TEST(suite, only_dnsbl_wants_confirmation);
+	SUITE_TEST(suite, only_dnsbl_needs_confirmation);
 	SUITE_TEST(suite, each_reason_is_tested);
 	SUITE_TEST(suite, each_reason_has_a_text);
 	return suite_run(suite, "policy");

@@ -1,5 +1,4 @@
-/* The parameters: names, defaults, bounds, wrong values and what only the whole
- * can tell.
+/* The parameters: names, defaults, bounds, wrong values and checks of the combination.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/settings.h"
 
@@ -40,8 +39,8 @@
 #define TRIGGERS \
 	"write dnsbl, reject, connect, auth, relay or protocol"
 
-/* A value, and what comes of it: its effect, as effect() writes it, or why it is
- * refused. Without a value: the effect of the default. */
+/* A value, and the result: its effect, as effect() writes it, or the reason for refusal.
+ * Without a value: the effect of the default. */
 static const struct value_row {
 	const char *name, *value, *effect, *why;
 } value_rows[] = {
@@ -350,7 +349,7 @@ static void ports_effect(const struct settings_ports *ports, char *text)
 	}
 }
 
-/* What the parameter's field makes the module do, as a text. */
+/* The effect of the parameter's field, as a text. */
 static char *effect(const struct settings *s, const struct settings_row *row,
 		    char text[static TEXT_SIZE])
 {
@@ -475,7 +474,7 @@ static void each_parameter_is_tested(void **state)
 	}
 }
 
-static void unknown_name_is_told(void **state)
+static void unknown_name_is_reported(void **state)
 {
 	char wrong[ERROR_SIZE] = "";
 	struct settings s;
@@ -680,7 +679,7 @@ static void default_user_may_be_missing(void **state)
 	settings_done(&s);
 }
 
-static void broken_allow_file_is_told(void **state)
+static void broken_allow_file_is_reported(void **state)
 {
 	char path[160], text[200], wrong[ERROR_SIZE] = "", want[ERROR_SIZE];
 	char *dir = temp_dir_new();
@@ -802,7 +801,7 @@ static void words_are_found(void **state)
 	want_str(settings_word("nothing", 0), NULL);
 }
 
-/* A user database whose entries take so much room, or that fails so. */
+/* A user database with entries of that size, or that fails with that error. */
 static struct {
 	size_t needs;
 	int err;
@@ -941,7 +940,7 @@ static const char *find_section(const char *manual, const char *name)
 	return manual ? manual + strlen(title) : NULL;
 }
 
-/* The fields of the section's table that tell default and bounds. */
+/* The fields of the section's table with default and bounds. */
 static void want_manual_row(const char *section, const struct settings_row *row)
 {
 	char want[ERROR_SIZE], line[ERROR_SIZE];
@@ -1005,7 +1004,7 @@ static int make_settings(void *data)
 	return r;
 }
 
-/* Where the memory is lacking for a new value the old one stays. */
+/* Without memory for a new value the old one stays. */
 static int set_owned(void *data)
 {
 	char wrong[ERROR_SIZE], text[TEXT_SIZE];
@@ -1057,7 +1056,7 @@ int main(void)
 
 	add_values(suite);
 	SUITE_TEST(suite, each_parameter_is_tested);
-	SUITE_TEST(suite, unknown_name_is_told);
+	SUITE_TEST(suite, unknown_name_is_reported);
 	SUITE_TEST(suite, long_value_is_cut_in_message);
 	SUITE_TEST(suite, allow_grows);
 	SUITE_TEST(suite, ports_grow);
@@ -1065,7 +1064,7 @@ int main(void)
 	SUITE_TEST(suite, signals_are_the_systems);
 	SUITE_ROWS(suite, check, check_rows);
 	SUITE_TEST(suite, default_user_may_be_missing);
-	SUITE_TEST(suite, broken_allow_file_is_told);
+	SUITE_TEST(suite, broken_allow_file_is_reported);
 	SUITE_TEST(suite, check_seals_allow_list);
 	SUITE_ROWS(suite, warning, warning_rows);
 	SUITE_TEST(suite, prefix_is_the_familys);

@@ -224,7 +224,7 @@ static long resident_kb(void)
 	return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* What it could take is not taken before it is needed. */
+/* Memory is not used before it is needed. */
 static void little_memory_for_few(void **state)
 {
 	long before = resident_kb();
