@@ -1,4 +1,4 @@
-/* What the admin has to be told: each thing once, until it is mended.
+/* Alerts for the admin: each once, until the fault is over.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "status/alerts.h"
 
@@ -9,7 +9,7 @@
 
 static const struct alerts quiet;
 
-static void nothing_to_say_at_first(void **state)
+static void no_alert_at_first(void **state)
 {
 	struct alerts n = quiet;
 	enum alert id;
@@ -19,7 +19,7 @@ static void nothing_to_say_at_first(void **state)
 	want_int(alerts_next(&n, &id, &detail), false);
 }
 
-static void said_once_with_its_detail(void **state)
+static void raised_once_with_its_detail(void **state)
 {
 	struct alerts n = quiet;
 	enum alert id = ALERT_COUNT;
@@ -50,7 +50,7 @@ static void each_condition_on_its_own(void **state)
 	want_int(alerts_next(&n, &first, &detail), false);
 }
 
-static void clear_tells_whether_it_was_said(void **state)
+static void clear_returns_whether_it_was_raised(void **state)
 {
 	struct alerts n = quiet;
 	enum alert id;
@@ -100,10 +100,10 @@ int main(void)
 {
 	struct suite *suite = suite_new();
 
-	SUITE_TEST(suite, nothing_to_say_at_first);
-	SUITE_TEST(suite, said_once_with_its_detail);
+	SUITE_TEST(suite, no_alert_at_first);
+	SUITE_TEST(suite, raised_once_with_its_detail);
 	SUITE_TEST(suite, each_condition_on_its_own);
-	SUITE_TEST(suite, clear_tells_whether_it_was_said);
+	SUITE_TEST(suite, clear_returns_whether_it_was_raised);
 	SUITE_TEST(suite, comes_again_after_it_was_mended);
 	SUITE_TEST(suite, comes_again_after_reset);
 	return suite_run(suite, "notices");

@@ -1,4 +1,4 @@
-/* What was done and not done, counted.
+/* Counters of actions and refusals.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "status/counters.h"
 

@@ -1,4 +1,4 @@
-/* Blocks that were made, on their way to whoever wants to hear of them.
+/* Events about blocks, on their way to the listener.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "status/events.h"
 
@@ -165,9 +165,9 @@ static void want_told(uint64_t told, uint64_t lost)
 	want_int(counters_get(&counters, COUNTER_EVENTS_LOST), lost);
 }
 
-/* What is in is told or lost, as the listener says; what comes later is handed to
- * him, and if he cannot take it, it is lost. */
-static void end_of_the_listener(void **state)
+/* A queued event is delivered or lost, as the listener returns; later ones are passed to it
+ * directly, and lost if it cannot take them. */
+static void exit_of_the_tcpd(void **state)
 {
 	struct event event = blank("192.0.2.7");
 	struct events *events = NULL;
@@ -218,8 +218,8 @@ static void *put_each(void *data)
 	return NULL;
 }
 
-/* Whenever he ends: all are counted, and as told only what he got. */
-static void end_amid_many(void **state)
+/* Whenever the listener stops: all are counted, and as delivered only those it got. */
+static void exit_of_one_of_many(void **state)
 {
 	pthread_t threads[PUTTERS];
 	struct events *events = NULL;
@@ -278,8 +278,8 @@ int main(void)
 	SUITE_TEST(suite, longest_event);
 	SUITE_TEST(suite, come_out_as_they_went_in);
 	SUITE_TEST(suite, one_too_many_is_refused);
-	SUITE_TEST(suite, end_of_the_listener);
-	SUITE_TEST(suite, end_amid_many);
+	SUITE_TEST(suite, exit_of_the_tcpd);
+	SUITE_TEST(suite, exit_of_one_of_many);
 	SUITE_TEST(suite, survives_lack_of_memory);
 	return suite_run(suite, "events");
 }
