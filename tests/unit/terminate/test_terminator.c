@@ -23,8 +23,8 @@
 /* The kernel's name for any connection. */
 #define COOKIE 0x5eed0000000001
 
-/* What was asked to be reset, and the kernel's answer; who holds the connection, as
- * the kernel tells it the first time and later. */
+/* The requested reset, and the kernel's answer; the connection's owner, as the kernel reports
+ * it the first time and later. */
 static struct {
 	unsigned int count;
 	int answer;
@@ -151,7 +151,7 @@ static struct termination blank(struct fixture *f, unsigned int kill_after)
 	};
 }
 
-/* A proven child of the courier that stands in. */
+/* A proven smtpd of the stand-in courier. */
 static struct termination of_child(struct fixture *f, pid_t pid,
 				   unsigned int kill_after)
 {
@@ -163,7 +163,7 @@ static struct termination of_child(struct fixture *f, pid_t pid,
 	return t;
 }
 
-/* Any process, held as if it were a child. */
+/* Any process, pinned as if it were an smtpd. */
 static struct termination of_process(struct fixture *f, pid_t pid,
 				     unsigned int kill_after)
 {
@@ -180,8 +180,8 @@ static void add(struct fixture *f, struct termination *t, int64_t due)
 	want_int(t->smtpd.process.fd == -1 && t->smtpd.tls.fd == -1, true);
 }
 
-/* What its proof took is closed when it is handed over: those that end are many. */
-static void its_submit_is_let_go(void **state)
+/* The proof's descriptors are closed at the hand-over: there may be many being terminated. */
+static void its_submit_is_released(void **state)
 {
 	struct termination t;
 	struct connection c;
@@ -200,7 +200,7 @@ static void its_submit_is_let_go(void **state)
 	fixture_close(&f);
 }
 
-/* Run once something has ended. */
+/* Run once a process has exited. */
 static int64_t run_after_end(struct fixture *f, int64_t now)
 {
 	want_int(wait_readable(terminator_fd(f->terminator)), true);
@@ -224,7 +224,7 @@ static bool fd_is_readable(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* One child. */
+/* --- one smtpd --- */
 
 static void delay_is_kept(void **state)
 {
@@ -258,8 +258,8 @@ static void delay_is_kept(void **state)
 	fixture_close(&f);
 }
 
-/* A child is known from its hand-over to its end, by its PID and peer. */
-static void known_while_it_ends(void **state)
+/* An smtpd is known from its hand-over to its exit, by its PID and peer. */
+static void known_while_it_is_terminated(void **state)
 {
 	struct termination t, again, other;
 	struct connection c, d;
@@ -326,7 +326,7 @@ static void signal_is_the_one(void **state)
 	fixture_close(&f);
 }
 
-/* terminate.delay="0": the worker signals, and what is left is to see it end. */
+/* terminate.delay="0": the worker signals, and the terminator only watches the exit. */
 static void signalled_by_the_worker(void **state)
 {
 	struct termination t;
@@ -343,14 +343,14 @@ static void signalled_by_the_worker(void **state)
 	want_int(terminator_pending(f.terminator), 0);
 	terminator_run(f.terminator, 7);
 	want_counted(&f, 1, 0, 0, 0);
-	/* Nobody holds it: no couriertls is looked for. */
+	/* No process has it open: there is no search for a couriertls. */
 	want_int(terminator_run(f.terminator, 8), TERMINATOR_NEVER);
 	want_counted(&f, 1, 0, 0, 0);
 	fixture_close(&f);
 }
 
-/* What is not asked for in one run is seen in the next. */
-static void ends_are_skipped_once(void **state)
+/* The next run checks what this one did not. */
+static void exits_are_skipped_once(void **state)
 {
 	struct termination t;
 	struct connection c;
@@ -372,7 +372,7 @@ static void ends_are_skipped_once(void **state)
 	fixture_close(&f);
 }
 
-static void gone_before(void **state)
+static void has_exited_before(void **state)
 {
 	bool by_worker = *state != NULL;
 	struct termination t;
@@ -394,8 +394,8 @@ static void gone_before(void **state)
 	fixture_close(&f);
 }
 
-/* It ends by itself while the delay runs, and its PID is another process' by the
- * time of the signal. */
+/* It exits by itself during the delay, and another process has its PID by the time of the
+ * signal. */
 static void pid_used_again(void **state)
 {
 	pid_t pid = waiter_start();
@@ -418,7 +418,7 @@ static void pid_used_again(void **state)
 	fixture_close(&f);
 }
 
-/* A child that does not go. A stopped process takes no TERM. */
+/* An smtpd that does not exit. A stopped process does not handle TERM. */
 
 static void killed_when_it_stays(void **state)
 {
@@ -538,7 +538,7 @@ static void both_of_a_pair(void **state)
 	terminator_run(f.terminator, 22);
 	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
 	want_counted(&f, 1, 0, 0, 0);
-	/* Its couriertls has been seen to end: nobody has to be asked. */
+	/* Its couriertls has been seen to exit: no query is needed. */
 	want_int(resets.asked, 0);
 	want_int(is_living(other.smtpd) && is_living(other.tls), true);
 	fixture_close(&f);
@@ -558,7 +558,7 @@ static void pair_without_its_courieresmtpd(void **state)
 	want_int(has_ended_soon(c.smtpd), true);
 	add(&f, &t, 20);
 	terminator_run(f.terminator, 20);
-	/* It holds the slot all the same. */
+	/* It keeps the slot all the same. */
 	want_int(has_ended_soon(c.tls), true);
 	terminator_run(f.terminator, 21);
 	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
@@ -568,7 +568,7 @@ static void pair_without_its_courieresmtpd(void **state)
 
 /* STARTTLS. */
 
-/* "Not known" is no "nobody". */
+/* "Not known" is not "no owner". */
 static const struct left_row {
 	const char *label;
 	bool by_worker;
@@ -620,7 +620,7 @@ static void left_couriertls(void **state)
 	want_int(has_ended_soon(c.smtpd), true);
 	next = terminator_run(f.terminator, 201);
 	want_counted(&f, 1, 0, 0, 0);
-	/* It has a moment to end by itself. */
+	/* It has a moment to exit by itself. */
 	want_int(is_living(c.tls), true);
 	want_int(next > 201 && next <= 700, true);
 	terminator_run(f.terminator, next);
@@ -633,8 +633,8 @@ static void left_couriertls(void **state)
 	fixture_close(&f);
 }
 
-/* It is not searched for where nobody holds the connection: a moment later, with a
- * grace, or at once. What is there to be found tells. */
+/* There is no search if no process has the connection open: a moment later, with a grace
+ * period, or at once. The processes that could be found show it. */
 static void no_couriertls_is_searched_for(void **state)
 {
 	bool held_at_first = *state != NULL;
@@ -659,8 +659,8 @@ static void no_couriertls_is_searched_for(void **state)
 	fixture_close(&f);
 }
 
-/* The client has connected again from the same port. Without a cookie it cannot be said
- * whose a couriertls is. */
+/* The client has connected again from the same port. Without a cookie it is not known to
+ * which connection a couriertls belongs. */
 static void couriertls_of_a_later_connection(void **state)
 {
 	struct connection c, later;
@@ -746,7 +746,7 @@ static int64_t random_due(void)
 	return (int64_t)(support_random(&seed) % 50);
 }
 
-/* At any time exactly those have ended that are due. */
+/* At any time exactly those have exited whose delay is over. */
 static void order_by_due_time(void **state)
 {
 	enum { MANY = 120 };
@@ -786,7 +786,7 @@ static void order_by_due_time(void **state)
 }
 
 /* More events than are taken at a time, and the fd is quiet afterwards. */
-static void many_end_at_once(void **state)
+static void many_exit_at_once(void **state)
 {
 	enum { MANY = 150 };
 	struct termination t;
@@ -857,7 +857,7 @@ static void full(void **state)
 	fixture_close(&f);
 }
 
-/* It would hold what is needed to look at others. */
+/* Its descriptors are needed to look at other processes. */
 static void no_descriptors_to_stay(void **state)
 {
 	struct termination t;
@@ -880,7 +880,7 @@ static void no_descriptors_to_stay(void **state)
 	fixture_close(&f);
 }
 
-/* There is room again once the children have ended. */
+/* There is room again once the smtpds have exited. */
 static void room_again(void **state)
 {
 	struct rlimit old, low;
@@ -933,8 +933,8 @@ static void no_memory_for_one(void **state)
 	fixture_close(&f);
 }
 
-/* One that is gone, or that may not be signalled, is counted as that alone. */
-static void no_memory_for_one_that_is_gone(void **state)
+/* One that has exited, or that may not be signalled, is counted only as that. */
+static void no_memory_for_one_that_has_exited(void **state)
 {
 	bool by_worker = *state != NULL;
 	struct termination t;
@@ -1045,7 +1045,7 @@ static void no_right_to_signal(void **state)
 	want_int(alerts_next(&f.alerts, &id, &detail), true);
 	want_int(id, ALERT_SIGNAL);
 	want_int(detail, EPERM);
-	/* What ends later does so by itself. */
+	/* A later exit is not due to the module. */
 	kill(c.smtpd, SIGKILL);
 	want_int(has_ended_soon(c.smtpd), true);
 	terminator_run(f.terminator, 300);
@@ -1078,7 +1078,7 @@ static void no_right_to_kill(void **state)
 	fixture_close(&f);
 }
 
-/* The end. */
+/* --- stop --- */
 
 static void flush_signals_all(void **state)
 {
@@ -1104,13 +1104,13 @@ static void flush_signals_all(void **state)
 	want_int(has_ended_soon(plain.smtpd) && has_ended_soon(smtps.smtpd) &&
 		 has_ended_soon(smtps.tls) && has_ended_soon(in_intake.smtpd),
 		 true);
-	/* Nobody is signalled twice. */
+	/* No process is signalled twice. */
 	terminator_flush(f.terminator);
 	want_counted(&f, 0, 0, 0, 0);
 	fixture_close(&f);
 }
 
-static void free_lets_go(void **state)
+static void free_releases(void **state)
 {
 	struct connection c, in_intake;
 	struct termination t;
@@ -1132,7 +1132,7 @@ static void free_lets_go(void **state)
 	fixture_close(&f);
 }
 
-/* Several threads hand children over while one runs. */
+/* Several threads hand over smtpds while one runs. */
 
 struct hand {
 	struct fixture *f;
@@ -1191,8 +1191,8 @@ static void several_threads(void **state)
 	fixture_close(&f);
 }
 
-/* Its courieresmtpd ended by itself, and the couriertls above it does not go. */
-static void couriertls_is_killed_though_its_child_was_gone(void **state)
+/* Its courieresmtpd exited by itself, and the couriertls above it does not exit. */
+static void couriertls_is_killed_although_its_child_had_exited(void **state)
 {
 	struct termination t;
 	struct connection c;
@@ -1213,10 +1213,9 @@ static void couriertls_is_killed_though_its_child_was_gone(void **state)
 	fixture_close(&f);
 }
 
-/* It stays, and is watched no more. A process that was forked meanwhile, as rsyslogd does,
- * shares its descriptor: the set of watched ones would keep it, with a pointer to what was
- * freed. */
-static void forgotten_is_not_heard_of(void **state)
+/* It stays, and is no longer watched. A process forked meanwhile, as by rsyslogd, shares its
+ * descriptor: the epoll set would keep it, with a pointer to freed memory. */
+static void a_forgotten_one_is_not_reported(void **state)
 {
 	pid_t pid = waiter_start(), other;
 	struct termination t;
@@ -1240,8 +1239,8 @@ static void forgotten_is_not_heard_of(void **state)
 
 /* terminate.reset. */
 
-/* The signal was refused: what ends later does so by itself, and its connection is left
- * to it. */
+/* The signal was refused: a later exit is not due to the module, and its connection is not
+ * reset. */
 static void no_reset_without_the_signal(void **state)
 {
 	struct termination t;
@@ -1296,7 +1295,7 @@ static void reset_after_its_delay(void **state)
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	want_int(!pair || has_ended_soon(c.tls), true);
-	/* It may have been seen to end in the run before. */
+	/* The previous run may have seen its exit. */
 	next = terminator_run(f.terminator, 201);
 	want_int(next == 500 || next == 501, true);
 	want_int(terminator_run(f.terminator, next - 1), next);
@@ -1308,7 +1307,7 @@ static void reset_after_its_delay(void **state)
 	fixture_close(&f);
 }
 
-/* The couriertls left behind holds the connection until it ends too. */
+/* The couriertls left behind keeps the connection open until it exits too. */
 static void reset_after_couriertls(void **state)
 {
 	struct termination t;
@@ -1385,14 +1384,14 @@ static void no_reset(void **state)
 
 static void add_points(struct suite *s)
 {
-	SUITE_TEST(s, its_submit_is_let_go);
+	SUITE_TEST(s, its_submit_is_released);
 	SUITE_TEST(s, delay_is_kept);
-	SUITE_TEST(s, known_while_it_ends);
+	SUITE_TEST(s, known_while_it_is_terminated);
 	SUITE_ROWS(s, signal_is_the_one, signal_rows);
 	SUITE_TEST(s, signalled_by_the_worker);
-	SUITE_TEST(s, ends_are_skipped_once);
-	suite_add(s, gone_before, NULL, "gone_before: in the delay");
-	suite_add(s, gone_before, "x", "gone_before: before the worker's signal");
+	SUITE_TEST(s, exits_are_skipped_once);
+	suite_add(s, has_exited_before, NULL, "has_exited_before: in the delay");
+	suite_add(s, has_exited_before, "x", "has_exited_before: before the worker's signal");
 	SUITE_TEST(s, killed_when_it_stays);
 	SUITE_TEST(s, never_killed);
 	SUITE_TEST(s, never_killed_and_late);
@@ -1403,9 +1402,9 @@ static void add_points(struct suite *s)
 	SUITE_TEST(s, pair_without_its_courieresmtpd);
 	SUITE_ROWS(s, left_couriertls, left_rows);
 	suite_add(s, no_couriertls_is_searched_for, NULL,
-		  "no_couriertls_is_searched_for: nobody holds it");
+		  "no_couriertls_is_searched_for: no process has it open");
 	suite_add(s, no_couriertls_is_searched_for, "x",
-		  "no_couriertls_is_searched_for: it was held, and let go");
+		  "no_couriertls_is_searched_for: it was open, and closed");
 	SUITE_TEST(s, couriertls_of_a_later_connection);
 	SUITE_TEST(s, left_couriertls_that_stays);
 	SUITE_TEST(s, left_couriertls_that_goes);
@@ -1414,19 +1413,19 @@ static void add_points(struct suite *s)
 	SUITE_TEST(s, reset_after_couriertls);
 	SUITE_ROWS(s, no_reset, no_reset_rows);
 	SUITE_TEST(s, order_by_due_time);
-	SUITE_TEST(s, many_end_at_once);
+	SUITE_TEST(s, many_exit_at_once);
 	SUITE_TEST(s, full);
 	SUITE_TEST(s, no_descriptors_to_stay);
 	SUITE_TEST(s, room_again);
 	SUITE_TEST(s, no_memory_for_one);
-	suite_add(s, no_memory_for_one_that_is_gone, NULL,
-		  "no_memory_for_one_that_is_gone: signalled when it is handed over");
-	suite_add(s, no_memory_for_one_that_is_gone, "worker",
-		  "no_memory_for_one_that_is_gone: signalled by the worker");
+	suite_add(s, no_memory_for_one_that_has_exited, NULL,
+		  "no_memory_for_one_that_has_exited: signalled when it is handed over");
+	suite_add(s, no_memory_for_one_that_has_exited, "worker",
+		  "no_memory_for_one_that_has_exited: signalled by the worker");
 	SUITE_TEST(s, full_for_a_left_couriertls);
 	SUITE_TEST(s, no_memory_at_all);
 	SUITE_TEST(s, flush_signals_all);
-	SUITE_TEST(s, free_lets_go);
+	SUITE_TEST(s, free_releases);
 	SUITE_TEST(s, several_threads);
 }
 
@@ -1452,7 +1451,7 @@ static void left_couriertls_tells_the_connection(void **state)
 	fixture_open(&f);
 	left.cookie = COOKIE;
 	left.ends = row->ends;
-	c = courier_starttls(&f.courier, &somebody);
+	c = courier_starttls(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	t.smtpd.cookie = 0;
 	t.reset = true;
@@ -1482,7 +1481,7 @@ static void held_connection_is_no_later_one(void **state)
 	fixture_open(&f);
 	hold_connection();
 	left.is_not_known = true;
-	c = courier_starttls(&f.courier, &somebody);
+	c = courier_starttls(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 200);
 	terminator_run(f.terminator, 200);
@@ -1500,8 +1499,8 @@ int main(void)
 
 	add_points(s);
 	SUITE_AS_ROOT(s, pid_used_again);
-	SUITE_TEST(s, couriertls_is_killed_though_its_child_was_gone);
-	SUITE_TEST(s, forgotten_is_not_heard_of);
+	SUITE_TEST(s, couriertls_is_killed_although_its_child_had_exited);
+	SUITE_TEST(s, a_forgotten_one_is_not_reported);
 	SUITE_AS_ROOT(s, no_reset_without_the_signal);
 	SUITE_AS_ROOT(s, no_right_to_signal);
 	SUITE_AS_ROOT(s, no_right_to_kill);
