@@ -1,9 +1,9 @@
-# Shared by the scripts in tests/lab: where the lab is, and how to speak.
+# Shared by the scripts in tests/lab: the lab's directory, and messages.
 # shellcheck shell=bash
 #
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 
-# Every message names its script, so that it can be found in a long log.
+# Every message names its script, to find it in a long log.
 say() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
@@ -17,9 +17,8 @@ need_root() {
 	[ "$(id -u)" = 0 ] || die "needs root: sudo $0 $*"
 }
 
-# The lab has the host's release where that is Debian's: the module is built
-# against, and tried with, what the host itself would run. OMSMTPBLOCK_SUITE asks
-# for another.
+# The lab has the host's release if that is Debian: the module is built and tested with the
+# versions that the host would run. OMSMTPBLOCK_SUITE selects another.
 lab_suite() {
 	printf '%s\n' "${OMSMTPBLOCK_SUITE:-$(host_suite)}"
 }
@@ -35,8 +34,8 @@ host_suite() {
 	fi
 }
 
-# A lab is a directory: root/ is the Debian tree, have/ says which groups are
-# complete in it, lock and users are the two lock files.
+# A lab is a directory: root/ is the Debian tree, have/ has the complete groups, lock and
+# users are the two lock files.
 lab_dir() {
 	printf '%s\n' "${OMSMTPBLOCK_LAB:-/var/cache/omsmtpblock/lab-$(lab_suite)}"
 }
@@ -45,9 +44,9 @@ source_dir() {
 	(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 }
 
-# Nothing that is mounted from here on may reach the host. In a chroot whose
-# / is no mount point mount(8) cannot change it by that name; nsenter into the
-# namespace we are in already leads to the namespace's own root, which can.
+# Later mounts must not reach the host. In a chroot whose / is not a mount point mount(8)
+# cannot change its propagation; nsenter into the current namespace leads to the namespace's
+# own root, where it can.
 make_mounts_private() {
 	mount --make-rprivate / 2>/dev/null ||
 		nsenter --mount=/proc/self/ns/mnt mount --make-rprivate / 2>/dev/null ||
