@@ -333,22 +333,22 @@ static void show(struct fixture *f, const char *path, const struct shown *shown,
 }
 
 /* The reports of each(): "ADDR AGE LEFT" in seconds, one per line. */
-struct told {
+struct reported {
 	char text[512];
 	unsigned int stop_after;
 };
 
 static int remember(void *ctx, const struct backend_entry *entry)
 {
-	struct told *told = ctx;
+	struct reported *reported = ctx;
 	char addr[ADDR_TEXT_SIZE];
-	size_t used = strlen(told->text);
+	size_t used = strlen(reported->text);
 
 	/* The clock may go on between show() and each(). */
-	snprintf(told->text + used, sizeof(told->text) - used, "%s %jd %jd\n",
+	snprintf(reported->text + used, sizeof(reported->text) - used, "%s %jd %jd\n",
 		 addr_format(&entry->addr, addr), (intmax_t)entry->age / 1000,
 		 (intmax_t)(entry->left + 999) / 1000);
-	return told->stop_after && --told->stop_after == 0 ? 7 : 0;
+	return reported->stop_after && --reported->stop_after == 0 ? 7 : 0;
 }
 
 static const struct shown both[] = {
@@ -360,37 +360,37 @@ static void reports_each_entry(void **state)
 	static const struct shown long6[] = {
 		{ "2001:0db8:0000:0000:0000:0000:0000:0007", 3 },
 	};
-	struct told told = { .text = "" };
+	struct reported reported = { .text = "" };
 	struct fixture f;
 
 	(void)state;
 	setup(&f, "xt_recent");
 	show(&f, "xt_recent/spammer", both, COUNT_OF(both));
 	show(&f, "xt_recent/spammer6", long6, COUNT_OF(long6));
-	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &told), 0);
-	want_int(ops->foreach(f.backend, ADDR_IPV6, remember, &told), 0);
-	want_str(told.text, "192.0.2.7 10 590\n198.51.100.9 599 1\n"
+	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), 0);
+	want_int(ops->foreach(f.backend, ADDR_IPV6, remember, &reported), 0);
+	want_str(reported.text, "192.0.2.7 10 590\n198.51.100.9 599 1\n"
 			    "203.0.113.1 4000 -3399\n2001:db8::7 3 597\n");
 	teardown(&f);
 }
 
 static void each_stops_on_request(void **state)
 {
-	struct told told = { .stop_after = 2 };
+	struct reported reported = { .stop_after = 2 };
 	struct fixture f;
 
 	(void)state;
 	setup(&f, "ipt_recent");
 	show(&f, "ipt_recent/spammer", both, COUNT_OF(both));
-	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &told), 7);
-	want_str(told.text, "192.0.2.7 10 590\n198.51.100.9 599 1\n");
+	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), 7);
+	want_str(reported.text, "192.0.2.7 10 590\n198.51.100.9 599 1\n");
 	teardown(&f);
 }
 
 /* Lines that no kernel writes. */
 static void each_passes_over_other_lines(void **state)
 {
-	struct told told = { .text = "" };
+	struct reported reported = { .text = "" };
 	struct fixture f;
 	char path[200];
 
@@ -401,25 +401,25 @@ static void each_passes_over_other_lines(void **state)
 			      "src=192.0.2.7 last_seen: x\nsrc=none last_seen: 5\n"
 			      "192.0.2.7 last_seen: 5\nsrc= last_seen: 5\n"
 			      "last_seen: 5 src=192.0.2.7\n");
-	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &told), 0);
-	want_str(told.text, "");
+	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), 0);
+	want_str(reported.text, "");
 	teardown(&f);
 }
 
 static void each_of_no_list(void **state)
 {
-	struct told told = { .text = "" };
+	struct reported reported = { .text = "" };
 	struct fixture f;
 	char path[200];
 
 	(void)state;
 	setup(&f, NULL);
-	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &told), -ENOENT);
+	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), -ENOENT);
 	snprintf(path, sizeof(path), "%s/xt_recent", f.lists.net_root);
 	want_int(mkdir(path, 0755), 0);
 	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f.lists.net_root);
 	want_int(mkdir(path, 0755), 0);
-	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &told), -EISDIR);
+	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), -EISDIR);
 	teardown(&f);
 }
 

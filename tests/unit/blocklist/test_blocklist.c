@@ -334,7 +334,7 @@ static void return_without_queued_blocks_is_reported(void **state)
 
 static const struct family_row {
 	const char *label, *there, *missing, *addr, *other;
-	enum alert told, back;
+	enum alert raised, back;
 } family_rows[] = {
 	{ "IPv4 missing", LIST6, LIST4, "192.0.2.7", "2001:db8::7",
 	  ALERT_LIST4, ALERT_LIST4_BACK },
@@ -356,7 +356,7 @@ static void one_missing_never_stops_the_other(void **state)
 	add(&f, row->other, 1);
 	want_list(&f.lists, row->there, want_other);
 	want_int(blocklist_run(f.blocklist, 2), 2 + RETRY);
-	want_notice(&f, row->told, ENOENT);
+	want_notice(&f, row->raised, ENOENT);
 	want_no_notice(&f);
 	fakelists_make(&f.lists, row->missing);
 	blocklist_run(f.blocklist, 2 + RETRY);
@@ -695,7 +695,7 @@ static void many_are_put_back_in_steps(void **state)
 
 static const struct write_row {
 	const char *label;
-	int err, told;
+	int err, raised;
 } write_rows[] = {
 	{ "removed meanwhile", EIO, ENOENT },
 	{ "taken in part", 0, ENOENT },
@@ -713,7 +713,7 @@ static void failed_write_is_repeated(void **state)
 	fakelists_fail_writes(row->err, 2);
 	want_int(add(&f, "192.0.2.2", 1), true);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 1);
-	want_notice(&f, ALERT_LIST4, row->told);
+	want_notice(&f, ALERT_LIST4, row->raised);
 	want_int(blocklist_run(f.blocklist, 2), 2 + RETRY);
 	blocklist_run(f.blocklist, 2 + RETRY);
 	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");

@@ -21,8 +21,8 @@
 
 /* The calls of the backend: "192.0.2.1/600 " for one address, "[...]" around those of one
  * call. */
-static char told[2 << 20];
-static size_t told_used;
+static char call_log[2 << 20];
+static size_t call_log_used;
 
 /* Its results: of each addition, and of checks by family. */
 static int add_result, check_results[2];
@@ -90,9 +90,9 @@ static void tell(const char *text)
 {
 	size_t len = strlen(text);
 
-	assert_true(told_used + len < sizeof(told));
-	memcpy(told + told_used, text, len + 1);
-	told_used += len;
+	assert_true(call_log_used + len < sizeof(call_log));
+	memcpy(call_log + call_log_used, text, len + 1);
+	call_log_used += len;
 }
 
 static int fake_open(const struct backend_config *config,
@@ -219,8 +219,8 @@ struct fixture {
 static void setup(struct fixture *f)
 {
 	memset(f, 0, sizeof(*f));
-	told[0] = '\0';
-	told_used = 0;
+	call_log[0] = '\0';
+	call_log_used = 0;
 	add_result = check_results[0] = check_results[1] = BACKEND_WRITTEN;
 	room = -1;
 	held_count = 0;
@@ -281,11 +281,11 @@ static void hold(const char *text, int64_t left)
 						     .left = left };
 }
 
-static void want_told(const char *want)
+static void want_calls(const char *want)
 {
-	want_str(told, want);
-	told[0] = '\0';
-	told_used = 0;
+	want_str(call_log, want);
+	call_log[0] = '\0';
+	call_log_used = 0;
 }
 
 static void want_counted(struct fixture *f, const char *want)
@@ -319,7 +319,7 @@ static unsigned int brackets(void)
 	unsigned int n = 0;
 	const char *at;
 
-	for (at = told; *at; at++)
+	for (at = call_log; *at; at++)
 		n += *at == '[';
 	return n;
 }
@@ -331,10 +331,10 @@ static void urgent_ones_go_at_once(void **state)
 	(void)state;
 	setup(&f);
 	add(&f, "192.0.2.1", 1000);
-	want_told("192.0.2.1/600 ");
+	want_calls("192.0.2.1/600 ");
 	add(&f, "2001:db8::1", 1001);
 	add(&f, "192.0.2.1", 1001);
-	want_told("2001:db8::1/600 192.0.2.1/600 ");
+	want_calls("2001:db8::1/600 192.0.2.1/600 ");
 	want_counted(&f, "blocks=2 renewals=1");
 	/* The backend gets the renewal. */
 	want_int(known, 1);
@@ -349,10 +349,10 @@ static void others_are_left_to_the_background(void **state)
 	setup(&f);
 	want_int(blocklist_run(f.blocklist, 1000), 1000 + LOOK);
 	want_int(add_later(&f, "192.0.2.1", 1001), true);
-	want_told("");
+	want_calls("");
 	want_counted(&f, "");
 	want_int(blocklist_run(f.blocklist, 1001), 1000 + LOOK);
-	want_told("[192.0.2.1/600 ] ");
+	want_calls("[192.0.2.1/600 ] ");
 	want_int(add_later(&f, "192.0.2.1", 1002), true);
 	blocklist_run(f.blocklist, 1002);
 	want_counted(&f, "blocks=1 renewals=1");
@@ -375,7 +375,7 @@ static void queue_is_within_the_limit(void **state)
 	want_int(blocklist_add(f.blocklist, &limit, &first, 0, false, &got), true);
 	want_int(got, BLOCK_QUEUED);
 	blocklist_run(f.blocklist, 1);
-	want_told("[192.0.2.1/600 ] ");
+	want_calls("[192.0.2.1/600 ] ");
 	want_int(blocklist_add(f.blocklist, &limit, &second, 2, false, &got), false);
 	want_int(got, BLOCK_CLOSES);
 	want_int(blocklist_add(f.blocklist, &limit, &second, 3, false, &got), false);
@@ -383,7 +383,7 @@ static void queue_is_within_the_limit(void **state)
 	want_int(blocklist_add(f.blocklist, &limit, &first, 4, false, &got), true);
 	want_int(got, BLOCK_QUEUED);
 	blocklist_run(f.blocklist, 5);
-	want_told("[192.0.2.1/600 ] ");
+	want_calls("[192.0.2.1/600 ] ");
 	block_limit_done(&limit);
 	teardown(&f);
 }
@@ -400,9 +400,9 @@ static void wave_goes_many_at_a_time(void **state)
 	blocklist_run(f.blocklist, 1000);
 	want_int(brackets(), 4);
 	want_counted(&f, "blocks=104 renewals=1");
-	want_told(told);
+	want_calls(call_log);
 	blocklist_run(f.blocklist, 1001);
-	want_told("");
+	want_calls("");
 	teardown(&f);
 }
 
@@ -415,7 +415,7 @@ static void urgent_ones_do_not_queue(void **state)
 	add_many(&f, 0, 2, 1000);
 	add(&f, "192.0.2.1", 1000);
 	blocklist_run(f.blocklist, 1000);
-	want_told("192.0.2.1/600 [10.0.0.0/600 10.0.0.1/600 ] ");
+	want_calls("192.0.2.1/600 [10.0.0.0/600 10.0.0.1/600 ] ");
 	teardown(&f);
 }
 
@@ -504,7 +504,7 @@ static void nothing_is_lost_at_stop(void **state)
 	setup(&f);
 	add_many(&f, 0, 3, 1000);
 	teardown(&f);
-	want_told("[10.0.0.0/600 10.0.0.1/600 10.0.0.2/600 ] ");
+	want_calls("[10.0.0.0/600 10.0.0.1/600 10.0.0.2/600 ] ");
 }
 
 static void queued_blocks_are_written_at_stop(void **state)
@@ -688,7 +688,7 @@ static void blocked_again_while_it_is_put_back(void **state)
 	add_later(&f, "192.0.2.1", 2000);
 	others_end();
 	want_int(pthread_join(background, NULL), 0);
-	want_told("[192.0.2.1/599 ] [192.0.2.1/600 ] ");
+	want_calls("[192.0.2.1/599 ] [192.0.2.1/600 ] ");
 	want_counted(&f, "blocks=1 waited=1 replayed=1 backend_errors=1");
 	teardown(&f);
 }
@@ -732,13 +732,13 @@ static void put_back_for_the_rest(void **state)
 	add(&f, "192.0.2.1", 0);
 	add(&f, "192.0.2.2", 100000);
 	add(&f, "2001:db8::1", 200000);
-	want_told("192.0.2.1/600 192.0.2.2/600 2001:db8::1/600 ");
+	want_calls("192.0.2.1/600 192.0.2.2/600 2001:db8::1/600 ");
 	check_results[0] = BACKEND_WRITTEN_ANEW;
 	blocklist_run(f.blocklist, 300000);
-	want_told("[192.0.2.1/300 192.0.2.2/400 ] ");
+	want_calls("[192.0.2.1/300 192.0.2.2/400 ] ");
 	check_results[0] = check_results[1] = BACKEND_WRITTEN_ANEW;
 	blocklist_run(f.blocklist, 650000);
-	want_told("[192.0.2.2/50 ] [2001:db8::1/150 ] ");
+	want_calls("[192.0.2.2/50 ] [2001:db8::1/150 ] ");
 	want_counted(&f, "blocks=3 replayed=4");
 	teardown(&f);
 }
@@ -756,7 +756,7 @@ static void put_back_after_an_addition(void **state)
 	want_int(add(&f, "192.0.2.2", 60000), true);
 	add_result = BACKEND_WRITTEN;
 	blocklist_run(f.blocklist, 60000);
-	want_told("192.0.2.1/600 192.0.2.2/600 [192.0.2.1/540 ] ");
+	want_calls("192.0.2.1/600 192.0.2.2/600 [192.0.2.1/540 ] ");
 	want_counted(&f, "blocks=2 replayed=1");
 	teardown(&f);
 }
@@ -772,7 +772,7 @@ static void many_are_put_back(void **state)
 	add_many(&f, 0, 2004, 0);
 	while (blocklist_run(f.blocklist, 0) == 0)
 		;
-	want_told(told);
+	want_calls(call_log);
 	check_results[0] = BACKEND_WRITTEN_ANEW;
 	for (rounds = 1; blocklist_run(f.blocklist, LOOK) == LOOK; rounds++)
 		assert_true(rounds < 10);
@@ -802,9 +802,9 @@ static void full_list_is_reported(void **state)
 	room = 1;
 	/* Not at each wake-up of the background thread. */
 	blocklist_run(f.blocklist, 5);
-	want_told("192.0.2.1/600 192.0.2.2/600 [] ");
+	want_calls("192.0.2.1/600 192.0.2.2/600 [] ");
 	blocklist_run(f.blocklist, 4 + LOOK);
-	want_told("[192.0.2.3/594 ] ");
+	want_calls("[192.0.2.3/594 ] ");
 	want_counted(&f, "blocks=3 overflows=1");
 	want_no_notice(&f);
 	teardown(&f);
@@ -848,10 +848,10 @@ static void missing_capability_is_reported_once(void **state)
 	blocklist_run(f.blocklist, 4);
 	want_no_notice(&f);
 	want_int(counters_get(&f.counters, COUNTER_WAITED), 2);
-	want_told("[] [] ");
+	want_calls("[] [] ");
 	check_results[0] = check_results[1] = add_result = BACKEND_WRITTEN;
 	blocklist_run(f.blocklist, 3 + LOOK);
-	want_told("[192.0.2.1/594 ] [2001:db8::1/594 ] ");
+	want_calls("[192.0.2.1/594 ] [2001:db8::1/594 ] ");
 	want_notice(&f, ALERT_LIST4_BACK, 1);
 	want_no_notice(&f);
 	teardown(&f);
@@ -872,13 +872,13 @@ static void earlier_blocks_are_known(void **state)
 	blocklist_check(f.blocklist, 1000000);
 	add(&f, "192.0.2.2", 1000000);
 	want_counted(&f, "renewals=1");
-	want_told("192.0.2.2/600 ");
+	want_calls("192.0.2.2/600 ");
 	check_results[0] = check_results[1] = BACKEND_WRITTEN_ANEW;
 	blocklist_run(f.blocklist, 1050000);
-	want_told("[192.0.2.1/50 192.0.2.2/550 ] [2001:db8::1/450 ] ");
+	want_calls("[192.0.2.1/50 192.0.2.2/550 ] [2001:db8::1/450 ] ");
 	check_results[0] = BACKEND_WRITTEN_ANEW;
 	blocklist_run(f.blocklist, 1100000);
-	want_told("[192.0.2.2/500 ] ");
+	want_calls("[192.0.2.2/500 ] ");
 	teardown(&f);
 }
 

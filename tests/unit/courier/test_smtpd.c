@@ -27,7 +27,7 @@ struct fixture {
 	pid_t tcpd, tls, smtpd, submit;
 };
 
-static const struct peer somebody = {
+static const struct peer a_client = {
 	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 25,
 };
 
@@ -145,7 +145,7 @@ static void plain(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	put_plain(&f, &somebody);
+	put_plain(&f, &a_client);
 	want_int(open_child(&f, f.smtpd, &smtpd, &facts), 0);
 	want_int(smtpd.process.pid, f.smtpd);
 	want_int(pidref_check(&smtpd.process), 0);
@@ -251,7 +251,7 @@ static const struct facts_row facts_rows[] = {
 static void facts(void **state)
 {
 	const struct facts_row *row = *state;
-	const struct peer peer = { somebody.ip, 41703, 25, row->extra };
+	const struct peer peer = { a_client.ip, 41703, 25, row->extra };
 	struct smtpd_facts got;
 	struct smtpd smtpd;
 	struct fixture f;
@@ -353,7 +353,7 @@ static void parent(void **state)
 	p.env = env;
 	p.env_len = sizeof(env);
 	fakeproc_put(&f.tree, &p);
-	fakeproc_put_smtpd(&f.tree, f.smtpd, f.tls, &somebody);
+	fakeproc_put_smtpd(&f.tree, f.smtpd, f.tls, &a_client);
 	want_int(answer(&f, f.smtpd), -EPERM);
 	fixture_close(&f);
 }
@@ -543,7 +543,7 @@ static void gone(void **state)
 	(void)state;
 	fixture_open(&f);
 	pid = waiter_start();
-	fakeproc_put_smtpd(&f.tree, pid, f.tcpd, &somebody);
+	fakeproc_put_smtpd(&f.tree, pid, f.tcpd, &a_client);
 	want_int(answer(&f, pid), 0);
 	waiter_end(pid);
 	/* The tree still has it, or rather another with its PID. */
@@ -577,7 +577,7 @@ static void exits_in_between(void **state)
 
 	fixture_open(&f);
 	e.pid = waiter_start();
-	fakeproc_put_smtpd(&f.tree, e.pid, f.tcpd, &somebody);
+	fakeproc_put_smtpd(&f.tree, e.pid, f.tcpd, &a_client);
 	want_int(answer(&f, e.pid), 0);
 	fakeproc_at(&f.tree, e.pid, file, end_process, &e, &moment);
 	want_int(answer(&f, e.pid), -ESRCH);
@@ -607,7 +607,7 @@ static void another_between(void **state)
 	fixture_open(&f);
 	e.pid = waiter_start();
 	e.f = &f;
-	fakeproc_put_smtpd(&f.tree, e.pid, f.tcpd, &somebody);
+	fakeproc_put_smtpd(&f.tree, e.pid, f.tcpd, &a_client);
 	fakeproc_at(&f.tree, e.pid, "status", become_another, &e, &moment);
 	want_int(answer(&f, e.pid), -ESRCH);
 	want_int(fakeproc_came(&moment), true);
@@ -645,7 +645,7 @@ static void parent_has_exited(void **state)
 	tcpd = waiter_start();
 	fakeproc_put_tcpd(&f.tree, tcpd);
 	want_int(tcpd_check(f.rules.tcpds, tcpd), 0);
-	fakeproc_put_smtpd(&f.tree, f.smtpd, tcpd, &somebody);
+	fakeproc_put_smtpd(&f.tree, f.smtpd, tcpd, &a_client);
 	want_int(answer(&f, f.smtpd), 0);
 	waiter_end(tcpd);
 	want_int(answer(&f, f.smtpd), -EPERM);
@@ -662,7 +662,7 @@ static void without_descriptors(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	put_plain(&f, &somebody);
+	put_plain(&f, &a_client);
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low.rlim_max = old.rlim_max;
 	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
@@ -755,7 +755,7 @@ static void put_stranger(struct fixture *f, const struct stranger_row *row)
 	static const char env[] = GOOD_ENV;
 	const pid_t parents[] = { f->tcpd, 1, f->smtpd, f->tls };
 
-	put_plain(f, &somebody);
+	put_plain(f, &a_client);
 	fakeproc_put(&f->tree, &(struct fake_process){
 		.pid = f->tls, .exe = FAKE_TCPD, .uid = FAKE_UID + 1, .ppid = f->tcpd });
 	fakeproc_put(&f->tree, &(struct fake_process){
@@ -817,7 +817,7 @@ static void session_that_keeps_waiting(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	put_plain(&f, &somebody);
+	put_plain(&f, &a_client);
 	fakeproc_trap(&f.tree, f.smtpd);
 	want_int(answer(&f, f.smtpd), -ETIMEDOUT);
 	begin = clock_ms();
@@ -828,7 +828,7 @@ static void session_that_keeps_waiting(void **state)
 	want_int(clock_ms() - begin < LOOKER_WAIT_MS, true);
 	want_int(fakeproc_release(&f.tree, f.smtpd), true);
 	want_int(threads_ended_soon(f.threads), true);
-	put_plain(&f, &somebody);
+	put_plain(&f, &a_client);
 	want_int(answer(&f, f.smtpd), 0);
 	fixture_close(&f);
 }
@@ -893,7 +893,7 @@ static void submit(void **state)
 	struct fixture f;
 
 	fixture_open(&f);
-	put_plain(&f, &somebody);
+	put_plain(&f, &a_client);
 	want_int(open_child(&f, f.smtpd, &smtpd, &unused), 0);
 	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", &other), -EPERM);
 	put_submit(&f, row);
@@ -909,7 +909,7 @@ static void pinned_submit(void **state)
 	static const struct submit_row login = { "", SUBMIT, ENV("BLOCK="), 0 };
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
 	static const char *const extra[] = { "BLOCK=Listed", NULL };
-	const struct peer listed = { somebody.ip, 41703, 25, extra };
+	const struct peer listed = { a_client.ip, 41703, 25, extra };
 	struct smtpd_scratch other;
 	struct smtpd_facts facts;
 	struct smtpd smtpd = SMTPD_NONE;
@@ -955,7 +955,7 @@ static void submit_of_another(void **state)
 	(void)state;
 	fixture_open(&f);
 	pid = f.smtpd;
-	put_plain(&f, &somebody);
+	put_plain(&f, &a_client);
 	put_submit(&f, &same);
 	want_int(open_child(&f, pid, &smtpd, &unused), 0);
 	want_int(smtpd_check_submit(&f.rules, &smtpd, "Listed", &other), 0);
@@ -971,7 +971,7 @@ static void submit_of_another_is_not_pinned(void **state)
 {
 	static const struct submit_row same = { "", SUBMIT, ENV("BLOCK=Listed"), 0 };
 	static const char *const extra[] = { "BLOCK=Listed", NULL };
-	const struct peer listed = { somebody.ip, 41703, 25, extra };
+	const struct peer listed = { a_client.ip, 41703, 25, extra };
 	static struct smtpd_scratch other;
 	struct smtpd smtpd = SMTPD_NONE;
 	struct smtpd_facts facts;
@@ -1002,7 +1002,7 @@ static void two_submits(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	put_plain(&f, &somebody);
+	put_plain(&f, &a_client);
 	put_submit(&f, &same);
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = f.tls, .exe = shell.exe, .uid = FAKE_UID,
@@ -1023,7 +1023,7 @@ static void two_submits(void **state)
 static void hold_listed(struct fixture *f, struct smtpd *smtpd)
 {
 	static const char *const extra[] = { "BLOCK=Listed", NULL };
-	const struct peer listed = { somebody.ip, 41703, 25, extra };
+	const struct peer listed = { a_client.ip, 41703, 25, extra };
 	struct smtpd_facts unused;
 
 	*smtpd = (struct smtpd)SMTPD_NONE;
@@ -1513,7 +1513,7 @@ static void real_smtpd_is_pinned_until_its_parent_exits(void **state)
 
 	(void)state;
 	real_open(&r);
-	c = courier_plain(&r.courier, &somebody);
+	c = courier_plain(&r.courier, &a_client);
 	want_int(real_held(&r, c.smtpd), 0);
 	want_int(real_again(&r), 0);
 	want_int(kill(r.courier.tcpd, SIGKILL), 0);
@@ -1536,7 +1536,7 @@ static void real_smtpd_not_pinned(void **state)
 	want_int(real_held(&r, c.tls), -EPERM);
 	want_int(real_held(&r, getpid()), -EPERM);
 	want_int(real_held(&r, r.courier.tcpd), -EPERM);
-	want_int(real_held(&r, courier_forked(&r.courier, &somebody)), -EAGAIN);
+	want_int(real_held(&r, courier_forked(&r.courier, &a_client)), -EAGAIN);
 	real_close(&r);
 }
 
@@ -1566,7 +1566,7 @@ static void real_before_and_after_exec(void **state)
 
 	(void)state;
 	real_open(&r);
-	pid = courier_forked(&r.courier, &somebody);
+	pid = courier_forked(&r.courier, &a_client);
 	want_int(real_child(&r, pid), -EAGAIN);
 	want_int(smtpd_read_hint(&r.rules, pid, &r.scratch, &seen), -EAGAIN);
 	courier_exec(&r.courier);
@@ -1584,7 +1584,7 @@ static void real_of_another_user(void **state)
 
 	(void)state;
 	real_open(&r);
-	c = courier_plain(&r.courier, &somebody);
+	c = courier_plain(&r.courier, &a_client);
 	r.rules.uid = NOBODY_UID;
 	want_int(real_child(&r, c.smtpd), -EPERM);
 	real_close(&r);
@@ -1599,7 +1599,7 @@ static void real_that_is_hidden(void **state)
 
 	(void)state;
 	real_open(&r);
-	c = courier_plain(&r.courier, &somebody);
+	c = courier_plain(&r.courier, &a_client);
 	user_become(NOBODY_UID);
 	opened = real_child(&r, c.smtpd);
 	peeked = smtpd_read_hint(&r.rules, c.smtpd, &r.scratch, &seen);
@@ -1633,8 +1633,8 @@ static void real_starttls(void **state)
 	real_open(&r);
 	for (i = 0; i < COUNT_OF(others); i++)
 		courier_starttls(&r.courier, &others[i]);
-	courier_smtps(&r.courier, &somebody);
-	c = courier_starttls(&r.courier, &somebody);
+	courier_smtps(&r.courier, &a_client);
+	c = courier_starttls(&r.courier, &a_client);
 	want_int(real_child(&r, c.smtpd), 0);
 	want_int(r.smtpd.tls.fd, -1);
 	want_int(find_left(&r, refs, 4), 1);
@@ -1664,7 +1664,7 @@ static void real_served(void **state)
 
 	(void)state;
 	real_open(&r);
-	first = courier_starttls(&r.courier, &somebody);
+	first = courier_starttls(&r.courier, &a_client);
 	courier_plain(&r.courier, &other);
 	want_int(real_child(&r, first.smtpd), 0);
 	peer = r.smtpd.peer;
@@ -1672,7 +1672,7 @@ static void real_served(void **state)
 	kill(first.smtpd, SIGTERM);
 	want_int(has_ended_soon(first.smtpd), true);
 	want_int(smtpd_is_served(&r.rules, &peer, &r.scratch), false);
-	courier_starttls(&r.courier, &somebody);
+	courier_starttls(&r.courier, &a_client);
 	want_int(smtpd_is_served(&r.rules, &peer, &r.scratch), true);
 	real_close(&r);
 }
@@ -1685,7 +1685,7 @@ static void real_starttls_of_another_user(void **state)
 
 	(void)state;
 	real_open(&r);
-	c = courier_starttls(&r.courier, &somebody);
+	c = courier_starttls(&r.courier, &a_client);
 	want_int(real_child(&r, c.smtpd), 0);
 	r.rules.uid = NOBODY_UID;
 	want_int(find_left(&r, refs, 4), 0);
@@ -1709,8 +1709,8 @@ static void left_below_init(void **state)
 	both[1] = f.smtpd;
 	want_int(tcpd_check(f.rules.tcpds, f.tcpd), 0);
 	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 4), 0);
-	fakeproc_put_tls(&f.tree, f.tls, 1, &somebody);
-	fakeproc_put_tls(&f.tree, f.smtpd, 1, &somebody);
+	fakeproc_put_tls(&f.tree, f.tls, 1, &a_client);
+	fakeproc_put_tls(&f.tree, f.smtpd, 1, &a_client);
 	fakeproc_children(&f.tree, 1, both, 2);
 	want_int(smtpd_find_orphan_tls(&f.rules, &peer, f.scratch, refs, 1), 1);
 	pidref_done(&refs[0]);
@@ -1747,8 +1747,8 @@ static void left_that_keep_waiting(void **state)
 	pids[2] = f.tls;
 	fakeproc_put(&f.tree, &(struct fake_process){
 		.pid = f.smtpd, .exe = FAKE_TLS, .ppid = 1, .uid = FAKE_UID + 1 });
-	fakeproc_put_tls(&f.tree, f.submit, 1, &somebody);
-	fakeproc_put_tls(&f.tree, f.tls, 1, &somebody);
+	fakeproc_put_tls(&f.tree, f.submit, 1, &a_client);
+	fakeproc_put_tls(&f.tree, f.tls, 1, &a_client);
 	fakeproc_trap(&f.tree, f.smtpd);
 	fakeproc_trap(&f.tree, f.submit);
 	fakeproc_children(&f.tree, 1, pids, 3);

@@ -546,7 +546,7 @@ static void no_memory(void **state)
 
 /* Real processes. */
 
-static const struct peer somebody = {
+static const struct peer a_client = {
 	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 25,
 };
 
@@ -593,9 +593,9 @@ static void real_couriertcpd(void **state)
 
 	(void)state;
 	real_open(&r, geteuid());
-	plain = courier_plain(&r.courier, &somebody);
-	tls = courier_smtps(&r.courier, &somebody);
-	forked = courier_forked(&r.courier, &somebody);
+	plain = courier_plain(&r.courier, &a_client);
+	tls = courier_smtps(&r.courier, &a_client);
+	forked = courier_forked(&r.courier, &a_client);
 	want_int(tcpd_check(r.tcpds, plain.smtpd), -EPERM);
 	want_int(tcpd_check(r.tcpds, tls.tls), -EPERM);
 	want_int(tcpd_check(r.tcpds, forked), -EPERM);

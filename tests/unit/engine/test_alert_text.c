@@ -141,7 +141,7 @@ static const struct mend_row {
 	enum alert id;
 	enum capabilities_cause cause;
 	const char *want;
-} mend_rows[] = {
+} remedy_rows[] = {
 	{ "to look: the unit", ALERT_LOOK, CAPABILITIES_CAUSE_UNIT,
 	  "add  CapabilityBoundingSet=CAP_SYS_PTRACE CAP_KILL  to rsyslogd's unit "
 	  "(systemctl edit rsyslog)" },
@@ -190,7 +190,7 @@ static void says_of_unproven(void **state)
 	teardown(&f);
 }
 
-static void mends(void **state)
+static void names_the_remedy(void **state)
 {
 	const struct mend_row *row = *state;
 	char text[ALERT_TEXT_SIZE];
@@ -276,7 +276,7 @@ int main(void)
 
 	SUITE_ROWS(suite, says, rows);
 	SUITE_ROWS(suite, says_of_unproven, unproven_rows);
-	SUITE_ROWS(suite, mends, mend_rows);
+	SUITE_ROWS(suite, names_the_remedy, remedy_rows);
 	SUITE_TEST(suite, every_alert_has_a_sentence);
 	SUITE_TEST(suite, longest_names_fit);
 	SUITE_ROWS(suite, cleans, clean_rows);

@@ -85,8 +85,8 @@ void __wrap_background_terminate(struct background *background, struct terminati
 }
 
 /* Calls of the list. */
-static bool told_at_once;
-static unsigned int told;
+static bool last_at_once;
+static unsigned int list_calls;
 static enum block_state answer;
 
 bool __real_blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
@@ -101,8 +101,8 @@ bool __wrap_blocklist_add(struct blocklist *blocklist, struct block_limit *limit
 {
 	bool more;
 
-	told_at_once = at_once;
-	told++;
+	last_at_once = at_once;
+	list_calls++;
 	*ret_state = answer;
 	more = blocklist &&
 	       __real_blocklist_add(blocklist, limit, addr, now, at_once, ret_state);
@@ -133,15 +133,15 @@ static void block_comes_before_the_signal(void **state)
 	struct fixture f;
 
 	setup(&f);
-	told = 0;
+	list_calls = 0;
 	want_int(settings_set(&f.settings, row->name, row->value, wrong,
 			      sizeof(wrong)), 0);
 	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
 	block_limit_init(&limit, 100, 60);
 	f.enforcer.limit = &limit;
 	want_int(enforcer_block(&f.enforcer, &line).verdict, VERDICT_BLOCK);
-	want_int(told, 1);
-	want_int(told_at_once, row->want);
+	want_int(list_calls, 1);
+	want_int(last_at_once, row->want);
 	block_limit_done(&limit);
 	teardown(&f);
 }

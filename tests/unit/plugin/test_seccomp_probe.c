@@ -45,12 +45,12 @@ static int set_filter(uint32_t action)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
 }
 
-static volatile sig_atomic_t told;
+static volatile sig_atomic_t notified;
 
 static void tell(int signal)
 {
 	(void)signal;
-	told++;
+	notified++;
 }
 
 /* Side effects that rsyslogd could notice. */
@@ -61,7 +61,7 @@ static int try_row(const struct row *row)
 		return 2;
 	if (seccomp_allows_pidfd_getfd() != row->want)
 		return 3;
-	if (told)
+	if (notified)
 		return 4;
 	return waitpid(-1, NULL, __WALL | WNOHANG) == -1 && errno == ECHILD ? 0 : 5;
 }

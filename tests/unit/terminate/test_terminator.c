@@ -104,7 +104,7 @@ struct fixture {
 	size_t descriptors;
 };
 
-static const struct peer somebody = {
+static const struct peer a_client = {
 	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 25,
 };
 
@@ -190,7 +190,7 @@ static void its_submit_is_released(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 0);
 	before = descriptors_open();
 	want_int(pidref_open(getpid(), &t.smtpd.submit), 0);
@@ -235,7 +235,7 @@ static void delay_is_kept(void **state)
 	(void)state;
 	fixture_open(&f);
 	want_int(terminator_run(f.terminator, 0), TERMINATOR_NEVER);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	other = courier_plain(&f.courier, &neighbour);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 1000);
@@ -268,7 +268,7 @@ static void known_while_it_is_terminated(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	d = courier_plain(&f.courier, &neighbour);
 	t = of_child(&f, c.smtpd, 2000);
 	again = of_child(&f, c.smtpd, 2000);
@@ -335,7 +335,7 @@ static void signalled_by_the_worker(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	want_int(terminator_signal(&t), 0);
 	want_int(has_ended_soon(c.smtpd), true);
@@ -358,7 +358,7 @@ static void exits_are_skipped_once(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 5);
 	terminator_run(f.terminator, 5);
@@ -380,7 +380,7 @@ static void has_exited_before(void **state)
 	struct fixture f;
 
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	kill(c.smtpd, SIGKILL);
 	want_int(has_ended_soon(c.smtpd), true);
@@ -428,7 +428,7 @@ static void killed_when_it_stays(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	process_stop(c.smtpd);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 200);
@@ -453,7 +453,7 @@ static void never_killed(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	process_stop(c.smtpd);
 	t = of_child(&f, c.smtpd, 0);
 	add(&f, &t, 200);
@@ -477,7 +477,7 @@ static void never_killed_and_late(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	process_stop(c.smtpd);
 	t = of_child(&f, c.smtpd, 0);
 	add(&f, &t, 200);
@@ -609,7 +609,7 @@ static void left_couriertls(void **state)
 	fixture_open(&f);
 	resets.held[0] = row->first;
 	resets.held[1] = row->later;
-	c = courier_starttls(&f.courier, &somebody);
+	c = courier_starttls(&f.courier, &a_client);
 	other = courier_starttls(&f.courier, &neighbour);
 	t = of_child(&f, c.smtpd, 2000);
 	t.smtpd.cookie = row->cookie;
@@ -645,7 +645,7 @@ static void no_couriertls_is_searched_for(void **state)
 
 	fixture_open(&f);
 	resets.held[0] = held_at_first;
-	c = courier_starttls(&f.courier, &somebody);
+	c = courier_starttls(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 200);
 	terminator_run(f.terminator, 200);
@@ -670,13 +670,13 @@ static void couriertls_of_a_later_connection(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_starttls(&f.courier, &somebody);
+	c = courier_starttls(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	t.smtpd.cookie = 0;
 	add(&f, &t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
-	later = courier_starttls(&f.courier, &somebody);
+	later = courier_starttls(&f.courier, &a_client);
 	next = terminator_run(f.terminator, 201);
 	want_int(next > 201, true);
 	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
@@ -696,7 +696,7 @@ static void left_couriertls_that_stays(void **state)
 	(void)state;
 	fixture_open(&f);
 	hold_connection();
-	c = courier_starttls(&f.courier, &somebody);
+	c = courier_starttls(&f.courier, &a_client);
 	process_stop(c.tls);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 200);
@@ -724,7 +724,7 @@ static void left_couriertls_that_goes(void **state)
 	(void)state;
 	fixture_open(&f);
 	hold_connection();
-	c = courier_starttls(&f.courier, &somebody);
+	c = courier_starttls(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 200);
 	terminator_run(f.terminator, 200);
@@ -921,7 +921,7 @@ static void no_memory_for_one(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	memory_fail(1);
 	add(&f, &t, 1000);
@@ -975,7 +975,7 @@ static void full_for_a_left_couriertls(void **state)
 	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
 	want_int(terminator_new(&f.terminator), 0);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
-	c = courier_starttls(&f.courier, &somebody);
+	c = courier_starttls(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 5);
 	for (i = 0; i < COUNT_OF(pids); i++) {
@@ -1034,7 +1034,7 @@ static void no_right_to_signal(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 200);
 	user_become(NOBODY_UID);
@@ -1062,7 +1062,7 @@ static void no_right_to_kill(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	add(&f, &t, 200);
 	user_become(NOBODY_UID);
@@ -1088,7 +1088,7 @@ static void flush_signals_all(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	plain = courier_plain(&f.courier, &somebody);
+	plain = courier_plain(&f.courier, &a_client);
 	smtps = courier_smtps(&f.courier, &somebody_tls);
 	in_intake = courier_plain(&f.courier, &neighbour);
 	t = of_child(&f, plain.smtpd, 2000);
@@ -1250,7 +1250,7 @@ static void no_reset_without_the_signal(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	t.reset = true;
 	add(&f, &t, 200);
@@ -1287,7 +1287,7 @@ static void reset_after_its_delay(void **state)
 
 	fixture_open(&f);
 	c = pair ? courier_smtps(&f.courier, &somebody_tls) :
-		   courier_plain(&f.courier, &somebody);
+		   courier_plain(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	t.reset = true;
 	t.reset_delay = 300;
@@ -1318,7 +1318,7 @@ static void reset_after_couriertls(void **state)
 	(void)state;
 	fixture_open(&f);
 	hold_connection();
-	c = courier_starttls(&f.courier, &somebody);
+	c = courier_starttls(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	t.reset = true;
 	add(&f, &t, 200);
@@ -1361,7 +1361,7 @@ static void no_reset(void **state)
 
 	fixture_open(&f);
 	resets.answer = row->answer;
-	c = courier_plain(&f.courier, &somebody);
+	c = courier_plain(&f.courier, &a_client);
 	t = of_child(&f, c.smtpd, 2000);
 	t.reset = row->wanted;
 	if (row->gone)
