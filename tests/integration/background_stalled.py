@@ -16,8 +16,8 @@ from lib.rsyslog import action
 from lib.scenario import NOBODY, listed, mail_host
 from lib.wait import stays, wait_for
 
-STALL = "omsmtpblock: the background thread has not answered"
-GOES_ON = "omsmtpblock: the background thread goes on"
+STALL = "omsmtpblock: the background thread has not responded for 5 s"
+GOES_ON = "omsmtpblock: the background thread is running again"
 # BACKGROUND_STALL_MS, plus the lag of the coarse clock.
 STALLED_AFTER = 5.2
 STOP_LIMIT = 3.0
@@ -81,7 +81,7 @@ def stops(points, host):
     with session, threads.suspended(thread), threads.collected(thread):
         points.at_most(host.rsyslog.stop(), STOP_LIMIT, "seconds to stop while it is suspended")
     # By then rsyslogd no longer logs.
-    points.ok(host.rsyslog.logged("is left behind"), "that it is left behind is reported",
+    points.ok(host.rsyslog.logged("was abandoned"), "that it was abandoned is reported",
               host.rsyslog.own())
 
 
