@@ -239,6 +239,7 @@ static void stop(modConfData_t *conf)
 
 	if (conf->background && background_stop(conf->background) < 0) {
 		abandon();
+		free(conf->actions);	/* not used by the thread, and rsyslogd frees conf */
 		return;
 	}
 	for (i = 0; i < conf->count; i++) {
