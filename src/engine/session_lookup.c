@@ -207,42 +207,41 @@ static int consider(struct lookup *q, struct session_finder *finder, struct look
 	return 0;
 }
 
-/* Terminate the sessions of an address that is already blocked. */
-static void terminate_sessions(struct lookup *q, struct session_finder *finder,
-			       const struct lookup_request *lookup_request, const pid_t *pids,
-			       size_t count, bool *ret_found, int *ret_failed)
+/* Terminate the sessions of an address that is already blocked. Returns 0, the error of a call
+ * that failed, or -ESRCH: there are none. */
+static int terminate_sessions(struct lookup *q, struct session_finder *finder,
+			      const struct lookup_request *lookup_request, const pid_t *pids,
+			      size_t count)
 {
 	struct smtpd smtpd = SMTPD_NONE;
 	struct smtpd_facts facts;
+	int failed = 0, r;
+	bool found = false;
 	size_t i;
-	int r;
 
-	*ret_found = false;
-	*ret_failed = 0;
 	for (i = 0; i < count; i++) {
 		r = prove(q, finder, lookup_request, pids[i], &q->scratch, &smtpd, &facts);
 		if (smtpd_call_failed(r))
-			*ret_failed = r;
+			failed = r;
 		if (r < 0)
 			continue;
 		terminate_session(q, finder, &facts, &smtpd);
-		*ret_found = true;
+		found = true;
 	}
+	return failed || found ? failed : -ESRCH;
 }
 
 static void apply_result(struct lookup *q, struct session_finder *finder, struct lookup_result *h)
 {
 	struct decision d = h->decision;
-	bool found;
-	int failed;
 
 	if (d.verdict == VERDICT_BLOCK) {
 		d = enforcer_block_session(q->enforcer, session_rules(finder), &h->line, &h->facts,
 					   &h->smtpd);
 		/* Without a port enforcer_block_session() requests this itself. */
 		if (d.verdict == VERDICT_BLOCK && h->line.port != 0)
-			terminate_sessions(q, finder, h->lookup_request, h->others, h->others_count,
-					   &found, &failed);
+			(void)terminate_sessions(q, finder, h->lookup_request, h->others,
+						 h->others_count);
 	} else if (d.verdict == VERDICT_UNPROVEN) {
 		enforcer_refuse(q->enforcer, h->err);
 	} else {
@@ -347,11 +346,9 @@ static bool answer_proof(struct lookup *q, struct session_finder *finder,
 static bool answer_end(struct lookup *q, struct session_finder *finder,
 		       struct lookup_request *lookup_request, const pid_t *pids, size_t count)
 {
-	bool found;
-	int failed;
+	int r = terminate_sessions(q, finder, lookup_request, pids, count);
 
-	terminate_sessions(q, finder, lookup_request, pids, count, &found, &failed);
-	return failed ? repeat(q, lookup_request, failed) : found;
+	return smtpd_call_failed(r) ? repeat(q, lookup_request, r) : r == 0;
 }
 
 /* Search for the peer's sessions. Returns true if the request is answered. */
