@@ -274,14 +274,17 @@ static int await(struct looker *l, const struct job *job)
 	return task->result;
 }
 
+/* Make sure that l->task can get a job about this process. Call with the lock. */
+static int prepare(struct looker *l, pid_t pid)
+{
+	return keeps_waiting(l, pid) ? -EBUSY : need_task(l);
+}
+
 /* Call with the lock. */
 static int ask(struct looker *l, const struct job *job)
 {
-	int r;
+	int r = prepare(l, job->pid);
 
-	if (keeps_waiting(l, job->pid))
-		return -EBUSY;
-	r = need_task(l);
 	return r < 0 ? r : await(l, job);
 }
 
@@ -306,7 +309,7 @@ int looker_call(struct looker *looker, pid_t pid, looker_call_fn *call, void *da
 	int r;
 
 	pthread_mutex_lock(&looker->lock);
-	r = keeps_waiting(looker, pid) ? -EBUSY : need_task(looker);
+	r = prepare(looker, pid);
 	if (r == 0) {
 		memcpy(&looker->task->look, data, size);
 		r = await(looker, &job);
