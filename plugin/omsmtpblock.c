@@ -222,7 +222,7 @@ static void stay_mapped(void)
 		(void)dlopen(own.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
-/* Leave everything that the thread uses until the process exits. */
+/* Leave everything that free_shared() would free: the thread uses it until the process exits. */
 static void abandon(void)
 {
 	LogMsg(0, NO_ERRCODE, LOG_WARNING,
@@ -233,15 +233,10 @@ static void abandon(void)
 	stay_mapped();
 }
 
-static void stop(modConfData_t *conf)
+static void free_shared(modConfData_t *conf)
 {
 	size_t i;
 
-	if (conf->background && background_stop(conf->background) < 0) {
-		abandon();
-		free(conf->actions);	/* not used by the thread, and rsyslogd frees conf */
-		return;
-	}
 	for (i = 0; i < conf->count; i++) {
 		stats_free(conf->actions[i].stats);
 		engine_unref(conf->actions[i].engine);
@@ -249,7 +244,15 @@ static void stop(modConfData_t *conf)
 	if (!background_free(conf->background))
 		stay_mapped();
 	events_free(conf->events);
-	free(conf->actions);
+}
+
+static void stop(modConfData_t *conf)
+{
+	if (conf->background && background_stop(conf->background) < 0)
+		abandon();
+	else
+		free_shared(conf);
+	free(conf->actions);	/* the thread does not use the array itself */
 }
 
 BEGINbeginCnfLoad
