@@ -136,7 +136,7 @@ static void says(void **state)
 }
 
 /* The remedy for a capability depends on what removes it. */
-static const struct mend_row {
+static const struct advice_row {
 	const char *label;
 	enum alert id;
 	enum capabilities_cause cause;
@@ -192,7 +192,7 @@ static void says_of_unproven(void **state)
 
 static void names_the_remedy(void **state)
 {
-	const struct mend_row *row = *state;
+	const struct advice_row *row = *state;
 	char text[ALERT_TEXT_SIZE];
 	struct fixture f;
 	int severity;
