@@ -67,7 +67,7 @@ static void clear_returns_whether_it_was_raised(void **state)
 	want_int(alerts_clear(&n, ALERT_LIST4), false);
 }
 
-static void comes_again_after_it_was_mended(void **state)
+static void comes_again_after_it_was_fixed(void **state)
 {
 	struct alerts n = quiet;
 	enum alert id;
@@ -104,7 +104,7 @@ int main(void)
 	SUITE_TEST(suite, raised_once_with_its_detail);
 	SUITE_TEST(suite, each_condition_on_its_own);
 	SUITE_TEST(suite, clear_returns_whether_it_was_raised);
-	SUITE_TEST(suite, comes_again_after_it_was_mended);
+	SUITE_TEST(suite, comes_again_after_it_was_fixed);
 	SUITE_TEST(suite, comes_again_after_reset);
 	return suite_run(suite, "notices");
 }
