@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/unit/support.h"
+#include "tests/unit/want_alert.h"
 
 #define LIST4 "xt_recent/spammer"
 #define LIST6 "xt_recent/spammer6"
@@ -96,26 +97,6 @@ static void want_counted(struct fixture *f, const char *want)
 	want_str(counters_format(&f->counters, got, sizeof(got)), want);
 }
 
-/* The next alert is this one, with this detail. */
-static void want_notice(struct fixture *f, enum alert id, int detail)
-{
-	enum alert got_id = ALERT_COUNT;
-	int got_detail = -1;
-
-	want_int(alerts_next(&f->alerts, &got_id, &got_detail), true);
-	want_int(got_id, id);
-	want_int(got_detail, detail);
-}
-
-static void want_no_notice(struct fixture *f)
-{
-	enum alert id = ALERT_COUNT;
-	int detail;
-
-	want_int(alerts_next(&f->alerts, &id, &detail), false);
-	want_int(id, ALERT_COUNT);
-}
-
 static unsigned int lines(const struct fixture *f, const char *path)
 {
 	char *text = fakelists_text(&f->lists, path), *at;
@@ -147,7 +128,7 @@ static void written_and_renewed(void **state)
 	want_counted(&f, "blocks=2 renewals=1");
 	want_list(&f.lists, LIST4, "+192.0.2.7\n+192.0.2.7\n");
 	want_list(&f.lists, LIST6, "+2001:db8::7\n");
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	teardown(&f);
 }
 
@@ -241,19 +222,19 @@ static void waits_for_missing_list(void **state)
 	setup(&f, "600", "100");
 	want_int(add(&f, "192.0.2.7", 0), true);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 1);
-	want_notice(&f, ALERT_LIST4, ENOENT);
+	want_alert(&f.alerts, ALERT_LIST4, ENOENT);
 	/* Counted once, reported once. */
 	want_int(add(&f, "192.0.2.7", 10), true);
 	want_counted(&f, "waited=1");
 	want_int(blocklist_run(f.blocklist, 20), 20 + RETRY);
 	want_int(blocklist_run(f.blocklist, 70), 70 + RETRY);
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	fakelists_make(&f.lists, LIST4);
 	want_int(blocklist_run(f.blocklist, 120), 20 + LOOK);
 	want_list(&f.lists, LIST4, "+192.0.2.7\n");
 	want_counted(&f, "blocks=1 waited=1");
-	want_notice(&f, ALERT_LIST4_BACK, 1);
-	want_no_notice(&f);
+	want_alert(&f.alerts, ALERT_LIST4_BACK, 1);
+	want_no_alert(&f.alerts);
 	teardown(&f);
 }
 
@@ -265,18 +246,18 @@ static void each_gap_is_reported(void **state)
 	(void)state;
 	setup(&f, "600", "100");
 	add(&f, "192.0.2.7", 0);
-	want_notice(&f, ALERT_LIST4, ENOENT);
+	want_alert(&f.alerts, ALERT_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
 	blocklist_run(f.blocklist, 50);
-	want_notice(&f, ALERT_LIST4_BACK, 1);
+	want_alert(&f.alerts, ALERT_LIST4_BACK, 1);
 	fakelists_remove(&f.lists, LIST4);
 	add(&f, "192.0.2.8", 100);
-	want_notice(&f, ALERT_LIST4, ENOENT);
+	want_alert(&f.alerts, ALERT_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
 	blocklist_run(f.blocklist, 150);
-	want_notice(&f, ALERT_LIST4_BACK, 2);
+	want_alert(&f.alerts, ALERT_LIST4_BACK, 2);
 	want_int(lines(&f, LIST4), 2);
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	teardown(&f);
 }
 
@@ -291,7 +272,7 @@ static void short_gap_is_not_reported(void **state)
 	fakelists_make(&f.lists, LIST4);
 	blocklist_run(f.blocklist, 50);
 	want_list(&f.lists, LIST4, "+192.0.2.7\n");
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	teardown(&f);
 }
 
@@ -303,13 +284,13 @@ static void queued_blocks_are_reported_when_all_are_back(void **state)
 	setup(&f, "600", "100");
 	add(&f, "192.0.2.7", 0);
 	add(&f, "192.0.2.8", 1);
-	want_notice(&f, ALERT_LIST4, ENOENT);
+	want_alert(&f.alerts, ALERT_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
 	want_int(add(&f, "192.0.2.9", 2), true);
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	blocklist_run(f.blocklist, 3);
 	want_list(&f.lists, LIST4, "+192.0.2.9\n+192.0.2.7\n+192.0.2.8\n");
-	want_notice(&f, ALERT_LIST4_BACK, 2);
+	want_alert(&f.alerts, ALERT_LIST4_BACK, 2);
 	want_counted(&f, "blocks=3 waited=2");
 	teardown(&f);
 }
@@ -322,12 +303,12 @@ static void return_without_queued_blocks_is_reported(void **state)
 	(void)state;
 	setup(&f, "1", "100");
 	add(&f, "192.0.2.7", 0);
-	want_notice(&f, ALERT_LIST4, ENOENT);
+	want_alert(&f.alerts, ALERT_LIST4, ENOENT);
 	want_int(blocklist_run(f.blocklist, 1000), INT64_MAX);
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	fakelists_make(&f.lists, LIST4);
 	add(&f, "192.0.2.8", 1001);
-	want_notice(&f, ALERT_LIST4_BACK, 0);
+	want_alert(&f.alerts, ALERT_LIST4_BACK, 0);
 	want_counted(&f, "blocks=1 waited=1 lost=1");
 	teardown(&f);
 }
@@ -356,13 +337,13 @@ static void one_missing_never_stops_the_other(void **state)
 	add(&f, row->other, 1);
 	want_list(&f.lists, row->there, want_other);
 	want_int(blocklist_run(f.blocklist, 2), 2 + RETRY);
-	want_notice(&f, row->raised, ENOENT);
-	want_no_notice(&f);
+	want_alert(&f.alerts, row->raised, ENOENT);
+	want_no_alert(&f.alerts);
 	fakelists_make(&f.lists, row->missing);
 	blocklist_run(f.blocklist, 2 + RETRY);
 	want_list(&f.lists, row->missing, want);
 	want_list(&f.lists, row->there, want_other);
-	want_notice(&f, row->back, 1);
+	want_alert(&f.alerts, row->back, 1);
 	want_counted(&f, "blocks=2 waited=1");
 	teardown(&f);
 }
@@ -387,7 +368,7 @@ static void recreated_list_gets_all_oldest_first(void **state)
 	want_list(&f.lists, LIST4, "+192.0.2.2\n+192.0.2.3\n+192.0.2.1\n");
 	want_list(&f.lists, LIST6, "+2001:db8::7\n");
 	want_counted(&f, "blocks=4 renewals=1 replayed=3");
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	teardown(&f);
 }
 
@@ -438,12 +419,12 @@ static void list_missing_for_a_while_gets_all(void **state)
 	fakelists_remove(&f.lists, LIST4);
 	/* Found by looking: nothing else came. */
 	want_int(blocklist_run(f.blocklist, LOOK), LOOK + RETRY);
-	want_notice(&f, ALERT_LIST4, ENOENT);
+	want_alert(&f.alerts, ALERT_LIST4, ENOENT);
 	add(&f, "192.0.2.2", LOOK + 10);
 	fakelists_make(&f.lists, LIST4);
 	blocklist_run(f.blocklist, LOOK + RETRY);
 	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");
-	want_notice(&f, ALERT_LIST4_BACK, 2);
+	want_alert(&f.alerts, ALERT_LIST4_BACK, 2);
 	want_counted(&f, "blocks=2 waited=1 replayed=1");
 	teardown(&f);
 }
@@ -574,10 +555,10 @@ static void overflow_is_reported_once(void **state)
 	want_counted(&f, "blocks=3");
 	want_int(add(&f, "192.0.2.4", 1), true);
 	want_counted(&f, "blocks=4 overflows=1");
-	want_notice(&f, ALERT_OVERFLOW4, 0);
+	want_alert(&f.alerts, ALERT_OVERFLOW4, 0);
 	want_int(add(&f, "192.0.2.5", 2), false);
 	want_counted(&f, "blocks=5 overflows=2");
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	/* A renewal needs no room. */
 	add(&f, "192.0.2.5", 3);
 	want_counted(&f, "blocks=5 renewals=1 overflows=2");
@@ -594,8 +575,8 @@ static void overflow_of_ipv6_is_reported(void **state)
 	add(&f, "2001:db8::1", 0);
 	add(&f, "2001:db8::2", 1);
 	want_counted(&f, "blocks=2 overflows=1");
-	want_notice(&f, ALERT_OVERFLOW6, 0);
-	want_no_notice(&f);
+	want_alert(&f.alerts, ALERT_OVERFLOW6, 0);
+	want_no_alert(&f.alerts);
 	teardown(&f);
 }
 
@@ -633,8 +614,8 @@ static void too_many_wait(void **state)
 	add(&f, "192.0.2.2", 1);
 	add(&f, "192.0.2.3", 2);
 	want_counted(&f, "waited=3 lost=1");
-	want_notice(&f, ALERT_LIST4, ENOENT);
-	want_no_notice(&f);
+	want_alert(&f.alerts, ALERT_LIST4, ENOENT);
+	want_no_alert(&f.alerts);
 	fakelists_make(&f.lists, LIST4);
 	blocklist_run(f.blocklist, 50);
 	want_list(&f.lists, LIST4, "+192.0.2.2\n+192.0.2.3\n");
@@ -679,16 +660,16 @@ static void many_are_put_back_in_steps(void **state)
 	(void)state;
 	setup(&f, "600", "5000");
 	add_many(&f, 2500, 0);
-	want_notice(&f, ALERT_LIST4, ENOENT);
+	want_alert(&f.alerts, ALERT_LIST4, ENOENT);
 	fakelists_make(&f.lists, LIST4);
 	want_int(blocklist_run(f.blocklist, 10), 10);
 	want_int(lines(&f, LIST4), 1000);
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	want_int(blocklist_run(f.blocklist, 11), 11);
 	want_int(lines(&f, LIST4), 2000);
 	want_int(blocklist_run(f.blocklist, 12), 10 + LOOK);
 	want_int(lines(&f, LIST4), 2500);
-	want_notice(&f, ALERT_LIST4_BACK, 2500);
+	want_alert(&f.alerts, ALERT_LIST4_BACK, 2500);
 	want_counted(&f, "blocks=2500 waited=2500");
 	teardown(&f);
 }
@@ -713,11 +694,11 @@ static void failed_write_is_repeated(void **state)
 	fakelists_fail_writes(row->err, 2);
 	want_int(add(&f, "192.0.2.2", 1), true);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 1);
-	want_notice(&f, ALERT_LIST4, row->raised);
+	want_alert(&f.alerts, ALERT_LIST4, row->raised);
 	want_int(blocklist_run(f.blocklist, 2), 2 + RETRY);
 	blocklist_run(f.blocklist, 2 + RETRY);
 	want_list(&f.lists, LIST4, "+192.0.2.1\n+192.0.2.2\n");
-	want_notice(&f, ALERT_LIST4_BACK, 1);
+	want_alert(&f.alerts, ALERT_LIST4_BACK, 1);
 	want_counted(&f, "blocks=2 waited=1");
 	teardown(&f);
 }
@@ -739,12 +720,12 @@ static void missing_capability_is_reported(void **state)
 	blocklist_run(f.blocklist, 1);
 	if (is_root)
 		want_int(seteuid(0), 0);
-	want_notice(&f, ALERT_LIST4, EACCES);
+	want_alert(&f.alerts, ALERT_LIST4, EACCES);
 	want_counted(&f, "waited=1");
 	want_int(chmod(path, 0600), 0);
 	blocklist_run(f.blocklist, 51);
 	want_list(&f.lists, LIST4, "+192.0.2.7\n");
-	want_notice(&f, ALERT_LIST4_BACK, 1);
+	want_alert(&f.alerts, ALERT_LIST4_BACK, 1);
 	teardown(&f);
 }
 
@@ -756,11 +737,11 @@ static void check_reports_what_is_missing(void **state)
 	setup(&f, "600", "100");
 	blocklist_check(f.blocklist, 0);
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 2);
-	want_notice(&f, ALERT_LIST4, ENOENT);
-	want_notice(&f, ALERT_LIST6, ENOENT);
+	want_alert(&f.alerts, ALERT_LIST4, ENOENT);
+	want_alert(&f.alerts, ALERT_LIST6, ENOENT);
 	fakelists_make(&f.lists, LIST4);
 	blocklist_check(f.blocklist, 0);
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	teardown(&f);
 }
 
@@ -771,7 +752,7 @@ static void check_changes_nothing(void **state)
 	(void)state;
 	setup_with_lists(&f);
 	blocklist_check(f.blocklist, 0);
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	want_list(&f.lists, LIST4, "");
 	want_list(&f.lists, LIST6, "");
 	want_int(counters_get(&f.counters, COUNTER_BACKEND_ERRORS), 0);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/unit/support.h"
+#include "tests/unit/want_alert.h"
 
 /* ms: the lists are looked at, and full ones tried again, every.. */
 #define LOOK 5000
@@ -295,25 +296,6 @@ static void want_counted(struct fixture *f, const char *want)
 	want_str(counters_format(&f->counters, got, sizeof(got)), want);
 }
 
-static void want_notice(struct fixture *f, enum alert id, int detail)
-{
-	enum alert got_id = ALERT_COUNT;
-	int got_detail = -1;
-
-	want_int(alerts_next(&f->alerts, &got_id, &got_detail), true);
-	want_int(got_id, id);
-	want_int(got_detail, detail);
-}
-
-static void want_no_notice(struct fixture *f)
-{
-	enum alert id = ALERT_COUNT;
-	int detail;
-
-	want_int(alerts_next(&f->alerts, &id, &detail), false);
-	want_int(id, ALERT_COUNT);
-}
-
 static unsigned int brackets(void)
 {
 	unsigned int n = 0;
@@ -472,7 +454,7 @@ static void queue_has_a_limit(void **state)
 	while (blocklist_run(f.blocklist, 1000) == 1000)
 		;
 	want_counted(&f, "blocks=4196 waited=100");
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	teardown(&f);
 }
 
@@ -792,12 +774,12 @@ static void full_list_is_reported(void **state)
 	room = 2;
 	add(&f, "192.0.2.1", 0);
 	add(&f, "192.0.2.2", 1);
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	want_int(add(&f, "192.0.2.3", 2), true);
-	want_notice(&f, ALERT_OVERFLOW4, 0);
+	want_alert(&f.alerts, ALERT_OVERFLOW4, 0);
 	add(&f, "192.0.2.3", 3);
 	want_counted(&f, "blocks=2 overflows=1");
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	want_int(blocklist_run(f.blocklist, 4), 4 + LOOK);
 	room = 1;
 	/* Not at each wake-up of the background thread. */
@@ -806,7 +788,7 @@ static void full_list_is_reported(void **state)
 	blocklist_run(f.blocklist, 4 + LOOK);
 	want_calls("[192.0.2.3/594 ] ");
 	want_counted(&f, "blocks=3 overflows=1");
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	teardown(&f);
 }
 
@@ -821,8 +803,8 @@ static void wave_on_a_nearly_full_list(void **state)
 	add_many(&f, 0, 40, 0);
 	blocklist_run(f.blocklist, 0);
 	want_counted(&f, "blocks=10 overflows=30");
-	want_notice(&f, ALERT_OVERFLOW4, 0);
-	want_no_notice(&f);
+	want_alert(&f.alerts, ALERT_OVERFLOW4, 0);
+	want_no_alert(&f.alerts);
 	room = 5;
 	blocklist_run(f.blocklist, LOOK);
 	want_counted(&f, "blocks=15 overflows=30");
@@ -841,19 +823,19 @@ static void missing_capability_is_reported_once(void **state)
 	setup(&f);
 	check_results[0] = check_results[1] = add_result = -EPERM;
 	blocklist_check(f.blocklist, 0);
-	want_notice(&f, ALERT_LIST4, EPERM);
+	want_alert(&f.alerts, ALERT_LIST4, EPERM);
 	add(&f, "192.0.2.1", 1);
 	add(&f, "2001:db8::1", 2);
 	want_int(blocklist_run(f.blocklist, 3), 3 + LOOK);
 	blocklist_run(f.blocklist, 4);
-	want_no_notice(&f);
+	want_no_alert(&f.alerts);
 	want_int(counters_get(&f.counters, COUNTER_WAITED), 2);
 	want_calls("[] [] ");
 	check_results[0] = check_results[1] = add_result = BACKEND_WRITTEN;
 	blocklist_run(f.blocklist, 3 + LOOK);
 	want_calls("[192.0.2.1/594 ] [2001:db8::1/594 ] ");
-	want_notice(&f, ALERT_LIST4_BACK, 1);
-	want_no_notice(&f);
+	want_alert(&f.alerts, ALERT_LIST4_BACK, 1);
+	want_no_alert(&f.alerts);
 	teardown(&f);
 }
 

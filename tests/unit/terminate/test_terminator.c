@@ -19,6 +19,7 @@
 #include "tests/unit/guard.h"
 #include "tests/unit/processes.h"
 #include "tests/unit/support.h"
+#include "tests/unit/want_alert.h"
 
 /* The kernel's name for any connection. */
 #define COOKIE 0x5eed0000000001
@@ -1028,9 +1029,7 @@ static void no_right_to_signal(void **state)
 {
 	struct termination t;
 	struct connection c;
-	enum alert id;
 	struct fixture f;
-	int detail = 0;
 
 	(void)state;
 	fixture_open(&f);
@@ -1042,9 +1041,7 @@ static void no_right_to_signal(void **state)
 	user_back();
 	want_int(is_living(c.smtpd), true);
 	want_counted(&f, 0, 0, 0, 1);
-	want_int(alerts_next(&f.alerts, &id, &detail), true);
-	want_int(id, ALERT_SIGNAL);
-	want_int(detail, EPERM);
+	want_alert(&f.alerts, ALERT_SIGNAL, EPERM);
 	/* A later exit is not due to the module. */
 	kill(c.smtpd, SIGKILL);
 	want_int(has_ended_soon(c.smtpd), true);
