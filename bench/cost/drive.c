@@ -344,11 +344,11 @@ static void open_engine(struct drive *d)
 		die(wrong);
 	d->form = message_form_of(&d->settings);
 	must(engine_new(&d->settings, &d->engine), "the engine");
-	must(background_new(PROCFS_DEFAULT_ROOT, &d->background), "the caretaker");
-	must(background_open(d->background), "the caretaker");
+	must(background_new(PROCFS_DEFAULT_ROOT, &d->background), "the background thread");
+	must(background_open(d->background), "the background thread");
 	environment.background = d->background;
 	must(engine_start(d->engine, &environment), "the start");
-	must(background_start(d->background), "the caretaker's thread");
+	must(background_start(d->background), "the background thread's start");
 	must(engine_worker_new(d->engine, &d->worker), "the worker");
 }
 
