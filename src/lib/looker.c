@@ -4,12 +4,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/thread.h"
 
 enum state {
 	STATE_IDLE,	/* waits for a job */
@@ -29,7 +30,7 @@ struct job {
 /* A thread and its job. */
 struct task {
 	struct looker *looker;
-	pthread_t thread;
+	struct thread thread;
 	enum state state;
 	struct job job;
 	int result;
@@ -115,7 +116,7 @@ bool looker_free(struct looker *looker)
 		task->state = STATE_QUIT;
 		pthread_cond_broadcast(&looker->changed);
 		pthread_mutex_unlock(&looker->lock);
-		pthread_join(task->thread, NULL);
+		pthread_join(task->thread.id, NULL);
 		free(task);
 		pthread_mutex_lock(&looker->lock);
 	}
@@ -172,12 +173,11 @@ static void serve(struct task *task)
 	}
 }
 
-static void *task_main(void *data)
+static void task_main(void *data)
 {
 	struct task *task = data;
 	struct looker *l = task->looker;
 
-	pthread_setname_np(pthread_self(), "smtpblock-look");
 	pthread_mutex_lock(&l->lock);
 	serve(task);
 	if (task->state == STATE_LOST) {
@@ -185,20 +185,6 @@ static void *task_main(void *data)
 		free(task);
 	}
 	leave(l);
-	return NULL;
-}
-
-/* Block all signals in the thread: rsyslogd's main thread handles them. */
-static int start_thread(struct task *task)
-{
-	sigset_t all, old;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&task->thread, NULL, task_main, task);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return err ? -ENOMEM : 0;
 }
 
 /* Start a thread if there is none. Call with the lock. */
@@ -212,7 +198,7 @@ static int need_task(struct looker *l)
 	if (!task)
 		return -ENOMEM;
 	task->looker = l;
-	if (start_thread(task) < 0) {
+	if (thread_start(&task->thread, "smtpblock-look", task_main, task) < 0) {
 		free(task);
 		return -ENOMEM;
 	}
@@ -231,18 +217,6 @@ static bool keeps_waiting(const struct looker *l, pid_t pid)
 	return l->waiting_count == LOOKER_WAITING_MAX;
 }
 
-static struct timespec deadline(unsigned int ms)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += ms / 1000;
-	at.tv_nsec += ms % 1000 * 1000000L;
-	at.tv_sec += at.tv_nsec / 1000000000;
-	at.tv_nsec %= 1000000000;
-	return at;
-}
-
 /* Stop waiting for the thread, which frees itself when its call ends. Call with the lock. */
 static void lose_task(struct looker *l)
 {
@@ -251,13 +225,13 @@ static void lose_task(struct looker *l)
 	task->state = STATE_LOST;
 	l->waiting_for[l->waiting_count++] = task->job.pid;
 	l->task = NULL;
-	pthread_detach(task->thread);
+	pthread_detach(task->thread.id);
 }
 
 /* Give the job to the thread and wait for its result. Call with the lock. */
 static int await(struct looker *l, const struct job *job)
 {
-	const struct timespec until = deadline(l->wait_ms);
+	const struct timespec until = clock_deadline(l->wait_ms);
 	struct task *task = l->task;
 
 	task->job = *job;

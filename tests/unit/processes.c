@@ -100,14 +100,6 @@ bool wait_readable(int fd)
 	return n > 0;
 }
 
-int64_t clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 bool soon(bool (*condition)(void *data), void *data)
 {
 	const struct timespec pause = { .tv_nsec = 200000 };

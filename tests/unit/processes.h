@@ -10,6 +10,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
+
 /* A point that only root can run. */
 #define SUITE_AS_ROOT(suite, test)                                             \
 	(geteuid() == 0 ? suite_add(suite, test, NULL, "%s", #test) :          \
@@ -35,9 +37,6 @@ bool is_pinned_by_us(pid_t pid);
 
 /* Wait until fd is readable. False: it was not within the deadline. */
 bool wait_readable(int fd);
-
-/* The time, in ms of CLOCK_MONOTONIC. */
-int64_t clock_ms(void);
 
 /* Wait until the condition is true. False: it is not at the deadline. */
 bool soon(bool (*condition)(void *data), void *data);

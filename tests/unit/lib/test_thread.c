@@ -1,0 +1,86 @@
+/* Threads of the module.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "lib/thread.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "tests/unit/support.h"
+
+/* What a thread finds. */
+struct seen {
+	char name[16];
+	sigset_t blocked;
+};
+
+static bool fails;
+
+int __real_pthread_create(pthread_t *ret_thread, const pthread_attr_t *attributes,
+			  void *(*main)(void *), void *data);
+int __wrap_pthread_create(pthread_t *ret_thread, const pthread_attr_t *attributes,
+			  void *(*main)(void *), void *data);
+
+int __wrap_pthread_create(pthread_t *ret_thread, const pthread_attr_t *attributes,
+			  void *(*main)(void *), void *data)
+{
+	return fails ? EAGAIN : __real_pthread_create(ret_thread, attributes, main, data);
+}
+
+static void look(void *data)
+{
+	struct seen *seen = data;
+
+	pthread_getname_np(pthread_self(), seen->name, sizeof(seen->name));
+	pthread_sigmask(SIG_SETMASK, NULL, &seen->blocked);
+}
+
+/* The signals that may be caught and that libc does not keep for itself. */
+static unsigned int open_signals(const sigset_t *blocked)
+{
+	unsigned int count = 0;
+	int sig;
+
+	for (sig = 1; sig < 32; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP && !sigismember(blocked, sig))
+			count++;
+	return count;
+}
+
+static void has_its_name_and_no_signals(void **state)
+{
+	struct seen seen = { .name = "" };
+	struct thread thread;
+
+	(void)state;
+	want_int(thread_start(&thread, "fifteen letters", look, &seen), 0);
+	want_int(pthread_join(thread.id, NULL), 0);
+	want_str(seen.name, "fifteen letters");
+	want_int(open_signals(&seen.blocked), 0);
+}
+
+/* With and without an error. */
+static void callers_signals_stay(void **state)
+{
+	struct seen before = { .name = "" }, now = { .name = "" }, seen = { .name = "" };
+	struct thread thread;
+
+	(void)state;
+	look(&before);
+	want_int(thread_start(&thread, "thread", look, &seen), 0);
+	want_int(pthread_join(thread.id, NULL), 0);
+	fails = true;
+	want_int(thread_start(&thread, "thread", look, &seen), -EAGAIN);
+	fails = false;
+	look(&now);
+	want_int(open_signals(&now.blocked), open_signals(&before.blocked));
+	want_str(now.name, before.name);
+}
+
+int main(void)
+{
+	struct suite *suite = suite_new();
+
+	SUITE_TEST(suite, has_its_name_and_no_signals);
+	SUITE_TEST(suite, callers_signals_stay);
+	return suite_run(suite, "thread");
+}
