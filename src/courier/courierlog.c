@@ -4,50 +4,10 @@
 
 #include <string.h>
 
+#include "lib/cursor.h"
+
 /* courier cuts every field at this many characters and appends "...". */
 #define FIELD_MAX 128
-
-/* The rest of the text. A take_ function advances the cursor only if it finds what it looks
- * for. */
-struct cursor {
-	const char *at;
-	const char *end;
-};
-
-static size_t left(const struct cursor *c)
-{
-	return (size_t)(c->end - c->at);
-}
-
-static bool take_literal(struct cursor *c, const char *literal)
-{
-	size_t len = strlen(literal);
-
-	if (left(c) < len || memcmp(c->at, literal, len) != 0)
-		return false;
-	c->at += len;
-	return true;
-}
-
-/* A decimal number of at most max_digits digits, without leading zeros. */
-static bool take_number(struct cursor *c, unsigned int max_digits,
-			unsigned long *ret_number)
-{
-	unsigned int digit, digits = 0;
-	const char *p = c->at;
-	unsigned long n = 0;
-
-	for (; p < c->end && (digit = (unsigned int)*p - '0') <= 9; p++) {
-		if (digits++ == max_digits)
-			return false;
-		n = n * 10 + digit;
-	}
-	if (digits == 0 || (*c->at == '0' && digits > 1))
-		return false;
-	c->at = p;
-	*ret_number = n;
-	return true;
-}
 
 static bool is_addr_char(char ch)
 {
@@ -58,7 +18,7 @@ static bool is_addr_char(char ch)
 
 static bool take_addr(struct cursor *c, struct addr *ret_addr)
 {
-	size_t taken = addr_scan(c->at, left(c), ret_addr);
+	size_t taken = addr_scan(c->at, cursor_left(c), ret_addr);
 	const char *p = c->at;
 
 	if (taken > 0) {
@@ -76,9 +36,9 @@ static bool take_addr(struct cursor *c, struct addr *ret_addr)
 static bool take_port(struct cursor *c, uint16_t *ret_port)
 {
 	struct cursor tried = *c;
-	unsigned long n;
+	int64_t n;
 
-	if (!take_number(&tried, 5, &n) || n == 0 || n > UINT16_MAX)
+	if (!cursor_take_number(&tried, 5, &n) || n == 0 || n > UINT16_MAX)
 		return false;
 	*c = tried;
 	*ret_port = (uint16_t)n;
@@ -90,15 +50,15 @@ static bool take_port(struct cursor *c, uint16_t *ret_port)
 static bool see_reply(const struct cursor *c, struct courierlog_line *line)
 {
 	struct cursor look = *c;
-	unsigned long code;
+	int64_t code;
 
-	if (!take_number(&look, 3, &code) || code < 100)
+	if (!cursor_take_number(&look, 3, &code) || code < 100)
 		return false;
-	if (left(&look) > 0 && *look.at != ' ' && *look.at != '-')
+	if (!cursor_at_end(&look) && *look.at != ' ' && *look.at != '-')
 		return false;
 	line->code = (uint16_t)code;
 	line->reply = c->at;
-	line->reply_len = left(c);
+	line->reply_len = cursor_left(c);
 	return true;
 }
 
@@ -106,12 +66,12 @@ static bool see_reply(const struct cursor *c, struct courierlog_line *line)
  * with a blank, so the first ':' ends it. */
 static bool scan_reject(struct cursor *c, struct courierlog_line *line)
 {
-	const char *colon = memchr(c->at, ':', left(c));
+	const char *colon = memchr(c->at, ':', cursor_left(c));
 
-	if (!colon || left(c) == 0 || *c->at != ',')
+	if (!colon || !cursor_sees(c, ','))
 		return false;
 	c->at = colon + 1;
-	if (!take_literal(c, " ") || !see_reply(c, line))
+	if (!cursor_take_char(c, ' ') || !see_reply(c, line))
 		return false;
 	line->kind = COURIERLOG_REJECT;
 	return true;
@@ -124,13 +84,13 @@ static bool scan_error(struct cursor *c, struct courierlog_line *line)
 	static const char mark[] = "\",msg=\"";
 	struct cursor at = *c;
 
-	if (take_literal(&at, ",ident=\"")) {
-		const char *p = memmem(at.at, left(&at), mark, strlen(mark));
+	if (cursor_take(&at, ",ident=\"")) {
+		const char *p = memmem(at.at, cursor_left(&at), mark, strlen(mark));
 
 		if (!p)
 			return false;
 		at.at = p + strlen(mark);
-	} else if (!take_literal(&at, ",msg=\"")) {
+	} else if (!cursor_take(&at, ",msg=\"")) {
 		return false;
 	}
 	if (!see_reply(&at, line))
@@ -143,9 +103,9 @@ static bool scan_error(struct cursor *c, struct courierlog_line *line)
 static bool scan_relay(struct cursor *c, int severity,
 		       struct courierlog_line *line)
 {
-	if (!take_literal(c, "relay=") || !take_addr(c, &line->addr))
+	if (!cursor_take(c, "relay=") || !take_addr(c, &line->addr))
 		return false;
-	if (take_literal(c, ",port=") && !take_port(c, &line->port))
+	if (cursor_take(c, ",port=") && !take_port(c, &line->port))
 		return false;
 	if (severity != COURIERLOG_SEVERITY_ERR && scan_error(c, line))
 		return true;
@@ -156,39 +116,39 @@ static bool scan_relay(struct cursor *c, int severity,
 
 static bool scan_started(struct cursor *c, struct courierlog_line *line)
 {
-	if (!take_addr(c, &line->addr) || !take_literal(c, "]"))
+	if (!take_addr(c, &line->addr) || !cursor_take_char(c, ']'))
 		return false;
-	if (take_literal(c, ",port=[") &&
-	    (!take_port(c, &line->port) || !take_literal(c, "]")))
+	if (cursor_take(c, ",port=[") &&
+	    (!take_port(c, &line->port) || !cursor_take_char(c, ']')))
 		return false;
 	line->kind = COURIERLOG_STARTED;
-	return left(c) == 0;
+	return cursor_at_end(c);
 }
 
 static bool scan_dropped(struct cursor *c, struct courierlog_line *line)
 {
 	line->kind = COURIERLOG_DROPPED;
-	return take_addr(c, &line->addr) && left(c) == 0;
+	return take_addr(c, &line->addr) && cursor_at_end(c);
 }
 
 static bool scan_pressure(struct cursor *c, struct courierlog_line *line)
 {
 	line->kind = COURIERLOG_PRESSURE;
-	if (take_literal(c, "Maximum connection limit reached for "))
-		return take_addr(c, &line->addr) && left(c) == 0;
-	if (!take_number(c, 9, &line->active) || !take_literal(c, " "))
+	if (cursor_take(c, "Maximum connection limit reached for "))
+		return take_addr(c, &line->addr) && cursor_at_end(c);
+	if (!cursor_take_number(c, 9, &line->active) || !cursor_take_char(c, ' '))
 		return false;
-	line->full = take_literal(c, "maximum ");
-	return take_literal(c, "active connections.") && left(c) == 0;
+	line->full = cursor_take(c, "maximum ");
+	return cursor_take(c, "active connections.") && cursor_at_end(c);
 }
 
-static struct cursor trimmed(const char *msg, size_t len)
+static inline struct cursor trimmed(const char *msg, size_t len)
 {
-	struct cursor c = { .at = msg, .end = msg + len };
+	struct cursor c = cursor_of(msg, len);
 
-	while (left(&c) > 0 && *c.at == ' ')
+	while (cursor_sees(&c, ' '))
 		c.at++;
-	while (left(&c) > 0 && (c.end[-1] == ' ' || c.end[-1] == '\n'))
+	while (!cursor_at_end(&c) && (c.end[-1] == ' ' || c.end[-1] == '\n'))
 		c.end--;
 	return c;
 }
@@ -200,12 +160,11 @@ bool courierlog_gives_reply(const char *msg, size_t len)
 	struct cursor at = trimmed(msg, len);
 	const char *colon;
 
-	if (take_literal(&at, submitclient))
+	if (cursor_take(&at, submitclient))
 		return false;
-	while ((colon = memchr(at.at, ':', left(&at))) != NULL) {
+	while ((colon = memchr(at.at, ':', cursor_left(&at))) != NULL) {
 		at.at = colon + 1;
-		if (take_literal(&at, " ") && left(&at) > 0 && *at.at == '5' &&
-		    see_reply(&at, &line))
+		if (cursor_take_char(&at, ' ') && cursor_sees(&at, '5') && see_reply(&at, &line))
 			return true;
 	}
 	return false;
@@ -214,11 +173,11 @@ bool courierlog_gives_reply(const char *msg, size_t len)
 /* The first word selects the form. Returns false if the rest does not have that form. */
 static bool scan_known(struct cursor *c, int severity, struct courierlog_line *line)
 {
-	if (take_literal(c, "error,"))
+	if (cursor_take(c, "error,"))
 		return scan_relay(c, severity, line);
-	if (take_literal(c, "started,ip=["))
+	if (cursor_take(c, "started,ip=["))
 		return scan_started(c, line);
-	if (take_literal(c, "dropped blocked connection from "))
+	if (cursor_take(c, "dropped blocked connection from "))
 		return scan_dropped(c, line);
 	if (!scan_pressure(c, line))
 		*line = (struct courierlog_line){ .kind = COURIERLOG_OTHER };
@@ -228,7 +187,7 @@ static bool scan_known(struct cursor *c, int severity, struct courierlog_line *l
 /* Rejects nearly all lines of other programs by their first letter. */
 static bool may_be_couriers(const struct cursor *c)
 {
-	return left(c) > 0 && (*c->at == 'e' || *c->at == 's' || *c->at == 'd' ||
+	return !cursor_at_end(c) && (*c->at == 'e' || *c->at == 's' || *c->at == 'd' ||
 			       *c->at == 'M' || (*c->at >= '0' && *c->at <= '9'));
 }
 
@@ -251,9 +210,9 @@ void courierlog_scan_address(const char *text, size_t len,
 	*ret_line = (struct courierlog_line){ .kind = COURIERLOG_UNKNOWN };
 	if (!take_addr(&c, &line.addr))
 		return;
-	if (take_literal(&c, " ") && !take_port(&c, &line.port))
+	if (cursor_take_char(&c, ' ') && !take_port(&c, &line.port))
 		return;
-	if (left(&c) == 0)
+	if (cursor_at_end(&c))
 		*ret_line = line;
 }
 

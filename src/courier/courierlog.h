@@ -48,7 +48,7 @@ struct courierlog_line {
 	size_t reply_len;
 	/* PRESSURE: the number of connections that courier counts; 0: the line is about
 	 * one address. full: MAXDAEMONS is reached. */
-	unsigned long active;
+	int64_t active;
 	bool full;
 };
 

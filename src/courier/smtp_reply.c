@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/text.h"
+
 /* RFC 5321 4.5.3.1.5: a reply line has at most 512 bytes. */
 #define LINE_SIZE 512
 
@@ -22,11 +24,9 @@ static const char *after_code(const char *text)
 static size_t format(char line[static LINE_SIZE], const char *text)
 {
 	int n = snprintf(line, LINE_SIZE - 2, "554 5.7.1 %s", after_code(text));
-	size_t len = n < LINE_SIZE - 2 ? (size_t)n : LINE_SIZE - 3, i;
+	size_t len = n < LINE_SIZE - 2 ? (size_t)n : LINE_SIZE - 3;
 
-	for (i = 0; i < len; i++)
-		if (line[i] < ' ' || line[i] > '~')
-			line[i] = '?';
+	text_clean(line, len, line, LINE_SIZE);
 	line[len++] = '\r';
 	line[len++] = '\n';
 	return len;

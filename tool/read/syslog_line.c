@@ -5,22 +5,12 @@
 #include <string.h>
 
 #include "courier/courierlog.h"
+#include "lib/cursor.h"
 
 /* Longest tag; rsyslog cuts far below this. */
 #define TAG_MAX 64
 /* Longest host name, RFC 1035 2.3.4. */
 #define HOST_MAX 255
-
-/* As in courierlog.c: a take_ function moves the cursor only if it finds its token. */
-struct cursor {
-	const char *at;
-	const char *end;
-};
-
-static size_t left(const struct cursor *c)
-{
-	return (size_t)(c->end - c->at);
-}
 
 static bool is_digit(char ch)
 {
@@ -32,61 +22,18 @@ static bool is_letter(char ch)
 	return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
 }
 
-static bool take_char(struct cursor *c, char ch)
-{
-	if (left(c) == 0 || *c->at != ch)
-		return false;
-	c->at++;
-	return true;
-}
-
-static bool take_literal(struct cursor *c, const char *literal)
-{
-	size_t len = strlen(literal);
-
-	if (left(c) < len || memcmp(c->at, literal, len) != 0)
-		return false;
-	c->at += len;
-	return true;
-}
-
-/* Parses a number of min to max digits; max is at most 10. */
-static bool take_digits(struct cursor *c, unsigned int min, unsigned int max,
-			int64_t *ret_number)
-{
-	int64_t n = 0;
-	unsigned int i;
-
-	for (i = 0; i < left(c) && is_digit(c->at[i]); i++) {
-		if (i == max)
-			return false;
-		n = n * 10 + (c->at[i] - '0');
-	}
-	if (i < min)
-		return false;
-	c->at += i;
-	*ret_number = n;
-	return true;
-}
-
 /* Parses a number of exactly this many digits, whatever follows, between low and high. */
 static bool take_value(struct cursor *c, unsigned int digits, int low, int high,
 		       int *ret_value)
 {
-	unsigned int i;
-	int n = 0;
+	size_t left = cursor_left(c);
+	struct cursor tried = cursor_of(c->at, left < digits ? left : digits);
+	int64_t n;
 
-	if (left(c) < digits)
+	if (!cursor_take_digits(&tried, digits, digits, &n) || n < low || n > high)
 		return false;
-	for (i = 0; i < digits; i++) {
-		if (!is_digit(c->at[i]))
-			return false;
-		n = n * 10 + (c->at[i] - '0');
-	}
-	if (n < low || n > high)
-		return false;
-	c->at += digits;
-	*ret_value = n;
+	c->at = tried.at;
+	*ret_value = (int)n;
 	return true;
 }
 
@@ -98,7 +45,7 @@ static int take_word(struct cursor *c, const char *const *words, int count, char
 
 	for (i = 0; i < count; i++) {
 		tried = *c;
-		if (take_literal(&tried, words[i]) && take_char(&tried, behind)) {
+		if (cursor_take(&tried, words[i]) && cursor_take_char(&tried, behind)) {
 			*c = tried;
 			return i;
 		}
@@ -114,8 +61,8 @@ static bool take_number_priority(struct cursor *c, struct syslog_line *line)
 	struct cursor tried = *c;
 	int64_t n;
 
-	if (!take_char(&tried, '<') || !take_digits(&tried, 1, 3, &n) || n > 191 ||
-	    !take_char(&tried, '>'))
+	if (!cursor_take_char(&tried, '<') || !cursor_take_digits(&tried, 1, 3, &n) || n > 191 ||
+	    !cursor_take_char(&tried, '>'))
 		return false;
 	*c = tried;
 	line->severity = (int)(n & 7);
@@ -166,21 +113,30 @@ static int64_t wall_seconds(const struct syslog_line_wall *w)
 	       w->minute * 60 + w->second;
 }
 
+/* Parses a dot and any number of digits. */
+static bool take_fraction(struct cursor *c)
+{
+	const char *p = c->at + 1;
+
+	if (!cursor_sees(c, '.') || p == c->end || !is_digit(*p))
+		return false;
+	while (p < c->end && is_digit(*p))
+		p++;
+	c->at = p;
+	return true;
+}
+
 /* Parses HH:MM:SS and a fraction, which is ignored. */
 static bool take_clock(struct cursor *c, struct syslog_line_wall *w)
 {
 	struct cursor tried = *c;
 
-	if (!take_value(&tried, 2, 0, 23, &w->hour) || !take_char(&tried, ':') ||
-	    !take_value(&tried, 2, 0, 59, &w->minute) || !take_char(&tried, ':') ||
+	if (!take_value(&tried, 2, 0, 23, &w->hour) || !cursor_take_char(&tried, ':') ||
+	    !take_value(&tried, 2, 0, 59, &w->minute) || !cursor_take_char(&tried, ':') ||
 	    !take_value(&tried, 2, 0, 60, &w->second))
 		return false;
 	*c = tried;
-	if (take_char(&tried, '.') && left(&tried) > 0 && is_digit(*tried.at)) {
-		while (left(&tried) > 0 && is_digit(*tried.at))
-			tried.at++;
-		*c = tried;
-	}
+	take_fraction(c);
 	return true;
 }
 
@@ -196,9 +152,9 @@ static bool take_traditional(struct cursor *c, struct syslog_line *line)
 	if (w.month == 0)
 		return false;
 	if (!take_value(&tried, 2, 1, 31, &w.day) &&
-	    !(take_char(&tried, ' ') && take_value(&tried, 1, 1, 9, &w.day)))
+	    !(cursor_take_char(&tried, ' ') && take_value(&tried, 1, 1, 9, &w.day)))
 		return false;
-	if (!take_char(&tried, ' ') || !take_clock(&tried, &w))
+	if (!cursor_take_char(&tried, ' ') || !take_clock(&tried, &w))
 		return false;
 	*c = tried;
 	line->stamp = SYSLOG_LINE_WALL;
@@ -213,16 +169,16 @@ static bool take_zone(struct cursor *c, int *ret_offset)
 	int hours, minutes = 0, sign = 1;
 
 	*ret_offset = 0;
-	if (take_char(c, 'Z'))
+	if (cursor_take_char(c, 'Z'))
 		return true;
-	if (take_char(&tried, '-'))
+	if (cursor_take_char(&tried, '-'))
 		sign = -1;
-	else if (!take_char(&tried, '+'))
+	else if (!cursor_take_char(&tried, '+'))
 		return false;
 	if (!take_value(&tried, 2, 0, 23, &hours))
 		return false;
 	*c = tried;
-	take_char(&tried, ':');
+	cursor_take_char(&tried, ':');
 	if (take_value(&tried, 2, 0, 59, &minutes))
 		*c = tried;
 	*ret_offset = sign * (hours * 3600 + minutes * 60);
@@ -236,11 +192,11 @@ static bool take_iso(struct cursor *c, struct syslog_line *line)
 	struct cursor tried = *c;
 	int offset;
 
-	if (!take_value(&tried, 4, 1, 9999, &w.year) || !take_char(&tried, '-') ||
-	    !take_value(&tried, 2, 1, 12, &w.month) || !take_char(&tried, '-') ||
+	if (!take_value(&tried, 4, 1, 9999, &w.year) || !cursor_take_char(&tried, '-') ||
+	    !take_value(&tried, 2, 1, 12, &w.month) || !cursor_take_char(&tried, '-') ||
 	    !take_value(&tried, 2, 1, 31, &w.day))
 		return false;
-	if (!take_char(&tried, 'T') && !take_char(&tried, ' '))
+	if (!cursor_take_char(&tried, 'T') && !cursor_take_char(&tried, ' '))
 		return false;
 	if (!take_clock(&tried, &w))
 		return false;
@@ -260,11 +216,8 @@ static bool take_unix(struct cursor *c, struct syslog_line *line)
 	struct cursor tried = *c;
 	int64_t n;
 
-	if (!take_digits(&tried, 9, 10, &n) || !take_char(&tried, '.') ||
-	    left(&tried) == 0 || !is_digit(*tried.at))
+	if (!cursor_take_digits(&tried, 9, 10, &n) || !take_fraction(&tried))
 		return false;
-	while (left(&tried) > 0 && is_digit(*tried.at))
-		tried.at++;
 	*c = tried;
 	line->stamp = SYSLOG_LINE_EPOCH;
 	line->epoch = n;
@@ -279,7 +232,7 @@ static bool take_stamp(struct cursor *c, struct syslog_line *line)
 
 	if ((take_traditional(&tried, line) || take_iso(&tried, line) ||
 	     take_unix(&tried, line)) &&
-	    take_char(&tried, ' ')) {
+	    cursor_take_char(&tried, ' ')) {
 		*c = tried;
 		return true;
 	}
@@ -304,7 +257,7 @@ static size_t take_chars(struct cursor *c, bool (*is_one)(char), size_t max)
 {
 	size_t n = 0;
 
-	while (n < left(c) && is_one(c->at[n]))
+	while (n < cursor_left(c) && is_one(c->at[n]))
 		if (++n > max)
 			return 0;
 	c->at += n;
@@ -316,8 +269,8 @@ static void take_pid(struct cursor *c, pid_t *ret_pid)
 	struct cursor tried = *c;
 	int64_t n;
 
-	if (take_char(&tried, '[') && take_digits(&tried, 1, 10, &n) &&
-	    take_char(&tried, ']') && n <= INT32_MAX) {
+	if (cursor_take_char(&tried, '[') && cursor_take_digits(&tried, 1, 10, &n) &&
+	    cursor_take_char(&tried, ']') && n <= INT32_MAX) {
 		*c = tried;
 		*ret_pid = (pid_t)n;
 	}
@@ -333,7 +286,7 @@ static bool take_tag(struct cursor *c, struct syslog_line *line)
 	if (len == 0)
 		return false;
 	take_pid(&tried, &pid);
-	if (!take_char(&tried, ':') || (left(&tried) > 0 && *tried.at != ' '))
+	if (!cursor_take_char(&tried, ':') || (!cursor_at_end(&tried) && *tried.at != ' '))
 		return false;
 	line->tag = c->at;
 	line->tag_len = len;
@@ -347,7 +300,7 @@ static bool take_host(struct cursor *c)
 {
 	struct cursor tried = *c;
 
-	if (take_chars(&tried, is_host_char, HOST_MAX) == 0 || !take_char(&tried, ' '))
+	if (take_chars(&tried, is_host_char, HOST_MAX) == 0 || !cursor_take_char(&tried, ' '))
 		return false;
 	*c = tried;
 	return true;
@@ -360,9 +313,9 @@ static bool take_field(struct cursor *c, size_t max, const char **ret_at, size_t
 {
 	size_t n = 0;
 
-	while (n < left(c) && c->at[n] > ' ' && c->at[n] != '\x7f' && n <= max)
+	while (n < cursor_left(c) && c->at[n] > ' ' && c->at[n] != '\x7f' && n <= max)
 		n++;
-	if (n == 0 || n > max || n == left(c) || c->at[n] != ' ')
+	if (n == 0 || n > max || n == cursor_left(c) || c->at[n] != ' ')
 		return false;
 	*ret_at = n == 1 && *c->at == '-' ? NULL : c->at;
 	*ret_len = *ret_at ? n : 0;
@@ -376,10 +329,10 @@ static bool take_element(struct cursor *c)
 	struct cursor tried = *c;
 	bool quoted = false;
 
-	if (!take_char(&tried, '['))
+	if (!cursor_take_char(&tried, '['))
 		return false;
-	for (; left(&tried) > 0; tried.at++) {
-		if (*tried.at == '\\' && quoted && left(&tried) > 1)
+	for (; !cursor_at_end(&tried); tried.at++) {
+		if (*tried.at == '\\' && quoted && cursor_left(&tried) > 1)
 			tried.at++;
 		else if (*tried.at == '"')
 			quoted = !quoted;
@@ -393,12 +346,12 @@ static bool take_element(struct cursor *c)
 
 static bool take_structured_data(struct cursor *c)
 {
-	bool any = take_char(c, '-');
+	bool any = cursor_take_char(c, '-');
 
 	if (!any)
 		while (take_element(c))
 			any = true;
-	return any && (left(c) == 0 || take_char(c, ' '));
+	return any && (cursor_at_end(c) || cursor_take_char(c, ' '));
 }
 
 static pid_t to_pid(const char *text, size_t len)
@@ -409,7 +362,7 @@ static pid_t to_pid(const char *text, size_t len)
 	if (!text)
 		return 0;
 	c.end = text + len;
-	if (!take_digits(&c, 1, 10, &n) || left(&c) > 0 || n > INT32_MAX)
+	if (!cursor_take_digits(&c, 1, 10, &n) || !cursor_at_end(&c) || n > INT32_MAX)
 		return 0;
 	return (pid_t)n;
 }
@@ -422,9 +375,9 @@ static bool take_rfc5424(struct cursor *c, struct syslog_line *line)
 	const char *word;
 	size_t len;
 
-	if (!take_literal(&tried, "1 "))
+	if (!cursor_take(&tried, "1 "))
 		return false;
-	if (!take_literal(&tried, "- ") && !take_stamp(&tried, &found))
+	if (!cursor_take(&tried, "- ") && !take_stamp(&tried, &found))
 		return false;
 	if (!take_field(&tried, 255, &word, &len) ||
 	    !take_field(&tried, 48, &found.tag, &found.tag_len) ||
@@ -456,24 +409,24 @@ static void take_header(struct cursor *c, struct syslog_line *line)
 
 void syslog_line_parse(const char *line, size_t len, struct syslog_line *ret_line)
 {
-	struct cursor c = { .at = line, .end = line + len };
+	struct cursor c = cursor_of(line, len);
 
-	if (left(&c) > 0 && c.end[-1] == '\n')
+	if (!cursor_at_end(&c) && c.end[-1] == '\n')
 		c.end--;
-	if (left(&c) > 0 && c.end[-1] == '\r')
+	if (!cursor_at_end(&c) && c.end[-1] == '\r')
 		c.end--;
 	*ret_line = (struct syslog_line){ .severity = COURIERLOG_SEVERITY_ANY };
 	take_header(&c, ret_line);
 	ret_line->text = c.at;
-	ret_line->text_len = left(&c);
+	ret_line->text_len = cursor_left(&c);
 }
 
 bool syslog_line_time(const char *text, size_t len, int64_t *ret_epoch)
 {
-	struct cursor c = { .at = text, .end = text + len };
+	struct cursor c = cursor_of(text, len);
 	struct syslog_line line = { .stamp = SYSLOG_LINE_NO_STAMP };
 
-	if (!take_iso(&c, &line) || line.stamp != SYSLOG_LINE_EPOCH || left(&c) > 0)
+	if (!take_iso(&c, &line) || line.stamp != SYSLOG_LINE_EPOCH || !cursor_at_end(&c))
 		return false;
 	*ret_epoch = line.epoch;
 	return true;

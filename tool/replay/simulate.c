@@ -266,14 +266,15 @@ static void play_dropped(struct simulation *s, const struct event *e)
 
 static void note_pressure(struct simulation *s, const struct courierlog_line *line)
 {
+	unsigned long active = (unsigned long)line->active;
 	struct simulate_totals *t = &s->totals;
 
-	if (line->active > t->active)
-		t->active = line->active;
-	if (line->full && line->active > t->limit)
-		t->limit = line->active;
+	if (active > t->active)
+		t->active = active;
+	if (line->full && active > t->limit)
+		t->limit = active;
 	t->full += line->full;
-	t->full_address += line->active == 0;
+	t->full_address += active == 0;
 }
 
 static void find_host(struct simulation *s, struct event *e)
