@@ -4,4 +4,4 @@
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tests/integration"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))

@@ -23,7 +23,7 @@ def accepts(program, config, directory):
     return subprocess.run([program, "-N1", "-f", path], capture_output=True,
                           check=False).returncode == 0
 
-# As in tests/integration/lib/rsyslog.py.
+# As in tests/lib/rsyslog.py.
 NO_LIMIT = 'internalmsg.ratelimit.interval="1" internalmsg.ratelimit.burst="1000000"'
 
 
@@ -76,7 +76,7 @@ class Rsyslogd:
 
     def wake(self):
         """Makes it read modules' messages: see _wake() of
-        tests/integration/lib/rsyslog.py."""
+        tests/lib/rsyslog.py."""
         self.process.send_signal(signal.SIGTTOU)
 
     def counters(self):

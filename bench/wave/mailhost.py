@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "tests" / "integration"))
+sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
 from lib.courier import Courier  # noqa: E402
 from lib.dnsbl import Dnsbl  # noqa: E402

@@ -11,7 +11,7 @@ from pathlib import Path
 import results
 
 HERE = Path(__file__).resolve().parent
-ISOLATE = HERE.parents[1] / "tests" / "integration" / "lib" / "isolate.py"
+ISOLATE = HERE.parents[1] / "tests" / "lib" / "isolate.py"
 
 
 class Host:

@@ -1,6 +1,6 @@
 /* Loaded before rsyslogd's libraries, under a valgrind that does not know the pidfd
  * system calls and lets them fail: they are made by the scenario instead, which
- * listens on the socket that OMSMTPBLOCK_PIDFD names (lib/pidfd.py). All others
+ * listens on the socket that OMSMTPBLOCK_PIDFD names (tests/lib/pidfd.py). All others
  * go to the C library.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <dlfcn.h>
@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* As lib/pidfd.py has them. A descriptor travels beside them. */
+/* As tests/lib/pidfd.py has them. A descriptor travels beside them. */
 struct request {
 	int64_t number, first, second;
 };

@@ -13,7 +13,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parents[2] / "instrument" / "pidfd.c"
+SOURCE = Path(__file__).resolve().parents[1] / "instrument" / "pidfd.c"
 
 PIDFD_SEND_SIGNAL, PIDFD_OPEN, PIDFD_GETFD = 424, 434, 438
 
