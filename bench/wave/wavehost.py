@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import results
-
 HERE = Path(__file__).resolve().parent
-ISOLATE = HERE.parents[1] / "tests" / "lib" / "isolate.py"
+sys.path.insert(0, str(HERE.parents[1] / "tests"))
+
+from lib import isolate  # noqa: E402
+
+import results  # noqa: E402
 
 
 class Host:
@@ -33,9 +35,8 @@ class Host:
                       for word in (f"--{parameter}", str(wave[parameter]))]
         with open(self.work / "errors", "wb") as errors:
             self.process = subprocess.Popen(
-                ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork",
-                 "--kill-child", sys.executable, str(ISOLATE), sys.executable, str(program),
-                 *words, "--results", str(self.results), "--work", str(self.work), *parameters],
+                isolate.command(program, *words, "--results", str(self.results), "--work",
+                                str(self.work), *parameters),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
                 env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
 

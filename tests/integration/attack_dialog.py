@@ -11,7 +11,8 @@ the kernel, so do trigger="connect" and trigger="auth".
 import re
 
 from lib import tap
-from lib.attack import Counted, harmless, named_list, reject_line, restart
+from lib.attack import Counted, harmless, reject_line, restart
+from lib.firewall import kernel_list
 from lib.rsyslog import CREDENTIALS, action
 from lib.scenario import block, listed, mail_host, ordinary
 
@@ -109,8 +110,8 @@ def scenario(points):
         restart(host, DEFAULT, imuxsock="")
         with tap.part(points, "default, no credentials"):
             default_action(points, host, "default, no credentials", 2)
-        with named_list(4, "connect4") as connect4, named_list(4, "auth4") as auth4, \
-                named_list(6, "connect6"), named_list(6, "auth6"):
+        with kernel_list(4, "connect4") as connect4, kernel_list(4, "auth4") as auth4, \
+                kernel_list(6, "connect6"), kernel_list(6, "auth6"):
             restart(host, BESIDE, imuxsock=CREDENTIALS)
             with tap.part(points, "others, credentials"):
                 others(points, host, (connect4, auth4), "others, connected", 3)

@@ -92,7 +92,7 @@ def flooded(points, host, label, warm, lines, blocked):
     begun = logged(host)
     Flood(0, warm).wait()
     wait_for(lambda: logged(host) == begun + warm, 30, "the first lines")
-    before, memory, began = counters(host.rsyslog), host.rsyslog.memory_kb(), time.monotonic()
+    before, memory, began = counters(host.rsyslog), processes.memory(host.rsyslog.pid)["Rss"], time.monotonic()
     size = host.rsyslog.mail_log.stat().st_size
     flood = Flood(warm, lines)
     wait_for(lambda: host.rsyslog.mail_log.stat().st_size > size + 20 * lines, 60,
@@ -103,7 +103,7 @@ def flooded(points, host, label, warm, lines, blocked):
     points.until(lambda: growth(host, before).get("lines") == lines + 1, 30,
                  f"{label}: every line was seen", lambda: counters(host.rsyslog))
     points.note(f"{label}: {lines / (time.monotonic() - began):.0f} lines a second")
-    points.at_most(host.rsyslog.memory_kb() - memory, 4096, f"{label}: rsyslogd's growth, kB")
+    points.at_most(processes.memory(host.rsyslog.pid)["Rss"] - memory, 4096, f"{label}: rsyslogd's growth, kB")
     points.equal(logged(host), begun + warm + lines,
                  f"{label}: the log file beside the action has every line")
     return growth(host, before)

@@ -17,8 +17,9 @@ import socket
 from pathlib import Path
 
 from lib import tap
-from lib.attack import counters, named_list
+from lib.attack import counters
 from lib.eventlog import events, reject, ruleset
+from lib.firewall import kernel_list
 from lib.rsyslog import Rsyslog, action
 from lib.scenario import NOBODY, listed, mail_host, network_and_lists, workdir
 from lib.wait import stays
@@ -70,7 +71,7 @@ def list_states(points):
         points.until(lambda: len(events(path)) == 3, 5, "three lines of an address without a list",
                      daemon.own)
         points.equal(counters(daemon, "later").get("blocks"), None, "which cannot be blocked")
-        named_list(4, "later").install()
+        kernel_list(4, "later").install()
         points.until(lambda: counters(daemon, "later").get("blocks") == 1, 5, "until there is one",
                      daemon.own)
         for number in (1, 2):

@@ -11,8 +11,8 @@ import contextlib
 import subprocess
 
 from lib import processes, tap
-from lib.attack import Counted, harmless, named_list
-from lib.firewall import drops
+from lib.attack import Counted, harmless
+from lib.firewall import drops, kernel_list
 from lib.netns import Network
 from lib.rsyslog import action
 from lib.scenario import mail_host, ordinary
@@ -51,7 +51,7 @@ def from_logger(points, host):
 
 
 def from_template(points, host):
-    with named_list(4, "parsed4") as recent:
+    with kernel_list(4, "parsed4") as recent:
         logger("login failed port=<4711> from=<10.9.4.4>", "otherd")
         points.until(lambda: "10.9.4.4" in recent.addresses(), 3,
                      "a template: 10.9.4.4 is on that action's list", host.rsyslog.own)

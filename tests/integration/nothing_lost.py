@@ -253,7 +253,7 @@ class Trickle:
 
     def clock(self):
         """Counts time while neither this process nor a thread of rsyslogd waits for a processor."""
-        return time.monotonic() - sum(threads.unscheduled(thread)
+        return time.monotonic() - sum(threads.scheduled(thread)[1] / 1e9
                                       for thread in (os.getpid(), *threads.of(self.daemon.pid)))
 
 

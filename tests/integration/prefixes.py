@@ -10,9 +10,9 @@ address or one of the host's own is not blocked, even if the own address was add
 import contextlib
 
 from lib import processes, tap
-from lib.attack import Counted, harmless, named_list, restart
+from lib.attack import Counted, harmless, restart
 from lib.dnsbl import A, ask
-from lib.firewall import connects, drops
+from lib.firewall import connects, drops, kernel_list
 from lib.netns import run
 from lib.rsyslog import action
 from lib.scenario import NOBODY, listed, mail_host
@@ -77,8 +77,8 @@ def scenario(points):
         for entry in ("10.9.5.0/24", "10.9.6.0/24", "fd00:9::/64"):
             host.dnsbl.add(entry)
         wait_for(lambda: ask(host.dnsbl.name_of("10.9.6.1"), A), 5, "the DNSBL to list more")
-        recents = [stack.enter_context(named_list(4, "nets4", mask="255.255.255.0")),
-                   stack.enter_context(named_list(6, "nets6", mask="ffff:ffff:ffff:ffff::"))]
+        recents = [stack.enter_context(kernel_list(4, "nets4", mask="255.255.255.0")),
+                   stack.enter_context(kernel_list(6, "nets6", mask="ffff:ffff:ffff:ffff::"))]
         restart(host, RULES)
         with tap.part(points, "IPv4"):
             prefix_is_blocked(points, host, recents[0], listed(1), listed(200), "10.9.2.1",

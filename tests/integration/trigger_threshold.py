@@ -10,8 +10,8 @@ counts separately; a threshold with ipv4Prefix counts the whole prefix.
 import contextlib
 
 from lib import processes, tap
-from lib.attack import Counted, counters, harmless, named_list
-from lib.firewall import drops
+from lib.attack import Counted, counters, harmless
+from lib.firewall import drops, kernel_list
 from lib.rsyslog import action
 from lib.scenario import NOBODY, USER, listed, mail_host
 
@@ -103,10 +103,10 @@ def scenario(points):
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(mail_host(RULES))
         lists = {name: stack.enter_context(
-            named_list(4, name, mask="255.255.255.0" if name == "net4" else None))
+            kernel_list(4, name, mask="255.255.255.0" if name == "net4" else None))
                  for name in LISTS}
         for name in LISTS:
-            stack.enter_context(named_list(6, name.replace("4", "6")))
+            stack.enter_context(kernel_list(6, name.replace("4", "6")))
         # The lists of these actions were missing at their start.
         counters(host.rsyslog)
         for trigger, act, code, first in (("auth", fails_to_log_in, 535, 11),

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import pwd
-import re
 import shutil
 import signal
 import socket
@@ -16,7 +15,6 @@ import threading
 from lib import processes
 from lib.courier import Courier
 from lib.dnsbl import Dnsbl
-from lib.firewall import NftList, RecentList, backend
 from lib.rsyslog import Rsyslog, action
 from lib.scenario import (LISTED, PASSWORD, USER, MailHost, network_and_lists, workdir)
 from lib.wait import Timeout, stays, wait_for
@@ -39,31 +37,6 @@ class TunedCourier(Courier):
         for path, text in self.files.items():
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
-
-
-class NamedList(RecentList):
-    """A list with its own chain, so that several can coexist."""
-
-    def __init__(self, family, name, *, mask=None, ports=(25,)):
-        super().__init__(family, name, ports)
-        self.CHAIN = name.upper()
-        self.mask = mask
-
-    def install(self):
-        words = ["--mask", self.mask] if self.mask else []
-        self._iptables("-N", self.CHAIN)
-        self._iptables("-A", self.CHAIN, "-m", "recent", "--name", self.name, *words, "--update",
-                       "--seconds", self.seconds, "-j", "DROP")
-        for port in self.ports:
-            self._iptables("-A", "INPUT", "-p", "tcp", "--dport", port, "-j", self.CHAIN)
-
-
-def named_list(family, name, **options):
-    """A list with its own name; mask is for recent, the module's nftables rule has one."""
-    if backend() == "nftables":
-        options.pop("mask", None)
-        return NftList(family, name, **options)
-    return NamedList(family, name, **options)
 
 
 @contextlib.contextmanager
@@ -103,17 +76,8 @@ def reject_line(source, port=4711, reply=None):
 
 # Counters.
 
-def _summaries(rsyslog, name):
-    return rsyslog.logged(rf"omsmtpblock: action with list {re.escape(name)} and ")
-
-
 def counters(rsyslog, name="spammer"):
-    """All counters of the action with that IPv4 list, except those that are 0. Sends a HUP."""
-    before = len(_summaries(rsyslog, name))
-    rsyslog.hup()
-    found = wait_for(lambda: _summaries(rsyslog, name)[before:], 3, "the counters after a HUP")
-    pairs = re.findall(r"([\w.]+)=(\d+)", found[-1].split(": ", 2)[-1])
-    return {key: int(value) for key, value in pairs}
+    return rsyslog.counters(name)
 
 
 def _growth(before, after):

@@ -5,13 +5,11 @@ It answers on 127.0.0.1, port 53, which a private /etc/resolv.conf names. The zo
 is the DNSBL; the zone lab has the mail host; other queries are refused.
 """
 
-import contextlib
 import random
 import signal
 import socket
 import struct
 import subprocess
-import threading
 from pathlib import Path
 
 from lib.netns import Network, run
@@ -25,16 +23,13 @@ class Dnsbl:
 
     ZONE = "bl.lab"
 
-    def __init__(self, workdir, listed=(), text="Listed in lab DNSBL, $", answer="127.0.0.2",
-                 delay=0.0):
+    def __init__(self, workdir, listed=(), text="Listed in lab DNSBL, $", answer="127.0.0.2"):
         self.workdir = Path(workdir) / "dnsbl"
         self.listed = set(listed)
         self.text = text
         self.answer = answer
-        self.delay = delay
         self._writes = 0
         self._servers = []
-        self._slow = None
 
     def serve(self, port=53):
         """One more server on the loopback of the calling thread's network namespace."""
@@ -48,17 +43,11 @@ class Dnsbl:
         self.workdir.mkdir(mode=0o755, exist_ok=True)
         self._write_zones()
         self._point_resolver_here()
-        port = 5353 if self.delay else 53
-        self.serve(port)
-        if self.delay:
-            self._slow = SlowForwarder(port, self.delay)
-            self._slow.start()
+        self.serve()
         wait_for(lambda: ask("mx.lab", A), 10, "the DNSBL's first answer")
         return self
 
     def __exit__(self, *_):
-        if self._slow:
-            self._slow.stop()
         for server in self._servers:
             server.terminate()
             server.wait(60)
@@ -101,39 +90,6 @@ class Dnsbl:
             nibbles = socket.inet_pton(socket.AF_INET6, address).hex()
             return ".".join(reversed(nibbles)) + "." + self.ZONE
         return ".".join(reversed(address.split("."))) + "." + self.ZONE
-
-
-class SlowForwarder(threading.Thread):
-    """A proxy on port 53 that forwards each query to the DNSBL after a delay."""
-
-    def __init__(self, port, delay):
-        super().__init__(daemon=True)
-        self._server = ("127.0.0.1", port)
-        self._delay = delay
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 53))
-
-    def run(self):
-        while True:
-            try:
-                query, client = self._socket.recvfrom(4096)
-            except OSError:
-                return
-            threading.Timer(self._delay, self._forward, (query, client)).start()
-
-    def _forward(self, query, client):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as upstream:
-            upstream.settimeout(5)
-            try:
-                upstream.sendto(query, self._server)
-                self._socket.sendto(upstream.recv(4096), client)
-            except OSError:
-                pass
-
-    def stop(self):
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
 
 
 def ask(name, kind, timeout=1.0):

@@ -14,15 +14,14 @@ from lib.wait import MUST_COME, wait_for
 
 
 class RecentList:
-    """One family's list, and the rule that creates it and drops packets by it."""
+    """One family's list, and the rules that create it and drop packets by it."""
 
-    CHAIN = "SPAMMER"
-
-    def __init__(self, family, name=None, ports=(25,), seconds=600):
+    def __init__(self, family, name=None, ports=(25,), seconds=600, *, mask=None):
         self.family = family
         self.name = name or {4: "spammer", 6: "spammer6"}[family]
         self.ports = ports
-        self.seconds = seconds
+        self.match = ["-m", "recent", "--name", self.name, *(["--mask", mask] if mask else []),
+                      "--update", "--seconds", seconds, "-j", "DROP"]
         self._program = {4: "iptables", 6: "ip6tables"}[family]
         self.path = Path("/proc/net/xt_recent") / self.name
 
@@ -39,18 +38,13 @@ class RecentList:
 
     def install(self):
         """Types the rules as an admin does. Afterwards the list exists."""
-        self._iptables("-N", self.CHAIN)
-        self._iptables("-A", self.CHAIN, "-m", "recent", "--name", self.name, "--update",
-                       "--seconds", self.seconds, "-j", "DROP")
         for port in self.ports:
-            self._iptables("-A", "INPUT", "-p", "tcp", "--dport", port, "-j", self.CHAIN)
+            self._iptables("-A", "INPUT", "-p", "tcp", "--dport", port, *self.match)
 
     def remove(self):
-        """As at the start of a firewall reload: the list disappears with its rule."""
+        """As at the start of a firewall reload: the list disappears with its rules."""
         for port in self.ports:
-            self._iptables("-D", "INPUT", "-p", "tcp", "--dport", port, "-j", self.CHAIN)
-        self._iptables("-F", self.CHAIN)
-        self._iptables("-X", self.CHAIN)
+            self._iptables("-D", "INPUT", "-p", "tcp", "--dport", port, *self.match)
         wait_for(lambda: not self.path.exists(), 2, f"the end of {self.path}")
 
     def addresses(self):
@@ -70,8 +64,9 @@ class RecentList:
         self.path.write_text("/\n")
 
     def dropped_packets(self):
-        """The drop rule's own counter."""
-        return int(self._iptables("-nvxL", self.CHAIN).splitlines()[2].split()[0])
+        """By the counters of its rules."""
+        lines = self._iptables("-nvxL", "INPUT").splitlines()
+        return sum(int(line.split()[0]) for line in lines if f" name: {self.name} " in line)
 
 
 class NftList:
@@ -79,21 +74,20 @@ class NftList:
 
     TABLE = "inet omsmtpblock"
 
-    def __init__(self, family, name=None, ports=(25,), seconds=600):
+    def __init__(self, family, name=None, ports=(25,)):
         self.family = family
         self.name = name or {4: "spammer", 6: "spammer6"}[family]
         self.ports = ports
-        self.seconds = seconds
 
     def __enter__(self):
-        self.install()
+        """The module creates the table, which has other sets too; it ends with the namespace."""
         return self
 
     def __exit__(self, *_):
-        """The module owns the table, which has other sets too; it disappears with the namespace."""
+        pass
 
     def install(self):
-        """The module creates it."""
+        """The module does."""
 
     def remove(self):
         """As at the start of a firewall reload."""
@@ -144,9 +138,11 @@ def backend():
     return os.environ.get("SCENARIO_BACKEND", "recent")
 
 
-def kernel_list(family, **options):
-    """A list of that backend."""
-    return (NftList if backend() == "nftables" else RecentList)(family, **options)
+def kernel_list(family, name=None, *, ports=(25,), mask=None):
+    """A list of that backend. The module's own nftables rule has the mask."""
+    if backend() == "nftables":
+        return NftList(family, name, ports)
+    return RecentList(family, name, ports, mask=mask)
 
 
 def _plain(address):

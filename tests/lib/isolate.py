@@ -13,8 +13,14 @@ import signal
 import subprocess
 import sys
 
+NAMESPACES = ("unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child")
 NODES = ("null", "zero", "full", "random", "urandom", "tty")
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
+
+
+def command(program, *words):
+    """The command that runs a Python program in its own namespaces."""
+    return [*NAMESPACES, sys.executable, __file__, sys.executable, str(program), *words]
 
 
 def mount(*words):

@@ -148,12 +148,11 @@ def end(pids, deadline=5):
             pass
 
 
-def memory_kb(pid):
-    """Resident memory of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise ValueError(f"process {pid} has no memory")
+def memory(pid):
+    """RSS, PSS and private memory, in kB."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return {name: int(re.search(rf"^{name}: +(\d+) kB", text, re.M).group(1))
+            for name in ("Rss", "Pss", "Anonymous")}
 
 
 # The capabilities of capability.h that the module may need; others appear by number.

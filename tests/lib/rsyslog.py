@@ -3,7 +3,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from lib import instrument, processes
 from lib.wait import PATIENCE, wait_for
 
+# imuxsock's parameters for the sender's credentials from the kernel.
 CREDENTIALS = 'SysSock.UsePIDFromSystem="on" SysSock.Annotate="on" SysSock.ParseTrusted="on"'
 
 # By default rsyslogd drops internal messages, its modules' included, beyond 500 in five
@@ -49,15 +49,17 @@ def _value(value):
 
 
 class Rsyslog:
-    """One rsyslogd on /dev/log. Use as a context manager, or start() and stop().
+    """One rsyslogd. Use as a context manager, or start() and stop().
 
-    `rules` are appended to the configuration; the module is loaded if they use it. The
-    mail log is in `mail_log`, rsyslogd's own messages are in `own_log`.
+    `rules` are appended to the configuration; the module is loaded if they use it. Unless
+    `quiet`, the mail log is in `mail_log`; rsyslogd's own messages are in `own_log`.
     """
 
     def __init__(self, workdir, rules="", *, imuxsock=CREDENTIALS, settings="", name="rsyslog",
-                 environment=None):
+                 environment=None, socket_path="/dev/log", quiet=False):
         self.workdir = Path(workdir) / name
+        self.socket = Path(socket_path)
+        self.quiet = quiet
         self.rules = rules
         self.imuxsock = imuxsock
         self.settings = settings
@@ -74,17 +76,19 @@ class Rsyslog:
     def write_config(self):
         """The configuration; everything before `rules` is for the tests."""
         self.workdir.mkdir(exist_ok=True)
-        load = ""
-        if "omsmtpblock" in self.rules:
+        load = mail = ""
+        if 'type="omsmtpblock"' in self.rules:
             load = f'module(load="{module_path()}" {self.module})\n'
+        if not self.quiet:
+            mail = f'mail.* action(type="omfile" file="{self.mail_log}" template="line")\n'
         self.config.write_text(
             f'global(workDirectory="{self.workdir}" {NO_LIMIT})\n'
-            f'module(load="imuxsock" SysSock.Name="/dev/log" SysSock.RateLimit.Interval="0"'
+            f'module(load="imuxsock" SysSock.Name="{self.socket}" SysSock.RateLimit.Interval="0"'
             f' {self.imuxsock})\n'
             f'{self.settings}'
             f'{load}'
             f'template(name="line" type="string" string="{LINE}")\n'
-            f'mail.* action(type="omfile" file="{self.mail_log}" template="line")\n'
+            f'{mail}'
             f'syslog.* action(type="omfile" file="{self.own_log}" template="line")\n'
             f'{self.rules}')
         return self.config
@@ -108,7 +112,7 @@ class Rsyslog:
         """
         self.write_config()
         self._pidfile.unlink(missing_ok=True)
-        Path("/dev/log").unlink(missing_ok=True)
+        self.socket.unlink(missing_ok=True)
         command = [*prefix, *instrument.words(), "rsyslogd", *([] if forking else ["-n"]),
                    "-f", self.config, "-i", self._pidfile]
         with open(self.workdir / "stderr", "ab") as errors:
@@ -121,10 +125,12 @@ class Rsyslog:
         return self
 
     def _takes_messages(self):
+        if self._process.poll():
+            raise RuntimeError(f"rsyslogd has ended with status {self._process.returncode}")
         if not self._pidfile.exists() or not self._pidfile.read_text().strip():
             return False
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-            return probe.connect_ex("/dev/log") == 0
+            return probe.connect_ex(str(self.socket)) == 0
 
     def hup(self):
         os.kill(self.pid, signal.SIGHUP)
@@ -175,8 +181,16 @@ class Rsyslog:
         """Its own lines that match; the module's lines have its name in them."""
         return [line for line in self.own() if re.search(pattern, line)]
 
-    def memory_kb(self):
-        return processes.memory_kb(self.pid)
+    def counters(self, name="spammer", deadline=3, *, exact=False):
+        """All counters of the action with that IPv4 list, except those that are 0. Sends a HUP."""
+        def summaries():
+            return self.logged(rf"omsmtpblock: action with list {re.escape(name)} and ")
+        before = len(summaries())
+        self.hup()
+        line = wait_for(lambda: summaries()[before:], deadline, "the counters after a HUP",
+                        exact=exact)[-1]
+        pairs = re.findall(r"([\w.]+)=(\d+)", line.split(": ", 2)[-1])
+        return {key: int(value) for key, value in pairs}
 
 
 def _lines(path):
@@ -202,7 +216,3 @@ def log(text, priority="mail.err", tag="courieresmtpd"):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.connect("/dev/log")
         sender.send(f"<{number}>{stamp} {tag}: {text}".encode("utf-8", "surrogateescape"))
-
-
-def installed():
-    return shutil.which("rsyslogd") is not None

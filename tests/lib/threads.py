@@ -46,12 +46,21 @@ def single(pid, name):
     return wait_for(only, 5, f"one thread {name} of {pid}")
 
 
-def unscheduled(thread):
-    """The seconds that it was ready to run and had no processor; none if it is gone."""
+def scheduled(thread):
+    """Its nanoseconds on a processor, and those ready to run without one; 0 if it is gone."""
     try:
-        return int(Path(f"/proc/{thread}/schedstat").read_text().split()[1]) / 1e9
+        return [int(word) for word in Path(f"/proc/{thread}/schedstat").read_text().split()[:2]]
     except OSError:
-        return 0
+        return 0, 0
+
+
+def processor_time(pid):
+    """Each thread's nanoseconds, by name."""
+    times = {}
+    for thread in of(pid):
+        name = Path(f"/proc/{pid}/task/{thread}/comm").read_text().strip()
+        times[name] = times.get(name, 0) + scheduled(thread)[0]
+    return times
 
 
 def state(thread):
