@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """How many lines rsyslogd handles per second, with the module and with simpler actions.
 
@@ -27,9 +26,6 @@ worker, which runs the actions, and the module's threads. It has no waits for th
 in it, and other processes disturb it less.
 """
 
-import argparse
-import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -37,14 +33,16 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from shared import figures, gnuplot, hostfacts, partfile, rsyslogd  # noqa: E402
-from shared.partfile import Wrong  # noqa: E402
-from lib.wait import Timeout, wait_for  # noqa: E402
+from lib import threads
+from lib.firewall import RecentList
+from lib.wait import Timeout, wait_for
+from shared import figures, gnuplot
+from shared.flood import PORT, flood, make_board, rsyslogd
+from shared.partfile import Wrong
 
-PORT = 5140
-OURS = 'type="omsmtpblock" list="{list}" terminate="off" verify="none" ' + rsyslogd.UNBOUNDED
+OPTIONS = {"rounds": (5, "how many"), "lines": (200000, "of a flood"),
+           "warm-up": (2000, "lines before"), "only": ("", "variants with this in their name")}
+OURS = 'type="omsmtpblock" list="burst" terminate="off" verify="none" maxBlocks="100000000"'
 TEMPLATE = '" omsmtpblock"'     # the module's, with verify="none"
 NOOP, SAME = "no-op", "no-op, our template"
 
@@ -75,7 +73,7 @@ VARIANTS = [
             "no-op, our template, foreign lines", 0.3),
     Variant("the list's two calls, our template",
             f'action(type="omfloor" template={TEMPLATE} mode="list" '
-            'board="/proc/net/xt_recent/{list}")', floor=SAME),
+            'board="/proc/net/xt_recent/burst")', floor=SAME),
     Variant("ours, recent", f"action({OURS})", floor=SAME, goal=1),
     Variant("ours, nftables", f'action({OURS} backend="nftables" listSize="1000000")',
             floor=SAME, goal=8),
@@ -83,29 +81,9 @@ VARIANTS = [
 INPUTS = ("imptcp", "imuxsock")
 
 
-def rules(options, variant, board):
-    return (f'main_queue(queue.workerThreads="1")\n'
-            f'module(load="imptcp")\ninput(type="imptcp" address="127.0.0.1" port="{PORT}")\n'
-            f'module(load="{options.programs}/omsmtpblock.so")\n'
-            f'module(load="{options.programs}/omfloor.so")\n'
-            f'template(name="least" type="string" string="%syslogseverity%")\n'
-            f'local7.* action(type="omfloor" template="least" mode="note" board="{board}")\n'
-            f'mail.err {variant.rule.format(list="burst")}\n')
-
-
-def flood(options, to, lines, kind, board):
-    """Seconds from the first line to the end of the last one."""
-    result = subprocess.run([options.programs / "flood", f"--to={to}", f"--lines={lines}",
-                             f"--kind={kind}", board], stdout=subprocess.PIPE, text=True,
-                            check=False, timeout=180)
-    if result.returncode:
-        raise Wrong(f"flood ended with status {result.returncode}")
-    return int(result.stdout) / 1e9
-
-
 def is_done(variant, daemon, lines):
     """Whether the module has counted every line, and written every block."""
-    counted = daemon.counters()
+    counted = daemon.counters("burst")
     written = counted.get("blocks", 0) + counted.get("renewals", 0)
     return counted.get("lines") == lines and (variant.kind != "reject" or written == lines)
 
@@ -119,40 +97,27 @@ def finish(variant, daemon, lines):
     try:
         wait_for(lambda: is_done(variant, daemon, lines), 20, "the last block", longest=0.005)
     except Timeout as wrong:
-        raise Wrong(f"{variant.name}: {lines} lines, counted {daemon.counters()}: {wrong}\n"
-                    f"{daemon.logged()}") from wrong
+        raise Wrong(f"{variant.name}: {lines} lines, counted {daemon.counters('burst')}: {wrong}\n"
+                    f"{daemon.own()}") from wrong
     return time.monotonic() - began
 
 
 def run_one(options, variant, name):
     """One flood: seconds, and ns of CPU by thread."""
-    shutil.rmtree(options.work, ignore_errors=True)
-    options.work.mkdir(parents=True, mode=0o755)
-    board = options.work / "board"
-    board.write_bytes(bytes(4096))
-    daemon = rsyslogd.Rsyslogd(options.work / "rsyslog", rules(options, variant, board))
-    try:
-        daemon.wait_ready()
+    board = make_board(options)
+    with rsyslogd(options, variant.rule, board) as daemon:
         to = f"tcp:{PORT}" if name == "imptcp" else f"unix:{daemon.socket}"
-        flood(options, to, options.warm_up, variant.kind, board)
+        kind = f"--kind={variant.kind}"
+        flood(options, board, options.warm_up, kind, to=to)
         finish(variant, daemon, options.warm_up)
-        before = daemon.cpu()
-        seconds = flood(options, to, options.lines, variant.kind, board)
+        before = threads.processor_time(daemon.pid)
+        seconds = flood(options, board, options.lines, kind, to=to)
         seconds += finish(variant, daemon, options.warm_up + options.lines)
-        after = daemon.cpu()
-    finally:
-        daemon.stop()
+        after = threads.processor_time(daemon.pid)
     spent = {thread: after[thread] - before.get(thread, 0) for thread in after}
     cpu = sum(ns for thread, ns in spent.items() if not thread.startswith("in:"))
     return {"us": seconds * 1e6 / options.lines, "cpu us": cpu / 1e3 / options.lines,
             "ns by thread": {thread: ns / options.lines for thread, ns in spent.items()}}
-
-
-def make_list():
-    """The kernel has a list while a rule names it, in this namespace only."""
-    for program, name in (("iptables", "burst"), ("ip6tables", "spammer6")):
-        subprocess.run([program, "-A", "INPUT", "-p", "tcp", "--dport", "25", "-m", "recent",
-                        "--name", name, "--update", "--seconds", "600", "-j", "DROP"], check=True)
 
 
 def flush():
@@ -163,12 +128,9 @@ def flush():
 
 def available(options, variants):
     """Without variants that this build does not support."""
-    options.work.mkdir(parents=True, exist_ok=True)
-    good = []
+    board, good = make_board(options), []
     for variant in variants:
-        config = rules(options, variant, options.work / "none").replace('mode="note"',
-                                                                        'mode="none"')
-        if rsyslogd.accepts("rsyslogd", config, options.work):
+        if rsyslogd(options, variant.rule, board).validate()[0] == 0:
             good.append(variant)
         else:
             print(f"left out, as this build does not know it: {variant.name}")
@@ -231,20 +193,6 @@ def draw(options, variants):
                             for number, name in enumerate(INPUTS))), [rows])
 
 
-def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--lines", type=int, default=200000)
-    parser.add_argument("--warm-up", type=int, default=2000)
-    parser.add_argument("--only", default="", help="variants with this in their name")
-    parser.add_argument("--json", type=Path, help="all figures go to this file")
-    parser.add_argument("--plots", type=Path, help="the plots go to this directory")
-    parser.add_argument("--check", action="store_true", help="fail where a goal is missed")
-    parser.add_argument("--programs", type=Path, required=True, help="what was built")
-    parser.add_argument("--work", type=Path, default=Path("/run/burst"))
-    return parser.parse_args()
-
-
 def run_rounds(options, variants):
     for number in range(1, options.rounds + 1):
         for name in INPUTS:
@@ -256,26 +204,15 @@ def run_rounds(options, variants):
               file=sys.stderr, flush=True)
 
 
-def main():
-    options = parse_options()
-    if os.environ.get("OMSMTPBLOCK_IN_LAB") != "1" or os.geteuid() != 0:
-        sys.exit("measure: runs in the lab only: sudo bench/run burst")
-    make_list()
+def measure(options, goals):
+    RecentList(4, "burst").install()
+    RecentList(6).install()
     variants = available(options, [v for v in VARIANTS if options.only in v.name])
-    facts, goals = hostfacts.facts(), partfile.Goals()
     run_rounds(options, variants)
-    print("\n" + hostfacts.describe(facts))
     for name in INPUTS:
         print_input(options, variants, name)
     print_goals(variants, goals)
     draw(options, variants)
-    partfile.write_json(options.json, "burst", facts, goals, lines=options.lines,
-                      floors={variant.name: variant.floor for variant in variants},
-                      variants={variant.name: variant.rounds for variant in variants})
-    return 0 if goals.reached() or not options.check else 1
-
-
-try:
-    sys.exit(main())
-except (Timeout, Wrong) as wrong:
-    sys.exit(f"measure: {wrong}")
+    return {"lines": options.lines,
+            "floors": {variant.name: variant.floor for variant in variants},
+            "variants": {variant.name: variant.rounds for variant in variants}}

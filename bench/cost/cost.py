@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The cost of a message: instructions, system calls; and rsyslogd's memory.
 
@@ -12,11 +11,11 @@ not in the figures: it splits the template's record and passes it to the engine.
   instructions   valgrind --tool=callgrind, of everything called for a message in the
                  worker, including the C library; eventfds stand in for pidfds, which
                  valgrind does not support
-  system calls   strace, in the worker and in the background thread ("caretaker" in the
-                 files). The goal is for the worker, which logging waits for; the
-                 background thread's calls and the sum are printed too. Several blocks at
-                 a time cost the background thread less each: here they come one by one.
-                 Resets are off, as they come a second later: each takes two more calls
+  system calls   strace, in the worker and in the background thread. The goal is for the
+                 worker, which logging waits for; the background thread's calls and the
+                 sum are printed too. Several blocks at a time cost that thread less each:
+                 here they come one by one. Resets are off, as they come a second later:
+                 each takes two more calls
   growth         both, of the worker, with 150 and with 600 smtpds
   memory         rsyslogd's, with and without the module: idle, after many messages, with
                  many blocks
@@ -33,32 +32,32 @@ message: on a busy machine a few wait for the background thread's scan and then 
 themselves, however many smtpds there are.
 """
 
-import argparse
 import itertools
-import os
 import re
-import shutil
 import signal
 import statistics
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from shared import hostfacts, partfile, rsyslogd  # noqa: E402
-from shared.partfile import Wrong  # noqa: E402
-from shared.esmtpd import ESMTPD  # noqa: E402
-from lib.wait import Timeout, wait_for  # noqa: E402
+from lib import processes
+from lib.firewall import RecentList
+from lib.netns import run
+from lib.wait import wait_for
+from shared.esmtpd import ESMTPD
+from shared.flood import flood, make_board, rsyslogd
+from shared.partfile import Wrong
 
 UNPROVEN = ("--set", "verify=none", "--set", "terminate=off", "--set", "maxBlocks=100000000")
 ENDED = ("--set", "terminate.reset=off")
 AT_ONCE = ("--set", "terminate.delay=0", *ENDED)
 FEW, MANY = 150, 600
 COUNT, CHILDREN_COUNT, SKIP = 1000, 60, 20
-PORT = 5140
+OPTIONS = {"only": ("", "instructions, calls, growth or memory"),
+           "quick": (False, "neither memory nor delays: under a minute"),
+           "cases": ("", "those with this in their name"),
+           "messages": (1000000, "for memory"), "blocks": (100000, "for memory")}
 
 
 @dataclass
@@ -111,8 +110,7 @@ class Drive:
 
     def run(self, tool, *more):
         """Runs it to its end; returns the counters that it prints."""
-        self.board.write_bytes(bytes(4096))
-        self.board.chmod(0o666)
+        make_board(self.options)
         self.socket.unlink(missing_ok=True)
         process = subprocess.Popen([*tool, *self.command(more)], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True)
@@ -211,10 +209,10 @@ def calls(options, case, children=MANY):
     return {"worker": sum(worker.values()) / drive.count(),
             "median message": median,
             "worker but locks": (sum(worker.values()) - worker["futex"]) / drive.count(),
-            "caretaker": sum(other.values()) / drive.count(),
+            "background": sum(other.values()) / drive.count(),
             "both": (sum(worker.values()) + sum(other.values())) / drive.count(),
             "worker by name": per_message(worker, drive.count()),
-            "caretaker by name": per_message(other, drive.count())}
+            "background by name": per_message(other, drive.count())}
 
 
 # --- growth ----------------------------------------------------------------
@@ -228,51 +226,28 @@ def growth(options, case, found):
 
 # --- memory ----------------------------------------------------------------
 
-def rules(options, action, board):
-    load = f'module(load="{options.programs}/omsmtpblock.so")\n' if "omsmtpblock" in action else ""
-    return (f'main_queue(queue.workerThreads="1")\nmodule(load="imptcp")\n'
-            f'input(type="imptcp" address="127.0.0.1" port="{PORT}")\n{load}'
-            f'module(load="{options.programs}/omfloor.so")\n'
-            f'template(name="least" type="string" string="%syslogseverity%")\n'
-            f'local7.* action(type="omfloor" template="least" mode="note" board="{board}")\n'
-            f'mail.err action({action})\n')
-
-
-def flood(options, board, lines, *more):
-    subprocess.run([options.programs / "flood", f"--to=tcp:{PORT}", f"--lines={lines}", *more,
-                    board], stdout=subprocess.DEVNULL, check=True, timeout=300)
-
-
-def memory(options, name, action):
+def memory(options, action):
     """In kB: idle, after many messages of few addresses, with many blocks."""
-    directory = options.work / f"rsyslog-{name}"
-    shutil.rmtree(directory, ignore_errors=True)
-    board = options.work / "board"
-    board.write_bytes(bytes(4096))
-    daemon = rsyslogd.Rsyslogd(directory, rules(options, action, board))
-    try:
-        daemon.wait_ready()
+    board = make_board(options)
+    with rsyslogd(options, f"action({action})", board) as daemon:
         flood(options, board, 10)
-        figures = {"idle": daemon.memory()}
+        figures = {"idle": processes.memory(daemon.pid)}
         flood(options, board, options.messages, "--addresses=90")
-        figures["messages"] = daemon.memory()
+        figures["messages"] = processes.memory(daemon.pid)
         flood(options, board, options.blocks)
-        figures["blocks"] = daemon.memory()
+        figures["blocks"] = processes.memory(daemon.pid)
         if "omsmtpblock" in action:
-            figures["counters"] = daemon.counters()
-    finally:
-        daemon.stop()
+            figures["counters"] = daemon.counters("cost")
     return figures
 
 
 def measure_memory(options):
-    ours = 'type="omsmtpblock" list="cost" terminate="off" verify="none" ' + rsyslogd.UNBOUNDED
+    ours = 'type="omsmtpblock" list="cost" terminate="off" verify="none" maxBlocks="100000000"'
     actions = {"none": 'type="omfloor" template="least" mode="none"', "recent": ours,
-               "nftables": ours + 'backend="nftables" listSize="1000000"'}
-    board = options.work / "board"
-    board.write_bytes(bytes(4096))
-    return {name: memory(options, name, action) for name, action in actions.items()
-            if rsyslogd.accepts("rsyslogd", rules(options, action, board), options.work)}
+               "nftables": f'{ours} backend="nftables" listSize="1000000"'}
+    board = make_board(options)
+    return {name: memory(options, action) for name, action in actions.items()
+            if rsyslogd(options, f"action({action})", board).validate()[0] == 0}
 
 
 # --- the report ------------------------------------------------------------
@@ -292,14 +267,14 @@ def print_instructions(found, goals):
 
 
 def print_calls(found, goals):
-    print(f"\n{'system calls a message':<38}{'worker':>8}{'caretaker':>11}{'both':>8}")
+    print(f"\n{'system calls a message':<38}{'worker':>8}{'background':>12}{'both':>8}")
     for case in CASES:
         if case.name in found:
             one = found[case.name]
             by_name = " + ".join(" ".join(f"{name}:{number:g}" for name, number in
                                           one[f"{thread} by name"].items())
-                                 for thread in ("worker", "caretaker"))
-            print(f"{case.name:<38}{one['worker']:>8.2f}{one['caretaker']:>11.2f}"
+                                 for thread in ("worker", "background"))
+            print(f"{case.name:<38}{one['worker']:>8.2f}{one['background']:>12.2f}"
                   f"{one['both']:>8.2f}  {by_name}")
     for case in CASES:
         if case.calls and case.name in found:
@@ -308,8 +283,8 @@ def print_calls(found, goals):
     for case in CASES:
         if case.children and case.name in found:
             one = found[case.name]
-            print(f"no goal: {case.name}, the caretaker's: {one['caretaker']:.2f} system calls, "
-                  f"with the worker's {one['both']:.2f}")
+            print(f"no goal: {case.name}, the background thread's: {one['background']:.2f} "
+                  f"system calls, with the worker's {one['both']:.2f}")
 
 
 def print_growth(found, goals):
@@ -340,17 +315,9 @@ def print_memory(options, found, goals):
 
 def make_connections_possible():
     """Packets to the clients' addresses arrive here, although the host does not have them."""
-    for words in (("address", "add", "192.0.2.25/32", "dev", "lo"),
-                  ("route", "add", "local", "198.18.0.0/15", "dev", "lo")):
-        subprocess.run(["ip", *words], check=True)
+    run("ip", "address", "add", "192.0.2.25/32", "dev", "lo")
+    run("ip", "route", "add", "local", "198.18.0.0/15", "dev", "lo")
     Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("25", encoding="ascii")
-
-
-def make_list(*names):
-    """The kernel has a list while a rule names it, in this namespace only."""
-    for program, name in (*(("iptables", name) for name in names), ("ip6tables", "spammer6")):
-        subprocess.run([program, "-A", "INPUT", "-p", "tcp", "--dport", "25", "-m", "recent",
-                        "--name", name, "--update", "--seconds", "600", "-j", "DROP"], check=True)
 
 
 def knows_nftables(options):
@@ -359,60 +326,26 @@ def knows_nftables(options):
     return result.returncode == 0
 
 
-def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=("instructions", "calls", "growth", "memory"))
-    parser.add_argument("--quick", action="store_true",
-                        help="neither memory nor delays: under a minute")
-    parser.add_argument("--cases", default="", help="those with this in their name")
-    parser.add_argument("--messages", type=int, default=1000000, help="for memory")
-    parser.add_argument("--blocks", type=int, default=100000, help="for memory")
-    parser.add_argument("--json", type=Path, help="all figures go to this file")
-    parser.add_argument("--plots", type=Path, help="has no plots")
-    parser.add_argument("--check", action="store_true", help="fail where a goal is missed")
-    parser.add_argument("--programs", type=Path, required=True, help="what was built")
-    parser.add_argument("--work", type=Path, default=Path("/run/cost"))
-    return parser.parse_args()
-
-
-def measure(options, cases, goals):
-    found, every = {}, not options.only
-    if every or options.only == "instructions":
-        found["instructions"] = {case.name: instructions(options, case) for case in cases}
-        print_instructions(found["instructions"], goals)
-    if every or options.only == "calls":
-        found["calls"] = {case.name: calls(options, case) for case in cases}
-        print_calls(found["calls"], goals)
-    if every or options.only == "growth":
-        found["growth"] = {case.name: growth(options, case, found) for case in cases
-                           if case.children and "delay" not in case.name}
-        print_growth(found["growth"], goals)
-    if (every and not options.quick) or options.only == "memory":
-        found["memory"] = measure_memory(options)
-        print_memory(options, found["memory"], goals)
-    return found
-
-
-def main():
-    options = parse_options()
-    if os.environ.get("OMSMTPBLOCK_IN_LAB") != "1" or os.geteuid() != 0:
-        sys.exit("measure: runs in the lab only: sudo bench/run cost")
-    shutil.rmtree(options.work, ignore_errors=True)
-    options.work.mkdir(parents=True, mode=0o755)
-    make_list("spammer", "cost")
+def measure(options, goals):
+    for family, name in ((4, "spammer"), (4, "cost"), (6, None)):
+        RecentList(family, name).install()
     make_connections_possible()
-    facts, goals = hostfacts.facts(), partfile.Goals()
     with_nft = knows_nftables(options)
     cases = [case for case in CASES if options.cases in case.name
              and (with_nft or "nftables" not in case.name)
              and not (options.quick and "delay" in case.name)]
-    found = measure(options, cases, goals)
-    print("\n" + hostfacts.describe(facts))
-    partfile.write_json(options.json, "cost", facts, goals, **found)
-    return 0 if goals.reached() or not options.check else 1
-
-
-try:
-    sys.exit(main())
-except (Timeout, Wrong) as wrong:
-    sys.exit(f"measure: {wrong}")
+    found = {}
+    if options.only in ("", "instructions"):
+        found["instructions"] = {case.name: instructions(options, case) for case in cases}
+        print_instructions(found["instructions"], goals)
+    if options.only in ("", "calls"):
+        found["calls"] = {case.name: calls(options, case) for case in cases}
+        print_calls(found["calls"], goals)
+    if options.only in ("", "growth"):
+        found["growth"] = {case.name: growth(options, case, found) for case in cases
+                           if case.children and "delay" not in case.name}
+        print_growth(found["growth"], goals)
+    if options.only == "memory" or not (options.only or options.quick):
+        found["memory"] = measure_memory(options)
+        print_memory(options, found["memory"], goals)
+    return found

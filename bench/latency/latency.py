@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The time from the log line to the list, and to the SIGTERM, beside floors.
 
@@ -42,26 +41,31 @@ Addresses are distinct; the list of xt_recent has room for the kernel's ip_list_
 default) and evicts the oldest, which the module detects and logs once.
 """
 
-import argparse
+import contextlib
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from shared import figures, gnuplot, hostfacts, partfile, rsyslogd  # noqa: E402
-from shared.esmtpd import ESMTPD  # noqa: E402
-from shared.partfile import Wrong  # noqa: E402
-from lib.wait import Timeout  # noqa: E402
+from lib.firewall import RecentList
+from lib.rsyslog import CREDENTIALS, Rsyslog
+from shared import figures, gnuplot, hostfacts
+from shared.esmtpd import ESMTPD
+from shared.flood import make_board
+from shared.partfile import Wrong
 
+OPTIONS = {"rounds": (3, "how many"), "samples": (100, "of each variant in a round"),
+           "full": (False, "1000 samples, all rounds"), "warm-up": (30, "lines before"),
+           "burst": (25, "lines a turn"), "children": ("0,300,2000,10000", "how many are alive"),
+           "pace": (5000, "us between two lines"), "addresses": (0, "so many, used in turn"),
+           "only": ("", "variants with this in their name; and floors"),
+           "awake": (False, "let no processor sleep")}
 NOTE = 'type="omfloor" template="pid" mode="note" board="{board}"'
 KILL = 'type="omfloor" template="pid" mode="kill"'
-RECENT = 'type="omsmtpblock" list="{list}" terminate.delay="0" ' + rsyslogd.UNBOUNDED
+RECENT = 'type="omsmtpblock" list="{list}" terminate.delay="0" maxBlocks="100000000" '
 NFTABLES = RECENT + 'backend="nftables" list6="{list}6" '
 # The longest start of an smtpd in seconds, with very many of them.
 START_SECONDS = 0.05
@@ -126,34 +130,23 @@ VARIANTS = [
 ]
 
 
-def make_board(path):
-    """The file to which all parts write their times; see board.h."""
-    path.write_bytes(bytes(4096))
-    path.chmod(0o666)
-    return path
-
-
-def rules(options, variant, board):
-    module = "omsmtpblock.so" if variant.is_module() else "omfloor.so"
-    action = variant.action.format(board=board, list=variant.list())
-    return (f'module(load="{options.programs}/{module}")\n'
-            f'template(name="pid" type="string" string="{variant.pid_property()}")\n'
-            f'{variant.selector} action({action})\n')
-
-
-def start_rsyslogd(options, variant, directory, board):
-    """With one action, on its own socket."""
-    credentials = rsyslogd.CREDENTIALS if variant.credentials else ""
-    return rsyslogd.Rsyslogd(
-        directory, rules(options, variant, board), imuxsock=credentials,
-        environment={"LD_PRELOAD": str(options.programs / "listclock.so"),
-                     "OMSMTPBLOCK_BENCH_BOARD": str(board)})
+def rsyslogd(options, number, variant, board):
+    """With one action, on its own socket; not yet started."""
+    floor = "" if variant.is_module() else f'module(load="{options.programs}/omfloor.so")\n'
+    return Rsyslog(
+        options.work, name=str(number), quiet=True, socket_path=options.work / str(number) / "log",
+        imuxsock=CREDENTIALS if variant.credentials else "",
+        settings=f'{floor}template(name="pid" type="string" string="{variant.pid_property()}")\n',
+        rules=f"{variant.selector} "
+              f"action({variant.action.format(board=board, list=variant.list())})\n",
+        environment=os.environ | {"LD_PRELOAD": str(options.programs / "listclock.so"),
+                                  "OMSMTPBLOCK_BENCH_BOARD": str(board)})
 
 
 def account(variant, daemon):
     """The evidence about one that failed."""
-    counted = daemon.counters() if variant.is_module() else ""
-    return f"{daemon.socket}, {variant.name}: {counted}\n{daemon.logged()}"
+    counted = daemon.counters(variant.list()) if variant.is_module() else ""
+    return f"{daemon.socket}, {variant.name}: {counted}\n{daemon.own()}"
 
 
 def run_tcpd(options, children, running, board):
@@ -183,10 +176,10 @@ def check_module(options, variant, daemon):
     """Checks that every line caused a block and a termination; otherwise the times are
     invalid."""
     lines = options.samples + options.warm_up
-    counted = daemon.counters()
+    counted = daemon.counters(variant.list())
     done = counted.get("blocks", 0) + counted.get("renewals", 0)
     if done != lines or counted.get("ended") != lines:
-        raise Wrong(f"{variant.name}: {lines} lines: {counted}\n{daemon.logged()}")
+        raise Wrong(f"{variant.name}: {lines} lines: {counted}\n{daemon.own()}")
     if variant.action == RECENT:
         path = Path("/proc/net/xt_recent", variant.list())
         listed = len(path.read_text(encoding="ascii").splitlines())
@@ -215,24 +208,17 @@ def result_of(options, variant, daemon, rows):
 
 def run_round(options, children, variants):
     """All variants side by side."""
-    shutil.rmtree(options.work, ignore_errors=True)
-    options.work.mkdir(parents=True, mode=0o755)
-    board, running = make_board(options.work / "board"), []
-    try:
+    board, running = make_board(options), []
+    with contextlib.ExitStack() as daemons:
         for number, variant in enumerate(variants):
             if variant.action == RECENT:
-                Path("/proc/net/xt_recent", variant.list()).write_text("/", encoding="ascii")
-            running.append((variant, start_rsyslogd(options, variant,
-                                                    options.work / str(number), board)))
-        for _, daemon in running:
-            daemon.wait_ready()
+                RecentList(4, variant.list()).flush()
+            running.append((variant, daemons.enter_context(
+                rsyslogd(options, number, variant, board))))
         samples = run_tcpd(options, children, running, board)
         for (variant, daemon), rows in zip(running, samples):
             variant.rounds.setdefault(children, []).append(
                 result_of(options, variant, daemon, rows))
-    finally:
-        for _, daemon in running:
-            daemon.stop()
 
 
 # --- the report ------------------------------------------------------------
@@ -317,68 +303,27 @@ def draw(options, variants):
         [rows for _, rows in curves], size="900,520")
 
 
-def show(options, facts, variants):
-    """Prints all of it; true if the goals were reached."""
-    print("\n" + hostfacts.describe(facts))
-    print(f"{options.rounds} rounds of {options.samples} samples a variant after {options.warm_up} "
-          f"to warm up, in turns of {options.burst}; {options.pace} us between two lines"
-          f"{', processors kept awake' if options.awake else ''}; a figure is the median of the "
-          f"rounds' figures")
+def show(options, variants, goals):
+    print(f"\n{options.rounds} rounds of {options.samples} samples a variant after "
+          f"{options.warm_up} to warm up, in turns of {options.burst}; {options.pace} us between "
+          f"two lines{', processors kept awake' if options.awake else ''}; a figure is the median "
+          "of the rounds' figures")
     print_latency(options, variants)
-    goals = partfile.Goals()
     print_goals(options, variants, goals)
     draw(options, variants)
-    partfile.write_json(options.json, "latency", facts, goals, samples=options.samples,
-                      awake=options.awake,
-                      floors={variant.name: variant.floor for variant in variants},
-                      variants={variant.name: variant.rounds for variant in variants})
-    return goals.reached()
 
 
 # --- the run ---------------------------------------------------------------
 
-def make_lists(variants):
-    """The kernel has a list while a rule names it, in this namespace only."""
-    lists = [("iptables", variant.list()) for variant in variants if variant.action == RECENT]
-    for program, name in (*lists, ("ip6tables", "spammer6")):
-        subprocess.run([program, "-A", "INPUT", "-p", "tcp", "--dport", "25", "-m", "recent",
-                        "--name", name, "--update", "--seconds", "600", "-j", "DROP"], check=True)
-
-
 def available(options, variants):
     """Without variants that this build does not support."""
-    options.work.mkdir(parents=True, exist_ok=True)
-    good = []
+    board, good = make_board(options), []
     for variant in variants:
-        board = make_board(options.work / "board")
-        if rsyslogd.accepts("rsyslogd", rules(options, variant, board), options.work):
+        if rsyslogd(options, 0, variant, board).validate()[0] == 0:
             good.append(variant)
         else:
             print(f"left out, as this build does not know it: {variant.name}")
     return good
-
-
-def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--samples", type=int, default=100, help="of each variant in a round")
-    parser.add_argument("--full", action="store_true", help="1000 samples, all rounds")
-    parser.add_argument("--warm-up", type=int, default=30)
-    parser.add_argument("--burst", type=int, default=25, help="lines a turn")
-    parser.add_argument("--children", default="0,300,2000,10000", help="how many are alive")
-    parser.add_argument("--pace", type=int, default=5000, help="us between two lines")
-    parser.add_argument("--addresses", type=int, default=0, help="so many, used in turn")
-    parser.add_argument("--only", default="", help="variants with this in their name; and floors")
-    parser.add_argument("--json", type=Path, help="all figures go to this file")
-    parser.add_argument("--plots", type=Path, help="the plots go to this directory")
-    parser.add_argument("--awake", action="store_true", help="let no processor sleep")
-    parser.add_argument("--check", action="store_true", help="fail where a goal is missed")
-    parser.add_argument("--programs", type=Path, required=True, help="what was built")
-    parser.add_argument("--work", type=Path, default=Path("/run/latency"))
-    options = parser.parse_args()
-    options.samples = 1000 if options.full else options.samples
-    options.children = [max(1, int(number)) for number in options.children.split(",")]
-    return options
 
 
 def keep_awake():
@@ -411,19 +356,17 @@ def show_progress(options, number, children, variants):
           file=sys.stderr, flush=True)
 
 
-def main():
-    options = parse_options()
-    if os.environ.get("OMSMTPBLOCK_IN_LAB") != "1" or os.geteuid() != 0:
-        sys.exit("measure: runs in the lab only: sudo bench/run latency")
+def measure(options, goals):
+    options.samples = 1000 if options.full else options.samples
+    options.children = [max(1, int(number)) for number in options.children.split(",")]
     variants = available(options, [variant for variant in VARIANTS if options.only in variant.name
                                    or not variant.is_module()])
-    make_lists(variants)
-    facts = hostfacts.facts()
+    for variant in variants:
+        if variant.action == RECENT:
+            RecentList(4, variant.list()).install()
+    RecentList(6).install()
     run_rounds(options, variants)
-    return 0 if show(options, facts, variants) or not options.check else 1
-
-
-try:
-    sys.exit(main())
-except (Timeout, Wrong) as wrong:
-    sys.exit(f"measure: {wrong}")
+    show(options, variants, goals)
+    return {"samples": options.samples, "awake": options.awake,
+            "floors": {variant.name: variant.floor for variant in variants},
+            "variants": {variant.name: variant.rounds for variant in variants}}

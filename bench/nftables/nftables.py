@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The cost of a block with backend="nftables", and whether it depends on their number.
 
@@ -15,17 +14,14 @@ Each round has its own network namespace. The figures are processor time, includ
 kernel's for sets, transactions and timeouts.
 """
 
-import argparse
 import json
-import os
 import subprocess
-import sys
-from pathlib import Path
+from statistics import median
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from shared import figures, hostfacts, partfile  # noqa: E402
-from shared.partfile import Wrong  # noqa: E402
+from shared import figures
+from shared.partfile import Wrong
+
+OPTIONS = {"rounds": (5, "how many"), "count": (100000, "addresses")}
 
 
 def one_round(options):
@@ -47,40 +43,15 @@ def print_rounds(rounds, goals):
     print(f"\n{'us an address, of ' + str(rounds[0]['count']):<36}median (lowest .. highest)")
     for row in ROWS:
         print(f"{row:<36}{figures.spread([each[row] / 1000 for each in rounds], digits=2)}")
-    middle = lambda row: sorted(each[row] for each in rounds)[len(rounds) // 2]
-    goals.at_most("one address of many", middle("many, last tenth") / 1000, 4, "us", 2)
-    goals.at_most("one address of a wave", middle("wave") / 1000, 4, "us", 2)
-    goals.at_most("one address alone, unbatched", middle("alone") / 1000, 8, "us", 2)
-    ratios = sorted(each["many, last tenth"] / each["many, first tenth"] for each in rounds)
-    goals.at_most("the last tenth against the first", ratios[len(ratios) // 2], 1.5, "times", 2)
+    for what, row, most in (("one address of many", "many, last tenth", 4),
+                            ("one address of a wave", "wave", 4),
+                            ("one address alone, unbatched", "alone", 8)):
+        goals.at_most(what, median(each[row] for each in rounds) / 1000, most, "us", 2)
+    goals.at_most("the last tenth against the first", median(
+        each["many, last tenth"] / each["many, first tenth"] for each in rounds), 1.5, "times", 2)
 
 
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--programs", type=Path, default=Path("/build/bench/programs"))
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--plots", type=Path, help="has no plots")
-    parser.add_argument("--check", action="store_true", help="fail where a goal is missed")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--count", type=int, default=100000)
-    return parser.parse_args()
-
-
-def main():
-    options = parse()
-    if os.geteuid() != 0:
-        sys.exit("measure: this wants root, for a network namespace")
-    facts = hostfacts.facts()
-    goals = partfile.Goals()
-    try:
-        rounds = [one_round(options) for _ in range(options.rounds)]
-    except Wrong as problem:
-        sys.exit(f"measure: {problem}")
+def measure(options, goals):
+    rounds = [one_round(options) for _ in range(options.rounds)]
     print_rounds(rounds, goals)
-    print("\n" + hostfacts.describe(facts))
-    partfile.write_json(options.json, "nftables", facts, goals, rounds=rounds)
-    return 0 if goals.reached() or not options.check else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return {"rounds": rounds}

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Large numbers: of addresses below the threshold, of allowed prefixes, of lines
 of an old log.
@@ -11,28 +10,18 @@ of an old log.
   replay      time and memory of smtpblockctl replay for a large mail log
 """
 
-import argparse
 import json
 import os
 import re
 import subprocess
-import sys
 import time
-from pathlib import Path
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from shared import hostfacts, partfile  # noqa: E402
-from shared.partfile import Wrong  # noqa: E402
+from lib.netns import run
+from shared.partfile import Wrong
+
+OPTIONS = {"addresses": (1000000, "in the threshold's memory"), "lines": (1000000, "of the log")}
 
 FEW_ENTRIES, MANY_ENTRIES = 10, 100000
-
-
-def run(*command):
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    if result.returncode:
-        raise Wrong(f"{command[0]}: status {result.returncode}: {result.stderr[-1000:]}")
-    return result.stdout
 
 
 def measure_threshold(options):
@@ -106,37 +95,11 @@ def print_replay(figures, goals):
     goals.at_most("replay", figures["seconds"], 10 * figures["lines"] / 1e6, "s")
 
 
-def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--addresses", type=int, default=1000000)
-    parser.add_argument("--lines", type=int, default=1000000)
-    parser.add_argument("--json", type=Path, help="all figures go to this file")
-    parser.add_argument("--plots", type=Path, help="has no plots")
-    parser.add_argument("--check", action="store_true", help="fail where a goal is missed")
-    parser.add_argument("--programs", type=Path, required=True, help="what was built")
-    parser.add_argument("--work", type=Path, default=Path("/run/scale"))
-    return parser.parse_args()
-
-
-def main():
-    options = parse_options()
-    if os.environ.get("OMSMTPBLOCK_IN_LAB") != "1":
-        sys.exit("measure: runs in the lab only: sudo bench/run scale")
-    options.work.mkdir(parents=True, exist_ok=True)
-    facts, goals = hostfacts.facts(), partfile.Goals()
-    threshold = measure_threshold(options)
-    print_threshold(threshold, goals)
-    allow = measure_allow(options)
-    print_allow(allow, goals)
-    replay = measure_replay(options)
-    print_replay(replay, goals)
-    print("\n" + hostfacts.describe(facts))
-    partfile.write_json(options.json, "scale", facts, goals, threshold=threshold, allow=allow,
-                      replay=replay)
-    return 0 if goals.reached() or not options.check else 1
-
-
-try:
-    sys.exit(main())
-except Wrong as wrong:
-    sys.exit(f"measure: {wrong}")
+def measure(options, goals):
+    found = {}
+    for name, measured, show in (("threshold", measure_threshold, print_threshold),
+                                 ("allow", measure_allow, print_allow),
+                                 ("replay", measure_replay, print_replay)):
+        found[name] = measured(options)
+        show(found[name], goals)
+    return found

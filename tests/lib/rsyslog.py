@@ -72,17 +72,20 @@ class Rsyslog:
         self._pidfile = self.workdir / "pid"
         self._process = None
         self._woken = 0
+        self._begins = {}   # where in its logs the messages since its start begin
 
     def write_config(self):
         """The configuration; everything before `rules` is for the tests."""
         self.workdir.mkdir(exist_ok=True)
-        load = mail = ""
-        if 'type="omsmtpblock"' in self.rules:
+        load = mail = own = ""
+        if "omsmtpblock" in self.rules:
             load = f'module(load="{module_path()}" {self.module})\n'
         if not self.quiet:
             mail = f'mail.* action(type="omfile" file="{self.mail_log}" template="line")\n'
+        if str(self.socket) != "/dev/log":  # where rsyslogd itself logs
+            own = 'processInternalMessages="on" '
         self.config.write_text(
-            f'global(workDirectory="{self.workdir}" {NO_LIMIT})\n'
+            f'global(workDirectory="{self.workdir}" {own}{NO_LIMIT})\n'
             f'module(load="imuxsock" SysSock.Name="{self.socket}" SysSock.RateLimit.Interval="0"'
             f' {self.imuxsock})\n'
             f'{self.settings}'
@@ -113,6 +116,7 @@ class Rsyslog:
         self.write_config()
         self._pidfile.unlink(missing_ok=True)
         self.socket.unlink(missing_ok=True)
+        self._begins = {path: path.stat().st_size for path in self._logs() if path.exists()}
         command = [*prefix, *instrument.words(), "rsyslogd", *([] if forking else ["-n"]),
                    "-f", self.config, "-i", self._pidfile]
         with open(self.workdir / "stderr", "ab") as errors:
@@ -173,9 +177,13 @@ class Rsyslog:
             and self._pidfile.read_text().strip() == str(self.pid)
 
     def own(self):
-        """All messages of rsyslogd and its modules, including messages about the configuration."""
+        """All messages of rsyslogd and its modules since its start, including messages about the
+        configuration."""
         self._wake()
-        return _lines(self.own_log) + _lines(self.workdir / "stderr")
+        return [line for path in self._logs() for line in _lines(path, self._begins.get(path, 0))]
+
+    def _logs(self):
+        return self.own_log, self.workdir / "stderr"
 
     def logged(self, pattern):
         """Its own lines that match; the module's lines have its name in them."""
@@ -193,9 +201,11 @@ class Rsyslog:
         return {key: int(value) for key, value in pairs}
 
 
-def _lines(path):
+def _lines(path, begin=0):
     try:
-        return path.read_text(errors="replace").splitlines()
+        with open(path, "rb") as file:
+            file.seek(begin)
+            return file.read().decode("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return []
 
