@@ -43,11 +43,10 @@ static void want_written(struct ctl *ctl, const char *path, const char *want)
 	free(text);
 }
 
-static void lists_in_the_order_of_time(void **state)
+TEST(lists_in_the_order_of_time)
 {
 	struct ctl ctl;
 
-	(void)state;
 	ctl_open(&ctl);
 	fill(&ctl);
 	ctl_run(&ctl, "list");
@@ -65,11 +64,10 @@ static void lists_in_the_order_of_time(void **state)
 	ctl_close(&ctl);
 }
 
-static void prefixes_are_shown_as_such(void **state)
+TEST(prefixes_are_shown_as_such)
 {
 	struct ctl ctl;
 
-	(void)state;
 	ctl_open(&ctl);
 	ctl_configure(&ctl, "mail.err action(type=\"omsmtpblock\" ipv4Prefix=\"24\" "
 			    "ipv6Prefix=\"64\" banTime=\"3600\" list=\"n4\" list6=\"n6\")\n"
@@ -88,11 +86,10 @@ static void prefixes_are_shown_as_such(void **state)
 }
 
 /* Where there are no lists, or nobody on them. */
-static void list_of_nobody(void **state)
+TEST(list_of_nobody)
 {
 	struct ctl ctl;
 
-	(void)state;
 	ctl_open(&ctl);
 	ctl_run(&ctl, "list");
 	want_run(&ctl, 1, "", MISSING4 MISSING6);
@@ -160,9 +157,8 @@ static bool begins(const char *text, const char *with)
 }
 
 /* One line of complaint, and nothing else done. */
-static void takes_lists_from_the_configuration(void **state)
+TEST_ROWS(takes_lists_from_the_configuration, config_rows)
 {
-	const struct config_row *row = *state;
 	struct ctl ctl;
 
 	ctl_open(&ctl);
@@ -178,11 +174,10 @@ static void takes_lists_from_the_configuration(void **state)
 	ctl_close(&ctl);
 }
 
-static void adds(void **state)
+TEST(adds)
 {
 	struct ctl ctl;
 
-	(void)state;
 	ctl_open(&ctl);
 	ctl_configure(&ctl, "action(type=\"omsmtpblock\" ipv6Prefix=\"64\" banTime=\"5430\")");
 	fakelists_make(&ctl.lists, "xt_recent/spammer");
@@ -201,11 +196,10 @@ static void adds(void **state)
 }
 
 /* Of living blocks; the rest is only remembered. */
-static void full_list_is_told(void **state)
+TEST(full_list_is_told)
 {
 	struct ctl ctl;
 
-	(void)state;
 	ctl_open(&ctl);
 	fill(&ctl);
 	fakelists_limit(&ctl.lists, "xt_recent", "3\n");
@@ -252,9 +246,8 @@ static const struct refused_row {
 	  "no list for IPv6 addresses: use --list6 NAME (see smtpblockctl --help)", 2 },
 };
 
-static void adds_all_or_nothing(void **state)
+TEST_ROWS(adds_all_or_nothing, refused_rows)
 {
-	const struct refused_row *row = *state;
 	char words[256], want[512];
 	struct ctl ctl;
 
@@ -284,9 +277,8 @@ static const struct spared_row {
 	{ "elsewhere", "--ipv4Prefix 24 --allow 192.0.3.1", "192.0.1.0/24\n", NULL },
 };
 
-static void neighbours_are_spared(void **state)
+TEST_ROWS(neighbours_are_spared, spared_rows)
 {
-	const struct spared_row *row = *state;
 	char words[512], want[256] = "";
 	struct ctl ctl;
 
@@ -309,11 +301,10 @@ static const char two_actions[] =
 	"mail.info action(type=\"omsmtpblock\" list=\"b\" list6=\"a6\" trigger=\"auth\" "
 	"threshold=\"5\")\n";
 
-static void asks_which_list(void **state)
+TEST(asks_which_list)
 {
 	struct ctl ctl;
 
-	(void)state;
 	ctl_open(&ctl);
 	ctl_configure(&ctl, two_actions);
 	ctl_show(&ctl, "xt_recent/a", "192.0.2.7", 1);
@@ -343,11 +334,10 @@ static void asks_which_list(void **state)
 	ctl_close(&ctl);
 }
 
-static void deletes(void **state)
+TEST(deletes)
 {
 	struct ctl ctl;
 
-	(void)state;
 	ctl_open(&ctl);
 	fill(&ctl);
 	ctl_run(&ctl, "del 192.0.2.7 192.0.2.8");
@@ -369,11 +359,10 @@ static void deletes(void **state)
 	ctl_close(&ctl);
 }
 
-static void flushes(void **state)
+TEST(flushes)
 {
 	struct ctl ctl;
 
-	(void)state;
 	ctl_open(&ctl);
 	fill(&ctl);
 	ctl_run(&ctl, "flush");
@@ -402,7 +391,7 @@ static void run_as_other(struct ctl *ctl, const char *words)
 		want_int(seteuid(0), 0);
 }
 
-static void lack_of_rights_is_told(void **state)
+TEST(lack_of_rights_is_told)
 {
 	static const char want[] = "smtpblockctl: no permission for the list spammer: run this as "
 				   "root\n";
@@ -411,7 +400,6 @@ static void lack_of_rights_is_told(void **state)
 	struct ctl ctl;
 	size_t i;
 
-	(void)state;
 	ctl_open(&ctl);
 	fill(&ctl);
 	snprintf(path, sizeof(path), "%s/xt_recent/spammer", ctl.lists.net_root);
@@ -426,11 +414,10 @@ static void lack_of_rights_is_told(void **state)
 }
 
 /* The kernel refuses in the middle: what was done until then is told. */
-static void failure_in_the_middle_is_told(void **state)
+TEST(failure_in_the_middle_is_told)
 {
 	struct ctl ctl;
 
-	(void)state;
 	ctl_open(&ctl);
 	fakelists_make(&ctl.lists, "xt_recent/spammer");
 	fakelists_make(&ctl.lists, "xt_recent/spammer6");
@@ -439,24 +426,4 @@ static void failure_in_the_middle_is_told(void **state)
 	want_run(&ctl, 1, "", "smtpblockctl: the list spammer cannot be written: Cannot allocate "
 			      "memory\n");
 	ctl_close(&ctl);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, lists_in_the_order_of_time);
-	SUITE_TEST(suite, prefixes_are_shown_as_such);
-	SUITE_TEST(suite, list_of_nobody);
-	SUITE_ROWS(suite, takes_lists_from_the_configuration, config_rows);
-	SUITE_TEST(suite, adds);
-	SUITE_TEST(suite, full_list_is_told);
-	SUITE_ROWS(suite, adds_all_or_nothing, refused_rows);
-	SUITE_ROWS(suite, neighbours_are_spared, spared_rows);
-	SUITE_TEST(suite, asks_which_list);
-	SUITE_TEST(suite, deletes);
-	SUITE_TEST(suite, flushes);
-	SUITE_TEST(suite, lack_of_rights_is_told);
-	SUITE_TEST(suite, failure_in_the_middle_is_told);
-	return suite_run(suite, "lists");
 }

@@ -193,9 +193,8 @@ static const struct text_row {
 	  "2 statement \"stop\"\nM line 1: a property filter ends with a \"string\"\n" },
 };
 
-static void reads_text(void **state)
+TEST_ROWS(reads_text, text_rows)
 {
-	const struct text_row *row = *state;
 	char *text = support_exact_copy(row->text, strlen(row->text));
 	struct dump dump = { .used = 0 };
 	struct rsyslog_conf *conf = NULL;
@@ -207,14 +206,13 @@ static void reads_text(void **state)
 	free(text);
 }
 
-static void follows_includes(void **state)
+TEST(follows_includes)
 {
 	char *dir = temp_dir_new(), path[256], text[640];
 	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
 	struct dump dump = { .used = 0 };
 	struct rsyslog_conf *conf = NULL;
 
-	(void)state;
 	snprintf(path, sizeof(path), "%s/d/20.conf", dir);
 	temp_file_write(path, "mail.err action(type=\"omsmtpblock\" list=\"b\")\n");
 	snprintf(path, sizeof(path), "%s/d/10.conf", dir);
@@ -252,13 +250,12 @@ static bool has_problem(const struct rsyslog_conf *conf, const char *what)
 }
 
 /* A file that includes itself, twice. */
-static void endless_includes_end(void **state)
+TEST(endless_includes_end)
 {
 	char *dir = temp_dir_new(), path[256], text[640];
 	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
 	struct rsyslog_conf *conf = NULL;
 
-	(void)state;
 	snprintf(path, sizeof(path), "%s/a.conf", dir);
 	snprintf(text, sizeof(text), "include(file=\"%s\")\n$IncludeConfig %s\n", path, path);
 	temp_file_write(path, text);
@@ -269,12 +266,11 @@ static void endless_includes_end(void **state)
 	temp_dir_remove(dir);
 }
 
-static void missing_file_is_told(void **state)
+TEST(missing_file_is_told)
 {
 	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "";
 	struct rsyslog_conf *conf = NULL;
 
-	(void)state;
 	want_int(rsyslog_conf_read("/nowhere/rsyslog.conf", &conf, errbuf), -ENOENT);
 	want_str(errbuf, "/nowhere/rsyslog.conf: No such file or directory");
 	want_int(rsyslog_conf_read("/", &conf, errbuf), -EISDIR);
@@ -304,20 +300,18 @@ static const struct deep_row {
 	{ "else", "if 1 then stop else ", "M line 1: too deep" },
 };
 
-static void depth_is_bounded(void **state)
+TEST_ROWS(depth_is_bounded, deep_rows)
 {
-	const struct deep_row *row = *state;
 	struct rsyslog_conf *conf = read_many(row->bytes, 100000);
 
 	want_str(rsyslog_conf_problem(conf, 0), row->want);
 	rsyslog_conf_free(conf);
 }
 
-static void number_is_bounded(void **state)
+TEST(number_is_bounded)
 {
 	struct rsyslog_conf *conf = read_many("stop\n", RSYSLOG_CONF_OBJECTS_MAX + 10);
 
-	(void)state;
 	want_int(rsyslog_conf_count(conf), RSYSLOG_CONF_OBJECTS_MAX);
 	want_str(rsyslog_conf_problem(conf, 0), "M line 100001: too many objects");
 	want_str(rsyslog_conf_problem(conf, 1), NULL);
@@ -326,7 +320,7 @@ static void number_is_bounded(void **state)
 
 /* Good text with bytes changed, cut off, doubled: it ends, and inside its bounds,
  * as the sanitizers see. */
-static void survives_garbage(void **state)
+TEST(survives_garbage)
 {
 	static const char bytes[] = "\"'`(){}[]&$:\\#/*=,;\n \0ax";
 	uint64_t random = 5;
@@ -334,7 +328,6 @@ static void survives_garbage(void **state)
 	size_t i, j, len;
 	char *text;
 
-	(void)state;
 	for (i = 0; i < 20000; i++) {
 		const char *good = text_rows[i % COUNT_OF(text_rows)].text;
 
@@ -350,7 +343,7 @@ static void survives_garbage(void **state)
 	}
 }
 
-static void finds_by_type(void **state)
+TEST(finds_by_type)
 {
 	static const char text[] =
 		"module(load=\"omsmtpblock2\")\naction(type=\"omfile\")\n"
@@ -360,7 +353,6 @@ static void finds_by_type(void **state)
 	struct rsyslog_conf *conf;
 	size_t from = 0;
 
-	(void)state;
 	want_int(rsyslog_conf_read_text(text, strlen(text), "M", &conf), 0);
 	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)->line, 3);
 	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)->line, 6);
@@ -390,9 +382,8 @@ static const struct file_row {
 	{ "no action", "input(type=\"omfile\" file=\"/a\")", NULL },
 };
 
-static void tells_the_file(void **state)
+TEST_ROWS(tells_the_file, file_rows)
 {
-	const struct file_row *row = *state;
 	struct rsyslog_conf *conf;
 	char path[16] = "";
 	bool is_file;
@@ -440,9 +431,8 @@ static void want_settings(struct settings *settings, const struct settings_row_ 
 	settings_done(settings);
 }
 
-static void makes_settings(void **state)
+TEST_ROWS(makes_settings, settings_rows_)
 {
-	const struct settings_row_ *row = *state;
 	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
 	struct settings settings;
 	struct rsyslog_conf *conf;
@@ -468,27 +458,9 @@ static int read_once(void *data)
 	return r;
 }
 
-static void lack_of_memory_is_told(void **state)
+TEST_ROWS(lack_of_memory_is_told, text_rows)
 {
-	struct text_row row = *(struct text_row *)*state;
+	struct text_row copy = *row;
 
-	want_int(memory_fail_each(read_once, &row) > 0, true);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, reads_text, text_rows);
-	SUITE_TEST(suite, follows_includes);
-	SUITE_TEST(suite, endless_includes_end);
-	SUITE_TEST(suite, missing_file_is_told);
-	SUITE_ROWS(suite, depth_is_bounded, deep_rows);
-	SUITE_TEST(suite, number_is_bounded);
-	SUITE_TEST(suite, survives_garbage);
-	SUITE_TEST(suite, finds_by_type);
-	SUITE_ROWS(suite, tells_the_file, file_rows);
-	SUITE_ROWS(suite, makes_settings, settings_rows_);
-	SUITE_ROWS(suite, lack_of_memory_is_told, text_rows);
-	return suite_run(suite, "rsyslogconf");
+	want_int(memory_fail_each(read_once, &copy) > 0, true);
 }

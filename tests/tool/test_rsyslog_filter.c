@@ -120,25 +120,22 @@ static enum answer ask(const char *text, const struct specimen *specimen)
 	return answer;
 }
 
-static void test_filter(void **state)
+TEST_ROWS(test_filter, rows)
 {
-	const struct row *row = *state;
 	char text[512];
 
 	snprintf(text, sizeof(text), "%s action(type=\"omx\")\n", row->label);
 	want_int(ask(text, &reject), row->want);
 }
 
-static void test_no_filter(void **state)
+TEST(test_no_filter)
 {
-	(void)state;
 	want_int(ask("action(type=\"omx\")\n", &reject), ANSWER_YES);
 }
 
 /* All that stand around it have to hold. */
-static void test_outer(void **state)
+TEST(test_outer)
 {
-	(void)state;
 	want_int(ask("mail.* {\nif $syslogseverity <= 3 then {\naction(type=\"omx\")\n}\n}\n",
 		     &reject), ANSWER_YES);
 	want_int(ask("auth.* {\nif $syslogseverity <= 3 then {\naction(type=\"omx\")\n}\n}\n",
@@ -147,9 +144,8 @@ static void test_outer(void **state)
 		 ANSWER_UNSURE);
 }
 
-static void test_else(void **state)
+TEST(test_else)
 {
-	(void)state;
 	want_int(ask("if $programname == 'cron' then {\nstop\n} else {\naction(type=\"omx\")\n}\n",
 		     &reject), ANSWER_YES);
 	want_int(ask("if $syslogfacility == 2 then {\nstop\n} else {\naction(type=\"omx\")\n}\n",
@@ -157,28 +153,15 @@ static void test_else(void **state)
 }
 
 /* However deep it goes, it comes back. */
-static void test_depth(void **state)
+TEST(test_depth)
 {
 	char text[4096] = "if ";
 	size_t len = 3;
 
-	(void)state;
 	memset(text + len, '(', 1000);
 	len += 1000;
 	len += (size_t)sprintf(text + len, "1");
 	memset(text + len, ')', 1000);
 	sprintf(text + len + 1000, " then action(type=\"omx\")\n");
 	want_int(ask(text, &reject), ANSWER_UNSURE);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, test_filter, rows);
-	SUITE_TEST(suite, test_no_filter);
-	SUITE_TEST(suite, test_outer);
-	SUITE_TEST(suite, test_else);
-	SUITE_TEST(suite, test_depth);
-	return suite_run(suite, "filter");
 }

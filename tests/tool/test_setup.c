@@ -85,9 +85,8 @@ static const struct print_row {
 	{ "nftables, JSON", plain, "--json setup nftables", "setup-nftables.json", NULL, false },
 };
 
-static void prints_what_to_type(void **state)
+TEST_ROWS(prints_what_to_type, print_rows)
 {
-	const struct print_row *row = *state;
 	struct ctl ctl;
 
 	setup(&ctl, row->config);
@@ -103,11 +102,10 @@ static void prints_what_to_type(void **state)
 	ctl_close(&ctl);
 }
 
-static void applies_once(void **state)
+TEST(applies_once)
 {
 	struct ctl ctl;
 
-	(void)state;
 	setup(&ctl, plain);
 	ctl_write(&ctl, "bin/rules4", "-A INPUT -m state --state ESTABLISHED -j ACCEPT\n");
 	ctl_run(&ctl, "setup recent --apply");
@@ -153,9 +151,8 @@ static const struct there_row {
 	  "--seconds 600 -j DROP\n", false },
 };
 
-static void knows_what_is_there(void **state)
+TEST_ROWS(knows_what_is_there, there_rows)
 {
-	const struct there_row *row = *state;
 	struct ctl ctl;
 
 	setup(&ctl, plain);
@@ -169,11 +166,10 @@ static void knows_what_is_there(void **state)
 }
 
 /* What the run added is taken away again, and nothing else. */
-static void failure_is_undone(void **state)
+TEST(failure_is_undone)
 {
 	struct ctl ctl;
 
-	(void)state;
 	setup(&ctl, several);
 	ctl_write(&ctl, "bin/rules4", "-A INPUT -p tcp -j ACCEPT\n");
 	ctl_write(&ctl, "bin/broken", "ip6tables\n");
@@ -186,11 +182,10 @@ static void failure_is_undone(void **state)
 	ctl_close(&ctl);
 }
 
-static void what_is_missing_is_told(void **state)
+TEST(what_is_missing_is_told)
 {
 	struct ctl ctl;
 
-	(void)state;
 	setup(&ctl, plain);
 	ctl_write(&ctl, "bin/denied", "");
 	ctl_run(&ctl, "setup recent --apply");
@@ -218,9 +213,8 @@ static const struct wrong_row {
 	  "a number from 1 to 65535" },
 };
 
-static void refuses_wrong_words(void **state)
+TEST_ROWS(refuses_wrong_words, wrong_rows)
 {
-	const struct wrong_row *row = *state;
 	struct ctl ctl;
 
 	setup(&ctl, plain);
@@ -234,11 +228,10 @@ static void refuses_wrong_words(void **state)
 }
 
 /* Whether the rule is behind what is too much to read nobody knows. */
-static void more_rules_than_can_be_read(void **state)
+TEST(more_rules_than_can_be_read)
 {
 	struct ctl ctl;
 
-	(void)state;
 	setup(&ctl, plain);
 	write_program(&ctl, "iptables-save",
 		      "#!/bin/sh\n"
@@ -248,18 +241,4 @@ static void more_rules_than_can_be_read(void **state)
 	ctl_run(&ctl, "setup recent --apply");
 	want_run(&ctl, 1, "", "smtpblockctl: iptables: File too large\n");
 	ctl_close(&ctl);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, prints_what_to_type, print_rows);
-	SUITE_TEST(suite, applies_once);
-	SUITE_ROWS(suite, knows_what_is_there, there_rows);
-	SUITE_TEST(suite, failure_is_undone);
-	SUITE_TEST(suite, what_is_missing_is_told);
-	SUITE_TEST(suite, more_rules_than_can_be_read);
-	SUITE_ROWS(suite, refuses_wrong_words, wrong_rows);
-	return suite_run(suite, "setup");
 }

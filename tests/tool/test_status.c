@@ -72,13 +72,12 @@ static void put_courier(struct fixture *f)
 	put_children(f, TCPD_TLS, 0);
 }
 
-static void tells_slots_and_lists(void **state)
+TEST(tells_slots_and_lists)
 {
 	struct fixture f;
 	unsigned int i;
 	char addr[32];
 
-	(void)state;
 	setup(&f);
 	put_courier(&f);
 	for (i = 0; i < 7; i++) {
@@ -101,11 +100,10 @@ static void tells_slots_and_lists(void **state)
 }
 
 /* Full of living blocks, not only of what is remembered. */
-static void tells_of_an_overflow(void **state)
+TEST(tells_of_an_overflow)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f);
 	fakelists_limit(&f.ctl.lists, "xt_recent", "2\n");
 	ctl_show(&f.ctl, "xt_recent/spammer", "192.0.2.1", 1);
@@ -121,14 +119,13 @@ static void tells_of_an_overflow(void **state)
 }
 
 /* Anybody may start a program of that name, with words of his choice. */
-static void words_that_are_no_port(void **state)
+TEST(words_that_are_no_port)
 {
 	static const char *const words[] = { "\033[2J", "25\302\2332J", "\"" };
 	struct fixture f;
 	char cmdline[64];
 	size_t i;
 
-	(void)state;
 	setup(&f);
 	fakeproc_put_tcpd(&f.tree, TCPD);
 	put_children(&f, TCPD, 0);
@@ -144,11 +141,10 @@ static void words_that_are_no_port(void **state)
 	teardown(&f);
 }
 
-static void nothing_runs_and_no_list_is_there(void **state)
+TEST(nothing_runs_and_no_list_is_there)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f);
 	fakelists_remove(&f.ctl.lists, "xt_recent/spammer");
 	ctl_run(&f.ctl, "status");
@@ -167,15 +163,4 @@ static void nothing_runs_and_no_list_is_there(void **state)
 	want_run(&f.ctl, 2, "", "smtpblockctl: status: unexpected argument now "
 				"(see smtpblockctl --help)\n");
 	teardown(&f);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, tells_slots_and_lists);
-	SUITE_TEST(suite, tells_of_an_overflow);
-	SUITE_TEST(suite, words_that_are_no_port);
-	SUITE_TEST(suite, nothing_runs_and_no_list_is_there);
-	return suite_run(suite, "status");
 }

@@ -6,11 +6,10 @@
 
 #define START 1700000000
 
-static void nothing_has_no_peak(void **state)
+TEST(nothing_has_no_peak)
 {
 	struct timeline *timeline;
 
-	(void)state;
 	want_int(timeline_new(&timeline), 0);
 	timeline_finish(timeline);
 	want_int(timeline_peak(timeline, COURSE_WITHOUT), 0);
@@ -21,11 +20,10 @@ static void nothing_has_no_peak(void **state)
 }
 
 /* Two slots for 10 s, in one of the courses, and a third for 2 s of them. */
-static void courses_are_told_apart(void **state)
+TEST(courses_are_told_apart)
 {
 	struct timeline *timeline;
 
-	(void)state;
 	want_int(timeline_new(&timeline), 0);
 	timeline_advance(timeline, START);
 	timeline_take(timeline, COURSE_WITHOUT, START, START + 10);
@@ -40,13 +38,4 @@ static void courses_are_told_apart(void **state)
 	want_int(timeline_time(timeline, COURSE_WITHOUT, TIMELINE_MAX), 22);
 	want_int(timeline_time(timeline, COURSE_WITHOUT, 2), 20);
 	timeline_free(timeline);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, nothing_has_no_peak);
-	SUITE_TEST(suite, courses_are_told_apart);
-	return suite_run(suite, "slots");
 }

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-const char *nftspace_enter(void)
+static const char *enter(void)
 {
 	char *said;
 	bool works;
@@ -21,6 +21,17 @@ const char *nftspace_enter(void)
 	works = *said == '\0';
 	free(said);
 	return works ? NULL : "no nftables here, or no program nft";
+}
+
+const char *nftspace_enter(void)
+{
+	static const char *missing;
+	static bool entered;
+
+	if (!entered)
+		missing = enter();
+	entered = true;
+	return missing;
 }
 
 /* Quoted for the shell. */

@@ -7,9 +7,8 @@
 
 #include "tests/unit/support.h"
 
-/* Enter a new network namespace, permanently. Returns NULL, or what tests in it need and
- * is missing: capabilities, nf_tables or the program nft. Call it once, before starting
- * threads. */
+/* Enter a new network namespace, permanently, in the first call. Returns NULL, or what tests
+ * in it need and is missing: capabilities, nf_tables or the program nft. For TEST_NEEDING(). */
 const char *nftspace_enter(void);
 
 /* Run nft with these arguments. Returns its output and errors; the caller frees. */

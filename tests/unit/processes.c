@@ -32,6 +32,11 @@ static void must(bool done, const char *what)
 	fail();
 }
 
+const char *needs_root(void)
+{
+	return geteuid() == 0 ? NULL : "root";
+}
+
 size_t descriptors_open(void)
 {
 	DIR *dir = opendir("/proc/self/fd");

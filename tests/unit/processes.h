@@ -17,6 +17,9 @@
 	(geteuid() == 0 ? suite_add(suite, test, NULL, "%s", #test) :          \
 			  suite_skip(suite, #test, "root"))
 
+#define TEST_AS_ROOT(name) TEST_NEEDING(needs_root, name)
+const char *needs_root(void);
+
 /* An awaited event happens within this time, or the test fails. */
 #define DEADLINE_MS 10000
 

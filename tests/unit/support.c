@@ -21,11 +21,14 @@ struct point {
 	char *name;
 	CMUnitTestFunction test;
 	const void *row;
+	const char *(*missing)(void);
+	const struct suite *suite;
 };
 
 struct suite {
 	struct point *points;
 	size_t count;
+	void (*before)(void), (*after)(void);	/* of each point; may be NULL */
 };
 
 /* Without memory or a disk nothing can be tested: report that in TAP. */
@@ -41,21 +44,44 @@ struct suite *suite_new(void)
 
 	if (!suite)
 		give_up("suite");
-	suite->points = NULL;
-	suite->count = 0;
+	*suite = (struct suite){ .count = 0 };
 	return suite;
 }
 
-static void append(struct suite *suite, CMUnitTestFunction test,
-		   const void *row, char *name)
+struct suite *suite_of_program(void)
+{
+	static struct suite *suite;
+
+	if (!suite)
+		suite = suite_new();
+	return suite;
+}
+
+void suite_each(struct suite *suite, void (*before)(void), void (*after)(void))
+{
+	suite->before = before;
+	suite->after = after;
+}
+
+const char *suite_nothing(void)
+{
+	return NULL;
+}
+
+static void append(struct suite *suite, struct point point, const char *name, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+static void append(struct suite *suite, struct point point, const char *name, va_list args)
 {
 	size_t count = suite->count + 1;
-	struct point *points;
+	struct point *points = realloc(suite->points, count * sizeof(*points));
 
-	points = realloc(suite->points, count * sizeof(*points));
-	if (!points)
+	if (!points || vasprintf(&point.name, name, args) < 0)
 		give_up("suite");
-	points[suite->count] = (struct point){ name, test, row };
+	if (strchr(point.name, '#'))
+		give_up("a '#' in the name of a point");
+	point.suite = suite;
+	points[suite->count] = point;
 	suite->points = points;
 	suite->count = count;
 }
@@ -64,17 +90,20 @@ void suite_add(struct suite *suite, CMUnitTestFunction test, const void *row,
 	       const char *name, ...)
 {
 	va_list args;
-	char *text;
-	int n;
 
 	va_start(args, name);
-	n = vasprintf(&text, name, args);
+	append(suite, (struct point){ .test = test, .row = row }, name, args);
 	va_end(args);
-	if (n < 0)
-		give_up("name of a point");
-	if (strchr(text, '#'))
-		give_up("a '#' in the name of a point");
-	append(suite, test, row, text);
+}
+
+void suite_add_needing(struct suite *suite, const char *(*missing)(void),
+		       CMUnitTestFunction test, const void *row, const char *name, ...)
+{
+	va_list args;
+
+	va_start(args, name);
+	append(suite, (struct point){ .test = test, .row = row, .missing = missing }, name, args);
+	va_end(args);
 }
 
 static void skipped(void **state)
@@ -83,22 +112,35 @@ static void skipped(void **state)
 }
 
 /* cmocka's own skip() prints "not ok", which automake counts as a failure. */
+static void skip_point(struct point *point, const char *missing)
+{
+	char *name = point->name;
+
+	if (asprintf(&point->name, "%s # SKIP %s", name, missing) < 0)
+		give_up("name of a point");
+	free(name);
+	point->test = skipped;
+	point->row = NULL;
+}
+
 void suite_skip(struct suite *suite, const char *name, const char *missing)
 {
-	char *text;
-
-	if (asprintf(&text, "%s # SKIP %s", name, missing) < 0)
-		give_up("name of a point");
-	append(suite, skipped, NULL, text);
+	suite_add(suite, skipped, NULL, "%s", name);
+	skip_point(&suite->points[suite->count - 1], missing);
 }
 
 static void run_point(void **state)
 {
 	const struct point *point = *state;
+	const struct suite *suite = point->suite;
 
 	guard_point(point->name);
 	*state = (void *)(uintptr_t)point->row;
+	if (suite->before)
+		suite->before();
 	point->test(state);
+	if (suite->after)
+		suite->after();
 }
 
 /* The same points in cmocka's form. */
@@ -110,6 +152,10 @@ static struct CMUnitTest *make_tests(const struct suite *suite)
 	if (!tests)
 		give_up("suite");
 	for (i = 0; i < suite->count; i++) {
+		const char *missing = suite->points[i].missing ? suite->points[i].missing() : NULL;
+
+		if (missing)
+			skip_point(&suite->points[i], missing);
 		tests[i].name = suite->points[i].name;
 		tests[i].test_func = run_point;
 		tests[i].initial_state = &suite->points[i];
@@ -133,6 +179,12 @@ int suite_run(struct suite *suite, const char *name)
 	free(suite);
 	free(tests);
 	return failed == 0 ? 0 : 1;
+}
+
+/* A program whose points need more than TEST() has a main() of its own. */
+int __attribute__((weak)) main(void)
+{
+	return suite_run(suite_of_program(), program_invocation_short_name);
 }
 
 /* --- comparisons --- */

@@ -16,16 +16,71 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Test points, collected at run time so that each row of a table is one. */
+/* Test points. TEST(name) { ... } is one; the points of a program run in the order of its
+ * file, and its main() is in support.c. */
+#define TEST(name) TEST_NEEDING(suite_nothing, name)
+
+/* A point that is skipped where missing() returns what it needs and is missing here; NULL:
+ * nothing is. */
+#define TEST_NEEDING(missing, name)                                            \
+	static void name(void **state);                                        \
+	static void __attribute__((constructor)) name##_is_a_point(void)       \
+	{                                                                      \
+		suite_add_needing(suite_of_program(), missing, name, NULL,     \
+				  "%s", #name);                                \
+	}                                                                      \
+	static void name(__attribute__((unused)) void **state)
+
+/* A point for each row of an array; the test finds it in row. The elements have a label.. */
+#define TEST_ROWS(name, rows) TEST_ROWS_AS(name, rows, "%s", row->label)
+
+/* ..or what to print in its place. */
+#define TEST_ROWS_AS(name, rows, ...)                                          \
+	TEST_ROWS_NEEDING(suite_nothing, name, rows, __VA_ARGS__)
+
+#define TEST_ROWS_NEEDING(missing, name, rows, format, ...)                    \
+	static void name(const __typeof__((rows)[0]) *row);                    \
+	static void name##_point(void **state)                                 \
+	{                                                                      \
+		name(*state);                                                  \
+	}                                                                      \
+	static void __attribute__((constructor)) name##_has_points(void)       \
+	{                                                                      \
+		const __typeof__((rows)[0]) *row;                              \
+									       \
+		for (row = (rows); row < (rows) + COUNT_OF(rows); row++)       \
+			suite_add_needing(suite_of_program(), missing,         \
+					  name##_point, row, "%s: " format,    \
+					  #name, __VA_ARGS__);                 \
+	}                                                                      \
+	static void name(const __typeof__((rows)[0]) *row)
+
+/* Call before() ahead of each point of the program, and after() behind it unless the point
+ * failed. */
+#define TEST_EACH(before, after)                                               \
+	static void __attribute__((constructor)) before##_each(void)           \
+	{                                                                      \
+		suite_each(suite_of_program(), before, after);                 \
+	}
+
+/* The points, collected at run time. */
 struct suite;
 
 /* Create an empty suite. Like all functions here, it exits if there is no memory. */
 struct suite *suite_new(void);
 
+/* The suite of the macros above. */
+struct suite *suite_of_program(void);
+void suite_each(struct suite *suite, void (*before)(void), void (*after)(void));
+
 /* Add a point; the test finds the row in *state. The name is copied and must not contain
  * '#', which TAP would read as a directive. */
 void suite_add(struct suite *suite, CMUnitTestFunction test, const void *row,
 	       const char *name, ...) __attribute__((format(printf, 4, 5)));
+void suite_add_needing(struct suite *suite, const char *(*missing)(void),
+		       CMUnitTestFunction test, const void *row, const char *name, ...)
+	__attribute__((format(printf, 5, 6)));
+const char *suite_nothing(void);
 
 /* Add a point that cannot be run here, and what is missing. */
 void suite_skip(struct suite *suite, const char *name, const char *missing);

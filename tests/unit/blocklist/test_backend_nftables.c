@@ -95,11 +95,10 @@ static void want_set(struct backend *b, int family, const char *want)
 	want_str(got, want);
 }
 
-static void added_with_the_sets_time(void **state)
+TEST_NEEDING(nftspace_enter, added_with_the_sets_time)
 {
 	struct backend *b = setup();
 
-	(void)state;
 	want_int(add(b, "192.0.2.7"), BACKEND_WRITTEN);
 	want_int(add(b, "2001:db8::7"), BACKEND_WRITTEN);
 	want_set(b, ADDR_IPV4, "192.0.2.7/600");
@@ -107,22 +106,20 @@ static void added_with_the_sets_time(void **state)
 	teardown(b);
 }
 
-static void added_for_less(void **state)
+TEST_NEEDING(nftspace_enter, added_for_less)
 {
 	struct backend *b = setup();
 
-	(void)state;
 	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
 	want_set(b, ADDR_IPV4, "192.0.2.7/90");
 	teardown(b);
 }
 
 /* To a later end and to an earlier one. */
-static void renewed(void **state)
+TEST_NEEDING(nftspace_enter, renewed)
 {
 	struct backend *b = setup();
 
-	(void)state;
 	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
 	want_int(add(b, "192.0.2.7"), BACKEND_WRITTEN);
 	want_set(b, ADDR_IPV4, "192.0.2.7/600");
@@ -172,13 +169,12 @@ static size_t count_of(struct backend *b)
 	return n;
 }
 
-static void many_with_one_message(void **state)
+TEST_NEEDING(nftspace_enter, many_with_one_message)
 {
 	struct backend_block blocks[BACKEND_MANY];
 	struct backend *b = setup();
 	int results[BACKEND_MANY];
 
-	(void)state;
 	many(blocks, BACKEND_MANY);
 	blocks[3].addr = parse("2001:db8::7");
 	nftspace_sent = 0;
@@ -191,13 +187,12 @@ static void many_with_one_message(void **state)
 }
 
 /* The same address twice, and one that is there and was not known. */
-static void surprises_are_renewed(void **state)
+TEST_NEEDING(nftspace_enter, surprises_are_renewed)
 {
 	struct backend_block blocks[BACKEND_MANY];
 	struct backend *b = setup();
 	int results[BACKEND_MANY];
 
-	(void)state;
 	want_int(add_for(b, "10.0.0.9", 90000), BACKEND_WRITTEN);
 	many(blocks, BACKEND_MANY);
 	blocks[4] = blocks[5];
@@ -211,13 +206,12 @@ static void surprises_are_renewed(void **state)
 }
 
 /* An address known to be there takes one message, and may already be gone. */
-static void known_ones_are_renewed(void **state)
+TEST_NEEDING(nftspace_enter, known_ones_are_renewed)
 {
 	struct backend_block block = { .addr = parse("192.0.2.7"), .stay = 600000,
 				       .known = true };
 	struct backend *b = setup();
 
-	(void)state;
 	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
 	nftspace_sent = 0;
 	want_int(ops->add(b, &block), BACKEND_WRITTEN);
@@ -229,12 +223,11 @@ static void known_ones_are_renewed(void **state)
 	teardown(b);
 }
 
-static void full_set_takes_no_new_one(void **state)
+TEST_NEEDING(nftspace_enter, full_set_takes_no_new_one)
 {
 	struct backend_config c = config;
 	struct backend *b;
 
-	(void)state;
 	c.list_size = 2;
 	b = setup_with(&c);
 	want_int(ops->capacity(b), 2);
@@ -252,14 +245,13 @@ static void full_set_takes_no_new_one(void **state)
 }
 
 /* Of many those are written that fit. */
-static void nearly_full_set_takes_some(void **state)
+TEST_NEEDING(nftspace_enter, nearly_full_set_takes_some)
 {
 	struct backend_block blocks[BACKEND_MANY];
 	struct backend_config c = config;
 	int results[BACKEND_MANY];
 	struct backend *b;
 
-	(void)state;
 	c.list_size = 10;
 	b = setup_with(&c);
 	want_int(add(b, "10.0.0.20"), BACKEND_WRITTEN);
@@ -284,9 +276,8 @@ static const struct gone_row {
 		 "omsmtpblock a", BACKEND_WRITTEN_ANEW, BACKEND_WRITTEN },
 };
 
-static void missing_set_is_created(void **state)
+TEST_ROWS_NEEDING(nftspace_enter, missing_set_is_created, gone_rows, "%s", row->label)
 {
-	const struct gone_row *row = *state;
 	struct backend *b = setup();
 
 	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
@@ -300,9 +291,8 @@ static void missing_set_is_created(void **state)
 	teardown(b);
 }
 
-static void missing_set_is_noticed(void **state)
+TEST_ROWS_NEEDING(nftspace_enter, missing_set_is_noticed, gone_rows, "%s", row->label)
 {
-	const struct gone_row *row = *state;
 	struct backend *b = setup();
 
 	nftspace_do("%s", row->nft);
@@ -314,11 +304,10 @@ static void missing_set_is_noticed(void **state)
 }
 
 /* The same names, but not the sets that had our addresses. */
-static void other_set_is_noticed(void **state)
+TEST_NEEDING(nftspace_enter, other_set_is_noticed)
 {
 	struct backend *b = setup(), *other = open_with(&config);
 
-	(void)state;
 	nftspace_do("flush ruleset");
 	want_int(ops->check(other, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN_ANEW);
@@ -328,11 +317,10 @@ static void other_set_is_noticed(void **state)
 }
 
 /* Only rules were lost: the list's addresses are still there. */
-static void missing_rules_are_created(void **state)
+TEST_NEEDING(nftspace_enter, missing_rules_are_created)
 {
 	struct backend *b = setup();
 
-	(void)state;
 	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
 	nftspace_do("flush chain inet omsmtpblock input");
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
@@ -342,11 +330,10 @@ static void missing_rules_are_created(void **state)
 }
 
 /* A single query if no rule was changed. */
-static void looking_is_cheap(void **state)
+TEST_NEEDING(nftspace_enter, looking_is_cheap)
 {
 	struct backend *b = setup();
 
-	(void)state;
 	nftspace_sent = 0;
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(nftspace_sent, 1);
@@ -354,12 +341,11 @@ static void looking_is_cheap(void **state)
 }
 
 /* The first look makes the table exactly, later ones let another action's be. */
-static void last_action_has_its_way(void **state)
+TEST_NEEDING(nftspace_enter, last_action_has_its_way)
 {
 	struct backend_config c = config;
 	struct backend *b = setup(), *other;
 
-	(void)state;
 	c.ban_time = 60;
 	other = open_with(&c);
 	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
@@ -374,11 +360,10 @@ static void last_action_has_its_way(void **state)
 	teardown(b);
 }
 
-static void blocks_outlive_the_backend(void **state)
+TEST_NEEDING(nftspace_enter, blocks_outlive_the_backend)
 {
 	struct backend *b = setup();
 
-	(void)state;
 	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
 	ops->free(b);
 	b = open_with(&config);
@@ -387,12 +372,11 @@ static void blocks_outlive_the_backend(void **state)
 	teardown(b);
 }
 
-static void taken_off(void **state)
+TEST_NEEDING(nftspace_enter, taken_off)
 {
 	const struct addr one = parse("192.0.2.1"), other = parse("192.0.2.9");
 	struct backend *b = setup();
 
-	(void)state;
 	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
 	want_int(ops->remove(b, &other), -ESRCH);
 	want_int(ops->remove(b, &one), 0);
@@ -404,12 +388,11 @@ static void taken_off(void **state)
 	teardown(b);
 }
 
-static void flushed(void **state)
+TEST_NEEDING(nftspace_enter, flushed)
 {
 	struct backend *b = setup();
 	char text[64] = "";
 
-	(void)state;
 	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
 	want_int(add(b, "192.0.2.2"), BACKEND_WRITTEN);
 	want_int(add(b, "2001:db8::1"), BACKEND_WRITTEN);
@@ -431,12 +414,11 @@ static int stop_at_once(void *ctx, const struct backend_entry *entry)
 	return ++*(int *)ctx == 2 ? 42 : 0;
 }
 
-static void each_stops_on_request(void **state)
+TEST_NEEDING(nftspace_enter, each_stops_on_request)
 {
 	struct backend *b = setup();
 	int count = 0;
 
-	(void)state;
 	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
 	want_int(add(b, "192.0.2.2"), BACKEND_WRITTEN);
 	want_int(add(b, "192.0.2.3"), BACKEND_WRITTEN);
@@ -458,9 +440,8 @@ static const struct fault_row {
 };
 
 /* Any error is reported for both families, and the next call works again. */
-static void faults_are_reported(void **state)
+TEST_ROWS_NEEDING(nftspace_enter, faults_are_reported, fault_rows, "%s", row->label)
 {
-	const struct fault_row *row = *state;
 	const struct addr one = parse("192.0.2.1");
 	struct backend_block blocks[3];
 	int results[3];
@@ -505,24 +486,22 @@ static size_t never_there(const void *data, size_t size, char *buf, size_t room)
 	return (size_t)(nftspace_error(buf, first, ENOENT) - buf);
 }
 
-static void vanished_address_is_tried_again(void **state)
+TEST_NEEDING(nftspace_enter, vanished_address_is_tried_again)
 {
 	const struct backend_block block = { .addr = parse("192.0.2.1"),
 					     .stay = 600000, .known = true };
 	struct backend *b = setup();
 
-	(void)state;
 	nftspace_faults.answer = vanished;
 	want_int(ops->add(b, &block), BACKEND_WRITTEN);
 	want_set(b, ADDR_IPV4, "192.0.2.1/600");
 	teardown(b);
 }
 
-static void endless_absence_is_given_up(void **state)
+TEST_NEEDING(nftspace_enter, endless_absence_is_given_up)
 {
 	struct backend *b = setup();
 
-	(void)state;
 	nftspace_faults.answer = never_there;
 	nftspace_sent = 0;
 	want_int(add(b, "192.0.2.1") < 0, true);
@@ -551,9 +530,8 @@ static const struct advice_row {
 	{ "other", ENOBUFS, ADDR_IPV4, { "cannot be written", "No buffer space" } },
 };
 
-static void advice_names_the_command(void **state)
+TEST_ROWS(advice_names_the_command, advice_rows)
 {
-	const struct advice_row *row = *state;
 	struct backend *b = open_with(&config);
 	char text[512];
 	int i;
@@ -575,9 +553,8 @@ static const struct size_row {
 	{ "large", 10000000, "listSize=\"16777216\"" },
 };
 
-static void advised_size_is_allowed(void **state)
+TEST_ROWS(advised_size_is_allowed, size_rows)
 {
-	const struct size_row *row = *state;
 	struct backend_config c = config;
 	struct backend *b;
 	char text[512];
@@ -592,13 +569,12 @@ static void advised_size_is_allowed(void **state)
 
 /* The module's table stays the module's, whatever options an address is added with, and
  * the address gets the time of those options. */
-static void people_find_the_table_as_it_is(void **state)
+TEST_NEEDING(nftspace_enter, people_find_the_table_as_it_is)
 {
 	static const struct settings_ports others = { 2, { 25, 587 } };
 	struct backend_config c = config;
 	struct backend *b = setup(), *people;
 
-	(void)state;
 	c.keep_foreign_table = true;
 	c.ban_time = 3600;
 	c.list_size = 7;
@@ -615,12 +591,11 @@ static void people_find_the_table_as_it_is(void **state)
 }
 
 /* But they need not wait for the module. */
-static void people_make_what_is_not_there(void **state)
+TEST_NEEDING(nftspace_enter, people_make_what_is_not_there)
 {
 	struct backend_config c = config;
 	struct backend *b;
 
-	(void)state;
 	c.keep_foreign_table = true;
 	b = setup_with(&c);
 	want_int(nftspace_has("ip saddr @a update @a"), true);
@@ -640,59 +615,16 @@ static int open_one(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
 	struct backend_config c = config;
 	struct backend *b = NULL;
 	char name[102];
 
-	(void)state;
 	want_int(memory_fail_each(open_one, NULL), 4);
 	ops->free(NULL);
 	memset(name, 'x', 101);
 	name[101] = '\0';
 	c.list6 = name;
 	want_int(ops->open(&c, &b), -ENAMETOOLONG);
-}
-
-static void add_real(struct suite *suite)
-{
-	SUITE_TEST(suite, added_with_the_sets_time);
-	SUITE_TEST(suite, added_for_less);
-	SUITE_TEST(suite, renewed);
-	SUITE_TEST(suite, many_with_one_message);
-	SUITE_TEST(suite, surprises_are_renewed);
-	SUITE_TEST(suite, known_ones_are_renewed);
-	SUITE_TEST(suite, full_set_takes_no_new_one);
-	SUITE_TEST(suite, nearly_full_set_takes_some);
-	SUITE_ROWS(suite, missing_set_is_created, gone_rows);
-	SUITE_ROWS(suite, missing_set_is_noticed, gone_rows);
-	SUITE_TEST(suite, other_set_is_noticed);
-	SUITE_TEST(suite, missing_rules_are_created);
-	SUITE_TEST(suite, looking_is_cheap);
-	SUITE_TEST(suite, last_action_has_its_way);
-	SUITE_TEST(suite, people_find_the_table_as_it_is);
-	SUITE_TEST(suite, people_make_what_is_not_there);
-	SUITE_TEST(suite, blocks_outlive_the_backend);
-	SUITE_TEST(suite, taken_off);
-	SUITE_TEST(suite, flushed);
-	SUITE_TEST(suite, each_stops_on_request);
-	SUITE_ROWS(suite, faults_are_reported, fault_rows);
-	SUITE_TEST(suite, vanished_address_is_tried_again);
-	SUITE_TEST(suite, endless_absence_is_given_up);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-	const char *lacks = nftspace_enter();
-
-	SUITE_ROWS(suite, advice_names_the_command, advice_rows);
-	SUITE_ROWS(suite, advised_size_is_allowed, size_rows);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	if (lacks)
-		suite_skip(suite, "sets of the kernel", lacks);
-	else
-		add_real(suite);
-	return suite_run(suite, "backend_nftables");
 }

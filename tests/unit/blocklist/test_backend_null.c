@@ -6,7 +6,7 @@
 
 #include "tests/unit/support.h"
 
-static void takes_all_and_does_nothing(void **state)
+TEST(takes_all_and_does_nothing)
 {
 	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
 	const struct backend_config config = { .list = "spammer" };
@@ -14,7 +14,6 @@ static void takes_all_and_does_nothing(void **state)
 	struct backend *b = NULL;
 	char buf[8] = "x";
 
-	(void)state;
 	want_int(ops->open(&config, &b), 0);
 	want_int(b->ops == ops, true);
 	want_int(ops->add(b, &(struct backend_block){ .addr = addr }), BACKEND_WRITTEN);
@@ -34,14 +33,13 @@ static int no_entry(void *ctx, const struct backend_entry *entry)
 	return 0;
 }
 
-static void holds_nothing(void **state)
+TEST(holds_nothing)
 {
 	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
 	const struct backend_config config = { .list = "spammer" };
 	const struct backend_ops *ops = &backend_null_ops;
 	struct backend *b = NULL;
 
-	(void)state;
 	want_int(ops->open(&config, &b), 0);
 	want_int(ops->add(b, &(struct backend_block){ .addr = addr }), BACKEND_WRITTEN);
 	want_int(ops->foreach(b, ADDR_IPV4, no_entry, NULL), 0);
@@ -61,18 +59,7 @@ static int open_one(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
-	(void)state;
 	want_int(memory_fail_each(open_one, NULL), 1);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, takes_all_and_does_nothing);
-	SUITE_TEST(suite, holds_nothing);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	return suite_run(suite, "backend_null");
 }

@@ -63,11 +63,10 @@ static int add(struct fixture *f, const char *text)
 	return ops->add(f->backend, &(struct backend_block){ .addr = addr });
 }
 
-static void writes_each_family_to_its_list(void **state)
+TEST(writes_each_family_to_its_list)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "xt_recent");
 	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
 	want_int(add(&f, "2001:db8::7"), BACKEND_WRITTEN);
@@ -80,12 +79,11 @@ static void writes_each_family_to_its_list(void **state)
 }
 
 /* Opening a list for each write costs ten times as much as the write. */
-static void keeps_lists_open(void **state)
+TEST(keeps_lists_open)
 {
 	struct fixture f;
 	unsigned int i;
 
-	(void)state;
 	setup(&f, "xt_recent");
 	for (i = 0; i < 5; i++) {
 		want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
@@ -96,11 +94,10 @@ static void keeps_lists_open(void **state)
 	teardown(&f);
 }
 
-static void old_kernels_name_is_tried(void **state)
+TEST(old_kernels_name_is_tried)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "ipt_recent");
 	want_int(ops->check(f.backend, ADDR_IPV6), BACKEND_WRITTEN);
 	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
@@ -109,11 +106,10 @@ static void old_kernels_name_is_tried(void **state)
 	teardown(&f);
 }
 
-static void todays_name_goes_first(void **state)
+TEST(todays_name_goes_first)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "ipt_recent");
 	fakelists_make(&f.lists, "xt_recent/spammer");
 	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
@@ -122,11 +118,10 @@ static void todays_name_goes_first(void **state)
 	teardown(&f);
 }
 
-static void missing_list_is_reported_and_found_later(void **state)
+TEST(missing_list_is_reported_and_found_later)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, NULL);
 	want_int(add(&f, "192.0.2.7"), -ENOENT);
 	want_int(ops->check(f.backend, ADDR_IPV4), -ENOENT);
@@ -138,11 +133,10 @@ static void missing_list_is_reported_and_found_later(void **state)
 	teardown(&f);
 }
 
-static void one_missing_never_stops_the_other(void **state)
+TEST(one_missing_never_stops_the_other)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, NULL);
 	fakelists_make(&f.lists, "xt_recent/spammer6");
 	want_int(add(&f, "192.0.2.7"), -ENOENT);
@@ -153,11 +147,10 @@ static void one_missing_never_stops_the_other(void **state)
 	teardown(&f);
 }
 
-static void removed_list_is_reported(void **state)
+TEST(removed_list_is_reported)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "xt_recent");
 	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
 	fakelists_remove(&f.lists, "xt_recent/spammer");
@@ -172,11 +165,10 @@ static void removed_list_is_reported(void **state)
 }
 
 /* An unnoticed reload of the firewall. */
-static void recreated_list_is_reported_once(void **state)
+TEST(recreated_list_is_reported_once)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "xt_recent");
 	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
 	fakelists_remove(&f.lists, "xt_recent/spammer");
@@ -199,12 +191,11 @@ static int next_descriptor(void)
 	return fd;
 }
 
-static void removed_list_is_closed(void **state)
+TEST(removed_list_is_closed)
 {
 	struct fixture f;
 	int before;
 
-	(void)state;
 	setup(&f, "xt_recent");
 	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
 	before = next_descriptor();
@@ -217,11 +208,10 @@ static void removed_list_is_closed(void **state)
 }
 
 /* Without a report the caller could not put back lost blocks. */
-static void recreation_is_reported_although_the_first_write_failed(void **state)
+TEST(recreation_is_reported_although_the_first_write_failed)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "xt_recent");
 	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
 	fakelists_remove(&f.lists, "xt_recent/spammer");
@@ -245,9 +235,8 @@ static const struct write_row {
 	{ "interrupted", EINTR, BACKEND_WRITTEN, "+192.0.2.7\n+192.0.2.8\n" },
 };
 
-static void failed_write(void **state)
+TEST_ROWS(failed_write, write_rows)
 {
-	const struct write_row *row = *state;
 	struct fixture f;
 
 	setup(&f, "xt_recent");
@@ -276,11 +265,10 @@ static int add_without_right(struct fixture *f)
 	return r;
 }
 
-static void missing_capability_is_reported(void **state)
+TEST(missing_capability_is_reported)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "xt_recent");
 	/* The old kernels' name is no way out. */
 	fakelists_make(&f.lists, "ipt_recent/spammer");
@@ -291,12 +279,11 @@ static void missing_capability_is_reported(void **state)
 	teardown(&f);
 }
 
-static void wrong_file_is_reported(void **state)
+TEST(wrong_file_is_reported)
 {
 	struct fixture f;
 	char path[200];
 
-	(void)state;
 	setup(&f, NULL);
 	snprintf(path, sizeof(path), "%s/xt_recent", f.lists.net_root);
 	want_int(mkdir(path, 0755), 0);
@@ -355,7 +342,7 @@ static const struct shown both[] = {
 	{ "192.0.2.7", 10 }, { "198.51.100.9", 599 }, { "203.0.113.1", 4000 },
 };
 
-static void reports_each_entry(void **state)
+TEST(reports_each_entry)
 {
 	static const struct shown long6[] = {
 		{ "2001:0db8:0000:0000:0000:0000:0000:0007", 3 },
@@ -363,7 +350,6 @@ static void reports_each_entry(void **state)
 	struct reported reported = { .text = "" };
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "xt_recent");
 	show(&f, "xt_recent/spammer", both, COUNT_OF(both));
 	show(&f, "xt_recent/spammer6", long6, COUNT_OF(long6));
@@ -374,12 +360,11 @@ static void reports_each_entry(void **state)
 	teardown(&f);
 }
 
-static void each_stops_on_request(void **state)
+TEST(each_stops_on_request)
 {
 	struct reported reported = { .stop_after = 2 };
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "ipt_recent");
 	show(&f, "ipt_recent/spammer", both, COUNT_OF(both));
 	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), 7);
@@ -388,13 +373,12 @@ static void each_stops_on_request(void **state)
 }
 
 /* Lines that no kernel writes. */
-static void each_passes_over_other_lines(void **state)
+TEST(each_passes_over_other_lines)
 {
 	struct reported reported = { .text = "" };
 	struct fixture f;
 	char path[200];
 
-	(void)state;
 	setup(&f, "xt_recent");
 	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f.lists.net_root);
 	temp_file_write(path, "\nsrc=\nsrc=192.0.2.7\nsrc=192.0.2.7 last_seen: \n"
@@ -406,13 +390,12 @@ static void each_passes_over_other_lines(void **state)
 	teardown(&f);
 }
 
-static void each_of_no_list(void **state)
+TEST(each_of_no_list)
 {
 	struct reported reported = { .text = "" };
 	struct fixture f;
 	char path[200];
 
-	(void)state;
 	setup(&f, NULL);
 	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), -ENOENT);
 	snprintf(path, sizeof(path), "%s/xt_recent", f.lists.net_root);
@@ -442,11 +425,10 @@ static void want_commands(struct fixture *f, const char *path, const char *want)
 	free(got);
 }
 
-static void removes_what_is_on_the_list(void **state)
+TEST(removes_what_is_on_the_list)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "xt_recent");
 	show(&f, "xt_recent/spammer", both, COUNT_OF(both));
 	want_int(take_off(&f, "198.51.100.9"), 0);
@@ -462,11 +444,10 @@ static void removes_what_is_on_the_list(void **state)
 	teardown(&f);
 }
 
-static void flushes_one_family(void **state)
+TEST(flushes_one_family)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "xt_recent");
 	want_int(ops->flush(f.backend, ADDR_IPV6), 0);
 	want_list(&f.lists, "xt_recent/spammer", "");
@@ -492,9 +473,8 @@ static const struct capacity_row {
 	{ "no number", "xt_recent", "many\n", 100 },
 };
 
-static void capacity(void **state)
+TEST_ROWS(capacity, capacity_rows)
 {
-	const struct capacity_row *row = *state;
 	struct fixture f;
 
 	setup(&f, NULL);
@@ -561,9 +541,8 @@ static const struct advice_row {
 	  "the list spammer6 cannot be written: Cannot allocate memory" },
 };
 
-static void advice(void **state)
+TEST_ROWS(advice, advice_rows)
 {
-	const struct advice_row *row = *state;
 	struct fakelists lists = { .net_root = "ROOT", .module_root = "ROOT" };
 	struct backend_config config = config_of(&lists);
 	struct backend *b = NULL;
@@ -590,14 +569,13 @@ static int open_with(struct backend_config config)
 	return r;
 }
 
-static void overlong_names_are_refused(void **state)
+TEST(overlong_names_are_refused)
 {
 	char root[129], list[201];
 	struct fakelists lists = { .net_root = "n", .module_root = "m" };
 	struct backend_config ok = config_of(&lists), long_net = ok, long_module = ok;
 	struct backend_config long_list = ok, long_list6 = ok;
 
-	(void)state;
 	memset(root, 'r', sizeof(root));
 	memset(list, 'l', sizeof(list));
 	root[128] = list[200] = '\0';
@@ -616,12 +594,11 @@ static void overlong_names_are_refused(void **state)
 }
 
 /* The path of the longest name is not cut. */
-static void longest_name_is_written(void **state)
+TEST(longest_name_is_written)
 {
 	struct backend_config config;
 	struct fixture f;
 
-	(void)state;
 	fakelists_open(&f.lists);
 	fakelists_make(&f.lists, "xt_recent/" X199);
 	config = config_of(&f.lists);
@@ -637,44 +614,12 @@ static int open_one(void *data)
 	return open_with(*(const struct backend_config *)data);
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
 	const struct fakelists lists = { .net_root = "n", .module_root = "m" };
 	struct backend_config config = config_of(&lists);
 
-	(void)state;
 	want_int(memory_fail_each(open_one, &config), 1);
 	ops->free(NULL);
 	want_str(ops->name, "recent");
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, writes_each_family_to_its_list);
-	SUITE_TEST(suite, keeps_lists_open);
-	SUITE_TEST(suite, old_kernels_name_is_tried);
-	SUITE_TEST(suite, todays_name_goes_first);
-	SUITE_TEST(suite, missing_list_is_reported_and_found_later);
-	SUITE_TEST(suite, one_missing_never_stops_the_other);
-	SUITE_TEST(suite, removed_list_is_reported);
-	SUITE_TEST(suite, recreated_list_is_reported_once);
-	SUITE_TEST(suite, removed_list_is_closed);
-	SUITE_TEST(suite, recreation_is_reported_although_the_first_write_failed);
-	SUITE_ROWS(suite, failed_write, write_rows);
-	SUITE_TEST(suite, missing_capability_is_reported);
-	SUITE_TEST(suite, wrong_file_is_reported);
-	SUITE_TEST(suite, reports_each_entry);
-	SUITE_TEST(suite, each_stops_on_request);
-	SUITE_TEST(suite, each_passes_over_other_lines);
-	SUITE_TEST(suite, each_of_no_list);
-	SUITE_TEST(suite, removes_what_is_on_the_list);
-	SUITE_TEST(suite, flushes_one_family);
-	SUITE_ROWS(suite, capacity, capacity_rows);
-	SUITE_ROWS(suite, advice, advice_rows);
-	SUITE_TEST(suite, overlong_names_are_refused);
-	SUITE_TEST(suite, longest_name_is_written);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	return suite_run(suite, "backend_recent");
 }

@@ -37,12 +37,11 @@ static const struct block_cache_entry *next_waiting(struct block_cache *l)
 	return block_cache_longest_waiting(l, 1, &entry) ? &entry : NULL;
 }
 
-static void distinguishes_new_from_known(void **state)
+TEST(distinguishes_new_from_known)
 {
 	struct block_cache *l = new_ledger(4);
 	struct block_cache_entry evicted;
 
-	(void)state;
 	want_int(put(l, 1, 10, false, &evicted), BLOCK_CACHE_NEW);
 	want_int(put(l, 2, 20, false, &evicted), BLOCK_CACHE_NEW);
 	want_int(put(l, 1, 30, false, &evicted), BLOCK_CACHE_KNOWN);
@@ -50,13 +49,12 @@ static void distinguishes_new_from_known(void **state)
 	block_cache_free(l);
 }
 
-static void oldest_makes_room(void **state)
+TEST(oldest_makes_room)
 {
 	struct block_cache *l = new_ledger(2);
 	struct block_cache_entry evicted;
 	const struct addr second = numbered(2);
 
-	(void)state;
 	put(l, 1, 10, false, &evicted);
 	put(l, 2, 20, false, &evicted);
 	put(l, 1, 30, false, &evicted);
@@ -66,13 +64,12 @@ static void oldest_makes_room(void **state)
 	block_cache_free(l);
 }
 
-static void waiting_come_oldest_first(void **state)
+TEST(waiting_come_oldest_first)
 {
 	struct block_cache *l = new_ledger(8);
 	struct block_cache_entry evicted;
 	const struct addr third = numbered(3), fifth = numbered(5);
 
-	(void)state;
 	want_int(next_waiting(l) == NULL, true);
 	put(l, 1, 1, false, &evicted);
 	put(l, 3, 2, true, &evicted);
@@ -89,14 +86,13 @@ static void waiting_come_oldest_first(void **state)
 	block_cache_free(l);
 }
 
-static void several_that_wait_come_in_order(void **state)
+TEST(several_that_wait_come_in_order)
 {
 	struct block_cache_entry evicted, got[3];
 	struct block_cache *l = new_ledger(8);
 	const struct addr want[] = { numbered(2), numbered(4), numbered(5) };
 	unsigned int i;
 
-	(void)state;
 	want_int(block_cache_longest_waiting(l, 3, got), 0);
 	for (i = 1; i <= 6; i++)
 		put(l, i, i, i % 2 == 0 || i == 5, &evicted);
@@ -125,13 +121,12 @@ static bool has(const struct block_cache *l, const struct addr *addr, int64_t si
 	return block_cache_has(l, &place, since);
 }
 
-static void knows_what_was_written(void **state)
+TEST(knows_what_was_written)
 {
 	const struct addr first = numbered(1), second = numbered(2);
 	struct block_cache *l = new_ledger(8);
 	struct block_cache_entry evicted;
 
-	(void)state;
 	put(l, 1, 1, false, &evicted);
 	put(l, 2, 2, true, &evicted);
 	want_int(knows(l, &first), true);
@@ -143,13 +138,12 @@ static void knows_what_was_written(void **state)
 	block_cache_free(l);
 }
 
-static void has_what_was_blocked_since(void **state)
+TEST(has_what_was_blocked_since)
 {
 	const struct addr first = numbered(1), second = numbered(2), third = numbered(3);
 	struct block_cache *l = new_ledger(8);
 	struct block_cache_entry evicted;
 
-	(void)state;
 	put(l, 1, 10, false, &evicted);
 	put(l, 2, 20, true, &evicted);
 	want_int(has(l, &first, 9) && has(l, &second, 19), true);
@@ -160,13 +154,12 @@ static void has_what_was_blocked_since(void **state)
 	block_cache_free(l);
 }
 
-static void only_unexpired_blocks_wait_again(void **state)
+TEST(only_unexpired_blocks_wait_again)
 {
 	struct block_cache *l = new_ledger(8);
 	struct block_cache_entry evicted;
 	const struct addr second = numbered(2);
 
-	(void)state;
 	put(l, 1, 10, false, &evicted);
 	put(l, 2, 20, false, &evicted);
 	put(l, 3, 30, false, &evicted);
@@ -176,13 +169,12 @@ static void only_unexpired_blocks_wait_again(void **state)
 	block_cache_free(l);
 }
 
-static void lost_is_new_again(void **state)
+TEST(lost_is_new_again)
 {
 	struct block_cache *l = new_ledger(4);
 	struct block_cache_entry evicted;
 	const struct addr first = numbered(1);
 
-	(void)state;
 	want_int(put(l, 1, 10, true, &evicted), BLOCK_CACHE_NEW);
 	want_int(put(l, 1, 11, true, &evicted), BLOCK_CACHE_WAITING);
 	block_cache_lost(l, &first);
@@ -194,13 +186,12 @@ static void lost_is_new_again(void **state)
 }
 
 /* It was blocked again while its earlier block was being written. */
-static void later_block_waits_on(void **state)
+TEST(later_block_waits_on)
 {
 	struct block_cache *l = new_ledger(4);
 	struct block_cache_entry evicted;
 	const struct addr first = numbered(1);
 
-	(void)state;
 	put(l, 1, 10, true, &evicted);
 	put(l, 1, 11, true, &evicted);
 	block_cache_written(l, &first, 10);
@@ -213,12 +204,11 @@ static void later_block_waits_on(void **state)
 	block_cache_free(l);
 }
 
-static void written_forgets_unknown(void **state)
+TEST(written_forgets_unknown)
 {
 	struct block_cache *l = new_ledger(2);
 	const struct addr unknown = numbered(9);
 
-	(void)state;
 	block_cache_written(l, &unknown, 0);
 	want_int(block_cache_newest(l) == NULL, true);
 	block_cache_free(l);
@@ -312,12 +302,11 @@ static void model_step(struct block_cache *l, struct model *m, uint64_t random, 
 	}
 }
 
-static void agrees_with_model(void **state)
+TEST(agrees_with_model)
 {
 	uint64_t seed = 7;
 	unsigned int max, i;
 
-	(void)state;
 	for (max = 1; max <= 61; max += 12) {
 		struct block_cache *l = new_ledger(max);
 		struct model m = { .max = max };
@@ -345,27 +334,7 @@ static int fill(void *data)
 	return r < 0 ? r : 0;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
-	(void)state;
 	want_int(memory_fail_each(fill, NULL) >= 3, true);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, distinguishes_new_from_known);
-	SUITE_TEST(suite, oldest_makes_room);
-	SUITE_TEST(suite, waiting_come_oldest_first);
-	SUITE_TEST(suite, several_that_wait_come_in_order);
-	SUITE_TEST(suite, knows_what_was_written);
-	SUITE_TEST(suite, has_what_was_blocked_since);
-	SUITE_TEST(suite, only_unexpired_blocks_wait_again);
-	SUITE_TEST(suite, lost_is_new_again);
-	SUITE_TEST(suite, later_block_waits_on);
-	SUITE_TEST(suite, written_forgets_unknown);
-	SUITE_TEST(suite, agrees_with_model);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	return suite_run(suite, "ledger");
 }

@@ -101,11 +101,10 @@ static void note(void *ctx, unsigned int index, int err)
 	sprintf(text + strlen(text), "%u:%d ", index, err);
 }
 
-static void transaction_has_its_frame(void **state)
+TEST(transaction_has_its_frame)
 {
 	struct nftlink *link = setup();
 
-	(void)state;
 	nftlink_begin(link, 0);
 	put(link, "a");
 	put(link, "a longer name");
@@ -124,11 +123,10 @@ static void transaction_has_its_frame(void **state)
 	nftlink_free(link);
 }
 
-static void transaction_names_its_generation(void **state)
+TEST(transaction_names_its_generation)
 {
 	struct nftlink *link = setup();
 
-	(void)state;
 	nftlink_begin(link, 4711);
 	put(link, "a");
 	say(0, ERESTART);
@@ -153,9 +151,8 @@ static const struct answer_row {
 	{ "nothing", { { -1, 0 } }, -EIO, "" },
 };
 
-static void answers_are_reported(void **state)
+TEST_ROWS(answers_are_reported, answer_rows)
 {
-	const struct answer_row *row = *state;
 	struct nftlink *link = setup();
 	char noted[128] = "";
 	int i;
@@ -182,11 +179,10 @@ static size_t answer_to_others(const void *data, size_t size, char *buf, size_t 
 	return (size_t)(at - buf);
 }
 
-static void answers_to_others_are_left_out(void **state)
+TEST(answers_to_others_are_left_out)
 {
 	struct nftlink *link = setup();
 
-	(void)state;
 	nftspace_faults.answer = answer_to_others;
 	nftlink_begin(link, 0);
 	put(link, "a");
@@ -215,11 +211,10 @@ static size_t answer_too_short(const void *data, size_t size, char *buf, size_t 
 	return nlh->nlmsg_len;
 }
 
-static void partial_answers_are_none(void **state)
+TEST(partial_answers_are_none)
 {
 	struct nftlink *link = setup();
 
-	(void)state;
 	nftspace_faults.answer = answer_in_part;
 	nftlink_begin(link, 0);
 	put(link, "a");
@@ -232,12 +227,11 @@ static void partial_answers_are_none(void **state)
 }
 
 /* Until it can be opened each call tries, and returns the error. */
-static void socket_is_tried_again(void **state)
+TEST(socket_is_tried_again)
 {
 	struct nftlink *link = setup();
 	uint32_t genid = 0;
 
-	(void)state;
 	nftspace_faults.open_err = EAFNOSUPPORT;
 	want_int(nftlink_generation(link, &genid), -EAFNOSUPPORT);
 	nftspace_faults.open_err = EPROTONOSUPPORT;
@@ -254,12 +248,11 @@ static void socket_is_tried_again(void **state)
 }
 
 /* After lost errors the outstanding answers are not known. */
-static void lost_answers_need_a_new_socket(void **state)
+TEST(lost_answers_need_a_new_socket)
 {
 	struct nftlink *link = setup();
 	uint32_t genid;
 
-	(void)state;
 	say(0, 0);
 	nftspace_faults.receive_err = ENOBUFS;
 	want_int(nftlink_generation(link, &genid), -ENOBUFS);
@@ -269,12 +262,11 @@ static void lost_answers_need_a_new_socket(void **state)
 	nftlink_free(link);
 }
 
-static void interrupted_calls_are_repeated(void **state)
+TEST(interrupted_calls_are_repeated)
 {
 	struct nftlink *link = setup();
 	uint32_t genid;
 
-	(void)state;
 	say(0, 0);
 	nftspace_faults.send_err = EINTR;
 	nftspace_faults.send_times = 3;
@@ -286,14 +278,13 @@ static void interrupted_calls_are_repeated(void **state)
 	nftlink_free(link);
 }
 
-static void transaction_has_a_limit(void **state)
+TEST(transaction_has_a_limit)
 {
 	struct nftlink *link = setup();
 	struct nlmsghdr *nlh;
 	char name[1001];
 	int count = 0;
 
-	(void)state;
 	memset(name, 'x', 1000);
 	name[1000] = '\0';
 	nftlink_begin(link, 0);
@@ -354,12 +345,11 @@ static int stop_at_second(void *ctx, const struct nlmsghdr *nlh)
 	return ++*(int *)ctx == 2 ? -ENOMEM : 0;
 }
 
-static void dumps_are_read(void **state)
+TEST(dumps_are_read)
 {
 	struct nftlink *link = setup();
 	int count;
 
-	(void)state;
 	dump = (struct dump){ .whole = true };
 	want_int(ask(link, count_all, &count), 0);
 	want_int(count, 3);
@@ -373,11 +363,10 @@ static void dumps_are_read(void **state)
 	nftlink_free(link);
 }
 
-static void failing_query(void **state)
+TEST(failing_query)
 {
 	struct nftlink *link = setup();
 
-	(void)state;
 	say(0, ENOENT);
 	nftlink_question(link, NFT_MSG_GETTABLE, NFPROTO_INET, 0);
 	want_int(nftlink_ask(link, NULL, NULL), -ENOENT);
@@ -401,12 +390,11 @@ static size_t answer_generation(const void *data, size_t size, char *buf,
 			buf);
 }
 
-static void generation_is_reported(void **state)
+TEST(generation_is_reported)
 {
 	struct nftlink *link = setup();
 	uint32_t genid = 0;
 
-	(void)state;
 	nftspace_faults.answer = answer_generation;
 	want_int(nftlink_generation(link, &genid), 0);
 	want_int(genid, 258);
@@ -424,29 +412,8 @@ static int make(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
-	(void)state;
 	want_int(memory_fail_each(make, NULL), 3);
 	nftlink_free(NULL);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, transaction_has_its_frame);
-	SUITE_TEST(suite, transaction_names_its_generation);
-	SUITE_ROWS(suite, answers_are_reported, answer_rows);
-	SUITE_TEST(suite, answers_to_others_are_left_out);
-	SUITE_TEST(suite, partial_answers_are_none);
-	SUITE_TEST(suite, socket_is_tried_again);
-	SUITE_TEST(suite, lost_answers_need_a_new_socket);
-	SUITE_TEST(suite, interrupted_calls_are_repeated);
-	SUITE_TEST(suite, transaction_has_a_limit);
-	SUITE_TEST(suite, dumps_are_read);
-	SUITE_TEST(suite, failing_query);
-	SUITE_TEST(suite, generation_is_reported);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	return suite_run(suite, "nftlink");
 }

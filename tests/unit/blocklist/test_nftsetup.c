@@ -51,12 +51,11 @@ static void want_works(const struct backend_config *c)
 	want_int(nftstate_is_as_wanted(&state, 1), true);
 }
 
-static void made_once(void **state)
+TEST_NEEDING(nftspace_enter, made_once)
 {
 	bool changed = false;
 	char *first, *second;
 
-	(void)state;
 	setup();
 	want_int(nftsetup_apply(&config, &changed), 0);
 	want_int(changed, true);
@@ -70,11 +69,10 @@ static void made_once(void **state)
 	free(second);
 }
 
-static void looking_changes_nothing(void **state)
+TEST_NEEDING(nftspace_enter, looking_changes_nothing)
 {
 	struct nftstate found;
 
-	(void)state;
 	setup();
 	want_int(nftsetup_look(&config, &found), 0);
 	want_int(found.table, false);
@@ -82,13 +80,12 @@ static void looking_changes_nothing(void **state)
 }
 
 /* Foreign objects, in our table and elsewhere, and how they are printed before and after. */
-static void others_stay(void **state)
+TEST_NEEDING(nftspace_enter, others_stay)
 {
 	struct backend_config c = config;
 	char *before, *after;
 	bool changed;
 
-	(void)state;
 	setup();
 	nftspace_do("add table inet filter");
 	nftspace_do("add chain inet filter input '{ type filter hook input priority "
@@ -129,9 +126,8 @@ static const struct changed_row {
 	  { "tcp dport { 25, 465, 587 } ip saddr @a", "192.0.2.7 timeout 1m" } },
 };
 
-static void replaced_with_its_addresses(void **state)
+TEST_ROWS_NEEDING(nftspace_enter, replaced_with_its_addresses, changed_rows, "%s", row->label)
 {
-	const struct changed_row *row = *state;
 	bool changed = false;
 	char *rules;
 	int i;
@@ -152,7 +148,7 @@ static void replaced_with_its_addresses(void **state)
 }
 
 /* With many addresses, several transactions are needed. */
-static void all_addresses_are_kept(void **state)
+TEST_NEEDING(nftspace_enter, all_addresses_are_kept)
 {
 	struct backend_config c = config;
 	struct nftstate_addresses found;
@@ -162,7 +158,6 @@ static void all_addresses_are_kept(void **state)
 	bool changed;
 	int i;
 
-	(void)state;
 	setup();
 	want_int(nftsetup_apply(&config, &changed), 0);
 	for (i = 0; i < 150; i++)
@@ -196,9 +191,8 @@ static const struct foreign_row {
 	    "add rule inet omsmtpblock x ip saddr @a drop" }, -EBUSY },
 };
 
-static void foreign_things(void **state)
+TEST_ROWS_NEEDING(nftspace_enter, foreign_things, foreign_rows, "%s", row->label)
 {
-	const struct foreign_row *row = *state;
 	bool changed;
 	int i;
 
@@ -212,7 +206,7 @@ static void foreign_things(void **state)
 }
 
 /* Our table, loaded from a file a second time. */
-static void doubled_rules_become_one(void **state)
+TEST_NEEDING(nftspace_enter, doubled_rules_become_one)
 {
 	char *dir = temp_dir_new(), path[256], text[4096];
 	struct nfttable table;
@@ -220,7 +214,6 @@ static void doubled_rules_become_one(void **state)
 	bool changed;
 	int i;
 
-	(void)state;
 	setup();
 	want_int(nfttable_init(&table, &config), 0);
 	nfttable_text(&table, text, sizeof(text));
@@ -249,9 +242,8 @@ static const struct broken_row {
 	{ "set", "flush chain inet omsmtpblock input\\; delete set inet omsmtpblock a" },
 };
 
-static void broken_is_mended(void **state)
+TEST_ROWS_NEEDING(nftspace_enter, broken_is_mended, broken_rows, "%s", row->label)
 {
-	const struct broken_row *row = *state;
 	struct nftstate found;
 	bool changed;
 
@@ -264,14 +256,13 @@ static void broken_is_mended(void **state)
 }
 
 /* Another action with the same list has its way while it works. */
-static void working_is_enough(void **state)
+TEST_NEEDING(nftspace_enter, working_is_enough)
 {
 	struct backend_config c = config;
 	struct nftstate found;
 	char *before, *after;
 	bool changed;
 
-	(void)state;
 	setup();
 	c.ban_time = 60;
 	c.ipv4_prefix = 24;
@@ -285,11 +276,10 @@ static void working_is_enough(void **state)
 }
 
 /* An admin's own priority and policy stay. */
-static void chain_of_the_admin_stays(void **state)
+TEST_NEEDING(nftspace_enter, chain_of_the_admin_stays)
 {
 	bool changed;
 
-	(void)state;
 	setup();
 	nftspace_do("add table inet omsmtpblock");
 	nftspace_do("add chain inet omsmtpblock input '{ type filter hook input "
@@ -305,12 +295,11 @@ static void disturb(void)
 }
 
 /* Rules that change between the check and the transaction cause another check. */
-static void others_may_be_at_it(void **state)
+TEST_NEEDING(nftspace_enter, others_may_be_at_it)
 {
 	bool changed;
 	unsigned int i;
 
-	(void)state;
 	for (i = 1; i <= 3; i++) {
 		setup();
 		nftspace_faults.before = disturb;
@@ -326,13 +315,12 @@ static void block_meanwhile(void)
 }
 
 /* Addresses added to the set after it was read, and before it is replaced. */
-static void nothing_is_lost_between(void **state)
+TEST_NEEDING(nftspace_enter, nothing_is_lost_between)
 {
 	struct backend_config c = config;
 	unsigned int i;
 	bool changed;
 
-	(void)state;
 	c.ban_time = 60;
 	for (i = 1; i <= 9; i++) {
 		setup();
@@ -352,12 +340,11 @@ static void set_goes_meanwhile(void)
 }
 
 /* The set with the addresses to keep is removed before they are read. */
-static void what_goes_meanwhile_is_made(void **state)
+TEST_NEEDING(nftspace_enter, what_goes_meanwhile_is_made)
 {
 	struct backend_config c = config;
 	bool changed;
 
-	(void)state;
 	setup();
 	want_int(nftsetup_apply(&config, &changed), 0);
 	c.ban_time = 60;
@@ -367,13 +354,12 @@ static void what_goes_meanwhile_is_made(void **state)
 	want_works(&c);
 }
 
-static void errors_are_reported(void **state)
+TEST_NEEDING(nftspace_enter, errors_are_reported)
 {
 	struct backend_config c = config;
 	struct nftstate found;
 	bool changed = false;
 
-	(void)state;
 	setup();
 	nftspace_faults.open_err = EAFNOSUPPORT;
 	want_int(nftsetup_apply(&config, &changed), -EAFNOSUPPORT);
@@ -398,42 +384,14 @@ static int apply_new_time(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST_NEEDING(nftspace_enter, survives_lack_of_memory)
 {
 	unsigned int ban_time = 600;
 	bool changed;
 
-	(void)state;
 	setup();
 	want_int(nftsetup_apply(&config, &changed), 0);
 	nftspace_do("add element inet omsmtpblock a '{ 192.0.2.7 timeout 90s }'");
 	want_int(memory_fail_each(apply_new_time, &ban_time) >= 4, true);
 	want_int(nftspace_has("192.0.2.7 timeout 1m"), true);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-	const char *lacks = nftspace_enter();
-
-	if (lacks) {
-		suite_skip(suite, "all of it", lacks);
-		return suite_run(suite, "nftsetup");
-	}
-	SUITE_TEST(suite, made_once);
-	SUITE_TEST(suite, looking_changes_nothing);
-	SUITE_TEST(suite, others_stay);
-	SUITE_ROWS(suite, replaced_with_its_addresses, changed_rows);
-	SUITE_TEST(suite, all_addresses_are_kept);
-	SUITE_ROWS(suite, foreign_things, foreign_rows);
-	SUITE_TEST(suite, doubled_rules_become_one);
-	SUITE_ROWS(suite, broken_is_mended, broken_rows);
-	SUITE_TEST(suite, working_is_enough);
-	SUITE_TEST(suite, chain_of_the_admin_stays);
-	SUITE_TEST(suite, others_may_be_at_it);
-	SUITE_TEST(suite, nothing_is_lost_between);
-	SUITE_TEST(suite, what_goes_meanwhile_is_made);
-	SUITE_TEST(suite, errors_are_reported);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	return suite_run(suite, "nftsetup");
 }

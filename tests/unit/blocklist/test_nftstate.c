@@ -65,11 +65,10 @@ static void want_state(struct fixture *f, const char *want)
 	want_str(got, want);
 }
 
-static void nothing_is_there(void **state)
+TEST_NEEDING(nftspace_enter, nothing_is_there)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f);
 	want_state(&f, "00 00");
 	want_int(f.state.table, false);
@@ -80,11 +79,10 @@ static void nothing_is_there(void **state)
 	teardown(&f);
 }
 
-static void all_is_there(void **state)
+TEST_NEEDING(nftspace_enter, all_is_there)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f);
 	make_table(&f);
 	want_state(&f, "11 11");
@@ -111,9 +109,8 @@ static const struct damage_row {
 	  "11 11" },
 };
 
-static void damage_is_seen(void **state)
+TEST_ROWS_NEEDING(nftspace_enter, damage_is_seen, damage_rows, "%s", row->label)
 {
-	const struct damage_row *row = *state;
 	struct fixture f;
 
 	setup(&f);
@@ -145,9 +142,8 @@ static const struct other_row {
 			     "timeout 600s;", "omsmtpblock ab 00000000", "00" },
 };
 
-static void other_lists_are_judged(void **state)
+TEST_ROWS_NEEDING(nftspace_enter, other_lists_are_judged, other_rows, "%s", row->label)
 {
-	const struct other_row *row = *state;
 	struct fixture f;
 	char got[8];
 
@@ -167,11 +163,10 @@ static void other_lists_are_judged(void **state)
 	teardown(&f);
 }
 
-static void chain_without_hook_is_reported(void **state)
+TEST_NEEDING(nftspace_enter, chain_without_hook_is_reported)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f);
 	nftspace_do("add table inet omsmtpblock");
 	nftspace_do("add chain inet omsmtpblock input");
@@ -187,13 +182,12 @@ static void chain_without_hook_is_reported(void **state)
 	teardown(&f);
 }
 
-static void addresses_are_read(void **state)
+TEST_NEEDING(nftspace_enter, addresses_are_read)
 {
 	struct nftstate_addresses found = { .all = NULL };
 	const uint8_t want[] = { 192, 0, 2, 7 };
 	struct fixture f;
 
-	(void)state;
 	setup(&f);
 	want_int(nftstate_read_addresses(f.link, &f.table, 0, &found), -ENOENT);
 	make_table(&f);
@@ -220,11 +214,10 @@ static void disturb(void)
 }
 
 /* Rules that change during a dump have it read again. */
-static void disturbed_reading_is_repeated(void **state)
+TEST_NEEDING(nftspace_enter, disturbed_reading_is_repeated)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f);
 	make_table(&f);
 	nftspace_faults.before = disturb;
@@ -247,12 +240,11 @@ static size_t interrupted_dump(const void *data, size_t size, char *buf, size_t 
 }
 
 /* A program that keeps changing rules: rules cannot be checked, addresses can. */
-static void endless_disturbance_is_given_up(void **state)
+TEST_NEEDING(nftspace_enter, endless_disturbance_is_given_up)
 {
 	struct nftstate_addresses found = { .all = NULL };
 	struct fixture f;
 
-	(void)state;
 	setup(&f);
 	nftspace_faults.answer = interrupted_dump;
 	want_int(nftstate_read(f.link, &f.table, &f.state), -EAGAIN);
@@ -276,13 +268,12 @@ static int read_all(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST_NEEDING(nftspace_enter, survives_lack_of_memory)
 {
 	char list[300 * 16] = "", *end = list;
 	struct fixture f;
 	int i;
 
-	(void)state;
 	setup(&f);
 	make_table(&f);
 	for (i = 0; i < 300; i++) {
@@ -296,25 +287,4 @@ static void survives_lack_of_memory(void **state)
 	}
 	want_int(memory_fail_each(read_all, &f) >= 2, true);
 	teardown(&f);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-	const char *lacks = nftspace_enter();
-
-	if (lacks) {
-		suite_skip(suite, "all of it", lacks);
-		return suite_run(suite, "nftstate");
-	}
-	SUITE_TEST(suite, nothing_is_there);
-	SUITE_TEST(suite, all_is_there);
-	SUITE_ROWS(suite, damage_is_seen, damage_rows);
-	SUITE_ROWS(suite, other_lists_are_judged, other_rows);
-	SUITE_TEST(suite, chain_without_hook_is_reported);
-	SUITE_TEST(suite, addresses_are_read);
-	SUITE_TEST(suite, disturbed_reading_is_repeated);
-	SUITE_TEST(suite, endless_disturbance_is_given_up);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	return suite_run(suite, "nftstate");
 }

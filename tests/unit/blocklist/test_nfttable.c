@@ -34,12 +34,11 @@ static struct nfttable make(const struct backend_config *c)
 	return table;
 }
 
-static void names_have_a_bound(void **state)
+TEST(names_have_a_bound)
 {
 	struct backend_config c = config;
 	struct nfttable table;
 
-	(void)state;
 	c.list = X100;
 	c.list6 = X100;
 	want_int(nfttable_init(&table, &c), 0);
@@ -53,13 +52,12 @@ static void names_have_a_bound(void **state)
 }
 
 /* A comment longer than that would not be one for nft. */
-static void comment_fits(void **state)
+TEST(comment_fits)
 {
 	char text[NFTTABLE_COMMENT_SIZE];
 	struct backend_config c = config;
 	struct nfttable table;
 
-	(void)state;
 	c.list = X100;
 	table = make(&c);
 	want_str(nfttable_comment(&table, 0, false, text), "omsmtpblock " X100 " ");
@@ -87,9 +85,8 @@ static const struct changed_row {
 };
 
 /* The comment is another one with whatever the rule or the set depends on. */
-static void comment_shows_changes(void **state)
+TEST_ROWS(comment_shows_changes, changed_rows)
 {
-	const struct changed_row *row = *state;
 	struct nfttable before = make(&config), after = make(&row->config);
 	char a[NFTTABLE_COMMENT_SIZE], b[NFTTABLE_COMMENT_SIZE];
 	int i;
@@ -101,13 +98,12 @@ static void comment_shows_changes(void **state)
 	}
 }
 
-static void text_is_bounded(void **state)
+TEST(text_is_bounded)
 {
 	struct nfttable table = make(&config);
 	char whole[4096], part[100];
 	size_t size;
 
-	(void)state;
 	size = nfttable_text(&table, whole, sizeof(whole));
 	want_int(size, strlen(whole));
 	want_int(nfttable_text(&table, part, sizeof(part)), size);
@@ -175,9 +171,8 @@ static char *make_by_text(const struct nfttable *table)
 	return nftspace_run("list ruleset");
 }
 
-static void messages_and_text_make_the_same(void **state)
+TEST_ROWS_NEEDING(nftspace_enter, messages_and_text_make_the_same, made_rows, "%s", row->label)
 {
-	const struct made_row *row = *state;
 	struct nfttable table = make(&row->config);
 	char *by_messages, *by_text;
 	int i;
@@ -196,7 +191,7 @@ static void messages_and_text_make_the_same(void **state)
 	free(by_text);
 }
 
-static void most_ports_fit(void **state)
+TEST_NEEDING(nftspace_enter, most_ports_fit)
 {
 	struct settings_ports most = { .count = SETTINGS_PORTS_MAX };
 	struct backend_config c = config;
@@ -204,7 +199,6 @@ static void most_ports_fit(void **state)
 	char *made;
 	uint16_t i;
 
-	(void)state;
 	for (i = 0; i < SETTINGS_PORTS_MAX; i++)
 		most.list[i] = (uint16_t)(65472 + i);
 	c.ports = &most;
@@ -217,13 +211,12 @@ static void most_ports_fit(void **state)
 	free(made);
 }
 
-static void addresses_are_added_and_removed(void **state)
+TEST_NEEDING(nftspace_enter, addresses_are_added_and_removed)
 {
 	struct addr a = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
 	struct nfttable table = make(&config);
 	struct nftlink *link = NULL;
 
-	(void)state;
 	nftspace_reset();
 	free(make_by_messages(&table));
 	want_int(nftlink_new(&link), 0);
@@ -245,24 +238,4 @@ static void addresses_are_added_and_removed(void **state)
 	want_int(nftspace_has("192.0.2.7"), false);
 	nftlink_free(link);
 	nftspace_do("flush ruleset");
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-	const char *lacks;
-
-	SUITE_TEST(suite, names_have_a_bound);
-	SUITE_TEST(suite, comment_fits);
-	SUITE_ROWS(suite, comment_shows_changes, changed_rows);
-	SUITE_TEST(suite, text_is_bounded);
-	lacks = nftspace_enter();
-	if (lacks) {
-		suite_skip(suite, "what messages and text make", lacks);
-	} else {
-		SUITE_ROWS(suite, messages_and_text_make_the_same, made_rows);
-		SUITE_TEST(suite, most_ports_fit);
-		SUITE_TEST(suite, addresses_are_added_and_removed);
-	}
-	return suite_run(suite, "nfttable");
 }

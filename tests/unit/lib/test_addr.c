@@ -60,9 +60,8 @@ static const struct good_row {
 	  V6(0, 0x64, 0xff, 0x9b, [12] = 192, 0, 2, 7), "64:ff9b::c000:207" },
 };
 
-static void parse_good(void **state)
+TEST_ROWS(parse_good, good_rows)
 {
-	const struct good_row *row = *state;
 	char buf[ADDR_TEXT_SIZE], *text;
 	struct addr got;
 
@@ -77,9 +76,8 @@ static void parse_good(void **state)
 }
 
 /* A printed address is read as the same address again. */
-static void format_reads_back(void **state)
+TEST_ROWS(format_reads_back, good_rows)
 {
-	const struct good_row *row = *state;
 	char buf[ADDR_TEXT_SIZE];
 	struct addr again;
 
@@ -150,9 +148,8 @@ static const struct bad_row {
 	    "0000000000000000000000000000000000000192.0.2.7"),
 };
 
-static void parse_bad(void **state)
+TEST_ROWS(parse_bad, bad_rows)
 {
-	const struct bad_row *row = *state;
 	char *text = support_exact_copy(row->text, row->len);
 	struct addr got, untouched;
 
@@ -164,12 +161,11 @@ static void parse_bad(void **state)
 }
 
 /* Only the first len characters count. */
-static void parse_stops_at_len(void **state)
+TEST(parse_stops_at_len)
 {
 	struct addr got;
 	char buf[ADDR_TEXT_SIZE];
 
-	(void)state;
 	want_int(addr_parse("192.0.2.77", 9, &got), 0);
 	want_str(addr_format(&got, buf), "192.0.2.7");
 	want_int(addr_parse("192.0.2.7,port=25", 9, &got), 0);
@@ -177,7 +173,7 @@ static void parse_stops_at_len(void **state)
 }
 
 /* No byte but those of a neighbouring address makes another address. */
-static void parse_any_byte(void **state)
+TEST(parse_any_byte)
 {
 	static const char text[] = "::ffff:192.0.2.7", good[] = "0123456789abcdefABCDEF.:";
 	char *copy = support_exact_copy(text, strlen(text));
@@ -186,7 +182,6 @@ static void parse_any_byte(void **state)
 	size_t at;
 	int ch;
 
-	(void)state;
 	for (at = 0; at < strlen(text); at++) {
 		for (ch = 0; ch < 256; ch++) {
 			copy[at] = (char)ch;
@@ -245,10 +240,10 @@ static bool is_ipv4(const char *text, uint8_t bytes[static 4])
 }
 
 /* Both readings agree on what is an IPv4 address, and which. */
-static void parse_as_inet_pton(void **state)
+TEST(parse_as_inet_pton)
 {
-	uint64_t seed = *(const uint64_t *)*state;
 	unsigned int addresses = 0, i;
+	uint64_t seed = 1;
 
 	for (i = 0; i < 100000; i++) {
 		uint8_t want[16] = { 0 };
@@ -292,9 +287,8 @@ static const struct scan_row {
 	{ "nothing", "", NULL, 0 },
 };
 
-static void scan(void **state)
+TEST_ROWS(scan, scan_rows)
 {
-	const struct scan_row *row = *state;
 	char *text = support_exact_copy(row->text, strlen(row->text));
 	struct addr got, want = { .family = 0 };
 
@@ -309,13 +303,12 @@ static void scan(void **state)
 }
 
 /* Every number that a part of an IPv4 address may be. */
-static void format_as_inet_ntop(void **state)
+TEST(format_as_inet_ntop)
 {
 	char got[ADDR_TEXT_SIZE], want[ADDR_TEXT_SIZE];
 	struct addr addr = { .family = ADDR_IPV4 };
 	unsigned int i, at;
 
-	(void)state;
 	for (i = 0; i < 256 * 4; i++) {
 		for (at = 0; at < 4; at++)
 			addr.bytes[at] = (uint8_t)(at == i % 4 ? i / 4 : i / 4 * 7 + at);
@@ -324,13 +317,12 @@ static void format_as_inet_ntop(void **state)
 	}
 }
 
-static void equal_is_compare(void **state)
+TEST(equal_is_compare)
 {
 	const struct addr a = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
 	struct addr b = a;
 	unsigned int i;
 
-	(void)state;
 	want_int(addr_equal(&a, &b), true);
 	for (i = 0; i < sizeof(b.bytes); i++) {
 		b.bytes[i] ^= 1;
@@ -341,22 +333,20 @@ static void equal_is_compare(void **state)
 	want_int(addr_equal(&a, &b), false);
 }
 
-static void compare_is_total_order(void **state)
+TEST(compare_is_total_order)
 {
 	int a, b, count = (int)COUNT_OF(ordered);
 
-	(void)state;
 	for (a = 0; a < count; a++)
 		for (b = 0; b < count; b++)
 			want_int(sign(addr_compare(&ordered[a], &ordered[b])),
 				 sign(a - b));
 }
 
-static void bits_of_family(void **state)
+TEST(bits_of_family)
 {
 	const struct addr v4 = V4(192, 0, 2, 7), v6 = V6(0x20);
 
-	(void)state;
 	want_int(addr_bits(&v4), 32);
 	want_int(addr_bits(&v6), 128);
 }
@@ -401,32 +391,29 @@ static const struct peer_row {
 	{ "last multicast IPv6", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false },
 };
 
-static void is_peer(void **state)
+TEST_ROWS(is_peer, peer_rows)
 {
-	const struct peer_row *row = *state;
 	struct addr addr;
 
 	want_int(addr_parse(row->text, strlen(row->text), &addr), 0);
 	want_int(addr_is_peer(&addr), row->want);
 }
 
-static void hash_is_the_same_for_the_same(void **state)
+TEST(hash_is_the_same_for_the_same)
 {
 	struct addr a = V6(0x20, 1, [15] = 9), b;
 
-	(void)state;
 	memcpy(&b, &a, sizeof(b));
 	want_int(addr_hash(&a, 7) == addr_hash(&b, 7), true);
 }
 
 /* A table of 64-bit values this small has no collision by chance. */
-static void hash_sees_every_bit(void **state)
+TEST(hash_sees_every_bit)
 {
 	const struct addr addr = V6(0x20, 0x01, 0x0d, 0xb8, [15] = 9);
 	uint64_t seen[129];
 	unsigned int i, j;
 
-	(void)state;
 	seen[128] = addr_hash(&addr, 1);
 	for (i = 0; i < 128; i++) {
 		struct addr other = addr;
@@ -439,23 +426,21 @@ static void hash_sees_every_bit(void **state)
 			want_int(seen[i] == seen[j], false);
 }
 
-static void hash_sees_family_and_seed(void **state)
+TEST(hash_sees_family_and_seed)
 {
 	struct addr v4 = V4(192, 0, 2, 7), v6 = V6(192, 0, 2, 7);
 
-	(void)state;
 	want_int(addr_hash(&v4, 1) == addr_hash(&v6, 1), false);
 	want_int(addr_hash(&v4, 1) == addr_hash(&v4, 2), false);
 }
 
 /* Addresses in a row, as a sender has them, fill a small table evenly, and
  * another seed fills it in another way. */
-static void hash_spreads(void **state)
+TEST(hash_spreads)
 {
 	unsigned int filled[2][64] = { { 0 } }, i, seed;
 	bool differ = false;
 
-	(void)state;
 	for (seed = 0; seed < 2; seed++) {
 		for (i = 0; i < 6400; i++) {
 			const struct addr addr = V4(198, 51, (uint8_t)(i >> 8),
@@ -470,28 +455,4 @@ static void hash_spreads(void **state)
 		differ = differ || filled[0][i] != filled[1][i];
 	}
 	want_int(differ, true);
-}
-
-int main(void)
-{
-	static const uint64_t seed = 1;
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, parse_good, good_rows);
-	SUITE_ROWS(suite, format_reads_back, good_rows);
-	SUITE_ROWS(suite, parse_bad, bad_rows);
-	SUITE_TEST(suite, parse_stops_at_len);
-	SUITE_TEST(suite, parse_any_byte);
-	suite_add(suite, parse_as_inet_pton, &seed, "parse_as_inet_pton");
-	SUITE_ROWS(suite, scan, scan_rows);
-	SUITE_TEST(suite, format_as_inet_ntop);
-	SUITE_TEST(suite, equal_is_compare);
-	SUITE_TEST(suite, compare_is_total_order);
-	SUITE_TEST(suite, bits_of_family);
-	SUITE_ROWS(suite, is_peer, peer_rows);
-	SUITE_TEST(suite, hash_is_the_same_for_the_same);
-	SUITE_TEST(suite, hash_sees_every_bit);
-	SUITE_TEST(suite, hash_sees_family_and_seed);
-	SUITE_TEST(suite, hash_spreads);
-	return suite_run(suite, "addr");
 }

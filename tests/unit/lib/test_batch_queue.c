@@ -9,14 +9,13 @@
 
 #define MAX 100
 
-static void come_out_as_they_went_in(void **state)
+TEST(come_out_as_they_went_in)
 {
 	struct batch_queue *queue = NULL;
 	const void *items;
 	bool first = false;
 	int i;
 
-	(void)state;
 	want_int(batch_queue_new(sizeof(int), MAX, &queue), 0);
 	want_int(batch_queue_take(queue, &items), 0);
 	for (i = 0; i < 50; i++) {
@@ -33,14 +32,13 @@ static void come_out_as_they_went_in(void **state)
 	batch_queue_free(queue);
 }
 
-static void one_too_many_is_refused(void **state)
+TEST(one_too_many_is_refused)
 {
 	struct batch_queue *queue = NULL;
 	const void *items;
 	bool first = false;
 	int i;
 
-	(void)state;
 	want_int(batch_queue_new(sizeof(int), MAX, &queue), 0);
 	for (i = 0; i < MAX; i++)
 		want_int(batch_queue_put(queue, &i, NULL), 0);
@@ -63,9 +61,8 @@ static int make_one(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
-	(void)state;
 	want_int(memory_fail_each(make_one, NULL) >= 3, true);
 	batch_queue_free(NULL);
 }
@@ -73,13 +70,12 @@ static void survives_lack_of_memory(void **state)
 #define THREADS 4
 #define EACH 20000
 
-static void closed(void **state)
+TEST(closed)
 {
 	struct batch_queue *queue = NULL;
 	const void *items;
 	int item = 7;
 
-	(void)state;
 	want_int(batch_queue_new(sizeof(item), MAX, &queue), 0);
 	want_int(batch_queue_put(queue, &item, NULL), 0);
 	batch_queue_close(queue);
@@ -110,7 +106,7 @@ static void *fill(void *data)
 }
 
 /* Every item comes once, and those of one thread in their order. */
-static void several_threads(void **state)
+TEST(several_threads)
 {
 	struct filler fillers[THREADS];
 	int next[THREADS] = { 0 }, total = 0, i;
@@ -118,7 +114,6 @@ static void several_threads(void **state)
 	const void *items;
 	size_t n, j;
 
-	(void)state;
 	want_int(batch_queue_new(sizeof(int), MAX, &queue), 0);
 	for (i = 0; i < THREADS; i++) {
 		fillers[i] = (struct filler){ .queue = queue, .number = i };
@@ -138,16 +133,4 @@ static void several_threads(void **state)
 		pthread_join(fillers[i].thread, NULL);
 	want_int(batch_queue_take(queue, &items), 0);
 	batch_queue_free(queue);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, come_out_as_they_went_in);
-	SUITE_TEST(suite, one_too_many_is_refused);
-	SUITE_TEST(suite, closed);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	SUITE_TEST(suite, several_threads);
-	return suite_run(suite, "bag");
 }

@@ -68,9 +68,8 @@ static const struct parse_row {
 	  "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555/128", -EINVAL, NULL },
 };
 
-static void parse(void **state)
+TEST_ROWS(parse, parse_rows)
 {
-	const struct parse_row *row = *state;
 	size_t len = strlen(row->text);
 	char *text = support_exact_copy(row->text, len);
 	char buf[CIDR_TEXT_SIZE];
@@ -86,24 +85,22 @@ static void parse(void **state)
 		want_mem(&got, &untouched, sizeof(got));
 }
 
-static void parse_stops_at_len(void **state)
+TEST(parse_stops_at_len)
 {
 	char buf[CIDR_TEXT_SIZE];
 	struct cidr got;
 
-	(void)state;
 	want_int(cidr_parse("10.0.0.0/80", 10, &got), 0);
 	want_str(cidr_format(&got, buf), "10.0.0.0/8");
 	want_int(cidr_parse("10.0.0.0/8", 8, &got), 0);
 	want_str(cidr_format(&got, buf), "10.0.0.0/32");
 }
 
-static void format_returns_its_buffer(void **state)
+TEST(format_returns_its_buffer)
 {
 	const struct cidr all = { .net = { .family = ADDR_IPV6 } };
 	char buf[CIDR_TEXT_SIZE];
 
-	(void)state;
 	memset(buf, 'x', sizeof(buf));
 	want_int(cidr_format(&all, buf) == buf, true);
 	want_str(buf, "::/0");
@@ -148,22 +145,10 @@ static const struct mask_row {
 	{ "IPv6, every other bit", "5555:aaaa:5555:aaaa:5555:aaaa:5555:aaaa" },
 };
 
-static void mask(void **state)
+TEST_ROWS(mask, mask_rows)
 {
-	const struct mask_row *row = *state;
 	struct addr addr;
 
 	want_int(addr_parse(row->text, strlen(row->text), &addr), 0);
 	mask_and_last(&addr);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, parse, parse_rows);
-	SUITE_TEST(suite, parse_stops_at_len);
-	SUITE_TEST(suite, format_returns_its_buffer);
-	SUITE_ROWS(suite, mask, mask_rows);
-	return suite_run(suite, "cidr");
 }

@@ -62,9 +62,8 @@ static const struct clock_row {
 	{ "seconds", 1004000000, { 1, 0 }, -EOPNOTSUPP, 0, 0 },
 };
 
-static void reckons_from_the_clock(void **state)
+TEST_ROWS(reckons_from_the_clock, clock_rows)
 {
-	const struct clock_row *row = *state;
 	struct jiffies_clock clock = { 0, 0 };
 
 	played.tick = row->tick;
@@ -97,19 +96,17 @@ static const struct age_row {
 	{ "years", 1000, 320000000000, 4300000000, 315700000000 },
 };
 
-static void returns_the_age(void **state)
+TEST_ROWS(returns_the_age, age_rows)
 {
-	const struct age_row *row = *state;
 	const struct jiffies_clock clock = { .hz = row->hz, .now = row->now };
 
 	want_int(jiffies_age(&clock, row->stamp), row->want);
 }
 
-static void failing_clocks_are_reported(void **state)
+TEST(failing_clocks_are_reported)
 {
 	struct jiffies_clock clock = { 1, 2 };
 
-	(void)state;
 	played.tick = 4000000;
 	played.getres_err = EINVAL;
 	want_int(jiffies_clock_read(&clock), -EINVAL);
@@ -123,24 +120,12 @@ static void failing_clocks_are_reported(void **state)
 }
 
 /* Of this kernel; the scenarios compare with its lists. */
-static void real_clock_goes(void **state)
+TEST(real_clock_goes)
 {
 	struct jiffies_clock first, second;
 
-	(void)state;
 	want_int(jiffies_clock_read(&first), 0);
 	want_int(jiffies_clock_read(&second), 0);
 	want_int(second.hz, first.hz);
 	want_int(second.now >= first.now, true);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, reckons_from_the_clock, clock_rows);
-	SUITE_ROWS(suite, returns_the_age, age_rows);
-	SUITE_TEST(suite, failing_clocks_are_reported);
-	SUITE_TEST(suite, real_clock_goes);
-	return suite_run(suite, "jiffies");
 }

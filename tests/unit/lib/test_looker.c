@@ -101,11 +101,10 @@ static void want_good(const struct fixture *f)
 	want_int(f->look->env[n], 0);
 }
 
-static void answers(void **state)
+TEST(answers)
 {
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	want_int(threads_running(), f.threads);
 	want_int(look(&f, GOOD), 0);
@@ -116,11 +115,10 @@ static void answers(void **state)
 	fixture_close(&f);
 }
 
-static void answers_without_the_environment(void **state)
+TEST(answers_without_the_environment)
 {
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	fakeproc_trap(&f.tree, GOOD);
 	fakeproc_exe(&f.tree, GOOD, FAKE_TCPD);
@@ -131,11 +129,10 @@ static void answers_without_the_environment(void **state)
 }
 
 /* Earlier output stays unchanged. */
-static void answers_about_a_missing_process(void **state)
+TEST(answers_about_a_missing_process)
 {
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	want_int(look(&f, GOOD), 0);
 	want_int(look(&f, GOOD + 1), -ESRCH);
@@ -146,12 +143,11 @@ static void answers_about_a_missing_process(void **state)
 	fixture_close(&f);
 }
 
-static void answers_of_a_large_environment(void **state)
+TEST(answers_of_a_large_environment)
 {
 	static char big[PROCFS_ENVIRON_SIZE];
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	memset(big, 'x', sizeof(big));
 	fakeproc_write(&f.tree, GOOD, "environ", big, sizeof(big));
@@ -162,13 +158,12 @@ static void answers_of_a_large_environment(void **state)
 }
 
 /* Without a descriptor nothing is known of the process. */
-static void answers_without_descriptors(void **state)
+TEST(answers_without_descriptors)
 {
 	struct rlimit old, none;
 	struct fixture f;
 	int r;
 
-	(void)state;
 	fixture_open(&f);
 	want_int(look(&f, GOOD), 0);
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -182,12 +177,11 @@ static void answers_without_descriptors(void **state)
 }
 
 /* It is waited for once, and then left alone until its answer comes. */
-static void one_that_keeps_waiting(void **state)
+TEST(one_that_keeps_waiting)
 {
 	int64_t begin, took;
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	want_int(look(&f, GOOD), 0);
 	put_held(&f, HELD);
@@ -208,12 +202,11 @@ static void one_that_keeps_waiting(void **state)
 }
 
 /* While that many wait, nothing is read and no other thread is started. */
-static void too_many_that_keep_waiting(void **state)
+TEST(too_many_that_keep_waiting)
 {
 	struct fixture f;
 	pid_t pid;
 
-	(void)state;
 	fixture_open(&f);
 	for (pid = HELD; pid < HELD + LOOKER_WAITING_MAX; pid++) {
 		put_held(&f, pid);
@@ -234,11 +227,10 @@ static void too_many_that_keep_waiting(void **state)
 }
 
 /* An abandoned thread frees its memory when it returns. */
-static void freed_while_one_waits(void **state)
+TEST(freed_while_one_waits)
 {
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	put_held(&f, HELD);
 	want_int(look(&f, HELD), -ETIMEDOUT);
@@ -252,12 +244,11 @@ static void freed_while_one_waits(void **state)
 	fixture_close(&f);
 }
 
-static void freed_while_several_wait(void **state)
+TEST(freed_while_several_wait)
 {
 	struct fixture f;
 	pid_t pid;
 
-	(void)state;
 	fixture_open(&f);
 	for (pid = HELD; pid < HELD + 3; pid++) {
 		put_held(&f, pid);
@@ -272,11 +263,10 @@ static void freed_while_several_wait(void **state)
 	fixture_close(&f);
 }
 
-static void freed_without_a_look(void **state)
+TEST(freed_without_a_look)
 {
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	fixture_close(&f);
 	want_int(looker_free(NULL), true);
@@ -295,11 +285,10 @@ static int make_one(void *data)
 	return r;
 }
 
-static void no_memory(void **state)
+TEST(no_memory)
 {
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	want_int(memory_fail_each(make_one, &f), 2);
 	fixture_close(&f);
@@ -328,12 +317,11 @@ static int find_out(const struct procfs *procfs, pid_t pid, void *data)
 	return procfs_read_exe(procfs, pid, lookup_request->name);
 }
 
-static void makes_any_call(void **state)
+TEST(makes_any_call)
 {
 	struct lookup_request q = { .name = "untouched", .result = -EXDEV };
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	want_int(looker_call(f.looker, GOOD, find_out, &q, sizeof(q)), -EXDEV);
 	want_str(q.name, "untouched");
@@ -376,14 +364,13 @@ static int get_fd(struct fixture *f, const struct other *o, int fd)
 	return looker_get_fd(f->looker, o->ref.pid, o->ref.fd, fd);
 }
 
-static void gets_a_descriptor(void **state)
+TEST(gets_a_descriptor)
 {
 	struct fixture f;
 	struct other o;
 	char byte = 0;
 	int fd;
 
-	(void)state;
 	fixture_open(&f);
 	other_open(&o);
 	fd = get_fd(&f, &o, o.pipe[0]);
@@ -400,12 +387,11 @@ static void gets_a_descriptor(void **state)
 	fixture_close(&f);
 }
 
-static void gets_no_descriptor(void **state)
+TEST(gets_no_descriptor)
 {
 	struct fixture f;
 	struct other o;
 
-	(void)state;
 	fixture_open(&f);
 	other_open(&o);
 	want_int(get_fd(&f, &o, 4000), -EBADF);
@@ -426,13 +412,12 @@ static void gets_no_descriptor(void **state)
 }
 
 /* rsyslogd without CAP_SYS_PTRACE. */
-static void gets_no_descriptor_without_the_right(void **state)
+TEST_AS_ROOT(gets_no_descriptor_without_the_right)
 {
 	struct fixture f;
 	struct other o;
 	int r;
 
-	(void)state;
 	fixture_open(&f);
 	other_open(&o);
 	user_become(NOBODY_UID);
@@ -466,14 +451,13 @@ long __wrap_syscall(long number, ...)
 }
 
 /* It comes when nobody waits for it any more, and is closed. */
-static void descriptor_that_comes_too_late(void **state)
+TEST(descriptor_that_comes_too_late)
 {
 	struct fixture f;
 	struct other o;
 	size_t before;
 	int ends[2];
 
-	(void)state;
 	fixture_open(&f);
 	other_open(&o);
 	want_int(pipe2(ends, O_CLOEXEC), 0);
@@ -488,27 +472,4 @@ static void descriptor_that_comes_too_late(void **state)
 	close(ends[1]);
 	other_close(&o);
 	fixture_close(&f);
-}
-
-int main(void)
-{
-	struct suite *s = suite_new();
-
-	SUITE_TEST(s, answers);
-	SUITE_TEST(s, answers_without_the_environment);
-	SUITE_TEST(s, answers_about_a_missing_process);
-	SUITE_TEST(s, answers_of_a_large_environment);
-	SUITE_TEST(s, answers_without_descriptors);
-	SUITE_TEST(s, one_that_keeps_waiting);
-	SUITE_TEST(s, too_many_that_keep_waiting);
-	SUITE_TEST(s, freed_while_one_waits);
-	SUITE_TEST(s, freed_while_several_wait);
-	SUITE_TEST(s, freed_without_a_look);
-	SUITE_TEST(s, no_memory);
-	SUITE_TEST(s, makes_any_call);
-	SUITE_TEST(s, gets_a_descriptor);
-	SUITE_TEST(s, gets_no_descriptor);
-	SUITE_AS_ROOT(s, gets_no_descriptor_without_the_right);
-	SUITE_TEST(s, descriptor_that_comes_too_late);
-	return suite_run(s, "looker");
 }

@@ -56,12 +56,11 @@ static void want_value(struct lru *lru, unsigned int n)
 	want_int(*value, n);
 }
 
-static void values_are_found_again(void **state)
+TEST(values_are_found_again)
 {
 	struct lru *lru = new_lru(5000);
 	unsigned int n;
 
-	(void)state;
 	want_int(lru_max(lru), 5000);
 	assert_null(find(lru, 1));
 	for (n = 1; n <= 5000; n++)
@@ -75,13 +74,12 @@ static void values_are_found_again(void **state)
 }
 
 /* Enough for some to share a chain. */
-static void all_bytes_of_a_key_count(void **state)
+TEST(all_bytes_of_a_key_count)
 {
 	struct key key = key_of(1);
 	struct lru *lru = new_lru(4000);
 	uint16_t i;
 
-	(void)state;
 	for (i = 0; i < 2000; i++) {
 		key.port = i < 1000 ? i : 0;
 		key.pid = i < 1000 ? 0 : i;
@@ -95,12 +93,11 @@ static void all_bytes_of_a_key_count(void **state)
 }
 
 /* A full table gives away the value not looked at for longest, again and again. */
-static void the_oldest_makes_room(void **state)
+TEST(the_oldest_makes_room)
 {
 	struct lru *lru = new_lru(3);
 	unsigned int n;
 
-	(void)state;
 	for (n = 1; n <= 3; n++) {
 		assert_null(lru_victim(lru));
 		add(lru, n);
@@ -123,7 +120,7 @@ static void the_oldest_makes_room(void **state)
 	lru_free(lru);
 }
 
-static void all_are_seen_once(void **state)
+TEST(all_are_seen_once)
 {
 	struct lru *lru = new_lru(3);
 	unsigned int seen[4] = { 0 };
@@ -132,7 +129,6 @@ static void all_are_seen_once(void **state)
 	struct key want;
 	unsigned int n;
 
-	(void)state;
 	for (n = 0; n < 4; n++)
 		add(lru, n);
 	for (n = 0; n < lru_count(lru); n++) {
@@ -147,9 +143,8 @@ static void all_are_seen_once(void **state)
 }
 
 /* Numbers of 32 bits are packed without gaps. */
-static void entries_are_small(void **state)
+TEST(entries_are_small)
 {
-	(void)state;
 	want_int(lru_entry_size(sizeof(struct addr), 8), 4 + 12 + 20 + 8);
 	want_int(lru_entry_size(sizeof(struct addr), 12), 4 + 12 + 20 + 12);
 	want_int(lru_entry_size(sizeof(struct key), 8), 4 + 12 + 28 + 8);
@@ -165,21 +160,7 @@ static int make(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
-	(void)state;
 	want_int(memory_fail_each(make, NULL) >= 2, true);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, values_are_found_again);
-	SUITE_TEST(suite, all_bytes_of_a_key_count);
-	SUITE_TEST(suite, the_oldest_makes_room);
-	SUITE_TEST(suite, all_are_seen_once);
-	SUITE_TEST(suite, entries_are_small);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	return suite_run(suite, "lru");
 }

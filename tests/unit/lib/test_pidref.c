@@ -34,13 +34,12 @@ static int reap(pid_t pid)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-static void pins_a_process(void **state)
+TEST(pins_a_process)
 {
 	size_t before = descriptors_open();
 	pid_t pid = waiter_start();
 	struct pidref ref = none;
 
-	(void)state;
 	want_int(pidref_open(pid, &ref), 0);
 	want_int(ref.pid, pid);
 	want_int(fcntl(ref.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
@@ -52,22 +51,20 @@ static void pins_a_process(void **state)
 	waiter_end(pid);
 }
 
-static void pins_this_process(void **state)
+TEST(pins_this_process)
 {
 	struct pidref ref = none;
 
-	(void)state;
 	want_int(pidref_open(getpid(), &ref), 0);
 	want_int(pidref_check(&ref), 0);
 	pidref_done(&ref);
 }
 
 /* A failed poll(2) is not an exit. */
-static void a_failed_call_is_not_an_exit(void **state)
+TEST(a_failed_call_is_not_an_exit)
 {
 	const struct pidref ref = { .pid = getpid(), .fd = 1 << 20 };
 
-	(void)state;
 	want_int(pidref_check(&ref), -EBADF);
 }
 
@@ -85,21 +82,19 @@ static const struct bad_row bad_rows[] = {
 	{ "a PID that cannot be", INT32_MAX, -ESRCH },
 };
 
-static void open_refuses(void **state)
+TEST_ROWS(open_refuses, bad_rows)
 {
-	const struct bad_row *row = *state;
 	struct pidref ref = none;
 
 	want_int(pidref_open(row->pid, &ref), row->result);
 	want_none(&ref);
 }
 
-static void open_of_an_exited_process(void **state)
+TEST(open_of_an_exited_process)
 {
 	pid_t pid = waiter_start();
 	struct pidref ref = none;
 
-	(void)state;
 	waiter_end(pid);
 	want_int(pidref_open(pid, &ref), -ESRCH);
 	want_none(&ref);
@@ -122,7 +117,7 @@ static void *thread_main(void *data)
 	return NULL;
 }
 
-static void open_of_a_thread(void **state)
+TEST(open_of_a_thread)
 {
 	struct pidref ref = none;
 	struct threads t;
@@ -130,7 +125,6 @@ static void open_of_a_thread(void **state)
 	char byte;
 	int r;
 
-	(void)state;
 	want_int(pipe(t.ready) | pipe(t.end), 0);
 	want_int(pthread_create(&thread, NULL, thread_main, &t), 0);
 	want_int(read(t.ready[0], &byte, 1), 1);
@@ -144,13 +138,12 @@ static void open_of_a_thread(void **state)
 	want_none(&ref);
 }
 
-static void open_without_descriptors(void **state)
+TEST(open_without_descriptors)
 {
 	struct rlimit old, low = { .rlim_cur = 3 };
 	struct pidref ref = none;
 	int r;
 
-	(void)state;
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low.rlim_max = old.rlim_max;
 	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
@@ -171,9 +164,8 @@ static const struct end_row {
 	{ "none", 0, 1 },
 };
 
-static void end_leaves_some(void **state)
+TEST_ROWS(end_leaves_some, end_rows)
 {
-	const struct end_row *row = *state;
 	struct rlimit old, low;
 	int end;
 
@@ -185,12 +177,11 @@ static void end_leaves_some(void **state)
 	want_int(end, row->end);
 }
 
-static void done_twice(void **state)
+TEST(done_twice)
 {
 	size_t before = descriptors_open();
 	struct pidref ref = none;
 
-	(void)state;
 	pidref_done(&ref);
 	want_none(&ref);
 	want_int(pidref_open(getpid(), &ref), 0);
@@ -199,12 +190,11 @@ static void done_twice(void **state)
 	want_int(descriptors_open(), before);
 }
 
-static void take_moves(void **state)
+TEST(take_moves)
 {
 	struct pidref a = none, b;
 	int fd;
 
-	(void)state;
 	want_int(pidref_open(getpid(), &a), 0);
 	fd = a.fd;
 	b = pidref_take(&a);
@@ -218,12 +208,11 @@ static void take_moves(void **state)
 }
 
 /* A zombie has exited. */
-static void alive_until_its_exit(void **state)
+TEST(alive_until_its_exit)
 {
 	pid_t pid = waiter_start();
 	struct pidref ref = none;
 
-	(void)state;
 	want_int(pidref_open(pid, &ref), 0);
 	kill(pid, SIGSTOP);
 	want_int(pidref_check(&ref), 0);
@@ -248,9 +237,8 @@ static const struct signal_row signal_rows[] = {
 	{ "KILL", SIGKILL },
 };
 
-static void signal_arrives(void **state)
+TEST_ROWS(signal_arrives, signal_rows)
 {
-	const struct signal_row *row = *state;
 	pid_t pid = waiter_start(), other = waiter_start();
 	struct pidref ref = none;
 
@@ -263,19 +251,17 @@ static void signal_arrives(void **state)
 	waiter_end(other);
 }
 
-static void signal_to_a_missing_process(void **state)
+TEST(signal_to_a_missing_process)
 {
-	(void)state;
 	want_int(pidref_signal(&none, SIGKILL) < 0, true);
 }
 
-static void signal_without_right(void **state)
+TEST_AS_ROOT(signal_without_right)
 {
 	pid_t pid = waiter_start();
 	struct pidref ref = none;
 	int r;
 
-	(void)state;
 	want_int(pidref_open(pid, &ref), 0);
 	user_become(NOBODY_UID);
 	r = pidref_signal(&ref, SIGTERM);
@@ -287,12 +273,11 @@ static void signal_without_right(void **state)
 }
 
 /* The PID belongs to another process by the time of the signal. */
-static void a_pid_that_is_used_again(void **state)
+TEST_AS_ROOT(a_pid_that_is_used_again)
 {
 	struct pidref ref = none, other = none;
 	pid_t pid = waiter_start();
 
-	(void)state;
 	want_int(pidref_open(pid, &ref), 0);
 	waiter_end(pid);
 	want_int(guard_fork_as(pid), pid);
@@ -304,26 +289,4 @@ static void a_pid_that_is_used_again(void **state)
 	pidref_done(&other);
 	pidref_done(&ref);
 	waiter_end(pid);
-}
-
-int main(void)
-{
-	struct suite *s = suite_new();
-
-	SUITE_TEST(s, pins_a_process);
-	SUITE_TEST(s, pins_this_process);
-	SUITE_TEST(s, a_failed_call_is_not_an_exit);
-	SUITE_ROWS(s, open_refuses, bad_rows);
-	SUITE_TEST(s, open_of_an_exited_process);
-	SUITE_TEST(s, open_of_a_thread);
-	SUITE_TEST(s, open_without_descriptors);
-	SUITE_ROWS(s, end_leaves_some, end_rows);
-	SUITE_TEST(s, done_twice);
-	SUITE_TEST(s, take_moves);
-	SUITE_TEST(s, alive_until_its_exit);
-	SUITE_ROWS(s, signal_arrives, signal_rows);
-	SUITE_TEST(s, signal_to_a_missing_process);
-	SUITE_AS_ROOT(s, signal_without_right);
-	SUITE_AS_ROOT(s, a_pid_that_is_used_again);
-	return suite_run(s, "pidref");
 }

@@ -94,9 +94,8 @@ static void want_contains(const struct prefix_set *list, const char *text, bool 
 	fail();
 }
 
-static void set(void **state)
+TEST_ROWS(set, set_rows)
 {
-	const struct set_row *row = *state;
 	struct prefix_set *list;
 	size_t i;
 
@@ -148,9 +147,8 @@ static bool overlaps(const struct prefix_set *list, const char *text)
 	return prefix_set_overlaps(list, &cidr);
 }
 
-static void overlap(void **state)
+TEST_ROWS(overlap, overlap_rows)
 {
-	const struct overlap_row *row = *state;
 	struct prefix_set *list;
 
 	want_int(prefix_set_new(&list), 0);
@@ -163,30 +161,27 @@ static void overlap(void **state)
 	prefix_set_free(list);
 }
 
-static void no_set_contains_nothing(void **state)
+TEST(no_set_contains_nothing)
 {
-	(void)state;
 	want_contains(NULL, "192.0.2.7", false);
 	want_int(overlaps(NULL, "0.0.0.0/0"), false);
 	prefix_set_free(NULL);
 }
 
-static void empty_is_sealed(void **state)
+TEST(empty_is_sealed)
 {
 	struct prefix_set *list;
 
-	(void)state;
 	want_int(prefix_set_new(&list), 0);
 	want_contains(list, "192.0.2.7", false);
 	prefix_set_free(list);
 }
 
 /* Later additions count once the set is sealed again. */
-static void sealed_again(void **state)
+TEST(sealed_again)
 {
 	struct prefix_set *list;
 
-	(void)state;
 	want_int(prefix_set_new(&list), 0);
 	add_text(list, "10.0.0.0/8");
 	add_text(list, "10.1.0.0/16");
@@ -280,9 +275,11 @@ static void compare_at(const struct prefix_set *list, const struct cidr *all, si
 	}
 }
 
-static void model(void **state)
+static const uint64_t seeds[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 };
+
+TEST_ROWS_AS(model, seeds, "seed %ju", (uintmax_t)*row)
 {
-	uint64_t seed = *(const uint64_t *)*state;
+	uint64_t seed = *row;
 	size_t count = (size_t)(support_random(&seed) % MODEL_MAX), i;
 	struct cidr all[MODEL_MAX];
 	struct prefix_set *list;
@@ -337,9 +334,8 @@ static int grow(void *data)
 	return r;
 }
 
-static void memory(void **state)
+TEST(memory)
 {
-	(void)state;
 	assert_in_range(memory_fail_each(grow, NULL), 2, 100);
 }
 
@@ -400,9 +396,8 @@ static unsigned int cost_of(const struct prefix_set *list, uint32_t n)
 	return comparisons;
 }
 
-static void cost(void **state)
+TEST_ROWS(cost, cost_rows)
 {
-	const struct cost_row *row = *state;
 	struct prefix_set *list = every_other(row->count);
 	unsigned int most = 0, n;
 	uint32_t i;
@@ -415,23 +410,4 @@ static void cost(void **state)
 	/* The comparisons do come by here. */
 	want_int(most > 0, true);
 	prefix_set_free(list);
-}
-
-static const uint64_t seeds[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 };
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-	size_t i;
-
-	SUITE_ROWS(suite, set, set_rows);
-	SUITE_ROWS(suite, overlap, overlap_rows);
-	SUITE_TEST(suite, no_set_contains_nothing);
-	SUITE_TEST(suite, empty_is_sealed);
-	SUITE_TEST(suite, sealed_again);
-	for (i = 0; i < COUNT_OF(seeds); i++)
-		suite_add(suite, model, &seeds[i], "model: seed %d", (int)i + 1);
-	SUITE_TEST(suite, memory);
-	SUITE_ROWS(suite, cost, cost_rows);
-	return suite_run(suite, "addrlist");
 }

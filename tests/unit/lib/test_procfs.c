@@ -53,12 +53,11 @@ static void real_init(struct procfs *procfs)
 	want_int(procfs_init(procfs, PROCFS_DEFAULT_ROOT), 0);
 }
 
-static void init_takes_what_fits(void **state)
+TEST(init_takes_what_fits)
 {
 	struct procfs procfs;
 	char root[sizeof(procfs.root) + 1];
 
-	(void)state;
 	memset(root, '/', sizeof(root));
 	root[sizeof(procfs.root)] = '\0';
 	want_int(procfs_init(&procfs, root), -ENAMETOOLONG);
@@ -99,9 +98,8 @@ static const struct status_row status_rows[] = {
 	{ "cut short", "Name:\tx\nPPid:", -EIO, 0, 0 },
 };
 
-static void status(void **state)
+TEST_ROWS(status, status_rows)
 {
-	const struct status_row *row = *state;
 	struct procfs_status got = { .ppid = -7, .uid = 77 };
 	struct fixture f;
 
@@ -125,9 +123,8 @@ static const struct comm_row {
 	{ "not the first line", "Umask:\t0022\nName:\tx\n", "" },
 };
 
-static void status_comm(void **state)
+TEST_ROWS(status_comm, comm_rows)
 {
-	const struct comm_row *row = *state;
 	struct procfs_status got;
 	struct fixture f;
 	char text[256];
@@ -142,12 +139,11 @@ static void status_comm(void **state)
 	fixture_close(&f);
 }
 
-static void status_of_this_process(void **state)
+TEST(status_of_this_process)
 {
 	struct procfs_status got;
 	struct procfs procfs;
 
-	(void)state;
 	real_init(&procfs);
 	want_int(procfs_read_status(&procfs, getpid(), &got), 0);
 	want_int(got.ppid, getppid());
@@ -156,7 +152,7 @@ static void status_of_this_process(void **state)
 }
 
 /* A process may name itself as it likes. */
-static void status_of_a_process_with_a_forged_name(void **state)
+TEST(status_of_a_process_with_a_forged_name)
 {
 	static const char *const names[] = { "x\nUid:\t7\t7\t7", "x\nPPid:\t7",
 					     "\nUid:\t7\t7\n", "\\\nUid:\t7\t7" };
@@ -165,7 +161,6 @@ static void status_of_a_process_with_a_forged_name(void **state)
 	struct procfs procfs;
 	size_t i;
 
-	(void)state;
 	real_init(&procfs);
 	prctl(PR_GET_NAME, before);
 	for (i = 0; i < COUNT_OF(names); i++) {
@@ -177,12 +172,11 @@ static void status_of_a_process_with_a_forged_name(void **state)
 	prctl(PR_SET_NAME, before);
 }
 
-static void status_has_the_effective_uid(void **state)
+TEST_AS_ROOT(status_has_the_effective_uid)
 {
 	struct procfs_status got;
 	struct procfs procfs;
 
-	(void)state;
 	real_init(&procfs);
 	user_become(NOBODY_UID);
 	want_int(procfs_read_status(&procfs, getpid(), &got), 0);
@@ -200,14 +194,13 @@ static int hold(pid_t pid)
 	return fd;
 }
 
-static void status_of_a_pinned_process(void **state)
+TEST(status_of_a_pinned_process)
 {
 	struct procfs_status got;
 	struct procfs procfs;
 	pid_t pid = waiter_start();
 	int fd = hold(pid);
 
-	(void)state;
 	real_init(&procfs);
 	want_int(procfs_read_status_held(&procfs, fd, pid, &got), 0);
 	want_int(got.ppid, getpid());
@@ -216,13 +209,12 @@ static void status_of_a_pinned_process(void **state)
 	waiter_end(pid);
 }
 
-static void status_of_a_pinned_process_has_the_effective_uid(void **state)
+TEST_AS_ROOT(status_of_a_pinned_process_has_the_effective_uid)
 {
 	struct procfs_status got;
 	struct procfs procfs;
 	int fd = hold(getpid());
 
-	(void)state;
 	real_init(&procfs);
 	want_int(seteuid(NOBODY_UID), 0);
 	want_int(procfs_read_status_held(&procfs, fd, getpid(), &got), 0);
@@ -243,39 +235,36 @@ static bool kernel_tells_of_pidfds(void)
 	return major > 6 || (major == 6 && minor >= 13);
 }
 
-static void status_of_a_pinned_process_reads_no_file(void **state)
+TEST(status_of_a_pinned_process_reads_no_file)
 {
 	unsigned int opened = fakelists_opened();
 	struct procfs_status got;
 	struct procfs procfs;
 	int fd = hold(getpid());
 
-	(void)state;
 	real_init(&procfs);
 	want_int(procfs_read_status_held(&procfs, fd, getpid(), &got), 0);
 	want_int(fakelists_opened() - opened, kernel_tells_of_pidfds() ? 0 : 1);
 	close(fd);
 }
 
-static void status_of_a_pinned_process_with_an_older_kernel(void **state)
+TEST(status_of_a_pinned_process_with_an_older_kernel)
 {
 	struct procfs_status got;
 	struct procfs procfs;
 
-	(void)state;
 	real_init(&procfs);
 	want_int(procfs_read_status_held(&procfs, -1, getpid(), &got), 0);
 	want_int(got.ppid, getppid());
 	want_int(got.uid, geteuid());
 }
 
-static void status_of_a_pinned_process_reads_another_tree(void **state)
+TEST(status_of_a_pinned_process_reads_another_tree)
 {
 	struct procfs_status got;
 	struct fixture f;
 	int fd;
 
-	(void)state;
 	fixture_open(&f);
 	fd = hold(getpid());
 	want_int(procfs_read_status_held(&f.procfs, fd, PID, &got), 0);
@@ -285,14 +274,13 @@ static void status_of_a_pinned_process_reads_another_tree(void **state)
 	fixture_close(&f);
 }
 
-static void status_of_a_pinned_process_that_is_missing(void **state)
+TEST(status_of_a_pinned_process_that_is_missing)
 {
 	struct procfs_status got;
 	struct procfs procfs;
 	pid_t pid = waiter_start();
 	int fd = hold(pid);
 
-	(void)state;
 	real_init(&procfs);
 	waiter_end(pid);
 	want_int(procfs_read_status_held(&procfs, fd, pid, &got), -ESRCH);
@@ -326,9 +314,8 @@ static const struct exe_row exe_rows[] = {
 	  "a234567890123456789012345678901" },
 };
 
-static void exe(void **state)
+TEST_ROWS(exe, exe_rows)
 {
-	const struct exe_row *row = *state;
 	char name[PROCFS_NAME_SIZE] = "";
 	struct fixture f;
 
@@ -340,24 +327,22 @@ static void exe(void **state)
 }
 
 /* A kernel thread has none. */
-static void exe_missing(void **state)
+TEST(exe_missing)
 {
 	char name[PROCFS_NAME_SIZE];
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	fakeproc_remove(&f.tree, PID, "exe");
 	want_int(procfs_read_exe(&f.procfs, PID, name), -ESRCH);
 	fixture_close(&f);
 }
 
-static void exe_of_this_process(void **state)
+TEST(exe_of_this_process)
 {
 	char name[PROCFS_NAME_SIZE];
 	struct procfs procfs;
 
-	(void)state;
 	real_init(&procfs);
 	want_int(procfs_read_exe(&procfs, getpid(), name), 0);
 	want_str(name, "test_procfs");
@@ -367,14 +352,13 @@ static const struct peer somebody = {
 	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 25,
 };
 
-static void exe_of_a_real_child(void **state)
+TEST(exe_of_a_real_child)
 {
 	char name[PROCFS_NAME_SIZE];
 	struct connection c;
 	struct courier courier;
 	struct procfs procfs;
 
-	(void)state;
 	real_init(&procfs);
 	courier_start(&courier);
 	c = courier_plain(&courier, &somebody);
@@ -388,12 +372,11 @@ static void exe_of_a_real_child(void **state)
 
 /* environ */
 
-static void environ_bounds(void **state)
+TEST(environ_bounds)
 {
 	static char big[PROCFS_ENVIRON_SIZE + 1], got[PROCFS_ENVIRON_SIZE];
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	memset(big, 'x', sizeof(big));
 	big[PROCFS_ENVIRON_SIZE - 3] = '\0';
@@ -410,12 +393,11 @@ static void environ_bounds(void **state)
 	fixture_close(&f);
 }
 
-static void environ_empty(void **state)
+TEST(environ_empty)
 {
 	static char got[PROCFS_ENVIRON_SIZE];
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	fakeproc_write(&f.tree, PID, "environ", "", 0);
 	got[0] = 'x';
@@ -426,12 +408,11 @@ static void environ_empty(void **state)
 
 /* Text without a final NUL (a process can overwrite its environment) is terminated all the
  * same. */
-static void environ_is_terminated(void **state)
+TEST(environ_is_terminated)
 {
 	static char got[PROCFS_ENVIRON_SIZE];
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	memset(got, 'y', sizeof(got));
 	fakeproc_write(&f.tree, PID, "environ", "A=1\0B=2", 7);
@@ -440,7 +421,7 @@ static void environ_is_terminated(void **state)
 	fixture_close(&f);
 }
 
-static void environ_of_a_real_child(void **state)
+TEST(environ_of_a_real_child)
 {
 	static char got[PROCFS_ENVIRON_SIZE];
 	char want[1024];
@@ -449,7 +430,6 @@ static void environ_of_a_real_child(void **state)
 	struct procfs procfs;
 	ssize_t n;
 
-	(void)state;
 	real_init(&procfs);
 	courier_start(&courier);
 	c = courier_plain(&courier, &somebody);
@@ -475,14 +455,13 @@ static int open_environ(pid_t pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-static void open_environ_is_bound_to_the_program(void **state)
+TEST(open_environ_is_bound_to_the_program)
 {
 	static char got[PROCFS_ENVIRON_SIZE];
 	struct courier courier;
 	int before, after;
 	pid_t pid;
 
-	(void)state;
 	courier_start(&courier);
 	pid = courier_forked(&courier, &somebody);
 	before = open_environ(pid);
@@ -500,7 +479,7 @@ static void open_environ_is_bound_to_the_program(void **state)
 }
 
 /* It is read with one call, however many pages it has in the process. */
-static void environ_of_many_pages(void **state)
+TEST(environ_of_many_pages)
 {
 	static char got[PROCFS_ENVIRON_SIZE], want[PROCFS_ENVIRON_SIZE], filler[6000];
 	const char *const extra[] = { filler, filler, filler, filler, "LAST=1", NULL };
@@ -511,7 +490,6 @@ static void environ_of_many_pages(void **state)
 	struct procfs procfs;
 	ssize_t n;
 
-	(void)state;
 	memset(filler, 'x', sizeof(filler) - 1);
 	filler[1] = '=';
 	real_init(&procfs);
@@ -551,9 +529,8 @@ static const struct getenv_row getenv_rows[] = {
 	{ "behind the end", "A=1\0BLOCK=2", 4, NULL },
 };
 
-static void getenv_finds(void **state)
+TEST_ROWS(getenv_finds, getenv_rows)
 {
-	const struct getenv_row *row = *state;
 	/* As procfs_read_environ() leaves it: one NUL more. */
 	char *env = calloc(1, row->len + 1);
 
@@ -583,9 +560,8 @@ static const struct look_row {
 	{ "nothing to read any more", FAKE_SMTPD, "", 0, -ESRCH, NULL, 0 },
 };
 
-static void look(void **state)
+TEST_ROWS(look, look_rows)
 {
-	const struct look_row *row = *state;
 	static struct procfs_look got;
 	struct fixture f;
 	ino_t netns;
@@ -608,12 +584,11 @@ static void look(void **state)
 }
 
 /* Executable and namespace alone: the environment is not even opened. */
-static void look_without_environment(void **state)
+TEST(look_without_environment)
 {
 	static struct procfs_look got;
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	fakeproc_trap(&f.tree, PID);
 	fakeproc_exe(&f.tree, PID, FAKE_TCPD);
@@ -623,13 +598,12 @@ static void look_without_environment(void **state)
 	fixture_close(&f);
 }
 
-static void look_at_a_large_environment(void **state)
+TEST(look_at_a_large_environment)
 {
 	static char big[PROCFS_ENVIRON_SIZE];
 	static struct procfs_look got;
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	memset(big, 'x', sizeof(big));
 	fakeproc_write(&f.tree, PID, "environ", big, sizeof(big));
@@ -640,12 +614,11 @@ static void look_at_a_large_environment(void **state)
 }
 
 /* It is opened first and read last, so that the name in between is of the same program. */
-static void look_opens_first_and_reads_last(void **state)
+TEST(look_opens_first_and_reads_last)
 {
 	static struct procfs_look got;
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	/* This executable gives -EINVAL. */
 	fakeproc_trap(&f.tree, PID);
@@ -656,7 +629,7 @@ static void look_opens_first_and_reads_last(void **state)
 	fixture_close(&f);
 }
 
-static void look_at_a_real_child(void **state)
+TEST(look_at_a_real_child)
 {
 	static struct procfs_look got, copy;
 	char want[1024];
@@ -666,7 +639,6 @@ static void look_at_a_real_child(void **state)
 	struct stat st;
 	ssize_t n;
 
-	(void)state;
 	real_init(&procfs);
 	courier_start(&courier);
 	c = courier_plain(&courier, &somebody);
@@ -688,14 +660,13 @@ static void look_at_a_real_child(void **state)
 	courier_stop(&courier);
 }
 
-static void look_without_descriptors(void **state)
+TEST(look_without_descriptors)
 {
 	static struct procfs_look got;
 	struct rlimit old, none;
 	struct fixture f;
 	int r;
 
-	(void)state;
 	fixture_open(&f);
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = old.rlim_max };
@@ -723,9 +694,8 @@ static const struct fdinfo_row {
 	{ "no such descriptor", NULL, -ESRCH, 0 },
 };
 
-static void fdinfo(void **state)
+TEST_ROWS(fdinfo, fdinfo_rows)
 {
-	const struct fdinfo_row *row = *state;
 	struct fixture f;
 	char path[256];
 	ino_t got = 0;
@@ -740,7 +710,7 @@ static void fdinfo(void **state)
 	fixture_close(&f);
 }
 
-static void fdinfo_of_a_real_process(void **state)
+TEST(fdinfo_of_a_real_process)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct procfs procfs;
@@ -748,7 +718,6 @@ static void fdinfo_of_a_real_process(void **state)
 	ino_t got = 0;
 	pid_t pid;
 
-	(void)state;
 	real_init(&procfs);
 	pid = waiter_start();
 	want_int(fstat(fd, &st), 0);
@@ -760,14 +729,13 @@ static void fdinfo_of_a_real_process(void **state)
 	close(fd);
 }
 
-static void fdinfo_of_a_hidden_process(void **state)
+TEST_AS_ROOT(fdinfo_of_a_hidden_process)
 {
 	struct procfs procfs;
 	pid_t pid = waiter_start();
 	ino_t inode;
 	int r;
 
-	(void)state;
 	real_init(&procfs);
 	user_become(NOBODY_UID);
 	r = procfs_read_fd_inode(&procfs, pid, STDIN_FILENO, &inode);
@@ -778,7 +746,7 @@ static void fdinfo_of_a_hidden_process(void **state)
 
 /* Children, processes, namespaces. */
 
-static void children_of_a_tree(void **state)
+TEST(children_of_a_tree)
 {
 	enum { MANY = 10000 };
 	static pid_t want[MANY];
@@ -786,7 +754,6 @@ static void children_of_a_tree(void **state)
 	pid_t *got;
 	int i;
 
-	(void)state;
 	fixture_open(&f);
 	want_int(procfs_read_children(&f.procfs, PID, &got), 0);
 	assert_null(got);
@@ -810,13 +777,12 @@ static void children_of_a_tree(void **state)
 	fixture_close(&f);
 }
 
-static void children_without_a_blank_at_the_end(void **state)
+TEST(children_without_a_blank_at_the_end)
 {
 	char file[40];
 	struct fixture f;
 	pid_t *got;
 
-	(void)state;
 	fixture_open(&f);
 	snprintf(file, sizeof(file), "task/%d/children", PID);
 	fakeproc_write(&f.tree, PID, file, "5 67", 4);
@@ -837,13 +803,12 @@ static bool contains(const pid_t *pids, ssize_t n, pid_t pid)
 	return false;
 }
 
-static void children_of_this_process(void **state)
+TEST(children_of_this_process)
 {
 	struct procfs procfs;
 	pid_t a, b, *got;
 	ssize_t n;
 
-	(void)state;
 	real_init(&procfs);
 	a = waiter_start();
 	b = waiter_start();
@@ -856,7 +821,7 @@ static void children_of_this_process(void **state)
 	want_int(procfs_read_children(&procfs, getpid(), &got), 0);
 }
 
-static void list_has_the_processes_only(void **state)
+TEST(list_has_the_processes_only)
 {
 	static const char *const others[] = { "self", "sys", "12x", "-5", "0",
 					      "x12" };
@@ -866,7 +831,6 @@ static void list_has_the_processes_only(void **state)
 	ssize_t n;
 	size_t i;
 
-	(void)state;
 	fixture_open(&f);
 	for (i = 0; i < COUNT_OF(others); i++) {
 		snprintf(path, sizeof(path), "%s/%s", f.tree.root, others[i]);
@@ -879,13 +843,12 @@ static void list_has_the_processes_only(void **state)
 	fixture_close(&f);
 }
 
-static void list_of_the_system(void **state)
+TEST(list_of_the_system)
 {
 	pid_t *got, waiter = waiter_start();
 	struct procfs procfs;
 	ssize_t n;
 
-	(void)state;
 	real_init(&procfs);
 	n = procfs_list(&procfs, &got);
 	want_int(n >= 2, true);
@@ -894,12 +857,11 @@ static void list_of_the_system(void **state)
 	waiter_end(waiter);
 }
 
-static void list_without_a_tree(void **state)
+TEST(list_without_a_tree)
 {
 	struct procfs procfs;
 	pid_t *got;
 
-	(void)state;
 	want_int(procfs_init(&procfs, "/nonexistent"), 0);
 	want_int(procfs_list(&procfs, &got), -ENOENT);
 }
@@ -921,9 +883,8 @@ static const struct last_pid_row {
 	{ "no file", NULL, -ESRCH, 0 },
 };
 
-static void last_pid(void **state)
+TEST_ROWS(last_pid, last_pid_rows)
 {
-	const struct last_pid_row *row = *state;
 	struct fixture f;
 	pid_t pid = 0;
 
@@ -937,13 +898,12 @@ static void last_pid(void **state)
 
 /* Other processes get PIDs too, but ours is close to the last one: it is the last one itself,
  * unless another process was faster each time. */
-static void last_pid_of_the_system(void **state)
+TEST(last_pid_of_the_system)
 {
 	struct procfs procfs;
 	pid_t mine = 0, last = -1;
 	int tries;
 
-	(void)state;
 	real_init(&procfs);
 	for (tries = 0; tries < 1000 && last != mine; tries++) {
 		mine = waiter_start();
@@ -953,7 +913,7 @@ static void last_pid_of_the_system(void **state)
 	want_int(last, mine);
 }
 
-static void namespaces(void **state)
+TEST(namespaces)
 {
 	const struct fake_process other = {
 		.pid = PID + 1, .exe = FAKE_SMTPD, .other_netns = true,
@@ -961,7 +921,6 @@ static void namespaces(void **state)
 	ino_t ours, same, differs;
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	fakeproc_put(&f.tree, &other);
 	want_int(procfs_read_netns(&f.procfs, getpid(), &ours), 0);
@@ -972,13 +931,12 @@ static void namespaces(void **state)
 	fixture_close(&f);
 }
 
-static void namespace_of_this_process(void **state)
+TEST(namespace_of_this_process)
 {
 	struct procfs procfs;
 	struct stat st;
 	ino_t got;
 
-	(void)state;
 	real_init(&procfs);
 	want_int(stat("/proc/self/ns/net", &st), 0);
 	want_int(procfs_read_netns(&procfs, getpid(), &got), 0);
@@ -1017,14 +975,13 @@ static void want_all(const struct answers *got, int want)
 	want_int(got->netns, want);
 }
 
-static void no_such_process(void **state)
+TEST(no_such_process)
 {
 	pid_t gone = waiter_start();
 	struct procfs procfs;
 	struct answers got;
 	struct fixture f;
 
-	(void)state;
 	fixture_open(&f);
 	ask_all(&f.procfs, PID + 1, &got);
 	want_all(&got, -ESRCH);
@@ -1035,13 +992,12 @@ static void no_such_process(void **state)
 	want_all(&got, -ESRCH);
 }
 
-static void no_right_to_look(void **state)
+TEST_AS_ROOT(no_right_to_look)
 {
 	struct answers got;
 	struct fixture f;
 	char path[256];
 
-	(void)state;
 	fixture_open(&f);
 	snprintf(path, sizeof(path), "%s/%d", f.tree.root, PID);
 	want_int(chmod(path, 0700), 0);
@@ -1053,13 +1009,12 @@ static void no_right_to_look(void **state)
 }
 
 /* As in the kernel, any user can read parent and uid. */
-static void no_right_to_look_at_a_real_process(void **state)
+TEST_AS_ROOT(no_right_to_look_at_a_real_process)
 {
 	struct procfs procfs;
 	struct answers got;
 	pid_t pid = waiter_start();
 
-	(void)state;
 	real_init(&procfs);
 	user_become(NOBODY_UID);
 	ask_all(&procfs, pid, &got);
@@ -1071,13 +1026,12 @@ static void no_right_to_look_at_a_real_process(void **state)
 	want_int(got.netns, -EACCES);
 }
 
-static void a_zombie_has_no_executable(void **state)
+TEST(a_zombie_has_no_executable)
 {
 	char name[PROCFS_NAME_SIZE];
 	struct procfs procfs;
 	pid_t pid = waiter_start();
 
-	(void)state;
 	real_init(&procfs);
 	kill(pid, SIGKILL);
 	want_int(has_ended_soon(pid), true);
@@ -1107,13 +1061,12 @@ static int list_all(void *data)
 	return n < 0 ? (int)n : 0;
 }
 
-static void no_memory(void **state)
+TEST(no_memory)
 {
 	static pid_t many[1000];
 	struct fixture f;
 	int i;
 
-	(void)state;
 	for (i = 0; i < 1000; i++)
 		many[i] = i + 1;
 	fixture_open(&f);
@@ -1121,58 +1074,4 @@ static void no_memory(void **state)
 	want_int(memory_fail_each(read_many, &f.procfs) > 0, true);
 	want_int(memory_fail_each(list_all, &f.procfs) > 0, true);
 	fixture_close(&f);
-}
-
-int main(void)
-{
-	struct suite *s = suite_new();
-
-	SUITE_TEST(s, init_takes_what_fits);
-	SUITE_ROWS(s, status, status_rows);
-	SUITE_ROWS(s, status_comm, comm_rows);
-	SUITE_TEST(s, status_of_this_process);
-	SUITE_TEST(s, status_of_a_process_with_a_forged_name);
-	SUITE_TEST(s, status_of_a_pinned_process);
-	SUITE_TEST(s, status_of_a_pinned_process_reads_no_file);
-	SUITE_TEST(s, status_of_a_pinned_process_with_an_older_kernel);
-	SUITE_TEST(s, status_of_a_pinned_process_reads_another_tree);
-	SUITE_TEST(s, status_of_a_pinned_process_that_is_missing);
-	SUITE_ROWS(s, exe, exe_rows);
-	SUITE_TEST(s, exe_missing);
-	SUITE_TEST(s, exe_of_this_process);
-	SUITE_TEST(s, exe_of_a_real_child);
-	SUITE_TEST(s, environ_bounds);
-	SUITE_TEST(s, environ_empty);
-	SUITE_TEST(s, environ_is_terminated);
-	SUITE_TEST(s, environ_of_a_real_child);
-	SUITE_TEST(s, open_environ_is_bound_to_the_program);
-	SUITE_TEST(s, environ_of_many_pages);
-	SUITE_ROWS(s, look, look_rows);
-	SUITE_TEST(s, look_without_environment);
-	SUITE_TEST(s, look_at_a_large_environment);
-	SUITE_TEST(s, look_opens_first_and_reads_last);
-	SUITE_TEST(s, look_at_a_real_child);
-	SUITE_TEST(s, look_without_descriptors);
-	SUITE_ROWS(s, fdinfo, fdinfo_rows);
-	SUITE_TEST(s, fdinfo_of_a_real_process);
-	SUITE_ROWS(s, getenv_finds, getenv_rows);
-	SUITE_TEST(s, children_of_a_tree);
-	SUITE_TEST(s, children_without_a_blank_at_the_end);
-	SUITE_TEST(s, children_of_this_process);
-	SUITE_TEST(s, list_has_the_processes_only);
-	SUITE_TEST(s, list_of_the_system);
-	SUITE_TEST(s, list_without_a_tree);
-	SUITE_ROWS(s, last_pid, last_pid_rows);
-	SUITE_TEST(s, last_pid_of_the_system);
-	SUITE_TEST(s, namespaces);
-	SUITE_TEST(s, namespace_of_this_process);
-	SUITE_TEST(s, no_such_process);
-	SUITE_TEST(s, a_zombie_has_no_executable);
-	SUITE_TEST(s, no_memory);
-	SUITE_AS_ROOT(s, status_has_the_effective_uid);
-	SUITE_AS_ROOT(s, status_of_a_pinned_process_has_the_effective_uid);
-	SUITE_AS_ROOT(s, fdinfo_of_a_hidden_process);
-	SUITE_AS_ROOT(s, no_right_to_look);
-	SUITE_AS_ROOT(s, no_right_to_look_at_a_real_process);
-	return suite_run(s, "procfs");
 }

@@ -143,9 +143,8 @@ static int match_in_time(const struct match_row *row)
 }
 
 /* The same without JIT, as under MemoryDenyWriteExecute=: slower, that is all. */
-static void matches_without_jit(void **state)
+TEST_ROWS(matches_without_jit, match_rows)
 {
-	const struct match_row *row = *state;
 	int r;
 
 	jit_result = PCRE2_ERROR_NOMEMORY;
@@ -154,16 +153,13 @@ static void matches_without_jit(void **state)
 	want_int(r, row->want);
 }
 
-static void matches(void **state)
+TEST_ROWS(matches, match_rows)
 {
-	const struct match_row *row = *state;
-
 	want_int(match_in_time(row), row->want);
 }
 
-static void jit_is_used(void **state)
+TEST(jit_is_used)
 {
-	(void)state;
 	jit_asked = 0;
 	want_int(match("^511 ", "511 Listed", 10), 1);
 	want_int(jit_asked, 1);
@@ -195,10 +191,9 @@ static const struct literal_row {
 	{ "511", "(?:511)" },
 };
 
-static void literals_are_the_same(void **state)
+TEST_ROWS(literals_are_the_same, literal_rows)
 {
 	static const char chars[] = "5511  ab:.\n";
-	const struct literal_row *row = *state;
 	struct reply_regex_scratch *scratches[2];
 	uint64_t random = 42;
 	struct reply_regex *both[2];
@@ -226,9 +221,8 @@ static void literals_are_the_same(void **state)
 }
 
 /* PCRE2 is asked nothing about the default. */
-static void default_needs_no_pcre2(void **state)
+TEST(default_needs_no_pcre2)
 {
-	(void)state;
 	matches_asked = 0;
 	want_int(match("^511 ", "511 Listed", 10), 1);
 	want_int(matches_asked, 0);
@@ -236,19 +230,17 @@ static void default_needs_no_pcre2(void **state)
 	want_int(matches_asked, 1);
 }
 
-static void stops_at_len(void **state)
+TEST(stops_at_len)
 {
-	(void)state;
 	want_int(match("Listed", "511 Listed", 9), 0);
 	want_int(match("Liste$", "511 Listed", 9), 1);
 }
 
-static void every_byte_is_itself(void **state)
+TEST(every_byte_is_itself)
 {
 	char text[256];
 	int i;
 
-	(void)state;
 	for (i = 0; i < 256; i++)
 		text[i] = (char)i;
 	want_int(match("^\\x00\\x01\\x02(?s:.{252})\\xff$", text, sizeof(text)), 1);
@@ -256,11 +248,10 @@ static void every_byte_is_itself(void **state)
 }
 
 /* Nothing is read beyond its end, and nothing of an empty one. */
-static void text_need_not_be_terminated(void **state)
+TEST(text_need_not_be_terminated)
 {
 	char *text = support_exact_copy("511 Listed", 10), *none;
 
-	(void)state;
 	none = support_exact_copy("", 0);
 	want_int(match("d$", text, 10), 1);
 	want_int(match("^$", none, 0), 1);
@@ -279,9 +270,8 @@ static const struct bad_row {
 			       "character 4" },
 };
 
-static void refuses(void **state)
+TEST_ROWS(refuses, bad_rows)
 {
-	const struct bad_row *row = *state;
 	struct reply_regex *p = NULL;
 	char wrong[128];
 
@@ -291,14 +281,13 @@ static void refuses(void **state)
 }
 
 /* Text that does not fit into the caller's buffer is cut. */
-static void refuses_in_little_room(void **state)
+TEST(refuses_in_little_room)
 {
 	static const char whole[] = "missing closing parenthesis at character 2";
 	struct reply_regex *p = NULL;
 	char wrong[64];
 	size_t size;
 
-	(void)state;
 	for (size = 0; size <= sizeof(whole); size++) {
 		memset(wrong, '#', sizeof(wrong));
 		want_int(reply_regex_new("(", &p, wrong, size), -EINVAL);
@@ -335,9 +324,8 @@ static int64_t cpu_us(void)
 }
 
 /* Ten times the promised limit, as code under a sanitizer is slow. */
-static void gives_up(void **state)
+TEST_ROWS(gives_up, slow_rows)
 {
-	const struct slow_row *row = *state;
 	char text[132] = "511 ";
 	int64_t began;
 	int r;
@@ -366,18 +354,16 @@ static int make_one(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
-	(void)state;
 	want_int(memory_fail_each(make_one, NULL), 2);
 }
 
 /* Where PCRE2 has no memory. */
-static void survives_lack_of_memory_in_pcre2(void **state)
+TEST(survives_lack_of_memory_in_pcre2)
 {
 	unsigned int nth;
 
-	(void)state;
 	for (nth = 1; nth <= 4; nth++) {
 		fails_in = nth;
 		want_int(make_one(NULL), -ENOMEM);
@@ -386,9 +372,8 @@ static void survives_lack_of_memory_in_pcre2(void **state)
 	want_int(make_one(NULL), 0);
 }
 
-static void nothing_to_free(void **state)
+TEST(nothing_to_free)
 {
-	(void)state;
 	reply_regex_free(NULL);
 	reply_regex_scratch_free(NULL);
 }
@@ -419,7 +404,7 @@ static void *match_often(void *data)
 	return NULL;
 }
 
-static void threads_share_a_pattern(void **state)
+TEST(threads_share_a_pattern)
 {
 	struct share shares[4];
 	pthread_t threads[COUNT_OF(shares)];
@@ -427,7 +412,6 @@ static void threads_share_a_pattern(void **state)
 	char wrong[64];
 	unsigned int i;
 
-	(void)state;
 	want_int(reply_regex_new("^511 (L.*)d", &p, wrong, sizeof(wrong)), 0);
 	for (i = 0; i < COUNT_OF(shares); i++) {
 		shares[i] = (struct share){ .regex = p,
@@ -442,26 +426,4 @@ static void threads_share_a_pattern(void **state)
 	for (i = 0; i < COUNT_OF(shares); i++)
 		want_int(shares[i].wrong, 0);
 	reply_regex_free(p);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, matches, match_rows);
-	SUITE_ROWS(suite, matches_without_jit, match_rows);
-	SUITE_TEST(suite, jit_is_used);
-	SUITE_ROWS(suite, literals_are_the_same, literal_rows);
-	SUITE_TEST(suite, default_needs_no_pcre2);
-	SUITE_TEST(suite, stops_at_len);
-	SUITE_TEST(suite, every_byte_is_itself);
-	SUITE_TEST(suite, text_need_not_be_terminated);
-	SUITE_ROWS(suite, refuses, bad_rows);
-	SUITE_TEST(suite, refuses_in_little_room);
-	SUITE_ROWS(suite, gives_up, slow_rows);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	SUITE_TEST(suite, survives_lack_of_memory_in_pcre2);
-	SUITE_TEST(suite, nothing_to_free);
-	SUITE_TEST(suite, threads_share_a_pattern);
-	return suite_run(suite, "pattern");
 }

@@ -228,11 +228,11 @@ static int find_once(struct tcp_reset_ends *ends, ino_t *ret_inode)
 	return r;
 }
 
-static void resets(void **state)
+TEST_ROWS_NEEDING(needs_root, resets, connection_rows, "%s", row->label)
 {
 	struct pair p;
 
-	pair_open(*state, &p);
+	pair_open(row, &p);
 	want_int(reset_once(&p.ends), 0);
 	want_int(client_ends_with(&p), ECONNRESET);
 	want_int(reset_once(&p.ends), -ENOENT);
@@ -241,11 +241,10 @@ static void resets(void **state)
 }
 
 /* Another connection may have its addresses and ports by then. */
-static void does_nothing_without_a_cookie(void **state)
+TEST(does_nothing_without_a_cookie)
 {
 	struct pair p;
 
-	(void)state;
 	pair_open(&connection_rows[0], &p);
 	p.ends.cookie = 0;
 	want_int(reset_once(&p.ends), -ENOENT);
@@ -254,14 +253,14 @@ static void does_nothing_without_a_cookie(void **state)
 	pair_close(&p);
 }
 
-static void finds_by_addresses_and_ports(void **state)
+TEST_ROWS(finds_by_addresses_and_ports, connection_rows)
 {
 	struct tcp_reset_ends ends;
 	struct stat st;
 	struct pair p;
 	ino_t inode;
 
-	pair_open(*state, &p);
+	pair_open(row, &p);
 	ends = p.ends;
 	want_int(find_once(&ends, &inode), 0);
 	want_int(ends.cookie == p.ends.cookie, true);
@@ -278,14 +277,13 @@ static void finds_by_addresses_and_ports(void **state)
 }
 
 /* Whatever came of the one before, the next is answered rightly. */
-static void keeps_its_socket(void **state)
+TEST_AS_ROOT(keeps_its_socket)
 {
 	struct tcp_reset reset = TCP_RESET_NONE;
 	size_t before = descriptors_open();
 	struct pair p;
 	int fd = -1, i;
 
-	(void)state;
 	for (i = 0; i < 3; i++) {
 		pair_open(&connection_rows[0], &p);
 		want_int(tcp_reset_connection(&reset, &p.ends), 0);
@@ -301,13 +299,12 @@ static void keeps_its_socket(void **state)
 }
 
 /* A socket that fails is not used again. */
-static void opens_another_socket(void **state)
+TEST_AS_ROOT(opens_another_socket)
 {
 	size_t before = descriptors_open();
 	struct tcp_reset reset = { .fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) };
 	struct pair p;
 
-	(void)state;
 	pair_open(&connection_rows[0], &p);
 	want_int(tcp_reset_connection(&reset, &p.ends), -ENOTCONN);
 	want_int(reset.fd, -1);
@@ -319,12 +316,12 @@ static void opens_another_socket(void **state)
 }
 
 /* Only that one: not its neighbour on the next port, nor the listener. */
-static void leaves_others(void **state)
+TEST_ROWS_NEEDING(needs_root, leaves_others, connection_rows, "%s", row->label)
 {
 	struct tcp_reset_ends other;
 	struct pair p;
 
-	pair_open(*state, &p);
+	pair_open(row, &p);
 	other = p.ends;
 	other.remote_port = (uint16_t)(other.remote_port ^ 1);
 	want_int(reset_once(&other), -ENOENT);
@@ -334,11 +331,10 @@ static void leaves_others(void **state)
 	pair_close(&p);
 }
 
-static void addresses_and_ports_must_match(void **state)
+TEST(addresses_and_ports_must_match)
 {
 	struct tcp_reset_ends ends = { .local_port = 25, .remote_port = 1024 };
 
-	(void)state;
 	want_int(reset_once(&ends), -EINVAL);
 	want_int(addr_parse("192.0.2.1", 9, &ends.local), 0);
 	want_int(reset_once(&ends), -EINVAL);
@@ -348,13 +344,12 @@ static void addresses_and_ports_must_match(void **state)
 }
 
 /* The kernel asks for CAP_NET_ADMIN. */
-static void without_the_right(void **state)
+TEST(without_the_right)
 {
 	struct pair p;
 	int status;
 	pid_t pid;
 
-	(void)state;
 	pair_open(&connection_rows[0], &p);
 	pid = guard_fork();
 	if (pid == 0) {
@@ -369,11 +364,10 @@ static void without_the_right(void **state)
 	pair_close(&p);
 }
 
-static void tries_without_harm(void **state)
+TEST(tries_without_harm)
 {
 	struct pair p;
 
-	(void)state;
 	pair_open(&connection_rows[0], &p);
 	want_int(tcp_reset_try(), 0);
 	want_listening(&p);
@@ -383,13 +377,13 @@ static void tries_without_harm(void **state)
 }
 
 /* From the first byte to the last state; a client that keeps its end open. */
-static void knows_the_owner(void **state)
+TEST_ROWS(knows_the_owner, connection_rows)
 {
 	struct tcp_reset_ends other;
 	struct pair p;
 	int copy;
 
-	pair_open(*state, &p);
+	pair_open(row, &p);
 	want_int(held_once(&p.ends), 1);
 	other = p.ends;
 	other.remote_port = (uint16_t)(other.remote_port ^ 1);
@@ -410,11 +404,10 @@ static void knows_the_owner(void **state)
 }
 
 /* The client's half is closed first. */
-static void knows_of_a_half_closed_one(void **state)
+TEST(knows_of_a_half_closed_one)
 {
 	struct pair p;
 
-	(void)state;
 	pair_open(&connection_rows[0], &p);
 	want_int(shutdown(p.client, SHUT_WR), 0);
 	want_int(held_once(&p.ends), 1);
@@ -422,11 +415,10 @@ static void knows_of_a_half_closed_one(void **state)
 }
 
 /* With unread data its close is a reset: no state is left. */
-static void knows_nothing_of_one_that_was_cut(void **state)
+TEST(knows_nothing_of_one_that_was_cut)
 {
 	struct pair p;
 
-	(void)state;
 	pair_open(&connection_rows[0], &p);
 	want_int(send(p.client, "x", 1, MSG_NOSIGNAL), 1);
 	close(p.server);
@@ -460,23 +452,22 @@ static void reset_by_name(const struct connection_row *row, bool acknowledged)
 	pair_close(&p);
 }
 
-static void resets_by_name(void **state)
+TEST_ROWS_NEEDING(needs_root, resets_by_name, connection_rows, "%s", row->label)
 {
-	reset_by_name(*state, false);
+	reset_by_name(row, false);
 }
 
-static void resets_by_name_once_acknowledged(void **state)
+TEST_ROWS_NEEDING(needs_root, resets_by_name_once_acknowledged, connection_rows, "%s", row->label)
 {
-	reset_by_name(*state, true);
+	reset_by_name(row, true);
 }
 
 /* Any user may read the owner. */
-static void without_a_right_to_know(void **state)
+TEST_AS_ROOT(without_a_right_to_know)
 {
 	struct pair p;
 	int held;
 
-	(void)state;
 	pair_open(&connection_rows[0], &p);
 	user_become(NOBODY_UID);
 	held = held_once(&p.ends);
@@ -486,13 +477,12 @@ static void without_a_right_to_know(void **state)
 }
 
 /* No connection has port 0; the socket that listens has no other end. */
-static void finds_no_listening_socket(void **state)
+TEST(finds_no_listening_socket)
 {
 	struct tcp_reset_ends ends;
 	struct pair p;
 	ino_t inode;
 
-	(void)state;
 	pair_open(&connection_rows[0], &p);
 	ends = p.ends;
 	ends.remote_port = 0;
@@ -502,12 +492,11 @@ static void finds_no_listening_socket(void **state)
 }
 
 /* That it cannot be tried is no success. */
-static void tries_without_descriptors(void **state)
+TEST(tries_without_descriptors)
 {
 	struct rlimit old, none;
 	int r;
 
-	(void)state;
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	none = old;
 	none.rlim_cur = 3;
@@ -515,39 +504,4 @@ static void tries_without_descriptors(void **state)
 	r = tcp_reset_try();
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(r, -EMFILE);
-}
-
-int main(void)
-{
-	struct suite *s = suite_new();
-	size_t i;
-
-	for (i = 0; i < COUNT_OF(connection_rows); i++) {
-		const struct connection_row *row = &connection_rows[i];
-
-		suite_add(s, knows_the_owner, row, "knows_the_owner: %s", row->label);
-		suite_add(s, finds_by_addresses_and_ports, row,
-			  "finds_by_addresses_and_ports: %s", row->label);
-		if (geteuid() != 0) {
-			suite_skip(s, row->label, "root, to reset a connection");
-			continue;
-		}
-		suite_add(s, resets, row, "resets: %s", row->label);
-		suite_add(s, resets_by_name, row, "resets_by_name: %s", row->label);
-		suite_add(s, resets_by_name_once_acknowledged, row,
-			  "resets_by_name_once_acknowledged: %s", row->label);
-		suite_add(s, leaves_others, row, "leaves_others: %s", row->label);
-	}
-	SUITE_AS_ROOT(s, keeps_its_socket);
-	SUITE_AS_ROOT(s, opens_another_socket);
-	SUITE_TEST(s, addresses_and_ports_must_match);
-	SUITE_TEST(s, does_nothing_without_a_cookie);
-	SUITE_TEST(s, knows_of_a_half_closed_one);
-	SUITE_TEST(s, knows_nothing_of_one_that_was_cut);
-	SUITE_AS_ROOT(s, without_a_right_to_know);
-	SUITE_TEST(s, without_the_right);
-	SUITE_TEST(s, tries_without_harm);
-	SUITE_TEST(s, finds_no_listening_socket);
-	SUITE_TEST(s, tries_without_descriptors);
-	return suite_run(s, "reset");
 }

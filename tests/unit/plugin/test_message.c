@@ -112,18 +112,15 @@ static void want_message(enum message_form form, const char *text, const struct 
 	free(record);
 }
 
-static void parse(void **state)
+TEST_ROWS(parse, rows)
 {
-	const struct row *row = *state;
-
 	want_message(MESSAGE_SENDER, row->record, row);
 }
 
 /* The same record as the other template makes it: it has the user and the executable of
  * neither input. */
-static void parse_line(void **state)
+TEST_ROWS(parse_line, rows)
 {
-	const struct row *row = *state;
 	struct row want = *row;
 	char record[256];
 	const char *from;
@@ -154,9 +151,8 @@ static const struct form_row {
 	{ "addresses", "address", "none", MESSAGE_ADDRESS, " omsmtpblock-address" },
 };
 
-static void form_fits_settings(void **state)
+TEST_ROWS(form_fits_settings, form_rows)
 {
-	const struct form_row *row = *state;
 	struct settings settings;
 	char wrong[256];
 
@@ -188,9 +184,8 @@ static const struct template_row {
 
 /* As many separators as there are fields before the message, in decimal as tplAddLine() reads
  * it; fields that a sender controls drop control characters. */
-static void template_fits(void **state)
+TEST_ROWS(template_fits, template_rows)
 {
-	const struct template_row *row = *state;
 	const char *t = message_template(row->form);
 
 	want_int(count(t, "\\31"), row->fields);
@@ -200,20 +195,7 @@ static void template_fits(void **state)
 	want_int(strcmp(t + strlen(t) - 6, "%msg%\""), 0);
 }
 
-static void address_is_the_message(void **state)
+TEST(address_is_the_message)
 {
-	(void)state;
 	want_str(message_template(MESSAGE_ADDRESS), "\"%msg%\"");
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, parse, rows);
-	SUITE_ROWS(suite, parse_line, rows);
-	SUITE_ROWS(suite, form_fits_settings, form_rows);
-	SUITE_ROWS(suite, template_fits, template_rows);
-	SUITE_TEST(suite, address_is_the_message);
-	return suite_run(suite, "fields");
 }

@@ -66,22 +66,14 @@ static int try_row(const struct row *row)
 	return waitpid(-1, NULL, __WALL | WNOHANG) == -1 && errno == ECHILD ? 0 : 5;
 }
 
-static void tells(void **state)
+TEST_ROWS(tells, rows)
 {
 	pid_t pid = guard_fork();
 	int status;
 
 	if (pid == 0)
-		_exit(try_row(*state));
+		_exit(try_row(row));
 	want_int(waitpid(pid, &status, 0), pid);
 	want_int(WIFEXITED(status), true);
 	want_int(WEXITSTATUS(status), 0);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, tells, rows);
-	return suite_run(suite, "trial");
 }

@@ -47,9 +47,8 @@ static const struct row {
 	{ "dry run, nftables", { { "dryRun", "on" }, { "backend", "nftables" } }, TRACE | WEAK },
 };
 
-static void needs(void **state)
+TEST_ROWS(needs, rows)
 {
-	const struct row *row = *state;
 	struct settings settings;
 	char wrong[256];
 	size_t i;
@@ -74,11 +73,17 @@ static const struct lacking_row {
 	{ "the weaker does not", STRONG, WEAK, STRONG },
 };
 
-static void lacks(void **state)
+TEST_ROWS(lacks, lacking_rows)
 {
-	const struct lacking_row *row = *state;
-
 	want_int(capabilities_lacking(row->needed, row->held), row->want);
+}
+
+/* A process that may give up capabilities and change its user. */
+static const char *root(void)
+{
+	const uint64_t wanted = TRACE | WEAK | STRONG | KILLS | BIT(CAP_SETPCAP) | BIT(CAP_SETUID);
+
+	return geteuid() || capabilities_lacking(wanted, capabilities_held()) ? "root" : NULL;
 }
 
 /* The test's body in a forked process, which may change its user; its status is the result. */
@@ -132,9 +137,9 @@ static int drop_and_take(const void *data)
 	return capabilities_held() == row->want ? 0 : 7;
 }
 
-static void takes(void **state)
+TEST_ROWS_NEEDING(root, takes, take_rows, "%s", row->label)
 {
-	in_process(drop_and_take, *state);
+	in_process(drop_and_take, row);
 }
 
 /* Programs that are started must not inherit the kept capabilities. */
@@ -156,9 +161,8 @@ static int inherit_and_take(const void *data)
 	return sets[0].inheritable == 0 && sets[1].inheritable == 0 ? 0 : 6;
 }
 
-static void leaves_nothing_to_inherit(void **state)
+TEST_NEEDING(root, leaves_nothing_to_inherit)
 {
-	(void)state;
 	in_process(inherit_and_take, NULL);
 }
 
@@ -178,34 +182,7 @@ static int find_causes(const void *data)
 	return capabilities_cause(CAP_SYS_PTRACE) == CAPABILITIES_CAUSE_DROP ? 0 : 7;
 }
 
-static void causes(void **state)
+TEST_NEEDING(root, causes)
 {
-	(void)state;
 	in_process(find_causes, NULL);
-}
-
-static bool may_drop(void)
-{
-	const uint64_t wanted = TRACE | WEAK | STRONG | KILLS | BIT(CAP_SETPCAP) |
-				BIT(CAP_SETUID);
-
-	return geteuid() == 0 && capabilities_lacking(wanted, capabilities_held()) == 0;
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, needs, rows);
-	SUITE_ROWS(suite, lacks, lacking_rows);
-	if (may_drop()) {
-		SUITE_ROWS(suite, takes, take_rows);
-		SUITE_TEST(suite, leaves_nothing_to_inherit);
-		SUITE_TEST(suite, causes);
-	} else {
-		suite_skip(suite, "takes", "root");
-		suite_skip(suite, "leaves_nothing_to_inherit", "root");
-		suite_skip(suite, "causes", "root");
-	}
-	return suite_run(suite, "rights");
 }

@@ -365,9 +365,15 @@ static void measure(const char *expression, struct costs *costs)
 	reply_regex_free(regex);
 }
 
-static void costly_expressions_are_given_up(void **state)
+/* (*NO_JIT) is PCRE2's own way to match as where no JIT is to be had. */
+static const struct costs cost_rows[] = {
+	{ .prefix = "", .label = "with JIT", .worst = "" },
+	{ .prefix = "(*NO_JIT)", .label = "without JIT", .worst = "" },
+};
+
+TEST_ROWS(costly_expressions_are_given_up, cost_rows)
 {
-	struct costs costs = *(const struct costs *)*state;
+	struct costs costs = *row;
 	size_t i;
 
 	for (i = 0; i < COUNT_OF(costly); i++)
@@ -380,12 +386,6 @@ static void costly_expressions_are_given_up(void **state)
 	assert_true(costs.given_up >= COUNT_OF(costly) / 2);
 	assert_true(costs.worst_us <= COST_MAX_US);
 }
-
-/* (*NO_JIT) is PCRE2's own way to match as where no JIT is to be had. */
-static const struct costs cost_rows[] = {
-	{ .prefix = "", .label = "with JIT", .worst = "" },
-	{ .prefix = "(*NO_JIT)", .label = "without JIT", .worst = "" },
-};
 
 /* --- the suite --- */
 
@@ -427,7 +427,7 @@ static void read_corpus(const char *path, struct hostile_corpus *corpus)
 int main(void)
 {
 	struct hostile_corpus corpus = { .count = 0 };
-	struct suite *suite = suite_new();
+	struct suite *suite = suite_of_program();
 	const char *data = getenv("TEST_DATA");
 	char path[4096];
 	size_t i;
@@ -439,7 +439,6 @@ int main(void)
 		suite_add(suite, line_gets_its_verdict, corpus.cases[i],
 			  "hostile.txt, line %lu: %s, %s", corpus.cases[i]->number,
 			  corpus.cases[i]->expected, corpus.cases[i]->verdict);
-	SUITE_ROWS(suite, costly_expressions_are_given_up, cost_rows);
 	status = suite_run(suite, "corpus");
 	for (i = 0; i < corpus.count; i++)
 		free_case(corpus.cases[i]);

@@ -193,9 +193,8 @@ static const struct line_row {
 	  STARTED, INFO, 0, VERDICT_EXEMPT, REASON_ALLOW_LIST },
 };
 
-static void line(void **state)
+TEST_ROWS(line, line_rows)
 {
-	const struct line_row *row = *state;
 	struct courierlog_line l = scan(row->text, row->severity);
 	struct settings s;
 
@@ -206,7 +205,7 @@ static void line(void **state)
 }
 
 /* Decisions made elsewhere come without severity, age and reply. */
-static void address(void **state)
+TEST(address)
 {
 	const struct addr peer = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
 	const struct addr allowed = { .family = ADDR_IPV4,
@@ -214,7 +213,6 @@ static void address(void **state)
 	const struct addr own = { .family = ADDR_IPV4, .bytes = { 127, 0, 0, 1 } };
 	struct settings s;
 
-	(void)state;
 	prepare(&s, "allow=192.0.2.8 allow=127.0.0.0/8");
 	want_decision(policy_judge_address(&s, &peer), VERDICT_BLOCK,
 		      REASON_TRIGGERED);
@@ -357,9 +355,8 @@ static const struct child_row {
 	  { .relay_client = true }, VERDICT_EXEMPT, REASON_RELAY_CLIENT },
 };
 
-static void child(void **state)
+TEST_ROWS(child, child_rows)
 {
-	const struct child_row *row = *state;
 	struct courierlog_line l = scan(row->text, row->severity);
 	struct settings s;
 
@@ -406,9 +403,8 @@ static const struct reply_row {
 	  VERDICT_BLOCK, REASON_TRIGGERED },
 };
 
-static void reply(void **state)
+TEST_ROWS(reply, reply_rows)
 {
-	const struct reply_row *row = *state;
 	struct courierlog_line l = scan(row->text, row->severity);
 	struct reply_regex_scratch *scratch = NULL;
 	struct settings s;
@@ -423,7 +419,7 @@ static void reply(void **state)
 	settings_done(&s);
 }
 
-static void only_dnsbl_needs_confirmation(void **state)
+TEST(only_dnsbl_needs_confirmation)
 {
 	static const char *const others[] = { "reject", "connect", "auth", "relay",
 					      "protocol" };
@@ -431,7 +427,6 @@ static void only_dnsbl_needs_confirmation(void **state)
 	struct settings s;
 	size_t i;
 
-	(void)state;
 	prepare(&s, "trigger=dnsbl");
 	want_int(policy_wants_confirmation(&s), true);
 	for (i = 0; i < COUNT_OF(others); i++) {
@@ -467,11 +462,10 @@ static bool is_in_tables(int reason)
 	return false;
 }
 
-static void each_reason_is_tested(void **state)
+TEST(each_reason_is_tested)
 {
 	int i;
 
-	(void)state;
 	for (i = 0; i < REASON_COUNT; i++) {
 		if (is_in_tables(i) || is_given_elsewhere(i))
 			continue;
@@ -482,11 +476,10 @@ static void each_reason_is_tested(void **state)
 }
 
 /* Each is a short phrase, and none is used twice: reports are distinguished by it. */
-static void each_reason_has_a_text(void **state)
+TEST(each_reason_has_a_text)
 {
 	int i, j;
 
-	(void)state;
 	for (i = 0; i < REASON_COUNT; i++) {
 		const char *text = policy_reason_text((enum reason)i);
 
@@ -496,18 +489,4 @@ static void each_reason_has_a_text(void **state)
 			assert_string_not_equal(text,
 						policy_reason_text((enum reason)j));
 	}
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, line, line_rows);
-	SUITE_TEST(suite, address);
-	SUITE_ROWS(suite, child, child_rows);
-	SUITE_ROWS(suite, reply, reply_rows);
-	SUITE_TEST(suite, only_dnsbl_needs_confirmation);
-	SUITE_TEST(suite, each_reason_is_tested);
-	SUITE_TEST(suite, each_reason_has_a_text);
-	return suite_run(suite, "policy");
 }

@@ -402,22 +402,20 @@ static void value_is_refused(struct settings *s, const struct value_row *v,
 	want_int(s->courier_user_set, false);
 }
 
-static void value(void **state)
+TEST_ROWS_AS(value, value_rows, "%s=%.40s", row->name, row->value ? row->value : "(default)")
 {
-	const struct value_row *v = *state;
-	const struct settings_row *row = find_row(v->name);
+	const struct settings_row *parameter = find_row(row->name);
 	char got[ERROR_SIZE] = "", text[TEXT_SIZE];
 	struct settings s;
 
 	defaults(&s);
-	if (v->why) {
-		value_is_refused(&s, v, row);
+	if (row->why) {
+		value_is_refused(&s, row, parameter);
 	} else {
-		if (v->value)
-			want_int(settings_set(&s, v->name, v->value, got,
-					      sizeof(got)), 0);
+		if (row->value)
+			want_int(settings_set(&s, row->name, row->value, got, sizeof(got)), 0);
 		want_str(got, "");
-		want_str(effect(&s, row, text), v->effect);
+		want_str(effect(&s, parameter, text), row->effect);
 	}
 	settings_done(&s);
 }
@@ -452,13 +450,12 @@ static void want_number(const struct settings_row *row, unsigned int n)
 }
 
 /* A parameter that is new in settings.c has to be in the table. */
-static void each_parameter_is_tested(void **state)
+TEST(each_parameter_is_tested)
 {
 	const struct settings_row *row;
 	const struct settings_word *w;
 	size_t count;
 
-	(void)state;
 	for (row = settings_rows(&count); count > 0; row++, count--) {
 		want_value(row, NULL);
 		want_value(row, "?");
@@ -474,12 +471,11 @@ static void each_parameter_is_tested(void **state)
 	}
 }
 
-static void unknown_name_is_reported(void **state)
+TEST(unknown_name_is_reported)
 {
 	char wrong[ERROR_SIZE] = "";
 	struct settings s;
 
-	(void)state;
 	defaults(&s);
 	want_int(settings_set(&s, "lists", "a", wrong, sizeof(wrong)), -ENOENT);
 	want_str(wrong, "there is no parameter lists");
@@ -489,12 +485,11 @@ static void unknown_name_is_reported(void **state)
 }
 
 /* The buffer bounds the message, whatever was written. */
-static void long_value_is_cut_in_message(void **state)
+TEST(long_value_is_cut_in_message)
 {
 	char wrong[20];
 	struct settings s;
 
-	(void)state;
 	defaults(&s);
 	want_int(settings_set(&s, "threshold", X254, wrong, sizeof(wrong)),
 		 -EINVAL);
@@ -502,13 +497,12 @@ static void long_value_is_cut_in_message(void **state)
 	settings_done(&s);
 }
 
-static void allow_grows(void **state)
+TEST(allow_grows)
 {
 	char text[TEXT_SIZE], wrong[ERROR_SIZE];
 	const struct settings_row *row = find_row("allow");
 	struct settings s;
 
-	(void)state;
 	defaults(&s);
 	want_int(settings_set(&s, "allow", "2001:db8::/32", wrong, sizeof(wrong)), 0);
 	want_int(settings_set(&s, "allow", "192.0.2.7", wrong, sizeof(wrong)), 0);
@@ -526,13 +520,12 @@ static void set_port(struct settings *s, const char *port, int want)
 }
 
 /* The first one replaces the default; they are sorted, and each is there once. */
-static void ports_grow(void **state)
+TEST(ports_grow)
 {
 	const struct settings_row *row = find_row("ports");
 	char text[TEXT_SIZE];
 	struct settings s;
 
-	(void)state;
 	defaults(&s);
 	set_port(&s, "0", -EINVAL);
 	want_str(effect(&s, row, text), "25");
@@ -546,13 +539,12 @@ static void ports_grow(void **state)
 	settings_done(&s);
 }
 
-static void ports_have_a_bound(void **state)
+TEST(ports_have_a_bound)
 {
 	char port[8], wrong[ERROR_SIZE];
 	struct settings s;
 	int i;
 
-	(void)state;
 	defaults(&s);
 	for (i = 1; i <= SETTINGS_PORTS_MAX; i++) {
 		snprintf(port, sizeof(port), "%d", 1000 - i);
@@ -567,12 +559,11 @@ static void ports_have_a_bound(void **state)
 	settings_done(&s);
 }
 
-static void signals_are_the_systems(void **state)
+TEST(signals_are_the_systems)
 {
 	char wrong[ERROR_SIZE];
 	struct settings s;
 
-	(void)state;
 	defaults(&s);
 	want_int(s.terminate_signal, SIGTERM);
 	want_int(settings_set(&s, "terminate.signal", "HUP", wrong, sizeof(wrong)), 0);
@@ -650,9 +641,8 @@ static const struct check_row {
 	  "parameter allowFile: /nonexistent/allow: No such file or directory" },
 };
 
-static void check(void **state)
+TEST_ROWS(check, check_rows)
 {
-	const struct check_row *row = *state;
 	char wrong[ERROR_SIZE] = "";
 	struct settings s;
 
@@ -664,13 +654,12 @@ static void check(void **state)
 }
 
 /* Only a user that was set is an error. */
-static void default_user_may_be_missing(void **state)
+TEST(default_user_may_be_missing)
 {
 	char wrong[ERROR_SIZE] = "";
 	struct settings s;
 	uid_t uid = 4711;
 
-	(void)state;
 	defaults(&s);
 	strcpy(s.courier_user, "smtpblock-nobody-has-this");
 	want_int(settings_check(&s, wrong, sizeof(wrong)), 0);
@@ -679,13 +668,12 @@ static void default_user_may_be_missing(void **state)
 	settings_done(&s);
 }
 
-static void broken_allow_file_is_reported(void **state)
+TEST(broken_allow_file_is_reported)
 {
 	char path[160], text[200], wrong[ERROR_SIZE] = "", want[ERROR_SIZE];
 	char *dir = temp_dir_new();
 	struct settings s;
 
-	(void)state;
 	snprintf(path, sizeof(path), "%s/allow", dir);
 	temp_file_write(path, "192.0.2.7\n10.0.0.1/8\n");
 	snprintf(text, sizeof(text), "allowFile=%s", path);
@@ -703,7 +691,7 @@ static void broken_allow_file_is_reported(void **state)
 	temp_dir_remove(dir);
 }
 
-static void check_seals_allow_list(void **state)
+TEST(check_seals_allow_list)
 {
 	static const char *const inside[] = { "203.0.113.9", "198.51.100.9",
 					      "192.0.2.9" };
@@ -712,7 +700,6 @@ static void check_seals_allow_list(void **state)
 	struct addr addr;
 	size_t i;
 
-	(void)state;
 	defaults(&s);
 	set_all(&s, "allow=203.0.113.0/24 allow=198.51.100.0/24 allow=192.0.2.0/24");
 	want_int(settings_check(&s, wrong, sizeof(wrong)), 0);
@@ -760,9 +747,8 @@ static const struct warning_row {
 	{ "two", "trigger=auth verify=none", WARN_NONE, WARN_ONE },
 };
 
-static void warning(void **state)
+TEST_ROWS(warning, warning_rows)
 {
-	const struct warning_row *row = *state;
 	struct settings s;
 
 	defaults(&s);
@@ -773,13 +759,12 @@ static void warning(void **state)
 	settings_done(&s);
 }
 
-static void prefix_is_the_familys(void **state)
+TEST(prefix_is_the_familys)
 {
 	const struct addr ipv4 = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
 	const struct addr ipv6 = { .family = ADDR_IPV6, .bytes = { 0x20, 1 } };
 	struct settings s;
 
-	(void)state;
 	defaults(&s);
 	want_int(settings_prefix(&s, &ipv4), 32);
 	want_int(settings_prefix(&s, &ipv6), 128);
@@ -789,9 +774,8 @@ static void prefix_is_the_familys(void **state)
 	settings_done(&s);
 }
 
-static void words_are_found(void **state)
+TEST(words_are_found)
 {
-	(void)state;
 	want_str(settings_word("backend", BACKEND_NULL), "null");
 	want_str(settings_word("VERIFY", VERIFY_SENDER), "sender");
 	want_str(settings_word("terminate.signal", SIGHUP), "HUP");
@@ -840,9 +824,8 @@ static const struct database_row {
 	{ "not there, as a lack of rights", 0, EPERM, -ENOENT },
 };
 
-static void user_database_answers(void **state)
+TEST_ROWS(user_database_answers, database_rows)
 {
-	const struct database_row *row = *state;
 	struct settings s;
 	uid_t uid = 4711;
 
@@ -857,12 +840,11 @@ static void user_database_answers(void **state)
 	settings_done(&s);
 }
 
-static void users_uid_is_found(void **state)
+TEST(users_uid_is_found)
 {
 	struct settings s;
 	uid_t uid = 4711;
 
-	(void)state;
 	defaults(&s);
 	want_int(s.courier_user_set, false);
 	set_all(&s, "courierUser=root");
@@ -872,11 +854,10 @@ static void users_uid_is_found(void **state)
 	settings_done(&s);
 }
 
-static void done_twice_does_nothing(void **state)
+TEST(done_twice_does_nothing)
 {
 	struct settings s;
 
-	(void)state;
 	defaults(&s);
 	set_all(&s, "allow=192.0.2.7");
 	settings_done(&s);
@@ -908,13 +889,12 @@ static void want_within(const char *text, const char *want, const char *where)
 	fail();
 }
 
-static void example_shows_each_default(void **state)
+TEST(example_shows_each_default)
 {
 	char *text = read_source("rsyslog.d/omsmtpblock.conf"), want[ERROR_SIZE];
 	const struct settings_row *row;
 	size_t count;
 
-	(void)state;
 	for (row = settings_rows(&count); count > 0; row++, count--) {
 		if (row->default_text)
 			snprintf(want, sizeof(want), "\n#\t%s=\"%s\"", row->name,
@@ -959,14 +939,13 @@ static void want_manual_row(const char *section, const struct settings_row *row)
 	want_within(line, want, row->name);
 }
 
-static void manual_has_each_parameter(void **state)
+TEST(manual_has_each_parameter)
 {
 	char *manual = read_source("doc/omsmtpblock.rst");
 	const struct settings_row *row;
 	const char *section;
 	size_t count;
 
-	(void)state;
 	for (row = settings_rows(&count); count > 0; row++, count--) {
 		section = find_section(manual, row->name);
 		if (!section)
@@ -978,13 +957,12 @@ static void manual_has_each_parameter(void **state)
 }
 
 /* A parameter's section must not describe one that is no more. */
-static void manual_has_no_other_parameter(void **state)
+TEST(manual_has_no_other_parameter)
 {
 	char *manual = read_source("doc/omsmtpblock.rst");
 	const char *at = strstr(manual, "\nAction Parameters\n");
 	size_t count, sections = 0;
 
-	(void)state;
 	assert_non_null(at);
 	while ((at = strstr(at + 1, "\n.. csv-table::\n   :header: \"type\"")))
 		sections++;
@@ -1027,54 +1005,13 @@ static int check_whole(void *data)
 	return settings_check(data, wrong, sizeof(wrong));
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
 	struct settings s;
 
-	(void)state;
 	want_int(memory_fail_each(make_settings, NULL) >= 1, true);
 	defaults(&s);
 	want_int(memory_fail_each(set_owned, &s) >= 2, true);
 	want_int(memory_fail_each(check_whole, &s) >= 1, true);
 	settings_done(&s);
-}
-
-static void add_values(struct suite *suite)
-{
-	size_t i;
-
-	for (i = 0; i < COUNT_OF(value_rows); i++)
-		suite_add(suite, value, &value_rows[i], "value: %s=%.40s",
-			  value_rows[i].name,
-			  value_rows[i].value ? value_rows[i].value :
-						"(default)");
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	add_values(suite);
-	SUITE_TEST(suite, each_parameter_is_tested);
-	SUITE_TEST(suite, unknown_name_is_reported);
-	SUITE_TEST(suite, long_value_is_cut_in_message);
-	SUITE_TEST(suite, allow_grows);
-	SUITE_TEST(suite, ports_grow);
-	SUITE_TEST(suite, ports_have_a_bound);
-	SUITE_TEST(suite, signals_are_the_systems);
-	SUITE_ROWS(suite, check, check_rows);
-	SUITE_TEST(suite, default_user_may_be_missing);
-	SUITE_TEST(suite, broken_allow_file_is_reported);
-	SUITE_TEST(suite, check_seals_allow_list);
-	SUITE_ROWS(suite, warning, warning_rows);
-	SUITE_TEST(suite, prefix_is_the_familys);
-	SUITE_TEST(suite, words_are_found);
-	SUITE_TEST(suite, users_uid_is_found);
-	SUITE_ROWS(suite, user_database_answers, database_rows);
-	SUITE_TEST(suite, done_twice_does_nothing);
-	SUITE_TEST(suite, example_shows_each_default);
-	SUITE_TEST(suite, manual_has_each_parameter);
-	SUITE_TEST(suite, manual_has_no_other_parameter);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	return suite_run(suite, "settings");
 }

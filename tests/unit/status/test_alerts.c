@@ -9,23 +9,21 @@
 
 static const struct alerts quiet;
 
-static void no_alert_at_first(void **state)
+TEST(no_alert_at_first)
 {
 	struct alerts n = quiet;
 	enum alert id;
 	int detail;
 
-	(void)state;
 	want_int(alerts_next(&n, &id, &detail), false);
 }
 
-static void raised_once_with_its_detail(void **state)
+TEST(raised_once_with_its_detail)
 {
 	struct alerts n = quiet;
 	enum alert id = ALERT_COUNT;
 	int detail = 0;
 
-	(void)state;
 	want_int(alerts_raise(&n, ALERT_LIST6, ENOENT), true);
 	want_int(alerts_raise(&n, ALERT_LIST6, EACCES), false);
 	want_int(alerts_next(&n, &id, &detail), true);
@@ -35,13 +33,12 @@ static void raised_once_with_its_detail(void **state)
 	want_int(alerts_next(&n, &id, &detail), false);
 }
 
-static void each_condition_on_its_own(void **state)
+TEST(each_condition_on_its_own)
 {
 	struct alerts n = quiet;
 	enum alert first, second;
 	int detail;
 
-	(void)state;
 	alerts_raise(&n, ALERT_SIGNAL, EPERM);
 	alerts_raise(&n, ALERT_LIST4, ENOENT);
 	want_int(alerts_next(&n, &first, &detail), true);
@@ -50,13 +47,12 @@ static void each_condition_on_its_own(void **state)
 	want_int(alerts_next(&n, &first, &detail), false);
 }
 
-static void clear_returns_whether_it_was_raised(void **state)
+TEST(clear_returns_whether_it_was_raised)
 {
 	struct alerts n = quiet;
 	enum alert id;
 	int detail;
 
-	(void)state;
 	want_int(alerts_clear(&n, ALERT_LIST4), false);
 	alerts_raise(&n, ALERT_LIST4, ENOENT);
 	want_int(alerts_clear(&n, ALERT_LIST4), false);
@@ -67,13 +63,12 @@ static void clear_returns_whether_it_was_raised(void **state)
 	want_int(alerts_clear(&n, ALERT_LIST4), false);
 }
 
-static void comes_again_after_it_was_fixed(void **state)
+TEST(comes_again_after_it_was_fixed)
 {
 	struct alerts n = quiet;
 	enum alert id;
 	int detail = 0;
 
-	(void)state;
 	alerts_raise(&n, ALERT_LIST4, ENOENT);
 	alerts_next(&n, &id, &detail);
 	alerts_clear(&n, ALERT_LIST4);
@@ -82,29 +77,15 @@ static void comes_again_after_it_was_fixed(void **state)
 	want_int(detail, EACCES);
 }
 
-static void comes_again_after_reset(void **state)
+TEST(comes_again_after_reset)
 {
 	struct alerts n = quiet;
 	enum alert id;
 	int detail;
 
-	(void)state;
 	alerts_raise(&n, ALERT_USER, 0);
 	alerts_next(&n, &id, &detail);
 	alerts_reset(&n);
 	want_int(alerts_next(&n, &id, &detail), false);
 	want_int(alerts_raise(&n, ALERT_USER, 0), true);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, no_alert_at_first);
-	SUITE_TEST(suite, raised_once_with_its_detail);
-	SUITE_TEST(suite, each_condition_on_its_own);
-	SUITE_TEST(suite, clear_returns_whether_it_was_raised);
-	SUITE_TEST(suite, comes_again_after_it_was_fixed);
-	SUITE_TEST(suite, comes_again_after_reset);
-	return suite_run(suite, "notices");
 }

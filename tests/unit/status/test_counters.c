@@ -10,11 +10,10 @@
 
 #include "tests/unit/support.h"
 
-static void names_are_distinct_words(void **state)
+TEST(names_are_distinct_words)
 {
 	unsigned int i, j;
 
-	(void)state;
 	for (i = 0; i < COUNTER_COUNT; i++) {
 		const char *name = counters_name((enum counter)i);
 
@@ -29,54 +28,49 @@ static void names_are_distinct_words(void **state)
 #define MEANING(id, name, meaning) [COUNTER_##id] = meaning,
 static const char *const meanings[] = { COUNTERS(MEANING) };
 
-static void every_counter_is_explained(void **state)
+TEST(every_counter_is_explained)
 {
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < COUNTER_COUNT; i++)
 		want_int(strlen(meanings[i]) > 10, true);
 }
 
-static void add_counts_that_one_only(void **state)
+TEST(add_counts_that_one_only)
 {
 	struct counters c = { .values = { 0 } };
 
-	(void)state;
 	counters_add(&c, COUNTER_BLOCKS, 2);
 	counters_add(&c, COUNTER_BLOCKS, 3);
 	want_int(counters_get(&c, COUNTER_BLOCKS), 5);
 	want_int(counters_get(&c, COUNTER_RENEWALS), 0);
 }
 
-static void what_was_counted_is_taken_back(void **state)
+TEST(what_was_counted_is_taken_back)
 {
 	struct counters c = { .values = { 0 } };
 
-	(void)state;
 	counters_add(&c, COUNTER_EVENTS, 3);
 	counters_take_back(&c, COUNTER_EVENTS, 1);
 	want_int(counters_get(&c, COUNTER_EVENTS), 2);
 }
 
-static void format_leaves_zeros_out(void **state)
+TEST(format_leaves_zeros_out)
 {
 	struct counters c = { .values = { 0 } };
 	char buf[200];
 
-	(void)state;
 	want_str(counters_format(&c, buf, sizeof(buf)), "");
 	counters_add(&c, COUNTER_LINES, 12);
 	counters_add(&c, COUNTER_ENDED, 1);
 	want_str(counters_format(&c, buf, sizeof(buf)), "lines=12 ended=1");
 }
 
-static void format_ends_at_whole_counter(void **state)
+TEST(format_ends_at_whole_counter)
 {
 	struct counters c = { .values = { 0 } };
 	char buf[12];
 
-	(void)state;
 	counters_add(&c, COUNTER_LINES, 1);
 	counters_add(&c, COUNTER_REJECTS, 1);
 	memset(buf, 'x', sizeof(buf));
@@ -85,14 +79,13 @@ static void format_ends_at_whole_counter(void **state)
 	want_int(strncmp(buf, "lines=1", 7), 0);
 }
 
-static void all_at_their_highest_fit(void **state)
+TEST(all_at_their_highest_fit)
 {
 	struct counters c = { .values = { 0 } };
 	char buf[COUNTERS_FORMAT_SIZE];
 	unsigned int i;
 	char *last;
 
-	(void)state;
 	for (i = 0; i < COUNTER_COUNT; i++)
 		counters_add(&c, (enum counter)i, UINT64_MAX);
 	counters_format(&c, buf, sizeof(buf));
@@ -114,12 +107,11 @@ static unsigned int rows_of(const char *text, const char *head)
 
 /* The manual's table of statistic counters has each, in words of the code, and
  * none that there is not. */
-static void manual_has_each(void **state)
+TEST(manual_has_each)
 {
 	char path[4096], row[400], *manual;
 	unsigned int i;
 
-	(void)state;
 	snprintf(path, sizeof(path), "%s/doc/omsmtpblock.rst", getenv("SOURCES"));
 	manual = temp_file_read(path);
 	assert_non_null(manual);
@@ -145,13 +137,12 @@ static void *add_many(void *data)
 	return NULL;
 }
 
-static void threads_lose_nothing(void **state)
+TEST(threads_lose_nothing)
 {
 	struct counters c = { .values = { 0 } };
 	pthread_t threads[4];
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < COUNT_OF(threads); i++)
 		want_int(pthread_create(&threads[i], NULL, add_many, &c), 0);
 	for (i = 0; i < COUNT_OF(threads); i++)
@@ -173,34 +164,16 @@ static void *add_many_alone(void *data)
 	return NULL;
 }
 
-static void one_at_a_time_loses_nothing(void **state)
+TEST(one_at_a_time_loses_nothing)
 {
 	struct counters c = { .values = { 0 } };
 	pthread_t threads[4];
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < COUNT_OF(threads); i++)
 		want_int(pthread_create(&threads[i], NULL, add_many_alone, &c), 0);
 	for (i = 0; i < COUNT_OF(threads); i++)
 		pthread_join(threads[i], NULL);
 	want_int(counters_get(&c, COUNTER_BLOCKS), 400000);
 	want_int(counters_get(&c, COUNTER_LINES), 0);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, names_are_distinct_words);
-	SUITE_TEST(suite, every_counter_is_explained);
-	SUITE_TEST(suite, add_counts_that_one_only);
-	SUITE_TEST(suite, what_was_counted_is_taken_back);
-	SUITE_TEST(suite, format_leaves_zeros_out);
-	SUITE_TEST(suite, format_ends_at_whole_counter);
-	SUITE_TEST(suite, all_at_their_highest_fit);
-	SUITE_TEST(suite, manual_has_each);
-	SUITE_TEST(suite, threads_lose_nothing);
-	SUITE_TEST(suite, one_at_a_time_loses_nothing);
-	return suite_run(suite, "counters");
 }

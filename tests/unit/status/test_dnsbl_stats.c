@@ -8,12 +8,11 @@
 
 #include "tests/unit/support.h"
 
-static void counted_by_name(void **state)
+TEST(counted_by_name)
 {
 	struct dnsbl_stats dnsbl_stats;
 	char text[200];
 
-	(void)state;
 	dnsbl_stats_init(&dnsbl_stats);
 	want_int(dnsbl_stats_known(&dnsbl_stats), 0);
 	want_int(dnsbl_stats_format(&dnsbl_stats, 0, text, sizeof(text)), 0);
@@ -34,12 +33,11 @@ static void counted_by_name(void **state)
 	dnsbl_stats_done(&dnsbl_stats);
 }
 
-static void strange_names_are_cleaned(void **state)
+TEST(strange_names_are_cleaned)
 {
 	struct dnsbl_stats dnsbl_stats;
 	char name[300];
 
-	(void)state;
 	dnsbl_stats_init(&dnsbl_stats);
 	dnsbl_stats_count(&dnsbl_stats, "a b\n\xc3\xb6\"1\"");
 	want_str(dnsbl_stats_name(&dnsbl_stats, 0), "a?b????1?");
@@ -52,13 +50,12 @@ static void strange_names_are_cleaned(void **state)
 	dnsbl_stats_done(&dnsbl_stats);
 }
 
-static void the_last_is_for_all_others(void **state)
+TEST(the_last_is_for_all_others)
 {
 	struct dnsbl_stats dnsbl_stats;
 	char name[20];
 	unsigned int i;
 
-	(void)state;
 	dnsbl_stats_init(&dnsbl_stats);
 	for (i = 0; i < 3 * DNSBL_STATS_MAX; i++) {
 		snprintf(name, sizeof(name), "zone%u", i);
@@ -86,13 +83,12 @@ static void *count_all(void *data)
 	return NULL;
 }
 
-static void several_threads(void **state)
+TEST(several_threads)
 {
 	pthread_t threads[4];
 	struct dnsbl_stats dnsbl_stats;
 	unsigned int i;
 
-	(void)state;
 	dnsbl_stats_init(&dnsbl_stats);
 	for (i = 0; i < COUNT_OF(threads); i++)
 		want_int(pthread_create(&threads[i], NULL, count_all, &dnsbl_stats), 0);
@@ -102,15 +98,4 @@ static void several_threads(void **state)
 	for (i = 0; i < 20; i++)
 		want_int(atomic_load(dnsbl_stats_saved(&dnsbl_stats, i)), 2000);
 	dnsbl_stats_done(&dnsbl_stats);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, counted_by_name);
-	SUITE_TEST(suite, strange_names_are_cleaned);
-	SUITE_TEST(suite, the_last_is_for_all_others);
-	SUITE_TEST(suite, several_threads);
-	return suite_run(suite, "zones");
 }

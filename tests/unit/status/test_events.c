@@ -30,12 +30,11 @@ static struct event blank(const char *addr)
 	return event;
 }
 
-static void whole_event(void **state)
+TEST(whole_event)
 {
 	struct event event = blank("192.0.2.7");
 	char text[EVENT_TEXT_SIZE];
 
-	(void)state;
 	event.port = 41703;
 	event.pid = 4711;
 	event.ends_child = true;
@@ -52,12 +51,11 @@ static void whole_event(void **state)
 		 "\"child\":\"end\"}");
 }
 
-static void what_is_not_known(void **state)
+TEST(what_is_not_known)
 {
 	struct event event = blank("2001:db8::7");
 	char text[EVENT_TEXT_SIZE];
 
-	(void)state;
 	event.target = (struct cidr){ .net = cidr_mask(&event.addr, 64), .prefix = 64 };
 	event.dry_run = true;
 	want_str(event_format(&event, text),
@@ -69,12 +67,11 @@ static void what_is_not_known(void **state)
 		 "\"child\":\"keep\"}");
 }
 
-static void foreign_text_is_escaped(void **state)
+TEST(foreign_text_is_escaped)
 {
 	struct event event = blank("192.0.2.7");
 	char text[EVENT_TEXT_SIZE];
 
-	(void)state;
 	strcpy(event.reply, "\"},\\\x01\x1f\x7f\xc3\xb6\xff\n~ ");
 	strcpy(event.zone, "a\"b");
 	event_format(&event, text);
@@ -83,13 +80,12 @@ static void foreign_text_is_escaped(void **state)
 }
 
 /* Six bytes for each is the worst there is; nothing is cut even so. */
-static void longest_event(void **state)
+TEST(longest_event)
 {
 	static char list[200];
 	struct event event = blank("2001:db8:1111:2222:3333:4444:5555:6666");
 	char text[EVENT_TEXT_SIZE];
 
-	(void)state;
 	memset(list, 'x', sizeof(list) - 1);
 	event.list = list;
 	event.target.prefix = 127;
@@ -109,13 +105,12 @@ static bool is_readable(const struct events *events)
 	return poll(&p, 1, 0) > 0;
 }
 
-static void come_out_as_they_went_in(void **state)
+TEST(come_out_as_they_went_in)
 {
 	struct event event = blank("192.0.2.7");
 	struct events *events = NULL;
 	const struct event *all;
 
-	(void)state;
 	want_int(events_new(&events), 0);
 	want_int(is_readable(events), false);
 	want_int(events_take(events, &all), 0);
@@ -133,14 +128,13 @@ static void come_out_as_they_went_in(void **state)
 	events_free(events);
 }
 
-static void one_too_many_is_refused(void **state)
+TEST(one_too_many_is_refused)
 {
 	const struct event event = blank("192.0.2.7");
 	struct events *events = NULL;
 	const struct event *all;
 	int i;
 
-	(void)state;
 	want_int(events_new(&events), 0);
 	for (i = 0; i < EVENTS_MAX; i++)
 		want_int(events_put(events, &event), 0);
@@ -167,13 +161,12 @@ static void want_told(uint64_t told, uint64_t lost)
 
 /* A queued event is delivered or lost, as the listener returns; later ones are passed to it
  * directly, and lost if it cannot take them. */
-static void exit_of_the_tcpd(void **state)
+TEST(exit_of_the_tcpd)
 {
 	struct event event = blank("192.0.2.7");
 	struct events *events = NULL;
 	const struct event *all;
 
-	(void)state;
 	counters = (struct counters){ 0 };
 	want_int(events_new(&events), 0);
 	want_int(events_put(events, &event), 0);
@@ -219,7 +212,7 @@ static void *put_each(void *data)
 }
 
 /* Whenever the listener stops: all are counted, and as delivered only those it got. */
-static void exit_of_one_of_many(void **state)
+TEST(exit_of_one_of_many)
 {
 	pthread_t threads[PUTTERS];
 	struct events *events = NULL;
@@ -227,7 +220,6 @@ static void exit_of_one_of_many(void **state)
 	size_t got = 0;
 	int i;
 
-	(void)state;
 	counters = (struct counters){ 0 };
 	late_ones = 0;
 	want_int(events_new(&events), 0);
@@ -262,24 +254,7 @@ static int open_and_put(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
-	(void)state;
 	want_int(memory_fail_each(open_and_put, NULL) >= 3, true);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, whole_event);
-	SUITE_TEST(suite, what_is_not_known);
-	SUITE_TEST(suite, foreign_text_is_escaped);
-	SUITE_TEST(suite, longest_event);
-	SUITE_TEST(suite, come_out_as_they_went_in);
-	SUITE_TEST(suite, one_too_many_is_refused);
-	SUITE_TEST(suite, exit_of_the_tcpd);
-	SUITE_TEST(suite, exit_of_one_of_many);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	return suite_run(suite, "events");
 }
