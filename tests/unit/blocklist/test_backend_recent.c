@@ -10,16 +10,16 @@
 #include <unistd.h>
 
 #include "lib/jiffies.h"
+#include "tests/unit/processes.h"
 #include "tests/unit/support.h"
 
 static const struct backend_ops *const ops = &backend_recent_ops;
 
-struct fixture {
-	struct fakelists lists;
-	struct backend *backend;
-};
+/* Of each point: a backend, and a list for each family. */
+static struct fakelists lists;
+static struct backend *backend;
 
-static struct backend_config config_of(const struct fakelists *lists)
+static struct backend_config config_of_lists(void)
 {
 	return (struct backend_config){
 		.list = "spammer",
@@ -27,199 +27,166 @@ static struct backend_config config_of(const struct fakelists *lists)
 		.ban_time = 600,
 		.ipv4_prefix = 32,
 		.ipv6_prefix = 128,
-		.net_root = lists->net_root,
-		.module_root = lists->module_root,
+		.net_root = lists.net_root,
+		.module_root = lists.module_root,
 	};
 }
 
-/* A backend, and a list for each family if the kernel module's name is given. */
-static void setup(struct fixture *f, const char *module)
+static void setup(void)
 {
 	struct backend_config config;
-	char path[64];
 
-	fakelists_open(&f->lists);
-	config = config_of(&f->lists);
-	if (module) {
-		snprintf(path, sizeof(path), "%s/spammer", module);
-		fakelists_make(&f->lists, path);
-		snprintf(path, sizeof(path), "%s/spammer6", module);
-		fakelists_make(&f->lists, path);
-	}
-	want_int(ops->open(&config, &f->backend), 0);
+	fakelists_open(&lists);
+	config = config_of_lists();
+	fakelists_make(&lists, "xt_recent/spammer");
+	fakelists_make(&lists, "xt_recent/spammer6");
+	want_int(ops->open(&config, &backend), 0);
 }
 
-static void teardown(struct fixture *f)
+static void teardown(void)
 {
-	ops->free(f->backend);
-	fakelists_close(&f->lists);
+	ops->free(backend);
+	backend = NULL;
+	fakelists_close(&lists);
 }
 
-static int add(struct fixture *f, const char *text)
+TEST_EACH(setup, teardown)
+
+static void remove_lists(void)
+{
+	fakelists_remove(&lists, "xt_recent/spammer");
+	fakelists_remove(&lists, "xt_recent/spammer6");
+}
+
+static void recreate_list(void)
+{
+	fakelists_remove(&lists, "xt_recent/spammer");
+	fakelists_make(&lists, "xt_recent/spammer");
+}
+
+/* The lists of an old kernel in their place. */
+static void rename_lists(void)
+{
+	remove_lists();
+	fakelists_make(&lists, "ipt_recent/spammer");
+	fakelists_make(&lists, "ipt_recent/spammer6");
+}
+
+static int add(const char *text)
 {
 	struct addr addr;
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	return ops->add(f->backend, &(struct backend_block){ .addr = addr });
+	return ops->add(backend, &(struct backend_block){ .addr = addr });
 }
 
 TEST(writes_each_family_to_its_list)
 {
-	struct fixture f;
-
-	setup(&f, "xt_recent");
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-	want_int(add(&f, "2001:db8::7"), BACKEND_WRITTEN);
-	want_int(add(&f, "::ffff:198.51.100.7"), BACKEND_WRITTEN);
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-	want_list(&f.lists, "xt_recent/spammer",
-		  "+192.0.2.7\n+198.51.100.7\n+192.0.2.7\n");
-	want_list(&f.lists, "xt_recent/spammer6", "+2001:db8::7\n");
-	teardown(&f);
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	want_int(add("2001:db8::7"), BACKEND_WRITTEN);
+	want_int(add("::ffff:198.51.100.7"), BACKEND_WRITTEN);
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	want_list(&lists, "xt_recent/spammer", "+192.0.2.7\n+198.51.100.7\n+192.0.2.7\n");
+	want_list(&lists, "xt_recent/spammer6", "+2001:db8::7\n");
 }
 
 /* Opening a list for each write costs ten times as much as the write. */
 TEST(keeps_lists_open)
 {
-	struct fixture f;
 	unsigned int i;
 
-	setup(&f, "xt_recent");
 	for (i = 0; i < 5; i++) {
-		want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-		want_int(add(&f, "2001:db8::7"), BACKEND_WRITTEN);
-		want_int(ops->check(f.backend, ADDR_IPV4), BACKEND_WRITTEN);
+		want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+		want_int(add("2001:db8::7"), BACKEND_WRITTEN);
+		want_int(ops->check(backend, ADDR_IPV4), BACKEND_WRITTEN);
 	}
 	want_int(fakelists_opened(), 2);
-	teardown(&f);
 }
 
 TEST(old_kernels_name_is_tried)
 {
-	struct fixture f;
-
-	setup(&f, "ipt_recent");
-	want_int(ops->check(f.backend, ADDR_IPV6), BACKEND_WRITTEN);
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-	want_list(&f.lists, "ipt_recent/spammer", "+192.0.2.7\n");
-	want_list(&f.lists, "xt_recent/spammer", NULL);
-	teardown(&f);
+	rename_lists();
+	want_int(ops->check(backend, ADDR_IPV6), BACKEND_WRITTEN);
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	want_list(&lists, "ipt_recent/spammer", "+192.0.2.7\n");
+	want_list(&lists, "xt_recent/spammer", NULL);
 }
 
 TEST(todays_name_goes_first)
 {
-	struct fixture f;
-
-	setup(&f, "ipt_recent");
-	fakelists_make(&f.lists, "xt_recent/spammer");
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.7\n");
-	want_list(&f.lists, "ipt_recent/spammer", "");
-	teardown(&f);
+	rename_lists();
+	fakelists_make(&lists, "xt_recent/spammer");
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	want_list(&lists, "xt_recent/spammer", "+192.0.2.7\n");
+	want_list(&lists, "ipt_recent/spammer", "");
 }
 
 TEST(missing_list_is_reported_and_found_later)
 {
-	struct fixture f;
-
-	setup(&f, NULL);
-	want_int(add(&f, "192.0.2.7"), -ENOENT);
-	want_int(ops->check(f.backend, ADDR_IPV4), -ENOENT);
-	fakelists_make(&f.lists, "xt_recent/spammer");
+	remove_lists();
+	want_int(add("192.0.2.7"), -ENOENT);
+	want_int(ops->check(backend, ADDR_IPV4), -ENOENT);
+	fakelists_make(&lists, "xt_recent/spammer");
 	/* Nothing was put on it before, so nothing is lost. */
-	want_int(ops->check(f.backend, ADDR_IPV4), BACKEND_WRITTEN);
-	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN);
-	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.8\n");
-	teardown(&f);
+	want_int(ops->check(backend, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(add("192.0.2.8"), BACKEND_WRITTEN);
+	want_list(&lists, "xt_recent/spammer", "+192.0.2.8\n");
 }
 
 TEST(one_missing_never_stops_the_other)
 {
-	struct fixture f;
-
-	setup(&f, NULL);
-	fakelists_make(&f.lists, "xt_recent/spammer6");
-	want_int(add(&f, "192.0.2.7"), -ENOENT);
-	want_int(add(&f, "2001:db8::7"), BACKEND_WRITTEN);
-	want_int(ops->check(f.backend, ADDR_IPV4), -ENOENT);
-	want_int(ops->check(f.backend, ADDR_IPV6), BACKEND_WRITTEN);
-	want_list(&f.lists, "xt_recent/spammer6", "+2001:db8::7\n");
-	teardown(&f);
+	remove_lists();
+	fakelists_make(&lists, "xt_recent/spammer6");
+	want_int(add("192.0.2.7"), -ENOENT);
+	want_int(add("2001:db8::7"), BACKEND_WRITTEN);
+	want_int(ops->check(backend, ADDR_IPV4), -ENOENT);
+	want_int(ops->check(backend, ADDR_IPV6), BACKEND_WRITTEN);
+	want_list(&lists, "xt_recent/spammer6", "+2001:db8::7\n");
 }
 
 TEST(removed_list_is_reported)
 {
-	struct fixture f;
-
-	setup(&f, "xt_recent");
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-	fakelists_remove(&f.lists, "xt_recent/spammer");
-	want_int(add(&f, "192.0.2.8"), -ENOENT);
-	want_int(ops->check(f.backend, ADDR_IPV4), -ENOENT);
-	want_int(add(&f, "2001:db8::7"), BACKEND_WRITTEN);
-	fakelists_make(&f.lists, "xt_recent/spammer");
-	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN_ANEW);
-	want_int(add(&f, "192.0.2.9"), BACKEND_WRITTEN);
-	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.8\n+192.0.2.9\n");
-	teardown(&f);
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	fakelists_remove(&lists, "xt_recent/spammer");
+	want_int(add("192.0.2.8"), -ENOENT);
+	want_int(ops->check(backend, ADDR_IPV4), -ENOENT);
+	want_int(add("2001:db8::7"), BACKEND_WRITTEN);
+	fakelists_make(&lists, "xt_recent/spammer");
+	want_int(add("192.0.2.8"), BACKEND_WRITTEN_ANEW);
+	want_int(add("192.0.2.9"), BACKEND_WRITTEN);
+	want_list(&lists, "xt_recent/spammer", "+192.0.2.8\n+192.0.2.9\n");
 }
 
 /* An unnoticed reload of the firewall. */
 TEST(recreated_list_is_reported_once)
 {
-	struct fixture f;
-
-	setup(&f, "xt_recent");
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-	fakelists_remove(&f.lists, "xt_recent/spammer");
-	fakelists_make(&f.lists, "xt_recent/spammer");
-	want_int(ops->check(f.backend, ADDR_IPV4), BACKEND_WRITTEN_ANEW);
-	want_int(ops->check(f.backend, ADDR_IPV4), BACKEND_WRITTEN);
-	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN);
-	want_int(ops->check(f.backend, ADDR_IPV6), BACKEND_WRITTEN);
-	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.8\n");
-	teardown(&f);
-}
-
-/* The number that the next descriptor would get: it grows if one is left open. */
-static int next_descriptor(void)
-{
-	int fd = dup(STDIN_FILENO);
-
-	want_int(fd >= 0, true);
-	close(fd);
-	return fd;
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	recreate_list();
+	want_int(ops->check(backend, ADDR_IPV4), BACKEND_WRITTEN_ANEW);
+	want_int(ops->check(backend, ADDR_IPV4), BACKEND_WRITTEN);
+	want_int(add("192.0.2.8"), BACKEND_WRITTEN);
+	want_int(ops->check(backend, ADDR_IPV6), BACKEND_WRITTEN);
+	want_list(&lists, "xt_recent/spammer", "+192.0.2.8\n");
 }
 
 TEST(removed_list_is_closed)
 {
-	struct fixture f;
-	int before;
+	size_t before = descriptors_open();
 
-	setup(&f, "xt_recent");
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-	before = next_descriptor();
-	fakelists_remove(&f.lists, "xt_recent/spammer");
-	fakelists_make(&f.lists, "xt_recent/spammer");
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN_ANEW);
-	want_int(next_descriptor(), before);
-	teardown(&f);
-	want_int(next_descriptor() < before, true);
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	recreate_list();
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN_ANEW);
+	want_int(descriptors_open(), before + 1);
 }
 
 /* Without a report the caller could not put back lost blocks. */
 TEST(recreation_is_reported_although_the_first_write_failed)
 {
-	struct fixture f;
-
-	setup(&f, "xt_recent");
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-	fakelists_remove(&f.lists, "xt_recent/spammer");
-	fakelists_make(&f.lists, "xt_recent/spammer");
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	recreate_list();
 	fakelists_fail_writes(ENOMEM, 1);
-	want_int(add(&f, "192.0.2.8"), -ENOMEM);
-	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN_ANEW);
-	teardown(&f);
+	want_int(add("192.0.2.8"), -ENOMEM);
+	want_int(add("192.0.2.8"), BACKEND_WRITTEN_ANEW);
 }
 
 /* A failing write, and the result of the next one. */
@@ -237,28 +204,24 @@ static const struct write_row {
 
 TEST_ROWS(failed_write, write_rows)
 {
-	struct fixture f;
-
-	setup(&f, "xt_recent");
 	fakelists_fail_writes(row->err, 1);
-	want_int(add(&f, "192.0.2.7"), row->want);
-	want_int(add(&f, "192.0.2.8"), BACKEND_WRITTEN);
-	want_list(&f.lists, "xt_recent/spammer", row->list);
-	teardown(&f);
+	want_int(add("192.0.2.7"), row->want);
+	want_int(add("192.0.2.8"), BACKEND_WRITTEN);
+	want_list(&lists, "xt_recent/spammer", row->list);
 }
 
 /* root may write anything, so another user tries. */
-static int add_without_right(struct fixture *f)
+static int add_without_right(void)
 {
 	bool is_root = geteuid() == 0;
 	char path[200];
 	int r;
 
-	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f->lists.net_root);
+	snprintf(path, sizeof(path), "%s/xt_recent/spammer", lists.net_root);
 	want_int(chmod(path, 0400), 0);
 	if (is_root)
 		want_int(seteuid(65534), 0);
-	r = add(f, "192.0.2.7");
+	r = add("192.0.2.7");
 	if (is_root)
 		want_int(seteuid(0), 0);
 	want_int(chmod(path, 0600), 0);
@@ -267,30 +230,12 @@ static int add_without_right(struct fixture *f)
 
 TEST(missing_capability_is_reported)
 {
-	struct fixture f;
-
-	setup(&f, "xt_recent");
 	/* The old kernels' name is no way out. */
-	fakelists_make(&f.lists, "ipt_recent/spammer");
-	want_int(add_without_right(&f), -EACCES);
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-	want_list(&f.lists, "xt_recent/spammer", "+192.0.2.7\n");
-	want_list(&f.lists, "ipt_recent/spammer", "");
-	teardown(&f);
-}
-
-TEST(wrong_file_is_reported)
-{
-	struct fixture f;
-	char path[200];
-
-	setup(&f, NULL);
-	snprintf(path, sizeof(path), "%s/xt_recent", f.lists.net_root);
-	want_int(mkdir(path, 0755), 0);
-	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f.lists.net_root);
-	want_int(mkdir(path, 0755), 0);
-	want_int(add(&f, "192.0.2.7"), -EISDIR);
-	teardown(&f);
+	fakelists_make(&lists, "ipt_recent/spammer");
+	want_int(add_without_right(), -EACCES);
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	want_list(&lists, "xt_recent/spammer", "+192.0.2.7\n");
+	want_list(&lists, "ipt_recent/spammer", "");
 }
 
 /* The list as the kernel shows it: each line's address, and for how many seconds
@@ -300,7 +245,7 @@ struct shown {
 	unsigned int age;
 };
 
-static void show(struct fixture *f, const char *path, const struct shown *shown, size_t count)
+static void show(const char *path, const struct shown *shown, size_t count)
 {
 	struct jiffies_clock clock;
 	char whole[200], text[1024] = "";
@@ -315,7 +260,7 @@ static void show(struct fixture *f, const char *path, const struct shown *shown,
 			 shown[i].src, (uintmax_t)seen, (uintmax_t)(seen - 100),
 			 (uintmax_t)seen);
 	}
-	snprintf(whole, sizeof(whole), "%s/%s", f->lists.net_root, path);
+	snprintf(whole, sizeof(whole), "%s/%s", lists.net_root, path);
 	temp_file_write(whole, text);
 }
 
@@ -348,76 +293,65 @@ TEST(reports_each_entry)
 		{ "2001:0db8:0000:0000:0000:0000:0000:0007", 3 },
 	};
 	struct reported reported = { .text = "" };
-	struct fixture f;
 
-	setup(&f, "xt_recent");
-	show(&f, "xt_recent/spammer", both, COUNT_OF(both));
-	show(&f, "xt_recent/spammer6", long6, COUNT_OF(long6));
-	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), 0);
-	want_int(ops->foreach(f.backend, ADDR_IPV6, remember, &reported), 0);
+	show("xt_recent/spammer", both, COUNT_OF(both));
+	show("xt_recent/spammer6", long6, COUNT_OF(long6));
+	want_int(ops->foreach(backend, ADDR_IPV4, remember, &reported), 0);
+	want_int(ops->foreach(backend, ADDR_IPV6, remember, &reported), 0);
 	want_str(reported.text, "192.0.2.7 10 590\n198.51.100.9 599 1\n"
 			    "203.0.113.1 4000 -3399\n2001:db8::7 3 597\n");
-	teardown(&f);
 }
 
 TEST(each_stops_on_request)
 {
 	struct reported reported = { .stop_after = 2 };
-	struct fixture f;
 
-	setup(&f, "ipt_recent");
-	show(&f, "ipt_recent/spammer", both, COUNT_OF(both));
-	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), 7);
+	rename_lists();
+	show("ipt_recent/spammer", both, COUNT_OF(both));
+	want_int(ops->foreach(backend, ADDR_IPV4, remember, &reported), 7);
 	want_str(reported.text, "192.0.2.7 10 590\n198.51.100.9 599 1\n");
-	teardown(&f);
 }
 
 /* Lines that no kernel writes. */
 TEST(each_passes_over_other_lines)
 {
 	struct reported reported = { .text = "" };
-	struct fixture f;
 	char path[200];
 
-	setup(&f, "xt_recent");
-	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f.lists.net_root);
+	snprintf(path, sizeof(path), "%s/xt_recent/spammer", lists.net_root);
 	temp_file_write(path, "\nsrc=\nsrc=192.0.2.7\nsrc=192.0.2.7 last_seen: \n"
 			      "src=192.0.2.7 last_seen: x\nsrc=none last_seen: 5\n"
 			      "192.0.2.7 last_seen: 5\nsrc= last_seen: 5\n"
 			      "last_seen: 5 src=192.0.2.7\n");
-	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), 0);
+	want_int(ops->foreach(backend, ADDR_IPV4, remember, &reported), 0);
 	want_str(reported.text, "");
-	teardown(&f);
 }
 
-TEST(each_of_no_list)
+TEST(wrong_file_is_reported)
 {
 	struct reported reported = { .text = "" };
-	struct fixture f;
 	char path[200];
 
-	setup(&f, NULL);
-	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), -ENOENT);
-	snprintf(path, sizeof(path), "%s/xt_recent", f.lists.net_root);
+	remove_lists();
+	want_int(ops->foreach(backend, ADDR_IPV4, remember, &reported), -ENOENT);
+	snprintf(path, sizeof(path), "%s/xt_recent/spammer", lists.net_root);
 	want_int(mkdir(path, 0755), 0);
-	snprintf(path, sizeof(path), "%s/xt_recent/spammer", f.lists.net_root);
-	want_int(mkdir(path, 0755), 0);
-	want_int(ops->foreach(f.backend, ADDR_IPV4, remember, &reported), -EISDIR);
-	teardown(&f);
+	want_int(ops->foreach(backend, ADDR_IPV4, remember, &reported), -EISDIR);
+	want_int(add("192.0.2.7"), -EISDIR);
 }
 
-static int take_off(struct fixture *f, const char *text)
+static int take_off(const char *text)
 {
 	struct addr addr;
 
 	want_int(addr_parse(text, strlen(text), &addr), 0);
-	return ops->remove(f->backend, &addr);
+	return ops->remove(backend, &addr);
 }
 
 /* The shown entries are cut off, so that the file has only commands. */
-static void want_commands(struct fixture *f, const char *path, const char *want)
+static void want_commands(const char *path, const char *want)
 {
-	char *got = fakelists_text(&f->lists, path), *line = got;
+	char *got = fakelists_text(&lists, path), *line = got;
 
 	while (line && strncmp(line, "src=", 4) == 0)
 		line = strchr(line, '\n') + 1;
@@ -427,36 +361,28 @@ static void want_commands(struct fixture *f, const char *path, const char *want)
 
 TEST(removes_what_is_on_the_list)
 {
-	struct fixture f;
-
-	setup(&f, "xt_recent");
-	show(&f, "xt_recent/spammer", both, COUNT_OF(both));
-	want_int(take_off(&f, "198.51.100.9"), 0);
-	want_int(take_off(&f, "198.51.100.1"), -ESRCH);
-	want_int(take_off(&f, "2001:db8::7"), -ESRCH);
-	want_int(take_off(&f, "203.0.113.1"), 0);
-	want_commands(&f, "xt_recent/spammer", "-198.51.100.9\n-203.0.113.1\n");
-	want_commands(&f, "xt_recent/spammer6", "");
+	show("xt_recent/spammer", both, COUNT_OF(both));
+	want_int(take_off("198.51.100.9"), 0);
+	want_int(take_off("198.51.100.1"), -ESRCH);
+	want_int(take_off("2001:db8::7"), -ESRCH);
+	want_int(take_off("203.0.113.1"), 0);
+	want_commands("xt_recent/spammer", "-198.51.100.9\n-203.0.113.1\n");
+	want_commands("xt_recent/spammer6", "");
 	fakelists_fail_writes(EIO, 1);
-	want_int(take_off(&f, "192.0.2.7"), -ENOENT);
-	fakelists_remove(&f.lists, "xt_recent/spammer");
-	want_int(take_off(&f, "192.0.2.7"), -ENOENT);
-	teardown(&f);
+	want_int(take_off("192.0.2.7"), -ENOENT);
+	fakelists_remove(&lists, "xt_recent/spammer");
+	want_int(take_off("192.0.2.7"), -ENOENT);
 }
 
 TEST(flushes_one_family)
 {
-	struct fixture f;
-
-	setup(&f, "xt_recent");
-	want_int(ops->flush(f.backend, ADDR_IPV6), 0);
-	want_list(&f.lists, "xt_recent/spammer", "");
-	want_list(&f.lists, "xt_recent/spammer6", "/\n");
+	want_int(ops->flush(backend, ADDR_IPV6), 0);
+	want_list(&lists, "xt_recent/spammer", "");
+	want_list(&lists, "xt_recent/spammer6", "/\n");
 	fakelists_fail_writes(ENOMEM, 1);
-	want_int(ops->flush(f.backend, ADDR_IPV4), -ENOMEM);
-	fakelists_remove(&f.lists, "xt_recent/spammer");
-	want_int(ops->flush(f.backend, ADDR_IPV4), -ENOENT);
-	teardown(&f);
+	want_int(ops->flush(backend, ADDR_IPV4), -ENOMEM);
+	fakelists_remove(&lists, "xt_recent/spammer");
+	want_int(ops->flush(backend, ADDR_IPV4), -ENOENT);
 }
 
 static const struct capacity_row {
@@ -475,13 +401,9 @@ static const struct capacity_row {
 
 TEST_ROWS(capacity, capacity_rows)
 {
-	struct fixture f;
-
-	setup(&f, NULL);
 	if (row->module)
-		fakelists_limit(&f.lists, row->module, row->text);
-	want_int(ops->capacity(f.backend), row->want);
-	teardown(&f);
+		fakelists_limit(&lists, row->module, row->text);
+	want_int(ops->capacity(backend), row->want);
 }
 
 #define X10 "xxxxxxxxxx"
@@ -490,6 +412,9 @@ TEST_ROWS(capacity, capacity_rows)
 #define NO_RIGHT                                                                  \
 	": run rsyslogd as root, or load xt_recent with the options  ip_list_uid=UID " \
 	"ip_list_perms=0600  for the user that rsyslogd runs as"
+#define MISSING(list, iptables)                                                            \
+	"the list " list " does not exist because no firewall rule names it: type  " iptables \
+	" -I INPUT -p tcp --dport 25 -m recent --name " list " "
 #define TOO_SMALL                                                              \
 	" is too small, so the kernel drops its oldest addresses: write  "     \
 	"options xt_recent ip_list_tot=5000  into "                            \
@@ -503,30 +428,19 @@ static const struct advice_row {
 	const char *want;
 } advice_rows[] = {
 	{ "missing, IPv4", ADDR_IPV4, ENOENT, 32, 600,
-	  "the list spammer does not exist because no firewall rule names it: type  "
-	  "iptables -I INPUT -p tcp --dport 25 -m recent --name spammer "
-	  "--update --seconds 600 -j DROP" },
+	  MISSING("spammer", "iptables") "--update --seconds 600 -j DROP" },
 	{ "missing, IPv6", ADDR_IPV6, ENOENT, 128, 600,
-	  "the list spammer6 does not exist because no firewall rule names it: type  "
-	  "ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 "
-	  "--update --seconds 600 -j DROP" },
+	  MISSING("spammer6", "ip6tables") "--update --seconds 600 -j DROP" },
 	{ "missing, /24", ADDR_IPV4, ENOENT, 24, 3600,
-	  "the list spammer does not exist because no firewall rule names it: type  "
-	  "iptables -I INPUT -p tcp --dport 25 -m recent --name spammer "
-	  "--mask 255.255.255.0 --update --seconds 3600 -j DROP" },
+	  MISSING("spammer", "iptables") "--mask 255.255.255.0 --update --seconds 3600 -j DROP" },
 	{ "missing, /21", ADDR_IPV4, ENOENT, 21, 600,
-	  "the list spammer does not exist because no firewall rule names it: type  "
-	  "iptables -I INPUT -p tcp --dport 25 -m recent --name spammer "
-	  "--mask 255.255.248.0 --update --seconds 600 -j DROP" },
+	  MISSING("spammer", "iptables") "--mask 255.255.248.0 --update --seconds 600 -j DROP" },
 	{ "missing, /64", ADDR_IPV6, ENOENT, 64, 31536000,
-	  "the list spammer6 does not exist because no firewall rule names it: type  "
-	  "ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 "
-	  "--mask ffff:ffff:ffff:ffff:: --update --seconds 31536000 -j DROP" },
+	  MISSING("spammer6", "ip6tables") "--mask ffff:ffff:ffff:ffff:: --update "
+	  "--seconds 31536000 -j DROP" },
 	{ "missing, /127", ADDR_IPV6, ENOENT, 127, 600,
-	  "the list spammer6 does not exist because no firewall rule names it: type  "
-	  "ip6tables -I INPUT -p tcp --dport 25 -m recent --name spammer6 "
-	  "--mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe --update --seconds "
-	  "600 -j DROP" },
+	  MISSING("spammer6", "ip6tables") "--mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe "
+	  "--update --seconds 600 -j DROP" },
 	{ "no right, IPv4", ADDR_IPV4, EACCES, 32, 600,
 	  "no permission to write ROOT/xt_recent/spammer" NO_RIGHT },
 	{ "no right, IPv6", ADDR_IPV6, EPERM, 128, 600,
@@ -543,11 +457,11 @@ static const struct advice_row {
 
 TEST_ROWS(advice, advice_rows)
 {
-	struct fakelists lists = { .net_root = "ROOT", .module_root = "ROOT" };
-	struct backend_config config = config_of(&lists);
+	struct backend_config config = config_of_lists();
 	struct backend *b = NULL;
 	char got[640] = "";
 
+	config.net_root = "ROOT";
 	config.ban_time = row->ban_time;
 	if (row->family == ADDR_IPV4)
 		config.ipv4_prefix = row->prefix;
@@ -572,8 +486,7 @@ static int open_with(struct backend_config config)
 TEST(overlong_names_are_refused)
 {
 	char root[129], list[201];
-	struct fakelists lists = { .net_root = "n", .module_root = "m" };
-	struct backend_config ok = config_of(&lists), long_net = ok, long_module = ok;
+	struct backend_config ok = config_of_lists(), long_net = ok, long_module = ok;
 	struct backend_config long_list = ok, long_list6 = ok;
 
 	memset(root, 'r', sizeof(root));
@@ -596,17 +509,14 @@ TEST(overlong_names_are_refused)
 /* The path of the longest name is not cut. */
 TEST(longest_name_is_written)
 {
-	struct backend_config config;
-	struct fixture f;
+	struct backend_config config = config_of_lists();
 
-	fakelists_open(&f.lists);
-	fakelists_make(&f.lists, "xt_recent/" X199);
-	config = config_of(&f.lists);
+	fakelists_make(&lists, "xt_recent/" X199);
 	config.list = X199;
-	want_int(ops->open(&config, &f.backend), 0);
-	want_int(add(&f, "192.0.2.7"), BACKEND_WRITTEN);
-	want_list(&f.lists, "xt_recent/" X199, "+192.0.2.7\n");
-	teardown(&f);
+	ops->free(backend);
+	want_int(ops->open(&config, &backend), 0);
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	want_list(&lists, "xt_recent/" X199, "+192.0.2.7\n");
 }
 
 static int open_one(void *data)
@@ -616,8 +526,7 @@ static int open_one(void *data)
 
 TEST(survives_lack_of_memory)
 {
-	const struct fakelists lists = { .net_root = "n", .module_root = "m" };
-	struct backend_config config = config_of(&lists);
+	struct backend_config config = config_of_lists();
 
 	want_int(memory_fail_each(open_one, &config), 1);
 	ops->free(NULL);
