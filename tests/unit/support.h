@@ -143,6 +143,25 @@ struct corpus {
 	size_t count;
 };
 
+/* A point for each line of such a file, which the test finds in row. */
+#define TEST_CORPUS(name, file, fields_)                                        \
+	static void name(const struct corpus_line *row);                       \
+	static void name##_point(void **state)                                 \
+	{                                                                      \
+		name(*state);                                                  \
+	}                                                                      \
+	static void __attribute__((constructor)) name##_has_points(void)       \
+	{                                                                      \
+		static struct corpus corpus;                                   \
+		const struct corpus_line *row;                                 \
+									       \
+		corpus_read(&corpus, file, fields_);                           \
+		for (row = corpus.lines; row < corpus.lines + corpus.count; row++) \
+			suite_add(suite_of_program(), name##_point, row,       \
+				  "%s: %s, line %u", #name, file, row->number); \
+	}                                                                      \
+	static void name(const struct corpus_line *row)
+
 /* Exits if the file is missing or not of that form. */
 void corpus_read(struct corpus *corpus, const char *name, size_t fields);
 void corpus_free(struct corpus *corpus);

@@ -11,142 +11,47 @@
 
 #include "policy/policy.h"
 
-/* One case of the file. Numbers and texts as in the file. */
-struct corpus_case {
-	unsigned long number;	/* of the line */
-	char *options, *severity, *expected, *verdict;
-	char *text;		/* the message, its escapes resolved */
-	size_t len;
-	int64_t age;
-};
-
-/* --- reading --- */
-
-static void refuse_line(unsigned long number, const char *why)
-{
-	printf("Bail out! hostile.txt, line %lu: %s\n", number, why);
-	exit(99);
-}
-
-/* "\xNN" or "\{c*N}" at text. Writes its bytes to out unless that is NULL, and returns the
- * text after it; NULL: it is neither. */
-static const char *read_escape(const char *text, char *out, size_t *len)
-{
-	unsigned int byte, count = 1;
-	int used = 0;
-	char ch;
-
-	if (sscanf(text, "\\x%2x%n", &byte, &used) == 1 && used == 4)
-		ch = (char)byte;
-	else if (sscanf(text, "\\{%c*%u}%n", &ch, &count, &used) != 2 || used == 0)
-		return NULL;
-	if (out)
-		memset(out + *len, ch, count);
-	*len += count;
-	return text + used;
-}
-
-/* Decodes the text to bytes; with out NULL returns only their number. */
-static size_t resolve(unsigned long number, const char *text, char *out)
-{
-	size_t len = 0;
-
-	while (*text) {
-		if (*text == '\\') {
-			text = read_escape(text, out, &len);
-			if (!text)
-				refuse_line(number, "no escape");
-			continue;
-		}
-		if (out)
-			out[len] = *text;
-		len++;
-		text++;
-	}
-	return len;
-}
-
-static char *next_column(char **at, unsigned long number)
-{
-	static const char separator[] = " | ";
-	char *column = *at, *end = strstr(column, separator);
-
-	if (!end)
-		refuse_line(number, "too few columns");
-	*end = '\0';
-	*at = end + strlen(separator);
-	return support_exact_copy(column, strlen(column) + 1);
-}
-
-static struct corpus_case *read_case(char *line, unsigned long number)
-{
-	struct corpus_case *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		refuse_line(number, "no memory");
-	c->number = number;
-	c->options = next_column(&line, number);
-	c->severity = next_column(&line, number);
-	c->expected = next_column(&line, number);
-	c->verdict = next_column(&line, number);
-	c->len = resolve(number, line, NULL);
-	/* Exactly as long as it is: a sanitizer sees every step beyond. */
-	c->text = malloc(c->len ? c->len : 1);
-	if (!c->text)
-		refuse_line(number, "no memory");
-	resolve(number, line, c->text);
-	return c;
-}
-
-static void free_case(struct corpus_case *c)
-{
-	free(c->options);
-	free(c->severity);
-	free(c->expected);
-	free(c->verdict);
-	free(c->text);
-	free(c);
-}
+/* The fields of a line of hostile.txt. */
+enum { OPTIONS, SEVERITY, ABOUT, VERDICT, TEXT, FIELDS };
 
 /* --- one case --- */
 
-static void set_option(struct settings *settings, struct corpus_case *c,
-		       char *option)
+static void set_option(struct settings *settings, char *option, int64_t *age)
 {
 	char wrong[256], *value = strchr(option, '=');
 
 	if (!value)
-		fail_msg("line %lu: no option: %s", c->number, option);
+		fail_msg("no option: %s", option);
 	*value++ = '\0';
 	if (strcmp(option, "age") == 0)
-		c->age = strtoll(value, NULL, 10);
+		*age = strtoll(value, NULL, 10);
 	else if (settings_set(settings, option, value, wrong, sizeof(wrong)) < 0)
-		fail_msg("line %lu: %s", c->number, wrong);
+		fail_msg("%s", wrong);
 }
 
-static void set_options(struct settings *settings, struct corpus_case *c)
+static void set_options(struct settings *settings, const char *options, int64_t *age)
 {
-	char *copy = support_exact_copy(c->options, strlen(c->options) + 1);
+	char *copy = support_exact_copy(options, strlen(options) + 1);
 	char *at = copy, *option, wrong[640];
 
 	want_int(settings_init(settings), 0);
-	while (strcmp(c->options, "-") != 0 && (option = strsep(&at, ";")))
-		set_option(settings, c, option);
+	while (strcmp(options, "-") != 0 && (option = strsep(&at, ";")))
+		set_option(settings, option, age);
 	if (settings_check(settings, wrong, sizeof(wrong)) < 0)
-		fail_msg("line %lu: %s", c->number, wrong);
+		fail_msg("%s", wrong);
 	free(copy);
 }
 
-static int severity_number(const struct corpus_case *c)
+static int severity_number(const char *name)
 {
 	static const char *const names[] = { "emerg",	"alert",  "crit", "err",
 					     "warning", "notice", "info", "debug" };
 	int i;
 
 	for (i = 0; i < (int)COUNT_OF(names); i++)
-		if (strcmp(names[i], c->severity) == 0)
+		if (strcmp(names[i], name) == 0)
 			return i;
-	want_str(c->severity, "any");
+	want_str(name, "any");
 	return COURIERLOG_SEVERITY_ANY;
 }
 
@@ -225,42 +130,43 @@ static struct decision judge_courier(const struct settings *settings,
 	return d;
 }
 
-static struct decision judge(const struct settings *settings,
-			     const struct corpus_case *c,
-			     struct courierlog_line *ret_line)
+static struct decision judge(const struct settings *settings, int severity, int64_t age,
+			     const char *text, size_t len, struct courierlog_line *ret_line)
 {
 	const struct decision nothing = { VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER };
-	int severity = severity_number(c);
 
 	if (settings->input == INPUT_COURIER) {
-		courierlog_scan(c->text, c->len, severity, ret_line);
-		if (ret_line->kind == COURIERLOG_OTHER &&
-		    severity == COURIERLOG_SEVERITY_ERR &&
-		    courierlog_gives_reply(c->text, c->len))
+		courierlog_scan(text, len, severity, ret_line);
+		if (ret_line->kind == COURIERLOG_OTHER && severity == COURIERLOG_SEVERITY_ERR &&
+		    courierlog_gives_reply(text, len))
 			ret_line->kind = COURIERLOG_UNKNOWN;
-		return judge_courier(settings, ret_line, severity, c->age);
+		return judge_courier(settings, ret_line, severity, age);
 	}
-	courierlog_scan_address(c->text, c->len, ret_line);
+	courierlog_scan_address(text, len, ret_line);
 	if (ret_line->kind == COURIERLOG_UNKNOWN)
 		return nothing;
 	return policy_judge_address(settings, &ret_line->addr);
 }
 
-static void line_gets_its_verdict(void **state)
+TEST_CORPUS(line_gets_its_verdict, "hostile.txt", FIELDS)
 {
-	struct corpus_case *c = *state;
+	const struct corpus_field *text = &row->fields[TEXT];
+	char *copy = support_exact_copy(text->text, text->len);
 	char line_text[128], verdict[64];
 	struct courierlog_line line;
 	struct settings settings;
 	struct decision d;
+	int64_t age = 0;
 
-	set_options(&settings, c);
-	d = judge(&settings, c, &line);
+	set_options(&settings, row->fields[OPTIONS].text, &age);
+	d = judge(&settings, severity_number(row->fields[SEVERITY].text), age, copy, text->len,
+		  &line);
 	settings_done(&settings);
 	describe_line(&line, line_text, sizeof(line_text));
 	describe_decision(d, verdict, sizeof(verdict));
-	want_str(line_text, c->expected);
-	want_str(verdict, c->verdict);
+	want_str(line_text, row->fields[ABOUT].text);
+	want_str(verdict, row->fields[VERDICT].text);
+	free(copy);
 }
 
 /* --- the cost of an expression --- */
@@ -385,63 +291,4 @@ TEST_ROWS(costly_expressions_are_given_up, cost_rows)
 	/* If few were, the expressions would prove nothing. */
 	assert_true(costs.given_up >= COUNT_OF(costly) / 2);
 	assert_true(costs.worst_us <= COST_MAX_US);
-}
-
-/* --- the suite --- */
-
-struct hostile_corpus {
-	struct corpus_case **cases;
-	size_t count;
-};
-
-static void keep(struct hostile_corpus *corpus, struct corpus_case *c)
-{
-	size_t size = (corpus->count + 1) * sizeof(struct corpus_case *);
-
-	corpus->cases = realloc(corpus->cases, size);
-	if (!corpus->cases)
-		refuse_line(c->number, "no memory");
-	corpus->cases[corpus->count++] = c;
-}
-
-static void read_corpus(const char *path, struct hostile_corpus *corpus)
-{
-	unsigned long number = 0;
-	FILE *file = fopen(path, "re");
-	char *line = NULL;
-	size_t room = 0;
-	ssize_t n;
-
-	if (!file)
-		refuse_line(0, path);
-	while ((n = getline(&line, &room, file)) > 0) {
-		number++;
-		line[strcspn(line, "\n")] = '\0';
-		if (line[0] != '#' && line[0] != '\0')
-			keep(corpus, read_case(line, number));
-	}
-	free(line);
-	fclose(file);
-}
-
-int main(void)
-{
-	struct hostile_corpus corpus = { .count = 0 };
-	struct suite *suite = suite_of_program();
-	const char *data = getenv("TEST_DATA");
-	char path[4096];
-	size_t i;
-	int status;
-
-	snprintf(path, sizeof(path), "%s/hostile.txt", data ? data : "tests/data");
-	read_corpus(path, &corpus);
-	for (i = 0; i < corpus.count; i++)
-		suite_add(suite, line_gets_its_verdict, corpus.cases[i],
-			  "hostile.txt, line %lu: %s, %s", corpus.cases[i]->number,
-			  corpus.cases[i]->expected, corpus.cases[i]->verdict);
-	status = suite_run(suite, "corpus");
-	for (i = 0; i < corpus.count; i++)
-		free_case(corpus.cases[i]);
-	free(corpus.cases);
-	return status;
 }
