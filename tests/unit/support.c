@@ -189,13 +189,23 @@ int __attribute__((weak)) main(void)
 
 /* --- comparisons --- */
 
+const char *support_context;
+
+static void fail_at(const char *file, int line)
+{
+	if (support_context)
+		print_message("# at: %s\n", support_context);
+	support_context = NULL;
+	_fail(file, line);
+}
+
 void support_want_int(intmax_t got, intmax_t want, const char *what,
 		      const char *file, int line)
 {
 	if (got == want)
 		return;
 	print_message("# %s: got %jd, want %jd\n", what, got, want);
-	_fail(file, line);
+	fail_at(file, line);
 }
 
 /* As a TAP line, with unprintable characters escaped. */
@@ -222,7 +232,7 @@ void support_want_str(const char *got, const char *want, const char *what,
 	print_message("# %s:\n", what);
 	print_text("got ", got);
 	print_text("want", want);
-	_fail(file, line);
+	fail_at(file, line);
 }
 
 static void print_bytes(const char *what, const uint8_t *bytes, size_t size)
@@ -243,7 +253,7 @@ void support_want_mem(const void *got, const void *want, size_t size,
 	print_message("# %s:\n", what);
 	print_bytes("got ", got, size);
 	print_bytes("want", want, size);
-	_fail(file, line);
+	fail_at(file, line);
 }
 
 uint64_t support_random(uint64_t *state)

@@ -99,7 +99,9 @@ void suite_skip(struct suite *suite, const char *name, const char *missing);
  * takes too long. Returns the exit status. */
 int suite_run(struct suite *suite, const char *name);
 
-/* Comparisons: a difference is printed as got and want, and fails the test. */
+/* Comparisons: a difference is printed as got and want, and fails the test. The text says
+ * what the test was about when it failed; NULL: nothing. */
+extern const char *support_context;
 void support_want_int(intmax_t got, intmax_t want, const char *what,
 		      const char *file, int line);
 void support_want_str(const char *got, const char *want, const char *what,

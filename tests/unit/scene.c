@@ -1,0 +1,676 @@
+/* Scripts about courier's processes.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/scene.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define WORDS_MAX 40
+
+struct actor {
+	char name[16], ip[64];	/* the client's */
+	unsigned int port;
+	pid_t pid, parent;
+	bool put, listed, ended;
+};
+
+struct scene scene;
+static const struct language *language;
+static struct actor actors[64];
+static size_t actor_count, marked;
+static int64_t begun;
+
+
+/* What is about the next step alone. */
+static struct {
+	const char *limit, *spare;
+	bool nobody, starved;
+	char **moment_steps;
+	struct fake_moment moment;
+	struct rlimit old;
+} next;
+
+/* --- words --- */
+
+const char *scene_option(char **args, const char *word, const char *otherwise)
+{
+	for (; *args; args++)
+		if (strcmp(*args, word) == 0 && args[1])
+			return args[1];
+	return otherwise;
+}
+
+bool scene_has(char **args, const char *word)
+{
+	while (*args && strcmp(*args, word) != 0)
+		args++;
+	return *args != NULL;
+}
+
+static unsigned int number_option(char **args, const char *word, unsigned int otherwise)
+{
+	const char *text = scene_option(args, word, NULL);
+
+	return text ? (unsigned int)strtoul(text, NULL, 10) : otherwise;
+}
+
+int scene_want_words(const char *got, char **args)
+{
+	char want[512] = "";
+	size_t used = 0;
+
+	for (; *args; args++)
+		used += (size_t)snprintf(want + used, sizeof(want) - used, "%s%s",
+					 used ? " " : "", *args);
+	want_str(got, want);
+	return 0;
+}
+
+static struct actor *find_actor(const char *name, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < actor_count; i++)
+		if (name ? strcmp(actors[i].name, name) == 0 : actors[i].pid == pid)
+			return &actors[i];
+	return NULL;
+}
+
+static struct actor *add_actor(const char *name, pid_t pid)
+{
+	struct actor *a = &actors[actor_count++];
+
+	want_int(actor_count <= COUNT_OF(actors), true);
+	*a = (struct actor){ .pid = pid };
+	snprintf(a->name, sizeof(a->name), "%s", name);
+	return a;
+}
+
+static struct actor *get_actor(const char *name)
+{
+	struct actor *a = find_actor(name, 0);
+
+	if (a)
+		return a;
+	want_int(scene.real, false);
+	return add_actor(name, waiter_start());
+}
+
+pid_t scene_pid(const char *name)
+{
+	if (strcmp(name, "self") == 0)
+		return getpid();
+	if (strspn(name, "-0123456789") == strlen(name))
+		return (pid_t)atoi(name);
+	return get_actor(name)->pid;
+}
+
+struct addr scene_addr(char **args)
+{
+	const char *ip = scene_option(args, "ip", NULL);
+	struct addr addr;
+
+	if (!ip)
+		ip = get_actor(args[0])->ip;
+	want_int(addr_parse(ip, strlen(ip), &addr), 0);
+	return addr;
+}
+
+uint16_t scene_port(char **args)
+{
+	return (uint16_t)number_option(args, "port", get_actor(args[0])->port);
+}
+
+/* --- processes --- */
+
+/* The variables, each NAME=VALUE, up to a NULL. */
+static const char *const *variables(char **args)
+{
+	static const char *found[WORDS_MAX];
+	size_t n = 0;
+
+	for (; *args; args++)
+		if (strchr(*args, '='))
+			found[n++] = *args;
+	found[n] = NULL;
+	return found;
+}
+
+static struct peer peer_of(char **args, struct actor *a)
+{
+	const struct peer peer = {
+		.ip = scene_option(args, "ip", "::ffff:192.0.2.7"),
+		.port = number_option(args, "port", 41703),
+		.local_port = number_option(args, "on", 25),
+		.extra = variables(args),
+	};
+
+	snprintf(a->ip, sizeof(a->ip), "%s", peer.ip);
+	a->port = peer.port;
+	return peer;
+}
+
+static size_t raw_environment(char **args, char *env, size_t size)
+{
+	const char *const *v;
+	size_t used = 0;
+
+	for (v = variables(args); *v; v++)
+		used += (size_t)snprintf(env + used, size - used, "%s", *v) + 1;
+	return used;
+}
+
+static void write_children(pid_t parent)
+{
+	const struct actor *above = find_actor(NULL, parent);
+	pid_t pids[COUNT_OF(actors)];
+	size_t n = 0, i;
+
+	if (parent != 1 && (!above || !above->put))
+		return;
+	for (i = 0; i < actor_count; i++)
+		if (actors[i].listed && actors[i].parent == parent)
+			pids[n++] = actors[i].pid;
+	fakeproc_children(&scene.tree, parent, pids, n);
+}
+
+static int put(char **args, const char *exe, const char *parent, bool has_peer)
+{
+	struct actor *a = get_actor(args[0]);
+	const pid_t old = a->parent;
+	const struct peer peer = peer_of(args, a);
+	char env[4096];
+	struct fake_process p = {
+		.pid = a->pid,
+		.exe = scene_option(args, "exe", exe),
+		.comm = scene_option(args, "comm", NULL),
+		.ppid = scene_pid(scene_option(args, "below", parent)),
+		.uid = number_option(args, "uid", FAKE_UID),
+		.other_netns = scene_has(args, "container"),
+	};
+
+	if (strcmp(p.exe, "none") == 0)
+		p.exe = NULL;
+	if (has_peer || scene_has(args, "raw"))
+		p.env = env;
+	p.env_len = scene_has(args, "raw") ? raw_environment(args, env, sizeof(env)) :
+					     peer_environment(&peer, env, sizeof(env));
+	fakeproc_put(&scene.tree, &p);
+	a->parent = p.ppid;
+	a->put = a->listed = true;
+	write_children(old);
+	write_children(a->parent);
+	write_children(a->pid);
+	return 0;
+}
+
+static int tcpd(char **args)
+{
+	return put(args, FAKE_TCPD, "1", false);
+}
+
+static int smtpd(char **args)
+{
+	return put(args, FAKE_SMTPD, "t", true);
+}
+
+static int tls(char **args)
+{
+	return put(args, FAKE_TLS, "t", true);
+}
+
+static int submit(char **args)
+{
+	return put(args, "/usr/lib/courier/courier/submit", "s", true);
+}
+
+static int process(char **args)
+{
+	return put(args, "/bin/sh", "1", false);
+}
+
+static int add_connection(char **args, struct connection (*start)(struct courier *courier,
+								   const struct peer *peer))
+{
+	struct actor *a = add_actor(args[0], 0);
+	const struct peer peer = peer_of(args, a);
+	const struct connection c = start(&scene.courier, &peer);
+
+	a->pid = c.smtpd;
+	if (c.tls)
+		add_actor(args[1], c.tls);
+	return 0;
+}
+
+static int plain(char **args)
+{
+	return add_connection(args, courier_plain);
+}
+
+static int starttls(char **args)
+{
+	return add_connection(args, courier_starttls);
+}
+
+static int smtps(char **args)
+{
+	return add_connection(args, courier_smtps);
+}
+
+static int forked(char **args)
+{
+	struct actor *a = add_actor(args[0], 0);
+	const struct peer peer = peer_of(args, a);
+
+	a->pid = courier_forked(&scene.courier, &peer);
+	return 0;
+}
+
+static int exec_forked(char **args)
+{
+	(void)args;
+	courier_exec(&scene.courier);
+	return 0;
+}
+
+static int upgrade(char **args)
+{
+	(void)args;
+	courier_upgrade(&scene.courier);
+	return 0;
+}
+
+static int set_listed(char **args, bool listed)
+{
+	struct actor *a;
+
+	for (; *args; args++) {
+		a = get_actor(*args);
+		a->listed = listed;
+		write_children(a->parent);
+	}
+	return 0;
+}
+
+static int unlist(char **args)
+{
+	return set_listed(args, false);
+}
+
+static int list(char **args)
+{
+	return set_listed(args, true);
+}
+
+static int children(char **args)
+{
+	pid_t pids[WORDS_MAX];
+	size_t n = 0;
+
+	for (; args[n + 1]; n++)
+		pids[n] = scene_pid(args[n + 1]);
+	fakeproc_children(&scene.tree, scene_pid(args[0]), pids, n);
+	return 0;
+}
+
+static int lose(char **args)
+{
+	fakeproc_remove(&scene.tree, scene_pid(args[0]), args[1]);
+	return 0;
+}
+
+static int set_exe(char **args)
+{
+	fakeproc_exe(&scene.tree, scene_pid(args[0]), args[1]);
+	return 0;
+}
+
+static int newest(char **args)
+{
+	fakeproc_last_pid(&scene.tree, scene_pid(args[0]));
+	return 0;
+}
+
+static int drop(char **args)
+{
+	fakeproc_drop(&scene.tree, scene_pid(args[0]));
+	return 0;
+}
+
+static int trap(char **args)
+{
+	for (; *args; args++)
+		fakeproc_trap(&scene.tree, scene_pid(*args));
+	return 0;
+}
+
+static int release(char **args)
+{
+	return fakeproc_release(&scene.tree, scene_pid(args[0]));
+}
+
+static int end(char **args)
+{
+	struct actor *a;
+
+	for (; *args; args++) {
+		a = get_actor(*args);
+		waiter_end(a->pid);
+		a->ended = true;
+	}
+	return 0;
+}
+
+static int kill_one(char **args)
+{
+	const pid_t pid = scene_pid(args[0]);
+
+	return kill(pid, SIGKILL) == 0 && has_ended_soon(pid) ? 0 : -EIO;
+}
+
+static int living(char **args)
+{
+	return is_living(scene_pid(args[0]));
+}
+
+static int mark(char **args)
+{
+	(void)args;
+	marked = descriptors_open();
+	return 0;
+}
+
+static int more(char **args)
+{
+	(void)args;
+	return (int)(descriptors_open() - marked);
+}
+
+static int lookers(char **args)
+{
+	return threads_ended_soon(scene.threads + (size_t)atoi(args[0])) ? 0 : -EIO;
+}
+
+static int begin(char **args)
+{
+	(void)args;
+	begun = clock_ms();
+	return 0;
+}
+
+static int quick(char **args)
+{
+	(void)args;
+	return clock_ms() - begun < LOOKER_WAIT_MS ? 0 : -ETIMEDOUT;
+}
+
+static const struct verb shared[] = {
+	{ "tcpd", tcpd }, { "smtpd", smtpd }, { "tls", tls }, { "submit", submit },
+	{ "process", process }, { "plain", plain }, { "starttls", starttls },
+	{ "smtps", smtps }, { "forked", forked }, { "exec", exec_forked },
+	{ "upgrade", upgrade }, { "unlist", unlist }, { "list", list },
+	{ "children", children }, { "lose", lose },
+	{ "exe", set_exe }, { "newest", newest }, { "drop", drop }, { "trap", trap },
+	{ "release", release }, { "end", end }, { "kill", kill_one }, { "living", living },
+	{ "mark", mark }, { "more", more }, { "lookers", lookers }, { "begin", begin },
+	{ "quick", quick }, { NULL, NULL },
+};
+
+/* --- steps --- */
+
+static const struct verb *find_verb(const struct verb *verbs, const char *name)
+{
+	while (verbs->name && strcmp(verbs->name, name) != 0)
+		verbs++;
+	return verbs->name ? verbs : NULL;
+}
+
+static int run_words(char **words)
+{
+	const struct verb *verb = find_verb(language->verbs, words[0]);
+
+	if (!verb)
+		verb = find_verb(shared, words[0]);
+	if (verb)
+		return verb->run(words + 1);
+	print_message("# no such verb: %s\n", words[0]);
+	fail();
+	return -ENOSYS;
+}
+
+static int attempt(void *words)
+{
+	const int r = run_words(words);
+
+	return r < 0 ? r : 0;
+}
+
+/* In the thread of the moment: steps with "and" between them. */
+static void run_moment(void *data)
+{
+	char **words = data, **at;
+
+	for (at = words; *at; at++) {
+		if (strcmp(*at, "and") != 0)
+			continue;
+		*at = NULL;
+		run_words(words);
+		words = at + 1;
+	}
+	run_words(words);
+}
+
+static void set_limit(void)
+{
+	struct rlimit low;
+	int lowest = dup(STDERR_FILENO);
+
+	close(lowest);
+	want_int(getrlimit(RLIMIT_NOFILE, &next.old), 0);
+	low = next.old;
+	low.rlim_cur = next.limit ? (rlim_t)atoi(next.limit) : (rlim_t)(lowest + atoi(next.spare));
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
+}
+
+static int run_conditioned(char **words)
+{
+	int r;
+
+	if (next.limit || next.spare)
+		set_limit();
+	if (next.nobody)
+		user_become(NOBODY_UID);
+	r = next.starved ? (int)memory_fail_each(attempt, words) : run_words(words);
+	if (next.nobody)
+		user_back();
+	if (next.limit || next.spare)
+		want_int(setrlimit(RLIMIT_NOFILE, &next.old), 0);
+	if (next.moment_steps)
+		want_int(fakeproc_came(&next.moment), true);
+	memset(&next, 0, sizeof(next));
+	return r;
+}
+
+static bool is_condition(char **words)
+{
+	if (strcmp(words[0], "limit") == 0) {
+		next.limit = words[1];
+	} else if (strcmp(words[0], "spare") == 0) {
+		next.spare = words[1];
+	} else if (strcmp(words[0], "as") == 0) {
+		next.nobody = true;
+	} else if (strcmp(words[0], "starved") == 0) {
+		next.starved = true;
+	} else if (strcmp(words[0], "during") == 0) {
+		static char *steps[WORDS_MAX];
+
+		memcpy(steps, words + 4, sizeof(steps) - 4 * sizeof(*steps));
+		next.moment_steps = steps;
+		fakeproc_at(&scene.tree, scene_pid(words[3]), words[1], run_moment, steps,
+			    &next.moment);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void want_result(int r, const char *relation, const char *want)
+{
+	char got[32];
+
+	if (relation[0] == '>' && r >= atoi(want))
+		return;
+	snprintf(got, sizeof(got), "%d", r);
+	want_str(r < 0 ? strerrorname_np(-r) : got, want);
+}
+
+static size_t split(char *text, char **words)
+{
+	size_t n = 0;
+	char end_mark;
+
+	while (*(text += strspn(text, " ")) && n < WORDS_MAX - 1) {
+		end_mark = *text == '\'' ? '\'' : ' ';
+		text += end_mark == '\'';
+		words[n++] = text;
+		text += strcspn(text, (char[]){ end_mark, '\0' });
+		if (*text)
+			*text++ = '\0';
+	}
+	words[n] = NULL;
+	return n;
+}
+
+static void run_step(char *text)
+{
+	char *words[WORDS_MAX] = { NULL }, *relation = NULL, *want = NULL;
+	size_t n = split(text, words);
+	int r;
+
+	if (n == 0 || is_condition(words))
+		return;
+	if (n > 2 && strchr("=>", words[n - 2][0])) {
+		relation = words[n - 2];
+		want = words[n - 1];
+		words[n - 2] = NULL;
+	}
+	r = run_conditioned(words);
+	if (relation)
+		want_result(r, relation, want);
+	else
+		want_int(r >= 0, true);
+}
+
+void scene_run(const char *text)
+{
+	char *copy = support_exact_copy(text, strlen(text) + 1), *rest = copy, *step;
+
+	while ((step = strsep(&rest, ";"))) {
+		support_context = text + (step - copy);
+		run_step(step);
+	}
+	support_context = NULL;
+	free(copy);
+}
+
+/* --- a scene --- */
+
+static void open_rules(struct smtpd_rules *rules, uid_t uid)
+{
+	*rules = (struct smtpd_rules){ .procfs = &scene.procfs, .uid = uid };
+	want_int(looker_new(&scene.procfs, &rules->looker), 0);
+	looker_set_wait(rules->looker, PATIENT_MS);
+	want_int(tcpd_new(&scene.procfs, rules->looker, uid, &rules->tcpds), 0);
+}
+
+static void open_files(void)
+{
+	fakeproc_open(&scene.tree);
+	fakeproc_put(&scene.tree, &(struct fake_process){ .pid = 1, .exe = "/sbin/init" });
+	want_int(procfs_init(&scene.procfs, scene.tree.root), 0);
+	open_rules(&scene.rules, FAKE_UID);
+}
+
+static void open_scene(const struct language *spoken, bool real)
+{
+	scene = (struct scene){ .real = real };
+	memset(&next, 0, sizeof(next));
+	language = spoken;
+	actor_count = 0;
+	scene.descriptors = descriptors_open();
+	scene.threads = threads_running();
+	scene.scratch = malloc(sizeof(*scene.scratch));
+	assert_non_null(scene.scratch);
+	if (real) {
+		want_int(procfs_init(&scene.procfs, PROCFS_DEFAULT_ROOT), 0);
+		open_rules(&scene.rules, geteuid());
+		courier_start(&scene.courier);
+		add_actor("t", scene.courier.tcpd);
+	} else {
+		open_files();
+		scene_run(language->begin ? language->begin : "");
+	}
+	if (language->open)
+		language->open();
+}
+
+void scene_open(const struct language *spoken)
+{
+	open_scene(spoken, false);
+}
+
+void scene_close(void)
+{
+	size_t i;
+
+	if (language->close)
+		language->close();
+	for (i = 0; i < actor_count && !scene.real; i++)
+		if (!actors[i].ended)
+			waiter_end(actors[i].pid);
+	if (scene.real)
+		courier_stop(&scene.courier);
+	tcpd_free(scene.rules.tcpds);
+	want_int(looker_free(scene.rules.looker), true);
+	want_int(threads_ended_soon(scene.threads), true);
+	if (!scene.real)
+		fakeproc_close(&scene.tree);
+	free(scene.scratch);
+	want_int(descriptors_open(), scene.descriptors);
+}
+
+static const struct language *suite_language;
+
+static bool begins_with(const char *text, const char *word)
+{
+	return strncmp(text, word, strlen(word)) == 0 && text[strlen(word)] == ';';
+}
+
+static void run_script(void **state)
+{
+	const struct script *script = *state;
+	const bool real = begins_with(script->text, "real") || begins_with(script->text, "root");
+
+	open_scene(suite_language, real);
+	scene_run(script->text + (real ? 5 : 0));
+	scene_close();
+}
+
+void suite_scripts(struct suite *suite, const struct language *spoken,
+		   const struct script *scripts, size_t count)
+{
+	const struct script *s;
+
+	suite_language = spoken;
+	for (s = scripts; s < scripts + count; s++) {
+		if (begins_with(s->text, "root") && geteuid() != 0)
+			suite_skip(suite, s->label, "root");
+		else
+			suite_add(suite, run_script, s, "%s", s->label);
+	}
+}
