@@ -91,12 +91,22 @@ static struct actor *add_actor(const char *name, pid_t pid)
 	return a;
 }
 
+static bool is_number(const char *name)
+{
+	return strspn(name, "-0123456789") == strlen(name);
+}
+
 static struct actor *get_actor(const char *name)
 {
 	struct actor *a = find_actor(name, 0);
 
 	if (a)
 		return a;
+	if (is_number(name)) {
+		a = add_actor(name, (pid_t)atoi(name));
+		a->ended = true;
+		return a;
+	}
 	want_int(scene.real, false);
 	return add_actor(name, waiter_start());
 }
@@ -105,7 +115,7 @@ pid_t scene_pid(const char *name)
 {
 	if (strcmp(name, "self") == 0)
 		return getpid();
-	if (strspn(name, "-0123456789") == strlen(name))
+	if (is_number(name))
 		return (pid_t)atoi(name);
 	return get_actor(name)->pid;
 }
@@ -332,7 +342,7 @@ static int set_exe(char **args)
 
 static int newest(char **args)
 {
-	fakeproc_last_pid(&scene.tree, scene_pid(args[0]));
+	fakeproc_last_pid(&scene.tree, scene_pid(args[0]) + (args[1] ? atoi(args[1]) : 0));
 	return 0;
 }
 

@@ -24,7 +24,7 @@
  *	children P C...		P has these, until the next change
  *	lose P FILE		remove a file of P
  *	exe P PATH		change P's executable
- *	newest P		P has the PID that was assigned last
+ *	newest P [N]		the PID that was assigned last is P's, or N more
  *	drop P			remove P from the tree; it lives
  *	trap P, release P	P hangs whoever reads it (fakeproc_trap()); 1: somebody was
  *	end P, kill P		end P and reap it; end it and leave a zombie
