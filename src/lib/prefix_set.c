@@ -4,7 +4,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "lib/array.h"
 
 /* A prefix is stored as a range. Sealed ranges are sorted and do not overlap, so bisection
  * finds the only one that can contain an address. */
@@ -16,7 +17,6 @@ struct range {
 struct prefix_set {
 	struct range *ranges;
 	size_t count;
-	size_t room;
 };
 
 int prefix_set_new(struct prefix_set **ret_set)
@@ -37,25 +37,12 @@ void prefix_set_free(struct prefix_set *set)
 	free(set);
 }
 
-static int prefix_set_grow(struct prefix_set *set)
-{
-	size_t room = set->room ? set->room * 2 : 16;
-	struct range *ranges = reallocarray(set->ranges, room, sizeof(*ranges));
-
-	if (!ranges)
-		return -ENOMEM;
-	set->ranges = ranges;
-	set->room = room;
-	return 0;
-}
-
 int prefix_set_add(struct prefix_set *set, const struct cidr *cidr)
 {
-	struct range *range;
+	struct range *range = array_add(&set->ranges, &set->count);
 
-	if (set->count == set->room && prefix_set_grow(set) < 0)
+	if (!range)
 		return -ENOMEM;
-	range = &set->ranges[set->count++];
 	range->first = cidr->net;
 	range->last = cidr_last(cidr);
 	return 0;

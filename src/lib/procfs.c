@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/array.h"
+
 /* Root, "/", a PID of ten digits, "/" and a file name, at most "task/PID/children". */
 #define PATH_SIZE (sizeof(((struct procfs *)NULL)->root) + 48)
 
@@ -38,7 +40,6 @@ struct pidfd_info_v0 {
 struct pids {
 	pid_t *pids;
 	size_t count;
-	size_t room;
 };
 
 /* A position in a text buffer. end is the place of the NUL. */
@@ -424,17 +425,11 @@ void procfs_getenv_all(const char *env, size_t len, const char *const *names,
 
 static int pids_add(struct pids *list, pid_t pid)
 {
-	size_t room = list->room ? list->room * 2 : 64;
-	pid_t *pids;
+	pid_t *added = array_add(&list->pids, &list->count);
 
-	if (list->count == list->room) {
-		pids = reallocarray(list->pids, room, sizeof(*pids));
-		if (!pids)
-			return -ENOMEM;
-		list->pids = pids;
-		list->room = room;
-	}
-	list->pids[list->count++] = pid;
+	if (!added)
+		return -ENOMEM;
+	*added = pid;
 	return 0;
 }
 

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/array.h"
+
 #define SMALL_FILE 4096
 
 /* Stop reading processes after this many blocked us, which takes 1.5 s. */
@@ -357,23 +359,17 @@ static void find_own_netns(struct host *host)
 
 static int add_action(struct host *host, const struct rsyslog_conf_item *item)
 {
-	struct host_action *more = reallocarray(host->actions, host->action_count + 1,
-						sizeof(*more));
+	struct host_action *added = array_add(&host->actions, &host->action_count);
 	int r;
 
-	if (!more)
+	if (!added)
 		return -ENOMEM;
-	host->actions = more;
-	more += host->action_count;
-	memset(more, 0, sizeof(*more));
-	more->item = item;
-	r = item ? rsyslog_conf_settings(item, &more->settings, more->error) : -EINVAL;
+	added->item = item;
+	r = item ? rsyslog_conf_settings(item, &added->settings, added->error) : -EINVAL;
 	if (r == -EINVAL)
-		r = settings_init(&more->settings);
-	if (r < 0)
-		return r;
-	host->action_count++;
-	return 0;
+		r = settings_init(&added->settings);
+	host->action_count -= r < 0;
+	return r;
 }
 
 static int read_rsyslog(struct host *host)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "tool/lib/output.h"
 
 static bool is_there(const struct checks *checks, const struct check_result *result)
@@ -25,18 +26,16 @@ static bool is_there(const struct checks *checks, const struct check_result *res
 
 static bool keep(struct checks *checks, const struct check_result *result)
 {
-	struct check_result *more;
+	struct check_result *added;
 
 	if (is_there(checks, result))
 		return false;
-	more = reallocarray(checks->results, checks->count + 1, sizeof(*more));
-	if (!more) {
+	added = array_add(&checks->results, &checks->count);
+	if (added)
+		*added = *result;
+	else
 		checks->out_of_memory = true;
-		return false;
-	}
-	checks->results = more;
-	checks->results[checks->count++] = *result;
-	return true;
+	return added;
 }
 
 __attribute__((format(printf, 5, 0)))

@@ -10,12 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/array.h"
+
 #define LINE_SIZE 4096
 #define DROPINS_MAX 256
 
 struct assignment {
-	char *key;
-	char *value;	/* in the same allocation */
+	char *key, *value;
 };
 
 struct systemd_unit {
@@ -43,21 +44,13 @@ static char *trim(char *text)
 
 static int add(struct systemd_unit *file, const char *key, const char *value)
 {
-	struct assignment *more = reallocarray(file->assignments, file->count + 1, sizeof(*more));
-	size_t key_size = strlen(key) + 1, value_size = strlen(value) + 1;
+	struct assignment *added = array_add(&file->assignments, &file->count);
 
-	if (!more)
+	if (!added)
 		return -ENOMEM;
-	file->assignments = more;
-	more += file->count;
-	more->key = malloc(key_size + value_size);
-	if (!more->key)
-		return -ENOMEM;
-	memcpy(more->key, key, key_size);
-	more->value = more->key + key_size;
-	memcpy(more->value, value, value_size);
-	file->count++;
-	return 0;
+	added->key = strdup(key);
+	added->value = strdup(value);
+	return added->key && added->value ? 0 : -ENOMEM;
 }
 
 /* Sections are ignored: no key that we look for occurs in two of them. */
@@ -210,8 +203,10 @@ void systemd_unit_free(struct systemd_unit *file)
 
 	if (!file)
 		return;
-	for (i = 0; i < file->count; i++)
+	for (i = 0; i < file->count; i++) {
 		free(file->assignments[i].key);
+		free(file->assignments[i].value);
+	}
 	free(file->assignments);
 	free(file);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "tool/lib/command.h"
 #include "tool/lib/output.h"
 #include "tool/lib/targets.h"
@@ -19,22 +20,16 @@ struct job {
 	const struct context *context;
 	struct targets targets;
 	struct task *tasks;
-	size_t count, room;
+	size_t count;
 };
 
 static int add_task(struct job *job, const struct addr *addr, const struct target *target)
 {
-	size_t room = job->room ? 2 * job->room : 16;
-	void *tasks;
+	struct task *task = array_add(&job->tasks, &job->count);
 
-	if (job->count == job->room) {
-		tasks = reallocarray(job->tasks, room, sizeof(*job->tasks));
-		if (!tasks)
-			return failed(job->context, "out of memory");
-		job->tasks = tasks;
-		job->room = room;
-	}
-	job->tasks[job->count++] = (struct task){ .addr = *addr, .target = target };
+	if (!task)
+		return failed(job->context, "out of memory");
+	*task = (struct task){ .addr = *addr, .target = target };
 	return 0;
 }
 

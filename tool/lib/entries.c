@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/array.h"
 #include "tool/lib/output.h"
 
 /* Filled by the backend's foreach(). */
@@ -14,26 +15,11 @@ struct collector {
 	struct entries_list *list;
 };
 
-static int make_room(struct entries *listing)
-{
-	size_t room = listing->room ? 2 * listing->room : 64;
-	void *entries;
-
-	if (listing->count < listing->room)
-		return 0;
-	entries = reallocarray(listing->entries, room, sizeof(*listing->entries));
-	if (!entries)
-		return -ENOMEM;
-	listing->entries = entries;
-	listing->room = room;
-	return 0;
-}
-
 static int collect(void *ctx, const struct backend_entry *entry)
 {
 	struct collector *c = ctx;
 	struct entries *entries = c->entries;
-	int r;
+	struct entries_entry *added;
 
 	c->list->total++;
 	if (entry->left > 0)
@@ -42,10 +28,10 @@ static int collect(void *ctx, const struct backend_entry *entry)
 		entries->expired++;
 		return 0;
 	}
-	r = make_room(entries);
-	if (r < 0)
-		return r;
-	entries->entries[entries->count++] = (struct entries_entry){
+	added = array_add(&entries->entries, &entries->count);
+	if (!added)
+		return -ENOMEM;
+	*added = (struct entries_entry){
 		.target = c->target,
 		.addr = entry->addr,
 		.since = entries->now - entry->age / 1000,

@@ -25,7 +25,7 @@ struct entries_list {
 
 struct entries {
 	struct entries_entry *entries;	/* oldest first */
-	size_t count, room;
+	size_t count;
 	size_t expired;		/* expired ones that were left out */
 	struct entries_list *lists;
 	bool all;

@@ -8,11 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
+
+struct row {
+	char *texts[OUTPUT_COLUMNS_MAX];
+};
+
 struct output_table {
 	const char *const *headings;
 	size_t columns;
-	char *(*rows)[OUTPUT_COLUMNS_MAX];
-	size_t count, room;
+	struct row *rows;
+	size_t count;
 	bool no_memory;
 };
 
@@ -46,37 +52,19 @@ struct output_table *output_table_new(const char *const headings[])
 	return table;
 }
 
-static bool make_room(struct output_table *table)
-{
-	size_t room = table->room ? 2 * table->room : 64;
-	void *rows;
-
-	if (table->count < table->room)
-		return true;
-	rows = reallocarray(table->rows, room, sizeof(*table->rows));
-	if (!rows)
-		return false;
-	table->rows = rows;
-	table->room = room;
-	return true;
-}
-
 void output_table_add(struct output_table *table, const char *const texts[])
 {
+	struct row *row = array_add(&table->rows, &table->count);
 	size_t i;
 
-	if (!make_room(table)) {
-		table->no_memory = true;
-		return;
-	}
-	for (i = 0; i < table->columns; i++) {
-		table->rows[table->count][i] = strdup(texts[i] ? texts[i] : "");
-		if (table->rows[table->count][i])
-			output_clean(table->rows[table->count][i]);
+	for (i = 0; row && i < table->columns; i++) {
+		row->texts[i] = strdup(texts[i] ? texts[i] : "");
+		if (row->texts[i])
+			output_clean(row->texts[i]);
 		else
 			table->no_memory = true;
 	}
-	table->count++;
+	table->no_memory |= !row;
 }
 
 static size_t width_of(const struct output_table *table, size_t column)
@@ -84,7 +72,7 @@ static size_t width_of(const struct output_table *table, size_t column)
 	size_t width = strlen(table->headings[column]), row, len;
 
 	for (row = 0; row < table->count; row++) {
-		len = strlen(table->rows[row][column]);
+		len = strlen(table->rows[row].texts[column]);
 		if (len > width)
 			width = len;
 	}
@@ -116,7 +104,7 @@ int output_table_print(const struct output_table *table, FILE *out)
 		widths[i] = (int)width_of(table, i);
 	print_row(table, table->headings, widths, out);
 	for (i = 0; i < table->count; i++)
-		print_row(table, (const char *const *)table->rows[i], widths, out);
+		print_row(table, (const char *const *)table->rows[i].texts, widths, out);
 	return 0;
 }
 
@@ -128,7 +116,7 @@ void output_table_free(struct output_table *table)
 		return;
 	for (row = 0; row < table->count; row++)
 		for (i = 0; i < table->columns; i++)
-			free(table->rows[row][i]);
+			free(table->rows[row].texts[i]);
 	free(table->rows);
 	free(table);
 }

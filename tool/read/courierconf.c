@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
+
 /* Largest file; the shipped ones have 12 KB. */
 #define FILE_MAX (1UL << 20)
 #define NAME_SIZE 64
@@ -91,16 +93,11 @@ bool courierconf_unsure(const struct courierconf *conf)
 
 static struct variable *append(struct courierconf *conf, const char *name)
 {
-	struct variable *more = reallocarray(conf->variables, conf->count + 1,
-					     sizeof(*conf->variables));
+	struct variable *added = array_add(&conf->variables, &conf->count);
 
-	if (!more)
-		return NULL;
-	conf->variables = more;
-	more += conf->count++;
-	memset(more, 0, sizeof(*more));
-	snprintf(more->name, sizeof(more->name), "%s", name);
-	return more;
+	if (added)
+		snprintf(added->name, sizeof(added->name), "%s", name);
+	return added;
 }
 
 static int set(struct courierconf *conf, const char *name, const char *value)

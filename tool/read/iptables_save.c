@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
+
 /* Longest name of a chain or list, NUL included (XT_EXTENSION_MAXNAMELEN is 29; a list has
  * at most 200). */
 #define NAME_SIZE 208
@@ -261,27 +263,10 @@ static void finish(struct rule *rule, const char *line)
 	rule->recent.drops = is_drop(rule->target);
 }
 
-static struct rule *grow(struct iptables_save *rules)
-{
-	struct rule *more;
-
-	/* The array doubles at each power of two. */
-	if ((rules->count & (rules->count - 1)) == 0) {
-		more = reallocarray(rules->rules, rules->count ? 2 * rules->count : 1,
-				    sizeof(*more));
-		if (!more)
-			return NULL;
-		rules->rules = more;
-	}
-	more = &rules->rules[rules->count];
-	memset(more, 0, sizeof(*more));
-	return more;
-}
-
 /* Parses "-A CHAIN ...". */
 static int add_rule(struct iptables_save *rules, const char *table, const char *line)
 {
-	struct rule *rule = grow(rules);
+	struct rule *rule = array_add(&rules->rules, &rules->count);
 	struct words words = { .count = 0 };
 
 	if (!rule)
@@ -289,7 +274,6 @@ static int add_rule(struct iptables_save *rules, const char *table, const char *
 	rule->words = strdup(line);
 	if (!rule->words)
 		return -ENOMEM;
-	rules->count++;
 	split(rule->words, &words);
 	words.at = 1;
 	copy(rule->table, sizeof(rule->table), table);

@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "lib/array.h"
 #include "tool/read/rsyslog_lexer.h"
 
 /* Memory that the items point to. */
@@ -23,9 +24,9 @@ struct piece {
 struct rsyslog_conf {
 	struct piece *pieces;
 	struct rsyslog_conf_item *items;
-	size_t count, room;
+	size_t count;
 	const char **problems;
-	size_t problem_count, problem_room;
+	size_t problem_count;
 	unsigned int files;
 	bool no_memory;
 };
@@ -68,40 +69,25 @@ static const char *keep(struct rsyslog_conf *conf, const char *text)
 	return keep_bytes(conf, text, strlen(text));
 }
 
-/* Make room for one more element in an array; false: out of memory. */
-static bool grow(struct rsyslog_conf *conf, void **array, size_t count, size_t *room,
-		 size_t size)
-{
-	size_t more = *room ? 2 * *room : 16;
-	void *grown;
-
-	if (count < *room)
-		return true;
-	grown = reallocarray(*array, more, size);
-	if (!grown) {
-		conf->no_memory = true;
-		return false;
-	}
-	*array = grown;
-	*room = more;
-	return true;
-}
-
 __attribute__((format(printf, 3, 4)))
 static void problem(struct reader *r, unsigned int line, const char *format, ...)
 {
 	struct rsyslog_conf *conf = r->conf;
 	char what[160], whole[RSYSLOG_CONF_ERROR_SIZE];
+	const char **added;
 	va_list args;
 
+	if (conf->problem_count == RSYSLOG_CONF_OBJECTS_MAX)
+		return;
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
 	snprintf(whole, sizeof(whole), "%.300s line %u: %s", r->file, line, what);
-	if (conf->problem_count < RSYSLOG_CONF_OBJECTS_MAX &&
-	    grow(conf, (void **)&conf->problems, conf->problem_count, &conf->problem_room,
-		 sizeof(*conf->problems)))
-		conf->problems[conf->problem_count++] = keep(conf, whole);
+	added = array_add(&conf->problems, &conf->problem_count);
+	if (added)
+		*added = keep(conf, whole);
+	else
+		conf->no_memory = true;
 }
 
 /* Append an item; NULL: out of memory. */
@@ -117,9 +103,11 @@ static struct rsyslog_conf_item *add_item(struct reader *r, enum rsyslog_conf_ki
 		r->text.at = r->text.end;
 		return NULL;
 	}
-	if (!grow(conf, (void **)&conf->items, conf->count, &conf->room, sizeof(*conf->items)))
+	item = array_add(&conf->items, &conf->count);
+	if (!item) {
+		conf->no_memory = true;
 		return NULL;
-	item = &conf->items[conf->count++];
+	}
 	*item = (struct rsyslog_conf_item){
 		.kind = kind, .name = "", .text = "", .filter = filter,
 		.ruleset = r->ruleset, .file = r->file, .line = line,
@@ -131,14 +119,17 @@ static struct rsyslog_conf_item *add_item(struct reader *r, enum rsyslog_conf_ki
 
 struct values {
 	const char **values;
-	size_t count, room;
+	size_t count;
 };
 
 static void add_value(struct reader *r, struct values *values, const char *value)
 {
-	if (grow(r->conf, (void **)&values->values, values->count, &values->room,
-		 sizeof(*values->values)))
-		values->values[values->count++] = value;
+	const char **added = array_add(&values->values, &values->count);
+
+	if (added)
+		*added = value;
+	else
+		r->conf->no_memory = true;
 }
 
 /* Reads one string or bare word; false: there is none. */
@@ -186,7 +177,7 @@ static const char *const *keep_values(struct reader *r, const struct values *val
 static bool read_param(struct reader *r, struct rsyslog_conf_param *param)
 {
 	size_t len = rsyslog_lexer_word(&r->text);
-	struct values values = { NULL, 0, 0 };
+	struct values values = { NULL, 0 };
 	bool good;
 
 	if (len == 0)
@@ -208,13 +199,13 @@ static bool read_param(struct reader *r, struct rsyslog_conf_param *param)
 
 struct params {
 	struct rsyslog_conf_param *params;
-	size_t count, room;
+	size_t count;
 };
 
 /* Reads parameters up to the closing parenthesis. Stops at anything it cannot parse. */
 static void read_params(struct reader *r, struct params *params)
 {
-	struct rsyslog_conf_param param;
+	struct rsyslog_conf_param param, *added;
 
 	for (;;) {
 		rsyslog_lexer_blanks(&r->text);
@@ -224,10 +215,12 @@ static void read_params(struct reader *r, struct params *params)
 			continue;
 		if (!read_param(r, &param))
 			break;
-		if (!grow(r->conf, (void **)&params->params, params->count, &params->room,
-			  sizeof(param)))
+		added = array_add(&params->params, &params->count);
+		if (!added) {
+			r->conf->no_memory = true;
 			return;
-		params->params[params->count++] = param;
+		}
+		*added = param;
 	}
 	if (r->conf->no_memory)
 		return;
@@ -491,7 +484,7 @@ static void after_object(struct reader *r, const struct rsyslog_conf_item *item,
 static void read_object(struct reader *r, const char *name, unsigned int line,
 			const struct rsyslog_conf_filter *filter)
 {
-	struct params params = { NULL, 0, 0 };
+	struct params params = { NULL, 0 };
 	struct rsyslog_conf_item *item;
 
 	rsyslog_lexer_skip(&r->text, 1);
