@@ -420,7 +420,8 @@ CODESTARTdoHUP;
 	engine_hup(pData->engine);
 ENDdoHUP
 
-/* Not compatible with "last message repeated n times", which would hide lines. */
+/* The action gets each message, equal ones too. rsyslog's inputs may have summarized equal
+ * lines before: courierlog.h reads these summaries. */
 BEGINisCompatibleWithFeature
 CODESTARTisCompatibleWithFeature;
 ENDisCompatibleWithFeature

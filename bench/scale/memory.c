@@ -65,7 +65,7 @@ static double hit_all(struct threshold *hits, unsigned long count, int64_t now, 
 	for (i = 0; i < count; i++) {
 		struct addr addr = nth_addr(i);
 		bool forgot = false;
-		int r = threshold_hit(hits, &addr, now, &forgot);
+		int r = threshold_hit(hits, &addr, 1, now, &forgot);
 
 		if (r < 0)
 			die("tally_hit");

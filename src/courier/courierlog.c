@@ -77,6 +77,15 @@ static bool scan_reject(struct cursor *c, struct courierlog_line *line)
 	return true;
 }
 
+/* The text of an error of courieresmtpd's own, without a code. */
+static bool is_text(const struct cursor *c)
+{
+	static const char mark[] = "\",cmd:";
+
+	return !cursor_at_end(c) && *c->at != '"' && (*c->at < '0' || *c->at > '9') &&
+	       memmem(c->at, cursor_left(c), mark, strlen(mark));
+}
+
 /* ident=".." is raw text and may contain anything, including quotes. The first ",msg=" is
  * taken as its end. A forged one misstates only the reply to that same client. */
 static bool scan_error(struct cursor *c, struct courierlog_line *line)
@@ -93,7 +102,7 @@ static bool scan_error(struct cursor *c, struct courierlog_line *line)
 	} else if (!cursor_take(&at, ",msg=\"")) {
 		return false;
 	}
-	if (!see_reply(&at, line))
+	if (!see_reply(&at, line) && !is_text(&at))
 		return false;
 	line->kind = COURIERLOG_ERROR;
 	return true;
@@ -153,11 +162,37 @@ static inline struct cursor trimmed(const char *msg, size_t len)
 	return c;
 }
 
+/* rsyslog's runtime/ratelimit.c: the line itself follows, cut at 800 characters, and "]". */
+static bool take_summary(struct cursor *c, unsigned int *ret_times)
+{
+	struct cursor tried = *c;
+	int64_t times;
+
+	if (!cursor_take(&tried, "message repeated ") ||
+	    !cursor_take_number(&tried, 9, &times) || times == 0 ||
+	    !cursor_take(&tried, " times: [") || cursor_at_end(&tried) || tried.end[-1] != ']')
+		return false;
+	*c = trimmed(tried.at, cursor_left(&tried) - 1);
+	*ret_times = (unsigned int)times;
+	return true;
+}
+
+/* The line as courier logged it, and how often. */
+static struct cursor unwrapped(const char *msg, size_t len, unsigned int *ret_times)
+{
+	struct cursor c = trimmed(msg, len);
+
+	*ret_times = 1;
+	if (cursor_sees(&c, 'm'))
+		take_summary(&c, ret_times);
+	return c;
+}
+
 bool courierlog_gives_reply(const char *msg, size_t len)
 {
 	static const char submitclient[] = "submitclient:";
 	struct courierlog_line line = { .code = 0 };
-	struct cursor at = trimmed(msg, len);
+	struct cursor at = unwrapped(msg, len, &line.times);
 	const char *colon;
 
 	if (cursor_take(&at, submitclient))
@@ -194,17 +229,19 @@ static bool may_be_couriers(const struct cursor *c)
 void courierlog_scan(const char *msg, size_t len, int severity,
 		     struct courierlog_line *ret_line)
 {
-	struct cursor c = trimmed(msg, len);
+	unsigned int times;
+	struct cursor c = unwrapped(msg, len, &times);
 
 	*ret_line = (struct courierlog_line){ .kind = COURIERLOG_OTHER };
 	if (may_be_couriers(&c) && !scan_known(&c, severity, ret_line))
 		*ret_line = (struct courierlog_line){ .kind = COURIERLOG_UNKNOWN };
+	ret_line->times = times;
 }
 
 void courierlog_scan_address(const char *text, size_t len,
 			     struct courierlog_line *ret_line)
 {
-	struct courierlog_line line = { .kind = COURIERLOG_REJECT };
+	struct courierlog_line line = { .kind = COURIERLOG_REJECT, .times = 1 };
 	struct cursor c = trimmed(text, len);
 
 	*ret_line = (struct courierlog_line){ .kind = COURIERLOG_UNKNOWN };

@@ -14,7 +14,8 @@ enum courierlog_kind {
 	 * A reply of submit, which courieresmtpd passes on to the client. mail.err. */
 	COURIERLOG_REJECT,
 	/* error,relay=ADDR[,port=N][,ident=".."],msg="CODE text",cmd: line
-	 * A reply that courieresmtpd gives itself. mail.info. */
+	 * A reply that courieresmtpd gives itself. mail.info. Errors of its own have no
+	 * CODE: msg="writev: Broken pipe". */
 	COURIERLOG_ERROR,
 	/* started,ip=[ADDR][,port=[N]]   mail.info */
 	COURIERLOG_STARTED,
@@ -40,6 +41,9 @@ struct courierlog_line {
 	struct addr addr;
 	uint16_t port;		/* the client's; 0: the line has none */
 	uint16_t code;		/* 100..999; 0: the line has none */
+	/* How often courier logged it: 1, or the count of rsyslog's summary of equal lines,
+	 * "message repeated N times: [ LINE]" ($RepeatedMsgReduction). */
+	unsigned int times;
 	/* The reply with its code, within the scanned text; NULL if there is none. In
 	 * REJECT courier wrote it; courier cuts a longer reply at 128 characters and
 	 * appends "...". In ERROR it extends to the end of the line and includes client

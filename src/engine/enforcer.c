@@ -57,14 +57,14 @@ static bool hits_exempt(const struct enforcer *e, const struct cidr *target)
 
 /* Does this trigger reach the threshold? */
 static bool reaches_threshold(const struct enforcer *e, const struct addr *addr,
-			      int64_t now)
+			      unsigned int times, int64_t now)
 {
 	bool forgot;
 	int r;
 
 	if (!e->hits)
 		return true;
-	r = threshold_hit(e->hits, addr, now, &forgot);
+	r = threshold_hit(e->hits, addr, times, now, &forgot);
 	if (forgot)
 		counters_add(e->counters, COUNTER_FORGOTTEN, 1);
 	return r > 0;
@@ -80,11 +80,11 @@ static void note_closed(const struct enforcer *e)
 
 /* All checks before the block itself, except maxBlocks. */
 static struct decision check_limits(const struct enforcer *e, const struct cidr *target,
-				    int64_t now)
+				    unsigned int times, int64_t now)
 {
 	if (target->prefix < addr_bits(&target->net) && hits_exempt(e, target))
 		return decide(VERDICT_EXEMPT, REASON_ALLOWED_NEIGHBOUR);
-	if (!reaches_threshold(e, &target->net, now))
+	if (!reaches_threshold(e, &target->net, times, now))
 		return decide(VERDICT_NOT_A_TRIGGER, REASON_BELOW_THRESHOLD);
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
@@ -225,7 +225,7 @@ struct decision enforcer_block(const struct enforcer *enforcer,
 	const struct block_request request = { .line = line,
 				   .target = target_of(enforcer, &line->addr) };
 	int64_t now = background_tick();
-	struct decision d = check_limits(enforcer, &request.target, now);
+	struct decision d = check_limits(enforcer, &request.target, line->times, now);
 
 	if (d.verdict == VERDICT_BLOCK)
 		d = do_block(enforcer, &request, now);
@@ -333,7 +333,7 @@ struct decision enforcer_block_session(const struct enforcer *enforcer,
 		enforcer_count(enforcer, d);
 		return d;
 	}
-	d = check_limits(enforcer, &request.target, now);
+	d = check_limits(enforcer, &request.target, line->times, now);
 	terminates = d.verdict == VERDICT_BLOCK;
 	if (terminates && s->trigger == TRIGGER_CONNECT)
 		send_554(enforcer, rules, smtpd, facts);

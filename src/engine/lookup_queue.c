@@ -19,6 +19,7 @@ int lookup_queue_put(struct batch_queue *requests, enum lookup_kind kind,
 		.query = *query,
 		.line_kind = line->kind,
 		.code = line->code,
+		.times = line->times,
 		.reply_len = line->reply_len < sizeof(q.reply) ? line->reply_len :
 								 sizeof(q.reply),
 	};
@@ -46,6 +47,7 @@ void lookup_request_line(const struct lookup_request *lookup_request,
 		.addr = lookup_request->query.addr,
 		.port = lookup_request->query.port,
 		.code = lookup_request->code,
+		.times = lookup_request->times,
 		.reply = lookup_request->reply,
 		.reply_len = lookup_request->reply_len,
 	};

@@ -27,6 +27,7 @@ struct lookup_request {
 	struct session_query query;
 	enum courierlog_kind line_kind;
 	uint16_t code;
+	unsigned int times;
 	char reply[LOOKUP_REPLY_SIZE];		/* not NUL-terminated */
 	size_t reply_len;
 	/* For the background thread: the error of the last attempt's failed call, or 0;

@@ -89,19 +89,28 @@ static bool reached(const struct threshold *t, const struct node *n, uint32_t no
 	return n->count == t->threshold && is_recent(t, n->times[n->next], now);
 }
 
-static bool hit(struct threshold *t, const struct addr *addr, uint32_t now, bool *ret_forgot)
+static void note_time(const struct threshold *t, struct node *n, uint32_t now)
 {
-	struct node *n = find_or_add(t, addr, now, ret_forgot);
-
 	n->times[n->next] = now;
 	n->next = (uint16_t)((n->next + 1U) % t->threshold);
 	if (n->count < t->threshold)
 		n->count++;
+}
+
+static bool hit(struct threshold *t, const struct addr *addr, unsigned int times, uint32_t now,
+		bool *ret_forgot)
+{
+	struct node *n = find_or_add(t, addr, now, ret_forgot);
+	unsigned int i;
+
+	/* The ring has room for no more than the threshold. */
+	for (i = 0; i < times && i < t->threshold; i++)
+		note_time(t, n, now);
 	return reached(t, n, now);
 }
 
-int threshold_hit(struct threshold *hits, const struct addr *addr, int64_t now,
-		  bool *ret_forgot)
+int threshold_hit(struct threshold *hits, const struct addr *addr, unsigned int times,
+		  int64_t now, bool *ret_forgot)
 {
 	bool there;
 
@@ -109,7 +118,7 @@ int threshold_hit(struct threshold *hits, const struct addr *addr, int64_t now,
 	pthread_mutex_lock(&hits->lock);
 	if (lru_count(hits->nodes) == 0)
 		hits->start = now;
-	there = hit(hits, addr, (uint32_t)((now - hits->start) / 1000), ret_forgot);
+	there = hit(hits, addr, times, (uint32_t)((now - hits->start) / 1000), ret_forgot);
 	pthread_mutex_unlock(&hits->lock);
 	return there;
 }

@@ -18,11 +18,12 @@ struct threshold;
 int threshold_new(unsigned int threshold, unsigned int window, struct threshold **ret_threshold);
 void threshold_free(struct threshold *hits);
 
-/* Count a trigger from addr, at now (ms). Returns 1 if it reaches the threshold, else 0.
+/* Count a trigger from addr that was logged this many times, at now (ms). Returns 1 if the
+ * threshold is reached, else 0.
  * Allocates nothing. *ret_forgot is set if an address within its window had to be dropped.
  * Any thread. */
-int threshold_hit(struct threshold *hits, const struct addr *addr, int64_t now,
-		  bool *ret_forgot);
+int threshold_hit(struct threshold *hits, const struct addr *addr, unsigned int times,
+		  int64_t now, bool *ret_forgot);
 
 /* The largest number of addresses. */
 size_t threshold_max(const struct threshold *hits);

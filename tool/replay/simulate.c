@@ -159,7 +159,7 @@ static bool block_host(struct simulation *s, const struct event *e)
 	int64_t now = e->time * 1000;
 	bool forgot;
 
-	if (s->hits && threshold_hit(s->hits, &e->target.net, now, &forgot) <= 0)
+	if (s->hits && threshold_hit(s->hits, &e->target.net, e->line->times, now, &forgot) <= 0)
 		return false;
 	if (block_limit_take(&s->limit, now) == BLOCK_LIMIT_GRANTED)
 		block(s, e);

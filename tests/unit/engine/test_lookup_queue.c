@@ -20,6 +20,7 @@ static struct courierlog_line reject(const char *reply, size_t len)
 		.addr = query.addr,
 		.port = query.port,
 		.code = 511,
+		.times = 4,
 		.reply = reply,
 		.reply_len = len,
 	};
@@ -44,6 +45,7 @@ static void come_out_as_they_went_in(void **state)
 	want_int(got.kind, COURIERLOG_REJECT);
 	want_int(got.port, 41703);
 	want_int(got.code, 511);
+	want_int(got.times, 4);
 	want_int(addr_compare(&got.addr, &query.addr), 0);
 	want_int(got.reply_len, 10);
 	want_mem(got.reply, "511 Listed", 10);

@@ -21,7 +21,7 @@ static int hit(struct threshold *t, unsigned int n, int64_t seconds)
 {
 	const struct addr addr = numbered(n);
 	bool forgot = true;
-	int r = threshold_hit(t, &addr, 5000 + seconds * 1000, &forgot);
+	int r = threshold_hit(t, &addr, 1, 5000 + seconds * 1000, &forgot);
 
 	want_int(forgot, false);
 	return r;
@@ -95,6 +95,22 @@ static void addresses_count_apart(void **state)
 	threshold_free(t);
 }
 
+/* A summary of equal lines counts as many times as courier logged the line. */
+static void summaries_count_each_line(void **state)
+{
+	struct threshold *t = new_tally(5, 60);
+	const struct addr addr = numbered(1), other = numbered(2);
+	bool forgot;
+
+	(void)state;
+	want_int(hit(t, 1, 0), 0);
+	want_int(threshold_hit(t, &addr, 3, 5000, &forgot), 0);
+	want_int(hit(t, 1, 59), 1);
+	want_int(hit(t, 1, 60), 0);
+	want_int(threshold_hit(t, &other, 999999999, 5000, &forgot), 1);
+	threshold_free(t);
+}
+
 static void highest_threshold(void **state)
 {
 	struct threshold *t = new_tally(1000, 86400);
@@ -120,7 +136,7 @@ static void million_addresses(void **state)
 		const struct addr addr = numbered(i);
 		bool forgot;
 
-		want_int(threshold_hit(t, &addr, 0, &forgot), 0);
+		want_int(threshold_hit(t, &addr, 1, 0, &forgot), 0);
 		lost += forgot;
 	}
 	after = mallinfo2().uordblks + mallinfo2().hblkhd;
@@ -139,7 +155,7 @@ static void oldest_is_forgotten(void **state)
 	(void)state;
 	for (i = 0; i < max; i++)
 		hit(t, i, 0);
-	want_int(threshold_hit(t, &extra, 5000 + 59000, &forgot), 0);
+	want_int(threshold_hit(t, &extra, 1, 5000 + 59000, &forgot), 0);
 	want_int(forgot, true);
 	/* Quiet for longer than the window: nothing was lost with it. */
 	want_int(hit(t, max + 2, 60), 0);
@@ -151,7 +167,7 @@ static int hit_when_full(struct threshold *t, unsigned int n, bool want_forgot)
 {
 	const struct addr addr = numbered(n);
 	bool forgot;
-	int r = threshold_hit(t, &addr, 5000 + 1000, &forgot);
+	int r = threshold_hit(t, &addr, 1, 5000 + 1000, &forgot);
 
 	want_int(forgot, want_forgot);
 	return r;
@@ -190,7 +206,7 @@ static void each_hit_is_cheap(void **state)
 		bool forgot;
 
 		steps = 0;
-		want_int(threshold_hit(t, &addr, 0, &forgot), 0);
+		want_int(threshold_hit(t, &addr, 1, 0, &forgot), 0);
 		if (steps > most)
 			most = steps;
 	}
@@ -274,6 +290,7 @@ int main(void)
 
 	SUITE_ROWS(suite, sequence, sequence_rows);
 	SUITE_TEST(suite, addresses_count_apart);
+	SUITE_TEST(suite, summaries_count_each_line);
 	SUITE_TEST(suite, highest_threshold);
 	SUITE_TEST(suite, million_addresses);
 	SUITE_TEST(suite, oldest_is_forgotten);
