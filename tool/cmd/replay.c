@@ -163,6 +163,8 @@ static int play_lines(const struct context *context, const struct request *q,
 		return failed(context, "%s: %s", name_of(q->path), strerror(-r));
 	if (report->lines == report->unstamped)
 		return failed(context, "%s: no line has a time", name_of(q->path));
+	if (simulation_totals(simulation)->couriers == 0)
+		return failed(context, "%s: no line with a time is courier's", name_of(q->path));
 	simulation_finish(simulation);
 	report->late = clock.late;
 	return STATUS_DONE;
@@ -316,6 +318,8 @@ const struct command command_replay = {
 		"include clients that would have used the freed slots. Lines are taken as\n"
 		"verified, as in test. The couriertcpd processes of several ports (25, 465, 587)\n"
 		"are counted together: courier's lines do not name the port.\n"
+		"\n"
+		"The exit status is 1 if no line with a time is courier's, by its tag or form.\n"
 		"\n"
 		"Times without a zone are in this host's zone (TZ). Times without a year are\n"
 		"within the last twelve months.\n"

@@ -8,7 +8,7 @@
 #include "tool/read/line_reader.h"
 
 struct totals {
-	unsigned long lines, hidden, understood;
+	unsigned long lines, hidden, understood, couriers;
 	unsigned long verdicts[VERDICT_UNPROVEN + 1];
 };
 
@@ -20,6 +20,7 @@ struct report {
 	unsigned int port, code;	/* 0: none */
 	struct decision decision;
 	bool understood;		/* the line has a log's form, from courier or not */
+	bool couriers;			/* it looks like courier's */
 };
 
 static void print_number(FILE *out, const char *name, unsigned int number)
@@ -83,12 +84,8 @@ static bool is_foreign(const struct report *r)
 /* Is the line in a form that logs have? A word and a colon alone also occur in other text. */
 static bool has_log_form(const struct syslog_line *line, const struct report *r)
 {
-	static const char courier[] = "courieresmtpd";
-
 	return line->stamp != SYSLOG_LINE_NO_STAMP ||
-	       line->severity != COURIERLOG_SEVERITY_ANY || !is_foreign(r) ||
-	       (line->tag_len == strlen(courier) &&
-		memcmp(line->tag, courier, line->tag_len) == 0);
+	       line->severity != COURIERLOG_SEVERITY_ANY || r->couriers;
 }
 
 static struct report judge_text(const struct judge *judge, const char *text, size_t len)
@@ -105,6 +102,7 @@ static struct report judge_text(const struct judge *judge, const char *text, siz
 		addr_format(&found.addr, report.ip);
 	report.port = found.port;
 	report.code = found.code;
+	report.couriers = verdict_is_couriers(&line, &found);
 	report.understood = has_log_form(&line, &report);
 	return report;
 }
@@ -113,6 +111,7 @@ static void print_line(const struct context *context, const struct report *r, st
 {
 	t->lines++;
 	t->understood += r->understood;
+	t->couriers += r->couriers;
 	t->verdicts[r->decision.verdict]++;
 	if (context->json) {
 		print_json(context->out, r);
@@ -166,6 +165,8 @@ static int finish(const struct context *context, const char *path,
 		return STATUS_DONE;
 	if (totals->lines > 0 && totals->understood == 0)
 		return test_failed(context, path, "no line has a known form");
+	if (totals->lines > 0 && totals->couriers == 0)
+		return test_failed(context, path, "no line is courier's");
 	print_totals(context->out, log, totals);
 	return STATUS_DONE;
 }
@@ -262,7 +263,8 @@ const struct command command_test = {
 	.help = "FILE is a log file; the default, or -, is standard input. Its lines may have\n"
 		"the form of log files (\"Nov 23 12:00:00 mx courieresmtpd: ...\", or with a time\n"
 		"of RFC 3339), of journalctl (-o short, short-iso, short-unix), of datagrams\n"
-		"(\"<19>Nov 23 12:00:00 ...\"), of RFC 5424, or \"mail.err courieresmtpd: ...\".\n"
+		"(\"<19>Nov 23 12:00:00 ...\"), of RFC 5424, of syslog-ng, of FreeBSD's syslogd,\n"
+		"or \"mail.err courieresmtpd: ...\".\n"
 		"The message alone is accepted, too.\n"
 		"\n"
 		"  --NAME VALUE   any parameter of the module, for example\n"
@@ -277,8 +279,8 @@ const struct command command_test = {
 		"This host's own addresses are allowed, as in the module.\n"
 		"\n"
 		"The exit status is 1 if the input is not a log: it begins with bytes that no\n"
-		"log has, or no line has a known form (with --json lines are still judged).\n"
-		"An empty log is valid.\n"
+		"log has, or no line is courier's, by its tag or its form (with --json lines\n"
+		"are still judged). An empty log is valid.\n"
 		"\n"
 		"JSON: {\"line\":N,\"kind\":K,\"ip\":A,\"port\":N,\"code\":N,\"verdict\":V,\n"
 		"\"reason\":R}; ip, port and code are null if the line has none.\n"

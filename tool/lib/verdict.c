@@ -110,6 +110,15 @@ static struct decision verdict_exempt(const struct judge *judge, const struct ad
 	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
+bool verdict_is_couriers(const struct syslog_line *line, const struct courierlog_line *found)
+{
+	static const char courier[] = "courier";
+	size_t len = strlen(courier);
+
+	return (found->kind != COURIERLOG_OTHER && found->kind != COURIERLOG_UNKNOWN) ||
+	       (line->tag_len >= len && memcmp(line->tag, courier, len) == 0);
+}
+
 struct decision verdict_line(const struct judge *judge, const struct syslog_line *line,
 			     struct courierlog_line *ret_found)
 {

@@ -38,4 +38,8 @@ int verdict_ready(struct judge *judge, const struct context *context);
 struct decision verdict_line(const struct judge *judge, const struct syslog_line *line,
 			     struct courierlog_line *ret_found);
 
+/* Does the line look like one of courier's, by its tag or its form? found is what
+ * verdict_line() returned for it. */
+bool verdict_is_couriers(const struct syslog_line *line, const struct courierlog_line *found);
+
 #endif

@@ -3,6 +3,7 @@
 #include "tool/read/syslog_line.h"
 
 #include <string.h>
+#include <syslog.h>
 
 #include "courier/courierlog.h"
 #include "lib/cursor.h"
@@ -69,8 +70,8 @@ static bool take_number_priority(struct cursor *c, struct syslog_line *line)
 	return true;
 }
 
-/* Parses FACILITY.SEVERITY and a blank. */
-static bool take_word_priority(struct cursor *c, struct syslog_line *line)
+/* Parses FACILITY.SEVERITY and the character behind it. */
+static bool take_word_priority(struct cursor *c, char behind, struct syslog_line *line)
 {
 	static const char *const facilities[] = {
 		"kern",	    "user",   "mail",	"daemon", "auth",   "syslog", "lpr",
@@ -78,19 +79,45 @@ static bool take_word_priority(struct cursor *c, struct syslog_line *line)
 		"local2",   "local3", "local4", "local5", "local6", "local7",
 	};
 	static const char *const severities[] = { "emerg",   "alert",  "crit", "err",
-						  "warning", "notice", "info", "debug" };
+						  "warning", "notice", "info", "debug",
+						  "warn" };
 	struct cursor tried = *c;
 	int severity;
 
 	if (take_word(&tried, facilities, sizeof(facilities) / sizeof(facilities[0]),
 		      '.') < 0)
 		return false;
-	severity = take_word(&tried, severities, 8, ' ');
+	severity = take_word(&tried, severities, 9, behind);
 	if (severity < 0)
 		return false;
 	*c = tried;
-	line->severity = severity;
+	line->severity = severity < 8 ? severity : LOG_WARNING;
 	return true;
+}
+
+/* Parses <FACILITY.SEVERITY>, in numbers or words, and a blank: FreeBSD's syslogd writes this
+ * behind the time with -v or -vv. */
+static void take_bsd_priority(struct cursor *c, struct syslog_line *line)
+{
+	struct cursor tried = *c, numbers;
+	struct syslog_line found = *line;
+	int64_t facility, severity;
+
+	if (!cursor_take_char(&tried, '<'))
+		return;
+	numbers = tried;
+	if (cursor_take_digits(&numbers, 1, 2, &facility) && cursor_take_char(&numbers, '.') &&
+	    cursor_take_digits(&numbers, 1, 1, &severity) && severity <= 7 &&
+	    cursor_take_char(&numbers, '>')) {
+		found.severity = (int)severity;
+		tried = numbers;
+	} else if (!take_word_priority(&tried, '>', &found)) {
+		return;
+	}
+	if (!cursor_take_char(&tried, ' '))
+		return;
+	*line = found;
+	*c = tried;
 }
 
 /* --- time --- */
@@ -249,7 +276,7 @@ static bool is_tag_char(char ch)
 
 static bool is_host_char(char ch)
 {
-	return is_digit(ch) || is_letter(ch) || (ch != '\0' && strchr("_.-:[]%", ch));
+	return is_digit(ch) || is_letter(ch) || (ch != '\0' && strchr("_.-:[]%@/", ch));
 }
 
 /* Parses up to max characters of a kind. Returns their number; 0: none, or more than max. */
@@ -295,7 +322,8 @@ static bool take_tag(struct cursor *c, struct syslog_line *line)
 	return true;
 }
 
-/* Parses a host's name or address, and a blank. */
+/* Parses a host's name or address, and a blank. syslog-ng writes SOURCE@HOST or HOST/HOST
+ * (chain_hostnames). */
 static bool take_host(struct cursor *c)
 {
 	struct cursor tried = *c;
@@ -400,10 +428,13 @@ static void take_header(struct cursor *c, struct syslog_line *line)
 	if (numbered && take_rfc5424(c, line))
 		return;
 	if (!numbered)
-		take_word_priority(c, line);
-	if (!take_stamp(c, line))
+		take_word_priority(c, ' ', line);
+	if (!take_stamp(c, line)) {
 		take_tag(c, line);
-	else if (!take_tag(c, line) && take_host(c))
+		return;
+	}
+	take_bsd_priority(c, line);
+	if (!take_tag(c, line) && take_host(c))
 		take_tag(c, line);
 }
 

@@ -43,6 +43,8 @@ struct syslog_line {
  *   <19>Nov 23 12:00:00 courieresmtpd: ...       datagrams, with or without a host
  *   <19>1 YYYY-MM-DDT12:00:00Z mx courieresmtpd 7 - - ...    RFC 5424
  *   mail.err courieresmtpd[7]: ...               as syslog.conf(5) writes it
+ *   Nov 23 12:00:00 <mail.err> mx courieresmtpd: ...     FreeBSD's syslogd -vv; <2.3> with -v
+ *   Nov 23 12:00:00 src@mx courieresmtpd: ...    syslog-ng; a/b with chain_hostnames
  *
  * and parts of them. A line in no known form is all message. Only the start of a line is
  * parsed, once, so a client's text in the message cannot pass for a header. Every text is

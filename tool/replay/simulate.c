@@ -305,6 +305,7 @@ void simulation_line(struct simulation *simulation, const struct syslog_line *li
 
 	timeline_advance(simulation->timeline, time);
 	e.decision = verdict_line(simulation->judge, line, &found);
+	simulation->totals.couriers += verdict_is_couriers(line, &found);
 	if (found.kind == COURIERLOG_OTHER || found.kind == COURIERLOG_UNKNOWN)
 		return;
 	simulation->totals.lines++;

@@ -37,6 +37,7 @@ struct simulate_host {
 
 struct simulate_totals {
 	unsigned long lines;		/* courier's lines that have a time */
+	unsigned long couriers;		/* lines that look like courier's */
 	unsigned long connections, kept_out;
 	unsigned long ended;		/* smtpd processes that the module terminated */
 	unsigned long blocks, hosts_blocked;
