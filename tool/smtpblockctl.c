@@ -94,9 +94,11 @@ static int read_options(struct context *context, int argc, char **argv)
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
+	int option, at = optind ? optind : 1;
 
-	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+	/* getopt's own messages print the argument as it is. */
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
 		if (option == 'j')
 			context->json = true;
 		else if (option == 'c')
@@ -105,8 +107,11 @@ static int read_options(struct context *context, int argc, char **argv)
 			return help(context);
 		else if (option == 'v')
 			return fprintf(context->out, "%s\n", PACKAGE_STRING) < 0;
+		else if (option == ':')
+			return usage_error(context, "option --config requires a value");
 		else
-			return usage_error(context, "invalid options");
+			return usage_error(context, "unknown option %s", argv[at]);
+		at = optind;
 	}
 	return -1;
 }

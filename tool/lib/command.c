@@ -3,12 +3,20 @@
 #include "tool/lib/command.h"
 
 #include <stdarg.h>
+#include <stdio.h>
+
+#include "tool/lib/output.h"
+
+/* A path and a sentence. */
+#define TEXT_SIZE 8192
 
 __attribute__((format(printf, 2, 0)))
 static void complain(const struct context *context, const char *format, va_list args)
 {
-	fputs("smtpblockctl: ", context->err);
-	vfprintf(context->err, format, args);
+	char text[TEXT_SIZE];
+
+	vsnprintf(text, sizeof(text), format, args);
+	fprintf(context->err, "smtpblockctl: %s", output_clean(text));
 }
 
 int failed(const struct context *context, const char *format, ...)

@@ -55,7 +55,8 @@ extern const struct command command_why;
 int smtpblockctl(struct context *context, int argc, char **argv);
 
 /* Write "smtpblockctl: " and the formatted text as one line to stderr. Return STATUS_FAILED,
- * or STATUS_USAGE for usage_error(), which adds a hint at --help. */
+ * or STATUS_USAGE for usage_error(), which adds a hint at --help. Control characters, from
+ * arguments and files, are replaced: see output_clean(). */
 int failed(const struct context *context, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int usage_error(const struct context *context, const char *format, ...)
