@@ -1,11 +1,14 @@
 /* smtpblockctl replay: compare the load of an old log without and with the module.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tool/read/courierconf.h"
 #include "tool/read/line_reader.h"
@@ -223,18 +226,55 @@ static void find_limit(const struct context *context, const struct request *q,
 		report->limit = 0;
 }
 
+/* root writes into directories of others: only a regular file may be replaced. A link would
+ * be replaced, too, /dev/stdout for example. */
+static bool is_replaceable(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) < 0 || S_ISREG(status.st_mode);
+}
+
+/* Create a file beside path; name gets its name. Nobody else could have put it there. */
+static FILE *open_beside(const char *path, char name[static PATH_MAX])
+{
+	mode_t mask = umask(0);
+	FILE *file = NULL;
+	int fd = -1;
+
+	umask(mask);
+	if (snprintf(name, PATH_MAX, "%s.XXXXXX", path) < PATH_MAX)
+		fd = mkostemp(name, O_CLOEXEC);
+	else
+		errno = ENAMETOOLONG;
+	if (fd >= 0 && fchmod(fd, 0666 & ~mask) == 0)
+		file = fdopen(fd, "w");
+	if (fd >= 0 && !file) {
+		close(fd);
+		unlink(name);
+	}
+	return file;
+}
+
+/* Write a new file, then rename it: path is the old file or the new one as a whole. */
 static int write_svg(const struct context *context, const char *path,
 		     const struct report *report)
 {
-	FILE *file = fopen(path, "we");
+	char name[PATH_MAX];
+	FILE *file;
 	bool bad;
 
+	if (!is_replaceable(path))
+		return failed(context, "%s: not a regular file", path);
+	file = open_beside(path, name);
 	if (!file)
 		return failed(context, "%s: %s", path, strerror(errno));
 	report_draw(file, report);
 	bad = ferror(file) != 0;
-	if (fclose(file) != 0 || bad)
+	if (fclose(file) != 0 || bad || rename(name, path) < 0) {
+		unlink(name);
 		return failed(context, "%s: cannot write the file", path);
+	}
 	return STATUS_DONE;
 }
 
@@ -303,7 +343,7 @@ const struct command command_replay = {
 		"  --idle S       seconds that a connection with errors lasts after the\n"
 		"                 last error (10)\n"
 		"  --top N        addresses to show, ordered by the slot time they used (10)\n"
-		"  --svg FILE     draw both curves\n"
+		"  --svg FILE     draw both curves into a new file, which replaces FILE\n"
 		"  --json         print one document with the curves and all blocked addresses\n"
 		"  --NAME VALUE   any parameter of the module, as in test; here threshold,\n"
 		"                 window, banTime, maxBlocks, prefixes and terminate have an\n"
