@@ -40,12 +40,18 @@ AC_DEFUN([SMTPBLOCK_WARNINGS], [
 
 # SMTPBLOCK_HARDENING
 # -------------------
-# HARDEN_CPPFLAGS, HARDEN_CFLAGS, HARDEN_LDFLAGS, as Debian builds its packages.
+# HARDEN_CPPFLAGS, HARDEN_CFLAGS, HARDEN_LDFLAGS, and PIE_LDFLAGS for programs: what
+# Debian builds its packages with (hardening=+all). The compiler refuses what its
+# architecture does not have: -fcf-protection is x86's, -mbranch-protection ARM's.
 # _FORTIFY_SOURCE is left alone where the user or the distribution's compiler
 # sets it, and where nothing is optimised, for there it only warns.
 AC_DEFUN([SMTPBLOCK_HARDENING], [
-  HARDEN_CPPFLAGS= HARDEN_CFLAGS= HARDEN_LDFLAGS=
-  SMTPBLOCK_FLAG([HARDEN_CFLAGS], [-fstack-protector-strong])
+  HARDEN_CPPFLAGS= HARDEN_CFLAGS= HARDEN_LDFLAGS= PIE_LDFLAGS=
+  m4_foreach_w([flag], [-fstack-protector-strong -fstack-clash-protection
+      -fcf-protection -mbranch-protection=standard -fPIE],
+    [SMTPBLOCK_FLAG([HARDEN_CFLAGS], m4_defn([flag]))])
+  SMTPBLOCK_FLAG([HARDEN_CFLAGS], [-Wformat=2 -Werror=format-security])
+  SMTPBLOCK_FLAG([PIE_LDFLAGS], [-pie])
   SMTPBLOCK_FLAG([HARDEN_LDFLAGS], [-Wl,-z,relro])
   SMTPBLOCK_FLAG([HARDEN_LDFLAGS], [-Wl,-z,now])
   AC_MSG_CHECKING([whether to add _FORTIFY_SOURCE])
@@ -63,6 +69,7 @@ AC_DEFUN([SMTPBLOCK_HARDENING], [
   AC_SUBST([HARDEN_CPPFLAGS])
   AC_SUBST([HARDEN_CFLAGS])
   AC_SUBST([HARDEN_LDFLAGS])
+  AC_SUBST([PIE_LDFLAGS])
 ])
 
 # SMTPBLOCK_INSTRUMENTATION
