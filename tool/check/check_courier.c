@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tool/check/checks.h"
+#include "tool/lib/spawn.h"
 
 #define WORD_SIZE 512
 
@@ -19,6 +20,8 @@ struct blocking {
 	unsigned int temporary;	/* of set, those with a 4xx reply */
 	char silent[WORD_SIZE];	/* the first that does not set BLOCK */
 	char bare[WORD_SIZE];	/* the first without a text of its own */
+	char star[WORD_SIZE];	/* the first that sets BLOCK to "*" */
+	unsigned int bares;	/* number of zones without a text */
 	bool drop;
 };
 
@@ -35,8 +38,15 @@ static void keep_first(char kept[static WORD_SIZE], const char *word)
 		snprintf(kept, WORD_SIZE, "%s", word);
 }
 
-/* -block=zone[=display_zone][,var[/n.n.n.n][,msg]]; var defaults to BLOCK. Without msg,
- * courier 1.4 sets a text of its own and 1.0.16 sets none. */
+/* As policy.c: a 4xx code, which courier then sends instead of 511. */
+static bool is_temporary(const char *message)
+{
+	return message[0] == '4' && strspn(message, "0123456789") == 3;
+}
+
+/* -block=zone[=display_zone][,var[/n.n.n.n][,msg]]; var defaults to BLOCK. Without msg it
+ * depends on the version: sets_text(). The msg "*" stands for the zone's TXT record, but not
+ * behind an address: docheckblocklist() of courier's tcpd.c then sets BLOCK to "*". */
 static void take_block(struct blocking *blocking, const char *word)
 {
 	const char *var = strchr(word, ',');
@@ -49,12 +59,14 @@ static void take_block(struct blocking *blocking, const char *word)
 		return;
 	}
 	if (!message || message[1] == '\0') {
+		blocking->bares++;
 		keep_first(blocking->bare, word);
 		return;
 	}
+	if (var[len] == '/' && strcmp(message, ",*") == 0)
+		keep_first(blocking->star, word);
 	blocking->set++;
-	if (message[1] == '4')
-		blocking->temporary++;
+	blocking->temporary += is_temporary(message + 1);
 }
 
 static void take_words(struct blocking *blocking, const char *value)
@@ -196,17 +208,58 @@ static bool wants_block(const struct settings *settings)
 
 #define BLACKLISTS_EXAMPLE "write BLACKLISTS='-block=ZONE,BLOCK,*' into esmtpd, and restart courier"
 
-static void check_blacklists(struct checks *checks, const struct blocking *blocking)
+/* courier's version as one number, 1.0.16 as 10016; 0: unknown. */
+static unsigned int courier_version(const struct host *host)
+{
+	char *const argv[] = { (char *)(uintptr_t)"courier", (char *)(uintptr_t)"--version", NULL };
+	unsigned int major, minor, patch = 0, version = 0;
+	char *output;
+	size_t len;
+	int r = spawn_run(host->context->programs, argv, &output, &len);
+
+	if (r < 0)
+		return 0;
+	if (r == 0 && sscanf(output, "Courier %3u.%2u.%2u", &major, &minor, &patch) >= 2)
+		version = major * 10000 + minor * 100 + patch;
+	free(output);
+	return version;
+}
+
+/* Does courier set BLOCK to a text of its own for a zone without one? From 1.0.14 to 1.1.2 it
+ * did not (courier-libs, commits 8dafc1a and e04bac5). */
+static bool sets_text(unsigned int version)
+{
+	return version < 10014 || version > 10102;
+}
+
+/* Zones without a text. Returns true if they reject clients. */
+static bool check_bare(struct checks *checks, const struct blocking *blocking)
+{
+	unsigned int version = courier_version(checks->host);
+
+	if (version == 0)
+		check_warning(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
+			      "%s has no text: courier 1.0.14 to 1.1.2 (Debian 12) then rejects "
+			      "nobody", blocking->bare);
+	else if (!sets_text(version))
+		check_broken(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
+			     "%s has no text, and courier %u.%u.%u then rejects nobody for it",
+			     blocking->bare, version / 10000, version / 100 % 100, version % 100);
+	return version != 0 && sets_text(version);
+}
+
+static void check_blacklists(struct checks *checks, struct blocking *blocking)
 {
 	const char *path = checks->host->esmtpd_path;
 
+	if (blocking->bares > 0) {
+		if (!check_bare(checks, blocking))
+			return;
+		blocking->set += blocking->bares;
+	}
 	if (blocking->zones == 0)
 		check_broken(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
 			     "%s asks no DNSBL (BLACKLISTS), so nobody is rejected for one", path);
-	else if (blocking->bare[0] != '\0')
-		check_warning(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
-			      "%s has no text: courier 1.0, Debian 12's, then rejects nobody",
-			      blocking->bare);
 	else if (blocking->set == 0)
 		check_broken(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
 			     "%s does not set BLOCK, so nobody is rejected", blocking->silent);
@@ -218,6 +271,11 @@ static void check_blacklists(struct checks *checks, const struct blocking *block
 		check_warning(checks, "courier.blacklists", BLACKLISTS_EXAMPLE,
 			      "%s does not set BLOCK, so nobody is rejected for it",
 			      blocking->silent);
+	else if (blocking->star[0] != '\0')
+		check_warning(checks, "courier.blacklists",
+			      "write a text in place of the * into esmtpd, and restart courier",
+			      "%s rejects with \"511 *\": behind an address courier does not put "
+			      "the TXT record in place of the *", blocking->star);
 	else
 		check_ok(checks, "courier.blacklists", "%u DNSBL%s, each sets BLOCK",
 			 blocking->zones, blocking->zones == 1 ? "" : "s");
