@@ -74,19 +74,39 @@ static int parse(const struct context *context, const char *text, struct cidr *r
 
 /* --- add ------------------------------------------------------------------- */
 
+#define NAMES_SIZE 512
+
+/* Write the names of the lists of that family: "a or b". Returns how long they are. */
+static size_t join_names(const struct job *job, int family, const char *before,
+			 char names[static NAMES_SIZE])
+{
+	size_t used = 0, i;
+
+	names[0] = '\0';
+	for (i = 0; i < job->targets.count && used < NAMES_SIZE; i++)
+		if (job->targets.all[i].family == family)
+			used += (size_t)snprintf(names + used, NAMES_SIZE - used, "%s%s%s",
+						 used ? " or " : "", before,
+						 job->targets.all[i].name);
+	return used;
+}
+
 /* Reports that several lists match: "--list6 a or --list6 b". */
 static int which_list(const struct job *job, int family)
 {
-	const char *option = family == ADDR_IPV4 ? "--list" : "--list6";
-	char text[512] = "";
-	size_t used = 0, i;
+	const char *option = family == ADDR_IPV4 ? "--list " : "--list6 ";
+	char text[NAMES_SIZE];
 
-	for (i = 0; i < job->targets.count && used < sizeof(text); i++)
-		if (job->targets.all[i].family == family)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s",
-						 used ? " or " : "", option,
-						 job->targets.all[i].name);
+	join_names(job, family, option, text);
 	return usage_error(job->context, "several lists match: use %s", text);
+}
+
+static int no_list(const struct job *job, int family)
+{
+	bool four = family == ADDR_IPV4;
+
+	return usage_error(job->context, "no list for %s addresses: use %s NAME",
+			   four ? "IPv4" : "IPv6", four ? "--list" : "--list6");
 }
 
 /* Find the only list of that family. */
@@ -102,11 +122,7 @@ static int only_target(const struct job *job, int family, const struct target **
 			return which_list(job, family);
 		*ret_target = &job->targets.all[i];
 	}
-	if (!*ret_target)
-		return usage_error(job->context, "no list for %s addresses: use %s NAME",
-				   family == ADDR_IPV4 ? "IPv4" : "IPv6",
-				   family == ADDR_IPV4 ? "--list" : "--list6");
-	return 0;
+	return *ret_target ? 0 : no_list(job, family);
 }
 
 static int plan_add(struct job *job, const char *text)
@@ -162,7 +178,7 @@ static void warn_of_evictions(const struct job *job)
 
 static void print_added(const struct context *context, const struct task *task)
 {
-	char address[CIDR_TEXT_SIZE], span[OUTPUT_TIME_SIZE];
+	char address[CIDR_TEXT_SIZE], span[OUTPUT_SPAN_SIZE];
 
 	fprintf(context->out, "%s is blocked on %s for %s\n", format_task(task, address),
 		task->target->name, output_span(task->target->action->settings.ban_time, span));
@@ -187,17 +203,10 @@ static int is_listed(const struct target *target, const struct addr *addr)
 static int not_there(const struct job *job, const char *text, int family,
 		     const struct target *missing)
 {
-	char names[512] = "";
-	size_t used = 0, i;
+	char names[NAMES_SIZE];
 
-	for (i = 0; i < job->targets.count && used < sizeof(names); i++)
-		if (job->targets.all[i].family == family)
-			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
-						 used ? " or " : "", job->targets.all[i].name);
-	if (used == 0)
-		return usage_error(job->context, "no list for %s addresses: use %s NAME",
-				   family == ADDR_IPV4 ? "IPv4" : "IPv6",
-				   family == ADDR_IPV4 ? "--list" : "--list6");
+	if (join_names(job, family, "", names) == 0)
+		return no_list(job, family);
 	if (missing)
 		return target_failed(job->context, missing, -ENOENT);
 	return failed(job->context, "%.60s is not on %s", text, names);
@@ -277,17 +286,15 @@ static int check_lists(const struct job *job)
 static void print_json(const struct job *job, const struct work *work, size_t count)
 {
 	struct fjson_object *whole = fjson_object_new_object();
-	struct fjson_object *done = fjson_object_new_array(), *one;
+	struct fjson_object *done = output_add_array(whole, work->done), *one;
 	char address[CIDR_TEXT_SIZE];
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		one = fjson_object_new_object();
+		one = output_add_object(done);
 		output_add_text(one, "address", format_task(&job->tasks[i], address));
 		output_add_text(one, "list", job->tasks[i].target->name);
-		fjson_object_array_add(done, one);
 	}
-	fjson_object_object_add(whole, work->done, done);
 	output_json(whole, job->context->out);
 }
 
@@ -398,21 +405,19 @@ static void print_flushed(const struct context *context, const struct targets *t
 			  const size_t *counts)
 {
 	struct fjson_object *whole = fjson_object_new_object();
-	struct fjson_object *flushed = fjson_object_new_array(), *one;
+	struct fjson_object *flushed = output_add_array(whole, "flushed"), *one;
 	size_t i;
 
 	for (i = 0; i < targets->count; i++) {
 		if (counts[i] == SIZE_MAX)
 			continue;
-		one = fjson_object_new_object();
+		one = output_add_object(flushed);
 		output_add_text(one, "list", targets->all[i].name);
 		output_add_number(one, "count", (int64_t)counts[i]);
-		fjson_object_array_add(flushed, one);
 		if (!context->json)
 			fprintf(context->out, "%zu address%s removed from %s\n", counts[i],
 				counts[i] == 1 ? "" : "es", targets->all[i].name);
 	}
-	fjson_object_object_add(whole, "flushed", flushed);
 	if (context->json)
 		output_json(whole, context->out);
 	else
@@ -469,16 +474,10 @@ static int do_flush(const struct context *context, const struct targets_options 
 
 static int run_flush(struct context *context, int argc, char **argv)
 {
-	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
 	struct targets_options options = { .takes_all = true };
-	enum argument kind;
-	int status;
+	int status = targets_options_only(context, &options, argc, argv,
+					  "; del unblocks one address");
 
-	status = targets_options_take(context, &options, &arguments, &kind);
-	if (status == 0 && kind != ARGUMENT_END)
-		status = usage_error(context,
-				     "flush: unexpected argument %s; del unblocks one address",
-				     arguments.operand);
 	return status != 0 ? status : do_flush(context, &options);
 }
 

@@ -32,15 +32,12 @@ static void print_text(const struct context *context, const struct checks *check
 	}
 }
 
-static struct fjson_object *one_as_json(const struct check_result *result)
+static void one_as_json(const struct check_result *result, struct fjson_object *object)
 {
-	struct fjson_object *object = fjson_object_new_object();
-
 	output_add_text(object, "check", result->id);
 	output_add_text(object, "status", status_word(result->status));
 	output_add_text(object, "why", result->why);
-	output_add_text(object, "type", *result->type ? result->type : NULL);
-	return object;
+	output_add_text(object, "type", result->type);
 }
 
 static void print_json(const struct context *context, const struct checks *checks)
@@ -49,7 +46,7 @@ static void print_json(const struct context *context, const struct checks *check
 	size_t i;
 
 	for (i = 0; i < checks->count; i++)
-		fjson_object_array_add(array, one_as_json(&checks->results[i]));
+		one_as_json(&checks->results[i], output_add_object(array));
 	output_json(array, context->out);
 }
 

@@ -6,29 +6,28 @@
 #include "tool/lib/command.h"
 #include "tool/lib/entries.h"
 #include "tool/lib/output.h"
+#include "tool/read/syslog_time.h"
 
 static void print_table(const struct context *context, const struct entries *entries)
 {
 	static const char *const headings[] = { "ADDRESS", "LIST", "SINCE", "UNTIL", "LEFT",
 						NULL };
-	char address[CIDR_TEXT_SIZE], since[OUTPUT_TIME_SIZE], until[OUTPUT_TIME_SIZE];
+	char since[SYSLOG_TIME_TEXT_SIZE], until[SYSLOG_TIME_TEXT_SIZE];
+	char address[CIDR_TEXT_SIZE], left[OUTPUT_SPAN_SIZE];
 	struct output_table *table = output_table_new(headings);
-	char left[OUTPUT_TIME_SIZE];
 	size_t i;
 
-	for (i = 0; table && i < entries->count; i++) {
+	for (i = 0; i < entries->count; i++) {
 		const struct entries_entry *e = &entries->entries[i];
 
 		output_table_add(table,
 				 (const char *const[]){
 					 entries_address(e, address), e->target->name,
-					 output_local(e->since, since),
-					 output_local(e->until, until),
+					 syslog_time_format(e->since, since),
+					 syslog_time_format(e->until, until),
 					 e->left > 0 ? output_span(e->left, left) : "expired" });
 	}
-	if (!table || output_table_print(table, context->out) < 0)
-		failed(context, "out of memory");
-	output_table_free(table);
+	output_table_print(table, context);
 }
 
 static void print_text(const struct context *context, const struct targets *targets,
@@ -47,13 +46,13 @@ static void print_json(const struct context *context, const struct targets *targ
 		       const struct entries *entries)
 {
 	struct fjson_object *whole = fjson_object_new_object();
-	struct fjson_object *blocks = fjson_object_new_array();
+	struct fjson_object *blocks;
 	size_t i;
 
 	fjson_object_object_add(whole, "lists", entries_json_lists(targets, entries));
+	blocks = output_add_array(whole, "blocks");
 	for (i = 0; i < entries->count; i++)
 		fjson_object_array_add(blocks, entries_json_entry(&entries->entries[i]));
-	fjson_object_object_add(whole, "blocks", blocks);
 	output_json(whole, context->out);
 }
 
@@ -82,15 +81,9 @@ static int list_places(const struct context *context, const struct targets_optio
 
 static int run_list(struct context *context, int argc, char **argv)
 {
-	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
 	struct targets_options options = { .takes_all = true };
-	enum argument kind;
-	int status;
+	int status = targets_options_only(context, &options, argc, argv, "");
 
-	status = targets_options_take(context, &options, &arguments, &kind);
-	if (status == 0 && kind != ARGUMENT_END)
-		status = usage_error(context, "list: unexpected argument %s",
-				     arguments.operand);
 	return status != 0 ? status : list_places(context, &options);
 }
 

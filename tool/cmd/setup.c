@@ -256,27 +256,25 @@ static void print_text(const struct setup *s)
 static void print_json(const struct setup *s)
 {
 	struct fjson_object *whole = fjson_object_new_object(), *one;
-	struct fjson_object *steps = fjson_object_new_array();
-	struct fjson_object *remarks = fjson_object_new_array();
+	struct fjson_object *steps, *remarks;
 	char text[TABLE_SIZE];
 	size_t i;
 
 	output_add_text(whole, "backend", s->nftables ? "nftables" : "recent");
 	output_add_bool(whole, "applied", s->apply);
+	steps = output_add_array(whole, "steps");
 	for (i = 0; i < s->count; i++) {
-		one = fjson_object_new_object();
+		one = output_add_object(steps);
 		if (s->nftables)
 			format_table(s->steps[i].action, text);
 		output_add_text(one, s->nftables ? "table" : "command",
 				s->nftables ? text : s->steps[i].rule.text);
 		output_add_text(one, "outcome", s->steps[i].outcome);
-		fjson_object_array_add(steps, one);
 	}
-	fjson_object_object_add(whole, "steps", steps);
+	remarks = output_add_array(whole, "remarks");
 	for (i = 0; i < 2; i++)
 		if (*s->remarks[i])
 			fjson_object_array_add(remarks, fjson_object_new_string(s->remarks[i]));
-	fjson_object_object_add(whole, "remarks", remarks);
 	output_json(whole, s->context->out);
 }
 

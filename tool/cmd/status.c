@@ -8,6 +8,7 @@
 #include "tool/lib/command.h"
 #include "tool/lib/entries.h"
 #include "tool/lib/output.h"
+#include "tool/read/syslog_time.h"
 
 #define LAST_BLOCKS 5
 
@@ -82,13 +83,9 @@ static void print_gauges(const struct overview *o)
 	static const char *const headings[] = { "", " USED", "   OF", "", NULL };
 	struct output_table *table = output_table_new(headings);
 
-	if (table) {
-		add_slots(o, table);
-		add_lists(o, table);
-	}
-	if (!table || output_table_print(table, o->context->out) < 0)
-		failed(o->context, "out of memory");
-	output_table_free(table);
+	add_slots(o, table);
+	add_lists(o, table);
+	output_table_print(table, o->context);
 }
 
 /* Print what is wrong. */
@@ -124,22 +121,20 @@ static size_t first_of_last(const struct overview *o)
 static void print_last(const struct overview *o)
 {
 	static const char *const headings[] = { "LAST BLOCKS", "LIST", "SINCE", "LEFT", NULL };
-	char address[CIDR_TEXT_SIZE], since[OUTPUT_TIME_SIZE], left[OUTPUT_TIME_SIZE];
+	char address[CIDR_TEXT_SIZE], since[SYSLOG_TIME_TEXT_SIZE], left[OUTPUT_SPAN_SIZE];
 	struct output_table *table = output_table_new(headings);
 	const struct entries_entry *e;
 	size_t i;
 
-	for (i = o->entries.count; table && i > first_of_last(o); i--) {
+	for (i = o->entries.count; i > first_of_last(o); i--) {
 		e = &o->entries.entries[i - 1];
 		output_table_add(table, (const char *const[]){ entries_address(e, address),
 							       e->target->name,
-							       output_local(e->since, since),
+							       syslog_time_format(e->since, since),
 							       output_span(e->left, left) });
 	}
 	fputc('\n', o->context->out);
-	if (!table || output_table_print(table, o->context->out) < 0)
-		failed(o->context, "out of memory");
-	output_table_free(table);
+	output_table_print(table, o->context);
 }
 
 static void print_text(const struct overview *o)
@@ -152,36 +147,30 @@ static void print_text(const struct overview *o)
 		print_last(o);
 }
 
-static struct fjson_object *json_slots(const struct overview *o)
+static void json_slots(const struct overview *o, struct fjson_object *slots)
 {
-	struct fjson_object *slots = fjson_object_new_array(), *one;
+	struct fjson_object *one;
 	size_t i;
 
 	for (i = 0; i < o->slot_count; i++) {
-		one = fjson_object_new_object();
-		output_add_text(one, "port", *o->slots[i].port ? o->slots[i].port : NULL);
+		one = output_add_object(slots);
+		output_add_text(one, "port", o->slots[i].port);
 		output_add_number(one, "pid", o->slots[i].pid);
 		output_add_number(one, "used", (int64_t)o->slots[i].used);
-		if (o->slots[i].max > 0)
-			output_add_number(one, "max", o->slots[i].max);
-		else
-			output_add_text(one, "max", NULL);
-		fjson_object_array_add(slots, one);
+		output_add_known(one, "max", o->slots[i].max);
 	}
-	return slots;
 }
 
 static void print_json(const struct overview *o)
 {
-	struct fjson_object *whole = fjson_object_new_object();
-	struct fjson_object *last = fjson_object_new_array();
+	struct fjson_object *whole = fjson_object_new_object(), *last;
 	size_t i;
 
-	fjson_object_object_add(whole, "slots", json_slots(o));
+	json_slots(o, output_add_array(whole, "slots"));
 	fjson_object_object_add(whole, "lists", entries_json_lists(&o->targets, &o->entries));
+	last = output_add_array(whole, "last_blocks");
 	for (i = o->entries.count; i > first_of_last(o); i--)
 		fjson_object_array_add(last, entries_json_entry(&o->entries.entries[i - 1]));
-	fjson_object_object_add(whole, "last_blocks", last);
 	output_json(whole, o->context->out);
 }
 
@@ -220,16 +209,10 @@ static int print_status(struct overview *o)
 
 static int run_status(struct context *context, int argc, char **argv)
 {
-	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
 	struct overview overview = { .context = context };
 	struct targets_options options = { .count = 0 };
-	enum argument kind;
-	int status;
+	int status = targets_options_only(context, &options, argc, argv, "");
 
-	status = targets_options_take(context, &options, &arguments, &kind);
-	if (status == 0 && kind != ARGUMENT_END)
-		status = usage_error(context, "status: unexpected argument %s",
-				     arguments.operand);
 	if (status == 0)
 		status = targets_open(context, &options, &overview.targets);
 	if (status != 0)

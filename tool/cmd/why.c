@@ -8,6 +8,7 @@
 #include "tool/lib/command.h"
 #include "tool/lib/entries.h"
 #include "tool/lib/output.h"
+#include "tool/read/syslog_time.h"
 
 /* Most entries of one address, on all lists. */
 #define BLOCKS_MAX 64
@@ -129,14 +130,14 @@ static int find_out(struct answer *answer, const struct targets *targets)
 static void print_block(const struct answer *answer, const struct entries_entry *block)
 {
 	FILE *out = answer->context->out;
-	char address[CIDR_TEXT_SIZE], when[OUTPUT_TIME_SIZE], span[OUTPUT_TIME_SIZE];
+	char address[CIDR_TEXT_SIZE], when[SYSLOG_TIME_TEXT_SIZE], span[OUTPUT_SPAN_SIZE];
 
 	fprintf(out, "  %s on list %s (%s)\n", entries_address(block, address),
 		block->target->name, block->target->action->source);
-	fprintf(out, "    since    %s, ", output_local(block->since, when));
+	fprintf(out, "    since    %s, ", syslog_time_format(block->since, when));
 	fprintf(out, "%s ago (the block or the last dropped packet)\n",
 		output_span(answer->now - block->since, span));
-	fprintf(out, "    until    %s", output_local(block->until, when));
+	fprintf(out, "    until    %s", syslog_time_format(block->until, when));
 	if (block->left > 0)
 		fprintf(out, ", in %s; each dropped packet renews it\n",
 			output_span(block->left, span));
@@ -154,7 +155,7 @@ static const char *event_prefix(const struct logged_event *logged, char buf[CIDR
 
 static void print_done(const struct logged_event *logged, FILE *out)
 {
-	char address[CIDR_TEXT_SIZE], span[OUTPUT_TIME_SIZE];
+	char address[CIDR_TEXT_SIZE], span[OUTPUT_SPAN_SIZE];
 	const char *prefix = event_prefix(logged, address);
 
 	fprintf(out, "    action   %s blocked",
@@ -171,11 +172,11 @@ static void print_done(const struct logged_event *logged, FILE *out)
 static void print_event(const struct answer *answer)
 {
 	const struct logged_event *logged = &answer->reason.event.logged;
-	char text[OUTPUT_TIME_SIZE], address[ADDR_TEXT_SIZE];
+	char text[SYSLOG_TIME_TEXT_SIZE], address[ADDR_TEXT_SIZE];
 	FILE *out = answer->context->out;
 
 	fprintf(out, "  reason   the module's event of %s, %s line %lu\n",
-		output_local(logged->at, text), answer->reason.event.where,
+		syslog_time_format(logged->at, text), answer->reason.event.where,
 		answer->reason.event.number);
 	fprintf(out, "    trigger  %s\n", logged->trigger[0] ? logged->trigger : "unknown");
 	if (logged->reply[0])
@@ -245,20 +246,6 @@ static void print_text(const struct answer *answer)
 		fputs("  The module blocks it if a log line about it triggers the action.\n", out);
 }
 
-/* Add a number, or null for 0: unknown. */
-static void add_known(struct fjson_object *object, const char *name, int64_t number)
-{
-	if (number > 0)
-		output_add_number(object, name, number);
-	else
-		output_add_text(object, name, NULL);
-}
-
-static void add_text_or_null(struct fjson_object *object, const char *name, const char *text)
-{
-	output_add_text(object, name, text[0] ? text : NULL);
-}
-
 static struct fjson_object *event_as_json(const struct block_reason_event *event)
 {
 	const struct logged_event *logged = &event->logged;
@@ -274,12 +261,12 @@ static struct fjson_object *event_as_json(const struct block_reason_event *event
 	output_add_text(object, "address", addr_format(&logged->addr, address));
 	output_add_text(object, "prefix", event_prefix(logged, address));
 	output_add_text(object, "list", logged->list);
-	add_known(object, "seconds", logged->seconds);
-	add_text_or_null(object, "trigger", logged->trigger);
-	add_text_or_null(object, "reply", logged->reply);
-	add_text_or_null(object, "zone", logged->zone);
-	add_known(object, "port", logged->port);
-	add_known(object, "pid", logged->pid);
+	output_add_known(object, "seconds", logged->seconds);
+	output_add_text(object, "trigger", logged->trigger);
+	output_add_text(object, "reply", logged->reply);
+	output_add_text(object, "zone", logged->zone);
+	output_add_known(object, "port", logged->port);
+	output_add_known(object, "pid", logged->pid);
 	output_add_text(object, "child", logged->ends_child ? "end" : "keep");
 	return object;
 }
@@ -292,7 +279,7 @@ static struct fjson_object *line_as_json(const struct block_reason *reason)
 		return NULL;
 	object = fjson_object_new_object();
 	output_add_text(object, "log", reason->where);
-	add_known(object, "number", (int64_t)reason->number);
+	output_add_known(object, "number", (int64_t)reason->number);
 	output_add_text(object, "text", reason->text);
 	return object;
 }
@@ -300,24 +287,23 @@ static struct fjson_object *line_as_json(const struct block_reason *reason)
 static void print_json(const struct answer *answer)
 {
 	struct fjson_object *whole = fjson_object_new_object();
-	struct fjson_object *blocks = fjson_object_new_array();
-	struct fjson_object *logs = fjson_object_new_array();
+	struct fjson_object *blocks, *logs;
 	size_t i;
 
 	output_add_text(whole, "address", answer->address);
 	output_add_bool(whole, "blocked", answer->blocked);
+	blocks = output_add_array(whole, "blocks");
 	for (i = 0; i < answer->count; i++) {
 		struct fjson_object *block = entries_json_entry(&answer->blocks[i]);
 
 		output_add_text(block, "source", answer->blocks[i].target->action->source);
 		fjson_object_array_add(blocks, block);
 	}
-	fjson_object_object_add(whole, "blocks", blocks);
 	fjson_object_object_add(whole, "event", event_as_json(&answer->reason.event));
 	fjson_object_object_add(whole, "line", line_as_json(&answer->reason));
+	logs = output_add_array(whole, "searched");
 	for (i = 0; i < answer->reason.log_count; i++)
 		fjson_object_array_add(logs, fjson_object_new_string(answer->reason.logs[i]));
-	fjson_object_object_add(whole, "searched", logs);
 	output_add_text(whole, "spared", answer->exempt);
 	output_add_text(whole, "lift", answer->blocked ? answer->lift : NULL);
 	output_json(whole, answer->context->out);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <syslog.h>
 
+#include "lib/text.h"
 #include "tool/lib/spawn.h"
 #include "tool/lib/verdict.h"
 #include "tool/read/line_reader.h"
@@ -90,13 +91,9 @@ static bool starts_block(const struct search *search, const struct syslog_line *
 /* Lines contain text that clients choose: keep control characters off the terminal. */
 static void keep(struct block_reason *reason, const char *line, size_t len)
 {
-	size_t i;
-
 	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 		len--;
-	for (i = 0; i < len && i + 1 < sizeof(reason->text); i++)
-		reason->text[i] = line[i] >= ' ' && line[i] < 0x7f ? line[i] : '?';
-	reason->text[i] = '\0';
+	text_clean(line, len, reason->text, sizeof(reason->text));
 	reason->found = true;
 }
 

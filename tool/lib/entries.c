@@ -143,10 +143,9 @@ struct fjson_object *entries_json_entry(const struct entries_entry *entry)
 	return object;
 }
 
-static struct fjson_object *json_list(const struct target *target,
-				      const struct entries_list *list)
+static void json_list(const struct target *target, const struct entries_list *list,
+		      struct fjson_object *object)
 {
-	struct fjson_object *object = fjson_object_new_object();
 	size_t capacity = target_capacity(target);
 
 	output_add_text(object, "list", target->name);
@@ -158,11 +157,7 @@ static struct fjson_object *json_list(const struct target *target,
 	output_add_number(object, "held", (int64_t)list->total);
 	output_add_number(object, "blocked", (int64_t)list->blocked);
 	output_add_bool(object, "overflows", entries_overflows(target, list));
-	if (capacity == SIZE_MAX)
-		output_add_text(object, "capacity", NULL);
-	else
-		output_add_number(object, "capacity", (int64_t)capacity);
-	return object;
+	output_add_known(object, "capacity", capacity == SIZE_MAX ? 0 : (int64_t)capacity);
 }
 
 struct fjson_object *entries_json_lists(const struct targets *targets,
@@ -172,6 +167,6 @@ struct fjson_object *entries_json_lists(const struct targets *targets,
 	size_t i;
 
 	for (i = 0; i < targets->count; i++)
-		fjson_object_array_add(lists, json_list(&targets->all[i], &entries->lists[i]));
+		json_list(&targets->all[i], &entries->lists[i], output_add_object(lists));
 	return lists;
 }

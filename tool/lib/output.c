@@ -2,7 +2,6 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/lib/output.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -54,9 +53,11 @@ struct output_table *output_table_new(const char *const headings[])
 
 void output_table_add(struct output_table *table, const char *const texts[])
 {
-	struct row *row = array_add(&table->rows, &table->count);
+	struct row *row = table ? array_add(&table->rows, &table->count) : NULL;
 	size_t i;
 
+	if (!table)
+		return;
 	for (i = 0; row && i < table->columns; i++) {
 		row->texts[i] = strdup(texts[i] ? texts[i] : "");
 		if (row->texts[i])
@@ -93,27 +94,22 @@ static void print_row(const struct output_table *table, const char *const *texts
 	fprintf(out, "%s\n", texts[last]);
 }
 
-int output_table_print(const struct output_table *table, FILE *out)
+static void print_rows(const struct output_table *table, FILE *out)
 {
 	int widths[OUTPUT_COLUMNS_MAX];
 	size_t i;
 
-	if (table->no_memory)
-		return -ENOMEM;
 	for (i = 0; i < table->columns; i++)
 		widths[i] = (int)width_of(table, i);
 	print_row(table, table->headings, widths, out);
 	for (i = 0; i < table->count; i++)
 		print_row(table, (const char *const *)table->rows[i].texts, widths, out);
-	return 0;
 }
 
-void output_table_free(struct output_table *table)
+static void free_table(struct output_table *table)
 {
 	size_t row, i;
 
-	if (!table)
-		return;
 	for (row = 0; row < table->count; row++)
 		for (i = 0; i < table->columns; i++)
 			free(table->rows[row].texts[i]);
@@ -121,17 +117,17 @@ void output_table_free(struct output_table *table)
 	free(table);
 }
 
-char *output_local(time_t when, char buf[static OUTPUT_TIME_SIZE])
+void output_table_print(struct output_table *table, const struct context *context)
 {
-	struct tm tm;
-
-	if (!localtime_r(&when, &tm) ||
-	    strftime(buf, OUTPUT_TIME_SIZE, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		snprintf(buf, OUTPUT_TIME_SIZE, "-");
-	return buf;
+	if (!table || table->no_memory)
+		failed(context, "out of memory");
+	else
+		print_rows(table, context->out);
+	if (table)
+		free_table(table);
 }
 
-char *output_span(int64_t seconds, char buf[static OUTPUT_TIME_SIZE])
+char *output_span(int64_t seconds, char buf[static OUTPUT_SPAN_SIZE])
 {
 	static const struct {
 		int64_t seconds;
@@ -146,38 +142,31 @@ char *output_span(int64_t seconds, char buf[static OUTPUT_TIME_SIZE])
 		i++;
 	rest = seconds % units[i].seconds;
 	if (i < 3 && rest >= units[i + 1].seconds)
-		snprintf(buf, OUTPUT_TIME_SIZE, "%" PRId64 " %s %" PRId64 " %s",
+		snprintf(buf, OUTPUT_SPAN_SIZE, "%" PRId64 " %s %" PRId64 " %s",
 			 seconds / units[i].seconds, units[i].name,
 			 rest / units[i + 1].seconds, units[i + 1].name);
 	else
-		snprintf(buf, OUTPUT_TIME_SIZE, "%" PRId64 " %s",
+		snprintf(buf, OUTPUT_SPAN_SIZE, "%" PRId64 " %s",
 			 seconds / units[i].seconds, units[i].name);
-	return buf;
-}
-
-/* YYYY-MM-DDTHH:MM:SSZ */
-static char *format_utc(time_t when, char buf[static OUTPUT_TIME_SIZE])
-{
-	struct tm tm;
-
-	if (!gmtime_r(&when, &tm) ||
-	    strftime(buf, OUTPUT_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		snprintf(buf, OUTPUT_TIME_SIZE, "-");
 	return buf;
 }
 
 void output_add_time(struct fjson_object *object, const char *name, time_t when)
 {
-	char text[OUTPUT_TIME_SIZE], seconds[64];
+	char text[32] = "-", seconds[64];
+	struct tm tm;
 
+	if (gmtime_r(&when, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	snprintf(seconds, sizeof(seconds), "%.60s_s", name);
-	output_add_text(object, name, format_utc(when, text));
+	output_add_text(object, name, text);
 	output_add_number(object, seconds, when);
 }
 
 void output_add_text(struct fjson_object *object, const char *name, const char *text)
 {
-	fjson_object_object_add(object, name, text ? fjson_object_new_string(text) : NULL);
+	fjson_object_object_add(object, name,
+				text && *text ? fjson_object_new_string(text) : NULL);
 }
 
 void output_add_number(struct fjson_object *object, const char *name, int64_t number)
@@ -185,9 +174,30 @@ void output_add_number(struct fjson_object *object, const char *name, int64_t nu
 	fjson_object_object_add(object, name, fjson_object_new_int64(number));
 }
 
+void output_add_known(struct fjson_object *object, const char *name, int64_t number)
+{
+	fjson_object_object_add(object, name, number > 0 ? fjson_object_new_int64(number) : NULL);
+}
+
 void output_add_bool(struct fjson_object *object, const char *name, int value)
 {
 	fjson_object_object_add(object, name, fjson_object_new_boolean(value));
+}
+
+struct fjson_object *output_add_array(struct fjson_object *object, const char *name)
+{
+	struct fjson_object *array = fjson_object_new_array();
+
+	fjson_object_object_add(object, name, array);
+	return array;
+}
+
+struct fjson_object *output_add_object(struct fjson_object *array)
+{
+	struct fjson_object *object = fjson_object_new_object();
+
+	fjson_object_array_add(array, object);
+	return object;
 }
 
 /* libfastjson escapes slashes, which JSON does not require and which is hard to read. */

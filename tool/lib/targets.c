@@ -94,6 +94,19 @@ int targets_options_take(const struct context *context, struct targets_options *
 	return status;
 }
 
+int targets_options_only(const struct context *context, struct targets_options *options,
+			 int argc, char **argv, const char *hint)
+{
+	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
+	enum argument kind;
+	int status = targets_options_take(context, options, &arguments, &kind);
+
+	if (status == 0 && kind != ARGUMENT_END)
+		status = usage_error(context, "%s: unexpected argument %s%s", argv[0],
+				     arguments.operand, hint);
+	return status;
+}
+
 /* --- actions --------------------------------------------------------------- */
 
 static int apply_options(const struct targets_options *options, struct settings *settings,

@@ -70,6 +70,11 @@ int targets_option(const struct context *context, struct targets_options *option
 int targets_options_take(const struct context *context, struct targets_options *options,
 			 struct arguments *arguments, enum argument *ret_kind);
 
+/* Parse a command line of nothing but such options. Behind an argument that is none, the
+ * error message has the hint. Returns as targets_option(). */
+int targets_options_only(const struct context *context, struct targets_options *options,
+			 int argc, char **argv, const char *hint);
+
 /* Find the lists of all actions of type omsmtpblock in the configuration, in its order; if
  * there are none, those of the module's defaults. With --list or --list6, find only the
  * lists of these names, even if no action has them. Returns 0 and the caller calls

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/text.h"
 #include "tool/read/syslog_line.h"
 
 /* Deepest nesting of JSON; an event is flat. */
@@ -59,12 +60,10 @@ static const char *text_of(struct fjson_object *object, const char *name, size_t
 static void take_text(struct fjson_object *object, const char *name, char *buf, size_t size)
 {
 	const char *text;
-	size_t len, i;
+	size_t len;
 
 	text = text_of(object, name, &len);
-	for (i = 0; i < len && i + 1 < size; i++)
-		buf[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?';
-	buf[i] = '\0';
+	text_clean(text, len, buf, size);
 }
 
 static bool is_text(struct fjson_object *object, const char *name, const char *wanted)
