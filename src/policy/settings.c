@@ -574,6 +574,11 @@ unsigned int settings_prefix(const struct settings *settings,
 					   settings->ipv6_prefix;
 }
 
+const char *settings_list(const struct settings *settings, int family)
+{
+	return family == ADDR_IPV4 ? settings->list : settings->list6;
+}
+
 const char *settings_word(const char *name, int value)
 {
 	const struct settings_row *row = find_row(name);

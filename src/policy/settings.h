@@ -161,6 +161,9 @@ bool settings_end_children(const struct settings *settings);
 unsigned int settings_prefix(const struct settings *settings,
 			     const struct addr *addr);
 
+/* The name of the list for addresses of this enum addr_family. */
+const char *settings_list(const struct settings *settings, int family);
+
 /* The word for a value of a WORD parameter, as in "backend=recent"; NULL if there is none. */
 const char *settings_word(const char *name, int value);
 

@@ -140,7 +140,7 @@ static struct backend *open_backend(const struct host *host, const struct settin
 
 static void check_list(struct checks *checks, const struct settings *settings, int family)
 {
-	const char *name = family == ADDR_IPV4 ? settings->list : settings->list6;
+	const char *name = settings_list(settings, family);
 	const char *id = family == ADDR_IPV4 ? "list.ipv4" : "list.ipv6";
 
 	if (has_list(checks->host, name))

@@ -6,81 +6,42 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/cidr.h"
 #include "tool/check/checks.h"
-#include "tool/lib/spawn.h"
+#include "tool/lib/iptables.h"
 #include "tool/read/iptables_save.h"
 
 /* What differs between IPv4 and IPv6. */
 struct family {
 	int family;
-	const char *program;
 	const char *save[2];	/* the second one is run if the rule is not in the first */
 	const char *id, *id_order, *id_seconds, *id_mask;
 };
 
 static const struct family families[] = {
-	{ ADDR_IPV4, "iptables", { "iptables-save", "iptables-legacy-save" },
+	{ ADDR_IPV4, { "iptables-save", "iptables-legacy-save" },
 	  "rule.ipv4", "rule.order.ipv4", "rule.seconds.ipv4", "rule.mask.ipv4" },
-	{ ADDR_IPV6, "ip6tables", { "ip6tables-save", "ip6tables-legacy-save" },
+	{ ADDR_IPV6, { "ip6tables-save", "ip6tables-legacy-save" },
 	  "rule.ipv6", "rule.order.ipv6", "rule.seconds.ipv6", "rule.mask.ipv6" },
 };
 
-/* One list of one action. */
+/* One list of one action, and one of the action's ports. */
 struct rule_check {
 	struct checks *checks;
 	const struct settings *settings;
 	const struct family *family;
+	struct target target;
 	const char *list;
-	unsigned int prefix;
-	uint16_t port;			/* one of the action's ports */
-	char type[CHECK_TYPE_SIZE];	/* the command that inserts the right rule */
+	uint16_t port;
+	struct iptables_rule right;	/* the rule that is needed */
+	const char *type;		/* the command that inserts it */
 };
 
-static char *format_mask(const struct rule_check *rule_check, char *buf, size_t size)
-{
-	struct addr mask = { .family = (uint8_t)rule_check->family->family };
-	char text[ADDR_TEXT_SIZE];
-
-	memset(mask.bytes, 0xff, addr_bits(&mask) / 8);
-	mask = cidr_mask(&mask, rule_check->prefix);
-	snprintf(buf, size, "%s", addr_format(&mask, text));
-	return buf;
-}
-
-/* The rule goes to the top, before any rule that accepts packets. */
-static void format_rule(struct rule_check *rule_check)
-{
-	struct addr any = { .family = (uint8_t)rule_check->family->family };
-	char mask[ADDR_TEXT_SIZE], option[ADDR_TEXT_SIZE + 16] = "";
-
-	if (rule_check->prefix != addr_bits(&any))
-		snprintf(option, sizeof(option), " --mask %s",
-			 format_mask(rule_check, mask, sizeof(mask)));
-	snprintf(rule_check->type, sizeof(rule_check->type),
-		 "%s -I INPUT -p tcp --dport %d -m recent --name %s%s --update --seconds %u "
-		 "-j DROP",
-		 rule_check->family->program, rule_check->port, rule_check->list,
-		 option, rule_check->settings->ban_time);
-}
-
-/* Run one of the programs. Returns 0, or -errno; -EPERM: it failed. */
 static int ask(const struct rule_check *rule_check, const char *program,
 	       struct iptables_save_answer *ret_answer)
 {
-	char *const argv[] = { (char *)(uintptr_t)program, NULL };
-	struct iptables_save *rules = NULL;
-	char *output;
-	size_t len;
-	int r = spawn_run(rule_check->checks->host->context->programs, argv, &output, &len);
+	struct iptables_save *rules;
+	int r = iptables_read(rule_check->checks->host->context, program, &rules);
 
-	if (r < 0)
-		return r;
-	if (r == 0)
-		r = len < SPAWN_OUTPUT_MAX ? iptables_save_parse(output, len, &rules) : -EFBIG;
-	else
-		r = -EPERM;
-	free(output);
 	if (r < 0)
 		return r;
 	iptables_save_ask(rules, rule_check->list, rule_check->port, ret_answer);
@@ -121,23 +82,14 @@ static const char *fault(const struct iptables_save_recent *rule)
 static void check_mask(struct rule_check *rule_check,
 		       const struct iptables_save_recent *rule)
 {
-	struct addr any = { .family = (uint8_t)rule_check->family->family };
-	struct addr want, got;
-	char mask[ADDR_TEXT_SIZE];
+	const struct addr any = { .family = (uint8_t)rule_check->family->family };
 
-	format_mask(rule_check, mask, sizeof(mask));
-	if (rule->mask[0] == '\0' && rule_check->prefix == addr_bits(&any))
-		return;
-	if (addr_parse(mask, strlen(mask), &want) == 0 &&
-	    addr_parse(rule->mask, strlen(rule->mask), &got) == 0 &&
-	    addr_compare(&want, &got) == 0)
-		return;
-	check_broken(
-		rule_check->checks, rule_check->family->id_mask, rule_check->type,
-		"the rule of %s compares under the mask %s, addresses are written for /%u: "
-		"they never match",
-		rule_check->list, rule->mask[0] ? rule->mask : "of one host",
-		rule_check->prefix);
+	if (!iptables_is_mask(&rule_check->target, rule->mask))
+		check_broken(rule_check->checks, rule_check->family->id_mask, rule_check->type,
+			     "the rule of %s compares under the mask %s, addresses are written "
+			     "for /%u: they never match",
+			     rule_check->list, rule->mask[0] ? rule->mask : "of one host",
+			     settings_prefix(rule_check->settings, &any));
 }
 
 static void check_seconds(struct rule_check *rule_check,
@@ -232,7 +184,8 @@ static void check_port(struct rule_check *rule_check)
 	const struct family *family = rule_check->family;
 	int r;
 
-	format_rule(rule_check);
+	iptables_make_for(&rule_check->target, &rule_check->port, 1, &rule_check->right);
+	rule_check->type = rule_check->right.text;
 	r = ask_both(rule_check, &answer);
 	if (r == 0)
 		judge(rule_check, &answer);
@@ -261,19 +214,19 @@ static void check_family(struct rule_check *rule_check)
 
 void check_rules(struct checks *checks, const struct host_action *action)
 {
-	const struct settings *settings = &action->settings;
+	const struct target_action one = { .settings = action->settings };
 	size_t i;
 
-	if (settings->backend != BACKEND_RECENT)
+	if (action->settings.backend != BACKEND_RECENT)
 		return;
 	for (i = 0; i < 2; i++) {
-		bool four = families[i].family == ADDR_IPV4;
+		const char *list = settings_list(&action->settings, families[i].family);
 		struct rule_check rule_check = {
 			.checks = checks,
-			.settings = settings,
+			.settings = &action->settings,
 			.family = &families[i],
-			.list = four ? settings->list : settings->list6,
-			.prefix = four ? settings->ipv4_prefix : settings->ipv6_prefix,
+			.target = { .action = &one, .family = families[i].family, .name = list },
+			.list = list,
 		};
 
 		check_family(&rule_check);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/array.h"
+#include "tool/read/file.h"
 
 #define SMALL_FILE 4096
 
@@ -84,16 +85,14 @@ static time_t boot_time(const struct host *host)
 {
 	char path[PATH_MAX], *text, *line;
 	time_t time = 0;
+	size_t len;
 
-	text = malloc(1 << 20);
-	if (!text)
-		return 0;
 	snprintf(path, sizeof(path), "%s/stat", host->procfs.root);
-	if (host_read(path, text, 1 << 20) > 0) {
-		line = strstr(text, "\nbtime ");
-		if (line)
-			time = strtol(line + 7, NULL, 10);
-	}
+	if (file_read(path, 1 << 20, &text, &len) < 0)
+		return 0;
+	line = strstr(text, "\nbtime ");
+	if (line)
+		time = strtol(line + 7, NULL, 10);
 	free(text);
 	return time;
 }

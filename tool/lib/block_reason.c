@@ -13,6 +13,7 @@
 #include "tool/lib/verdict.h"
 #include "tool/read/line_reader.h"
 #include "tool/read/rsyslog_filter.h"
+#include "tool/read/syslog_time.h"
 
 /* Tolerance in seconds: the clocks of log and kernel differ, and logging takes time. */
 #define SLACK 5
@@ -29,30 +30,14 @@ struct search {
 	struct block_reason *reason;
 };
 
-/* A stamp without a zone is local time. Without a year it gets the latest year in which it
- * is not in the future. 0: the line has no time. */
-static time_t time_of(const struct syslog_line *line, time_t now)
+/* The line's time by itself, without the lines before it; 0: it has none. */
+static int64_t time_of(const struct search *search, const struct syslog_line *line)
 {
-	struct tm tm = { .tm_isdst = -1 };
-	time_t when;
+	struct syslog_time clock;
+	int64_t when;
 
-	if (line->stamp == SYSLOG_LINE_EPOCH)
-		return (time_t)line->epoch;
-	if (line->stamp != SYSLOG_LINE_WALL || !localtime_r(&now, &tm))
-		return 0;
-	if (line->wall.year != 0)
-		tm.tm_year = line->wall.year - 1900;
-	tm.tm_mon = line->wall.month - 1;
-	tm.tm_mday = line->wall.day;
-	tm.tm_hour = line->wall.hour;
-	tm.tm_min = line->wall.minute;
-	tm.tm_sec = line->wall.second;
-	tm.tm_isdst = -1;
-	when = mktime(&tm);
-	if (line->wall.year != 0 || when <= now + SLACK)
-		return when;
-	tm.tm_year--;
-	return mktime(&tm);
+	syslog_time_init(&clock, search->now);
+	return syslog_time_read(&clock, line, &when) ? when : 0;
 }
 
 /* Is the line about the event's client? Without an event: about the address, or another one
@@ -76,7 +61,7 @@ static bool starts_block(const struct search *search, const struct syslog_line *
 {
 	struct courierlog_line found;
 	struct decision d = verdict_line(&search->judge, line, &found);
-	time_t when;
+	int64_t when;
 
 	if (d.verdict == VERDICT_NOT_A_TRIGGER && d.reason != REASON_PATTERN)
 		return false;
@@ -84,7 +69,7 @@ static bool starts_block(const struct search *search, const struct syslog_line *
 		return false;
 	if (!is_of_client(search, &found))
 		return false;
-	when = time_of(line, search->now);
+	when = time_of(search, line);
 	return when == 0 || when <= search->until + SLACK;
 }
 
@@ -208,11 +193,10 @@ static void search_journal_text(struct search *search, const char *text, size_t 
 /* Filters by courier's tags. couriertcpd's smtpd processes log as courieresmtpd. */
 static void search_journal(struct search *search)
 {
-	static char program[] = "journalctl", quiet[] = "-q", pager[] = "--no-pager",
-		    form[] = "-o", iso[] = "short-iso", reverse[] = "-r", count[] = "-n",
-		    lines[] = JOURNAL_LINES, tag[] = "-t", name[] = "courieresmtpd";
-	char *const argv[] = { program, quiet, pager, form,  iso,  reverse,
-			       count,	lines, tag,   name, NULL };
+	static const char *const argv[] = {
+		"journalctl", "-q", "--no-pager", "-o", "short-iso", "-r", "-n",
+		JOURNAL_LINES, "-t", "courieresmtpd", NULL,
+	};
 	char *output;
 	size_t len;
 	int r = spawn_run(search->context->programs, argv, &output, &len);
@@ -297,9 +281,7 @@ static int find_event(struct search *search, const struct rsyslog_conf *conf,
 		return -ENOMEM;
 	for (i = 0; conf && i < targets->action_count; i++) {
 		settings = &targets->actions[i].settings;
-		if (strcmp(search->target->name, search->addr.family == ADDR_IPV4
-							 ? settings->list
-							 : settings->list6) == 0)
+		if (strcmp(search->target->name, settings_list(settings, search->addr.family)) == 0)
 			search_ruleset(search, reader, conf, settings->event_ruleset);
 	}
 	event_log_reader_free(reader);

@@ -69,46 +69,47 @@ static void append_list(struct iptables_rule *rule)
 	append(rule, text);
 }
 
-void iptables_make(const struct target *target, unsigned int which,
-		   struct iptables_rule *ret_rule)
+void iptables_make_for(const struct target *target, const uint16_t *ports, unsigned int count,
+		       struct iptables_rule *ret_rule)
 {
-	const struct settings_ports *ports = &target->action->settings.ports;
-	unsigned int first = which * IPTABLES_PORTS_MAX, left = ports->count - first;
-
-	*ret_rule = (struct iptables_rule){
-		.target = target,
-		.ports = ports->list + first,
-		.port_count = left < IPTABLES_PORTS_MAX ? left : IPTABLES_PORTS_MAX,
-	};
+	*ret_rule = (struct iptables_rule){ .target = target, .ports = ports, .port_count = count };
 	append(ret_rule, program_of(target));
 	append(ret_rule, " -I INPUT -p tcp");
 	append_ports(ret_rule);
 	append_list(ret_rule);
 }
 
+void iptables_make(const struct target *target, unsigned int which,
+		   struct iptables_rule *ret_rule)
+{
+	const struct settings_ports *ports = &target->action->settings.ports;
+	unsigned int first = which * IPTABLES_PORTS_MAX, left = ports->count - first;
+
+	iptables_make_for(target, ports->list + first,
+			  left < IPTABLES_PORTS_MAX ? left : IPTABLES_PORTS_MAX, ret_rule);
+}
+
 /* --- existing rules -------------------------------------------------------- */
 
-static int read_ruleset(const struct context *context, const struct target *target,
-			struct iptables_save **ret_ruleset)
+int iptables_read(const struct context *context, const char *program,
+		  struct iptables_save **ret_rules)
 {
-	char save4[] = "iptables-save", save6[] = "ip6tables-save";
-	char *argv[] = { target->family == ADDR_IPV4 ? save4 : save6, NULL };
-	char *output = NULL;
-	size_t len = 0;
-	int r;
+	const char *const argv[] = { program, NULL };
+	char *output;
+	size_t len;
+	int r = spawn_run(context->programs, argv, &output, &len);
 
-	r = spawn_run(context->programs, argv, &output, &len);
-	if (r == 0)
-		r = len < SPAWN_OUTPUT_MAX ? iptables_save_parse(output, len, ret_ruleset)
-					   : -EFBIG;
-	else if (r > 0)
+	if (r < 0)
+		return r;
+	if (r > 0)
 		r = -EACCES;
+	else
+		r = len < SPAWN_OUTPUT_MAX ? iptables_save_parse(output, len, ret_rules) : -EFBIG;
 	free(output);
 	return r;
 }
 
-/* iptables prints the mask of a single address too; old versions print no mask. */
-static bool is_mask(const struct target *target, const char *text)
+bool iptables_is_mask(const struct target *target, const char *text)
 {
 	struct addr want = mask_of(target), got;
 
@@ -126,7 +127,7 @@ static bool is_in_force(const struct iptables_save *rules, const struct target *
 	return answer.exists && answer.rule.update && answer.rule.drops && !answer.rule.rdest &&
 	       answer.rule.hitcount <= 1 &&
 	       answer.rule.seconds == target->action->settings.ban_time &&
-	       is_mask(target, answer.rule.mask) &&
+	       iptables_is_mask(target, answer.rule.mask) &&
 	       answer.new_connections == IPTABLES_REACHED &&
 	       answer.established == IPTABLES_REACHED;
 }
@@ -135,7 +136,8 @@ int iptables_is_there(const struct context *context, const struct iptables_rule 
 {
 	struct iptables_save *rules = NULL;
 	unsigned int i;
-	int r = read_ruleset(context, rule->target, &rules);
+	bool four = rule->target->family == ADDR_IPV4;
+	int r = iptables_read(context, four ? "iptables-save" : "ip6tables-save", &rules);
 
 	if (r < 0)
 		return r;
@@ -151,17 +153,17 @@ int iptables_is_there(const struct context *context, const struct iptables_rule 
  * processes, and with -D for -I to delete it. */
 static int change(const struct context *context, const struct iptables_rule *rule, bool insert)
 {
-	char text[sizeof(rule->text)], wait[] = "-w", delete[] = "-D";
-	char *argv[WORDS_MAX], *word, *rest = NULL, *output = NULL;
+	char text[sizeof(rule->text)], *word, *rest = NULL, *output = NULL;
+	const char *argv[WORDS_MAX];
 	size_t count = 0, len = 0;
 	int r;
 
 	memcpy(text, rule->text, sizeof(text));
 	for (word = strtok_r(text, " ", &rest); word && count < WORDS_MAX - 2;
 	     word = strtok_r(NULL, " ", &rest)) {
-		argv[count++] = !insert && strcmp(word, "-I") == 0 ? delete : word;
+		argv[count++] = !insert && strcmp(word, "-I") == 0 ? "-D" : word;
 		if (count == 1)
-			argv[count++] = wait;
+			argv[count++] = "-w";
 	}
 	argv[count] = NULL;
 	r = spawn_run(context->programs, argv, &output, &len);

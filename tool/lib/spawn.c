@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static int find(const char *dirs, const char *name, char path[static PATH_MAX])
 	return -ENOENT;
 }
 
-static int start(const char *path, char *const argv[], int out, pid_t *ret_pid)
+static int start(const char *path, const char *const argv[], int out, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	int err = posix_spawn_file_actions_init(&actions);
@@ -47,7 +48,8 @@ static int start(const char *path, char *const argv[], int out, pid_t *ret_pid)
 		err = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null",
 						       O_WRONLY, 0);
 	if (err == 0)
-		err = posix_spawn(ret_pid, path, &actions, NULL, argv, environment);
+		err = posix_spawn(ret_pid, path, &actions, NULL,
+				  (char *const *)(uintptr_t)argv, environment);
 	posix_spawn_file_actions_destroy(&actions);
 	return -err;
 }
@@ -112,7 +114,7 @@ static int collect(pid_t pid, int fd, char **ret_output, size_t *ret_len)
 	return r < 0 ? r : status;
 }
 
-int spawn_run(const char *dirs, char *const argv[], char **ret_output, size_t *ret_len)
+int spawn_run(const char *dirs, const char *const argv[], char **ret_output, size_t *ret_len)
 {
 	char path[PATH_MAX];
 	int fds[2];

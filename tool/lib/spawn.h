@@ -16,6 +16,6 @@
  * /dev/null, and wait for it. Returns its exit status; -ENOENT: no such program; -ECHILD: it
  * was killed by a signal; -errno. If the result is >= 0, *ret_output is its output,
  * terminated by a NUL; the caller frees it. */
-int spawn_run(const char *dirs, char *const argv[], char **ret_output, size_t *ret_len);
+int spawn_run(const char *dirs, const char *const argv[], char **ret_output, size_t *ret_len);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "policy/allowfile.h"
 #include "policy/local_addrs.h"
+#include "tool/lib/verdict.h"
 #include "tool/read/rsyslog_conf.h"
 
 /* The parameters that affect the lists. */
@@ -234,7 +235,7 @@ static void add_place(struct targets *targets, const struct target_action *actio
 		.action = action,
 		.backend = action->backend,
 		.family = family,
-		.name = family == ADDR_IPV4 ? action->settings.list : action->settings.list6,
+		.name = settings_list(&action->settings, family),
 	};
 	for (i = 0; i < targets->count; i++)
 		if (is_same(&targets->all[i], target))
@@ -252,8 +253,7 @@ static void add_family(struct targets *targets, int family, const char *name)
 		action = &targets->actions[i];
 		if (action->settings.backend == BACKEND_NULL)
 			continue;
-		if (!name || strcmp(name, family == ADDR_IPV4 ? action->settings.list :
-								action->settings.list6) == 0)
+		if (!name || strcmp(name, settings_list(&action->settings, family)) == 0)
 			add_place(targets, action, family);
 	}
 }
@@ -355,23 +355,12 @@ struct cidr target_name(const struct target *target, const struct addr *addr)
 enum reason target_judge(const struct targets *targets, const struct target *list,
 			 const struct addr *addr)
 {
-	const struct cidr host = { .net = *addr, .prefix = (uint8_t)addr_bits(addr) };
-	const struct settings *settings = &list->action->settings;
-	struct cidr target = target_name(list, addr);
-	struct decision d;
+	const struct target_action *action = list->action;
+	struct decision d = policy_judge_address(&action->settings, addr);
 
-	d = policy_judge_address(settings, addr);
 	if (d.verdict != VERDICT_BLOCK)
 		return d.reason;
-	if (local_addrs_contain(targets->local_addrs, addr))
-		return REASON_OWN_ADDRESS;
-	if (allowfile_overlaps(list->action->allow_file, &host))
-		return REASON_ALLOW_LIST;
-	if (local_addrs_overlap(targets->local_addrs, &target) ||
-	    prefix_set_overlaps(settings->allow, &target) ||
-	    allowfile_overlaps(list->action->allow_file, &target))
-		return REASON_ALLOWED_NEIGHBOUR;
-	return REASON_TRIGGERED;
+	return verdict_exempt(&action->settings, action->allow_file, targets->local_addrs, addr);
 }
 
 int target_add(const struct target *target, const struct addr *addr)

@@ -91,23 +91,22 @@ static struct decision verdict_found(const struct judge *judge,
 	return policy_judge_line(&judge->settings, found, severity, 0);
 }
 
-/* Is the address exempt for a reason outside the settings? The order is the engine's: the
- * address itself, then, if prefixes are blocked, the others in its prefix. */
-static struct decision verdict_exempt(const struct judge *judge, const struct addr *addr)
+enum reason verdict_exempt(const struct settings *settings, struct allowfile *allow_file,
+			   struct local_addrs *own, const struct addr *addr)
 {
 	const struct cidr host = { *addr, (uint8_t)addr_bits(addr) };
-	unsigned int prefix = settings_prefix(&judge->settings, addr);
+	unsigned int prefix = settings_prefix(settings, addr);
 	const struct cidr target = { cidr_mask(addr, prefix), (uint8_t)prefix };
 
-	if (local_addrs_contain(judge->own, addr))
-		return decide(VERDICT_EXEMPT, REASON_OWN_ADDRESS);
-	if (allowfile_overlaps(judge->allow_file, &host))
-		return decide(VERDICT_EXEMPT, REASON_ALLOW_LIST);
-	if (prefix < addr_bits(addr) && (local_addrs_overlap(judge->own, &target) ||
-					 prefix_set_overlaps(judge->settings.allow, &target) ||
-					 allowfile_overlaps(judge->allow_file, &target)))
-		return decide(VERDICT_EXEMPT, REASON_ALLOWED_NEIGHBOUR);
-	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+	if (local_addrs_contain(own, addr))
+		return REASON_OWN_ADDRESS;
+	if (allowfile_overlaps(allow_file, &host))
+		return REASON_ALLOW_LIST;
+	if (prefix < addr_bits(addr) &&
+	    (local_addrs_overlap(own, &target) || prefix_set_overlaps(settings->allow, &target) ||
+	     allowfile_overlaps(allow_file, &target)))
+		return REASON_ALLOWED_NEIGHBOUR;
+	return REASON_TRIGGERED;
 }
 
 bool verdict_is_couriers(const struct syslog_line *line, const struct courierlog_line *found)
@@ -122,17 +121,21 @@ bool verdict_is_couriers(const struct syslog_line *line, const struct courierlog
 struct decision verdict_line(const struct judge *judge, const struct syslog_line *line,
 			     struct courierlog_line *ret_found)
 {
-	struct decision d, exempt;
+	struct decision d;
+	enum reason exempt;
 
 	if (!is_scanned(judge, line, ret_found))
 		return decide(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
 	d = verdict_found(judge, ret_found, line->severity);
 	if (d.verdict != VERDICT_BLOCK)
 		return d;
-	exempt = verdict_exempt(judge, &ret_found->addr);
-	if (exempt.reason == REASON_OWN_ADDRESS || exempt.reason == REASON_ALLOW_LIST)
-		return exempt;
+	exempt = verdict_exempt(&judge->settings, judge->allow_file, judge->own,
+				&ret_found->addr);
+	if (exempt == REASON_OWN_ADDRESS || exempt == REASON_ALLOW_LIST)
+		return decide(VERDICT_EXEMPT, exempt);
 	if (judge->settings.input == INPUT_COURIER)
 		d = policy_judge_reply(&judge->settings, ret_found, judge->scratch);
-	return d.verdict == VERDICT_BLOCK ? exempt : d;
+	if (d.verdict == VERDICT_BLOCK && exempt == REASON_ALLOWED_NEIGHBOUR)
+		return decide(VERDICT_EXEMPT, exempt);
+	return d;
 }

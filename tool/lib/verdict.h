@@ -33,6 +33,11 @@ int verdict_option(struct judge *judge, const struct context *context,
 /* Call this after the last option. Returns as verdict_option(). */
 int verdict_ready(struct judge *judge, const struct context *context);
 
+/* Is the address exempt for a reason outside the settings, or others in the prefix that is
+ * blocked with it? REASON_TRIGGERED: no. The order is the engine's. */
+enum reason verdict_exempt(const struct settings *settings, struct allowfile *allow_file,
+			   struct local_addrs *own, const struct addr *addr);
+
 /* The policy's verdict on one line, as if its sender had been verified. Ignores what depends
  * on other lines (threshold, maxBlocks, an existing block) and the line's age. */
 struct decision verdict_line(const struct judge *judge, const struct syslog_line *line,

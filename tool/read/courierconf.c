@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/array.h"
+#include "tool/read/file.h"
 
 /* Largest file; the shipped ones have 12 KB. */
 #define FILE_MAX (1UL << 20)
@@ -311,23 +312,13 @@ static int read_text(struct courierconf *conf, const char *text, size_t len)
 
 int courierconf_read(struct courierconf *conf, const char *path)
 {
-	FILE *file = fopen(path, "re");
 	char *text;
 	size_t len;
-	int r;
+	int r = file_read(path, FILE_MAX, &text, &len);
 
-	if (!file)
-		return -errno;
-	text = malloc(FILE_MAX);
-	len = text ? fread(text, 1, FILE_MAX, file) : 0;
-	r = text ? 0 : -ENOMEM;
-	if (ferror(file))
-		r = -EIO;
-	if (len == FILE_MAX)
-		r = -EFBIG;
-	fclose(file);
-	if (r == 0)
-		r = read_text(conf, text, len);
+	if (r < 0)
+		return r;
+	r = read_text(conf, text, len);
 	free(text);
 	return r;
 }

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "lib/array.h"
+#include "tool/read/file.h"
 #include "tool/read/rsyslog_lexer.h"
 
 /* Memory that the items point to. */
@@ -283,42 +283,19 @@ static int read_into(struct reader *outer, const char *text, size_t len, const c
 	return r.conf->no_memory ? -ENOMEM : 0;
 }
 
-/* Reads a whole regular file; what is appended meanwhile is cut. */
-static int slurp(const char *path, char **ret_text, size_t *ret_len)
-{
-	FILE *file = fopen(path, "re");
-	struct stat st;
-	char *text;
-
-	if (!file)
-		return -errno;
-	if (fstat(fileno(file), &st) < 0 || S_ISDIR(st.st_mode)) {
-		fclose(file);
-		return -EISDIR;
-	}
-	text = malloc(RSYSLOG_CONF_FILE_MAX + 1);
-	if (text)
-		*ret_len = fread(text, 1, RSYSLOG_CONF_FILE_MAX + 1, file);
-	fclose(file);
-	if (!text)
-		return -ENOMEM;
-	*ret_text = text;
-	return 0;
-}
-
 static int read_file(struct reader *outer, const char *path,
 		     const struct rsyslog_conf_filter *filter)
 {
-	char *text = NULL;
-	size_t len = 0;
+	char *text;
+	size_t len;
 	int r;
 
 	if (outer->conf->files++ >= RSYSLOG_CONF_FILES_MAX)
 		return -EMFILE;
-	r = slurp(path, &text, &len);
+	r = file_read(path, RSYSLOG_CONF_FILE_MAX, &text, &len);
 	if (r < 0)
 		return r;
-	r = len > RSYSLOG_CONF_FILE_MAX ? -EFBIG : read_into(outer, text, len, path, filter);
+	r = read_into(outer, text, len, path, filter);
 	free(text);
 	return r;
 }
