@@ -108,6 +108,13 @@ void nftspace_reset(void)
 	made_up = receive_fails = false;
 }
 
+void nftspace_clean(void)
+{
+	nftspace_reset();
+	if (nftspace_enter() == NULL)
+		nftspace_do("flush ruleset");
+}
+
 struct mnl_socket *__real_mnl_socket_open2(int bus, int flags);
 struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags);
 int __real_mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid);

@@ -11,6 +11,13 @@
  * in it need and is missing: capabilities, nf_tables or the program nft. For TEST_NEEDING(). */
 const char *nftspace_enter(void);
 
+/* Points that need it. */
+#define TEST_NFT(name) TEST_NEEDING(nftspace_enter, name)
+#define TEST_NFT_ROWS(name, rows) TEST_ROWS_NEEDING(nftspace_enter, name, rows, "%s", row->label)
+
+/* Without faults, and with an empty ruleset if the namespace was entered. */
+void nftspace_clean(void);
+
 /* Run nft with these arguments. Returns its output and errors; the caller frees. */
 char *nftspace_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

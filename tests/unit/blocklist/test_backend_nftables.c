@@ -24,37 +24,49 @@ static const struct backend_config config = {
 	.ports = &smtp,
 };
 
-static struct backend *open_with(const struct backend_config *c)
-{
-	struct backend *b = NULL;
+/* Of each point: a backend that has its table. */
+static struct backend *b;
 
-	want_int(ops->open(c, &b), 0);
-	return b;
-}
-
-/* A backend that has its table. */
-static struct backend *setup_with(const struct backend_config *c)
-{
-	struct backend *b;
-
-	nftspace_reset();
-	nftspace_do("flush ruleset");
-	b = open_with(c);
-	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
-	want_int(ops->check(b, ADDR_IPV6), BACKEND_WRITTEN);
-	return b;
-}
-
-static struct backend *setup(void)
-{
-	return setup_with(&config);
-}
-
-static void teardown(struct backend *b)
+static void open_with(const struct backend_config *c)
 {
 	ops->free(b);
+	b = NULL;
+	want_int(ops->open(c, &b), 0);
+}
+
+static struct backend *open_other(const struct backend_config *c)
+{
+	struct backend *other = NULL;
+
+	want_int(ops->open(c, &other), 0);
+	return other;
+}
+
+/* The same in an empty ruleset. */
+static void start_with(const struct backend_config *c)
+{
+	nftspace_clean();
+	open_with(c);
+	if (nftspace_enter() == NULL) {
+		want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
+		want_int(ops->check(b, ADDR_IPV6), BACKEND_WRITTEN);
+	}
+	nftspace_sent = 0;
+}
+
+static void before(void)
+{
+	start_with(&config);
+}
+
+static void after(void)
+{
+	ops->free(b);
+	b = NULL;
 	nftspace_reset();
 }
+
+TEST_EACH(before, after)
 
 static struct addr parse(const char *text)
 {
@@ -64,16 +76,16 @@ static struct addr parse(const char *text)
 	return addr;
 }
 
-static int add_for(struct backend *b, const char *text, int64_t stay)
+static int add_for(const char *text, int64_t stay)
 {
 	const struct backend_block block = { .addr = parse(text), .stay = stay };
 
 	return ops->add(b, &block);
 }
 
-static int add(struct backend *b, const char *text)
+static int add(const char *text)
 {
-	return add_for(b, text, 600000);
+	return add_for(text, 600000);
 }
 
 /* The addresses of a set: "192.0.2.7/600", with the seconds left, rounded. */
@@ -87,7 +99,7 @@ static int write_entry(void *ctx, const struct backend_entry *entry)
 	return 0;
 }
 
-static void want_set(struct backend *b, int family, const char *want)
+static void want_set(int family, const char *want)
 {
 	char got[1024] = "";
 
@@ -95,37 +107,28 @@ static void want_set(struct backend *b, int family, const char *want)
 	want_str(got, want);
 }
 
-TEST_NEEDING(nftspace_enter, added_with_the_sets_time)
+TEST_NFT(added_with_the_sets_time)
 {
-	struct backend *b = setup();
-
-	want_int(add(b, "192.0.2.7"), BACKEND_WRITTEN);
-	want_int(add(b, "2001:db8::7"), BACKEND_WRITTEN);
-	want_set(b, ADDR_IPV4, "192.0.2.7/600");
-	want_set(b, ADDR_IPV6, "2001:db8::7/600");
-	teardown(b);
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	want_int(add("2001:db8::7"), BACKEND_WRITTEN);
+	want_set(ADDR_IPV4, "192.0.2.7/600");
+	want_set(ADDR_IPV6, "2001:db8::7/600");
 }
 
-TEST_NEEDING(nftspace_enter, added_for_less)
+TEST_NFT(added_for_less)
 {
-	struct backend *b = setup();
-
-	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
-	want_set(b, ADDR_IPV4, "192.0.2.7/90");
-	teardown(b);
+	want_int(add_for("192.0.2.7", 90000), BACKEND_WRITTEN);
+	want_set(ADDR_IPV4, "192.0.2.7/90");
 }
 
 /* To a later end and to an earlier one. */
-TEST_NEEDING(nftspace_enter, renewed)
+TEST_NFT(renewed)
 {
-	struct backend *b = setup();
-
-	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
-	want_int(add(b, "192.0.2.7"), BACKEND_WRITTEN);
-	want_set(b, ADDR_IPV4, "192.0.2.7/600");
-	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
-	want_set(b, ADDR_IPV4, "192.0.2.7/90");
-	teardown(b);
+	want_int(add_for("192.0.2.7", 90000), BACKEND_WRITTEN);
+	want_int(add("192.0.2.7"), BACKEND_WRITTEN);
+	want_set(ADDR_IPV4, "192.0.2.7/600");
+	want_int(add_for("192.0.2.7", 90000), BACKEND_WRITTEN);
+	want_set(ADDR_IPV4, "192.0.2.7/90");
 }
 
 static void many(struct backend_block *blocks, unsigned int count)
@@ -150,14 +153,13 @@ static void want_results(const int *results, unsigned int count, const char *wan
 		same++;
 		if (i + 1 < count && results[i + 1] == results[i])
 			continue;
-		sprintf(got + strlen(got), "%s%u x %d", *got ? ", " : "", same,
-			results[i]);
+		sprintf(got + strlen(got), "%s%u x %d", *got ? ", " : "", same, results[i]);
 		same = 0;
 	}
 	want_str(got, want);
 }
 
-static size_t count_of(struct backend *b)
+static size_t count_of(void)
 {
 	char text[65536] = "";
 	size_t n = 0;
@@ -169,100 +171,89 @@ static size_t count_of(struct backend *b)
 	return n;
 }
 
-TEST_NEEDING(nftspace_enter, many_with_one_message)
+TEST_NFT(many_with_one_message)
 {
 	struct backend_block blocks[BACKEND_MANY];
-	struct backend *b = setup();
 	int results[BACKEND_MANY];
 
 	many(blocks, BACKEND_MANY);
 	blocks[3].addr = parse("2001:db8::7");
-	nftspace_sent = 0;
 	ops->add_many(b, blocks, BACKEND_MANY, results);
 	want_int(nftspace_sent, 1);
 	want_results(results, BACKEND_MANY, "32 x 0");
-	want_int(count_of(b), BACKEND_MANY - 1);
-	want_set(b, ADDR_IPV6, "2001:db8::7/600");
-	teardown(b);
+	want_int(count_of(), BACKEND_MANY - 1);
+	want_set(ADDR_IPV6, "2001:db8::7/600");
 }
 
 /* The same address twice, and one that is there and was not known. */
-TEST_NEEDING(nftspace_enter, surprises_are_renewed)
+TEST_NFT(surprises_are_renewed)
 {
 	struct backend_block blocks[BACKEND_MANY];
-	struct backend *b = setup();
 	int results[BACKEND_MANY];
 
-	want_int(add_for(b, "10.0.0.9", 90000), BACKEND_WRITTEN);
+	want_int(add_for("10.0.0.9", 90000), BACKEND_WRITTEN);
 	many(blocks, BACKEND_MANY);
 	blocks[4] = blocks[5];
 	nftspace_sent = 0;
 	ops->add_many(b, blocks, BACKEND_MANY, results);
 	want_int(nftspace_sent, 2);
 	want_results(results, BACKEND_MANY, "32 x 0");
-	want_int(count_of(b), BACKEND_MANY - 1);
+	want_int(count_of(), BACKEND_MANY - 1);
 	want_int(nftspace_has("timeout 1m30s"), false);
-	teardown(b);
 }
 
 /* An address known to be there takes one message, and may already be gone. */
-TEST_NEEDING(nftspace_enter, known_ones_are_renewed)
+TEST_NFT(known_ones_are_renewed)
 {
 	struct backend_block block = { .addr = parse("192.0.2.7"), .stay = 600000,
 				       .known = true };
-	struct backend *b = setup();
 
-	want_int(add_for(b, "192.0.2.7", 90000), BACKEND_WRITTEN);
+	want_int(add_for("192.0.2.7", 90000), BACKEND_WRITTEN);
 	nftspace_sent = 0;
 	want_int(ops->add(b, &block), BACKEND_WRITTEN);
-	want_set(b, ADDR_IPV4, "192.0.2.7/600");
+	want_set(ADDR_IPV4, "192.0.2.7/600");
 	want_int(ops->remove(b, &block.addr), 0);
 	want_int(ops->add(b, &block), BACKEND_WRITTEN);
-	want_set(b, ADDR_IPV4, "192.0.2.7/600");
+	want_set(ADDR_IPV4, "192.0.2.7/600");
 	want_int(nftspace_sent < 6, true);
-	teardown(b);
 }
 
-TEST_NEEDING(nftspace_enter, full_set_takes_no_new_one)
+TEST_NFT(full_set_takes_no_new_one)
 {
 	struct backend_config c = config;
-	struct backend *b;
 
 	c.list_size = 2;
-	b = setup_with(&c);
+	start_with(&c);
 	want_int(ops->capacity(b), 2);
-	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
-	want_int(add_for(b, "192.0.2.2", 90000), BACKEND_WRITTEN);
-	want_int(add(b, "192.0.2.3"), -ENFILE);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
+	want_int(add_for("192.0.2.2", 90000), BACKEND_WRITTEN);
+	want_int(add("192.0.2.3"), -ENFILE);
 	/* Those that are in it are renewed all the same, and the other is not
 	 * full. */
-	want_int(add(b, "192.0.2.2"), BACKEND_WRITTEN);
-	want_int(add(b, "2001:db8::7"), BACKEND_WRITTEN);
-	want_int(add(b, "192.0.2.3"), -ENFILE);
+	want_int(add("192.0.2.2"), BACKEND_WRITTEN);
+	want_int(add("2001:db8::7"), BACKEND_WRITTEN);
+	want_int(add("192.0.2.3"), -ENFILE);
 	want_int(nftspace_has("192.0.2.2 expires "), true);
 	want_int(nftspace_has("192.0.2.3"), false);
-	teardown(b);
 }
 
 /* Of many those are written that fit. */
-TEST_NEEDING(nftspace_enter, nearly_full_set_takes_some)
+TEST_NFT(nearly_full_set_takes_some)
 {
 	struct backend_block blocks[BACKEND_MANY];
 	struct backend_config c = config;
 	int results[BACKEND_MANY];
-	struct backend *b;
 
 	c.list_size = 10;
-	b = setup_with(&c);
-	want_int(add(b, "10.0.0.20"), BACKEND_WRITTEN);
-	want_int(add(b, "10.0.0.31"), BACKEND_WRITTEN);
+	start_with(&c);
+	want_int(add("10.0.0.20"), BACKEND_WRITTEN);
+	want_int(add("10.0.0.31"), BACKEND_WRITTEN);
 	many(blocks, BACKEND_MANY);
 	/* The one is known, the other is not. */
 	blocks[20].known = true;
 	ops->add_many(b, blocks, BACKEND_MANY, results);
 	want_results(results, BACKEND_MANY, "8 x 0, 12 x -23, 1 x 0, 10 x -23, 1 x 0");
-	want_int(count_of(b), 10);
-	teardown(b);
+	want_int(count_of(), 10);
 }
 
 static const struct gone_row {
@@ -270,85 +261,70 @@ static const struct gone_row {
 	int want, want6;	/* of the next additions */
 } gone_rows[] = {
 	{ "ruleset", "flush ruleset", BACKEND_WRITTEN_ANEW, BACKEND_WRITTEN_ANEW },
-	{ "table", "delete table inet omsmtpblock", BACKEND_WRITTEN_ANEW,
-	  BACKEND_WRITTEN_ANEW },
+	{ "table", "delete table inet omsmtpblock", BACKEND_WRITTEN_ANEW, BACKEND_WRITTEN_ANEW },
 	{ "set", "flush chain inet omsmtpblock input\\; delete set inet "
 		 "omsmtpblock a", BACKEND_WRITTEN_ANEW, BACKEND_WRITTEN },
 };
 
-TEST_ROWS_NEEDING(nftspace_enter, missing_set_is_created, gone_rows, "%s", row->label)
+TEST_NFT_ROWS(missing_set_is_created, gone_rows)
 {
-	struct backend *b = setup();
-
-	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
 	nftspace_do("%s", row->nft);
-	want_int(add(b, "192.0.2.2"), row->want);
-	want_int(add(b, "192.0.2.3"), BACKEND_WRITTEN);
-	want_int(add(b, "2001:db8::1"), row->want6);
+	want_int(add("192.0.2.2"), row->want);
+	want_int(add("192.0.2.3"), BACKEND_WRITTEN);
+	want_int(add("2001:db8::1"), row->want6);
 	want_int(nftspace_has("ip saddr @a update @a"), true);
 	want_int(nftspace_has("ip6 saddr @b update @b"), true);
 	want_int(nftspace_has("192.0.2.2 expires"), true);
-	teardown(b);
 }
 
-TEST_ROWS_NEEDING(nftspace_enter, missing_set_is_noticed, gone_rows, "%s", row->label)
+TEST_NFT_ROWS(missing_set_is_noticed, gone_rows)
 {
-	struct backend *b = setup();
-
 	nftspace_do("%s", row->nft);
 	want_int(ops->check(b, ADDR_IPV4), row->want);
 	want_int(ops->check(b, ADDR_IPV6), row->want6);
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(nftspace_has("ip saddr @a update @a"), true);
-	teardown(b);
 }
 
 /* The same names, but not the sets that had our addresses. */
-TEST_NEEDING(nftspace_enter, other_set_is_noticed)
+TEST_NFT(other_set_is_noticed)
 {
-	struct backend *b = setup(), *other = open_with(&config);
+	struct backend *other = open_other(&config);
 
 	nftspace_do("flush ruleset");
 	want_int(ops->check(other, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN_ANEW);
 	want_int(ops->check(b, ADDR_IPV6), BACKEND_WRITTEN_ANEW);
 	ops->free(other);
-	teardown(b);
 }
 
 /* Only rules were lost: the list's addresses are still there. */
-TEST_NEEDING(nftspace_enter, missing_rules_are_created)
+TEST_NFT(missing_rules_are_created)
 {
-	struct backend *b = setup();
-
-	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
 	nftspace_do("flush chain inet omsmtpblock input");
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(nftspace_has("ip saddr @a update @a"), true);
-	want_set(b, ADDR_IPV4, "192.0.2.1/600");
-	teardown(b);
+	want_set(ADDR_IPV4, "192.0.2.1/600");
 }
 
 /* A single query if no rule was changed. */
-TEST_NEEDING(nftspace_enter, looking_is_cheap)
+TEST_NFT(looking_is_cheap)
 {
-	struct backend *b = setup();
-
-	nftspace_sent = 0;
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(nftspace_sent, 1);
-	teardown(b);
 }
 
 /* The first look makes the table exactly, later ones let another action's be. */
-TEST_NEEDING(nftspace_enter, last_action_has_its_way)
+TEST_NFT(last_action_has_its_way)
 {
 	struct backend_config c = config;
-	struct backend *b = setup(), *other;
+	struct backend *other;
 
 	c.ban_time = 60;
-	other = open_with(&c);
-	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	other = open_other(&c);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
 	want_int(ops->check(other, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(nftspace_has("timeout 1m\n"), true);
 	want_int(nftspace_has("192.0.2.1 timeout "), true);
@@ -357,55 +333,46 @@ TEST_NEEDING(nftspace_enter, last_action_has_its_way)
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(nftspace_has("timeout 1m\n"), true);
 	ops->free(other);
-	teardown(b);
 }
 
-TEST_NEEDING(nftspace_enter, blocks_outlive_the_backend)
+TEST_NFT(blocks_outlive_the_backend)
 {
-	struct backend *b = setup();
-
-	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
-	ops->free(b);
-	b = open_with(&config);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
+	open_with(&config);
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
-	want_set(b, ADDR_IPV4, "192.0.2.1/600");
-	teardown(b);
+	want_set(ADDR_IPV4, "192.0.2.1/600");
 }
 
-TEST_NEEDING(nftspace_enter, taken_off)
+TEST_NFT(taken_off)
 {
 	const struct addr one = parse("192.0.2.1"), other = parse("192.0.2.9");
-	struct backend *b = setup();
 
-	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
 	want_int(ops->remove(b, &other), -ESRCH);
 	want_int(ops->remove(b, &one), 0);
 	want_int(ops->remove(b, &one), -ESRCH);
-	want_set(b, ADDR_IPV4, "");
+	want_set(ADDR_IPV4, "");
 	nftspace_do("flush ruleset");
 	want_int(ops->remove(b, &one), -ENOENT);
 	want_int(nftspace_has("table"), false);
-	teardown(b);
 }
 
-TEST_NEEDING(nftspace_enter, flushed)
+TEST_NFT(flushed)
 {
-	struct backend *b = setup();
 	char text[64] = "";
 
-	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
-	want_int(add(b, "192.0.2.2"), BACKEND_WRITTEN);
-	want_int(add(b, "2001:db8::1"), BACKEND_WRITTEN);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
+	want_int(add("192.0.2.2"), BACKEND_WRITTEN);
+	want_int(add("2001:db8::1"), BACKEND_WRITTEN);
 	want_int(ops->flush(b, ADDR_IPV4), 0);
-	want_set(b, ADDR_IPV4, "");
-	want_set(b, ADDR_IPV6, "2001:db8::1/600");
+	want_set(ADDR_IPV4, "");
+	want_set(ADDR_IPV6, "2001:db8::1/600");
 	want_int(ops->flush(b, ADDR_IPV6), 0);
 	want_int(ops->flush(b, ADDR_IPV6), 0);
-	want_set(b, ADDR_IPV6, "");
+	want_set(ADDR_IPV6, "");
 	nftspace_do("flush ruleset");
 	want_int(ops->flush(b, ADDR_IPV4), -ENOENT);
 	want_int(ops->foreach(b, ADDR_IPV4, write_entry, text), -ENOENT);
-	teardown(b);
 }
 
 static int stop_at_once(void *ctx, const struct backend_entry *entry)
@@ -414,17 +381,15 @@ static int stop_at_once(void *ctx, const struct backend_entry *entry)
 	return ++*(int *)ctx == 2 ? 42 : 0;
 }
 
-TEST_NEEDING(nftspace_enter, each_stops_on_request)
+TEST_NFT(each_stops_on_request)
 {
-	struct backend *b = setup();
 	int count = 0;
 
-	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
-	want_int(add(b, "192.0.2.2"), BACKEND_WRITTEN);
-	want_int(add(b, "192.0.2.3"), BACKEND_WRITTEN);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
+	want_int(add("192.0.2.2"), BACKEND_WRITTEN);
+	want_int(add("192.0.2.3"), BACKEND_WRITTEN);
 	want_int(ops->foreach(b, ADDR_IPV4, stop_at_once, &count), 42);
 	want_int(count, 2);
-	teardown(b);
 }
 
 static const struct fault_row {
@@ -433,23 +398,20 @@ static const struct fault_row {
 	int want;
 } fault_rows[] = {
 	{ "no netlink", { .open_err = EAFNOSUPPORT }, -EAFNOSUPPORT },
-	{ "no netlink of that kind", { .open_err = EPROTONOSUPPORT },
-	  -EPROTONOSUPPORT },
+	{ "no netlink of that kind", { .open_err = EPROTONOSUPPORT }, -EPROTONOSUPPORT },
 	{ "no right", { .send_err = EPERM }, -EPERM },
 	{ "lost answers", { .receive_err = ENOBUFS }, -ENOBUFS },
 };
 
 /* Any error is reported for both families, and the next call works again. */
-TEST_ROWS_NEEDING(nftspace_enter, faults_are_reported, fault_rows, "%s", row->label)
+TEST_NFT_ROWS(faults_are_reported, fault_rows)
 {
 	const struct addr one = parse("192.0.2.1");
 	struct backend_block blocks[3];
 	int results[3];
-	struct backend *b;
 
-	nftspace_reset();
-	nftspace_do("flush ruleset");
-	b = open_with(&config);
+	nftspace_clean();
+	open_with(&config);
 	nftspace_faults = row->faults;
 	many(blocks, 3);
 	want_int(ops->check(b, ADDR_IPV4), row->want);
@@ -459,8 +421,7 @@ TEST_ROWS_NEEDING(nftspace_enter, faults_are_reported, fault_rows, "%s", row->la
 	want_int(ops->remove(b, &one), row->want);
 	want_int(ops->flush(b, ADDR_IPV4), row->want);
 	nftspace_reset();
-	want_int(add(b, "192.0.2.1"), BACKEND_WRITTEN);
-	teardown(b);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
 }
 
 /* The kernel reports that there is no set, although there is: an address' time may end
@@ -486,27 +447,21 @@ static size_t never_there(const void *data, size_t size, char *buf, size_t room)
 	return (size_t)(nftspace_error(buf, first, ENOENT) - buf);
 }
 
-TEST_NEEDING(nftspace_enter, vanished_address_is_tried_again)
+TEST_NFT(vanished_address_is_tried_again)
 {
 	const struct backend_block block = { .addr = parse("192.0.2.1"),
 					     .stay = 600000, .known = true };
-	struct backend *b = setup();
 
 	nftspace_faults.answer = vanished;
 	want_int(ops->add(b, &block), BACKEND_WRITTEN);
-	want_set(b, ADDR_IPV4, "192.0.2.1/600");
-	teardown(b);
+	want_set(ADDR_IPV4, "192.0.2.1/600");
 }
 
-TEST_NEEDING(nftspace_enter, endless_absence_is_given_up)
+TEST_NFT(endless_absence_is_given_up)
 {
-	struct backend *b = setup();
-
 	nftspace_faults.answer = never_there;
-	nftspace_sent = 0;
-	want_int(add(b, "192.0.2.1") < 0, true);
+	want_int(add("192.0.2.1") < 0, true);
 	want_int(nftspace_sent < 100, true);
-	teardown(b);
 }
 
 static const struct advice_row {
@@ -518,21 +473,17 @@ static const struct advice_row {
 	  { "CapabilityBoundingSet=CAP_NET_ADMIN", "systemctl edit rsyslog" } },
 	{ "no netlink", EAFNOSUPPORT, ADDR_IPV4,
 	  { "RestrictAddressFamilies=AF_NETLINK", "not supported" } },
-	{ "no nf_tables", EOPNOTSUPP, ADDR_IPV4,
-	  { "modprobe nf_tables", "backend=\"recent\"" } },
+	{ "no nf_tables", EOPNOTSUPP, ADDR_IPV4, { "modprobe nf_tables", "backend=\"recent\"" } },
 	{ "no netfilter", EPROTONOSUPPORT, ADDR_IPV6,
 	  { "modprobe nf_tables", "backend=\"recent\"" } },
 	{ "full", ENOSPC, ADDR_IPV6, { "the set b is full", "listSize=\"65536\"" } },
-	{ "in the way", EEXIST, ADDR_IPV4,
-	  { "nft delete table inet omsmtpblock", "in the way" } },
-	{ "in use", EBUSY, ADDR_IPV4,
-	  { "nft delete table inet omsmtpblock", "in the way" } },
+	{ "in the way", EEXIST, ADDR_IPV4, { "nft delete table inet omsmtpblock", "in the way" } },
+	{ "in use", EBUSY, ADDR_IPV4, { "nft delete table inet omsmtpblock", "in the way" } },
 	{ "other", ENOBUFS, ADDR_IPV4, { "cannot be written", "No buffer space" } },
 };
 
 TEST_ROWS(advice_names_the_command, advice_rows)
 {
-	struct backend *b = open_with(&config);
 	char text[512];
 	int i;
 
@@ -540,7 +491,6 @@ TEST_ROWS(advice_names_the_command, advice_rows)
 	for (i = 0; i < 2; i++)
 		if (!strstr(text, row->want[i]))
 			want_str(text, row->want[i]);
-	ops->free(b);
 }
 
 static const struct size_row {
@@ -556,69 +506,65 @@ static const struct size_row {
 TEST_ROWS(advised_size_is_allowed, size_rows)
 {
 	struct backend_config c = config;
-	struct backend *b;
 	char text[512];
 
 	c.list_size = row->size;
-	b = open_with(&c);
+	open_with(&c);
 	ops->advice(b, ADDR_IPV4, ENOSPC, text, sizeof(text));
 	if (!strstr(text, row->want))
 		want_str(text, row->want);
-	ops->free(b);
 }
 
 /* The module's table stays the module's, whatever options an address is added with, and
  * the address gets the time of those options. */
-TEST_NEEDING(nftspace_enter, people_find_the_table_as_it_is)
+TEST_NFT(people_find_the_table_as_it_is)
 {
 	static const struct settings_ports others = { 2, { 25, 587 } };
+	const struct backend_block block = { .addr = parse("192.0.2.7"), .stay = 3600000 };
 	struct backend_config c = config;
-	struct backend *b = setup(), *people;
+	struct backend *people;
 
 	c.keep_foreign_table = true;
 	c.ban_time = 3600;
 	c.list_size = 7;
 	c.ports = &others;
-	people = open_with(&c);
+	people = open_other(&c);
 	want_int(ops->check(people, ADDR_IPV4) >= 0, true);
-	want_int(add_for(people, "192.0.2.7", 3600000) >= 0, true);
+	want_int(ops->add(people, &block) >= 0, true);
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
 	want_int(nftspace_has("size 1000"), true);
 	want_int(nftspace_has("587"), false);
-	want_set(b, ADDR_IPV4, "192.0.2.7/3600");
+	want_set(ADDR_IPV4, "192.0.2.7/3600");
 	ops->free(people);
-	teardown(b);
 }
 
 /* But they need not wait for the module. */
-TEST_NEEDING(nftspace_enter, people_make_what_is_not_there)
+TEST_NFT(people_make_what_is_not_there)
 {
 	struct backend_config c = config;
-	struct backend *b;
 
 	c.keep_foreign_table = true;
-	b = setup_with(&c);
+	start_with(&c);
 	want_int(nftspace_has("ip saddr @a update @a"), true);
-	want_int(add(b, "192.0.2.7") >= 0, true);
-	want_set(b, ADDR_IPV4, "192.0.2.7/600");
-	teardown(b);
+	want_int(add("192.0.2.7") >= 0, true);
+	want_set(ADDR_IPV4, "192.0.2.7/600");
 }
 
 static int open_one(void *data)
 {
-	struct backend *b;
-	int r = ops->open(&config, &b);
+	struct backend *one;
+	int r = ops->open(&config, &one);
 
 	(void)data;
 	if (r == 0)
-		ops->free(b);
+		ops->free(one);
 	return r;
 }
 
 TEST(survives_lack_of_memory)
 {
 	struct backend_config c = config;
-	struct backend *b = NULL;
+	struct backend *one = NULL;
 	char name[102];
 
 	want_int(memory_fail_each(open_one, NULL), 4);
@@ -626,5 +572,5 @@ TEST(survives_lack_of_memory)
 	memset(name, 'x', 101);
 	name[101] = '\0';
 	c.list6 = name;
-	want_int(ops->open(&c, &b), -ENAMETOOLONG);
+	want_int(ops->open(&c, &one), -ENAMETOOLONG);
 }

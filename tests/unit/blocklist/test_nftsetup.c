@@ -51,7 +51,7 @@ static void want_works(const struct backend_config *c)
 	want_int(nftstate_is_as_wanted(&state, 1), true);
 }
 
-TEST_NEEDING(nftspace_enter, made_once)
+TEST_NFT(made_once)
 {
 	bool changed = false;
 	char *first, *second;
@@ -69,7 +69,7 @@ TEST_NEEDING(nftspace_enter, made_once)
 	free(second);
 }
 
-TEST_NEEDING(nftspace_enter, looking_changes_nothing)
+TEST_NFT(looking_changes_nothing)
 {
 	struct nftstate found;
 
@@ -80,7 +80,7 @@ TEST_NEEDING(nftspace_enter, looking_changes_nothing)
 }
 
 /* Foreign objects, in our table and elsewhere, and how they are printed before and after. */
-TEST_NEEDING(nftspace_enter, others_stay)
+TEST_NFT(others_stay)
 {
 	struct backend_config c = config;
 	char *before, *after;
@@ -126,7 +126,7 @@ static const struct changed_row {
 	  { "tcp dport { 25, 465, 587 } ip saddr @a", "192.0.2.7 timeout 1m" } },
 };
 
-TEST_ROWS_NEEDING(nftspace_enter, replaced_with_its_addresses, changed_rows, "%s", row->label)
+TEST_NFT_ROWS(replaced_with_its_addresses, changed_rows)
 {
 	bool changed = false;
 	char *rules;
@@ -148,7 +148,7 @@ TEST_ROWS_NEEDING(nftspace_enter, replaced_with_its_addresses, changed_rows, "%s
 }
 
 /* With many addresses, several transactions are needed. */
-TEST_NEEDING(nftspace_enter, all_addresses_are_kept)
+TEST_NFT(all_addresses_are_kept)
 {
 	struct backend_config c = config;
 	struct nftstate_addresses found;
@@ -191,7 +191,7 @@ static const struct foreign_row {
 	    "add rule inet omsmtpblock x ip saddr @a drop" }, -EBUSY },
 };
 
-TEST_ROWS_NEEDING(nftspace_enter, foreign_things, foreign_rows, "%s", row->label)
+TEST_NFT_ROWS(foreign_things, foreign_rows)
 {
 	bool changed;
 	int i;
@@ -206,7 +206,7 @@ TEST_ROWS_NEEDING(nftspace_enter, foreign_things, foreign_rows, "%s", row->label
 }
 
 /* Our table, loaded from a file a second time. */
-TEST_NEEDING(nftspace_enter, doubled_rules_become_one)
+TEST_NFT(doubled_rules_become_one)
 {
 	char *dir = temp_dir_new(), path[256], text[4096];
 	struct nfttable table;
@@ -242,7 +242,7 @@ static const struct broken_row {
 	{ "set", "flush chain inet omsmtpblock input\\; delete set inet omsmtpblock a" },
 };
 
-TEST_ROWS_NEEDING(nftspace_enter, broken_is_mended, broken_rows, "%s", row->label)
+TEST_NFT_ROWS(broken_is_mended, broken_rows)
 {
 	struct nftstate found;
 	bool changed;
@@ -256,7 +256,7 @@ TEST_ROWS_NEEDING(nftspace_enter, broken_is_mended, broken_rows, "%s", row->labe
 }
 
 /* Another action with the same list has its way while it works. */
-TEST_NEEDING(nftspace_enter, working_is_enough)
+TEST_NFT(working_is_enough)
 {
 	struct backend_config c = config;
 	struct nftstate found;
@@ -276,7 +276,7 @@ TEST_NEEDING(nftspace_enter, working_is_enough)
 }
 
 /* An admin's own priority and policy stay. */
-TEST_NEEDING(nftspace_enter, chain_of_the_admin_stays)
+TEST_NFT(chain_of_the_admin_stays)
 {
 	bool changed;
 
@@ -295,7 +295,7 @@ static void disturb(void)
 }
 
 /* Rules that change between the check and the transaction cause another check. */
-TEST_NEEDING(nftspace_enter, others_may_be_at_it)
+TEST_NFT(others_may_be_at_it)
 {
 	bool changed;
 	unsigned int i;
@@ -315,7 +315,7 @@ static void block_meanwhile(void)
 }
 
 /* Addresses added to the set after it was read, and before it is replaced. */
-TEST_NEEDING(nftspace_enter, nothing_is_lost_between)
+TEST_NFT(nothing_is_lost_between)
 {
 	struct backend_config c = config;
 	unsigned int i;
@@ -340,7 +340,7 @@ static void set_goes_meanwhile(void)
 }
 
 /* The set with the addresses to keep is removed before they are read. */
-TEST_NEEDING(nftspace_enter, what_goes_meanwhile_is_made)
+TEST_NFT(what_goes_meanwhile_is_made)
 {
 	struct backend_config c = config;
 	bool changed;
@@ -354,7 +354,7 @@ TEST_NEEDING(nftspace_enter, what_goes_meanwhile_is_made)
 	want_works(&c);
 }
 
-TEST_NEEDING(nftspace_enter, errors_are_reported)
+TEST_NFT(errors_are_reported)
 {
 	struct backend_config c = config;
 	struct nftstate found;
@@ -384,7 +384,7 @@ static int apply_new_time(void *data)
 	return r;
 }
 
-TEST_NEEDING(nftspace_enter, survives_lack_of_memory)
+TEST_NFT(survives_lack_of_memory)
 {
 	unsigned int ban_time = 600;
 	bool changed;

@@ -65,7 +65,7 @@ static void want_state(struct fixture *f, const char *want)
 	want_str(got, want);
 }
 
-TEST_NEEDING(nftspace_enter, nothing_is_there)
+TEST_NFT(nothing_is_there)
 {
 	struct fixture f;
 
@@ -79,7 +79,7 @@ TEST_NEEDING(nftspace_enter, nothing_is_there)
 	teardown(&f);
 }
 
-TEST_NEEDING(nftspace_enter, all_is_there)
+TEST_NFT(all_is_there)
 {
 	struct fixture f;
 
@@ -109,7 +109,7 @@ static const struct damage_row {
 	  "11 11" },
 };
 
-TEST_ROWS_NEEDING(nftspace_enter, damage_is_seen, damage_rows, "%s", row->label)
+TEST_NFT_ROWS(damage_is_seen, damage_rows)
 {
 	struct fixture f;
 
@@ -142,7 +142,7 @@ static const struct other_row {
 			     "timeout 600s;", "omsmtpblock ab 00000000", "00" },
 };
 
-TEST_ROWS_NEEDING(nftspace_enter, other_lists_are_judged, other_rows, "%s", row->label)
+TEST_NFT_ROWS(other_lists_are_judged, other_rows)
 {
 	struct fixture f;
 	char got[8];
@@ -163,7 +163,7 @@ TEST_ROWS_NEEDING(nftspace_enter, other_lists_are_judged, other_rows, "%s", row-
 	teardown(&f);
 }
 
-TEST_NEEDING(nftspace_enter, chain_without_hook_is_reported)
+TEST_NFT(chain_without_hook_is_reported)
 {
 	struct fixture f;
 
@@ -182,7 +182,7 @@ TEST_NEEDING(nftspace_enter, chain_without_hook_is_reported)
 	teardown(&f);
 }
 
-TEST_NEEDING(nftspace_enter, addresses_are_read)
+TEST_NFT(addresses_are_read)
 {
 	struct nftstate_addresses found = { .all = NULL };
 	const uint8_t want[] = { 192, 0, 2, 7 };
@@ -214,7 +214,7 @@ static void disturb(void)
 }
 
 /* Rules that change during a dump have it read again. */
-TEST_NEEDING(nftspace_enter, disturbed_reading_is_repeated)
+TEST_NFT(disturbed_reading_is_repeated)
 {
 	struct fixture f;
 
@@ -240,7 +240,7 @@ static size_t interrupted_dump(const void *data, size_t size, char *buf, size_t 
 }
 
 /* A program that keeps changing rules: rules cannot be checked, addresses can. */
-TEST_NEEDING(nftspace_enter, endless_disturbance_is_given_up)
+TEST_NFT(endless_disturbance_is_given_up)
 {
 	struct nftstate_addresses found = { .all = NULL };
 	struct fixture f;
@@ -268,7 +268,7 @@ static int read_all(void *data)
 	return r;
 }
 
-TEST_NEEDING(nftspace_enter, survives_lack_of_memory)
+TEST_NFT(survives_lack_of_memory)
 {
 	char list[300 * 16] = "", *end = list;
 	struct fixture f;

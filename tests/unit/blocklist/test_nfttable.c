@@ -171,7 +171,7 @@ static char *make_by_text(const struct nfttable *table)
 	return nftspace_run("list ruleset");
 }
 
-TEST_ROWS_NEEDING(nftspace_enter, messages_and_text_make_the_same, made_rows, "%s", row->label)
+TEST_NFT_ROWS(messages_and_text_make_the_same, made_rows)
 {
 	struct nfttable table = make(&row->config);
 	char *by_messages, *by_text;
@@ -191,7 +191,7 @@ TEST_ROWS_NEEDING(nftspace_enter, messages_and_text_make_the_same, made_rows, "%
 	free(by_text);
 }
 
-TEST_NEEDING(nftspace_enter, most_ports_fit)
+TEST_NFT(most_ports_fit)
 {
 	struct settings_ports most = { .count = SETTINGS_PORTS_MAX };
 	struct backend_config c = config;
@@ -211,7 +211,7 @@ TEST_NEEDING(nftspace_enter, most_ports_fit)
 	free(made);
 }
 
-TEST_NEEDING(nftspace_enter, addresses_are_added_and_removed)
+TEST_NFT(addresses_are_added_and_removed)
 {
 	struct addr a = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
 	struct nfttable table = make(&config);
