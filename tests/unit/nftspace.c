@@ -81,6 +81,27 @@ void nftspace_do(const char *format, ...)
 	free(text);
 }
 
+const struct backend_config nftspace_config = {
+	.list = "a",
+	.list6 = "b",
+	.ban_time = 600,
+	.ipv4_prefix = 32,
+	.ipv6_prefix = 128,
+	.list_size = 1000,
+	.ports = &(const struct settings_ports){ 1, { 25 } },
+};
+
+void nftspace_load(const struct nfttable *table)
+{
+	char *dir = temp_dir_new(), path[256], text[4096];
+
+	nfttable_text(table, text, sizeof(text));
+	snprintf(path, sizeof(path), "%s/table.nft", dir);
+	temp_file_write(path, text);
+	nftspace_do("-f '%s'", path);
+	temp_dir_remove(dir);
+}
+
 bool nftspace_has(const char *text)
 {
 	char *ruleset = nftspace_run("list ruleset");
@@ -119,14 +140,10 @@ struct mnl_socket *__real_mnl_socket_open2(int bus, int flags);
 struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags);
 int __real_mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid);
 int __wrap_mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid);
-ssize_t __real_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf,
-				 size_t len);
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf,
-				 size_t len);
-ssize_t __real_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
-				   size_t size);
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
-				   size_t size);
+ssize_t __real_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf, size_t len);
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf, size_t len);
+ssize_t __real_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t size);
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t size);
 
 struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags)
 {
@@ -157,8 +174,7 @@ static bool send_fails(void)
 	return true;
 }
 
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf,
-				 size_t len)
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf, size_t len)
 {
 	if (send_fails())
 		return -1;
@@ -175,8 +191,7 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buf,
 	return (ssize_t)len;
 }
 
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
-				   size_t size)
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t size)
 {
 	size_t n = answered;
 

@@ -5,6 +5,7 @@
 
 #include <libmnl/libmnl.h>
 
+#include "blocklist/nfttable.h"
 #include "tests/unit/support.h"
 
 /* Enter a new network namespace, permanently, in the first call. Returns NULL, or what tests
@@ -23,6 +24,12 @@ char *nftspace_run(const char *format, ...) __attribute__((format(printf, 1, 2))
 
 /* The same, and it must not print errors. */
 void nftspace_do(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Parameters: sets a and b of 1000 addresses, 600 s, port 25. */
+extern const struct backend_config nftspace_config;
+
+/* Load the table's text into nft. */
+void nftspace_load(const struct nfttable *table);
 
 /* Does the ruleset, as nft prints it, contain this text? */
 bool nftspace_has(const char *text);

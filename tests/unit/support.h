@@ -23,13 +23,18 @@
 /* A point that is skipped where missing() returns what it needs and is missing here; NULL:
  * nothing is. */
 #define TEST_NEEDING(missing, name)                                            \
-	static void name(void **state);                                        \
+	static void name(void);                                                \
+	static void name##_point(void **point_)                                \
+	{                                                                      \
+		(void)point_;                                                  \
+		name();                                                        \
+	}                                                                      \
 	static void __attribute__((constructor)) name##_is_a_point(void)       \
 	{                                                                      \
-		suite_add_needing(suite_of_program(), missing, name, NULL,     \
-				  "%s", #name);                                \
+		suite_add_needing(suite_of_program(), missing, name##_point,   \
+				  NULL, "%s", #name);                          \
 	}                                                                      \
-	static void name(__attribute__((unused)) void **state)
+	static void name(void)
 
 /* A point for each row of an array; the test finds it in row. The elements have a label.. */
 #define TEST_ROWS(name, rows) TEST_ROWS_AS(name, rows, "%s", row->label)
@@ -40,9 +45,9 @@
 
 #define TEST_ROWS_NEEDING(missing, name, rows, format, ...)                    \
 	static void name(const __typeof__((rows)[0]) *row);                    \
-	static void name##_point(void **state)                                 \
+	static void name##_point(void **point_)                                 \
 	{                                                                      \
-		name(*state);                                                  \
+		name(*point_);                                                 \
 	}                                                                      \
 	static void __attribute__((constructor)) name##_has_points(void)       \
 	{                                                                      \
@@ -148,9 +153,9 @@ struct corpus {
 /* A point for each line of such a file, which the test finds in row. */
 #define TEST_CORPUS(name, file, fields_)                                        \
 	static void name(const struct corpus_line *row);                       \
-	static void name##_point(void **state)                                 \
+	static void name##_point(void **point_)                                 \
 	{                                                                      \
-		name(*state);                                                  \
+		name(*point_);                                                 \
 	}                                                                      \
 	static void __attribute__((constructor)) name##_has_points(void)       \
 	{                                                                      \

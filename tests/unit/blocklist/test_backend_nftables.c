@@ -12,18 +12,6 @@
 
 #define ops (&backend_nftables_ops)
 
-static const struct settings_ports smtp = { 1, { 25 } };
-
-static const struct backend_config config = {
-	.list = "a",
-	.list6 = "b",
-	.ban_time = 600,
-	.ipv4_prefix = 32,
-	.ipv6_prefix = 128,
-	.list_size = 1000,
-	.ports = &smtp,
-};
-
 /* Of each point: a backend that has its table. */
 static struct backend *b;
 
@@ -56,7 +44,7 @@ static void start_with(const struct backend_config *c)
 
 static void before(void)
 {
-	start_with(&config);
+	start_with(&nftspace_config);
 }
 
 static void after(void)
@@ -220,7 +208,7 @@ TEST_NFT(known_ones_are_renewed)
 
 TEST_NFT(full_set_takes_no_new_one)
 {
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 
 	c.list_size = 2;
 	start_with(&c);
@@ -241,7 +229,7 @@ TEST_NFT(full_set_takes_no_new_one)
 TEST_NFT(nearly_full_set_takes_some)
 {
 	struct backend_block blocks[BACKEND_MANY];
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 	int results[BACKEND_MANY];
 
 	c.list_size = 10;
@@ -290,7 +278,7 @@ TEST_NFT_ROWS(missing_set_is_noticed, gone_rows)
 /* The same names, but not the sets that had our addresses. */
 TEST_NFT(other_set_is_noticed)
 {
-	struct backend *other = open_other(&config);
+	struct backend *other = open_other(&nftspace_config);
 
 	nftspace_do("flush ruleset");
 	want_int(ops->check(other, ADDR_IPV4), BACKEND_WRITTEN);
@@ -319,7 +307,7 @@ TEST_NFT(looking_is_cheap)
 /* The first look makes the table exactly, later ones let another action's be. */
 TEST_NFT(last_action_has_its_way)
 {
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 	struct backend *other;
 
 	c.ban_time = 60;
@@ -338,7 +326,7 @@ TEST_NFT(last_action_has_its_way)
 TEST_NFT(blocks_outlive_the_backend)
 {
 	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
-	open_with(&config);
+	open_with(&nftspace_config);
 	want_int(ops->check(b, ADDR_IPV4), BACKEND_WRITTEN);
 	want_set(ADDR_IPV4, "192.0.2.1/600");
 }
@@ -411,7 +399,7 @@ TEST_NFT_ROWS(faults_are_reported, fault_rows)
 	int results[3];
 
 	nftspace_clean();
-	open_with(&config);
+	open_with(&nftspace_config);
 	nftspace_faults = row->faults;
 	many(blocks, 3);
 	want_int(ops->check(b, ADDR_IPV4), row->want);
@@ -505,7 +493,7 @@ static const struct size_row {
 
 TEST_ROWS(advised_size_is_allowed, size_rows)
 {
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 	char text[512];
 
 	c.list_size = row->size;
@@ -521,7 +509,7 @@ TEST_NFT(people_find_the_table_as_it_is)
 {
 	static const struct settings_ports others = { 2, { 25, 587 } };
 	const struct backend_block block = { .addr = parse("192.0.2.7"), .stay = 3600000 };
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 	struct backend *people;
 
 	c.keep_foreign_table = true;
@@ -541,7 +529,7 @@ TEST_NFT(people_find_the_table_as_it_is)
 /* But they need not wait for the module. */
 TEST_NFT(people_make_what_is_not_there)
 {
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 
 	c.keep_foreign_table = true;
 	start_with(&c);
@@ -553,7 +541,7 @@ TEST_NFT(people_make_what_is_not_there)
 static int open_one(void *data)
 {
 	struct backend *one;
-	int r = ops->open(&config, &one);
+	int r = ops->open(&nftspace_config, &one);
 
 	(void)data;
 	if (r == 0)
@@ -563,7 +551,7 @@ static int open_one(void *data)
 
 TEST(survives_lack_of_memory)
 {
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 	struct backend *one = NULL;
 	char name[102];
 

@@ -39,8 +39,7 @@ static void take_apart(const void *data, size_t size)
 		assert_true(sent.count < COUNT_OF(sent.headers));
 		if (nlh->nlmsg_type == NFNL_MSG_BATCH_BEGIN &&
 		    mnl_nlmsg_get_payload_len(nlh) > sizeof(struct nfgenmsg)) {
-			attr = mnl_nlmsg_get_payload_offset(
-				nlh, sizeof(struct nfgenmsg));
+			attr = mnl_nlmsg_get_payload_offset(nlh, sizeof(struct nfgenmsg));
 			want_int(mnl_attr_get_type(attr), NFNL_BATCH_GENID);
 			sent.genid = ntohl(mnl_attr_get_u32(attr));
 		}
@@ -57,8 +56,7 @@ static size_t answer_as_said(const void *data, size_t size, char *buf, size_t ro
 	(void)room;
 	take_apart(data, size);
 	for (i = 0; i < COUNT_OF(answers) && answers[i].number >= 0; i++)
-		at = nftspace_error(at, sent.headers[answers[i].number].nlmsg_seq,
-				    answers[i].err);
+		at = nftspace_error(at, sent.headers[answers[i].number].nlmsg_seq, answers[i].err);
 	return (size_t)(at - buf);
 }
 
@@ -73,21 +71,27 @@ static void say(int number, int err)
 	answers[i + 1].number = -1;
 }
 
-static struct nftlink *setup(void)
-{
-	struct nftlink *link = NULL;
+/* Of each point. */
+static struct nftlink *nft;
 
+static void before(void)
+{
 	nftspace_reset();
 	nftspace_faults.answer = answer_as_said;
 	answers[0].number = -1;
-	want_int(nftlink_new(&link), 0);
-	return link;
+	want_int(nftlink_new(&nft), 0);
 }
 
-static void put(struct nftlink *link, const char *name)
+static void after(void)
 {
-	struct nlmsghdr *nlh = nftlink_message(link, NFT_MSG_NEWTABLE, NFPROTO_INET,
-					       NLM_F_CREATE);
+	nftlink_free(nft);
+}
+
+TEST_EACH(before, after)
+
+static void put(const char *name)
+{
+	struct nlmsghdr *nlh = nftlink_message(nft, NFT_MSG_NEWTABLE, NFPROTO_INET, NLM_F_CREATE);
 
 	assert_non_null(nlh);
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, name);
@@ -103,13 +107,11 @@ static void note(void *ctx, unsigned int index, int err)
 
 TEST(transaction_has_its_frame)
 {
-	struct nftlink *link = setup();
-
-	nftlink_begin(link, 0);
-	put(link, "a");
-	put(link, "a longer name");
+	nftlink_begin(nft, 0);
+	put("a");
+	put("a longer name");
 	say(2, 0);
-	want_int(nftlink_commit(link, NULL, NULL), 0);
+	want_int(nftlink_commit(nft, NULL, NULL), 0);
 	want_int(sent.count, 4);
 	want_int(sent.headers[0].nlmsg_type, NFNL_MSG_BATCH_BEGIN);
 	want_int(sent.headers[1].nlmsg_type, NEWTABLE);
@@ -120,19 +122,15 @@ TEST(transaction_has_its_frame)
 	want_int(sent.headers[2].nlmsg_flags & NLM_F_ACK, NLM_F_ACK);
 	want_int(sent.headers[2].nlmsg_seq, sent.headers[1].nlmsg_seq + 1);
 	want_int(sent.genid, 0);
-	nftlink_free(link);
 }
 
 TEST(transaction_names_its_generation)
 {
-	struct nftlink *link = setup();
-
-	nftlink_begin(link, 4711);
-	put(link, "a");
+	nftlink_begin(nft, 4711);
+	put("a");
 	say(0, ERESTART);
-	want_int(nftlink_commit(link, NULL, NULL), -ERESTART);
+	want_int(nftlink_commit(nft, NULL, NULL), -ERESTART);
 	want_int(sent.genid, 4711);
-	nftlink_free(link);
 }
 
 static const struct answer_row {
@@ -153,17 +151,15 @@ static const struct answer_row {
 
 TEST_ROWS(answers_are_reported, answer_rows)
 {
-	struct nftlink *link = setup();
 	char noted[128] = "";
 	int i;
 
 	memcpy(answers, row->answers, sizeof(row->answers));
-	nftlink_begin(link, 0);
+	nftlink_begin(nft, 0);
 	for (i = 0; i < 3; i++)
-		put(link, "a");
-	want_int(nftlink_commit(link, note, noted), row->want);
+		put("a");
+	want_int(nftlink_commit(nft, note, noted), row->want);
 	want_str(noted, row->noted);
-	nftlink_free(link);
 }
 
 /* An answer that comes too late, and one to another port. */
@@ -181,13 +177,10 @@ static size_t answer_to_others(const void *data, size_t size, char *buf, size_t 
 
 TEST(answers_to_others_are_left_out)
 {
-	struct nftlink *link = setup();
-
 	nftspace_faults.answer = answer_to_others;
-	nftlink_begin(link, 0);
-	put(link, "a");
-	want_int(nftlink_commit(link, NULL, NULL), 0);
-	nftlink_free(link);
+	nftlink_begin(nft, 0);
+	put("a");
+	want_int(nftlink_commit(nft, NULL, NULL), 0);
 }
 
 /* Only the first part of a message came. */
@@ -213,90 +206,79 @@ static size_t answer_too_short(const void *data, size_t size, char *buf, size_t 
 
 TEST(partial_answers_are_none)
 {
-	struct nftlink *link = setup();
-
 	nftspace_faults.answer = answer_in_part;
-	nftlink_begin(link, 0);
-	put(link, "a");
-	want_int(nftlink_commit(link, NULL, NULL), -EIO);
+	nftlink_begin(nft, 0);
+	put("a");
+	want_int(nftlink_commit(nft, NULL, NULL), -EIO);
 	nftspace_faults.answer = answer_too_short;
-	nftlink_begin(link, 0);
-	put(link, "a");
-	want_int(nftlink_commit(link, NULL, NULL), -EIO);
-	nftlink_free(link);
+	nftlink_begin(nft, 0);
+	put("a");
+	want_int(nftlink_commit(nft, NULL, NULL), -EIO);
 }
 
 /* Until it can be opened each call tries, and returns the error. */
 TEST(socket_is_tried_again)
 {
-	struct nftlink *link = setup();
 	uint32_t genid = 0;
 
 	nftspace_faults.open_err = EAFNOSUPPORT;
-	want_int(nftlink_generation(link, &genid), -EAFNOSUPPORT);
+	want_int(nftlink_generation(nft, &genid), -EAFNOSUPPORT);
 	nftspace_faults.open_err = EPROTONOSUPPORT;
-	want_int(nftlink_generation(link, &genid), -EPROTONOSUPPORT);
+	want_int(nftlink_generation(nft, &genid), -EPROTONOSUPPORT);
 	nftspace_faults.open_err = 0;
 	nftspace_faults.bind_err = EPERM;
-	want_int(nftlink_generation(link, &genid), -EPERM);
+	want_int(nftlink_generation(nft, &genid), -EPERM);
 	nftspace_faults.bind_err = 0;
 	say(0, 0);
-	want_int(nftlink_generation(link, &genid), 0);
-	want_int(nftlink_generation(link, &genid), 0);
+	want_int(nftlink_generation(nft, &genid), 0);
+	want_int(nftlink_generation(nft, &genid), 0);
 	want_int(nftspace_opened, 2);
-	nftlink_free(link);
 }
 
 /* After lost errors the outstanding answers are not known. */
 TEST(lost_answers_need_a_new_socket)
 {
-	struct nftlink *link = setup();
 	uint32_t genid;
 
 	say(0, 0);
 	nftspace_faults.receive_err = ENOBUFS;
-	want_int(nftlink_generation(link, &genid), -ENOBUFS);
+	want_int(nftlink_generation(nft, &genid), -ENOBUFS);
 	nftspace_faults.receive_err = 0;
-	want_int(nftlink_generation(link, &genid), 0);
+	want_int(nftlink_generation(nft, &genid), 0);
 	want_int(nftspace_opened, 2);
-	nftlink_free(link);
 }
 
 TEST(interrupted_calls_are_repeated)
 {
-	struct nftlink *link = setup();
 	uint32_t genid;
 
 	say(0, 0);
 	nftspace_faults.send_err = EINTR;
 	nftspace_faults.send_times = 3;
 	nftspace_faults.receive_err = EINTR;
-	want_int(nftlink_generation(link, &genid), 0);
+	want_int(nftlink_generation(nft, &genid), 0);
 	nftspace_faults.send_err = EMSGSIZE;
 	nftspace_faults.send_times = 0;
-	want_int(nftlink_generation(link, &genid), -EMSGSIZE);
-	nftlink_free(link);
+	want_int(nftlink_generation(nft, &genid), -EMSGSIZE);
 }
 
 TEST(transaction_has_a_limit)
 {
-	struct nftlink *link = setup();
 	struct nlmsghdr *nlh;
 	char name[1001];
 	int count = 0;
 
 	memset(name, 'x', 1000);
 	name[1000] = '\0';
-	nftlink_begin(link, 0);
-	while ((nlh = nftlink_message(link, NFT_MSG_NEWTABLE, NFPROTO_INET, 0))) {
+	nftlink_begin(nft, 0);
+	while ((nlh = nftlink_message(nft, NFT_MSG_NEWTABLE, NFPROTO_INET, 0))) {
 		mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, name);
 		count++;
 	}
 	want_int(count > 50 && count < 64, true);
 	say(count, 0);
-	want_int(nftlink_commit(link, NULL, NULL), 0);
+	want_int(nftlink_commit(nft, NULL, NULL), 0);
 	want_int(sent.count, count + 2);
-	nftlink_free(link);
 }
 
 /* A dump in two parts: three messages and the end. */
@@ -324,12 +306,12 @@ static size_t answer_dump(const void *data, size_t size, char *buf, size_t room)
 	return (size_t)(at - buf);
 }
 
-static int ask(struct nftlink *link, nftlink_answer_fn *fn, int *count)
+static int ask(nftlink_answer_fn *fn, int *count)
 {
 	nftspace_faults.answer = answer_dump;
 	*count = 0;
-	nftlink_question(link, NFT_MSG_GETTABLE, NFPROTO_INET, NLM_F_DUMP);
-	return nftlink_ask(link, fn, count);
+	nftlink_question(nft, NFT_MSG_GETTABLE, NFPROTO_INET, NLM_F_DUMP);
+	return nftlink_ask(nft, fn, count);
 }
 
 static int count_all(void *ctx, const struct nlmsghdr *nlh)
@@ -347,35 +329,29 @@ static int stop_at_second(void *ctx, const struct nlmsghdr *nlh)
 
 TEST(dumps_are_read)
 {
-	struct nftlink *link = setup();
 	int count;
 
 	dump = (struct dump){ .whole = true };
-	want_int(ask(link, count_all, &count), 0);
+	want_int(ask(count_all, &count), 0);
 	want_int(count, 3);
 	want_int(sent.headers[0].nlmsg_flags & NLM_F_ACK, 0);
-	want_int(ask(link, stop_at_second, &count), -ENOMEM);
+	want_int(ask(stop_at_second, &count), -ENOMEM);
 	want_int(count, 2);
 	dump.flags = NLM_F_DUMP_INTR;
-	want_int(ask(link, count_all, &count), -EINTR);
+	want_int(ask(count_all, &count), -EINTR);
 	dump = (struct dump){ .whole = false };
-	want_int(ask(link, count_all, &count), -EIO);
-	nftlink_free(link);
+	want_int(ask(count_all, &count), -EIO);
 }
 
 TEST(failing_query)
 {
-	struct nftlink *link = setup();
-
 	say(0, ENOENT);
-	nftlink_question(link, NFT_MSG_GETTABLE, NFPROTO_INET, 0);
-	want_int(nftlink_ask(link, NULL, NULL), -ENOENT);
+	nftlink_question(nft, NFT_MSG_GETTABLE, NFPROTO_INET, 0);
+	want_int(nftlink_ask(nft, NULL, NULL), -ENOENT);
 	want_int(sent.headers[0].nlmsg_flags & NLM_F_ACK, NLM_F_ACK);
-	nftlink_free(link);
 }
 
-static size_t answer_generation(const void *data, size_t size, char *buf,
-				size_t room)
+static size_t answer_generation(const void *data, size_t size, char *buf, size_t room)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 
@@ -392,13 +368,11 @@ static size_t answer_generation(const void *data, size_t size, char *buf,
 
 TEST(generation_is_reported)
 {
-	struct nftlink *link = setup();
 	uint32_t genid = 0;
 
 	nftspace_faults.answer = answer_generation;
-	want_int(nftlink_generation(link, &genid), 0);
+	want_int(nftlink_generation(nft, &genid), 0);
 	want_int(genid, 258);
-	nftlink_free(link);
 }
 
 static int make(void *data)

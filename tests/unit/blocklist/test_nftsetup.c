@@ -12,20 +12,22 @@
 static const struct settings_ports smtp = { 1, { 25 } };
 static const struct settings_ports several = { 3, { 25, 465, 587 } };
 
-static const struct backend_config config = {
-	.list = "a",
-	.list6 = "b",
-	.ban_time = 600,
-	.ipv4_prefix = 32,
-	.ipv6_prefix = 128,
-	.list_size = 1000,
-	.ports = &smtp,
-};
+TEST_EACH(nftspace_clean, nftspace_clean)
 
-static void setup(void)
+static void apply(const struct backend_config *c)
 {
-	nftspace_reset();
-	nftspace_do("flush ruleset");
+	bool changed;
+
+	want_int(nftsetup_apply(c, &changed), 0);
+}
+
+/* The usual parameters, but for the time. */
+static struct backend_config for_a_minute(void)
+{
+	struct backend_config c = nftspace_config;
+
+	c.ban_time = 60;
+	return c;
 }
 
 static int ensure(const struct backend_config *c, enum nftsetup_demand demand,
@@ -56,12 +58,11 @@ TEST_NFT(made_once)
 	bool changed = false;
 	char *first, *second;
 
-	setup();
-	want_int(nftsetup_apply(&config, &changed), 0);
+	want_int(nftsetup_apply(&nftspace_config, &changed), 0);
 	want_int(changed, true);
-	want_works(&config);
+	want_works(&nftspace_config);
 	first = nftspace_run("-a list ruleset");
-	want_int(nftsetup_apply(&config, &changed), 0);
+	want_int(nftsetup_apply(&nftspace_config, &changed), 0);
 	want_int(changed, false);
 	second = nftspace_run("-a list ruleset");
 	want_str(second, first);
@@ -73,8 +74,7 @@ TEST_NFT(looking_changes_nothing)
 {
 	struct nftstate found;
 
-	setup();
-	want_int(nftsetup_look(&config, &found), 0);
+	want_int(nftsetup_look(&nftspace_config, &found), 0);
 	want_int(found.table, false);
 	want_int(nftspace_has("table"), false);
 }
@@ -82,11 +82,9 @@ TEST_NFT(looking_changes_nothing)
 /* Foreign objects, in our table and elsewhere, and how they are printed before and after. */
 TEST_NFT(others_stay)
 {
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 	char *before, *after;
-	bool changed;
 
-	setup();
 	nftspace_do("add table inet filter");
 	nftspace_do("add chain inet filter input '{ type filter hook input priority "
 		    "0; policy accept; }'");
@@ -94,12 +92,12 @@ TEST_NFT(others_stay)
 	nftspace_do("add table ip omsmtpblock");
 	c.list = "other";
 	c.list6 = "other6";
-	want_int(nftsetup_apply(&c, &changed), 0);
+	apply(&c);
 	nftspace_do("add element inet omsmtpblock other '{ 192.0.2.1 }'");
 	nftspace_do("add rule inet omsmtpblock input tcp dport 26 drop");
 	before = nftspace_run("-s list ruleset");
-	want_int(nftsetup_apply(&config, &changed), 0);
-	want_works(&config);
+	apply(&nftspace_config);
+	want_works(&nftspace_config);
 	want_works(&c);
 	want_int(nftspace_has("192.0.2.1"), true);
 	after = nftspace_run("-s list table inet filter");
@@ -132,8 +130,7 @@ TEST_NFT_ROWS(replaced_with_its_addresses, changed_rows)
 	char *rules;
 	int i;
 
-	setup();
-	want_int(nftsetup_apply(&config, &changed), 0);
+	apply(&nftspace_config);
 	nftspace_do("add element inet omsmtpblock a '{ 192.0.2.7 timeout 90s }'");
 	nftspace_do("add element inet omsmtpblock b '{ 2001:db8::7 timeout 90s }'");
 	want_int(nftsetup_apply(&row->config, &changed), 0);
@@ -150,21 +147,19 @@ TEST_NFT_ROWS(replaced_with_its_addresses, changed_rows)
 /* With many addresses, several transactions are needed. */
 TEST_NFT(all_addresses_are_kept)
 {
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 	struct nftstate_addresses found;
 	struct nftlink *link = NULL;
 	struct nfttable table;
 	char list[150 * 12] = "", *end = list;
-	bool changed;
 	int i;
 
-	setup();
-	want_int(nftsetup_apply(&config, &changed), 0);
+	apply(&nftspace_config);
 	for (i = 0; i < 150; i++)
 		end += sprintf(end, "%s10.0.0.%d", i == 0 ? "" : ",", i);
 	nftspace_do("add element inet omsmtpblock a '{ %s }'", list);
 	c.list_size = 5000;
-	want_int(nftsetup_apply(&c, &changed), 0);
+	apply(&c);
 	want_int(nfttable_init(&table, &c), 0);
 	want_int(nftlink_new(&link), 0);
 	want_int(nftstate_read_addresses(link, &table, 0, &found), 0);
@@ -178,13 +173,11 @@ static const struct foreign_row {
 	const char *label, *nft[3];
 	int want;
 } foreign_rows[] = {
-	{ "a chain without hook", { "add chain inet omsmtpblock input", NULL },
-	  -EEXIST },
+	{ "a chain without hook", { "add chain inet omsmtpblock input", NULL }, -EEXIST },
 	{ "a chain on output",
 	  { "add chain inet omsmtpblock input '{ type filter hook output priority "
 	    "0; }'", NULL }, -EEXIST },
-	{ "a set of ports", { "add set inet omsmtpblock a '{ type inet_service; }'",
-			      NULL }, 0 },
+	{ "a set of ports", { "add set inet omsmtpblock a '{ type inet_service; }'", NULL }, 0 },
 	{ "a set that another rule uses",
 	  { "add set inet omsmtpblock a '{ type ipv4_addr; }'",
 	    "add chain inet omsmtpblock x",
@@ -196,36 +189,28 @@ TEST_NFT_ROWS(foreign_things, foreign_rows)
 	bool changed;
 	int i;
 
-	setup();
 	nftspace_do("add table inet omsmtpblock");
 	for (i = 0; i < 3 && row->nft[i]; i++)
 		nftspace_do("%s", row->nft[i]);
-	want_int(nftsetup_apply(&config, &changed), row->want);
+	want_int(nftsetup_apply(&nftspace_config, &changed), row->want);
 	if (row->want == 0)
-		want_works(&config);
+		want_works(&nftspace_config);
 }
 
 /* Our table, loaded from a file a second time. */
 TEST_NFT(doubled_rules_become_one)
 {
-	char *dir = temp_dir_new(), path[256], text[4096];
 	struct nfttable table;
 	struct nftstate found;
-	bool changed;
 	int i;
 
-	setup();
-	want_int(nfttable_init(&table, &config), 0);
-	nfttable_text(&table, text, sizeof(text));
-	snprintf(path, sizeof(path), "%s/t.nft", dir);
-	temp_file_write(path, text);
+	want_int(nfttable_init(&table, &nftspace_config), 0);
 	for (i = 0; i < 12; i++)
-		nftspace_do("-f '%s'", path);
-	want_int(nftsetup_look(&config, &found), 0);
+		nftspace_load(&table);
+	want_int(nftsetup_look(&nftspace_config, &found), 0);
 	want_int(found.lists[0].rules, 12);
-	want_int(nftsetup_apply(&config, &changed), 0);
-	want_works(&config);
-	temp_dir_remove(dir);
+	apply(&nftspace_config);
+	want_works(&nftspace_config);
 }
 
 static const struct broken_row {
@@ -237,20 +222,17 @@ static const struct broken_row {
 	{ "one rule", "flush chain inet omsmtpblock input\\; add rule inet "
 		      "omsmtpblock input tcp dport 25 ip saddr @a drop comment "
 		      "'\"omsmtpblock a 00000000\"'" },
-	{ "chain", "flush chain inet omsmtpblock input\\; delete chain inet "
-		   "omsmtpblock input" },
+	{ "chain", "flush chain inet omsmtpblock input\\; delete chain inet omsmtpblock input" },
 	{ "set", "flush chain inet omsmtpblock input\\; delete set inet omsmtpblock a" },
 };
 
 TEST_NFT_ROWS(broken_is_mended, broken_rows)
 {
 	struct nftstate found;
-	bool changed;
 
-	setup();
-	want_int(nftsetup_apply(&config, &changed), 0);
+	apply(&nftspace_config);
 	nftspace_do("%s", row->nft);
-	want_int(ensure(&config, NFTSETUP_WORKING, &found), 0);
+	want_int(ensure(&nftspace_config, NFTSETUP_WORKING, &found), 0);
 	want_int(nftstate_works(&found, 0), true);
 	want_int(nftstate_works(&found, 1), true);
 }
@@ -258,17 +240,15 @@ TEST_NFT_ROWS(broken_is_mended, broken_rows)
 /* Another action with the same list has its way while it works. */
 TEST_NFT(working_is_enough)
 {
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 	struct nftstate found;
 	char *before, *after;
-	bool changed;
 
-	setup();
 	c.ban_time = 60;
 	c.ipv4_prefix = 24;
-	want_int(nftsetup_apply(&c, &changed), 0);
+	apply(&c);
 	before = nftspace_run("-a list ruleset");
-	want_int(ensure(&config, NFTSETUP_WORKING, &found), 0);
+	want_int(ensure(&nftspace_config, NFTSETUP_WORKING, &found), 0);
 	after = nftspace_run("-a list ruleset");
 	want_str(after, before);
 	free(before);
@@ -278,14 +258,11 @@ TEST_NFT(working_is_enough)
 /* An admin's own priority and policy stay. */
 TEST_NFT(chain_of_the_admin_stays)
 {
-	bool changed;
-
-	setup();
 	nftspace_do("add table inet omsmtpblock");
 	nftspace_do("add chain inet omsmtpblock input '{ type filter hook input "
 		    "priority -150; policy accept; }'");
-	want_int(nftsetup_apply(&config, &changed), 0);
-	want_works(&config);
+	apply(&nftspace_config);
+	want_works(&nftspace_config);
 	want_int(nftspace_has("priority mangle"), true);
 }
 
@@ -297,15 +274,14 @@ static void disturb(void)
 /* Rules that change between the check and the transaction cause another check. */
 TEST_NFT(others_may_be_at_it)
 {
-	bool changed;
 	unsigned int i;
 
 	for (i = 1; i <= 3; i++) {
-		setup();
+		nftspace_clean();
 		nftspace_faults.before = disturb;
 		nftspace_faults.before_nth = i;
-		want_int(nftsetup_apply(&config, &changed), 0);
-		want_works(&config);
+		apply(&nftspace_config);
+		want_works(&nftspace_config);
 	}
 }
 
@@ -317,18 +293,16 @@ static void block_meanwhile(void)
 /* Addresses added to the set after it was read, and before it is replaced. */
 TEST_NFT(nothing_is_lost_between)
 {
-	struct backend_config c = config;
+	const struct backend_config c = for_a_minute();
 	unsigned int i;
-	bool changed;
 
-	c.ban_time = 60;
 	for (i = 1; i <= 9; i++) {
-		setup();
-		want_int(nftsetup_apply(&config, &changed), 0);
+		nftspace_clean();
+		apply(&nftspace_config);
 		nftspace_do("add element inet omsmtpblock a '{ 192.0.2.1 }'");
 		nftspace_faults.before = block_meanwhile;
 		nftspace_faults.before_nth = i;
-		want_int(nftsetup_apply(&c, &changed), 0);
+		apply(&c);
 		want_int(nftspace_has("192.0.2.1 "), true);
 		want_int(nftspace_has("192.0.2.99 "), true);
 	}
@@ -342,28 +316,24 @@ static void set_goes_meanwhile(void)
 /* The set with the addresses to keep is removed before they are read. */
 TEST_NFT(what_goes_meanwhile_is_made)
 {
-	struct backend_config c = config;
-	bool changed;
+	const struct backend_config c = for_a_minute();
 
-	setup();
-	want_int(nftsetup_apply(&config, &changed), 0);
-	c.ban_time = 60;
+	apply(&nftspace_config);
 	nftspace_faults.before = set_goes_meanwhile;
 	nftspace_faults.before_nth = 7;
-	want_int(nftsetup_apply(&c, &changed), 0);
+	apply(&c);
 	want_works(&c);
 }
 
 TEST_NFT(errors_are_reported)
 {
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 	struct nftstate found;
 	bool changed = false;
 
-	setup();
 	nftspace_faults.open_err = EAFNOSUPPORT;
-	want_int(nftsetup_apply(&config, &changed), -EAFNOSUPPORT);
-	want_int(nftsetup_look(&config, &found), -EAFNOSUPPORT);
+	want_int(nftsetup_apply(&nftspace_config, &changed), -EAFNOSUPPORT);
+	want_int(nftsetup_look(&nftspace_config, &found), -EAFNOSUPPORT);
 	nftspace_reset();
 	c.list = "0123456789012345678901234567890123456789012345678901234567890123"
 		 "4567890123456789012345678901234567890";
@@ -375,7 +345,7 @@ TEST_NFT(errors_are_reported)
 static int apply_new_time(void *data)
 {
 	unsigned int *ban_time = data;
-	struct backend_config c = config;
+	struct backend_config c = nftspace_config;
 	bool changed;
 	int r;
 
@@ -387,10 +357,8 @@ static int apply_new_time(void *data)
 TEST_NFT(survives_lack_of_memory)
 {
 	unsigned int ban_time = 600;
-	bool changed;
 
-	setup();
-	want_int(nftsetup_apply(&config, &changed), 0);
+	apply(&nftspace_config);
 	nftspace_do("add element inet omsmtpblock a '{ 192.0.2.7 timeout 90s }'");
 	want_int(memory_fail_each(apply_new_time, &ban_time) >= 4, true);
 	want_int(nftspace_has("192.0.2.7 timeout 1m"), true);

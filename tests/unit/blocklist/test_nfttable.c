@@ -26,6 +26,8 @@ static const struct backend_config config = {
 	.ports = &smtp,
 };
 
+TEST_EACH(nftspace_clean, nftspace_clean)
+
 static struct nfttable make(const struct backend_config *c)
 {
 	struct nfttable table;
@@ -112,8 +114,6 @@ TEST(text_is_bounded)
 	want_int(nfttable_text(&table, NULL, 0), size);
 }
 
-/* --- in a namespace: what the messages make, and what the text makes --------- */
-
 static const struct made_row {
 	const char *label;
 	struct backend_config config;
@@ -158,35 +158,20 @@ static char *make_by_messages(const struct nfttable *table)
 	return nftspace_run("list ruleset");
 }
 
-static char *make_by_text(const struct nfttable *table)
-{
-	char *dir = temp_dir_new(), path[256], text[4096];
-
-	nfttable_text(table, text, sizeof(text));
-	snprintf(path, sizeof(path), "%s/table.nft", dir);
-	temp_file_write(path, text);
-	nftspace_do("-c -f '%s'", path);
-	nftspace_do("-f '%s'", path);
-	temp_dir_remove(dir);
-	return nftspace_run("list ruleset");
-}
-
 TEST_NFT_ROWS(messages_and_text_make_the_same, made_rows)
 {
 	struct nfttable table = make(&row->config);
 	char *by_messages, *by_text;
 	int i;
 
-	nftspace_reset();
-	nftspace_do("flush ruleset");
 	by_messages = make_by_messages(&table);
 	nftspace_do("flush ruleset");
-	by_text = make_by_text(&table);
+	nftspace_load(&table);
+	by_text = nftspace_run("list ruleset");
 	want_str(by_messages, by_text);
 	for (i = 0; i < 2; i++)
 		if (!strstr(by_messages, row->rules[i]))
 			want_str(by_messages, row->rules[i]);
-	nftspace_do("flush ruleset");
 	free(by_messages);
 	free(by_text);
 }
@@ -203,11 +188,9 @@ TEST_NFT(most_ports_fit)
 		most.list[i] = (uint16_t)(65472 + i);
 	c.ports = &most;
 	table = make(&c);
-	nftspace_reset();
 	made = make_by_messages(&table);
 	assert_non_null(strstr(made, "65472"));
 	assert_non_null(strstr(made, "65535"));
-	nftspace_do("flush ruleset");
 	free(made);
 }
 
@@ -217,7 +200,6 @@ TEST_NFT(addresses_are_added_and_removed)
 	struct nfttable table = make(&config);
 	struct nftlink *link = NULL;
 
-	nftspace_reset();
 	free(make_by_messages(&table));
 	want_int(nftlink_new(&link), 0);
 	nftlink_begin(link, 0);
@@ -237,5 +219,4 @@ TEST_NFT(addresses_are_added_and_removed)
 	want_int(nftlink_commit(link, NULL, NULL), 0);
 	want_int(nftspace_has("192.0.2.7"), false);
 	nftlink_free(link);
-	nftspace_do("flush ruleset");
 }
