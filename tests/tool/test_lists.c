@@ -234,8 +234,7 @@ static const struct refused_row {
 	  1 },
 	{ "mapped loopback", "::ffff:127.0.0.1",
 	  "::ffff:127.0.0.1 is never blocked: an address nobody can connect from", 1 },
-	{ "own address", CTL_HOST,
-	  "203.0.113.25 is never blocked: an address of this host", 1 },
+	{ "own address", CTL_HOST, "203.0.113.25 is never blocked: an address of this host", 1 },
 	{ "own neighbour", "--ipv4Prefix 24 203.0.113.1",
 	  "203.0.113.1 is never blocked: in a prefix with an allowed address", 1 },
 	{ "allowed", "--allow 192.0.2.0/24 192.0.2.9", NULL, 1 },
@@ -272,8 +271,7 @@ static const struct spared_row {
 	  "in a prefix with an allowed address" },
 	{ "allowFile", "--ipv4Prefix 24", "192.0.2.200 # a customer\n",
 	  "in a prefix with an allowed address" },
-	{ "allowFile, the address itself", "--ipv4Prefix 32", "192.0.2.7\n",
-	  "on the allow list" },
+	{ "allowFile, the address itself", "--ipv4Prefix 32", "192.0.2.7\n", "on the allow list" },
 	{ "elsewhere", "--ipv4Prefix 24 --allow 192.0.3.1", "192.0.1.0/24\n", NULL },
 };
 

@@ -93,8 +93,7 @@ static const struct text_row {
 	  "banTime=\"60\", allow=[\"192.0.2.0/24\",\n # more\n\"::1\" ] )\nstop",
 	  "1 action type=omsmtpblock banTime=60 allow=192.0.2.0/24,::1\n"
 	  "7 statement \"stop\"\n" },
-	{ "escapes",
-	  "template(name=\"a\\\"b\\\\c\\n\\101\\x42\\q\" string='it\\'s')",
+	{ "escapes", "template(name=\"a\\\"b\\\\c\\n\\101\\x42\\q\" string='it\\'s')",
 	  "1 object template name=a\"b\\c\nABq string=it's\n" },
 	{ "backticks and bare words", "global(a=`echo $X` b=5)",
 	  "1 object global a=echo $X b=5\n" },
@@ -138,8 +137,7 @@ static const struct text_row {
 	  "6 action {else $programname == 'courieresmtpd' and $msg contains \"then \"} "
 	  "{else 1} type=omfile\n"
 	  "7 action type=omfwd\n" },
-	{ "if without blanks", "if($a)then{stop}",
-	  "1 statement {if ($a)} \"stop\"\n" },
+	{ "if without blanks", "if($a)then{stop}", "1 statement {if ($a)} \"stop\"\n" },
 	{ "if, then an action in the old form",
 	  "if $syslogfacility-text == 'mail' then /var/log/mail.log\nstop\n",
 	  "1 statement {if $syslogfacility-text == 'mail'} \"/var/log/mail.log\"\n"
@@ -225,8 +223,7 @@ TEST(follows_includes)
 	temp_file_write(path, text);
 	want_int(rsyslog_conf_read(path, &conf, errbuf), 0);
 	want_int(rsyslog_conf_count(conf), 8);
-	want_str(rsyslog_conf_value(rsyslog_conf_at(conf, 1), "LOAD"),
-		 "/usr/lib/omsmtpblock.so");
+	want_str(rsyslog_conf_value(rsyslog_conf_at(conf, 1), "LOAD"), "/usr/lib/omsmtpblock.so");
 	want_int(rsyslog_conf_at(conf, 1)->line, 2);
 	want_str(strrchr(rsyslog_conf_at(conf, 1)->file, '/'), "/10.conf");
 	want_str(strrchr(rsyslog_conf_at(conf, 2)->file, '/'), "/20.conf");
@@ -356,12 +353,10 @@ TEST(finds_by_type)
 	want_int(rsyslog_conf_read_text(text, strlen(text), "M", &conf), 0);
 	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)->line, 3);
 	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)->line, 6);
-	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from) == NULL,
-		 true);
+	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from) == NULL, true);
 	from = 0;
 	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_MODULE, "omsmtpblock", &from)->line, 5);
-	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_MODULE, "omsmtpblock", &from) == NULL,
-		 true);
+	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_MODULE, "omsmtpblock", &from) == NULL, true);
 	rsyslog_conf_free(conf);
 }
 

@@ -445,10 +445,8 @@ static const struct advice_row {
 	  "no permission to write ROOT/xt_recent/spammer" NO_RIGHT },
 	{ "no right, IPv6", ADDR_IPV6, EPERM, 128, 600,
 	  "no permission to write ROOT/xt_recent/spammer6" NO_RIGHT },
-	{ "too small, IPv4", ADDR_IPV4, ENOSPC, 32, 600,
-	  "the list spammer" TOO_SMALL },
-	{ "too small, IPv6", ADDR_IPV6, ENOSPC, 128, 600,
-	  "the list spammer6" TOO_SMALL },
+	{ "too small, IPv4", ADDR_IPV4, ENOSPC, 32, 600, "the list spammer" TOO_SMALL },
+	{ "too small, IPv6", ADDR_IPV6, ENOSPC, 128, 600, "the list spammer6" TOO_SMALL },
 	{ "other, IPv4", ADDR_IPV4, EISDIR, 32, 600,
 	  "the list spammer cannot be written: Is a directory" },
 	{ "other, IPv6", ADDR_IPV6, ENOMEM, 128, 600,
@@ -468,8 +466,7 @@ TEST_ROWS(advice, advice_rows)
 	else
 		config.ipv6_prefix = row->prefix;
 	want_int(ops->open(&config, &b), 0);
-	want_int(ops->advice(b, row->family, row->err, got, sizeof(got)) == got,
-		 true);
+	want_int(ops->advice(b, row->family, row->err, got, sizeof(got)) == got, true);
 	want_str(got, row->want);
 	ops->free(b);
 }

@@ -20,8 +20,7 @@ static const struct good_row {
 } good_rows[] = {
 	{ "IPv4", "192.0.2.7", V4(192, 0, 2, 7), NULL },
 	{ "lowest IPv4", "0.0.0.0", V4(0), NULL },
-	{ "highest IPv4, longest text", "255.255.255.255",
-	  V4(255, 255, 255, 255), NULL },
+	{ "highest IPv4, longest text", "255.255.255.255", V4(255, 255, 255, 255), NULL },
 	{ "IPv6", "2001:db8::2", V6(0x20, 0x01, 0x0d, 0xb8, [15] = 2), NULL },
 	{ "unspecified IPv6", "::", V6(0), NULL },
 	{ "loopback IPv6", "::1", V6([15] = 1), NULL },
@@ -32,26 +31,19 @@ static const struct good_row {
 	{ "capitals", "2001:DB8::ABCD",
 	  V6(0x20, 0x01, 0x0d, 0xb8, [14] = 0xab, 0xcd), "2001:db8::abcd" },
 	{ "longest IPv6 with hextets", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-	  V6(255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-	     255, 255, 255),
+	  V6(255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255),
 	  NULL },
-	{ "longest IPv6 of all, 45 characters",
-	  "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",
-	  V6(255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-	     255, 255, 255),
+	{ "longest IPv6 of all, 45 characters", "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",
+	  V6(255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255),
 	  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
 	{ "mapped", "::ffff:192.0.2.7", V4(192, 0, 2, 7), "192.0.2.7" },
 	{ "mapped, capitals", "::FFFF:192.0.2.7", V4(192, 0, 2, 7), "192.0.2.7" },
 	{ "mapped, as hextets", "::ffff:c000:207", V4(192, 0, 2, 7), "192.0.2.7" },
-	{ "mapped, in full", "0:0:0:0:0:ffff:192.0.2.7", V4(192, 0, 2, 7),
-	  "192.0.2.7" },
+	{ "mapped, in full", "0:0:0:0:0:ffff:192.0.2.7", V4(192, 0, 2, 7), "192.0.2.7" },
 	{ "mapped unspecified", "::ffff:0.0.0.0", V4(0), "0.0.0.0" },
-	{ "mapped loopback as hextets", "::ffff:7f00:1", V4(127, 0, 0, 1),
-	  "127.0.0.1" },
-	{ "not mapped: IPv4-compatible", "::192.0.2.7",
-	  V6([12] = 192, 0, 2, 7), NULL },
-	{ "not mapped: fffe", "::fffe:c000:207",
-	  V6([10] = 0xff, 0xfe, 192, 0, 2, 7), NULL },
+	{ "mapped loopback as hextets", "::ffff:7f00:1", V4(127, 0, 0, 1), "127.0.0.1" },
+	{ "not mapped: IPv4-compatible", "::192.0.2.7", V6([12] = 192, 0, 2, 7), NULL },
+	{ "not mapped: fffe", "::fffe:c000:207", V6([10] = 0xff, 0xfe, 192, 0, 2, 7), NULL },
 	{ "not mapped: a bit before ffff", "1::ffff:c000:207",
 	  V6([1] = 1, [10] = 0xff, 0xff, 192, 0, 2, 7), NULL },
 	{ "not mapped: the bit next to ffff", "::1:ffff:c000:207",
@@ -339,8 +331,7 @@ TEST(compare_is_total_order)
 
 	for (a = 0; a < count; a++)
 		for (b = 0; b < count; b++)
-			want_int(sign(addr_compare(&ordered[a], &ordered[b])),
-				 sign(a - b));
+			want_int(sign(addr_compare(&ordered[a], &ordered[b])), sign(a - b));
 }
 
 TEST(bits_of_family)
@@ -384,8 +375,7 @@ static const struct peer_row {
 	{ "only the byte before the last set", "::100", true },
 	{ "unique local", "fd00::1", true },
 	{ "link local IPv6", "fe80::1", true },
-	{ "last before multicast IPv6",
-	  "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true },
+	{ "last before multicast IPv6", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true },
 	{ "first multicast IPv6", "ff00::", false },
 	{ "all nodes", "ff02::1", false },
 	{ "last multicast IPv6", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false },
@@ -443,8 +433,7 @@ TEST(hash_spreads)
 
 	for (seed = 0; seed < 2; seed++) {
 		for (i = 0; i < 6400; i++) {
-			const struct addr addr = V4(198, 51, (uint8_t)(i >> 8),
-						    (uint8_t)i);
+			const struct addr addr = V4(198, 51, (uint8_t)(i >> 8), (uint8_t)i);
 
 			filled[seed][addr_hash(&addr, seed) % 64]++;
 		}

@@ -23,23 +23,19 @@ static const struct parse_row {
 	{ "highest IPv4 prefix", "192.0.2.7/32", 0, "192.0.2.7/32" },
 	{ "highest IPv6 prefix", "2001:db8::7/128", 0, "2001:db8::7/128" },
 	{ "not on a byte's end", "192.0.2.128/25", 0, "192.0.2.128/25" },
-	{ "IPv6, not on a byte's end", "2001:db8:8000::/33", 0,
-	  "2001:db8:8000::/33" },
-	{ "longest text",
-	  "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128", 0,
+	{ "IPv6, not on a byte's end", "2001:db8:8000::/33", 0, "2001:db8:8000::/33" },
+	{ "longest text", "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128", 0,
 	  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128" },
 	{ "host bits", "10.0.0.1/8", -EDOM, "10.0.0.0/8" },
 	{ "one host bit, the lowest", "192.0.2.1/31", -EDOM, "192.0.2.0/31" },
 	{ "one host bit, the highest", "192.0.2.64/25", -EDOM, "192.0.2.0/25" },
 	{ "host bits under 0", "128.0.0.0/0", -EDOM, "0.0.0.0/0" },
 	{ "IPv6 host bits", "2001:db8::1/64", -EDOM, "2001:db8::/64" },
-	{ "IPv6 host bit next to the prefix", "2001:db8:0:0:8000::/64", -EDOM,
-	  "2001:db8::/64" },
+	{ "IPv6 host bit next to the prefix", "2001:db8:0:0:8000::/64", -EDOM, "2001:db8::/64" },
 	{ "IPv4 too long", "192.0.2.0/33", -ERANGE, NULL },
 	{ "IPv4 as long as IPv6", "192.0.2.0/128", -ERANGE, NULL },
 	{ "IPv6 too long", "2001:db8::/129", -ERANGE, NULL },
-	{ "mapped, with the length of IPv6", "::ffff:192.0.2.0/120", -ERANGE,
-	  NULL },
+	{ "mapped, with the length of IPv6", "::ffff:192.0.2.0/120", -ERANGE, NULL },
 	{ "256, which is 0 in a byte", "192.0.2.0/256", -ERANGE, NULL },
 	{ "999", "2001:db8::/999", -ERANGE, NULL },
 	{ "host bits and too long", "192.0.2.7/33", -ERANGE, NULL },
@@ -128,8 +124,7 @@ static void mask_and_last(const struct addr *addr)
 			bool in = bit < prefix, host = bit < addr_bits(addr);
 
 			want_int(bit_of(&cidr.net, bit), in && bit_of(addr, bit));
-			want_int(bit_of(&last, bit),
-				 in ? bit_of(addr, bit) : host);
+			want_int(bit_of(&last, bit), in ? bit_of(addr, bit) : host);
 		}
 	}
 }

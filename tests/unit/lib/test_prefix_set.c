@@ -17,12 +17,10 @@ static const struct set_row {
 	const char *in[ADDRS_MAX], *out[ADDRS_MAX];
 } set_rows[] = {
 	{ "empty", { NULL }, { NULL }, { "192.0.2.7", "::", "0.0.0.0" } },
-	{ "one host", { "192.0.2.7" },
-	  { "192.0.2.7", "::ffff:192.0.2.7" },
+	{ "one host", { "192.0.2.7" }, { "192.0.2.7", "::ffff:192.0.2.7" },
 	  { "192.0.2.6", "192.0.2.8", "::c000:207" } },
 	{ "both ends of a prefix", { "192.0.2.64/26" },
-	  { "192.0.2.64", "192.0.2.100", "192.0.2.127" },
-	  { "192.0.2.63", "192.0.2.128" } },
+	  { "192.0.2.64", "192.0.2.100", "192.0.2.127" }, { "192.0.2.63", "192.0.2.128" } },
 	{ "both ends of an IPv6 prefix", { "2001:db8::/33" },
 	  { "2001:db8::", "2001:db8:7fff:ffff:ffff:ffff:ffff:ffff" },
 	  { "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db8:8000::" } },
@@ -37,23 +35,17 @@ static const struct set_row {
 	{ "a prefix twice", { "10.0.0.0/8", "10.0.0.0/8" },
 	  { "10.0.0.0", "10.255.255.255" }, { "9.255.255.255", "11.0.0.0" } },
 	{ "the inner one first", { "10.1.0.0/16", "10.0.0.0/8" },
-	  { "10.0.0.1", "10.1.0.1", "10.2.0.1", "10.255.255.255" },
-	  { "11.0.0.0" } },
+	  { "10.0.0.1", "10.1.0.1", "10.2.0.1", "10.255.255.255" }, { "11.0.0.0" } },
 	{ "the outer one first", { "10.0.0.0/8", "10.1.0.0/16" },
-	  { "10.0.0.1", "10.1.0.1", "10.2.0.1", "10.255.255.255" },
-	  { "11.0.0.0" } },
+	  { "10.0.0.1", "10.1.0.1", "10.2.0.1", "10.255.255.255" }, { "11.0.0.0" } },
 	{ "same start, the longer prefix first", { "10.0.0.0/16", "10.0.0.0/8" },
-	  { "10.0.0.1", "10.0.255.255", "10.1.0.0", "10.255.255.255" },
-	  { "11.0.0.0" } },
+	  { "10.0.0.1", "10.0.255.255", "10.1.0.0", "10.255.255.255" }, { "11.0.0.0" } },
 	{ "same start, the shorter prefix first", { "10.0.0.0/8", "10.0.0.0/16" },
-	  { "10.0.0.1", "10.0.255.255", "10.1.0.0", "10.255.255.255" },
-	  { "11.0.0.0" } },
+	  { "10.0.0.1", "10.0.255.255", "10.1.0.0", "10.255.255.255" }, { "11.0.0.0" } },
 	{ "same start, a host first", { "10.0.0.0", "10.0.0.0/24" },
 	  { "10.0.0.0", "10.0.0.1", "10.0.0.255" }, { "10.0.1.0" } },
-	{ "same start, three lengths",
-	  { "2001:db8::/64", "2001:db8::/32", "2001:db8::/48" },
-	  { "2001:db8::1", "2001:db8:0:1::", "2001:db8:1::" },
-	  { "2001:db9::" } },
+	{ "same start, three lengths", { "2001:db8::/64", "2001:db8::/32", "2001:db8::/48" },
+	  { "2001:db8::1", "2001:db8:0:1::", "2001:db8:1::" }, { "2001:db9::" } },
 	{ "nested, then one behind it",
 	  { "10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24", "11.0.0.0/24" },
 	  { "10.255.0.0", "11.0.0.255" }, { "11.0.1.0" } },
@@ -63,8 +55,7 @@ static const struct set_row {
 	{ "a gap of one address", { "10.0.0.0", "10.0.0.2" },
 	  { "10.0.0.0", "10.0.0.2" }, { "10.0.0.1", "10.0.0.3" } },
 	{ "backwards", { "198.51.100.3", "198.51.100.2", "198.51.100.1" },
-	  { "198.51.100.1", "198.51.100.2", "198.51.100.3" },
-	  { "198.51.100.0", "198.51.100.4" } },
+	  { "198.51.100.1", "198.51.100.2", "198.51.100.3" }, { "198.51.100.0", "198.51.100.4" } },
 };
 
 static struct addr addr_of(const char *text)
@@ -89,8 +80,7 @@ static void want_contains(const struct prefix_set *list, const char *text, bool 
 
 	if (prefix_set_contains(list, &addr) == want)
 		return;
-	print_message("# %s: got %s, want %s\n", text, want ? "out" : "in",
-		      want ? "in" : "out");
+	print_message("# %s: got %s, want %s\n", text, want ? "out" : "in", want ? "in" : "out");
 	fail();
 }
 
@@ -212,8 +202,7 @@ static bool lies_in(const struct cidr *cidr, const struct addr *addr)
 	return addr_compare(&net, &cidr->net) == 0;
 }
 
-static bool model_contains(const struct cidr *all, size_t count,
-			   const struct addr *addr)
+static bool model_contains(const struct cidr *all, size_t count, const struct addr *addr)
 {
 	size_t i;
 
@@ -223,8 +212,7 @@ static bool model_contains(const struct cidr *all, size_t count,
 	return false;
 }
 
-static bool model_overlaps(const struct cidr *all, size_t count,
-			   const struct cidr *cidr)
+static bool model_overlaps(const struct cidr *all, size_t count, const struct cidr *cidr)
 {
 	size_t i;
 
@@ -270,8 +258,7 @@ static void compare_at(const struct prefix_set *list, const struct cidr *all, si
 	for (step = 0; step < 3; step++, addr.bytes[last]++) {
 		char buf[ADDR_TEXT_SIZE];
 
-		want_contains(list, addr_format(&addr, buf),
-			      model_contains(all, count, &addr));
+		want_contains(list, addr_format(&addr, buf), model_contains(all, count, &addr));
 	}
 }
 

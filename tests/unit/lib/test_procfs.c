@@ -71,8 +71,7 @@ static const struct status_row {
 	pid_t ppid;
 	uid_t uid;
 } status_rows[] = {
-	{ "the effective uid", "Name:\tx\nPPid:\t41\n" UIDS("1234") "Gid:\t7\n",
-	  0, 41, 1234 },
+	{ "the effective uid", "Name:\tx\nPPid:\t41\n" UIDS("1234") "Gid:\t7\n", 0, 41, 1234 },
 	{ "the highest uid", "Name:\tx\nPPid:\t1\n" UIDS("4294967294"), 0, 1, 4294967294U },
 	{ "the highest PID", "Name:\tx\nPPid:\t4194304\n" UIDS("0"), 0, 4194304, 0 },
 	{ "no parent", "Name:\tx\nPPid:\t0\n" UIDS("5"), 0, 0, 5 },

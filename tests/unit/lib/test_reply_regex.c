@@ -55,8 +55,7 @@ pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR text, PCRE2_SIZE len,
 				   pcre2_compile_context *context)
 {
 	if (!this_one_fails())
-		return __real_pcre2_compile_8(text, len, options, code, at,
-					      context);
+		return __real_pcre2_compile_8(text, len, options, code, at, context);
 	*code = PCRE2_ERROR_HEAP_FAILED;
 	*at = 0;
 	return NULL;
@@ -264,10 +263,8 @@ static const struct bad_row {
 	const char *label, *expression, *want;
 } bad_rows[] = {
 	{ "open group", "^511 (", "missing closing parenthesis at character 7" },
-	{ "nothing to repeat", "*", "quantifier does not follow a repeatable item at "
-				    "character 1" },
-	{ "open class", "[a-", "missing terminating ] for character class at "
-			       "character 4" },
+	{ "nothing to repeat", "*", "quantifier does not follow a repeatable item at character 1" },
+	{ "open class", "[a-", "missing terminating ] for character class at character 4" },
 };
 
 TEST_ROWS(refuses, bad_rows)
@@ -418,8 +415,7 @@ TEST(threads_share_a_pattern)
 					    .text = i % 2 ? "511 Listed" :
 							    "511 Lister",
 					    .want = i % 2 };
-		want_int(pthread_create(&threads[i], NULL, match_often,
-					&shares[i]), 0);
+		want_int(pthread_create(&threads[i], NULL, match_often, &shares[i]), 0);
 	}
 	for (i = 0; i < COUNT_OF(shares); i++)
 		want_int(pthread_join(threads[i], NULL), 0);

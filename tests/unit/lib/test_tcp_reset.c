@@ -39,8 +39,7 @@ union address {
 static int listener, server, client;
 static struct tcp_reset_ends ends;
 
-static socklen_t make_address(union address *to, int family, const char *text,
-			      uint16_t port)
+static socklen_t make_address(union address *to, int family, const char *text, uint16_t port)
 {
 	memset(to, 0, sizeof(*to));
 	to->any.sa_family = (sa_family_t)family;

@@ -50,15 +50,12 @@ static const struct row {
 	{ "uid that stands for none", "imuxsock" S "3" S "0" S "88" S "4294967295" S
 	  S S S S S "t" S "m",
 	  3, NOW, 88, false, 0, "", 0, "t", "m" },
-	{ "PID is no number", "imuxsock" S "3" S "0" S "8x" S "102" S "/x" S S S S
-	  "9x" S "t" S "m",
+	{ "PID is no number", "imuxsock" S "3" S "0" S "8x" S "102" S "/x" S S S S "9x" S "t" S "m",
 	  3, NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "PID 0", "imuxsock" S "3" S "0" S "0" S "102" S "/x" S S S S "0" S "t" S
-	  "m",
-	  3, NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "PID negative", "imuxsock" S "3" S "0" S "-5" S "102" S "/x" S S S S "-5" S
-	  "t" S "m",
-	  3, NOW, 0, false, 0, "", 0, "t", "m" },
+	{ "PID 0", "imuxsock" S "3" S "0" S "0" S "102" S "/x" S S S S "0" S "t" S "m", 3, NOW, 0,
+	  false, 0, "", 0, "t", "m" },
+	{ "PID negative", "imuxsock" S "3" S "0" S "-5" S "102" S "/x" S S S S "-5" S "t" S "m", 3,
+	  NOW, 0, false, 0, "", 0, "t", "m" },
 	{ "PID larger than any", "imuxsock" S "3" S "0" S "2147483648" S "0" S S S S S
 	  "99999999999999999999" S "t" S "m",
 	  3, NOW, 0, false, 0, "", 0, "t", "m" },

@@ -67,8 +67,7 @@ static void add_number(char *text, size_t size, unsigned int number)
 }
 
 /* As the third column of the file. */
-static void describe_line(const struct courierlog_line *line, char *text,
-			  size_t size)
+static void describe_line(const struct courierlog_line *line, char *text, size_t size)
 {
 	static const char *const kinds[] = {
 		[COURIERLOG_OTHER] = "other",
@@ -110,8 +109,7 @@ static void describe_decision(struct decision d, char *text, size_t size)
 	};
 	const char *reason = reasons[d.reason];
 
-	snprintf(text, size, "%s %s", verdicts[d.verdict],
-		 reason ? reason : "not the line's");
+	snprintf(text, size, "%s %s", verdicts[d.verdict], reason ? reason : "not the line's");
 }
 
 static struct decision judge_courier(const struct settings *settings,

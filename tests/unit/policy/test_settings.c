@@ -162,8 +162,7 @@ static void pattern_effect(const struct reply_regex *regex, char *text)
 /* Of some addresses, those that are in the list. */
 static void allow_effect(struct prefix_set *allow, char *text)
 {
-	static const char *const addrs[] = { "192.0.2.7", "192.0.2.255",
-					     "2001:db8::7" };
+	static const char *const addrs[] = { "192.0.2.7", "192.0.2.255", "2001:db8::7" };
 	struct addr addr;
 	size_t i;
 
@@ -498,8 +497,7 @@ TEST(broken_allow_file_is_reported)
 
 TEST(check_seals_allow_list)
 {
-	static const char *const inside[] = { "203.0.113.9", "198.51.100.9",
-					      "192.0.2.9" };
+	static const char *const inside[] = { "203.0.113.9", "198.51.100.9", "192.0.2.9" };
 	struct addr addr;
 	size_t i;
 
@@ -536,8 +534,7 @@ static const struct warning_row {
 	{ "sender", "verify=sender", WARN_SENDER, NULL },
 	{ "reject, child", "trigger=reject", WARN_CREDENTIALS, NULL },
 	{ "reject, none", "trigger=reject verify=none", WARN_NONE, NULL },
-	{ "reject, sender", "trigger=reject verify=sender", WARN_SENDER,
-	  WARN_CREDENTIALS },
+	{ "reject, sender", "trigger=reject verify=sender", WARN_SENDER, WARN_CREDENTIALS },
 	{ "connect", "trigger=connect", NULL, NULL },
 	{ "auth, 1", "trigger=auth", WARN_CREDENTIALS, WARN_ONE },
 	{ "relay, 1", "trigger=relay", WARN_CREDENTIALS, WARN_ONE },
@@ -698,8 +695,7 @@ static const char *find_section(const char *manual, const char *name)
 	char title[128], marks[64];
 
 	memset(marks, '^', sizeof(marks));
-	snprintf(title, sizeof(title), "\n\n%s\n%.*s\n\n", name,
-		 (int)strlen(name), marks);
+	snprintf(title, sizeof(title), "\n\n%s\n%.*s\n\n", name, (int)strlen(name), marks);
 	manual = strstr(manual, title);
 	return manual ? manual + strlen(title) : NULL;
 }

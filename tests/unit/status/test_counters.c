@@ -17,11 +17,9 @@ TEST(names_are_distinct_words)
 	for (i = 0; i < COUNTER_COUNT; i++) {
 		const char *name = counters_name((enum counter)i);
 
-		want_int(strspn(name, "abcdefghijklmnopqrstuvwxyz_."),
-			 strlen(name));
+		want_int(strspn(name, "abcdefghijklmnopqrstuvwxyz_."), strlen(name));
 		for (j = 0; j < i; j++)
-			want_int(strcmp(name, counters_name((enum counter)j)) == 0,
-				 false);
+			want_int(strcmp(name, counters_name((enum counter)j)) == 0, false);
 	}
 }
 
