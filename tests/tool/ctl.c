@@ -74,49 +74,51 @@ void __wrap_freeifaddrs(struct ifaddrs *list)
 	(void)list;
 }
 
-void ctl_open(struct ctl *ctl)
+struct ctl ctl;
+
+void ctl_open(void)
 {
-	*ctl = (struct ctl){ .status = -1 };
+	ctl = (struct ctl){ .status = -1 };
 	setenv("TZ", "UTC0", 1);
-	fakelists_open(&ctl->lists);
-	ctl->dir = ctl->lists.dir;
-	snprintf(ctl->config, sizeof(ctl->config), "%s/rsyslog.conf", ctl->dir);
-	snprintf(ctl->proc_root, sizeof(ctl->proc_root), "%s/proc", ctl->dir);
-	snprintf(ctl->courier_etc, sizeof(ctl->courier_etc), "%s/courier", ctl->dir);
+	fakelists_open(&ctl.lists);
+	ctl.dir = ctl.lists.dir;
+	snprintf(ctl.config, sizeof(ctl.config), "%s/rsyslog.conf", ctl.dir);
+	snprintf(ctl.proc_root, sizeof(ctl.proc_root), "%s/proc", ctl.dir);
+	snprintf(ctl.courier_etc, sizeof(ctl.courier_etc), "%s/courier", ctl.dir);
 }
 
-void ctl_close(struct ctl *ctl)
+void ctl_close(void)
 {
-	free(ctl->out);
-	free(ctl->err);
-	fakelists_close(&ctl->lists);
+	free(ctl.out);
+	free(ctl.err);
+	fakelists_close(&ctl.lists);
 }
 
-void ctl_write(struct ctl *ctl, const char *path, const char *text)
+void ctl_write(const char *path, const char *text)
 {
 	char *whole;
 
-	if (asprintf(&whole, "%s/%s", ctl->dir, path) < 0)
+	if (asprintf(&whole, "%s/%s", ctl.dir, path) < 0)
 		return;
 	temp_file_write(whole, text);
 	free(whole);
 }
 
-void ctl_configure(struct ctl *ctl, const char *text)
+void ctl_configure(const char *text)
 {
-	ctl_write(ctl, "rsyslog.conf", text);
+	ctl_write("rsyslog.conf", text);
 }
 
-void ctl_show(struct ctl *ctl, const char *path, const char *addr, unsigned int age)
+void ctl_show(const char *path, const char *addr, unsigned int age)
 {
 	unsigned long seen = (1UL << 32) - 300 * CTL_HZ + (CTL_UP - age) * CTL_HZ;
-	char *before = fakelists_text(&ctl->lists, path), *text, whole[512];
+	char *before = fakelists_text(&ctl.lists, path), *text, whole[512];
 
 	if (asprintf(&text, "%ssrc=%s ttl: 0 last_seen: %lu oldest_pkt: 1 %lu\n",
 		     before ? before : "", addr, seen, seen) < 0)
 		return;
 	snprintf(whole, sizeof(whole), "net/%s", path);
-	ctl_write(ctl, whole, text);
+	ctl_write(whole, text);
 	free(before);
 	free(text);
 }
@@ -135,13 +137,13 @@ static int split(char *words, char **argv, int max)
 }
 
 /* The directory has another name every time. */
-static char *without_dir(const struct ctl *ctl, char *text)
+static char *without_dir(char *text)
 {
-	size_t len = strlen(ctl->dir), used = 0;
+	size_t len = strlen(ctl.dir), used = 0;
 	char *clean = calloc(1, strlen(text) + 1), *p = text;
 
 	while (clean && *p) {
-		if (strncmp(p, ctl->dir, len) == 0) {
+		if (strncmp(p, ctl.dir, len) == 0) {
 			memcpy(clean + used, "DIR", 3);
 			used += 3;
 			p += len;
@@ -153,44 +155,56 @@ static char *without_dir(const struct ctl *ctl, char *text)
 	return clean;
 }
 
-void ctl_run(struct ctl *ctl, const char *words)
+void ctl_run(const char *words)
 {
 	size_t out_len, err_len;
 	struct context context = {
-		.terminal = ctl->terminal,
-		.config = ctl->config,
-		.proc_root = ctl->proc_root,
-		.net_root = ctl->lists.net_root,
-		.module_root = ctl->lists.module_root,
-		.courier_etc = ctl->courier_etc,
-		.system_root = ctl->dir,
-		.programs = ctl->programs,
+		.terminal = ctl.terminal,
+		.config = ctl.config,
+		.proc_root = ctl.proc_root,
+		.net_root = ctl.lists.net_root,
+		.module_root = ctl.lists.module_root,
+		.courier_etc = ctl.courier_etc,
+		.system_root = ctl.dir,
+		.programs = ctl.programs,
 	};
 	char *argv[32], *copy;
 
-	free(ctl->out);
-	free(ctl->err);
+	free(ctl.out);
+	free(ctl.err);
 	if (asprintf(&copy, "smtpblockctl %s", words) < 0)
 		return;
-	context.out = open_memstream(&ctl->out, &out_len);
-	context.err = open_memstream(&ctl->err, &err_len);
-	ctl->status = smtpblockctl(&context, split(copy, argv, 32), argv);
+	context.out = open_memstream(&ctl.out, &out_len);
+	context.err = open_memstream(&ctl.err, &err_len);
+	ctl.status = smtpblockctl(&context, split(copy, argv, 32), argv);
 	fclose(context.out);
 	fclose(context.err);
 	free(copy);
-	ctl->out = without_dir(ctl, ctl->out);
-	ctl->err = without_dir(ctl, ctl->err);
+	ctl.out = without_dir(ctl.out);
+	ctl.err = without_dir(ctl.err);
 }
 
-void ctl_want_golden(const struct ctl *ctl, const char *name)
+void support_want_run(const char *words, int status, const char *out, const char *err,
+		      const char *file, int line)
+{
+	ctl_run(words);
+	support_want_str(ctl.err, err, words, file, line);
+	support_want_str(ctl.out, out, words, file, line);
+	support_want_int(ctl.status, status, words, file, line);
+}
+
+void support_want_golden(const char *words, const char *name, const char *file, int line)
 {
 	const char *sources = getenv("SOURCES"), *update = getenv("GOLDEN_UPDATE");
 	char path[512], *want;
 
 	snprintf(path, sizeof(path), "%s/tests/tool/golden/%s", sources ? sources : ".", name);
+	ctl_run(words);
 	if (update && strcmp(update, "yes") == 0)
-		temp_file_write(path, ctl->out);
+		temp_file_write(path, ctl.out);
 	want = temp_file_read(path);
-	want_str(ctl->out, want);
+	support_want_str(ctl.err, "", words, file, line);
+	support_want_str(ctl.out, want, words, file, line);
+	support_want_int(ctl.status, 0, words, file, line);
 	free(want);
 }

@@ -16,7 +16,7 @@
 #define CTL_HZ 250
 #define CTL_NOW 1700000000
 
-struct ctl {
+extern struct ctl {
 	struct fakelists lists;
 	char *dir;
 	char config[128];	/* may be missing */
@@ -26,34 +26,34 @@ struct ctl {
 	bool terminal;		/* output goes to one */
 	char *out, *err;	/* of the last run; the directory's name is DIR there */
 	int status;
-};
+} ctl;
 
-void ctl_open(struct ctl *ctl);
-void ctl_close(struct ctl *ctl);
+/* Of each point: TEST_EACH(ctl_open, ctl_close). */
+void ctl_open(void);
+void ctl_close(void);
 
 /* Write rsyslog's configuration. */
-void ctl_configure(struct ctl *ctl, const char *text);
+void ctl_configure(const char *text);
 
 /* Write any file below the directory. */
-void ctl_write(struct ctl *ctl, const char *path, const char *text);
+void ctl_write(const char *path, const char *text);
 
 /* What the kernel shows of a list: addresses, and how many s ago each was seen. Puts
  * them behind those there are. path is "xt_recent/NAME". */
-void ctl_show(struct ctl *ctl, const char *path, const char *addr, unsigned int age);
+void ctl_show(const char *path, const char *addr, unsigned int age);
 
 /* Run it with these words, split at blanks. */
-void ctl_run(struct ctl *ctl, const char *words);
+void ctl_run(const char *words);
 
-/* The last run ended so, and printed that. */
-#define want_run(ctl, want_status, want_out, want_err)       \
-	do {                                                 \
-		want_str((ctl)->err, want_err);              \
-		want_str((ctl)->out, want_out);              \
-		want_int((ctl)->status, want_status);        \
-	} while (0)
+/* The same: it ends so, and prints that. */
+void support_want_run(const char *words, int status, const char *out, const char *err,
+		      const char *file, int line);
+#define want_run(words, status, out, err) \
+	support_want_run(words, status, out, err, __FILE__, __LINE__)
 
-/* It printed what stands in tests/tool/golden/NAME. With GOLDEN_UPDATE=yes in the
+/* It ends well, and prints what stands in tests/tool/golden/NAME. With GOLDEN_UPDATE=yes in the
  * environment that becomes the file, to be looked at before it is committed. */
-void ctl_want_golden(const struct ctl *ctl, const char *name);
+void support_want_golden(const char *words, const char *name, const char *file, int line);
+#define want_golden(words, name) support_want_golden(words, name, __FILE__, __LINE__)
 
 #endif

@@ -25,38 +25,39 @@
 	"cd \"${0%/*}\" && touch rules" n " && [ ! -e denied ] || exit 1\n"             \
 	"printf '*filter\\n:INPUT ACCEPT [0:0]\\n' && cat rules" n " && echo COMMIT\n"
 
-static void write_program(struct ctl *ctl, const char *name, const char *text)
+static void write_program(const char *name, const char *text)
 {
 	char path[256];
 
 	snprintf(path, sizeof(path), "bin/%s", name);
-	ctl_write(ctl, path, text);
-	snprintf(path, sizeof(path), "%s/bin/%s", ctl->dir, name);
+	ctl_write(path, text);
+	snprintf(path, sizeof(path), "%s/bin/%s", ctl.dir, name);
 	want_int(chmod(path, 0755), 0);
 }
 
-static void setup(struct ctl *ctl, const char *config)
+static void before(void)
 {
-	ctl_open(ctl);
-	ctl_configure(ctl, config);
-	snprintf(ctl->programs, sizeof(ctl->programs), "%s/bin", ctl->dir);
-	write_program(ctl, "iptables", IPTABLES("4"));
-	write_program(ctl, "ip6tables", IPTABLES("6"));
-	write_program(ctl, "iptables-save", SAVE("4"));
-	write_program(ctl, "ip6tables-save", SAVE("6"));
+	ctl_open();
+	ctl_configure("mail.err action(type=\"omsmtpblock\")\n");
+	snprintf(ctl.programs, sizeof(ctl.programs), "%s/bin", ctl.dir);
+	write_program("iptables", IPTABLES("4"));
+	write_program("ip6tables", IPTABLES("6"));
+	write_program("iptables-save", SAVE("4"));
+	write_program("ip6tables-save", SAVE("6"));
 }
 
-static void want_file(struct ctl *ctl, const char *path, const char *want)
+TEST_EACH(before, ctl_close)
+
+static void want_file(const char *path, const char *want)
 {
 	char whole[256], *got;
 
-	snprintf(whole, sizeof(whole), "%s/%s", ctl->dir, path);
+	snprintf(whole, sizeof(whole), "%s/%s", ctl.dir, path);
 	got = temp_file_read(whole);
 	want_str(got, want);
 	free(got);
 }
 
-static const char plain[] = "mail.err action(type=\"omsmtpblock\")\n";
 static const char several[] =
 	"mail.err action(type=\"omsmtpblock\" ipv4Prefix=\"21\" ipv6Prefix=\"64\" banTime=\"60\")\n"
 	"mail.info action(type=\"omsmtpblock\" list=\"b\" list6=\"b6\" trigger=\"connect\")\n";
@@ -65,61 +66,50 @@ static const char several[] =
 #define RULE6 "-p tcp --dport 25 -m recent --name spammer6 --update --seconds 600 -j DROP"
 
 static const struct print_row {
-	const char *label, *config, *words, *golden;
+	const char *label;
+	const char *config;	/* NULL: the plain one */
+	const char *words, *golden;
 	const char *capacity;	/* NULL: the module is not loaded */
 	bool loaded;		/* and not built in */
 } print_rows[] = {
-	{ "recent", plain, "setup recent", "setup-recent.txt", NULL, false },
-	{ "recent, JSON", plain, "--json setup recent", "setup-recent.json", NULL, false },
+	{ "recent", NULL, "setup recent", "setup-recent.txt", NULL, false },
+	{ "recent, JSON", NULL, "--json setup recent", "setup-recent.json", NULL, false },
 	{ "recent, several", several, "setup recent --ports 25 --ports 587",
 	  "setup-recent-several.txt", "100\n", false },
-	{ "recent, loaded", plain, "setup recent", "setup-recent-loaded.txt", "200\n", true },
-	{ "recent, large", plain, "setup recent --list other", "setup-recent-large.txt", "5000\n",
+	{ "recent, loaded", NULL, "setup recent", "setup-recent-loaded.txt", "200\n", true },
+	{ "recent, large", NULL, "setup recent --list other", "setup-recent-large.txt", "5000\n",
 	  true },
 	{ "recent, though the action has nftables",
 	  "action(type=\"omsmtpblock\" backend=\"nftables\" list=\"n\" list6=\"n6\")",
 	  "setup recent", "setup-recent-other.txt", "5000\n", true },
-	{ "nftables", plain, "setup nftables", "setup-nftables.txt", NULL, false },
+	{ "nftables", NULL, "setup nftables", "setup-nftables.txt", NULL, false },
 	{ "nftables, several", several, "setup nftables", "setup-nftables-several.txt", NULL,
 	  false },
-	{ "nftables, JSON", plain, "--json setup nftables", "setup-nftables.json", NULL, false },
+	{ "nftables, JSON", NULL, "--json setup nftables", "setup-nftables.json", NULL, false },
 };
 
 TEST_ROWS(prints_what_to_type, print_rows)
 {
-	struct ctl ctl;
-
-	setup(&ctl, row->config);
+	if (row->config)
+		ctl_configure(row->config);
 	if (row->capacity)
 		fakelists_limit(&ctl.lists, "xt_recent", row->capacity);
 	if (row->loaded)
-		ctl_write(&ctl, "module/xt_recent/initstate", "live\n");
-	ctl_run(&ctl, row->words);
-	want_str(ctl.err, "");
-	want_int(ctl.status, 0);
-	ctl_want_golden(&ctl, row->golden);
-	want_file(&ctl, "bin/log", NULL);
-	ctl_close(&ctl);
+		ctl_write("module/xt_recent/initstate", "live\n");
+	want_golden(row->words, row->golden);
+	want_file("bin/log", NULL);
 }
 
 TEST(applies_once)
 {
-	struct ctl ctl;
-
-	setup(&ctl, plain);
-	ctl_write(&ctl, "bin/rules4", "-A INPUT -m state --state ESTABLISHED -j ACCEPT\n");
-	ctl_run(&ctl, "setup recent --apply");
-	want_str(ctl.err, "");
-	want_int(ctl.status, 0);
-	ctl_want_golden(&ctl, "setup-apply.txt");
-	want_file(&ctl, "bin/rules4",
+	ctl_write("bin/rules4", "-A INPUT -m state --state ESTABLISHED -j ACCEPT\n");
+	want_golden("setup recent --apply", "setup-apply.txt");
+	want_file("bin/rules4",
 		  "-A INPUT " RULE4 "\n-A INPUT -m state --state ESTABLISHED -j ACCEPT\n");
-	want_file(&ctl, "bin/rules6", "-A INPUT " RULE6 "\n");
-	ctl_run(&ctl, "--json setup recent --apply");
-	ctl_want_golden(&ctl, "setup-apply-again.json");
-	want_file(&ctl, "bin/log", "iptables -w -I INPUT " RULE4 "\nip6tables -w -I INPUT " RULE6
+	want_file("bin/rules6", "-A INPUT " RULE6 "\n");
+	want_golden("--json setup recent --apply", "setup-apply-again.json");
+	want_file("bin/log", "iptables -w -I INPUT " RULE4 "\nip6tables -w -I INPUT " RULE6
 				   "\n");
-	ctl_close(&ctl);
 }
 
 /* Rules that look like ours and are not enough. */
@@ -153,49 +143,36 @@ static const struct there_row {
 
 TEST_ROWS(knows_what_is_there, there_rows)
 {
-	struct ctl ctl;
-
-	setup(&ctl, plain);
-	ctl_write(&ctl, "bin/rules4", row->rules);
-	ctl_run(&ctl, "setup recent --apply --list spammer");
+	ctl_write("bin/rules4", row->rules);
+	ctl_run("setup recent --apply --list spammer");
 	want_str(ctl.err, "");
 	want_int(strstr(ctl.out, "\nalready there: iptables") != NULL, row->enough);
 	want_int(strstr(ctl.out, "\nadded: iptables") != NULL, !row->enough);
-	want_file(&ctl, "bin/log", row->enough ? NULL : "iptables -w -I INPUT " RULE4 "\n");
-	ctl_close(&ctl);
+	want_file("bin/log", row->enough ? NULL : "iptables -w -I INPUT " RULE4 "\n");
 }
 
 /* What the run added is taken away again, and nothing else. */
 TEST(failure_is_undone)
 {
-	struct ctl ctl;
-
-	setup(&ctl, several);
-	ctl_write(&ctl, "bin/rules4", "-A INPUT -p tcp -j ACCEPT\n");
-	ctl_write(&ctl, "bin/broken", "ip6tables\n");
-	ctl_run(&ctl, "setup recent --apply --list b --list6 b6");
-	want_run(&ctl, 1, "",
+	ctl_configure(several);
+	ctl_write("bin/rules4", "-A INPUT -p tcp -j ACCEPT\n");
+	ctl_write("bin/broken", "ip6tables\n");
+	want_run("setup recent --apply --list b --list6 b6", 1, "",
 		 "smtpblockctl: this command failed, run it to see why: ip6tables -I INPUT -p tcp "
 		 "--dport 25 -m recent --name b6 --update --seconds 600 -j DROP\n");
-	want_file(&ctl, "bin/rules4", "-A INPUT -p tcp -j ACCEPT\n");
-	want_file(&ctl, "bin/rules6", "");
-	ctl_close(&ctl);
+	want_file("bin/rules4", "-A INPUT -p tcp -j ACCEPT\n");
+	want_file("bin/rules6", "");
 }
 
 TEST(what_is_missing_is_told)
 {
-	struct ctl ctl;
-
-	setup(&ctl, plain);
-	ctl_write(&ctl, "bin/denied", "");
-	ctl_run(&ctl, "setup recent --apply");
-	want_run(&ctl, 1, "", "smtpblockctl: iptables-save cannot read the rules: run this as "
-			      "root\n");
+	ctl_write("bin/denied", "");
+	want_run("setup recent --apply", 1, "",
+		 "smtpblockctl: iptables-save cannot read the rules: run this as root\n");
 	snprintf(ctl.programs, sizeof(ctl.programs), "/nowhere");
-	ctl_run(&ctl, "setup recent --apply --list6 spammer6");
-	want_run(&ctl, 1, "", "smtpblockctl: ip6tables is not installed: install iptables, or use "
-			      "backend=\"nftables\"\n");
-	ctl_close(&ctl);
+	want_run("setup recent --apply --list6 spammer6", 1, "",
+		 "smtpblockctl: ip6tables is not installed: install iptables, or use "
+		 "backend=\"nftables\"\n");
 }
 
 static const struct wrong_row {
@@ -215,30 +192,21 @@ static const struct wrong_row {
 
 TEST_ROWS(refuses_wrong_words, wrong_rows)
 {
-	struct ctl ctl;
-
-	setup(&ctl, plain);
-	ctl_run(&ctl, row->words);
+	ctl_run(row->words);
 	want_int(ctl.status, 2);
 	want_str(ctl.out, "");
 	if (!strstr(ctl.err, row->err))
 		want_str(ctl.err, row->err);
-	want_file(&ctl, "bin/log", NULL);
-	ctl_close(&ctl);
+	want_file("bin/log", NULL);
 }
 
 /* Whether the rule is behind what is too much to read nobody knows. */
 TEST(more_rules_than_can_be_read)
 {
-	struct ctl ctl;
-
-	setup(&ctl, plain);
-	write_program(&ctl, "iptables-save",
+	write_program("iptables-save",
 		      "#!/bin/sh\n"
 		      "printf '*filter\\n:INPUT ACCEPT [0:0]\\n#'\n"
 		      "head -c 67108864 /dev/zero | tr '\\0' '#'\n"
 		      "printf '\\n-A INPUT " RULE4 "\\nCOMMIT\\n'\n");
-	ctl_run(&ctl, "setup recent --apply");
-	want_run(&ctl, 1, "", "smtpblockctl: iptables: File too large\n");
-	ctl_close(&ctl);
+	want_run("setup recent --apply", 1, "", "smtpblockctl: iptables: File too large\n");
 }

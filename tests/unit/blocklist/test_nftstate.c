@@ -83,6 +83,7 @@ TEST_NFT_ROWS(damage_is_seen, damage_rows)
 	want_state(row->want);
 }
 
+#define DYNAMIC "dynamic,timeout"
 #define OURS "omsmtpblock a 00000000"
 #define SET(type, flags, size, rest) "type " type "; flags " flags "; size " #size ";" rest
 
@@ -90,14 +91,14 @@ TEST_NFT_ROWS(damage_is_seen, damage_rows)
 static const struct other_row {
 	const char *label, *set, *comment, *want;
 } other_rows[] = {
-	{ "another time", SET("ipv4_addr", "dynamic,timeout", 1000, " timeout 601s;"), OURS, "10" },
-	{ "another size", SET("ipv4_addr", "dynamic,timeout", 999, " timeout 600s;"), OURS, "10" },
+	{ "another time", SET("ipv4_addr", DYNAMIC, 1000, " timeout 601s;"), OURS, "10" },
+	{ "another size", SET("ipv4_addr", DYNAMIC, 999, " timeout 600s;"), OURS, "10" },
 	{ "no timeouts", SET("ipv4_addr", "dynamic", 1000, ""), OURS, "00" },
 	{ "not for rules", SET("ipv4_addr", "timeout", 1000, " timeout 600s;"), OURS, "00" },
-	{ "another family", SET("ipv6_addr", "dynamic,timeout", 1000, " timeout 600s;"), OURS, "00" },
-	{ "no addresses", SET("inet_service", "dynamic,timeout", 1000, " timeout 600s;"), OURS, "00" },
-	{ "no comment", SET("ipv4_addr", "dynamic,timeout", 1000, " timeout 600s;"), "", "00" },
-	{ "another comment", SET("ipv4_addr", "dynamic,timeout", 1000, " timeout 600s;"),
+	{ "another family", SET("ipv6_addr", DYNAMIC, 1000, " timeout 600s;"), OURS, "00" },
+	{ "no addresses", SET("inet_service", DYNAMIC, 1000, " timeout 600s;"), OURS, "00" },
+	{ "no comment", SET("ipv4_addr", DYNAMIC, 1000, " timeout 600s;"), "", "00" },
+	{ "another comment", SET("ipv4_addr", DYNAMIC, 1000, " timeout 600s;"),
 	  "omsmtpblock ab 00000000", "00" },
 };
 
