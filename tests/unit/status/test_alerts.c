@@ -1,91 +1,57 @@
 /* Alerts for the admin: each once, until the fault is over.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include "status/alerts.h"
-
 #include <errno.h>
-#include <string.h>
 
-#include "tests/unit/support.h"
+#include "tests/unit/want_alert.h"
 
-static const struct alerts quiet;
+static struct alerts n;
 
-TEST(no_alert_at_first)
+static void before(void)
 {
-	struct alerts n = quiet;
-	enum alert id;
-	int detail;
-
-	want_int(alerts_next(&n, &id, &detail), false);
+	n = (struct alerts){ 0 };
 }
+
+TEST_EACH(before, NULL)
 
 TEST(raised_once_with_its_detail)
 {
-	struct alerts n = quiet;
-	enum alert id = ALERT_COUNT;
-	int detail = 0;
-
+	want_no_alert(&n);
 	want_int(alerts_raise(&n, ALERT_LIST6, ENOENT), true);
 	want_int(alerts_raise(&n, ALERT_LIST6, EACCES), false);
-	want_int(alerts_next(&n, &id, &detail), true);
-	want_int(id, ALERT_LIST6);
-	want_int(detail, ENOENT);
+	want_alert(&n, ALERT_LIST6, ENOENT);
 	want_int(alerts_raise(&n, ALERT_LIST6, ENOENT), false);
-	want_int(alerts_next(&n, &id, &detail), false);
+	want_no_alert(&n);
 }
 
 TEST(each_condition_on_its_own)
 {
-	struct alerts n = quiet;
-	enum alert first, second;
-	int detail;
-
 	alerts_raise(&n, ALERT_SIGNAL, EPERM);
 	alerts_raise(&n, ALERT_LIST4, ENOENT);
-	want_int(alerts_next(&n, &first, &detail), true);
-	want_int(alerts_next(&n, &second, &detail), true);
-	want_int(first + second, ALERT_SIGNAL + ALERT_LIST4);
-	want_int(alerts_next(&n, &first, &detail), false);
+	want_alert(&n, ALERT_LIST4, ENOENT);
+	want_alert(&n, ALERT_SIGNAL, EPERM);
+	want_no_alert(&n);
 }
 
-TEST(clear_returns_whether_it_was_raised)
+/* It returns whether the alert was reported; the alert comes again afterwards. */
+TEST(cleared)
 {
-	struct alerts n = quiet;
-	enum alert id;
-	int detail;
-
 	want_int(alerts_clear(&n, ALERT_LIST4), false);
 	alerts_raise(&n, ALERT_LIST4, ENOENT);
 	want_int(alerts_clear(&n, ALERT_LIST4), false);
-	want_int(alerts_next(&n, &id, &detail), false);
+	want_no_alert(&n);
 	alerts_raise(&n, ALERT_LIST4, ENOENT);
-	alerts_next(&n, &id, &detail);
+	want_alert(&n, ALERT_LIST4, ENOENT);
 	want_int(alerts_clear(&n, ALERT_LIST4), true);
 	want_int(alerts_clear(&n, ALERT_LIST4), false);
-}
-
-TEST(comes_again_after_it_was_fixed)
-{
-	struct alerts n = quiet;
-	enum alert id;
-	int detail = 0;
-
-	alerts_raise(&n, ALERT_LIST4, ENOENT);
-	alerts_next(&n, &id, &detail);
-	alerts_clear(&n, ALERT_LIST4);
 	want_int(alerts_raise(&n, ALERT_LIST4, EACCES), true);
-	want_int(alerts_next(&n, &id, &detail), true);
-	want_int(detail, EACCES);
+	want_alert(&n, ALERT_LIST4, EACCES);
 }
 
 TEST(comes_again_after_reset)
 {
-	struct alerts n = quiet;
-	enum alert id;
-	int detail;
-
 	alerts_raise(&n, ALERT_USER, 0);
-	alerts_next(&n, &id, &detail);
+	want_alert(&n, ALERT_USER, 0);
 	alerts_reset(&n);
-	want_int(alerts_next(&n, &id, &detail), false);
+	want_no_alert(&n);
 	want_int(alerts_raise(&n, ALERT_USER, 0), true);
 }

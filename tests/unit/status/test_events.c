@@ -14,6 +14,23 @@
 
 static struct counters counters;
 
+/* Of each point, and what was taken of them. */
+static struct events *events;
+static const struct event *all;
+
+static void before(void)
+{
+	counters = (struct counters){ 0 };
+	want_int(events_new(&events), 0);
+}
+
+static void after(void)
+{
+	events_free(events);
+}
+
+TEST_EACH(before, after)
+
 static struct event blank(const char *addr)
 {
 	struct event event = {
@@ -98,7 +115,7 @@ TEST(longest_event)
 	want_str(text + strlen(text) - 15, "\"child\":\"keep\"}");
 }
 
-static bool is_readable(const struct events *events)
+static bool is_readable(void)
 {
 	struct pollfd p = { .fd = events_fd(events), .events = POLLIN };
 
@@ -108,40 +125,32 @@ static bool is_readable(const struct events *events)
 TEST(come_out_as_they_went_in)
 {
 	struct event event = blank("192.0.2.7");
-	struct events *events = NULL;
-	const struct event *all;
 
-	want_int(events_new(&events), 0);
-	want_int(is_readable(events), false);
+	want_int(is_readable(), false);
 	want_int(events_take(events, &all), 0);
 	event.port = 1;
 	want_int(events_put(events, &event), 0);
 	event.port = 2;
 	want_int(events_put(events, &event), 0);
-	want_int(is_readable(events), true);
+	want_int(is_readable(), true);
 	want_int(events_take(events, &all), 2);
 	want_int(all[0].port, 1);
 	want_int(all[1].port, 2);
-	want_int(is_readable(events), false);
+	want_int(is_readable(), false);
 	want_int(events_put(events, &event), 0);
-	want_int(is_readable(events), true);
-	events_free(events);
+	want_int(is_readable(), true);
 }
 
 TEST(one_too_many_is_refused)
 {
 	const struct event event = blank("192.0.2.7");
-	struct events *events = NULL;
-	const struct event *all;
 	int i;
 
-	want_int(events_new(&events), 0);
 	for (i = 0; i < EVENTS_MAX; i++)
 		want_int(events_put(events, &event), 0);
 	want_int(events_put(events, &event), -ENOSPC);
 	want_int(events_take(events, &all), EVENTS_MAX);
 	want_int(events_put(events, &event), 0);
-	events_free(events);
 }
 
 static struct event come_late;
@@ -164,11 +173,7 @@ static void want_told(uint64_t told, uint64_t lost)
 TEST(exit_of_the_tcpd)
 {
 	struct event event = blank("192.0.2.7");
-	struct events *events = NULL;
-	const struct event *all;
 
-	counters = (struct counters){ 0 };
-	want_int(events_new(&events), 0);
 	want_int(events_put(events, &event), 0);
 	want_int(events_put(events, &event), 0);
 	events_close(events, take_late);
@@ -182,7 +187,6 @@ TEST(exit_of_the_tcpd)
 	want_int(events_take(events, &all), 2);
 	event_lost(&all[1]);
 	want_told(2, 2);
-	events_free(events);
 }
 
 #define PUTTERS 4
@@ -215,14 +219,10 @@ static void *put_each(void *data)
 TEST(exit_of_one_of_many)
 {
 	pthread_t threads[PUTTERS];
-	struct events *events = NULL;
-	const struct event *all;
 	size_t got = 0;
 	int i;
 
-	counters = (struct counters){ 0 };
 	late_ones = 0;
-	want_int(events_new(&events), 0);
 	for (i = 0; i < PUTTERS; i++)
 		want_int(pthread_create(&threads[i], NULL, put_each, events), 0);
 	while (got < EACH)
@@ -237,24 +237,22 @@ TEST(exit_of_one_of_many)
 	want_int(counters_get(&counters, COUNTER_EVENTS) +
 		 counters_get(&counters, COUNTER_EVENTS_LOST), PUTTERS * EACH);
 	want_int(counters_get(&counters, COUNTER_EVENTS), got + late_ones);
-	events_free(events);
 }
 
 static int open_and_put(void *data)
 {
-	const struct event event = blank("192.0.2.7");
-	struct events *events = NULL;
-	int r;
+	struct events *own = NULL;
+	int r = events_new(&own);
 
-	(void)data;
-	r = events_new(&events);
 	if (r == 0)
-		r = events_put(events, &event);
-	events_free(events);
+		r = events_put(own, data);
+	events_free(own);
 	return r;
 }
 
 TEST(survives_lack_of_memory)
 {
-	want_int(memory_fail_each(open_and_put, NULL) >= 3, true);
+	struct event event = blank("192.0.2.7");
+
+	want_int(memory_fail_each(open_and_put, &event) >= 3, true);
 }
