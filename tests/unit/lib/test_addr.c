@@ -79,75 +79,39 @@ TEST_ROWS(format_reads_back, good_rows)
 	want_int(addr_compare(&again, &row->want), 0);
 }
 
-#define BAD(label, text) { label, text, sizeof(text) - 1 }
+#define T(text) { text, sizeof(text) - 1 }
 
-static const struct bad_row {
-	const char *label, *text;
+/* No addresses: blanks, NULs, numbers in other forms, too many or too few of them, other
+ * characters, zones, ports and prefixes, and texts that are too long. */
+static const struct bad {
+	const char *text;
 	size_t len;
-} bad_rows[] = {
-	BAD("empty", ""),
-	BAD("a blank", " "),
-	BAD("leading blank", " 192.0.2.7"),
-	BAD("trailing blank", "192.0.2.7 "),
-	BAD("trailing newline", "192.0.2.7\n"),
-	BAD("trailing NUL", "192.0.2.7\0"),
-	BAD("NUL within", "192.0.2.7\0.1"),
-	BAD("NUL within IPv6", "2001:db8::1\0::"),
-	BAD("octal-looking", "192.0.02.7"),
-	BAD("octal-looking first", "010.0.0.1"),
-	BAD("zeros doubled", "00.0.0.0"),
-	BAD("hexadecimal", "0xc0.0.2.7"),
-	BAD("one number", "3221225991"),
-	BAD("two numbers", "192.519"),
-	BAD("three numbers", "192.0.519"),
-	BAD("five numbers", "192.0.2.7.1"),
-	BAD("256", "192.0.2.256"),
-	BAD("four digits", "192.0.2.1000"),
-	BAD("a number of 2^32", "192.0.2.4294967296"),
-	BAD("negative", "192.0.2.-7"),
-	BAD("sign", "192.0.2.+7"),
-	BAD("empty number", "192..2.7"),
-	BAD("trailing dot", "192.0.2.7."),
-	BAD("leading dot", ".192.0.2.7"),
-	BAD("comma", "192,0,2,7"),
-	BAD("prefix", "192.0.2.0/24"),
-	BAD("port", "192.0.2.7:25"),
-	BAD("brackets", "[2001:db8::1]"),
-	BAD("zone", "fe80::1%eth0"),
-	BAD("zone by number", "fe80::1%2"),
-	BAD("empty zone", "fe80::1%"),
-	BAD("zone behind IPv4", "192.0.2.7%lo"),
-	BAD("mapped, octal-looking", "::ffff:192.0.02.7"),
-	BAD("mapped, 256", "::ffff:192.0.2.256"),
-	BAD("mapped, short", "::ffff:192.0.2"),
-	BAD("mapped, trailing colon", "::ffff:192.0.2.7:"),
-	BAD("two gaps", "2001::db8::1"),
-	BAD("three colons", "2001:::1"),
-	BAD("nine hextets", "1:2:3:4:5:6:7:8:9"),
-	BAD("seven hextets", "1:2:3:4:5:6:7"),
-	BAD("five digits", "2001:0db80::1"),
-	BAD("leading colon", ":2001:db8::1"),
-	BAD("trailing colon", "2001:db8::1:"),
-	BAD("no hex", "2001:db8::g"),
-	BAD("one colon", ":"),
-	BAD("name", "mx.example"),
-	BAD("a letter behind", "192.0.2.7x"),
-	BAD("no ASCII digit", "192.0.2.\xd9\xa7"),
-	BAD("high bytes", "\xff\xff\xff\xff"),
-	BAD("46 characters", "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555"),
-	BAD("47 characters", "0ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555"),
-	BAD("an IPv4 address in 46 characters of zeros",
-	    "0000000000000000000000000000000000000192.0.2.7"),
+} bad[] = {
+	T(""), T(" "), T(" 192.0.2.7"), T("192.0.2.7 "), T("192.0.2.7\n"), T("192.0.2.7\0"),
+	T("192.0.2.7\0.1"), T("2001:db8::1\0::"), T("192.0.02.7"), T("010.0.0.1"), T("00.0.0.0"),
+	T("0xc0.0.2.7"), T("3221225991"), T("192.519"), T("192.0.519"), T("192.0.2.7.1"),
+	T("192.0.2.256"), T("192.0.2.1000"), T("192.0.2.4294967296"), T("192.0.2.-7"),
+	T("192.0.2.+7"), T("192..2.7"), T("192.0.2.7."), T(".192.0.2.7"), T("192,0,2,7"),
+	T("192.0.2.0/24"), T("192.0.2.7:25"), T("[2001:db8::1]"), T("fe80::1%eth0"), T("fe80::1%2"),
+	T("fe80::1%"), T("192.0.2.7%lo"), T("::ffff:192.0.02.7"), T("::ffff:192.0.2.256"),
+	T("::ffff:192.0.2"), T("::ffff:192.0.2.7:"), T("2001::db8::1"), T("2001:::1"),
+	T("1:2:3:4:5:6:7:8:9"), T("1:2:3:4:5:6:7"), T("2001:0db80::1"), T(":2001:db8::1"),
+	T("2001:db8::1:"), T("2001:db8::g"), T(":"), T("mx.example"), T("192.0.2.7x"),
+	T("192.0.2.\xd9\xa7"), T("\xff\xff\xff\xff"),
+	T("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555"),
+	T("0ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.2555"),
+	T("0000000000000000000000000000000000000192.0.2.7"),
 };
 
-TEST_ROWS(parse_bad, bad_rows)
+TEST_ROWS_AS(parse_bad, bad, "%zu", row - bad)
 {
 	char *text = support_exact_copy(row->text, row->len);
 	struct addr got, untouched;
 
 	memset(&untouched, 0xa5, sizeof(untouched));
 	got = untouched;
-	want_int(addr_parse(text, row->len, &got), -EINVAL);
+	if (addr_parse(text, row->len, &got) != -EINVAL)
+		fail_msg("not refused: %s", row->text);
 	free(text);
 	want_mem(&got, &untouched, sizeof(got));
 }
@@ -342,51 +306,35 @@ TEST(bits_of_family)
 	want_int(addr_bits(&v6), 128);
 }
 
-static const struct peer_row {
-	const char *label, *text;
-	bool want;
-} peer_rows[] = {
-	{ "unspecified", "0.0.0.0", false },
-	{ "mapped unspecified", "::ffff:0.0.0.0", false },
-	{ "end of this network", "0.255.255.255", false },
-	{ "first after this network", "1.0.0.0", true },
-	{ "private 10", "10.0.0.1", true },
-	{ "last before loopback", "126.255.255.255", true },
-	{ "first loopback", "127.0.0.0", false },
-	{ "loopback", "127.0.0.1", false },
-	{ "mapped loopback", "::ffff:127.0.0.1", false },
-	{ "last loopback", "127.255.255.255", false },
-	{ "first after loopback", "128.0.0.0", true },
-	{ "link local", "169.254.1.1", true },
-	{ "documentation", "192.0.2.7", true },
-	{ "last before multicast", "223.255.255.255", true },
-	{ "first multicast", "224.0.0.0", false },
-	{ "last multicast", "239.255.255.255", false },
-	{ "first reserved", "240.0.0.0", false },
-	{ "last reserved", "255.255.255.254", false },
-	{ "broadcast", "255.255.255.255", false },
-	{ "mapped broadcast", "::ffff:255.255.255.255", false },
-	{ "unspecified IPv6", "::", false },
-	{ "loopback IPv6", "::1", false },
-	{ "the first after loopback IPv6", "::2", true },
-	{ "a host of IPv6 that ends in 1", "2001:db8::1", true },
-	{ "a host of IPv6 that ends in 0", "2001:db8::", true },
-	{ "only the first bit set", "8000::", true },
-	{ "only the byte before the last set", "::100", true },
-	{ "unique local", "fd00::1", true },
-	{ "link local IPv6", "fe80::1", true },
-	{ "last before multicast IPv6", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true },
-	{ "first multicast IPv6", "ff00::", false },
-	{ "all nodes", "ff02::1", false },
-	{ "last multicast IPv6", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", false },
+/* Both sides of each bound. */
+static const char *const peers[] = {
+	"1.0.0.0", "10.0.0.1", "126.255.255.255", "128.0.0.0", "169.254.1.1", "192.0.2.7",
+	"223.255.255.255", "::2", "2001:db8::1", "2001:db8::", "8000::", "::100", "fd00::1",
+	"fe80::1", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+};
+static const char *const no_peers[] = {
+	"0.0.0.0", "::ffff:0.0.0.0", "0.255.255.255", "127.0.0.0", "127.0.0.1", "::ffff:127.0.0.1",
+	"127.255.255.255", "224.0.0.0", "239.255.255.255", "240.0.0.0", "255.255.255.254",
+	"255.255.255.255", "::ffff:255.255.255.255", "::", "::1", "ff00::", "ff02::1",
+	"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 };
 
-TEST_ROWS(is_peer, peer_rows)
+static bool is_peer(const char *text)
 {
 	struct addr addr;
 
-	want_int(addr_parse(row->text, strlen(row->text), &addr), 0);
-	want_int(addr_is_peer(&addr), row->want);
+	want_int(addr_parse(text, strlen(text), &addr), 0);
+	return addr_is_peer(&addr);
+}
+
+TEST_ROWS_AS(a_peer, peers, "%s", *row)
+{
+	want_int(is_peer(*row), true);
+}
+
+TEST_ROWS_AS(no_peer, no_peers, "%s", *row)
+{
+	want_int(is_peer(*row), false);
 }
 
 TEST(hash_is_the_same_for_the_same)
