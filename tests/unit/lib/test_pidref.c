@@ -51,15 +51,6 @@ TEST(pins_a_process)
 	waiter_end(pid);
 }
 
-TEST(pins_this_process)
-{
-	struct pidref ref = none;
-
-	want_int(pidref_open(getpid(), &ref), 0);
-	want_int(pidref_check(&ref), 0);
-	pidref_done(&ref);
-}
-
 /* A failed poll(2) is not an exit. */
 TEST(a_failed_call_is_not_an_exit)
 {
@@ -68,13 +59,11 @@ TEST(a_failed_call_is_not_an_exit)
 	want_int(pidref_check(&ref), -EBADF);
 }
 
-struct bad_row {
+static const struct bad_row {
 	const char *label;
 	pid_t pid;
 	int result;
-};
-
-static const struct bad_row bad_rows[] = {
+} bad_rows[] = {
 	{ "no PID", 0, -EINVAL },
 	{ "all that may be signalled", -1, -EINVAL },
 	{ "a process group", -4242, -EINVAL },
@@ -224,36 +213,23 @@ TEST(alive_until_its_exit)
 	pidref_done(&ref);
 	want_int(pidref_check(&ref), -ESRCH);
 	want_int(pidref_check(&none), -ESRCH);
+	want_int(pidref_signal(&none, SIGKILL) < 0, true);
 }
 
-struct signal_row {
-	const char *label;
-	int signal;
-};
+static const int signals[] = { SIGTERM, SIGHUP, SIGKILL };
 
-static const struct signal_row signal_rows[] = {
-	{ "TERM", SIGTERM },
-	{ "HUP", SIGHUP },
-	{ "KILL", SIGKILL },
-};
-
-TEST_ROWS(signal_arrives, signal_rows)
+TEST_ROWS_AS(signal_arrives, signals, "%s", strsignal(*row))
 {
 	pid_t pid = waiter_start(), other = waiter_start();
 	struct pidref ref = none;
 
 	want_int(pidref_open(pid, &ref), 0);
-	want_int(pidref_signal(&ref, row->signal), 0);
-	want_int(reap(pid), row->signal);
+	want_int(pidref_signal(&ref, *row), 0);
+	want_int(reap(pid), *row);
 	want_int(is_living(other), true);
-	want_int(pidref_signal(&ref, row->signal), -ESRCH);
+	want_int(pidref_signal(&ref, *row), -ESRCH);
 	pidref_done(&ref);
 	waiter_end(other);
-}
-
-TEST(signal_to_a_missing_process)
-{
-	want_int(pidref_signal(&none, SIGKILL) < 0, true);
 }
 
 TEST_AS_ROOT(signal_without_right)

@@ -2,138 +2,109 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/message.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/support.h"
 
-#define S "\x1f"
 #define NOW 1000000
 
-/* A record, and the expected result. */
+/* A record, with '|' for its separator, and what is made of it: severity, age, PID, uid and
+ * PID of the tag; executable, tag and text. */
 static const struct row {
-	const char *label, *record;
-	int severity;
-	int64_t age;
-	pid_t attested;
-	bool has_uid;
-	uid_t uid;
-	const char *exe;
-	pid_t hint;
-	const char *tag, *text;
+	const char *label, *record, *want;
 } rows[] = {
 	{ "imuxsock with credentials",
-	  "imuxsock" S "3" S "999990" S "4711" S "102" S "/usr/sbin/x" S S S S
-	  "4712" S "courieresmtpd" S " error,relay=x",
-	  3, 10, 4711, true, 102, "/usr/sbin/x", 4712, "courieresmtpd",
-	  " error,relay=x" },
-	{ "imuxsock without", "imuxsock" S "3" S "1000000" S S S S S S S "-" S
-	  "courieresmtpd" S " started",
-	  3, 0, 0, false, 0, "", 0, "courieresmtpd", " started" },
-	{ "imjournal", "imjournal" S "6" S "999999" S S S S "88" S "0" S
-	  "/usr/lib/courieresmtpd" S "88" S "t" S "m",
-	  6, 1, 88, true, 0, "/usr/lib/courieresmtpd", 88, "t", "m" },
-	{ "imuxsock does not go by imjournal's properties",
-	  "imuxsock" S "3" S "0" S S S S "88" S "0" S "/x" S "" S "t" S "m", 3,
-	  NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "imjournal does not go by imuxsock's properties",
-	  "imjournal" S "3" S "0" S "88" S "0" S "/x" S S S S "" S "t" S "m", 3,
-	  NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "a remote sender is nobody", "imudp" S "3" S "0" S "88" S "102" S "/x" S
-	  "88" S "102" S "/x" S "99" S "t" S "m",
-	  3, NOW, 0, false, 0, "", 99, "t", "m" },
-	{ "an input that begins like one", "imuxsock2" S "3" S "0" S "88" S "102" S
-	  "/x" S S S S "" S "t" S "m",
-	  3, NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "uid missing", "imuxsock" S "3" S "0" S "88" S S S S S S S "t" S "m", 3,
-	  NOW, 88, false, 0, "", 0, "t", "m" },
-	{ "uid that stands for none", "imuxsock" S "3" S "0" S "88" S "4294967295" S
-	  S S S S S "t" S "m",
-	  3, NOW, 88, false, 0, "", 0, "t", "m" },
-	{ "PID is no number", "imuxsock" S "3" S "0" S "8x" S "102" S "/x" S S S S "9x" S "t" S "m",
-	  3, NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "PID 0", "imuxsock" S "3" S "0" S "0" S "102" S "/x" S S S S "0" S "t" S "m", 3, NOW, 0,
-	  false, 0, "", 0, "t", "m" },
-	{ "PID negative", "imuxsock" S "3" S "0" S "-5" S "102" S "/x" S S S S "-5" S "t" S "m", 3,
-	  NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "PID larger than any", "imuxsock" S "3" S "0" S "2147483648" S "0" S S S S S
-	  "99999999999999999999" S "t" S "m",
-	  3, NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "PID of 18 digits, the most that are read", "imuxsock" S "3" S "0" S
-	  "000000000000004711" S "0" S S S S S "000000000000004712" S "t" S "m",
-	  3, NOW, 4711, true, 0, "", 4712, "t", "m" },
-	{ "PID of 19 digits", "imuxsock" S "3" S "0" S "0000000000000004711" S "0" S S S S S
-	  "0000000000000004712" S "t" S "m",
-	  3, NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "PID of 20 digits that overflows to a small one", "imuxsock" S "3" S "0" S
-	  "18446744073709556327" S "0" S S S S S "18446744073709556328" S "t" S "m",
-	  3, NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "time in the future", "imuxsock" S "3" S "1000005" S S S S S S S S "t" S "m",
-	  3, 0, 0, false, 0, "", 0, "t", "m" },
-	{ "time missing", "imuxsock" S "3" S S S S S S S S S "t" S "m", 3, 0, 0,
-	  false, 0, "", 0, "t", "m" },
-	{ "severity missing", "imuxsock" S S "0" S S S S S S S S "t" S "m", -1, NOW, 0,
-	  false, 0, "", 0, "t", "m" },
-	{ "severity unknown", "imuxsock" S "8" S "0" S S S S S S S S "t" S "m", -1,
-	  NOW, 0, false, 0, "", 0, "t", "m" },
-	{ "separators in the message are text", "imuxsock" S "3" S "0" S S S S S S S S
-	  "t" S "a" S "b" S "c",
-	  3, NOW, 0, false, 0, "", 0, "t", "a" S "b" S "c" },
-	{ "empty message", "imuxsock" S "3" S "0" S S S S S S S S "t" S, 3, NOW, 0,
-	  false, 0, "", 0, "t", "" },
-	{ "no separators", "garbage", -1, 0, 0, false, 0, "", 0, "", "" },
-	{ "nothing", "", -1, 0, 0, false, 0, "", 0, "", "" },
+	  "imuxsock|3|999990|4711|102|/usr/sbin/x||||4712|courieresmtpd| error,relay=x",
+	  "3 10 4711 102 4712 |/usr/sbin/x|courieresmtpd| error,relay=x" },
+	{ "imuxsock without", "imuxsock|3|1000000|||||||-|courieresmtpd| started",
+	  "3 0 0 - 0 ||courieresmtpd| started" },
+	{ "imjournal", "imjournal|6|999999||||88|0|/usr/lib/courieresmtpd|88|t|m",
+	  "6 1 88 0 88 |/usr/lib/courieresmtpd|t|m" },
+	{ "imuxsock does not go by imjournal's properties", "imuxsock|3|0||||88|0|/x||t|m",
+	  "3 1000000 0 - 0 ||t|m" },
+	{ "imjournal does not go by imuxsock's properties", "imjournal|3|0|88|0|/x|||||t|m",
+	  "3 1000000 0 - 0 ||t|m" },
+	{ "a remote sender is nobody", "imudp|3|0|88|102|/x|88|102|/x|99|t|m",
+	  "3 1000000 0 - 99 ||t|m" },
+	{ "an input that begins like one", "imuxsock2|3|0|88|102|/x|||||t|m",
+	  "3 1000000 0 - 0 ||t|m" },
+	{ "uid missing", "imuxsock|3|0|88|||||||t|m", "3 1000000 88 - 0 ||t|m" },
+	{ "uid that stands for none", "imuxsock|3|0|88|4294967295||||||t|m",
+	  "3 1000000 88 - 0 ||t|m" },
+	{ "PID is no number", "imuxsock|3|0|8x|102|/x||||9x|t|m", "3 1000000 0 - 0 ||t|m" },
+	{ "PID 0", "imuxsock|3|0|0|102|/x||||0|t|m", "3 1000000 0 - 0 ||t|m" },
+	{ "PID negative", "imuxsock|3|0|-5|102|/x||||-5|t|m", "3 1000000 0 - 0 ||t|m" },
+	{ "PID larger than any", "imuxsock|3|0|2147483648|0|||||99999999999999999999|t|m",
+	  "3 1000000 0 - 0 ||t|m" },
+	{ "PID of 18 digits, the most that are read",
+	  "imuxsock|3|0|000000000000004711|0|||||000000000000004712|t|m",
+	  "3 1000000 4711 0 4712 ||t|m" },
+	{ "PID of 19 digits", "imuxsock|3|0|0000000000000004711|0|||||0000000000000004712|t|m",
+	  "3 1000000 0 - 0 ||t|m" },
+	{ "PID of 20 digits that overflows to a small one",
+	  "imuxsock|3|0|18446744073709556327|0|||||18446744073709556328|t|m",
+	  "3 1000000 0 - 0 ||t|m" },
+	{ "time in the future", "imuxsock|3|1000005||||||||t|m", "3 0 0 - 0 ||t|m" },
+	{ "time missing", "imuxsock|3|||||||||t|m", "3 0 0 - 0 ||t|m" },
+	{ "severity missing", "imuxsock||0||||||||t|m", "-1 1000000 0 - 0 ||t|m" },
+	{ "severity unknown", "imuxsock|8|0||||||||t|m", "-1 1000000 0 - 0 ||t|m" },
+	{ "separators in the message are text", "imuxsock|3|0||||||||t|a|b|c",
+	  "3 1000000 0 - 0 ||t|a|b|c" },
+	{ "empty message", "imuxsock|3|0||||||||t|", "3 1000000 0 - 0 ||t|" },
+	{ "no separators", "garbage", "-1 0 0 - 0 |||" },
+	{ "nothing", "", "-1 0 0 - 0 |||" },
 };
 
-static void want_text(const char *got, size_t len, const char *want)
+/* Parse a record of these fields, and describe it as in the table. */
+static void want_message(enum message_form form, const char *text, const char *want)
 {
-	want_int(len, strlen(want));
-	want_mem(got, want, len);
-}
-
-static void want_message(enum message_form form, const char *text, const struct row *row)
-{
-	char *record = support_exact_copy(text, strlen(text) + 1);
+	char *record = support_exact_copy(text, strlen(text) + 1), got[512], uid[16] = "-", *at;
 	struct engine_message msg;
 
+	for (at = strchr(record, '|'); at; at = strchr(at, '|'))
+		*at = '\x1f';
 	message_parse(form, record, NOW, &msg);
-	want_int(msg.severity, row->severity);
-	want_int(msg.age, row->age);
-	want_int(msg.attested_pid, row->attested);
-	want_int(msg.has_uid, row->has_uid);
-	want_int(msg.uid, row->uid);
-	want_text(msg.exe, msg.exe_len, row->exe);
-	want_int(msg.hint_pid, row->hint);
-	want_text(msg.tag, msg.tag_len, row->tag);
-	want_text(msg.text, msg.text_len, row->text);
+	if (msg.has_uid)
+		snprintf(uid, sizeof(uid), "%u", msg.uid);
+	snprintf(got, sizeof(got), "%d %jd %d %s %d |%.*s|%.*s|%.*s", msg.severity,
+		 (intmax_t)msg.age, msg.attested_pid, uid, msg.hint_pid, (int)msg.exe_len, msg.exe,
+		 (int)msg.tag_len, msg.tag, (int)msg.text_len, msg.text);
+	for (at = strchr(got, '\x1f'); at; at = strchr(at, '\x1f'))
+		*at = '|';
+	want_str(got, want);
+	want_int(msg.has_uid || msg.uid == 0, true);
+	want_int(strnlen(msg.exe, msg.exe_len) == msg.exe_len &&
+		 strnlen(msg.tag, msg.tag_len) == msg.tag_len &&
+		 strnlen(msg.text, msg.text_len) == msg.text_len, true);
 	free(record);
 }
 
 TEST_ROWS(parse, rows)
 {
-	want_message(MESSAGE_SENDER, row->record, row);
+	want_message(MESSAGE_SENDER, row->record, row->want);
 }
 
 /* The same record as the other template makes it: it has the user and the executable of
  * neither input. */
 TEST_ROWS(parse_line, rows)
 {
-	struct row want = *row;
-	char record[256];
+	int field = 0, severity, age, pid, hint;
+	char record[256], want[256];
 	const char *from;
 	size_t len = 0;
-	int field = 0;
 
 	for (from = row->record; *from; from++) {
 		if (field < 4 || field == 6 || field > 8)
 			record[len++] = *from;
-		field += *from == '\x1f';
+		field += *from == '|';
 	}
 	record[len] = '\0';
-	want.has_uid = false;
-	want.uid = 0;
-	want.exe = "";
-	want_message(MESSAGE_LINE, record, &want);
+	want_int(sscanf(row->want, "%d %d %d %*s %d", &severity, &age, &pid, &hint), 4);
+	from = strchr(strchr(row->want, '|') + 1, '|');
+	snprintf(want, sizeof(want), "%d %d %d - %d |%s", severity, age, pid, hint, from);
+	want_message(MESSAGE_LINE, record, want);
 }
 
 /* Only verify="sender" checks the sender. */
