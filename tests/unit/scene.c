@@ -29,7 +29,7 @@ static int64_t begun;
 /* What is about the next step alone. */
 static struct {
 	const char *limit, *spare;
-	bool nobody, starved;
+	bool pending, nobody, starved;
 	char **moment_steps;
 	struct fake_moment moment;
 	struct rlimit old;
@@ -189,27 +189,43 @@ static void write_children(pid_t parent)
 	fakeproc_children(&scene.tree, parent, pids, n);
 }
 
-static int put(char **args, const char *exe, const char *parent, bool has_peer)
+/* By its verb: the executable, the parent, and whether the environment names a client. */
+static const struct kind {
+	const char *verb, *exe, *parent;
+	bool has_client;
+} kinds[] = {
+	{ "tcpd", FAKE_TCPD, "1", false },
+	{ "smtpd", FAKE_SMTPD, "t", true },
+	{ "tls", FAKE_TLS, "t", true },
+	{ "submit", "/usr/lib/courier/courier/submit", "s", true },
+	{ "process", "/bin/sh", "1", false },
+};
+
+static int put(char **args)
 {
+	const struct kind *kind = kinds;
 	struct actor *a = get_actor(args[0]);
 	const pid_t old = a->parent;
 	const struct peer peer = peer_of(args, a);
 	char env[4096];
 	struct fake_process p = {
-		.pid = a->pid,
-		.exe = scene_option(args, "exe", exe),
-		.comm = scene_option(args, "comm", NULL),
-		.ppid = scene_pid(scene_option(args, "below", parent)),
+		.pid = a->pid, .env = env, .comm = scene_option(args, "comm", NULL),
 		.uid = number_option(args, "uid", FAKE_UID),
 		.other_netns = scene_has(args, "container"),
 	};
 
+	while (strcmp(kind->verb, args[-1]) != 0)
+		kind++;
+	p.exe = scene_option(args, "exe", kind->exe);
 	if (strcmp(p.exe, "none") == 0)
 		p.exe = NULL;
-	if (has_peer || scene_has(args, "raw"))
-		p.env = env;
-	p.env_len = scene_has(args, "raw") ? raw_environment(args, env, sizeof(env)) :
-					     peer_environment(&peer, env, sizeof(env));
+	p.ppid = scene_pid(scene_option(args, "below", kind->parent));
+	if (scene_has(args, "raw"))
+		p.env_len = raw_environment(args, env, sizeof(env));
+	else if (kind->has_client)
+		p.env_len = peer_environment(&peer, env, sizeof(env));
+	else
+		p.env = NULL;
 	fakeproc_put(&scene.tree, &p);
 	a->parent = p.ppid;
 	a->put = a->listed = true;
@@ -219,57 +235,27 @@ static int put(char **args, const char *exe, const char *parent, bool has_peer)
 	return 0;
 }
 
-static int tcpd(char **args)
-{
-	return put(args, FAKE_TCPD, "1", false);
-}
+static const struct connection_kind {
+	const char *verb;
+	struct connection (*start)(struct courier *courier, const struct peer *peer);
+} connection_kinds[] = {
+	{ "plain", courier_plain }, { "starttls", courier_starttls }, { "smtps", courier_smtps },
+};
 
-static int smtpd(char **args)
+static int connect_one(char **args)
 {
-	return put(args, FAKE_SMTPD, "t", true);
-}
-
-static int tls(char **args)
-{
-	return put(args, FAKE_TLS, "t", true);
-}
-
-static int submit(char **args)
-{
-	return put(args, "/usr/lib/courier/courier/submit", "s", true);
-}
-
-static int process(char **args)
-{
-	return put(args, "/bin/sh", "1", false);
-}
-
-static int add_connection(char **args, struct connection (*start)(struct courier *courier,
-								   const struct peer *peer))
-{
+	const struct connection_kind *kind = connection_kinds;
 	struct actor *a = add_actor(args[0], 0);
 	const struct peer peer = peer_of(args, a);
-	const struct connection c = start(&scene.courier, &peer);
+	struct connection c;
 
+	while (strcmp(kind->verb, args[-1]) != 0)
+		kind++;
+	c = kind->start(&scene.courier, &peer);
 	a->pid = c.smtpd;
 	if (c.tls)
 		add_actor(args[1], c.tls);
 	return 0;
-}
-
-static int plain(char **args)
-{
-	return add_connection(args, courier_plain);
-}
-
-static int starttls(char **args)
-{
-	return add_connection(args, courier_starttls);
-}
-
-static int smtps(char **args)
-{
-	return add_connection(args, courier_smtps);
 }
 
 static int forked(char **args)
@@ -281,22 +267,13 @@ static int forked(char **args)
 	return 0;
 }
 
-static int exec_forked(char **args)
-{
-	(void)args;
-	courier_exec(&scene.courier);
-	return 0;
-}
+VERB_DO(exec_forked, courier_exec(&scene.courier))
+VERB_DO(upgrade, courier_upgrade(&scene.courier))
 
-static int upgrade(char **args)
+/* list, unlist */
+static int list(char **args)
 {
-	(void)args;
-	courier_upgrade(&scene.courier);
-	return 0;
-}
-
-static int set_listed(char **args, bool listed)
-{
+	const bool listed = strcmp(args[-1], "list") == 0;
 	struct actor *a;
 
 	for (; *args; args++) {
@@ -305,16 +282,6 @@ static int set_listed(char **args, bool listed)
 		write_children(a->parent);
 	}
 	return 0;
-}
-
-static int unlist(char **args)
-{
-	return set_listed(args, false);
-}
-
-static int list(char **args)
-{
-	return set_listed(args, true);
 }
 
 static int children(char **args)
@@ -328,29 +295,11 @@ static int children(char **args)
 	return 0;
 }
 
-static int lose(char **args)
-{
-	fakeproc_remove(&scene.tree, scene_pid(args[0]), args[1]);
-	return 0;
-}
-
-static int set_exe(char **args)
-{
-	fakeproc_exe(&scene.tree, scene_pid(args[0]), args[1]);
-	return 0;
-}
-
-static int newest(char **args)
-{
-	fakeproc_last_pid(&scene.tree, scene_pid(args[0]) + (args[1] ? atoi(args[1]) : 0));
-	return 0;
-}
-
-static int drop(char **args)
-{
-	fakeproc_drop(&scene.tree, scene_pid(args[0]));
-	return 0;
-}
+VERB_DO(lose, fakeproc_remove(&scene.tree, scene_pid(args[0]), args[1]))
+VERB_DO(set_exe, fakeproc_exe(&scene.tree, scene_pid(args[0]), args[1]))
+VERB_DO(newest,
+	fakeproc_last_pid(&scene.tree, scene_pid(args[0]) + (args[1] ? atoi(args[1]) : 0)))
+VERB_DO(drop, fakeproc_drop(&scene.tree, scene_pid(args[0])))
 
 static int trap(char **args)
 {
@@ -359,10 +308,7 @@ static int trap(char **args)
 	return 0;
 }
 
-static int release(char **args)
-{
-	return fakeproc_release(&scene.tree, scene_pid(args[0]));
-}
+VERB(release, fakeproc_release(&scene.tree, scene_pid(args[0])))
 
 static int end(char **args)
 {
@@ -383,47 +329,18 @@ static int kill_one(char **args)
 	return kill(pid, SIGKILL) == 0 && has_ended_soon(pid) ? 0 : -EIO;
 }
 
-static int living(char **args)
-{
-	return is_living(scene_pid(args[0]));
-}
-
-static int mark(char **args)
-{
-	(void)args;
-	marked = descriptors_open();
-	return 0;
-}
-
-static int more(char **args)
-{
-	(void)args;
-	return (int)(descriptors_open() - marked);
-}
-
-static int lookers(char **args)
-{
-	return threads_ended_soon(scene.threads + (size_t)atoi(args[0])) ? 0 : -EIO;
-}
-
-static int begin(char **args)
-{
-	(void)args;
-	begun = clock_ms();
-	return 0;
-}
-
-static int quick(char **args)
-{
-	(void)args;
-	return clock_ms() - begun < LOOKER_WAIT_MS ? 0 : -ETIMEDOUT;
-}
+VERB(living, is_living(scene_pid(args[0])))
+VERB_DO(mark, marked = descriptors_open())
+VERB(more, (int)(descriptors_open() - marked))
+VERB(lookers, threads_ended_soon(scene.threads + (size_t)atoi(args[0])) ? 0 : -EIO)
+VERB_DO(begin, begun = clock_ms())
+VERB(quick, clock_ms() - begun < LOOKER_WAIT_MS ? 0 : -ETIMEDOUT)
 
 static const struct verb shared[] = {
-	{ "tcpd", tcpd }, { "smtpd", smtpd }, { "tls", tls }, { "submit", submit },
-	{ "process", process }, { "plain", plain }, { "starttls", starttls },
-	{ "smtps", smtps }, { "forked", forked }, { "exec", exec_forked },
-	{ "upgrade", upgrade }, { "unlist", unlist }, { "list", list },
+	{ "tcpd", put }, { "smtpd", put }, { "tls", put }, { "submit", put }, { "process", put },
+	{ "plain", connect_one }, { "starttls", connect_one }, { "smtps", connect_one },
+	{ "forked", forked }, { "exec", exec_forked }, { "upgrade", upgrade },
+	{ "unlist", list }, { "list", list },
 	{ "children", children }, { "lose", lose },
 	{ "exe", set_exe }, { "newest", newest }, { "drop", drop }, { "trap", trap },
 	{ "release", release }, { "end", end }, { "kill", kill_one }, { "living", living },
@@ -506,19 +423,20 @@ static int run_conditioned(char **words)
 	return r;
 }
 
-static bool is_condition(char **words)
+/* Is it a step about the next one? */
+static bool is_condition(char **words, size_t count)
 {
-	if (strcmp(words[0], "limit") == 0) {
+	static char *steps[WORDS_MAX];
+
+	if (strcmp(words[0], "limit") == 0 && count == 2) {
 		next.limit = words[1];
-	} else if (strcmp(words[0], "spare") == 0) {
+	} else if (strcmp(words[0], "spare") == 0 && count == 2) {
 		next.spare = words[1];
-	} else if (strcmp(words[0], "as") == 0) {
+	} else if (strcmp(words[0], "as") == 0 && count == 2) {
 		next.nobody = true;
-	} else if (strcmp(words[0], "starved") == 0) {
+	} else if (strcmp(words[0], "starved") == 0 && count == 1) {
 		next.starved = true;
 	} else if (strcmp(words[0], "during") == 0) {
-		static char *steps[WORDS_MAX];
-
 		memcpy(steps, words + 4, sizeof(steps) - 4 * sizeof(*steps));
 		next.moment_steps = steps;
 		fakeproc_at(&scene.tree, scene_pid(words[3]), words[1], run_moment, steps,
@@ -526,6 +444,7 @@ static bool is_condition(char **words)
 	} else {
 		return false;
 	}
+	next.pending = true;
 	return true;
 }
 
@@ -562,7 +481,7 @@ static void run_step(char *text)
 	size_t n = split(text, words);
 	int r;
 
-	if (n == 0 || is_condition(words))
+	if (n == 0 || is_condition(words, n))
 		return;
 	if (n > 2 && strchr("=>", words[n - 2][0])) {
 		relation = words[n - 2];
@@ -584,6 +503,7 @@ void scene_run(const char *text)
 		support_context = text + (step - copy);
 		run_step(step);
 	}
+	want_int(next.pending, false);
 	support_context = NULL;
 	free(copy);
 }
@@ -654,7 +574,7 @@ void scene_close(void)
 	want_int(descriptors_open(), scene.descriptors);
 }
 
-static const struct language *suite_language;
+static const struct language *program_language;
 
 static bool begins_with(const char *text, const char *word)
 {
@@ -666,21 +586,18 @@ static void run_script(void **state)
 	const struct script *script = *state;
 	const bool real = begins_with(script->text, "real") || begins_with(script->text, "root");
 
-	open_scene(suite_language, real);
-	scene_run(script->text + (real ? 5 : 0));
+	open_scene(program_language, real);
+	scene_run(script->text + (real ? strlen("real;") : 0));
 	scene_close();
 }
 
-void suite_scripts(struct suite *suite, const struct language *spoken,
-		   const struct script *scripts, size_t count)
+void scene_points(const struct language *spoken, const struct script *scripts, size_t count)
 {
 	const struct script *s;
 
-	suite_language = spoken;
-	for (s = scripts; s < scripts + count; s++) {
-		if (begins_with(s->text, "root") && geteuid() != 0)
-			suite_skip(suite, s->label, "root");
-		else
-			suite_add(suite, run_script, s, "%s", s->label);
-	}
+	program_language = spoken;
+	for (s = scripts; s < scripts + count; s++)
+		suite_add_needing(suite_of_program(),
+				  begins_with(s->text, "root") ? needs_root : suite_nothing,
+				  run_script, s, "%s", s->label);
 }

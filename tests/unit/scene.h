@@ -32,10 +32,10 @@
  *	mark, more		count the open descriptors; how many more there are
  *	lookers N		wait until N more threads look at processes than at the start
  *	begin, quick		nothing between them has waited for a process that hangs
- * Verbs that are about the next step alone:
+ * Steps that are about the next one alone:
  *	limit N, spare N	N descriptors; N besides those that are open
  *	as nobody		as another user
- *	during FILE of P STEP [and STEP]	take STEP when FILE of P is being read
+ *	during FILE of P STEP [and STEP]	take STEP when it reads FILE of P
  *	starved			fail each allocation in turn; the result is their number
  *
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
@@ -57,11 +57,20 @@ extern struct scene {
 	size_t descriptors, threads;	/* at the start */
 } scene;
 
-/* The arguments end with NULL. */
+/* The arguments end with NULL; args[-1] is the verb's name. */
 struct verb {
 	const char *name;
 	int (*run)(char **args);
 };
+
+/* A verb whose result is that of a call, or of none. */
+#define VERB(name, expression)         \
+	static int name(char **args)   \
+	{                              \
+		(void)args;            \
+		return (expression);   \
+	}
+#define VERB_DO(name, statement) VERB(name, ((statement), 0))
 
 /* What a file's scripts have in common; open and close may be NULL. */
 struct language {
@@ -75,9 +84,13 @@ struct script {
 	const char *label, *text;
 };
 
-/* Add a point for each. */
-void suite_scripts(struct suite *suite, const struct language *language,
-		   const struct script *scripts, size_t count);
+/* A point for each script; "root" ones are skipped for others. */
+#define TEST_SCRIPTS(language, scripts)                                               \
+	static void __attribute__((constructor)) scripts##_are_points(void)           \
+	{                                                                             \
+		scene_points(&(language), scripts, COUNT_OF(scripts));                \
+	}
+void scene_points(const struct language *language, const struct script *scripts, size_t count);
 
 /* For tests in C: an invented scene, steps, the end. */
 void scene_open(const struct language *language);

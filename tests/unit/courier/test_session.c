@@ -49,17 +49,8 @@ static int find(char **args)
 	return r;
 }
 
-static int refresh(char **args)
-{
-	return session_refresh(finder, scene_has(args, "thorough"));
-}
-
-static int hold(char **args)
-{
-	(void)args;
-	session_hold(finder, true);
-	return 0;
-}
+VERB(refresh, session_refresh(finder, scene_has(args, "thorough")))
+VERB_DO(hold, session_hold(finder, true))
 
 /* All that can be known, and pinned. */
 static int look(char **args)
@@ -68,19 +59,8 @@ static int look(char **args)
 	return hold(args);
 }
 
-static int learn(char **args)
-{
-	(void)args;
-	session_learn(finder);
-	return 0;
-}
-
-static int let_go(char **args)
-{
-	(void)args;
-	session_let_go(finder);
-	return 0;
-}
+VERB_DO(learn, session_learn(finder))
+VERB_DO(let_go, session_let_go(finder))
 
 static int verify(char **args)
 {
@@ -107,19 +87,15 @@ static int candidates(char **args)
 	const struct addr addr = scene_addr(args);
 	const int max = atoi(scene_option(args, "max", "4"));
 	pid_t pids[5] = { 0 };
-	size_t n = session_candidates(finder, &addr, (uint16_t)atoi(scene_option(args, "port", "0")),
-				      pids, (size_t)max);
+	const int port = atoi(scene_option(args, "port", "0"));
+	size_t n = session_candidates(finder, &addr, (uint16_t)port, pids, (size_t)max);
 
 	want_int(pids[0], n ? scene_pid(args[0]) : 0);
 	want_int(pids[max], 0);
 	return (int)n;
 }
 
-static int has_tcpds(char **args)
-{
-	(void)args;
-	return session_has_tcpds(finder);
-}
+VERB(has_tcpds, session_has_tcpds(finder))
 
 static int knows_relay(char **args)
 {
@@ -128,10 +104,7 @@ static int knows_relay(char **args)
 	return session_knows_relay_client(finder, &addr);
 }
 
-static int may_be(char **args)
-{
-	return session_may_be_couriers(finder, scene_pid(args[0]));
-}
+VERB(may_be, session_may_be_couriers(finder, scene_pid(args[0])))
 
 static int make(char **args)
 {
@@ -212,7 +185,8 @@ static const struct script scripts[] = {
 	{ "learns an smtpd before its exec",
 	  "exe a " FAKE_TCPD "; newest a; learn; find a = EAGAIN; exe a " FAKE_SMTPD "; "
 	  "newest a 1000; learn; find a = 0" },
-	{ "candidates of an address", "refresh thorough; candidates a = 1; candidates a port 7 = 0" },
+	{ "candidates of an address",
+	  "refresh thorough; candidates a = 1; candidates a port 7 = 0" },
 	{ "candidates: no more than there is room for",
 	  "smtpd b ip ::ffff:192.0.2.1 port 1002; refresh thorough; candidates b = 2; "
 	  "candidates b max 1 = 1" },
@@ -226,9 +200,9 @@ static const struct script scripts[] = {
 	{ "no submit", "verify a; confirmed = EPERM" },
 	{ "no submit, but the kernel's word", "verify a; confirmed attested a = 0" },
 	{ "submits are pinned: a line without credentials finds an smtpd only with its submit",
-	  "mark; look; more = 2; find a hint a confirms = EAGAIN; submit m below a BLOCK=Listed; "
-	  "refresh; hold; more = 3; unlist m; find a hint a confirms = 0; "
-	  "find a hint a confirms = EAGAIN; more = 1" },
+	  "mark; look; more = 2; find a hint a confirms = EAGAIN; "
+	  "submit m below a BLOCK=Listed; refresh; hold; more = 3; unlist m; "
+	  "find a hint a confirms = 0; find a hint a confirms = EAGAIN; more = 1" },
 	/* After a login another one takes its place. */
 	{ "submit has exited",
 	  "submit m below a BLOCK=Listed; look; end m; find a hint a confirms = EAGAIN" },
@@ -243,27 +217,19 @@ static const struct script scripts[] = {
 	  RELAY "; refresh thorough; " RELAY " uid 1235; knows_relay b = 0; end b; "
 	  "knows_relay b = 0" },
 	{ "may be courier's by the uid alone", "may_be a = 1; may_be x = 0; may_be 0 = 0" },
-	{ "no memory", "starved make >= 3" },
+	{ "no memory", "starved; make >= 3" },
 };
 
-static void overlong_proc_root_is_refused(void **state)
+TEST_SCRIPTS(language, scripts)
+
+TEST(overlong_proc_root_is_refused)
 {
 	char root[4096];
 
-	(void)state;
 	memset(root, 'x', sizeof(root) - 1);
 	root[sizeof(root) - 1] = '\0';
 	finder = NULL;
 	want_int(session_new(root, NULL, FAKE_UID, &finder), -ENAMETOOLONG);
 	want_int(finder == NULL, true);
 	session_free(finder);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	suite_scripts(suite, &language, scripts, COUNT_OF(scripts));
-	SUITE_TEST(suite, overlong_proc_root_is_refused);
-	return suite_run(suite, "session");
 }

@@ -56,15 +56,8 @@ static int open_by(char **args, __typeof__(smtpd_open) *open_it)
 	return r;
 }
 
-static int open_one(char **args)
-{
-	return open_by(args, smtpd_open);
-}
-
-static int pin(char **args)
-{
-	return open_by(args, smtpd_pin);
-}
+VERB(open_one, open_by(args, smtpd_open))
+VERB(pin, open_by(args, smtpd_pin))
 
 static int recheck(char **args)
 {
@@ -74,47 +67,13 @@ static int recheck(char **args)
 	return smtpd_recheck(&scene.rules, &smtpd, scene.scratch, &facts);
 }
 
-static int pin_submit(char **args)
-{
-	(void)args;
-	return smtpd_pin_submit(&scene.rules, &smtpd, &second_scratch);
-}
-
-static int recheck_submit(char **args)
-{
-	(void)args;
-	return smtpd_recheck_submit(&smtpd);
-}
-
-static int has_submit(char **args)
-{
-	(void)args;
-	return smtpd.submit.fd >= 0;
-}
-
-static int submit_knows(char **args)
-{
-	return smtpd_check_submit(&scene.rules, &smtpd, args[0], &second_scratch);
-}
-
-static int rejected(char **args)
-{
-	want_int(smtpd.other_submit, scene_pid(args[0]));
-	return 0;
-}
-
-static int reject(char **args)
-{
-	smtpd.other_submit = scene_pid(args[0]);
-	return 0;
-}
-
-static int forget(char **args)
-{
-	(void)args;
-	smtpd_forget_held(&smtpd);
-	return 0;
-}
+VERB(pin_submit, smtpd_pin_submit(&scene.rules, &smtpd, &second_scratch))
+VERB(recheck_submit, smtpd_recheck_submit(&smtpd))
+VERB(has_submit, smtpd.submit.fd >= 0)
+VERB(submit_knows, smtpd_check_submit(&scene.rules, &smtpd, args[0], &second_scratch))
+VERB_DO(rejected, want_int(smtpd.other_submit, scene_pid(args[0])))
+VERB_DO(reject, smtpd.other_submit = scene_pid(args[0]))
+VERB_DO(forget, smtpd_forget_held(&smtpd))
 
 static int take(char **args)
 {
@@ -125,39 +84,14 @@ static int take(char **args)
 	return 0;
 }
 
-static int may_be(char **args)
-{
-	return smtpd_may_be(&scene.rules, scene_pid(args[0]));
-}
-
-static int may_stay(char **args)
-{
-	(void)args;
-	return smtpd_may_stay(&scene.rules, &smtpd);
-}
+VERB(may_be, smtpd_may_be(&scene.rules, scene_pid(args[0])))
+VERB(may_stay, smtpd_may_stay(&scene.rules, &smtpd))
 
 /* Alone, or behind the highest descriptor that the last one pinned. */
-static int fd_end(char **args)
-{
-	scene.rules.fd_end = atoi(args[0]) + (args[0][0] == '+' ? highest_fd : 0);
-	return 0;
-}
-
-static int add_uid(char **args)
-{
-	scene.rules.uid += (uid_t)atoi(args[0]);
-	return 0;
-}
-
-static int know(char **args)
-{
-	return tcpd_check(scene.rules.tcpds, scene_pid(args[0]));
-}
-
-static int read_hint(char **args)
-{
-	return smtpd_read_hint(&scene.rules, scene_pid(args[0]), scene.scratch, &hint);
-}
+VERB_DO(fd_end, scene.rules.fd_end = atoi(args[0]) + (args[0][0] == '+' ? highest_fd : 0))
+VERB_DO(add_uid, scene.rules.uid += (uid_t)atoi(args[0]))
+VERB(know, tcpd_check(scene.rules.tcpds, scene_pid(args[0])))
+VERB(read_hint, smtpd_read_hint(&scene.rules, scene_pid(args[0]), scene.scratch, &hint))
 
 /* The result is the process, below that couriertls. */
 static int is(char **args)
@@ -179,17 +113,9 @@ static int want_client(const struct smtpd_peer *peer, const char *more, char **a
 	return scene_want_words(got, args);
 }
 
-static int client(char **args)
-{
-	return want_client(&smtpd.peer, "", args);
-}
-
-static int hinted(char **args)
-{
-	return want_client(&hint.peer, hint.listed	 ? " listed" :
-				       hint.relay_client ? " relay" :
-							   "", args);
-}
+VERB(client, want_client(&smtpd.peer, "", args))
+VERB(hinted,
+     want_client(&hint.peer, hint.listed ? " listed" : hint.relay_client ? " relay" : "", args))
 
 static int want_facts(char **args)
 {
@@ -317,19 +243,19 @@ static const struct language language = {
 	"submit_knows Listed = " again "; release m = " released "; lookers " left
 
 static const struct script scripts[] = {
-	{ "port 25",
-	  "smtpd s; open s; is s; client 192.0.2.7 41703 25; facts; done; done" },
+	{ "port 25", "smtpd s; open s; is s; client 192.0.2.7 41703 25; facts; done; done" },
 	{ "port 465: both processes are opened, whichever is named",
 	  SMTPS "open s; is s l; client 192.0.2.7 41703 465; done; open l; is s l" },
 	{ "port 465: the facts are courieresmtpd's, though both pass through the same memory",
 	  "tls l on 465 PAD=0123456789012345678901234 'BLOCK=of couriertls' BLOCK_IP=127.0.0.9; "
-	  "smtpd s below l on 465 'BLOCK=of courieresmtpd' BLOCK_IP=127.0.0.2 BLOCK_ZONE=bl.example; "
-	  "open s; facts 'BLOCK=of courieresmtpd' BLOCK_IP=127.0.0.2 BLOCK_ZONE=bl.example" },
+	  "smtpd s below l on 465 'BLOCK=of courieresmtpd' BLOCK_IP=127.0.0.2 "
+	  "BLOCK_ZONE=bl.example; open s; "
+	  "facts 'BLOCK=of courieresmtpd' BLOCK_IP=127.0.0.2 BLOCK_ZONE=bl.example" },
 
 	{ "facts: listed by TXT",
 	  "smtpd s 'BLOCK=Listed, 192.0.2.7' BLOCK_IP=127.0.0.2 BLOCK_ZONE=bl.example "
-	  "'BLOCK_TXT=Listed, 192.0.2.7'; open s; "
-	  "facts 'BLOCK=Listed, 192.0.2.7' BLOCK_IP=127.0.0.2 BLOCK_ZONE=bl.example" },
+	  "'BLOCK_TXT=Listed, 192.0.2.7'; open s; facts 'BLOCK=Listed, 192.0.2.7' "
+	  "BLOCK_IP=127.0.0.2 BLOCK_ZONE=bl.example" },
 	{ "facts: a zone without BLOCK",
 	  "smtpd s BLOCK_IP=127.0.0.2 BLOCK_ZONE=bl.example; open s; "
 	  "facts BLOCK_IP=127.0.0.2 BLOCK_ZONE=bl.example" },
@@ -346,7 +272,8 @@ static const struct script scripts[] = {
 	{ "facts: no TLS from the start", "smtpd s ESMTP_TLS=0; open s; facts" },
 	{ "facts: TLS left open", "smtpd s ESMTP_TLS=; open s; facts" },
 
-	{ "who: replaced by an upgrade", "know t; smtpd s exe '" FAKE_SMTPD " (deleted)'; open s = 0" },
+	{ "who: replaced by an upgrade",
+	  "know t; smtpd s exe '" FAKE_SMTPD " (deleted)'; open s = 0" },
 	{ "who: before its exec", "know t; smtpd s exe " FAKE_TCPD "; open s = EAGAIN" },
 	{ "who: submit", "know t; submit s below t; open s = EPERM" },
 	{ "who: couriertls with nothing below", "know t; tls s; open s = EAGAIN" },
@@ -355,7 +282,8 @@ static const struct script scripts[] = {
 	{ "who: a shorter name", "know t; smtpd s exe /bin/courieresmtp; open s = EPERM" },
 	{ "who: a name longer than any",
 	  "know t; smtpd s exe /bin/courieresmtpd-0123456789012345678901; open s = EPERM" },
-	{ "who: a directory of that name", "know t; smtpd s exe /tmp/courieresmtpd/sh; open s = EPERM" },
+	{ "who: a directory of that name",
+	  "know t; smtpd s exe /tmp/courieresmtpd/sh; open s = EPERM" },
 	{ "who: another user's", "know t; smtpd s uid 1241; open s = EPERM" },
 	{ "who: root's", "know t; smtpd s uid 0; open s = EPERM" },
 	{ "who: courier's by its real uid only", "know t; smtpd s uid 1233; open s = EPERM" },
@@ -375,8 +303,8 @@ static const struct script scripts[] = {
 	{ "parent: a couriertcpd that is known is not read",
 	  "smtpd s; know t; lose t status; open s = 0" },
 	{ "parent: above another user's process nothing is read",
-	  "smtpd p below 1 exe " FAKE_TCPD "; trap p; tls l below p uid 1235; "
-	  "smtpd s below l; open s = EPERM; lookers 0" },
+	  "smtpd p below 1 exe " FAKE_TCPD "; trap p; tls l below p uid 1235; smtpd s below l; "
+	  "open s = EPERM; lookers 0" },
 	{ "parent: it has exited",
 	  "tcpd u; know u; smtpd s below u; open s = 0; end u; open s = EPERM" },
 
@@ -389,8 +317,7 @@ static const struct script scripts[] = {
 	  SMTPS "tls l ip 192.0.2.8 on 465; open s = EPERM; open l = EAGAIN" },
 	{ "couriertls above: another port",
 	  SMTPS "tls l port 41704 on 465; open s = EPERM; open l = EAGAIN" },
-	{ "couriertls above: another local port",
-	  SMTPS "tls l; open s = EPERM; open l = EAGAIN" },
+	{ "couriertls above: another local port", SMTPS "tls l; open s = EPERM; open l = EAGAIN" },
 	{ "couriertls above: no peer",
 	  SMTPS "tls l raw PATH=/bin; open s = EPERM; open l = EAGAIN" },
 	{ "couriertls above: no couriertcpd above it",
@@ -439,16 +366,17 @@ static const struct script scripts[] = {
 	{ "gone: it exits when its environment is being read",
 	  "know t; smtpd s; open s; during environ of s kill s; open s = ESRCH" },
 	{ "gone: another smtpd has its PID when its environment is being read",
-	  "know t; smtpd s; during status of s kill s and lose s environ and "
-	  "smtpd s ip 198.51.100.9 port 5; open s = ESRCH" },
+	  "know t; smtpd s; "
+	  "during status of s kill s and lose s environ and smtpd s ip 198.51.100.9 port 5; "
+	  "open s = ESRCH" },
 	{ "gone: its couriertls exits when that is being read",
 	  SMTPS "open s; during environ of l kill l; open s = ESRCH" },
 
 	{ "descriptors: none", "smtpd s; limit 3; open s = EMFILE" },
 	{ "descriptors: the last are the logger's, and those before them are for looks",
 	  SMTPS "open s; may_stay = 1; fd_end +5; may_stay = 1; fd_end +4; may_stay = 0; "
-	  "fd_end +1; open s = 0; fd_end +0; open s = EMFILE; may_be s = 0; "
-	  "fd_end 3; may_be s = EMFILE" },
+	  "fd_end +1; open s = 0; fd_end +0; open s = EMFILE; may_be s = 0; fd_end 3; "
+	  "may_be s = EMFILE" },
 	/* Two pidfds and one more, for an environment, at once. */
 	{ "descriptors: they run out in the middle", SMTPS "open s; done; squeeze s >= 7" },
 
@@ -477,12 +405,11 @@ static const struct script scripts[] = {
 	{ "submit: a longer text", KNOWS("submit m BLOCK=Listed!", "EPERM") },
 	{ "submit: a shorter text", KNOWS("submit m BLOCK=Liste", "EPERM") },
 	{ "submit: another program", KNOWS("submit m BLOCK=Listed exe /bin/sh", "EPERM") },
-	{ "submit: before its exec",
-	  KNOWS("submit m BLOCK=Listed exe " FAKE_SMTPD, "EPERM") },
+	{ "submit: before its exec", KNOWS("submit m BLOCK=Listed exe " FAKE_SMTPD, "EPERM") },
 	{ "submit: a kernel thread", KNOWS("submit m BLOCK=Listed exe none", "EPERM") },
 	{ "submit: any of two may have given the reply",
-	  "smtpd s; submit p exe /bin/sh; submit m BLOCK=Listed; open s; submit_knows Listed = 0; "
-	  "unlist p; submit q exe /bin/sh; submit_knows Listed = 0" },
+	  "smtpd s; submit p exe /bin/sh; submit m BLOCK=Listed; open s; "
+	  "submit_knows Listed = 0; unlist p; submit q exe /bin/sh; submit_knows Listed = 0" },
 	{ "submit: its smtpd has exited, it is another process' child",
 	  "smtpd s; submit m BLOCK=Listed; open s; submit_knows Listed = 0; end s; "
 	  "submit_knows Listed = ESRCH" },
@@ -491,10 +418,11 @@ static const struct script scripts[] = {
 	/* One that was rejected is not looked at again. */
 	{ "submit: pinned it is read directly; another smtpd may have another text",
 	  LISTED "pin_submit = EPERM; submit m BLOCK=Listed exe " FAKE_SMTPD "; "
-	  "pin_submit = EPERM; rejected 0; submit m BLOCK=; pin_submit = EPERM; has_submit = 0; "
-	  "rejected m; submit m BLOCK=Listed; pin_submit = EPERM; reject 1; pin_submit = 0; "
-	  "submit_knows 'Listed too' = EPERM; unlist m; submit_knows Listed = 0; "
-	  "submit_knows 'Listed too' = EPERM; forget; submit_knows Listed = EPERM" },
+	  "pin_submit = EPERM; rejected 0; submit m BLOCK=; pin_submit = EPERM; "
+	  "has_submit = 0; rejected m; submit m BLOCK=Listed; pin_submit = EPERM; reject 1; "
+	  "pin_submit = 0; submit_knows 'Listed too' = EPERM; unlist m; "
+	  "submit_knows Listed = 0; submit_knows 'Listed too' = EPERM; forget; "
+	  "submit_knows Listed = EPERM" },
 	{ "submit: not read if it is another user's",
 	  TRAPPED_SUBMIT("submit m uid 1235 BLOCK=Listed", "EPERM", "EPERM", "0", "1") },
 	{ "submit: not read if it is another's child",
@@ -511,9 +439,9 @@ static const struct script scripts[] = {
 	  "smtpd s; recheck = 0" },
 	/* poll(2) refuses more descriptors than a process may have. */
 	{ "pinned: a failed call says nothing about the process",
-	  LISTED "submit m BLOCK=Listed; pin_submit; limit 0; may_be s = EMFILE; "
-	  "limit 0; recheck = EMFILE; limit 0; recheck_submit = EINVAL; "
-	  "limit 0; submit_knows 'Listed too' = EMFILE; recheck = 0; recheck_submit = 0" },
+	  LISTED "submit m BLOCK=Listed; pin_submit; limit 0; may_be s = EMFILE; limit 0; "
+	  "recheck = EMFILE; limit 0; recheck_submit = EINVAL; limit 0; "
+	  "submit_knows 'Listed too' = EMFILE; recheck = 0; recheck_submit = 0" },
 	{ "results that are a failed call",
 	  "failed EMFILE = 1; failed ENFILE = 1; failed ENOMEM = 1; failed EINTR = 1; "
 	  "failed ETIMEDOUT = 1; failed EBUSY = 1; failed EIO = 1; failed EINVAL = 1" },
@@ -526,7 +454,8 @@ static const struct script scripts[] = {
 	{ "hint: courieresmtpd", "smtpd s; hint s; hinted 192.0.2.7 41703 25" },
 	{ "hint: listed", "smtpd s BLOCK=Listed; hint s; hinted 192.0.2.7 41703 25 listed" },
 	{ "hint: listed nowhere", "smtpd s BLOCK=; hint s; hinted 192.0.2.7 41703 25" },
-	{ "hint: a relay client", "smtpd s RELAYCLIENT=; hint s; hinted 192.0.2.7 41703 25 relay" },
+	{ "hint: a relay client",
+	  "smtpd s RELAYCLIENT=; hint s; hinted 192.0.2.7 41703 25 relay" },
 	{ "hint: couriertls", "tls s; hint s; hinted 192.0.2.7 41703 25" },
 	{ "hint: replaced by an upgrade",
 	  "smtpd s exe '" FAKE_SMTPD " (deleted)'; hint s; hinted 192.0.2.7 41703 25" },
@@ -568,16 +497,20 @@ static const struct script scripts[] = {
 	{ "real: before and after exec",
 	  "real; forked s; open s = EAGAIN; hint s = EAGAIN; exec; hint s = 0; open s; is s" },
 	{ "real: its couriertls of STARTTLS is found, also when it has exited",
-	  "real; starttls a b ip ::ffff:192.0.2.8; starttls c d port 41704; starttls e f on 587; "
-	  "starttls g h ip 2001:db8::7; smtps i j; starttls s l; open s; is s; "
-	  "orphans 4 l = 1; orphans 0 = 0; kill s; orphans 4 l = 1; kill l; orphans 4 = 0" },
+	  "real; starttls a b ip ::ffff:192.0.2.8; starttls c d port 41704; "
+	  "starttls e f on 587; starttls g h ip 2001:db8::7; smtps i j; starttls s l; open s; "
+	  "is s; orphans 4 l = 1; orphans 0 = 0; kill s; orphans 4 l = 1; kill l; orphans 4 = 0" },
 	{ "real: a couriertls left behind is not one of a later connection",
 	  "real; starttls s l; plain o port 41704; open s; served = 1; kill s; served = 0; "
 	  "starttls u v; served = 1" },
 	{ "real: that user has no couriertcpd", "root; plain s; uid +1; open s = EPERM" },
-	{ "real: it is hidden", "root; plain s; as nobody; open s = EACCES; as nobody; hint s = EACCES" },
-	{ "real: couriertls of another user's", "root; starttls s l; open s; uid +1; orphans 4 = 0" },
+	{ "real: it is hidden",
+	  "root; plain s; as nobody; open s = EACCES; as nobody; hint s = EACCES" },
+	{ "real: couriertls of another user's",
+	  "root; starttls s l; open s; uid +1; orphans 4 = 0" },
 };
+
+TEST_SCRIPTS(language, scripts)
 
 /* The kernel's name for the connection of a real process. */
 
@@ -658,12 +591,11 @@ static uint64_t cookie_of(int fd)
 	return cookie;
 }
 
-static void cookie_of_a_connection(void **state)
+TEST(cookie_of_a_connection)
 {
 	struct smtpd_peer other;
 	struct link l;
 
-	(void)state;
 	link_open(&l);
 	want_int(cookie_of(l.server) != 0, true);
 	want_int(smtpd_cookie(&l.rules, l.pid, &l.peer) == cookie_of(l.server), true);
@@ -684,12 +616,11 @@ static void cookie_of_a_connection(void **state)
 }
 
 /* Its environment names a connection, and it has another one. */
-static void cookie_of_another_connection(void **state)
+TEST(cookie_of_another_connection)
 {
 	struct link l;
 	pid_t pid;
 
-	(void)state;
 	link_open(&l);
 	pid = start_with_stdin(l.client);
 	want_int(smtpd_cookie(&l.rules, pid, &l.peer) == 0, true);
@@ -700,14 +631,4 @@ static void cookie_of_another_connection(void **state)
 	want_int(smtpd_cookie(&l.rules, pid, &l.peer) == 0, true);
 	want_int(smtpd_cookie(&l.rules, l.pid, &l.peer) != 0, true);
 	link_close(&l);
-}
-
-int main(void)
-{
-	struct suite *s = suite_new();
-
-	suite_scripts(s, &language, scripts, COUNT_OF(scripts));
-	SUITE_TEST(s, cookie_of_a_connection);
-	SUITE_TEST(s, cookie_of_another_connection);
-	return suite_run(s, "smtpd");
 }

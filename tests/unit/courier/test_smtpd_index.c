@@ -25,16 +25,8 @@ static void language_close(void)
 
 /* --- verbs --- */
 
-static int refresh(char **args)
-{
-	(void)args;
-	return smtpd_index_refresh(smtpd_index);
-}
-
-static int learn(char **args)
-{
-	return smtpd_index_learn(smtpd_index, scene_pid(args[0]));
-}
+VERB(refresh, smtpd_index_refresh(smtpd_index))
+VERB(learn, smtpd_index_learn(smtpd_index, scene_pid(args[0])))
 
 /* How many serve the client of P? If any, P is one of them. */
 static int find(char **args)
@@ -51,31 +43,10 @@ static int find(char **args)
 	return (int)n;
 }
 
-static int is_empty(char **args)
-{
-	(void)args;
-	return smtpd_index_is_empty(smtpd_index);
-}
-
-static int forget(char **args)
-{
-	(void)args;
-	smtpd_index_forget(smtpd_index);
-	return 0;
-}
-
-static int hold(char **args)
-{
-	smtpd_index_hold(smtpd_index, scene_has(args, "submits"));
-	return 0;
-}
-
-static int let_go(char **args)
-{
-	(void)args;
-	smtpd_index_let_go(smtpd_index);
-	return 0;
-}
+VERB(is_empty, smtpd_index_is_empty(smtpd_index))
+VERB_DO(forget, smtpd_index_forget(smtpd_index))
+VERB_DO(hold, smtpd_index_hold(smtpd_index, scene_has(args, "submits")))
+VERB_DO(let_go, smtpd_index_let_go(smtpd_index))
 
 /* Is P pinned, and with "submit" that process as its submit? Afterwards P is not. */
 static int withdraw(char **args)
@@ -174,14 +145,16 @@ static const struct script scripts[] = {
 	{ "learns nothing before its exec",
 	  "smtpd a raw PATH=/bin exe " FAKE_TCPD "; learn a = EAGAIN; find a = 0" },
 	{ "learns no peer", "smtpd a raw PATH=/bin; learn a = ENODATA; find a = 0" },
-	{ "learns no child of another", "smtpd a below 1; learn a = EPERM; smtpd a below 77; learn a = ESRCH; find a = 0" },
+	{ "learns no child of another",
+	  "smtpd a below 1; learn a = EPERM; smtpd a below 77; learn a = ESRCH; find a = 0" },
 	{ "learns no other user's", "smtpd a uid 1235; learn a = EPERM; find a = 0" },
 	{ "learns no other program", "smtpd a exe /bin/sh; learn a = ENODATA; find a = 0" },
 	{ "learns nothing of a missing process", "learn x = ESRCH" },
 	{ "learns a couriertcpd through its child",
 	  "renew_tcpds; " TWO "unlist b; learn a = 0; list b; refresh = 2; find b = 1" },
 	{ "learns an smtpd once, and forgets it once it has exited",
-	  "smtpd a; refresh = 1; learn a; learn a; find a = 1; unlist a; refresh = 0; find a = 0" },
+	  "smtpd a; refresh = 1; learn a; learn a; find a = 1; unlist a; refresh = 0; "
+	  "find a = 0" },
 	{ "learns a reused PID",
 	  "smtpd a ip 10.0.1.1 port 1001; learn a; smtpd a ip 10.0.2.1 port 1002; learn a; "
 	  "find a ip 10.0.1.1 port 1001 = 0; find a = 1" },
@@ -198,8 +171,8 @@ static const struct script scripts[] = {
 	  "refresh = 1; find b = 0" },
 	{ "knows relay clients",
 	  "smtpd a port 1001; relays a = 0; smtpd b port 1002; refresh = 2; relays a = 0; "
-	  "smtpd c port 1003 RELAYCLIENT=; refresh = 3; relays a = 1; relays a ip 10.0.2.1 = 0; "
-	  "unlist c; refresh = 2; relays a = 0" },
+	  "smtpd c port 1003 RELAYCLIENT=; refresh = 3; relays a = 1; "
+	  "relays a ip 10.0.2.1 = 0; unlist c; refresh = 2; relays a = 0" },
 
 	{ "pins listed smtpds, until a line has asked for them",
 	  SIX "mark; hold; hold; more = 5; withdraw a = 0; withdraw b = 1; withdraw c = 1; "
@@ -209,8 +182,8 @@ static const struct script scripts[] = {
 	  SIX "hold; withdraw b ip 10.0.9.2 = 0; withdraw b port 2002 = 0; withdraw b = 1; "
 	  "withdraw c port 0 = 1" },
 	{ "pins: releases exited smtpds",
-	  SIX "mark; hold; unlist d e f; refresh = 3; more = 2; withdraw c = 1; withdraw d = 0; "
-	  "forget; more = 0" },
+	  SIX "mark; hold; unlist d e f; refresh = 3; more = 2; withdraw c = 1; "
+	  "withdraw d = 0; forget; more = 0" },
 	{ "pins: releases all and pins again",
 	  SIX "mark; hold; withdraw b = 1; let_go; more = 0; withdraw c = 0; hold; "
 	  "withdraw b = 0; withdraw d = 1" },
@@ -229,9 +202,12 @@ static const struct script scripts[] = {
 	  SIX "trap b; hold; withdraw b = 0; withdraw c = 1; release b = 1; lookers 1; "
 	  "smtpd b port 2001 BLOCK=Listed; hold; withdraw b = 1" },
 	{ "pins a submit too, and leaves the others pinned",
-	  SIX "submit m below e BLOCK=Listed; hold; withdraw e port 0 submit m = 0; hold submits; "
-	  "withdraw b submit m = 0; withdraw b = 1; withdraw e port 0 submit m = 1" },
+	  SIX "submit m below e BLOCK=Listed; hold; withdraw e port 0 submit m = 0; "
+	  "hold submits; withdraw b submit m = 0; withdraw b = 1; "
+	  "withdraw e port 0 submit m = 1" },
 };
+
+TEST_SCRIPTS(language, scripts)
 
 /* Invented PIDs. */
 #define FIRST_PID 500000
@@ -260,12 +236,11 @@ static void set_children(unsigned int from, unsigned int to)
 }
 
 /* Many, coming and going: the chains stay right while the tables grow. */
-static void ten_thousand_smtpds(void **state)
+TEST(ten_thousand_smtpds)
 {
 	unsigned int i;
 	pid_t pid;
 
-	(void)state;
 	scene_open(&language);
 	for (i = 0; i < 10000; i++)
 		put_child(i);
@@ -299,25 +274,14 @@ static int make_one(void *data)
 	return r < 0 ? r : 0;
 }
 
-static void no_memory(void **state)
+TEST(no_memory)
 {
 	unsigned int i;
 
-	(void)state;
 	scene_open(&language);
 	for (i = 0; i < 100; i++)
 		put_child(i);
 	set_children(0, 100);
 	want_int(memory_fail_each(make_one, NULL) >= 5, true);
 	scene_close();
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	suite_scripts(suite, &language, scripts, COUNT_OF(scripts));
-	SUITE_TEST(suite, ten_thousand_smtpds);
-	SUITE_TEST(suite, no_memory);
-	return suite_run(suite, "smtpd_index");
 }

@@ -23,21 +23,9 @@ int __wrap_pidref_signal(const struct pidref *ref, int signal)
 
 /* --- verbs --- */
 
-static int check(char **args)
-{
-	return tcpd_check(scene.rules.tcpds, scene_pid(args[0]));
-}
-
-static int knows(char **args)
-{
-	return tcpd_knows(scene.rules.tcpds, scene_pid(args[0]));
-}
-
-static int scan(char **args)
-{
-	(void)args;
-	return tcpd_scan(scene.rules.tcpds);
-}
+VERB(check, tcpd_check(scene.rules.tcpds, scene_pid(args[0])))
+VERB(knows, tcpd_knows(scene.rules.tcpds, scene_pid(args[0])))
+VERB(scan, tcpd_scan(scene.rules.tcpds))
 
 static int count(char **args)
 {
@@ -59,21 +47,9 @@ static int lists(char **args)
 	return (int)found;
 }
 
-static int try_access(char **args)
-{
-	return tcpd_try(scene.rules.tcpds, scene_has(args, "signals"));
-}
-
-static int refuse_signals(char **args)
-{
-	signal_refused = atoi(args[0]);
-	return 0;
-}
-
-static int look(char **args)
-{
-	return looker_look(scene.rules.looker, scene_pid(args[0]), true, &scene.scratch->look);
-}
+VERB(try_access, tcpd_try(scene.rules.tcpds, scene_has(args, "signals")))
+VERB_DO(refuse_signals, signal_refused = atoi(args[0]))
+VERB(look, looker_look(scene.rules.looker, scene_pid(args[0]), true, &scene.scratch->look))
 
 static int renew(char **args)
 {
@@ -127,8 +103,8 @@ static const struct script scripts[] = {
 	{ "check: its child before the exec",
 	  "tcpd " PARENT "; tcpd x below " PARENT "; " IS_NONE },
 	{ "check: its child during an upgrade",
-	  "tcpd " PARENT " exe '" FAKE_TCPD " (deleted)'; "
-	  "tcpd x below " PARENT " exe '" FAKE_TCPD " (deleted)'; " IS_NONE },
+	  "tcpd " PARENT " exe '" FAKE_TCPD " (deleted)'; tcpd x below " PARENT " exe '"
+	  FAKE_TCPD " (deleted)'; " IS_NONE },
 	{ "check: a longer name", "tcpd x exe /usr/sbin/couriertcpd2; " IS_NONE },
 	{ "check: a name that begins otherwise", "tcpd x exe /usr/sbin/xcouriertcpd; " IS_NONE },
 	{ "check: a directory of that name", "tcpd x exe /usr/couriertcpd/sh; " IS_NONE },
@@ -187,7 +163,7 @@ static const struct script scripts[] = {
 	{ "a failed call does not mean that there is none",
 	  "tcpd x; spare 0; check x = EMFILE; spare 0; scan = EMFILE; spare 1; scan = EMFILE; "
 	  "check x = 0; limit 0; knows x = EINVAL; limit 0; count = 1; knows x = 0" },
-	{ "no memory", "starved make >= 1; starved scan >= 1" },
+	{ "no memory", "starved; make >= 1; starved; scan >= 1" },
 
 	{ "real: couriertcpd and its children",
 	  "real; plain p; smtps s l; forked f; check p = EPERM; check l = EPERM; "
@@ -211,14 +187,15 @@ static const struct script scripts[] = {
 	  "try signals = 0" },
 };
 
+TEST_SCRIPTS(language, scripts)
+
 /* More than anybody has: the rest is not known, and nothing else happens. */
-static void scan_of_too_many(void **state)
+TEST(scan_of_too_many)
 {
 	enum { MANY = TCPD_MAX + 6 };
 	pid_t many[MANY];
 	int i;
 
-	(void)state;
 	scene_open(&language);
 	for (i = 0; i < MANY; i++) {
 		many[i] = waiter_start();
@@ -237,12 +214,11 @@ static void scan_of_too_many(void **state)
 	scene_close();
 }
 
-static void new_without_own_namespace(void **state)
+TEST(new_without_own_namespace)
 {
 	struct tcpd_list *tcpds = NULL;
 	struct procfs procfs;
 
-	(void)state;
 	want_int(procfs_init(&procfs, "/nonexistent"), 0);
 	want_int(tcpd_new(&procfs, NULL, FAKE_UID, &tcpds) < 0, true);
 	assert_null(tcpds);
@@ -276,13 +252,12 @@ static bool was_asked(void *data)
 	return atomic_load(&s->asked) > 0;
 }
 
-static void several_threads(void **state)
+TEST(several_threads)
 {
 	struct stress s = { .end = false };
 	pthread_t threads[3];
 	size_t i;
 
-	(void)state;
 	scene_open(&language);
 	for (i = 0; i < COUNT_OF(s.pids); i++) {
 		s.pids[i] = waiter_start();
@@ -300,15 +275,4 @@ static void several_threads(void **state)
 	for (i = 0; i < COUNT_OF(threads); i++)
 		pthread_join(threads[i], NULL);
 	scene_close();
-}
-
-int main(void)
-{
-	struct suite *s = suite_new();
-
-	suite_scripts(s, &language, scripts, COUNT_OF(scripts));
-	SUITE_TEST(s, scan_of_too_many);
-	SUITE_TEST(s, new_without_own_namespace);
-	SUITE_TEST(s, several_threads);
-	return suite_run(s, "tcpd");
 }
