@@ -24,9 +24,8 @@ static const struct row {
 	{ "wrapped around just now", 32767, 2, 2, 2 },
 };
 
-static void names_the_new_ones(void **state)
+TEST_ROWS(names_the_new_ones, rows)
 {
-	const struct row *row = *state;
 	struct new_pids a = { .looked = 0 };
 	pid_t pids[NEW_PIDS_MAX];
 	size_t n, i;
@@ -39,12 +38,11 @@ static void names_the_new_ones(void **state)
 		want_int(pids[i], row->first - (pid_t)i);
 }
 
-static void names_waiting_again(void **state)
+TEST(names_waiting_again)
 {
 	struct new_pids a = { .looked = 0 };
 	pid_t pids[NEW_PIDS_MAX];
 
-	(void)state;
 	(void)new_pids_take(&a, 5000, pids);
 	new_pids_wait(&a, 4999);
 	want_int(new_pids_take(&a, 5001, pids), 2);
@@ -54,13 +52,12 @@ static void names_waiting_again(void **state)
 }
 
 /* PIDs that stay for ever must not displace new ones. */
-static void the_oldest_is_one_too_many(void **state)
+TEST(the_oldest_is_one_too_many)
 {
 	struct new_pids a = { .looked = 0 };
 	pid_t pids[NEW_PIDS_MAX], last = 5000;
 	size_t n, i;
 
-	(void)state;
 	do {
 		last += NEW_PIDS_NEW;
 		n = new_pids_take(&a, last, pids);
@@ -71,14 +68,4 @@ static void the_oldest_is_one_too_many(void **state)
 	want_int(new_pids_take(&a, last, pids), NEW_PIDS_WAITING);
 	want_int(pids[0], last);
 	want_int(pids[NEW_PIDS_WAITING - 1], last - NEW_PIDS_WAITING + 1);
-}
-
-int main(void)
-{
-	struct suite *s = suite_new();
-
-	SUITE_ROWS(s, names_the_new_ones, rows);
-	SUITE_TEST(s, names_waiting_again);
-	SUITE_TEST(s, the_oldest_is_one_too_many);
-	return suite_run(s, "arrivals");
 }

@@ -36,27 +36,25 @@ static void connect_pair(int domain, int pair[2])
 	close(listener);
 }
 
-struct fixture {
-	int pair[2];
-	pid_t pid;
-	struct smtpd smtpd;
-	struct smtpd_rules rules;
-};
-
 static const struct procfs proc = { .root = PROCFS_DEFAULT_ROOT };
 
-/* A process whose standard output is pair[0]. */
-static void setup(struct fixture *f, int domain)
+/* A process whose standard output is pair[0]; the client has pair[1]. */
+static int pair[2];
+static struct smtpd smtpd;
+static struct smtpd_rules rules;
+static size_t descriptors;
+
+static void start_smtpd(int domain)
 {
 	int ready[2];
-	char byte;
+	char byte = 'r';
+	pid_t pid;
 
-	connect_pair(domain, f->pair);
+	connect_pair(domain, pair);
 	want_int(pipe(ready), 0);
-	f->pid = guard_fork();
-	if (f->pid == 0) {
-		dup2(f->pair[0], STDOUT_FILENO);
-		byte = 'r';
+	pid = guard_fork();
+	if (pid == 0) {
+		dup2(pair[0], STDOUT_FILENO);
 		if (write(ready[1], &byte, 1) != 1)
 			_exit(1);
 		for (;;)
@@ -65,177 +63,103 @@ static void setup(struct fixture *f, int domain)
 	want_int(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
 	close(ready[1]);
-	f->smtpd = (struct smtpd)SMTPD_NONE;
-	want_int(pidref_open(f->pid, &f->smtpd.process), 0);
-	f->rules = (struct smtpd_rules){ .procfs = &proc };
-	want_int(looker_new(&proc, &f->rules.looker), 0);
+	want_int(pidref_open(pid, &smtpd.process), 0);
 }
 
-static void teardown(struct fixture *f)
+static void before(void)
 {
-	waiter_end(f->pid);
-	smtpd_done(&f->smtpd);
-	want_int(looker_free(f->rules.looker), true);
-	close(f->pair[0]);
-	close(f->pair[1]);
+	descriptors = descriptors_open();
+	smtpd = (struct smtpd)SMTPD_NONE;
+	rules = (struct smtpd_rules){ .procfs = &proc };
+	want_int(looker_new(&proc, &rules.looker), 0);
 }
 
-static const struct text_row {
-	const char *label, *block, *want;
-} text_rows[] = {
-	{ "plain text", "Listed in a DNSBL", "554 5.7.1 Listed in a DNSBL\r\n" },
-	{ "511 in front", "511 Listed", "554 5.7.1 Listed\r\n" },
-	{ "550 and dash", "550-Go away", "554 5.7.1 Go away\r\n" },
-	{ "number that is no code", "5110 Listed", "554 5.7.1 5110 Listed\r\n" },
-	{ "line ends do not end the reply", "a\r\n250 ok",
-	  "554 5.7.1 a??250 ok\r\n" },
-	{ "other bytes", "a\x01\x7f\xc3\xa9", "554 5.7.1 a????\r\n" },
+static void after(void)
+{
+	if (pidref_check(&smtpd.process) == 0)
+		waiter_end(smtpd.process.pid);
+	smtpd_done(&smtpd);
+	want_int(looker_free(rules.looker), true);
+	close(pair[0]);
+	close(pair[1]);
+	want_int(descriptors_open(), descriptors);
+}
+
+TEST_EACH(before, after)
+
+/* Nothing may be written with TLS, without a listing, or into a socket to couriertls. */
+static const struct row {
+	const char *label;
+	struct smtpd_facts facts;
+	int result;
+	const char *want;	/* NULL: the client reads nothing */
+	enum { PLAIN, UNIX_SOCKET, BELOW_TLS, FORBIDDEN, EXITED } is;
+} rows[] = {
+	{ "plain text", { .block = "Listed in a DNSBL" }, 0,
+	  "554 5.7.1 Listed in a DNSBL\r\n", PLAIN },
+	{ "511 in front", { .block = "511 Listed" }, 0, "554 5.7.1 Listed\r\n", PLAIN },
+	{ "550 and dash", { .block = "550-Go away" }, 0, "554 5.7.1 Go away\r\n", PLAIN },
+	{ "number that is no code", { .block = "5110 Listed" }, 0,
+	  "554 5.7.1 5110 Listed\r\n", PLAIN },
+	{ "line ends do not end the reply", { .block = "a\r\n250 ok" }, 0,
+	  "554 5.7.1 a??250 ok\r\n", PLAIN },
+	{ "other bytes", { .block = "a\x01\x7f\xc3\xa9" }, 0, "554 5.7.1 a????\r\n", PLAIN },
+	{ "ESMTP_TLS", { .tls = true, .block = "Listed" }, -ENOTCONN, NULL, PLAIN },
+	{ "not listed", { .block = NULL }, -ENOTCONN, NULL, PLAIN },
+	{ "socket to couriertls", { .block = "Listed" }, -ENOTCONN, NULL, UNIX_SOCKET },
+	{ "below couriertls", { .block = "Listed" }, -ENOTCONN, NULL, BELOW_TLS },
+	/* A filter would kill this process for the call. */
+	{ "may not copy a descriptor", { .block = "Listed" }, -ENOSYS, NULL, FORBIDDEN },
+	{ "has exited", { .block = "Listed" }, -ESRCH, NULL, EXITED },
 };
 
-static void client_reads(int fd, const char *want)
+TEST_ROWS(replies, rows)
 {
-	char got[1024];
-	ssize_t n;
+	char got[1024] = "";
 
-	want_int(wait_readable(fd), true);
-	n = recv(fd, got, sizeof(got) - 1, 0);
-	want_int(n > 0, true);
-	got[n] = '\0';
-	want_str(got, want);
+	start_smtpd(row->is == UNIX_SOCKET ? AF_UNIX : AF_INET);
+	if (row->is == BELOW_TLS)
+		want_int(pidref_open(smtpd.process.pid, &smtpd.tls), 0);
+	if (row->is == FORBIDDEN)
+		looker_forbid_fd(rules.looker);
+	if (row->is == EXITED)
+		waiter_end(smtpd.process.pid);
+	want_int(smtp_reply_send(&rules, &smtpd, &row->facts), row->result);
+	if (row->want)
+		want_int(wait_readable(pair[1]), true);
+	want_int(recv(pair[1], got, sizeof(got) - 1, MSG_DONTWAIT),
+		 row->want ? (int)strlen(row->want) : -1);
+	want_str(got, row->want ? row->want : "");
 }
 
-static void tells(void **state)
-{
-	const struct text_row *row = *state;
-	const struct smtpd_facts facts = { .block = row->block };
-	size_t before = descriptors_open();
-	struct fixture f;
-
-	setup(&f, AF_INET);
-	want_int(smtp_reply_send(&f.rules, &f.smtpd, &facts), 0);
-	client_reads(f.pair[1], row->want);
-	teardown(&f);
-	want_int(descriptors_open(), before);
-}
-
-static void long_text_is_cut_to_a_line(void **state)
+TEST(long_text_is_cut_to_a_line)
 {
 	char block[2000], got[2000];
 	const struct smtpd_facts facts = { .block = block };
-	struct fixture f;
 	ssize_t n;
 
-	(void)state;
 	memset(block, 'x', sizeof(block) - 1);
 	block[sizeof(block) - 1] = '\0';
-	setup(&f, AF_INET);
-	want_int(smtp_reply_send(&f.rules, &f.smtpd, &facts), 0);
-	want_int(wait_readable(f.pair[1]), true);
-	n = recv(f.pair[1], got, sizeof(got), 0);
+	start_smtpd(AF_INET);
+	want_int(smtp_reply_send(&rules, &smtpd, &facts), 0);
+	want_int(wait_readable(pair[1]), true);
+	n = recv(pair[1], got, sizeof(got), 0);
 	want_int(n <= 512, true);
 	want_mem(got + n - 3, "x\r\n", 3);
-	teardown(&f);
 }
 
-/* Nothing may be written: TLS from the start, STARTTLS, no listing. */
-static const struct silent_row {
-	const char *label;
-	int domain;
-	struct smtpd_facts facts;
-} silent_rows[] = {
-	{ "ESMTP_TLS", AF_INET, { .tls = true, .block = "Listed" } },
-	{ "socket to couriertls", AF_UNIX, { .block = "Listed" } },
-	{ "not listed", AF_INET, { .block = NULL } },
-};
-
-static void stays_silent(void **state)
-{
-	const struct silent_row *row = *state;
-	struct fixture f;
-	char byte;
-
-	setup(&f, row->domain);
-	want_int(smtp_reply_send(&f.rules, &f.smtpd, &row->facts), -ENOTCONN);
-	want_int(recv(f.pair[1], &byte, 1, MSG_DONTWAIT), -1);
-	teardown(&f);
-}
-
-static void silent_below_couriertls(void **state)
+TEST_AS_ROOT(no_right_to_copy_a_descriptor)
 {
 	const struct smtpd_facts facts = { .block = "Listed" };
-	struct fixture f;
-
-	(void)state;
-	setup(&f, AF_INET);
-	want_int(pidref_open(f.pid, &f.smtpd.tls), 0);
-	want_int(smtp_reply_send(&f.rules, &f.smtpd, &facts), -ENOTCONN);
-	teardown(&f);
-}
-
-/* A filter would kill this process for the call. */
-static void does_not_copy_a_descriptor(void **state)
-{
-	const struct smtpd_facts facts = { .block = "Listed" };
-	struct fixture f;
-	char byte;
-
-	(void)state;
-	setup(&f, AF_INET);
-	looker_forbid_fd(f.rules.looker);
-	want_int(smtp_reply_send(&f.rules, &f.smtpd, &facts), -ENOSYS);
-	want_int(recv(f.pair[1], &byte, 1, MSG_DONTWAIT), -1);
-	teardown(&f);
-}
-
-static void smtpd_has_exited(void **state)
-{
-	const struct smtpd_facts facts = { .block = "Listed" };
-	struct fixture f;
-
-	(void)state;
-	setup(&f, AF_INET);
-	waiter_end(f.pid);
-	want_int(smtp_reply_send(&f.rules, &f.smtpd, &facts), -ESRCH);
-	smtpd_done(&f.smtpd);
-	want_int(looker_free(f.rules.looker), true);
-	close(f.pair[0]);
-	close(f.pair[1]);
-}
-
-static void no_right_to_copy_a_descriptor(void **state)
-{
-	const struct smtpd_facts facts = { .block = "Listed" };
-	struct fixture f;
 	pid_t other;
 	int status;
 
-	(void)state;
-	setup(&f, AF_INET);
+	start_smtpd(AF_INET);
 	/* The kernel asks for the real uid, so it has to be another process. */
 	other = guard_fork();
 	if (other == 0)
-		_exit(setresuid(NOBODY_UID, NOBODY_UID, NOBODY_UID) == 0 &&
-				      smtp_reply_send(&f.rules, &f.smtpd, &facts) == -EPERM
-			      ? 0
-			      : 1);
+		_exit(setresuid(NOBODY_UID, NOBODY_UID, NOBODY_UID) != 0 ||
+		      smtp_reply_send(&rules, &smtpd, &facts) != -EPERM);
 	want_int(waitpid(other, &status, 0), other);
 	want_int(status, 0);
-	teardown(&f);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, tells, text_rows);
-	SUITE_TEST(suite, long_text_is_cut_to_a_line);
-	SUITE_ROWS(suite, stays_silent, silent_rows);
-	SUITE_TEST(suite, silent_below_couriertls);
-	SUITE_TEST(suite, does_not_copy_a_descriptor);
-	SUITE_TEST(suite, smtpd_has_exited);
-	if (geteuid() == 0)
-		SUITE_TEST(suite, no_right_to_copy_a_descriptor);
-	else
-		suite_skip(suite, "no_right_to_copy_a_descriptor", "root");
-	return suite_run(suite, "farewell");
 }
