@@ -211,7 +211,7 @@ static bool wants_block(const struct settings *settings)
 /* courier's version as one number, 1.0.16 as 10016; 0: unknown. */
 static unsigned int courier_version(const struct host *host)
 {
-	char *const argv[] = { (char *)(uintptr_t)"courier", (char *)(uintptr_t)"--version", NULL };
+	const char *const argv[] = { "courier", "--version", NULL };
 	unsigned int major, minor, patch = 0, version = 0;
 	char *output;
 	size_t len;
