@@ -4,59 +4,15 @@
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tool/lib/command.h"
 
-int __wrap_clock_getres(clockid_t clock, struct timespec *ret_tick);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
-time_t __wrap_time(time_t *ret_now);
-int __real_clock_gettime(clockid_t clock, struct timespec *ret_now);
-int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
-				  const struct timespec *until);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
-				  const struct timespec *until);
 int __wrap_getifaddrs(struct ifaddrs **ret_list);
 void __wrap_freeifaddrs(struct ifaddrs *list);
-
-int __wrap_clock_getres(clockid_t clock, struct timespec *ret_tick)
-{
-	(void)clock;
-	*ret_tick = (struct timespec){ .tv_nsec = 1000000000 / CTL_HZ };
-	return 0;
-}
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
-{
-	*ret_now = (struct timespec){ .tv_sec = clock == CLOCK_REALTIME ? CTL_NOW : CTL_UP };
-	return 0;
-}
-
-/* What is waited for takes real time. */
-int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
-				  const struct timespec *until)
-{
-	struct timespec real;
-
-	__real_clock_gettime(CLOCK_MONOTONIC, &real);
-	real.tv_sec += until->tv_sec - CTL_UP;
-	real.tv_nsec += until->tv_nsec;
-	real.tv_sec += real.tv_nsec / 1000000000;
-	real.tv_nsec %= 1000000000;
-	return __real_pthread_cond_timedwait(condition, lock, &real);
-}
-
-time_t __wrap_time(time_t *ret_now)
-{
-	if (ret_now)
-		*ret_now = CTL_NOW;
-	return CTL_NOW;
-}
 
 /* The one address of the host: whatever this machine has must not matter. */
 int __wrap_getifaddrs(struct ifaddrs **ret_list)

@@ -4,17 +4,11 @@
 #ifndef TESTS_CTL_H
 #define TESTS_CTL_H
 
+#include "tests/tool/clock_stub.h"
 #include "tests/unit/support.h"
 
 /* The host's only address. Needs --wrap for getifaddrs and freeifaddrs. */
 #define CTL_HOST "203.0.113.25"
-
-/* The clocks of such a run: 100000 s after the start, a quarter of a thousand ticks
- * a second, and a moment in UTC. Needs --wrap for time, clock_gettime and
- * clock_getres. */
-#define CTL_UP 100000
-#define CTL_HZ 250
-#define CTL_NOW 1700000000
 
 extern struct ctl {
 	struct fakelists lists;

@@ -1,65 +1,14 @@
 /* smtpblockctl on a host that a test made up: the first argument is a directory with
  * all its files. Time stands still there, and nftables is a file.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "blocklist/nftsetup.h"
 #include "tool/lib/command.h"
 
-/* As in ctl.h. */
-#define HZ 250
-#define UP 100000
-#define NOW 1700000000
-
 static const char *root;
-
-int __wrap_clock_getres(clockid_t clock, struct timespec *ret_tick);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
-time_t __wrap_time(time_t *ret_now);
-int __real_clock_gettime(clockid_t clock, struct timespec *ret_now);
-int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
-				  const struct timespec *until);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
-				  const struct timespec *until);
-
-int __wrap_clock_getres(clockid_t clock, struct timespec *ret_tick)
-{
-	(void)clock;
-	*ret_tick = (struct timespec){ .tv_nsec = 1000000000 / HZ };
-	return 0;
-}
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
-{
-	*ret_now = (struct timespec){ .tv_sec = clock == CLOCK_REALTIME ? NOW : UP };
-	return 0;
-}
-
-/* What is waited for takes real time. */
-int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
-				  const struct timespec *until)
-{
-	struct timespec real;
-
-	__real_clock_gettime(CLOCK_MONOTONIC, &real);
-	real.tv_sec += until->tv_sec - UP;
-	real.tv_nsec += until->tv_nsec;
-	real.tv_sec += real.tv_nsec / 1000000000;
-	real.tv_nsec %= 1000000000;
-	return __real_pthread_cond_timedwait(condition, lock, &real);
-}
-
-time_t __wrap_time(time_t *ret_now)
-{
-	if (ret_now)
-		*ret_now = NOW;
-	return NOW;
-}
 
 int __wrap_nftsetup_look(const struct backend_config *config, struct nftstate *ret_state);
 

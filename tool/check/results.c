@@ -38,15 +38,16 @@ static bool keep(struct checks *checks, const struct check_result *result)
 	return added;
 }
 
-__attribute__((format(printf, 5, 0)))
-static void add(struct checks *checks, enum check_status status, const char *id,
-		const char *type, const char *why, va_list args)
+void check_add(struct checks *checks, enum check_status status, const char *id,
+	       const char *type, const char *why, ...)
 {
-	struct check_result result = { .status = status, .id = id };
+	struct check_result result = { .status = status, .id = id, .type = strdup(type) };
+	va_list args;
 
+	va_start(args, why);
 	if (vasprintf(&result.why, why, args) < 0)
 		result.why = NULL;
-	result.type = strdup(type);
+	va_end(args);
 	if (!result.why || !result.type) {
 		checks->out_of_memory = true;
 	} else {
@@ -57,45 +58,6 @@ static void add(struct checks *checks, enum check_status status, const char *id,
 	}
 	free(result.why);
 	free(result.type);
-}
-
-void check_add(struct checks *checks, enum check_status status, const char *id,
-	       const char *type, const char *why, ...)
-{
-	va_list args;
-
-	va_start(args, why);
-	add(checks, status, id, type, why, args);
-	va_end(args);
-}
-
-void check_ok(struct checks *checks, const char *id, const char *why, ...)
-{
-	va_list args;
-
-	va_start(args, why);
-	add(checks, CHECK_OK, id, "", why, args);
-	va_end(args);
-}
-
-void check_warning(struct checks *checks, const char *id, const char *type, const char *why,
-		   ...)
-{
-	va_list args;
-
-	va_start(args, why);
-	add(checks, CHECK_WARNING, id, type, why, args);
-	va_end(args);
-}
-
-void check_broken(struct checks *checks, const char *id, const char *type, const char *why,
-		  ...)
-{
-	va_list args;
-
-	va_start(args, why);
-	add(checks, CHECK_BROKEN, id, type, why, args);
-	va_end(args);
 }
 
 char *check_place(const struct rsyslog_conf_item *item, char *buf, size_t size)

@@ -31,16 +31,12 @@ struct checks {
 
 /* Add a result. type is copied, why is a format. Duplicates, which several actions may
  * cause, are ignored. */
-void check_ok(struct checks *checks, const char *id, const char *why, ...)
-	__attribute__((format(printf, 3, 4)));
-void check_warning(struct checks *checks, const char *id, const char *type, const char *why,
-		   ...) __attribute__((format(printf, 4, 5)));
-void check_broken(struct checks *checks, const char *id, const char *type, const char *why,
-		  ...) __attribute__((format(printf, 4, 5)));
-
-/* For checks that choose the status themselves. */
 void check_add(struct checks *checks, enum check_status status, const char *id,
 	       const char *type, const char *why, ...) __attribute__((format(printf, 5, 6)));
+
+#define check_ok(checks, id, ...) check_add(checks, CHECK_OK, id, "", __VA_ARGS__)
+#define check_warning(checks, id, ...) check_add(checks, CHECK_WARNING, id, __VA_ARGS__)
+#define check_broken(checks, id, ...) check_add(checks, CHECK_BROKEN, id, __VA_ARGS__)
 
 /* Format where an item is: "FILE line N". Returns buf. */
 char *check_place(const struct rsyslog_conf_item *item, char *buf, size_t size);

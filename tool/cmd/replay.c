@@ -29,11 +29,6 @@ struct request {
 	struct judge judge;
 };
 
-static const char *name_of(const char *path)
-{
-	return strcmp(path, "-") == 0 ? "standard input" : path;
-}
-
 /* --- the command line --- */
 
 /* Parse a number up to max, or report a usage error. */
@@ -73,8 +68,10 @@ static int take_svg(const struct context *context, struct arguments *a, const ch
 			  usage_error(context, "option --svg requires a file name");
 }
 
-static int take_option(struct context *context, struct arguments *a, struct request *q)
+static int take_option(const struct context *context, struct arguments *a, void *data)
 {
+	struct request *q = data;
+
 	if (strcasecmp(a->name, "session") == 0)
 		return take_seconds(context, a, &q->model.session);
 	if (strcasecmp(a->name, "idle") == 0)
@@ -85,19 +82,7 @@ static int take_option(struct context *context, struct arguments *a, struct requ
 		return take_number(context, a, 0, 1000000, &q->top);
 	if (strcasecmp(a->name, "svg") == 0)
 		return take_svg(context, a, &q->svg);
-	if (strcasecmp(a->name, "json") != 0 || a->value)
-		return verdict_option(&q->judge, context, a);
-	context->json = true;
-	return STATUS_DONE;
-}
-
-static int take_file(const struct context *context, const char *operand, struct request *q)
-{
-	if (q->path)
-		return usage_error(context, "replay: only one FILE is allowed, not also %s",
-				   operand);
-	q->path = operand;
-	return STATUS_DONE;
+	return -1;
 }
 
 static int check_request(const struct context *context, struct request *q)
@@ -107,23 +92,6 @@ static int check_request(const struct context *context, struct request *q)
 	if (q->judge.settings.input != INPUT_COURIER)
 		return usage_error(context, "replay needs courier's lines: remove --input");
 	return verdict_ready(&q->judge, context);
-}
-
-static int read_arguments(struct context *context, int argc, char **argv, struct request *q)
-{
-	struct arguments a = { .argc = argc, .argv = argv, .at = 1 };
-	int status = STATUS_DONE;
-	enum argument kind;
-
-	while (status == STATUS_DONE && (kind = arguments_next(&a)) != ARGUMENT_END) {
-		if (kind == ARGUMENT_OPERAND)
-			status = take_file(context, a.operand, q);
-		else if (kind == ARGUMENT_STRANGE)
-			status = usage_error(context, "unknown option %s", a.operand);
-		else
-			status = take_option(context, &a, q);
-	}
-	return status == STATUS_DONE ? check_request(context, q) : status;
 }
 
 /* --- the log --- */
@@ -158,16 +126,17 @@ static int play_lines(const struct context *context, const struct request *q,
 	syslog_time_init(&clock, time(NULL));
 	while ((r = line_reader_next(log, &text, &len)) > 0) {
 		if (line_reader_compressed(log))
-			return failed(context, "%s: the file is compressed; run: zcat FILE | "
-					       "smtpblockctl replay -", name_of(q->path));
+			return verdict_log_failed(context, q->path,
+						  "the file is compressed; run: zcat FILE | "
+						  "smtpblockctl replay -");
 		play_line(simulation, &clock, report, text, len);
 	}
 	if (r < 0)
-		return failed(context, "%s: %s", name_of(q->path), strerror(-r));
+		return verdict_log_failed(context, q->path, strerror(-r));
 	if (report->lines == report->unstamped)
-		return failed(context, "%s: no line has a time", name_of(q->path));
+		return verdict_log_failed(context, q->path, "no line has a time");
 	if (simulation_totals(simulation)->couriers == 0)
-		return failed(context, "%s: no line with a time is courier's", name_of(q->path));
+		return verdict_log_failed(context, q->path, "no line with a time is courier's");
 	simulation_finish(simulation);
 	report->late = clock.late;
 	return STATUS_DONE;
@@ -181,7 +150,7 @@ static int play_file(const struct context *context, const struct request *q,
 
 	r = line_reader_open(q->path, &log);
 	if (r < 0)
-		return failed(context, "%s: %s", name_of(q->path), strerror(-r));
+		return verdict_log_failed(context, q->path, strerror(-r));
 	status = play_lines(context, q, log, simulation, report);
 	line_reader_close(log);
 	return status;
@@ -321,7 +290,9 @@ static int run(struct context *context, int argc, char **argv)
 
 	if (verdict_init(&q.judge) < 0)
 		return failed(context, "out of memory");
-	status = read_arguments(context, argc, argv, &q);
+	status = verdict_arguments(&q.judge, context, argc, argv, take_option, &q, &q.path);
+	if (status == STATUS_DONE)
+		status = check_request(context, &q);
 	if (status == STATUS_DONE)
 		status = replay(context, &q);
 	verdict_done(&q.judge);

@@ -1,7 +1,6 @@
 /* smtpblockctl test: show the verdict on each line of a log, and its reason.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
-#include <strings.h>
 
 #include "tool/lib/names.h"
 #include "tool/lib/verdict.h"
@@ -125,12 +124,6 @@ static void print_line(const struct context *context, const struct report *r, st
 	}
 }
 
-static int test_failed(const struct context *context, const char *path, const char *why)
-{
-	return failed(context, "%s: %s", strcmp(path, "-") == 0 ? "standard input" : path,
-		      why);
-}
-
 /* Does the text contain a line that we understand? The last one may be incomplete. */
 static bool has_line(const struct judge *judge, const char *text, size_t len)
 {
@@ -164,9 +157,9 @@ static int finish(const struct context *context, const char *path,
 	if (context->json)
 		return STATUS_DONE;
 	if (totals->lines > 0 && totals->understood == 0)
-		return test_failed(context, path, "no line has a known form");
+		return verdict_log_failed(context, path, "no line has a known form");
 	if (totals->lines > 0 && totals->couriers == 0)
-		return test_failed(context, path, "no line is courier's");
+		return verdict_log_failed(context, path, "no line is courier's");
 	print_totals(context->out, log, totals);
 	return STATUS_DONE;
 }
@@ -181,11 +174,11 @@ static int test_lines(const struct context *context, const struct judge *judge,
 	int r;
 
 	if (is_not_a_log(judge, log))
-		return test_failed(context, path,
+		return verdict_log_failed(context, path,
 				   "not a log: it has NUL bytes and no line of a known form");
 	while ((r = line_reader_next(log, &text, &len)) > 0) {
 		if (line_reader_compressed(log))
-			return test_failed(context, path,
+			return verdict_log_failed(context, path,
 					   "the file is compressed; run: zcat FILE | "
 					   "smtpblockctl test");
 		report = judge_text(judge, text, len);
@@ -193,7 +186,7 @@ static int test_lines(const struct context *context, const struct judge *judge,
 		print_line(context, &report, &totals);
 	}
 	if (r < 0)
-		return test_failed(context, path, strerror(-r));
+		return verdict_log_failed(context, path, strerror(-r));
 	return finish(context, path, log, &totals);
 }
 
@@ -205,53 +198,25 @@ static int test_file(const struct context *context, const struct judge *judge,
 
 	r = line_reader_open(path, &log);
 	if (r < 0)
-		return test_failed(context, path, strerror(-r));
+		return verdict_log_failed(context, path, strerror(-r));
 	status = test_lines(context, judge, path, log);
 	line_reader_close(log);
 	return status;
 }
 
-static int take_file(const struct context *context, const char *operand,
-		     const char **path)
-{
-	if (*path)
-		return usage_error(context, "test: only one FILE is allowed, not also %s",
-				   operand);
-	*path = operand;
-	return STATUS_DONE;
-}
-
-static int read_arguments(struct context *context, struct judge *judge, int argc,
-			  char **argv, const char **path)
-{
-	struct arguments a = { .argc = argc, .argv = argv, .at = 1 };
-	int status = STATUS_DONE;
-	enum argument kind;
-
-	while (status == STATUS_DONE && (kind = arguments_next(&a)) != ARGUMENT_END) {
-		if (kind == ARGUMENT_OPERAND)
-			status = take_file(context, a.operand, path);
-		else if (kind == ARGUMENT_STRANGE)
-			status = usage_error(context, "unknown option %s", a.operand);
-		else if (strcasecmp(a.name, "json") == 0 && !a.value)
-			context->json = true;
-		else
-			status = verdict_option(judge, context, &a);
-	}
-	return status == STATUS_DONE ? verdict_ready(judge, context) : status;
-}
-
 static int run(struct context *context, int argc, char **argv)
 {
-	const char *path = NULL;
+	const char *path = "-";
 	struct judge judge;
 	int status;
 
 	if (verdict_init(&judge) < 0)
 		return failed(context, "out of memory");
-	status = read_arguments(context, &judge, argc, argv, &path);
+	status = verdict_arguments(&judge, context, argc, argv, NULL, NULL, &path);
 	if (status == STATUS_DONE)
-		status = test_file(context, &judge, path ? path : "-");
+		status = verdict_ready(&judge, context);
+	if (status == STATUS_DONE)
+		status = test_file(context, &judge, path);
 	verdict_done(&judge);
 	return status;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 int verdict_init(struct judge *judge)
 {
@@ -27,8 +28,8 @@ void verdict_done(struct judge *judge)
 	memset(judge, 0, sizeof(*judge));
 }
 
-int verdict_option(struct judge *judge, const struct context *context,
-		   struct arguments *arguments)
+static int take_parameter(struct judge *judge, const struct context *context,
+			  struct arguments *arguments)
 {
 	const char *value = arguments_value(arguments);
 	char wrong[VERDICT_ERROR_SIZE];
@@ -40,6 +41,49 @@ int verdict_option(struct judge *judge, const struct context *context,
 	if (r == -ENOMEM)
 		return failed(context, "out of memory");
 	return r < 0 ? usage_error(context, "%s", wrong) : STATUS_DONE;
+}
+
+static int take_option(struct judge *judge, struct context *context, struct arguments *arguments,
+		       verdict_option_fn *option, void *data)
+{
+	int status = option ? option(context, arguments, data) : -1;
+
+	if (status >= 0)
+		return status;
+	if (strcasecmp(arguments->name, "json") != 0 || arguments->value)
+		return take_parameter(judge, context, arguments);
+	context->json = true;
+	return STATUS_DONE;
+}
+
+int verdict_arguments(struct judge *judge, struct context *context, int argc, char **argv,
+		      verdict_option_fn *option, void *data, const char **ret_path)
+{
+	struct arguments a = { .argc = argc, .argv = argv, .at = 1 };
+	const char *path = NULL;
+	enum argument kind;
+	int status;
+
+	while ((kind = arguments_next(&a)) != ARGUMENT_END) {
+		if (kind == ARGUMENT_STRANGE)
+			return usage_error(context, "unknown option %s", a.operand);
+		if (kind == ARGUMENT_OPERAND && path)
+			return usage_error(context, "%s: only one FILE is allowed, not also %s",
+					   argv[0], a.operand);
+		if (kind == ARGUMENT_OPERAND) {
+			*ret_path = path = a.operand;
+			continue;
+		}
+		status = take_option(judge, context, &a, option, data);
+		if (status != STATUS_DONE)
+			return status;
+	}
+	return STATUS_DONE;
+}
+
+int verdict_log_failed(const struct context *context, const char *path, const char *why)
+{
+	return failed(context, "%s: %s", strcmp(path, "-") == 0 ? "standard input" : path, why);
 }
 
 static int open_parts(struct judge *judge)

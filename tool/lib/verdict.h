@@ -25,13 +25,21 @@ struct judge {
 int verdict_init(struct judge *judge);
 void verdict_done(struct judge *judge);
 
-/* Parse the current option as a parameter of the module. Returns STATUS_DONE; STATUS_USAGE
- * or STATUS_FAILED after reporting the error. */
-int verdict_option(struct judge *judge, const struct context *context,
-		   struct arguments *arguments);
+/* An option of the subcommand's own. Returns a STATUS_; -1: it is no such option. */
+typedef int verdict_option_fn(const struct context *context, struct arguments *arguments,
+			      void *data);
 
-/* Call this after the last option. Returns as verdict_option(). */
+/* Parse the command line of a subcommand that judges a log: FILE, --json, the module's
+ * parameters and, if option is not NULL, its own options. *ret_path stays as it is if there is
+ * no FILE. Returns STATUS_DONE; STATUS_USAGE or STATUS_FAILED after reporting the error. */
+int verdict_arguments(struct judge *judge, struct context *context, int argc, char **argv,
+		      verdict_option_fn *option, void *data, const char **ret_path);
+
+/* Call this after verdict_arguments(). Returns as that. */
 int verdict_ready(struct judge *judge, const struct context *context);
+
+/* Report an error of the log. Returns STATUS_FAILED. */
+int verdict_log_failed(const struct context *context, const char *path, const char *why);
 
 /* Is the address exempt for a reason outside the settings, or others in the prefix that is
  * blocked with it? REASON_TRIGGERED: no. The order is the engine's. */

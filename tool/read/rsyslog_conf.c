@@ -725,43 +725,35 @@ static void read_statements(struct reader *r, const struct rsyslog_conf_filter *
 
 /* --- interface ------------------------------------------------------------- */
 
+/* Takes what was read, or frees it if result is an error. */
+static int finish(struct rsyslog_conf *conf, int result, struct rsyslog_conf **ret_conf)
+{
+	if (result < 0)
+		rsyslog_conf_free(conf);
+	else
+		*ret_conf = conf;
+	return result;
+}
+
 int rsyslog_conf_read(const char *path, struct rsyslog_conf **ret_conf,
 		      char errbuf[static RSYSLOG_CONF_ERROR_SIZE])
 {
-	struct rsyslog_conf *conf = calloc(1, sizeof(*conf));
-	struct reader r = { .conf = conf, .file = path, .ruleset = "" };
-	int err;
+	struct reader r = { .conf = calloc(1, sizeof(*r.conf)), .file = path, .ruleset = "" };
+	int err = r.conf ? read_file(&r, path, NULL) : -ENOMEM;
 
-	if (!conf)
-		return -ENOMEM;
-	err = read_file(&r, path, NULL);
-	if (err < 0) {
-		if (err != -ENOMEM)
-			snprintf(errbuf, RSYSLOG_CONF_ERROR_SIZE, "%.400s: %s", path,
-				 strerrordesc_np(-err));
-		rsyslog_conf_free(conf);
-		return err;
-	}
-	*ret_conf = conf;
-	return 0;
+	if (err < 0 && err != -ENOMEM)
+		snprintf(errbuf, RSYSLOG_CONF_ERROR_SIZE, "%.400s: %s", path,
+			 strerrordesc_np(-err));
+	return finish(r.conf, err, ret_conf);
 }
 
 int rsyslog_conf_read_text(const char *text, size_t len, const char *name,
 			   struct rsyslog_conf **ret_conf)
 {
-	struct rsyslog_conf *conf = calloc(1, sizeof(*conf));
-	struct reader r = { .conf = conf, .file = name, .ruleset = "" };
-	int err;
+	struct reader r = { .conf = calloc(1, sizeof(*r.conf)), .file = name, .ruleset = "" };
+	int err = r.conf ? read_into(&r, text, len, name, NULL) : -ENOMEM;
 
-	if (!conf)
-		return -ENOMEM;
-	err = read_into(&r, text, len, name, NULL);
-	if (err < 0) {
-		rsyslog_conf_free(conf);
-		return err;
-	}
-	*ret_conf = conf;
-	return 0;
+	return finish(r.conf, err, ret_conf);
 }
 
 void rsyslog_conf_free(struct rsyslog_conf *conf)
