@@ -10,6 +10,7 @@
  * called when all lines are handled. The action writes the time to the board.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "bench/latency/board.h"
+#include "bench/shared/program.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,9 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
 
 #define LINE_SIZE 256
 #define DEADLINE_MS 120000
@@ -38,12 +36,6 @@ struct flood {
 	char *text;	/* all lines, each with a newline */
 	size_t len;
 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
 
 static void print_addr(unsigned long n, char *buf, size_t size)
 {
@@ -84,12 +76,10 @@ static void add_line(struct flood *f, const char *stamp, const char *pri,
 
 static void make_lines(struct flood *f)
 {
-	time_t now = time(NULL);
-	char stamp[32], text[LINE_SIZE];
+	char stamp[STAMP_SIZE], text[LINE_SIZE];
 	unsigned long i;
-	struct tm tm;
 
-	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", localtime_r(&now, &tm));
+	format_stamp(stamp);
 	f->text = malloc((f->lines + 1) * LINE_SIZE);
 	if (!f->text)
 		die("memory");
@@ -98,17 +88,6 @@ static void make_lines(struct flood *f)
 		add_line(f, stamp, "19", text);
 	}
 	add_line(f, stamp, "185", "burst: all lines were sent");
-}
-
-static int connect_unix(const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0)
-		die(path);
-	return fd;
 }
 
 static int connect_tcp(const char *port)
@@ -131,7 +110,7 @@ static void connect_to(struct flood *f)
 	if (f->tcp)
 		f->fd = connect_tcp(f->to + 4);
 	else if (strncmp(f->to, "unix:", 5) == 0)
-		f->fd = connect_unix(f->to + 5);
+		f->fd = connect_log(f->to + 5);
 	else
 		die(f->to);
 }
@@ -167,7 +146,6 @@ static void send_datagrams(const struct flood *f)
 /* The action writes the time; this only waits for it. */
 static uint64_t wait_marker(const struct flood *f)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
 	int i;
 
 	for (i = 0; i < DEADLINE_MS; i++) {
@@ -175,11 +153,10 @@ static uint64_t wait_marker(const struct flood *f)
 
 		if (begun)
 			return begun;
-		nanosleep(&pause, NULL);
+		sleep_us(1000);
 	}
 	errno = ETIMEDOUT;
 	die("the marker's action");
-	return 0;
 }
 
 static void parse_option(struct flood *f, int option)

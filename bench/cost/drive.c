@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "bench/latency/board.h"
+#include "bench/shared/program.h"
 #include "plugin/message.h"
 
 #define RECORD_SIZE 1024
@@ -100,12 +101,6 @@ long __wrap_syscall(long number, ...)
 	if (pretend && number == SYS_pidfd_send_signal)
 		return pretend_signal((int)args[0], (int)args[1]);
 	return __real_syscall(number, args[0], args[1], args[2], args[3]);
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "drive: %s: %s\n", what, strerror(errno));
-	exit(2);
 }
 
 static void must(int r, const char *what)
@@ -263,13 +258,12 @@ static uint64_t counted(const struct drive *d, enum counter id)
 /* The background thread terminates every smtpd that has logged. */
 static void wait_ended(const struct drive *d, bool terminate)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
 	int i;
 
 	for (i = 0; terminate && i < DEADLINE_MS; i++) {
 		if (counted(d, COUNTER_ENDED) >= d->skip + d->count)
 			return;
-		nanosleep(&pause, NULL);
+		sleep_us(1000);
 	}
 	if (terminate)
 		fprintf(stderr, "drive: not all children were ended\n");
@@ -279,7 +273,6 @@ static void wait_ended(const struct drive *d, bool terminate)
  * thread, which writes many at a time. */
 static void wait_written(const struct drive *d)
 {
-	const struct timespec pause = { .tv_nsec = 1000000 };
 	int i;
 
 	for (i = 0; i < DEADLINE_MS; i++) {
@@ -288,7 +281,7 @@ static void wait_written(const struct drive *d)
 			    counted(d, COUNTER_REFUSED_BUDGET) >=
 		    counted(d, COUNTER_TRIGGERS))
 			return;
-		nanosleep(&pause, NULL);
+		sleep_us(1000);
 	}
 	fprintf(stderr, "drive: not all addresses were written\n");
 }

@@ -10,6 +10,7 @@
  * the process to signal; courier logs without it.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "bench/latency/board.h"
+#include "bench/shared/program.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -17,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 struct smtpd {
@@ -28,12 +27,6 @@ struct smtpd {
 	const char *port;	/* TCPREMOTEPORT */
 	const char *block;	/* BLOCK */
 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
 
 static const char *need(const char *name)
 {
@@ -46,18 +39,6 @@ static const char *need(const char *name)
 	return value;
 }
 
-static int connect_log(const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	path += *path == '+';
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0)
-		die(path);
-	return fd;
-}
-
 static void format_tag(const struct smtpd *s, char *buf, size_t size)
 {
 	if (atomic_load(&s->board->pid_in_tag))
@@ -66,18 +47,10 @@ static void format_tag(const struct smtpd *s, char *buf, size_t size)
 		snprintf(buf, size, "courieresmtpd");
 }
 
-static void format_stamp(char stamp[static 32])
-{
-	time_t now = time(NULL);
-	struct tm tm;
-
-	strftime(stamp, 32, "%b %e %H:%M:%S", localtime_r(&now, &tm));
-}
-
 /* The line as from syslog(3). */
 static size_t format_line(const struct smtpd *s, char *buf, size_t size)
 {
-	char stamp[32], tag[32];
+	char stamp[STAMP_SIZE], tag[32];
 	int n;
 
 	format_tag(s, tag, sizeof(tag));
@@ -91,18 +64,19 @@ static size_t format_line(const struct smtpd *s, char *buf, size_t size)
 
 static void log_reject(const struct smtpd *s)
 {
-	int log = connect_log(s->sockets[atomic_load(&s->board->lane)]);
+	const char *path = s->sockets[atomic_load(&s->board->lane)];
+	int log = connect_log(path + (*path == '+'));
 	char line[1024];
 	size_t len = format_line(s, line, sizeof(line));
 
 	atomic_store(&s->board->sent, board_now());
 	if (len == 0 || send(log, line, len, 0) < 0)
-		die("courieresmtpd: send");
+		die("send");
 }
 
 static void log_start(const struct smtpd *s)
 {
-	char line[256], stamp[32];
+	char line[256], stamp[STAMP_SIZE];
 	char **path;
 	int n, log;
 
@@ -113,9 +87,9 @@ static void log_start(const struct smtpd *s)
 	for (path = s->sockets; *path; path++) {
 		if (**path != '+')
 			continue;
-		log = connect_log(*path);
+		log = connect_log(*path + 1);
 		if (send(log, line, (size_t)n, 0) < 0)
-			die("courieresmtpd: send");
+			die("send");
 		close(log);
 	}
 }
@@ -146,7 +120,6 @@ static void start_submit(const char *self)
 	switch (fork()) {
 	case -1:
 		die("fork");
-		break;
 	case 0:
 		become_submit(self, input[0]);
 		break;

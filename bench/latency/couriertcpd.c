@@ -27,6 +27,7 @@
  * host must have both addresses. Otherwise its socket is not connected.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "bench/latency/board.h"
+#include "bench/shared/program.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,7 +43,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A sample that takes longer has failed. */
@@ -88,23 +88,6 @@ struct peer {
 	char ip[32];
 	uint16_t port;
 };
-
-static void die(const char *what)
-{
-	fprintf(stderr, "couriertcpd: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
-static void sleep_us(unsigned long us)
-{
-	struct timespec ts = {
-		.tv_sec = (time_t)(us / 1000000),
-		.tv_nsec = (long)(us % 1000000) * 1000,
-	};
-
-	while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
-		;
-}
 
 /* A variable as couriertcpd and its DNSBL lookup set it. */
 __attribute__((format(printf, 2, 3)))
@@ -421,47 +404,28 @@ static void add_lane(struct tcpd *t, char *text)
 	t->smtpd[2 + t->lane_count++] = smtpd_lane(lane);
 }
 
-static unsigned long *option_field(struct options *o, int option)
-{
-	switch (option) {
-	case 'c':
-		return &o->children;
-	case 'w':
-		return &o->warm_up;
-	case 's':
-		return &o->samples;
-	case 'b':
-		return &o->burst;
-	case 'p':
-		return &o->pace;
-	case 'a':
-		return &o->addresses;
-	case 'f':
-		return &o->first;
-	case 'n':
-		return &o->connect;
-	default:
-		exit(2);
-	}
-}
-
 static void parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option names[] = {
-		{ "children", required_argument, NULL, 'c' },
-		{ "warm-up", required_argument, NULL, 'w' },
-		{ "samples", required_argument, NULL, 's' },
-		{ "burst", required_argument, NULL, 'b' },
-		{ "pace", required_argument, NULL, 'p' },
-		{ "addresses", required_argument, NULL, 'a' },
-		{ "first", required_argument, NULL, 'f' },
-		{ "connect", required_argument, NULL, 'n' },
-		{ NULL, 0, NULL, 0 },
+	const struct {
+		const char *name;
+		unsigned long *field;
+	} all[] = {
+		{ "children", &o->children }, { "warm-up", &o->warm_up },
+		{ "samples", &o->samples },   { "burst", &o->burst },
+		{ "pace", &o->pace },	      { "addresses", &o->addresses },
+		{ "first", &o->first },	      { "connect", &o->connect },
 	};
+	struct option names[sizeof(all) / sizeof(all[0]) + 1] = { { 0 } };
 	int option;
+	size_t i;
 
-	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
-		*option_field(o, option) = number(optarg);
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		names[i] = (struct option){ all[i].name, required_argument, NULL, (int)i + 1 };
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		if (option == '?')
+			exit(2);
+		*all[option - 1].field = number(optarg);
+	}
 }
 
 static void parse(int argc, char **argv, struct tcpd *t)

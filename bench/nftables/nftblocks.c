@@ -12,33 +12,30 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/shared/program.h"
 #include "blocklist/backend.h"
 #include "blocklist/blocklist.h"
+#include "lib/clock.h"
 
 #define ops (&backend_nftables_ops)
 #define TENTHS 10
 #define ALONE 2000
 
 /* Processor time, in the program and in the kernel. */
-static double now_ns(void)
+static double cpu_ns(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+	return now_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static void want(int r, const char *what)
 {
 	if (r >= 0)
 		return;
-	fprintf(stderr, "nftblocks: %s: %s\n", what, strerror(-r));
-	exit(1);
+	errno = -r;
+	die(what);
 }
 
 static struct addr numbered(unsigned int net, unsigned int n)
@@ -73,14 +70,14 @@ static double add_alone(struct backend *b, unsigned int net, unsigned int first,
 			unsigned int count, bool known)
 {
 	struct backend_block block = { .stay = 600000, .known = known };
-	double began = now_ns();
+	double began = cpu_ns();
 	unsigned int i;
 
 	for (i = first; i < first + count; i++) {
 		block.addr = numbered(net, i);
 		want(ops->add(b, &block), "add");
 	}
-	return (now_ns() - began) / count;
+	return (cpu_ns() - began) / count;
 }
 
 static double add_many(struct backend *b, unsigned int net, unsigned int first,
@@ -88,7 +85,7 @@ static double add_many(struct backend *b, unsigned int net, unsigned int first,
 {
 	struct backend_block many[BACKEND_MANY];
 	int results[BACKEND_MANY];
-	double began = now_ns();
+	double began = cpu_ns();
 	unsigned int i, n;
 
 	for (i = first; i < first + count; i += BACKEND_MANY) {
@@ -99,7 +96,7 @@ static double add_many(struct backend *b, unsigned int net, unsigned int first,
 		for (n = 0; n < BACKEND_MANY; n++)
 			want(results[n], "add many");
 	}
-	return (now_ns() - began) / count;
+	return (cpu_ns() - began) / count;
 }
 
 /* As a worker and the background thread do. */
@@ -129,19 +126,11 @@ static void wave_open(struct wave *w)
 	want(w->wake < 0 ? -errno : 0, "eventfd");
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Until it is woken, or until the time that blocklist_run() returned. */
 static void wait_until(int wake, int64_t due)
 {
 	struct pollfd p = { .fd = wake, .events = POLLIN };
-	int64_t left = due - now_ms();
+	int64_t left = due - clock_ms();
 	uint64_t count;
 
 	if (poll(&p, 1, left < 0 ? 0 : left > 1000 ? 1000 : (int)left) > 0 &&
@@ -154,7 +143,7 @@ static void *background(void *data)
 	struct wave *w = data;
 
 	while (counters_get(&w->counters, COUNTER_BLOCKS) < w->count)
-		wait_until(w->wake, blocklist_run(w->blocklist, now_ms()));
+		wait_until(w->wake, blocklist_run(w->blocklist, clock_ms()));
 	return NULL;
 }
 
@@ -167,7 +156,7 @@ static void *worker(void *data)
 
 	for (i = 0; i < w->count; i++) {
 		addr = numbered(12, i);
-		if (blocklist_add(w->blocklist, NULL, &addr, now_ms(), false, NULL) &&
+		if (blocklist_add(w->blocklist, NULL, &addr, clock_ms(), false, NULL) &&
 		    write(w->wake, &one, sizeof(one)) < 0)
 			want(-errno, "write");
 	}
@@ -184,11 +173,11 @@ static double add_wave(unsigned int count)
 
 	w.count = count;
 	wave_open(&w);
-	ns = now_ns();
+	ns = cpu_ns();
 	want(-pthread_create(&thread, NULL, background, &w), "thread");
 	worker(&w);
 	pthread_join(thread, NULL);
-	ns = (now_ns() - ns) / count;
+	ns = (cpu_ns() - ns) / count;
 	close(w.wake);
 	blocklist_free(w.blocklist);
 	settings_done(&w.settings);
@@ -197,12 +186,12 @@ static double add_wave(unsigned int count)
 
 static double look(struct backend *b)
 {
-	double began = now_ns();
+	double began = cpu_ns();
 	int i;
 
 	for (i = 0; i < ALONE; i++)
 		want(ops->check(b, ADDR_IPV4), "check");
-	return (now_ns() - began) / ALONE;
+	return (cpu_ns() - began) / ALONE;
 }
 
 int main(int argc, char **argv)

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/shared/program.h"
 #include "policy/threshold.h"
 
 #define WINDOW 86400
@@ -18,20 +18,6 @@ struct pass {
 	double first_ns, again_ns;
 	unsigned long forgotten, reached, kb;
 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
-
-static double now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
 
 /* Resident memory in kB. */
 static unsigned long resident(void)
@@ -59,7 +45,7 @@ static struct addr nth_addr(unsigned long n)
 /* One trigger from each. Returns ns per trigger. */
 static double hit_all(struct threshold *hits, unsigned long count, int64_t now, struct pass *p)
 {
-	double began = now_ns();
+	double began = now_ns(CLOCK_MONOTONIC);
 	unsigned long i;
 
 	for (i = 0; i < count; i++) {
@@ -68,11 +54,11 @@ static double hit_all(struct threshold *hits, unsigned long count, int64_t now, 
 		int r = threshold_hit(hits, &addr, 1, now, &forgot);
 
 		if (r < 0)
-			die("tally_hit");
+			die("threshold_hit");
 		p->forgotten += forgot;
 		p->reached += r > 0;
 	}
-	return (now_ns() - began) / (double)count;
+	return (now_ns(CLOCK_MONOTONIC) - began) / (double)count;
 }
 
 static struct pass measure(unsigned int threshold, unsigned long count)
@@ -82,7 +68,7 @@ static struct pass measure(unsigned int threshold, unsigned long count)
 	struct threshold *hits;
 
 	if (threshold_new(threshold, WINDOW, &hits) < 0)
-		die("tally_new");
+		die("threshold_new");
 	p.first_ns = hit_all(hits, count, 1000, &p);
 	p.kb = resident() - before;
 	p.again_ns = hit_all(hits, count, 2000, &p);
