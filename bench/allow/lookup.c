@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bench/shared/program.h"
+#include "lib/array.h"
 #include "policy/allowfile.h"
 
 /* Lookups per round. The best round counts, as other processes only add time. */
@@ -110,7 +111,7 @@ int main(void)
 		die("no temporary file");
 	close(fd);
 	printf("%9s %12s %12s\n", "entries", "ns a lookup", "ms to read");
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+	for (i = 0; i < COUNT_OF(sizes); i++)
 		measure(path, sizes[i]);
 	unlink(path);
 	return 0;

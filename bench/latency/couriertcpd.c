@@ -45,6 +45,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/array.h"
+
 /* A sample that takes longer has failed. */
 #define DEADLINE_MS 30000
 #define START_MS 30000
@@ -415,11 +417,11 @@ static void parse_options(int argc, char **argv, struct options *o)
 		{ "pace", &o->pace },	      { "addresses", &o->addresses },
 		{ "first", &o->first },	      { "connect", &o->connect },
 	};
-	struct option names[sizeof(all) / sizeof(all[0]) + 1] = { { 0 } };
+	struct option names[COUNT_OF(all) + 1] = { { 0 } };
 	int option;
 	size_t i;
 
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	for (i = 0; i < COUNT_OF(all); i++)
 		names[i] = (struct option){ all[i].name, required_argument, NULL, (int)i + 1 };
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		if (option == '?')

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "rsyslog.h"
 #include "conf.h"
 #include "errmsg.h"
@@ -55,14 +56,14 @@ static struct cnfparamdescr params[] = {
 	{ "board", eCmdHdlrGetWord, 0 },
 };
 static struct cnfparamblk params_blk = {
-	CNFPARAMBLK_VERSION, sizeof(params) / sizeof(params[0]), params,
+	CNFPARAMBLK_VERSION, COUNT_OF(params), params,
 };
 
 static rsRetVal find_mode(const char *name, enum mode *ret_mode)
 {
 	unsigned int i;
 
-	for (i = 0; name && i < sizeof(mode_names) / sizeof(mode_names[0]); i++) {
+	for (i = 0; name && i < COUNT_OF(mode_names); i++) {
 		if (strcmp(name, mode_names[i]) != 0)
 			continue;
 		*ret_mode = (enum mode)i;

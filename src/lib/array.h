@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* The number of elements of an array of fixed size. */
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
 /* Append an element, all zero, to *array, which has *count elements (a size_t), and count it.
  * Begins with NULL and 0. The array may move. Its room follows from *count alone: it doubles
  * at the powers of 2, from 8. Returns the element; NULL: out of memory, nothing has changed.

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/array.h"
 #include "policy/allowfile.h"
 
 /* Buffer for an entry of the user database: initial and largest size. */
@@ -132,7 +133,7 @@ static const struct settings_row rows[] = {
 	{ "statsName", SETTINGS_TEXT, NULL, LIST_NAME_FIELD(stats_name) },
 };
 
-#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+#define ROW_COUNT COUNT_OF(rows)
 
 /* The parameter that is being set, and where an error message goes. */
 struct assignment {
@@ -556,7 +557,7 @@ const char *settings_warning(const struct settings *settings, unsigned int which
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	for (i = 0; i < COUNT_OF(all); i++)
 		if (all[i].holds && which-- == 0)
 			return all[i].text;
 	return NULL;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "policy/settings.h"
 
 static void check_uint(const struct settings_row *row, const void *field)
@@ -91,7 +92,7 @@ static void match(const struct settings *s)
 	int r;
 
 	FUZZ_CHECK(reply_regex_scratch_new(s->reply_pattern, &scratch) == 0);
-	for (i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+	for (i = 0; i < COUNT_OF(replies); i++) {
 		r = reply_regex_match(s->reply_pattern, scratch, replies[i],
 				      strlen(replies[i]));
 		FUZZ_CHECK(r == 0 || r == 1 || r == -EOVERFLOW || r == -EINVAL);

@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#include "lib/array.h"
 
 /* Test points. TEST(name) { ... } is one; the points of a program run in the order of its
  * file, and its main() is in support.c. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/array.h"
 #include "tool/check/checks.h"
 #include "tool/check/systemd_unit.h"
 
@@ -29,7 +30,7 @@ static double seconds_of(const char *text, double otherwise)
 	size_t i;
 
 	end += strspn(end, " ");
-	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+	for (i = 0; i < COUNT_OF(units); i++)
 		if (strcmp(end, units[i].unit) == 0)
 			return number * units[i].seconds;
 	return otherwise;

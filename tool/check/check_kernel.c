@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "blocklist/backend.h"
+#include "lib/array.h"
 #include "tool/check/checks.h"
 
 /* The first kernel with pidfd_open(2). */
@@ -42,24 +43,17 @@ static void check_pidfd(struct checks *checks)
 static int is_available(const struct host *host, const char *module)
 {
 	static const char *const files[] = { "modules.dep", "modules.builtin" };
-	char release[128], name[PATH_MAX], path[PATH_MAX], line[4096], want[80];
-	int answer = -1;
+	char release[128], name[PATH_MAX], path[PATH_MAX], want[80];
+	int answer = -1, r;
 	size_t i;
 
 	snprintf(want, sizeof(want), "/%s.ko", module);
 	if (!kernel_release(host, release, sizeof(release)))
 		return -1;
-	for (i = 0; i < 2 && answer != 1; i++) {
-		FILE *file;
-
+	for (i = 0; i < COUNT_OF(files) && answer != 1; i++) {
 		snprintf(name, sizeof(name), "/lib/modules/%s/%s", release, files[i]);
-		file = fopen(host_path(host, name, path), "re");
-		if (!file)
-			continue;
-		answer = 0;
-		while (answer == 0 && fgets(line, sizeof(line), file))
-			answer = strstr(line, want) != NULL;
-		fclose(file);
+		r = host_mentions(host_path(host, name, path), want);
+		answer = r < 0 ? answer : r;
 	}
 	return answer;
 }

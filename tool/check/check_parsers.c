@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/array.h"
 #include "tool/check/checks.h"
 
 #define PLACE_SIZE 600
@@ -46,7 +47,7 @@ static const char *writing_module(const struct rsyslog_conf_item *item)
 	const char *type = rsyslog_conf_value(item, "type"), *container = NULL;
 	size_t i;
 
-	for (i = 0; type && i < sizeof(parsers) / sizeof(parsers[0]); i++) {
+	for (i = 0; type && i < COUNT_OF(parsers); i++) {
 		if (strcasecmp(type, parsers[i].type) != 0)
 			continue;
 		if (parsers[i].parameter)
@@ -62,7 +63,7 @@ static const char *old_form(const char *text)
 {
 	size_t i, len;
 
-	for (i = 0; text[0] == ':' && i < sizeof(parsers) / sizeof(parsers[0]); i++) {
+	for (i = 0; text[0] == ':' && i < COUNT_OF(parsers); i++) {
 		len = strlen(parsers[i].type);
 		if (strncasecmp(text + 1, parsers[i].type, len) == 0 && text[1 + len] == ':')
 			return parsers[i].type;
@@ -82,7 +83,7 @@ static bool is_senders(const char *variable, size_t len)
 					     "$!_PID", "$!_UID", "$!_EXE" };
 	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (i = 0; i < COUNT_OF(names); i++)
 		if (is_word(variable, len, names[i]))
 			return true;
 	return false;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/array.h"
 #include "tool/check/checks.h"
 #include "tool/check/systemd_unit.h"
 
@@ -173,13 +174,6 @@ static void check_filter(struct checks *checks, const struct rights *rights)
 
 /* --- security modules ---------------------------------------------------- */
 
-static bool file_mentions(const char *path, const char *word)
-{
-	char text[65536];
-
-	return host_read(path, text, sizeof(text)) > 0 && strstr(text, word) != NULL;
-}
-
 /* Has the profile a file for local additions? */
 static bool has_snippet(const struct host *host)
 {
@@ -190,8 +184,8 @@ static bool has_snippet(const struct host *host)
 	char path[PATH_MAX];
 	size_t i;
 
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (file_mentions(host_path(host, files[i], path), "sys_ptrace"))
+	for (i = 0; i < COUNT_OF(files); i++)
+		if (host_mentions(host_path(host, files[i], path), "sys_ptrace") == 1)
 			return true;
 	return false;
 }
@@ -299,7 +293,7 @@ static void check_obstacles(struct checks *checks, const struct systemd_unit *un
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(obstacles) / sizeof(obstacles[0]); i++) {
+	for (i = 0; i < COUNT_OF(obstacles); i++) {
 		const struct obstacle *obstacle = &obstacles[i];
 		const char *value = systemd_unit_last(unit, obstacle->key);
 

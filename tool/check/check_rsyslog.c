@@ -7,6 +7,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "lib/array.h"
 #include "tool/check/checks.h"
 #include "tool/read/rsyslog_filter.h"
 
@@ -64,7 +65,7 @@ static bool has_module_file(const struct host *host, const char *name,
 
 	if (name[0] == '/')
 		return access(host_path(host, name, path), R_OK) == 0;
-	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+	for (i = 0; i < COUNT_OF(dirs); i++) {
 		snprintf(file, sizeof(file), "%s/%s.so", dirs[i], name);
 		if (access(host_path(host, file, path), R_OK) == 0)
 			return true;
@@ -452,7 +453,7 @@ void check_reach(struct checks *checks, const struct host_action *action)
 	if (!action->item || action->settings.input != INPUT_COURIER)
 		return;
 	index = index_of(host->conf, action->item);
-	for (i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+	for (i = 0; i < COUNT_OF(needs); i++) {
 		const struct need *need = &needs[i];
 		struct way way = { .conf = host->conf, .answer = ANSWER_YES };
 

@@ -15,6 +15,7 @@
 #include "tool/read/file.h"
 
 #define SMALL_FILE 4096
+#define LARGE_FILE (4UL << 20)
 
 /* Stop reading processes after this many blocked us, which takes 1.5 s. */
 #define STUCK_MAX 6
@@ -43,6 +44,19 @@ ssize_t host_read(const char *path, char *buf, size_t size)
 	close(fd);
 	buf[len] = '\0';
 	return n < 0 ? n : (ssize_t)len;
+}
+
+int host_mentions(const char *path, const char *text)
+{
+	char *whole;
+	size_t len;
+	int r = file_read(path, LARGE_FILE, &whole, &len);
+
+	if (r < 0)
+		return r;
+	r = strstr(whole, text) != NULL;
+	free(whole);
+	return r;
 }
 
 time_t host_changed(const char *path)

@@ -71,6 +71,9 @@ char *host_path(const struct host *host, const char *path, char buf[static PATH_
 /* Read a small system file as text, cut at size. Returns its length; -errno. */
 ssize_t host_read(const char *path, char *buf, size_t size);
 
+/* Does the file have that text in it? Returns 1 or 0; -errno. */
+int host_mentions(const char *path, const char *text);
+
 /* The setting by which rsyslogd drops privileges; NULL: none. */
 const struct rsyslog_conf_item *host_privilege_drop(const struct host *host);
 

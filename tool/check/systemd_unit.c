@@ -28,7 +28,7 @@ static const char *const dirs[] = {
 	"/etc/systemd", "/run/systemd", "/usr/lib/systemd", "/lib/systemd",
 };
 
-#define DIR_COUNT (sizeof(dirs) / sizeof(dirs[0]))
+#define DIR_COUNT COUNT_OF(dirs)
 
 static char *trim(char *text)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/array.h"
 #include "policy/allowfile.h"
 #include "policy/local_addrs.h"
 #include "tool/lib/verdict.h"
@@ -22,7 +23,7 @@ static bool is_known(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(options_known) / sizeof(options_known[0]); i++)
+	for (i = 0; i < COUNT_OF(options_known); i++)
 		if (strcasecmp(options_known[i], name) == 0)
 			return true;
 	return false;

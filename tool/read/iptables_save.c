@@ -192,7 +192,7 @@ static bool is_no_match(const char *option)
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (i = 0; i < COUNT_OF(names); i++)
 		if (strcmp(option, names[i]) == 0)
 			return true;
 	return false;
@@ -437,7 +437,7 @@ static enum iptables_save_way walk_all(struct walk *walk)
 	enum iptables_save_way way = IPTABLES_MISSED;
 	size_t i;
 
-	for (i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
+	for (i = 0; i < COUNT_OF(chains); i++) {
 		walk->table = chains[i][0];
 		walk->ended = NULL;
 		way = walk_chain(walk, chains[i][1], 0);

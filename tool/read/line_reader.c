@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/array.h"
+
 /* Keeps at most one buffer of a line; the rest of a longer line is skipped. */
 struct line_reader {
 	int fd;
@@ -53,7 +55,7 @@ static void check_magic(struct line_reader *log)
 					      "\x28\xb5\x2f\xfd" };
 	size_t i;
 
-	for (i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
+	for (i = 0; i < COUNT_OF(magics); i++)
 		if (log->end >= strlen(magics[i]) &&
 		    memcmp(log->buffer, magics[i], strlen(magics[i])) == 0)
 			log->compressed = true;

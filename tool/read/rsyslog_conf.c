@@ -422,7 +422,7 @@ static enum rsyslog_conf_kind kind_of(const char *name)
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (i = 0; i < COUNT_OF(kinds); i++)
 		if (strcasecmp(kinds[i].name, name) == 0)
 			return kinds[i].kind;
 	return RSYSLOG_CONF_OBJECT;

@@ -11,6 +11,8 @@
 #define SYSLOG_NAMES
 #include <syslog.h>
 
+#include "lib/array.h"
+
 #define WORD_SIZE 256
 #define DEPTH_MAX 32
 
@@ -181,21 +183,16 @@ static enum answer compare_text(const char *text, bool part, const char *operati
 	return ANSWER_UNSURE;
 }
 
+/* An operation is a text of the signs that may hold, but for "!=". */
 static enum answer compare_number(long number, const char *operation, long value)
 {
-	if (strcmp(operation, "==") == 0)
-		return yes_if(number == value);
-	if (strcmp(operation, "!=") == 0 || strcmp(operation, "<>") == 0)
+	char sign = number < value ? '<' : number > value ? '>' : '=';
+
+	if (strcmp(operation, "!=") == 0)
 		return yes_if(number != value);
-	if (strcmp(operation, "<=") == 0)
-		return yes_if(number <= value);
-	if (strcmp(operation, ">=") == 0)
-		return yes_if(number >= value);
-	if (strcmp(operation, "<") == 0)
-		return yes_if(number < value);
-	if (strcmp(operation, ">") == 0)
-		return yes_if(number > value);
-	return ANSWER_UNSURE;
+	if (operation[strspn(operation, "<=>")] != '\0')
+		return ANSWER_UNSURE;
+	return yes_if(strchr(operation, sign));
 }
 
 /* The next word of a property filter; it ends at a comma or blank. */
@@ -407,14 +404,14 @@ static bool take_operation(struct expression *e, char operation[static WORD_SIZE
 	size_t i;
 
 	skip_blanks(e);
-	for (i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+	for (i = 0; i < COUNT_OF(signs); i++) {
 		if (strncmp(e->at, signs[i], strlen(signs[i])) == 0) {
 			e->at += strlen(signs[i]);
 			snprintf(operation, WORD_SIZE, "%s", signs[i]);
 			return true;
 		}
 	}
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (i = 0; i < COUNT_OF(words); i++) {
 		if (take_keyword(e, words[i])) {
 			snprintf(operation, WORD_SIZE, "%s", words[i]);
 			return true;

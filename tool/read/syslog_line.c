@@ -6,6 +6,7 @@
 #include <syslog.h>
 
 #include "courier/courierlog.h"
+#include "lib/array.h"
 #include "lib/cursor.h"
 
 /* Longest tag; rsyslog cuts far below this. */
@@ -84,7 +85,7 @@ static bool take_word_priority(struct cursor *c, char behind, struct syslog_line
 	struct cursor tried = *c;
 	int severity;
 
-	if (take_word(&tried, facilities, sizeof(facilities) / sizeof(facilities[0]),
+	if (take_word(&tried, facilities, COUNT_OF(facilities),
 		      '.') < 0)
 		return false;
 	severity = take_word(&tried, severities, 9, behind);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "lib/array.h"
 #include "tool/read/syslog_time.h"
 
 /* The model may exceed the limit; the host cannot. */
@@ -158,7 +159,7 @@ static int64_t time_step(int64_t span)
 	int64_t step = steps[0];
 	unsigned int i;
 
-	for (i = 1; span / step > 8 && i < sizeof(steps) / sizeof(steps[0]); i++)
+	for (i = 1; span / step > 8 && i < COUNT_OF(steps); i++)
 		step = steps[i];
 	while (span / step > 8)
 		step *= 2;
