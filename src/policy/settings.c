@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "lib/array.h"
+#include "lib/text.h"
 #include "policy/allowfile.h"
 
 /* Buffer for an entry of the user database: initial and largest size. */
@@ -205,9 +206,9 @@ static int set_uint(const struct assignment *a)
 static int set_word(const struct assignment *a)
 {
 	const struct settings_word *w;
-	char why[128] = "write ";
 	int *field = a->field;
-	size_t used;
+	struct text_buf text;
+	char why[128];
 
 	for (w = a->row->words; w->word; w++) {
 		if (strcasecmp(a->value, w->word) == 0) {
@@ -215,14 +216,10 @@ static int set_word(const struct assignment *a)
 			return 0;
 		}
 	}
-	for (w = a->row->words; w->word; w++) {
-		used = strlen(why);
-		snprintf(why + used, sizeof(why) - used, "%s%s",
-			 w == a->row->words ? "" :
-			 w[1].word	    ? ", " :
-					      " or ",
-			 w->word);
-	}
+	text = text_buf_of(why, sizeof(why));
+	for (w = a->row->words; w->word; w++)
+		text_append(&text, "%s%s",
+			    w == a->row->words ? "write " : w[1].word ? ", " : " or ", w->word);
 	return refuse(a, why);
 }
 

@@ -3,7 +3,8 @@
 #include "status/counters.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+
+#include "lib/text.h"
 
 #define COUNTERS_NAME(id, name, meaning) [COUNTER_##id] = name,
 static const char *const names[] = { COUNTERS(COUNTERS_NAME) };
@@ -15,25 +16,15 @@ const char *counters_name(enum counter id)
 
 char *counters_format(const struct counters *c, char *buf, size_t size)
 {
-	size_t used = 0;
+	struct text_buf text = text_buf_of(buf, size);
 	unsigned int i;
 
-	if (size > 0)
-		buf[0] = '\0';
 	for (i = 0; i < COUNTER_COUNT; i++) {
 		uint64_t value = counters_get(c, (enum counter)i);
-		int n;
 
-		if (value == 0)
-			continue;
-		n = snprintf(buf + used, size - used, "%s%s=%" PRIu64,
-			     used ? " " : "", names[i], value);
-		/* A number that is cut is worse than none. */
-		if (n < 0 || (size_t)n >= size - used) {
-			buf[used] = '\0';
+		if (value != 0 && !text_append(&text, "%s%s=%" PRIu64, text.used ? " " : "",
+					       names[i], value))
 			break;
-		}
-		used += (size_t)n;
 	}
 	return buf;
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/text.h"
+
 void dnsbl_stats_init(struct dnsbl_stats *dnsbl_stats)
 {
 	memset(dnsbl_stats, 0, sizeof(*dnsbl_stats));
@@ -95,18 +97,12 @@ unsigned int dnsbl_stats_format(struct dnsbl_stats *dnsbl_stats, unsigned int fr
 				size_t size)
 {
 	unsigned int count = dnsbl_stats_known(dnsbl_stats), i;
-	size_t used = 0;
-	int n;
+	struct text_buf text = text_buf_of(buf, size);
 
-	buf[0] = '\0';
-	for (i = from; i < count; i++) {
-		n = snprintf(buf + used, size - used, "%s%s=%" PRIu64, used ? " " : "",
-			     dnsbl_stats->all[i].name, atomic_load(&dnsbl_stats->all[i].saved));
-		if (n < 0 || (size_t)n >= size - used) {
-			buf[used] = '\0';
+	for (i = from; i < count; i++)
+		if (!text_append(&text, "%s%s=%" PRIu64, text.used ? " " : "",
+				 dnsbl_stats->all[i].name,
+				 atomic_load(&dnsbl_stats->all[i].saved)))
 			break;
-		}
-		used += (size_t)n;
-	}
 	return i;
 }

@@ -4,15 +4,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/batch_queue.h"
+#include "lib/text.h"
 
 struct events {
 	struct batch_queue *queue;
@@ -103,58 +102,35 @@ void event_lost(const struct event *event)
 	counters_add(event->counters, COUNTER_EVENTS_LOST, 1);
 }
 
-/* Appends to a buffer that is known to be large enough. */
-struct writer {
-	char *at;
-	size_t left;
-};
-
-static void append(struct writer *w, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void append(struct writer *w, const char *format, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(w->at, w->left, format, args);
-	va_end(args);
-	if (n > 0 && (size_t)n < w->left) {
-		w->at += n;
-		w->left -= (size_t)n;
-	}
-}
-
 /* A JSON string (RFC 8259 7). A byte beyond ASCII need not be part of a valid character: it
  * is written as the character with that number. */
-static void append_text(struct writer *w, const char *text)
+static void append_string(struct text_buf *w, const char *text)
 {
 	const unsigned char *p;
 
-	append(w, "\"");
+	text_append(w, "\"");
 	for (p = (const unsigned char *)text; *p; p++) {
 		if (*p == '"' || *p == '\\')
-			append(w, "\\%c", *p);
+			text_append(w, "\\%c", *p);
 		else if (*p < ' ' || *p > '~')
-			append(w, "\\u%04x", *p);
+			text_append(w, "\\u%04x", *p);
 		else
-			append(w, "%c", *p);
+			text_append(w, "%c", *p);
 	}
-	append(w, "\"");
+	text_append(w, "\"");
 }
 
 /* text may be NULL. */
-static void append_word(struct writer *w, const char *name, const char *text)
+static void append_word(struct text_buf *w, const char *name, const char *text)
 {
-	append(w, ",\"%s\":", name);
+	text_append(w, ",\"%s\":", name);
 	if (text)
-		append_text(w, text);
+		append_string(w, text);
 	else
-		append(w, "null");
+		text_append(w, "null");
 }
 
-static void append_time(struct writer *w, int64_t at)
+static void append_time(struct text_buf *w, int64_t at)
 {
 	time_t seconds = (time_t)(at / 1000);
 	struct tm tm;
@@ -162,44 +138,44 @@ static void append_time(struct writer *w, int64_t at)
 
 	gmtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	append(w, "\"%s.%03dZ\"", text, (int)(at % 1000));
+	text_append(w, "\"%s.%03dZ\"", text, (int)(at % 1000));
 }
 
-static void append_number(struct writer *w, const char *name, int64_t number)
+static void append_number(struct text_buf *w, const char *name, int64_t number)
 {
 	if (number)
-		append(w, ",\"%s\":%" PRId64, name, number);
+		text_append(w, ",\"%s\":%" PRId64, name, number);
 	else
-		append(w, ",\"%s\":null", name);
+		text_append(w, ",\"%s\":null", name);
 }
 
-static void append_target(struct writer *w, const struct event *event)
+static void append_target(struct text_buf *w, const struct event *event)
 {
 	char text[ADDR_TEXT_SIZE], prefix[CIDR_TEXT_SIZE];
 
-	append(w, ",\"address\":\"%s\"", addr_format(&event->addr, text));
+	text_append(w, ",\"address\":\"%s\"", addr_format(&event->addr, text));
 	if (event->target.prefix < addr_bits(&event->addr))
-		append(w, ",\"prefix\":\"%s\"",
-		       cidr_format(&event->target, prefix));
+		text_append(w, ",\"prefix\":\"%s\"",
+			    cidr_format(&event->target, prefix));
 }
 
 char *event_format(const struct event *event, char buf[static EVENT_TEXT_SIZE])
 {
-	struct writer w = { .at = buf, .left = EVENT_TEXT_SIZE };
+	struct text_buf w = text_buf_of(buf, EVENT_TEXT_SIZE);
 
-	append(&w, "{\"event\":\"%s\",\"time\":",
-	       event->dry_run ? "would-block" : "block");
+	text_append(&w, "{\"event\":\"%s\",\"time\":",
+		    event->dry_run ? "would-block" : "block");
 	append_time(&w, event->at);
 	append_target(&w, event);
-	append(&w, ",\"list\":");
-	append_text(&w, event->list);
+	text_append(&w, ",\"list\":");
+	append_string(&w, event->list);
 	append_word(&w, "list_state", event->list_state);
-	append(&w, ",\"seconds\":%u,\"trigger\":\"%s\",\"reply\":", event->seconds,
-	       event->trigger);
-	append_text(&w, event->reply);
+	text_append(&w, ",\"seconds\":%u,\"trigger\":\"%s\",\"reply\":", event->seconds,
+		    event->trigger);
+	append_string(&w, event->reply);
 	append_word(&w, "zone", event->zone[0] ? event->zone : NULL);
 	append_number(&w, "port", event->port);
 	append_number(&w, "pid", event->pid);
-	append(&w, ",\"child\":\"%s\"}", event->ends_child ? "end" : "keep");
+	text_append(&w, ",\"child\":\"%s\"}", event->ends_child ? "end" : "keep");
 	return buf;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/array.h"
+#include "lib/text.h"
 #include "tool/lib/command.h"
 #include "tool/lib/output.h"
 #include "tool/lib/targets.h"
@@ -80,15 +81,14 @@ static int parse(const struct context *context, const char *text, struct cidr *r
 static size_t join_names(const struct job *job, int family, const char *before,
 			 char names[static NAMES_SIZE])
 {
-	size_t used = 0, i;
+	struct text_buf text = text_buf_of(names, NAMES_SIZE);
+	size_t i;
 
-	names[0] = '\0';
-	for (i = 0; i < job->targets.count && used < NAMES_SIZE; i++)
+	for (i = 0; i < job->targets.count; i++)
 		if (job->targets.all[i].family == family)
-			used += (size_t)snprintf(names + used, NAMES_SIZE - used, "%s%s%s",
-						 used ? " or " : "", before,
-						 job->targets.all[i].name);
-	return used;
+			text_append(&text, "%s%s%s", text.used ? " or " : "", before,
+				    job->targets.all[i].name);
+	return text.used;
 }
 
 /* Reports that several lists match: "--list6 a or --list6 b". */

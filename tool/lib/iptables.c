@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/text.h"
 #include "tool/lib/spawn.h"
 #include "tool/read/iptables_save.h"
 
@@ -33,50 +34,38 @@ unsigned int iptables_rules(const struct target *target)
 	return (count + IPTABLES_PORTS_MAX - 1) / IPTABLES_PORTS_MAX;
 }
 
-static void append(struct iptables_rule *rule, const char *text)
+static void append_ports(struct text_buf *text, const struct iptables_rule *rule)
 {
-	size_t used = strlen(rule->text);
-
-	snprintf(rule->text + used, sizeof(rule->text) - used, "%s", text);
-}
-
-static void append_ports(struct iptables_rule *rule)
-{
-	char port[16];
 	unsigned int i;
 
-	append(rule, rule->port_count == 1 ? " --dport " : " -m multiport --dports ");
-	for (i = 0; i < rule->port_count; i++) {
-		snprintf(port, sizeof(port), "%s%u", i ? "," : "", rule->ports[i]);
-		append(rule, port);
-	}
+	text_append(text, rule->port_count == 1 ? " --dport" : " -m multiport --dports");
+	for (i = 0; i < rule->port_count; i++)
+		text_append(text, "%s%u", i ? "," : " ", rule->ports[i]);
 }
 
-static void append_list(struct iptables_rule *rule)
+static void append_list(struct text_buf *text, const struct target *target)
 {
-	struct addr mask = mask_of(rule->target);
-	unsigned int prefix = settings_prefix(&rule->target->action->settings, &mask);
-	char text[SETTINGS_LIST_SIZE + 96], mask_text[ADDR_TEXT_SIZE];
+	struct addr mask = mask_of(target);
+	unsigned int prefix = settings_prefix(&target->action->settings, &mask);
+	char mask_text[ADDR_TEXT_SIZE];
 
-	snprintf(text, sizeof(text), " -m recent --name %s", rule->target->name);
-	append(rule, text);
-	if (prefix != addr_bits(&mask)) {
-		snprintf(text, sizeof(text), " --mask %s", addr_format(&mask, mask_text));
-		append(rule, text);
-	}
-	snprintf(text, sizeof(text), " --update --seconds %u -j DROP",
-		 rule->target->action->settings.ban_time);
-	append(rule, text);
+	text_append(text, " -m recent --name %s", target->name);
+	if (prefix != addr_bits(&mask))
+		text_append(text, " --mask %s", addr_format(&mask, mask_text));
+	text_append(text, " --update --seconds %u -j DROP", target->action->settings.ban_time);
 }
 
 void iptables_make_for(const struct target *target, const uint16_t *ports, unsigned int count,
 		       struct iptables_rule *ret_rule)
 {
-	*ret_rule = (struct iptables_rule){ .target = target, .ports = ports, .port_count = count };
-	append(ret_rule, program_of(target));
-	append(ret_rule, " -I INPUT -p tcp");
-	append_ports(ret_rule);
-	append_list(ret_rule);
+	struct text_buf text = text_buf_of(ret_rule->text, sizeof(ret_rule->text));
+
+	ret_rule->target = target;
+	ret_rule->ports = ports;
+	ret_rule->port_count = count;
+	text_append(&text, "%s -I INPUT -p tcp", program_of(target));
+	append_ports(&text, ret_rule);
+	append_list(&text, target);
 }
 
 void iptables_make(const struct target *target, unsigned int which,

@@ -30,13 +30,12 @@ static void add(struct numbers *numbers, size_t want)
 }
 
 /* Also after elements were dropped from its end. */
-static void keeps_all_elements(void **state)
+TEST(keeps_all_elements)
 {
 	static const size_t kept[] = { 0, 1, 7, 8, 9, 16, 33, 100 };
 	struct numbers numbers = { .all = NULL };
 	size_t round, i;
 
-	(void)state;
 	for (round = 0; round < COUNT_OF(kept); round++) {
 		for (i = numbers.count; i < 100; i++)
 			add(&numbers, i);
@@ -47,12 +46,11 @@ static void keeps_all_elements(void **state)
 	free(numbers.all);
 }
 
-static void doubles_its_room(void **state)
+TEST(doubles_its_room)
 {
 	struct numbers numbers = { .all = NULL };
 	size_t moved = 0, i;
 
-	(void)state;
 	for (i = 0; i < 64; i++) {
 		memory_fail(1);
 		if (!array_add(&numbers.all, &numbers.count)) {
@@ -66,23 +64,12 @@ static void doubles_its_room(void **state)
 	free(numbers.all);
 }
 
-static void too_many_are_refused(void **state)
+TEST(too_many_are_refused)
 {
 	struct numbers numbers = { .count = SIZE_MAX / 2 + 1 };
 
-	(void)state;
 	want_int(array_add(&numbers.all, &numbers.count) == NULL, true);
 	numbers.count = (SIZE_MAX / 2 + 1) / 16;
 	want_int(array_add(&numbers.all, &numbers.count) == NULL, true);
 	want_int(numbers.count, (SIZE_MAX / 2 + 1) / 16);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, keeps_all_elements);
-	SUITE_TEST(suite, doubles_its_room);
-	SUITE_TEST(suite, too_many_are_refused);
-	return suite_run(suite, "array");
 }

@@ -34,10 +34,8 @@ static const struct clock_row {
 	{ "wall", clock_wall_ms, CLOCK_REALTIME, { 4294967296, 1000000 }, 4294967296001 },
 };
 
-static void reads_its_clock(void **state)
+TEST_ROWS(reads_its_clock, clock_rows)
 {
-	const struct clock_row *row = *state;
-
 	shown.id = row->id;
 	shown.now = row->now;
 	want_int(row->read(), row->want);
@@ -58,9 +56,8 @@ static const struct deadline_row {
 	{ "longest", { 5, 0 }, 4294967295, { 4294972, 295000000 } },
 };
 
-static void returns_the_deadline(void **state)
+TEST_ROWS(returns_the_deadline, deadline_rows)
 {
-	const struct deadline_row *row = *state;
 	struct timespec at;
 
 	shown.id = CLOCK_MONOTONIC;
@@ -69,13 +66,4 @@ static void returns_the_deadline(void **state)
 	shown.now.tv_sec = 0;
 	want_int(at.tv_sec, row->want.tv_sec);
 	want_int(at.tv_nsec, row->want.tv_nsec);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, reads_its_clock, clock_rows);
-	SUITE_ROWS(suite, returns_the_deadline, deadline_rows);
-	return suite_run(suite, "clock");
 }

@@ -62,9 +62,8 @@ static const struct row {
 	{ "no number", take_number, "", NULL, -1 },
 };
 
-static void takes(void **state)
+TEST_ROWS(takes, rows)
 {
-	const struct row *row = *state;
 	char *text = support_exact_copy(row->text, strlen(row->text));
 	struct cursor c = cursor_of(text, strlen(row->text));
 	const char *rest = row->rest ? row->rest : row->text;
@@ -76,12 +75,4 @@ static void takes(void **state)
 	want_int(cursor_at_end(&c), *rest == '\0');
 	want_int(number, row->number);
 	free(text);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, takes, rows);
-	return suite_run(suite, "cursor");
 }

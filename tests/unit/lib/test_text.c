@@ -34,43 +34,56 @@ static void want_written(char *(*write)(const char *, size_t, char *, size_t),
 	free(text);
 }
 
-static void copies(void **state)
+TEST_ROWS(copies, rows)
 {
-	const struct row *row = *state;
-
 	want_written(text_copy, row, row->copied);
 }
 
-static void cleans(void **state)
+TEST_ROWS(cleans, rows)
 {
-	const struct row *row = *state;
-
 	want_written(text_clean, row, row->cleaned);
 }
 
-static void cleans_in_place(void **state)
+TEST(cleans_in_place)
 {
 	char text[] = TEXT;
 
-	(void)state;
 	want_str(text_clean(text, strlen(text), text, sizeof(text)), "a??~ ?");
 }
 
-static void copies_no_text(void **state)
+TEST(copies_no_text)
 {
 	char buf[] = "z";
 
-	(void)state;
 	want_str(text_copy(NULL, 0, buf, sizeof(buf)), "");
 }
 
-int main(void)
-{
-	struct suite *suite = suite_new();
+static const struct append_row {
+	const char *label;
+	size_t size;
+	const char *pieces[3];
+	bool fits;
+	const char *want;
+} append_rows[] = {
+	{ "all", 10, { "one", " 2", " end" }, true, "one 2 end" },
+	{ "no room for a piece", 8, { "one", " two2", " end" }, false, "one end" },
+	{ "no room for the last piece", 9, { "one", " 2", " end" }, false, "one 2" },
+	{ "empty pieces", 1, { "", "", "" }, true, "" },
+	{ "no room", 1, { "", "", "e" }, false, "" },
+};
 
-	SUITE_ROWS(suite, copies, rows);
-	SUITE_ROWS(suite, cleans, rows);
-	SUITE_TEST(suite, cleans_in_place);
-	SUITE_TEST(suite, copies_no_text);
-	return suite_run(suite, "text");
+TEST_ROWS(appends_whole_pieces, append_rows)
+{
+	char *buf = support_exact_copy("zzzzzzzzzz", row->size);
+	struct text_buf text = text_buf_of(buf, row->size);
+	bool fits = true;
+	size_t i;
+
+	want_str(buf, "");
+	for (i = 0; i < 3; i++)
+		fits &= text_append(&text, "%s", row->pieces[i]);
+	want_int(fits, row->fits);
+	want_str(buf, row->want);
+	want_int(text.used, strlen(row->want));
+	free(buf);
 }

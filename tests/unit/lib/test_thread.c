@@ -46,12 +46,11 @@ static unsigned int open_signals(const sigset_t *blocked)
 	return count;
 }
 
-static void has_its_name_and_no_signals(void **state)
+TEST(has_its_name_and_no_signals)
 {
 	struct seen seen = { .name = "" };
 	struct thread thread;
 
-	(void)state;
 	want_int(thread_start(&thread, "fifteen letters", look, &seen), 0);
 	want_int(pthread_join(thread.id, NULL), 0);
 	want_str(seen.name, "fifteen letters");
@@ -59,12 +58,11 @@ static void has_its_name_and_no_signals(void **state)
 }
 
 /* With and without an error. */
-static void callers_signals_stay(void **state)
+TEST(callers_signals_stay)
 {
 	struct seen before = { .name = "" }, now = { .name = "" }, seen = { .name = "" };
 	struct thread thread;
 
-	(void)state;
 	look(&before);
 	want_int(thread_start(&thread, "thread", look, &seen), 0);
 	want_int(pthread_join(thread.id, NULL), 0);
@@ -74,13 +72,4 @@ static void callers_signals_stay(void **state)
 	look(&now);
 	want_int(open_signals(&now.blocked), open_signals(&before.blocked));
 	want_str(now.name, before.name);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, has_its_name_and_no_signals);
-	SUITE_TEST(suite, callers_signals_stay);
-	return suite_run(suite, "thread");
 }
