@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "policy/settings.h"
 #include "tests/unit/guard.h"
 
 /* --- test points --- */
@@ -254,6 +255,19 @@ void support_want_mem(const void *got, const void *want, size_t size,
 	print_bytes("got ", got, size);
 	print_bytes("want", want, size);
 	fail_at(file, line);
+}
+
+void support_set(struct settings *settings, const char *text)
+{
+	char copy[512], wrong[512] = "", *save = NULL, *name, *value;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (name = strtok_r(copy, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
+		value = strchr(name, '=');
+		*value++ = '\0';
+		want_int(settings_set(settings, name, value, wrong, sizeof(wrong)), 0);
+		want_str(wrong, "");
+	}
 }
 
 uint64_t support_random(uint64_t *state)

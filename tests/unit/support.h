@@ -123,6 +123,10 @@ void support_want_mem(const void *got, const void *want, size_t size,
 #define want_mem(got, want, size) \
 	support_want_mem(got, want, size, #got, __FILE__, __LINE__)
 
+/* Set "name=value name=value", for values without blanks; each is accepted. */
+struct settings;
+void support_set(struct settings *settings, const char *text);
+
 /* A sequence of numbers that is the same in every run; state is the seed and must not be
  * 0. */
 uint64_t support_random(uint64_t *state);

@@ -97,6 +97,14 @@ static void put(const char *name)
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, name);
 }
 
+/* A transaction of one message. */
+static int commit_one(uint32_t genid)
+{
+	nftlink_begin(nft, genid);
+	put("a");
+	return nftlink_commit(nft, NULL, NULL);
+}
+
 /* Errors as "index:errno ". */
 static void note(void *ctx, unsigned int index, int err)
 {
@@ -126,10 +134,8 @@ TEST(transaction_has_its_frame)
 
 TEST(transaction_names_its_generation)
 {
-	nftlink_begin(nft, 4711);
-	put("a");
 	say(0, ERESTART);
-	want_int(nftlink_commit(nft, NULL, NULL), -ERESTART);
+	want_int(commit_one(4711), -ERESTART);
 	want_int(sent.genid, 4711);
 }
 
@@ -178,9 +184,7 @@ static size_t answer_to_others(const void *data, size_t size, char *buf, size_t 
 TEST(answers_to_others_are_left_out)
 {
 	nftspace_faults.answer = answer_to_others;
-	nftlink_begin(nft, 0);
-	put("a");
-	want_int(nftlink_commit(nft, NULL, NULL), 0);
+	want_int(commit_one(0), 0);
 }
 
 /* Only the first part of a message came. */
@@ -207,13 +211,9 @@ static size_t answer_too_short(const void *data, size_t size, char *buf, size_t 
 TEST(partial_answers_are_none)
 {
 	nftspace_faults.answer = answer_in_part;
-	nftlink_begin(nft, 0);
-	put("a");
-	want_int(nftlink_commit(nft, NULL, NULL), -EIO);
+	want_int(commit_one(0), -EIO);
 	nftspace_faults.answer = answer_too_short;
-	nftlink_begin(nft, 0);
-	put("a");
-	want_int(nftlink_commit(nft, NULL, NULL), -EIO);
+	want_int(commit_one(0), -EIO);
 }
 
 /* Until it can be opened each call tries, and returns the error. */

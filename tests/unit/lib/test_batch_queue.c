@@ -9,14 +9,27 @@
 
 #define MAX 100
 
+/* Of each point, and what was taken of it. */
+static struct batch_queue *queue;
+static const void *items;
+
+static void before(void)
+{
+	want_int(batch_queue_new(sizeof(int), MAX, &queue), 0);
+}
+
+static void after(void)
+{
+	batch_queue_free(queue);
+}
+
+TEST_EACH(before, after)
+
 TEST(come_out_as_they_went_in)
 {
-	struct batch_queue *queue = NULL;
-	const void *items;
 	bool first = false;
 	int i;
 
-	want_int(batch_queue_new(sizeof(int), MAX, &queue), 0);
 	want_int(batch_queue_take(queue, &items), 0);
 	for (i = 0; i < 50; i++) {
 		want_int(batch_queue_put(queue, &i, &first), 0);
@@ -29,17 +42,13 @@ TEST(come_out_as_they_went_in)
 	want_int(first, true);
 	want_int(batch_queue_take(queue, &items), 1);
 	want_int(*(const int *)items, 50);
-	batch_queue_free(queue);
 }
 
 TEST(one_too_many_is_refused)
 {
-	struct batch_queue *queue = NULL;
-	const void *items;
 	bool first = false;
 	int i;
 
-	want_int(batch_queue_new(sizeof(int), MAX, &queue), 0);
 	for (i = 0; i < MAX; i++)
 		want_int(batch_queue_put(queue, &i, NULL), 0);
 	want_int(batch_queue_put(queue, &i, &first), -ENOSPC);
@@ -47,17 +56,15 @@ TEST(one_too_many_is_refused)
 	want_int(batch_queue_take(queue, &items), MAX);
 	want_int(batch_queue_put(queue, &i, NULL), 0);
 	want_int(batch_queue_take(queue, &items), 1);
-	batch_queue_free(queue);
 }
 
 static int make_one(void *data)
 {
-	struct batch_queue *queue = NULL;
-	int r;
+	struct batch_queue *one = NULL;
+	int r = batch_queue_new(sizeof(int), MAX, &one);
 
 	(void)data;
-	r = batch_queue_new(sizeof(int), MAX, &queue);
-	batch_queue_free(queue);
+	batch_queue_free(one);
 	return r;
 }
 
@@ -72,22 +79,17 @@ TEST(survives_lack_of_memory)
 
 TEST(closed)
 {
-	struct batch_queue *queue = NULL;
-	const void *items;
 	int item = 7;
 
-	want_int(batch_queue_new(sizeof(item), MAX, &queue), 0);
 	want_int(batch_queue_put(queue, &item, NULL), 0);
 	batch_queue_close(queue);
 	want_int(batch_queue_put(queue, &item, NULL), -ESHUTDOWN);
 	want_int(batch_queue_take(queue, &items), 1);
 	want_int(batch_queue_take(queue, &items), 0);
 	batch_queue_close(queue);
-	batch_queue_free(queue);
 }
 
 struct filler {
-	struct batch_queue *queue;
 	int number;
 	pthread_t thread;
 };
@@ -99,7 +101,7 @@ static void *fill(void *data)
 
 	for (i = 0; i < EACH; i++) {
 		item = filler->number * EACH + i;
-		while (batch_queue_put(filler->queue, &item, NULL) == -ENOSPC)
+		while (batch_queue_put(queue, &item, NULL) == -ENOSPC)
 			;
 	}
 	return NULL;
@@ -110,13 +112,10 @@ TEST(several_threads)
 {
 	struct filler fillers[THREADS];
 	int next[THREADS] = { 0 }, total = 0, i;
-	struct batch_queue *queue = NULL;
-	const void *items;
 	size_t n, j;
 
-	want_int(batch_queue_new(sizeof(int), MAX, &queue), 0);
 	for (i = 0; i < THREADS; i++) {
-		fillers[i] = (struct filler){ .queue = queue, .number = i };
+		fillers[i] = (struct filler){ .number = i };
 		want_int(pthread_create(&fillers[i].thread, NULL, fill, &fillers[i]), 0);
 	}
 	while (total < THREADS * EACH) {
@@ -132,5 +131,4 @@ TEST(several_threads)
 	for (i = 0; i < THREADS; i++)
 		pthread_join(fillers[i].thread, NULL);
 	want_int(batch_queue_take(queue, &items), 0);
-	batch_queue_free(queue);
 }

@@ -20,43 +20,35 @@
 #define NET BIT(CAP_NET_ADMIN)
 
 static const struct row {
-	const char *label;
-	const char *set[4][2];
+	const char *label, *set;
 	uint64_t want;
 } rows[] = {
-	{ "defaults", { { NULL } }, TRACE | WEAK | KILLS | STRONG | NET },
-	{ "nftables", { { "backend", "nftables" } }, TRACE | WEAK | KILLS | NET },
-	{ "nftables, no reset", { { "backend", "nftables" }, { "terminate.reset", "off" } },
+	{ "defaults", "", TRACE | WEAK | KILLS | STRONG | NET },
+	{ "nftables", "backend=nftables", TRACE | WEAK | KILLS | NET },
+	{ "nftables, no reset", "backend=nftables terminate.reset=off",
 	  TRACE | WEAK | KILLS | NET },
-	{ "null, no reset", { { "backend", "null" }, { "terminate.reset", "off" } },
-	  TRACE | WEAK | KILLS },
-	{ "no reset", { { "terminate.reset", "off" } }, TRACE | WEAK | KILLS | STRONG },
-	{ "no terminate", { { "terminate", "off" } }, TRACE | WEAK | STRONG },
-	{ "sender", { { "verify", "sender" } }, TRACE | WEAK | KILLS | STRONG | NET },
-	{ "the line proves, children end", { { "verify", "none" } },
-	  TRACE | WEAK | KILLS | STRONG | NET },
+	{ "null, no reset", "backend=null terminate.reset=off", TRACE | WEAK | KILLS },
+	{ "no reset", "terminate.reset=off", TRACE | WEAK | KILLS | STRONG },
+	{ "no terminate", "terminate=off", TRACE | WEAK | STRONG },
+	{ "sender", "verify=sender", TRACE | WEAK | KILLS | STRONG | NET },
+	{ "the line proves, children end", "verify=none", TRACE | WEAK | KILLS | STRONG | NET },
 	{ "the line proves, children end, nftables",
-	  { { "verify", "none" }, { "backend", "nftables" } }, TRACE | WEAK | KILLS | NET },
-	{ "an address, children end", { { "verify", "none" }, { "input", "address" } },
+	  "verify=none backend=nftables", TRACE | WEAK | KILLS | NET },
+	{ "an address, children end", "verify=none input=address",
 	  TRACE | WEAK | KILLS | STRONG | NET },
-	{ "no process is read", { { "verify", "none" }, { "terminate", "off" } }, STRONG },
-	{ "no process is read, nftables",
-	  { { "verify", "none" }, { "terminate", "off" }, { "backend", "nftables" } }, NET },
-	{ "no process is read, dry run", { { "verify", "none" }, { "dryRun", "on" } }, 0 },
-	{ "dry run", { { "dryRun", "on" } }, TRACE | WEAK },
-	{ "dry run, nftables", { { "dryRun", "on" }, { "backend", "nftables" } }, TRACE | WEAK },
+	{ "no process is read", "verify=none terminate=off", STRONG },
+	{ "no process is read, nftables", "verify=none terminate=off backend=nftables", NET },
+	{ "no process is read, dry run", "verify=none dryRun=on", 0 },
+	{ "dry run", "dryRun=on", TRACE | WEAK },
+	{ "dry run, nftables", "dryRun=on backend=nftables", TRACE | WEAK },
 };
 
 TEST_ROWS(needs, rows)
 {
 	struct settings settings;
-	char wrong[256];
-	size_t i;
 
 	want_int(settings_init(&settings), 0);
-	for (i = 0; i < COUNT_OF(row->set) && row->set[i][0]; i++)
-		want_int(settings_set(&settings, row->set[i][0], row->set[i][1], wrong,
-				      sizeof(wrong)), 0);
+	support_set(&settings, row->set);
 	want_int(capabilities_needed(&settings), row->want);
 	settings_done(&settings);
 }

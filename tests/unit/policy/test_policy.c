@@ -35,17 +35,11 @@ static void after(void)
 
 TEST_EACH(before, after)
 
-/* Set "name=value name=value": for values without blanks. */
 static void prepare(const char *text)
 {
-	char copy[256], wrong[256] = "", *save = NULL, *name, *equals;
+	char wrong[256] = "";
 
-	snprintf(copy, sizeof(copy), "%s", text);
-	for (name = strtok_r(copy, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
-		equals = strchr(name, '=');
-		*equals = '\0';
-		want_int(settings_set(&s, name, equals + 1, wrong, sizeof(wrong)), 0);
-	}
+	support_set(&s, text);
 	want_int(settings_check(&s, wrong, sizeof(wrong)), 0);
 	want_str(wrong, "");
 }

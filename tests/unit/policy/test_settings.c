@@ -393,20 +393,6 @@ static int check_all(void)
 	return settings_check(&s, wrong, sizeof(wrong));
 }
 
-/* "name=value name=value": for values without blanks. */
-static void set_all(const char *text)
-{
-	char copy[ERROR_SIZE], *save = NULL, *name, *equals;
-
-	snprintf(copy, sizeof(copy), "%s", text);
-	for (name = strtok_r(copy, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
-		equals = strchr(name, '=');
-		*equals = '\0';
-		want_int(set(name, equals + 1), 0);
-		want_str(wrong, "");
-	}
-}
-
 #define ADDRESS_ALONE                                                        \
 	"input=\"address\" has no process to verify: write verify=\"none\" " \
 	"as well, and let only trusted senders use this action"
@@ -459,7 +445,7 @@ static const struct check_row {
 
 TEST_ROWS(check, check_rows)
 {
-	set_all(row->set);
+	support_set(&s, row->set);
 	want_int(check_all(), row->wrong ? -EINVAL : 0);
 	want_str(wrong, row->wrong ? row->wrong : "");
 }
@@ -487,7 +473,7 @@ TEST(broken_allow_file_is_reported)
 		 "parameter allowFile: %s, line 2: \"10.0.0.1/8\": did you mean "
 		 "10.0.0.0/8?",
 		 path);
-	set_all(text);
+	support_set(&s, text);
 	want_int(check_all(), -EINVAL);
 	want_str(wrong, want);
 	temp_file_write(path, "192.0.2.7\n10.0.0.0/8\n");
@@ -501,7 +487,7 @@ TEST(check_seals_allow_list)
 	struct addr addr;
 	size_t i;
 
-	set_all("allow=203.0.113.0/24 allow=198.51.100.0/24 allow=192.0.2.0/24");
+	support_set(&s, "allow=203.0.113.0/24 allow=198.51.100.0/24 allow=192.0.2.0/24");
 	want_int(check_all(), 0);
 	for (i = 0; i < COUNT_OF(inside); i++) {
 		want_int(addr_parse(inside[i], strlen(inside[i]), &addr), 0);
@@ -547,7 +533,7 @@ static const struct warning_row {
 
 TEST_ROWS(warning, warning_rows)
 {
-	set_all(row->set);
+	support_set(&s, row->set);
 	want_str(settings_warning(&s, 0), row->first);
 	want_str(settings_warning(&s, 1), row->second);
 	want_str(settings_warning(&s, 2), NULL);
@@ -560,7 +546,7 @@ TEST(prefix_is_the_familys)
 
 	want_int(settings_prefix(&s, &ipv4), 32);
 	want_int(settings_prefix(&s, &ipv6), 128);
-	set_all("ipv4Prefix=24 ipv6Prefix=64");
+	support_set(&s, "ipv4Prefix=24 ipv6Prefix=64");
 	want_int(settings_prefix(&s, &ipv4), 24);
 	want_int(settings_prefix(&s, &ipv6), 64);
 }
@@ -619,7 +605,7 @@ TEST_ROWS(user_database_answers, database_rows)
 {
 	uid_t uid = 4711;
 
-	set_all("courierUser=root");
+	support_set(&s, "courierUser=root");
 	database.needs = row->needs;
 	database.err = row->err;
 	want_int(settings_courier_uid(&s, &uid), row->want);
@@ -633,7 +619,7 @@ TEST(users_uid_is_found)
 	uid_t uid = 4711;
 
 	want_int(s.courier_user_set, false);
-	set_all("courierUser=root");
+	support_set(&s, "courierUser=root");
 	want_int(s.courier_user_set, true);
 	want_int(settings_courier_uid(&s, &uid), 0);
 	want_int(uid, 0);
@@ -641,7 +627,7 @@ TEST(users_uid_is_found)
 
 TEST(done_twice_does_nothing)
 {
-	set_all("allow=192.0.2.7");
+	support_set(&s, "allow=192.0.2.7");
 	settings_done(&s);
 	want_int(s.reply_pattern == NULL, true);
 	want_int(s.allow == NULL, true);
@@ -733,21 +719,6 @@ TEST(manual_has_each_parameter)
 		assert_non_null(section);
 		want_manual_row(section, row);
 	}
-	free(manual);
-}
-
-/* A parameter's section must not describe one that is no more. */
-TEST(manual_has_no_other_parameter)
-{
-	char *manual = read_source("doc/omsmtpblock.rst");
-	const char *at = strstr(manual, "\nAction Parameters\n");
-	size_t count, sections = 0;
-
-	assert_non_null(at);
-	while ((at = strstr(at + 1, "\n.. csv-table::\n   :header: \"type\"")))
-		sections++;
-	settings_rows(&count);
-	want_int(sections, count);
 	free(manual);
 }
 
