@@ -65,7 +65,11 @@ static void dump_item(struct dump *dump, const struct rsyslog_conf_item *item)
 	      item->disabled ? " off" : "");
 }
 
-static void dump_conf(struct dump *dump, const struct rsyslog_conf *conf)
+/* Of each point: what was read, and the last message. */
+static struct rsyslog_conf *conf;
+static char errbuf[RSYSLOG_CONF_ERROR_SIZE];
+
+static void dump_conf(struct dump *dump)
 {
 	const char *problem;
 	size_t i;
@@ -74,6 +78,27 @@ static void dump_conf(struct dump *dump, const struct rsyslog_conf *conf)
 		dump_item(dump, rsyslog_conf_at(conf, i));
 	for (i = 0; (problem = rsyslog_conf_problem(conf, i)); i++)
 		print(dump, "%s\n", problem);
+}
+
+static void before(void)
+{
+	conf = NULL;
+	errbuf[0] = '\0';
+}
+
+static void after(void)
+{
+	rsyslog_conf_free(conf);
+}
+
+TEST_EACH(before, after)
+
+static void read_text(const char *text)
+{
+	char *copy = support_exact_copy(text, strlen(text));
+
+	want_int(rsyslog_conf_read_text(copy, strlen(text), "M", &conf), 0);
+	free(copy);
 }
 
 static const struct text_row {
@@ -193,23 +218,17 @@ static const struct text_row {
 
 TEST_ROWS(reads_text, text_rows)
 {
-	char *text = support_exact_copy(row->text, strlen(row->text));
 	struct dump dump = { .used = 0 };
-	struct rsyslog_conf *conf = NULL;
 
-	want_int(rsyslog_conf_read_text(text, strlen(row->text), "M", &conf), 0);
-	dump_conf(&dump, conf);
+	read_text(row->text);
+	dump_conf(&dump);
 	want_str(dump.text, row->want);
-	rsyslog_conf_free(conf);
-	free(text);
 }
 
 TEST(follows_includes)
 {
 	char *dir = temp_dir_new(), path[256], text[640];
-	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
 	struct dump dump = { .used = 0 };
-	struct rsyslog_conf *conf = NULL;
 
 	snprintf(path, sizeof(path), "%s/d/20.conf", dir);
 	temp_file_write(path, "mail.err action(type=\"omsmtpblock\" list=\"b\")\n");
@@ -229,13 +248,12 @@ TEST(follows_includes)
 	want_str(strrchr(rsyslog_conf_at(conf, 2)->file, '/'), "/20.conf");
 	want_str(rsyslog_conf_at(conf, 3)->text, "stop");
 	want_str(rsyslog_conf_at(conf, 7)->text, "stop");
-	dump_conf(&dump, conf);
+	dump_conf(&dump);
 	want_str(rsyslog_conf_problem(conf, 0), NULL);
-	rsyslog_conf_free(conf);
 	temp_dir_remove(dir);
 }
 
-static bool has_problem(const struct rsyslog_conf *conf, const char *what)
+static bool has_problem(const char *what)
 {
 	const char *problem;
 	size_t i;
@@ -250,24 +268,18 @@ static bool has_problem(const struct rsyslog_conf *conf, const char *what)
 TEST(endless_includes_end)
 {
 	char *dir = temp_dir_new(), path[256], text[640];
-	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
-	struct rsyslog_conf *conf = NULL;
 
 	snprintf(path, sizeof(path), "%s/a.conf", dir);
 	snprintf(text, sizeof(text), "include(file=\"%s\")\n$IncludeConfig %s\n", path, path);
 	temp_file_write(path, text);
 	want_int(rsyslog_conf_read(path, &conf, errbuf), 0);
-	want_int(has_problem(conf, "includes too deep"), true);
-	want_int(has_problem(conf, "too many included files"), true);
-	rsyslog_conf_free(conf);
+	want_int(has_problem("includes too deep"), true);
+	want_int(has_problem("too many included files"), true);
 	temp_dir_remove(dir);
 }
 
 TEST(missing_file_is_told)
 {
-	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "";
-	struct rsyslog_conf *conf = NULL;
-
 	want_int(rsyslog_conf_read("/nowhere/rsyslog.conf", &conf, errbuf), -ENOENT);
 	want_str(errbuf, "/nowhere/rsyslog.conf: No such file or directory");
 	want_int(rsyslog_conf_read("/", &conf, errbuf), -EISDIR);
@@ -275,44 +287,32 @@ TEST(missing_file_is_told)
 }
 
 /* A text of n times the same bytes. */
-static struct rsyslog_conf *read_many(const char *bytes, size_t n)
+static void read_many(const char *bytes, size_t n)
 {
 	size_t len = strlen(bytes), i;
 	char *text = malloc(n * len);
-	struct rsyslog_conf *conf = NULL;
 
 	for (i = 0; i < n; i++)
 		memcpy(text + i * len, bytes, len);
 	want_int(rsyslog_conf_read_text(text, n * len, "M", &conf), 0);
 	free(text);
-	return conf;
 }
 
-static const struct deep_row {
-	const char *label, *bytes, *want;
-} deep_rows[] = {
-	{ "blocks", "mail.err {", "M line 1: too deep" },
-	{ "filters", "mail.err ", "M line 1: too deep" },
-	{ "conditions", "if 1 then ", "M line 1: too deep" },
-	{ "else", "if 1 then stop else ", "M line 1: too deep" },
-};
+static const char *const nested[] = { "mail.err {", "mail.err ", "if 1 then ",
+				      "if 1 then stop else " };
 
-TEST_ROWS(depth_is_bounded, deep_rows)
+TEST_ROWS_AS(depth_is_bounded, nested, "%s", *row)
 {
-	struct rsyslog_conf *conf = read_many(row->bytes, 100000);
-
-	want_str(rsyslog_conf_problem(conf, 0), row->want);
-	rsyslog_conf_free(conf);
+	read_many(*row, 100000);
+	want_str(rsyslog_conf_problem(conf, 0), "M line 1: too deep");
 }
 
 TEST(number_is_bounded)
 {
-	struct rsyslog_conf *conf = read_many("stop\n", RSYSLOG_CONF_OBJECTS_MAX + 10);
-
+	read_many("stop\n", RSYSLOG_CONF_OBJECTS_MAX + 10);
 	want_int(rsyslog_conf_count(conf), RSYSLOG_CONF_OBJECTS_MAX);
 	want_str(rsyslog_conf_problem(conf, 0), "M line 100001: too many objects");
 	want_str(rsyslog_conf_problem(conf, 1), NULL);
-	rsyslog_conf_free(conf);
 }
 
 /* Good text with bytes changed, cut off, doubled: it ends, and inside its bounds,
@@ -321,7 +321,6 @@ TEST(survives_garbage)
 {
 	static const char bytes[] = "\"'`(){}[]&$:\\#/*=,;\n \0ax";
 	uint64_t random = 5;
-	struct rsyslog_conf *conf;
 	size_t i, j, len;
 	char *text;
 
@@ -335,7 +334,8 @@ TEST(survives_garbage)
 			text[support_random(&random) % len] =
 				bytes[support_random(&random) % (sizeof(bytes) - 1)];
 		want_int(rsyslog_conf_read_text(text, len, "M", &conf), 0);
-		rsyslog_conf_free(conf);
+		after();
+		before();
 		free(text);
 	}
 }
@@ -347,17 +347,15 @@ TEST(finds_by_type)
 		"action(type=\"OMsmtpblock\" list=\"a\")\n"
 		"action(type=\"omsmtpblock\" list=\"b\" config.enabled=\"off\")\n"
 		"module(load=\"/x/omsmtpblock.so\")\naction(type=\"omsmtpblock\" list=\"c\")\n";
-	struct rsyslog_conf *conf;
 	size_t from = 0;
 
-	want_int(rsyslog_conf_read_text(text, strlen(text), "M", &conf), 0);
+	read_text(text);
 	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)->line, 3);
 	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)->line, 6);
 	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from) == NULL, true);
 	from = 0;
 	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_MODULE, "omsmtpblock", &from)->line, 5);
 	want_int(rsyslog_conf_next(conf, RSYSLOG_CONF_MODULE, "omsmtpblock", &from) == NULL, true);
-	rsyslog_conf_free(conf);
 }
 
 static const struct file_row {
@@ -379,15 +377,13 @@ static const struct file_row {
 
 TEST_ROWS(tells_the_file, file_rows)
 {
-	struct rsyslog_conf *conf;
 	char path[16] = "";
 	bool is_file;
 
-	want_int(rsyslog_conf_read_text(row->text, strlen(row->text), "M", &conf), 0);
+	read_text(row->text);
 	is_file = rsyslog_conf_file(rsyslog_conf_at(conf, 0), path, sizeof(path));
 	want_str(is_file ? path : NULL, row->want);
 	want_int(rsyslog_conf_file(rsyslog_conf_at(conf, 0), path, 2), false);
-	rsyslog_conf_free(conf);
 }
 
 static const struct settings_row_ {
@@ -428,34 +424,31 @@ static void want_settings(struct settings *settings, const struct settings_row_ 
 
 TEST_ROWS(makes_settings, settings_rows_)
 {
-	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
 	struct settings settings;
-	struct rsyslog_conf *conf;
 
-	want_int(rsyslog_conf_read_text(row->text, strlen(row->text), "M", &conf), 0);
+	read_text(row->text);
 	want_int(rsyslog_conf_settings(rsyslog_conf_at(conf, 0), &settings, errbuf),
 		 row->want ? -EINVAL : 0);
 	if (row->want)
 		want_str(errbuf, row->want);
 	else
 		want_settings(&settings, row);
-	rsyslog_conf_free(conf);
 }
 
 static int read_once(void *data)
 {
-	const struct text_row *row = data;
-	struct rsyslog_conf *conf;
-	int r = rsyslog_conf_read_text(row->text, strlen(row->text), "M", &conf);
+	const char *text = *(const char **)data;
+	struct rsyslog_conf *once;
+	int r = rsyslog_conf_read_text(text, strlen(text), "M", &once);
 
 	if (r == 0)
-		rsyslog_conf_free(conf);
+		rsyslog_conf_free(once);
 	return r;
 }
 
 TEST_ROWS(lack_of_memory_is_told, text_rows)
 {
-	struct text_row copy = *row;
+	const char *text = row->text;
 
-	want_int(memory_fail_each(read_once, &copy) > 0, true);
+	want_int(memory_fail_each(read_once, &text) > 0, true);
 }
