@@ -1,13 +1,10 @@
-/* Tests of the scanner together with the policy, with tests/data/hostile.txt, and of the cost
- * of an expression.
+/* Tests of the scanner together with the policy, with tests/data/hostile.txt.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/support.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "policy/policy.h"
 
@@ -165,128 +162,4 @@ TEST_CORPUS(line_gets_its_verdict, "hostile.txt", FIELDS)
 	want_str(line_text, row->fields[ABOUT].text);
 	want_str(verdict, row->fields[VERDICT].text);
 	free(copy);
-}
-
-/* --- the cost of an expression --- */
-
-/* Expressions with excessive backtracking on the replies below, from the known families:
- * nested and overlapping repetition, alternatives with a common start, back references,
- * look-around, lazy and possessive forms. */
-static const char *const costly[] = {
-	"^(a+)+$", "(a+)+$", "^511 (a+)+$", "(a*)*$", "^(a*)*b", "(a+)+b", "(a|a)*b",
-	"(a|aa){13}x", "(aa|a)+b", "^511 (a|b|ab)*$", "(.*)*$", "(.*)*x", "(.*a){20}x",
-	"(.*a){10}.*b", "(.+)+x", "(\\w+\\s?)+x", "(\\w*)*x", "([a-z]+)*[0-9]$",
-	"(([a-z])+.)+[A-Z]([a-z])+$", "^(([a-z])+.)+[A-Z]$", "(a?){50}a{50}",
-	"(a?a?a?a?a?a?a?a?a?a?)*x", "(x+x+)+y", "(a+a+)+y", "((a+)+)+y",
-	"(((a+)+)+)+y", "(a{1,30}){1,30}x", "(a{0,50}){50}x", "(?:a+)+x",
-	"(?:a|a){13}x", "(?=(a+)+x)a", "(?!(a+)+x)b", "(?<=a)(a+)+x", "(a+)\\1+x",
-	"(a+)(\\1)+(\\1)+x", "(a+?)+?x", "(a+?a+?)+x", "^(?:.*?a){12}x", ".*.*.*.*x",
-	".*.*.*.*.*.*.*x", "a*a*a*a*a*a*a*x", "(a*a*)*x", "(a+)(a+)(a+)x",
-	"^(.+)*(.+)*(.+)*x", "(\\S+\\s*)+$x", "(?i)(A+)+x", "(?s)(.|\\s)*x",
-	"(?:a|a){14}x", "(a(?1)?)+x", "^(?:a(?:a(?:a)*)*)*x",
-};
-
-/* Hostile text from the owner of a DNSBL, or from a sender whose text courier repeats. The
- * letters at the end are those that the expressions end with: PCRE2 searches for them first,
- * and would give up at once if one were missing. */
-#define END "!xbyA0Z"
-static const char *const replies[] = {
-	"511 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" END,
-	"511 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" END,
-	"511 abababababababababababababababababababababababababababababababababababab"
-	"abababababababababababababababababababababab" END,
-	"511 a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a "
-	"a a a a a a a a a a a a a a a a a a a a a a" END,
-};
-
-/* The minimum of several runs, in us of this thread's processor time, so that other load does
- * not count. */
-static double cost_us(const struct reply_regex *regex, struct reply_regex_scratch *scratch,
-		      const char *reply, int *ret_r)
-{
-	struct timespec start, end;
-	double best = 1e9, us;
-	unsigned int i;
-
-	for (i = 0; i < 5; i++) {
-		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
-		*ret_r = reply_regex_match(regex, scratch, reply, strlen(reply));
-		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
-		us = (double)(end.tv_sec - start.tv_sec) * 1e6 +
-		     (double)(end.tv_nsec - start.tv_nsec) / 1e3;
-		if (us < best)
-			best = us;
-	}
-	return best;
-}
-
-/* Instrumented code is slower than shipped code. */
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define COST_MAX_US 5000.0
-#else
-#define COST_MAX_US 1000.0
-#endif
-
-struct costs {
-	const char *prefix;	/* of each expression */
-	const char *label;
-	double worst_us;
-	const char *worst;
-	unsigned int given_up;
-};
-
-static void note_cost(struct costs *costs, const char *expression, int r, double us)
-{
-	if (r != 0 && r != 1)
-		want_int(r, -EOVERFLOW);
-	costs->given_up += r == -EOVERFLOW;
-	if (us > costs->worst_us) {
-		costs->worst_us = us;
-		costs->worst = expression;
-	}
-}
-
-static void measure(const char *expression, struct costs *costs)
-{
-	struct reply_regex_scratch *scratch;
-	struct reply_regex *regex;
-	char whole[160], wrong[128];
-	double us;
-	size_t i;
-	int r;
-
-	snprintf(whole, sizeof(whole), "%s%s", costs->prefix, expression);
-	if (reply_regex_new(whole, &regex, wrong, sizeof(wrong)) < 0)
-		fail_msg("%s: %s", whole, wrong);
-	want_int(reply_regex_scratch_new(regex, &scratch), 0);
-	for (i = 0; i < COUNT_OF(replies); i++) {
-		us = cost_us(regex, scratch, replies[i], &r);
-		note_cost(costs, expression, r, us);
-	}
-	reply_regex_scratch_free(scratch);
-	reply_regex_free(regex);
-}
-
-/* (*NO_JIT) is PCRE2's own way to match as where no JIT is to be had. */
-static const struct costs cost_rows[] = {
-	{ .prefix = "", .label = "with JIT", .worst = "" },
-	{ .prefix = "(*NO_JIT)", .label = "without JIT", .worst = "" },
-};
-
-TEST_ROWS(costly_expressions_are_given_up, cost_rows)
-{
-	struct costs costs = *row;
-	size_t i;
-
-	for (i = 0; i < COUNT_OF(costly); i++)
-		measure(costly[i], &costs);
-	print_message("# %s, %zu expressions on %zu replies: at most %.0f us, by "
-		      "%s; %u times given up\n",
-		      costs.label, COUNT_OF(costly), COUNT_OF(replies),
-		      costs.worst_us, costs.worst, costs.given_up);
-	/* If few were, the expressions would prove nothing. */
-	assert_true(costs.given_up >= COUNT_OF(costly) / 2);
-	assert_true(costs.worst_us <= COST_MAX_US);
 }
