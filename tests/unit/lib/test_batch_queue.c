@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "tests/unit/support.h"
 
@@ -102,7 +103,7 @@ static void *fill(void *data)
 	for (i = 0; i < EACH; i++) {
 		item = filler->number * EACH + i;
 		while (batch_queue_put(queue, &item, NULL) == -ENOSPC)
-			;
+			sched_yield();
 	}
 	return NULL;
 }
@@ -120,6 +121,8 @@ TEST(several_threads)
 	}
 	while (total < THREADS * EACH) {
 		n = batch_queue_take(queue, &items);
+		if (n == 0)
+			sched_yield();
 		for (j = 0; j < n; j++) {
 			int item = ((const int *)items)[j], from = item / EACH;
 
