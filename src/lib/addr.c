@@ -184,7 +184,9 @@ static bool ipv6_is_peer(const uint8_t *b)
 {
 	static const uint8_t zeros[15];
 
-	if (b[0] == 0xff)
+	/* Multicast and link-local: those are the neighbours on a link, routers above all, and
+	 * the list does not know the link. */
+	if (b[0] == 0xff || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80))
 		return false;
 	/* :: and ::1 */
 	return memcmp(b, zeros, sizeof(zeros)) != 0 || b[15] > 1;

@@ -56,7 +56,8 @@ static inline unsigned int addr_bits(const struct addr *addr)
 }
 
 /* Can this be the address of another host on the network? False for unspecified, loopback,
- * multicast, broadcast and reserved addresses (RFC 1122 3.2.1.3, RFC 1112 4, RFC 4291 2.5).
+ * multicast, broadcast and reserved addresses (RFC 1122 3.2.1.3, RFC 1112 4, RFC 4291 2.5),
+ * and for link-local ones of IPv6.
  * These are never blocked, whatever a line says. Any thread. */
 bool addr_is_peer(const struct addr *addr);
 

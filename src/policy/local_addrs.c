@@ -1,4 +1,4 @@
-/* The addresses of this host, which are never blocked.
+/* The addresses of this host and of its gateways, which are never blocked.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "policy/local_addrs.h"
 
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/prefix_set.h"
+#include "policy/gateways.h"
 
 /* A host has few addresses, and nearly every trigger is about another one. A bitmap with
  * one bit per address hash answers nearly all lookups without the lock; only a set bit
@@ -106,23 +107,37 @@ struct found {
 	uint64_t sieve[SIEVE_WORDS];
 };
 
+static int add(struct found *found, const struct cidr *host)
+{
+	unsigned int bit = bit_of(&host->net);
+	int r = prefix_set_add(found->list, host);
+
+	if (r == 0)
+		found->sieve[bit / 64] |= UINT64_C(1) << bit % 64;
+	return r;
+}
+
+static int add_gateway(void *ctx, const struct addr *gateway)
+{
+	const struct cidr host = { .net = *gateway, .prefix = (uint8_t)addr_bits(gateway) };
+
+	/* A multipath route without a gateway has zeros there. */
+	return addr_is_peer(gateway) ? add(ctx, &host) : 0;
+}
+
 static int add_all(struct found *found, const struct ifaddrs *ifa)
 {
 	struct cidr host;
-	unsigned int bit;
-	int r;
+	int r = 0;
 
-	for (; ifa; ifa = ifa->ifa_next) {
-		if (!host_of_sockaddr(ifa->ifa_addr, &host))
-			continue;
-		r = prefix_set_add(found->list, &host);
-		if (r < 0)
-			return r;
-		bit = bit_of(&host.net);
-		found->sieve[bit / 64] |= UINT64_C(1) << bit % 64;
-	}
+	for (; ifa && r == 0; ifa = ifa->ifa_next)
+		if (host_of_sockaddr(ifa->ifa_addr, &host))
+			r = add(found, &host);
+	/* If the routes cannot be read, the addresses count all the same. */
+	if (r == 0 && gateways_foreach(add_gateway, found) == -ENOMEM)
+		r = -ENOMEM;
 	prefix_set_seal(found->list);
-	return 0;
+	return r;
 }
 
 static int read_list(struct found *ret_found)
@@ -149,7 +164,8 @@ static int open_watch(void)
 {
 	struct sockaddr_nl sa = {
 		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+		.nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
+			     RTMGRP_IPV6_ROUTE,
 	};
 	int fd;
 
@@ -163,16 +179,39 @@ static int open_watch(void)
 	return -1;
 }
 
-/* Discard the notifications: all addresses are read again anyway. For the same reason lost
- * ones (ENOBUFS) do not matter. */
-static void drain(int fd)
+static int is_unknown(void *ctx, const struct addr *gateway)
 {
-	char buf[4096];
+	return addr_is_peer(gateway) && !local_addrs_contain(ctx, gateway);
+}
+
+/* A host may have many routes, which change all the time, and few gateways. */
+static bool is_news(struct local_addrs *h, const struct nlmsghdr *messages, size_t len)
+{
+	if (len < sizeof(*messages))
+		return true;
+	if (messages->nlmsg_type == RTM_DELROUTE)
+		return false;
+	return messages->nlmsg_type != RTM_NEWROUTE ||
+	       gateways_in(messages, len, is_unknown, h) != 0;
+}
+
+/* Discard the notifications: everything is read again anyway, so lost ones (ENOBUFS) do not
+ * matter either. Returns false if they were about nothing but known gateways. */
+static bool drain(struct local_addrs *h)
+{
+	_Alignas(struct nlmsghdr) char buf[4096];
+	bool news = false, any = false;
 	ssize_t n;
 
-	do
-		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
+	do {
+		n = recv(h->fd, buf, sizeof(buf), MSG_DONTWAIT);
+		any |= n > 0;
+		if (n > 0)
+			news |= is_news(h, (const void *)buf, (size_t)n);
+		else if (n < 0 && errno == ENOBUFS)
+			news = any = true;
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
+	return news || !any;
 }
 
 /* Takes the list over. An address that is on both lists keeps its bit set throughout. */
@@ -199,8 +238,8 @@ int local_addrs_refresh(struct local_addrs *local_addrs)
 	/* Open the socket first: a change while reading must not be missed. */
 	if (local_addrs->fd < 0)
 		local_addrs->fd = open_watch();
-	else
-		drain(local_addrs->fd);
+	else if (!drain(local_addrs) && local_addrs_known(local_addrs))
+		return 0;
 	r = read_list(&found);
 	if (r < 0)
 		return r;

@@ -21,8 +21,8 @@ enum reason {
 	REASON_SEVERITY,	/* not logged with courier's severity */
 	REASON_TEMPORARY,	/* a 4xx: the sender may retry */
 	REASON_OLD,		/* the line is older than banTime */
-	REASON_NOT_A_PEER,	/* loopback, multicast, reserved */
-	REASON_OWN_ADDRESS,
+	REASON_NOT_A_PEER,	/* loopback, link-local, multicast, reserved */
+	REASON_OWN_ADDRESS,	/* of this host or of a gateway */
 	REASON_ALLOW_LIST,
 	REASON_ALLOWED_NEIGHBOUR, /* the prefix has an exempt address in it */
 	REASON_RELAY_CLIENT,

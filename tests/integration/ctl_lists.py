@@ -95,7 +95,7 @@ def nothing_half_done(points, host):
     for label, words, status, message in (
             ("no address", ("nonsense",), 2, '"nonsense" is not an IP address'),
             ("loopback", ("127.0.0.1",), 1, "never blocked"),
-            ("own address", (own,), 1, "an address of this host"),
+            ("own address", (own,), 1, "an address of this host or its gateway"),
             ("allowed", ("--allow", "10.9.7.0/24", "10.9.7.9"), 1, "on the allow list"),
             ("prefix", ("10.9.7.0/24",), 2, 'ipv4Prefix="32"')):
         refused(points, host, f"add, {label}", ("add", ordinary(3), *words), status, message)

@@ -128,7 +128,7 @@ def scenario(points):
             points.equal((status, found["spared"]), (1, "on the allow list"),
                          "an allowed address never would be blocked")
             own = host.network.mx_for(listed(1))
-            points.equal(why(host, own)[1]["spared"], "an address of this host",
+            points.equal(why(host, own)[1]["spared"], "an address of this host or its gateway",
                          "nor would the host's own address")
             points.equal(why(host, ordinary(8))[1]["spared"], None, "others would")
 

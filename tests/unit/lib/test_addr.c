@@ -310,12 +310,13 @@ TEST(bits_of_family)
 static const char *const peers[] = {
 	"1.0.0.0", "10.0.0.1", "126.255.255.255", "128.0.0.0", "169.254.1.1", "192.0.2.7",
 	"223.255.255.255", "::2", "2001:db8::1", "2001:db8::", "8000::", "::100", "fd00::1",
-	"fe80::1", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+	"fe7f:ffff::1", "fec0::1", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 };
 static const char *const no_peers[] = {
 	"0.0.0.0", "::ffff:0.0.0.0", "0.255.255.255", "127.0.0.0", "127.0.0.1", "::ffff:127.0.0.1",
 	"127.255.255.255", "224.0.0.0", "239.255.255.255", "240.0.0.0", "255.255.255.254",
-	"255.255.255.255", "::ffff:255.255.255.255", "::", "::1", "ff00::", "ff02::1",
+	"255.255.255.255", "::ffff:255.255.255.255", "::", "::1", "fe80::", "fe80::1",
+	"febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ff00::", "ff02::1",
 	"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 };
 

@@ -12,11 +12,13 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "policy/gateways.h"
 #include "tests/unit/support.h"
 
 /* An event of the kernel's comes within this time, or the test fails. */
@@ -37,6 +39,25 @@ int __real_socket(int domain, int type, int protocol);
 int __wrap_socket(int domain, int type, int protocol);
 int __real_bind(int fd, const struct sockaddr *sa, socklen_t len);
 int __wrap_bind(int fd, const struct sockaddr *sa, socklen_t len);
+
+/* The gateways, at most two; or what reading them returns. */
+static struct addr gateways[2];
+static int gateways_err;
+
+int __real_gateways_foreach(gateways_fn *fn, void *ctx);
+int __wrap_gateways_foreach(gateways_fn *fn, void *ctx);
+
+int __wrap_gateways_foreach(gateways_fn *fn, void *ctx)
+{
+	size_t i;
+	int r = gateways_err;
+
+	if (!faked)
+		return __real_gateways_foreach(fn, ctx);
+	for (i = 0; i < COUNT_OF(gateways) && gateways[i].family && r == 0; i++)
+		r = fn(ctx, &gateways[i]);
+	return r;
+}
 
 int __wrap_getifaddrs(struct ifaddrs **all)
 {
@@ -114,6 +135,8 @@ static void fake_host(void)
 			chain[i].ifa_next = &chain[i + 1];
 	}
 	interfaces = chain;
+	memset(gateways, 0, sizeof(gateways));
+	gateways_err = 0;
 	faked = true;
 	getifaddrs_err = socket_err = bind_err = 0;
 }
@@ -213,6 +236,50 @@ static void overlap(void **state)
 	fake_host();
 	want_int(local_addrs_refresh(h), 0);
 	want_int(local_addrs_overlap(h, &cidr), row->want);
+	local_addrs_free(h);
+}
+
+static void set_gateway(size_t i, const char *text)
+{
+	want_int(addr_parse(text, strlen(text), &gateways[i]), 0);
+}
+
+static void gateways_are_contained(void **state)
+{
+	struct local_addrs *h = new_local_addrs();
+	struct cidr cidr;
+
+	(void)state;
+	fake_host();
+	set_gateway(0, "192.0.2.1");
+	set_gateway(1, "0.0.0.0");
+	want_int(local_addrs_refresh(h), 0);
+	want_int(contains(h, "192.0.2.1"), true);
+	want_int(contains(h, "192.0.2.25"), true);
+	want_int(contains(h, "0.0.0.0"), false);
+	want_int(cidr_parse("192.0.2.0/29", 12, &cidr), 0);
+	want_int(local_addrs_overlap(h, &cidr), true);
+	set_gateway(0, "192.0.2.2");
+	want_int(local_addrs_refresh(h), 0);
+	want_int(contains(h, "192.0.2.1"), false);
+	want_int(contains(h, "192.0.2.2"), true);
+	local_addrs_free(h);
+}
+
+/* If the routes cannot be read, the addresses are known all the same. */
+static void unreadable_routes(void **state)
+{
+	struct local_addrs *h = new_local_addrs();
+
+	(void)state;
+	fake_host();
+	gateways_err = -EPERM;
+	want_int(local_addrs_refresh(h), 0);
+	want_int(contains(h, "192.0.2.25"), true);
+	gateways_err = -ENOMEM;
+	want_int(local_addrs_refresh(h), -ENOMEM);
+	want_int(contains(h, "192.0.2.25"), true);
+	want_int(lists_out, 0);
 	local_addrs_free(h);
 }
 
@@ -557,6 +624,49 @@ static void ipv6_address_comes_and_goes(void **state)
 	local_addrs_free(h);
 }
 
+static bool ip(const char *words)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "PATH=$PATH:/usr/sbin:/sbin ip %s 2>/dev/null", words);
+	return system(command) == 0;
+}
+
+/* A route by another gateway is news, one by a known gateway is not. */
+static void gateway_comes_and_goes(void **state)
+{
+	struct local_addrs *h = new_local_addrs();
+
+	(void)state;
+	real_host();
+	want_int(ip("link add name a type veth peer name b && ip link set a up && "
+		    "ip link set b up && ip addr add 198.51.100.2/24 dev a"), true);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(contains(h, "198.51.100.1"), false);
+	want_int(ip("route add default via 198.51.100.1"), true);
+	want_int(is_readable(local_addrs_fd(h), DEADLINE_MS), true);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(contains(h, "198.51.100.1"), true);
+	getifaddrs_err = EIO;	/* reading again would fail */
+	want_int(ip("route add 203.0.113.0/24 via 198.51.100.1"), true);
+	want_int(is_readable(local_addrs_fd(h), DEADLINE_MS), true);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(ip("route add 192.0.2.0/24 via 198.51.100.9"), true);
+	want_int(local_addrs_refresh(h), -EIO);
+	getifaddrs_err = 0;
+	want_int(local_addrs_refresh(h), 0);
+	want_int(contains(h, "198.51.100.9"), true);
+	want_int(ip("route del 192.0.2.0/24; ip link del a"), true);
+	want_int(local_addrs_refresh(h), 0);
+	want_int(contains(h, "198.51.100.9"), false);
+	local_addrs_free(h);
+}
+
+static bool has_ip(void)
+{
+	return ip("link add name t type veth peer name u && ip link del t");
+}
+
 static bool has_ipv6(void)
 {
 	return access("/proc/sys/net/ipv6", F_OK) == 0;
@@ -574,6 +684,10 @@ static void add_namespace_tests(struct suite *suite)
 		suite_skip(suite, "address_comes_and_goes", lacks);
 		suite_skip(suite, "many_changes_unread", lacks);
 	}
+	if (in && has_ip())
+		SUITE_TEST(suite, gateway_comes_and_goes);
+	else
+		suite_skip(suite, "gateway_comes_and_goes", in ? "ip, or veth" : lacks);
 	if (in && has_ipv6())
 		SUITE_TEST(suite, ipv6_address_comes_and_goes);
 	else
@@ -589,6 +703,8 @@ int main(void)
 	SUITE_TEST(suite, knows_nothing_at_first);
 	SUITE_ROWS(suite, contain, contain_rows);
 	SUITE_ROWS(suite, overlap, overlap_rows);
+	SUITE_TEST(suite, gateways_are_contained);
+	SUITE_TEST(suite, unreadable_routes);
 	SUITE_TEST(suite, refresh_follows);
 	SUITE_TEST(suite, many_are_known);
 	SUITE_TEST(suite, host_without_addresses_is_known);
