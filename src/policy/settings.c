@@ -548,6 +548,10 @@ const char *settings_warning(const struct settings *settings, unsigned int which
 		  "without them any local user can have a connected client "
 		  "blocked; with them any local user can stop rsyslogd's input, "
 		  "see SECURITY" },
+		{ settings->trigger == TRIGGER_REJECT || settings->trigger == TRIGGER_RELAY,
+		  "this trigger can be aimed: whoever writes through a large provider to an "
+		  "address that courier rejects has the provider's servers blocked. Use "
+		  "trigger=\"dnsbl\", or name the providers in allow or allowFile" },
 		{ counted && settings->threshold == 1,
 		  "a single mistake blocks a user's address: with this trigger "
 		  "write a threshold above 1" },

@@ -73,6 +73,8 @@ OPEN = (
     ({"verify": "none"}, 'verify="none" believes every line'),
     ({"verify": "sender"}, 'verify="sender" believes $!pid and $!uid'),
     ({"trigger": "reject"}, "this trigger needs the sender's credentials"),
+    ({"trigger": "reject"}, "this trigger can be aimed"),
+    ({"trigger": "relay", "threshold": "5"}, "name the providers in allow or allowFile"),
     ({"trigger": "auth", "threshold": "5"}, "this trigger needs the sender's credentials"),
     ({"trigger": "relay", "threshold": "5"}, "this trigger needs the sender's credentials"),
     ({"trigger": "protocol", "threshold": "5"}, "this trigger needs the sender's credentials"),

@@ -511,24 +511,31 @@ TEST(check_seals_allow_list)
 	"a single mistake blocks a user's address: with this trigger write " \
 	"a threshold above 1"
 
+#define WARN_AIMED                                                         \
+	"this trigger can be aimed: whoever writes through a large "      \
+	"provider to an address that courier rejects has the provider's " \
+	"servers blocked. Use trigger=\"dnsbl\", or name the providers in " \
+	"allow or allowFile"
+
 static const struct warning_row {
-	const char *label, *set, *first, *second;
+	const char *label, *set, *first, *second, *third;
 } warning_rows[] = {
-	{ "defaults", "", NULL, NULL },
-	{ "none", "verify=none", WARN_NONE, NULL },
-	{ "none, address", "verify=none input=address", NULL, NULL },
-	{ "sender", "verify=sender", WARN_SENDER, NULL },
-	{ "reject, child", "trigger=reject", WARN_CREDENTIALS, NULL },
-	{ "reject, none", "trigger=reject verify=none", WARN_NONE, NULL },
-	{ "reject, sender", "trigger=reject verify=sender", WARN_SENDER, WARN_CREDENTIALS },
-	{ "connect", "trigger=connect", NULL, NULL },
-	{ "auth, 1", "trigger=auth", WARN_CREDENTIALS, WARN_ONE },
-	{ "relay, 1", "trigger=relay", WARN_CREDENTIALS, WARN_ONE },
-	{ "protocol, 1", "trigger=protocol", WARN_CREDENTIALS, WARN_ONE },
-	{ "auth, 2", "trigger=auth threshold=2", WARN_CREDENTIALS, NULL },
-	{ "relay, 2", "trigger=relay threshold=2", WARN_CREDENTIALS, NULL },
-	{ "protocol, 2", "trigger=protocol threshold=2", WARN_CREDENTIALS, NULL },
-	{ "two", "trigger=auth verify=none", WARN_NONE, WARN_ONE },
+	{ "defaults", "", NULL, NULL, NULL },
+	{ "none", "verify=none", WARN_NONE, NULL, NULL },
+	{ "none, address", "verify=none input=address", NULL, NULL, NULL },
+	{ "sender", "verify=sender", WARN_SENDER, NULL, NULL },
+	{ "reject, child", "trigger=reject", WARN_CREDENTIALS, WARN_AIMED, NULL },
+	{ "reject, none", "trigger=reject verify=none", WARN_NONE, WARN_AIMED, NULL },
+	{ "reject, sender", "trigger=reject verify=sender", WARN_SENDER, WARN_CREDENTIALS,
+	  WARN_AIMED },
+	{ "connect", "trigger=connect", NULL, NULL, NULL },
+	{ "auth, 1", "trigger=auth", WARN_CREDENTIALS, WARN_ONE, NULL },
+	{ "relay, 1", "trigger=relay", WARN_CREDENTIALS, WARN_AIMED, WARN_ONE },
+	{ "protocol, 1", "trigger=protocol", WARN_CREDENTIALS, WARN_ONE, NULL },
+	{ "auth, 2", "trigger=auth threshold=2", WARN_CREDENTIALS, NULL, NULL },
+	{ "relay, 2", "trigger=relay threshold=2", WARN_CREDENTIALS, WARN_AIMED, NULL },
+	{ "protocol, 2", "trigger=protocol threshold=2", WARN_CREDENTIALS, NULL, NULL },
+	{ "two", "trigger=auth verify=none", WARN_NONE, WARN_ONE, NULL },
 };
 
 TEST_ROWS(warning, warning_rows)
@@ -536,7 +543,8 @@ TEST_ROWS(warning, warning_rows)
 	support_set(&s, row->set);
 	want_str(settings_warning(&s, 0), row->first);
 	want_str(settings_warning(&s, 1), row->second);
-	want_str(settings_warning(&s, 2), NULL);
+	want_str(settings_warning(&s, 2), row->third);
+	want_str(settings_warning(&s, 3), NULL);
 }
 
 TEST(prefix_is_the_familys)
