@@ -155,11 +155,10 @@ static int open_action(const struct context *context, const struct targets_optio
 static int add_default(const struct context *context, const struct targets_options *options,
 		       struct targets *targets, const char *source)
 {
-	struct target_action *action = &targets->actions[targets->action_count];
+	struct target_action *action = array_add(&targets->actions, &targets->action_count);
 
-	if (settings_init(&action->settings) < 0)
+	if (!action || settings_init(&action->settings) < 0)
 		return failed(context, "out of memory");
-	targets->action_count++;
 	snprintf(action->source, sizeof(action->source), "%s", source);
 	if (options->list)
 		memcpy(action->settings.list, options->list, strlen(options->list) + 1);
@@ -171,30 +170,22 @@ static int add_default(const struct context *context, const struct targets_optio
 static int add_configured(const struct context *context, const struct targets_options *options,
 			  struct targets *targets, const struct rsyslog_conf_item *item)
 {
-	struct target_action *action = &targets->actions[targets->action_count];
+	struct target_action *action = array_add(&targets->actions, &targets->action_count);
 	char errbuf[RSYSLOG_CONF_ERROR_SIZE] = "out of memory";
 
-	if (rsyslog_conf_settings(item, &action->settings, errbuf) < 0)
+	if (!action || rsyslog_conf_settings(item, &action->settings, errbuf) < 0)
 		return failed(context, "%s", errbuf);
-	targets->action_count++;
 	snprintf(action->source, sizeof(action->source), "%s line %u", item->file, item->line);
 	return open_action(context, options, action);
 }
 
-/* Allocates room for all actions of the configuration and one of the command line. */
 static int take_actions(const struct context *context, const struct targets_options *options,
 			const struct rsyslog_conf *conf, struct targets *targets)
 {
 	const struct rsyslog_conf_item *item;
-	size_t from = 0, count = 0;
+	size_t from = 0;
 	int status = 0;
 
-	while (conf && rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from))
-		count++;
-	targets->actions = calloc(count + 2, sizeof(*targets->actions));
-	if (!targets->actions)
-		return failed(context, "out of memory");
-	from = 0;
 	while (status == 0 && conf &&
 	       (item = rsyslog_conf_next(conf, RSYSLOG_CONF_ACTION, "omsmtpblock", &from)))
 		status = add_configured(context, options, targets, item);
