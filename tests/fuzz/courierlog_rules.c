@@ -30,7 +30,7 @@ static size_t digits_at(const char *text, size_t len)
 	return n;
 }
 
-/* The reply lies within the text and goes on to its end; its code is its own. */
+/* The reply lies within the text and extends to its end; it begins with its code. */
 static void check_reply(const struct courierlog_line *line, const char *msg,
 			size_t len)
 {
@@ -46,7 +46,7 @@ static void check_reply(const struct courierlog_line *line, const char *msg,
 		   line->reply[3] == '-');
 }
 
-/* The length of "message repeated N times: [ ", 0 without it. */
+/* The length of "message repeated N times: [ "; 0 if it is missing. */
 static size_t summary_front(const char *msg, size_t len)
 {
 	static const char mark[] = " times: [";
@@ -62,7 +62,7 @@ static size_t summary_front(const char *msg, size_t len)
 	return (size_t)(behind - msg);
 }
 
-/* The address is the first field and nothing else: read it again, by itself. */
+/* The address is all of the first field: parse that alone. */
 static void check_first_field(const struct courierlog_line *line,
 			      const char *msg, size_t len, const char *before,
 			      const char *ends)

@@ -16,7 +16,8 @@ void courierlog_rules_check(const struct courierlog_line *line, int severity,
 /* Call courierlog_scan_address(), and check its result. */
 void courierlog_rules_check_address(const char *text, size_t len);
 
-/* A reply as courier logs it: our own reading of its rules. Returns its length. */
+/* Format a reply as courier logs it, by a second implementation of its rules. Returns its
+ * length. */
 size_t courierlog_rules_log(const char *prefix, const char *text, char *buf, size_t size);
 
 #endif

@@ -9,31 +9,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* libFuzzer's interface: one input; 0. What the target is about must hold for
- * every input: it ends the program where it does not. */
+/* libFuzzer's interface: run one input. Returns 0; a target aborts if an invariant is broken. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Called once before the first input; 0. */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-/* An invariant. Unlike assert(3) it is there in every build. */
+/* Check an invariant. Unlike assert(3), in every build. */
 #define FUZZ_CHECK(condition)                                                  \
 	do {                                                                   \
 		if (!(condition))                                              \
 			fuzz_broken(#condition, __FILE__, __LINE__);           \
 	} while (0)
 
-/* Say which invariant is broken, and abort(3). */
+/* Print the broken invariant and call abort(3). */
 _Noreturn void fuzz_broken(const char *what, const char *file, int line);
 
-/* A copy of exactly len bytes, so that a sanitizer sees every step beyond. The
- * caller frees. */
+/* A copy of exactly len bytes, so that a sanitizer detects every access beyond. The caller
+ * frees. */
 char *fuzz_copy(const void *bytes, size_t len);
 
-/* The same with a NUL behind it; those within become blanks. */
+/* The same, terminated; NULs within become blanks. */
 char *fuzz_string(const void *bytes, size_t len);
 
-/* An input that is taken piece by piece from its front. */
+/* An input that is consumed from its start. */
 struct fuzz_input {
 	const uint8_t *at;
 	size_t left;

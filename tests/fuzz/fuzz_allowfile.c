@@ -1,4 +1,4 @@
-/* The allow file: its content is the input. It is taken whole or not at all.
+/* The allow file: its content is the input. All of it is accepted, or nothing.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/fuzz.h"
 
@@ -31,7 +31,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* Where the text of a line ends. */
+/* The end of a line's text. */
 static size_t trim(const char **text, size_t len)
 {
 	const char *hash = memchr(*text, '#', len);
@@ -47,7 +47,7 @@ static size_t trim(const char **text, size_t len)
 	return len;
 }
 
-/* Our own reading: is every line empty or a prefix? If so each is on the list. */
+/* A second parser: is every line empty or a prefix? Then each prefix is on the list. */
 static bool is_good(const uint8_t *data, size_t size, struct allowfile *list)
 {
 	struct fuzz_input in = { data, size };
@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	write_file(data, size);
 	r = allowfile_reload(list, wrong);
 	FUZZ_CHECK(r == 0 || r == -EINVAL);
-	/* A NUL is nothing that belongs into the file; see the unit tests. */
+	/* NULs are left to the unit tests. */
 	if (size == 0 || !memchr(data, '\0', size))
 		FUZZ_CHECK((r == 0) == is_good(data, size, r == 0 ? list : NULL));
 	if (r < 0) {

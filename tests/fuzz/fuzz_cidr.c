@@ -1,4 +1,4 @@
-/* Addresses, prefixes and lists of them. Input: one a line.
+/* Addresses, prefixes and lists of them. Input: one per line.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/fuzz.h"
 
@@ -20,7 +20,7 @@ static bool bit(const struct addr *addr, unsigned int i)
 	return addr->bytes[i / 8] & (0x80 >> (i % 8));
 }
 
-/* Our own reading, bit by bit: is addr in the prefix? */
+/* A second implementation, bit by bit: is addr in the prefix? */
 static bool lies_in(const struct addr *addr, const struct cidr *cidr)
 {
 	unsigned int i;
@@ -33,7 +33,7 @@ static bool lies_in(const struct addr *addr, const struct cidr *cidr)
 	return true;
 }
 
-/* Network and last address agree up to the prefix, and are 0 and 1 behind it. */
+/* Network and last address have the same prefix, followed by zeros and by ones. */
 static void check_bounds(const struct cidr *cidr)
 {
 	struct addr last = cidr_last(cidr), masked;
@@ -79,7 +79,7 @@ static void check_addr(const char *text, size_t len)
 	FUZZ_CHECK(addr_parse(buf, strlen(buf), &again) == 0);
 	FUZZ_CHECK(addr_compare(&addr, &again) == 0);
 	FUZZ_CHECK(addr_hash(&addr, 1) == addr_hash(&again, 1));
-	/* Nothing that the kernel would not take: no zone, no NUL, no blank. */
+	/* Only what the kernel accepts: no zone, no NUL, no blank. */
 	FUZZ_CHECK(!memchr(text, '%', len) && !memchr(text, '\0', len));
 	FUZZ_CHECK(!memchr(text, ' ', len) && len < ADDR_TEXT_SIZE);
 }
@@ -123,7 +123,7 @@ static bool any_overlaps(const struct prefixes *p, const struct cidr *cidr)
 	return false;
 }
 
-/* The neighbours of a prefix: one address before, one behind. */
+/* The neighbours of a prefix: the address before it and the one after it. */
 static struct addr step(struct addr addr, int by)
 {
 	unsigned int i = addr_bits(&addr) / 8;
@@ -141,7 +141,7 @@ static void ask(const struct prefix_set *list, const struct prefixes *p, struct 
 	FUZZ_CHECK(prefix_set_contains(list, &addr) == any_holds(p, &addr));
 }
 
-/* Every second prefix goes into the list; all of them are asked for. */
+/* Every second prefix is on the list; all of them are looked up. */
 static void check_list(const struct prefixes *p)
 {
 	struct prefix_set *list;

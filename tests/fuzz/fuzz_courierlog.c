@@ -9,7 +9,7 @@
 
 #include "tests/fuzz/courierlog_rules.h"
 
-/* Blanks around a line, and a newline behind it, say nothing. */
+/* Blanks around a line and a newline at its end change nothing. */
 static void check_trimming(const struct courierlog_line *line, int severity,
 			   const char *msg, size_t len)
 {
@@ -30,9 +30,8 @@ static void check_trimming(const struct courierlog_line *line, int severity,
 	free(wider);
 }
 
-/* What courier would log for the text is recognised, and a character more or
- * less is not, if it was not cut. Texts that end in blanks are left to the unit
- * tests. */
+/* What courier would log for the text is recognised. Unless it was cut, it is not recognised with
+ * a character more or less. Texts that end in blanks are left to the unit tests. */
 static void check_own_reply(const char *prefix, const char *text)
 {
 	char buf[400];
@@ -46,7 +45,7 @@ static void check_own_reply(const char *prefix, const char *text)
 	FUZZ_CHECK(!courierlog_reply_is(buf, n + 1, text));
 }
 
-/* A reply that is taken for the text starts as courier would have logged it. */
+/* A reply that equals the text begins as courier would have logged it. */
 static void check_foreign_reply(const char *reply, size_t len, const char *text)
 {
 	char plain[400], coded[400];

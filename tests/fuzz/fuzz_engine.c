@@ -1,13 +1,12 @@
-/* The whole engine: settings, then messages, with a /proc of our own in which
- * courier's processes stand. Nothing of the machine is looked at or signalled.
+/* The whole engine: settings, then messages, with courier's processes in a /proc of the target's
+ * own. No process of the machine is read or signalled.
  *
- * Input: a line of settings, NAME=VALUE apart from each other by ';', then a
- * message a line. Of a message the first characters say how it came, the low five
- * bits of each: severity, attested process, hinted process, uid and executable,
- * age. The rest is the text.
+ * Input: a line of settings, NAME=VALUE separated by ';', then one message per line. The low five
+ * bits of its first characters are its severity, attested process, hinted process, uid and
+ * executable, and age. The rest is the text.
  *
- * The linker puts the __wrap_ functions in front of the engine's own, see ld(1):
- * they look at what it decides and keep all of it within this thread.
+ * The linker puts the __wrap_ functions in front of the engine's own, see ld(1): they check what
+ * it decides and keep everything in this thread.
  *
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/fuzz.h"
@@ -33,9 +32,9 @@
 enum guilt {
 	NOBODY,		/* serves no peer, or is not courier's */
 	LISTED,		/* the DNSBL lists the peer */
-	LOGGED_IN,	/* listed, and logged in since */
-	RELAY,		/* listed, and may relay */
-	TROUBLED,	/* by a DNSBL that answers so for everybody */
+	LOGGED_IN,	/* listed, but has logged in */
+	RELAY,		/* listed, but may relay */
+	TROUBLED,	/* by a DNSBL that lists every address */
 	PLAIN,		/* not listed */
 };
 
@@ -46,11 +45,11 @@ struct stand_in {
 	const char *peer;	/* NULL: its environment names none */
 	unsigned int port;
 	enum guilt guilt;
-	bool real;		/* a process that can be held; else only files */
-	const char *env;	/* further entries, apart from each other by '|' */
+	bool real;		/* a real process; else only files */
+	const char *env;	/* further entries, separated by '|' */
 };
 
-#define COURIER 0	/* root's uid: a user that every machine has */
+#define COURIER 0	/* root's uid: every machine has that user */
 #define STRANGER 65534
 
 #define BLOCK "BLOCK=Listed in lab DNSBL|BLOCK_IP=127.0.0.2|BLOCK_ZONE=bl.lab"
@@ -76,7 +75,7 @@ static const struct stand_in rows[] = {
 	/* Listed, and on the allow lists. */
 	{ "courieresmtpd", 0, COURIER, "192.0.2.130", 41709, LISTED, true, BLOCK },
 	{ "submit", 11, COURIER, "192.0.2.130", 41709, NOBODY, false, BLOCK },
-	/* Not courier's: of another user; below no couriertcpd; before exec. */
+	/* Not an smtpd: another user's; not below a couriertcpd; before exec. */
 	{ "courieresmtpd", 0, STRANGER, "203.0.113.9", 41710, NOBODY, true,
 	  BLOCK },
 	{ "courieresmtpd", -1, COURIER, "203.0.113.10", 41711, NOBODY, true,
@@ -84,7 +83,7 @@ static const struct stand_in rows[] = {
 	{ "couriertcpd", 0, COURIER, "203.0.113.11", 41712, NOBODY, true, BLOCK },
 	{ "courieresmtpd", 0, COURIER, "203.0.113.12x", 41713, NOBODY, true,
 	  BLOCK },
-	/* A temporary listing, and one whose message has a code of its own. */
+	/* A listing with a temporary reply, and one whose message begins with a code. */
 	{ "courieresmtpd", 0, COURIER, "192.0.2.20", 41714, PLAIN, true,
 	  "BLOCK=451 Try later|BLOCK_IP=127.0.0.2" },
 	{ "courieresmtpd", 0, COURIER, "192.0.2.21", 41715, LISTED, true,
@@ -115,7 +114,7 @@ static void make_dir(pid_t pid, const char *name)
 	FUZZ_CHECK(mkdir(path, 0755) == 0);
 }
 
-/* All share our own network namespace: one file, linked. */
+/* All share this network namespace: hard links to one file. */
 static void link_netns(pid_t pid)
 {
 	char path[256], own[256];
@@ -182,8 +181,8 @@ static void write_process(size_t i)
 	write_children(i);
 }
 
-/* A process that does nothing and ends with us. It has no files open, so that
- * nothing can be written to it. */
+/* A process that does nothing and ends with this one. It has no open files, so nothing can be
+ * written to it. */
 static pid_t start_process(void)
 {
 	pid_t pid = fork();
@@ -227,7 +226,7 @@ static void make_processes(void)
 	FUZZ_CHECK(mkdtemp(root));
 	link_netns(getpid());
 	for (i = 0; i < COUNT_OF(rows); i++)
-		/* Beyond PID_MAX_LIMIT: no process has such a number. */
+		/* Beyond PID_MAX_LIMIT: no process has such a PID. */
 		pids[i] = rows[i].real ? start_process() : (pid_t)(5000000 + i);
 	for (i = 0; i < COUNT_OF(rows); i++)
 		write_process(i);
@@ -254,7 +253,7 @@ static struct background *background;
 static struct background_job client;
 static const struct settings *current;
 static unsigned long messages, adds;
-static bool attested;	/* is the message that is handled? */
+static bool attested;	/* is the message being handled? */
 
 static bool hits(const struct cidr *target, const char *text)
 {
@@ -277,17 +276,17 @@ static bool guilty_enough(enum guilt guilt, int trigger)
 {
 	switch (trigger) {
 	case TRIGGER_DNSBL:
-		/* After a login only courier itself can say so. */
+		/* After a login only courier itself can confirm the listing. */
 		return guilt == LISTED || (guilt == LOGGED_IN && attested);
 	case TRIGGER_CONNECT:
-		/* At the start nobody has logged in yet. */
+		/* At the session's start the client has not logged in yet. */
 		return guilt == LISTED || guilt == LOGGED_IN;
 	default:
 		return guilt != NOBODY && guilt != RELAY;
 	}
 }
 
-/* With verify="child" only who is served by a child of courier's is blocked. */
+/* With verify="child" only an address that an smtpd serves is blocked. */
 static bool is_served(const struct cidr *target)
 {
 	struct addr addr;
@@ -328,7 +327,7 @@ bool __wrap_blocklist_add(struct blocklist *blocklist, struct block_limit *limit
 	FUZZ_CHECK(addr_compare(addr, &masked) == 0);
 	FUZZ_CHECK(!current->dry_run);
 	for (i = 0; i < COUNT_OF(spared_texts); i++)
-		/* 0/8 and 224/3 may lie in a wide prefix; nobody is there. */
+		/* 0/8 and 224/3 may lie in a wide prefix; no client has such an address. */
 		FUZZ_CHECK((i >= 2 && target.prefix < addr_bits(addr)) ||
 			   !hits(&target, spared_texts[i]));
 	FUZZ_CHECK(!prefix_set_overlaps(current->allow, &target));
@@ -339,7 +338,7 @@ bool __wrap_blocklist_add(struct blocklist *blocklist, struct block_limit *limit
 	return more;
 }
 
-/* Only processes of courier's with a peer are ever held to be ended. */
+/* Only courier's processes that serve a client are ever scheduled for termination. */
 static void check_ended(const struct smtpd *smtpd)
 {
 	size_t i;
@@ -383,7 +382,7 @@ int __wrap_background_add_job(struct background *c, const struct background_job 
 	return 0;
 }
 
-/* What the admin reads is one line of what prints. */
+/* A message to the admin is one line of printable characters. */
 static void check_log(void *ctx, int severity, const char *text)
 {
 	(void)ctx;
@@ -414,7 +413,7 @@ static void set(struct settings *s, char *pair)
 	if (!value)
 		return;
 	*value++ = '\0';
-	/* Files and users are the machine's; lists are the kernel's. */
+	/* Excluded: files and users are the machine's, lists are the kernel's. */
 	if (strcasecmp(pair, "allowFile") != 0 &&
 	    strcasecmp(pair, "courierUser") != 0 &&
 	    strcasecmp(pair, "backend") != 0)
@@ -437,7 +436,7 @@ static bool make_settings(struct settings *s, const char *line, size_t len)
 	return settings_check(s, wrong, sizeof(wrong)) == 0;
 }
 
-/* 0 is none, then each of the rows, then one that does not exist. */
+/* 0: none; then each row; then a process that does not exist. */
 static pid_t choose_pid(uint8_t byte)
 {
 	size_t i = byte & 31;
@@ -492,8 +491,8 @@ static void check_outcome(const struct engine_outcome *outcome, unsigned long ad
 		FUZZ_CHECK(current->dry_run || adds == adds_before + 1);
 }
 
-/* The background thread's thread, as far as the engine is concerned, at a time when
- * whatever it puts off is due. */
+/* Run the engine's job as the background thread does, at a time when everything deferred must be
+ * done. */
 static void run_background(void)
 {
 	static int64_t ahead;
@@ -534,8 +533,8 @@ static uint64_t sum(const struct counters *c, const enum counter *ids, size_t co
 	return n;
 }
 
-/* Every message is counted, every trigger in what came of it too, and every block
- * was one of ours. */
+/* Every message is counted, every trigger in a result, too, and every block that is counted was
+ * a call of blocklist_add(). */
 static void check_counters(const struct counters *c)
 {
 	static const enum counter blocked[] = {
@@ -563,7 +562,7 @@ static void check_counters(const struct counters *c)
 	counters_format(c, text, sizeof(text));
 }
 
-/* All messages of an input, as one worker would hand them over. */
+/* Pass all messages of an input, as one worker would. */
 static void run_engine(struct engine *engine, struct fuzz_input *in)
 {
 	const struct engine_environment environment = {

@@ -1,5 +1,5 @@
-/* Lines of an events file: any text; and what the module tells is read again,
- * whatever clients wrote into it.
+/* Lines of an events file: any text. Also, every event that the module formats can be parsed,
+ * whatever text of clients it contains.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/fuzz.h"
 
@@ -33,7 +33,7 @@ static void check_told(const struct logged_event *logged)
 	FUZZ_CHECK(logged->pid >= 0 && logged->seconds >= 0);
 }
 
-/* The text is the reply and the zone of an event. */
+/* The text becomes the reply and the zone of an event. */
 static void check_event(const char *text)
 {
 	struct event event = {

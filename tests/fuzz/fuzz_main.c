@@ -1,5 +1,5 @@
-/* Runs a fuzz target over files: those of its corpus directory, or those that are
- * named as arguments. A point of TAP a file.
+/* Runs a fuzz target on files: those in its corpus directory, or those named as arguments. One TAP
+ * point per file.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/fuzz.h"
 
@@ -11,7 +11,7 @@
 
 static unsigned int points;
 
-/* A target that prepares nothing has none of its own. */
+/* For targets that prepare nothing. */
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
@@ -43,7 +43,7 @@ static uint8_t *read_file(const char *path, size_t *ret_size)
 	return bytes;
 }
 
-/* The name comes first: of a target that ends here it is the last word. */
+/* Print the name first: if the target aborts, it is the last output. */
 static void run_file(const char *path)
 {
 	size_t size;
@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 	int i;
 
 	LLVMFuzzerInitialize(&argc, &argv);
-	/* Whatever the corpus lacks, nothing and one byte are run. */
+	/* Empty input and a single byte are always run. */
 	LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
 	LLVMFuzzerTestOneInput((const uint8_t *)"\n", 1);
 	printf("ok %u - the shortest inputs\n", ++points);

@@ -1,5 +1,5 @@
-/* A message as rsyslog's template renders it. The input is the record, which is taken
- * apart as that of either template.
+/* A message as rsyslog's template renders it. The input is the record. It is parsed as that of
+ * each of the templates.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/fuzz.h"
 
@@ -20,7 +20,7 @@ static void check_within(const char *at, size_t len, const char *record,
 	FUZZ_CHECK(at >= record && at + len <= record + size);
 }
 
-/* Where the nth field begins; the end of the record if there are not so many. */
+/* The start of the nth field; the end of the record if it has fewer. */
 static const char *field(const char *record, unsigned int n)
 {
 	while (n-- > 0) {
@@ -41,7 +41,7 @@ static bool field_is(const char *record, unsigned int n, const char *text)
 	       (at[strlen(text)] == '\x1f' || at[strlen(text)] == '\0');
 }
 
-/* Only what comes from an input that asks the kernel attests anything. */
+/* Only inputs that get the sender from the kernel attest it. */
 static void check_sender(const struct engine_message *msg, const char *record, size_t size)
 {
 	bool trusted = field_is(record, 0, "imuxsock") ||
@@ -69,7 +69,7 @@ static void check(enum message_form form, const char *record, size_t size)
 	check_within(msg.tag, msg.tag_len, record, size);
 	check_within(msg.text, msg.text_len, record, size);
 	FUZZ_CHECK(!memchr(msg.tag, '\x1f', msg.tag_len));
-	/* The message is what is left, its own separators included. */
+	/* The message is the rest, including any separators in it. */
 	FUZZ_CHECK(msg.text == field(record, fields_in(form)));
 	FUZZ_CHECK(msg.text_len == strlen(msg.text));
 	FUZZ_CHECK(form == MESSAGE_SENDER || (!msg.has_uid && msg.exe_len == 0));

@@ -1,4 +1,4 @@
-/* An action's parameters. Input: NAME=VALUE a line.
+/* An action's parameters. Input: one NAME=VALUE per line.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/fuzz.h"
 
@@ -32,7 +32,7 @@ static void check_text(const char *text, size_t size)
 	FUZZ_CHECK(memchr(text, '\0', size));
 }
 
-/* Whatever was tried, every field has a value that its row allows. */
+/* After any input every field has a value that its row allows. */
 static void check_fields(const struct settings *s)
 {
 	size_t count, i;
@@ -79,7 +79,7 @@ static void set_line(struct settings *s, const char *line, size_t len)
 	free(text);
 }
 
-/* replyPattern meets what a client can bring courier to log. */
+/* Match replyPattern against text that a client can make courier log. */
 static void match(const struct settings *s)
 {
 	static const char *const replies[] = {
@@ -106,7 +106,7 @@ static void check_whole(struct settings *s)
 	unsigned int i;
 	int r;
 
-	/* No file of the machine's is read here. */
+	/* Do not read files of the machine. */
 	s->allow_file[0] = '\0';
 	r = settings_check(s, wrong, sizeof(wrong));
 	FUZZ_CHECK(r == 0 || (r == -EINVAL && wrong[0] != '\0'));

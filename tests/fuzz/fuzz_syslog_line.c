@@ -1,4 +1,4 @@
-/* Lines of log files: any text, and any text behind a header.
+/* Lines of log files: any text, and any text after a header.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/fuzz.h"
 
@@ -17,7 +17,7 @@ static void check_wall(const struct syslog_line_wall *w)
 	FUZZ_CHECK(w->second >= 0 && w->second <= 60);
 }
 
-/* The message ends where the line does; the tag lies in front of it. */
+/* The message ends where the line ends; the tag is before it. */
 static void check_line(const struct syslog_line *l, const char *line, size_t len)
 {
 	const char *end = l->text + l->text_len;
@@ -50,8 +50,7 @@ static void check_times(const struct syslog_line *first, const struct syslog_lin
 		FUZZ_CHECK(b >= a);
 }
 
-/* What stands behind a header is the message, to its last byte, even if it looks
- * like another header. */
+/* All that follows a header is the message, even if it looks like another header. */
 static void check_behind(const char *header, int severity, const char *text, size_t len)
 {
 	size_t skip = strlen(header);

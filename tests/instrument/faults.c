@@ -1,10 +1,8 @@
-/* One fault of each kind that an instrument has to notice, for a module that is
- * made to prove that it does: see tests/instrument/faulty-module. Never in the module
- * that is installed.
+/* One fault of each kind that an instrument must notice, in a module that is built only to prove
+ * it: see tests/instrument/bites. Never in the installed module.
  *
- * The linker puts __wrap_engine_handle() in front of the engine's function, see
- * ld(1). The environment variable OMSMTPBLOCK_FAULT says which fault it commits at
- * every line.
+ * The linker puts __wrap_engine_handle() in front of the engine's function, see ld(1). The
+ * environment variable OMSMTPBLOCK_FAULT names the fault that it commits at every line.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <limits.h>
 #include <stdlib.h>
@@ -17,7 +15,7 @@ struct engine_outcome __real_engine_handle(struct engine *engine, struct engine_
 struct engine_outcome __wrap_engine_handle(struct engine *engine, struct engine_worker *worker,
 					   const struct engine_message *msg);
 
-/* volatile: the compiler may not see through what is done with these. */
+/* volatile, so that the compiler cannot optimize the faults away. */
 static char *volatile block;
 static volatile int number;
 static volatile unsigned int shared;

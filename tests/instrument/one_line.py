@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The least that a module has to do: lines, by several workers, and an end.
+"""The least that a module must do: handle lines in several workers, and stop.
 
 For tests/instrument/bites; a module that commits a fault may end rsyslogd.
 """

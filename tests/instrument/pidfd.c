@@ -1,7 +1,6 @@
-/* Loaded before rsyslogd's libraries, under a valgrind that does not know the pidfd
- * system calls and lets them fail: they are made by the scenario instead, which
- * listens on the socket that OMSMTPBLOCK_PIDFD names (tests/lib/pidfd.py). All others
- * go to the C library.
+/* Loaded before rsyslogd's libraries, under a valgrind that does not support the pidfd system
+ * calls. The scenario makes these calls instead; it listens on the socket that OMSMTPBLOCK_PIDFD
+ * names (tests/lib/pidfd.py). All other calls go to the C library.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* As tests/lib/pidfd.py has them. A descriptor travels beside them. */
+/* As in tests/lib/pidfd.py. A descriptor may be sent along. */
 struct request {
 	int64_t number, first, second;
 };
@@ -50,7 +49,7 @@ static int connect_broker(void)
 	return fd;
 }
 
-/* fd < 0: none goes along. */
+/* fd < 0: no descriptor is sent along. */
 static void send_request(int broker, struct request *request, int fd)
 {
 	struct iovec iov = { request, sizeof(*request) };
@@ -71,7 +70,7 @@ static void send_request(int broker, struct request *request, int fd)
 		abort();
 }
 
-/* Returns what the system call returned; a descriptor as our own. */
+/* Returns what the system call returned; a descriptor is one of ours. */
 static long receive_answer(int broker)
 {
 	struct answer answer = { -1, EIO };

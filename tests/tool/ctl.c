@@ -14,7 +14,7 @@
 int __wrap_getifaddrs(struct ifaddrs **ret_list);
 void __wrap_freeifaddrs(struct ifaddrs *list);
 
-/* The one address of the host: whatever this machine has must not matter. */
+/* The host's only address: this machine's own must not matter. */
 int __wrap_getifaddrs(struct ifaddrs **ret_list)
 {
 	static struct sockaddr_in own = { .sin_family = AF_INET };
@@ -79,7 +79,7 @@ void ctl_show(const char *path, const char *addr, unsigned int age)
 	free(text);
 }
 
-/* The words in place, separated by NULs. */
+/* Split the words in place. Returns their number. */
 static int split(char *words, char **argv, int max)
 {
 	int argc = 0;
@@ -92,7 +92,7 @@ static int split(char *words, char **argv, int max)
 	return argc;
 }
 
-/* The directory has another name every time. */
+/* Replace the directory's name, which is another one in every run. */
 static char *without_dir(char *text)
 {
 	size_t len = strlen(ctl.dir), used = 0;

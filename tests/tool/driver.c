@@ -1,5 +1,5 @@
-/* smtpblockctl on a host that a test made up: the first argument is a directory with
- * all its files. Time stands still there, and nftables is a file.
+/* smtpblockctl on a host that consists of files: the first argument is the directory. Its clocks
+ * stand still, and nftables is a file.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@ static const char *root;
 
 int __wrap_nftsetup_look(const struct backend_config *config, struct nftstate *ret_state);
 
-/* What nftables has, from the host's file "nftables": "error ERRNO", or for each family
+/* What nftables has, according to the host's file "nftables": "error ERRNO", or for each family
  * "as-wanted", "works", "no-rule" or "no-set". No file: there is no table. */
 int __wrap_nftsetup_look(const struct backend_config *config, struct nftstate *ret_state)
 {
@@ -43,7 +43,7 @@ int __wrap_nftsetup_look(const struct backend_config *config, struct nftstate *r
 	return i;
 }
 
-/* A path on the host, put at *at, which is moved behind it. */
+/* Write a path on the host to *at and move *at behind it. */
 static const char *put(char **at, const char *path)
 {
 	char *text = *at;

@@ -14,10 +14,10 @@ DRIVER = pathlib.Path(os.environ.get("BUILD") or ".") / "tests/tool/driver"
 
 BOOT, STARTED = 1_700_000_000, 1_700_000_100
 
-# The driver's clocks.
+# What the driver's clocks show.
 HZ, UP = 250, 100_000
 
-# What the action needs, and what a kernel of today has.
+# The capabilities that the action needs, and those of a current kernel.
 CAPABILITIES = {"DAC_OVERRIDE": 1, "KILL": 5, "NET_ADMIN": 12, "SYS_PTRACE": 19}
 ALL = (1 << 41) - 1
 
@@ -62,12 +62,12 @@ RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
 
 
 def without(*names):
-    """All capabilities but these."""
+    """All capabilities except these."""
     return ALL & ~sum(1 << CAPABILITIES[name] for name in names)
 
 
 class Host:
-    """A healthy one; methods change it. Use as a context manager."""
+    """A healthy host; methods change it. Use as a context manager."""
 
     def __init__(self):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="host-"))
@@ -112,7 +112,7 @@ class Host:
             path.unlink()
 
     def edit(self, name, old, new):
-        """Replaces a text that has to be there."""
+        """Replace a text that must exist."""
         text = self.path(name).read_text()
         assert old in text, (name, old)
         self.write(name, text.replace(old, new))
@@ -121,20 +121,20 @@ class Host:
         self.edit("etc/rsyslog.conf", old, new)
 
     def action(self, parameters):
-        """More parameters of the action."""
+        """Add parameters to the action."""
         self.conf('courierUser="root"', f'courierUser="root" {parameters}')
 
     def esmtpd(self, old, new):
         self.edit("etc/courier/esmtpd", old, new)
 
     def program(self, name, text, status=0):
-        """A program that prints a text."""
+        """Add a program that prints a text."""
         self.write(f"{name}.out", text)
         self.write(f"sbin/{name}", f"#!/bin/sh\ncat '{self.root}/{name}.out'\nexit {status}\n")
         self.path(f"sbin/{name}").chmod(0o755)
 
     def block(self, address, age, name="spammer"):
-        """One more address on a list, seen so many seconds ago."""
+        """Add an address to a list, seen so many seconds ago."""
         path = f"proc/net/xt_recent/{name}"
         seen = (1 << 32) - 300 * HZ + (UP - age) * HZ
         self.write(path, self.path(path).read_text() +
@@ -144,7 +144,7 @@ class Host:
         self.program({4: "iptables-save", 6: "ip6tables-save"}[family], text, status)
 
     def namespace(self, pid, name):
-        """The network namespace of a process: files of one inode number are one."""
+        """Set the network namespace of a process: files with the same inode number are one."""
         first, link = self.path(f"namespaces/{name}"), self.path(f"proc/{pid}/ns/net")
         if not first.exists():
             self.write(f"namespaces/{name}", "")
@@ -167,7 +167,7 @@ class Host:
         self.namespace(pid, "here")
 
     def hold(self, pid, name):
-        """Who opens this file of a process' waits for as long as the test likes."""
+        """Make this file of the process block whoever opens it."""
         path = self.path(f"proc/{pid}/{name}")
         path.unlink(missing_ok=True)
         os.mkfifo(path)

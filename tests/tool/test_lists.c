@@ -1,5 +1,5 @@
-/* smtpblockctl list, add, del and flush: what they print, what they write, and that a
- * mistake leaves nothing half done.
+/* smtpblockctl list, add, del and flush: what they print and write, and that an error leaves
+ * nothing half done.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ TEST_EACH(ctl_open, ctl_close)
 static const char one_action[] = "module(load=\"omsmtpblock\")\n"
 				 "mail.err action(type=\"omsmtpblock\")\n";
 
-/* Some addresses on both of the default lists. */
+/* Puts some addresses on both default lists. */
 static void fill(void)
 {
 	ctl_configure(one_action);
@@ -34,7 +34,7 @@ static void fill(void)
 	ctl_show("xt_recent/spammer6", "2001:0db8:0000:0000:0000:0000:0000:0007", 75);
 }
 
-/* What was written to a list, without what it showed. */
+/* The writes to a list, without its content before. */
 static void want_written(const char *path, const char *want)
 {
 	char *text = fakelists_text(&ctl.lists, path), *line = text;
@@ -68,7 +68,7 @@ TEST(prefixes_are_shown_as_such)
 	want_golden("--json list --list m4", "list-one.json");
 }
 
-/* Where there are no lists, or nobody on them. */
+/* Lists that are missing or empty. */
 TEST(list_of_nobody)
 {
 	want_run("list", 1, "", MISSING4 MISSING6);
@@ -132,7 +132,7 @@ static bool begins(const char *text, const char *with)
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* One line of complaint, and nothing else done. */
+/* Reports one error and does nothing else. */
 TEST_ROWS(takes_lists_from_the_configuration, config_rows)
 {
 	ctl_configure(row->config);
@@ -163,7 +163,7 @@ TEST(adds)
 		 "{\"address\":\"2001:db8:0:2::/64\",\"list\":\"spammer6\"}]}\n", "");
 }
 
-/* Of living blocks; the rest is only remembered. */
+/* Counts live blocks; expired entries do not count. */
 TEST(full_list_is_told)
 {
 	fill();
@@ -177,7 +177,7 @@ TEST(full_list_is_told)
 		 "the kernel, boot with xt_recent.ip_list_tot=5000\n");
 }
 
-/* Each stands behind a good address, which must not be on the list afterwards. */
+/* Each follows a valid address, which must not be on the list afterwards. */
 static const struct refused_row {
 	const char *label, *words, *err;
 	int status;
@@ -311,7 +311,7 @@ TEST(flushes)
 	want_run("flush", 1, "", MISSING4);
 }
 
-/* root may write anything: somebody else is asked. */
+/* root may write to every file, so another user runs the command. */
 static void run_as_other(const char *words)
 {
 	bool is_root = geteuid() == 0;
@@ -344,7 +344,7 @@ TEST(lack_of_rights_is_told)
 	want_written("xt_recent/spammer6", "");
 }
 
-/* The kernel refuses in the middle: what was done until then is told. */
+/* If the kernel rejects a write in the middle, what was done before is printed. */
 TEST(failure_in_the_middle_is_told)
 {
 	fakelists_make(&ctl.lists, "xt_recent/spammer");

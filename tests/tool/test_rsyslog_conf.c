@@ -10,7 +10,7 @@
 
 #include "tests/unit/support.h"
 
-/* What is read, as text: a line an item, then its problems. */
+/* What was read, as text: one line per item, then the problems. */
 struct dump {
 	char text[4096];
 	size_t used;
@@ -286,7 +286,7 @@ TEST(missing_file_is_told)
 	want_str(errbuf, "/: Is a directory");
 }
 
-/* A text of n times the same bytes. */
+/* The same bytes n times. */
 static void read_many(const char *bytes, size_t n)
 {
 	size_t len = strlen(bytes), i;
@@ -315,8 +315,8 @@ TEST(number_is_bounded)
 	want_str(rsyslog_conf_problem(conf, 1), NULL);
 }
 
-/* Good text with bytes changed, cut off, doubled: it ends, and inside its bounds,
- * as the sanitizers see. */
+/* Valid text with bytes changed or cut off: the parser ends and stays within bounds, which
+ * sanitizers check. */
 TEST(survives_garbage)
 {
 	static const char bytes[] = "\"'`(){}[]&$:\\#/*=,;\n \0ax";

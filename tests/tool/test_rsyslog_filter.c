@@ -1,4 +1,4 @@
-/* Tests of the filters: those that an rsyslog.conf has in front of an action.
+/* Tests of the filters before an action in rsyslog.conf.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/read/rsyslog_filter.h"
 
@@ -7,7 +7,7 @@
 
 #include "tests/unit/support.h"
 
-/* A reject of courier's, of severity err. */
+/* A reject by courier, of severity err. */
 static const struct specimen reject = {
 	.facility = 2,
 	.severity = 3,
@@ -15,8 +15,8 @@ static const struct specimen reject = {
 	.message = "error,relay=::ffff:192.0.2.7,port=41703,from=<a@b>,to=<c@d>: 511 Listed",
 };
 
-/* Filters in front of an action that is in no block: they let the reject through, they do not,
- * and nobody knows. */
+/* Filters before an action that is in no block: the reject passes, does not pass, or that is
+ * unknown. */
 static const char *const passing[] = {
 	"*.*", "mail.err", "mail.=err", "mail.*;mail.!=info", "mail.*;mail.!crit",
 	"mail.none;mail.err", "auth,mail.info", "auth.none;*.err", "16.3", "MAIL.ERR", "mail.error",
@@ -106,7 +106,7 @@ TEST(test_no_filter)
 	want_int(ask("action(type=\"omx\")\n"), ANSWER_YES);
 }
 
-/* All that stand around it have to hold. */
+/* All filters around it must pass. */
 TEST(test_outer)
 {
 	want_int(ask("mail.* {\nif $syslogseverity <= 3 then {\naction(type=\"omx\")\n}\n}\n"),
@@ -124,7 +124,7 @@ TEST(test_else)
 		 ANSWER_NO);
 }
 
-/* However deep it goes, it comes back. */
+/* Any depth of nesting is handled. */
 TEST(test_depth)
 {
 	char text[4096] = "if ";

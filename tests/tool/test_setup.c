@@ -1,5 +1,5 @@
-/* smtpblockctl setup: what it prints, and what it runs; iptables is played by scripts
- * of the test's. (nftables needs the kernel: see tests/integration.)
+/* smtpblockctl setup: what it prints and runs. Scripts of the test stand in for iptables.
+ * (nftables needs the kernel: see tests/integration.)
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +112,7 @@ TEST(applies_once)
 				   "\n");
 }
 
-/* Rules that look like ours and are not enough. */
+/* Rules that are similar to ours but do not suffice. */
 static const struct there_row {
 	const char *label, *rules;
 	bool enough;
@@ -151,7 +151,7 @@ TEST_ROWS(knows_what_is_there, there_rows)
 	want_file("bin/log", row->enough ? NULL : "iptables -w -I INPUT " RULE4 "\n");
 }
 
-/* What the run added is taken away again, and nothing else. */
+/* What the run added is removed again, and nothing else. */
 TEST(failure_is_undone)
 {
 	ctl_configure(several);
@@ -200,7 +200,7 @@ TEST_ROWS(refuses_wrong_words, wrong_rows)
 	want_file("bin/log", NULL);
 }
 
-/* Whether the rule is behind what is too much to read nobody knows. */
+/* Output that is too long: whether it contains the rule is unknown. */
 TEST(more_rules_than_can_be_read)
 {
 	write_program("iptables-save",

@@ -89,7 +89,7 @@ TEST(tells_slots_and_lists)
 	want_golden("status", "status-terminal.txt");
 }
 
-/* Full of living blocks, not only of what is remembered. */
+/* Full of live blocks, not of expired entries. */
 TEST(tells_of_an_overflow)
 {
 	fakelists_limit(&ctl.lists, "xt_recent", "2\n");
@@ -103,7 +103,7 @@ TEST(tells_of_an_overflow)
 	want_int(strstr(ctl.out, "\"blocked\":2,\"overflows\":true,") != NULL, true);
 }
 
-/* Anybody may start a program of that name, with words of his choice. */
+/* Any user can start a program of that name with any arguments. */
 TEST(words_that_are_no_port)
 {
 	static const char *const words[] = { "\033[2J", "25\302\2332J", "\"" };

@@ -1,4 +1,4 @@
-/* Tests of the slots that are taken at each second.
+/* Tests of the slots in use in each second.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tool/replay/timeline.h"
 
@@ -19,7 +19,7 @@ TEST(nothing_has_no_peak)
 	timeline_free(timeline);
 }
 
-/* Two slots for 10 s, in one of the courses, and a third for 2 s of them. */
+/* Two slots in use for 10 s in one course, and a third for 2 s of these. */
 TEST(courses_are_told_apart)
 {
 	struct timeline *timeline;

@@ -39,8 +39,8 @@ def same(name, want, got):
 
 
 def golden(name, got):
-    """The output equals the file; with GOLDEN_UPDATE=yes it becomes the file, to be
-    looked at before it is committed."""
+    """The output equals the file. GOLDEN_UPDATE=yes rewrites the file; review it before you
+    commit it."""
     path = GOLDEN / name
     if os.environ.get("GOLDEN_UPDATE") == "yes":
         path.write_bytes(got)
@@ -53,8 +53,8 @@ def golden(name, got):
 
 
 def refused(name, status, wants, *arguments, text=b""):
-    """The run ends with this status, one line on stderr that has the words, and
-    nothing on stdout."""
+    """The run exits with this status, prints one line with these words on stderr, and nothing
+    on stdout."""
     got, out, err = tool(*arguments, text=text)
     return point(got == status and err.count(b"\n") == 1 and wants.encode() in err and not out,
                  name, f"want status {status} and {wants!r}", f"got {got}, {out!r}, {err!r}")
