@@ -2,9 +2,7 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "status/dnsbl_stats.h"
 
-#include <ctype.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/text.h"
@@ -22,16 +20,12 @@ void dnsbl_stats_done(struct dnsbl_stats *dnsbl_stats)
 
 static void clean(char to[static ZONE_NAME_SIZE], const char *name)
 {
-	size_t i;
+	static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				   "0123456789.-_?";
+	char *p = text_copy(name, strlen(name), to, ZONE_NAME_SIZE);
 
-	for (i = 0; name[i] && i + 1 < ZONE_NAME_SIZE; i++) {
-		unsigned char ch = (unsigned char)name[i];
-
-		to[i] = (ch < 0x80 && isalnum(ch)) || strchr(".-_", ch) ?
-				name[i] :
-				'?';
-	}
-	to[i] = '\0';
+	while (*(p += strspn(p, kept)))
+		*p = '?';
 }
 
 /* With the lock held. Returns z->count if the zone is not there. */
@@ -54,8 +48,9 @@ static unsigned int find_or_add(struct dnsbl_stats *z, const char *name)
 		return i;
 	if (z->count == DNSBL_STATS_MAX)
 		return DNSBL_STATS_MAX - 1;
-	snprintf(z->all[i].name, ZONE_NAME_SIZE, "%s",
-		 i == DNSBL_STATS_MAX - 1 ? "other" : name);
+	if (i == DNSBL_STATS_MAX - 1)
+		name = "other";
+	text_copy(name, strlen(name), z->all[i].name, ZONE_NAME_SIZE);
 	z->count++;
 	return i;
 }
