@@ -2,10 +2,10 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/fakeproc.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +15,6 @@
 #include "tests/unit/support.h"
 
 #define PATH_SIZE 256
-
-static void must(bool done, const char *what)
-{
-	if (done)
-		return;
-	print_message("# %s: %s\n", what, strerror(errno));
-	fail();
-}
 
 static void path_of(const struct fakeproc *tree, pid_t pid, const char *file,
 		    char path[static PATH_SIZE])
@@ -162,6 +154,37 @@ void fakeproc_put(const struct fakeproc *tree, const struct fake_process *proces
 		fakeproc_write(tree, process->pid, "environ", some, sizeof(some));
 }
 
+/* Add one entry and its NUL. */
+static size_t put_env(char *block, size_t size, size_t at, const char *format,
+		      ...) __attribute__((format(printf, 4, 5)));
+static size_t put_env(char *block, size_t size, size_t at, const char *format,
+		      ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(block + at, size - at, format, args);
+	va_end(args);
+	must(n >= 0 && (size_t)n < size - at, "environment");
+	return at + (size_t)n + 1;
+}
+
+size_t peer_environment(const struct peer *peer, char *block, size_t size)
+{
+	size_t at = 0, i;
+
+	at = put_env(block, size, at, "PATH=/usr/lib/courier/bin:/usr/bin");
+	at = put_env(block, size, at, "TCPREMOTEIP=%s", peer->ip);
+	at = put_env(block, size, at, "TCPREMOTEPORT=%u", peer->port);
+	at = put_env(block, size, at, "TCPREMOTEHOST=softdnserr");
+	at = put_env(block, size, at, "TCPLOCALIP=::ffff:192.0.2.1");
+	at = put_env(block, size, at, "TCPLOCALPORT=%u", peer->local_port);
+	for (i = 0; peer->extra && peer->extra[i]; i++)
+		at = put_env(block, size, at, "%s", peer->extra[i]);
+	return at;
+}
+
 void fakeproc_put_tcpd(const struct fakeproc *tree, pid_t pid)
 {
 	const struct fake_process p = {
@@ -288,45 +311,6 @@ bool fakeproc_release(const struct fakeproc *tree, pid_t pid)
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
-}
-
-/* A sanitizer has its own thread, and a thread may have exited by now. */
-static bool is_looker(const char *tid)
-{
-	char path[64], name[32] = "";
-	FILE *comm;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", tid);
-	comm = fopen(path, "re");
-	if (!comm)
-		return false;
-	if (!fgets(name, sizeof(name), comm))
-		name[0] = '\0';
-	fclose(comm);
-	return strcmp(name, "smtpblock-look\n") == 0;
-}
-
-size_t threads_running(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	const struct dirent *entry;
-	size_t count = 0;
-
-	must(dir != NULL, "/proc/self/task");
-	while ((entry = readdir(dir)) != NULL)
-		count += is_looker(entry->d_name);
-	closedir(dir);
-	return count;
-}
-
-static bool so_many_run(void *data)
-{
-	return threads_running() == *(const size_t *)data;
-}
-
-bool threads_ended_soon(size_t left)
-{
-	return soon(so_many_run, &left);
 }
 
 /* A pipe in place of the file: a reader waits until this thread writes. */

@@ -78,12 +78,6 @@ void fakeproc_trap(const struct fakeproc *tree, pid_t pid);
 /* Release a waiting reader, which finds no environment. False: there is none. */
 bool fakeproc_release(const struct fakeproc *tree, pid_t pid);
 
-/* The number of looker threads of this process (looker.h). */
-size_t threads_running(void);
-
-/* Wait until that many are left. False: the number differs at the deadline. */
-bool threads_ended_soon(size_t left);
-
 /* A change while a process is being read: once its file is opened for reading, the change
  * is made, and only then the reader gets the file's old content. */
 struct fake_moment {

@@ -23,15 +23,6 @@
 #include "tests/unit/guard.h"
 #include "tests/unit/support.h"
 
-/* If a fixture cannot be built, the test fails with the reason. */
-static void must(bool done, const char *what)
-{
-	if (done)
-		return;
-	print_message("# %s: %s\n", what, strerror(errno));
-	fail();
-}
-
 const char *needs_root(void)
 {
 	return geteuid() == 0 ? NULL : "root";
@@ -49,17 +40,54 @@ size_t descriptors_open(void)
 	return count;
 }
 
-size_t threads_of_ours(void)
+/* Is the thread's name this? A thread may have exited by now. */
+static bool is_named(const char *tid, const char *name)
+{
+	char path[64], got[32] = "";
+	FILE *comm;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", tid);
+	comm = fopen(path, "re");
+	if (!comm)
+		return false;
+	if (!fgets(got, sizeof(got), comm))
+		got[0] = '\0';
+	fclose(comm);
+	return strcmp(got, name) == 0;
+}
+
+/* All, or those of that name. */
+static size_t count_threads(const char *name)
 {
 	DIR *dir = opendir("/proc/self/task");
-	size_t count = 0;
 	const struct dirent *entry;
+	size_t count = 0;
 
-	want_int(dir != NULL, true);
+	must(dir != NULL, "/proc/self/task");
 	while ((entry = readdir(dir)) != NULL)
-		count += entry->d_name[0] != '.';
+		count += entry->d_name[0] != '.' && (!name || is_named(entry->d_name, name));
 	closedir(dir);
 	return count;
+}
+
+size_t threads_of_ours(void)
+{
+	return count_threads(NULL);
+}
+
+size_t threads_running(void)
+{
+	return count_threads("smtpblock-look\n");
+}
+
+static bool so_many_run(void *data)
+{
+	return threads_running() == *(const size_t *)data;
+}
+
+bool threads_ended_soon(size_t left)
+{
+	return soon(so_many_run, &left);
 }
 
 static bool is_pidfd_of(const char *fd, pid_t pid)
@@ -363,37 +391,6 @@ void courier_stop(struct courier *courier)
 		unlink(path);
 	}
 	must(rmdir(courier->dir) == 0, courier->dir);
-}
-
-/* Add one entry and its NUL. */
-static size_t put_env(char *block, size_t size, size_t at, const char *format,
-		      ...) __attribute__((format(printf, 4, 5)));
-static size_t put_env(char *block, size_t size, size_t at, const char *format,
-		      ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(block + at, size - at, format, args);
-	va_end(args);
-	must(n >= 0 && (size_t)n < size - at, "environment");
-	return at + (size_t)n + 1;
-}
-
-size_t peer_environment(const struct peer *peer, char *block, size_t size)
-{
-	size_t at = 0, i;
-
-	at = put_env(block, size, at, "PATH=/usr/lib/courier/bin:/usr/bin");
-	at = put_env(block, size, at, "TCPREMOTEIP=%s", peer->ip);
-	at = put_env(block, size, at, "TCPREMOTEPORT=%u", peer->port);
-	at = put_env(block, size, at, "TCPREMOTEHOST=softdnserr");
-	at = put_env(block, size, at, "TCPLOCALIP=::ffff:192.0.2.1");
-	at = put_env(block, size, at, "TCPLOCALPORT=%u", peer->local_port);
-	for (i = 0; peer->extra && peer->extra[i]; i++)
-		at = put_env(block, size, at, "%s", peer->extra[i]);
-	return at;
 }
 
 static void ask(const struct courier *courier, char kind, const struct peer *peer)

@@ -35,6 +35,12 @@ size_t descriptors_open(void);
 /* The number of threads of this process. */
 size_t threads_of_ours(void);
 
+/* The number of looker threads of this process (looker.h). */
+size_t threads_running(void);
+
+/* Wait until that many are left. False: the number differs at the deadline. */
+bool threads_ended_soon(size_t left);
+
 /* Does this process have a pidfd of that one? */
 bool is_pinned_by_us(pid_t pid);
 
@@ -64,6 +70,18 @@ void process_stop(pid_t pid);
 void user_become(uid_t uid);
 void user_back(void);
 
+/* A connection to make. The environment of its processes has these variables, and those of
+ * extra, which is "NAME=value" up to a NULL. */
+struct peer {
+	const char *ip;
+	unsigned int port;
+	unsigned int local_port;
+	const char *const *extra;
+};
+
+/* Write that environment as in /proc (fakeproc.c). Returns its length. */
+size_t peer_environment(const struct peer *peer, char *block, size_t size);
+
 /* A couriertcpd that starts, on request, courier's processes for a connection. They have
  * the test's own uid. */
 struct courier {
@@ -79,18 +97,6 @@ struct connection {
 	pid_t smtpd;
 	pid_t tls;
 };
-
-/* A connection to make. The environment of its processes has these variables, and those of
- * extra, which is "NAME=value" up to a NULL. */
-struct peer {
-	const char *ip;
-	unsigned int port;
-	unsigned int local_port;
-	const char *const *extra;
-};
-
-/* Write that environment as in /proc. Returns its length. */
-size_t peer_environment(const struct peer *peer, char *block, size_t size);
 
 /* Start a couriertcpd. */
 void courier_start(struct courier *courier);

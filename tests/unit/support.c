@@ -270,6 +270,14 @@ void support_set(struct settings *settings, const char *text)
 	}
 }
 
+void must(bool done, const char *what)
+{
+	if (done)
+		return;
+	print_message("# %s: %s\n", what, strerror(errno));
+	fail();
+}
+
 uint64_t support_random(uint64_t *state)
 {
 	*state ^= *state << 13;

@@ -127,6 +127,9 @@ void support_want_mem(const void *got, const void *want, size_t size,
 struct settings;
 void support_set(struct settings *settings, const char *text);
 
+/* If a fixture cannot be built, the test fails with the reason and errno. */
+void must(bool done, const char *what);
+
 /* A sequence of numbers that is the same in every run; state is the seed and must not be
  * 0. */
 uint64_t support_random(uint64_t *state);
