@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Each memory allocation of the module fails once, then with all later ones: see run.
 
@@ -14,7 +13,6 @@ import struct
 import subprocess
 from pathlib import Path
 
-from lib import tap
 from lib.faults import PATHS, Bystanders, Calls
 from lib.netns import run as run_command
 from lib.rsyslog import module_path
@@ -90,7 +88,7 @@ def try_path(points, calls, board, path, only):
     for number in [only] if only else range(1, count + 1):
         for last, often in ((number, "once"), (FOR_EVER, "every")):
             label = f"{path} session: allocation {number} of {count}, {often}"
-            with tap.part(points, label):
+            with points.part(label):
                 trial, function = run(calls, board, path, number, last), board.function()
                 if function == RSYSLOG_OWN:
                     points.skip(label, "rsyslog's own, for a worker of the action")
@@ -105,13 +103,9 @@ def scenario(points):
     parser.add_argument("--allocation", type=int, metavar="N", help="this one only")
     options = parser.parse_args()
     share, shares = map(int, os.environ.get("FAULTS_SHARE", "0 1").split())
-    with mail_host() as host, Bystanders(host) as bystanders:
+    with mail_host(points) as host, Bystanders(host) as bystanders:
         board = preload(host.rsyslog)
         for number, path in enumerate(PATHS):
             if options.path in (None, path) and number % shares == share:
                 try_path(points, Calls(host, bystanders), board, path,
                          options.allocation)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

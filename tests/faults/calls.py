@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Each system call of the module fails once, then with all later ones: see run."""
 
@@ -7,7 +6,6 @@ import itertools
 import os
 import zlib
 
-from lib import tap
 from lib.faults import ERRORS, PATHS, THREADS, Bystanders, Calls, Fault
 from lib.scenario import mail_host
 
@@ -63,13 +61,9 @@ def scenario(points):
     options = parse()
     options.errors = [options.error] if options.error else ERRORS
     options.every = {None: (False, True), "once": (False,), "every": (True,)}[options.often]
-    with mail_host() as host, Bystanders(host) as bystanders:
+    with mail_host(points) as host, Bystanders(host) as bystanders:
         calls = Calls(host, bystanders)
         for fault in faults(points, calls, options):
-            with tap.part(points, str(fault)):
+            with points.part(str(fault)):
                 if not options.list:
                     run(points, calls, fault)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

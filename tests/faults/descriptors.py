@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """rsyslogd has few descriptors, and many listed sessions are rejected at once: see run."""
 
@@ -6,8 +5,7 @@ import argparse
 import itertools
 import os
 
-from lib import tap
-from lib.descriptors import few_descriptors
+from lib.few_descriptors import few_descriptors
 from lib.faults import Bystanders
 from lib.scenario import mail_host
 
@@ -25,11 +23,7 @@ def scenario(points):
     share, shares = map(int, os.environ.get("FAULTS_SHARE", "0 1").split())
     wanted = [(path, limit) for path, limit in itertools.product(PATHS, LIMITS)
               if options.path in (None, path) and options.limit in (None, limit)]
-    with mail_host() as host, Bystanders(host) as bystanders:
+    with mail_host(points) as host, Bystanders(host) as bystanders:
         for path, limit in wanted[share::shares]:
-            with tap.part(points, f"{path} {limit}"):
+            with points.part(f"{limit} descriptors, {path} sessions"):
                 few_descriptors(points, host, bystanders, path, limit, options.sessions)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

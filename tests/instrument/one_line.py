@@ -1,14 +1,12 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The least that a module must do: handle lines in several workers, and stop.
 
 For tests/instrument/bites; a module that commits a fault may end rsyslogd.
 """
 
-from lib import processes, rsyslog, tap
-from lib.attack import reject_line
+from lib import processes, rsyslog
 from lib.rsyslog import Rsyslog, action
-from lib.scenario import workdir
+from lib.scenario import reject_line, workdir
 
 LINES = 400
 RULES = action(backend="null", queue_type="linkedList", queue_workerThreads=4,
@@ -32,7 +30,3 @@ def scenario(points):
                  "all lines are logged, or rsyslogd has ended")
     if processes.alive(daemon.pid):
         daemon.stop()
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

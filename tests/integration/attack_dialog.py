@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """ESMTP_LOG_DIALOG=1: a client's commands are logged raw, under courier's own tag and PID.
 
@@ -10,11 +9,9 @@ the kernel, so do trigger="connect" and trigger="auth".
 
 import re
 
-from lib import tap
-from lib.attack import Counted, harmless, reject_line, restart
 from lib.firewall import kernel_list
 from lib.rsyslog import CREDENTIALS, action
-from lib.scenario import block, listed, mail_host, ordinary
+from lib.scenario import SENDERS, listed, mail_host, ordinary, reject_line
 
 ABSENT = "10.9.4.1"
 DEFAULT = action("mail.*")
@@ -34,92 +31,74 @@ def forgeries(victim, port):
             f"<19>{reject}", f"courieresmtpd: {reject}", f"\x01{reject}")
 
 
-def says_all(points, host, label, attacker, victim, port):
-    before = len(host.rsyslog.mail())
-    lines = forgeries(victim, port)
+def says_all(points, host, attacker, victim, port):
+    before, lines = len(host.rsyslog.mail()), forgeries(victim, port)
     for line in lines:
         attacker.command(line)
-    points.until(lambda: len([line for line in host.rsyslog.mail()[before:] if victim in line])
-                 >= len(lines), 5, f"{label}: the forged lines are logged",
-                 lambda: host.rsyslog.mail()[before:])
-    points.ok(f"info courieresmtpd: {lines[0]}" in _without_pids(host.rsyslog.mail()[before:]),
-              f"{label}: exactly as if courier had written it", host.rsyslog.mail()[before:])
+    logged = lambda: [re.sub(r"^(\S+ \w+)\[\d+\]", r"\1", line)
+                      for line in host.rsyslog.mail()[before:] if victim in line]
+    points.until(lambda: len(logged()) >= len(lines), 5, "the forged lines are logged", logged)
+    points.ok(f"info courieresmtpd: {lines[0]}" in logged(), "exactly as if courier had written it",
+              logged)
 
 
-def _without_pids(lines):
-    return [re.sub(r"^(\S+ \w+)\[\d+\]", r"\1", line) for line in lines]
-
-
-def default_action(points, host, label, number):
+def default_action(points, host, number):
     """The victim is listed, connected, and has sent EHLO."""
     attacker, child = host.open(ordinary(number))
-    victim, victims_child = host.open(listed(number))
-    with attacker, victim:
-        # courier never logs a reject with severity info: counted as unknown.
-        with harmless(points, host, label, sources=[attacker.source, victim.source], unknown=1,
-                      pids=[child.pid, victims_child.pid]):
-            says_all(points, host, label, attacker, victim.source, victim.source_port)
-        points.ok(victim.lives(), f"{label}: the victim's session goes on")
-    with Counted(points, host, f"{label}, a genuine reject", triggers=1, blocks=1, ended=1):
-        block(points, host, listed(number + 50), f"{label}, a genuine reject")
+    victim, its_smtpd = host.open(listed(number))
+    # courier never logs a reject with severity info: counted as unknown.
+    with host.harmless("forged", sources=[attacker.source, victim.source], unknown=1,
+                       pids=[child.pid, its_smtpd.pid]):
+        says_all(points, host, attacker, victim.source, victim.source_port)
+    host.serves(victim, its_smtpd)
+    with host.counted("a genuine reject", triggers=1, blocks=1, ended=1):
+        host.block(listed(number + 50))
 
 
-def others(points, host, lists, label, number, address=None):
+def others(points, host, lists, number, address=None):
     """trigger="connect" and "auth": the victim is an unlisted client, or absent."""
-    with Counted(points, host, f"{label}, both start", "connect4", triggers=2, not_listed=2):
+    with host.counted("both start", name="connect4", triggers=2, not_listed=2):
         attacker, child = host.open(ordinary(number))
-        victim, victims_child = host.open(ordinary(number + 50))
+        victim, its_smtpd = host.open(ordinary(number + 50))
     address, port = (address, 4711) if address else (victim.source, victim.source_port)
-    with attacker, victim:
-        with Counted(points, host, f"{label}, auth", "auth4", triggers=1, refused__sender=1,
-                     unknown=1), \
-                harmless(points, host, f"{label}, connect", name="connect4", unknown=1,
-                         pids=[child.pid, victims_child.pid], triggers=2, refused__sender=2):
-            says_all(points, host, label, attacker, address, port)
-        points.ok(victim.lives(), f"{label}: the victim's session goes on")
-    points.ok(not any(recent.addresses() for recent in lists), f"{label}: the lists are empty",
+    with host.counted("auth", name="auth4", triggers=1, refused__sender=1, unknown=1), \
+            host.harmless("connect", name="connect4", unknown=1, triggers=2, refused__sender=2,
+                          pids=[child.pid, its_smtpd.pid]):
+        says_all(points, host, attacker, address, port)
+    host.serves(victim, its_smtpd)
+    points.ok(not any(recent.addresses() for recent in lists), "the lists are empty",
               [recent.addresses() for recent in lists])
 
 
-def pid_alone(points, host, label, number):
+def pid_alone(points, host):
     """The PID in the tag is not proven, but courier's logger wrote it, not the client: the
     line counts for the client that this process serves."""
-    restart(host, action("mail.*", trigger="auth", threshold=3),
-            imuxsock='SysSock.UsePIDFromSystem="on"')
-    attacker, child = host.open(ordinary(number))
-    victim, victims_child = host.open(ordinary(number + 50))
+    host.restart(action("mail.*", trigger="auth", threshold=3),
+                 imuxsock='SysSock.UsePIDFromSystem="on"')
+    attacker, child = host.open(ordinary(6))
+    victim, its_smtpd = host.open(ordinary(56))
     line = f'error,relay=::ffff:{victim.source},msg="535 Authentication failed.",cmd: AUTH'
-    with attacker, victim, \
-            harmless(points, host, label, sources=[attacker.source, victim.source],
-                     pids=[child.pid, victims_child.pid], triggers=4, refused__sender=4):
+    with host.harmless("about another", sources=[attacker.source, victim.source],
+                       pids=[child.pid, its_smtpd.pid], triggers=4, refused__sender=4):
         for _ in range(4):
             attacker.command(line)
-    # Those about the client itself count.
-    with Counted(points, host, f"{label}, its own", triggers=3, below_threshold=2, blocks=1,
-                 ended=1):
-        with host.open(ordinary(number + 1))[0] as guilty:
-            for _ in range(3):
-                guilty.command(line.replace(victim.source, guilty.source))
-            points.until(lambda: host.is_blocked(guilty.source), 3, f"{label}, its own: blocked")
+    with host.counted("about itself", triggers=3, below_threshold=2, blocks=1, ended=1):
+        guilty, _ = host.open(ordinary(7))
+        for _ in range(3):
+            guilty.command(line.replace(victim.source, guilty.source))
+        host.blocks(guilty.source)
 
 
 def scenario(points):
-    with mail_host(DEFAULT, dialog=True) as host:
-        with tap.part(points, "default, credentials"):
-            default_action(points, host, "default, credentials", 1)
-        restart(host, DEFAULT, imuxsock="")
-        with tap.part(points, "default, no credentials"):
-            default_action(points, host, "default, no credentials", 2)
+    with mail_host(points, dialog=True) as host:
+        for number, (sender, imuxsock) in enumerate(SENDERS.items(), 1):
+            host.restart(DEFAULT, imuxsock=imuxsock)
+            with host.part(f"default, {sender}"):
+                default_action(points, host, number)
         with kernel_list(4, "connect4") as connect4, kernel_list(4, "auth4") as auth4, \
                 kernel_list(6, "connect6"), kernel_list(6, "auth6"):
-            restart(host, BESIDE, imuxsock=CREDENTIALS)
-            with tap.part(points, "others, credentials"):
-                others(points, host, (connect4, auth4), "others, connected", 3)
-            with tap.part(points, "others, absent"):
-                others(points, host, (connect4, auth4), "others, absent", 4, ABSENT)
-        with tap.part(points, "the PID alone"):
-            pid_alone(points, host, "the PID alone", 6)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+            host.restart(BESIDE, imuxsock=CREDENTIALS)
+            for number, (name, address) in enumerate((("connected", None), ("absent", ABSENT)), 3):
+                with host.part(f"others, {name}"):
+                    others(points, host, (connect4, auth4), number, address)
+        host.parts(pid_alone)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A process stuck in execve(2) delays neither the log nor anything else.
 
@@ -20,8 +19,8 @@ import os
 import time
 from pathlib import Path
 
-from lib import instrument, processes, tap, threads
-from lib.attack import Forger, counters, restart
+from lib import instrument, processes, threads
+from lib.attack import Forger
 from lib.ctl import ctl
 from lib.heldexec import Holder, SlowFile, Unavailable, waits
 from lib.rsyslog import action, log
@@ -115,13 +114,13 @@ def where(host):
             for task in tasks]
 
 
-def goes_on(points, host, label):
+def goes_on(points, host):
     """One point: another program's line is written."""
     mark = next(marks)
     behind(host).touch()
     log(mark, "user.info", tag="other")
     return points.until(lambda: mark in behind(host).read_text(), 1,
-                        f"{label}: another program's line is written", lambda: where(host))
+                        "another program's line is written", lambda: where(host))
 
 
 def speak(session, trigger, deadline):
@@ -134,16 +133,15 @@ def speak(session, trigger, deadline):
             session.recipient(NOBODY)
 
 
-def client(points, host, label, trigger, deadline=3):
+def client(points, host, trigger, deadline=3):
     """One point: a listed client of the real courier is rejected, blocked, terminated."""
     source, courier = next(clients), host.courier
-    with host.session(source) as session:
-        speak(session, trigger, deadline)
-        return points.until(
-            lambda: host.is_blocked(source) and session.saw(554 if trigger == "connect" else 511)
-            and not courier.serving(source) and not courier.slots_of(source), deadline,
-            f"{label}: a listed client is rejected, blocked, and its smtpd is terminated",
-            lambda: where(host), host.rsyslog.own)
+    session = host.session(source)
+    speak(session, trigger, deadline)
+    return points.until(
+        lambda: host.is_blocked(source) and session.saw(554 if trigger == "connect" else 511)
+        and not courier.serving(source) and not courier.slots_of(source), deadline,
+        "a listed client is rejected, blocked, and its smtpd is terminated", lambda: where(host))
 
 
 def within(points, slow_file, stuck, limit, name, call):
@@ -162,53 +160,42 @@ def within(points, slow_file, stuck, limit, name, call):
     return result
 
 
-def counted(points, host, case, label):
+def counted(points, host, case):
     """One point: the forged line was refused as expected, and one client blocked."""
     want = {"blocks": 1, "ended": 1} | ({case.refused: 1} if case.refused else {})
-    seen = {}
 
-    def complete():
-        nonlocal seen
-        seen = {key: value for key, value in counters(host.rsyslog).items()
+    def seen():
+        return {key: value for key, value in host.rsyslog.counters().items()
                 if key in ("blocks", "ended") or key.startswith("refused.")}
-        return seen == want
 
     with contextlib.suppress(Timeout):
-        wait_for(complete, 3, "the counters")
-    return points.equal(seen, want, f"{label}: counted exactly")
+        wait_for(lambda: seen() == want, 3, "the counters")
+    return points.equal(seen(), want, "counted exactly")
 
 
-def stop(points, host, slow_file, stuck, label):
-    within(points, slow_file, stuck, 3, f"{label}: rsyslogd stops", host.rsyslog.stop)
+def stop(points, host, slow_file, stuck, name="rsyslogd stops"):
+    within(points, slow_file, stuck, 3, name, host.rsyslog.stop)
 
 
 def by_stranger(points, host, slow_file, user, case):
     """A line from a process of the user, while another one is stuck."""
-    label = f"{user}, {case.name}"
-    restart(host, case.rules(host), imuxsock="")
+    host.restart(case.rules(host), imuxsock="")
     with Forger(user) as forger, Holder(user, slow_file) as holder:
         stuck = holder.hold(environment=environment())
         case.send(forger, stuck)
         # After a first failure the others would only wait for the same thing.
-        if goes_on(points, host, label) and client(points, host, label, case.trigger) \
-                and goes_on(points, host, f"{label}, later") \
-                and counted(points, host, case, label):
+        if goes_on(points, host) and client(points, host, case.trigger) \
+                and goes_on(points, host) and counted(points, host, case):
             points.ok(stuck.unharmed() and not host.is_blocked(ABSENT),
-                      f"{label}: the stuck process is neither blocked nor signalled")
-        stop(points, host, slow_file, [stuck], label)
-
-
-def is_pinned(host, pid):
-    """Does rsyslogd have a pidfd for it?"""
-    descriptors = Path(f"/proc/{host.rsyslog.pid}/fdinfo")
-    return any(f"\nPid:\t{pid}\n" in path.read_text() for path in descriptors.iterdir())
+                      "the stuck process is neither blocked nor signalled")
+        stop(points, host, slow_file, [stuck])
 
 
 def make_known(host, forger):
     """A line for which no smtpd is found makes the module look for all tcpds."""
     for text, severity in ((REJECT, "err"), (STARTED, "info")):
         forger.log(text.format(ip=ABSENT, port=PORT), severity)
-    wait_for(lambda: counters(host.rsyslog).get("refused.no_child"), 5, "the search")
+    wait_for(lambda: host.rsyslog.counters().get("refused.no_child"), 5, "the search")
 
 
 def sessions(points, host, listener):
@@ -216,18 +203,17 @@ def sessions(points, host, listener):
     peers = [(next(clients), PORT + number) for number in range(3)]
     programs = ("courieresmtpd", "courieresmtpd", "python3")
     stuck = [listener.start(before=program, environment=environment(*peer), shared=True)
-            for program, peer in zip(programs, peers)]
+             for program, peer in zip(programs, peers)]
+    pinned = lambda: {process.pid for process in stuck} & processes.pinned_by(host.rsyslog.pid)
     with contextlib.suppress(Timeout):
-        wait_for(lambda: all(is_pinned(host, process.pid) for process in stuck[:2]), 3, "a pin")
-    pinned = sum(is_pinned(host, process.pid) for process in stuck)
-    points.note(f"{pinned} of the sessions taken over were pinned before")
+        wait_for(lambda: len(pinned()) >= 2, 3, "two pins")
+    points.note(f"{len(pinned())} of the sessions taken over were pinned before")
     return list(zip(stuck, peers))
 
 
 def by_session(points, host, slow_file, case):
     """Sessions that were taken over; the tcpd is a stand-in that accepts no connections."""
-    label = f"sessions, {case.name}"
-    restart(host, case.rules(host), imuxsock="")
+    host.restart(case.rules(host), imuxsock="")
     with Forger("courier") as forger, \
             Holder("courier", slow_file, program="couriertcpd") as listener:
         make_known(host, forger)
@@ -239,9 +225,9 @@ def by_session(points, host, slow_file, case):
         for stuck, peer in others:
             stuck.go()
             case.send(forger, stuck, *peer)
-        if goes_on(points, host, label) and client(points, host, label, case.trigger, 5):
-            goes_on(points, host, f"{label}, later")
-        stop(points, host, slow_file, [stuck for stuck, _ in taken], label)
+        if goes_on(points, host) and client(points, host, case.trigger, 5):
+            goes_on(points, host)
+        stop(points, host, slow_file, [stuck for stuck, _ in taken])
 
 
 @contextlib.contextmanager
@@ -255,31 +241,29 @@ def decoys(slow_file):
 
 def tools(points, host, slow_file):
     """smtpblockctl reads all processes."""
-    restart(host, action(), imuxsock="")
+    host.restart(imuxsock="")
     for word, good in (("status", (0,)), ("check", (0, 1))):
-        name = f"smtpblockctl {word}"
         with decoys(slow_file) as stuck:
-            result = within(points, slow_file, stuck, 10, f"{name} ends",
+            result = within(points, slow_file, stuck, 10, f"{word} ends",
                             lambda: ctl(word, config=host.rsyslog.config))
             points.ok(result.status in good and result.out and not result.err,
-                      f"{name} has an answer", result)
+                      f"{word} has an answer", result)
 
 
 def start(points, host, slow_file):
     """rsyslogd looks for a tcpd when it starts; the second time that user has none."""
-    restart(host, action(), imuxsock="")
+    host.restart(imuxsock="")
     with decoys(slow_file) as stuck:
-        stop(points, host, slow_file, stuck, "decoys")
-        within(points, slow_file, stuck, 3, "decoys: rsyslogd starts", host.rsyslog.start)
-        client(points, host, "decoys", "dnsbl")
-        stop(points, host, slow_file, stuck, "decoys, started meanwhile")
+        stop(points, host, slow_file, stuck)
+        within(points, slow_file, stuck, 3, "rsyslogd starts", host.rsyslog.start)
+        client(points, host, "dnsbl")
+        stop(points, host, slow_file, stuck, "rsyslogd stops again")
         host.rsyslog.rules = action(courierUser=ATTACKERS[0])
-        within(points, slow_file, stuck, 3, "no tcpds: rsyslogd starts", host.rsyslog.start)
-        stop(points, host, slow_file, stuck, "no tcpds")
+        within(points, slow_file, stuck, 3, "it starts without a tcpd", host.rsyslog.start)
+        stop(points, host, slow_file, stuck, "and stops")
 
 
-def can_hold(points, slow_file):
-    """The attack itself works."""
+def attack_works(points, slow_file):
     with Holder("nobody", slow_file) as holder:
         stuck = holder.hold()
         points.ok(waits(f"/proc/{stuck.pid}/environ"), "a reader of its environment waits")
@@ -289,7 +273,7 @@ def can_hold(points, slow_file):
         points.note(f"a reader of its exe {exe}")
 
 
-def cases():
+def attacks():
     for user, case in itertools.product(ATTACKERS, STRANGERS):
         yield f"{user}, {case.name}", by_stranger, (user, case)
     for case in SESSIONS:
@@ -300,14 +284,10 @@ def cases():
 
 def scenario(points):
     try:
-        with SlowFile() as slow_file, mail_host() as host:
-            can_hold(points, slow_file)
-            for name, attack, words in cases():
-                with tap.part(points, name):
+        with SlowFile() as slow_file, mail_host(points) as host:
+            attack_works(points, slow_file)
+            for name, attack, words in attacks():
+                with host.part(name):
                     attack(points, host, slow_file, *words)
     except Unavailable as missing:
         points.skip("a process that is stuck in execve(2)", missing)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A million forged lines, as fast as rsyslogd takes them, and one genuine line.
 
@@ -15,10 +14,9 @@ import subprocess
 import sys
 import time
 
-from lib import instrument, processes, tap
-from lib.attack import counters, restart
-from lib.rsyslog import CREDENTIALS, action
-from lib.scenario import NOBODY, listed, mail_host
+from lib import instrument, processes
+from lib.rsyslog import action
+from lib.scenario import listed, mail_host
 from lib.wait import wait_for
 
 # A tenth under an instrument.
@@ -47,24 +45,19 @@ for number in range(first, first + count):
 """
 
 
-class Flood:
-    """A process of the user nobody that logs `count` forged lines."""
+def flood(first, count):
+    """A process of the user nobody that logs that many forged lines."""
+    return subprocess.Popen([*processes.as_user("nobody"), sys.executable, "-I", "-c", FLOOD,
+                             str(first), str(count)])
 
-    def __init__(self, first, count):
-        self.process = subprocess.Popen(
-            ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-I", "-c", FLOOD,
-             str(first), str(count)])
 
-    def running(self):
-        return self.process.poll() is None
-
-    def wait(self):
-        if self.process.wait(100) != 0:
-            raise RuntimeError("the flood did not get through")
+def wait(process):
+    if process.wait(100) != 0:
+        raise RuntimeError("the flood did not get through")
 
 
 def growth(host, before):
-    after = counters(host.rsyslog)
+    after = host.rsyslog.counters()
     return {key: value - before.get(key, 0) for key, value in after.items()
             if value != before.get(key, 0)}
 
@@ -74,43 +67,42 @@ def logged(host):
                               stdout=subprocess.PIPE, check=False).stdout or 0)
 
 
-def rejected(points, host, source, label, blocked):
+def rejected(points, host, source, blocked):
     """A client of the real courier: it gets its 511, and must be blocked, or may be."""
-    session, child = host.open(source)
-    with session:
-        points.equal(session.recipient(NOBODY).code, 511, f"{label}: a listed client is rejected")
-        if not blocked:
-            return
+    _, child = host.rejects(source)
+    if blocked:
         began = time.monotonic()
-        points.until(lambda: host.is_blocked(source), 5, f"{label}: the client is on the list")
-        points.note(f"{label}: on the list after {(time.monotonic() - began) * 1000:.0f} ms")
-        points.until(lambda: processes.gone(child.pid), 5, f"{label}: its smtpd is gone")
+        host.blocks(source, deadline=5)
+        points.note(f"on the list after {(time.monotonic() - began) * 1000:.0f} ms")
+        host.ends(child, deadline=5)
 
 
-def flooded(points, host, label, warm, lines, blocked):
+def flooded(points, host, warm, lines, blocked):
     """A flood with a genuine reject in it: the counters for both."""
     begun = logged(host)
-    Flood(0, warm).wait()
+    wait(flood(0, warm))
     wait_for(lambda: logged(host) == begun + warm, 30, "the first lines")
-    before, memory, began = counters(host.rsyslog), processes.memory(host.rsyslog.pid)["Rss"], time.monotonic()
+    before, began = host.rsyslog.counters(), time.monotonic()
+    memory = processes.memory(host.rsyslog.pid)["Rss"]
     size = host.rsyslog.mail_log.stat().st_size
-    flood = Flood(warm, lines)
+    process = flood(warm, lines)
     wait_for(lambda: host.rsyslog.mail_log.stat().st_size > size + 20 * lines, 60,
              "a good part of the flood")
-    rejected(points, host, listed(1), f"{label}, in the middle", blocked)
-    points.ok(flood.running(), f"{label}: the flood still ran")
-    flood.wait()
-    points.until(lambda: growth(host, before).get("lines") == lines + 1, 30,
-                 f"{label}: every line was seen", lambda: counters(host.rsyslog))
-    points.note(f"{label}: {lines / (time.monotonic() - began):.0f} lines a second")
-    points.at_most(processes.memory(host.rsyslog.pid)["Rss"] - memory, 4096, f"{label}: rsyslogd's growth, kB")
+    rejected(points, host, listed(1), blocked)
+    points.ok(process.poll() is None, "the flood still ran")
+    wait(process)
+    points.until(lambda: growth(host, before).get("lines") == lines + 1, 30, "every line was seen",
+                 host.rsyslog.counters)
+    points.note(f"{lines / (time.monotonic() - began):.0f} lines a second")
+    points.at_most(processes.memory(host.rsyslog.pid)["Rss"] - memory, 4096,
+                   "rsyslogd's growth, kB")
     points.equal(logged(host), begun + warm + lines,
-                 f"{label}: the log file beside the action has every line")
+                 "the log file beside the action has every line")
     return growth(host, before)
 
 
 def with_credentials(points, host):
-    counted = flooded(points, host, "credentials", WARM, LINES, True)
+    counted = flooded(points, host, WARM, LINES, True)
     # The last lines of a flood may be read after its sender has exited.
     refused = counted.pop("refused.sender", 0) + counted.pop("refused.gone", 0)
     points.equal(refused, LINES, "every forged line is counted as refused")
@@ -118,37 +110,30 @@ def with_credentials(points, host):
     counted.pop("resets", None)
     points.equal(counted, {"lines": LINES + 1, "rejects": LINES + 1, "triggers": LINES + 1,
                            "blocks": 1, "ended": 1}, "and the genuine one as a block")
-    points.equal(host.list4.addresses(), {listed(1)}, "no other address is on the list")
+    points.equal(host.blocked(), {listed(1)}, "no other address is on the list")
 
 
 def without_credentials(points, host):
-    restart(host, action(), imuxsock="")
-    counted = flooded(points, host, "no credentials", FEWER_WARM, FEWER, False)
-    points.note("no credentials: " + ", ".join(f"{key} {counted.get(key, 0)}" for key in REFUSED))
+    host.restart(imuxsock="")
+    counted = flooded(points, host, FEWER_WARM, FEWER, False)
+    points.note(", ".join(f"{key} {counted.get(key, 0)}" for key in REFUSED))
     taken = counted.get("blocks", 0)
     points.equal(sum(counted.get(key, 0) for key in REFUSED), FEWER + 1 - taken,
-                 "no credentials: all but the genuine line are counted as refused")
-    points.equal(host.list4.addresses(), {listed(1)} if taken else set(),
-                 "no credentials: no other address is on the list")
-    rejected(points, host, listed(2), "no credentials, afterwards", True)
+                 "all but the genuine line are counted as refused")
+    points.equal(host.blocked(), {listed(1)} if taken else set(),
+                 "no other address is on the list")
+    rejected(points, host, listed(2), True)
 
 
 def shutdown(points, host):
-    begun = logged(host)
-    flood = Flood(0, 50_000)
-    wait_for(lambda: not flood.running() or logged(host) > begun + 1000, 20, "more of them")
+    begun, process = logged(host), flood(0, 50_000)
+    wait_for(lambda: process.poll() is not None or logged(host) > begun + 1000, 20, "more of them")
     points.at_most(host.rsyslog.stop(), 2, "the shutdown in the middle of it, s")
-    flood.process.kill()
-    flood.process.wait()
+    process.kill()
+    process.wait()
 
 
 def scenario(points):
-    with mail_host(action(), imuxsock=CREDENTIALS, settings=QUEUE) as host:
-        for check in (with_credentials, without_credentials, shutdown):
-            with tap.part(points, check.__name__):
-                check(points, host)
+    with mail_host(points, action(), settings=QUEUE) as host:
+        host.parts(with_credentials, without_credentials, shutdown)
     host.rsyslog.mail_log.unlink()
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A client's ident server writes into courier's log lines.
 
@@ -8,10 +7,9 @@ look listed there; its 5xx has another reason. Then a listed client, whose lines
 understood all the same.
 """
 
-from lib import tap
-from lib.attack import Counted, Identd, harmless, restart, tuned_host
-from lib.rsyslog import CREDENTIALS, action
-from lib.scenario import NOBODY, block, listed, ordinary
+from lib.attack import Identd
+from lib.rsyslog import action
+from lib.scenario import NOBODY, SENDERS, listed, mail_host, ordinary
 
 VICTIM = listed(250)
 ANSWERS = (
@@ -25,43 +23,33 @@ ANSWERS = (
 )
 
 
-def forged(points, host, label, source, answer, victim):
+def forged(points, host, source, answer, victim):
     """The attacker is rejected (550, 513) and sends nonsense (502)."""
     text = answer.format(victim=victim.source, port=victim.source_port)
     with Identd(host.network, source, text) as identd:
         session, child = host.open(source)
-        with session, harmless(points, host, label, sources=[source, victim.source],
-                               pids=[child.pid], triggers=2, not_listed=2):
+        with host.harmless(sources=[source, victim.source], pids=[child.pid], triggers=2,
+                           not_listed=2):
             codes = (session.recipient(NOBODY).code,
                      session.command("RCPT TO:<a@elsewhere.example>").code,
                      session.command("AUTH PLAIN nonsense").code >= 500,
                      session.command("GET / HTTP/1.1").code)
-            points.equal(codes, (550, 513, True, 502), f"{label}: the attacker is rejected")
-    points.ok(identd.asked == 1, f"{label}: courier queried the attacker's ident server",
-              identd.asked)
+            points.equal(codes, (550, 513, True, 502), "the attacker is rejected")
+    points.equal(identd.asked, 1, "courier queried the attacker's ident server")
 
 
 def scenario(points):
     plain = {"TCPDOPTS": "-stderrlogger=/usr/sbin/courierlogger"}
-    rules = action("mail.*")
-    with tuned_host(rules, imuxsock=CREDENTIALS, variables=plain) as host:
-        for number, (sender, imuxsock) in enumerate((("credentials", CREDENTIALS),
-                                                     ("no credentials", ""))):
-            restart(host, rules, imuxsock=imuxsock)
-            victim, _ = host.open(VICTIM)
-            with victim:
-                for index, answer in enumerate(ANSWERS):
-                    label = f"{sender}, ident {index + 1}"
-                    with tap.part(points, label):
-                        forged(points, host, label, ordinary(10 * number + index + 1),
-                               answer, victim)
-                points.ok(victim.lives(), f"{sender}: the victim's session goes on")
+    with mail_host(points, variables=plain) as host:
+        for number, (sender, imuxsock) in enumerate(SENDERS.items()):
+            host.restart(action("mail.*"), imuxsock=imuxsock)
+            victim, its_smtpd = host.open(VICTIM)
+            for index, answer in enumerate(ANSWERS, 1):
+                with host.part(f"{sender}, ident {index}"):
+                    forged(points, host, ordinary(10 * number + index), answer, victim)
             source = listed(10 + number)
-            with Identd(host.network, source, ANSWERS[0].format(victim=VICTIM, port=1)), \
-                    Counted(points, host, f"{sender}, a listed client",
-                            triggers=1, blocks=1, ended=1):
-                block(points, host, source, f"{sender}, a listed client")
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+            with host.part(f"{sender}, a listed client"), \
+                    Identd(host.network, source, ANSWERS[0].format(victim=VICTIM, port=1)), \
+                    host.counted(triggers=1, blocks=1, ended=1):
+                host.serves(victim, its_smtpd)
+                host.block(source)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Remote lines over UDP, and JSON that overwrites the sender's credentials.
 
@@ -15,11 +14,10 @@ import pwd
 import socket
 import time
 
-from lib import tap
-from lib.attack import Forger, harmless, log_and_leave, reject_line, restart
+from lib.attack import Forger, log_and_leave
 from lib.netns import Network
-from lib.rsyslog import CREDENTIALS, action
-from lib.scenario import PASSWORD, USER, listed, mail_host, ordinary
+from lib.rsyslog import action
+from lib.scenario import listed, mail_host, ordinary, reject_line
 
 UDP = 'module(load="imudp")\ninput(type="imudp" port="514")\n'
 JSON = 'module(load="mmjsonparse")\n'
@@ -34,37 +32,34 @@ COURIER = pwd.getpwnam("courier").pw_uid
 ABSENT = "10.9.4.{}"
 
 
-def over_udp(host, *lines, pid=None):
+def over_udp(host, line, pid=None):
     """A sender in world that calls itself mx.lab and courieresmtpd."""
     tag = f"courieresmtpd[{pid}]" if pid else "courieresmtpd"
     stamp = time.strftime("%b %d %H:%M:%S")
     with host.network.socket(ordinary(99), socket.SOCK_DGRAM) as sender:
-        for line in lines:
-            sender.sendto(f"<19>{stamp} mx {tag}: {line}".encode(), (Network.MX4, 514))
+        sender.sendto(f"<19>{stamp} mx {tag}: {line}".encode(), (Network.MX4, 514))
+
+
+def twice(host, label, source, port, pid, *pids, **want):
+    """The same line without and with a PID in its tag."""
+    with host.harmless(label, sources=[source], pids=pids, triggers=2, **want):
+        over_udp(host, reject_line(source, port))
+        over_udp(host, reject_line(source, port), pid)
 
 
 def remote_sender(points, host):
-    restart(host, settings=UDP)
-    with harmless(points, host, "UDP, not connected", sources=[ABSENT.format(1)], triggers=2,
-                  refused__no_child=1, refused__sender=1):
-        over_udp(host, reject_line(ABSENT.format(1)))
-        over_udp(host, reject_line(ABSENT.format(1)), pid=os.getpid())
+    host.restart(settings=UDP)
+    twice(host, "not connected", ABSENT.format(1), 4711, os.getpid(), refused__no_child=1,
+          refused__sender=1)
     session, child = host.open(ordinary(1))
-    with session, harmless(points, host, "UDP, connected, not listed", sources=[session.source],
-                           pids=[child.pid], triggers=2, not_listed=2):
-        over_udp(host, reject_line(session.source, session.source_port))
-        over_udp(host, reject_line(session.source, session.source_port), pid=child.pid)
+    twice(host, "not listed", session.source, session.source_port, child.pid, child.pid,
+          not_listed=2)
     session, child = host.open(listed(1))
-    with session:
-        points.equal(session.login(USER, PASSWORD).code, 235, "UDP, a customer: the login works")
-        points.equal(session.command("MAIL FROM:<a@b.example>").code, 250,
-                     "UDP, a customer: a mail has begun")
-        with harmless(points, host, "UDP, a customer", sources=[session.source], pids=[child.pid],
-                      triggers=2, refused__sender=2):
-            over_udp(host, reject_line(session.source, session.source_port))
-            over_udp(host, reject_line(session.source, session.source_port), pid=child.pid)
+    host.logs_in(session)
+    twice(host, "a customer", session.source, session.source_port, child.pid, child.pid,
+          refused__sender=2)
     # A reply code in a line that courier never writes is counted as unknown.
-    with harmless(points, host, "UDP, JSON", sources=[session.source], unknown=1):
+    with host.harmless("JSON", sources=[session.source], unknown=1):
         over_udp(host, cee(reject_line(session.source, 1), 1))
 
 
@@ -76,39 +71,31 @@ def cee(line, pid):
 def behind_json(points, host):
     """JSON from a stranger never becomes a line, with verify="child" or "sender"."""
     for verify in ("child", "sender"):
-        restart(host, PARSED + action("mail.*", verify=verify), settings=JSON)
+        host.restart(PARSED + action("mail.*", verify=verify), settings=JSON)
         session, child = host.open(listed(2))
-        label = f"mmjsonparse, {verify}"
-        with session, Forger() as forger:
-            line = reject_line(session.source, session.source_port)
-            with harmless(points, host, label, sources=[session.source, ABSENT.format(2)],
-                          pids=[child.pid, forger.pid], triggers=1, refused__sender=1,
-                          unknown=2):
-                forger.log(cee(line, child.pid))
-                forger.log(cee(reject_line(ABSENT.format(2)), 4194303))
-                forger.log(line)
+        line = reject_line(session.source, session.source_port)
+        with Forger() as forger, \
+                host.harmless(verify, sources=[session.source, ABSENT.format(2)], triggers=1,
+                              pids=[child.pid, forger.pid], refused__sender=1, unknown=2):
+            forger.log(cee(line, child.pid))
+            forger.log(cee(reject_line(ABSENT.format(2)), 4194303))
+            forger.log(line)
+        session.close()
 
 
 def taken_from_text(points, host):
-    claim = f"claim=pid=4194303 uid={COURIER}"
-    restart(host, TAKEN + action("mail.*"), settings="")
-    with harmless(points, host, "$! from the text, child", sources=[ABSENT.format(3)], triggers=1,
-                  refused__gone=1):
-        log_and_leave(host, f"{reject_line(ABSENT.format(3))} {claim}")
-    restart(host, TAKEN + action("mail.*", verify="sender"))
-    log_and_leave(host, f"{reject_line(ABSENT.format(3))} {claim}")
-    points.until(lambda: host.is_blocked(ABSENT.format(3)), 3,
-                 '$! from the text, sender: open, as the manual says', host.rsyslog.own)
+    line = f"{reject_line(ABSENT.format(3))} claim=pid=4194303 uid={COURIER}"
+    host.restart(TAKEN + action("mail.*"), settings="")
+    with host.harmless("child", sources=[ABSENT.format(3)], triggers=1, refused__gone=1):
+        log_and_leave(host, line)
+    # It is open, as the manual says.
+    host.restart(TAKEN + action("mail.*", verify="sender"))
+    log_and_leave(host, line)
+    host.blocks(ABSENT.format(3))
     points.ok(host.rsyslog.logged("no parser that takes them from the message"),
-              '$! from the text, sender: a warning about the configuration is logged')
+              "sender: a warning about the configuration is logged")
 
 
 def scenario(points):
-    with mail_host(imuxsock=CREDENTIALS) as host:
-        for check in (remote_sender, behind_json, taken_from_text):
-            with tap.part(points, check.__name__):
-                check(points, host)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+    with mail_host(points) as host:
+        host.parts(remote_sender, behind_json, taken_from_text)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """rsyslogd -N1 refuses a wrong value: it names file, line, value, and what is allowed.
 
@@ -6,7 +5,6 @@ It accepts correct values: defaults, both bounds, every word. It warns of values
 up protection.
 """
 
-from lib import tap
 from lib.rsyslog import Rsyslog, action
 from lib.scenario import workdir
 
@@ -83,30 +81,6 @@ OPEN = (
 )
 
 
-def written(parameters):
-    """The wrong value as it should be shown: the last one, cut if it is long."""
-    value = list(parameters.values())[-1]
-    return (value[-1] if isinstance(value, list) else value)[:60]
-
-
-def refused(points, daemon, parameters, allowed):
-    daemon.rules = f"# a comment line\n{action(**parameters)}"
-    status, output = daemon.validate()
-    line = daemon.config.read_text().splitlines().index(action(**parameters).strip()) + 1
-    label = " ".join(f'{name.replace("_", ".")}="{str(value)[:40]}"'
-                     for name, value in parameters.items())
-    wanted = (str(daemon.config), f"line {line}", f'"{written(parameters)}', *allowed)
-    missing = [text for text in wanted if text not in output]
-    points.ok(status == 1 and not missing, f"{label} is refused with a complete message",
-              f"status {status}, missing in the message: {missing}", output)
-
-
-def unknown_parameter(points, daemon):
-    daemon.rules = action(terminateDelay="200")
-    status, output = daemon.validate()
-    points.ok(status == 1 and "terminateDelay" in output, "an unknown parameter is refused", output)
-
-
 # Parameters of module(), and what -N1 prints for wrong ones.
 MODULE = (
     ('keepCapabilities="on"', None),
@@ -116,51 +90,64 @@ MODULE = (
 )
 
 
-def module_parameter(points, daemon, text, wrong):
-    daemon.rules, daemon.module = action(), text
+def label(parameters):
+    return " ".join(f'{name.replace("_", ".")}="{str(value)[:40]}"'
+                    for name, value in parameters.items()) or "no parameter"
+
+
+def written(parameters):
+    """The wrong value as it should be shown: the last one, cut if it is long."""
+    value = list(parameters.values())[-1]
+    return (value[-1] if isinstance(value, list) else value)[:60]
+
+
+def validated(daemon, rules, module=""):
+    """rsyslogd -N1: (status, output, number of the action's line, whether it is silent)"""
+    daemon.rules, daemon.module = f"# a comment line\n{rules}", module
     status, output = daemon.validate()
-    daemon.module = ""
-    if wrong:
-        points.ok(status == 1 and wrong in output, f"module: {text} is refused", output)
-    else:
-        points.equal((status, "omsmtpblock" in output.replace(str(daemon.config), "")),
-                     (0, False), f"module: {text} is accepted silently")
+    line = daemon.config.read_text().splitlines().index(rules.strip()) + 1
+    return status, output, line, "omsmtpblock" not in output.replace(str(daemon.config), "")
+
+
+def refused(points, daemon, parameters, allowed):
+    status, output, line, _ = validated(daemon, action(**parameters))
+    wanted = (str(daemon.config), f"line {line}", f'"{written(parameters)}', *allowed)
+    missing = [text for text in wanted if text not in output]
+    points.ok(status == 1 and not missing,
+              f"{label(parameters)} is refused with a complete message",
+              f"status {status}, missing in the message: {missing}", output)
+
+
+def module_parameter(points, daemon, text, wrong):
+    status, output, _, silent = validated(daemon, action(), text)
+    points.ok(status == 1 and wrong in output if wrong else status == 0 and silent,
+              f"module: {text} is {'refused' if wrong else 'accepted silently'}", status, output)
 
 
 def accepted(points, daemon, parameters):
-    daemon.rules = action(**parameters)
-    status, output = daemon.validate()
-    label = " ".join(f'{name.replace("_", ".")}="{str(value)[:40]}"'
-                     for name, value in parameters.items()) or "no parameter"
-    points.ok(status == 0 and "omsmtpblock" not in output.replace(str(daemon.config), ""),
-              f"{label} is accepted silently", f"status {status}", output)
+    status, output, _, silent = validated(daemon, action(**parameters))
+    points.ok(status == 0 and silent, f"{label(parameters)} is accepted silently", status, output)
 
 
 def warned(points, daemon, parameters, sentence):
     """Allowed, but it gives up protection: -N1 warns and exits with 0."""
-    daemon.rules = f"# a comment line\n{action(**parameters)}"
-    status, output = daemon.validate()
-    line = daemon.config.read_text().splitlines().index(action(**parameters).strip()) + 1
+    status, output, line, _ = validated(daemon, action(**parameters))
     wanted = f"warning during parsing file {daemon.config}, on or before line {line}: " \
-        f"omsmtpblock: "
+        "omsmtpblock: "
     warnings = [text for text in output.splitlines() if wanted in text and sentence in text]
-    label = " ".join(f'{name}="{value}"' for name, value in parameters.items())
-    points.ok(status == 0 and len(warnings) == 1, f"{label} is accepted with one warning",
-              f"status {status}", output)
+    points.ok(status == 0 and len(warnings) == 1,
+              f"{label(parameters)} is accepted with one warning", status, output)
 
 
 def scenario(points):
     daemon = Rsyslog(workdir())
     for parameters, allowed in WRONG:
         refused(points, daemon, parameters, allowed)
-    unknown_parameter(points, daemon)
+    status, output, _, _ = validated(daemon, action(terminateDelay="200"))
+    points.ok(status == 1 and "terminateDelay" in output, "an unknown parameter is refused", output)
     for text, wrong in MODULE:
         module_parameter(points, daemon, text, wrong)
     for parameters in RIGHT:
         accepted(points, daemon, parameters)
     for parameters, sentence in OPEN:
         warned(points, daemon, parameters, sentence)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

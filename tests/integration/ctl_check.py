@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """smtpblockctl check on a real mail host. A healthy host shows nothing broken. Then one
 thing after the other is broken: its line reports it, and the command it prints fixes it."""
@@ -11,9 +10,8 @@ import shlex
 import time
 from pathlib import Path
 
-from lib import tap
-from lib.ctl import ctl
 from lib.netns import run
+from lib.processes import as_user
 from lib.rsyslog import CREDENTIALS, action
 from lib.scenario import mail_host
 
@@ -23,55 +21,47 @@ SLOTS = 80  # fewer than the kernel's list has room for by default
 
 def check(host, prefix=()):
     """(the result, its lines as (status, check, why, type))"""
-    result = ctl("--json", "check", config=host.rsyslog.config, prefix=prefix)
+    result = host.ctl("--json", "check", prefix=prefix)
     return result, [(o["status"], o["check"], o["why"], o["type"]) for o in result.json()]
 
 
-def find(lines, status, name, words=""):
-    return [line for line in lines if line[0] == status and line[1] == name and words in line[2]]
+def find(host, status, name, words=""):
+    return [line for line in check(host)[1] if line[:2] == (status, name) and words in line[2]]
 
 
-def reports(points, host, label, status, name, words="", *, prefix=()):
+def reports(points, host, status, name, words=""):
     """The line is there once, with the right exit status. Returns the command it prints."""
-    result, lines = check(host, prefix)
-    found = find(lines, status, name, words)
-    points.equal(len(found), 1, f"{label}: {status} {name}") or points.note(result)
+    result, lines = check(host)
+    found = [line for line in lines if line[:2] == (status, name) and words in line[2]]
+    points.equal(len(found), 1, f"{status} {name}", result)
     broken = any(line[0] == "broken" for line in lines)
-    points.equal(result.status, int(broken), f"{label}: exit status")
+    points.equal(result.status, int(broken), f"{name}: exit status")
     return found[0][3] if found else None
 
 
-def nothing_broken(points, host, label):
+def nothing_broken(points, host, when):
     result, lines = check(host)
     points.equal((result.status, [line for line in lines if line[0] == "broken"]), (0, []),
-                 f"{label}: nothing is broken")
-
-
-def restart(host, *, imuxsock=None, rules=None, settings="", prefix=()):
-    host.rsyslog.stop()
-    old = host.rsyslog.imuxsock, host.rsyslog.rules
-    host.rsyslog.imuxsock = old[0] if imuxsock is None else imuxsock
-    host.rsyslog.rules = old[1] if rules is None else rules
-    host.rsyslog.settings = settings
-    host.rsyslog.start(prefix=prefix)
-    return old
+                 f"nothing is broken {when}")
 
 
 @contextlib.contextmanager
-def restarted(host, **changes):
+def restarted(host, rules=None, **changes):
     """rsyslogd with a wrong setting, and back."""
-    imuxsock, rules = restart(host, **changes)
+    daemon = host.rsyslog
+    ours, before = daemon.rules, {name: getattr(daemon, name) for name in ("imuxsock", "settings")}
+    host.restart(ours if rules is None else rules, **changes)
     try:
         yield
     finally:
-        restart(host, imuxsock=imuxsock, rules=rules)
+        host.restart(ours, **before)
 
 
 @contextlib.contextmanager
-def esmtpd(*lines):
-    """More settings in courier's file."""
+def esmtpd(setting):
+    """One more setting in courier's file."""
     before, times = ESMTPD.read_text(), ESMTPD.stat()
-    ESMTPD.write_text(before + "".join(f"{line}\n" for line in lines))
+    ESMTPD.write_text(f"{before}{setting}\n")
     try:
         yield
     finally:
@@ -80,30 +70,27 @@ def esmtpd(*lines):
 
 
 def rules(points, host):
-    with tap.part(points, "no rule"):
+    with host.part("no rule"):
         host.list4.remove()
-        command = reports(points, host, "no rule", "broken", "list.ipv4", "no list spammer")
-        ctl(*shlex.split(command)[1:], config=host.rsyslog.config)
-        lines = check(host)[1]
-        points.ok(find(lines, "ok", "list.ipv4") and find(lines, "ok", "rule.order.ipv4"),
-                  "no rule: the printed command fixes it", lines)
+        command = reports(points, host, "broken", "list.ipv4", "no list spammer")
+        host.ctl(*shlex.split(command)[1:])
+        points.ok(find(host, "ok", "list.ipv4") and find(host, "ok", "rule.order.ipv4"),
+                  "the printed command fixes it")
         run("iptables", "-F", "INPUT")
         host.list4.install()
-    with tap.part(points, "the rule behind ESTABLISHED"):
-        for program, name in (("iptables", "rule.order.ipv4"), ("ip6tables", "rule.order.ipv6")):
+    for program, name in (("iptables", "rule.order.ipv4"), ("ip6tables", "rule.order.ipv6")):
+        with host.part(f"{program}, the rule behind ESTABLISHED"):
             run(program, "-I", "INPUT", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED",
                 "-j", "ACCEPT")
-            command = reports(points, host, f"{program}: behind ESTABLISHED", "broken", name,
-                        "RELATED,ESTABLISHED")
-            run(*shlex.split(command))
-            points.ok(find(check(host)[1], "ok", name), f"{program}: the printed command fixes it")
+            run(*shlex.split(reports(points, host, "broken", name, "RELATED,ESTABLISHED")))
+            points.ok(find(host, "ok", name), "the printed command fixes it")
             run(program, "-D", "INPUT", "1")
             run(program, "-D", "INPUT", "1")
-    with tap.part(points, "a rule accepts everything first"):
+    with host.part("a rule accepts everything first"):
         run("iptables", "-I", "INPUT", "-p", "tcp", "--dport", "25", "-j", "ACCEPT")
-        reports(points, host, "accepted first", "broken", "rule.ipv4", "accepts them")
+        reports(points, host, "broken", "rule.ipv4", "accepts them")
         run("iptables", "-D", "INPUT", "1")
-    nothing_broken(points, host, "rules as before")
+    nothing_broken(points, host, "with rules as before")
 
 
 def rsyslog(points, host):
@@ -127,80 +114,74 @@ def rsyslog(points, host):
                                    if b"syslog:" in Path("/etc/passwd").read_bytes()
                                    else "$PrivDropToUser daemon\n"},
              ("broken", "rights.capabilities", "CAP_SYS_PTRACE"))):
-        with tap.part(points, label), restarted(host, **changes):
-            reports(points, host, label, *line)
-    nothing_broken(points, host, "rsyslogd as before")
+        with host.part(label), restarted(host, **changes):
+            reports(points, host, *line)
+    nothing_broken(points, host, "with rsyslogd as before")
 
 
 def running(points, host):
-    with tap.part(points, "rsyslogd stopped"):
+    with host.part("rsyslogd stopped"):
         host.rsyslog.stop()
-        reports(points, host, "rsyslogd stopped", "broken", "rsyslogd.running")
+        reports(points, host, "broken", "rsyslogd.running")
         host.rsyslog.start()
-    with tap.part(points, "not restarted"):
+    with host.part("not restarted"):
         ours = host.rsyslog.rules
-        restart(host, rules="")
+        host.restart("")
         host.rsyslog.rules = ours
         host.rsyslog.write_config()
         os.utime(host.rsyslog.config, (time.time() + 60,) * 2)
-        reports(points, host, "not restarted", "broken", "rsyslogd.module")
-        reports(points, host, "not restarted", "warning", "rsyslogd.restart")
-        restart(host)
+        reports(points, host, "broken", "rsyslogd.module")
+        reports(points, host, "warning", "rsyslogd.restart")
+        host.restart(ours)
 
 
 def courier(points, host):
-    for label, lines, line in (
-            ("-drop", ['DROP="-drop"'], ("broken", "courier.drop")),
-            ("a zone without BLOCK", ['BLACKLISTS="-block=bl.lab,BLOCK2,*"'],
+    for label, setting, line in (
+            ("-drop", 'DROP="-drop"', ("broken", "courier.drop")),
+            ("a zone without BLOCK", 'BLACKLISTS="-block=bl.lab,BLOCK2,*"',
              ("broken", "courier.blacklists")),
-            ("a zone without a text", ['BLACKLISTS="-block=bl.lab,BLOCK"'],
+            ("a zone without a text", 'BLACKLISTS="-block=bl.lab,BLOCK"',
              ("warning", "courier.blacklists")),
-            ("list too small", ["MAXDAEMONS=300"], ("warning", "list.size")),
-            ("tarpit", ["TARPIT=1"], ("warning", "courier.tarpit")),
-            ("dialog", ["ESMTP_LOG_DIALOG=1"], ("warning", "courier.dialog"))):
-        with tap.part(points, label), esmtpd(*lines):
-            reports(points, host, label, *line)
+            ("list too small", "MAXDAEMONS=300", ("warning", "list.size")),
+            ("tarpit", "TARPIT=1", ("warning", "courier.tarpit")),
+            ("dialog", "ESMTP_LOG_DIALOG=1", ("warning", "courier.dialog"))):
+        with host.part(label), esmtpd(setting):
+            reports(points, host, *line)
 
 
 def nftables(points, host):
-    with tap.part(points, "nftables"), \
-            restarted(host, rules=action(backend="nftables", list="nft4", list6="nft6")):
-        points.until(lambda: find(check(host)[1], "ok", "list.ipv4", "nft4"), 5,
-                     "nftables: the set is there")
-        nothing_broken(points, host, "nftables")
+    with restarted(host, action(backend="nftables", list="nft4", list6="nft6")):
+        points.until(lambda: find(host, "ok", "list.ipv4", "nft4"), 5, "the set is there")
+        nothing_broken(points, host, "with it")
         host.rsyslog.stop()
         run("nft", "delete", "table", "inet", "omsmtpblock")
-        reports(points, host, "nftables without its table", "broken", "list.ipv6", "no table")
+        reports(points, host, "broken", "list.ipv6", "no table")
         host.rsyslog.start()
 
 
-def anybody(points, host):
+def as_nobody(points, host):
     """Without root check sees less, and reports nothing wrong."""
-    with tap.part(points, "as nobody"):
-        result, lines = check(host, ("setpriv", "--reuid=65534", "--regid=65534",
-                                     "--clear-groups"))
-        unsure = [line for line in lines if line[0] == "warning" and "cannot tell" in line[2]]
-        points.ok(unsure and not result.err, "as nobody: what cannot be checked is a warning",
-                  result)
-        points.ok(not [line for line in lines if line[0] == "broken"],
-                  "as nobody: nothing sound is reported as broken", result)
+    result, lines = check(host, as_user("nobody"))
+    unsure = [line for line in lines if line[0] == "warning" and "cannot tell" in line[2]]
+    points.ok(unsure and not result.err, "what cannot be checked is a warning", result)
+    points.ok(not [line for line in lines if line[0] == "broken"],
+              "nothing sound is reported as broken", result)
+
+
+def healthy(points, host):
+    text = host.ctl("check")
+    points.ok((text.status, text.err) == (0, "") and not [
+        line for line in text.out.splitlines() if line.startswith("broken")],
+        "nothing is broken, exit status 0", text)
+    points.ok(find(host, "ok", "rsyslog.credentials"), "it needs no sender's credentials", text)
 
 
 def scenario(points):
-    with mail_host(imuxsock="", maxdaemons=SLOTS) as host:
-        text = ctl("check", config=host.rsyslog.config)
-        points.equal((text.status, text.err), (0, ""), "a healthy host: exit status 0")
-        points.ok(not [line for line in text.out.splitlines() if line.startswith("broken")],
-                  "a healthy host: nothing is broken", text)
-        points.ok(find(check(host)[1], "ok", "rsyslog.credentials"),
-                  "a healthy host: it needs no sender's credentials", text)
+    with mail_host(points, imuxsock="", maxdaemons=SLOTS) as host:
+        host.parts(healthy)
         rules(points, host)
         rsyslog(points, host)
         running(points, host)
         courier(points, host)
-        nftables(points, host)
-        anybody(points, host)
+        host.parts(nftables, as_nobody)
         nothing_broken(points, host, "in the end")
-
-
-tap.main(scenario)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The examples of smtpblockctl(8) and of every --help, typed one after the other."""
 
@@ -10,7 +9,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lib import tap
 from lib.ctl import ctl, tool_path
 from lib.firewall import backend
 from lib.netns import run
@@ -46,17 +44,12 @@ def commands():
             if name not in ELSEWHERE]
 
 
-def typed(line, other_backend):
-    """As typed in a shell, without commands that never end and without other backends."""
-    if line.startswith("watch "):
-        line = re.sub(r"^watch -n \d+ ", "", line)
-    return None if f"setup {other_backend}" in line else line
-
-
 def types(points, line):
-    line = typed(line, {"recent": "nftables", "nftables": "recent"}[backend()])
-    if line is None:
+    """In a shell, without commands that never end and without the other backend."""
+    other = {"recent": "nftables", "nftables": "recent"}[backend()]
+    if f"setup {other}" in line:
         return
+    line = re.sub(r"^watch -n \d+ ", "", line)
     directory = Path(tool_path()).resolve().parent
     environment = os.environ | {"PATH": f"{directory}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-o", "pipefail", "-c", line], env=environment, text=True,
@@ -88,7 +81,3 @@ def scenario(points):
                 lists()
             types(points, line)
         run("umount", "/etc/rsyslog.conf")
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

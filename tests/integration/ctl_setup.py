@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """smtpblockctl setup: the commands it prints work, --apply runs them once. Then packets of
 an added address are dropped, on established connections too."""
@@ -10,10 +9,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lib import tap
 from lib.ctl import ctl
 from lib.firewall import backend, connects
 from lib.netns import Network, run
+from lib.processes import as_user
 from lib.scenario import ordinary
 from lib.wait import wait_for
 
@@ -34,32 +33,33 @@ def clean():
         run("nft", "delete", "table", "inet", "omsmtpblock")
 
 
-def tool(config, *words, **options):
-    return ctl(*words, config=config, **options)
-
-
-def blocks(points, network, config, label):
+def blocks(points, network, config):
     """An address of each family: through, blocked, through again."""
     for source in (ordinary(1), ordinary(1, 6)):
-        points.ok(connects(network, source), f"{label}: {source} connects at first")
-        added = tool(config, "add", source)
-        points.equal(added.status, 0, f"{label}: {source} is added") or points.note(added)
-        points.ok(not connects(network, source, deadline=1.5), f"{label}: {source} is dropped")
-        tool(config, "del", source)
-        points.ok(connects(network, source), f"{label}: {source} connects again")
+        points.ok(connects(network, source), f"{source} connects at first")
+        added = ctl("add", source, config=config)
+        points.equal(added.status, 0, f"{source} is added", added)
+        points.ok(not connects(network, source, deadline=1.5), f"{source} is dropped")
+        ctl("del", source, config=config)
+        points.ok(connects(network, source), f"{source} connects again")
+
+
+def outcomes(config):
+    """Of the steps of --apply."""
+    found = ctl("--json", "setup", backend(), *PORTS, "--apply", config=config).json()
+    return {step["outcome"] for step in found["steps"]}
 
 
 def printed(points, network, config):
     """Runs it as an admin would type it."""
-    text = tool(config, "setup", backend(), *PORTS).out
+    text = ctl("setup", backend(), *PORTS, config=config).out
     command = ["sh", "-e"] if backend() == "recent" else ["nft", "-f", "-"]
     done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
     points.equal((done.returncode, done.stderr), (0, ""), "the printed commands work")
-    blocks(points, network, config, "typed")
-    again = tool(config, "--json", "setup", backend(), *PORTS, "--apply").json()
+    blocks(points, network, config)
+    again = outcomes(config)
     if backend() == "recent":
-        points.equal({step["outcome"] for step in again["steps"]}, {"already there"},
-                     "--apply recognizes them")
+        points.equal(again, {"already there"}, "--apply recognizes them")
     clean()
 
 
@@ -67,7 +67,7 @@ def established(network, config, source):
     """A byte on a connection that was open before its address was blocked arrives."""
     with network.socket(source) as client:
         client.connect((network.mx_for(source), 25))
-        tool(config, "add", source)
+        ctl("add", source, config=config)
         server = network.listener.accept()[0]
         while server.getpeername()[0] not in (source, f"::ffff:{source}"):
             server.close()
@@ -80,31 +80,28 @@ def established(network, config, source):
             except TimeoutError:
                 return False
             finally:
-                tool(config, "del", source)
+                ctl("del", source, config=config)
 
 
 def applied(points, network, config):
     """Once, above the rule that accepts established connections, and no second time."""
     if backend() == "recent":
         run("iptables", "-A", "INPUT", "-m", "state", "--state", "ESTABLISHED", "-j", "ACCEPT")
-    outcomes = [[step["outcome"] for step in tool(config, "--json", "setup", backend(), *PORTS,
-                                                  "--apply").json()["steps"]] for _ in range(2)]
-    points.equal([set(outcome) for outcome in outcomes], [{"added"}, {"already there"}],
+    points.equal([outcomes(config), outcomes(config)], [{"added"}, {"already there"}],
                  "added, and then there")
     before = rules()
-    text = tool(config, "setup", backend(), *PORTS, "--apply")
+    text = ctl("setup", backend(), *PORTS, "--apply", config=config)
     points.equal((text.status, rules()), (0, before), "a third time changes nothing")
-    blocks(points, network, config, "applied")
+    blocks(points, network, config)
     points.ok(not established(network, config, ordinary(2)),
               "packets of established connections are dropped")
 
 
-def without_rights(points, config):
+def without_rights(points, _, config):
     before = rules()
-    result = tool(config, "setup", backend(), "--apply", "--banTime", "77",
-                  prefix=("setpriv", "--reuid", "65534", "--clear-groups"))
-    points.ok(result.status == 1 and "run this as root" in result.err,
-              "no rights: reported", result)
+    result = ctl("setup", backend(), "--apply", "--banTime", "77", config=config,
+                 prefix=as_user("nobody"))
+    points.ok(result.status == 1 and "run this as root" in result.err, "it is reported", result)
     points.equal(rules(), before, "and nothing is changed")
 
 
@@ -117,12 +114,4 @@ def scenario(points):
                                   dualstack_ipv6=True) as network.listener:
             network.listener.settimeout(60)
             wait_for(lambda: connects(network, ordinary(9)), 5, "the listener")
-            for check in (printed, applied):
-                with tap.part(points, check.__name__):
-                    check(points, network, config)
-            with tap.part(points, "without rights"):
-                without_rights(points, config)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+            points.parts((printed, applied, without_rights), network, config)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """eventRuleset: a ruleset gets every block as one JSON message.
 
@@ -11,53 +10,51 @@ in time in the middle of a wave.
 
 # limit: 120
 
+import contextlib
 import json
 import re
 import socket
 from pathlib import Path
 
-from lib import tap
-from lib.attack import counters
-from lib.eventlog import events, reject, ruleset
+from lib.eventlog import events, reject, ruleset, to_file
 from lib.firewall import kernel_list
 from lib.rsyslog import Rsyslog, action
-from lib.scenario import NOBODY, listed, mail_host, network_and_lists, workdir
+from lib.scenario import (NOBODY, listed, lone_rsyslogd, mail_host, network_and_lists, workdir)
 from lib.wait import stays
 
-OUT = "events.json"
 EXAMPLE = Path(__file__).resolve().parents[2] / "rsyslog.d" / "omsmtpblock-events.conf"
+# The action of all lines without a session.
+ACTION = {"verify": "none", "backend": "null", "eventRuleset": "blocks"}
+BLOCKS = action(**ACTION)
 
 
-def to_file(path):
-    return ('template(name="event" type="string" string="%syslogtag%%msg%\\n")\n'
-            + ruleset(f'action(type="omfile" file="{path}" template="event")'))
+def of_a_real_client(points):
+    path = workdir() / "events.json"
+    with mail_host(points, to_file(path) + action(eventRuleset="blocks")) as host:
+        session, child = host.rejects(listed(1))
+        points.until(lambda: events(path), 5, "its block is reported")
+        event = events(path)[0]
+        points.ok(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event.pop("time")),
+                  "with its time")
+        points.equal(event, {"event": "block", "address": listed(1), "list": "spammer",
+                             "list_state": "added", "seconds": 600, "trigger": "dnsbl",
+                             "reply": f"511 Listed in lab DNSBL, {listed(1)}",
+                             "zone": "bl.lab", "port": session.source_port, "pid": child.pid,
+                             "child": "end"}, "address, reason, list, and what was done")
+        host.rsyslog.hup()
+        points.until(lambda: host.rsyslog.logged("by DNSBL zones, list spammer: bl.lab=1 "), 5,
+                     "HUP logs what each zone saved")
 
 
-def of_a_real_client(points, host, path):
-    session, child = host.open(listed(1))
-    with session:
-        points.equal(session.recipient(NOBODY).code, 511, "a listed client is rejected")
-        points.until(lambda: events(path), 5, "and its block is reported", host.rsyslog.own)
-    event = events(path)[0]
-    points.ok(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event.pop("time")),
-              "with its time")
-    points.equal(event, {"event": "block", "address": listed(1), "list": "spammer",
-                         "list_state": "added", "seconds": 600, "trigger": "dnsbl",
-                         "reply": f"511 Listed in lab DNSBL, {listed(1)}",
-                         "zone": "bl.lab", "port": session.source_port, "pid": child.pid,
-                         "child": "end"}, "address, reason, list, and what was done")
-    host.rsyslog.hup()
-    points.until(lambda: host.rsyslog.logged("by DNSBL zones, list spammer: bl.lab=1 "), 5,
-                 "HUP logs what each zone saved", host.rsyslog.own)
-
-
-def hostile_text(points, daemon, path):
+def hostile_text(points):
     """Clients and forgers write into replies, if the line is believed."""
-    reject(1, '511 "},{\\ \x01\x7f\xc3\xb6\xff')
-    points.until(lambda: len(events(path)) == 1, 5, "a reply full of quotes", daemon.own)
-    reject(2, "511 " + "x" * 900)
-    points.until(lambda: len(events(path)) == 2, 5, "and one that is too long", daemon.own)
-    points.ok(len(events(path)[1]["reply"]) < 200, "is cut")
+    path = workdir() / "hostile.json"
+    with lone_rsyslogd(points, to_file(path) + BLOCKS, "hostile"):
+        reject(1, '511 "},{\\ \x01\x7f\xc3\xb6\xff')
+        points.until(lambda: len(events(path)) == 1, 5, "a reply full of quotes")
+        reject(2, "511 " + "x" * 900)
+        points.until(lambda: len(events(path)) == 2, 5, "and one that is too long")
+        points.ok(len(events(path)[1]["reply"]) < 200, "is cut")
 
 
 def list_states(points):
@@ -65,108 +62,109 @@ def list_states(points):
     path = workdir() / "states.json"
     rules = to_file(path) + action(verify="none", terminate="off", list="later",
                                    eventRuleset="blocks")
-    with network_and_lists(), Rsyslog(workdir(), rules, name="states") as daemon:
+    with network_and_lists(), lone_rsyslogd(points, rules, "states") as daemon:
         for _ in range(3):
             reject(1)
-        points.until(lambda: len(events(path)) == 3, 5, "three lines of an address without a list",
-                     daemon.own)
-        points.equal(counters(daemon, "later").get("blocks"), None, "which cannot be blocked")
+        points.until(lambda: len(events(path)) == 3, 5, "three lines of an address without a list")
+        points.equal(daemon.counters("later").get("blocks"), None, "which cannot be blocked")
         kernel_list(4, "later").install()
-        points.until(lambda: counters(daemon, "later").get("blocks") == 1, 5, "until there is one",
-                     daemon.own)
+        points.until(lambda: daemon.counters("later").get("blocks") == 1, 5, "until there is one")
         for number in (1, 2):
             reject(number)
-        points.until(lambda: len(events(path)) == 5, 5, "then another line, and another address",
-                     daemon.own)
+        points.until(lambda: len(events(path)) == 5, 5, "then another line, and another address")
         points.equal([event["list_state"] for event in events(path)],
                      ["waiting"] * 3 + ["renewed", "added"], "are reported with what was done")
 
 
-def forwarded(points):
-    with socket.socket() as collector:
-        collector.bind(("127.0.0.1", 0))
-        collector.listen()
+@contextlib.contextmanager
+def listener():
+    """A TCP socket that waits for one connection, and its port."""
+    with socket.create_server(("127.0.0.1", 0)) as collector:
         collector.settimeout(60)
-        port = collector.getsockname()[1]
-        rules = ruleset(f'action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp")') \
-            + action(verify="none", backend="null", eventRuleset="blocks")
-        with Rsyslog(workdir(), rules, name="forwarded"):
+        yield collector, collector.getsockname()[1]
+
+
+@contextlib.contextmanager
+def received(collector):
+    """The lines of that connection."""
+    with collector.accept()[0] as connection, connection.makefile() as lines:
+        connection.settimeout(60)
+        yield lines
+
+
+def forwarded(points):
+    with listener() as (collector, port):
+        rules = ruleset(f'action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp")')
+        with lone_rsyslogd(points, rules + BLOCKS, "forwarded"):
             reject(1)
-            with collector.accept()[0] as connection:
-                connection.settimeout(60)
-                line = connection.recv(4096).decode()
+            with received(collector) as lines:
+                line = lines.readline()
     points.ok(re.match(r'<21>.* omsmtpblock: ?\{"event":"block"', line),
-              "omfwd forwards it as mail.notice of omsmtpblock", line)
+              "by omfwd, as mail.notice of omsmtpblock", line)
 
 
 def counted(points):
-    directory = workdir()
-    out = directory / "impstats"
+    out = workdir() / "impstats"
     rules = 'module(load="mmjsonparse")\ndyn_stats(name="by_list")\n' \
         f'module(load="impstats" interval="1" log.syslog="off" log.file="{out}")\n' \
         + ruleset('action(type="mmjsonparse" cookie="")'
-                  ' set $.list = $!list; set $.counted = dyn_inc("by_list", $.list);') \
-        + action(verify="none", backend="null", eventRuleset="blocks")
-    with Rsyslog(directory, rules, name="counted") as daemon:
+                  ' set $.list = $!list; set $.counted = dyn_inc("by_list", $.list);')
+    with lone_rsyslogd(points, rules + BLOCKS, "counted"):
         for number in range(7):
             reject(number)
         points.until(lambda: out.exists() and "spammer=7" in out.read_text(), 10,
-                     "a ruleset counts events", daemon.own)
+                     "a ruleset counts events")
 
 
 def too_slow(points):
     """Its queue holds ten, and it takes one in a tenth of a second."""
     slow = 'queue.type="linkedList" queue.size="10" queue.timeoutEnqueue="300"' \
         ' queue.dequeueSlowdown="100000" queue.dequeueBatchSize="1"'
-    directory = workdir()
-    rules = ruleset(f'action(type="omfile" file="{directory / "slow.json"}")', slow) \
-        + action(verify="none", backend="null", maxBlocks=100000000, eventRuleset="blocks")
-    daemon = Rsyslog(directory, rules, name="slow").start()
-    for number in range(12000):
-        reject(number)
-    too_slow = "eventRuleset is slower than"
-    points.until(lambda: daemon.logged(too_slow), 20, "it is logged that events are lost",
-                 daemon.own)
-    points.until(lambda: len(daemon.mail()) >= 12000, 20, "a wave goes on", daemon.own)
-    points.equal(len(daemon.logged(too_slow)), 1, "it is logged once")
-    points.until(lambda: counters(daemon).get("blocks") == 12000, 20,
-                 "12000 blocks with a slow ruleset", daemon.own)
-    found = counters(daemon)
-    points.equal(found["events"] + found["events_lost"], 12000,
-                 "each is reported or counted as lost")
-    points.ok(found["events_lost"] > 0, "some were lost", found)
-    points.equal(len([line for line in daemon.mail() if "511 Listed" in line]), 12000,
-                 "the log is whole")
-    seconds = daemon.stop()
-    points.ok(seconds < 2, f"rsyslogd stops in {seconds:.2f} s with the ruleset full")
+    rules = ruleset(f'action(type="omfile" file="{workdir() / "slow.json"}")', slow) \
+        + action(maxBlocks=100000000, **ACTION)
+    with lone_rsyslogd(points, rules, "slow") as daemon:
+        for number in range(12000):
+            reject(number)
+        points.until(lambda: daemon.logged("eventRuleset is slower than"), 20,
+                     "it is logged that events are lost")
+        points.until(lambda: len(daemon.mail()) >= 12000, 20, "a wave goes on")
+        points.equal(len(daemon.logged("eventRuleset is slower than")), 1, "it is logged once")
+        points.until(lambda: daemon.counters().get("blocks") == 12000, 20,
+                     "12000 blocks with a slow ruleset")
+        found = daemon.counters()
+        points.equal(found["events"] + found["events_lost"], 12000,
+                     "each is reported or counted as lost")
+        points.ok(found["events_lost"] > 0, "some were lost", found)
+        points.equal(len([line for line in daemon.mail() if "511 Listed" in line]), 12000,
+                     "the log is whole")
+        seconds = daemon.stop()
+        points.ok(seconds < 2, f"rsyslogd stops in {seconds:.2f} s with the ruleset full")
 
 
 def no_circles(points):
-    directory = workdir()
     inner = action("", verify="none", backend="null", list="inner").strip()
-    rules = ruleset(inner) + action(verify="none", backend="null", eventRuleset="blocks")
-    with Rsyslog(directory, rules, name="circle") as daemon:
+    with lone_rsyslogd(points, ruleset(inner) + BLOCKS, "circle") as daemon:
         reject(1)
-        points.until(lambda: counters(daemon, "inner").get("lines") == 1, 5,
-                     "an event reaches an action in its own ruleset", daemon.own)
-        points.ok(stays(lambda: counters(daemon, "inner") == {"lines": 1}, 0.5),
-                  "which does nothing with it", daemon.own)
+        points.until(lambda: daemon.counters("inner").get("lines") == 1, 5,
+                     "an event reaches an action in its own ruleset")
+        points.ok(stays(lambda: daemon.counters("inner") == {"lines": 1}, 0.5),
+                  "which does nothing with it")
 
 
 def refused(points):
     daemon = Rsyslog(workdir(), action(eventRuleset="nowhere"), name="refused")
     status, output = daemon.validate()
-    points.ok(status == 1 and 'there is no ruleset "nowhere"' in output,
-              "a missing ruleset is refused", output)
+    points.ok(status == 1 and 'there is no ruleset "nowhere"' in output, "a missing ruleset",
+              output)
     daemon.rules = ruleset("stop", queue="") + action(eventRuleset="blocks")
     status, output = daemon.validate()
     points.ok(status == 0 and '"blocks" has no queue of its own' in output,
               "-N1 warns of a ruleset without a queue", output)
 
 
-def replaced(text, **words):
+def replaced(text, *words):
     """The text with words replaced; each must occur in it."""
-    for old, new in words.values():
+    for old, new in words:
         assert old in text, old
         text = text.replace(old, new)
     return text
@@ -174,63 +172,49 @@ def replaced(text, **words):
 
 def example(points):
     """rsyslog.d/omsmtpblock-events.conf as it stands."""
-    directory = workdir()
-    path = directory / "example.json"
-    text = replaced(EXAMPLE.read_text(), file=("/var/log/omsmtpblock.json", str(path)))
-    rules = text + action(verify="none", backend="null", eventRuleset="blocks")
-    with Rsyslog(directory, rules, name="example") as daemon:
+    path = workdir() / "example.json"
+    text = replaced(EXAMPLE.read_text(), ("/var/log/omsmtpblock.json", str(path)))
+    with lone_rsyslogd(points, text + BLOCKS, "example"):
         reject(1)
         points.until(lambda: path.exists() and path.read_text().endswith("\n"), 5,
-                     "the example writes a file", daemon.own)
+                     "it writes a file")
         points.equal(json.loads(path.read_text())["address"], "10.9.4.2", "of JSON objects")
 
 
 def whole_example(points):
     """With every line that is commented out uncommented, except prose."""
-    directory = workdir()
-    path, counts = directory / "whole.json", directory / "whole.counters"
+    path, counts = workdir() / "whole.json", workdir() / "whole.counters"
     text = re.sub(r"^#(?=module|dyn_stats|\t)", "", EXAMPLE.read_text(), flags=re.M)
     points.ok("\n#\t" not in text and "\n\taction(type=\"omfwd\"" in text
-              and "\nmodule(load=\"impstats\"" in text, "all of the example is accepted", text)
-    with socket.socket() as collector:
-        collector.bind(("127.0.0.1", 0))
-        collector.listen()
-        collector.settimeout(60)
-        text = replaced(text, file=("/var/log/omsmtpblock.json", str(path)),
-                        host=('target="logs.example" port="514"',
-                              f'target="127.0.0.1" port="{collector.getsockname()[1]}"'),
-                        counters=("/var/log/omsmtpblock.counters", str(counts)),
-                        pace=('interval="60"', 'interval="1"'))
-        rules = text + action(eventRuleset="blocks") \
-            + action("mail.err", verify="none", backend="null", eventRuleset="blocks")
-        with mail_host(rules) as host:
+              and "\nmodule(load=\"impstats\"" in text, "all of it is accepted", text)
+    with listener() as (collector, port):
+        text = replaced(text, ("/var/log/omsmtpblock.json", str(path)),
+                        ('target="logs.example" port="514"', f'target="127.0.0.1" port="{port}"'),
+                        ("/var/log/omsmtpblock.counters", str(counts)),
+                        ('interval="60"', 'interval="1"'))
+        with mail_host(points, text + action(eventRuleset="blocks") + BLOCKS) as host:
             session, _ = host.open(listed(1))
-            with session:
-                session.recipient(NOBODY)
-                points.until(lambda: path.exists() and "bl.lab" in path.read_text(), 5,
-                             "a listed client", host.rsyslog.own)
+            session.recipient(NOBODY)
+            points.until(lambda: path.exists() and "bl.lab" in path.read_text(), 5,
+                         "a listed client")
             for number in range(3):
                 reject(number)
-            with collector.accept()[0] as connection, connection.makefile() as lines:
-                connection.settimeout(60)
+            with received(collector) as lines:
                 points.equal([json.loads(lines.readline())["event"] for _ in range(5)],
-                             ["block"] * 5, "the example forwards JSON objects")
-            points.until(lambda: len(path.read_text().splitlines()) == 5, 5, "and writes them",
-                         host.rsyslog.own)
+                             ["block"] * 5, "it forwards JSON objects")
+            points.until(lambda: len(path.read_text().splitlines()) == 5, 5, "and writes them")
             points.until(lambda: counts.exists() and all(
                              re.search(rf"blocks_by_zone: .*{zone}\b", counts.read_text())
                              for zone in (r"bl\.lab=1", "none=4")), 5,
-                         "and counts them by zone, those without a zone too", host.rsyslog.own)
-            points.ok(not host.rsyslog.logged("^err "), "without an error", host.rsyslog.own)
+                         "and counts them by zone, those without a zone too")
+            points.ok(not host.rsyslog.logged("^err "), "without an error")
 
 
 def ends_in_a_wave(points):
-    directory = workdir()
-    path = directory / "wave.json"
-    rules = to_file(path) + action(verify="none", backend="null", maxBlocks=100000000,
-                                   eventRuleset="blocks")
+    path = workdir() / "wave.json"
     for attempt in range(5):
-        daemon = Rsyslog(directory, rules, name=f"wave{attempt}").start()
+        daemon = Rsyslog(workdir(), to_file(path) + action(maxBlocks=100000000, **ACTION),
+                         name=f"wave{attempt}").start()
         for number in range(400):
             reject(number)
         seconds = daemon.stop()
@@ -239,22 +223,5 @@ def ends_in_a_wave(points):
 
 
 def scenario(points):
-    path = workdir() / OUT
-    rules = to_file(path) + action(eventRuleset="blocks")
-    with mail_host(rules) as host:
-        with tap.part(points, "a real client"):
-            of_a_real_client(points, host, path)
-    with tap.part(points, "text"):
-        hostile = workdir() / "hostile.json"
-        with Rsyslog(workdir(), to_file(hostile) + action(verify="none", backend="null",
-                                                          eventRuleset="blocks"),
-                     name="hostile") as daemon:
-            hostile_text(points, daemon, hostile)
-    for part in (list_states, forwarded, counted, too_slow, no_circles, refused, example,
-                 whole_example, ends_in_a_wave):
-        with tap.part(points, part.__name__):
-            part(points)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+    points.parts((of_a_real_client, hostile_text, list_states, forwarded, counted, too_slow,
+                  no_circles, refused, example, whole_example, ends_in_a_wave))

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """eventRuleset: when rsyslogd stops, pending events are still passed on within 0.1 s.
 
@@ -6,8 +5,8 @@ So are those for lines that are still in its main queue: as many blocks are repo
 lines were handled.
 """
 
-from lib import instrument, tap
-from lib.eventlog import events, reject, ruleset
+from lib import instrument
+from lib.eventlog import events, reject, ruleset, to_file
 from lib.rsyslog import Rsyslog, action
 from lib.scenario import workdir
 from lib.wait import wait_for
@@ -43,13 +42,10 @@ def pending_at_end(points):
 
 def stopped_in_a_wave(name, before="mail.err ", behind="", settings=""):
     """(lines handled, blocks reported, seconds to the end)."""
-    directory = workdir()
-    path = directory / f"{name}.json"
-    rules = 'template(name="event" type="string" string="%syslogtag%%msg%\\n")\n' \
-        + ruleset(f'action(type="omfile" file="{path}" template="event")') \
-        + before + action("", verify="none", backend="null", maxBlocks=100000000,
-                          eventRuleset="blocks") + behind
-    daemon = Rsyslog(directory, rules, name=name, settings=settings).start()
+    path = workdir() / f"{name}.json"
+    rules = to_file(path) + before + action("", verify="none", backend="null", maxBlocks=100000000,
+                                            eventRuleset="blocks") + behind
+    daemon = Rsyslog(workdir(), rules, name=name, settings=settings).start()
     for number in range(WAVE):
         reject(number)
     seconds = daemon.stop()
@@ -77,10 +73,4 @@ def behind_another_queue(points):
 
 
 def scenario(points):
-    for part in (pending_at_end, in_a_wave, behind_another_queue):
-        with tap.part(points, part.__name__):
-            part(points)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+    points.parts((pending_at_end, in_a_wave, behind_another_queue))

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """rsyslog.d/omsmtpblock.conf, the example to copy: with -N1 and on a mail host.
 
@@ -10,9 +9,9 @@ import re
 import shutil
 from pathlib import Path
 
-from lib import rsyslog, tap
+from lib import rsyslog
 from lib.rsyslog import Rsyslog
-from lib.scenario import block, listed, mail_host, workdir
+from lib.scenario import listed, mail_host, workdir
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "rsyslog.d" / "omsmtpblock.conf"
 
@@ -29,11 +28,6 @@ def uncommented(text):
     """All "# name="value"" lines inside the action become parameters."""
     return re.sub(r'^(\s*)#\s*([A-Za-z][\w.]*=(?:"[^"]*"|\[[^\]]*\])\s*(?:#.*)?)$', r"\1\2", text,
                   flags=re.M)
-
-
-def validates(points, directory, text, label):
-    status, output = rsyslog.validate(installed_example(directory, text))
-    points.ok(status == 0, f"{label}: -N1 accepts it", output)
 
 
 class ExampleRsyslog(Rsyslog):
@@ -57,22 +51,17 @@ def for_real(points, host):
     shutil.rmtree(host.rsyslog.workdir)
     with ExampleRsyslog(workdir()) as host.rsyslog:
         for family in (4, 6):
-            block(points, host, listed(1, family), f"the example, IPv{family}")
-        points.equal(host.rsyslog.logged("error during|omsmtpblock:.*not"), [],
-                     "the example: no complaints")
+            host.block(listed(1, family))
+        points.equal(host.rsyslog.logged("error during|omsmtpblock:.*not"), [], "no complaints")
 
 
 def scenario(points):
     text = EXAMPLE.read_text()
     directory = workdir() / "check"
     directory.mkdir()
-    validates(points, directory, text, "unchanged")
-    shown = uncommented(text)
-    points.ok(shown != text, "it shows defaults as comments")
-    validates(points, directory, shown, "with every line uncommented")
-    with mail_host("") as host:
-        for_real(points, host)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+    points.ok(uncommented(text) != text, "it shows defaults as comments")
+    for label, shown in (("unchanged", text), ("with every line uncommented", uncommented(text))):
+        status, output = rsyslog.validate(installed_example(directory, shown))
+        points.ok(status == 0, f"{label}: -N1 accepts it", output)
+    with mail_host(points, "") as host:
+        host.parts(for_real)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """After a failed system call the decision is only postponed.
 
@@ -8,9 +7,8 @@ counted; and rsyslogd has few descriptors.
 """
 # limit: 120
 
-from lib import tap
-from lib.descriptors import few_descriptors
 from lib.faults import PATHS, THREADS, Bystanders, Calls, Fault
+from lib.few_descriptors import few_descriptors
 from lib.scenario import mail_host
 
 ERRORS = {"pidfd_open": "EMFILE", "openat": "EMFILE", "readlink": "EINTR", "read": "EIO",
@@ -44,24 +42,18 @@ def fail_for_good(points, calls):
     call = next(call for call in learnt if call.name == "openat")
     trial = calls.try_lasting(Fault("new", "looker", call, "EMFILE", every=True))
     points.ok(not trial.problems and not trial.done and trial.counted.get("refused.failed") == 1,
-              "looks that fail for seconds: the reject is counted as refused.failed",
-              "; ".join(trial.problems), trial.notes())
+              "the reject is counted as refused.failed", "; ".join(trial.problems), trial.notes())
 
 
 def scenario(points):
-    with mail_host() as host, Bystanders(host) as bystanders:
+    with mail_host(points) as host, Bystanders(host) as bystanders:
         calls = Calls(host, bystanders)
         for path in PATHS:
             # Until a session is pinned the background does what it does for a new one.
             for thread in THREADS if path != "pinned" else ("worker", "looker"):
-                with tap.part(points, f"{path} session, {thread}"):
+                with points.part(f"{path}, {thread}"):
                     fail_once(points, calls, path, thread)
-        with tap.part(points, "calls that fail for good"):
-            fail_for_good(points, calls)
+        points.parts((fail_for_good,), calls)
         for limit in DESCRIPTORS:
-            with tap.part(points, f"{limit} descriptors"):
+            with points.part(f"{limit} descriptors"):
                 few_descriptors(points, host, bystanders, "new", limit, SESSIONS)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """rsyslogd in a hardened unit: with the shipped drop-in everything works. Without it the
 permitted part works and rsyslogd survives.
@@ -12,13 +11,11 @@ keepCapabilities, and MemoryDenyWriteExecute.
 import itertools
 import re
 import shutil
-import sys
 from pathlib import Path
 
-from lib import confine, processes, tap
+from lib import confine, processes
 from lib.rsyslog import action
-from lib.scenario import NOBODY, Neighbour, block, listed, mail_host
-from lib.wait import stays
+from lib.scenario import Neighbour, listed, mail_host
 
 DROP_IN = Path(__file__).resolve().parents[2] / "packaging" / "systemd" / "omsmtpblock.conf"
 
@@ -49,23 +46,20 @@ def unit_with_drop_in():
                                               drop_in("RestrictAddressFamilies"))
 
 
-def restart(host, *, settings="", rules=None, prefix=(), module=""):
-    host.rsyslog.stop()
-    host.rsyslog.own_log.unlink(missing_ok=True)
-    (host.rsyslog.workdir / "stderr").unlink(missing_ok=True)
-    host.rsyslog.settings = settings
-    host.rsyslog.rules = action() if rules is None else rules
-    host.rsyslog.module = module
-    host.rsyslog.start(prefix=prefix)
+numbers = itertools.count(1)
 
 
-def all_works(points, host, label, numbers):
+def restart(host, rules=None, *, settings="", module="", prefix=()):
+    host.restart(rules, settings=settings, module=module, prefix=prefix)
+
+
+def all_works(points, host):
     """Blocked, terminated, reset; the module logs no complaint."""
     neighbour = Neighbour(host)
     for family in (4, 6):
-        block(points, host, listed(next(numbers), family), f"{label}, IPv{family}")
+        host.block(listed(next(numbers), family))
     neighbour.session.close()
-    points.equal(complaints(host), [], f"{label}: no complaints")
+    points.equal(complaints(host), [], "no complaints")
 
 
 def complaints(host):
@@ -73,56 +67,36 @@ def complaints(host):
     return [line for line in messages if "warning during parsing" not in line]
 
 
-def logged_once(points, host, label, *patterns):
-    for pattern in patterns:
-        points.until(lambda p=pattern: host.rsyslog.logged(p), 5,
-                     f"{label}: at the start it logs {pattern!r}", host.rsyslog.own)
-        points.equal(len(host.rsyslog.logged(pattern)), 1, f"{label}: once: {pattern!r}")
-
-
-def reject(points, host, label, source):
-    """A listed client gets its 511. Returns its smtpd, which may live."""
-    session, child = host.open(source)
-    points.equal(session.recipient(NOBODY).code, 511, f"{label}: the client sees its 511")
-    points.until(lambda: any(f"relay=::ffff:{source}," in line for line in host.rsyslog.mail()),
-                 5, f"{label}: the mail log has the line")
-    return session, child
-
-
-def debian_13_without_drop_in(points, host, numbers):
-    label = "Debian 13's unit"
+def debian_13_without_drop_in(points, host):
     restart(host, prefix=unit_as_shipped())
-    logged_once(points, host, label, "no permission to read .*CAP_SYS_PTRACE CAP_KILL",
-              "refuses to signal .*CAP_KILL", "cannot be reset .*AF_NETLINK",
-              "own addresses cannot be read.*AF_NETLINK")
-    session, child = reject(points, host, label, listed(next(numbers)))
-    points.ok(stays(lambda: processes.alive(child.pid), 0.6), f"{label}: the smtpd lives")
-    points.ok(processes.alive(host.rsyslog.pid), f"{label}: rsyslogd lives")
-    points.equal(len(complaints(host)), 4, f"{label}: and nothing more is logged")
-    session.close()
-
-
-def capabilities_but_the_filter(points, host, numbers):
-    """With the capabilities alone, the filter does not terminate rsyslogd."""
-    label = "the unit's filter, but all capabilities"
-    restart(host, prefix=confine.command(calls=[CALLS], netlink=True))
-    all_works(points, host, label, numbers)
-    rules = action(selector="mail.info", trigger="connect")
-    restart(host, rules=rules, prefix=confine.command(calls=[CALLS], netlink=True))
+    for pattern in ("no permission to read .*CAP_SYS_PTRACE CAP_KILL",
+                    "refuses to signal .*CAP_KILL", "cannot be reset .*AF_NETLINK",
+                    "own addresses cannot be read.*AF_NETLINK"):
+        host.logs_once(pattern)
     source = listed(next(numbers))
-    session = host.session(source)
-    points.until(lambda: host.is_blocked(source), 5, f"{label}: connect blocks",
-                 host.rsyslog.own)
-    points.until(lambda: not host.courier.slots_of(source), 5, f"{label}: the slot is free")
-    session.close()
-    logged_once(points, host, label, "connect.reply: .*SystemCallFilter=pidfd_getfd")
-    points.ok(processes.alive(host.rsyslog.pid), f"{label}: rsyslogd lives")
+    _, child = host.rejects(source)
+    host.writes(f"relay=::ffff:{source},")
+    host.spares(pids=[child.pid, host.rsyslog.pid])
+    points.equal(len(complaints(host)), 4, "and nothing more is logged")
 
 
-def with_drop_in(points, host, numbers):
-    label = "with the drop-in"
+def capabilities_but_the_filter(points, host):
+    """With the capabilities alone, the filter does not terminate rsyslogd."""
+    restart(host, prefix=confine.command(calls=[CALLS], netlink=True))
+    all_works(points, host)
+    restart(host, action(selector="mail.info", trigger="connect"),
+            prefix=confine.command(calls=[CALLS], netlink=True))
+    source = listed(next(numbers))
+    host.session(source)
+    host.blocks(source, deadline=5)
+    host.frees_slot(source)
+    host.logs_once("connect.reply: .*SystemCallFilter=pidfd_getfd")
+    points.ok(processes.alive(host.rsyslog.pid), "rsyslogd lives")
+
+
+def with_drop_in(points, host):
     restart(host, prefix=unit_with_drop_in())
-    all_works(points, host, label, numbers)
+    all_works(points, host)
 
 
 # Each kept capability is needed: without it there is a complaint.
@@ -132,80 +106,64 @@ NEEDED = (
     ("net_admin", "cannot be reset .*CAP_NET_ADMIN"),
     ("dac_override", "no permission to write .*spammer:"),
 )
+DROP = "$PrivDropToUser nobody\n$PrivDropToGroup nogroup\n"
+KEEP = 'keepCapabilities="on"'
 
 
-def profile_that_refuses(points, host, _numbers):
+def profile_that_refuses(points, host):
     """What is refused despite the capabilities is logged before the first line."""
-    label = "all capabilities, and a profile"
     if not confine.can_hide_processes():
-        points.skip(label, "a kernel with Landlock")
+        points.skip("all capabilities, and a profile", "a kernel with Landlock")
         return
     restart(host, prefix=confine.command(processes=False))
-    logged_once(points, host, label, "no permission to read .*AppArmor or SELinux is in the way")
+    host.logs_once("no permission to read .*AppArmor or SELinux is in the way")
     points.ok({"sys_ptrace", "kill"} <= processes.capabilities(host.rsyslog.pid),
-              f"{label}: it has the capabilities")
+              "it has the capabilities")
 
 
-def dropped_and_unproven(points, host, numbers, drop):
-    """The line alone is proof, but terminating the smtpd needs capabilities."""
-    rules = action(verify="none")
-    label = "another user, keepCapabilities, verify=none"
-    restart(host, settings=drop, rules=rules, module='keepCapabilities="on"')
-    all_works(points, host, label, numbers)
-    label = "another user, verify=none"
-    restart(host, settings=drop, rules=rules)
-    logged_once(points, host, label, 'no session is terminated, but addresses are still blocked: '
-              '.*keepCapabilities="on"')
-    points.equal(host.rsyslog.logged("nothing is blocked"), [], f"{label}: and nothing wrong")
-
-
-def dropped(points, host, numbers):
+def another_user(points, host):
     host.rsyslog.workdir.chmod(0o777)
     for path in host.rsyslog.workdir.iterdir():
         shutil.chown(path, "nobody", "nogroup")
-    drop = "$PrivDropToUser nobody\n$PrivDropToGroup nogroup\n"
-    label = "another user, keepCapabilities"
-    restart(host, settings=drop, module='keepCapabilities="on"')
-    all_works(points, host, label, numbers)
-    kept = sorted(processes.capabilities(host.rsyslog.pid))
-    points.equal(kept, ["dac_override", "kill", "net_admin", "sys_ptrace"],
-                 f"{label}: it has only these")
-    label = "another user, without it"
-    restart(host, settings=drop)
-    logged_once(points, host, label, 'no permission to read .*keepCapabilities="on"')
-    points.equal(processes.capabilities(host.rsyslog.pid), set(), f"{label}: it has none")
+    with points.label("keepCapabilities"):
+        restart(host, settings=DROP, module=KEEP)
+        all_works(points, host)
+        points.equal(processes.capabilities(host.rsyslog.pid),
+                     {"dac_override", "kill", "net_admin", "sys_ptrace"}, "it has only these")
+    with points.label("without it"):
+        restart(host, settings=DROP)
+        host.logs_once(f"no permission to read .*{KEEP}")
+        points.equal(processes.capabilities(host.rsyslog.pid), set(), "it has none")
     for name, pattern in NEEDED:
-        label = f"another user, without {name}"
-        restart(host, settings=drop, module='keepCapabilities="on"',
-                prefix=("setpriv", f"--bounding-set=-{name}"))
-        logged_once(points, host, label, pattern)
-    dropped_and_unproven(points, host, numbers, drop)
+        with points.label(f"without {name}"):
+            restart(host, settings=DROP, module=KEEP,
+                    prefix=("setpriv", f"--bounding-set=-{name}"))
+            host.logs_once(pattern)
 
 
-def no_writable_code(points, host, numbers):
-    label = "MemoryDenyWriteExecute"
+def another_user_unproven(points, host):
+    """The line alone is proof, but terminating the smtpd needs capabilities."""
+    restart(host, action(verify="none"), settings=DROP, module=KEEP)
+    all_works(points, host)
+    restart(host, action(verify="none"), settings=DROP)
+    host.logs_once(f"no session is terminated, but addresses are still blocked: .*{KEEP}")
+    points.equal(host.rsyslog.logged("nothing is blocked"), [], "and nothing wrong")
+
+
+def no_writable_code(points, host):
+    """MemoryDenyWriteExecute"""
     if not confine.can_deny_write_execute():
-        points.skip(label, "a kernel with PR_SET_MDWE")
+        points.skip("MemoryDenyWriteExecute", "a kernel with PR_SET_MDWE")
         return
-    restart(host, rules=action(verify="sender"))
+    restart(host, action(verify="sender"))
     points.ok(processes.writable_code(host.rsyslog.pid),
               "without it: the regex is compiled to machine code")
-    restart(host, rules=action(verify="sender"), prefix=confine.command(write_execute=False))
-    all_works(points, host, label, numbers)
-    points.equal(processes.writable_code(host.rsyslog.pid), [], f"{label}: it is not")
-
-
-PARTS = (debian_13_without_drop_in, capabilities_but_the_filter, with_drop_in,
-         profile_that_refuses, no_writable_code, dropped)
+    restart(host, action(verify="sender"), prefix=confine.command(write_execute=False))
+    all_works(points, host)
+    points.equal(processes.writable_code(host.rsyslog.pid), [], "with it: it is not")
 
 
 def scenario(points):
-    numbers = itertools.count(1)
-    with mail_host() as host:
-        for part in PARTS:
-            with tap.part(points, part.__name__):
-                part(points, host, numbers)
-
-
-if __name__ == "__main__":
-    sys.exit(tap.main(scenario))
+    with mail_host(points) as host:
+        host.parts(debian_13_without_drop_in, capabilities_but_the_filter, with_drop_in,
+                   profile_that_refuses, no_writable_code, another_user, another_user_unproven)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Listed smtpds are pinned when they start, and unpinned when they exit.
 
@@ -13,11 +12,10 @@ more.
 import os
 import signal
 
-from lib import processes, tap
-from lib.attack import counters, restart
+from lib import processes
 from lib.rsyslog import CREDENTIALS, action
-from lib.scenario import MAILBOX, NOBODY, listed, mail_host, ordinary
-from lib.wait import stays, wait_for
+from lib.scenario import MAILBOX, NOBODY, SENDERS, listed, mail_host, ordinary
+from lib.wait import wait_for
 
 WAVE = 20
 
@@ -28,75 +26,58 @@ def pinned(host):
     return processes.pinned_by(host.rsyslog.pid) - tcpds
 
 
-def start_of(host, source):
-    """A client that has been greeted and sends nothing."""
-    session = host.session(source)
-    session.greet()
-    return session, host.courier.child_of(session)
+def unpins(host):
+    host.points.until(lambda: not pinned(host), 4, "nothing is pinned any more",
+                      lambda: pinned(host))
 
 
-def one_child(points, host, label):
-    session, child = start_of(host, listed(1))
-    with session:
-        points.until(lambda: child.pid in pinned(host), 3,
-                     f"{label}: a listed client's smtpd is pinned",
-                     lambda: pinned(host), host.rsyslog.own)
-        other, its_smtpd = start_of(host, ordinary(1))
-        with other:
-            points.equal(other.recipient(MAILBOX).code, 250,
-                         f"{label}: an unlisted client is served")
-            points.ok(its_smtpd.pid not in pinned(host), f"{label}: and its smtpd not pinned")
-        points.equal(session.recipient(NOBODY).code, 511, f"{label}: the listed client is rejected")
-        points.until(lambda: processes.gone(child.pid), 4, f"{label}: its smtpd is gone")
-    points.until(lambda: not pinned(host), 4, f"{label}: nothing is pinned any more",
+def one_child(points, host):
+    session, child = host.open(listed(1))
+    points.until(lambda: child.pid in pinned(host), 3, "a listed client's smtpd is pinned",
                  lambda: pinned(host))
-    points.ok(host.is_blocked(listed(1)), f"{label}: the client is blocked")
+    _, its_smtpd = host.rejects(ordinary(1), 250, to=MAILBOX)
+    points.ok(its_smtpd.pid not in pinned(host), "and an unlisted client's is not")
+    points.equal(session.recipient(NOBODY).code, 511, "the listed client is rejected")
+    host.ends(child)
+    unpins(host)
+    host.blocks(listed(1))
 
 
-def wave(points, host, label):
+def wave(points, host):
     """Half of the clients disconnect by themselves."""
-    clients = [start_of(host, listed(10 + number)) for number in range(WAVE)]
-    points.until(lambda: {child.pid for _, child in clients} <= pinned(host), 4,
-                 f"{label}: {WAVE} smtpds are pinned", lambda: pinned(host))
+    clients = [host.open(listed(10 + number)) for number in range(WAVE)]
+    children = [child for _, child in clients]
+    points.until(lambda: {child.pid for child in children} <= pinned(host), 4,
+                 f"{WAVE} smtpds are pinned", lambda: pinned(host))
     for session, _ in clients[::2]:
         session.close()
     for session, _ in clients[1::2]:
         session.recipient(NOBODY)
-    points.until(lambda: all(processes.gone(child.pid) for _, child in clients), 6,
-                 f"{label}: all are gone", host.courier.slots)
-    points.until(lambda: not pinned(host), 4, f"{label}: nothing is pinned any more",
-                 lambda: pinned(host))
-    for session, _ in clients[1::2]:
-        session.close()
+    host.ends(*children, deadline=6)
+    unpins(host)
     # Counted once the module has seen their ends, which may be after this test has.
-    points.until(lambda: counters(host.rsyslog).get("ended") == 1 + WAVE // 2, 3,
-                 f"{label}: half were terminated", host.rsyslog.own)
+    points.until(lambda: host.rsyslog.counters().get("ended") == 1 + WAVE // 2, 3,
+                 "half were terminated")
 
 
 def orphan(points, host):
     """couriertcpd is killed: its smtpd lives on without it."""
-    session, child = start_of(host, listed(60))
-    with session:
-        wait_for(lambda: child.pid in pinned(host), 3, "a pinned smtpd")
-        os.kill(child.parent, signal.SIGKILL)
-        wait_for(lambda: processes.look(child.pid).parent != child.parent, 3, "an orphan")
-        points.equal(session.recipient(NOBODY).code, 511, "an orphan is rejected")
-        points.until(lambda: counters(host.rsyslog).get("refused.sender") == 1, 3,
-                     "its line is refused", host.rsyslog.own)
-        points.ok(stays(lambda: processes.alive(child.pid), 1.0), "its process is not signalled")
-        points.ok(not host.is_blocked(listed(60)), "and is not blocked")
+    host.restart(action("mail.info"), imuxsock=CREDENTIALS)
+    session, child = host.open(listed(60))
+    wait_for(lambda: child.pid in pinned(host), 3, "a pinned smtpd")
+    os.kill(child.parent, signal.SIGKILL)
+    wait_for(lambda: processes.look(child.pid).parent != child.parent, 3, "an orphan")
+    points.equal(session.recipient(NOBODY).code, 511, "an orphan is rejected")
+    points.until(lambda: host.rsyslog.counters().get("refused.sender") == 1, 3,
+                 "its line is refused")
+    host.spares(listed(60), pids=[child.pid], seconds=1)
 
 
 def scenario(points):
-    with mail_host(action("mail.info")) as host:
-        for label, credentials in (("no credentials", ""), ("credentials", CREDENTIALS)):
-            restart(host, action("mail.info"), imuxsock=credentials)
-            with tap.part(points, label):
-                one_child(points, host, label)
-                wave(points, host, label)
-        with tap.part(points, "orphan"):
-            orphan(points, host)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+    with mail_host(points) as host:
+        for sender, imuxsock in SENDERS.items():
+            host.restart(action("mail.info"), imuxsock=imuxsock)
+            with host.part(sender):
+                one_child(points, host)
+                wave(points, host)
+        host.parts(orphan)

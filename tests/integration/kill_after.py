@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """terminate.signal, terminate.killAfter, terminate.delay, terminate="off".
 
@@ -13,89 +12,65 @@ import os
 import signal
 import time
 
-from lib import processes, tap
+from lib import processes
 from lib.rsyslog import action
-from lib.scenario import NOBODY, listed, mail_host
+from lib.scenario import listed, mail_host
 from lib.wait import stays, wait_for
 
 
-def restart(host, **parameters):
-    host.rsyslog.stop()
-    host.rsyslog.rules = action(**parameters)
-    host.rsyslog.start()
+def rejected(host, source, **parameters):
+    """A client that has just got its 511 from a new rsyslogd: its smtpd, and the time."""
+    host.restart(action(**parameters))
+    session, child = host.rejects(source)
+    return child, session.replies[-1].at
 
 
-def rejected(host, source):
-    """A session that has just got its 511, its smtpd, and the time."""
-    session, child = host.open(source)
-    reply = session.recipient(NOBODY)
-    assert reply.code == 511, reply
-    return session, child, reply.at
-
-
-def gone_after(child, since, deadline=6):
-    wait_for(lambda: processes.gone(child.pid), deadline, "the smtpd's end")
+def gone_after(child, since):
+    wait_for(lambda: processes.gone(child.pid), 6, "the smtpd's end")
     return time.monotonic() - since
 
 
 def stopped_child(points, host):
-    restart(host, terminate_delay=300, terminate_killAfter=700)
-    session, child, at = rejected(host, listed(1))
+    child, at = rejected(host, listed(1), terminate_delay=300, terminate_killAfter=700)
     os.kill(child.pid, signal.SIGSTOP)
     seconds = gone_after(child, at)
-    points.ok(0.9 <= seconds <= 2.0,
-              f"a stopped smtpd is killed after 300 + 700 ms ({seconds:.2f} s)")
-    session.close()
+    points.ok(0.9 <= seconds <= 2.0, f"it is killed after 300 + 700 ms ({seconds:.2f} s)")
 
 
 def never_killed(points, host):
-    restart(host, terminate_killAfter=0)
-    session, child, _ = rejected(host, listed(2))
+    child, _ = rejected(host, listed(2), terminate_killAfter=0)
     os.kill(child.pid, signal.SIGSTOP)
-    points.ok(stays(lambda: processes.alive(child.pid), 3.0), 'killAfter="0": it is not killed')
+    points.ok(stays(lambda: processes.alive(child.pid), 3.0), 'with killAfter="0"')
     os.kill(child.pid, signal.SIGCONT)
-    points.until(lambda: processes.gone(child.pid), 2, 'killAfter="0": TERM was waiting for it')
-    session.close()
+    # TERM was waiting for it.
+    host.ends(child, deadline=2)
 
 
 def delays(points, host):
     for number, milliseconds in enumerate((0, 200, 1000), 3):
-        restart(host, terminate_delay=milliseconds)
+        host.restart(action(terminate_delay=milliseconds))
         session, child = host.open(listed(number))
         began = time.monotonic()
-        session.send("MAIL FROM:<a@b.example>")
-        session.send(f"RCPT TO:<{NOBODY}>")
+        session.try_recipient()
         seconds = gone_after(child, began)
         low, high = milliseconds / 1000, milliseconds / 1000 + 1.5
-        points.ok(low <= seconds <= high, f"delay {milliseconds} ms: gone within {low} to {high} s",
+        points.ok(low <= seconds <= high, f"{milliseconds} ms: gone within {low} to {high} s",
                   f"got: {seconds:.3f} s")
-        points.until(lambda: host.is_blocked(listed(number)), 2,
-                     f"delay {milliseconds} ms: blocked")
-        session.close()
+        host.blocks(listed(number), deadline=2)
 
 
 def signals(points, host):
     for number, name in enumerate(("TERM", "HUP", "KILL"), 11):
-        restart(host, terminate_signal=name, terminate_killAfter=0)
-        session, child, at = rejected(host, listed(number))
-        points.ok(gone_after(child, at) < 2, f"signal {name} terminates the smtpd")
-        session.close()
+        child, at = rejected(host, listed(number), terminate_signal=name, terminate_killAfter=0)
+        points.ok(gone_after(child, at) < 2, f"{name} terminates the smtpd")
 
 
 def not_terminated(points, host):
-    restart(host, terminate="off")
-    session, child, _ = rejected(host, listed(21))
-    points.until(lambda: host.is_blocked(listed(21)), 2, 'terminate="off": blocked')
-    points.ok(stays(lambda: processes.alive(child.pid), 1.0), 'terminate="off": the smtpd lives')
-    session.close()
+    child, _ = rejected(host, listed(21), terminate="off")
+    host.blocks(listed(21), deadline=2)
+    points.ok(stays(lambda: processes.alive(child.pid), 1.0), 'with terminate="off"')
 
 
 def scenario(points):
-    with mail_host() as host:
-        for check in (stopped_child, never_killed, delays, signals, not_terminated):
-            with tap.part(points, check.__name__):
-                check(points, host)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+    with mail_host(points) as host:
+        host.parts(stopped_child, never_killed, delays, signals, not_terminated)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The manual's examples: rsyslogd -N1 accepts each unchanged, and those in which hosts
 talk to each other work as described.
@@ -9,11 +8,9 @@ Every other line of configuration in the manual is loaded too.
 import re
 from pathlib import Path
 
-from lib import rsyslog, tap
-from lib.attack import counters
+from lib import rsyslog
 from lib.netns import run
-from lib.rsyslog import Rsyslog
-from lib.scenario import workdir
+from lib.scenario import lone_rsyslogd, reject_line, workdir
 
 MANUAL = Path(__file__).resolve().parents[2] / "doc" / "omsmtpblock.rst"
 TITLES = ("Basic", "With nftables", "At the connection", "Large waves", "Guessed passwords",
@@ -59,7 +56,7 @@ def loadable(text):
     return text.replace('load="omsmtpblock"', f'load="{path}"')
 
 
-def loads(points, directory, label, text):
+def loads(points, directory, title, text):
     config = directory / "example.conf"
     inputs = "" if "imuxsock" in text or "imtcp" in text else 'module(load="imuxsock")\n'
     other = 'mail.* action(type="omfile" file="/dev/null")\n'
@@ -67,19 +64,10 @@ def loads(points, directory, label, text):
     status, output = rsyslog.validate(config)
     said = [line for line in output.replace(str(config), "").splitlines()
             if "omsmtpblock" in line or "error" in line or "warning" in line]
-    wanted = WARNINGS.get(label)
-    points.ok(status == 0, f"{label}: -N1 accepts it", output)
-    if wanted is None:
-        points.equal(said, [], f"{label}: silently")
-    else:
-        points.ok(len(said) == 1 and wanted in said[0],
-                  f"{label}: with a warning about what is given up",
-                  output)
-
-
-def reject(number):
-    return f"error,relay=::ffff:10.9.4.{number},port=4711,from=<a@b.example>," \
-        "to=<x@mx.lab>: 511 Listed"
+    wanted = WARNINGS.get(title)
+    points.equal(status, 0, "-N1 accepts it", output)
+    points.ok(len(said) == 1 and wanted in said[0] if wanted else not said,
+              "with a warning about what is given up" if wanted else "silently", output)
 
 
 def as_lab(text, address):
@@ -94,29 +82,28 @@ def as_lab(text, address):
 
 
 def fleet(points, text):
-    with Rsyslog(workdir(), as_lab(text, "192.0.2.12"), name="fleet") as daemon:
+    with lone_rsyslogd(points, as_lab(text, "192.0.2.12"), "fleet") as daemon:
         for number in (1, 2, 3):
-            rsyslog.log(reject(number))
-        points.until(lambda: counters(daemon, "applied").get("blocks") == 2, 10,
-                     "Fleet: what one host blocks the other applies", daemon.own)
-        points.equal(counters(daemon, "applied"), {"lines": 3, "triggers": 3, "allowed": 1,
-                                                   "blocks": 2},
-                     "Fleet: but not what it allows")
-        own = counters(daemon, "own")
-        points.equal((own["blocks"], own["events"]), (3, 3), "Fleet: there is no loop")
+            rsyslog.log(reject_line(f"10.9.4.{number}"))
+        points.until(lambda: daemon.counters("applied").get("blocks") == 2, 10,
+                     "what one host blocks the other applies")
+        points.equal(daemon.counters("applied"), {"lines": 3, "triggers": 3, "allowed": 1,
+                                                  "blocks": 2}, "but not what it allows")
+        own = daemon.counters("own")
+        points.equal((own["blocks"], own["events"]), (3, 3), "there is no loop")
 
 
 def relayed(points, text):
     text = text.replace("192.0.2.11", "127.0.0.1").replace('verify="none"',
                                                            'verify="none" backend="null"')
     text = re.sub(r'^module\(load="omsmtpblock".*\)\n', "", text, flags=re.M)
-    with Rsyslog(workdir(), text, name="relayed") as daemon:
+    with lone_rsyslogd(points, text, "relayed") as daemon:
         for priority in ("mail.info", "mail.err"):
             run("logger", "-n", "127.0.0.1", "-P", "10514", "-T", "-p", priority, "-t",
-                "courieresmtpd", "--", reject(1))
-        points.until(lambda: counters(daemon).get("blocks") == 1, 10,
-                     "Relayed logs: a reject of another host blocks here", daemon.own)
-        points.equal(counters(daemon)["lines"], 1, "Relayed logs: only courier's errors count")
+                "courieresmtpd", "--", reject_line("10.9.4.1"))
+        points.until(lambda: daemon.counters().get("blocks") == 1, 10,
+                     "a reject of another host blocks here")
+        points.equal(daemon.counters()["lines"], 1, "only courier's errors count")
 
 
 def scenario(points):
@@ -124,14 +111,10 @@ def scenario(points):
     directory.mkdir()
     found = examples()
     points.equal(tuple(title for title, _ in found), TITLES, "the manual has its examples")
-    for title, text in found:
-        loads(points, directory, title, text)
-    for number, text in enumerate(fragments(), 1):
-        loads(points, directory, f"configuration {number} above", text)
+    above = [(f"configuration {number} above", text) for number, text in enumerate(fragments(), 1)]
+    for title, text in found + above:
+        with points.part(title):
+            loads(points, directory, title, text)
     run("ip", "link", "set", "lo", "up")
-    fleet(points, dict(found)["Fleet"])
-    relayed(points, dict(found)["Relayed logs"])
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+    points.parts((fleet,), dict(found)["Fleet"])
+    points.parts((relayed,), dict(found)["Relayed logs"])

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """backend="nftables": 100,000 blocks, the last ones as fast as the first.
 
@@ -7,16 +6,13 @@ All of them are put on a new set after the ruleset was flushed.
 # serial: times are compared
 # limit: 120
 
-import os
 import socket
-from pathlib import Path
 
-from lib import instrument, tap
-from lib.attack import counters
+from lib import instrument, threads
 from lib.firewall import NftList
 from lib.netns import Network, run
-from lib.rsyslog import Rsyslog, action
-from lib.scenario import workdir
+from lib.rsyslog import action
+from lib.scenario import lone_rsyslogd
 from lib.wait import wait_for
 
 # Fewer under an instrument.
@@ -38,28 +34,23 @@ def log_addresses(first, last):
 
 
 def cpu_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(threads.processor_time(pid).values()) / 1e9
 
 
 def seconds_for(daemon, first, last):
     """rsyslogd's processor time until all these lines are counted as blocked."""
     before = cpu_seconds(daemon.pid)
     log_addresses(first, last)
-    wait_for(lambda: counters(daemon).get("blocks") == last, 30, f"{last} blocks")
+    wait_for(lambda: daemon.counters().get("blocks") == last, 30, f"{last} blocks")
     return cpu_seconds(daemon.pid) - before
 
 
-def replayed(daemon):
-    return counters(daemon).get("replayed", 0)
-
-
 def scenario(points):
-    with Network(), Rsyslog(workdir(), RULES) as daemon:
+    with Network(), lone_rsyslogd(points, RULES, "rsyslog") as daemon:
         numbers = NftList(4)
         first = seconds_for(daemon, 0, PART)
         log_addresses(PART, ALL - PART)
-        wait_for(lambda: counters(daemon).get("blocks") == ALL - PART, 60, "most of them")
+        wait_for(lambda: daemon.counters().get("blocks") == ALL - PART, 60, "most of them")
         last = seconds_for(daemon, ALL - PART, ALL)
         points.note(f"{PART} blocks took {first:.2f} s of processor time at first, "
                     f"{last:.2f} s at last")
@@ -70,15 +61,11 @@ def scenario(points):
         # While the kernel resizes its table, a dump may miss some.
         held = lambda: len(numbers.entries())
         points.until(lambda: held() == ALL, 10, f"{ALL} are blocked", held)
-        points.equal(counters(daemon).get("overflows", 0), 0, "there are no others")
+        points.equal(daemon.counters().get("overflows", 0), 0, "there are no others")
         log_addresses(ALL, ALL + 1)
-        wait_for(lambda: counters(daemon).get("overflows") == 1, 5, "one more than fits")
+        wait_for(lambda: daemon.counters().get("overflows") == 1, 5, "one more than fits")
         points.until(lambda: held() == ALL, 10, "one more does not fit, and all stay", held)
         run("nft", "flush", "ruleset")
-        points.until(lambda: replayed(daemon) >= ALL, 15, "they are put back after a flush",
-                     lambda: counters(daemon))
+        points.until(lambda: daemon.counters().get("replayed", 0) >= ALL, 15,
+                     "they are put back after a flush", daemon.counters)
         points.until(lambda: held() == ALL, 10, f"all {ALL}", held)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

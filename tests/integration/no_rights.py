@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Without capabilities: the module logs once how to grant them, and does no harm.
 
@@ -7,75 +6,47 @@ CAP_KILL alone, and after $PrivDropToUser. The mail log is complete; smtpds live
 neighbour's too; no message is repeated.
 """
 
+import itertools
 import shutil
 
-from lib import processes, tap
-from lib.scenario import NOBODY, listed, mail_host, ordinary
-from lib.wait import stays
+from lib.scenario import listed, mail_host, ordinary
 
 CLIENTS = 5
+DROP = "$PrivDropToUser nobody\n$PrivDropToGroup nogroup\n"
+numbers = itertools.count(1)
 
 
-def logged(host, source):
-    return any(f"relay=::ffff:{source}," in line and " 511 " in line
-               for line in host.rsyslog.mail())
-
-
-def rejected_clients(points, host, label, first):
+def rejected_clients(host):
     """Several rejects, none of which can be acted on."""
-    neighbour, his_child = host.open(ordinary(1))
-    clients = [host.open(listed(number)) for number in range(first, first + CLIENTS)]
+    neighbour = host.open(ordinary(1))
+    clients = [host.rejects(listed(next(numbers))) for _ in range(CLIENTS)]
     for session, _ in clients:
-        points.equal(session.recipient(NOBODY).code, 511, f"{label}: rejected")
-    points.until(lambda: all(logged(host, listed(number))
-                             for number in range(first, first + CLIENTS)), 5,
-                 f"{label}: the mail log has every reject")
-    points.ok(stays(lambda: all(processes.alive(child.pid) for _, child in clients), 0.6),
-              f"{label}: the smtpds live")
-    points.ok(neighbour.lives() and processes.alive(his_child.pid),
-              f"{label}: the neighbour's smtpd lives")
-    for session, _ in (*clients, (neighbour, his_child)):
-        session.close()
+        host.writes(f"relay=::ffff:{session.source},", " 511 ")
+    host.spares(pids=[child.pid for _, child in clients])
+    host.serves(*neighbour)
+    return [session.source for session, _ in clients]
 
 
-def logged_once(points, host, label, pattern):
-    points.until(lambda: host.rsyslog.logged(pattern), 5,
-                 f"{label}: the missing capabilities are logged",
-                 host.rsyslog.own)
-    points.equal(len(host.rsyslog.logged(pattern)), 1, f"{label}: once")
+def without_kill_and_ptrace(points, host):
+    host.restart(prefix=("setpriv", "--bounding-set=-kill,-sys_ptrace"))
+    rejected_clients(host)
+    host.logs_once(r"omsmtpblock.*CAP_SYS_PTRACE")
 
 
-def restart(host, settings="", prefix=()):
-    host.rsyslog.stop()
-    host.rsyslog.own_log.unlink(missing_ok=True)
-    (host.rsyslog.workdir / "stderr").unlink(missing_ok=True)
-    host.rsyslog.settings = settings
-    host.rsyslog.start(prefix=prefix)
+def without_kill(points, host):
+    host.restart(prefix=("setpriv", "--bounding-set=-kill"))
+    host.blocks(*rejected_clients(host))
+    host.logs_once(r"omsmtpblock.*signal.*CAP_KILL")
+
+
+def another_user(points, host):
+    for path in (host.rsyslog.workdir, *host.rsyslog.workdir.iterdir()):
+        shutil.chown(path, "nobody", "nogroup")
+    host.restart(settings=DROP)
+    rejected_clients(host)
+    host.logs_once(r"omsmtpblock.*CAP_SYS_PTRACE")
 
 
 def scenario(points):
-    with mail_host() as host:
-        label = "root without CAP_KILL and CAP_SYS_PTRACE"
-        with tap.part(points, label):
-            restart(host, prefix=("setpriv", "--bounding-set=-kill,-sys_ptrace"))
-            rejected_clients(points, host, label, 1)
-            logged_once(points, host, label, r"omsmtpblock.*CAP_SYS_PTRACE")
-        label = "root without CAP_KILL"
-        with tap.part(points, label):
-            restart(host, prefix=("setpriv", "--bounding-set=-kill"))
-            rejected_clients(points, host, label, 21)
-            points.ok(all(host.is_blocked(listed(21 + number)) for number in range(CLIENTS)),
-                      f"{label}: the addresses are blocked", host.list4.addresses())
-            logged_once(points, host, label, r"omsmtpblock.*signal.*CAP_KILL")
-        label = "after $PrivDropToUser"
-        with tap.part(points, label):
-            shutil.chown(host.rsyslog.workdir, "nobody", "nogroup")
-            for path in host.rsyslog.workdir.iterdir():
-                shutil.chown(path, "nobody", "nogroup")
-            restart(host, "$PrivDropToUser nobody\n$PrivDropToGroup nogroup\n")
-            rejected_clients(points, host, label, 11)
-            logged_once(points, host, label, r"omsmtpblock.*CAP_SYS_PTRACE")
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+    with mail_host(points) as host:
+        host.parts(without_kill_and_ptrace, without_kill, another_user)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Whatever is wrong with the module, the log file beside the action has every line.
 
@@ -17,16 +16,16 @@ import collections
 import contextlib
 import itertools
 import os
-import pwd
 import re
-import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from lib import processes, tap, threads
+from lib import processes, threads
+from lib.attack import suspended
+from lib.eventlog import ruleset
 from lib.firewall import NftList, kernel_list
 from lib.netns import run
 from lib.rsyslog import Rsyslog, action
@@ -46,9 +45,9 @@ BELIEVED = {"verify": "none", "maxBlocks": 100_000_000}
 QUEUE = 'main_queue(queue.size="2000" queue.timeoutEnqueue="60000")\n'
 # Known warnings, which -N1 prints too.
 EXPECTED = r'verify="none" believes every line'
-COURIER = pwd.getpwnam("courier").pw_uid
 # rsyslogd's main queue has one thread at the start of a wave.
 BACKGROUND = "smtpblock"
+AS_COURIER = processes.as_user("courier")
 
 # Logs what it reads. A line that rsyslogd does not accept is sent again, to the next one.
 SENDER = r"""
@@ -93,8 +92,8 @@ class Wave:
         path.write_text("".join(f"{line}\n" for line in lines))
         with open(path, "rb") as file:
             self.process = subprocess.Popen(
-                ["setpriv", f"--reuid={COURIER}", "--clear-groups", sys.executable, "-I", "-c",
-                 SENDER, str(DEADLINE * PATIENCE)], stdin=file)
+                [*AS_COURIER, sys.executable, "-I", "-c", SENDER,
+                 str(DEADLINE * PATIENCE)], stdin=file)
 
     def wait(self):
         if self.process.wait(DEADLINE * PATIENCE) != 0:
@@ -111,15 +110,15 @@ def size(daemon):
     return daemon.mail_log.stat().st_size if daemon.mail_log.exists() else 0
 
 
-def has_all(points, daemon, lines, label):
+def has_all(points, daemon, lines):
     lengths = sum(len(line) + len("err courieresmtpd: \n") for line in lines)
     points.until(lambda: size(daemon) >= lengths and len(daemon.mail()) >= len(lines), DEADLINE,
-                 f"{label}: the log file gets the wave",
-                 lambda: f"{len(daemon.mail())} of {len(lines)} lines", daemon.own)
+                 "the log file gets the wave",
+                 lambda: f"{len(daemon.mail())} of {len(lines)} lines")
     missing = collections.Counter(lines)
     missing.subtract(written(daemon))
     wrong = [(line, -count) for line, count in missing.items() if count]
-    points.ok(not wrong, f"{label}: it has each of {len(lines)} lines, once", len(wrong), wrong[:3])
+    points.ok(not wrong, f"it has each of {len(lines)} lines, once", len(wrong), wrong[:3])
 
 
 def fault_messages(daemon):
@@ -128,89 +127,87 @@ def fault_messages(daemon):
             for line in daemon.logged("omsmtpblock: (?!action)") if EXPECTED not in line]
 
 
-def logged_once(points, daemon, pattern, label):
+def logged_once(points, daemon, pattern):
     """One message about the fault, if there is one, and no message twice."""
     if pattern:
         points.equal(len([text for text in fault_messages(daemon) if re.search(pattern, text)]), 1,
-                     f"{label}: the fault is logged once")
+                     "the fault is logged once")
     times = collections.Counter(re.sub(r"\d+", "N", text) for text in fault_messages(daemon))
-    points.equal([text for text, count in times.items() if count > 1], [],
-                 f"{label}: and no message twice")
+    points.equal([text for text, count in times.items() if count > 1], [], "and no message twice")
 
 
 @contextlib.contextmanager
-def broken(points, label, pattern, rules, *, prefix=(), **options):
+def broken(points, pattern, rules, *, prefix=(), **options):
     """rsyslogd with a module that has a fault; it must stop in time."""
-    daemon = Rsyslog(workdir(), rules, name=label.replace(" ", "-"), **options)
+    daemon = Rsyslog(workdir(), rules, **options)
+    points.shown = [lambda: daemon.own()[-10:]]
     daemon.start(prefix=prefix)
     try:
         yield daemon
-        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to stop")
-        logged_once(points, daemon, pattern, label)
+        points.at_most(daemon.stop(), LIMIT, "seconds to stop")
+        logged_once(points, daemon, pattern)
         daemon.mail_log.unlink()
     finally:
         if processes.alive(daemon.pid):
             daemon.kill()
 
 
-def in_halves(points, label, pattern, rules, *, count=SHORT, meanwhile=None, **options):
+def in_halves(points, pattern, rules, *, count=SHORT, meanwhile=None, **options):
     """Half a wave, then the message to the admin, then the other half."""
-    with broken(points, label, pattern, rules, **options) as daemon:
+    with broken(points, pattern, rules, **options) as daemon:
         lines = rejects(0, count)
         with meanwhile(daemon) if meanwhile else contextlib.nullcontext():
             Wave(lines[:count // 2]).wait()
             if meanwhile:
                 wait_for(lambda: len(daemon.mail()) >= count // 2, DEADLINE, "half a wave")
         points.until(lambda: any(re.search(pattern, text) for text in fault_messages(daemon)), 10,
-                     f"{label}: it is logged", daemon.own)
+                     "it is logged")
         Wave(lines[count // 2:]).wait()
-        has_all(points, daemon, lines, label)
+        has_all(points, daemon, lines)
 
 
 def no_list(points):
-    in_halves(points, "no list", r"iptables .*--name spammer .*--update", action(**BELIEVED))
+    in_halves(points, r"iptables .*--name spammer .*--update", action(**BELIEVED))
 
 
 def no_rights(points):
-    in_halves(points, "no rights", r"no permission to read.*CAP_SYS_PTRACE", action(),
+    in_halves(points, r"no permission to read.*CAP_SYS_PTRACE", action(),
               prefix=("setpriv", "--bounding-set=-kill,-sys_ptrace,-net_admin"))
 
 
 def no_net_admin(points):
-    in_halves(points, "nftables without CAP_NET_ADMIN", r"no permission to change nftables",
-              action(backend="nftables", **BELIEVED),
+    in_halves(points, r"no permission to change nftables", action(backend="nftables", **BELIEVED),
               prefix=("setpriv", "--bounding-set=-net_admin"))
 
 
-def no_user(points):
+def no_courier_user(points):
     """A host that has rsyslog's configuration, but no courier."""
     passwd = Path("/tmp/passwd")
     passwd.write_text(re.sub(r"^courier:.*\n", "", Path("/etc/passwd").read_text(), flags=re.M))
     run("mount", "--bind", passwd, "/etc/passwd")
     try:
-        in_halves(points, "no courier user", r"there is no user courier", action())
+        in_halves(points, r"there is no user courier", action())
     finally:
         run("umount", "/etc/passwd")
 
 
-def budget_and_list(points):
+def flood_of_blocks(points):
     """More addresses than maxBlocks allows and than the list has room for."""
     with kernel_list(4), kernel_list(6):
-        in_halves(points, "a flood of blocks", r"^maxBlocks: .* addresses were blocked",
-                  action(verify="none"), count=FLOOD)
+        in_halves(points, r"^maxBlocks: .* addresses were blocked", action(verify="none"),
+                  count=FLOOD)
 
 
-def no_search(daemon):
-    """The module's background thread, which searches for smtpds, is suspended."""
-    thread = threads.single(daemon.pid, "smtpblock")
-    return threads.suspended(thread)
+def background_suspended(daemon):
+    """That thread searches for smtpds."""
+    return threads.suspended(threads.single(daemon.pid, BACKGROUND))
 
 
-def searches(points):
+def flood_of_searches(points):
     """Lines without the sender's PID, faster than the module can search."""
     with kernel_list(4), kernel_list(6):
-        in_halves(points, "a flood of searches", r"lines came faster than their sessions",
-                  action(), count=FLOOD, meanwhile=no_search, imuxsock="")
+        in_halves(points, r"lines came faster than their sessions", action(), count=FLOOD,
+                  meanwhile=background_suspended, imuxsock="")
 
 
 # Without rsyslogd's own wait for a hanging action when it stops: 2.5 s by default.
@@ -226,11 +223,10 @@ def hanging_events(points):
         collector.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         collector.bind(("127.0.0.1", 0))
         collector.listen()
-        rules = (f'ruleset(name="blocks" {SHORT_QUEUE}) {{\n'
-                 f'action(type="omfwd" target="127.0.0.1" port="{collector.getsockname()[1]}"'
-                 ' protocol="tcp") }\n' + action(eventRuleset="blocks", **BELIEVED))
-        in_halves(points, "events that hang", r"eventRuleset is slower than", rules,
-                  count=FLOOD)
+        port = collector.getsockname()[1]
+        rules = ruleset(f'action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp")',
+                        SHORT_QUEUE) + action(eventRuleset="blocks", **BELIEVED)
+        in_halves(points, r"eventRuleset is slower than", rules, count=FLOOD)
 
 
 class Trickle:
@@ -305,55 +301,50 @@ def blocks(lines):
     return wanted <= set(NftList(4).entries())
 
 
-def netlink_hangs(points):
-    label = "nf_tables locked by others"
-    with broken(points, label, None, NFTABLES) as daemon:
+def until_locked(points, daemon, trickle, holder):
+    points.until(lambda: holder.keeps_on() and trickle.goes_on() and waits_for_nf_tables(daemon),
+                 20, "the background thread waits")
+
+
+def nf_tables_locked_by_others(points):
+    with broken(points, None, NFTABLES) as daemon:
         lines = rejects(0, FLOOD)
         trickle, holder, took = Trickle(daemon, lines), Holder(), []
         while holder.goes_on():
             took.append(trickle.goes_on())
-        points.at_most(max(took), STALL, f"{label}: seconds from a line to the file")
-        points.until(lambda: holder.keeps_on() and trickle.goes_on() and
-                     waits_for_nf_tables(daemon), 20, f"{label}: the background thread waits",
-                     daemon.own)
+        points.at_most(max(took), STALL, "seconds from a line to the file")
+        until_locked(points, daemon, trickle, holder)
         wave = Wave(lines[trickle.sent:])
-        points.equal(set(holder.wait()), {0}, f"{label}: they load their sets")
+        points.equal(set(holder.wait()), {0}, "they load their sets")
         wave.wait()
-        has_all(points, daemon, lines, label)
-        points.until(lambda: blocks(lines), DEADLINE, f"{label}: every address is blocked")
+        has_all(points, daemon, lines)
+        points.until(lambda: blocks(lines), DEADLINE, "every address is blocked")
 
 
-def ends_while_netlink_hangs(points):
+def stopped_while_nf_tables_is_locked(points):
     """Addresses that were not yet on the list are written when rsyslogd stops. That waits
     for the other programs, for as long as these take."""
-    label = "stopped while nf_tables was locked"
-    with broken(points, label, None, NFTABLES) as daemon:
+    with broken(points, None, NFTABLES) as daemon:
         lines = rejects(0, SHORT)
         trickle, holder = Trickle(daemon, lines), Holder(sets=2)
-        points.until(lambda: holder.keeps_on() and trickle.goes_on() and
-                     waits_for_nf_tables(daemon), 20, f"{label}: the background thread waits",
-                     daemon.own)
-        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to stop")
+        until_locked(points, daemon, trickle, holder)
+        points.at_most(daemon.stop(), LIMIT, "seconds to stop in it")
         holder.wait()
-        has_all(points, daemon, lines[:trickle.sent], label)
-        points.ok(blocks(lines[:trickle.sent]), f"{label}: every address is blocked")
+        has_all(points, daemon, lines[:trickle.sent])
+        points.ok(blocks(lines[:trickle.sent]), "every address is blocked")
         daemon.start()
 
 
 def suspended_in_a_wave(points):
-    label = "rsyslogd was suspended"
-    with kernel_list(4), kernel_list(6), \
-            broken(points, label, None, action(**BELIEVED)) as daemon:
+    with kernel_list(4), kernel_list(6), broken(points, None, action(**BELIEVED)) as daemon:
         lines = rejects(0, FLOOD)
         wave = Wave(lines)
         wait_for(lambda: size(daemon) > FLOOD * 20, 20, "a part of the wave")
-        os.kill(daemon.pid, signal.SIGSTOP)
-        wait_for(lambda: threads.state(daemon.pid) == "T", 5, "rsyslogd to be suspended")
-        points.until(lambda: threads.state(wave.process.pid) == "S", 5,
-                     f"{label}: the sender waits")
-        os.kill(daemon.pid, signal.SIGCONT)
+        with suspended(daemon.pid):
+            wait_for(lambda: threads.state(daemon.pid) == "T", 5, "rsyslogd to be suspended")
+            points.until(lambda: threads.state(wave.process.pid) == "S", 5, "the sender waits")
         wave.wait()
-        has_all(points, daemon, lines, label)
+        has_all(points, daemon, lines)
 
 
 def gap(daemon, lines):
@@ -366,40 +357,30 @@ def together(places):
     return not places or places[-1] - places[0] == len(places) - 1
 
 
-def ends_in_the_middle(points):
+def stopped_in_the_middle(points):
     """Lines in rsyslogd's socket are lost; the lines it had read are written.
 
     The socket holds max_dgram_qlen lines and one; rsyslogd has read one more.
     """
-    label = "rsyslogd stopped in the middle"
     at_most = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 2
-    missing = r"iptables .*--name spammer .*--update"
-    with broken(points, label, None, action(**BELIEVED), settings=QUEUE) as daemon:
+    with broken(points, None, action(**BELIEVED), settings=QUEUE) as daemon:
         lines = rejects(0, FLOOD)
         wave = Wave(lines)
         wait_for(lambda: size(daemon) > FLOOD * 20, 20, "a part of the wave")
-        points.at_most(daemon.stop(), LIMIT, f"{label}: seconds to stop in it")
-        points.ok(wave.process.poll() is None, f"{label}: the wave goes on")
-        points.equal(len(daemon.logged(missing)), 1, f"{label}: the fault was logged once")
-        daemon.own_log.unlink()
+        points.at_most(daemon.stop(), LIMIT, "seconds to stop in it")
+        points.ok(wave.process.poll() is None, "the wave goes on")
+        logged_once(points, daemon, r"iptables .*--name spammer .*--update")
         daemon.start()
         wave.wait()
-        points.until(lambda: lines[-1] in daemon.mail()[-1], DEADLINE,
-                     f"{label}: the log file gets the rest", daemon.own)
+        points.until(lambda: lines[-1] in daemon.mail()[-1], DEADLINE, "the log file gets the rest")
         places = gap(daemon, lines)
         points.note(f"{len(places)} lines were in the socket")
         points.ok(len(places) <= at_most and together(places),
-                  f"{label}: it has each line that was read, of {len(lines)}", places[:50])
-        points.equal(len(written(daemon)), len(lines) - len(places), f"{label}: and once")
+                  f"it has each line that was read, of {len(lines)}", places[:50])
+        points.equal(len(written(daemon)), len(lines) - len(places), "and once")
 
 
 def scenario(points):
-    for check in (no_list, no_rights, no_net_admin, no_user, budget_and_list, searches,
-                  hanging_events, netlink_hangs, ends_while_netlink_hangs, suspended_in_a_wave,
-                  ends_in_the_middle):
-        with tap.part(points, check.__name__):
-            check(points)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+    points.parts((no_list, no_rights, no_net_admin, no_courier_user, flood_of_blocks,
+                  flood_of_searches, hanging_events, nf_tables_locked_by_others,
+                  stopped_while_nf_tables_is_locked, suspended_in_a_wave, stopped_in_the_middle))

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The sender sees the reject before its connection ends: 100 of 100 sessions."""
 
@@ -8,7 +7,6 @@
 import concurrent.futures
 import statistics
 
-from lib import processes, tap
 from lib.scenario import NOBODY, listed, mail_host
 from lib.smtp import Closed
 
@@ -21,32 +19,23 @@ def one_session(host, source):
     The end is for information only: a FIN that is not sent before TCP's first
     timeout waits for an acknowledgement, and those are dropped by then.
     """
-    session = host.session(source)
-    with session:
-        session.greet()
-        child = host.courier.child_of(session)
-        try:
-            reply = session.recipient(NOBODY)
-        except Closed:
-            return False, child, None
-        session.ended(60)
-        return reply.code == 511, child, session.ended_at and session.ended_at - reply.at
+    session, child = host.open(source)
+    try:
+        reply = session.recipient(NOBODY)
+    except Closed:
+        return False, child, None
+    session.ended(60)
+    return reply.code == 511, child, session.ended_at and session.ended_at - reply.at
 
 
 def scenario(points):
-    with mail_host() as host, concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+    with mail_host(points) as host, concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
         sources = [listed(number) for number in range(1, SESSIONS + 1)]
         results = list(pool.map(lambda source: one_session(host, source), sources))
         points.equal(sum(saw for saw, _, _ in results), SESSIONS, "sessions that saw their 511")
-        points.until(lambda: all(processes.gone(child.pid) for _, child, _ in results), 4,
-                     f"all {SESSIONS} smtpds are gone", host.rsyslog.own)
+        host.ends(*(child for _, child, _ in results))
         delays = [delay for _, _, delay in results if delay is not None]
         points.ok(delays and 0.150 <= statistics.median(delays) <= 1.0,
                   "from the reply to the end: 200 ms, nearly (median)", sorted(delays))
-        points.until(lambda: len(host.list4.addresses()) == SESSIONS, 3, "all are on the list",
-                     lambda: len(host.list4.addresses()))
+        host.blocks(*sources)
         points.until(lambda: not host.courier.slots(), 4, "all slots are free", host.courier.slots)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)

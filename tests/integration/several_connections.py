@@ -1,69 +1,99 @@
-#!/usr/bin/env python3
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Several connections from one address: which are terminated, and which are not.
 
 A line with port= names one smtpd: only that one is terminated. A line without port=, from
 an older courier, names an address: all smtpds that serve it are terminated. An smtpd of
-another address never is.
+another address never is, nor one of a courier in another network namespace that serves a
+client with the same address and port: that is another host's session.
 """
 # backends: both
 
-from lib import processes, rsyslog, tap
-from lib.rsyslog import CREDENTIALS
-from lib.scenario import NOBODY, listed, mail_host, ordinary
-from lib.wait import stays
+import socket
+import subprocess
+
+from lib import rsyslog
+from lib.netns import Namespace, Network, run
+from lib.scenario import NOBODY, SENDERS, listed, mail_host, ordinary, reject_line
+from lib.wait import wait_for
 
 
-def one_of_three(points, host, source, label):
+def one_of_three(host, source):
     """The reject of one connection terminates that one."""
-    sessions = [host.open(source) for _ in range(3)]
-    guilty, guilty_child = sessions[1]
-    points.equal(guilty.recipient(NOBODY).code, 511, f"{label}: one of three is rejected")
-    points.until(lambda: processes.gone(guilty_child.pid), 4, f"{label}: its smtpd is gone",
-                 host.rsyslog.own)
-    points.until(lambda: host.is_blocked(source), 2, f"{label}: the address is on the list")
-    others = [child.pid for session, child in sessions if session is not guilty]
-    points.ok(stays(lambda: all(map(processes.alive, others)), 0.6),
-              f"{label}: the other two smtpds live on")
-    for session, _ in sessions:
-        session.close()
+    others = [host.open(source)[1].pid for _ in range(2)]
+    _, child = host.rejects(source)
+    host.ends(child)
+    host.blocks(source, deadline=2)
+    host.spares(pids=others)
 
 
-def old_line(points, host, source, tagged):
+def old_line(host, source, tagged):
     """As courier before 1.0.12 would have logged it. The line comes without credentials:
     the module searches for the smtpds, also if the tag gives a hint."""
-    label = f"a line without port={', a PID in its tag' if tagged else ''}"
-    sessions = [host.open(source) for _ in range(3)]
-    other_session, other = host.open(ordinary(9))
-    also_listed_session, also_listed = host.open(listed(99))
-    rsyslog.log(f"error,relay=::ffff:{source},from=<a@b.example>,to=<x@mx.lab>:"
-                f" 511 Listed in lab DNSBL, {source}",
-                tag=f"courieresmtpd[{sessions[0][1].pid}]" if tagged else "courieresmtpd")
-    for number, (_, child) in enumerate(sessions, 1):
-        points.until(lambda: processes.gone(child.pid), 4,
-                     f"{label}: smtpd {number} of 3 is gone", host.rsyslog.own)
-    points.until(lambda: host.is_blocked(source), 2, f"{label}: on the list")
-    points.ok(stays(lambda: processes.alive(other.pid) and processes.alive(also_listed.pid), 0.6),
-              f"{label}: smtpds of other addresses live on, listed or not")
-    points.ok(other_session.lives() and also_listed_session.lives(),
-              f"{label}: and answer")
-    for session, _ in (*sessions, (other_session, other), (also_listed_session, also_listed)):
-        session.close()
+    children = [host.open(source)[1] for _ in range(3)]
+    others = host.open(ordinary(9)), host.open(listed(99))
+    rsyslog.log(reject_line(source).replace(",port=4711", ""),
+                tag=f"courieresmtpd[{children[0].pid}]" if tagged else "courieresmtpd")
+    host.ends(*children)
+    host.blocks(source, deadline=2)
+    host.spares(ordinary(9), listed(99), pids=[child.pid for _, child in others])
+    for other in others:
+        host.serves(*other)
+
+
+class OtherHost:
+    """A second mail host: courier's submission port in a network of its own.
+
+    A session uses it like a Network; its client binds a given port.
+    """
+
+    def __init__(self, host, source, port):
+        self.host, self.source, self.port = host, source, port
+        self.namespace = Namespace.create()
+
+    def __enter__(self):
+        with self.namespace.entered():
+            for address in (Network.MX4, self.source):
+                run("ip", "addr", "add", f"{address}/32", "dev", "lo")
+            self.host.dnsbl.serve()
+            run("esmtpd-msa", "start", stdin=subprocess.DEVNULL)
+            wait_for(lambda: ":587 " in run("ss", "-Hltn"), 5, "the other host's port")
+        return self
+
+    def __exit__(self, *_):
+        self.namespace.close()
+
+    def socket(self, source):
+        with self.namespace.entered():
+            client = socket.socket(socket.AF_INET)
+        client.bind((source, self.port))
+        return client
+
+    @staticmethod
+    def mx_for(_):
+        return Network.MX4
+
+
+def other_network(points, host):
+    source = listed(5)
+    here, child = host.open(source)
+    with OtherHost(host, source, here.source_port) as other:
+        there = host.session(source, 587, network=other)
+        there.greet()
+        foreign = next(process for process in host.courier.children(source, here.source_port)
+                       if process.local_port == 587)
+        points.equal(here.recipient(NOBODY).code, 511, "a client is rejected here")
+        host.ends(child)
+        host.spares(pids=[foreign.pid], seconds=1)
+        host.serves(there, foreign)
 
 
 def scenario(points):
-    with mail_host() as host:
-        for number, (label, imuxsock) in enumerate((("credentials", CREDENTIALS),
-                                                    ("no credentials", "")), 1):
-            host.rsyslog.stop()
-            host.rsyslog.imuxsock = imuxsock
-            host.rsyslog.start()
-            with tap.part(points, label):
-                one_of_three(points, host, listed(number), label)
+    with mail_host(points) as host:
+        for number, (sender, imuxsock) in enumerate(SENDERS.items(), 1):
+            host.restart(imuxsock=imuxsock)
+            with host.part(sender):
+                one_of_three(host, listed(number))
         for number, tagged in ((3, False), (4, True)):
-            with tap.part(points, "a line without port="):
-                old_line(points, host, listed(number), tagged)
-
-
-if __name__ == "__main__":
-    tap.main(scenario)
+            with host.part(f"a line without port={', a PID in its tag' if tagged else ''}"):
+                old_line(host, listed(number), tagged)
+        host.parts(other_network)

@@ -1,10 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""What attack scenarios share: forgers, exact counters, and mail hosts set up for them."""
+"""Processes and servers of attackers."""
 
 import contextlib
 import json
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -12,129 +11,9 @@ import subprocess
 import sys
 import threading
 
-from lib import processes
-from lib.courier import Courier
-from lib.dnsbl import Dnsbl
-from lib.rsyslog import Rsyslog, action
-from lib.scenario import (LISTED, PASSWORD, USER, MailHost, network_and_lists, workdir)
-from lib.wait import Timeout, stays, wait_for
-
-# How long "nothing happens" is checked: terminate.delay is 200 ms, and a search
-# takes about 20 ms.
-QUIET = 0.5
-
-
-class TunedCourier(Courier):
-    """A courier with esmtpd variables that Courier has no parameter for."""
-
-    def __init__(self, *words, variables=None, files=None, **options):
-        super().__init__(*words, **options)
-        self.settings |= variables or {}
-        self.files = files or {}
-
-    def _configure(self):
-        super()._configure()
-        for path, text in self.files.items():
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-
-
-@contextlib.contextmanager
-def tuned_host(rules=None, *, imuxsock, settings="", answer="127.0.0.2", delivery=False,
-               users=None, **courier):
-    """scenario.mail_host() with a TunedCourier."""
-    directory = workdir()
-    users = {USER: PASSWORD} if users is None else users
-    with network_and_lists(courier.get("ports", (25,))) as (network, list4, list6), \
-            Dnsbl(directory, LISTED, answer=answer) as dnsbl, \
-            Rsyslog(directory, rules or action(), imuxsock=imuxsock,
-                    settings=settings) as rsyslog, \
-            TunedCourier(directory, users=users, delivery=delivery, **courier) as real:
-        yield MailHost(network, list4, list6, dnsbl, rsyslog, real)
-
-
-def restart(host, rules=None, *, imuxsock=None, settings=None):
-    """Restarts rsyslogd with other rules; counters start at 0, the lists are empty."""
-    if processes.alive(host.rsyslog.pid):
-        host.rsyslog.stop()
-    for recent in (host.list4, host.list6):
-        recent.flush()
-    host.rsyslog.rules = rules or action()
-    if imuxsock is not None:
-        host.rsyslog.imuxsock = imuxsock
-    if settings is not None:
-        host.rsyslog.settings = settings
-    host.rsyslog.start()
-
-
-def reject_line(source, port=4711, reply=None):
-    """A listed client's reject line, as courier writes it."""
-    address = source if ":" in source else f"::ffff:{source}"
-    reply = reply or f"511 Listed in lab DNSBL, {source}"
-    return f"error,relay={address},port={port},from=<a@b.example>,to=<x@mx.lab>: {reply}"
-
-
-# Counters.
-
-def counters(rsyslog, name="spammer"):
-    return rsyslog.counters(name)
-
-
-def _growth(before, after):
-    keys = before.keys() | after.keys()
-    return {key: after.get(key, 0) - before.get(key, 0) for key in keys
-            if after.get(key, 0) != before.get(key, 0)}
-
-
-class Counted:
-    """A block of code that must add exactly `want` to the counters.
-
-    `lines`, `rejects` and `resets` are compared only if `want` names them: courier itself
-    logs, too, and a connection is reset some time after its smtpd has exited.
-    """
-
-    def __init__(self, points, host, label, name="spammer", **want):
-        self.points, self.rsyslog, self.label, self.name = points, host.rsyslog, label, name
-        self.want = {key.replace("__", "."): value for key, value in want.items()}
-
-    def __enter__(self):
-        self.before = counters(self.rsyslog, self.name)
-        return self
-
-    def growth(self):
-        after = _growth(self.before, counters(self.rsyslog, self.name))
-        return {key: value for key, value in after.items()
-                if key in self.want or key not in ("lines", "rejects", "resets")}
-
-    def reached(self, deadline=5):
-        """Waits until the counters match, or until the deadline."""
-        with contextlib.suppress(Timeout):
-            wait_for(lambda: self.growth() == self.want, deadline, self.label)
-
-    def __exit__(self, kind, *_):
-        if kind is not None:
-            return
-        self.reached()
-        self.points.equal(self.growth(), self.want, f"{self.label}: counted exactly")
-
-
-@contextlib.contextmanager
-def harmless(points, host, label, *, sources=(), pids=(), name="spammer", **want):
-    """The attack in this block blocks nobody, signals nobody, and is counted exactly.
-
-    `sources` must not be on a list; `pids`, including the forgers', must live.
-    """
-    with Counted(points, host, label, name, **want) as counted:
-        yield counted
-        counted.reached()
-        points.ok(stays(lambda: all(map(processes.alive, pids))
-                        and not any(map(host.is_blocked, sources)), QUIET),
-                  f"{label}: nobody blocked, nobody signalled",
-                  host.list4.addresses() | host.list6.addresses(),
-                  [pid for pid in pids if not processes.alive(pid)], host.rsyslog.own()[-10:])
-
-
-# Forgers.
+from lib.processes import as_user
+from lib.rsyslog import log
+from lib.scenario import reject_line, workdir
 
 _FORGER = r"""
 import json, socket, sys, time
@@ -160,12 +39,10 @@ class Forger:
 
     def __init__(self, user="nobody", *, program=None, environment=None):
         python = sys.executable if program is None else copy_of_python(program)
-        entry = pwd.getpwnam(user)
         basics = {"PYTHONHOME": sys.prefix, "PATH": "/usr/bin:/bin"}
         self._process = subprocess.Popen(
-            ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups",
-             python, "-I", "-c", _FORGER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env=basics | (environment or {}))
+            [*as_user(user), python, "-I", "-c", _FORGER], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True, env=basics | (environment or {}))
         self.pid = self._process.pid
         self._answer("ready")
 
@@ -200,18 +77,19 @@ def copy_of_python(name):
 
 
 @contextlib.contextmanager
-def rsyslogd_held(host):
-    """rsyslogd is stopped in this block: it reads the lines logged meanwhile afterwards."""
-    os.kill(host.rsyslog.pid, signal.SIGSTOP)
+def suspended(pid):
+    """The process, such as rsyslogd, is stopped in this block. It handles afterwards what
+    came meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(host.rsyslog.pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
 
 
 def log_and_leave(host, text, user="nobody", *, program=None, **options):
     """A process of that user logs a line and exits before rsyslogd reads it."""
-    with rsyslogd_held(host), Forger(user, program=program) as forger:
+    with suspended(host.rsyslog.pid), Forger(user, program=program) as forger:
         forger.log(text, **options)
 
 
@@ -246,3 +124,27 @@ class Identd(threading.Thread):
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+class Chatter(threading.Thread):
+    """Rejects of addresses without a session, as fast as rsyslogd takes them, until the end of
+    the block or of rsyslogd; at most that many."""
+
+    def __init__(self, most=1_000_000):
+        super().__init__(daemon=True)
+        self.sent, self.most = 0, most
+        self._over = threading.Event()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while self.sent < self.most and not self._over.is_set():
+                log(reject_line(f"10.9.{128 + self.sent // 250 % 100}.{self.sent % 250 + 1}"))
+                self.sent += 1
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self.join()

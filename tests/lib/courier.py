@@ -30,14 +30,15 @@ class Courier:
     """couriertcpd on the given ports; with `delivery` also courier's delivery to Maildirs.
 
     `blacklists` is the value of BLACKLISTS; `relay_clients` are addresses with
-    RELAYCLIENT; `users` have a password and a Maildir each, and get mail as USER@mx.lab.
-    Use as a context manager.
+    RELAYCLIENT; `users` have a password and a Maildir each, and get mail as USER@mx.lab;
+    `variables` are more of esmtpd's, `files` other configuration. Use as a context manager.
     """
 
     DOMAIN = "mx.lab"
 
     def __init__(self, workdir, ports=(25,), *, blacklists=BLOCK_TXT, drop=False, tarpit=False,
-                 maxdaemons=300, relay_clients=(), users=None, delivery=False, dialog=False):
+                 maxdaemons=300, relay_clients=(), users=None, delivery=False, dialog=False,
+                 variables=None, files=None):
         self.workdir = Path(workdir) / "courier"
         self.ports = ports
         self.relay_clients = relay_clients
@@ -48,7 +49,8 @@ class Courier:
             "TARPIT": int(tarpit), "MAXDAEMONS": maxdaemons,
             "MAXPERIP": maxdaemons, "MAXPERC": maxdaemons, "BOFHCHECKDNS": 0,
             "ESMTPAUTH": "PLAIN LOGIN", "ESMTPAUTH_TLS": "PLAIN LOGIN",
-            "ESMTP_LOG_DIALOG": int(dialog)}
+            "ESMTP_LOG_DIALOG": int(dialog)} | (variables or {})
+        self.files = files or {}
         self._mounted = []
 
     def __enter__(self):
@@ -96,6 +98,8 @@ class Courier:
         run("makealiases")
         self._allow_relay()
         self._add_users()
+        for path, text in self.files.items():
+            Path(path).write_text(text)
 
     @staticmethod
     def _set(path, settings):

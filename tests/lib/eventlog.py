@@ -4,10 +4,17 @@
 import json
 
 from lib import rsyslog
+from lib.scenario import reject_line
 
 
 def ruleset(body, queue='queue.type="linkedList" queue.timeoutEnqueue="0"', name="blocks"):
     return f'ruleset(name="{name}" {queue}) {{ {body} }}\n'
+
+
+def to_file(path):
+    """A template, and a ruleset that writes each event to that file."""
+    return 'template(name="event" type="string" string="%syslogtag%%msg%\\n")\n' \
+        + ruleset(f'action(type="omfile" file="{path}" template="event")')
 
 
 def events(path):
@@ -17,6 +24,6 @@ def events(path):
     return [json.loads(line.removeprefix("omsmtpblock:")) for line in lines]
 
 
-def reject(number, text="511 Listed"):
-    rsyslog.log(f"error,relay=::ffff:10.9.{4 + number // 200}.{1 + number % 200},port=4711,"
-                f"from=<a@b.example>,to=<x@mx.lab>: {text}")
+def reject(number, reply="511 Listed"):
+    """A line of another address for each number."""
+    rsyslog.log(reject_line(f"10.9.{4 + number // 200}.{1 + number % 200}", reply=reply))

@@ -61,7 +61,8 @@ class RecentList:
         self.path.write_text(f"+{address}\n")
 
     def flush(self):
-        self.path.write_text("/\n")
+        if self.path.exists():
+            self.path.write_text("/\n")
 
     def dropped_packets(self):
         """By the counters of its rules."""
@@ -103,6 +104,9 @@ class NftList:
             raise
         found = next(item["set"] for item in json.loads(text)["nftables"] if "set" in item)
         return {entry["elem"]["val"]: entry["elem"]["expires"] for entry in found.get("elem", [])}
+
+    def left(self, address):
+        return self.entries().get(address, 0)
 
     def addresses(self):
         return set(self.entries())

@@ -16,7 +16,6 @@ import contextlib
 import ctypes
 import json
 import os
-import pwd
 import select
 import signal
 import stat
@@ -233,11 +232,10 @@ class Holder:
     def __init__(self, user, slow_file, program="python3"):
         self._file = slow_file
         self._held = []
-        entry = pwd.getpwnam(user)
         self._process = subprocess.Popen(
-            ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups",
-             copy_of_python(program), "-I", "-c", _PARENT], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin"})
+            [*processes.as_user(user), copy_of_python(program), "-I", "-c", _PARENT],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={"PATH": "/usr/bin:/bin"})
         self.pid = self._process.pid
         self._process.stdout.readline()
 

@@ -23,6 +23,11 @@ def command(program, *words):
     return [*NAMESPACES, sys.executable, __file__, sys.executable, str(program), *words]
 
 
+def scenario(path, *words):
+    """The same for a scenario."""
+    return command(os.path.join(os.path.dirname(__file__), "play.py"), str(path), *words)
+
+
 def mount(*words):
     subprocess.run(["mount", *words], check=True)
 

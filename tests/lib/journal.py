@@ -1,9 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The distribution's journald, started by hand, and an rsyslogd that reads its journal."""
 
-import contextlib
 import os
-import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -55,15 +53,6 @@ class Journal:
     def __exit__(self, *_):
         processes.end([self.pid])
         self._process.wait()
-
-    @contextlib.contextmanager
-    def held(self):
-        """journald is stopped in this block: it reads the lines logged meanwhile afterwards."""
-        os.kill(self.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.pid, signal.SIGCONT)
 
     @staticmethod
     def sync():

@@ -138,3 +138,18 @@ class Network:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         client.bind((source, port))
         return client
+
+
+class OwnHost:
+    """A client on the mail host itself; a session uses it like a Network."""
+
+    def __init__(self, address):
+        self.address = address
+
+    def socket(self, source):
+        client = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
+        client.bind((source, 0))
+        return client
+
+    def mx_for(self, _):
+        return self.address

@@ -3,6 +3,7 @@
 
 import dataclasses
 import os
+import pwd
 import re
 import signal
 from pathlib import Path
@@ -93,6 +94,17 @@ def look(pid):
     except OSError:
         pass
     return Process(pid, int(parent), comm, state, _environment(pid))
+
+
+def submit_of(pid):
+    """The PID of the submit of an smtpd, or None."""
+    return next((process.pid for process in named("submit") if process.parent == pid), None)
+
+
+def as_user(user):
+    """The command that starts another one as that user."""
+    entry = pwd.getpwnam(user)
+    return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
 
 
 def pinned_by(pid):

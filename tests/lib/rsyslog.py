@@ -15,6 +15,9 @@ from lib.wait import PATIENCE, wait_for
 # imuxsock's parameters for the sender's credentials from the kernel.
 CREDENTIALS = 'SysSock.UsePIDFromSystem="on" SysSock.Annotate="on" SysSock.ParseTrusted="on"'
 
+SEVERAL_WORKERS = ('main_queue(queue.workerThreads="4" queue.workerThreadMinimumMessages="1"'
+                   ' queue.dequeueBatchSize="1")\n')
+
 # By default rsyslogd drops internal messages, its modules' included, beyond 500 in five
 # seconds (8.2302, runtime/rsconf.c). A scenario that polls counters by HUP exceeds that.
 NO_LIMIT = 'internalmsg.ratelimit.interval="1" internalmsg.ratelimit.burst="1000000"'

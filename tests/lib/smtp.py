@@ -137,6 +137,10 @@ class Session:
         self.command(f"MAIL FROM:<{sender}>")
         return self.command(f"RCPT TO:<{to}>")
 
+    def try_recipient(self, to="nosuch@mx.lab"):
+        """Sends MAIL and RCPT without waiting for the replies."""
+        self.send(f"MAIL FROM:<a@b.example>\r\nRCPT TO:<{to}>")
+
     def data(self, text):
         """Sends the mail itself; returns the reply to its end."""
         self.command("DATA")
@@ -169,13 +173,3 @@ class Session:
             return self.command("NOOP").code == 250
         except (Closed, OSError):
             return False
-
-
-def reject(network, source, port=25, *, tls=False, starttls=False, to="nosuch@mx.lab"):
-    """A session up to the reply to RCPT, which stands in replies[-1]."""
-    session = Session(network, source, port, tls=tls)
-    session.greet()
-    if starttls:
-        session.starttls()
-    session.recipient(to)
-    return session
