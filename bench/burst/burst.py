@@ -37,7 +37,7 @@ from lib import threads
 from lib.firewall import RecentList
 from lib.wait import Timeout, wait_for
 from shared import figures, gnuplot
-from shared.flood import PORT, flood, make_board, rsyslogd
+from shared.flood import PORT, flood, known, make_board, rsyslogd
 from shared.partfile import Wrong
 
 OPTIONS = {"rounds": (5, "how many"), "lines": (200000, "of a flood"),
@@ -126,62 +126,26 @@ def flush():
                    check=False)
 
 
-def available(options, variants):
-    """Without variants that this build does not support."""
-    board, good = make_board(options), []
-    for variant in variants:
-        if rsyslogd(options, variant.rule, board).validate()[0] == 0:
-            good.append(variant)
-        else:
-            print(f"left out, as this build does not know it: {variant.name}")
-    return good
-
-
 # --- the report ------------------------------------------------------------
 
-def over_rounds(variant, name, what):
-    return [figure[what] for figure in variant.rounds.get(name, [])]
-
-
-def beyond(variant, by_name, name, what):
-    """us a line more than the floor, round by round; None without one."""
-    floor = by_name.get(variant.floor)
-    if not floor:
-        return None
-    return figures.differences(over_rounds(variant, name, what), over_rounds(floor, name, what))
-
-
-def print_input(options, variants, name):
+def judge(variants, goals):
     by_name = {variant.name: variant for variant in variants}
-    print(f"\n{options.lines} lines over {name}\n{'':<36}{'ms':>8}{'lines/s':>10}"
-          f"{'us a line':>24}{'beyond its floor':>26}{'us of CPU':>22}{'beyond':>24}")
-    for variant in variants:
-        took, cpu = (over_rounds(variant, name, what) for what in ("us", "cpu us"))
-        more = [beyond(variant, by_name, name, what) for what in ("us", "cpu us")]
-        cells = [figures.spread(values, "+", 2) if values else "" for values in more]
-        us = statistics.median(took)
-        print(f"{variant.name:<36}{us * options.lines / 1e3:>8.0f}{1e6 / us:>10.0f}"
-              f"{figures.spread(took, digits=2):>24}{cells[0]:>26}"
-              f"{figures.spread(cpu, digits=2):>22}{cells[1]:>24}")
-
-
-def print_goals(variants, goals):
-    by_name = {variant.name: variant for variant in variants}
-    print()
     for variant in variants:
         if not variant.goal or variant.floor not in by_name:
             continue
         for name in INPUTS:
             for what, label in (("us", "time"), ("cpu us", "CPU")):
-                more = statistics.median(beyond(variant, by_name, name, what))
-                goals.at_most(f"{variant.name}, beyond {variant.floor}, {name}, {label}", more,
-                              variant.goal, "us a line", 2)
+                mine, floor = ([each[what] for each in one.rounds[name]]
+                               for one in (variant, by_name[variant.floor]))
+                goals.at_most(f"{variant.name}, beyond {variant.floor}, {name}, {label}",
+                              statistics.median(figures.differences(mine, floor)), variant.goal,
+                              "us a line", 2)
 
 
 def draw(options, variants):
     if not options.plots:
         return
-    rows = [[variant.name] + [statistics.median(over_rounds(variant, name, "us"))
+    rows = [[variant.name] + [statistics.median(each["us"] for each in variant.rounds[name])
                               for name in INPUTS] for variant in variants]
     gnuplot.draw(options.plots / "burst.svg", (
         f"set title '{options.lines} log lines as fast as rsyslogd takes them'\n"
@@ -207,11 +171,11 @@ def run_rounds(options, variants):
 def measure(options, goals):
     RecentList(4, "burst").install()
     RecentList(6).install()
-    variants = available(options, [v for v in VARIANTS if options.only in v.name])
+    board = make_board(options)
+    variants = known([v for v in VARIANTS if options.only in v.name],
+                     lambda variant: rsyslogd(options, variant.rule, board))
     run_rounds(options, variants)
-    for name in INPUTS:
-        print_input(options, variants, name)
-    print_goals(variants, goals)
+    judge(variants, goals)
     draw(options, variants)
     return {"lines": options.lines,
             "floors": {variant.name: variant.floor for variant in variants},

@@ -252,64 +252,28 @@ def measure_memory(options):
 
 # --- the report ------------------------------------------------------------
 
-def print_instructions(found, goals):
-    print(f"\n{'instructions a message':<38}{'all':>8}  most in")
-    for case in CASES:
-        if case.name in found:
-            one = found[case.name]
-            print(f"{case.name:<38}{one['instructions']:>8.0f}  " + ", ".join(
-                f"{name} {number:.0f}" for name, number in one["most in"][:5]))
-    for case in CASES:
-        if case.instructions and case.name in found:
-            goals.at_most(f"{case.name}", found[case.name]["instructions"],
-                          round(case.instructions * ROOM),
-                          "instructions", 0)
-
-
-def print_calls(found, goals):
-    print(f"\n{'system calls a message':<38}{'worker':>8}{'background':>12}{'both':>8}")
-    for case in CASES:
-        if case.name in found:
-            one = found[case.name]
-            by_name = " + ".join(" ".join(f"{name}:{number:g}" for name, number in
-                                          one[f"{thread} by name"].items())
-                                 for thread in ("worker", "background"))
-            print(f"{case.name:<38}{one['worker']:>8.2f}{one['background']:>12.2f}"
-                  f"{one['both']:>8.2f}  {by_name}")
-    for case in CASES:
-        if case.calls and case.name in found:
-            goals.at_most(f"{case.name}, the worker's", found[case.name]["worker but locks"],
-                          round(case.calls * ROOM, 2), "system calls", 2)
-    for case in CASES:
-        if case.children and case.name in found:
-            one = found[case.name]
-            print(f"no goal: {case.name}, the background thread's: {one['background']:.2f} "
-                  f"system calls, with the worker's {one['both']:.2f}")
-
-
-def print_growth(found, goals):
+def judge(found, goals):
     """A check of each smtpd would need at least one instruction per smtpd."""
-    print()
-    for name, (few, many) in found.items():
+    for case in CASES:
+        one = found.get("instructions", {}).get(case.name)
+        if one and case.instructions:
+            goals.at_most(case.name, one["instructions"], round(case.instructions * ROOM),
+                          "instructions", 0)
+    for case in CASES:
+        one = found.get("calls", {}).get(case.name)
+        if one and case.calls:
+            goals.at_most(f"{case.name}, the worker's", one["worker but locks"],
+                          round(case.calls * ROOM, 2), "system calls", 2)
+    for name, (few, many) in found.get("growth", {}).items():
         title = f"{name}: more in the worker with {MANY} children than with {FEW}"
         goals.at_most(title, many["median message"] - few["median message"], 0.5,
                       "system calls", 2)
         goals.at_most(title, many["instructions"] - few["instructions"], MANY - FEW,
                       "instructions", 0)
-
-
-def print_memory(options, found, goals):
-    """PSS depends on other running rsyslogds; RSS does not."""
-    print(f"\n{'memory of rsyslogd, kB: RSS/PSS/own':<38}{'idle':>20}"
-          f"{f'{options.messages} lines':>20}{f'{options.blocks} blocks':>20}")
-    for name, one in found.items():
-        label = "none of ours" if name == "none" else f"ours, {name}"
-        print(f"{label:<38}" + "".join(
-            f"{'/'.join(str(value) for value in one[when].values()):>20}"
-            for when in ("idle", "messages", "blocks")))
-    for name, one in found.items():
+    # PSS depends on other running rsyslogds; RSS does not.
+    for name, one in found.get("memory", {}).items():
         if name != "none":
-            more = one["idle"]["Rss"] - found["none"]["idle"]["Rss"]
+            more = one["idle"]["Rss"] - found["memory"]["none"]["idle"]["Rss"]
             goals.at_most(f"{name}, idle: RSS more than without", more, 3000, "kB", 0)
 
 
@@ -337,15 +301,12 @@ def measure(options, goals):
     found = {}
     if options.only in ("", "instructions"):
         found["instructions"] = {case.name: instructions(options, case) for case in cases}
-        print_instructions(found["instructions"], goals)
     if options.only in ("", "calls"):
         found["calls"] = {case.name: calls(options, case) for case in cases}
-        print_calls(found["calls"], goals)
     if options.only in ("", "growth"):
         found["growth"] = {case.name: growth(options, case, found) for case in cases
                            if case.children and "delay" not in case.name}
-        print_growth(found["growth"], goals)
     if options.only == "memory" or not (options.only or options.quick):
         found["memory"] = measure_memory(options)
-        print_memory(options, found["memory"], goals)
+    judge(found, goals)
     return found

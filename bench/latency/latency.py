@@ -54,7 +54,7 @@ from lib.firewall import RecentList
 from lib.rsyslog import CREDENTIALS, Rsyslog
 from shared import figures, gnuplot, hostfacts
 from shared.esmtpd import ESMTPD
-from shared.flood import make_board
+from shared.flood import known, make_board
 from shared.partfile import Wrong
 
 OPTIONS = {"rounds": (3, "how many"), "samples": (100, "of each variant in a round"),
@@ -233,42 +233,12 @@ def over_floor(variant, floor, children, what="signalled"):
                                over_rounds(floor, children, what, "p50"))
 
 
-def print_row(variant, children, what, compared):
-    p90, p99 = (statistics.median(over_rounds(variant, children, what, name))
-                for name in ("p90", "p99"))
-    p50 = figures.spread(over_rounds(variant, children, what, "p50"))
-    least = statistics.median(over_rounds(variant, children, what, "min"))
-    print(f"{variant.name:<40}{least:>8.1f}{p50:>28}{p90:>10.1f}{p99:>10.1f}{compared:>30}")
-
-
-def print_table(title, variants, children, what, floors):
-    rows = [variant for variant in variants if over_rounds(variant, children, what, "p50")]
-    if not rows:
-        return
-    print(f"\n{title}, {shown(children)} children, us")
-    print(f"{'':<40}{'min':>8}{'p50 (rounds)':>28}{'p90':>10}{'p99':>10}"
-          f"{'p50 over its floor' if floors else '':>30}")
-    for variant in rows:
-        floor = floors.get(variant.floor)
-        print_row(variant, children, what,
-                  figures.spread(over_floor(variant, floor, children), "+") if floor else "")
-
-
 def shown(children):
     return 0 if children == 1 else children
 
 
-def print_latency(options, variants):
+def judge(options, variants, goals):
     by_name = {variant.name: variant for variant in variants}
-    for children in options.children:
-        print_table("socket -> a no-op action is called", variants, children, "begun", {})
-        print_table("log line -> on the list", variants, children, "listed", {})
-        print_table("log line -> SIGTERM received", variants, children, "signalled", by_name)
-
-
-def print_goals(options, variants, goals):
-    by_name = {variant.name: variant for variant in variants}
-    print()
     for variant in variants:
         floor = by_name.get(variant.floor)
         if not floor or not variant.goal:
@@ -303,28 +273,7 @@ def draw(options, variants):
         [rows for _, rows in curves], size="900,520")
 
 
-def show(options, variants, goals):
-    print(f"\n{options.rounds} rounds of {options.samples} samples a variant after "
-          f"{options.warm_up} to warm up, in turns of {options.burst}; {options.pace} us between "
-          f"two lines{', processors kept awake' if options.awake else ''}; a figure is the median "
-          "of the rounds' figures")
-    print_latency(options, variants)
-    print_goals(options, variants, goals)
-    draw(options, variants)
-
-
 # --- the run ---------------------------------------------------------------
-
-def available(options, variants):
-    """Without variants that this build does not support."""
-    board, good = make_board(options), []
-    for variant in variants:
-        if rsyslogd(options, 0, variant, board).validate()[0] == 0:
-            good.append(variant)
-        else:
-            print(f"left out, as this build does not know it: {variant.name}")
-    return good
-
 
 def keep_awake():
     """Processes that use only otherwise idle time."""
@@ -359,14 +308,17 @@ def show_progress(options, number, children, variants):
 def measure(options, goals):
     options.samples = 1000 if options.full else options.samples
     options.children = [max(1, int(number)) for number in options.children.split(",")]
-    variants = available(options, [variant for variant in VARIANTS if options.only in variant.name
-                                   or not variant.is_module()])
+    board = make_board(options)
+    variants = known([variant for variant in VARIANTS if options.only in variant.name
+                      or not variant.is_module()],
+                     lambda variant: rsyslogd(options, 0, variant, board))
     for variant in variants:
         if variant.action == RECENT:
             RecentList(4, variant.list()).install()
     RecentList(6).install()
     run_rounds(options, variants)
-    show(options, variants, goals)
+    judge(options, variants, goals)
+    draw(options, variants)
     return {"samples": options.samples, "awake": options.awake,
             "floors": {variant.name: variant.floor for variant in variants},
             "variants": {variant.name: variant.rounds for variant in variants}}

@@ -18,7 +18,6 @@ import json
 import subprocess
 from statistics import median
 
-from shared import figures
 from shared.partfile import Wrong
 
 OPTIONS = {"rounds": (5, "how many"), "count": (100000, "addresses")}
@@ -35,14 +34,7 @@ def one_round(options):
                     "tenths": tenths}
 
 
-ROWS = ("alone", "renewed", "alone at the end", "many, first tenth", "many, last tenth", "wave",
-        "look")
-
-
-def print_rounds(rounds, goals):
-    print(f"\n{'us an address, of ' + str(rounds[0]['count']):<36}median (lowest .. highest)")
-    for row in ROWS:
-        print(f"{row:<36}{figures.spread([each[row] / 1000 for each in rounds], digits=2)}")
+def judge(rounds, goals):
     for what, row, most in (("one address of many", "many, last tenth", 4),
                             ("one address of a wave", "wave", 4),
                             ("one address alone, unbatched", "alone", 8)):
@@ -53,5 +45,5 @@ def print_rounds(rounds, goals):
 
 def measure(options, goals):
     rounds = [one_round(options) for _ in range(options.rounds)]
-    print_rounds(rounds, goals)
+    judge(rounds, goals)
     return {"rounds": rounds}

@@ -29,31 +29,10 @@ def measure_threshold(options):
     return [json.loads(line) for line in run(options.programs / "memory", *sizes).splitlines()]
 
 
-def print_threshold(rows, goals):
-    print(f"\n{'addresses in the threshold memory':<36}{'ns, first':>10}{'ns, again':>10}"
-          f"{'kB':>10}{'forgotten':>11}")
-    for row in rows:
-        print(f"{row['addresses']:<36}{row['first ns']:>10.0f}{row['again ns']:>10.0f}"
-              f"{row['kB']:>10}{row['forgotten']:>11}")
-    last = rows[-1]
-    goals.at_most(f"memory for {last['addresses']} addresses", last["kB"] / 1024, 48, "MB")
-    goals.at_most(f"forgotten of {last['addresses']} addresses", last["forgotten"], 0, "addresses",
-                  0)
-
-
 def measure_allow(options):
     """Entries, ns a lookup, ms to read the file."""
     lines = run(options.programs / "lookup").splitlines()[1:]
     return [dict(zip(("entries", "ns", "read ms"), map(float, line.split()))) for line in lines]
-
-
-def print_allow(rows, goals):
-    print(f"\n{'entries of the allow list':<36}{'ns a lookup':>12}{'ms to read':>12}")
-    for row in rows:
-        print(f"{row['entries']:<36.0f}{row['ns']:>12.1f}{row['read ms']:>12.1f}")
-    by_entries = {row["entries"]: row["ns"] for row in rows}
-    goals.at_most(f"lookup among {MANY_ENTRIES} entries, more than among {FEW_ENTRIES}",
-                  by_entries[MANY_ENTRIES] - by_entries[FEW_ENTRIES], 1000, "ns")
 
 
 def write_log(path, lines):
@@ -86,20 +65,21 @@ def measure_replay(options):
     return {"lines": options.lines, "seconds": seconds, "peak kB": usage.ru_maxrss}
 
 
-def print_replay(figures, goals):
-    if not figures:
-        print("\nleft out, as this build does not know it: smtpblockctl replay")
-        return
-    print(f"\nreplay of {figures['lines']} lines: {figures['seconds']:.2f} s, "
-          f"{figures['peak kB']} kB at the peak")
-    goals.at_most("replay", figures["seconds"], 10 * figures["lines"] / 1e6, "s")
+def judge(found, goals):
+    last = found["threshold"][-1]
+    goals.at_most(f"memory for {last['addresses']} addresses", last["kB"] / 1024, 48, "MB")
+    goals.at_most(f"forgotten of {last['addresses']} addresses", last["forgotten"], 0, "addresses",
+                  0)
+    by_entries = {row["entries"]: row["ns"] for row in found["allow"]}
+    goals.at_most(f"lookup among {MANY_ENTRIES} entries, more than among {FEW_ENTRIES}",
+                  by_entries[MANY_ENTRIES] - by_entries[FEW_ENTRIES], 1000, "ns")
+    if found["replay"]:
+        goals.at_most("replay", found["replay"]["seconds"], 10 * found["replay"]["lines"] / 1e6,
+                      "s")
 
 
 def measure(options, goals):
-    found = {}
-    for name, measured, show in (("threshold", measure_threshold, print_threshold),
-                                 ("allow", measure_allow, print_allow),
-                                 ("replay", measure_replay, print_replay)):
-        found[name] = measured(options)
-        show(found[name], goals)
+    found = {"threshold": measure_threshold(options), "allow": measure_allow(options),
+             "replay": measure_replay(options)}
+    judge(found, goals)
     return found

@@ -32,6 +32,17 @@ def rsyslogd(options, action, board):
         imuxsock="", socket_path=options.work / "log", quiet=True)
 
 
+def known(variants, rsyslogd_of):
+    """Without variants that this build does not support."""
+    good = []
+    for variant in variants:
+        if rsyslogd_of(variant).validate()[0] == 0:
+            good.append(variant)
+        else:
+            print(f"left out, as this build does not know it: {variant.name}")
+    return good
+
+
 def flood(options, board, lines, *more, to=f"tcp:{PORT}"):
     """Seconds from the first line to the end of the last one."""
     result = subprocess.run([options.programs / "flood", f"--to={to}", f"--lines={lines}", *more,
