@@ -219,7 +219,7 @@ class Bystanders:
 
     def harmed(self, *blocked):
         """Reports harm to any but those that may be blocked."""
-        others = (self.host.list4.addresses() | self.host.list6.addresses()) - set(blocked)
+        others = self.host.blocked() - set(blocked)
         return [f"{name} was terminated" for name, pid in self.pids.items()
                 if not processes.alive(pid)] + [f"{other} was blocked" for other in others]
 
@@ -236,16 +236,11 @@ class Trial:
 
     def fresh(self, prefix=()):
         """Starts an rsyslogd that has seen nothing yet, with empty lists."""
-        rsyslog = self.host.rsyslog
-        if processes.alive(rsyslog.pid):
-            end_rsyslogd(rsyslog)
-        for recent in (self.host.list4, self.host.list6):
-            recent.flush()
-        for path in (rsyslog.mail_log, rsyslog.own_log, rsyslog.workdir / "stderr"):
-            path.unlink(missing_ok=True)
-        selector, rsyslog.imuxsock, _ = PATHS[self.path]
-        rsyslog.rules = action(selector)
-        rsyslog.start(prefix=prefix)
+        if processes.alive(self.host.rsyslog.pid):
+            end_rsyslogd(self.host.rsyslog)
+        self.host.rsyslog.mail_log.unlink(missing_ok=True)
+        selector, imuxsock, _ = PATHS[self.path]
+        self.host.restart(action(selector), prefix=prefix, imuxsock=imuxsock)
         self._pins(self.host.courier.daemons()[0].pid, SETTLES)
 
     def _pins(self, pid, seconds):
@@ -279,8 +274,7 @@ class Trial:
                 if every and not self.done:
                     self._waits(child, later)
         self._counts()
-        self._look(later)
-        return self
+        self._look()
 
     def _waits(self, child, seconds):
         """Waits for block and termination, or for a refusal, which is final."""
@@ -313,7 +307,7 @@ class Trial:
         else:
             self.problems.append("the counters do not add up")
 
-    def _look(self, later):
+    def _look(self):
         self.problems += self.bystanders.harmed(self.source)
         log(f"marker {self.source}", "mail.info", "faults")
         for line, name in ((f"marker {self.source}", "another's line"),
@@ -374,33 +368,24 @@ class Calls:
                                f"{trial.notes()}")
         return calls_of_ours(tracing.lines())
 
-    def try_fault(self, fault):
+    def try_fault(self, fault, failing=FAILING):
         """The trial, and what was hit in it. The worker also makes a varying number of calls for
         other actions: if one of those was hit, the trial is repeated."""
         for _ in range(RETRIES):
-            trial, hit = self._try_once(fault)
+            trial, hit = self._try_once(fault, failing)
             if fault.thread != "worker" or set(hit) <= {fault.call.what}:
                 break
         return trial, hit
 
-    def try_lasting(self, fault):
-        """The trial; the calls fail until the reject is refused."""
-        trial = self.trial(fault.path)
-        trial.fresh()
-        trial.run(Injection(self.host, fault), early=fault.thread != "worker", every=True,
-                  failing=GIVEN_UP)
-        trial.finish()
-        return trial
-
-    def _try_once(self, fault):
+    def _try_once(self, fault, failing):
         trial = self.trial(fault.path)
         trial.fresh()
         injection = Injection(self.host, fault)
-        trial.run(injection, early=fault.thread != "worker", every=fault.every)
+        trial.run(injection, early=fault.thread != "worker", every=fault.every, failing=failing)
         if fault.error in TRANSIENT and not fault.every:
             trial.must_be_done()
         trial.finish()
         hit = injection.hit
         if fault.call.name in WAITING and len(hit) > SPINS:
-            trial.problems.append(f"it was tried {len(hit)} times in {FAILING} s")
+            trial.problems.append(f"it was tried {len(hit)} times in {failing} s")
         return trial, hit

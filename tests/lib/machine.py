@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lib.ctl import Result
 from lib.netns import run
 from lib.wait import wait_for
 
@@ -122,14 +123,4 @@ class Machine:
             ["nsenter", *NAMESPACES, f"--target={self._init}", f"--root=/proc/{self._init}/root",
              f"--wd=/proc/{self._init}/root/root", "bash", "-c", text], env=ENVIRONMENT,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
-        return Result(text, done)
-
-
-class Result:
-    """A command's result."""
-
-    def __init__(self, text, done):
-        self.text, self.status, self.out, self.err = text, done.returncode, done.stdout, done.stderr
-
-    def __str__(self):
-        return f"$ {self.text}\nstatus {self.status}\n{self.out}{self.err}"
+        return Result(done)

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -28,8 +29,14 @@ LINE = "%syslogseverity-text% %syslogtag%%msg%\\n"
 
 def module_path():
     """The module under test, which check.sh or the caller names."""
-    directory = os.environ.get("OMSMTPBLOCK_MODULE_DIR", "")
-    return Path(directory) / "omsmtpblock.so"
+    return Path(os.environ.get("OMSMTPBLOCK_MODULE_DIR", ""), "omsmtpblock.so")
+
+
+def need_module(program):
+    """Exits without the module: where it is named, or in the tree after `make`."""
+    os.environ.setdefault("OMSMTPBLOCK_MODULE_DIR", str(Path(__file__).parents[2] / ".libs"))
+    if not module_path().exists():
+        sys.exit(f"{program}: OMSMTPBLOCK_MODULE_DIR must name the directory with omsmtpblock.so")
 
 
 def action(selector="mail.err", **parameters):
