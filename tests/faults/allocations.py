@@ -13,7 +13,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from lib.faults import PATHS, Bystanders, Calls
+from lib.faults import PATHS, Bystanders, Calls, my_share
 from lib.netns import run as run_command
 from lib.rsyslog import module_path
 from lib.scenario import mail_host, workdir
@@ -102,7 +102,7 @@ def scenario(points):
     parser.add_argument("--path", choices=PATHS)
     parser.add_argument("--allocation", type=int, metavar="N", help="this one only")
     options = parser.parse_args()
-    share, shares = map(int, os.environ.get("FAULTS_SHARE", "0 1").split())
+    share, shares = my_share()
     with mail_host(points) as host, Bystanders(host) as bystanders:
         board = preload(host.rsyslog)
         for number, path in enumerate(PATHS):

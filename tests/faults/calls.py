@@ -3,10 +3,9 @@
 
 import argparse
 import itertools
-import os
 import zlib
 
-from lib.faults import ERRORS, PATHS, THREADS, Bystanders, Calls, Fault
+from lib.faults import ERRORS, PATHS, THREADS, Bystanders, Calls, Fault, my_share
 from lib.scenario import mail_host
 
 
@@ -40,7 +39,7 @@ def faults_of(path, thread, learnt, options):
 
 def faults(points, calls, options):
     """This share of all faults that the options select."""
-    share, shares = map(int, os.environ.get("FAULTS_SHARE", "0 1").split())
+    share, shares = my_share()
     for path, thread in itertools.product(PATHS, THREADS):
         if options.path in (None, path) and options.thread in (None, thread):
             learnt = calls.learn(path, thread)

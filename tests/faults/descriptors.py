@@ -3,10 +3,9 @@
 
 import argparse
 import itertools
-import os
 
 from lib.few_descriptors import few_descriptors
-from lib.faults import Bystanders
+from lib.faults import Bystanders, my_share
 from lib.scenario import mail_host
 
 LIMITS = (16, 18, 20, 24, 32, 48, 64)
@@ -20,7 +19,7 @@ def scenario(points):
     parser.add_argument("--sessions", type=int, default=SESSIONS)
     parser.add_argument("--path", choices=PATHS)
     options = parser.parse_args()
-    share, shares = map(int, os.environ.get("FAULTS_SHARE", "0 1").split())
+    share, shares = my_share()
     wanted = [(path, limit) for path, limit in itertools.product(PATHS, LIMITS)
               if options.path in (None, path) and options.limit in (None, limit)]
     with mail_host(points) as host, Bystanders(host) as bystanders:

@@ -56,12 +56,6 @@ def wait(process):
         raise RuntimeError("the flood did not get through")
 
 
-def growth(host, before):
-    after = host.rsyslog.counters()
-    return {key: value - before.get(key, 0) for key, value in after.items()
-            if value != before.get(key, 0)}
-
-
 def logged(host):
     return int(subprocess.run(["grep", "-c", "::ffff:11\\.", host.rsyslog.mail_log],
                               stdout=subprocess.PIPE, check=False).stdout or 0)
@@ -91,14 +85,14 @@ def flooded(points, host, warm, lines, blocked):
     rejected(points, host, listed(1), blocked)
     points.ok(process.poll() is None, "the flood still ran")
     wait(process)
-    points.until(lambda: growth(host, before).get("lines") == lines + 1, 30, "every line was seen",
+    points.until(lambda: host.growth(before).get("lines") == lines + 1, 30, "every line was seen",
                  host.rsyslog.counters)
     points.note(f"{lines / (time.monotonic() - began):.0f} lines a second")
     points.at_most(processes.memory(host.rsyslog.pid)["Rss"] - memory, 4096,
                    "rsyslogd's growth, kB")
     points.equal(logged(host), begun + warm + lines,
                  "the log file beside the action has every line")
-    return growth(host, before)
+    return host.growth(before)
 
 
 def with_credentials(points, host):

@@ -1,18 +1,22 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The manual's examples: rsyslogd -N1 accepts each unchanged, and those in which hosts
-talk to each other work as described.
+"""Examples to copy: those of the manual, and rsyslog.d/omsmtpblock.conf.
 
-Every other line of configuration in the manual is loaded too.
+rsyslogd -N1 accepts each unchanged; every other line of configuration in the manual, too,
+and every default that the file shows as a comment. Those in which hosts talk to each other
+work as described. The file blocks a listed client.
 """
 
 import re
+import shutil
 from pathlib import Path
 
 from lib import rsyslog
 from lib.netns import run
-from lib.scenario import lone_rsyslogd, reject_line, workdir
+from lib.rsyslog import Rsyslog
+from lib.scenario import listed, lone_rsyslogd, mail_host, reject_line, workdir
 
-MANUAL = Path(__file__).resolve().parents[2] / "doc" / "omsmtpblock.rst"
+TREE = Path(__file__).resolve().parents[2]
+MANUAL, EXAMPLE = TREE / "doc" / "omsmtpblock.rst", TREE / "rsyslog.d" / "omsmtpblock.conf"
 TITLES = ("Basic", "With nftables", "At the connection", "Large waves", "Guessed passwords",
           "Relayed logs", "Fleet", "A hardened unit")
 
@@ -46,14 +50,17 @@ def fragments():
     return [block for block in blocks(text) if LOADS.search(block)]
 
 
+def with_module(text):
+    """The module by its path."""
+    return text.replace('load="omsmtpblock"', f'load="{rsyslog.module_path()}"')
+
+
 def loadable(text):
     """With the module under test, and a user that the lab has."""
-    path = rsyslog.module_path()
     text = text.replace("DropToUser syslog", "DropToUser nobody")
     text = text.replace("DropToGroup syslog", "DropToGroup nogroup")
-    if 'load="omsmtpblock"' not in text:
-        text = f'module(load="{path}")\n{text}'
-    return text.replace('load="omsmtpblock"', f'load="{path}"')
+    return with_module(text if 'load="omsmtpblock"' in text else
+                       f'module(load="omsmtpblock")\n{text}')
 
 
 def loads(points, directory, title, text):
@@ -106,15 +113,51 @@ def relayed(points, text):
         points.equal(daemon.counters()["lines"], 1, "only courier's errors count")
 
 
+def uncommented(text):
+    """All "# name="value"" lines inside the action become parameters."""
+    return re.sub(r'^(\s*)#\s*([A-Za-z][\w.]*=(?:"[^"]*"|\[[^\]]*\])\s*(?:#.*)?)$', r"\1\2", text,
+                  flags=re.M)
+
+
+class ExampleRsyslog(Rsyslog):
+    """rsyslogd with the example and the two files that the tests read."""
+
+    def write_config(self):
+        self.workdir.mkdir(exist_ok=True)
+        files = (f'template(name="line" type="string" string="{rsyslog.LINE}")\n'
+                 f'mail.* action(type="omfile" file="{self.mail_log}" template="line")\n'
+                 f'syslog.* action(type="omfile" file="{self.own_log}" template="line")\n')
+        example = self.workdir / "example.conf"
+        example.write_text(with_module(EXAMPLE.read_text()))
+        self.config.write_text(f'global(workDirectory="{self.workdir}")\n'
+                               f'include(file="{example}")\n{files}')
+        if 'load="imuxsock"' not in re.sub(r"^\s*#.*$", "", EXAMPLE.read_text(), flags=re.M):
+            self.config.write_text('module(load="imuxsock")\n' + self.config.read_text())
+        return self.config
+
+
+def for_real(points, host):
+    host.rsyslog.stop()
+    shutil.rmtree(host.rsyslog.workdir)
+    with ExampleRsyslog(workdir()) as host.rsyslog:
+        for family in (4, 6):
+            host.block(listed(1, family))
+        points.equal(host.rsyslog.logged("error during|omsmtpblock:.*not"), [], "no complaints")
+
+
 def scenario(points):
     directory = workdir() / "check"
     directory.mkdir()
     found = examples()
     points.equal(tuple(title for title, _ in found), TITLES, "the manual has its examples")
     above = [(f"configuration {number} above", text) for number, text in enumerate(fragments(), 1)]
-    for title, text in found + above:
+    text, shown = EXAMPLE.read_text(), uncommented(EXAMPLE.read_text())
+    points.ok(shown != text, "the file shows defaults as comments")
+    for title, text in found + above + [("the file", text), ("with every line uncommented", shown)]:
         with points.part(title):
             loads(points, directory, title, text)
     run("ip", "link", "set", "lo", "up")
     points.parts((fleet,), dict(found)["Fleet"])
     points.parts((relayed,), dict(found)["Relayed logs"])
+    with mail_host(points, "") as host:
+        host.parts(for_real)

@@ -28,7 +28,7 @@ from lib.attack import suspended
 from lib.eventlog import ruleset
 from lib.firewall import NftList, kernel_list
 from lib.netns import run
-from lib.rsyslog import Rsyslog, action
+from lib.rsyslog import Rsyslog, action, log
 from lib.scenario import workdir
 from lib.wait import PATIENCE, wait_for
 
@@ -166,20 +166,6 @@ def in_halves(points, pattern, rules, *, count=SHORT, meanwhile=None, **options)
         has_all(points, daemon, lines)
 
 
-def no_list(points):
-    in_halves(points, r"iptables .*--name spammer .*--update", action(**BELIEVED))
-
-
-def no_rights(points):
-    in_halves(points, r"no permission to read.*CAP_SYS_PTRACE", action(),
-              prefix=("setpriv", "--bounding-set=-kill,-sys_ptrace,-net_admin"))
-
-
-def no_net_admin(points):
-    in_halves(points, r"no permission to change nftables", action(backend="nftables", **BELIEVED),
-              prefix=("setpriv", "--bounding-set=-net_admin"))
-
-
 def no_courier_user(points):
     """A host that has rsyslog's configuration, but no courier."""
     passwd = Path("/tmp/passwd")
@@ -191,23 +177,26 @@ def no_courier_user(points):
         run("umount", "/etc/passwd")
 
 
-def flood_of_blocks(points):
-    """More addresses than maxBlocks allows and than the list has room for."""
-    with kernel_list(4), kernel_list(6):
-        in_halves(points, r"^maxBlocks: .* addresses were blocked", action(verify="none"),
-                  count=FLOOD)
-
-
 def background_suspended(daemon):
     """That thread searches for smtpds."""
     return threads.suspended(threads.single(daemon.pid, BACKGROUND))
 
 
-def flood_of_searches(points):
-    """Lines without the sender's PID, faster than the module can search."""
-    with kernel_list(4), kernel_list(6):
-        in_halves(points, r"lines came faster than their sessions", action(), count=FLOOD,
-                  meanwhile=background_suspended, imuxsock="")
+# The message to the admin, the rules, whether there are lists, and in_halves()'s options.
+FAULTS = {
+    "no list": (r"iptables .*--name spammer .*--update", action(**BELIEVED), False, {}),
+    "no rights": (r"no permission to read.*CAP_SYS_PTRACE", action(), False,
+                  {"prefix": ("setpriv", "--bounding-set=-kill,-sys_ptrace,-net_admin")}),
+    "nftables without CAP_NET_ADMIN": (
+        r"no permission to change nftables", action(backend="nftables", **BELIEVED), False,
+        {"prefix": ("setpriv", "--bounding-set=-net_admin")}),
+    # More addresses than maxBlocks allows and than the list has room for.
+    "a flood of blocks": (r"^maxBlocks: .* addresses were blocked", action(verify="none"), True,
+                          {"count": FLOOD}),
+    # Lines without the sender's PID, faster than the module can search.
+    "a flood of searches": (r"lines came faster than their sessions", action(), True,
+                            {"count": FLOOD, "meanwhile": background_suspended, "imuxsock": ""}),
+}
 
 
 # Without rsyslogd's own wait for a hanging action when it stops: 2.5 s by default.
@@ -234,8 +223,6 @@ class Trickle:
 
     def __init__(self, daemon, lines):
         self.daemon, self.lines, self.sent = daemon, lines, 0
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.connect("/dev/log")
 
     def goes_on(self):
         """The seconds until one more line is in the file, without the time spent waiting for a
@@ -243,7 +230,7 @@ class Trickle:
         line = self.lines[self.sent]
         self.sent += 1
         began, before = self.clock(), size(self.daemon)
-        self.socket.send(f"<19>{time.strftime('%b %d %H:%M:%S')} courieresmtpd: {line}".encode())
+        log(line)
         wait_for(lambda: size(self.daemon) > before, 10, "the line to be in the file")
         return self.clock() - began
 
@@ -381,6 +368,10 @@ def stopped_in_the_middle(points):
 
 
 def scenario(points):
-    points.parts((no_list, no_rights, no_net_admin, no_courier_user, flood_of_blocks,
-                  flood_of_searches, hanging_events, nf_tables_locked_by_others,
+    for name, (pattern, rules, lists, options) in FAULTS.items():
+        with points.part(name), contextlib.ExitStack() as stack:
+            for family in (4, 6) if lists else ():
+                stack.enter_context(kernel_list(family))
+            in_halves(points, pattern, rules, **options)
+    points.parts((no_courier_user, hanging_events, nf_tables_locked_by_others,
                   stopped_while_nf_tables_is_locked, suspended_in_a_wave, stopped_in_the_middle))

@@ -7,6 +7,7 @@ through the module, while strace makes a call of one thread fail.
 
 import contextlib
 import dataclasses
+import os
 import re
 import signal
 import subprocess
@@ -177,6 +178,11 @@ def calls_of_ours(lines, most=OF_A_KIND):
                 found.setdefault((current.name, current.what), []).append(current)
             current = None
     return [call for kind in found.values() for call in kind[:most]]
+
+
+def my_share():
+    """(number, shares): which trials this mail host makes, see tests/faults/run."""
+    return map(int, os.environ.get("FAULTS_SHARE", "0 1").split())
 
 
 def outcomes(counted):

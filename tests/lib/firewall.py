@@ -94,16 +94,21 @@ class NftList:
         """As at the start of a firewall reload."""
         run("nft", "flush", "ruleset")
 
-    def entries(self):
-        """The set's addresses, each with the seconds it has left."""
+    def _parts(self, kind, name, part):
+        """These parts of a set or chain of the table, as nft's JSON."""
         try:
-            text = run("nft", "-j", "list", "set", *self.TABLE.split(), self.name)
+            text = run("nft", "-j", "list", kind, *self.TABLE.split(), name)
         except RuntimeError as problem:
             if "No such file" in str(problem):
-                return {}
+                return []
             raise
-        found = next(item["set"] for item in json.loads(text)["nftables"] if "set" in item)
-        return {entry["elem"]["val"]: entry["elem"]["expires"] for entry in found.get("elem", [])}
+        return [item[part] for item in json.loads(text)["nftables"] if part in item]
+
+    def entries(self):
+        """The set's addresses, each with the seconds it has left."""
+        return {entry["elem"]["val"]: entry["elem"]["expires"]
+                for found in self._parts("set", self.name, "set")
+                for entry in found.get("elem", [])}
 
     def left(self, address):
         return self.entries().get(address, 0)
@@ -119,15 +124,8 @@ class NftList:
             run("nft", "flush", "set", *self.TABLE.split(), self.name)
 
     def rules(self):
-        """The rules that drop packets by this set, as nft's JSON."""
-        try:
-            text = run("nft", "-j", "list", "chain", *self.TABLE.split(), "input")
-        except RuntimeError as problem:
-            if "No such file" in str(problem):
-                return []
-            raise
-        every = [item["rule"] for item in json.loads(text)["nftables"] if "rule" in item]
-        return [rule for rule in every
+        """The rules that drop packets by this set."""
+        return [rule for rule in self._parts("chain", "input", "rule")
                 if re.fullmatch(rf"omsmtpblock {re.escape(self.name)} [0-9a-f]{{8}}",
                                 rule.get("comment", ""))]
 

@@ -248,6 +248,12 @@ class MailHost:
         self.points.until(lambda: not self.courier.slots_of(source), deadline,
                           f"the slot of {source} is free", self.courier.slots)
 
+    def growth(self, before, name="spammer"):
+        """By how much the counters have grown."""
+        after = self.rsyslog.counters(name)
+        grown = {key: after.get(key, 0) - before.get(key, 0) for key in before | after}
+        return {key: value for key, value in grown.items() if value}
+
     @contextlib.contextmanager
     def counted(self, label="", *, name="spammer", **want):
         """A block of code that must add exactly `want` to the counters of the action with that
@@ -260,10 +266,8 @@ class MailHost:
         before = self.rsyslog.counters(name)
 
         def growth():
-            after = self.rsyslog.counters(name)
-            grown = {key: after.get(key, 0) - before.get(key, 0) for key in before | after}
-            return {key: value for key, value in grown.items()
-                    if value and (key in want or key not in ("lines", "rejects", "resets"))}
+            return {key: value for key, value in self.growth(before, name).items()
+                    if key in want or key not in ("lines", "rejects", "resets")}
 
         def reached(deadline=5):
             with contextlib.suppress(Timeout):
