@@ -141,7 +141,7 @@ def courier(points, host):
             ("a zone without BLOCK", 'BLACKLISTS="-block=bl.lab,BLOCK2,*"',
              ("broken", "courier.blacklists")),
             ("a zone without a text", 'BLACKLISTS="-block=bl.lab,BLOCK"',
-             ("warning", "courier.blacklists")),
+             ("broken", "courier.blacklists", "rejects nobody")),
             ("list too small", "MAXDAEMONS=300", ("warning", "list.size")),
             ("tarpit", "TARPIT=1", ("warning", "courier.tarpit")),
             ("dialog", "ESMTP_LOG_DIALOG=1", ("warning", "courier.dialog"))):
