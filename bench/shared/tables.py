@@ -30,42 +30,31 @@ def number(value):
         f"{value:.1f}" if size >= 10 else f"{value:.2f}"
 
 
-def paragraph(text, width=88):
+def paragraph(text):
     """Breaks lines at blanks only."""
-    return textwrap.fill(" ".join(text.split()), width, break_long_words=False,
+    return textwrap.fill(" ".join(text.split()), 88, break_long_words=False,
                          break_on_hyphens=False) + "\n"
 
 
-def laid_out(head, rows, gap):
-    """(lines of the heading, lines of the rows, widths). A heading may have lines."""
-    above = [cell.split("\n") for cell in head]
+def rst_table(head, rows):
+    """A simple table, without empty columns. A heading may have lines."""
+    kept = [at for at, column in enumerate(zip(*rows)) if any(column)]
+    above = [head[at].split("\n") for at in kept]
+    # A single dash would start a list.
+    rows = [["none" if row[at] == "-" else row[at] for at in kept] for row in rows]
     top = [[cell[at] if at < len(cell) else "" for cell in above]
            for at in range(max(map(len, above)))]
     widths = [max(map(len, column)) for column in zip(*top, *rows)]
     sides = [">" if all(map(FIGURE.match, column)) else "<" for column in zip(*rows)]
 
     def line(cells, sides):
-        return gap.join(f"{cell:{side}{width}}" for cell, side, width in
-                        zip(cells, sides, widths)).rstrip()
-    # In reStructuredText, lines with different indentation form a quotation.
-    return ([line(cells, sides if len(top) == 1 or len(gap) > 2 else "<" * len(widths))
-             for cells in top], [line(cells, sides) for cells in rows], widths)
-
-
-def rst_table(head, rows):
-    """A simple table, without empty columns. A single dash would start a list."""
-    kept = [at for at, column in enumerate(zip(*rows)) if any(column)]
-    top, body, widths = laid_out(
-        [head[at] for at in kept],
-        [["none" if row[at] == "-" else row[at] for at in kept] for row in rows], "  ")
+        return "  ".join(f"{cell:{side}{width}}" for cell, side, width in
+                         zip(cells, sides, widths)).rstrip()
+    # Lines of a heading with different indentation would form a quotation.
     rule = "  ".join("=" * width for width in widths)
-    return "\n".join([rule, *top, rule, *body, rule]) + "\n"
-
-
-def plain_table(head, rows):
-    """Set in."""
-    top, body, _ = laid_out(head, rows, "   ")
-    return "".join(f"    {line}".rstrip() + "\n" for line in top + body)
+    return "\n".join([
+        rule, *(line(cells, sides if len(top) == 1 else "<" * len(widths)) for cells in top),
+        rule, *(line(cells, sides) for cells in rows), rule]) + "\n"
 
 
 # --- latency ---
@@ -104,7 +93,8 @@ def latency_section(data):
                     for children, count in rounds.items())
         + (". No processor slept" if data["awake"] else "")
         + ". The floors are measured beside: the same rsyslogd with an action whose first "
-        "statement notes the time, or sends the signal.")
+        "statement notes the time, or sends the signal. With terminate.delay=\"0\", as here, the "
+        "signal goes before the list.")
     for what, title in REACHED.items():
         rows = [latency_row(data, name, children, what) for children in rounds
                 for name in data["variants"] if times(data, name, children, what)]
