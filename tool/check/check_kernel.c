@@ -148,9 +148,8 @@ static void check_list(struct checks *checks, const struct settings *settings, i
  * block. */
 static void check_size(struct checks *checks, struct backend *backend, const char *list)
 {
-	const struct courierconf *esmtpd = checks->host->esmtpd;
+	long slots = courierconf_number(checks->host->esmtpd, "MAXDAEMONS", 0);
 	size_t capacity = backend->ops->capacity(backend);
-	long slots = esmtpd ? courierconf_number(esmtpd, "MAXDAEMONS", 0) : 0;
 
 	if (capacity == SIZE_MAX)
 		return;

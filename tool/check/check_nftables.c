@@ -60,8 +60,7 @@ static void report_failed(struct checks *checks, int err)
 
 static void check_size(struct checks *checks, const struct settings *settings)
 {
-	const struct courierconf *esmtpd = checks->host->esmtpd;
-	long slots = esmtpd ? courierconf_number(esmtpd, "MAXDAEMONS", 0) : 0;
+	long slots = courierconf_number(checks->host->esmtpd, "MAXDAEMONS", 0);
 
 	if (slots > 0 && (unsigned long)slots > settings->list_size)
 		check_warning(checks, "list.size", "write a higher listSize into the action",

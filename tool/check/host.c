@@ -102,7 +102,7 @@ static time_t boot_time(const struct host *host)
 	size_t len;
 
 	snprintf(path, sizeof(path), "%s/stat", host->procfs.root);
-	if (file_read(path, 1 << 20, &text, &len) < 0)
+	if (file_read(path, LARGE_FILE, &text, &len) < 0)
 		return 0;
 	line = strstr(text, "\nbtime ");
 	if (line)

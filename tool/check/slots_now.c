@@ -66,8 +66,7 @@ static bool count_one(const struct host *host, struct slots_now *count)
 	free(children);
 	read_cmdline(host, count);
 	if (count->max <= 0)
-		count->max = host->esmtpd ? courierconf_number(host->esmtpd, "MAXDAEMONS", 0)
-					  : 0;
+		count->max = courierconf_number(host->esmtpd, "MAXDAEMONS", 0);
 	return true;
 }
 

@@ -77,7 +77,7 @@ const char *courierconf_get(const struct courierconf *conf, const char *name)
 
 long courierconf_number(const struct courierconf *conf, const char *name, long otherwise)
 {
-	const char *text = courierconf_get(conf, name);
+	const char *text = conf ? courierconf_get(conf, name) : NULL;
 	char *end;
 	long number;
 

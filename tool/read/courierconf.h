@@ -19,7 +19,7 @@ int courierconf_read(struct courierconf *conf, const char *path);
 /* The variable's value; NULL if it was never set. Valid until the next read. */
 const char *courierconf_get(const struct courierconf *conf, const char *name);
 
-/* The value as a number >= 0, or otherwise if it is not set or no such number. */
+/* The value as a number >= 0, or otherwise if it is not set, no such number, or conf is NULL. */
 long courierconf_number(const struct courierconf *conf, const char *name, long otherwise);
 
 /* Do the files contain more than assignments (commands, $(..))? Then the shell may compute

@@ -76,3 +76,17 @@ TEST_ROWS(takes, rows)
 	want_int(number, row->number);
 	free(text);
 }
+
+/* What it looks for goes on behind the end. */
+TEST(looks_not_beyond_the_end)
+{
+	struct cursor c = cursor_of("from here", 4);
+	int64_t number = -1;
+
+	want_int(cursor_take(&c, "from "), false);
+	c = cursor_of("xx", 0);
+	want_int(cursor_take_char(&c, 'x'), false);
+	c = cursor_of("5112", 3);
+	want_int(cursor_take_number(&c, 4, &number), true);
+	want_int(number, 511);
+}
