@@ -24,8 +24,9 @@
 
 #include "blocklist/blocklist.h"
 #include "engine/engine.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#include "lib/array.h"
+#include "tests/unit/fakeproc.h"
+#include "tests/unit/fixture.h"
 
 /* --- the processes --- */
 
@@ -93,92 +94,53 @@ static const struct stand_in rows[] = {
 };
 
 static pid_t pids[COUNT_OF(rows)];
-static char root[64], allow_path[96];
+static struct fakeproc tree;
+static char allow_path[96];
 
-static void write_file(pid_t pid, const char *name, const char *text, size_t len)
+/* Of a broken fixture, for fakeproc.c. */
+void must(bool done, const char *what)
 {
-	char path[256];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%d/%s", root, (int)pid, name);
-	file = fopen(path, "we");
-	FUZZ_CHECK(file && fwrite(text, 1, len, file) == len);
-	FUZZ_CHECK(fclose(file) == 0);
+	if (!done)
+		fuzz_broken(what, __FILE__, __LINE__);
 }
 
-static void make_dir(pid_t pid, const char *name)
+/* The environment; empty: the row has no peer. */
+static size_t environment(const struct stand_in *row, char *text, size_t size)
 {
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%d/%s", root, (int)pid, name);
-	FUZZ_CHECK(mkdir(path, 0755) == 0);
-}
-
-/* All share this network namespace: hard links to one file. */
-static void link_netns(pid_t pid)
-{
-	char path[256], own[256];
-
-	make_dir(pid, "");
-	make_dir(pid, "ns");
-	snprintf(path, sizeof(path), "%s/%d/ns/net", root, (int)pid);
-	snprintf(own, sizeof(own), "%s/%d/ns/net", root, (int)getpid());
-	if (pid == getpid())
-		write_file(pid, "ns/net", "", 0);
-	else
-		FUZZ_CHECK(link(own, path) == 0);
-}
-
-static void write_environ(pid_t pid, const struct stand_in *row)
-{
-	char text[1024];
 	int n = 0;
-	size_t i;
+	char *at;
 
 	if (row->peer)
-		n = snprintf(text, sizeof(text),
-			     "PATH=/bin|TCPREMOTEIP=%s|TCPREMOTEPORT=%u|"
-			     "TCPLOCALPORT=25|%s|",
-			     row->peer, row->port, row->env);
-	FUZZ_CHECK(n >= 0 && (size_t)n < sizeof(text));
-	for (i = 0; i < (size_t)n; i++)
-		if (text[i] == '|')
-			text[i] = '\0';
-	write_file(pid, "environ", text, (size_t)n);
+		n = snprintf(text, size, "PATH=/bin|TCPREMOTEIP=%s|TCPREMOTEPORT=%u|"
+			     "TCPLOCALPORT=25|%s|", row->peer, row->port, row->env);
+	FUZZ_CHECK(n >= 0 && (size_t)n < size);
+	for (at = text; at < text + n; at++)
+		if (*at == '|')
+			*at = '\0';
+	return (size_t)n;
 }
 
-static void write_children(size_t parent)
+static void put_process(size_t i)
 {
-	char name[64], text[512] = "";
-	size_t i, used = 0;
+	const struct stand_in *row = &rows[i];
+	char env[1024], exe[64];
+
+	snprintf(exe, sizeof(exe), "/usr/lib/courier/%s", row->exe);
+	fakeproc_put(&tree, &(struct fake_process){
+		.pid = pids[i], .exe = exe, .uid = row->uid,
+		.ppid = row->parent < 0 ? 1 : pids[row->parent], .env = env,
+		.env_len = environment(row, env, sizeof(env)) });
+}
+
+static void put_children(size_t parent)
+{
+	pid_t children[COUNT_OF(rows)];
+	size_t i, n = 0;
 
 	for (i = 0; i < COUNT_OF(rows); i++)
 		if (rows[i].parent == (int)parent)
-			used += (size_t)snprintf(text + used, sizeof(text) - used,
-						 "%d ", (int)pids[i]);
-	make_dir(pids[parent], "task");
-	snprintf(name, sizeof(name), "task/%d", (int)pids[parent]);
-	make_dir(pids[parent], name);
-	snprintf(name, sizeof(name), "task/%d/children", (int)pids[parent]);
-	write_file(pids[parent], name, text, used);
-}
-
-static void write_process(size_t i)
-{
-	const struct stand_in *row = &rows[i];
-	char text[256], path[256];
-	int n;
-
-	link_netns(pids[i]);
-	n = snprintf(text, sizeof(text), "Name:\t%s\nPPid:\t%d\nUid:\t%u\t%u\t%u\t%u\n",
-		     row->exe, row->parent < 0 ? 1 : (int)pids[row->parent],
-		     row->uid, row->uid, row->uid, row->uid);
-	write_file(pids[i], "status", text, (size_t)n);
-	snprintf(text, sizeof(text), "/usr/lib/courier/%s", row->exe);
-	snprintf(path, sizeof(path), "%s/%d/exe", root, (int)pids[i]);
-	FUZZ_CHECK(symlink(text, path) == 0);
-	write_environ(pids[i], row);
-	write_children(i);
+			children[n++] = pids[i];
+	fakeproc_children(&tree, pids[parent], children, n);
 }
 
 /* A process that does nothing and ends with this one. It has no open files, so nothing can be
@@ -206,11 +168,27 @@ static int remove_one(const char *path, const struct stat *st, int type,
 	return remove(path);
 }
 
+char *temp_dir_new(void)
+{
+	const char *top = getenv("TMPDIR");
+	char *dir;
+
+	FUZZ_CHECK(asprintf(&dir, "%.40s/fuzz_engine.XXXXXX", top && *top ? top : "/tmp") > 0);
+	FUZZ_CHECK(mkdtemp(dir));
+	return dir;
+}
+
+void temp_dir_remove(char *dir)
+{
+	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(dir);
+}
+
 static void clean_up(void)
 {
 	size_t i;
 
-	nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	fakeproc_close(&tree);
 	for (i = 0; i < COUNT_OF(rows); i++)
 		if (rows[i].real)
 			kill(pids[i], SIGKILL);
@@ -218,25 +196,23 @@ static void clean_up(void)
 
 static void make_processes(void)
 {
-	const char *top = getenv("TMPDIR");
 	size_t i;
 
-	snprintf(root, sizeof(root), "%.40s/fuzz_engine.XXXXXX",
-		 top && *top ? top : "/tmp");
-	FUZZ_CHECK(mkdtemp(root));
-	link_netns(getpid());
+	fakeproc_open(&tree);
 	for (i = 0; i < COUNT_OF(rows); i++)
 		/* Beyond PID_MAX_LIMIT: no process has such a PID. */
 		pids[i] = rows[i].real ? start_process() : (pid_t)(5000000 + i);
-	for (i = 0; i < COUNT_OF(rows); i++)
-		write_process(i);
+	for (i = 0; i < COUNT_OF(rows); i++) {
+		put_process(i);
+		put_children(i);
+	}
 }
 
 static void make_allow_file(void)
 {
 	FILE *file;
 
-	snprintf(allow_path, sizeof(allow_path), "%s/allow", root);
+	snprintf(allow_path, sizeof(allow_path), "%s/allow", tree.root);
 	file = fopen(allow_path, "we");
 	FUZZ_CHECK(file && fputs("192.0.2.128/26\n2001:db8:1::/48\n", file) >= 0);
 	FUZZ_CHECK(fclose(file) == 0);
@@ -401,7 +377,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	make_processes();
 	make_allow_file();
 	atexit(clean_up);
-	FUZZ_CHECK(background_new(root, &background) == 0);
+	FUZZ_CHECK(background_new(tree.root, &background) == 0);
 	FUZZ_CHECK(background_open(background) == 0);
 	return 0;
 }
@@ -567,7 +543,7 @@ static void run_engine(struct engine *engine, struct fuzz_input *in)
 {
 	const struct engine_environment environment = {
 		.background = background, .log = check_log,
-		.net_root = root, .module_root = root,
+		.net_root = tree.root, .module_root = tree.root,
 	};
 	struct engine_worker *worker;
 	const char *line;

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/unit/support.h"
+#include "tests/unit/fixture.h"
 
 #define PATH_SIZE 256
 

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "lib/array.h"
+#include "tests/unit/fixture.h"
 
 /* Test points. TEST(name) { ... } is one; the points of a program run in the order of its
  * file, and its main() is in support.c. */
@@ -127,9 +128,6 @@ void support_want_mem(const void *got, const void *want, size_t size,
 struct settings;
 void support_set(struct settings *settings, const char *text);
 
-/* If a fixture cannot be built, the test fails with the reason and errno. */
-void must(bool done, const char *what);
-
 /* A sequence of numbers that is the same in every run; state is the seed and must not be
  * 0. */
 uint64_t support_random(uint64_t *state);
@@ -192,11 +190,6 @@ bool memory_failed(void);
  * failed attempt must return -ENOMEM and leave nothing behind, the last one must return 0.
  * Returns how many failed. */
 unsigned int memory_fail_each(int (*attempt)(void *data), void *data);
-
-/* Create a temporary directory that any user may enter. The caller frees the path with
- * temp_dir_remove(), which also removes the directory with its content. */
-char *temp_dir_new(void);
-void temp_dir_remove(char *dir);
 
 /* Write a file, creating the directories in its path. */
 void temp_file_write(const char *path, const char *text);
