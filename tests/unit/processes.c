@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -156,6 +157,18 @@ pid_t waiter_start(void)
 	return pid;
 }
 
+pid_t waiter_start_with(int fd, int as)
+{
+	int spare = dup(as);
+	pid_t pid;
+
+	must(dup2(fd, as) == as, "dup2");
+	pid = waiter_start();
+	must(dup2(spare, as) == as, "dup2");
+	close(spare);
+	return pid;
+}
+
 void waiter_end(pid_t pid)
 {
 	must(kill(pid, SIGKILL) == 0, "kill");
@@ -210,6 +223,39 @@ void process_stop(pid_t pid)
 {
 	must(kill(pid, SIGSTOP) == 0, "SIGSTOP");
 	must(soon(is_stopped, &pid), "a process that does not stop");
+}
+
+/* A socket at any port of 127.0.0.1. */
+static int loopback_socket(uint16_t *ret_port)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(sa);
+
+	must(bind(fd, (struct sockaddr *)&sa, size) == 0 &&
+	     getsockname(fd, (struct sockaddr *)&sa, &size) == 0, "bind");
+	*ret_port = ntohs(sa.sin_port);
+	return fd;
+}
+
+void tcp_pair_open(struct tcp_pair *pair)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+
+	pair->listener = loopback_socket(&pair->server_port);
+	pair->client = loopback_socket(&pair->client_port);
+	sa.sin_port = htons(pair->server_port);
+	must(listen(pair->listener, 1) == 0 &&
+	     connect(pair->client, (struct sockaddr *)&sa, sizeof(sa)) == 0, "connect");
+	pair->server = accept(pair->listener, NULL, NULL);
+	must(pair->server >= 0, "accept");
+}
+
+void tcp_pair_close(const struct tcp_pair *pair)
+{
+	close(pair->listener);
+	close(pair->client);
+	close(pair->server);
 }
 
 /* Real and effective uid: the kernel checks one or the other, depending on the call. */

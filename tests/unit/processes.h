@@ -53,6 +53,9 @@ bool soon(bool (*condition)(void *data), void *data);
 /* Start a process that does nothing until it is terminated. */
 pid_t waiter_start(void);
 
+/* The same, with that descriptor as its standard input or output. */
+pid_t waiter_start_with(int fd, int as);
+
 /* KILL a child of this process and reap it. */
 void waiter_end(pid_t pid);
 
@@ -65,6 +68,15 @@ bool is_living(pid_t pid);
 
 /* Stop a process, so that only KILL has an effect. Returns once it has stopped. */
 void process_stop(pid_t pid);
+
+/* A TCP connection over loopback. */
+struct tcp_pair {
+	int listener, client, server;
+	uint16_t client_port, server_port;
+};
+
+void tcp_pair_open(struct tcp_pair *pair);
+void tcp_pair_close(const struct tcp_pair *pair);
 
 /* Act as another user until user_back(). Only for tests that run as root. */
 void user_become(uid_t uid);

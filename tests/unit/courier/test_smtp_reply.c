@@ -4,7 +4,6 @@
 #include "courier/smtp_reply.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -14,61 +13,34 @@
 #include "tests/unit/processes.h"
 #include "tests/unit/support.h"
 
-/* A TCP connection over loopback, or a pair of unix sockets. */
-static void connect_pair(int domain, int pair[2])
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t size = sizeof(sa);
-	int listener;
-
-	if (domain == AF_UNIX) {
-		want_int(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-		return;
-	}
-	listener = socket(AF_INET, SOCK_STREAM, 0);
-	want_int(bind(listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	want_int(listen(listener, 1), 0);
-	want_int(getsockname(listener, (struct sockaddr *)&sa, &size), 0);
-	pair[1] = socket(AF_INET, SOCK_STREAM, 0);
-	want_int(connect(pair[1], (struct sockaddr *)&sa, sizeof(sa)), 0);
-	pair[0] = accept(listener, NULL, NULL);
-	close(listener);
-}
-
 static const struct procfs proc = { .root = PROCFS_DEFAULT_ROOT };
 
-/* A process whose standard output is pair[0]; the client has pair[1]. */
-static int pair[2];
+static struct tcp_pair connection;
 static struct smtpd smtpd;
 static struct smtpd_rules rules;
 static size_t descriptors;
 
+/* A process whose standard output is the server's end, or for AF_UNIX a socket of that. */
 static void start_smtpd(int domain)
 {
-	int ready[2];
-	char byte = 'r';
 	pid_t pid;
+	int pair[2];
 
-	connect_pair(domain, pair);
-	want_int(pipe(ready), 0);
-	pid = guard_fork();
-	if (pid == 0) {
-		dup2(pair[0], STDOUT_FILENO);
-		if (write(ready[1], &byte, 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
+	if (domain == AF_UNIX) {
+		want_int(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		want_int(dup2(pair[0], connection.server), connection.server);
+		want_int(dup2(pair[1], connection.client), connection.client);
+		close(pair[0]);
+		close(pair[1]);
 	}
-	want_int(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	close(ready[1]);
+	pid = waiter_start_with(connection.server, STDOUT_FILENO);
 	want_int(pidref_open(pid, &smtpd.process), 0);
 }
 
 static void before(void)
 {
 	descriptors = descriptors_open();
+	tcp_pair_open(&connection);
 	smtpd = (struct smtpd)SMTPD_NONE;
 	rules = (struct smtpd_rules){ .procfs = &proc };
 	want_int(looker_new(&proc, &rules.looker), 0);
@@ -80,8 +52,7 @@ static void after(void)
 		waiter_end(smtpd.process.pid);
 	smtpd_done(&smtpd);
 	want_int(looker_free(rules.looker), true);
-	close(pair[0]);
-	close(pair[1]);
+	tcp_pair_close(&connection);
 	want_int(descriptors_open(), descriptors);
 }
 
@@ -126,8 +97,8 @@ TEST_ROWS(replies, rows)
 		waiter_end(smtpd.process.pid);
 	want_int(smtp_reply_send(&rules, &smtpd, &row->facts), row->result);
 	if (row->want)
-		want_int(wait_readable(pair[1]), true);
-	want_int(recv(pair[1], got, sizeof(got) - 1, MSG_DONTWAIT),
+		want_int(wait_readable(connection.client), true);
+	want_int(recv(connection.client, got, sizeof(got) - 1, MSG_DONTWAIT),
 		 row->want ? (int)strlen(row->want) : -1);
 	want_str(got, row->want ? row->want : "");
 }
@@ -142,8 +113,8 @@ TEST(long_text_is_cut_to_a_line)
 	block[sizeof(block) - 1] = '\0';
 	start_smtpd(AF_INET);
 	want_int(smtp_reply_send(&rules, &smtpd, &facts), 0);
-	want_int(wait_readable(pair[1]), true);
-	n = recv(pair[1], got, sizeof(got), 0);
+	want_int(wait_readable(connection.client), true);
+	n = recv(connection.client, got, sizeof(got), 0);
 	want_int(n <= 512, true);
 	want_mem(got + n - 3, "x\r\n", 3);
 }

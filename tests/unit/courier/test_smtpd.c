@@ -2,9 +2,7 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "courier/smtpd.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -514,72 +512,28 @@ TEST_SCRIPTS(language, scripts)
 
 /* The kernel's name for the connection of a real process. */
 
-struct link {
-	struct tcp_reset reset;
-	struct smtpd_rules rules;
-	struct procfs procfs;
-	struct smtpd_peer peer;
-	int listener, client, server;
-	pid_t pid;		/* has the server's end as its standard input */
-};
+static struct tcp_pair connection;
+static struct tcp_reset reset;
+static struct procfs real_procfs;
+static struct smtpd_rules rules;
+static struct smtpd_peer end;	/* as the server sees it */
 
-static uint16_t bind_loopback(int fd)
+static void open_connection(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET };
-	socklen_t size = sizeof(a);
-
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	want_int(bind(fd, (struct sockaddr *)&a, size), 0);
-	want_int(getsockname(fd, (struct sockaddr *)&a, &size), 0);
-	return ntohs(a.sin_port);
+	reset = (struct tcp_reset)TCP_RESET_NONE;
+	want_int(procfs_init(&real_procfs, PROCFS_DEFAULT_ROOT), 0);
+	rules = (struct smtpd_rules){ .procfs = &real_procfs, .reset = &reset };
+	tcp_pair_open(&connection);
+	end = (struct smtpd_peer){ .port = connection.client_port,
+				   .local_port = connection.server_port };
+	want_int(addr_parse("127.0.0.1", 9, &end.addr), 0);
+	end.local = end.addr;
 }
 
-static void connect_loopback(int fd, uint16_t port)
+static void close_connection(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
-
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	want_int(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-}
-
-/* A process with that standard input. */
-static pid_t start_with_stdin(int fd)
-{
-	int spare = dup(STDIN_FILENO);
-	pid_t pid;
-
-	want_int(dup2(fd, STDIN_FILENO), STDIN_FILENO);
-	pid = waiter_start();
-	want_int(dup2(spare, STDIN_FILENO), STDIN_FILENO);
-	close(spare);
-	return pid;
-}
-
-static void link_open(struct link *l)
-{
-	*l = (struct link){ .reset = TCP_RESET_NONE };
-	want_int(procfs_init(&l->procfs, PROCFS_DEFAULT_ROOT), 0);
-	l->rules = (struct smtpd_rules){ .procfs = &l->procfs, .reset = &l->reset };
-	l->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	l->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	l->peer.local_port = bind_loopback(l->listener);
-	l->peer.port = bind_loopback(l->client);
-	want_int(addr_parse("127.0.0.1", 9, &l->peer.addr), 0);
-	l->peer.local = l->peer.addr;
-	want_int(listen(l->listener, 1), 0);
-	connect_loopback(l->client, l->peer.local_port);
-	l->server = accept(l->listener, NULL, NULL);
-	want_int(l->server >= 0, true);
-	l->pid = start_with_stdin(l->server);
-}
-
-static void link_close(struct link *l)
-{
-	waiter_end(l->pid);
-	tcp_reset_done(&l->reset);
-	close(l->listener);
-	close(l->client);
-	close(l->server);
+	tcp_reset_done(&reset);
+	tcp_pair_close(&connection);
 }
 
 static uint64_t cookie_of(int fd)
@@ -588,47 +542,47 @@ static uint64_t cookie_of(int fd)
 	socklen_t size = sizeof(cookie);
 
 	want_int(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size), 0);
+	want_int(cookie != 0, true);
 	return cookie;
 }
 
 TEST(cookie_of_a_connection)
 {
 	struct smtpd_peer other;
-	struct link l;
+	pid_t pid;
 
-	link_open(&l);
-	want_int(cookie_of(l.server) != 0, true);
-	want_int(smtpd_cookie(&l.rules, l.pid, &l.peer) == cookie_of(l.server), true);
+	open_connection();
+	pid = waiter_start_with(connection.server, STDIN_FILENO);
+	want_int(smtpd_cookie(&rules, pid, &end) == cookie_of(connection.server), true);
 	/* The other end of the same connection is another socket. */
-	other = l.peer;
-	other.port = l.peer.local_port;
-	other.local_port = l.peer.port;
-	want_int(smtpd_cookie(&l.rules, l.pid, &other) == 0, true);
-	other = l.peer;
+	other = end;
+	other.port = end.local_port;
+	other.local_port = end.port;
+	want_int(smtpd_cookie(&rules, pid, &other), 0);
+	other = end;
 	other.port++;
-	want_int(smtpd_cookie(&l.rules, l.pid, &other) == 0, true);
-	other = l.peer;
+	want_int(smtpd_cookie(&rules, pid, &other), 0);
+	other = end;
 	other.local.family = 0;
-	want_int(smtpd_cookie(&l.rules, l.pid, &other) == 0, true);
-	l.rules.reset = NULL;
-	want_int(smtpd_cookie(&l.rules, l.pid, &l.peer) == 0, true);
-	link_close(&l);
+	want_int(smtpd_cookie(&rules, pid, &other), 0);
+	rules.reset = NULL;
+	want_int(smtpd_cookie(&rules, pid, &end), 0);
+	waiter_end(pid);
+	close_connection();
 }
 
 /* Its environment names a connection, and it has another one. */
 TEST(cookie_of_another_connection)
 {
-	struct link l;
 	pid_t pid;
+	int i;
 
-	link_open(&l);
-	pid = start_with_stdin(l.client);
-	want_int(smtpd_cookie(&l.rules, pid, &l.peer) == 0, true);
-	waiter_end(pid);
-	pid = start_with_stdin(l.listener);
-	want_int(smtpd_cookie(&l.rules, pid, &l.peer) == 0, true);
-	waiter_end(pid);
-	want_int(smtpd_cookie(&l.rules, pid, &l.peer) == 0, true);
-	want_int(smtpd_cookie(&l.rules, l.pid, &l.peer) != 0, true);
-	link_close(&l);
+	open_connection();
+	for (i = 0; i < 2; i++) {
+		pid = waiter_start_with(i ? connection.client : connection.listener, STDIN_FILENO);
+		want_int(smtpd_cookie(&rules, pid, &end), 0);
+		waiter_end(pid);
+	}
+	want_int(smtpd_cookie(&rules, pid, &end), 0);
+	close_connection();
 }
