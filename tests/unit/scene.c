@@ -20,11 +20,18 @@ struct actor {
 };
 
 struct scene scene;
-static const struct language *language;
+static struct {
+	const char *steps;
+	void (*before)(void), (*after)(void);
+} common;
+static struct verb {
+	const char *name;
+	int (*run)(char **args);
+} verbs[80];
+static size_t verb_count;
 static struct actor actors[64];
 static size_t actor_count, marked;
 static int64_t begun;
-
 
 /* What is about the next step alone. */
 static struct {
@@ -151,15 +158,34 @@ static const char *const *variables(char **args)
 	return found;
 }
 
-static struct peer peer_of(char **args, struct actor *a)
+/* A word that is none of the options is a mistake. */
+static void want_options(char **args)
+{
+	static const char *const values[] = { "below", "exe", "comm", "uid", "ip", "port", "on" };
+	size_t i;
+
+	for (; *args; args++) {
+		for (i = 0; i < COUNT_OF(values) && strcmp(*args, values[i]) != 0; i++)
+			;
+		if (i < COUNT_OF(values))
+			args++;
+		else if (!strchr(*args, '=') && strcmp(*args, "raw") != 0 &&
+			 strcmp(*args, "container") != 0)
+			want_str(*args, "an option");
+	}
+}
+
+/* The client by the options, which are behind the names of the processes. */
+static struct peer take_client(char **options, struct actor *a)
 {
 	const struct peer peer = {
-		.ip = scene_option(args, "ip", "::ffff:192.0.2.7"),
-		.port = number_option(args, "port", 41703),
-		.local_port = number_option(args, "on", 25),
-		.extra = variables(args),
+		.ip = scene_option(options, "ip", "::ffff:192.0.2.7"),
+		.port = number_option(options, "port", 41703),
+		.local_port = number_option(options, "on", 25),
+		.extra = variables(options),
 	};
 
+	want_options(options);
 	snprintf(a->ip, sizeof(a->ip), "%s", peer.ip);
 	a->port = peer.port;
 	return peer;
@@ -189,40 +215,25 @@ static void write_children(pid_t parent)
 	fakeproc_children(&scene.tree, parent, pids, n);
 }
 
-/* By its verb: the executable, the parent, and whether the environment names a client. */
-static const struct kind {
-	const char *verb, *exe, *parent;
-	bool has_client;
-} kinds[] = {
-	{ "tcpd", FAKE_TCPD, "1", false },
-	{ "smtpd", FAKE_SMTPD, "t", true },
-	{ "tls", FAKE_TLS, "t", true },
-	{ "submit", "/usr/lib/courier/courier/submit", "s", true },
-	{ "process", "/bin/sh", "1", false },
-};
-
-static int put(char **args)
+static int put(char **args, const char *exe, const char *parent, bool has_client)
 {
-	const struct kind *kind = kinds;
 	struct actor *a = get_actor(args[0]);
 	const pid_t old = a->parent;
-	const struct peer peer = peer_of(args, a);
+	const struct peer peer = take_client(args + 1, a);
 	char env[4096];
 	struct fake_process p = {
-		.pid = a->pid, .env = env, .comm = scene_option(args, "comm", NULL),
+		.pid = a->pid, .env = env, .exe = scene_option(args, "exe", exe),
+		.comm = scene_option(args, "comm", NULL),
+		.ppid = scene_pid(scene_option(args, "below", parent)),
 		.uid = number_option(args, "uid", FAKE_UID),
 		.other_netns = scene_has(args, "container"),
 	};
 
-	while (strcmp(kind->verb, args[-1]) != 0)
-		kind++;
-	p.exe = scene_option(args, "exe", kind->exe);
 	if (strcmp(p.exe, "none") == 0)
 		p.exe = NULL;
-	p.ppid = scene_pid(scene_option(args, "below", kind->parent));
 	if (scene_has(args, "raw"))
 		p.env_len = raw_environment(args, env, sizeof(env));
-	else if (kind->has_client)
+	else if (has_client)
 		p.env_len = peer_environment(&peer, env, sizeof(env));
 	else
 		p.env = NULL;
@@ -235,56 +246,56 @@ static int put(char **args)
 	return 0;
 }
 
-static const struct connection_kind {
-	const char *verb;
-	struct connection (*start)(struct courier *courier, const struct peer *peer);
-} connection_kinds[] = {
-	{ "plain", courier_plain }, { "starttls", courier_starttls }, { "smtps", courier_smtps },
-};
+VERB_IS(tcpd, put(args, FAKE_TCPD, "1", false))
+VERB_IS(smtpd, put(args, FAKE_SMTPD, "t", true))
+VERB_IS(tls, put(args, FAKE_TLS, "t", true))
+VERB_IS(submit, put(args, "/usr/lib/courier/courier/submit", "s", true))
+VERB_IS(process, put(args, "/bin/sh", "1", false))
 
-static int connect_one(char **args)
+static int start(char **args, __typeof__(courier_plain) *start_it)
 {
-	const struct connection_kind *kind = connection_kinds;
+	const bool one = start_it == courier_plain;
 	struct actor *a = add_actor(args[0], 0);
-	const struct peer peer = peer_of(args, a);
-	struct connection c;
+	const struct peer peer = take_client(args + (one ? 1 : 2), a);
+	const struct connection c = start_it(&scene.courier, &peer);
 
-	while (strcmp(kind->verb, args[-1]) != 0)
-		kind++;
-	c = kind->start(&scene.courier, &peer);
 	a->pid = c.smtpd;
-	if (c.tls)
+	if (!one)
 		add_actor(args[1], c.tls);
 	return 0;
 }
 
-static int forked(char **args)
+VERB_IS(plain, start(args, courier_plain))
+VERB_IS(starttls, start(args, courier_starttls))
+VERB_IS(smtps, start(args, courier_smtps))
+
+VERB(forked)
 {
 	struct actor *a = add_actor(args[0], 0);
-	const struct peer peer = peer_of(args, a);
+	const struct peer peer = take_client(args + 1, a);
 
 	a->pid = courier_forked(&scene.courier, &peer);
 	return 0;
 }
 
-VERB_DO(exec_forked, courier_exec(&scene.courier))
+VERB_DO(exec, courier_exec(&scene.courier))
 VERB_DO(upgrade, courier_upgrade(&scene.courier))
 
-/* list, unlist */
-static int list(char **args)
+static int set_listed(char **args, bool listed)
 {
-	const bool listed = strcmp(args[-1], "list") == 0;
-	struct actor *a;
-
 	for (; *args; args++) {
-		a = get_actor(*args);
+		struct actor *a = get_actor(*args);
+
 		a->listed = listed;
 		write_children(a->parent);
 	}
 	return 0;
 }
 
-static int children(char **args)
+VERB_IS(list, set_listed(args, true))
+VERB_IS(unlist, set_listed(args, false))
+
+VERB(children)
 {
 	pid_t pids[WORDS_MAX];
 	size_t n = 0;
@@ -296,21 +307,21 @@ static int children(char **args)
 }
 
 VERB_DO(lose, fakeproc_remove(&scene.tree, scene_pid(args[0]), args[1]))
-VERB_DO(set_exe, fakeproc_exe(&scene.tree, scene_pid(args[0]), args[1]))
+VERB_DO(exe, fakeproc_exe(&scene.tree, scene_pid(args[0]), args[1]))
 VERB_DO(newest,
 	fakeproc_last_pid(&scene.tree, scene_pid(args[0]) + (args[1] ? atoi(args[1]) : 0)))
 VERB_DO(drop, fakeproc_drop(&scene.tree, scene_pid(args[0])))
 
-static int trap(char **args)
+VERB(trap)
 {
 	for (; *args; args++)
 		fakeproc_trap(&scene.tree, scene_pid(*args));
 	return 0;
 }
 
-VERB(release, fakeproc_release(&scene.tree, scene_pid(args[0])))
+VERB_IS(release, fakeproc_release(&scene.tree, scene_pid(args[0])))
 
-static int end(char **args)
+VERB(end)
 {
 	struct actor *a;
 
@@ -322,51 +333,35 @@ static int end(char **args)
 	return 0;
 }
 
-static int kill_one(char **args)
+VERB(kill)
 {
 	const pid_t pid = scene_pid(args[0]);
 
 	return kill(pid, SIGKILL) == 0 && has_ended_soon(pid) ? 0 : -EIO;
 }
 
-VERB(living, is_living(scene_pid(args[0])))
+VERB_IS(living, is_living(scene_pid(args[0])))
 VERB_DO(mark, marked = descriptors_open())
-VERB(more, (int)(descriptors_open() - marked))
-VERB(lookers, threads_ended_soon(scene.threads + (size_t)atoi(args[0])) ? 0 : -EIO)
+VERB_IS(more, (int)(descriptors_open() - marked))
+VERB_IS(lookers, threads_ended_soon(scene.threads + (size_t)atoi(args[0])) ? 0 : -EIO)
 VERB_DO(begin, begun = clock_ms())
-VERB(quick, clock_ms() - begun < LOOKER_WAIT_MS ? 0 : -ETIMEDOUT)
-
-static const struct verb shared[] = {
-	{ "tcpd", put }, { "smtpd", put }, { "tls", put }, { "submit", put }, { "process", put },
-	{ "plain", connect_one }, { "starttls", connect_one }, { "smtps", connect_one },
-	{ "forked", forked }, { "exec", exec_forked }, { "upgrade", upgrade },
-	{ "unlist", list }, { "list", list },
-	{ "children", children }, { "lose", lose },
-	{ "exe", set_exe }, { "newest", newest }, { "drop", drop }, { "trap", trap },
-	{ "release", release }, { "end", end }, { "kill", kill_one }, { "living", living },
-	{ "mark", mark }, { "more", more }, { "lookers", lookers }, { "begin", begin },
-	{ "quick", quick }, { NULL, NULL },
-};
+VERB_IS(quick, clock_ms() - begun < LOOKER_WAIT_MS ? 0 : -ETIMEDOUT)
 
 /* --- steps --- */
 
-static const struct verb *find_verb(const struct verb *verbs, const char *name)
+void scene_add_verb(const char *name, int (*run)(char **args))
 {
-	while (verbs->name && strcmp(verbs->name, name) != 0)
-		verbs++;
-	return verbs->name ? verbs : NULL;
+	verbs[verb_count++ % COUNT_OF(verbs)] = (struct verb){ name, run };
 }
 
 static int run_words(char **words)
 {
-	const struct verb *verb = find_verb(language->verbs, words[0]);
+	size_t i;
 
-	if (!verb)
-		verb = find_verb(shared, words[0]);
-	if (verb)
-		return verb->run(words + 1);
-	print_message("# no such verb: %s\n", words[0]);
-	fail();
+	for (i = 0; i < verb_count; i++)
+		if (strcmp(verbs[i].name, words[0]) == 0)
+			return verbs[i].run(words + 1);
+	want_str(words[0], "a verb");
 	return -ENOSYS;
 }
 
@@ -495,7 +490,7 @@ static void run_step(char *text)
 		want_int(r >= 0, true);
 }
 
-void scene_run(const char *text)
+static void run_steps(const char *text)
 {
 	char *copy = support_exact_copy(text, strlen(text) + 1), *rest = copy, *step;
 
@@ -526,11 +521,10 @@ static void open_files(void)
 	open_rules(&scene.rules, FAKE_UID);
 }
 
-static void open_scene(const struct language *spoken, bool real)
+static void open_scene(bool real)
 {
 	scene = (struct scene){ .real = real };
 	memset(&next, 0, sizeof(next));
-	language = spoken;
 	actor_count = 0;
 	scene.descriptors = descriptors_open();
 	scene.threads = threads_running();
@@ -543,23 +537,23 @@ static void open_scene(const struct language *spoken, bool real)
 		add_actor("t", scene.courier.tcpd);
 	} else {
 		open_files();
-		scene_run(language->begin ? language->begin : "");
+		run_steps(common.steps);
 	}
-	if (language->open)
-		language->open();
+	if (common.before)
+		common.before();
 }
 
-void scene_open(const struct language *spoken)
+void scene_open(void)
 {
-	open_scene(spoken, false);
+	open_scene(false);
 }
 
 void scene_close(void)
 {
 	size_t i;
 
-	if (language->close)
-		language->close();
+	if (common.after)
+		common.after();
 	for (i = 0; i < actor_count && !scene.real; i++)
 		if (!actors[i].ended)
 			waiter_end(actors[i].pid);
@@ -574,7 +568,12 @@ void scene_close(void)
 	want_int(descriptors_open(), scene.descriptors);
 }
 
-static const struct language *program_language;
+void scene_set_common(const char *steps, void (*before)(void), void (*after)(void))
+{
+	common.steps = steps;
+	common.before = before;
+	common.after = after;
+}
 
 static bool begins_with(const char *text, const char *word)
 {
@@ -586,16 +585,15 @@ static void run_script(void **state)
 	const struct script *script = *state;
 	const bool real = begins_with(script->text, "real") || begins_with(script->text, "root");
 
-	open_scene(program_language, real);
-	scene_run(script->text + (real ? strlen("real;") : 0));
+	open_scene(real);
+	run_steps(script->text + (real ? strlen("real;") : 0));
 	scene_close();
 }
 
-void scene_points(const struct language *spoken, const struct script *scripts, size_t count)
+void scene_add_points(const struct script *scripts, size_t count)
 {
 	const struct script *s;
 
-	program_language = spoken;
 	for (s = scripts; s < scripts + count; s++)
 		suite_add_needing(suite_of_program(),
 				  begins_with(s->text, "root") ? needs_root : suite_nothing,

@@ -57,44 +57,47 @@ extern struct scene {
 	size_t descriptors, threads;	/* at the start */
 } scene;
 
-/* The arguments end with NULL; args[-1] is the verb's name. */
-struct verb {
-	const char *name;
-	int (*run)(char **args);
-};
+/* VERB(name) { ... } is a verb. The arguments in args end with NULL. */
+#define VERB(name)                                                             \
+	static int verb_##name(char **args);                                   \
+	static void __attribute__((constructor)) verb_##name##_is_one(void)    \
+	{                                                                      \
+		scene_add_verb(#name, verb_##name);                            \
+	}                                                                      \
+	static int verb_##name(__attribute__((unused)) char **args)
+void scene_add_verb(const char *name, int (*run)(char **args));
 
-/* A verb whose result is that of a call, or of none. */
-#define VERB(name, expression)         \
-	static int name(char **args)   \
-	{                              \
-		(void)args;            \
-		return (expression);   \
+/* One whose result is that of a call, or of none. */
+#define VERB_IS(name, expression)       \
+	VERB(name)                      \
+	{                               \
+		return (expression);    \
 	}
-#define VERB_DO(name, statement) VERB(name, ((statement), 0))
+#define VERB_DO(name, statement) VERB_IS(name, ((statement), 0))
 
-/* What a file's scripts have in common; open and close may be NULL. */
-struct language {
-	const struct verb *verbs;	/* up to one without a name */
-	const char *begin;		/* steps before those of each script without "real" */
-	void (*open)(void);
-	void (*close)(void);
-};
+/* What the scripts of a program have in common: steps before those of each script without
+ * "real", and what to do ahead of the script and behind it. */
+#define SCENE(steps, before, after)                                            \
+	static void __attribute__((constructor)) scene_is_common(void)         \
+	{                                                                      \
+		scene_set_common(steps, before, after);                        \
+	}
+void scene_set_common(const char *steps, void (*before)(void), void (*after)(void));
 
 struct script {
 	const char *label, *text;
 };
 
 /* A point for each script; "root" ones are skipped for others. */
-#define TEST_SCRIPTS(language, scripts)                                               \
-	static void __attribute__((constructor)) scripts##_are_points(void)           \
-	{                                                                             \
-		scene_points(&(language), scripts, COUNT_OF(scripts));                \
+#define TEST_SCRIPTS(scripts)                                                  \
+	static void __attribute__((constructor)) scripts##_are_points(void)    \
+	{                                                                      \
+		scene_add_points(scripts, COUNT_OF(scripts));                  \
 	}
-void scene_points(const struct language *language, const struct script *scripts, size_t count);
+void scene_add_points(const struct script *scripts, size_t count);
 
-/* For tests in C: an invented scene, steps, the end. */
-void scene_open(const struct language *language);
-void scene_run(const char *text);
+/* For tests in C: an invented scene, and its end. */
+void scene_open(void);
 void scene_close(void);
 
 /* A process by its name, and its client by the options "ip" and "port", else as put. */

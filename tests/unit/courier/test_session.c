@@ -12,17 +12,20 @@ static struct session_finder *finder;
 static struct smtpd smtpd;	/* of the last session_verify() */
 static struct smtpd_facts facts;
 
-static void language_open(void)
+static void before(void)
 {
 	smtpd = (struct smtpd)SMTPD_NONE;
 	want_int(session_new(scene.tree.root, scene.rules.looker, FAKE_UID, &finder), 0);
 }
 
-static void language_close(void)
+static void after(void)
 {
 	smtpd_done(&smtpd);
 	session_free(finder);
 }
+
+SCENE("tcpd t; smtpd a ip ::ffff:192.0.2.1 port 1001 BLOCK=Listed; "
+      "smtpd b ip 2001:db8::2 port 1002; process x uid 1235", before, after)
 
 /* --- verbs --- */
 
@@ -32,7 +35,7 @@ static pid_t pid_option(char **args, const char *word)
 }
 
 /* A line about P's client, attested or hinted to be of other processes; P is the result. */
-static int find(char **args)
+VERB(find)
 {
 	const struct session_query query = {
 		.addr = scene_addr(args), .port = scene_port(args),
@@ -49,20 +52,20 @@ static int find(char **args)
 	return r;
 }
 
-VERB(refresh, session_refresh(finder, scene_has(args, "thorough")))
+VERB_IS(refresh, session_refresh(finder, scene_has(args, "thorough")))
 VERB_DO(hold, session_hold(finder, true))
 
 /* All that can be known, and pinned. */
-static int look(char **args)
+VERB(look)
 {
 	want_int(session_refresh(finder, true), 0);
-	return hold(args);
+	return verb_hold(args);
 }
 
 VERB_DO(learn, session_learn(finder))
 VERB_DO(let_go, session_let_go(finder))
 
-static int verify(char **args)
+VERB(verify)
 {
 	const pid_t pid = scene_pid(args[0]);
 	const struct addr addr = scene_addr(args);
@@ -72,7 +75,7 @@ static int verify(char **args)
 	return r;
 }
 
-static int confirmed(char **args)
+VERB(confirmed)
 {
 	static struct smtpd_scratch second_scratch;
 	const struct session_query query = { .attested = pid_option(args, "attested") };
@@ -82,7 +85,7 @@ static int confirmed(char **args)
 	return r;
 }
 
-static int candidates(char **args)
+VERB(candidates)
 {
 	const struct addr addr = scene_addr(args);
 	const int max = atoi(scene_option(args, "max", "4"));
@@ -95,41 +98,27 @@ static int candidates(char **args)
 	return (int)n;
 }
 
-VERB(has_tcpds, session_has_tcpds(finder))
+VERB_IS(has_tcpds, session_has_tcpds(finder))
 
-static int knows_relay(char **args)
+VERB(knows_relay)
 {
 	const struct addr addr = scene_addr(args);
 
 	return session_knows_relay_client(finder, &addr);
 }
 
-VERB(may_be, session_may_be_couriers(finder, scene_pid(args[0])))
+VERB_IS(may_be, session_may_be_couriers(finder, scene_pid(args[0])))
 
-static int make(char **args)
+VERB(make)
 {
 	struct session_finder *made = NULL;
 	int r = session_new(scene.tree.root, scene.rules.looker, FAKE_UID, &made);
 
-	(void)args;
 	/* Untouched on failure. */
 	want_int(made != NULL, r == 0);
 	session_free(made);
 	return r;
 }
-
-static const struct language language = {
-	.begin = "tcpd t; smtpd a ip ::ffff:192.0.2.1 port 1001 BLOCK=Listed; "
-		 "smtpd b ip 2001:db8::2 port 1002; process x uid 1235",
-	.open = language_open,
-	.close = language_close,
-	.verbs = (const struct verb[]){
-		{ "find", find }, { "refresh", refresh }, { "hold", hold }, { "look", look },
-		{ "learn", learn }, { "let_go", let_go }, { "verify", verify },
-		{ "confirmed", confirmed }, { "candidates", candidates },
-		{ "has_tcpds", has_tcpds }, { "knows_relay", knows_relay },
-		{ "may_be", may_be }, { "make", make }, { NULL, NULL } },
-};
 
 /* --- scripts --- */
 
@@ -220,7 +209,7 @@ static const struct script scripts[] = {
 	{ "no memory", "starved; make >= 3" },
 };
 
-TEST_SCRIPTS(language, scripts)
+TEST_SCRIPTS(scripts)
 
 TEST(overlong_proc_root_is_refused)
 {

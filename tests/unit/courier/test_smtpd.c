@@ -19,21 +19,22 @@ static struct smtpd_hint hint;
 static int highest_fd;
 static struct smtpd_scratch second_scratch;
 
-static void language_open(void)
+static void before(void)
 {
 	smtpd = (struct smtpd)SMTPD_NONE;
 }
 
-static void language_close(void)
+static void after(void)
 {
 	smtpd_done(&smtpd);
 }
 
+SCENE("tcpd t", before, after)
+
 /* --- verbs --- */
 
-static int done(char **args)
+VERB(done)
 {
-	(void)args;
 	smtpd_done(&smtpd);
 	want_int(smtpd.process.fd == -1 && smtpd.tls.fd == -1, true);
 	return 0;
@@ -54,45 +55,44 @@ static int open_by(char **args, __typeof__(smtpd_open) *open_it)
 	return r;
 }
 
-VERB(open_one, open_by(args, smtpd_open))
-VERB(pin, open_by(args, smtpd_pin))
+VERB_IS(open, open_by(args, smtpd_open))
+VERB_IS(pin, open_by(args, smtpd_pin))
 
-static int recheck(char **args)
+VERB(recheck)
 {
-	(void)args;
 	memset(&facts, 0, sizeof(facts));
 	memset(scene.scratch, 0, sizeof(*scene.scratch));
 	return smtpd_recheck(&scene.rules, &smtpd, scene.scratch, &facts);
 }
 
-VERB(pin_submit, smtpd_pin_submit(&scene.rules, &smtpd, &second_scratch))
-VERB(recheck_submit, smtpd_recheck_submit(&smtpd))
-VERB(has_submit, smtpd.submit.fd >= 0)
-VERB(submit_knows, smtpd_check_submit(&scene.rules, &smtpd, args[0], &second_scratch))
+VERB_IS(pin_submit, smtpd_pin_submit(&scene.rules, &smtpd, &second_scratch))
+VERB_IS(recheck_submit, smtpd_recheck_submit(&smtpd))
+VERB_IS(has_submit, smtpd.submit.fd >= 0)
+VERB_IS(submit_knows, smtpd_check_submit(&scene.rules, &smtpd, args[0], &second_scratch))
 VERB_DO(rejected, want_int(smtpd.other_submit, scene_pid(args[0])))
 VERB_DO(reject, smtpd.other_submit = scene_pid(args[0]))
 VERB_DO(forget, smtpd_forget_held(&smtpd))
 
-static int take(char **args)
+VERB(take)
 {
 	struct smtpd taken = smtpd_take(&smtpd);
 
-	done(args);
+	verb_done(args);
 	smtpd = taken;
 	return 0;
 }
 
-VERB(may_be, smtpd_may_be(&scene.rules, scene_pid(args[0])))
-VERB(may_stay, smtpd_may_stay(&scene.rules, &smtpd))
+VERB_IS(may_be, smtpd_may_be(&scene.rules, scene_pid(args[0])))
+VERB_IS(may_stay, smtpd_may_stay(&scene.rules, &smtpd))
 
 /* Alone, or behind the highest descriptor that the last one pinned. */
 VERB_DO(fd_end, scene.rules.fd_end = atoi(args[0]) + (args[0][0] == '+' ? highest_fd : 0))
-VERB_DO(add_uid, scene.rules.uid += (uid_t)atoi(args[0]))
-VERB(know, tcpd_check(scene.rules.tcpds, scene_pid(args[0])))
-VERB(read_hint, smtpd_read_hint(&scene.rules, scene_pid(args[0]), scene.scratch, &hint))
+VERB_DO(uid, scene.rules.uid += (uid_t)atoi(args[0]))
+VERB_IS(know, tcpd_check(scene.rules.tcpds, scene_pid(args[0])))
+VERB_IS(hint, smtpd_read_hint(&scene.rules, scene_pid(args[0]), scene.scratch, &hint))
 
 /* The result is the process, below that couriertls. */
-static int is(char **args)
+VERB(is)
 {
 	want_int(smtpd.process.pid, scene_pid(args[0]));
 	want_int(pidref_check(&smtpd.process), 0);
@@ -111,11 +111,11 @@ static int want_client(const struct smtpd_peer *peer, const char *more, char **a
 	return scene_want_words(got, args);
 }
 
-VERB(client, want_client(&smtpd.peer, "", args))
-VERB(hinted,
+VERB_IS(client, want_client(&smtpd.peer, "", args))
+VERB_IS(hinted,
      want_client(&hint.peer, hint.listed ? " listed" : hint.relay_client ? " relay" : "", args))
 
-static int want_facts(char **args)
+VERB(facts)
 {
 	const char *const texts[] = { "BLOCK=", facts.block, "BLOCK_IP=", facts.block_ip,
 				      "BLOCK_ZONE=", facts.block_zone };
@@ -142,7 +142,7 @@ static struct smtpd_peer peer_of(char **args)
 }
 
 /* At most that many; each is one of these processes. */
-static int orphans(char **args)
+VERB(orphans)
 {
 	const struct smtpd_peer peer = peer_of(args);
 	struct pidref refs[4];
@@ -160,14 +160,14 @@ static int orphans(char **args)
 	return n;
 }
 
-static int served(char **args)
+VERB(served)
 {
 	const struct smtpd_peer peer = peer_of(args);
 
 	return smtpd_is_served(&scene.rules, &peer, scene.scratch);
 }
 
-static int failed(char **args)
+VERB(failed)
 {
 	int err = 133;
 
@@ -177,7 +177,7 @@ static int failed(char **args)
 }
 
 /* An environment that fills the buffer. */
-static int fill(char **args)
+VERB(fill)
 {
 	static char big[PROCFS_ENVIRON_SIZE];
 	const struct peer peer = { "192.0.2.7", 41703, 25, NULL };
@@ -190,7 +190,7 @@ static int fill(char **args)
 
 /* Descriptors run out in the middle, wherever that is: nothing stays open. Returns how many
  * were enough. */
-static int squeeze(char **args)
+VERB(squeeze)
 {
 	const size_t before = descriptors_open();
 	struct rlimit old, low;
@@ -200,7 +200,7 @@ static int squeeze(char **args)
 	low = old;
 	for (low.rlim_cur = 3; low.rlim_cur < 256 && r != 0; low.rlim_cur++) {
 		want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
-		r = open_one(args);
+		r = verb_open(args);
 		want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 		want_int(r == 0 || r == -EMFILE, true);
 		smtpd_done(&smtpd);
@@ -208,22 +208,6 @@ static int squeeze(char **args)
 	}
 	return (int)low.rlim_cur;
 }
-
-static const struct language language = {
-	.begin = "tcpd t",
-	.open = language_open,
-	.close = language_close,
-	.verbs = (const struct verb[]){
-		{ "done", done }, { "open", open_one }, { "pin", pin }, { "recheck", recheck },
-		{ "pin_submit", pin_submit }, { "recheck_submit", recheck_submit },
-		{ "has_submit", has_submit }, { "submit_knows", submit_knows },
-		{ "rejected", rejected }, { "reject", reject }, { "forget", forget },
-		{ "take", take }, { "may_be", may_be }, { "may_stay", may_stay },
-		{ "fd_end", fd_end }, { "uid", add_uid }, { "know", know }, { "hint", read_hint },
-		{ "is", is }, { "client", client }, { "hinted", hinted }, { "facts", want_facts },
-		{ "orphans", orphans }, { "served", served }, { "failed", failed },
-		{ "fill", fill }, { "squeeze", squeeze }, { NULL, NULL } },
-};
 
 /* --- scripts --- */
 
@@ -508,7 +492,7 @@ static const struct script scripts[] = {
 	  "root; starttls s l; open s; uid +1; orphans 4 = 0" },
 };
 
-TEST_SCRIPTS(language, scripts)
+TEST_SCRIPTS(scripts)
 
 /* The kernel's name for the connection of a real process. */
 

@@ -12,24 +12,26 @@
 
 static struct smtpd_index *smtpd_index;
 
-static void language_open(void)
+static void before(void)
 {
 	want_int(tcpd_check(scene.rules.tcpds, scene_pid("t")), 0);
 	want_int(smtpd_index_new(&scene.rules, &smtpd_index), 0);
 }
 
-static void language_close(void)
+static void after(void)
 {
 	smtpd_index_free(smtpd_index);
 }
 
+SCENE("tcpd t", before, after)
+
 /* --- verbs --- */
 
-VERB(refresh, smtpd_index_refresh(smtpd_index))
-VERB(learn, smtpd_index_learn(smtpd_index, scene_pid(args[0])))
+VERB_IS(refresh, smtpd_index_refresh(smtpd_index))
+VERB_IS(learn, smtpd_index_learn(smtpd_index, scene_pid(args[0])))
 
 /* How many serve the client of P? If any, P is one of them. */
-static int find(char **args)
+VERB(find)
 {
 	const struct addr addr = scene_addr(args);
 	pid_t pids[4] = { 0 };
@@ -43,13 +45,13 @@ static int find(char **args)
 	return (int)n;
 }
 
-VERB(is_empty, smtpd_index_is_empty(smtpd_index))
+VERB_IS(is_empty, smtpd_index_is_empty(smtpd_index))
 VERB_DO(forget, smtpd_index_forget(smtpd_index))
 VERB_DO(hold, smtpd_index_hold(smtpd_index, scene_has(args, "submits")))
 VERB_DO(let_go, smtpd_index_let_go(smtpd_index))
 
 /* Is P pinned, and with "submit" that process as its submit? Afterwards P is not. */
-static int withdraw(char **args)
+VERB(withdraw)
 {
 	const char *submit = scene_option(args, "submit", NULL);
 	const struct addr addr = scene_addr(args);
@@ -67,7 +69,7 @@ static int withdraw(char **args)
 	return pinned;
 }
 
-static int relays(char **args)
+VERB(relays)
 {
 	const struct addr addr = scene_addr(args);
 	pid_t pids[4];
@@ -75,22 +77,20 @@ static int relays(char **args)
 	return (int)smtpd_index_find_relay_clients(smtpd_index, &addr, pids, COUNT_OF(pids));
 }
 
-static int renew_tcpds(char **args)
+VERB(renew_tcpds)
 {
-	(void)args;
 	tcpd_free(scene.rules.tcpds);
 	return tcpd_new(&scene.procfs, scene.rules.looker, FAKE_UID, &scene.rules.tcpds);
 }
 
-static int renew(char **args)
+VERB(renew)
 {
-	(void)args;
 	smtpd_index_free(smtpd_index);
 	return smtpd_index_new(&scene.rules, &smtpd_index);
 }
 
 /* So many numbers behind the lowest free one; none: no limit. */
-static int fd_end(char **args)
+VERB(fd_end)
 {
 	const int lowest = dup(STDIN_FILENO);
 
@@ -98,18 +98,6 @@ static int fd_end(char **args)
 	scene.rules.fd_end = args[0] ? lowest + atoi(args[0]) : 0;
 	return 0;
 }
-
-static const struct language language = {
-	.begin = "tcpd t",
-	.open = language_open,
-	.close = language_close,
-	.verbs = (const struct verb[]){
-		{ "refresh", refresh }, { "learn", learn }, { "find", find },
-		{ "is_empty", is_empty }, { "forget", forget }, { "hold", hold },
-		{ "let_go", let_go }, { "withdraw", withdraw }, { "relays", relays },
-		{ "renew", renew }, { "renew_tcpds", renew_tcpds }, { "fd_end", fd_end },
-		{ NULL, NULL } },
-};
 
 /* --- scripts --- */
 
@@ -207,7 +195,7 @@ static const struct script scripts[] = {
 	  "withdraw e port 0 submit m = 1" },
 };
 
-TEST_SCRIPTS(language, scripts)
+TEST_SCRIPTS(scripts)
 
 /* Invented PIDs. */
 #define FIRST_PID 500000
@@ -241,7 +229,7 @@ TEST(ten_thousand_smtpds)
 	unsigned int i;
 	pid_t pid;
 
-	scene_open(&language);
+	scene_open();
 	for (i = 0; i < 10000; i++)
 		put_child(i);
 	set_children(0, 6000);
@@ -278,7 +266,7 @@ TEST(no_memory)
 {
 	unsigned int i;
 
-	scene_open(&language);
+	scene_open();
 	for (i = 0; i < 100; i++)
 		put_child(i);
 	set_children(0, 100);

@@ -21,22 +21,28 @@ int __wrap_pidref_signal(const struct pidref *ref, int signal)
 	return signal_refused ? -signal_refused : __real_pidref_signal(ref, signal);
 }
 
+static void before(void)
+{
+	signal_refused = 0;
+}
+
+SCENE("", before, NULL)
+
 /* --- verbs --- */
 
-VERB(check, tcpd_check(scene.rules.tcpds, scene_pid(args[0])))
-VERB(knows, tcpd_knows(scene.rules.tcpds, scene_pid(args[0])))
-VERB(scan, tcpd_scan(scene.rules.tcpds))
+VERB_IS(check, tcpd_check(scene.rules.tcpds, scene_pid(args[0])))
+VERB_IS(knows, tcpd_knows(scene.rules.tcpds, scene_pid(args[0])))
+VERB_IS(scan, tcpd_scan(scene.rules.tcpds))
 
-static int count(char **args)
+VERB(count)
 {
 	pid_t pids[TCPD_MAX];
 
-	(void)args;
 	return (int)tcpd_pids(scene.rules.tcpds, pids);
 }
 
 /* Other tests that run now have a couriertcpd of the same user. */
-static int lists(char **args)
+VERB(lists)
 {
 	const pid_t pid = scene_pid(args[0]);
 	pid_t pids[TCPD_MAX];
@@ -47,40 +53,26 @@ static int lists(char **args)
 	return (int)found;
 }
 
-VERB(try_access, tcpd_try(scene.rules.tcpds, scene_has(args, "signals")))
-VERB_DO(refuse_signals, signal_refused = atoi(args[0]))
-VERB(look, looker_look(scene.rules.looker, scene_pid(args[0]), true, &scene.scratch->look))
+VERB_IS(try, tcpd_try(scene.rules.tcpds, scene_has(args, "signals")))
+VERB_DO(refuse, signal_refused = atoi(args[0]))
+VERB_IS(look, looker_look(scene.rules.looker, scene_pid(args[0]), true, &scene.scratch->look))
 
-static int renew(char **args)
+VERB(renew)
 {
 	tcpd_free(scene.rules.tcpds);
 	return tcpd_new(&scene.procfs, scene.rules.looker,
 			args[0] ? (uid_t)atoi(args[0]) : FAKE_UID, &scene.rules.tcpds);
 }
 
-static int make(char **args)
+VERB(make)
 {
 	struct tcpd_list *tcpds;
 	int r = tcpd_new(&scene.procfs, NULL, FAKE_UID, &tcpds);
 
-	(void)args;
 	if (r == 0)
 		tcpd_free(tcpds);
 	return r;
 }
-
-static void language_open(void)
-{
-	signal_refused = 0;
-}
-
-static const struct language language = {
-	.open = language_open,
-	.verbs = (const struct verb[]){
-		{ "check", check }, { "knows", knows }, { "scan", scan }, { "count", count },
-		{ "lists", lists }, { "try", try_access }, { "refuse", refuse_signals },
-		{ "look", look }, { "renew", renew }, { "make", make }, { NULL, NULL } },
-};
 
 /* --- scripts --- */
 
@@ -187,7 +179,7 @@ static const struct script scripts[] = {
 	  "try signals = 0" },
 };
 
-TEST_SCRIPTS(language, scripts)
+TEST_SCRIPTS(scripts)
 
 /* More than anybody has: the rest is not known, and nothing else happens. */
 TEST(scan_of_too_many)
@@ -196,19 +188,19 @@ TEST(scan_of_too_many)
 	pid_t many[MANY];
 	int i;
 
-	scene_open(&language);
+	scene_open();
 	for (i = 0; i < MANY; i++) {
 		many[i] = waiter_start();
 		fakeproc_put_tcpd(&scene.tree, many[i]);
 	}
-	want_int(scan(NULL), TCPD_MAX);
-	want_int(count(NULL), TCPD_MAX);
+	want_int(verb_scan(NULL), TCPD_MAX);
+	want_int(verb_count(NULL), TCPD_MAX);
 	/* Exited ones make room. */
 	for (i = 0; i < TCPD_MAX; i++) {
 		waiter_end(many[i]);
 		fakeproc_drop(&scene.tree, many[i]);
 	}
-	want_int(scan(NULL), MANY - TCPD_MAX);
+	want_int(verb_scan(NULL), MANY - TCPD_MAX);
 	for (; i < MANY; i++)
 		waiter_end(many[i]);
 	scene_close();
@@ -240,7 +232,7 @@ static void *ask_all_the_time(void *data)
 	while (!atomic_load(&s->end)) {
 		for (i = 0; i < COUNT_OF(s->pids); i++)
 			tcpd_check(scene.rules.tcpds, s->pids[i]);
-		atomic_fetch_add(&s->asked, (size_t)count(NULL) <= COUNT_OF(s->pids));
+		atomic_fetch_add(&s->asked, (size_t)verb_count(NULL) <= COUNT_OF(s->pids));
 	}
 	return NULL;
 }
@@ -258,7 +250,7 @@ TEST(several_threads)
 	pthread_t threads[3];
 	size_t i;
 
-	scene_open(&language);
+	scene_open();
 	for (i = 0; i < COUNT_OF(s.pids); i++) {
 		s.pids[i] = waiter_start();
 		fakeproc_put_tcpd(&scene.tree, s.pids[i]);
@@ -266,9 +258,9 @@ TEST(several_threads)
 	for (i = 0; i < COUNT_OF(threads); i++)
 		want_int(pthread_create(&threads[i], NULL, ask_all_the_time, &s), 0);
 	for (i = 0; i < COUNT_OF(s.pids); i++) {
-		want_int(scan(NULL), COUNT_OF(s.pids) - i);
+		want_int(verb_scan(NULL), COUNT_OF(s.pids) - i);
 		waiter_end(s.pids[i]);
-		want_int(count(NULL), COUNT_OF(s.pids) - i - 1);
+		want_int(verb_count(NULL), COUNT_OF(s.pids) - i - 1);
 	}
 	want_int(soon(was_asked, &s), true);
 	atomic_store(&s.end, true);
