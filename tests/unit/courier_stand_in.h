@@ -6,6 +6,8 @@
 #include <sys/types.h>
 
 /* Descriptors of the stand-ins. */
+#define STAND_IN_FIRST 3
+#define STAND_IN_ENDS 4
 #define STAND_IN_CONTROL 3	/* requests to couriertcpd, one per read(2) */
 #define STAND_IN_REPORT 4	/* each process writes a struct stand_in_report once it runs */
 #define STAND_IN_GATE 5		/* a byte lets one forked child exec */

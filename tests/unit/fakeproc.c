@@ -194,28 +194,16 @@ void fakeproc_put_tcpd(const struct fakeproc *tree, pid_t pid)
 	fakeproc_put(tree, &p);
 }
 
-static void put_peer(const struct fakeproc *tree, pid_t pid, const char *exe,
-		     pid_t ppid, const struct peer *peer)
+void fakeproc_put_smtpd(const struct fakeproc *tree, pid_t pid, pid_t ppid,
+			const struct peer *peer)
 {
 	char env[4096];
 	const struct fake_process p = {
-		.pid = pid, .exe = exe, .ppid = ppid, .uid = FAKE_UID, .env = env,
+		.pid = pid, .exe = FAKE_SMTPD, .ppid = ppid, .uid = FAKE_UID, .env = env,
 		.env_len = peer_environment(peer, env, sizeof(env)),
 	};
 
 	fakeproc_put(tree, &p);
-}
-
-void fakeproc_put_smtpd(const struct fakeproc *tree, pid_t pid, pid_t ppid,
-			const struct peer *peer)
-{
-	put_peer(tree, pid, FAKE_SMTPD, ppid, peer);
-}
-
-void fakeproc_put_tls(const struct fakeproc *tree, pid_t pid, pid_t ppid,
-		      const struct peer *peer)
-{
-	put_peer(tree, pid, FAKE_TLS, ppid, peer);
 }
 
 void fakeproc_drop(const struct fakeproc *tree, pid_t pid)

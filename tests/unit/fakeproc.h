@@ -41,12 +41,10 @@ void fakeproc_close(struct fakeproc *tree);
 /* Add a process or replace it. */
 void fakeproc_put(const struct fakeproc *tree, const struct fake_process *process);
 
-/* courier's couriertcpd, courieresmtpd and couriertls for a peer. */
+/* courier's couriertcpd, and courieresmtpd for a peer. */
 void fakeproc_put_tcpd(const struct fakeproc *tree, pid_t pid);
 void fakeproc_put_smtpd(const struct fakeproc *tree, pid_t pid, pid_t ppid,
 			const struct peer *peer);
-void fakeproc_put_tls(const struct fakeproc *tree, pid_t pid, pid_t ppid,
-		      const struct peer *peer);
 
 /* Remove a process. */
 void fakeproc_drop(const struct fakeproc *tree, pid_t pid);

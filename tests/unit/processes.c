@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -290,24 +291,21 @@ static void copy_program(const char *from, const char *to)
 {
 	int in = open(from, O_RDONLY | O_CLOEXEC);
 	int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
-	char buf[65536];
-	off_t at = 0;
 	ssize_t n;
 
 	must(in >= 0, from);
 	must(out >= 0, to);
-	for (; (n = read(in, buf, sizeof(buf))) > 0; at += n)
-		must(pwrite(out, buf, (size_t)n, at) == n, to);
-	must(n == 0, from);
+	do
+		n = sendfile(out, in, NULL, 1 << 20);
+	while (n > 0);
+	must(n == 0, to);
 	close(in);
 	close(out);
 }
 
-static const char *const programs[] = { "couriertcpd", "couriertls",
-					"courieresmtpd" };
+static const char *const programs[] = { "couriertcpd", "couriertls", "courieresmtpd" };
 
-static void program_path(const struct courier *courier, size_t i,
-			 char path[static 128])
+static void program_path(const struct courier *courier, size_t i, char path[static 128])
 {
 	snprintf(path, 128, "%s/%s", courier->dir, programs[i]);
 }
@@ -331,28 +329,25 @@ void courier_upgrade(struct courier *courier)
 
 	for (i = 0; i < COUNT_OF(programs); i++) {
 		program_path(courier, i, path);
-		must(unlink(path) == 0, path);
+		must(unlink(path) == 0 || errno == ENOENT, path);
 	}
 }
 
-/* Only the descriptors of courier_stand_in.h, at their numbers. */
-static void place_descriptors(int control, int report, int gate, int hold)
+/* Only the descriptors of courier_stand_in.h, at their numbers. First move them out of each
+ * other's way. */
+static void place_descriptors(const int from[static STAND_IN_ENDS])
 {
-	const int from[] = { control, report, gate, hold };
-	int spare[4], i;
+	int spare[STAND_IN_ENDS], i;
 
-	/* First move them out of each other's way. */
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < STAND_IN_ENDS; i++)
 		spare[i] = fcntl(from[i], F_DUPFD, 64);
-	for (i = 0; i < 4; i++)
-		if (dup2(spare[i], STAND_IN_CONTROL + i) < 0)
+	for (i = 0; i < STAND_IN_ENDS; i++)
+		if (dup2(spare[i], STAND_IN_FIRST + i) < 0)
 			_exit(1);
-	for (i = STAND_IN_HOLD + 1; i < 256; i++)
-		close(i);
+	close_range(STAND_IN_FIRST + STAND_IN_ENDS, ~0U, 0);
 }
 
-static pid_t start_tcpd(const struct courier *courier, int control, int report,
-			int gate, int hold)
+static pid_t start_tcpd(const struct courier *courier, const int ends[static STAND_IN_ENDS])
 {
 	char path[128];
 	char *const argv[] = { (char *)(uintptr_t)programs[0], NULL };
@@ -362,7 +357,7 @@ static pid_t start_tcpd(const struct courier *courier, int control, int report,
 	must(pid >= 0, "fork");
 	if (pid > 0)
 		return pid;
-	place_descriptors(control, report, gate, hold);
+	place_descriptors(ends);
 	program_path(courier, 0, path);
 	execve(path, argv, env);
 	_exit(1);
@@ -370,31 +365,20 @@ static pid_t start_tcpd(const struct courier *courier, int control, int report,
 
 static struct stand_in_report next_report(struct courier *courier)
 {
+	const int fd = courier->ends[STAND_IN_REPORT - STAND_IN_FIRST];
 	struct stand_in_report report;
 
-	must(wait_readable(courier->report), "no report of a stand-in");
-	must(read(courier->report, &report, sizeof(report)) == sizeof(report),
-	     "report of a stand-in");
+	must(wait_readable(fd), "no report of a stand-in");
+	must(read(fd, &report, sizeof(report)) == sizeof(report), "report of a stand-in");
 	must(courier->count < COUNT_OF(courier->all), "too many stand-ins");
 	courier->all[courier->count++] = report.pid;
 	return report;
 }
 
-/* Wait for the report of a process with that role. */
-static pid_t wait_report(struct courier *courier, char role)
-{
-	struct stand_in_report report = next_report(courier);
-
-	if (report.role != role) {
-		print_message("# got report %c, want %c\n", report.role, role);
-		fail();
-	}
-	return report.pid;
-}
-
+/* Of each pipe the stand-ins have one end; they write only their reports. */
 void courier_start(struct courier *courier)
 {
-	int control[2], report[2], gate[2], hold[2];
+	int pairs[STAND_IN_ENDS][2], theirs[STAND_IN_ENDS], i, own;
 
 	courier->count = 0;
 	/* Orphans become children of this process. */
@@ -403,97 +387,55 @@ void courier_start(struct courier *courier)
 	must(mkdtemp(courier->dir) != NULL, courier->dir);
 	must(chmod(courier->dir, 0755) == 0, courier->dir);
 	install(courier);
-	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) == 0 &&
-	     pipe2(report, O_CLOEXEC) == 0 && pipe2(gate, O_CLOEXEC) == 0 &&
-	     pipe2(hold, O_CLOEXEC) == 0, "pipes");
-	courier->tcpd = start_tcpd(courier, control[1], report[1], gate[0],
-				   hold[0]);
-	close(control[1]);
-	close(report[1]);
-	close(gate[0]);
-	close(hold[0]);
-	courier->control = control[0];
-	courier->report = report[0];
-	courier->gate = gate[1];
-	courier->hold = hold[1];
-	wait_report(courier, STAND_IN_TCPD);
+	for (i = 0; i < STAND_IN_ENDS; i++) {
+		own = STAND_IN_FIRST + i != STAND_IN_REPORT;
+		must((STAND_IN_FIRST + i == STAND_IN_CONTROL ?
+			      socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pairs[i]) :
+			      pipe2(pairs[i], O_CLOEXEC)) == 0, "pipes");
+		courier->ends[i] = pairs[i][own];
+		theirs[i] = pairs[i][!own];
+	}
+	courier->tcpd = start_tcpd(courier, theirs);
+	for (i = 0; i < STAND_IN_ENDS; i++)
+		close(theirs[i]);
+	must(next_report(courier).role == STAND_IN_TCPD, "start of couriertcpd");
 }
 
 void courier_stop(struct courier *courier)
 {
-	char path[128];
 	size_t i;
 
-	close(courier->control);
-	close(courier->gate);
-	close(courier->hold);
-	close(courier->report);
+	for (i = 0; i < STAND_IN_ENDS; i++)
+		close(courier->ends[i]);
 	for (i = 0; i < courier->count; i++)
 		must(has_ended_soon(courier->all[i]), "a stand-in that stays");
 	for (i = 0; i < courier->count; i++)
 		waitpid(courier->all[i], NULL, WNOHANG);
-	for (i = 0; i < COUNT_OF(programs); i++) {
-		program_path(courier, i, path);
-		unlink(path);
-	}
+	courier_upgrade(courier);
 	must(rmdir(courier->dir) == 0, courier->dir);
 }
 
-static void ask(const struct courier *courier, char kind, const struct peer *peer)
+/* With TLS two processes report, in any order. */
+struct connection courier_connect(struct courier *courier, char kind, const struct peer *peer)
 {
+	const bool tls = kind == STAND_IN_STARTTLS || kind == STAND_IN_SMTPS;
 	static char request[65536];
+	struct connection c = { .smtpd = 0 };
 	size_t len;
 
 	request[0] = kind;
 	len = 1 + peer_environment(peer, request + 1, sizeof(request) - 1);
-	must(send(courier->control, request, len, 0) == (ssize_t)len, "request");
-}
+	must(send(courier->ends[0], request, len, 0) == (ssize_t)len, "request");
+	while (!c.smtpd || (tls && !c.tls)) {
+		const struct stand_in_report report = next_report(courier);
 
-struct connection courier_plain(struct courier *courier, const struct peer *peer)
-{
-	ask(courier, STAND_IN_PLAIN, peer);
-	return (struct connection){
-		.smtpd = wait_report(courier, STAND_IN_SMTPD),
-	};
-}
-
-/* Two processes report, in any order. */
-static struct connection wait_pair(struct courier *courier)
-{
-	struct connection c = { .smtpd = 0 };
-
-	while (!c.smtpd || !c.tls) {
-		struct stand_in_report report = next_report(courier);
-
-		if (report.role == STAND_IN_TLS)
-			c.tls = report.pid;
-		else
-			c.smtpd = report.pid;
+		*(report.role == STAND_IN_TLS ? &c.tls : &c.smtpd) = report.pid;
 	}
 	return c;
 }
 
-struct connection courier_starttls(struct courier *courier,
-				   const struct peer *peer)
-{
-	ask(courier, STAND_IN_STARTTLS, peer);
-	return wait_pair(courier);
-}
-
-struct connection courier_smtps(struct courier *courier, const struct peer *peer)
-{
-	ask(courier, STAND_IN_SMTPS, peer);
-	return wait_pair(courier);
-}
-
-pid_t courier_forked(struct courier *courier, const struct peer *peer)
-{
-	ask(courier, STAND_IN_FORKED, peer);
-	return wait_report(courier, STAND_IN_FORKED);
-}
-
 void courier_exec(struct courier *courier)
 {
-	must(write(courier->gate, "x", 1) == 1, "gate");
-	wait_report(courier, STAND_IN_SMTPD);
+	must(write(courier->ends[STAND_IN_GATE - STAND_IN_FIRST], "x", 1) == 1, "gate");
+	must(next_report(courier).role == STAND_IN_SMTPD, "exec");
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "tests/unit/courier_stand_in.h"
 
 /* A point that only root can run. */
 #define SUITE_AS_ROOT(suite, test)                                             \
@@ -99,7 +100,7 @@ size_t peer_environment(const struct peer *peer, char *block, size_t size);
 struct courier {
 	char dir[64];		/* of the executables */
 	pid_t tcpd;
-	int control, report, gate, hold;
+	int ends[STAND_IN_ENDS];
 	pid_t all[256];		/* all that it started */
 	size_t count;
 };
@@ -116,19 +117,18 @@ void courier_start(struct courier *courier);
 /* Terminate all its processes and remove the executables. */
 void courier_stop(struct courier *courier);
 
-/* couriertcpd -> courieresmtpd, whose standard input is a TCP socket. */
-struct connection courier_plain(struct courier *courier, const struct peer *peer);
+/* Make a connection of that kind. */
+struct connection courier_connect(struct courier *courier, char kind, const struct peer *peer);
 
+/* couriertcpd -> courieresmtpd, whose standard input is a TCP socket. */
+#define courier_plain(courier, peer) courier_connect(courier, STAND_IN_PLAIN, peer)
 /* After STARTTLS: the same, and a couriertls which is not their child but this process'
  * child, as if this process were init. */
-struct connection courier_starttls(struct courier *courier,
-				   const struct peer *peer);
-
+#define courier_starttls(courier, peer) courier_connect(courier, STAND_IN_STARTTLS, peer)
 /* Port 465: couriertcpd -> couriertls -> courieresmtpd. */
-struct connection courier_smtps(struct courier *courier, const struct peer *peer);
-
+#define courier_smtps(courier, peer) courier_connect(courier, STAND_IN_SMTPS, peer)
 /* couriertcpd has forked, and the process has not exec'd yet.. */
-pid_t courier_forked(struct courier *courier, const struct peer *peer);
+#define courier_forked(courier, peer) courier_connect(courier, STAND_IN_FORKED, peer).smtpd
 /* ..let it exec. Returns when it has. */
 void courier_exec(struct courier *courier);
 

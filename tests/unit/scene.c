@@ -252,32 +252,23 @@ VERB_IS(tls, put(args, FAKE_TLS, "t", true))
 VERB_IS(submit, put(args, "/usr/lib/courier/courier/submit", "s", true))
 VERB_IS(process, put(args, "/bin/sh", "1", false))
 
-static int start(char **args, __typeof__(courier_plain) *start_it)
+static int start(char **args, char kind)
 {
-	const bool one = start_it == courier_plain;
+	const bool tls = kind == STAND_IN_STARTTLS || kind == STAND_IN_SMTPS;
 	struct actor *a = add_actor(args[0], 0);
-	const struct peer peer = take_client(args + (one ? 1 : 2), a);
-	const struct connection c = start_it(&scene.courier, &peer);
+	const struct peer peer = take_client(args + (tls ? 2 : 1), a);
+	const struct connection c = courier_connect(&scene.courier, kind, &peer);
 
 	a->pid = c.smtpd;
-	if (!one)
+	if (tls)
 		add_actor(args[1], c.tls);
 	return 0;
 }
 
-VERB_IS(plain, start(args, courier_plain))
-VERB_IS(starttls, start(args, courier_starttls))
-VERB_IS(smtps, start(args, courier_smtps))
-
-VERB(forked)
-{
-	struct actor *a = add_actor(args[0], 0);
-	const struct peer peer = take_client(args + 1, a);
-
-	a->pid = courier_forked(&scene.courier, &peer);
-	return 0;
-}
-
+VERB_IS(plain, start(args, STAND_IN_PLAIN))
+VERB_IS(starttls, start(args, STAND_IN_STARTTLS))
+VERB_IS(smtps, start(args, STAND_IN_SMTPS))
+VERB_IS(forked, start(args, STAND_IN_FORKED))
 VERB_DO(exec, courier_exec(&scene.courier))
 VERB_DO(upgrade, courier_upgrade(&scene.courier))
 
