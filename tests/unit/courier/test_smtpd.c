@@ -331,6 +331,7 @@ static const struct script scripts[] = {
 	{ "environment: port 0", NO_PORT("0") },
 	{ "environment: port 65536", NO_PORT("65536") },
 	{ "environment: a port with more behind", NO_PORT("25x") },
+	{ "environment: a port of six digits", NO_PORT("000025") },
 	{ "environment: a negative port", NO_PORT("-1") },
 	{ "environment: a port beyond all numbers", NO_PORT("99999999999999999999999") },
 	{ "environment: a port that wraps", NO_PORT("18446744073709551641") },
