@@ -30,7 +30,8 @@ SCENE("tcpd t", before, after)
 VERB_IS(refresh, smtpd_index_refresh(smtpd_index))
 VERB_IS(learn, smtpd_index_learn(smtpd_index, scene_pid(args[0])))
 
-/* How many serve the client of P? If any, P is one of them. */
+/* How many serve the client of P? If any, P is one of them. No more are written than there
+ * is room for. */
 VERB(find)
 {
 	const struct addr addr = scene_addr(args);
@@ -41,7 +42,9 @@ VERB(find)
 	while (i < n && pids[i] != scene_pid(args[0]))
 		i++;
 	want_int(n == 0 || i < n, true);
+	pids[1] = 0;
 	want_int(smtpd_index_find(smtpd_index, &addr, scene_port(args), pids, 1), n);
+	want_int(pids[1], 0);
 	return (int)n;
 }
 
