@@ -161,7 +161,8 @@ static void want_line(const struct corpus_line *row, unsigned int *tried)
 
 	want_row(&s.line, row->fields);
 	cut_anywhere(&s);
-	if ((s.line.kind == COURIERLOG_REJECT || s.line.kind == COURIERLOG_ERROR) && s.len <= 130 && ++*tried <= 25) {
+	if ((s.line.kind == COURIERLOG_REJECT || s.line.kind == COURIERLOG_ERROR) &&
+	    s.len <= 130 && ++*tried <= 25) {
 		any_byte_anywhere(&s);
 		any_byte_tried++;
 	}
