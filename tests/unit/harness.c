@@ -116,23 +116,9 @@ unsigned int harness_said(struct harness *e, const char *text)
 	return n;
 }
 
-struct hope {
-	struct harness *e;
-	const char *text;
-};
-
-static bool is_said(void *data)
-{
-	const struct hope *hope = data;
-
-	return harness_said(hope->e, hope->text) > 0;
-}
-
 void harness_want_said(struct harness *e, const char *text)
 {
-	struct hope hope = { e, text };
-
-	if (soon(is_said, &hope))
+	if (SOON(harness_said(e, text) > 0))
 		return;
 	print_message("# said: %s# want: %s\n", e->said, text);
 	fail();
@@ -187,29 +173,18 @@ void harness_started(struct harness *e, pid_t attested)
 		 VERDICT_NOT_A_TRIGGER);
 }
 
-struct pinned {
-	pid_t smtpd, submit;
-	unsigned int times;
-};
+static bool are_pinned(const struct harness *e, bool submit)
+{
+	return is_pinned_by_us(e->smtpd) && (!submit || is_pinned_by_us(e->submit));
+}
 
 /* A read pins them too, for about 100 us: pinned at so many checks in a row, it is not a
  * read. */
-static bool are_pinned(void *data)
-{
-	struct pinned *p = data;
-
-	if (is_pinned_by_us(p->smtpd) && (!p->submit || is_pinned_by_us(p->submit)))
-		p->times++;
-	else
-		p->times = 0;
-	return p->times == 10;
-}
-
 void harness_want_pinned(const struct harness *e, bool submit)
 {
-	struct pinned p = { e->smtpd, submit ? e->submit : 0, 0 };
+	unsigned int times = 0;
 
-	want_int(soon(are_pinned, &p), true);
+	want_int(SOON((times = are_pinned(e, submit) ? times + 1 : 0) == 10), true);
 }
 
 /* The sum of all outcomes of which a trigger has exactly one. */
@@ -231,25 +206,13 @@ static uint64_t answers(const struct harness *e)
 	return sum;
 }
 
-struct answer {
-	const struct harness *e;
-	uint64_t before;
-};
-
-static bool is_answered(void *data)
-{
-	const struct answer *answer = data;
-
-	return answers(answer->e) > answer->before;
-}
-
 struct engine_outcome harness_line(struct harness *e, const char *text, pid_t attested)
 {
-	struct answer answer = { e, answers(e) };
+	const uint64_t before = answers(e);
 	struct engine_outcome out = harness_hand(e, text, attested);
 
 	if (out.deferred)
-		want_int(soon(is_answered, &answer), true);
+		want_int(SOON(answers(e) > before), true);
 	return out;
 }
 
@@ -258,24 +221,9 @@ uint64_t harness_count(const struct harness *e, enum counter id)
 	return counters_get(engine_counters(e->block), id);
 }
 
-struct expectation {
-	const struct harness *e;
-	enum counter id;
-	uint64_t want;
-};
-
-static bool is_reached(void *data)
-{
-	const struct expectation *x = data;
-
-	return harness_count(x->e, x->id) == x->want;
-}
-
 void harness_want_soon(struct harness *e, enum counter id, uint64_t want)
 {
-	struct expectation x = { e, id, want };
-
-	if (!soon(is_reached, &x))
+	if (!SOON(harness_count(e, id) == want))
 		print_message("# %s\n", counters_name(id));
 	want_int(harness_count(e, id), want);
 }

@@ -82,14 +82,9 @@ size_t threads_running(void)
 	return count_threads("smtpblock-look\n");
 }
 
-static bool so_many_run(void *data)
-{
-	return threads_running() == *(const size_t *)data;
-}
-
 bool threads_ended_soon(size_t left)
 {
-	return soon(so_many_run, &left);
+	return SOON(threads_running() == left);
 }
 
 static bool is_pidfd_of(const char *fd, pid_t pid)
@@ -137,15 +132,7 @@ bool wait_readable(int fd)
 
 bool soon(bool (*condition)(void *data), void *data)
 {
-	const struct timespec pause = { .tv_nsec = 200000 };
-	int64_t end = clock_ms() + DEADLINE_MS;
-
-	while (!condition(data)) {
-		if (clock_ms() > end)
-			return false;
-		nanosleep(&pause, NULL);
-	}
-	return true;
+	return SOON(condition(data));
 }
 
 pid_t waiter_start(void)
@@ -204,13 +191,13 @@ bool is_living(pid_t pid)
 	return living;
 }
 
-static bool is_stopped(void *data)
+static bool is_stopped(pid_t pid)
 {
 	char path[32], line[256];
 	const char *state;
 	FILE *stat;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)*(const pid_t *)data);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	stat = fopen(path, "re");
 	must(stat && fgets(line, sizeof(line), stat), path);
 	fclose(stat);
@@ -223,7 +210,7 @@ static bool is_stopped(void *data)
 void process_stop(pid_t pid)
 {
 	must(kill(pid, SIGSTOP) == 0, "SIGSTOP");
-	must(soon(is_stopped, &pid), "a process that does not stop");
+	must(SOON(is_stopped(pid)), "a process that does not stop");
 }
 
 /* A socket at any port of 127.0.0.1. */

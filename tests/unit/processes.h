@@ -50,6 +50,15 @@ bool wait_readable(int fd);
 
 /* Wait until the condition is true. False: it is not at the deadline. */
 bool soon(bool (*condition)(void *data), void *data);
+#define SOON(condition)                                                        \
+	({                                                                     \
+		const int64_t end_ = clock_ms() + DEADLINE_MS;                 \
+		bool met_;                                                     \
+									       \
+		while (!(met_ = (condition)) && clock_ms() <= end_)            \
+			usleep(200);                                           \
+		met_;                                                          \
+	})
 
 /* Start a process that does nothing until it is terminated. */
 pid_t waiter_start(void);

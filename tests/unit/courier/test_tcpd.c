@@ -237,13 +237,6 @@ static void *ask_all_the_time(void *data)
 	return NULL;
 }
 
-static bool was_asked(void *data)
-{
-	struct stress *s = data;
-
-	return atomic_load(&s->asked) > 0;
-}
-
 TEST(several_threads)
 {
 	struct stress s = { .end = false };
@@ -262,7 +255,7 @@ TEST(several_threads)
 		waiter_end(s.pids[i]);
 		want_int(verb_count(NULL), COUNT_OF(s.pids) - i - 1);
 	}
-	want_int(soon(was_asked, &s), true);
+	want_int(SOON(atomic_load(&s.asked) > 0), true);
 	atomic_store(&s.end, true);
 	for (i = 0; i < COUNT_OF(threads); i++)
 		pthread_join(threads[i], NULL);
