@@ -72,6 +72,7 @@ static const struct row {
 	{ "550 and dash", { .block = "550-Go away" }, 0, "554 5.7.1 Go away\r\n", PLAIN },
 	{ "number that is no code", { .block = "5110 Listed" }, 0,
 	  "554 5.7.1 5110 Listed\r\n", PLAIN },
+	{ "three letters", { .block = "DNS says no" }, 0, "554 5.7.1 DNS says no\r\n", PLAIN },
 	{ "line ends do not end the reply", { .block = "a\r\n250 ok" }, 0,
 	  "554 5.7.1 a??250 ok\r\n", PLAIN },
 	{ "other bytes", { .block = "a\x01\x7f\xc3\xa9" }, 0, "554 5.7.1 a????\r\n", PLAIN },

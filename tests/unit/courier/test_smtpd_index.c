@@ -178,6 +178,8 @@ static const struct script scripts[] = {
 	{ "pins: releases all and pins again",
 	  SIX "mark; hold; withdraw b = 1; let_go; more = 0; withdraw c = 0; hold; "
 	  "withdraw b = 0; withdraw d = 1" },
+	{ "pins: one that is learned again stays pinned",
+	  SIX "mark; hold; learn b = 0; more = 5; withdraw b = 1" },
 	{ "pins: releases a reused PID",
 	  SIX "mark; hold; smtpd b ip 10.0.9.2 port 1002; learn b = 0; more = 4; "
 	  "withdraw b ip 192.0.2.7 port 2001 = 0" },
