@@ -1,42 +1,47 @@
-/* Tests as sentences: a script sets up processes of courier's, changes them, calls what is
- * tested, and names the result.
+/* Tests of courier's processes as scripts. A script sets up processes, changes them, calls
+ * the functions under test and names their results:
  *
- *	smtpd s BLOCK=Listed; open s = 0; uid s 1235; recheck = EPERM
+ *	smtpd s BLOCK=Listed; open s = 0; smtpd s uid 1235; open s = EPERM
  *
- * Steps are separated by ';'. A step is a verb with its arguments and, behind '=' or '>=',
- * the result: a number, or the name of an error; without it any result but an error is
- * right. A word with blanks has quotes (') around it.
+ * Steps are separated by ';'. A step is a verb with its arguments, then '=' or '>=' and the
+ * expected result: a number or the name of an error. Without one, any result except an error
+ * is accepted. A word that contains blanks is put in single quotes.
  *
- * Any name is a process: a real one that only waits, and what the invented /proc shows for
- * it. A number is that PID. A script that begins with "real" works on real processes of
- * courier's (processes.h) in the real /proc, where "t" is the couriertcpd; one that begins
- * with "root" too, and needs root.
+ * Every name is a process: a real process that only waits, and the files that the invented
+ * /proc has for its PID. A number is a PID, "self" is the test program. A script that begins
+ * with "real" uses the stand-ins for courier's processes (processes.h) and the real /proc;
+ * "t" is their couriertcpd. A script that begins with "root" does the same, and is skipped
+ * unless root runs it.
  *
- * Courier has uid 1234. Verbs of all scripts:
+ * Courier's uid is 1234. The verbs of all scripts:
  *
- *	tcpd P, smtpd P, tls P, submit P, process P	put P into the tree, or replace it
- *	plain P, starttls P TLS, smtps P TLS	start a real connection
- *	forked P, exec				a real child of couriertcpd; it calls exec
- *	upgrade					replace the real executables
- * with: below P; exe PATH; comm NAME; uid N; container; ip IP, port N, on LOCALPORT; raw:
- *	the environment has only what is named; NAME=VALUE is a variable
- *	unlist P, list P	P is not, is among its parent's children
- *	children P C...		P has these, until the next change
+ *	tcpd P, smtpd P, tls P, submit P, process P	add P to /proc, or replace it
+ *	plain P, starttls P TLS, smtps P TLS	make a connection (real)
+ *	forked P, exec		fork a process for a connection; let it exec (real)
+ *	upgrade			remove the executables (real)
+ *  The options of these: below PARENT; exe PATH; comm NAME; uid N; container: another network
+ *  namespace; ip IP, port N: the client; on N: the local port; NAME=VALUE: a variable of the
+ *  environment; raw: the environment has no other variables.
+ *
+ *	unlist P..., list P...	remove P from its parent's children, add it again
+ *	children P C...		set the children of P, until the next change
  *	lose P FILE		remove a file of P
- *	exe P PATH		change P's executable
- *	newest P [N]		the PID that was assigned last is P's, or N more
- *	drop P			remove P from the tree; it lives
- *	trap P, release P	P hangs whoever reads it (fakeproc_trap()); 1: somebody was
- *	end P, kill P		end P and reap it; end it and leave a zombie
- *	living P		1: it lives
- *	mark, more		count the open descriptors; how many more there are
- *	lookers N		wait until N more threads look at processes than at the start
- *	begin, quick		nothing between them has waited for a process that hangs
- * Steps that are about the next one alone:
- *	limit N, spare N	N descriptors; N besides those that are open
- *	as nobody		as another user
- *	during FILE of P STEP [and STEP]	take STEP when it reads FILE of P
- *	starved			fail each allocation in turn; the result is their number
+ *	exe P PATH		change the executable of P
+ *	newest P [N]		the last PID that was assigned is that of P, plus N
+ *	drop P			remove P from /proc; the process stays alive
+ *	trap P...		a read of P hangs (fakeproc_trap())
+ *	release P		let a reader of P go on; 0: there was none
+ *	end P..., kill P	terminate P and reap it; terminate it and leave a zombie
+ *	living P		1: the process is alive
+ *	mark, more		count the open descriptors; the number opened since then
+ *	lookers N		wait until N more looker threads run than at the start
+ *	begin, quick		fail if a read that hangs was waited for between these two
+ *
+ *  Conditions for the next step alone:
+ *	limit N, spare N	a limit of N descriptors; of N besides the open ones
+ *	as nobody		run it as another user
+ *	during FILE of P STEP [and STEP]...	take these steps while it reads FILE of P
+ *	starved			fail each of its allocations in turn; returns their number
  *
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SCENE_H
