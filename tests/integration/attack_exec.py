@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from lib import instrument, processes, threads
-from lib.attack import Forger
+from lib.attack import Forger, smtpd_environment
 from lib.ctl import ctl
 from lib.heldexec import Holder, SlowFile, Unavailable, waits
 from lib.rsyslog import action, log
@@ -100,13 +100,6 @@ def behind(host):
     return host.rsyslog.workdir / "behind.log"
 
 
-def environment(ip=ABSENT, port=PORT):
-    """The environment of a listed client's courieresmtpd; it offers a login."""
-    return {"TCPREMOTEIP": f"::ffff:{ip}", "TCPREMOTEPORT": str(port),
-            "TCPLOCALIP": "::ffff:10.8.0.1", "TCPLOCALPORT": "25", "ESMTPAUTH": "PLAIN",
-            "BLOCK": "Listed", "BLOCK_IP": "127.0.0.2", "BLOCK_ZONE": "bl.lab"}
-
-
 def where(host):
     """Where in the kernel each thread of rsyslogd is."""
     tasks = [Path(f"/proc/{thread}") for thread in threads.of(host.rsyslog.pid)]
@@ -181,7 +174,7 @@ def by_stranger(points, host, slow_file, user, case):
     """A line from a process of the user, while another one is stuck."""
     host.restart(case.rules(host), imuxsock="")
     with Forger(user) as forger, Holder(user, slow_file) as holder:
-        stuck = holder.hold(environment=environment())
+        stuck = holder.hold(environment=smtpd_environment(ABSENT, PORT))
         case.send(forger, stuck)
         # After a first failure the others would only wait for the same thing.
         if goes_on(points, host) and client(points, host, case.trigger) \
@@ -202,7 +195,7 @@ def sessions(points, host, listener):
     """Three processes below a tcpd. Two of them look like sessions until they exec."""
     peers = [(next(clients), PORT + number) for number in range(3)]
     programs = ("courieresmtpd", "courieresmtpd", "python3")
-    stuck = [listener.start(before=program, environment=environment(*peer), shared=True)
+    stuck = [listener.start(before=program, environment=smtpd_environment(*peer), shared=True)
              for program, peer in zip(programs, peers)]
     pinned = lambda: {process.pid for process in stuck} & processes.pinned_by(host.rsyslog.pid)
     with contextlib.suppress(Timeout):
@@ -235,7 +228,7 @@ def decoys(slow_file):
     """Stuck processes of both users, with the names that the module and the tool look for."""
     with contextlib.ExitStack() as stack:
         holders = [stack.enter_context(Holder(user, slow_file)) for user in ATTACKERS]
-        yield [holder.hold(name, environment=environment()) for holder in holders
+        yield [holder.hold(name, environment=smtpd_environment(ABSENT, PORT)) for holder in holders
                for name in ("rsyslogd", "couriertcpd", "courieresmtpd")]
 
 

@@ -12,18 +12,12 @@ import signal
 import subprocess
 
 from lib import processes
-from lib.attack import Forger, log_and_leave, suspended
+from lib.attack import Forger, log_and_leave, smtpd_environment, suspended
 from lib.rsyslog import CREDENTIALS, action
 from lib.scenario import SENDERS, listed, mail_host, ordinary, reject_line
 from lib.wait import stays, wait_for
 
 VICTIM, PORT = "10.9.4.1", 4711
-
-
-def environment(address, port):
-    return {"TCPREMOTEIP": f"::ffff:{address}", "TCPREMOTEPORT": str(port), "TCPLOCALPORT": "25",
-            "BLOCK": f"Listed in lab DNSBL, {address}", "BLOCK_IP": "127.0.0.2",
-            "BLOCK_ZONE": "bl.lab"}
 
 
 def refused(no_child, count=2):
@@ -38,8 +32,8 @@ def impostor(points, host, user, imuxsock):
     # The second line names its sender, which serves no client.
     for name, address, port, no_child in (("itself", VICTIM, PORT, not imuxsock),
                                           ("a client", session.source, session.source_port, 0)):
-        with Forger(user, program="courieresmtpd", environment=environment(address, port)) \
-                as forger:
+        with Forger(user, program="courieresmtpd",
+                    environment=smtpd_environment(address, port)) as forger:
             points.equal(processes.look(forger.pid).name, "courieresmtpd",
                          f"{name}: the impostor's executable")
             with host.harmless(name, sources=[address], pids=[forger.pid, child.pid], triggers=2,

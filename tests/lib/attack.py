@@ -15,6 +15,13 @@ from lib.processes import as_user
 from lib.rsyslog import log
 from lib.scenario import reject_line, workdir
 
+def smtpd_environment(ip, port):
+    """The environment of a listed client's courieresmtpd; it offers a login."""
+    return {"TCPREMOTEIP": f"::ffff:{ip}", "TCPREMOTEPORT": str(port),
+            "TCPLOCALIP": "::ffff:10.8.0.1", "TCPLOCALPORT": "25", "ESMTPAUTH": "PLAIN",
+            "BLOCK": "Listed", "BLOCK_IP": "127.0.0.2", "BLOCK_ZONE": "bl.lab"}
+
+
 _FORGER = r"""
 import json, socket, sys, time
 NUMBERS = {"alert": 1, "crit": 2, "err": 3, "warning": 4, "notice": 5, "info": 6, "debug": 7}

@@ -5,6 +5,7 @@ It answers on 127.0.0.1, port 53, which a private /etc/resolv.conf names. The zo
 is the DNSBL; the zone lab has the mail host; other queries are refused.
 """
 
+import ipaddress
 import random
 import signal
 import socket
@@ -68,21 +69,14 @@ class Dnsbl:
         resolver.write_text("nameserver 127.0.0.1\n")
         run("mount", "--bind", resolver, "/etc/resolv.conf")
 
-    def _reload(self, entry, expected):
+    def add(self, entry):
+        """An address or a prefix. Returns once it is listed."""
+        self.listed.add(entry)
         self._write_zones()
         for server in self._servers:
             server.send_signal(signal.SIGHUP)
-        if entry and "/" not in entry:
-            wait_for(lambda: bool(ask(self.name_of(entry), A)) == expected, 10,
-                     f"the DNSBL to list {entry}: {expected}")
-
-    def add(self, address):
-        self.listed.add(address)
-        self._reload(address, True)
-
-    def remove(self, address):
-        self.listed.discard(address)
-        self._reload(address, False)
+        name = self.name_of(str(ipaddress.ip_network(entry)[-1]))
+        wait_for(lambda: ask(name, A), 10, f"the DNSBL to list {entry}")
 
     def name_of(self, address):
         """The name to query the DNSBL for an address."""
