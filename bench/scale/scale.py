@@ -57,9 +57,9 @@ def measure_replay(options, goals):
         with open(log, "wb") as file:
             subprocess.run([GENERATE, "--lines", str(options.lines), *words], stdout=file,
                            check=True)
-        for words in (("test", "--json"), ("replay", "--json"), ("replay",)):
-            seconds, peak = timed([options.programs / "smtpblockctl", *words, log])
-            goals.at_most(f"{' '.join(words)} of {options.lines} lines, {name}", seconds,
+        for command in (("test", "--json"), ("replay", "--json"), ("replay",)):
+            seconds, peak = timed([options.programs / "smtpblockctl", *command, log])
+            goals.at_most(f"{' '.join(command)} of {options.lines} lines, {name}", seconds,
                           10 * options.lines / 1e6, "s", 2)
     log.unlink()
     return {"lines": options.lines, "seconds": seconds, "peak kB": peak}

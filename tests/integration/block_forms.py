@@ -7,6 +7,8 @@ not a permanent reject; a zone without BLOCK, which rejects nobody. And the tarp
 """
 # backends: both
 
+import itertools
+
 from lib.courier import BLOCK_TXT, block_message
 from lib.scenario import MAILBOX, listed, mail_host
 
@@ -23,11 +25,14 @@ FORMS = {
     "a zone without BLOCK": ("-block=bl.lab", 250, False),
 }
 
+# Blocks outlive a mail host with nftables.
+numbers = itertools.count(1)
+
 
 def one_form(points, code, blocked, **courier):
     """Several clients wait for their reply at a time."""
     with mail_host(points, **courier) as host:
-        clients = [host.open(listed(number)) for number in (1, 2, 3)]
+        clients = [host.open(listed(next(numbers))) for _ in range(3)]
         sources, children = [session.source for session, _ in clients], [c for _, c in clients]
         for session, _ in clients:
             session.try_recipient(MAILBOX)
