@@ -17,12 +17,14 @@ struct backend_config backend_config_of(const struct settings *settings,
 					const char *net_root,
 					const char *module_root)
 {
+	static const struct addr ipv6 = { .family = ADDR_IPV6 };
+
 	return (struct backend_config){
 		.list = settings->list,
 		.list6 = settings->list6,
 		.ban_time = settings->ban_time,
 		.ipv4_prefix = settings->ipv4_prefix,
-		.ipv6_prefix = settings->ipv6_prefix,
+		.ipv6_prefix = settings_prefix(settings, &ipv6),
 		.list_size = settings->list_size,
 		.ports = &settings->ports,
 		.net_root = net_root,

@@ -101,7 +101,7 @@ static const struct settings_row rows[] = {
 	  .max = 31536000, .unit = "s" },
 	{ "ipv4Prefix", SETTINGS_UINT, "32", FIELD(ipv4_prefix), .min = 8,
 	  .max = 32 },
-	{ "ipv6Prefix", SETTINGS_UINT, "128", FIELD(ipv6_prefix), .min = 16,
+	{ "ipv6Prefix", SETTINGS_UINT, NULL, FIELD(ipv6_prefix), .min = 16,
 	  .max = 128 },
 	{ "terminate", SETTINGS_BOOL, "on", FIELD(terminate) },
 	{ "terminate.delay", SETTINGS_UINT, "200", FIELD(terminate_delay),
@@ -572,8 +572,12 @@ bool settings_end_children(const struct settings *settings)
 unsigned int settings_prefix(const struct settings *settings,
 			     const struct addr *addr)
 {
-	return addr->family == ADDR_IPV4 ? settings->ipv4_prefix :
-					   settings->ipv6_prefix;
+	if (addr->family == ADDR_IPV4)
+		return settings->ipv4_prefix;
+	if (settings->ipv6_prefix)
+		return settings->ipv6_prefix;
+	/* A rule of xt_recent without --mask never matches an entry of 64 bits. */
+	return settings->backend == BACKEND_NFTABLES ? 64 : 128;
 }
 
 const char *settings_list(const struct settings *settings, int family)

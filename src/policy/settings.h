@@ -76,7 +76,7 @@ struct settings {
 	unsigned int window;		/* ..in this many s */
 	unsigned int ban_time;		/* s */
 	unsigned int ipv4_prefix;	/* leading bits that are blocked */
-	unsigned int ipv6_prefix;
+	unsigned int ipv6_prefix;	/* 0: unset, see settings_prefix() */
 	bool terminate;
 	unsigned int terminate_delay;	/* ms */
 	int terminate_signal;		/* SIGTERM .. */

@@ -32,6 +32,14 @@ static void check_text(const char *text, size_t size)
 	FUZZ_CHECK(memchr(text, '\0', size));
 }
 
+static bool is_set(const char *field)
+{
+	unsigned int value;
+
+	memcpy(&value, field, sizeof(value));
+	return value != 0;
+}
+
 /* After any input every field has a value that its row allows. */
 static void check_fields(const struct settings *s)
 {
@@ -41,7 +49,7 @@ static void check_fields(const struct settings *s)
 	for (i = 0; i < count; i++) {
 		const char *field = (const char *)s + rows[i].offset;
 
-		if (rows[i].type == SETTINGS_UINT)
+		if (rows[i].type == SETTINGS_UINT && (rows[i].default_text || is_set(field)))
 			check_uint(&rows[i], field);
 		else if (rows[i].type == SETTINGS_WORD)
 			check_word(&rows[i], field);

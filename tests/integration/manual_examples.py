@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from lib import rsyslog
+from lib.firewall import kernel_list
 from lib.netns import run
 from lib.rsyslog import Rsyslog
 from lib.scenario import listed, lone_rsyslogd, mail_host, reject_line, workdir
@@ -140,8 +141,11 @@ def for_real(points, host):
     host.rsyslog.stop()
     shutil.rmtree(host.rsyslog.workdir)
     with ExampleRsyslog(workdir()) as host.rsyslog:
-        for family in (4, 6):
-            host.block(listed(1, family))
+        host.block(listed(1))
+        host.list6.remove()
+        with kernel_list(6, mask="ffff:ffff:ffff:ffff::") as host.list6:
+            host.block(listed(1, 6))
+            points.equal(host.list6.addresses(), {"fd00:9::"}, "the /64 is blocked")
         points.equal(host.rsyslog.logged("error during|omsmtpblock:.*not"), [], "no complaints")
 
 

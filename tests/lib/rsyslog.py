@@ -42,11 +42,14 @@ def need_module(program):
 def action(selector="mail.err", **parameters):
     """The action under test. Parameters are written with _ for the dot.
 
-    It has the backend of this run of the scenario, unless it names one.
+    It has the backend of this run of the scenario, unless it names one, and blocks single
+    addresses of IPv6 with both.
     """
     backend = os.environ.get("SCENARIO_BACKEND", "recent")
     if backend != "recent":
         parameters = {"backend": backend} | parameters
+    if parameters.get("backend") == "nftables":
+        parameters = {"ipv6Prefix": 128} | parameters
     words = "".join(f' {name.replace("_", ".")}={_value(value)}'
                     for name, value in parameters.items())
     return f'{selector} action(type="omsmtpblock" name="block"{words})\n'

@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import ipaddress
 import os
 import tempfile
 from pathlib import Path
@@ -146,7 +147,10 @@ class MailHost:
         return self.list6 if ":" in source else self.list4
 
     def is_blocked(self, source):
-        return source in self.list_for(source).addresses()
+        """The address is on the list, or its /64."""
+        both = {source, str(ipaddress.ip_network(f"{source}/64", False)[0])} \
+            if ":" in source else {source}
+        return bool(both & self.list_for(source).addresses())
 
     def blocked(self):
         return self.list4.addresses() | self.list6.addresses()

@@ -76,6 +76,8 @@ static const struct print_row {
 	{ "recent, JSON", NULL, "--json setup recent", "setup-recent.json", NULL, false },
 	{ "recent, several", several, "setup recent --ports 25 --ports 587",
 	  "setup-recent-several.txt", "100\n", false },
+	{ "recent, a /64", NULL, "setup recent --IPv6Prefix 64", "setup-recent-64.txt", "5000\n",
+	  true },
 	{ "recent, loaded", NULL, "setup recent", "setup-recent-loaded.txt", "200\n", true },
 	{ "recent, large", NULL, "setup recent --list other", "setup-recent-large.txt", "5000\n",
 	  true },

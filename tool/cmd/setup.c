@@ -18,6 +18,8 @@
 /* Longest nftables script of one action. */
 #define TABLE_SIZE 8192
 
+#define REMARKS_MAX 3
+
 /* One thing that must exist: a table, a set or a rule. */
 struct step {
 	struct iptables_rule rule;
@@ -33,7 +35,7 @@ struct setup {
 	bool nftables, apply;
 	struct step *steps;
 	size_t count;
-	char remarks[2][320];	/* "": none */
+	char remarks[REMARKS_MAX][320];	/* "": none */
 };
 
 static const char outcome_added[] = "added";
@@ -102,7 +104,33 @@ static bool is_built_in(const struct context *context)
 	       !exists(context->module_root, "/xt_recent/initstate");
 }
 
-static void add_remarks(struct setup *s)
+/* The prefix of the IPv6 list's entries; 0: there is no such list. */
+static unsigned int ipv6_prefix(const struct setup *s)
+{
+	static const struct addr ipv6 = { .family = ADDR_IPV6 };
+	size_t i;
+
+	for (i = 0; i < s->targets.count; i++)
+		if (s->targets.all[i].family == ADDR_IPV6)
+			return settings_prefix(&s->targets.all[i].action->settings, &ipv6);
+	return 0;
+}
+
+/* The rule's mask and the action's parameter go together. */
+static void remark_prefix(struct setup *s, bool given, char *remark, size_t size)
+{
+	unsigned int prefix = ipv6_prefix(s);
+
+	if (prefix == 128)
+		snprintf(remark, size,
+			 "A host of IPv6 has a whole /64. To block it as one, add  --ipv6Prefix 64 "
+			 " here and ipv6Prefix=\"64\" to the action");
+	else if (prefix > 0 && given)
+		snprintf(remark, size,
+			 "The rule of IPv6 needs ipv6Prefix=\"%u\" in the action", prefix);
+}
+
+static void add_remarks(struct setup *s, bool prefix_given)
 {
 	size_t capacity = target_capacity(&s->targets.all[0]);
 
@@ -115,15 +143,16 @@ static void add_remarks(struct setup *s)
 	snprintf(s->remarks[0], sizeof(s->remarks[0]),
 		 "Rules added by hand are lost at the next boot: add them to your firewall's "
 		 "configuration, before any rule that accepts established connections.");
+	remark_prefix(s, prefix_given, s->remarks[1], sizeof(s->remarks[1]));
 	if (capacity >= RECENT_CAPACITY)
 		return;
 	if (is_built_in(s->context))
-		snprintf(s->remarks[1], sizeof(s->remarks[1]),
+		snprintf(s->remarks[2], sizeof(s->remarks[2]),
 			 "A list holds %zu addresses. To hold a wave of thousands, boot with "
 			 "xt_recent.ip_list_tot=%d (xt_recent is built into this kernel)",
 			 capacity, RECENT_CAPACITY);
 	else
-		snprintf(s->remarks[1], sizeof(s->remarks[1]),
+		snprintf(s->remarks[2], sizeof(s->remarks[2]),
 			 "A list holds %zu addresses. To hold a wave of thousands, write  options "
 			 "xt_recent ip_list_tot=%d  to /etc/modprobe.d/xt_recent.conf before "
 			 "you add the rules",
@@ -248,7 +277,7 @@ static void print_text(const struct setup *s)
 	}
 	for (i = 0; i < s->count; i++)
 		print_step(s, &s->steps[i]);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < REMARKS_MAX; i++)
 		if (*s->remarks[i])
 			fprintf(s->context->out, "%s%s\n", mark, s->remarks[i]);
 }
@@ -272,10 +301,20 @@ static void print_json(const struct setup *s)
 		output_add_text(one, "outcome", s->steps[i].outcome);
 	}
 	remarks = output_add_array(whole, "remarks");
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < REMARKS_MAX; i++)
 		if (*s->remarks[i])
 			fjson_object_array_add(remarks, fjson_object_new_string(s->remarks[i]));
 	output_json(whole, s->context->out);
+}
+
+static bool is_given(const struct targets_options *options, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < options->count; i++)
+		if (strcasecmp(options->set[i].name, name) == 0)
+			return true;
+	return false;
 }
 
 static int do_setup(struct setup *s, const struct targets_options *options)
@@ -286,7 +325,7 @@ static int do_setup(struct setup *s, const struct targets_options *options)
 		return status;
 	status = plan(s);
 	if (status == 0)
-		add_remarks(s);
+		add_remarks(s, is_given(options, "ipv6Prefix"));
 	if (status == 0 && s->apply)
 		status = apply(s);
 	if (status == 0) {

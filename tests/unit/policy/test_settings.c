@@ -66,7 +66,7 @@ static const struct parameter_row {
 	{ "window", "600", "1|86400", "0|86401|10m", NUMBER "1 to 86400 s" },
 	{ "banTime", "600", "1|31536000", "0|31536001|600s", NUMBER "1 to 31536000 s" },
 	{ "ipv4Prefix", "32", "8|32", "7|33|/24", NUMBER "8 to 32" },
-	{ "ipv6Prefix", "128", "16|128", "15|129", NUMBER "16 to 128" },
+	{ "ipv6Prefix", "0", "16|128", "15|129", NUMBER "16 to 128" },
 	{ "terminate", "on", "on|off|OFF=off", "yes|1|", ON_OFF },
 	{ "terminate.delay", "200", "0|5000", "5001|-1|-0", NUMBER "0 to 5000 ms" },
 	{ "terminate.signal", "TERM", "TERM|HUP|KILL|kill=KILL", "SIGTERM|15",
@@ -553,6 +553,13 @@ TEST(prefix_is_the_familys)
 	const struct addr ipv6 = { .family = ADDR_IPV6, .bytes = { 0x20, 1 } };
 
 	want_int(settings_prefix(&s, &ipv4), 32);
+	want_int(settings_prefix(&s, &ipv6), 128);
+	support_set(&s, "backend=nftables");
+	want_int(settings_prefix(&s, &ipv4), 32);
+	want_int(settings_prefix(&s, &ipv6), 64);
+	support_set(&s, "backend=null");
+	want_int(settings_prefix(&s, &ipv6), 128);
+	support_set(&s, "backend=nftables ipv6Prefix=128");
 	want_int(settings_prefix(&s, &ipv6), 128);
 	support_set(&s, "ipv4Prefix=24 ipv6Prefix=64");
 	want_int(settings_prefix(&s, &ipv4), 24);
