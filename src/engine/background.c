@@ -8,20 +8,30 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "lib/users.h"
 
 /* At shutdown, wait this long for termination delays that are still running. rsyslogd gives
  * a module one second. */
 #define STOP_GRACE_MS 500
 /* Pause after a failed poll(2). */
 #define FAILURE_PAUSE_MS 20
+/* Wait for the user database as long as for a process, see looker.h. */
+#define USER_WAIT_MS 250
 
 struct shared_finder {
 	struct shared_finder *next;
 	uid_t uid;
 	struct session_finder *finder;
+};
+
+struct shared_user {
+	struct shared_user *next;
+	struct user_lookup *lookup;
 };
 
 struct background {
@@ -32,6 +42,7 @@ struct background {
 	struct local_addrs *local_addrs;
 	struct terminator *terminator;
 	struct shared_finder *finder;
+	struct shared_user *user;
 	pthread_mutex_t session_lock;
 	int wake;		/* eventfd */
 	atomic_bool awake;	/* a wake-up is pending.. */
@@ -316,6 +327,44 @@ int background_stop(struct background *background)
 	return 0;
 }
 
+static struct shared_user *find_user(struct background *c, const char *name)
+{
+	struct shared_user *user = c->user;
+
+	while (user && strcmp(user_lookup_name(user->lookup), name) != 0)
+		user = user->next;
+	if (user)
+		return user;
+	user = calloc(1, sizeof(*user));
+	if (!user || user_lookup_new(name, &user->lookup) < 0) {
+		free(user);
+		return NULL;
+	}
+	user->next = c->user;
+	c->user = user;
+	return user;
+}
+
+int background_uid(struct background *background, const char *user, uid_t *ret_uid)
+{
+	struct shared_user *shared = find_user(background, user);
+
+	return shared ? user_lookup_ask(shared->lookup, USER_WAIT_MS, ret_uid) : -ENOMEM;
+}
+
+static bool free_users(struct background *c)
+{
+	struct shared_user *next;
+	bool all_back = true;
+
+	for (; c->user; c->user = next) {
+		next = c->user->next;
+		all_back &= user_lookup_free(c->user->lookup);
+		free(c->user);
+	}
+	return all_back;
+}
+
 bool background_free(struct background *background)
 {
 	struct shared_finder *next;
@@ -333,6 +382,7 @@ bool background_free(struct background *background)
 		free(background->finder);
 	}
 	all_back = looker_free(background->looker);
+	all_back &= free_users(background);
 	if (background->wake >= 0)
 		close(background->wake);
 	pthread_mutex_destroy(&background->session_lock);

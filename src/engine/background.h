@@ -1,6 +1,6 @@
 /* What all actions of one rsyslogd share: the background thread, which does everything that
- * a worker must not wait for, the terminator, the host's own addresses and the session
- * finders.
+ * a worker must not wait for, the terminator, the host's own addresses, the session finders
+ * and lookups of users.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_BACKGROUND_H
 #define SMTPBLOCK_BACKGROUND_H
@@ -46,7 +46,8 @@ int background_stop(struct background *background);
 
 /* Stops the thread first. NULL is allowed. Returns false if a thread is still running, so
  * that the code must stay mapped: the background thread was abandoned (nothing is freed
- * then), or the looker waits for a process, see looker_free(). */
+ * then), the looker waits for a process, see looker_free(), or a thread for the user
+ * database. */
 bool background_free(struct background *background);
 
 /* Run every job soon. Any thread; does not wait. */
@@ -71,6 +72,11 @@ struct local_addrs *background_local_addrs(struct background *background);
  * for workers. Returns 0, -ENOMEM or -errno; valid until background_free(). */
 int background_finder(struct background *background, uid_t courier_uid,
 		      struct session_finder **ret_finder);
+
+/* The uid of a user, from the system's user database, which may take any time: it is asked in
+ * a thread of its own, and the caller waits a quarter of a second for it at most. Returns as
+ * user_lookup_ask(). Not for workers. */
+int background_uid(struct background *background, const char *user, uid_t *ret_uid);
 
 /* Now, in ms of CLOCK_MONOTONIC, the clock of all times here. */
 int64_t background_now(void);

@@ -19,6 +19,8 @@
 
 /* While courier's user does not exist, look it up this often. */
 #define USER_EVERY_MS 10000
+/* While the user database has not answered, look for its answer this often. */
+#define ANSWER_EVERY_MS 1000
 /* While no couriertcpd runs, look for one this often, to test our rights on it. */
 #define TRY_EVERY_MS 60000
 
@@ -164,16 +166,15 @@ static void note_no_user(struct engine *e, int err)
 		alerts_raise(&e->alerts, ALERT_USER, err);
 }
 
-/* Resolve courierUser, which may have been created since. Done only until it succeeds: a
- * hanging NSS lookup on this thread would delay signals. */
+/* Resolve courierUser, which may have been created since. Done only until it succeeds. */
 static void find_user(struct engine *e)
 {
 	struct session_finder *finder;
 	uid_t uid;
 	int r;
 
-	r = settings_courier_uid(&e->settings, &uid);
-	e->user_at = background_now() + USER_EVERY_MS;
+	r = background_uid(e->enforcer.background, e->settings.courier_user, &uid);
+	e->user_at = background_now() + (r == -ETIMEDOUT ? ANSWER_EVERY_MS : USER_EVERY_MS);
 	if (r < 0) {
 		note_no_user(e, -r);
 		return;

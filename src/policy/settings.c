@@ -3,7 +3,6 @@
 #include "policy/settings.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +11,8 @@
 
 #include "lib/array.h"
 #include "lib/text.h"
+#include "lib/users.h"
 #include "policy/allowfile.h"
-
-/* Buffer for an entry of the user database: initial and largest size. */
-#define PASSWD_SIZE 4096
-#define PASSWD_SIZE_MAX (1 << 20)
 
 static const struct settings_word backend_words[] = {
 	{ "recent", BACKEND_RECENT },
@@ -598,35 +594,7 @@ const char *settings_word(const char *name, int value)
 	return NULL;
 }
 
-/* Returns 0; -ERANGE: the buffer is too small; otherwise as settings_courier_uid(). */
-static int look_up_user(const char *name, char *buf, size_t size, uid_t *ret_uid)
-{
-	struct passwd pwd, *found = NULL;
-	int err = getpwnam_r(name, &pwd, buf, size, &found);
-
-	if (found) {
-		*ret_uid = pwd.pw_uid;
-		return 0;
-	}
-	/* getpwnam_r(3) lists these as "not found", besides 0. */
-	if (err == 0 || err == ENOENT || err == ESRCH || err == EBADF ||
-	    err == EPERM)
-		return -ENOENT;
-	return -err;
-}
-
 int settings_courier_uid(const struct settings *settings, uid_t *ret_uid)
 {
-	int r = -ERANGE;
-	size_t size;
-	char *buf;
-
-	for (size = PASSWD_SIZE; r == -ERANGE && size <= PASSWD_SIZE_MAX; size *= 4) {
-		buf = malloc(size);
-		if (!buf)
-			return -ENOMEM;
-		r = look_up_user(settings->courier_user, buf, size, ret_uid);
-		free(buf);
-	}
-	return r;
+	return users_find(settings->courier_user, ret_uid);
 }

@@ -42,15 +42,15 @@ static struct {
 	atomic_uint asked;
 } database;
 
-int __real_settings_courier_uid(const struct settings *settings, uid_t *ret_uid);
-int __wrap_settings_courier_uid(const struct settings *settings, uid_t *ret_uid);
+int __real_background_uid(struct background *background, const char *user, uid_t *ret_uid);
+int __wrap_background_uid(struct background *background, const char *user, uid_t *ret_uid);
 
-int __wrap_settings_courier_uid(const struct settings *settings, uid_t *ret_uid)
+int __wrap_background_uid(struct background *background, const char *user, uid_t *ret_uid)
 {
 	int err = atomic_load(&database.err);
 
 	atomic_fetch_add(&database.asked, 1);
-	return err ? -err : __real_settings_courier_uid(settings, ret_uid);
+	return err ? -err : __real_background_uid(background, user, ret_uid);
 }
 
 /* The result of a trial access, and the number and purpose of trials. */
@@ -659,6 +659,27 @@ static void user_is_looked_up_until_it_exists(void **state)
 	by_hand_close(&e);
 }
 
+/* A database that has not answered yet is asked for its answer every second. */
+static void late_answer_is_fetched(void **state)
+{
+	struct harness e;
+	int64_t due;
+
+	(void)state;
+	by_hand_open(&e);
+	atomic_store(&database.err, ETIMEDOUT);
+	harness_start(&e);
+	want_int(harness_said(&e, "the user root cannot be looked up (Connection timed out)"), 1);
+	due = run_after(900);
+	want_int(due > 0 && due <= 100, true);
+	want_int(atomic_load(&database.asked), 1);
+	atomic_store(&database.err, 0);
+	run_after(101);
+	want_int(atomic_load(&database.asked), 2);
+	want_int(harness_said(&e, "the user root was found"), 1);
+	by_hand_close(&e);
+}
+
 /* A hanging user database must not delay signals at each HUP. */
 static void known_user_is_not_looked_for(void **state)
 {
@@ -1101,6 +1122,7 @@ int main(void)
 	SUITE_TEST(suite, hup_puts_blocks_on_a_new_list);
 	SUITE_TEST(suite, missing_user_is_logged);
 	SUITE_TEST(suite, user_is_looked_up_until_it_exists);
+	SUITE_TEST(suite, late_answer_is_fetched);
 	SUITE_TEST(suite, known_user_is_not_looked_for);
 	SUITE_TEST(suite, hup_looks_for_a_user_that_is_not_there);
 	SUITE_ROWS(suite, capabilities_to_terminate_unproven, unproven_rows);
