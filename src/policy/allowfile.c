@@ -4,20 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/text.h"
+#include "policy/live_set.h"
+
 struct allowfile {
 	char *path;
-	/* The list has no address: saves lines the lock. Changed with the lock held. */
-	atomic_bool empty;
-	pthread_mutex_t lock;
-	struct prefix_set *list;
+	struct live_set list;
 };
 
 /* The current position, and where an error message goes. */
@@ -33,11 +31,8 @@ static int complain_line(const struct reading *r, const char *text, size_t len,
 			 const char *why)
 {
 	char shown[61];
-	size_t i;
 
-	for (i = 0; i < len && i < sizeof(shown) - 1; i++)
-		shown[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-	shown[i] = '\0';
+	text_clean(text, len, shown, sizeof(shown));
 	snprintf(r->errbuf, ALLOWFILE_ERROR_SIZE, "%s, line %lu: \"%s\": %s",
 		 r->path, r->line, shown, why);
 	return -EINVAL;
@@ -177,15 +172,14 @@ int allowfile_new(const char *path, struct allowfile **ret_file,
 	errbuf[0] = '\0';
 	if (!f)
 		return -ENOMEM;
-	pthread_mutex_init(&f->lock, NULL);
+	live_set_init(&f->list);
 	f->path = strdup(path);
 	if (f->path)
-		r = read_list(path, &f->list, errbuf);
+		r = allowfile_reload(f, errbuf);
 	if (r < 0) {
 		allowfile_free(f);
 		return r;
 	}
-	atomic_init(&f->empty, prefix_set_is_empty(f->list));
 	*ret_file = f;
 	return 0;
 }
@@ -194,8 +188,7 @@ void allowfile_free(struct allowfile *file)
 {
 	if (!file)
 		return;
-	prefix_set_free(file->list);
-	pthread_mutex_destroy(&file->lock);
+	live_set_done(&file->list);
 	free(file->path);
 	free(file);
 }
@@ -203,46 +196,20 @@ void allowfile_free(struct allowfile *file)
 int allowfile_reload(struct allowfile *file,
 		     char errbuf[static ALLOWFILE_ERROR_SIZE])
 {
-	struct prefix_set *list, *old;
-	int r;
+	struct prefix_set *list;
+	int r = read_list(file->path, &list, errbuf);
 
-	r = read_list(file->path, &list, errbuf);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&file->lock);
-	old = file->list;
-	file->list = list;
-	atomic_store(&file->empty, prefix_set_is_empty(list));
-	pthread_mutex_unlock(&file->lock);
-	prefix_set_free(old);
-	return 0;
-}
-
-static bool is_empty(const struct allowfile *f)
-{
-	return atomic_load_explicit(&f->empty, memory_order_acquire);
+	if (r == 0)
+		live_set_replace(&file->list, list);
+	return r;
 }
 
 bool allowfile_contains(struct allowfile *file, const struct addr *addr)
 {
-	bool found;
-
-	if (is_empty(file))
-		return false;
-	pthread_mutex_lock(&file->lock);
-	found = prefix_set_contains(file->list, addr);
-	pthread_mutex_unlock(&file->lock);
-	return found;
+	return live_set_contains(&file->list, addr);
 }
 
 bool allowfile_overlaps(struct allowfile *file, const struct cidr *cidr)
 {
-	bool found;
-
-	if (is_empty(file))
-		return false;
-	pthread_mutex_lock(&file->lock);
-	found = prefix_set_overlaps(file->list, cidr);
-	pthread_mutex_unlock(&file->lock);
-	return found;
+	return live_set_overlaps(&file->list, cidr);
 }

@@ -7,15 +7,14 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/prefix_set.h"
 #include "policy/gateways.h"
+#include "policy/live_set.h"
 
 /* A host has few addresses, and nearly every trigger is about another one. A bitmap with
  * one bit per address hash answers nearly all lookups without the lock; only a set bit
@@ -25,10 +24,10 @@
 
 struct local_addrs {
 	int fd;
-	/* Has a bit set for each address on the list, at any time. Changed with the lock held. */
+	bool known;
+	/* Has a bit set for each address on the list. */
 	atomic_uint_least64_t sieve[SIEVE_WORDS];
-	pthread_mutex_t lock;
-	struct prefix_set *list;
+	struct live_set list;
 };
 
 _Static_assert(SIEVE_WORDS * 64 == UINT64_C(1) << (64 - SIEVE_SHIFT), "all bits are there");
@@ -57,7 +56,7 @@ int local_addrs_new(struct local_addrs **ret_local_addrs)
 	if (!h)
 		return -ENOMEM;
 	h->fd = -1;
-	pthread_mutex_init(&h->lock, NULL);
+	live_set_init(&h->list);
 	*ret_local_addrs = h;
 	return 0;
 }
@@ -68,8 +67,7 @@ void local_addrs_free(struct local_addrs *local_addrs)
 		return;
 	if (local_addrs->fd >= 0)
 		close(local_addrs->fd);
-	prefix_set_free(local_addrs->list);
-	pthread_mutex_destroy(&local_addrs->lock);
+	live_set_done(&local_addrs->list);
 	free(local_addrs);
 }
 
@@ -217,17 +215,13 @@ static bool drain(struct local_addrs *h)
 /* Takes the list over. An address that is on both lists keeps its bit set throughout. */
 static void replace(struct local_addrs *h, const struct found *found)
 {
-	struct prefix_set *old;
 	unsigned int i;
 
-	pthread_mutex_lock(&h->lock);
-	old = h->list;
-	h->list = found->list;
+	live_set_replace(&h->list, found->list);
 	for (i = 0; i < SIEVE_WORDS; i++)
 		atomic_store_explicit(&h->sieve[i], found->sieve[i],
 				      memory_order_release);
-	pthread_mutex_unlock(&h->lock);
-	prefix_set_free(old);
+	h->known = true;
 }
 
 int local_addrs_refresh(struct local_addrs *local_addrs)
@@ -247,34 +241,17 @@ int local_addrs_refresh(struct local_addrs *local_addrs)
 	return 0;
 }
 
-bool local_addrs_known(struct local_addrs *local_addrs)
+bool local_addrs_known(const struct local_addrs *local_addrs)
 {
-	bool known;
-
-	pthread_mutex_lock(&local_addrs->lock);
-	known = local_addrs->list != NULL;
-	pthread_mutex_unlock(&local_addrs->lock);
-	return known;
+	return local_addrs->known;
 }
 
 bool local_addrs_contain(struct local_addrs *local_addrs, const struct addr *addr)
 {
-	bool found;
-
-	if (!is_in_sieve(local_addrs, addr))
-		return false;
-	pthread_mutex_lock(&local_addrs->lock);
-	found = prefix_set_contains(local_addrs->list, addr);
-	pthread_mutex_unlock(&local_addrs->lock);
-	return found;
+	return is_in_sieve(local_addrs, addr) && live_set_contains(&local_addrs->list, addr);
 }
 
 bool local_addrs_overlap(struct local_addrs *local_addrs, const struct cidr *cidr)
 {
-	bool found;
-
-	pthread_mutex_lock(&local_addrs->lock);
-	found = prefix_set_overlaps(local_addrs->list, cidr);
-	pthread_mutex_unlock(&local_addrs->lock);
-	return found;
+	return live_set_overlaps(&local_addrs->list, cidr);
 }

@@ -25,8 +25,8 @@ int local_addrs_fd(const struct local_addrs *local_addrs);
  * thread at a time. */
 int local_addrs_refresh(struct local_addrs *local_addrs);
 
-/* Has a refresh ever succeeded? Any thread. */
-bool local_addrs_known(struct local_addrs *local_addrs);
+/* Has a refresh ever succeeded? For the thread that refreshes. */
+bool local_addrs_known(const struct local_addrs *local_addrs);
 
 /* Is this an address of the host or of a gateway? Any thread, also during a refresh. */
 bool local_addrs_contain(struct local_addrs *local_addrs, const struct addr *addr);

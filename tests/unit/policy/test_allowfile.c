@@ -36,13 +36,12 @@ static bool holds(struct allowfile *file, const char *text)
 	return allowfile_overlaps(file, &cidr);
 }
 
-static void takes_both_families_comments_and_blanks(void **state)
+TEST(takes_both_families_comments_and_blanks)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE] = "x";
 	struct allowfile *file = NULL;
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "# partners\n\n192.0.2.7\n  198.51.100.0/24\t# office\r\n"
 		  "2001:db8::/32#no blank\n\t\n::ffff:203.0.113.9");
 	want_int(allowfile_new(f.path, &file, wrong), 0);
@@ -59,12 +58,11 @@ static void takes_both_families_comments_and_blanks(void **state)
 	temp_dir_remove(f.dir);
 }
 
-static void no_file_is_an_empty_list(void **state)
+TEST(no_file_is_an_empty_list)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE];
 	struct allowfile *file = NULL;
 
-	(void)state;
 	want_int(allowfile_new("", &file, wrong), 0);
 	want_int(holds(file, "0.0.0.0/0"), false);
 	want_int(allowfile_reload(file, wrong), 0);
@@ -97,9 +95,8 @@ static const struct bad_row {
 	  "7890\": write one address or prefix, such as 192.0.2.0/24" },
 };
 
-static void refused(void **state)
+TEST_ROWS(refused, bad_rows)
 {
-	const struct bad_row *row = *state;
 	char wrong[ALLOWFILE_ERROR_SIZE], want[ALLOWFILE_ERROR_SIZE];
 	struct allowfile *file = NULL;
 	struct fixture f;
@@ -112,13 +109,12 @@ static void refused(void **state)
 	temp_dir_remove(f.dir);
 }
 
-static void missing_file_is_named(void **state)
+TEST(missing_file_is_named)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE], want[ALLOWFILE_ERROR_SIZE];
 	struct allowfile *file = NULL;
 	struct fixture f;
 
-	(void)state;
 	setup(&f, NULL);
 	snprintf(want, sizeof(want), "%s: No such file or directory", f.path);
 	want_int(allowfile_new(f.path, &file, wrong), -ENOENT);
@@ -126,13 +122,12 @@ static void missing_file_is_named(void **state)
 	temp_dir_remove(f.dir);
 }
 
-static void directory_is_refused(void **state)
+TEST(directory_is_refused)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE];
 	struct allowfile *file = NULL;
 	struct fixture f;
 
-	(void)state;
 	setup(&f, NULL);
 	want_int(allowfile_new(f.dir, &file, wrong), -EINVAL);
 	want_int(strstr(wrong, f.dir) != NULL, true);
@@ -140,13 +135,12 @@ static void directory_is_refused(void **state)
 }
 
 /* A pipe without a writer would block rsyslogd for ever. */
-static void pipe_is_refused(void **state)
+TEST(pipe_is_refused)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE], want[ALLOWFILE_ERROR_SIZE];
 	struct allowfile *file = NULL;
 	struct fixture f;
 
-	(void)state;
 	setup(&f, NULL);
 	want_int(mkfifo(f.path, 0600), 0);
 	snprintf(want, sizeof(want), "%s: is not a regular file", f.path);
@@ -155,13 +149,12 @@ static void pipe_is_refused(void **state)
 	temp_dir_remove(f.dir);
 }
 
-static void too_large_is_refused(void **state)
+TEST(too_large_is_refused)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE];
 	struct allowfile *file = NULL;
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "192.0.2.7\n");
 	want_int(truncate(f.path, ALLOWFILE_BYTES_MAX + 1), 0);
 	want_int(allowfile_new(f.path, &file, wrong), -EFBIG);
@@ -169,13 +162,12 @@ static void too_large_is_refused(void **state)
 }
 
 /* A file as a crash may leave it is not an empty list. */
-static void zeros_are_refused(void **state)
+TEST(zeros_are_refused)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE];
 	struct allowfile *file = NULL;
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "");
 	want_int(truncate(f.path, 10), 0);
 	want_int(allowfile_new(f.path, &file, wrong), -EINVAL);
@@ -183,13 +175,12 @@ static void zeros_are_refused(void **state)
 	temp_dir_remove(f.dir);
 }
 
-static void reload_takes_all_or_nothing(void **state)
+TEST(reload_takes_all_or_nothing)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE];
 	struct allowfile *file = NULL;
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "192.0.2.7\n");
 	want_int(allowfile_new(f.path, &file, wrong), 0);
 	temp_file_write(f.path, "198.51.100.1\nnonsense\n");
@@ -208,13 +199,12 @@ static void reload_takes_all_or_nothing(void **state)
 }
 
 /* That there was nothing, or is nothing now, hides nothing. */
-static void reload_fills_and_empties(void **state)
+TEST(reload_fills_and_empties)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE];
 	struct allowfile *file = NULL;
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "# none yet\n");
 	want_int(allowfile_new(f.path, &file, wrong), 0);
 	want_int(holds(file, "192.0.2.7"), false);
@@ -242,30 +232,11 @@ static int read_one(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
 	struct fixture f;
 
-	(void)state;
 	setup(&f, "192.0.2.7\n");
 	want_int(memory_fail_each(read_one, f.path) >= 3, true);
 	temp_dir_remove(f.dir);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, takes_both_families_comments_and_blanks);
-	SUITE_TEST(suite, no_file_is_an_empty_list);
-	SUITE_ROWS(suite, refused, bad_rows);
-	SUITE_TEST(suite, missing_file_is_named);
-	SUITE_TEST(suite, directory_is_refused);
-	SUITE_TEST(suite, pipe_is_refused);
-	SUITE_TEST(suite, too_large_is_refused);
-	SUITE_TEST(suite, zeros_are_refused);
-	SUITE_TEST(suite, reload_takes_all_or_nothing);
-	SUITE_TEST(suite, reload_fills_and_empties);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	return suite_run(suite, "allowfile");
 }

@@ -172,11 +172,10 @@ static int lowest_free_fd(void)
 	return fd;
 }
 
-static void knows_nothing_at_first(void **state)
+TEST(knows_nothing_at_first)
 {
 	struct local_addrs *h = new_local_addrs();
 
-	(void)state;
 	want_int(local_addrs_known(h), false);
 	want_int(local_addrs_fd(h), -1);
 	want_int(contains(h, "127.0.0.1"), false);
@@ -200,9 +199,8 @@ static const struct contain_row {
 	{ "the same of IPv6", "::", false },
 };
 
-static void contain(void **state)
+TEST_ROWS(contain, contain_rows)
 {
-	const struct contain_row *row = *state;
 	struct local_addrs *h = new_local_addrs();
 
 	fake_host();
@@ -225,9 +223,8 @@ static const struct overlap_row {
 	{ "loopback", "127.0.0.0/8", true },
 };
 
-static void overlap(void **state)
+TEST_ROWS(overlap, overlap_rows)
 {
-	const struct overlap_row *row = *state;
 	struct local_addrs *h = new_local_addrs();
 	struct cidr cidr;
 
@@ -244,12 +241,11 @@ static void set_gateway(size_t i, const char *text)
 	want_int(addr_parse(text, strlen(text), &gateways[i]), 0);
 }
 
-static void gateways_are_contained(void **state)
+TEST(gateways_are_contained)
 {
 	struct local_addrs *h = new_local_addrs();
 	struct cidr cidr;
 
-	(void)state;
 	fake_host();
 	set_gateway(0, "192.0.2.1");
 	set_gateway(1, "0.0.0.0");
@@ -267,11 +263,10 @@ static void gateways_are_contained(void **state)
 }
 
 /* If the routes cannot be read, the addresses are known all the same. */
-static void unreadable_routes(void **state)
+TEST(unreadable_routes)
 {
 	struct local_addrs *h = new_local_addrs();
 
-	(void)state;
 	fake_host();
 	gateways_err = -EPERM;
 	want_int(local_addrs_refresh(h), 0);
@@ -283,11 +278,10 @@ static void unreadable_routes(void **state)
 	local_addrs_free(h);
 }
 
-static void refresh_follows(void **state)
+TEST(refresh_follows)
 {
 	struct local_addrs *h = new_local_addrs();
 
-	(void)state;
 	fake_host();
 	want_int(local_addrs_refresh(h), 0);
 	set_ipv4(&mail, "192.0.2.26");
@@ -316,7 +310,7 @@ static void want_many(struct local_addrs *h, uint32_t first, bool want)
 	}
 }
 
-static void many_are_known(void **state)
+TEST(many_are_known)
 {
 	static struct sockaddr_in addrs[MANY];
 	static struct ifaddrs all[MANY];
@@ -324,7 +318,6 @@ static void many_are_known(void **state)
 	struct local_addrs *h = new_local_addrs();
 	uint32_t i, n;
 
-	(void)state;
 	fake_host();
 	interfaces = all;
 	for (n = 0; n < COUNT_OF(firsts); n++) {
@@ -343,11 +336,10 @@ static void many_are_known(void **state)
 	local_addrs_free(h);
 }
 
-static void host_without_addresses_is_known(void **state)
+TEST(host_without_addresses_is_known)
 {
 	struct local_addrs *h = new_local_addrs();
 
-	(void)state;
 	fake_host();
 	interfaces = NULL;
 	want_int(local_addrs_refresh(h), 0);
@@ -356,11 +348,10 @@ static void host_without_addresses_is_known(void **state)
 	local_addrs_free(h);
 }
 
-static void failed_refresh_keeps_the_old(void **state)
+TEST(failed_refresh_keeps_the_old)
 {
 	struct local_addrs *h = new_local_addrs();
 
-	(void)state;
 	fake_host();
 	getifaddrs_err = EAFNOSUPPORT;
 	want_int(local_addrs_refresh(h), -EAFNOSUPPORT);
@@ -376,15 +367,22 @@ static void failed_refresh_keeps_the_old(void **state)
 	local_addrs_free(h);
 }
 
+static const struct watch_row {
+	const char *label;
+	int err;
+} watch_rows[] = {
+	{ "no netlink socket", EAFNOSUPPORT },
+	{ "not to be bound", 0 },
+};
+
 /* Without a socket to watch, the addresses are read all the same. */
-static void no_watch(void **state)
+TEST_ROWS(no_watch, watch_rows)
 {
-	const int *err = *state;
 	struct local_addrs *h = new_local_addrs();
 	int free_fd = lowest_free_fd();
 
 	fake_host();
-	socket_err = *err;
+	socket_err = row->err;
 	bind_err = EPERM;
 	want_int(local_addrs_refresh(h), 0);
 	want_int(local_addrs_fd(h), -1);
@@ -398,12 +396,11 @@ static void no_watch(void **state)
 	want_int(lowest_free_fd(), free_fd);
 }
 
-static void watch_is_one_descriptor(void **state)
+TEST(watch_is_one_descriptor)
 {
 	struct local_addrs *h = new_local_addrs();
 	int free_fd = lowest_free_fd();
 
-	(void)state;
 	fake_host();
 	want_int(local_addrs_refresh(h), 0);
 	want_int(local_addrs_refresh(h), 0);
@@ -429,9 +426,8 @@ static int new_and_refresh(void *data)
 }
 
 /* The set, its list, its room. */
-static void memory(void **state)
+TEST(memory)
 {
-	(void)state;
 	fake_host();
 	want_int(memory_fail_each(new_and_refresh, NULL), 3);
 	want_int(lists_out, 0);
@@ -439,14 +435,13 @@ static void memory(void **state)
 
 /* This machine, whatever it has. */
 
-static void every_address_of_this_host(void **state)
+TEST(every_address_of_this_host)
 {
 	struct local_addrs *h = new_local_addrs();
 	struct ifaddrs *all, *ifa;
 	char text[ADDR_TEXT_SIZE];
 	int seen = 0;
 
-	(void)state;
 	real_host();
 	want_int(local_addrs_refresh(h), 0);
 	want_int(__real_getifaddrs(&all), 0);
@@ -477,14 +472,13 @@ static void *refresh_often(void *data)
 	return (void *)failed;
 }
 
-static void asked_during_a_refresh(void **state)
+TEST(asked_during_a_refresh)
 {
 	struct local_addrs *h = new_local_addrs();
 	unsigned int wrong = 0, i;
 	pthread_t thread;
 	void *failed;
 
-	(void)state;
 	fake_host();
 	want_int(local_addrs_refresh(h), 0);
 	want_int(pthread_create(&thread, NULL, refresh_often, h), 0);
@@ -510,6 +504,22 @@ static bool enter_namespace(void)
 	want_int(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
 	close(fd);
 	return true;
+}
+
+static const char *namespace(void)
+{
+	static int entered = -1;
+
+	if (entered < 0)
+		entered = enter_namespace();
+	return entered ? NULL : "the right to make a network namespace";
+}
+
+static const char *ipv6_namespace(void)
+{
+	if (namespace())
+		return namespace();
+	return access("/proc/sys/net/ipv6", F_OK) == 0 ? NULL : "IPv6";
 }
 
 /* Give the loopback device a second IPv4 address; 0.0.0.0 takes it away. */
@@ -540,11 +550,10 @@ static void want_notified(struct local_addrs *h)
 	want_int(is_readable(local_addrs_fd(h), 0), false);
 }
 
-static void address_comes_and_goes(void **state)
+TEST_NEEDING(namespace, address_comes_and_goes)
 {
 	struct local_addrs *h = new_local_addrs();
 
-	(void)state;
 	real_host();
 	want_int(local_addrs_refresh(h), 0);
 	want_int(is_readable(local_addrs_fd(h), 0), false);
@@ -559,12 +568,11 @@ static void address_comes_and_goes(void **state)
 }
 
 /* More than fit into the socket's buffer: notifications are lost, addresses are not. */
-static void many_changes_unread(void **state)
+TEST_NEEDING(namespace, many_changes_unread)
 {
 	struct local_addrs *h = new_local_addrs();
 	int i;
 
-	(void)state;
 	real_host();
 	want_int(local_addrs_refresh(h), 0);
 	for (i = 0; i < 600; i++) {
@@ -608,11 +616,10 @@ static void want_notified_once_or_twice(struct local_addrs *h)
 	want_int(local_addrs_refresh(h), 0);
 }
 
-static void ipv6_address_comes_and_goes(void **state)
+TEST_NEEDING(ipv6_namespace, ipv6_address_comes_and_goes)
 {
 	struct local_addrs *h = new_local_addrs();
 
-	(void)state;
 	real_host();
 	want_int(local_addrs_refresh(h), 0);
 	change_ipv6("2001:db8::77", SIOCSIFADDR);
@@ -632,12 +639,19 @@ static bool ip(const char *words)
 	return system(command) == 0;
 }
 
+static const char *ip_namespace(void)
+{
+	if (namespace())
+		return namespace();
+	return ip("link add name t type veth peer name u && ip link del t") ? NULL :
+									      "ip, or veth";
+}
+
 /* A route by another gateway is news, one by a known gateway is not. */
-static void gateway_comes_and_goes(void **state)
+TEST_NEEDING(ip_namespace, gateway_comes_and_goes)
 {
 	struct local_addrs *h = new_local_addrs();
 
-	(void)state;
 	real_host();
 	want_int(ip("link add name a type veth peer name b && ip link set a up && "
 		    "ip link set b up && ip addr add 198.51.100.2/24 dev a"), true);
@@ -660,61 +674,4 @@ static void gateway_comes_and_goes(void **state)
 	want_int(local_addrs_refresh(h), 0);
 	want_int(contains(h, "198.51.100.9"), false);
 	local_addrs_free(h);
-}
-
-static bool has_ip(void)
-{
-	return ip("link add name t type veth peer name u && ip link del t");
-}
-
-static bool has_ipv6(void)
-{
-	return access("/proc/sys/net/ipv6", F_OK) == 0;
-}
-
-static void add_namespace_tests(struct suite *suite)
-{
-	static const char lacks[] = "the right to make a network namespace";
-	bool in = enter_namespace();
-
-	if (in) {
-		SUITE_TEST(suite, address_comes_and_goes);
-		SUITE_TEST(suite, many_changes_unread);
-	} else {
-		suite_skip(suite, "address_comes_and_goes", lacks);
-		suite_skip(suite, "many_changes_unread", lacks);
-	}
-	if (in && has_ip())
-		SUITE_TEST(suite, gateway_comes_and_goes);
-	else
-		suite_skip(suite, "gateway_comes_and_goes", in ? "ip, or veth" : lacks);
-	if (in && has_ipv6())
-		SUITE_TEST(suite, ipv6_address_comes_and_goes);
-	else
-		suite_skip(suite, "ipv6_address_comes_and_goes",
-			   in ? "IPv6" : lacks);
-}
-
-int main(void)
-{
-	static const int errs[] = { EAFNOSUPPORT, 0 };
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, knows_nothing_at_first);
-	SUITE_ROWS(suite, contain, contain_rows);
-	SUITE_ROWS(suite, overlap, overlap_rows);
-	SUITE_TEST(suite, gateways_are_contained);
-	SUITE_TEST(suite, unreadable_routes);
-	SUITE_TEST(suite, refresh_follows);
-	SUITE_TEST(suite, many_are_known);
-	SUITE_TEST(suite, host_without_addresses_is_known);
-	SUITE_TEST(suite, failed_refresh_keeps_the_old);
-	suite_add(suite, no_watch, &errs[0], "no_watch: no netlink socket");
-	suite_add(suite, no_watch, &errs[1], "no_watch: not to be bound");
-	SUITE_TEST(suite, watch_is_one_descriptor);
-	SUITE_TEST(suite, memory);
-	SUITE_TEST(suite, every_address_of_this_host);
-	SUITE_TEST(suite, asked_during_a_refresh);
-	add_namespace_tests(suite);
-	return suite_run(suite, "hostaddrs");
 }
