@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-static struct decision decide(enum verdict verdict, enum reason reason)
+static struct decision answer(enum verdict verdict, enum reason reason)
 {
 	const struct decision d = { .verdict = verdict, .reason = reason };
 
@@ -55,24 +55,24 @@ static struct decision judge_shape(const struct settings *settings,
 	const struct shape *s = find_shape(settings, line->kind);
 
 	if (!s)
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
+		return answer(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
 	if (severity != COURIERLOG_SEVERITY_ANY && severity != s->severity)
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_SEVERITY);
+		return answer(VERDICT_NOT_A_TRIGGER, REASON_SEVERITY);
 	if (line->code >= 400 && line->code < 500)
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_TEMPORARY);
+		return answer(VERDICT_NOT_A_TRIGGER, REASON_TEMPORARY);
 	if (line->code < s->low || line->code > s->high)
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
-	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+		return answer(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
+	return answer(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
 struct decision policy_judge_address(const struct settings *settings,
 				     const struct addr *addr)
 {
 	if (!addr_is_peer(addr))
-		return decide(VERDICT_EXEMPT, REASON_NOT_A_PEER);
+		return answer(VERDICT_EXEMPT, REASON_NOT_A_PEER);
 	if (prefix_set_contains(settings->allow, addr))
-		return decide(VERDICT_EXEMPT, REASON_ALLOW_LIST);
-	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+		return answer(VERDICT_EXEMPT, REASON_ALLOW_LIST);
+	return answer(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
 struct decision policy_judge_line(const struct settings *settings,
@@ -84,7 +84,7 @@ struct decision policy_judge_line(const struct settings *settings,
 	if (d.verdict != VERDICT_BLOCK)
 		return d;
 	if (age > (int64_t)settings->ban_time)
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_OLD);
+		return answer(VERDICT_NOT_A_TRIGGER, REASON_OLD);
 	return policy_judge_address(settings, &line->addr);
 }
 
@@ -105,10 +105,10 @@ static bool is_listing(const char *block_ip)
 static struct decision judge_listing(const struct smtpd_facts *facts)
 {
 	if (!facts->block)
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_NOT_LISTED);
+		return answer(VERDICT_NOT_A_TRIGGER, REASON_NOT_LISTED);
 	if (facts->block_ip && !is_listing(facts->block_ip))
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_DNSBL_ERROR);
-	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+		return answer(VERDICT_NOT_A_TRIGGER, REASON_DNSBL_ERROR);
+	return answer(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
 /* Does the BLOCK text begin with a 4xx code, which courier then sends instead of 511? */
@@ -122,7 +122,7 @@ static struct decision judge_connect(const struct smtpd_facts *facts)
 	struct decision d = judge_listing(facts);
 
 	if (d.verdict == VERDICT_BLOCK && is_temporary(facts->block))
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_TEMPORARY);
+		return answer(VERDICT_NOT_A_TRIGGER, REASON_TEMPORARY);
 	return d;
 }
 
@@ -133,7 +133,7 @@ static struct decision judge_dnsbl(const struct courierlog_line *line,
 
 	if (d.verdict == VERDICT_BLOCK && line->kind == COURIERLOG_REJECT &&
 	    !courierlog_reply_is(line->reply, line->reply_len, facts->block))
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_OTHER_REPLY);
+		return answer(VERDICT_NOT_A_TRIGGER, REASON_OTHER_REPLY);
 	return d;
 }
 
@@ -142,12 +142,12 @@ struct decision policy_judge_child(const struct settings *settings,
 				   const struct smtpd_facts *facts)
 {
 	if (facts->relay_client)
-		return decide(VERDICT_EXEMPT, REASON_RELAY_CLIENT);
+		return answer(VERDICT_EXEMPT, REASON_RELAY_CLIENT);
 	if (settings->trigger == TRIGGER_CONNECT)
 		return judge_connect(facts);
 	if (settings->trigger == TRIGGER_DNSBL)
 		return judge_dnsbl(line, facts);
-	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+	return answer(VERDICT_BLOCK, REASON_TRIGGERED);
 }
 
 bool policy_wants_confirmation(const struct settings *settings)
@@ -164,13 +164,13 @@ struct decision policy_judge_reply(const struct settings *settings,
 	/* A -drop line is only logged for a connection that had BLOCK. */
 	if (settings->trigger != TRIGGER_DNSBL ||
 	    line->kind == COURIERLOG_DROPPED)
-		return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+		return answer(VERDICT_BLOCK, REASON_TRIGGERED);
 	r = reply_regex_match(settings->reply_pattern, scratch, line->reply, line->reply_len);
 	if (r > 0)
-		return decide(VERDICT_BLOCK, REASON_TRIGGERED);
+		return answer(VERDICT_BLOCK, REASON_TRIGGERED);
 	if (r == -EOVERFLOW)
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_PATTERN_LIMIT);
-	return decide(VERDICT_NOT_A_TRIGGER, REASON_PATTERN);
+		return answer(VERDICT_NOT_A_TRIGGER, REASON_PATTERN_LIMIT);
+	return answer(VERDICT_NOT_A_TRIGGER, REASON_PATTERN);
 }
 
 const char *policy_reason_text(enum reason reason)

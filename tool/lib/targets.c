@@ -8,9 +8,7 @@
 #include <strings.h>
 
 #include "lib/array.h"
-#include "policy/allowfile.h"
-#include "policy/local_addrs.h"
-#include "tool/lib/verdict.h"
+#include "policy/decision.h"
 #include "tool/read/rsyslog_conf.h"
 
 /* The parameters that affect the lists. */
@@ -339,20 +337,19 @@ int targets_know_host(const struct context *context, struct targets *targets)
 
 struct cidr target_name(const struct target *target, const struct addr *addr)
 {
-	unsigned int prefix = settings_prefix(&target->action->settings, addr);
-
-	return (struct cidr){ .net = cidr_mask(addr, prefix), .prefix = (uint8_t)prefix };
+	return decide_prefix(&target->action->settings, addr);
 }
 
 enum reason target_judge(const struct targets *targets, const struct target *list,
 			 const struct addr *addr)
 {
-	const struct target_action *action = list->action;
-	struct decision d = policy_judge_address(&action->settings, addr);
+	const struct policy policy = {
+		.settings = &list->action->settings,
+		.local_addrs = targets->local_addrs,
+		.allow_file = list->action->allow_file,
+	};
 
-	if (d.verdict != VERDICT_BLOCK)
-		return d.reason;
-	return verdict_exempt(&action->settings, action->allow_file, targets->local_addrs, addr);
+	return decide_address(&policy, addr).reason;
 }
 
 int target_add(const struct target *target, const struct addr *addr)

@@ -111,11 +111,6 @@ int verdict_ready(struct judge *judge, const struct context *context)
 	return r < 0 ? failed(context, "%s", strerror(-r)) : STATUS_DONE;
 }
 
-static struct decision decide(enum verdict verdict, enum reason reason)
-{
-	return (struct decision){ .verdict = verdict, .reason = reason };
-}
-
 static bool is_scanned(const struct judge *judge, const struct syslog_line *line,
 		       struct courierlog_line *ret_found)
 {
@@ -125,32 +120,6 @@ static bool is_scanned(const struct judge *judge, const struct syslog_line *line
 	}
 	courierlog_scan(line->text, line->text_len, line->severity, ret_found);
 	return true;
-}
-
-static struct decision verdict_found(const struct judge *judge,
-				     const struct courierlog_line *found, int severity)
-{
-	if (judge->settings.input == INPUT_ADDRESS)
-		return policy_judge_address(&judge->settings, &found->addr);
-	return policy_judge_line(&judge->settings, found, severity, 0);
-}
-
-enum reason verdict_exempt(const struct settings *settings, struct allowfile *allow_file,
-			   struct local_addrs *own, const struct addr *addr)
-{
-	const struct cidr host = { *addr, (uint8_t)addr_bits(addr) };
-	unsigned int prefix = settings_prefix(settings, addr);
-	const struct cidr target = { cidr_mask(addr, prefix), (uint8_t)prefix };
-
-	if (local_addrs_contain(own, addr))
-		return REASON_OWN_ADDRESS;
-	if (allowfile_overlaps(allow_file, &host))
-		return REASON_ALLOW_LIST;
-	if (prefix < addr_bits(addr) &&
-	    (local_addrs_overlap(own, &target) || prefix_set_overlaps(settings->allow, &target) ||
-	     allowfile_overlaps(allow_file, &target)))
-		return REASON_ALLOWED_NEIGHBOUR;
-	return REASON_TRIGGERED;
 }
 
 bool verdict_is_couriers(const struct syslog_line *line, const struct courierlog_line *found)
@@ -165,21 +134,19 @@ bool verdict_is_couriers(const struct syslog_line *line, const struct courierlog
 struct decision verdict_line(const struct judge *judge, const struct syslog_line *line,
 			     struct courierlog_line *ret_found)
 {
-	struct decision d;
-	enum reason exempt;
+	const struct policy policy = {
+		.settings = &judge->settings,
+		.local_addrs = judge->own,
+		.allow_file = judge->allow_file,
+	};
+	const struct known known = {
+		.line = ret_found,
+		.severity = line->severity,
+		.proof = PROOF_REPLY,
+		.regex = judge->scratch,
+	};
 
 	if (!is_scanned(judge, line, ret_found))
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER);
-	d = verdict_found(judge, ret_found, line->severity);
-	if (d.verdict != VERDICT_BLOCK)
-		return d;
-	exempt = verdict_exempt(&judge->settings, judge->allow_file, judge->own,
-				&ret_found->addr);
-	if (exempt == REASON_OWN_ADDRESS || exempt == REASON_ALLOW_LIST)
-		return decide(VERDICT_EXEMPT, exempt);
-	if (judge->settings.input == INPUT_COURIER)
-		d = policy_judge_reply(&judge->settings, ret_found, judge->scratch);
-	if (d.verdict == VERDICT_BLOCK && exempt == REASON_ALLOWED_NEIGHBOUR)
-		return decide(VERDICT_EXEMPT, exempt);
-	return d;
+		return (struct decision){ VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER };
+	return decide(&policy, &known);
 }

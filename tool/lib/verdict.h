@@ -3,9 +3,7 @@
 #ifndef SMTPBLOCKCTL_VERDICT_H
 #define SMTPBLOCKCTL_VERDICT_H
 
-#include "policy/allowfile.h"
-#include "policy/local_addrs.h"
-#include "policy/policy.h"
+#include "policy/decision.h"
 
 #include "tool/lib/arguments.h"
 #include "tool/lib/command.h"
@@ -40,11 +38,6 @@ int verdict_ready(struct judge *judge, const struct context *context);
 
 /* Report an error of the log. Returns STATUS_FAILED. */
 int verdict_log_failed(const struct context *context, const char *path, const char *why);
-
-/* Is the address exempt for a reason outside the settings, or others in the prefix that is
- * blocked with it? REASON_TRIGGERED: no. The order is the engine's. */
-enum reason verdict_exempt(const struct settings *settings, struct allowfile *allow_file,
-			   struct local_addrs *own, const struct addr *addr);
 
 /* The policy's verdict on one line, as if its sender had been verified. Ignores what depends
  * on other lines (threshold, maxBlocks, an existing block) and the line's age. */

@@ -6,8 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "policy/block_limit.h"
-#include "policy/threshold.h"
+#include "policy/decision.h"
 
 /* Upper limits of the caches, some 20 MB each. */
 #define SESSIONS_MAX 262144
@@ -37,8 +36,7 @@ struct simulation {
 	const struct simulate_model *model;
 	struct lru *sessions, *hosts;
 	struct timeline *timeline;
-	struct threshold *hits;		/* NULL: every trigger blocks */
-	struct block_limit limit;
+	struct limits limits;
 	struct simulate_totals totals;
 };
 
@@ -54,7 +52,6 @@ struct event {
 
 static int open_parts(struct simulation *s)
 {
-	const struct settings *settings = &s->judge->settings;
 	int r;
 
 	r = lru_new(sizeof(struct session_key), sizeof(struct session), SESSIONS_MAX,
@@ -64,8 +61,8 @@ static int open_parts(struct simulation *s)
 			    &s->hosts);
 	if (r == 0)
 		r = timeline_new(&s->timeline);
-	if (r == 0 && settings->threshold > 1)
-		r = threshold_new(settings->threshold, settings->window, &s->hits);
+	if (r == 0)
+		r = limits_init(&s->limits, &s->judge->settings);
 	return r;
 }
 
@@ -78,8 +75,6 @@ int simulation_new(const struct judge *judge, const struct simulate_model *model
 		return -ENOMEM;
 	s->judge = judge;
 	s->model = model;
-	block_limit_init(&s->limit, judge->settings.max_blocks,
-			 judge->settings.max_blocks_interval);
 	if (open_parts(s) < 0) {
 		simulation_free(s);
 		return -ENOMEM;
@@ -95,8 +90,7 @@ void simulation_free(struct simulation *simulation)
 	lru_free(simulation->sessions);
 	lru_free(simulation->hosts);
 	timeline_free(simulation->timeline);
-	threshold_free(simulation->hits);
-	block_limit_done(&simulation->limit);
+	limits_done(&simulation->limits);
 	free(simulation);
 }
 
@@ -152,16 +146,16 @@ static void block(struct simulation *s, const struct event *e)
 	e->host->blocked_until = e->time + s->judge->settings.ban_time;
 }
 
-/* Does this trigger reach the threshold? Then block the address, unless maxBlocks prevents
- * it. The checks have the engine's order. */
+/* Block the address of a trigger, unless maxBlocks prevents it. Returns false if the trigger
+ * is below the threshold. */
 static bool block_host(struct simulation *s, const struct event *e)
 {
-	int64_t now = e->time * 1000;
-	bool forgot;
+	struct decision d = decide_limits(&s->limits, &e->target, e->line->times,
+					  e->time * 1000, false);
 
-	if (s->hits && threshold_hit(s->hits, &e->target.net, e->line->times, now, &forgot) <= 0)
+	if (d.reason == REASON_BELOW_THRESHOLD)
 		return false;
-	if (block_limit_take(&s->limit, now) == BLOCK_LIMIT_GRANTED)
+	if (d.verdict == VERDICT_BLOCK)
 		block(s, e);
 	else
 		s->totals.over_budget++;
@@ -281,8 +275,7 @@ static void find_host(struct simulation *s, struct event *e)
 {
 	const struct addr *addr = &e->line->addr;
 
-	e->target.prefix = (uint8_t)settings_prefix(&s->judge->settings, addr);
-	e->target.net = cidr_mask(addr, e->target.prefix);
+	e->target = decide_prefix(&s->judge->settings, addr);
 	e->host = find_or_add(s->hosts, &e->target.net);
 }
 
