@@ -20,15 +20,20 @@
 /* mail.notice */
 #define PRI (LOG_MAIL | LOG_NOTICE)
 
-/* When rsyslogd ends, spend at most this long on submitting the last events. */
+/* When rsyslogd ends, spend at most this long on submitting the last events, and then wait at
+ * most this long for the next one from the background thread, but not longer than that. */
 #define LAST_US 100000
+#define LATE_US 500000
 
 /* rsyslogd starts threads without an argument. Set before the thread starts, and not
  * changed while it runs. */
 static struct events *announced;
 
-/* What is left of LAST_US when the thread has ended. */
+/* What is left of LAST_US when the thread has ended; 0: it has not. */
 static atomic_int_least64_t left_us;
+
+/* After that one of the main queue's threads takes the events. */
+static atomic_bool submitting;
 
 ruleset_t *event_ruleset_find(rsconf_t *conf, const char *name, const char **warning)
 {
@@ -78,7 +83,8 @@ static int64_t now_us(void)
 
 /* rsyslogd ends its inputs first, among them the announcing thread; then the main queue's
  * threads, once it is empty; then those of the rulesets' queues. So a thread of the main
- * queue may still submit to the latter. The name is built by runtime/wtp.c and rsconf.c. */
+ * queue may still submit to the latter, until it has ended. The name is built by
+ * runtime/wtp.c and rsconf.c. */
 static bool is_of_main_queue(void)
 {
 	char name[16];
@@ -94,18 +100,63 @@ static bool takes_late_ones(const ruleset_t *ruleset)
 	return ruleset->pQueue && ruleset->pQueue->qType != QUEUETYPE_DIRECT;
 }
 
-/* Submits an event in the thread that made the block. */
-static int submit_late(const struct event *event)
+/* In the background thread, after events_close(). */
+static int take_late(const struct event *event)
 {
-	int64_t began;
+	return atomic_load(&left_us) > 0 && takes_late_ones(event->listener) ? 0 : -ESHUTDOWN;
+}
 
-	if (atomic_load(&left_us) <= 0 || !is_of_main_queue() ||
-	    !takes_late_ones(event->listener))
-		return -ESHUTDOWN;
-	began = now_us();
-	submit(event);
-	atomic_fetch_sub(&left_us, now_us() - began);
-	return 0;
+static void submit_late(void)
+{
+	const struct event *events;
+	size_t n = events_take(announced, &events), i;
+
+	for (i = 0; i < n; i++)
+		submit(&events[i]);
+}
+
+static bool has_late(void)
+{
+	struct pollfd ready = { .fd = events_fd(announced), .events = POLLIN };
+
+	return poll(&ready, 1, 0) > 0;
+}
+
+/* Until the background thread is done, or takes too long. */
+static void submit_while_busy(const struct engine *engine)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+	int64_t began = now_us(), last = began, now;
+	bool busy;
+
+	do {
+		busy = engine_is_busy(engine);
+		now = now_us();
+		if (has_late()) {
+			submit_late();
+			last = now;
+		} else if (busy) {
+			nanosleep(&pause, NULL);
+		}
+	} while (busy && now - last < LAST_US && now - began < LATE_US);
+	if (busy)
+		atomic_store(&left_us, 0);
+}
+
+/* If another thread is at it, that one goes on until there are no more. */
+void event_ruleset_end_worker(const struct engine *engine)
+{
+	int cancel;
+
+	if (!is_of_main_queue())
+		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	while (atomic_load(&left_us) > 0 && (engine_is_busy(engine) || has_late()) &&
+	       !atomic_exchange(&submitting, true)) {
+		submit_while_busy(engine);
+		atomic_store(&submitting, false);
+	}
+	pthread_setcancelstate(cancel, NULL);
 }
 
 /* Is SIGTTIN, which ends an input, pending? It is blocked except in ppoll(). */
@@ -152,26 +203,29 @@ static void submit_rest(struct batch *batch, int64_t end)
 	} while (batch->count > 0);
 }
 
+/* The main queue's threads take what comes after this. */
 static void submit_last(struct batch *batch)
 {
 	int64_t end = now_us() + LAST_US;
 
 	submit_rest(batch, end);
 	atomic_store(&left_us, end - now_us());
-	events_close(announced, submit_late);
-	submit_rest(batch, end);
+	events_close(announced, take_late);
 }
 
-/* Cleanup handler: the thread ends or was cancelled; events it has not submitted are lost. */
+/* Cleanup handler: the thread ends or was cancelled. Events that it has taken and not
+ * submitted are lost, and if there is no time left the others, too. */
 static void lose_rest(void *data)
 {
 	struct batch *batch = data;
 
-	events_close(announced, submit_late);
+	events_close(announced, take_late);
 	do {
 		for (; batch->done < batch->count; batch->done++)
 			event_lost(&batch->all[batch->done]);
-		take(batch);
+		batch->count = batch->done = 0;
+		if (atomic_load(&left_us) <= 0)
+			take(batch);
 	} while (batch->count > 0);
 }
 
@@ -197,6 +251,7 @@ static rsRetVal announce(thrdInfo_t *thread)
 int event_ruleset_start(struct events *events)
 {
 	announced = events;
+	atomic_store(&left_us, 0);
 	return thrdCreate(announce, NULL, 0, (uchar *)(uintptr_t)"omsmtpblock") ==
 			       RS_RET_OK ?
 		       0 :

@@ -5,6 +5,7 @@
 
 #include "rsyslog.h"
 
+#include "engine/engine.h"
 #include "status/events.h"
 
 /* Find the ruleset in the configuration; NULL if there is none. *warning (warning may be
@@ -12,8 +13,13 @@
 ruleset_t *event_ruleset_find(rsconf_t *conf, const char *name, const char **warning);
 
 /* Start submitting events, each to the ruleset that is its listener. rsyslogd ends the
- * thread together with its inputs, before the queues. After that the main queue's threads
- * submit the events that they cause. Only one may run at a time. Returns 0 or -EAGAIN. */
+ * thread together with its inputs, before the queues. Only one may run at a time. Returns 0
+ * or -EAGAIN. */
 int event_ruleset_start(struct events *events);
+
+/* A thread of rsyslogd's ends that has passed lines to the engine. If it is one of the main
+ * queue's and the announcing thread has ended before it, then submit the events of these
+ * lines, for which the background thread gets a little time. */
+void event_ruleset_end_worker(const struct engine *engine);
 
 #endif

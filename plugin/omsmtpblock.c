@@ -343,6 +343,7 @@ ENDcreateWrkrInstance
 BEGINfreeWrkrInstance
 CODESTARTfreeWrkrInstance;
 	if (pWrkrData) {
+		event_ruleset_end_worker(pWrkrData->engine);
 		engine_worker_free(pWrkrData->worker);
 		engine_unref(pWrkrData->engine);
 	}

@@ -269,6 +269,15 @@ static void wait_ended(const struct drive *d, bool terminate)
 		fprintf(stderr, "drive: not all children were ended\n");
 }
 
+/* The background thread blocks. */
+static void wait_blocked(const struct drive *d)
+{
+	int i;
+
+	for (i = 0; i < DEADLINE_MS && engine_is_busy(d->engine); i++)
+		sleep_us(1000);
+}
+
 /* Lines whose smtpd is not pinned, and blocks in quick succession, wait for the background
  * thread, which writes many at a time. */
 static void wait_written(const struct drive *d)
@@ -437,6 +446,7 @@ int main(int argc, char **argv)
 	if (d.socket) {
 		listen_at(&d);
 		drive_received(&d);
+		wait_blocked(&d);
 		wait_ended(&d, engine_settings(d.engine)->terminate);
 	} else {
 		drive_made(&d);

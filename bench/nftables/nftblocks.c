@@ -8,11 +8,8 @@
  * the kernel.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "bench/shared/program.h"
@@ -99,14 +96,12 @@ static double add_many(struct backend *b, unsigned int net, unsigned int first,
 	return (cpu_ns() - began) / count;
 }
 
-/* As a worker and the background thread do. */
+/* As the background thread does. */
 struct wave {
 	struct settings settings;
 	struct counters counters;
 	struct alerts alerts;
 	struct blocklist *blocklist;
-	int wake;			/* eventfd */
-	unsigned int count;
 };
 
 static void wave_open(struct wave *w)
@@ -122,63 +117,24 @@ static void wave_open(struct wave *w)
 			   &w->alerts, &w->blocklist),
 	     "blocks");
 	blocklist_check(w->blocklist, 0);
-	w->wake = eventfd(0, EFD_CLOEXEC);
-	want(w->wake < 0 ? -errno : 0, "eventfd");
-}
-
-/* Until it is woken, or until the time that blocklist_run() returned. */
-static void wait_until(int wake, int64_t due)
-{
-	struct pollfd p = { .fd = wake, .events = POLLIN };
-	int64_t left = due - clock_ms();
-	uint64_t count;
-
-	if (poll(&p, 1, left < 0 ? 0 : left > 1000 ? 1000 : (int)left) > 0 &&
-	    read(wake, &count, sizeof(count)) < 0)
-		want(-errno, "read");
-}
-
-static void *background(void *data)
-{
-	struct wave *w = data;
-
-	while (counters_get(&w->counters, COUNTER_BLOCKS) < w->count)
-		wait_until(w->wake, blocklist_run(w->blocklist, clock_ms()));
-	return NULL;
-}
-
-static void *worker(void *data)
-{
-	static const uint64_t one = 1;
-	struct wave *w = data;
-	struct addr addr;
-	unsigned int i;
-
-	for (i = 0; i < w->count; i++) {
-		addr = numbered(12, i);
-		if (blocklist_add(w->blocklist, NULL, &addr, clock_ms(), false, NULL) &&
-		    write(w->wake, &one, sizeof(one)) < 0)
-			want(-errno, "write");
-	}
-	if (write(w->wake, &one, sizeof(one)) < 0)
-		want(-errno, "write");
-	return NULL;
 }
 
 static double add_wave(unsigned int count)
 {
 	static struct wave w;
-	pthread_t thread;
+	struct addr addr;
+	unsigned int i;
 	double ns;
 
-	w.count = count;
 	wave_open(&w);
 	ns = cpu_ns();
-	want(-pthread_create(&thread, NULL, background, &w), "thread");
-	worker(&w);
-	pthread_join(thread, NULL);
+	for (i = 0; i < count; i++) {
+		addr = numbered(12, i);
+		blocklist_add(w.blocklist, &addr, clock_ms(), false);
+	}
+	blocklist_flush(w.blocklist);
 	ns = (cpu_ns() - ns) / count;
-	close(w.wake);
+	want(counters_get(&w.counters, COUNTER_BLOCKS) == count ? 0 : -EIO, "blocks");
 	blocklist_free(w.blocklist);
 	settings_done(&w.settings);
 	return ns;

@@ -55,8 +55,8 @@ struct backend_entry {
 
 typedef int backend_entry_fn(void *ctx, const struct backend_entry *entry);
 
-/* Not thread-safe. Calls block only in system calls; those of a backend with .may_block may
- * take long. There is one list per family (enum addr_family), and one missing list does not
+/* Not thread-safe. Calls block only in system calls, nftables' until other programs'
+ * transactions end. There is one list per family (enum addr_family), and one missing list does not
  * affect the other. */
 struct backend_ops {
 	const char *name;
@@ -64,10 +64,6 @@ struct backend_ops {
 	/* The backend creates its lists itself. An empty list is monitored too; an error
 	 * applies to both families; existing entries are imported at start (foreach). */
 	bool manages_list;
-
-	/* A call may wait for other programs in the kernel: workers make it only for an
-	 * urgent block. */
-	bool may_block;
 
 	/* A full list silently drops its oldest entry for a new one. Otherwise it refuses
 	 * the new one: -ENFILE. */

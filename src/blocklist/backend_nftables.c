@@ -369,7 +369,6 @@ static char *nftables_advice(const struct backend *backend, int family, int err,
 const struct backend_ops backend_nftables_ops = {
 	.name = "nftables",
 	.manages_list = true,
-	.may_block = true,
 	.open = nftables_open,
 	.add = nftables_add,
 	.add_many = nftables_add_many,

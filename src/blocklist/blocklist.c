@@ -3,10 +3,7 @@
 #include "blocklist/blocklist.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 /* Retry interval for a missing list; a try costs one failing open(2). */
 #define RETRY_MS 50
@@ -19,12 +16,6 @@
 /* Addresses cached if the list has no limit, and beyond the capacity of a list that refuses
  * new ones when full. */
 #define REMEMBER_MAX 65536
-/* Addresses queued for a backend that may block. Further ones go directly into the cache
- * and wait there. */
-#define QUEUE_MAX 4096
-/* At shutdown, spend at most this long on writing what is left. */
-#define END_MS 500
-
 /* One list and what is known about it. */
 struct list_state {
 	int family;
@@ -32,13 +23,12 @@ struct list_state {
 	struct block_cache *cache;
 	int64_t check_at;
 	int64_t retry_at;	/* not before, for waiting addresses */
-	bool watched;		/* blocklist_run() will run again without being asked */
 	bool recreated;		/* blocklist_check() found a recreated list */
 	bool imported;		/* existing entries were imported */
 	int rewrite;		/* addresses written since the list was missing */
 };
 
-/* A queued address. */
+/* An address that is to be blocked. */
 struct pending_block {
 	struct addr addr;
 	int64_t at;
@@ -48,47 +38,12 @@ struct blocklist {
 	const struct settings *settings;
 	struct counters *counters;
 	struct alerts *alerts;
-	/* Serializes calls into a backend that may block. Lock order: backend_mutex, then
-	 * lock. */
-	pthread_mutex_t backend_mutex;
-	/* For everything below, and for a backend that does not block. */
-	pthread_mutex_t lock;
 	struct backend *backend;
 	bool limited;		/* the lists' capacity is limited */
 	struct list_state lists[2];
-	struct pending_block queue[QUEUE_MAX];	/* a ring */
-	unsigned int first, queued;
-	int64_t latest;		/* the latest time passed to a call */
+	struct pending_block batch[BACKEND_MANY];	/* not written yet, nor cached */
+	size_t batched;
 };
-
-/* Around code that calls the backend and updates the list states. */
-static void lock_backend(struct blocklist *b)
-{
-	if (b->backend->ops->may_block)
-		pthread_mutex_lock(&b->backend_mutex);
-	pthread_mutex_lock(&b->lock);
-}
-
-static void unlock_backend(struct blocklist *b)
-{
-	pthread_mutex_unlock(&b->lock);
-	if (b->backend->ops->may_block)
-		pthread_mutex_unlock(&b->backend_mutex);
-}
-
-/* Inside lock_backend(), around each call of a backend that may block: release the state
- * lock meanwhile. Only workers change the state then, and only by adding waiting addresses. */
-static void drop_state_lock(struct blocklist *b)
-{
-	if (b->backend->ops->may_block)
-		pthread_mutex_unlock(&b->lock);
-}
-
-static void retake_state_lock(struct blocklist *b)
-{
-	if (b->backend->ops->may_block)
-		pthread_mutex_lock(&b->lock);
-}
 
 static struct list_state *list_state_of(struct blocklist *b, int family)
 {
@@ -149,8 +104,6 @@ int blocklist_new(const struct settings *settings, const char *net_root,
 	b->settings = settings;
 	b->counters = counters;
 	b->alerts = alerts;
-	pthread_mutex_init(&b->backend_mutex, NULL);
-	pthread_mutex_init(&b->lock, NULL);
 	r = backend_ops(settings->backend)->open(&config, &b->backend);
 	if (r == 0)
 		r = open_list_states(b);
@@ -162,70 +115,61 @@ int blocklist_new(const struct settings *settings, const char *net_root,
 	return 0;
 }
 
-static void write_rest(struct blocklist *b);
-
 void blocklist_free(struct blocklist *blocklist)
 {
 	if (!blocklist)
 		return;
-	/* The second cache exists if blocklist_new() succeeded. */
-	if (blocklist->lists[1].cache)
-		write_rest(blocklist);
 	block_cache_free(blocklist->lists[0].cache);
 	block_cache_free(blocklist->lists[1].cache);
 	if (blocklist->backend)
 		blocklist->backend->ops->free(blocklist->backend);
-	pthread_mutex_destroy(&blocklist->lock);
-	pthread_mutex_destroy(&blocklist->backend_mutex);
 	free(blocklist);
 }
 
-/* With the lock held, as in all code that counts addresses, so that no other thread counts
- * at the same time. */
 static void count(struct blocklist *b, enum counter id)
 {
 	counters_add_alone(b->counters, id, 1);
 }
 
 /* The list was recreated: rewrite every block that has not expired. */
-static bool mark_all_unwritten(struct blocklist *b, struct list_state *list_state, int64_t now)
+static void mark_all_unwritten(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
-	return block_cache_all_wait(list_state->cache, now - ban_ms(b)) > 0;
+	block_cache_all_wait(list_state->cache, now - ban_ms(b));
 }
 
 /* The list could not be written. */
-static bool note_failure(struct blocklist *b, struct list_state *list_state, int err)
+static void note_failure(struct blocklist *b, struct list_state *list_state, int err)
 {
-	if (err == ENFILE)
-		return alerts_raise(b->alerts, list_state->overflow, 0);
-	counters_add(b->counters, COUNTER_BACKEND_ERRORS, 1);
+	if (err == ENFILE) {
+		alerts_raise(b->alerts, list_state->overflow, 0);
+		return;
+	}
+	count(b, COUNTER_BACKEND_ERRORS);
 	alerts_clear(b->alerts, list_state->back);
-	return alerts_raise(b->alerts, list_state->missing, err);
+	alerts_raise(b->alerts, list_state->missing, err);
 }
 
-/* With the lock held: the list was written, and nothing waits. */
-static bool note_success(struct blocklist *b, struct list_state *list_state)
+/* The list was written, and nothing waits. */
+static void note_success(struct blocklist *b, struct list_state *list_state)
 {
 	int rewrite = list_state->rewrite;
 
 	list_state->rewrite = 0;
-	return alerts_clear(b->alerts, list_state->missing) &&
-	       alerts_raise(b->alerts, list_state->back, rewrite);
+	if (alerts_clear(b->alerts, list_state->missing))
+		alerts_raise(b->alerts, list_state->back, rewrite);
 }
 
 /* An entry was evicted from the cache. */
-static bool note_evicted(struct blocklist *b, struct list_state *list_state,
+static void note_evicted(struct blocklist *b, struct list_state *list_state,
 			 const struct block_cache_entry *evicted, int64_t now)
 {
 	if (evicted->waiting) {
 		count(b, COUNTER_LOST);
-		return false;
+	} else if (b->limited && b->backend->ops->evicts_oldest &&
+		   now - evicted->blocked_at < ban_ms(b)) {
+		count(b, COUNTER_OVERFLOWS);
+		alerts_raise(b->alerts, list_state->overflow, 0);
 	}
-	if (!b->limited || !b->backend->ops->evicts_oldest ||
-	    now - evicted->blocked_at >= ban_ms(b))
-		return false;
-	count(b, COUNTER_OVERFLOWS);
-	return alerts_raise(b->alerts, list_state->overflow, 0);
 }
 
 /* An address could not be written; r is the result of block_cache_put_at(). */
@@ -247,15 +191,21 @@ struct block {
 	struct block_cache_place place;	/* in its cache */
 };
 
-/* With the lock held. The place is valid until the lock is released. */
-static void look_up(struct block *block)
+/* The place is valid until the cache changes. */
+static struct block as_block(struct blocklist *b, const struct addr *addr, int64_t at)
 {
-	block->place = block_cache_find(block->list_state->cache, block->addr);
+	struct list_state *list_state = list_state_of(b, addr->family);
+
+	return (struct block){
+		.addr = addr,
+		.at = at,
+		.list_state = list_state,
+		.place = block_cache_find(list_state->cache, addr),
+	};
 }
 
-/* With the lock held: put it into the cache. Returns as block_cache_put(). */
-static int cache_block(struct blocklist *b, const struct block *block, bool waiting,
-		       bool *more)
+/* Returns as block_cache_put(). */
+static int cache_block(struct blocklist *b, const struct block *block, bool waiting)
 {
 	struct block_cache_entry evicted;
 	int r;
@@ -263,145 +213,30 @@ static int cache_block(struct blocklist *b, const struct block *block, bool wait
 	r = block_cache_put_at(block->list_state->cache, &block->place, block->addr, block->at,
 			       waiting, &evicted);
 	if (r == BLOCK_CACHE_NEW_EVICTED)
-		*more |= note_evicted(b, block->list_state, &evicted, block->at);
+		note_evicted(b, block->list_state, &evicted, block->at);
 	return r;
 }
 
-/* With the lock held. result is what the backend returned. Returns true if blocklist_run()
- * has something to do. */
-static bool record(struct blocklist *b, const struct block *block, int result)
+/* result is what the backend returned. */
+static void record(struct blocklist *b, const struct block *block, int result)
 {
 	struct list_state *list_state = block->list_state;
-	bool more = !list_state->watched;
 	int r;
 
 	if (result == BACKEND_WRITTEN_ANEW)
-		more |= mark_all_unwritten(b, list_state, block->at);
-	r = cache_block(b, block, result < 0, &more);
+		mark_all_unwritten(b, list_state, block->at);
+	r = cache_block(b, block, result < 0);
 	if (result < 0) {
 		count_wait(b, r, -result);
 		note_failure(b, list_state, -result);
-		return true;
+		return;
 	}
 	count(b, r == BLOCK_CACHE_KNOWN ? COUNTER_RENEWALS : COUNTER_BLOCKS);
 	if (r == BLOCK_CACHE_WAITING)
 		list_state->rewrite++;
 	/* Waiting addresses are written first, and counted in the message. */
 	if (block_cache_waiting(list_state->cache) == 0)
-		more |= note_success(b, list_state);
-	return more;
-}
-
-/* With the lock held: was it blocked less than banTime ago? */
-static bool is_renewal(const struct blocklist *b, const struct block *block)
-{
-	return block_cache_has(block->list_state->cache, &block->place, block->at - ban_ms(b));
-}
-
-/* With the lock held, so that several lines with the same address take only one token.
- * limit may be NULL. */
-static bool passes_limit(const struct blocklist *b, const struct block *block,
-			 struct block_limit *limit, enum block_state *ret_state)
-{
-	enum block_limit_answer answer;
-
-	if (!limit || is_renewal(b, block))
-		return true;
-	answer = block_limit_take(limit, block->at);
-	*ret_state = answer == BLOCK_LIMIT_CLOSES ? BLOCK_CLOSES : BLOCK_REFUSED;
-	return answer == BLOCK_LIMIT_GRANTED;
-}
-
-/* A new block or the renewal of one. */
-static struct backend_block block_of(const struct blocklist *b, const struct block *block)
-{
-	return (struct backend_block){
-		.addr = *block->addr,
-		.stay = ban_ms(b),
-		.known = block_cache_knows(block->list_state->cache, &block->place),
-	};
-}
-
-/* Between lock_backend() and unlock_backend(). */
-static bool write_now(struct blocklist *b, struct block *block, enum block_state *ret_state)
-{
-	const struct backend_block wanted = block_of(b, block);
-	int r;
-
-	drop_state_lock(b);
-	r = b->backend->ops->add(b->backend, &wanted);
-	retake_state_lock(b);
-	if (b->backend->ops->may_block)
-		look_up(block);
-	*ret_state = wanted.known ? BLOCK_RENEWED : BLOCK_ADDED;
-	if (r < 0)
-		*ret_state = BLOCK_WAITING;
-	return record(b, block, r);
-}
-
-static bool add_now(struct blocklist *b, struct block *block, struct block_limit *limit,
-		    enum block_state *ret_state)
-{
-	bool more = false;
-
-	lock_backend(b);
-	look_up(block);
-	if (passes_limit(b, block, limit, ret_state))
-		more = write_now(b, block, ret_state);
-	unlock_backend(b);
-	return more;
-}
-
-/* With the lock held. If the queue is full the address waits in the cache, as if the list
- * was missing. */
-static bool queue(struct blocklist *b, const struct block *block, enum block_state *ret_state)
-{
-	bool more = true;
-	int r;
-
-	if (b->queued < QUEUE_MAX) {
-		*ret_state = BLOCK_QUEUED;
-		b->queue[(b->first + b->queued) % QUEUE_MAX] =
-			(struct pending_block){ .addr = *block->addr, .at = block->at };
-		return b->queued++ == 0;
-	}
-	r = cache_block(b, block, true, &more);
-	count_wait(b, r, 0);
-	*ret_state = BLOCK_WAITING;
-	return more;
-}
-
-static bool add_later(struct blocklist *b, struct block *block, struct block_limit *limit,
-		      enum block_state *ret_state)
-{
-	bool more = false;
-
-	pthread_mutex_lock(&b->lock);
-	b->latest = block->at;
-	if (limit || b->queued == QUEUE_MAX)
-		look_up(block);
-	if (passes_limit(b, block, limit, ret_state))
-		more = queue(b, block, ret_state);
-	pthread_mutex_unlock(&b->lock);
-	return more;
-}
-
-bool blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
-		   const struct addr *addr, int64_t now, bool at_once,
-		   enum block_state *ret_state)
-{
-	struct block block = {
-		.addr = addr,
-		.at = now,
-		.list_state = list_state_of(blocklist, addr->family),
-	};
-	enum block_state ignored;
-
-	if (!ret_state)
-		ret_state = &ignored;
-	if (!at_once && blocklist->backend->ops->may_block)
-		return add_later(blocklist, &block, limit, ret_state);
-	return add_now(blocklist, &block, limit, ret_state);
+		note_success(b, list_state);
 }
 
 static size_t at_a_time(const struct blocklist *b)
@@ -409,91 +244,75 @@ static size_t at_a_time(const struct blocklist *b)
 	return b->backend->ops->add_many ? BACKEND_MANY : 1;
 }
 
-/* Write up to at_a_time() addresses, between lock_backend() and unlock_backend(). */
+/* Write up to at_a_time() addresses. */
 static void write_many(struct blocklist *b, const struct backend_block *many, size_t count,
 		       int *ret_results)
 {
 	const struct backend_ops *ops = b->backend->ops;
 
-	if (count == 0)
-		return;
-	drop_state_lock(b);
 	if (ops->add_many)
 		ops->add_many(b->backend, many, count, ret_results);
-	else
+	else if (count > 0)
 		ret_results[0] = ops->add(b->backend, many);
-	retake_state_lock(b);
 }
 
-/* With the lock held: take the first addresses out of the queue. */
-static size_t take_queued(struct blocklist *b, struct pending_block *ret_taken)
-{
-	size_t n;
-
-	for (n = 0; n < at_a_time(b) && b->queued > 0; n++, b->queued--) {
-		ret_taken[n] = b->queue[b->first];
-		b->first = (b->first + 1) % QUEUE_MAX;
-	}
-	return n;
-}
-
-/* With the lock held. The result refers to pending_block. */
-static struct block as_block(struct blocklist *b, const struct pending_block *pending_block)
-{
-	struct block block = {
-		.addr = &pending_block->addr,
-		.at = pending_block->at,
-		.list_state = list_state_of(b, pending_block->addr.family),
-	};
-
-	look_up(&block);
-	return block;
-}
-
-/* Write some queued addresses. Returns how many. */
-static size_t write_some_queued(struct blocklist *b)
+/* Returns the state of the last one. */
+static enum block_state write_batch(struct blocklist *b)
 {
 	struct backend_block many[BACKEND_MANY] = { { .stay = 0 } };
-	struct pending_block taken[BACKEND_MANY];
+	size_t n = b->batched, i;
 	int results[BACKEND_MANY];
 	struct block block;
-	size_t n, i;
 
-	lock_backend(b);
-	n = take_queued(b, taken);
+	b->batched = 0;
 	for (i = 0; i < n; i++) {
-		block = as_block(b, &taken[i]);
-		many[i] = block_of(b, &block);
+		block = as_block(b, &b->batch[i].addr, b->batch[i].at);
+		many[i] = (struct backend_block){
+			.addr = *block.addr,
+			.stay = ban_ms(b),
+			.known = block_cache_knows(block.list_state->cache, &block.place),
+		};
 	}
 	write_many(b, many, n, results);
 	for (i = 0; i < n; i++) {
-		block = as_block(b, &taken[i]);
+		block = as_block(b, &b->batch[i].addr, b->batch[i].at);
 		record(b, &block, results[i]);
 	}
-	unlock_backend(b);
-	return n;
+	if (results[n - 1] < 0)
+		return BLOCK_WAITING;
+	return many[n - 1].known ? BLOCK_RENEWED : BLOCK_ADDED;
 }
 
-static void write_queue(struct blocklist *b)
+enum block_state blocklist_add(struct blocklist *blocklist, const struct addr *addr,
+			       int64_t now, bool at_once)
 {
-	size_t n = 1, written;
-
-	for (written = 0; n > 0 && written < FLUSH_MAX; written += n)
-		n = write_some_queued(b);
+	blocklist->batch[blocklist->batched++] =
+		(struct pending_block){ .addr = *addr, .at = now };
+	if (at_once || at_a_time(blocklist) == 1)
+		return write_batch(blocklist);
+	if (blocklist->batched == BACKEND_MANY)
+		write_batch(blocklist);
+	return BLOCK_QUEUED;
 }
 
-static bool has_queued(struct blocklist *b)
+void blocklist_flush(struct blocklist *blocklist)
 {
-	bool has;
-
-	pthread_mutex_lock(&b->lock);
-	has = b->queued > 0;
-	pthread_mutex_unlock(&b->lock);
-	return has;
+	if (blocklist->batched > 0)
+		write_batch(blocklist);
 }
 
-/* With the lock held: the next waiting addresses that fit into one call. Drops those whose
- * block has expired. */
+bool blocklist_has(struct blocklist *blocklist, const struct addr *addr, int64_t now)
+{
+	const struct block block = as_block(blocklist, addr, now);
+	size_t i;
+
+	for (i = 0; i < blocklist->batched; i++)
+		if (addr_compare(&blocklist->batch[i].addr, addr) == 0)
+			return true;
+	return block_cache_has(block.list_state->cache, &block.place, now - ban_ms(blocklist));
+}
+
+/* The next waiting addresses that fit into one call. Drops those whose block has expired. */
 static size_t next_waiting(struct blocklist *b, struct list_state *list_state, int64_t now,
 			   struct block_cache_entry entries[BACKEND_MANY], size_t *ret_expired)
 {
@@ -528,7 +347,8 @@ static void write_waiting(struct blocklist *b, const struct block_cache_entry *e
 			.stay = ban_ms(b) - (age > 0 ? age : 0),
 		};
 	}
-	write_many(b, many, count, ret_results);
+	if (count > 0)
+		write_many(b, many, count, ret_results);
 }
 
 static void note_rewritten(struct blocklist *b, struct list_state *list_state,
@@ -539,8 +359,8 @@ static void note_rewritten(struct blocklist *b, struct list_state *list_state,
 	list_state->rewrite++;
 }
 
-/* Between lock_backend() and unlock_backend(): write some waiting addresses. Returns 1 if
- * there were any, 0 if none waits, -errno if the list cannot be written. */
+/* Write some waiting addresses. Returns 1 if there were any, 0 if none waits, -errno if the
+ * list cannot be written. */
 static int rewrite_some(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	struct block_cache_entry entries[BACKEND_MANY];
@@ -576,11 +396,8 @@ static int64_t rewrite(struct blocklist *b, struct list_state *list_state, int64
 
 	if (now < list_state->retry_at)
 		return list_state->retry_at;
-	for (i = 0; i < FLUSH_MAX && r > 0; i += at_a_time(b)) {
-		lock_backend(b);
+	for (i = 0; i < FLUSH_MAX && r > 0; i += at_a_time(b))
 		r = rewrite_some(b, list_state, now);
-		unlock_backend(b);
-	}
 	if (r > 0)
 		return now;
 	if (r < 0) {
@@ -590,40 +407,12 @@ static int64_t rewrite(struct blocklist *b, struct list_state *list_state, int64
 			list_state->retry_at = now + pace(b, r);
 		return now + pace(b, r);
 	}
-	pthread_mutex_lock(&b->lock);
 	if (list_state->rewrite > 0)
 		note_success(b, list_state);
-	pthread_mutex_unlock(&b->lock);
 	return INT64_MAX;
 }
 
-static int64_t clock_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-/* Write what workers have queued before the end, if possible. No other thread is running
- * any more. */
-static void write_rest(struct blocklist *b)
-{
-	int64_t end = clock_now() + END_MS;
-	int i;
-
-	if (!b->backend->ops->may_block || b->settings->dry_run)
-		return;
-	while (write_some_queued(b) > 0 && clock_now() < end)
-		;
-	lock_backend(b);
-	for (i = 0; i < 2; i++)
-		while (clock_now() < end && rewrite_some(b, &b->lists[i], b->latest) > 0)
-			;
-	unlock_backend(b);
-}
-
-/* With the lock held: is there any unexpired block? */
+/* Is there any unexpired block? */
 static bool has_live_blocks(const struct blocklist *b, const struct list_state *list_state,
 			    int64_t now)
 {
@@ -632,40 +421,26 @@ static bool has_live_blocks(const struct blocklist *b, const struct list_state *
 	return newest && now - newest->blocked_at < ban_ms(b);
 }
 
-/* Between lock_backend() and unlock_backend(). Returns as the backend does. */
-static int check(struct blocklist *b, const struct list_state *list_state)
-{
-	int r;
-
-	drop_state_lock(b);
-	r = b->backend->ops->check(b->backend, list_state->family);
-	retake_state_lock(b);
-	return r;
-}
-
 /* Check that the list still is the one that the blocks were written to. Returns when to
  * check again; INT64_MAX if there are no blocks to lose. */
 static int64_t look_at(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	int r = BACKEND_WRITTEN;
 
-	lock_backend(b);
-	b->latest = now;
-	list_state->watched = b->backend->ops->manages_list ||
-			      has_live_blocks(b, list_state, now);
 	if (list_state->recreated)
 		mark_all_unwritten(b, list_state, now);
 	list_state->recreated = false;
-	if (list_state->watched && now >= list_state->check_at) {
+	if (!b->backend->ops->manages_list && !has_live_blocks(b, list_state, now))
+		return INT64_MAX;
+	if (now >= list_state->check_at) {
 		list_state->check_at = now + CHECK_MS;
-		r = check(b, list_state);
+		r = b->backend->ops->check(b->backend, list_state->family);
 		if (r != BACKEND_WRITTEN)
 			mark_all_unwritten(b, list_state, now);
 	}
-	unlock_backend(b);
 	if (r < 0)
 		note_failure(b, list_state, -r);
-	return list_state->watched ? list_state->check_at : INT64_MAX;
+	return list_state->check_at;
 }
 
 int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
@@ -675,7 +450,7 @@ int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
 
 	if (blocklist->settings->dry_run)
 		return INT64_MAX;
-	write_queue(blocklist);
+	blocklist_flush(blocklist);
 	for (i = 0; i < 2; i++) {
 		due = look_at(blocklist, &blocklist->lists[i], now);
 		if (due < next)
@@ -684,8 +459,7 @@ int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
 		if (due < next)
 			next = due;
 	}
-	/* Adding to a queue that is not empty does not request a run. */
-	return has_queued(blocklist) ? now : next;
+	return next;
 }
 
 /* The entries of a list. */
@@ -718,8 +492,8 @@ static int older_first(const void *a, const void *b)
 	return (x->left > y->left) - (x->left < y->left);
 }
 
-/* Between lock_backend() and unlock_backend(): import the blocks of an earlier rsyslogd. If
- * they cannot be read they still block; they only count as new when they are renewed. */
+/* Import the blocks of an earlier rsyslogd. If they cannot be read they still block; they
+ * only count as new when they are renewed. */
 static void import_existing(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	struct found found = { .all = NULL };
@@ -727,11 +501,9 @@ static void import_existing(struct blocklist *b, struct list_state *list_state, 
 	size_t i;
 
 	list_state->imported = true;
-	drop_state_lock(b);
 	b->backend->ops->foreach(b->backend, list_state->family, take_found, &found);
 	if (found.count > 0)
 		qsort(found.all, found.count, sizeof(*found.all), older_first);
-	retake_state_lock(b);
 	for (i = 0; i < found.count; i++)
 		block_cache_put(list_state->cache, &found.all[i].addr,
 				now + found.all[i].left - ban_ms(b), false, &evicted);
@@ -746,12 +518,10 @@ void blocklist_check(struct blocklist *blocklist, int64_t now)
 	for (i = 0; i < 2; i++) {
 		struct list_state *list_state = &blocklist->lists[i];
 
-		lock_backend(blocklist);
-		r = check(blocklist, list_state);
+		r = ops->check(blocklist->backend, list_state->family);
 		list_state->recreated = list_state->recreated || r == BACKEND_WRITTEN_ANEW;
 		if (r >= 0 && ops->manages_list && !list_state->imported)
 			import_existing(blocklist, list_state, now);
-		unlock_backend(blocklist);
 		if (r < 0)
 			note_failure(blocklist, list_state, -r);
 	}

@@ -1,12 +1,12 @@
 /* Writes addresses to the kernel's list, and rewrites them if the list was missing for a
- * while or was recreated by a reload of the firewall.
+ * while or was recreated by a reload of the firewall. For the background thread only, which
+ * may have to wait for another program's nftables transaction.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_BLOCKLIST_H
 #define SMTPBLOCK_BLOCKLIST_H
 
 #include "blocklist/backend.h"
 #include "blocklist/block_cache.h"
-#include "policy/block_limit.h"
 #include "status/alerts.h"
 #include "status/counters.h"
 
@@ -17,9 +17,7 @@ enum block_state {
 	BLOCK_ADDED,	/* it is on the list now */
 	BLOCK_RENEWED,	/* its block was renewed */
 	BLOCK_WAITING,	/* the list is full or cannot be written */
-	BLOCK_QUEUED,	/* left to blocklist_run() */
-	BLOCK_REFUSED,	/* not blocked, because of the limit */
-	BLOCK_CLOSES,	/* the same, for the first time in this interval */
+	BLOCK_QUEUED,	/* it will be written with the next ones, or by blocklist_flush() */
 };
 
 /* Opens the settings' backend. counters and alerts outlive the result. Returns 0; -ENOMEM;
@@ -28,27 +26,28 @@ int blocklist_new(const struct settings *settings, const char *net_root,
 		  const char *module_root, struct counters *counters, struct alerts *alerts,
 		  struct blocklist **ret_blocklist);
 
-/* First writes what was left to blocklist_run(), for at most half a second. NULL is allowed. */
+/* NULL is allowed. */
 void blocklist_free(struct blocklist *blocklist);
 
-/* Block addr at now (ms of CLOCK_MONOTONIC), or renew its block. It is a renewal if addr
- * was blocked less than banTime ago, written or not. Anything else takes a token of the
- * limit (NULL: there is no limit), or is not done. If the list cannot be written the
- * address waits. Counts the result. Any thread. Returns true if blocklist_run() has
- * something to do. at_once: try to write the list before this returns. Otherwise never
- * waits for other programs: with a backend that may block the address is left to
- * blocklist_run(). ret_state may be NULL. */
-bool blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
-		   const struct addr *addr, int64_t now, bool at_once,
-		   enum block_state *ret_state);
+/* Block addr at now (ms of CLOCK_MONOTONIC), or renew its block. With a backend that writes
+ * many addresses for the cost of one they are collected, unless at_once. If the list cannot
+ * be written the address waits. Counts the result. */
+enum block_state blocklist_add(struct blocklist *blocklist, const struct addr *addr,
+			       int64_t now, bool at_once);
 
-/* Write waiting addresses, and check that lists with unexpired blocks still are the same
- * ones. Returns when to be called again, in ms; INT64_MAX: after the next blocklist_add()
- * that returns true. For the background thread only. */
+/* Write what was collected. */
+void blocklist_flush(struct blocklist *blocklist);
+
+/* Was addr blocked less than banTime ago, written or not? */
+bool blocklist_has(struct blocklist *blocklist, const struct addr *addr, int64_t now);
+
+/* Call blocklist_flush(), write waiting addresses, and check that lists with unexpired blocks
+ * still are the same ones. Returns when to be called again, in ms; INT64_MAX: after the next
+ * blocklist_add(). */
 int64_t blocklist_run(struct blocklist *blocklist, int64_t now);
 
 /* Check that the lists exist; a backend that manages its lists creates them. Raises an
- * alert for what is missing. Call before the background thread starts, then only in it. */
+ * alert for what is missing. May also be called before the background thread starts. */
 void blocklist_check(struct blocklist *blocklist, int64_t now);
 
 /* What to log about the list of that family: see backend_ops.advice. */

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
+#include "lib/thread.h"
 #include "lib/users.h"
 
 /* At shutdown, wait this long for termination delays that are still running. rsyslogd gives
@@ -43,32 +44,24 @@ struct background {
 	struct terminator *terminator;
 	struct shared_finder *finder;
 	struct shared_user *user;
-	pthread_mutex_t session_lock;
 	int wake;		/* eventfd */
 	atomic_bool awake;	/* a wake-up is pending.. */
 	atomic_int_least64_t awake_since;	/* ..since then, see background_tick() */
 	atomic_bool stopping;
 	atomic_bool abandoned;
+	atomic_bool ended;	/* for thread sanitizers, which do not know the join below */
 	bool started;
-	pthread_t thread;
+	struct thread thread;
 };
-
-static int64_t read_clock(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 int64_t background_now(void)
 {
-	return read_clock(CLOCK_MONOTONIC);
+	return clock_ms();
 }
 
 int64_t background_tick(void)
 {
-	return read_clock(CLOCK_MONOTONIC_COARSE);
+	return clock_tick_ms();
 }
 
 int background_new(const char *proc_root, struct background **ret_background)
@@ -82,7 +75,6 @@ int background_new(const char *proc_root, struct background **ret_background)
 		return -ENAMETOOLONG;
 	}
 	c->wake = -1;
-	pthread_mutex_init(&c->session_lock, NULL);
 	if (local_addrs_new(&c->local_addrs) < 0 || looker_new(&c->procfs, &c->looker) < 0) {
 		background_free(c);
 		return -ENOMEM;
@@ -133,7 +125,6 @@ void background_terminate(struct background *background, struct termination *ter
 			  int64_t due)
 {
 	terminator_add(background->terminator, termination, due);
-	background_wake(background);
 }
 
 bool background_is_ending(struct background *background, const struct smtpd *smtpd)
@@ -174,17 +165,13 @@ int background_finder(struct background *background, uid_t courier_uid,
 		      struct session_finder **ret_finder)
 {
 	struct shared_finder *e;
-	int r = 0;
 
-	pthread_mutex_lock(&background->session_lock);
 	for (e = background->finder; e && e->uid != courier_uid; e = e->next)
 		;
-	if (e)
-		*ret_finder = e->finder;
-	else
-		r = add_finder(background, courier_uid, ret_finder);
-	pthread_mutex_unlock(&background->session_lock);
-	return r;
+	if (!e)
+		return add_finder(background, courier_uid, ret_finder);
+	*ret_finder = e->finder;
+	return 0;
 }
 
 /* Returns the earliest time at which something is to be done. Jobs run before the
@@ -240,13 +227,16 @@ static void wait_until(struct background *c, int64_t due)
 		(void)local_addrs_refresh(c->local_addrs);
 }
 
-/* Send the pending signals, on time if STOP_GRACE_MS allows it. Run the jobs once more first. */
+/* Send the pending signals, on time if STOP_GRACE_MS allows it. Run the jobs first, as long as
+ * requests are left. */
 static void run_out(struct background *c)
 {
 	int64_t now = background_now(), end = now + STOP_GRACE_MS, due;
 
-	run_all(c, now);
-	now = background_now();
+	do {
+		due = run_all(c, now);
+		now = background_now();
+	} while (due <= now && now < end);
 	due = terminator_run(c->terminator, now);
 	while (terminator_pending(c->terminator) > 0 && now < end) {
 		wait_until(c, due < end ? due : end);
@@ -256,7 +246,7 @@ static void run_out(struct background *c)
 	terminator_flush(c->terminator);
 }
 
-static void *thread_main(void *data)
+static void thread_main(void *data)
 {
 	struct background *c = data;
 
@@ -264,7 +254,7 @@ static void *thread_main(void *data)
 		wait_until(c, run_all(c, background_now()));
 	if (!atomic_load(&c->abandoned))
 		run_out(c);
-	return NULL;
+	atomic_store(&c->ended, true);
 }
 
 int background_open(struct background *background)
@@ -282,35 +272,17 @@ int background_open(struct background *background)
 	return 0;
 }
 
-/* Signals are for rsyslogd's main thread. */
 int background_start(struct background *background)
 {
-	sigset_t all, old;
-	int err;
+	int r = thread_start(&background->thread, "smtpblock", thread_main, background);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&background->thread, NULL, thread_main, background);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err)
-		return -err;
-	background->started = true;
-	pthread_setname_np(background->thread, "smtpblock");
-	return 0;
-}
-
-static struct timespec stop_deadline(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += BACKGROUND_STOP_MS / 1000;
-	return at;
+	background->started = r == 0;
+	return r;
 }
 
 int background_stop(struct background *background)
 {
-	const struct timespec until = stop_deadline();
+	const struct timespec until = clock_deadline(BACKGROUND_STOP_MS);
 
 	if (!background->started)
 		return 0;
@@ -318,11 +290,12 @@ int background_stop(struct background *background)
 	/* Clear the flag first: the thread may just have consumed an earlier wake-up. */
 	atomic_store(&background->awake, false);
 	background_wake(background);
-	if (pthread_clockjoin_np(background->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+	if (pthread_clockjoin_np(background->thread.id, NULL, CLOCK_MONOTONIC, &until) != 0) {
 		atomic_store(&background->abandoned, true);
-		pthread_detach(background->thread);
+		pthread_detach(background->thread.id);
 		return -ETIMEDOUT;
 	}
+	(void)atomic_load(&background->ended);
 	background->started = false;
 	return 0;
 }
@@ -385,7 +358,6 @@ bool background_free(struct background *background)
 	all_back &= free_users(background);
 	if (background->wake >= 0)
 		close(background->wake);
-	pthread_mutex_destroy(&background->session_lock);
 	free(background->jobs);
 	free(background);
 	return all_back;

@@ -58,18 +58,19 @@ void background_wake(struct background *background);
 #define BACKGROUND_STALL_MS 5000
 bool background_is_stalled(const struct background *background);
 
-/* Call terminator_add() and wake the thread. */
+/* Call terminator_add(). For the background thread only, in a job. */
 void background_terminate(struct background *background, struct termination *termination,
 			  int64_t due);
 
-/* See terminator_has(). */
+/* See terminator_has(). For the background thread only. */
 bool background_is_ending(struct background *background, const struct smtpd *smtpd);
 
 /* Valid until background_free(). */
 struct local_addrs *background_local_addrs(struct background *background);
 
-/* The session finder for this uid, shared by all actions with the same courier user. Not
- * for workers. Returns 0, -ENOMEM or -errno; valid until background_free(). */
+/* The session finder for this uid, shared by all actions with the same courier user. Before
+ * background_start(), then for the background thread only. Returns 0, -ENOMEM or -errno;
+ * valid until background_free(). */
 int background_finder(struct background *background, uid_t courier_uid,
 		      struct session_finder **ret_finder);
 

@@ -3,71 +3,74 @@
 #include "engine/enforcer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <syslog.h>
 
 #include "courier/smtp_reply.h"
+#include "engine/alert_text.h"
+#include "lib/clock.h"
+#include "lib/text.h"
 
-/* The background thread is late by at most this, unless the machine is overloaded. */
-#define BACKGROUND_LATE_MS 50
+/* A block is written at once, and not together with others, if the signal follows it within
+ * this time. */
+#define URGENT_MS 50
 
 /* After a session was terminated its socket is kept this long before the reset: a client
  * that is slow, or whose last packet was lost, can still receive its reply. */
 #define RESET_AFTER_MS 1000
 
+/* A line with an unknown form is logged this often. */
+#define UNKNOWN_EVERY_MS 3600000
+#define UNKNOWN_TEXT_SIZE 101
+
+/* dryRun: lines logged per period; further ones are only counted. */
+#define REPORTS_MAX 30
+#define REPORTS_EVERY_MS 60000
+
+int enforcer_open(struct enforcer *enforcer, const struct settings *settings,
+		  struct counters *counters, struct alerts *alerts,
+		  const struct engine_environment *environment)
+{
+	char wrong[ALLOWFILE_ERROR_SIZE] = "";
+	struct enforcer *e = enforcer;
+	int r;
+
+	e->settings = e->policy.settings = settings;
+	e->counters = counters;
+	e->alerts = alerts;
+	e->environment = environment;
+	e->background = environment->background;
+	e->policy.local_addrs = background_local_addrs(e->background);
+	r = blocklist_new(settings, environment->net_root, environment->module_root, counters,
+			  alerts, &e->blocklist);
+	if (r == 0)
+		r = lookup_queue_new(&e->requests);
+	if (r == 0)
+		r = allowfile_new(settings->allow_file, &e->policy.allow_file, wrong);
+	if (*wrong)
+		enforcer_log(e, LOG_ERR, wrong);
+	return r == 0 ? limits_init(&e->limits, settings) : r;
+}
+
+void enforcer_close(struct enforcer *enforcer)
+{
+	limits_done(&enforcer->limits);
+	allowfile_free(enforcer->policy.allow_file);
+	lookup_queue_free(enforcer->requests);
+	blocklist_free(enforcer->blocklist);
+}
+
+void enforcer_log(const struct enforcer *enforcer, int severity, const char *text)
+{
+	if (enforcer->environment->log)
+		enforcer->environment->log(enforcer->environment->log_ctx, severity, text);
+}
+
 static void raise_alert(const struct enforcer *e, enum alert id, int detail)
 {
 	if (alerts_raise(e->alerts, id, detail))
 		background_wake(e->background);
-}
-
-static struct decision decide(enum verdict verdict, enum reason reason)
-{
-	return (struct decision){ .verdict = verdict, .reason = reason };
-}
-
-/* The prefix that is blocked for this address. */
-static struct cidr target_of(const struct enforcer *e, const struct addr *addr)
-{
-	unsigned int prefix = settings_prefix(e->settings, addr);
-
-	if (prefix == addr_bits(addr))
-		return (struct cidr){ .net = *addr, .prefix = (uint8_t)prefix };
-	return (struct cidr){ .net = cidr_mask(addr, prefix),
-			      .prefix = (uint8_t)prefix };
-}
-
-bool enforcer_is_exempt(const struct enforcer *enforcer, const struct addr *addr,
-			enum reason *ret_reason)
-{
-	*ret_reason = REASON_OWN_ADDRESS;
-	if (local_addrs_contain(background_local_addrs(enforcer->background), addr))
-		return true;
-	*ret_reason = REASON_ALLOW_LIST;
-	return allowfile_contains(enforcer->allow_file, addr);
-}
-
-/* A block of a whole prefix would also hit the exempt addresses in it. */
-static bool hits_exempt(const struct enforcer *e, const struct cidr *target)
-{
-	return local_addrs_overlap(background_local_addrs(e->background), target) ||
-	       prefix_set_overlaps(e->settings->allow, target) ||
-	       allowfile_overlaps(e->allow_file, target);
-}
-
-/* Does this trigger reach the threshold? */
-static bool reaches_threshold(const struct enforcer *e, const struct addr *addr,
-			      unsigned int times, int64_t now)
-{
-	bool forgot;
-	int r;
-
-	if (!e->hits)
-		return true;
-	r = threshold_hit(e->hits, addr, times, now, &forgot);
-	if (forgot)
-		counters_add(e->counters, COUNTER_FORGOTTEN, 1);
-	return r > 0;
 }
 
 /* The first block in this interval that maxBlocks prevents. */
@@ -78,24 +81,11 @@ static void note_closed(const struct enforcer *e)
 	raise_alert(e, ALERT_BUDGET, 0);
 }
 
-/* All checks before the block itself, except maxBlocks. */
-static struct decision check_limits(const struct enforcer *e, const struct cidr *target,
-				    unsigned int times, int64_t now)
-{
-	if (target->prefix < addr_bits(&target->net) && hits_exempt(e, target))
-		return decide(VERDICT_EXEMPT, REASON_ALLOWED_NEIGHBOUR);
-	if (!reaches_threshold(e, &target->net, times, now))
-		return decide(VERDICT_NOT_A_TRIGGER, REASON_BELOW_THRESHOLD);
-	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
-}
-
-/* Does the signal follow the block so closely that this thread must write the block itself?
- * Otherwise the background thread does both, block first. With a backend that may block
- * (nftables) this also keeps the log worker from stalling. */
+/* Does the signal follow the block so closely that it must be on the list first? */
 static bool is_urgent(const struct settings *s)
 {
 	return s->terminate &&
-	       (s->trigger == TRIGGER_CONNECT || s->terminate_delay < BACKGROUND_LATE_MS);
+	       (s->trigger == TRIGGER_CONNECT || s->terminate_delay < URGENT_MS);
 }
 
 /* What is blocked, and why. */
@@ -103,55 +93,39 @@ struct block_request {
 	const struct courierlog_line *line;
 	struct cidr target;
 	const struct smtpd_facts *facts;	/* NULL: no process was read */
-	pid_t pid;
+	const struct termination *termination;	/* likewise */
 };
-
-static int64_t wall_clock(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void copy_text(char *to, size_t size, const char *text, size_t len)
-{
-	if (len >= size)
-		len = size - 1;
-	if (len > 0)
-		memcpy(to, text, len);
-	to[len] = '\0';
-}
 
 static void put_texts(struct event *event, const struct block_request *request)
 {
 	const struct smtpd_facts *facts = request->facts;
 
 	if (request->line->reply_len > 0)
-		copy_text(event->reply, sizeof(event->reply), request->line->reply,
-			  request->line->reply_len);
+		text_copy(request->line->reply, request->line->reply_len, event->reply,
+			  sizeof(event->reply));
 	else if (facts && facts->block)
-		copy_text(event->reply, sizeof(event->reply), facts->block,
-			  strlen(facts->block));
+		text_copy(facts->block, strlen(facts->block), event->reply,
+			  sizeof(event->reply));
 	if (facts && facts->block_zone)
-		copy_text(event->zone, sizeof(event->zone), facts->block_zone,
-			  strlen(facts->block_zone));
+		text_copy(facts->block_zone, strlen(facts->block_zone), event->zone,
+			  sizeof(event->zone));
 }
 
 static void put_event(const struct enforcer *e, const struct block_request *request,
 		      const char *list_state)
 {
+	pid_t pid = request->termination ? request->termination->smtpd.process.pid : 0;
 	const struct settings *s = e->settings;
 	struct event event = {
-		.listener = e->listener,
+		.listener = e->environment->listener,
 		.counters = e->counters,
-		.at = wall_clock(),
+		.at = clock_wall_ms(),
 		.addr = request->line->addr,
 		.target = request->target,
 		.port = request->line->port,
-		.pid = request->pid,
+		.pid = pid,
 		.dry_run = s->dry_run,
-		.ends_child = request->pid && settings_end_children(s),
+		.ends_child = pid && settings_end_children(s),
 		.list = request->line->addr.family == ADDR_IPV4 ? s->list : s->list6,
 		.list_state = list_state,
 		.trigger = settings_word("trigger", s->trigger),
@@ -160,7 +134,7 @@ static void put_event(const struct enforcer *e, const struct block_request *requ
 	int r;
 
 	put_texts(&event, request);
-	r = events_put(e->events, &event);
+	r = events_put(e->environment->events, &event);
 	if (r < 0 && r != -ESHUTDOWN)
 		raise_alert(e, ALERT_EVENTS, 0);
 }
@@ -178,60 +152,41 @@ static const char *state_text(const struct enforcer *e, enum block_state state)
 	return e->settings->backend == BACKEND_NULL ? NULL : words[state];
 }
 
-/* Returns false if maxBlocks prevents the block. */
-static bool put_on_list(const struct enforcer *e, const struct block_request *request,
+static void put_on_list(const struct enforcer *e, const struct block_request *request,
 			int64_t now)
 {
-	enum block_state state = BLOCK_QUEUED;
+	const struct termination *t = request->termination;
+	enum block_state state;
 
-	if (blocklist_add(e->blocklist, e->limit, &request->target.net, now,
-			  is_urgent(e->settings), &state))
-		background_wake(e->background);
-	if (state == BLOCK_CLOSES)
-		note_closed(e);
-	if (state == BLOCK_CLOSES || state == BLOCK_REFUSED)
-		return false;
-	if (e->events)
+	state = blocklist_add(e->blocklist, &request->target.net, now,
+			      t && !t->signalled && is_urgent(e->settings));
+	if (e->environment->events)
 		put_event(e, request, state_text(e, state));
-	return true;
+}
+
+static void log_would_block(struct enforcer *e, const struct courierlog_line *line, int64_t now)
+{
+	char ip[ADDR_TEXT_SIZE], reply[LOOKUP_REPLY_SIZE + 1], text[320];
+
+	if (now >= e->reports_until) {
+		e->reports_until = now + REPORTS_EVERY_MS;
+		e->reports = 0;
+	}
+	if (++e->reports > REPORTS_MAX)
+		return;
+	snprintf(text, sizeof(text), "dryRun: would block %s port %u: \"%s\"",
+		 addr_format(&line->addr, ip), (unsigned int)line->port,
+		 alert_text_clean(line->reply, line->reply_len, reply, sizeof(reply)));
+	enforcer_log(e, LOG_NOTICE, text);
 }
 
 /* With dryRun: count and log what would have been done. */
-static void report(const struct enforcer *e, const struct block_request *request)
+static void report(struct enforcer *e, const struct block_request *request, int64_t now)
 {
-	const struct courierlog_line *line = request->line;
-	const struct session_query query = { .addr = line->addr,
-					      .port = line->port };
-
 	counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
-	enforcer_ask(e, LOOKUP_REPORT, &query, line);
-	if (e->events)
+	log_would_block(e, request->line, now);
+	if (e->environment->events)
 		put_event(e, request, NULL);
-}
-
-static struct decision do_block(const struct enforcer *e, const struct block_request *request,
-				int64_t now)
-{
-	if (e->settings->dry_run)
-		report(e, request);
-	else if (!put_on_list(e, request, now))
-		return decide(VERDICT_UNPROVEN, REASON_BUDGET);
-	return decide(VERDICT_BLOCK, REASON_TRIGGERED);
-}
-
-struct decision enforcer_block(const struct enforcer *enforcer,
-			       const struct courierlog_line *line)
-{
-	const struct block_request request = { .line = line,
-				   .target = target_of(enforcer, &line->addr) };
-	int64_t now = background_tick();
-	struct decision d = check_limits(enforcer, &request.target, line->times, now);
-
-	if (d.verdict == VERDICT_BLOCK)
-		d = do_block(enforcer, &request, now);
-	if (d.verdict != VERDICT_BLOCK)
-		enforcer_count(enforcer, d);
-	return d;
 }
 
 /* trigger="connect": write the reply to whatever the client sends first. */
@@ -249,8 +204,74 @@ static void send_554(const struct enforcer *e, const struct smtpd_rules *rules,
 		raise_alert(e, ALERT_REPLY, -r);
 }
 
+/* Is the session terminated, blocked or not? */
+static bool terminates(struct decision d)
+{
+	return d.verdict == VERDICT_BLOCK || d.reason == REASON_BUDGET;
+}
+
+/* Ask what only the background thread knows, and block. Returns the decision; counts it
+ * unless it is a block. */
+static struct decision do_block(struct enforcer *e, const struct block_request *request)
+{
+	const struct termination *t = request->termination;
+	const struct settings *s = e->settings;
+	int64_t now = background_now();
+	struct known known = {
+		.line = request->line,
+		.severity = COURIERLOG_SEVERITY_ANY,
+		.proof = PROOF_JUDGED,
+		.is_ending = t && background_is_ending(e->background, &t->smtpd),
+		.limits = &e->limits,
+		.is_blocked = s->dry_run ||
+			      blocklist_has(e->blocklist, &request->target.net, now),
+		.now = now,
+	};
+	struct decision d = decide(&e->policy, &known);
+
+	if (e->limits.forgot)
+		counters_add(e->counters, COUNTER_FORGOTTEN, 1);
+	if (e->limits.closes)
+		note_closed(e);
+	e->limits.forgot = e->limits.closes = false;
+	if (t && s->trigger == TRIGGER_CONNECT && terminates(d))
+		send_554(e, t->rules, &t->smtpd, request->facts);
+	if (d.verdict != VERDICT_BLOCK)
+		enforcer_count(e, d);
+	else if (s->dry_run)
+		report(e, request, now);
+	else
+		put_on_list(e, request, now);
+	return d;
+}
+
+struct decision enforcer_block(struct enforcer *enforcer, const struct courierlog_line *line)
+{
+	const struct block_request request = {
+		.line = line,
+		.target = decide_prefix(enforcer->settings, &line->addr),
+	};
+
+	return do_block(enforcer, &request);
+}
+
+/* Takes the request's session over if it returns 0. Otherwise the queue is full. */
+static int put_request(struct enforcer *e, const struct lookup_request *request)
+{
+	int r = lookup_queue_put(e->requests, request,
+				 e->settings->dry_run || e->environment->events);
+
+	if (r < 0) {
+		if (request->kind != LOOKUP_END && request->kind != LOOKUP_UNKNOWN)
+			counters_add(e->counters, COUNTER_REFUSED_BUSY, 1);
+		alerts_raise(e->alerts, ALERT_BUSY, 0);
+	}
+	background_wake(e->background);
+	return r;
+}
+
 /* Terminate all sessions of the address. Only a search finds them. */
-static void terminate_all(const struct enforcer *e, const struct courierlog_line *line)
+static void terminate_all(struct enforcer *e, const struct courierlog_line *line)
 {
 	const struct session_query query = { .addr = line->addr };
 
@@ -259,10 +280,10 @@ static void terminate_all(const struct enforcer *e, const struct courierlog_line
 }
 
 /* This zone's listing frees a slot. */
-static void count_zone(const struct enforcer *e, const struct smtpd_facts *facts)
+static void count_zone(struct enforcer *e, const struct smtpd_facts *facts)
 {
 	if (settings_end_children(e->settings) && facts->block_zone)
-		dnsbl_stats_count(e->dnsbl_stats, facts->block_zone);
+		dnsbl_stats_count(&e->dnsbl_stats, facts->block_zone);
 }
 
 /* With trigger="connect" the client already has its reply. */
@@ -293,68 +314,99 @@ static struct termination prepare_termination(const struct enforcer *e,
 static void schedule_termination(const struct enforcer *e, struct termination *t)
 {
 	unsigned int delay = delay_of(e->settings);
+	int64_t now = background_now();
 
 	if (!settings_end_children(e->settings)) {
 		smtpd_done(&t->smtpd);
 		return;
 	}
-	if (!t->signalled && (delay == 0 || background_is_stalled(e->background)))
+	if (!t->signalled && delay == 0)
 		terminator_signal(t);
-	background_terminate(e->background, t, background_now() + delay);
+	background_terminate(e->background, t, t->signalled ? now : now + delay);
 }
 
-/* With terminate.delay="0" nothing is waited for, not even the block, which follows at
- * once. A client that reconnects before it is blocked gets a new session; the first trigger
- * of that one finds the block and terminates it. */
-static bool signal_before_block(const struct settings *s)
+/* With a threshold only the background thread knows whether the trigger blocks. */
+static bool may_signal_first(const struct enforcer *e, const struct courierlog_line *line)
 {
-	return settings_end_children(s) && s->terminate_delay == 0 &&
-	       s->trigger != TRIGGER_CONNECT;
+	const struct settings *s = e->settings;
+
+	return settings_end_children(s) && s->threshold <= 1 &&
+	       s->trigger != TRIGGER_CONNECT && line->port != 0;
 }
 
-struct decision enforcer_block_session(const struct enforcer *enforcer,
+static bool is_now_or_never(const struct enforcer *e)
+{
+	return e->settings->terminate_delay == 0 || background_is_stalled(e->background);
+}
+
+void enforcer_hand_over(struct enforcer *enforcer, const struct smtpd_rules *rules,
+			const struct courierlog_line *line, const struct smtpd_facts *facts,
+			struct smtpd *smtpd)
+{
+	const struct session_query query = { .addr = line->addr, .port = line->port };
+	struct lookup_request request = lookup_request_of(LOOKUP_SESSION, &query, line);
+	struct termination *t = &request.termination;
+
+	*t = prepare_termination(enforcer, rules, smtpd);
+	if (facts->block_zone)
+		text_copy(facts->block_zone, strlen(facts->block_zone), request.zone,
+			  sizeof(request.zone));
+	if (may_signal_first(enforcer, line) && is_now_or_never(enforcer))
+		terminator_signal(t);
+	if (put_request(enforcer, &request) == 0)
+		return;
+	if (may_signal_first(enforcer, line))
+		terminator_signal_only(t);
+	smtpd_done(&t->smtpd);
+}
+
+/* Block the address, then terminate the session. Releases what is left of *t. */
+static struct decision block_and_terminate(struct enforcer *e,
+					   const struct courierlog_line *line,
+					   const struct smtpd_facts *facts,
+					   struct termination *t)
+{
+	const struct block_request request = {
+		.line = line,
+		.target = decide_prefix(e->settings, &line->addr),
+		.facts = facts,
+		.termination = t,
+	};
+	struct decision d = do_block(e, &request);
+
+	if (terminates(d)) {
+		if (line->port != 0)
+			schedule_termination(e, t);
+		else
+			terminate_all(e, line);
+		count_zone(e, facts);
+	}
+	smtpd_done(&t->smtpd);
+	return d;
+}
+
+struct decision enforcer_block_session(struct enforcer *enforcer,
 				       const struct smtpd_rules *rules,
 				       const struct courierlog_line *line,
 				       const struct smtpd_facts *facts, struct smtpd *smtpd)
 {
-	const struct block_request request = { .line = line,
-				   .target = target_of(enforcer, &line->addr),
-				   .facts = facts,
-				   .pid = smtpd->process.pid };
-	const struct settings *s = enforcer->settings;
-	int64_t now = background_now();
-	struct termination t;
-	struct decision d;
-	bool terminates;
+	struct termination t = prepare_termination(enforcer, rules, smtpd);
 
-	if (background_is_ending(enforcer->background, smtpd)) {
-		smtpd_done(smtpd);
-		d = decide(VERDICT_NOT_A_TRIGGER, REASON_REPEATED);
-		enforcer_count(enforcer, d);
-		return d;
-	}
-	d = check_limits(enforcer, &request.target, line->times, now);
-	terminates = d.verdict == VERDICT_BLOCK;
-	if (terminates && s->trigger == TRIGGER_CONNECT)
-		send_554(enforcer, rules, smtpd, facts);
-	t = prepare_termination(enforcer, rules, smtpd);
-	if (terminates && line->port != 0 && signal_before_block(s))
-		terminator_signal(&t);
-	if (terminates)
-		d = do_block(enforcer, &request, now);
-	if (d.verdict != VERDICT_BLOCK)
-		enforcer_count(enforcer, d);
-	if (terminates && line->port != 0)
-		schedule_termination(enforcer, &t);
-	else if (terminates)
-		terminate_all(enforcer, line);
-	if (terminates)
-		count_zone(enforcer, facts);
-	smtpd_done(&t.smtpd);
-	return d;
+	return block_and_terminate(enforcer, line, facts, &t);
 }
 
-void enforcer_end(const struct enforcer *enforcer, const struct smtpd_rules *rules,
+void enforcer_take_over(struct enforcer *enforcer, struct lookup_request *request)
+{
+	const struct smtpd_facts facts = {
+		.block_zone = *request->zone ? request->zone : NULL,
+	};
+	struct courierlog_line line;
+
+	lookup_request_line(request, &line);
+	block_and_terminate(enforcer, &line, &facts, &request->termination);
+}
+
+void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,
 		  struct smtpd *smtpd)
 {
 	struct termination t;
@@ -367,18 +419,39 @@ void enforcer_end(const struct enforcer *enforcer, const struct smtpd_rules *rul
 	schedule_termination(enforcer, &t);
 }
 
-int enforcer_ask(const struct enforcer *enforcer, enum lookup_kind kind,
-		 const struct session_query *query, const struct courierlog_line *line)
+void enforcer_ask(struct enforcer *enforcer, enum lookup_kind kind,
+		  const struct session_query *query, const struct courierlog_line *line)
 {
-	int r = lookup_queue_put(enforcer->requests, kind, query, line);
+	struct lookup_request request = lookup_request_of(kind, query, line);
 
-	if (r < 0) {
-		if (kind == LOOKUP_PROVE)
-			counters_add(enforcer->counters, COUNTER_REFUSED_BUSY, 1);
-		alerts_raise(enforcer->alerts, ALERT_BUSY, 0);
-	}
-	background_wake(enforcer->background);
-	return r;
+	put_request(enforcer, &request);
+}
+
+void enforcer_note_unknown(struct enforcer *enforcer, const char *text, size_t len)
+{
+	const struct courierlog_line line = { .reply = text, .reply_len = len };
+	const struct session_query query = { .port = 0 };
+	int64_t now = background_tick(), at = atomic_load(&enforcer->unknown_at);
+
+	counters_add(enforcer->counters, COUNTER_UNKNOWN, 1);
+	if (now >= at && atomic_compare_exchange_strong(&enforcer->unknown_at, &at,
+							now + UNKNOWN_EVERY_MS))
+		enforcer_ask(enforcer, LOOKUP_UNKNOWN, &query, &line);
+}
+
+void enforcer_log_unknown(struct enforcer *enforcer, const struct lookup_request *request)
+{
+	uint64_t lines = counters_get(enforcer->counters, COUNTER_UNKNOWN);
+	char sample[UNKNOWN_TEXT_SIZE], text[UNKNOWN_TEXT_SIZE + 200];
+
+	snprintf(text, sizeof(text),
+		 "%lu lines of courieresmtpd have an unknown form and were "
+		 "ignored, such as \"%s\": if courier was updated, update "
+		 "omsmtpblock as well",
+		 (unsigned long)(lines - enforcer->unknown_logged),
+		 alert_text_clean(request->reply, request->reply_len, sample, sizeof(sample)));
+	enforcer->unknown_logged = lines;
+	enforcer_log(enforcer, LOG_WARNING, text);
 }
 
 /* COUNTER_COUNT: this reason is not counted. */

@@ -4,65 +4,62 @@
 #define SMTPBLOCK_ENFORCER_H
 
 #include "blocklist/blocklist.h"
-#include "engine/background.h"
+#include "engine/engine.h"
 #include "engine/lookup_queue.h"
-#include "policy/allowfile.h"
-#include "policy/block_limit.h"
-#include "policy/policy.h"
-#include "policy/threshold.h"
+#include "policy/decision.h"
 #include "status/dnsbl_stats.h"
-#include "status/events.h"
 
-/* What the enforcer works with; the engine owns all of it. Any thread may call the
- * functions below. They do not wait, except that an urgent block may wait for other
- * programs if the backend does (backend.h, may_block). */
+/* Part of struct engine, for the files of this folder. Workers decide, signal where that
+ * comes first, and queue a request; the background thread does the rest. */
 struct enforcer {
+	/* Of the engine and its environment. */
 	const struct settings *settings;
 	struct counters *counters;
 	struct alerts *alerts;
-	struct blocklist *blocklist;
-	struct batch_queue *requests;
-	struct allowfile *allow_file;
-	struct threshold *hits;		/* NULL: every trigger blocks */
-	struct block_limit *limit;
+	const struct engine_environment *environment;
 	struct background *background;
-	struct dnsbl_stats *dnsbl_stats;
-	struct events *events;		/* NULL: no events */
-	void *listener;			/* the listener of its events */
+	/* Its own. Any thread may use these.. */
+	struct policy policy;
+	struct lookup_queue *requests;
+	atomic_int_least64_t unknown_at;	/* no sample of a line's text before (ms) */
+	/* ..and the background thread these. */
+	struct blocklist *blocklist;
+	struct limits limits;
+	struct dnsbl_stats dnsbl_stats;
+	uint64_t unknown_logged;
+	int64_t reports_until;		/* of dryRun */
+	unsigned int reports;
 };
 
-/* Is this one of the host's own addresses, or one in allowFile? */
-bool enforcer_is_exempt(const struct enforcer *enforcer, const struct addr *addr,
-			enum reason *ret_reason);
+/* Everything passed must outlive the enforcer. Returns 0; -ENOMEM; -errno after logging
+ * what is wrong with allowFile. Call enforcer_close() in any case. */
+int enforcer_open(struct enforcer *enforcer, const struct settings *settings,
+		  struct counters *counters, struct alerts *alerts,
+		  const struct engine_environment *environment);
 
-/* Block the address of a trigger that policy.h lets pass: count it for the threshold, check
- * that the prefix has no exempt address in it and that maxBlocks is not used up, then
- * block. With dryRun it is only counted and reported. Returns the decision; counts it
- * unless it is a block. */
-struct decision enforcer_block(const struct enforcer *enforcer,
-			       const struct courierlog_line *line);
+/* Does nothing to an enforcer that is all 0. */
+void enforcer_close(struct enforcer *enforcer);
 
-/* The same for a line of a verified session. Takes smtpd over. With trigger="connect" the
- * client is sent a reply first. The session is terminated if its address is blocked, or if
- * only maxBlocks prevented the block. With terminate.delay="0" the signal is sent right
- * before the block, otherwise after it. If the line has no port, all sessions of the
- * address are terminated. If the session is already being terminated, the trigger is only
- * counted as repeated: within terminate.delay a client may cause a thousand rejects. */
-struct decision enforcer_block_session(const struct enforcer *enforcer,
-				       const struct smtpd_rules *rules,
-				       const struct courierlog_line *line,
-				       const struct smtpd_facts *facts, struct smtpd *smtpd);
+/* The functions for any thread; they do not wait. */
 
-/* Terminate a verified session. Takes smtpd over. The signal comes after terminate.delay,
- * or at once if that is 0 or trigger="connect" has sent the reply. With terminate="off" or
- * dryRun the smtpd is only released. */
-void enforcer_end(const struct enforcer *enforcer, const struct smtpd_rules *rules,
-		  struct smtpd *smtpd);
+/* Queue a request for the background thread. If the queue is full the request is dropped; a
+ * trigger is counted as refused then. */
+void enforcer_ask(struct enforcer *enforcer, enum lookup_kind kind,
+		  const struct session_query *query, const struct courierlog_line *line);
 
-/* Queue a request for the background thread. If the queue is full the request is dropped,
- * and counted as refused. Returns 0; -ENOSPC; -ENOMEM. */
-int enforcer_ask(const struct enforcer *enforcer, enum lookup_kind kind,
-		 const struct session_query *query, const struct courierlog_line *line);
+/* Queue the block of a verified session, for which decide() has returned VERDICT_BLOCK.
+ * Takes smtpd over. Signals the session first if nothing else has to be asked and
+ * terminate.delay is 0: such a signal waits for nothing, not even for the block, which
+ * follows at once. A client that reconnects before it is blocked gets a new session; the
+ * first trigger of that one finds the block and terminates it. While the background thread
+ * is stalled the signal comes first, too. If the queue is full the trigger is counted as
+ * refused, and the session is only signalled. */
+void enforcer_hand_over(struct enforcer *enforcer, const struct smtpd_rules *rules,
+			const struct courierlog_line *line, const struct smtpd_facts *facts,
+			struct smtpd *smtpd);
+
+/* Count a line of courier's with an unknown form, and have it logged, once an hour. */
+void enforcer_note_unknown(struct enforcer *enforcer, const char *text, size_t len);
 
 /* Count a decision other than to block, and raise an alert if the admin can fix the cause. */
 void enforcer_count(const struct enforcer *enforcer, struct decision decision);
@@ -73,5 +70,39 @@ void enforcer_refuse(const struct enforcer *enforcer, int err);
 
 /* Raise an alert if err keeps us from reading processes; ignore other errors. */
 void enforcer_note_look(const struct enforcer *enforcer, int err);
+
+/* For the background thread only. A block may wait for other programs' nftables
+ * transactions. */
+
+/* Block the address of a trigger for which decide() has returned VERDICT_BLOCK, unless a
+ * limit prevents it. With dryRun it is only counted and reported. Returns the decision;
+ * counts it unless it is a block. */
+struct decision enforcer_block(struct enforcer *enforcer, const struct courierlog_line *line);
+
+/* The same for a line of a verified session. Takes smtpd over. With trigger="connect" the
+ * client is sent a reply first. The session is terminated if its address is blocked, or if
+ * only maxBlocks prevented the block; the signal follows the block. If the line has no port,
+ * all sessions of the address are terminated. If the session is already being terminated,
+ * the trigger is only counted as repeated: within terminate.delay a client may cause a
+ * thousand rejects. */
+struct decision enforcer_block_session(struct enforcer *enforcer,
+				       const struct smtpd_rules *rules,
+				       const struct courierlog_line *line,
+				       const struct smtpd_facts *facts, struct smtpd *smtpd);
+
+/* The same for a request of enforcer_hand_over(). */
+void enforcer_take_over(struct enforcer *enforcer, struct lookup_request *request);
+
+/* Terminate a verified session. Takes smtpd over. The signal comes after terminate.delay,
+ * or at once if that is 0 or trigger="connect" has sent the reply. With terminate="off" or
+ * dryRun the smtpd is only released. */
+void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,
+		  struct smtpd *smtpd);
+
+/* Log the request's text, of a line with an unknown form. */
+void enforcer_log_unknown(struct enforcer *enforcer, const struct lookup_request *request);
+
+/* Log a line for the admin. */
+void enforcer_log(const struct enforcer *enforcer, int severity, const char *text);
 
 #endif

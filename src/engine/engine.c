@@ -13,7 +13,6 @@
 #include "engine/alert_text.h"
 #include "engine/enforcer.h"
 #include "engine/session_lookup.h"
-#include "engine/unknown_lines.h"
 #include "lib/tcp_reset.h"
 #include "policy/capabilities.h"
 
@@ -33,22 +32,15 @@ struct engine {
 	struct settings settings;
 	struct counters counters;
 	struct alerts alerts;
+	struct engine_environment environment;
 	struct enforcer enforcer;
-	struct block_limit limit;
-	struct unknown_lines unknown_lines;
-	struct dnsbl_stats dnsbl_stats;
-	unsigned int zones_reported;
 	struct lookup *lookup;
-	engine_log_fn *log;
-	void *log_ctx;
-	engine_zone_fn *zone;
-	void *zone_ctx;
+	unsigned int zones_reported;
 	/* NULL while courier's user does not exist. Set once, by the background thread. */
 	struct session_finder *_Atomic finder;
 	atomic_uint courier_uid;	/* valid once finder is set */
 	atomic_bool hup;
 	atomic_bool stall_logged;
-	bool check_rights;
 	int64_t user_at, try_at;	/* not before; INT64_MAX: never */
 	bool started;
 };
@@ -67,9 +59,6 @@ int engine_new(struct settings *settings, struct engine **ret_engine)
 	atomic_init(&e->references, 1);
 	e->settings = *settings;
 	memset(settings, 0, sizeof(*settings));
-	block_limit_init(&e->limit, e->settings.max_blocks, e->settings.max_blocks_interval);
-	unknown_lines_init(&e->unknown_lines);
-	dnsbl_stats_init(&e->dnsbl_stats);
 	*ret_engine = e;
 	return 0;
 }
@@ -85,13 +74,7 @@ void engine_unref(struct engine *engine)
 	if (!engine || atomic_fetch_sub(&engine->references, 1) != 1)
 		return;
 	lookup_free(engine->lookup);
-	unknown_lines_done(&engine->unknown_lines);
-	dnsbl_stats_done(&engine->dnsbl_stats);
-	block_limit_done(&engine->limit);
-	threshold_free(engine->enforcer.hits);
-	allowfile_free(engine->enforcer.allow_file);
-	batch_queue_free(engine->enforcer.requests);
-	blocklist_free(engine->enforcer.blocklist);
+	enforcer_close(&engine->enforcer);
 	settings_done(&engine->settings);
 	free(engine);
 }
@@ -108,17 +91,6 @@ const struct counters *engine_counters(const struct engine *engine)
 
 /* The background thread's part. */
 
-static void log_text(struct engine *e, int severity, const char *text)
-{
-	if (e->log)
-		e->log(e->log_ctx, severity, text);
-}
-
-static void log_for_lookup(void *ctx, int severity, const char *text)
-{
-	log_text(ctx, severity, text);
-}
-
 static void log_alerts(struct engine *e)
 {
 	char text[ALERT_TEXT_SIZE];
@@ -128,7 +100,7 @@ static void log_alerts(struct engine *e)
 	while (alerts_next(&e->alerts, &id, &detail)) {
 		alert_text_format(id, detail, &e->settings, e->enforcer.blocklist, &severity,
 				  text);
-		log_text(e, severity, text);
+		enforcer_log(&e->enforcer, severity, text);
 	}
 }
 
@@ -138,12 +110,12 @@ static void log_zones(struct engine *e)
 	char values[LINE_SIZE - 160], text[LINE_SIZE];
 	unsigned int next = 0;
 
-	while (next < dnsbl_stats_known(&e->dnsbl_stats)) {
-		next = dnsbl_stats_format(&e->dnsbl_stats, next, values, sizeof(values));
+	while (next < dnsbl_stats_known(&e->enforcer.dnsbl_stats)) {
+		next = dnsbl_stats_format(&e->enforcer.dnsbl_stats, next, values, sizeof(values));
 		snprintf(text, sizeof(text),
 			 "slots freed by DNSBL zones, list %.60s: %s",
 			 e->settings.list, values);
-		log_text(e, LOG_INFO, text);
+		enforcer_log(&e->enforcer, LOG_INFO, text);
 	}
 }
 
@@ -155,7 +127,7 @@ static void log_counters(struct engine *e)
 	snprintf(text, sizeof(text), "action with list %.60s and %.60s: %s",
 		 e->settings.list, e->settings.list6,
 		 counters_format(&e->counters, values, sizeof(values)));
-	log_text(e, LOG_INFO, text);
+	enforcer_log(&e->enforcer, LOG_INFO, text);
 	log_zones(e);
 }
 
@@ -179,7 +151,7 @@ static void find_user(struct engine *e)
 		note_no_user(e, -r);
 		return;
 	}
-	r = background_finder(e->enforcer.background, uid, &finder);
+	r = background_finder(e->environment.background, uid, &finder);
 	if (r < 0) {
 		alerts_raise(&e->alerts, ALERT_LOOK, -r);
 		return;
@@ -241,7 +213,7 @@ static void check_rights(struct engine *e)
 
 	e->try_at = INT64_MAX;
 	/* Without courier there is no session to terminate. */
-	if (!e->check_rights || (!has_user && e->settings.verify == VERIFY_NONE))
+	if (!e->environment.check_rights || (!has_user && e->settings.verify == VERIFY_NONE))
 		return;
 	check_capabilities(e);
 	/* Later, from run(): it reads processes, which may take a while. */
@@ -252,7 +224,7 @@ static void check_rights(struct engine *e)
 /* Raise alerts for everything that can be found before the first line comes. */
 static void look_around(struct engine *e)
 {
-	if (!local_addrs_known(background_local_addrs(e->enforcer.background)))
+	if (!local_addrs_known(background_local_addrs(e->environment.background)))
 		alerts_raise(&e->alerts, ALERT_HOSTADDRS, 0);
 	if (!atomic_load(&e->finder))
 		find_user(e);
@@ -265,11 +237,11 @@ static void reload_allow_file(struct engine *e)
 {
 	char wrong[ALLOWFILE_ERROR_SIZE], text[ALLOWFILE_ERROR_SIZE + 80];
 
-	if (allowfile_reload(e->enforcer.allow_file, wrong) == 0)
+	if (allowfile_reload(e->enforcer.policy.allow_file, wrong) == 0)
 		return;
 	snprintf(text, sizeof(text), "allowFile: %s; the previous list stays in use",
 		 *wrong ? wrong : "no memory");
-	log_text(e, LOG_ERR, text);
+	enforcer_log(&e->enforcer, LOG_ERR, text);
 }
 
 static void after_hup(struct engine *e)
@@ -285,26 +257,11 @@ static int64_t run_block_limit(struct engine *e, int64_t now)
 {
 	int64_t due;
 
-	if (block_limit_opens(&e->limit, now, &due)) {
+	if (block_limit_opens(&e->enforcer.limits.max_blocks, now, &due)) {
 		alerts_clear(&e->alerts, ALERT_BUDGET);
 		alerts_raise(&e->alerts, ALERT_BUDGET_OPEN, 0);
 	}
 	return due;
-}
-
-static void log_unknown_lines(struct engine *e)
-{
-	char sample[UNKNOWN_LINES_SAMPLE_SIZE], text[UNKNOWN_LINES_SAMPLE_SIZE + 200];
-	unsigned long lines;
-
-	if (!unknown_lines_take(&e->unknown_lines, &lines, sample))
-		return;
-	snprintf(text, sizeof(text),
-		 "%lu lines of courieresmtpd have an unknown form and were "
-		 "ignored, such as \"%s\": if courier was updated, update "
-		 "omsmtpblock as well",
-		 lines, sample);
-	log_text(e, LOG_WARNING, text);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -314,11 +271,13 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static void report_zones(struct engine *e)
 {
-	unsigned int known = dnsbl_stats_known(&e->dnsbl_stats), i;
+	const struct engine_environment *env = &e->environment;
+	const struct dnsbl_stats *stats = &e->enforcer.dnsbl_stats;
+	unsigned int known = dnsbl_stats_known(stats), i;
 
-	for (i = e->zones_reported; e->zone && i < known; i++)
-		e->zone(e->zone_ctx, dnsbl_stats_name(&e->dnsbl_stats, i),
-			dnsbl_stats_saved(&e->dnsbl_stats, i));
+	for (i = e->zones_reported; env->zone && i < known; i++)
+		env->zone(env->zone_ctx, dnsbl_stats_name(stats, i),
+			  dnsbl_stats_saved(stats, i));
 	e->zones_reported = known;
 }
 
@@ -341,7 +300,7 @@ static int64_t run(void *data, int64_t now)
 	int64_t due, search_due;
 
 	if (atomic_exchange(&e->stall_logged, false))
-		log_text(e, LOG_NOTICE, "the background thread is running again");
+		enforcer_log(&e->enforcer, LOG_NOTICE, "the background thread is running again");
 	if (atomic_exchange(&e->hup, false))
 		after_hup(e);
 	search_due = run_search(e, now);
@@ -349,47 +308,9 @@ static int64_t run(void *data, int64_t now)
 	due = earlier(due, blocklist_run(e->enforcer.blocklist, now));
 	due = earlier(due, run_block_limit(e, now));
 	due = earlier(due, search_due);
-	log_unknown_lines(e);
 	log_alerts(e);
 	report_zones(e);
 	return due;
-}
-
-static int open_allow_file(struct engine *e)
-{
-	char wrong[ALLOWFILE_ERROR_SIZE];
-	int r;
-
-	r = allowfile_new(e->settings.allow_file, &e->enforcer.allow_file, wrong);
-	if (r < 0 && *wrong)
-		log_text(e, LOG_ERR, wrong);
-	return r;
-}
-
-static int open_parts(struct engine *e, const struct engine_environment *environment)
-{
-	struct enforcer *f = &e->enforcer;
-	int r;
-
-	f->settings = &e->settings;
-	f->counters = &e->counters;
-	f->alerts = &e->alerts;
-	f->limit = &e->limit;
-	f->background = environment->background;
-	f->dnsbl_stats = &e->dnsbl_stats;
-	f->events = environment->events;
-	f->listener = environment->listener;
-	r = blocklist_new(&e->settings, environment->net_root, environment->module_root,
-			  &e->counters, &e->alerts, &f->blocklist);
-	if (r == 0)
-		r = lookup_queue_new(&f->requests);
-	if (r == 0)
-		r = open_allow_file(e);
-	if (r == 0 && e->settings.threshold > 1)
-		r = threshold_new(e->settings.threshold, e->settings.window, &f->hits);
-	if (r == 0)
-		r = lookup_new(f, log_for_lookup, e, &e->lookup);
-	return r;
 }
 
 int engine_start(struct engine *engine, const struct engine_environment *environment)
@@ -397,12 +318,11 @@ int engine_start(struct engine *engine, const struct engine_environment *environ
 	const struct background_job job = { .run = run, .data = engine };
 	int r;
 
-	engine->log = environment->log;
-	engine->log_ctx = environment->log_ctx;
-	engine->check_rights = environment->check_rights;
-	engine->zone = environment->zone;
-	engine->zone_ctx = environment->zone_ctx;
-	r = open_parts(engine, environment);
+	engine->environment = *environment;
+	r = enforcer_open(&engine->enforcer, &engine->settings, &engine->counters,
+			  &engine->alerts, &engine->environment);
+	if (r == 0)
+		r = lookup_new(&engine->enforcer, &engine->lookup);
 	if (r == 0)
 		r = background_add_job(environment->background, &job);
 	if (r < 0)
@@ -422,7 +342,12 @@ void engine_hup(struct engine *engine)
 {
 	atomic_store(&engine->hup, true);
 	if (engine->started)
-		background_wake(engine->enforcer.background);
+		background_wake(engine->environment.background);
+}
+
+bool engine_is_busy(const struct engine *engine)
+{
+	return engine->started && lookup_queue_is_busy(engine->enforcer.requests);
 }
 
 /* The worker's part. */
@@ -454,15 +379,9 @@ static struct engine_outcome outcome(struct decision d)
 	return (struct engine_outcome){ d.verdict, d.reason, false };
 }
 
-/* Exemptions that are not in the settings: the host's own addresses and allowFile. */
-static struct decision judge_exempt(struct engine *e, struct decision d,
-				    const struct addr *addr)
+static struct engine_outcome unproven(void)
 {
-	enum reason reason;
-
-	if (d.verdict == VERDICT_BLOCK && enforcer_is_exempt(&e->enforcer, addr, &reason))
-		return (struct decision){ VERDICT_EXEMPT, reason };
-	return d;
+	return (struct engine_outcome){ .verdict = VERDICT_UNPROVEN };
 }
 
 /* Does the path end in this program's name? */
@@ -506,56 +425,36 @@ static void make_query(const struct engine *e, const struct engine_message *msg,
 	};
 }
 
-/* Does the line name a process that may serve a relay client? Only needed with
- * verify="none": otherwise the process was read, or has exited. */
-static bool names_couriers(const struct engine *e, const struct session_finder *finder,
-			   const struct engine_message *msg)
+/* Decide by the reply in the line, or by the line alone with input="address". The background
+ * thread spares relay clients and, with verify="none", terminates the sessions. */
+static struct engine_outcome handle_reply(struct engine *e, struct engine_worker *w,
+					  const struct engine_message *msg,
+					  const struct courierlog_line *line)
 {
-	pid_t pid = msg->attested_pid ? msg->attested_pid : msg->hint_pid;
-
-	return e->settings.verify == VERIFY_NONE && pid != 0 &&
-	       session_may_be_couriers(finder, pid);
-}
-
-/* Block by the line alone, unless a session of a relay client with this address is known
- * without a search. */
-static struct engine_outcome block_unproven(struct engine *e, const struct engine_message *msg,
-					    const struct courierlog_line *line)
-{
-	const struct decision relays = { VERDICT_EXEMPT, REASON_RELAY_CLIENT };
-	struct session_finder *finder = atomic_load(&e->finder);
+	const struct known known = {
+		.line = line,
+		.severity = COURIERLOG_SEVERITY_ANY,
+		.proof = PROOF_REPLY,
+		.regex = w ? w->regex : NULL,
+	};
 	struct session_query query;
-
-	if (!finder)
-		return outcome(enforcer_block(&e->enforcer, line));
-	if (session_knows_relay_client(finder, &line->addr)) {
-		enforcer_count(&e->enforcer, relays);
-		return outcome(relays);
-	}
-	make_query(e, msg, line, &query);
-	/* If the request cannot be queued, the line is enough. */
-	if (names_couriers(e, finder, msg) &&
-	    enforcer_ask(&e->enforcer, LOOKUP_BLOCK, &query, line) == 0)
-		return (struct engine_outcome){ .verdict = VERDICT_BLOCK,
-						   .deferred = true };
-	return outcome(enforcer_block(&e->enforcer, line));
-}
-
-/* The process has exited: decide by the reply in the line. */
-static struct engine_outcome block_by_reply(struct engine *e, struct engine_worker *w,
-					    const struct engine_message *msg,
-					    const struct courierlog_line *line)
-{
 	struct decision d;
 
-	if (!w) {
+	if (!w && e->settings.input != INPUT_ADDRESS) {
 		enforcer_refuse(&e->enforcer, -ENOMEM);
-		return (struct engine_outcome){ .verdict = VERDICT_UNPROVEN };
+		return unproven();
 	}
-	d = policy_judge_reply(&e->settings, line, w->regex);
-	if (d.verdict == VERDICT_BLOCK)
-		return block_unproven(e, msg, line);
-	enforcer_count(&e->enforcer, d);
+	d = decide(&e->enforcer.policy, &known);
+	if (d.verdict != VERDICT_BLOCK) {
+		enforcer_count(&e->enforcer, d);
+		return outcome(d);
+	}
+	query = (struct session_query){
+		.hint = msg->attested_pid ? msg->attested_pid : msg->hint_pid,
+		.addr = line->addr,
+		.port = line->port,
+	};
+	enforcer_ask(&e->enforcer, LOOKUP_BLOCK, &query, line);
 	return outcome(d);
 }
 
@@ -570,11 +469,11 @@ static struct engine_outcome handle_dropped(struct engine *e, struct engine_work
 
 	if (attested && (sender_was_couriers(e, msg, "courierlogger") ||
 			 sender_was_couriers(e, msg, "couriertcpd")))
-		return block_by_reply(e, w, msg, line);
+		return handle_reply(e, w, msg, line);
 	enforcer_refuse(&e->enforcer, attested ? -EPERM : -ESRCH);
 	if (!attested && alerts_raise(&e->alerts, ALERT_DROP, 0))
-		background_wake(e->enforcer.background);
-	return (struct engine_outcome){ .verdict = VERDICT_UNPROVEN };
+		background_wake(e->environment.background);
+	return unproven();
 }
 
 /* The session could not be verified; err is what session_find() returned. */
@@ -585,13 +484,12 @@ static struct engine_outcome without_child(struct engine *e, struct engine_worke
 {
 	if (err == -EAGAIN) {
 		enforcer_ask(&e->enforcer, LOOKUP_PROVE, query, line);
-		return (struct engine_outcome){ .verdict = VERDICT_BLOCK,
-						   .deferred = true };
+		return (struct engine_outcome){ .verdict = VERDICT_BLOCK, .deferred = true };
 	}
 	if (err == -ESRCH && query->was_couriers)
-		return block_by_reply(e, w, msg, line);
+		return handle_reply(e, w, msg, line);
 	enforcer_refuse(&e->enforcer, err);
-	return (struct engine_outcome){ .verdict = VERDICT_UNPROVEN };
+	return unproven();
 }
 
 /* verify="child" and "sender". */
@@ -603,6 +501,12 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 	struct smtpd smtpd = SMTPD_NONE;
 	struct session_query query;
 	struct smtpd_facts facts;
+	const struct known known = {
+		.line = line,
+		.severity = COURIERLOG_SEVERITY_ANY,
+		.proof = PROOF_SESSION,
+		.facts = &facts,
+	};
 	struct decision d;
 	int r = -ENOENT;
 
@@ -614,37 +518,13 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 	if (r < 0)
 		return without_child(e, w, msg, line, &query, r);
 	lookup_note_line(e->lookup);
-	d = policy_judge_child(&e->settings, line, &facts);
+	d = decide(&e->enforcer.policy, &known);
 	if (d.verdict == VERDICT_BLOCK)
-		return outcome(enforcer_block_session(&e->enforcer, session_rules(finder), line,
-						      &facts, &smtpd));
-	enforcer_count(&e->enforcer, d);
+		enforcer_hand_over(&e->enforcer, session_rules(finder), line, &facts, &smtpd);
+	else
+		enforcer_count(&e->enforcer, d);
 	smtpd_done(&smtpd);
 	return outcome(d);
-}
-
-/* verify="none": the line was enough to block. To terminate a session its process must be
- * verified even here, which takes a search. */
-static void end_unproven(struct engine *e, const struct engine_message *msg,
-			 const struct courierlog_line *line, struct engine_outcome o)
-{
-	struct session_query query;
-
-	if (o.verdict != VERDICT_BLOCK || o.deferred || !settings_end_children(&e->settings) ||
-	    !atomic_load(&e->finder))
-		return;
-	make_query(e, msg, line, &query);
-	enforcer_ask(&e->enforcer, LOOKUP_END, &query, line);
-}
-
-static struct engine_outcome handle_unproven(struct engine *e, struct engine_worker *w,
-					     const struct engine_message *msg,
-					     const struct courierlog_line *line)
-{
-	struct engine_outcome o = block_by_reply(e, w, msg, line);
-
-	end_unproven(e, msg, line, o);
-	return o;
 }
 
 /* Does the line look like an error of courieresmtpd that we do not understand? */
@@ -662,27 +542,6 @@ static bool is_unknown(const struct engine_message *msg, const struct courierlog
 		courierlog_gives_reply(msg->text, msg->text_len));
 }
 
-static void note_unknown(struct engine *e, const struct engine_message *msg)
-{
-	counters_add(&e->counters, COUNTER_UNKNOWN, 1);
-	if (unknown_lines_note(&e->unknown_lines, background_now(), msg->text, msg->text_len))
-		background_wake(e->enforcer.background);
-}
-
-/* Count the line, and decide by the line alone. */
-static struct decision judge_line(struct engine *e, const struct courierlog_line *line,
-				  const struct engine_message *msg)
-{
-	struct decision d;
-
-	if (is_unknown(msg, line))
-		note_unknown(e, msg);
-	if (line->kind == COURIERLOG_REJECT)
-		counters_add(&e->counters, COUNTER_REJECTS, 1);
-	d = policy_judge_line(&e->settings, line, msg->severity, msg->age);
-	return judge_exempt(e, d, &line->addr);
-}
-
 /* The first line of a session: have its process pinned, so that a later line can be
  * answered without a search. trigger="connect" searches for it anyway. If the kernel names
  * the sender, only courier's own lines count. */
@@ -698,17 +557,17 @@ static void note_start(struct engine *e, const struct engine_message *msg,
 	if (msg->attested_pid && !session_may_be_couriers(finder, msg->attested_pid))
 		return;
 	if (lookup_note_start(e->lookup))
-		background_wake(e->enforcer.background);
+		background_wake(e->environment.background);
 }
 
 /* Logged once per stall, and by the worker: the background thread, which logs everything
  * else, is not running. */
 static void note_stall(struct engine *e)
 {
-	if (!background_is_stalled(e->enforcer.background) ||
+	if (!background_is_stalled(e->environment.background) ||
 	    atomic_exchange(&e->stall_logged, true))
 		return;
-	log_text(e, LOG_ERR,
+	enforcer_log(&e->enforcer, LOG_ERR,
 		 "the background thread has not responded for 5 s: until it does, sessions "
 		 "that are not known yet are neither blocked nor terminated, and others are "
 		 "terminated without a delay. To see what it waits for, type  "
@@ -719,9 +578,10 @@ static struct engine_outcome handle(struct engine *e, struct engine_worker *w,
 				    const struct engine_message *msg,
 				    const struct courierlog_line *line)
 {
-	struct decision d = judge_line(e, line, msg);
+	const struct known known = { .line = line, .severity = msg->severity, .age = msg->age };
+	struct decision d = decide(&e->enforcer.policy, &known);
 
-	if (d.verdict != VERDICT_BLOCK) {
+	if (d.verdict != VERDICT_UNPROVEN) {
 		note_start(e, msg, line);
 		enforcer_count(&e->enforcer, d);
 		return outcome(d);
@@ -729,7 +589,7 @@ static struct engine_outcome handle(struct engine *e, struct engine_worker *w,
 	counters_add(&e->counters, COUNTER_TRIGGERS, 1);
 	note_stall(e);
 	if (e->settings.verify == VERIFY_NONE)
-		return handle_unproven(e, w, msg, line);
+		return handle_reply(e, w, msg, line);
 	return handle_proven(e, w, msg, line);
 }
 
@@ -743,33 +603,28 @@ struct engine_outcome engine_handle(struct engine *engine, struct engine_worker 
 	if (!engine->started)
 		return outcome(none);
 	courierlog_scan(msg->text, msg->text_len, msg->severity, &line);
+	if (is_unknown(msg, &line))
+		enforcer_note_unknown(&engine->enforcer, msg->text, msg->text_len);
+	if (line.kind == COURIERLOG_REJECT)
+		counters_add(&engine->counters, COUNTER_REJECTS, 1);
 	return handle(engine, worker, msg, &line);
 }
 
 struct engine_outcome engine_handle_address(struct engine *engine, const char *text, size_t len)
 {
 	static const struct engine_message nothing = { .severity = 0 };
-	struct decision d = { VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER };
-	struct engine_outcome o;
+	const struct decision none = { VERDICT_NOT_A_TRIGGER, REASON_NO_TRIGGER };
 	struct courierlog_line line;
 
 	counters_add(&engine->counters, COUNTER_LINES, 1);
 	if (!engine->started)
-		return outcome(d);
+		return outcome(none);
 	courierlog_scan_address(text, len, &line);
 	if (line.kind == COURIERLOG_UNKNOWN) {
 		counters_add(&engine->counters, COUNTER_UNKNOWN, 1);
-		return outcome(d);
+		return outcome(none);
 	}
 	counters_add(&engine->counters, COUNTER_TRIGGERS, 1);
-	d = policy_judge_address(&engine->settings, &line.addr);
-	d = judge_exempt(engine, d, &line.addr);
-	if (d.verdict != VERDICT_BLOCK) {
-		enforcer_count(&engine->enforcer, d);
-		return outcome(d);
-	}
 	note_stall(engine);
-	o = block_unproven(engine, &nothing, &line);
-	end_unproven(engine, &nothing, &line, o);
-	return o;
+	return handle_reply(engine, NULL, &nothing, &line);
 }

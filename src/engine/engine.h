@@ -58,13 +58,12 @@ struct engine_message {
 	pid_t hint_pid;
 };
 
-/* What became of a line. */
+/* What became of a line. The rest of VERDICT_BLOCK is the background thread's: to ask the
+ * limits, to block and to terminate. */
 struct engine_outcome {
 	enum verdict verdict;
 	enum reason reason;
-	/* A search is needed: the background thread decides. verdict is BLOCK then, and
-	 * nothing has been done yet. */
-	bool deferred;
+	bool deferred;		/* VERDICT_BLOCK: and to find the session first */
 };
 
 /* Takes the settings over (they are empty afterwards), which must have passed
@@ -92,16 +91,20 @@ void engine_stop(struct engine *engine);
 int engine_worker_new(struct engine *engine, struct engine_worker **ret_worker);
 void engine_worker_free(struct engine_worker *worker);
 
-/* Handle one message. Does not wait, except for an urgent block (see enforcer.h). Any
- * number of threads may call it, each with its own worker; none may be cancelled inside.
- * Does nothing without a successful engine_start(). worker may be NULL if there was no
- * memory for one: the background thread then decides what it can, and the rest is refused. */
+/* Handle one message. Does not wait. Any number of threads may call it, each with its own
+ * worker; none may be cancelled inside. Does nothing without a successful engine_start().
+ * worker may be NULL if there was no memory for one: the background thread then decides what
+ * it can, and the rest is refused. */
 struct engine_outcome engine_handle(struct engine *engine, struct engine_worker *worker,
 				    const struct engine_message *msg);
 
 /* Handle one message of an action with input="address"; otherwise as above. */
 struct engine_outcome engine_handle_address(struct engine *engine, const char *text,
 					    size_t len);
+
+/* Is a block still to be made by the background thread, apart from sessions that have to be
+ * found first? Any thread. */
+bool engine_is_busy(const struct engine *engine);
 
 /* HUP: read allowFile again, reopen the lists, report again what is still wrong, and log
  * the counters. Courier's user is looked up only while it is unknown (also every 10 s

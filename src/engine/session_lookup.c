@@ -4,13 +4,9 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <syslog.h>
-#include <time.h>
 
-#include "engine/alert_text.h"
+#include "lib/clock.h"
 
 /* The smtpd index is refreshed this often, for this long after a request. With very many
  * processes a refresh takes longer and is done less often, but not much less: the first
@@ -36,14 +32,11 @@
 #define CANDIDATES_MAX 256
 /* Repeat a lookup for this long if a system call failed. */
 #define REPEAT_FOR_MS 5000
-/* dryRun: lines logged per period; further ones are only counted. */
-#define REPORTS_MAX 30
-#define REPORTS_EVERY_MS 60000
+/* Requests taken at once, so that the thread can do other work in between. */
+#define TAKE_MAX 1000
 
 struct lookup {
-	const struct enforcer *enforcer;
-	lookup_log_fn *log;
-	void *log_ctx;
+	struct enforcer *enforcer;
 	struct smtpd_scratch scratch;
 	struct smtpd_scratch kept;	/* of the smtpd in lookup_result */
 	struct smtpd_scratch submit;
@@ -59,20 +52,15 @@ struct lookup {
 	int64_t asked_at;	/* no refresh for waiting lines before */
 	int64_t warm_at, warm_until;
 	int64_t no_tcpd_until;	/* no couriertcpd was found: do not look before */
-	int64_t reports_until;
-	unsigned int reports;
 };
 
-int lookup_new(const struct enforcer *enforcer, lookup_log_fn *log, void *log_ctx,
-	       struct lookup **ret_lookup)
+int lookup_new(struct enforcer *enforcer, struct lookup **ret_lookup)
 {
 	struct lookup *q = calloc(1, sizeof(*q));
 
 	if (!q)
 		return -ENOMEM;
 	q->enforcer = enforcer;
-	q->log = log;
-	q->log_ctx = log_ctx;
 	if (reply_regex_scratch_new(enforcer->settings->reply_pattern, &q->regex) < 0) {
 		free(q);
 		return -ENOMEM;
@@ -138,11 +126,16 @@ static struct decision judge_child(struct lookup *q, struct session_finder *find
 				   const struct lookup_result *h, const struct smtpd *smtpd,
 				   const struct smtpd_facts *facts, int *ret_err)
 {
-	const struct settings *settings = q->enforcer->settings;
-	struct decision d = policy_judge_child(settings, &h->line, facts);
+	const struct known known = {
+		.line = &h->line,
+		.severity = COURIERLOG_SEVERITY_ANY,
+		.proof = PROOF_SESSION,
+		.facts = facts,
+	};
+	struct decision d = decide(&q->enforcer->policy, &known);
 	int r = 0;
 
-	if (d.verdict == VERDICT_BLOCK && policy_wants_confirmation(settings))
+	if (d.verdict == VERDICT_BLOCK && policy_wants_confirmation(q->enforcer->settings))
 		r = session_check_submit(finder, &h->lookup_request->query, smtpd, facts,
 					 &q->submit);
 	if (r < 0) {
@@ -265,13 +258,19 @@ static bool repeat(struct lookup *q, struct lookup_request *lookup_request, int 
 static void answer_for_gone(struct lookup *q, const struct lookup_request *lookup_request,
 			    const struct courierlog_line *line)
 {
+	const struct known known = {
+		.line = line,
+		.severity = COURIERLOG_SEVERITY_ANY,
+		.proof = PROOF_REPLY,
+		.regex = q->regex,
+	};
 	struct decision d;
 
 	if (!lookup_request->query.was_couriers) {
 		enforcer_refuse(q->enforcer, -ESRCH);
 		return;
 	}
-	d = policy_judge_reply(q->enforcer->settings, line, q->regex);
+	d = decide(&q->enforcer->policy, &known);
 	if (d.verdict == VERDICT_BLOCK)
 		enforcer_block(q->enforcer, line);
 	else
@@ -387,24 +386,6 @@ static void give_up_all(struct lookup *q, int64_t now)
 	q->pending_count = left;
 }
 
-static void report(struct lookup *q, const struct lookup_request *lookup_request, int64_t now)
-{
-	char ip[ADDR_TEXT_SIZE], reply[LOOKUP_REPLY_SIZE + 1], text[320];
-
-	if (now >= q->reports_until) {
-		q->reports_until = now + REPORTS_EVERY_MS;
-		q->reports = 0;
-	}
-	if (++q->reports > REPORTS_MAX)
-		return;
-	snprintf(text, sizeof(text), "dryRun: would block %s port %u: \"%s\"",
-		 addr_format(&lookup_request->query.addr, ip),
-		 (unsigned int)lookup_request->query.port,
-		 alert_text_clean(lookup_request->reply, lookup_request->reply_len, reply,
-				  sizeof(reply)));
-	q->log(q->log_ctx, LOG_NOTICE, text);
-}
-
 /* Can the index alone name the request's process? Without a port there may be more
  * processes than it knows. */
 static bool is_indexed(struct session_finder *finder, const struct session_query *query)
@@ -437,29 +418,39 @@ static bool is_pointless(const struct lookup *q, const struct lookup_request *as
 	return asked->kind != LOOKUP_PROVE && now < q->no_tcpd_until;
 }
 
-/* verify="none": block by the line, unless its process serves a relay client. Returns true
- * if the address was blocked and its sessions are to be terminated. */
+/* Is the session of a relay client known, or with verify="none" the process that the line
+ * names? */
+static bool is_relay_client(struct lookup *q, struct session_finder *finder,
+			    const struct session_query *query)
+{
+	struct smtpd_facts facts = { .relay_client = false };
+	struct smtpd smtpd = SMTPD_NONE;
+
+	if (session_knows_relay_client(finder, &query->addr))
+		return true;
+	if (q->enforcer->settings->verify != VERIFY_NONE || !query->hint)
+		return false;
+	(void)session_verify(finder, query->hint, &query->addr, 0, &q->scratch, &smtpd, &facts);
+	smtpd_done(&smtpd);
+	return facts.relay_client;
+}
+
+/* Block by the line. Returns true if the address was blocked and its sessions are to be
+ * searched for and terminated. */
 static bool block_by_line(struct lookup *q, struct session_finder *finder,
 			  const struct lookup_request *lookup_request)
 {
-	const struct decision relays = { VERDICT_EXEMPT, REASON_RELAY_CLIENT };
-	const struct session_query *query = &lookup_request->query;
-	struct smtpd_facts facts = { .relay_client = false };
-	struct smtpd smtpd = SMTPD_NONE;
+	const struct settings *settings = q->enforcer->settings;
 	struct courierlog_line line;
-	int r = -ENOENT;
 
-	if (finder)
-		r = session_verify(finder, query->attested ? query->attested : query->hint,
-				   &query->addr, 0, &q->scratch, &smtpd, &facts);
-	smtpd_done(&smtpd);
-	if (r == 0 && facts.relay_client) {
-		enforcer_count(q->enforcer, relays);
+	if (finder && is_relay_client(q, finder, &lookup_request->query)) {
+		enforcer_count(q->enforcer, (struct decision){ VERDICT_EXEMPT,
+							       REASON_RELAY_CLIENT });
 		return false;
 	}
 	lookup_request_line(lookup_request, &line);
 	return enforcer_block(q->enforcer, &line).verdict == VERDICT_BLOCK &&
-	       settings_end_children(q->enforcer->settings);
+	       settings->verify == VERIFY_NONE && settings_end_children(settings);
 }
 
 /* Make a request pending. If there is no room it is refused. */
@@ -468,10 +459,9 @@ static void take_one(struct lookup *q, const struct lookup_request *asked, int64
 	struct lookup_request *lookup_request = &q->pending[q->pending_count];
 
 	if (q->pending_count == LOOKUP_QUEUE_MAX) {
-		if (asked->kind == LOOKUP_PROVE) {
+		if (asked->kind == LOOKUP_PROVE)
 			counters_add(q->enforcer->counters, COUNTER_REFUSED_BUSY, 1);
-			alerts_raise(q->enforcer->alerts, ALERT_BUSY, 0);
-		}
+		alerts_raise(q->enforcer->alerts, ALERT_BUSY, 0);
 		return;
 	}
 	*lookup_request = *asked;
@@ -482,28 +472,31 @@ static void take_one(struct lookup *q, const struct lookup_request *asked, int64
 	q->warm_until = now + WARM_FOR_MS;
 }
 
-/* Take the requests out of the queue. */
-static void take(struct lookup *q, struct session_finder *finder, int64_t now)
+static void take_request(struct lookup *q, struct session_finder *finder,
+			 struct lookup_request *asked, int64_t now)
 {
-	const struct lookup_request *asked;
-	size_t n = lookup_queue_take(q->enforcer->requests, &asked), i;
-
-	for (i = 0; i < n; i++) {
-		if (asked[i].kind == LOOKUP_REPORT)
-			report(q, &asked[i], now);
-		else if (asked[i].kind == LOOKUP_BLOCK && !block_by_line(q, finder, &asked[i]))
-			continue;
-		else if (!is_pointless(q, &asked[i], now))
-			take_one(q, &asked[i], now);
-	}
+	if (asked->kind == LOOKUP_SESSION)
+		enforcer_take_over(q->enforcer, asked);
+	else if (asked->kind == LOOKUP_UNKNOWN)
+		enforcer_log_unknown(q->enforcer, asked);
+	else if (asked->kind == LOOKUP_BLOCK && !block_by_line(q, finder, asked))
+		return;
+	else if (!is_pointless(q, asked, now))
+		take_one(q, asked, now);
 }
 
-static int64_t now_us(void)
+/* Take requests out of the queue. Returns false if none is left. */
+static bool take(struct lookup *q, struct session_finder *finder, int64_t now)
 {
-	struct timespec ts;
+	struct lookup_request asked;
+	unsigned int i;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	for (i = 0; i < TAKE_MAX; i++) {
+		if (!lookup_queue_take(q->enforcer->requests, &asked))
+			return false;
+		take_request(q, finder, &asked, now);
+	}
+	return true;
 }
 
 /* A failed refresh is no answer for waiting lines. (Not called when a single process blocks
@@ -520,10 +513,10 @@ static void note_failed(struct lookup *q, int err)
 /* Refresh the index and answer pending requests. Returns how long the refresh took, in us. */
 static int64_t refresh(struct lookup *q, struct session_finder *finder, bool thorough)
 {
-	int64_t start = now_us(), took;
+	int64_t start = clock_us(), took;
 	int r = session_refresh(finder, thorough);
 
-	took = now_us() - start;
+	took = clock_us() - start;
 	q->incomplete = smtpd_call_failed(r);
 	enforcer_note_look(q->enforcer, r);
 	apply_pending(q, finder, false);
@@ -536,10 +529,10 @@ static int64_t refresh(struct lookup *q, struct session_finder *finder, bool tho
  * Returns how long it took, in us. */
 static int64_t pin_listed(struct session_finder *finder, bool submits)
 {
-	int64_t start = now_us();
+	int64_t start = clock_us();
 
 	session_hold(finder, submits);
-	return now_us() - start;
+	return clock_us() - start;
 }
 
 static int64_t longer(int64_t a, int64_t b)
@@ -571,9 +564,9 @@ static void learn_if_due(struct lookup *q, struct session_finder *finder, int64_
 	 * trigger another one. */
 	if (now < q->learn_at || !atomic_exchange(&q->started, false))
 		return;
-	start = now_us();
+	start = clock_us();
 	session_learn(finder);
-	q->learn_at = now + longer((now_us() - start) * THOROUGH_REST / 1000,
+	q->learn_at = now + longer((clock_us() - start) * THOROUGH_REST / 1000,
 				   LEARN_MIN_MS);
 	/* Refreshes must follow: they drop entries of exited processes. */
 	q->warm_until = now + WARM_FOR_MS;
@@ -641,23 +634,34 @@ static bool stays_warm(struct lookup *q, struct session_finder *finder, int64_t 
 	return q->keeps_warm;
 }
 
-int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t now)
+/* Search for what is not known yet. Returns when to go on. */
+static int64_t search(struct lookup *q, struct session_finder *finder, int64_t now)
 {
 	int64_t due;
 
-	take(lookup, finder, now);
-	if (!finder) {
-		without_session(lookup);
-		return INT64_MAX;
-	}
+	learn_if_due(q, finder, now);
+	if (!stays_warm(q, finder, now))
+		return learn_due(q);
+	refresh_if_due(q, finder, now);
+	if (q->pending_count > 0 && now >= q->thorough_at)
+		search_thoroughly(q, finder, now);
+	due = q->pending_count > 0 ? pending_due(q, now) : q->warm_at;
+	return shorter(due, learn_due(q));
+}
+
+int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t now)
+{
+	bool more = take(lookup, finder, now);
+	int64_t due = INT64_MAX;
+
 	/* First those that need no refresh. */
-	apply_pending(lookup, finder, true);
-	learn_if_due(lookup, finder, now);
-	if (!stays_warm(lookup, finder, now))
-		return learn_due(lookup);
-	refresh_if_due(lookup, finder, now);
-	if (lookup->pending_count > 0 && now >= lookup->thorough_at)
-		search_thoroughly(lookup, finder, now);
-	due = lookup->pending_count > 0 ? pending_due(lookup, now) : lookup->warm_at;
-	return shorter(due, learn_due(lookup));
+	if (finder)
+		apply_pending(lookup, finder, true);
+	else
+		without_session(lookup);
+	/* A search takes longer than to write the list. */
+	blocklist_flush(lookup->enforcer->blocklist);
+	if (finder)
+		due = search(lookup, finder, now);
+	return more ? now : due;
 }

@@ -12,12 +12,8 @@
  * sessions whose start was logged; looks for these may use another tenth. */
 struct lookup;
 
-/* Logs a line for the admin, see engine_log_fn. */
-typedef void lookup_log_fn(void *ctx, int severity, const char *text);
-
 /* enforcer outlives the result. Returns 0 or -ENOMEM. The caller owns. */
-int lookup_new(const struct enforcer *enforcer, lookup_log_fn *log, void *log_ctx,
-	       struct lookup **ret_lookup);
+int lookup_new(struct enforcer *enforcer, struct lookup **ret_lookup);
 void lookup_free(struct lookup *lookup);
 
 /* A session has started: index its process, and pin it if it is listed, before a line asks
@@ -29,8 +25,9 @@ bool lookup_note_start(struct lookup *lookup);
  * request. Takes effect when the background thread next wakes. Any thread. */
 void lookup_note_line(struct lookup *lookup);
 
-/* Answer the requests. finder is NULL while courier's user is unknown. Returns when to call
- * again, in ms; INT64_MAX: after the next request. For the background thread only. */
+/* Answer the requests; those that need no search first. finder is NULL while courier's user
+ * is unknown. Returns when to call again, in ms; INT64_MAX: after the next request. For the
+ * background thread only. */
 int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t now);
 
 #endif

@@ -15,10 +15,9 @@ struct half {
 /* Writers fill one half while the reader empties the other one. */
 struct batch_queue {
 	size_t item_size, max;
-	pthread_mutex_t lock;	/* protects filling and closed */
+	pthread_mutex_t lock;	/* protects filling */
 	struct half filling;
 	struct half emptying;
-	bool closed;
 };
 
 int batch_queue_new(size_t item_size, size_t max, struct batch_queue **ret_queue)
@@ -58,7 +57,7 @@ int batch_queue_put(struct batch_queue *queue, const void *item, bool *ret_first
 	int r;
 
 	pthread_mutex_lock(&queue->lock);
-	r = queue->closed ? -ESHUTDOWN : half->count == queue->max ? -ENOSPC : 0;
+	r = half->count == queue->max ? -ENOSPC : 0;
 	if (r == 0) {
 		if (ret_first)
 			*ret_first = half->count == 0;
@@ -80,11 +79,4 @@ size_t batch_queue_take(struct batch_queue *queue, const void **ret_items)
 	pthread_mutex_unlock(&queue->lock);
 	*ret_items = full.items;
 	return full.count;
-}
-
-void batch_queue_close(struct batch_queue *queue)
-{
-	pthread_mutex_lock(&queue->lock);
-	queue->closed = true;
-	pthread_mutex_unlock(&queue->lock);
 }

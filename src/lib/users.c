@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,14 +50,12 @@ int users_find(const char *name, uid_t *ret_uid)
 }
 
 struct user_lookup {
-	pthread_mutex_t lock;	/* protects all below */
-	pthread_cond_t answered;
 	struct thread thread;
-	bool asked;		/* there is a thread.. */
-	bool done;		/* ..and it has the answer */
-	bool abandoned;		/* the thread owns this */
+	bool asked;		/* there is a thread, which writes these: */
 	int result;
 	uid_t uid;
+	/* Set by the thread and by user_lookup_free(): the second one frees. */
+	atomic_bool is_left;
 	char name[];
 };
 
@@ -64,45 +63,43 @@ int user_lookup_new(const char *name, struct user_lookup **ret_lookup)
 {
 	size_t size = strlen(name) + 1;
 	struct user_lookup *l = calloc(1, sizeof(*l) + size);
-	pthread_condattr_t attributes;
 
 	if (!l)
 		return -ENOMEM;
 	memcpy(l->name, name, size);
-	pthread_mutex_init(&l->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&l->answered, &attributes);
-	pthread_condattr_destroy(&attributes);
 	*ret_lookup = l;
 	return 0;
 }
 
-static void destroy(struct user_lookup *l)
+static void leave(struct user_lookup *l)
 {
-	pthread_cond_destroy(&l->answered);
-	pthread_mutex_destroy(&l->lock);
-	free(l);
+	if (atomic_exchange(&l->is_left, true))
+		free(l);
+}
+
+/* Has the thread ended, until that time? Then there is none any more. */
+static bool has_ended(struct user_lookup *l, const struct timespec *until)
+{
+	if (pthread_clockjoin_np(l->thread.id, NULL, CLOCK_MONOTONIC, until) != 0)
+		return false;
+	l->asked = false;
+	/* Thread sanitizers do not know this join. */
+	return atomic_exchange(&l->is_left, false);
 }
 
 bool user_lookup_free(struct user_lookup *lookup)
 {
-	bool waits;
+	const struct timespec now = clock_deadline(0);
 
 	if (!lookup)
 		return true;
-	pthread_mutex_lock(&lookup->lock);
-	waits = lookup->asked && !lookup->done;
-	lookup->abandoned = waits;
-	if (waits)
-		pthread_detach(lookup->thread.id);
-	pthread_mutex_unlock(&lookup->lock);
-	if (waits)
-		return false;
-	if (lookup->asked)
-		pthread_join(lookup->thread.id, NULL);
-	destroy(lookup);
-	return true;
+	if (!lookup->asked || has_ended(lookup, &now)) {
+		free(lookup);
+		return true;
+	}
+	pthread_detach(lookup->thread.id);
+	leave(lookup);
+	return false;
 }
 
 const char *user_lookup_name(const struct user_lookup *lookup)
@@ -113,55 +110,26 @@ const char *user_lookup_name(const struct user_lookup *lookup)
 static void thread_main(void *data)
 {
 	struct user_lookup *l = data;
-	uid_t uid = 0;
-	int r = users_find(l->name, &uid);
-	bool abandoned;
 
-	pthread_mutex_lock(&l->lock);
-	l->result = r;
-	l->uid = uid;
-	l->done = true;
-	abandoned = l->abandoned;
-	pthread_cond_signal(&l->answered);
-	pthread_mutex_unlock(&l->lock);
-	if (abandoned)
-		destroy(l);
-}
-
-/* Call with the lock. */
-static int start(struct user_lookup *l, unsigned int wait_ms)
-{
-	const struct timespec until = clock_deadline(wait_ms);
-	int r = thread_start(&l->thread, "smtpblock-user", thread_main, l);
-
-	if (r < 0)
-		return r;
-	l->asked = true;
-	l->done = false;
-	while (!l->done && pthread_cond_timedwait(&l->answered, &l->lock, &until) == 0)
-		;
-	return 0;
-}
-
-/* Call with the lock. The thread has no more to do than to end. */
-static int take_answer(struct user_lookup *l, uid_t *ret_uid)
-{
-	pthread_join(l->thread.id, NULL);
-	l->asked = false;
-	if (l->result == 0)
-		*ret_uid = l->uid;
-	return l->result;
+	l->uid = 0;
+	l->result = users_find(l->name, &l->uid);
+	leave(l);
 }
 
 int user_lookup_ask(struct user_lookup *lookup, unsigned int wait_ms, uid_t *ret_uid)
 {
-	int r = 0;
+	const struct timespec until = clock_deadline(lookup->asked ? 0 : wait_ms);
+	int r;
 
-	pthread_mutex_lock(&lookup->lock);
-	if (!lookup->asked)
-		r = start(lookup, wait_ms);
-	if (r == 0)
-		r = lookup->done ? take_answer(lookup, ret_uid) : -ETIMEDOUT;
-	pthread_mutex_unlock(&lookup->lock);
-	return r;
+	if (!lookup->asked) {
+		r = thread_start(&lookup->thread, "smtpblock-user", thread_main, lookup);
+		if (r < 0)
+			return r;
+		lookup->asked = true;
+	}
+	if (!has_ended(lookup, &until))
+		return -ETIMEDOUT;
+	if (lookup->result == 0)
+		*ret_uid = lookup->uid;
+	return lookup->result;
 }

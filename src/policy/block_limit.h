@@ -3,18 +3,14 @@
 #ifndef SMTPBLOCK_BLOCK_LIMIT_H
 #define SMTPBLOCK_BLOCK_LIMIT_H
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Not thread-safe. The members are private. */
 struct block_limit {
-	unsigned int max;
+	unsigned int max, used;	/* in each interval, and in the current one */
 	int64_t interval;	/* ms */
-	/* Taken to start an interval, to close and to reopen. What follows is private. */
-	pthread_mutex_t lock;
-	_Atomic int64_t ends;	/* of the current interval */
-	_Atomic uint64_t used;	/* counted without the lock, those refused as well */
+	int64_t ends;		/* the current interval */
 	bool closed;
 	bool opened;		/* not yet reported by block_limit_opens() */
 };
@@ -27,10 +23,9 @@ enum block_limit_answer {
 
 /* Allow max blocks in each interval, in seconds. */
 void block_limit_init(struct block_limit *limit, unsigned int max, unsigned int interval);
-void block_limit_done(struct block_limit *limit);
 
 /* May one more address be blocked at now (ms)? An interval starts with the first call after
- * the end of the last one. Any thread. */
+ * the end of the last one. */
 enum block_limit_answer block_limit_take(struct block_limit *limit, int64_t now);
 
 /* Returns true once after the end of an interval in which the limit had closed. *ret_due is

@@ -3,7 +3,6 @@
 #include "policy/threshold.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "lib/lru.h"
@@ -16,7 +15,6 @@ struct node {
 };
 
 struct threshold {
-	pthread_mutex_t lock;	/* all below */
 	struct lru *nodes;
 	uint16_t threshold;
 	uint32_t window;
@@ -38,7 +36,6 @@ int threshold_new(unsigned int threshold, unsigned int window, struct threshold 
 		free(t);
 		return -ENOMEM;
 	}
-	pthread_mutex_init(&t->lock, NULL);
 	*ret_threshold = t;
 	return 0;
 }
@@ -47,7 +44,6 @@ void threshold_free(struct threshold *hits)
 {
 	if (!hits)
 		return;
-	pthread_mutex_destroy(&hits->lock);
 	lru_free(hits->nodes);
 	free(hits);
 }
@@ -57,8 +53,8 @@ size_t threshold_max(const struct threshold *hits)
 	return lru_max(hits->nodes);
 }
 
-/* Is the time within the window that ends now? It may be slightly later than now: workers
- * read the clock before they take the lock. */
+/* Is the time within the window that ends now? It may be slightly later than now: there are
+ * two clocks. */
 static bool is_recent(const struct threshold *t, uint32_t time, uint32_t now)
 {
 	return (int32_t)(now - time) < (int32_t)t->window;
@@ -97,28 +93,20 @@ static void note_time(const struct threshold *t, struct node *n, uint32_t now)
 		n->count++;
 }
 
-static bool hit(struct threshold *t, const struct addr *addr, unsigned int times, uint32_t now,
-		bool *ret_forgot)
-{
-	struct node *n = find_or_add(t, addr, now, ret_forgot);
-	unsigned int i;
-
-	/* The ring has room for no more than the threshold. */
-	for (i = 0; i < times && i < t->threshold; i++)
-		note_time(t, n, now);
-	return reached(t, n, now);
-}
-
 int threshold_hit(struct threshold *hits, const struct addr *addr, unsigned int times,
-		  int64_t now, bool *ret_forgot)
+		  int64_t now_ms, bool *ret_forgot)
 {
-	bool there;
+	unsigned int i;
+	uint32_t now;
+	struct node *n;
 
 	*ret_forgot = false;
-	pthread_mutex_lock(&hits->lock);
 	if (lru_count(hits->nodes) == 0)
-		hits->start = now;
-	there = hit(hits, addr, times, (uint32_t)((now - hits->start) / 1000), ret_forgot);
-	pthread_mutex_unlock(&hits->lock);
-	return there;
+		hits->start = now_ms;
+	now = (uint32_t)((now_ms - hits->start) / 1000);
+	n = find_or_add(hits, addr, now, ret_forgot);
+	/* The ring has room for no more than the threshold. */
+	for (i = 0; i < times && i < hits->threshold; i++)
+		note_time(hits, n, now);
+	return reached(hits, n, now);
 }

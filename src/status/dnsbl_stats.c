@@ -7,17 +7,6 @@
 
 #include "lib/text.h"
 
-void dnsbl_stats_init(struct dnsbl_stats *dnsbl_stats)
-{
-	memset(dnsbl_stats, 0, sizeof(*dnsbl_stats));
-	pthread_mutex_init(&dnsbl_stats->lock, NULL);
-}
-
-void dnsbl_stats_done(struct dnsbl_stats *dnsbl_stats)
-{
-	pthread_mutex_destroy(&dnsbl_stats->lock);
-}
-
 static void clean(char to[static ZONE_NAME_SIZE], const char *name)
 {
 	static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -28,7 +17,7 @@ static void clean(char to[static ZONE_NAME_SIZE], const char *name)
 		*p = '?';
 }
 
-/* With the lock held. Returns z->count if the zone is not there. */
+/* Returns z->count if the zone is not there. */
 static unsigned int find(const struct dnsbl_stats *z, const char *name)
 {
 	unsigned int i;
@@ -39,7 +28,6 @@ static unsigned int find(const struct dnsbl_stats *z, const char *name)
 	return i;
 }
 
-/* With the lock held. A zone's name is not changed once it is within count. */
 static unsigned int find_or_add(struct dnsbl_stats *z, const char *name)
 {
 	unsigned int i = find(z, name);
@@ -61,20 +49,13 @@ void dnsbl_stats_count(struct dnsbl_stats *dnsbl_stats, const char *name)
 	unsigned int i;
 
 	clean(text, name);
-	pthread_mutex_lock(&dnsbl_stats->lock);
 	i = find_or_add(dnsbl_stats, text);
-	pthread_mutex_unlock(&dnsbl_stats->lock);
 	atomic_fetch_add_explicit(&dnsbl_stats->all[i].saved, 1, memory_order_relaxed);
 }
 
-unsigned int dnsbl_stats_known(struct dnsbl_stats *dnsbl_stats)
+unsigned int dnsbl_stats_known(const struct dnsbl_stats *dnsbl_stats)
 {
-	unsigned int count;
-
-	pthread_mutex_lock(&dnsbl_stats->lock);
-	count = dnsbl_stats->count;
-	pthread_mutex_unlock(&dnsbl_stats->lock);
-	return count;
+	return dnsbl_stats->count;
 }
 
 const char *dnsbl_stats_name(const struct dnsbl_stats *dnsbl_stats, unsigned int which)
@@ -88,10 +69,10 @@ const atomic_uint_least64_t *dnsbl_stats_saved(const struct dnsbl_stats *dnsbl_s
 	return &dnsbl_stats->all[which].saved;
 }
 
-unsigned int dnsbl_stats_format(struct dnsbl_stats *dnsbl_stats, unsigned int from, char *buf,
-				size_t size)
+unsigned int dnsbl_stats_format(const struct dnsbl_stats *dnsbl_stats, unsigned int from,
+				char *buf, size_t size)
 {
-	unsigned int count = dnsbl_stats_known(dnsbl_stats), i;
+	unsigned int count = dnsbl_stats->count, i;
 	struct text_buf text = text_buf_of(buf, size);
 
 	for (i = from; i < count; i++)

@@ -3,7 +3,6 @@
 #ifndef SMTPBLOCK_DNSBL_STATS_H
 #define SMTPBLOCK_DNSBL_STATS_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,8 +11,9 @@
 #define DNSBL_STATS_MAX 32
 #define ZONE_NAME_SIZE 64
 
+/* All 0 is an empty table. One thread owns it; any thread may read a counter that
+ * dnsbl_stats_saved() has returned. The members are private. */
 struct dnsbl_stats {
-	pthread_mutex_t lock;		/* of count; private, like the rest */
 	unsigned int count;
 	struct zone {
 		char name[ZONE_NAME_SIZE];
@@ -21,20 +21,15 @@ struct dnsbl_stats {
 	} all[DNSBL_STATS_MAX];
 };
 
-/* Call before the first and after the last use. */
-void dnsbl_stats_init(struct dnsbl_stats *dnsbl_stats);
-void dnsbl_stats_done(struct dnsbl_stats *dnsbl_stats);
-
 /* Count a slot that this zone's listing freed. Characters that are not allowed in a zone's
- * name (other than letters, digits, '.', '-', '_') become '?', and a long name is cut. Any
- * thread. */
+ * name (other than letters, digits, '.', '-', '_') become '?', and a long name is cut. */
 void dnsbl_stats_count(struct dnsbl_stats *dnsbl_stats, const char *name);
 
-/* The number of zones so far; it never decreases. Any thread. */
-unsigned int dnsbl_stats_known(struct dnsbl_stats *dnsbl_stats);
+/* The number of zones so far; it never decreases. */
+unsigned int dnsbl_stats_known(const struct dnsbl_stats *dnsbl_stats);
 
 /* The name of a zone and its counter, for which < dnsbl_stats_known(). Valid as long as
- * dnsbl_stats. Any thread. */
+ * dnsbl_stats. */
 const char *dnsbl_stats_name(const struct dnsbl_stats *dnsbl_stats, unsigned int which);
 const atomic_uint_least64_t *dnsbl_stats_saved(const struct dnsbl_stats *dnsbl_stats,
 					       unsigned int which);
@@ -42,7 +37,7 @@ const atomic_uint_least64_t *dnsbl_stats_saved(const struct dnsbl_stats *dnsbl_s
 /* Write "a.example=3 b.example=1" for the zones from that index on, as many as fit: at
  * least one if size has room for a name and 22 more. Returns the index of the first zone
  * left out, or dnsbl_stats_known(). */
-unsigned int dnsbl_stats_format(struct dnsbl_stats *dnsbl_stats, unsigned int from, char *buf,
-				size_t size);
+unsigned int dnsbl_stats_format(const struct dnsbl_stats *dnsbl_stats, unsigned int from,
+				char *buf, size_t size);
 
 #endif

@@ -16,9 +16,7 @@
 struct events {
 	struct batch_queue *queue;
 	int fd;
-	/* Set before the queue is closed, read afterwards. If the listening thread is
-	 * cancelled while it ends, it is set again. */
-	events_late_fn *_Atomic late;
+	events_late_fn *_Atomic late;	/* NULL before events_close() */
 };
 
 int events_new(struct events **ret_events)
@@ -60,11 +58,11 @@ static void wake_listener(const struct events *e)
 int events_put(struct events *events, const struct event *event)
 {
 	bool first = false;
-	int r;
+	events_late_fn *late = atomic_load(&events->late);
+	int r = late ? late(event) : 0;
 
-	r = batch_queue_put(events->queue, event, &first);
-	if (r == -ESHUTDOWN)
-		r = atomic_load(&events->late)(event);
+	if (r == 0)
+		r = batch_queue_put(events->queue, event, &first);
 	counters_add(event->counters,
 		     r < 0 ? COUNTER_EVENTS_LOST : COUNTER_EVENTS, 1);
 	if (first)
@@ -93,7 +91,6 @@ size_t events_take(struct events *events, const struct event **ret_events)
 void events_close(struct events *events, events_late_fn *late)
 {
 	atomic_store(&events->late, late);
-	batch_queue_close(events->queue);
 }
 
 void event_lost(const struct event *event)

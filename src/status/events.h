@@ -42,7 +42,7 @@ int events_new(struct events **ret_events);
 void events_free(struct events *events);	/* NULL is allowed */
 
 /* Queue an event, which is copied, and count it as delivered or lost. Any thread; does not
- * wait before events_close(). Returns 0; -ENOSPC: the listener is too slow; -ENOMEM; what
+ * wait. Returns 0; -ENOSPC: the listener is too slow; -ENOMEM; what
  * events_late_fn returns. */
 int events_put(struct events *events, const struct event *event);
 
@@ -53,11 +53,12 @@ int events_fd(const struct events *events);
  * listening thread only. */
 size_t events_take(struct events *events, const struct event **ret_events);
 
-/* Delivers an event that comes after events_close(). Returns 0; -ESHUTDOWN: too late. */
+/* May an event still be queued that comes after events_close()? Returns 0; -ESHUTDOWN: it is
+ * too late. */
 typedef int events_late_fn(const struct event *event);
 
-/* The listening thread takes only the events that are queued now. From now on events_put()
- * calls late instead. May be called again. */
+/* The listening thread ends. From now on events_put() asks late first. May be called
+ * again. */
 void events_close(struct events *events, events_late_fn *late);
 
 /* Count an event as lost that was taken but could not be delivered. */

@@ -3,7 +3,6 @@
 #include "terminate/terminator.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -38,7 +37,6 @@ struct item {
 	int still_open;		/* STAGE_EXITED: as tcp_reset_is_held() returns */
 	int64_t due;		/* ms of CLOCK_MONOTONIC */
 	size_t at;		/* index in the heap */
-	struct item *next;	/* in the intake */
 	bool is_known;		/* it is in by_pid */
 	struct item *next_by_pid;
 };
@@ -52,12 +50,8 @@ struct terminator {
 	struct tcp_reset reset;
 	struct smtpd_scratch scratch;
 	struct item *heap[TERMINATOR_MAX];	/* heap[0] has the earliest due */
-	size_t count;
-	pthread_mutex_t lock;	/* protects all below */
-	struct item *intake;	/* added and not in the heap yet */
+	size_t count, max;
 	struct item *by_pid[PID_CHAINS];
-	size_t total;		/* of intake and heap */
-	size_t max;
 	size_t pending;		/* in STAGE_WAITING */
 };
 
@@ -87,7 +81,6 @@ int terminator_new(struct terminator **ret_terminator)
 	}
 	t->max = most_at_once();
 	t->reset = (struct tcp_reset)TCP_RESET_NONE;
-	pthread_mutex_init(&t->lock, NULL);
 	*ret_terminator = t;
 	return 0;
 }
@@ -100,20 +93,14 @@ static void item_free(struct item *item)
 
 void terminator_free(struct terminator *terminator)
 {
-	struct item *next;
 	size_t i;
 
 	if (!terminator)
 		return;
 	for (i = 0; i < terminator->count; i++)
 		item_free(terminator->heap[i]);
-	for (; terminator->intake; terminator->intake = next) {
-		next = terminator->intake->next;
-		item_free(terminator->intake);
-	}
 	close(terminator->epoll);
 	tcp_reset_done(&terminator->reset);
-	pthread_mutex_destroy(&terminator->lock);
 	free(terminator);
 }
 
@@ -162,6 +149,12 @@ static void heap_down(struct terminator *t, struct item *item)
 	heap_place(t, at, item);
 }
 
+static void heap_push(struct terminator *t, struct item *item)
+{
+	item->at = t->count++;
+	heap_up(t, item);
+}
+
 static void heap_set_due(struct terminator *t, struct item *item, int64_t due)
 {
 	item->due = due;
@@ -203,22 +196,13 @@ int terminator_signal(struct termination *termination)
 		signal_one(termination, &smtpd->tls, termination->signal);
 	termination->gone = r == -ESRCH;
 	termination->refused = r < 0 && r != -ESRCH;
-	if (termination->gone)
-		counters_add(termination->counters, COUNTER_GONE, 1);
 	return r;
 }
 
-/* Count one more item in, if there is room. */
-static bool reserve(struct terminator *t)
+static void count_gone(const struct termination *what)
 {
-	bool room;
-
-	pthread_mutex_lock(&t->lock);
-	room = t->total < t->max;
-	if (room)
-		t->total++;
-	pthread_mutex_unlock(&t->lock);
-	return room;
+	if (what->gone)
+		counters_add(what->counters, COUNTER_GONE, 1);
 }
 
 static struct item **pid_chain(struct terminator *t, pid_t pid)
@@ -226,20 +210,13 @@ static struct item **pid_chain(struct terminator *t, pid_t pid)
 	return &t->by_pid[(unsigned int)pid % PID_CHAINS];
 }
 
-static void put_intake(struct terminator *t, struct item *item)
+static void index_item(struct terminator *t, struct item *item)
 {
-	struct item **chain;
+	struct item **chain = pid_chain(t, item->what.smtpd.process.pid);
 
-	pthread_mutex_lock(&t->lock);
-	item->next = t->intake;
-	t->intake = item;
-	chain = pid_chain(t, item->what.smtpd.process.pid);
 	item->next_by_pid = *chain;
 	*chain = item;
 	item->is_known = true;
-	if (item->stage == STAGE_WAITING)
-		t->pending++;
-	pthread_mutex_unlock(&t->lock);
 }
 
 /* Remove the item from by_pid. */
@@ -249,58 +226,41 @@ static void unindex(struct terminator *t, struct item *item)
 
 	if (!item->is_known)
 		return;
-	pthread_mutex_lock(&t->lock);
 	link = pid_chain(t, item->what.smtpd.process.pid);
 	while (*link != item)
 		link = &(*link)->next_by_pid;
 	*link = item->next_by_pid;
-	pthread_mutex_unlock(&t->lock);
 	item->is_known = false;
 }
 
 /* The PID may have been reused, but not for the same peer. */
 bool terminator_has(struct terminator *terminator, const struct smtpd *smtpd)
 {
-	const struct item *item;
+	const struct item *item = *pid_chain(terminator, smtpd->process.pid);
 
-	pthread_mutex_lock(&terminator->lock);
-	item = *pid_chain(terminator, smtpd->process.pid);
 	while (item && (item->what.smtpd.process.pid != smtpd->process.pid ||
 			!smtpd_same_peer(&item->what.smtpd.peer, &smtpd->peer)))
 		item = item->next_by_pid;
-	pthread_mutex_unlock(&terminator->lock);
 	return item != NULL;
 }
 
-static void unreserve(struct terminator *t)
-{
-	pthread_mutex_lock(&t->lock);
-	t->total--;
-	pthread_mutex_unlock(&t->lock);
-}
-
 /* Returns NULL if there is no room or no memory. */
-static struct item *new_item(struct terminator *t)
+static struct item *new_item(const struct terminator *t)
 {
-	struct item *item;
-
-	if (!reserve(t))
-		return NULL;
-	item = calloc(1, sizeof(*item));
-	if (!item)
-		unreserve(t);
-	return item;
+	return t->count < t->max ? calloc(1, sizeof(struct item)) : NULL;
 }
 
-/* Signal an smtpd that cannot be watched. */
-static void signal_unwatched(struct termination *termination)
+void terminator_signal_only(struct termination *termination)
 {
 	if (!termination->signalled)
 		terminator_signal(termination);
+	count_gone(termination);
 	if (!termination->gone && !termination->refused)
 		counters_add(termination->counters, COUNTER_UNWATCHED, 1);
 	smtpd_done(&termination->smtpd);
 }
+
+static void start_ending(struct terminator *t, struct item *item, int64_t now);
 
 void terminator_add(struct terminator *terminator,
 		    struct termination *termination, int64_t due)
@@ -310,15 +270,21 @@ void terminator_add(struct terminator *terminator,
 	if (!termination->rules || smtpd_may_stay(termination->rules, &termination->smtpd))
 		item = new_item(terminator);
 	if (!item) {
-		signal_unwatched(termination);
+		terminator_signal_only(termination);
 		return;
 	}
 	item->what = *termination;
 	item->what.smtpd = smtpd_take(&termination->smtpd);
 	smtpd_forget_held(&item->what.smtpd);
-	item->stage = termination->signalled ? STAGE_SIGNALLED : STAGE_WAITING;
 	item->due = due;
-	put_intake(terminator, item);
+	index_item(terminator, item);
+	heap_push(terminator, item);
+	if (termination->signalled) {
+		count_gone(termination);
+		start_ending(terminator, item, due);
+	} else {
+		terminator->pending++;
+	}
 }
 
 /* Close the item's descriptors. While a process that rsyslogd has just forked shares them, a
@@ -340,7 +306,6 @@ static void forget(struct terminator *t, struct item *item)
 	heap_remove(t, item);
 	release(t, item);
 	item_free(item);
-	unreserve(t);
 }
 
 /* Get an event when the process exits. If epoll_ctl() fails, the exit is noticed at the time
@@ -415,17 +380,16 @@ static void start_ending(struct terminator *t, struct item *item, int64_t now)
 	heap_set_due(t, item, now + (kill_after ? kill_after : WATCH_MS));
 }
 
-static void count_pending_down(struct terminator *t)
+static void signal_waiting(struct terminator *t, struct item *item)
 {
-	pthread_mutex_lock(&t->lock);
 	t->pending--;
-	pthread_mutex_unlock(&t->lock);
+	terminator_signal(&item->what);
+	count_gone(&item->what);
 }
 
 static void signal_due(struct terminator *t, struct item *item, int64_t now)
 {
-	count_pending_down(t);
-	terminator_signal(&item->what);
+	signal_waiting(t, item);
 	if (item->what.gone && has_ended(item))
 		on_end(t, item, now);
 	else
@@ -487,8 +451,7 @@ static void terminate_orphan_tls(struct terminator *t, const struct item *origin
 	item->what.smtpd.process = pidref_take(ref);
 	item->what.smtpd.cookie = cookie_of_orphan(origin, &item->what.smtpd.process);
 	item->is_orphan_tls = true;
-	item->at = t->count;
-	t->heap[t->count++] = item;
+	heap_push(t, item);
 	signal_one(&item->what, &item->what.smtpd.process, item->what.signal);
 	start_ending(t, item, now);
 }
@@ -581,24 +544,6 @@ static void do_due(struct terminator *t, struct item *item, int64_t now)
 	}
 }
 
-static void take_intake(struct terminator *t, int64_t now)
-{
-	struct item *item, *next;
-
-	pthread_mutex_lock(&t->lock);
-	item = t->intake;
-	t->intake = NULL;
-	pthread_mutex_unlock(&t->lock);
-	for (; item; item = next) {
-		next = item->next;
-		item->at = t->count;
-		t->heap[t->count++] = item;
-		heap_up(t, item);
-		if (item->stage == STAGE_SIGNALLED)
-			start_ending(t, item, now);
-	}
-}
-
 /* The events are still there, so the background thread's poll(2) will return at once. Without a
  * pause that would use a whole CPU. */
 static void pause_after_failure(void)
@@ -633,7 +578,6 @@ static void handle_exits(struct terminator *t, int64_t now)
 
 int64_t terminator_run(struct terminator *terminator, int64_t now)
 {
-	take_intake(terminator, now);
 	if (!terminator->skip_ends)
 		handle_exits(terminator, now);
 	terminator->skip_ends = false;
@@ -643,28 +587,21 @@ int64_t terminator_run(struct terminator *terminator, int64_t now)
 				       TERMINATOR_NEVER;
 }
 
-size_t terminator_pending(struct terminator *terminator)
+size_t terminator_pending(const struct terminator *terminator)
 {
-	size_t pending;
-
-	pthread_mutex_lock(&terminator->lock);
-	pending = terminator->pending;
-	pthread_mutex_unlock(&terminator->lock);
-	return pending;
+	return terminator->pending;
 }
 
 void terminator_flush(struct terminator *terminator)
 {
 	size_t i;
 
-	take_intake(terminator, 0);
 	for (i = 0; i < terminator->count; i++) {
 		struct item *item = terminator->heap[i];
 
 		if (item->stage != STAGE_WAITING)
 			continue;
-		count_pending_down(terminator);
-		terminator_signal(&item->what);
+		signal_waiting(terminator, item);
 		item->stage = STAGE_SIGNALLED;
 	}
 }

@@ -1,4 +1,5 @@
-/* Terminates smtpds, each at a given time. They are pinned and verified before.
+/* Terminates smtpds, each at a given time. They are pinned and verified before. For the
+ * background thread only, but for terminator_signal() and terminator_signal_only().
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_TERMINATOR_H
 #define SMTPBLOCK_TERMINATOR_H
@@ -40,36 +41,39 @@ int terminator_new(struct terminator **ret_terminator);
 /* Processes that were not signalled yet are unpinned and not signalled. NULL is allowed. */
 void terminator_free(struct terminator *terminator);
 
-/* Send the signal now, to courieresmtpd and on port 465 to its couriertls. Counts the result.
- * Any thread. Returns 0; -ESRCH: the process had exited; -errno. */
+/* Send the signal now, to courieresmtpd and on port 465 to its couriertls. Counts a failure,
+ * but not that the process had exited. Any thread. Returns 0; -ESRCH: the process had
+ * exited; -errno. */
 int terminator_signal(struct termination *termination);
 
+/* Send the signal now, unless terminator_signal() was called, and release the smtpd: nothing
+ * watches it. It is then counted as unwatched, and not as ended or killed. Any thread. */
+void terminator_signal_only(struct termination *termination);
+
 /* Schedule the signal for the time due (ms of CLOCK_MONOTONIC). If terminator_signal() was
- * called already, only watch the smtpd until it exits. Takes ownership of the smtpd in any
- * case. If there is no room or memory, or the smtpd may not stay pinned (smtpd_may_stay()),
- * signals it at once and does not watch it. It is then counted as unwatched, and not as ended
- * or killed. Any thread; the caller must wake the background thread. */
+ * called already, due is now, and the smtpd is only watched until it exits. Takes ownership
+ * of the smtpd in any case. If there is no room or memory, or the smtpd may not stay pinned
+ * (smtpd_may_stay()), calls terminator_signal_only(). */
 void terminator_add(struct terminator *terminator,
 		    struct termination *termination, int64_t due);
 
-/* Was this smtpd, just verified, added before and is still being terminated? Any thread. */
+/* Was this smtpd, just verified, added before and is still being terminated? */
 bool terminator_has(struct terminator *terminator, const struct smtpd *smtpd);
 
 /* A descriptor that becomes readable when a process has exited. Do not close it. */
 int terminator_fd(const struct terminator *terminator);
 
-/* Tell the next run that terminator_fd() is not readable, which saves it a system call. For
- * the background thread only. */
+/* Tell the next run that terminator_fd() is not readable, which saves it a system call. */
 void terminator_skip_ends(struct terminator *terminator);
 
 /* Do the work that is scheduled up to now. Returns the time of the next run (ms of
- * CLOCK_MONOTONIC) or TERMINATOR_NEVER. For the background thread only. */
+ * CLOCK_MONOTONIC) or TERMINATOR_NEVER. */
 int64_t terminator_run(struct terminator *terminator, int64_t now);
 
-/* The number of smtpds that were not signalled yet. Any thread. */
-size_t terminator_pending(struct terminator *terminator);
+/* The number of smtpds that were not signalled yet. */
+size_t terminator_pending(const struct terminator *terminator);
 
-/* Signal all of these now, before a shutdown. For the background thread only. */
+/* Signal all of these now, before a shutdown. */
 void terminator_flush(struct terminator *terminator);
 
 #endif

@@ -1,9 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """While the background thread is suspended, the other threads go on.
 
-The worker still blocks and terminates sessions that are pinned. After 5 s it reports the
-stall, once, and terminates without the delay, which the background thread would have
-timed. Stopping rsyslogd does not wait for that thread either.
+After 5 s the worker reports the stall, once, and terminates sessions that are pinned without
+the delay, which the background thread would have timed. Their addresses are blocked once that
+thread goes on. Stopping rsyslogd does not wait for that thread either.
 """
 
 import time
@@ -30,7 +30,7 @@ def stalled(points, host):
     (first, its_smtpd), *later = clients
     with threads.suspended(background(host)):
         first.try_recipient()
-        host.blocks(listed(1))
+        host.writes("511", listed(1))
         began = time.monotonic()
         # It is written to the file behind the action.
         rsyslog.log("a line of another program", tag="other")
@@ -46,6 +46,7 @@ def stalled(points, host):
         host.ends(*(child for _, child in later), deadline=3)
         points.until(lambda: host.rsyslog.logged(STALL), 3, "the stall is reported")
     host.ends(its_smtpd, deadline=3)
+    host.blocks(*(listed(number) for number in (1, 2, 3)))
     points.until(lambda: host.rsyslog.logged(GOES_ON), 3, "that it goes on is reported")
     # rsyslogd writes errors to its standard error, too.
     points.equal(len([line for line in host.rsyslog.logged(STALL) if line.startswith("err ")]),

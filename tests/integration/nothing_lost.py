@@ -308,6 +308,18 @@ def nf_tables_locked_by_others(points):
         points.until(lambda: blocks(lines), DEADLINE, "every address is blocked")
 
 
+def nf_tables_locked_without_delay(points):
+    """With terminate.delay="0" nothing may wait for the block, least of all the log."""
+    rules = action(backend="nftables", listSize=1_000_000, terminate_delay=0, **BELIEVED)
+    with broken(points, None, rules) as daemon:
+        lines = rejects(0, FLOOD)
+        trickle, holder, took = Trickle(daemon, lines), Holder(), []
+        while holder.goes_on():
+            took.append(trickle.goes_on())
+        points.at_most(max(took), STALL, "seconds from a line to the file")
+        points.until(lambda: blocks(lines[:trickle.sent]), DEADLINE, "every address is blocked")
+
+
 def stopped_while_nf_tables_is_locked(points):
     """Addresses that were not yet on the list are written when rsyslogd stops. That waits
     for the other programs, for as long as these take."""
@@ -374,4 +386,5 @@ def scenario(points):
                 stack.enter_context(kernel_list(family))
             in_halves(points, pattern, rules, **options)
     points.parts((no_courier_user, hanging_events, nf_tables_locked_by_others,
-                  stopped_while_nf_tables_is_locked, suspended_in_a_wave, stopped_in_the_middle))
+                  nf_tables_locked_without_delay, stopped_while_nf_tables_is_locked,
+                  suspended_in_a_wave, stopped_in_the_middle))

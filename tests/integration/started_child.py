@@ -3,8 +3,8 @@
 pinned: its reject needs no search.
 
 The background thread does the searches. It is suspended when the reject comes, so the
-worker alone must block the address and signal the smtpd. With mail.err there is no line
-about the start: the worker cannot, and both wait for the background thread.
+worker alone must signal the smtpd. With mail.err there is no line about the start: the
+worker cannot, and waits for the background thread. That blocks the address in both cases.
 """
 
 from lib import processes, threads
@@ -25,7 +25,7 @@ def one_selector(points, host, selector, source):
     with threads.suspended(background):
         session.try_recipient()
         if known:
-            points.until(is_done, 3, "blocked and terminated without a search")
+            host.ends(child, deadline=3)
         else:
             host.writes("511", source)
             points.ok(not is_done(), "waits for a search")

@@ -211,7 +211,7 @@ struct engine_outcome harness_line(struct harness *e, const char *text, pid_t at
 	const uint64_t before = answers(e);
 	struct engine_outcome out = harness_hand(e, text, attested);
 
-	if (out.deferred)
+	if (out.verdict == VERDICT_BLOCK)
 		want_int(SOON(answers(e) > before), true);
 	return out;
 }

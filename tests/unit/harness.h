@@ -58,7 +58,8 @@ void harness_started(struct harness *e, pid_t attested);
 /* Wait until the smtpd, and with submit its submit, is pinned. */
 void harness_want_pinned(const struct harness *e, bool submit);
 
-/* harness_hand(); if the line is deferred, wait until the background thread has handled it. */
+/* harness_hand(); if the line is to be blocked, wait until the background thread has handled
+ * it. */
 struct engine_outcome harness_line(struct harness *e, const char *text, pid_t attested);
 
 /* Wait for a message with this text in it. */

@@ -34,11 +34,3 @@ TEST(every_table_is_whole)
 				 all[i]->advice && all[i]->free,
 			 true);
 }
-
-/* Writing to xt_recent never blocks; a transaction of nf_tables waits for its turn. */
-TEST(only_nftables_waits)
-{
-	want_int(backend_recent_ops.may_block, false);
-	want_int(backend_null_ops.may_block, false);
-	want_int(backend_nftables_ops.may_block, true);
-}

@@ -120,9 +120,8 @@ static void teardown(struct fixture *f)
 	settings_done(&f->settings);
 }
 
-static void says(void **state)
+TEST_ROWS(says, rows)
 {
-	const struct row *row = *state;
 	char text[ALERT_TEXT_SIZE];
 	struct fixture f;
 	int severity = -1;
@@ -174,9 +173,8 @@ static const struct unproven_row {
 	  "still blocked: type  getent passwd courier " },
 };
 
-static void says_of_unproven(void **state)
+TEST_ROWS(says_of_unproven, unproven_rows)
 {
-	const struct unproven_row *row = *state;
 	char text[ALERT_TEXT_SIZE];
 	struct fixture f;
 	int severity;
@@ -190,9 +188,8 @@ static void says_of_unproven(void **state)
 	teardown(&f);
 }
 
-static void names_the_remedy(void **state)
+TEST_ROWS(names_the_remedy, remedy_rows)
 {
-	const struct advice_row *row = *state;
 	char text[ALERT_TEXT_SIZE];
 	struct fixture f;
 	int severity;
@@ -206,11 +203,10 @@ static void names_the_remedy(void **state)
 	teardown(&f);
 }
 
-static void every_alert_has_a_sentence(void **state)
+TEST(every_alert_has_a_sentence)
 {
 	unsigned int i, r;
 
-	(void)state;
 	for (i = 0; i < ALERT_COUNT; i++) {
 		for (r = 0; r < COUNT_OF(rows) && rows[r].id != i; r++)
 			;
@@ -219,13 +215,12 @@ static void every_alert_has_a_sentence(void **state)
 }
 
 /* With the longest names there are, nothing is cut: a command has to be whole. */
-static void longest_names_fit(void **state)
+TEST(longest_names_fit)
 {
 	char name[SETTINGS_LIST_SIZE], text[ALERT_TEXT_SIZE];
 	struct fixture f;
 	int severity;
 
-	(void)state;
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	setup(&f);
@@ -250,36 +245,20 @@ static const struct clean_row {
 	{ "empty", "", "" },
 };
 
-static void cleans(void **state)
+TEST_ROWS(cleans, clean_rows)
 {
-	const struct clean_row *row = *state;
 	char buf[64];
 
 	want_str(alert_text_clean(row->text, strlen(row->text), buf, sizeof(buf)), row->want);
 }
 
-static void cleans_within_size(void **state)
+TEST(cleans_within_size)
 {
 	char buf[5] = "----";
 
-	(void)state;
 	want_str(alert_text_clean("abcdefgh", 8, buf, 4), "abc");
 	want_int(buf[4], '\0');
 	want_str(alert_text_clean("x\0y", 3, buf, 5), "x?y");
 	alert_text_clean("abc", 3, buf, 0);
 	want_str(buf, "x?y");
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, says, rows);
-	SUITE_ROWS(suite, says_of_unproven, unproven_rows);
-	SUITE_ROWS(suite, names_the_remedy, remedy_rows);
-	SUITE_TEST(suite, every_alert_has_a_sentence);
-	SUITE_TEST(suite, longest_names_fit);
-	SUITE_ROWS(suite, cleans, clean_rows);
-	SUITE_TEST(suite, cleans_within_size);
-	return suite_run(suite, "advice");
 }

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,30 +16,36 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/processes.h"
 
-/* An enforcer without an engine: enough for counters and records. */
+/* An enforcer without an engine. */
 struct fixture {
 	struct settings settings;
+	struct engine_environment environment;
 	struct counters counters;
 	struct alerts alerts;
 	struct enforcer enforcer;
 	struct fakeproc tree;
 };
 
-static void setup(struct fixture *f)
+static void setup(struct fixture *f, const char *name, const char *value)
 {
+	char wrong[256];
+
 	memset(f, 0, sizeof(*f));
 	fakeproc_open(&f->tree);
 	want_int(settings_init(&f->settings), 0);
-	f->enforcer.settings = &f->settings;
-	f->enforcer.counters = &f->counters;
-	f->enforcer.alerts = &f->alerts;
-	want_int(background_new(f->tree.root, &f->enforcer.background), 0);
-	want_int(background_open(f->enforcer.background), 0);
+	want_int(settings_set(&f->settings, name, value, wrong, sizeof(wrong)), 0);
+	want_int(background_new(f->tree.root, &f->environment.background), 0);
+	want_int(background_open(f->environment.background), 0);
+	f->environment.net_root = f->environment.module_root = "";
+	want_int(enforcer_open(&f->enforcer, &f->settings, &f->counters, &f->alerts,
+			       &f->environment),
+		 0);
 }
 
 static void teardown(struct fixture *f)
 {
-	background_free(f->enforcer.background);
+	enforcer_close(&f->enforcer);
+	background_free(f->environment.background);
 	settings_done(&f->settings);
 	fakeproc_close(&f->tree);
 }
@@ -84,66 +92,56 @@ void __wrap_background_terminate(struct background *background, struct terminati
 	__real_background_terminate(background, t, due);
 }
 
-/* Calls of the list. */
-static bool last_at_once;
-static unsigned int list_calls;
-static enum block_state answer;
+/* Calls of the list: the last one's urgency; what to answer instead of a call, or -1; and
+ * whether calls wait for the test. */
+static atomic_bool last_at_once;
+static int answer = -1;
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool closed;
+	unsigned int waiting;
+} gate = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
-bool __real_blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
-			  const struct addr *addr, int64_t now, bool at_once,
-			  enum block_state *ret_state);
-bool __wrap_blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
-			  const struct addr *addr, int64_t now, bool at_once,
-			  enum block_state *ret_state);
-bool __wrap_blocklist_add(struct blocklist *blocklist, struct block_limit *limit,
-			  const struct addr *addr, int64_t now, bool at_once,
-			  enum block_state *ret_state)
+static void pass_gate(void)
 {
-	bool more;
-
-	last_at_once = at_once;
-	list_calls++;
-	*ret_state = answer;
-	more = blocklist &&
-	       __real_blocklist_add(blocklist, limit, addr, now, at_once, ret_state);
-	if (*ret_state != BLOCK_CLOSES && *ret_state != BLOCK_REFUSED)
-		note_done('b');
-	return more;
+	pthread_mutex_lock(&gate.lock);
+	gate.waiting++;
+	pthread_cond_broadcast(&gate.changed);
+	while (gate.closed)
+		pthread_cond_wait(&gate.changed, &gate.lock);
+	gate.waiting--;
+	pthread_mutex_unlock(&gate.lock);
 }
 
-/* Where the signal follows soon, the block must not be left to others. */
-static const struct urgent_row {
-	const char *label, *name, *value;
-	bool want;
-} urgent_rows[] = {
-	{ "as ever", "terminate.delay", "200", false },
-	{ "no delay", "terminate.delay", "0", true },
-	{ "hardly any delay", "terminate.delay", "49", true },
-	{ "enough of it", "terminate.delay", "50", false },
-	{ "connect", "trigger", "connect", true },
-	{ "no signal", "terminate", "off", false },
-};
-
-static void block_comes_before_the_signal(void **state)
+static void set_gate(bool closed)
 {
-	const struct urgent_row *row = *state;
-	struct courierlog_line line = { .kind = COURIERLOG_REJECT };
-	char wrong[256];
-	struct block_limit limit;
-	struct fixture f;
+	pthread_mutex_lock(&gate.lock);
+	gate.closed = closed;
+	pthread_cond_broadcast(&gate.changed);
+	pthread_mutex_unlock(&gate.lock);
+}
 
-	setup(&f);
-	list_calls = 0;
-	want_int(settings_set(&f.settings, row->name, row->value, wrong,
-			      sizeof(wrong)), 0);
-	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
-	block_limit_init(&limit, 100, 60);
-	f.enforcer.limit = &limit;
-	want_int(enforcer_block(&f.enforcer, &line).verdict, VERDICT_BLOCK);
-	want_int(list_calls, 1);
-	want_int(last_at_once, row->want);
-	block_limit_done(&limit);
-	teardown(&f);
+static void await_call_at_gate(void)
+{
+	pthread_mutex_lock(&gate.lock);
+	while (gate.waiting == 0)
+		pthread_cond_wait(&gate.changed, &gate.lock);
+	pthread_mutex_unlock(&gate.lock);
+}
+
+enum block_state __real_blocklist_add(struct blocklist *blocklist, const struct addr *addr,
+				      int64_t now, bool at_once);
+enum block_state __wrap_blocklist_add(struct blocklist *blocklist, const struct addr *addr,
+				      int64_t now, bool at_once);
+enum block_state __wrap_blocklist_add(struct blocklist *blocklist, const struct addr *addr,
+				      int64_t now, bool at_once)
+{
+	atomic_store(&last_at_once, at_once);
+	pass_gate();
+	note_done('b');
+	return answer >= 0 ? (enum block_state)answer :
+			     __real_blocklist_add(blocklist, addr, now, at_once);
 }
 
 static const struct told_row {
@@ -173,33 +171,27 @@ static void want_state(const char *got, const char *want)
 }
 
 /* If there is no reader any more, that is not an error. */
-static void listener_gets_list_changes(void **state)
+TEST_ROWS(listener_gets_list_changes, told_rows)
 {
-	const struct told_row *row = *state;
 	struct courierlog_line line = { .kind = COURIERLOG_REJECT };
 	const struct event *events;
-	char wrong[256];
-	struct block_limit limit;
 	struct fixture f;
 
-	setup(&f);
-	answer = row->state;
-	want_int(settings_set(&f.settings, row->name, row->value, wrong,
-			      sizeof(wrong)), 0);
+	setup(&f, row->name, row->value);
+	f.settings.input = INPUT_ADDRESS;
+	answer = (int)row->state;
 	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
-	want_int(events_new(&f.enforcer.events), 0);
-	block_limit_init(&limit, 100, 60);
-	f.enforcer.limit = &limit;
-	enforcer_block(&f.enforcer, &line);
-	want_int(events_take(f.enforcer.events, &events), 1);
+	want_int(events_new(&f.environment.events), 0);
+	want_int(enforcer_block(&f.enforcer, &line).verdict, VERDICT_BLOCK);
+	want_int(events_take(f.environment.events, &events), 1);
 	want_state(events[0].list_state, row->want);
-	events_close(f.enforcer.events, refuse_late);
+	events_close(f.environment.events, refuse_late);
 	enforcer_block(&f.enforcer, &line);
 	want_int(counters_get(&f.counters, COUNTER_EVENTS), 1);
 	want_int(counters_get(&f.counters, COUNTER_EVENTS_LOST), 1);
 	want_int(alerts_next(&f.alerts, &(enum alert){ 0 }, &(int){ 0 }), false);
-	events_free(f.enforcer.events);
-	block_limit_done(&limit);
+	events_free(f.environment.events);
+	answer = -1;
 	teardown(&f);
 }
 
@@ -237,22 +229,20 @@ static void want_only(const struct counters *c, enum counter id)
 		want_int(counters_get(c, (enum counter)i), i == id);
 }
 
-static void counts_reason(void **state)
+TEST_ROWS(counts_reason, reason_rows)
 {
-	const struct reason_row *row = *state;
 	struct decision d = { VERDICT_NOT_A_TRIGGER, row->reason };
 	struct fixture f;
 
-	setup(&f);
+	setup(&f, "backend", "null");
 	enforcer_count(&f.enforcer, d);
 	want_only(&f.counters, row->want);
 	want_int(alerts_clear(&f.alerts, ALERT_DNSBL), false);
 	teardown(&f);
 }
 
-static void every_reason_is_in_the_table(void **state)
+TEST(every_reason_is_in_the_table)
 {
-	(void)state;
 	want_int(COUNT_OF(reason_rows), REASON_COUNT);
 }
 
@@ -276,14 +266,13 @@ static const struct error_row {
 	{ "anything else", -EIO, COUNTER_REFUSED_FAILED, ALERT_COUNT },
 };
 
-static void refuses(void **state)
+TEST_ROWS(refuses, error_rows)
 {
-	const struct error_row *row = *state;
 	enum alert id = ALERT_COUNT;
 	struct fixture f;
 	int detail = 0;
 
-	setup(&f);
+	setup(&f, "backend", "null");
 	enforcer_refuse(&f.enforcer, row->err);
 	want_only(&f.counters, row->want);
 	want_int(alerts_next(&f.alerts, &id, &detail), row->alert != ALERT_COUNT);
@@ -293,7 +282,7 @@ static void refuses(void **state)
 	teardown(&f);
 }
 
-static void turns_away_at_once(void **state)
+TEST(turns_away_at_once)
 {
 	static const char started[] =
 		"started,ip=[::ffff:" PEER "],port=[41703]";
@@ -303,7 +292,6 @@ static void turns_away_at_once(void **state)
 	};
 	struct harness e;
 
-	(void)state;
 	harness_open(&e);
 	harness_set(&e, "trigger", "connect");
 	harness_set(&e, "terminate.delay", "5000");
@@ -317,50 +305,53 @@ static void turns_away_at_once(void **state)
 	harness_close(&e);
 }
 
-/* r: the client gets a reply; s: the worker signals; b: the address goes to the list; h: the
+/* r: the client gets a reply; s: the signal is sent; b: the address goes to the list; h: the
  * smtpd is handed over, to be signalled unless it was, and watched until it exits. */
 static const struct order_row {
 	const char *label;
 	const char *set[3][2];
-	enum verdict verdict;
+	bool is_limited;	/* maxBlocks is used up */
 	const char *want;
+	bool at_once;		/* the list is written alone */
 } order_rows[] = {
-	{ "as ever", { { "terminate.delay", "200" } }, VERDICT_BLOCK, "bh" },
-	{ "no delay", { { "terminate.delay", "0" } }, VERDICT_BLOCK, "sbh" },
-	{ "no delay, not to be blocked", { { "terminate.delay", "0" },
-					   { "maxBlocks", "1" } },
-	  VERDICT_UNPROVEN, "sh" },
+	{ "as ever", { { "terminate.delay", "200" } }, false, "bh", false },
+	{ "no delay", { { "terminate.delay", "0" } }, false, "sbh", false },
+	{ "no delay, not to be blocked", { { "terminate.delay", "0" }, { "maxBlocks", "1" } },
+	  true, "sh", false },
 	{ "no delay, any reject", { { "terminate.delay", "0" }, { "trigger", "reject" } },
-	  VERDICT_BLOCK, "sbh" },
+	  false, "sbh", false },
 	{ "no delay, nothing done", { { "terminate.delay", "0" }, { "dryRun", "on" } },
-	  VERDICT_BLOCK, "" },
-	{ "no delay, not to be ended", { { "terminate.delay", "0" },
-					 { "terminate", "off" } },
-	  VERDICT_BLOCK, "b" },
+	  false, "", false },
+	{ "no delay, not to be ended", { { "terminate.delay", "0" }, { "terminate", "off" } },
+	  false, "b", false },
 	{ "no delay, below the threshold", { { "terminate.delay", "0" },
 					     { "threshold", "9" } },
-	  VERDICT_NOT_A_TRIGGER, "" },
-	{ "hardly any delay", { { "terminate.delay", "1" } }, VERDICT_BLOCK, "bh" },
-	{ "connect", { { "trigger", "connect" } }, VERDICT_BLOCK, "rbsh" },
+	  false, "", false },
+	{ "hardly any delay", { { "terminate.delay", "1" } }, false, "bh", true },
+	{ "a short delay", { { "terminate.delay", "49" } }, false, "bh", true },
+	{ "enough of it", { { "terminate.delay", "50" } }, false, "bh", false },
+	{ "connect", { { "trigger", "connect" } }, false, "rbsh", true },
 	{ "connect, no delay", { { "trigger", "connect" }, { "terminate.delay", "0" } },
-	  VERDICT_BLOCK, "rbsh" },
+	  false, "rbsh", true },
 	{ "connect, no reply", { { "trigger", "connect" }, { "terminate.delay", "0" },
 				 { "connect.reply", "off" } },
-	  VERDICT_BLOCK, "bsh" },
+	  false, "bsh", true },
 };
 
-static struct engine_outcome punish(struct harness *e, bool at_start)
+static void punish(struct harness *e, bool at_start)
 {
 	struct engine_message msg = {
 		.severity = 6, .text = STARTED, .text_len = strlen(STARTED),
 		.exe = "", .attested_pid = e->smtpd,
 	};
 
-	if (at_start)
-		return engine_handle(e->block, e->worker, &msg);
+	if (at_start) {
+		engine_handle(e->block, e->worker, &msg);
+		return;
+	}
 	harness_started(e, e->smtpd);
 	harness_want_pinned(e, false);
-	return harness_hand(e, REJECT, e->smtpd);
+	harness_line(e, REJECT, e->smtpd);
 }
 
 static bool is_done(void *data)
@@ -383,10 +374,8 @@ static void use_budget_up(struct harness *e)
 	waiter_end(pid);
 }
 
-static void order(void **state)
+TEST_ROWS(order, order_rows)
 {
-	const struct order_row *row = *state;
-	struct engine_outcome out;
 	struct harness e;
 	size_t i;
 
@@ -394,25 +383,122 @@ static void order(void **state)
 	for (i = 0; i < COUNT_OF(row->set) && row->set[i][0]; i++)
 		harness_set(&e, row->set[i][0], row->set[i][1]);
 	harness_start(&e);
-	if (row->verdict == VERDICT_UNPROVEN)
+	if (row->is_limited)
 		use_budget_up(&e);
 	memset(done, 0, sizeof(done));
-	out = punish(&e, strcmp(row->set[0][1], "connect") == 0);
-	want_int(out.verdict, row->verdict);
-	/* At its start the background thread does it, for the client's socket is asked for. */
-	if (out.deferred)
-		soon(is_done, (void *)(uintptr_t)row->want);
+	atomic_store(&last_at_once, false);
+	punish(&e, strcmp(row->set[0][1], "connect") == 0);
+	soon(is_done, (void *)(uintptr_t)row->want);
 	want_str(done, row->want);
+	want_int(atomic_load(&last_at_once), row->at_once);
 	want_int(!strchr(row->want, 'h') || has_ended_soon(e.smtpd), true);
 	harness_close(&e);
 }
 
-static void waits_for_the_delay(void **state)
+/* Another program's nftables transaction keeps the background thread for as long as it likes.
+ * The worker does not wait, and terminates a session that nothing but the block delays. */
+TEST(worker_never_waits)
+{
+	struct harness e;
+	unsigned int i;
+
+	harness_open(&e);
+	harness_set(&e, "maxBlocks", "100000");
+	harness_set(&e, "terminate.delay", "0");
+	harness_start(&e);
+	harness_started(&e, e.smtpd);
+	harness_want_pinned(&e, false);
+	set_gate(true);
+	harness_hand(&e, REJECT, e.smtpd);
+	await_call_at_gate();
+	want_int(has_ended_soon(e.smtpd), true);
+	for (i = 0; i < 2000; i++)
+		harness_hand(&e, "error,peer=192.0.2.1: 511 Listed", 0);
+	want_int(harness_count(&e, COUNTER_LINES), 2002);
+	want_list(&e.lists, "xt_recent/spammer", "");
+	set_gate(false);
+	harness_want_soon(&e, COUNTER_BLOCKS, 1);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	harness_close(&e);
+}
+
+static atomic_bool queue_is_full;
+int __real_lookup_queue_put(struct lookup_queue *queue, const struct lookup_request *request,
+			    bool with_reply);
+int __wrap_lookup_queue_put(struct lookup_queue *queue, const struct lookup_request *request,
+			    bool with_reply);
+int __wrap_lookup_queue_put(struct lookup_queue *queue, const struct lookup_request *request,
+			    bool with_reply)
+{
+	return atomic_load(&queue_is_full) ? -ENOSPC :
+					     __real_lookup_queue_put(queue, request, with_reply);
+}
+
+/* No room for the request: the session is signalled at once, unless that needs an answer. */
+static const struct full_row {
+	const char *label, *name, *value;
+	bool ends;
+} full_rows[] = {
+	{ "terminated", "terminate.delay", "5000", true },
+	{ "already signalled", "terminate.delay", "0", true },
+	{ "with a threshold", "threshold", "2", false },
+	{ "terminate off", "terminate", "off", false },
+};
+
+TEST_ROWS(full_queue, full_rows)
+{
+	struct harness e;
+
+	harness_open(&e);
+	harness_set(&e, row->name, row->value);
+	harness_start(&e);
+	harness_started(&e, e.smtpd);
+	harness_want_pinned(&e, false);
+	atomic_store(&queue_is_full, true);
+	harness_hand(&e, REJECT, e.smtpd);
+	atomic_store(&queue_is_full, false);
+	want_int(harness_count(&e, COUNTER_REFUSED_BUSY), 1);
+	want_int(harness_count(&e, COUNTER_UNWATCHED), row->ends);
+	harness_stop(&e);
+	want_int(row->ends ? has_ended_soon(e.smtpd) : is_living(e.smtpd), true);
+	want_list(&e.lists, "xt_recent/spammer", "");
+	harness_close(&e);
+}
+
+/* verify="none" and very many lines: no block is lost. */
+TEST(flood_waits_in_the_queue)
+{
+	static char text[200];
+	struct harness e;
+	unsigned int i;
+
+	harness_open(&e);
+	harness_set(&e, "backend", "null");
+	harness_set(&e, "verify", "none");
+	harness_set(&e, "terminate", "off");
+	harness_set(&e, "maxBlocks", "1000000");
+	harness_start(&e);
+	set_gate(true);
+	for (i = 0; i <= REQUESTS_MAX + 1; i++) {
+		snprintf(text, sizeof(text), "error,relay=::ffff:11.%u.%u.%u,port=9,from=<a>: "
+					     "511 Listed",
+			 i >> 16, i >> 8 & 255, i & 255);
+		harness_hand(&e, text, 0);
+		if (i == 0)
+			await_call_at_gate();
+	}
+	want_int(harness_count(&e, COUNTER_REFUSED_BUSY), 1);
+	set_gate(false);
+	harness_want_soon(&e, COUNTER_BLOCKS, REQUESTS_MAX + 1);
+	want_int(harness_count(&e, COUNTER_TRIGGERS), REQUESTS_MAX + 2);
+	harness_close(&e);
+}
+
+TEST(waits_for_the_delay)
 {
 	int64_t began, took;
 	struct harness e;
 
-	(void)state;
 	harness_open(&e);
 	harness_set(&e, "terminate.delay", "300");
 	harness_start(&e);
@@ -425,13 +511,12 @@ static void waits_for_the_delay(void **state)
 	harness_close(&e);
 }
 
-static void own_address_is_spared(void **state)
+TEST(own_address_is_spared)
 {
 	static const char text[] =
 		"error,relay=127.0.0.1,port=41703,from=<a>: 511 " LISTED;
 	struct harness e;
 
-	(void)state;
 	harness_open(&e);
 	harness_set(&e, "verify", "none");
 	harness_start(&e);
@@ -484,9 +569,8 @@ static const struct neighbour_row {
 	  VERDICT_BLOCK },
 };
 
-static void neighbours_are_spared(void **state)
+TEST_ROWS(neighbours_are_spared, neighbour_rows)
 {
-	const struct neighbour_row *row = *state;
 	bool blocks = row->verdict == VERDICT_BLOCK;
 	char *dir = temp_dir_new(), path[256], *list;
 	struct harness e;
@@ -514,13 +598,12 @@ static void neighbours_are_spared(void **state)
 
 /* The line has no port, so it is not known which of the address' smtpds it is about: all of
  * them are terminated, after the block, although there is no delay. */
-static void no_port_no_signal_first(void **state)
+TEST(no_port_no_signal_first)
 {
 	static const char text[] =
 		"error,relay=::ffff:" PEER ",from=<a@b.example>,to=<c@d.example>: 511 " LISTED;
 	struct harness e;
 
-	(void)state;
 	harness_open(&e);
 	harness_start(&e);
 	memset(done, 0, sizeof(done));
@@ -529,22 +612,4 @@ static void no_port_no_signal_first(void **state)
 	harness_stop(&e);
 	want_str(done, "bsh");
 	harness_close(&e);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, block_comes_before_the_signal, urgent_rows);
-	SUITE_ROWS(suite, listener_gets_list_changes, told_rows);
-	SUITE_ROWS(suite, counts_reason, reason_rows);
-	SUITE_TEST(suite, every_reason_is_in_the_table);
-	SUITE_ROWS(suite, refuses, error_rows);
-	SUITE_TEST(suite, turns_away_at_once);
-	SUITE_ROWS(suite, order, order_rows);
-	SUITE_TEST(suite, waits_for_the_delay);
-	SUITE_TEST(suite, own_address_is_spared);
-	SUITE_ROWS(suite, neighbours_are_spared, neighbour_rows);
-	SUITE_TEST(suite, no_port_no_signal_first);
-	return suite_run(suite, "enforcer");
 }

@@ -78,18 +78,6 @@ TEST(survives_lack_of_memory)
 #define THREADS 4
 #define EACH 20000
 
-TEST(closed)
-{
-	int item = 7;
-
-	want_int(batch_queue_put(queue, &item, NULL), 0);
-	batch_queue_close(queue);
-	want_int(batch_queue_put(queue, &item, NULL), -ESHUTDOWN);
-	want_int(batch_queue_take(queue, &items), 1);
-	want_int(batch_queue_take(queue, &items), 0);
-	batch_queue_close(queue);
-}
-
 struct filler {
 	int number;
 	pthread_t thread;

@@ -72,9 +72,8 @@ static const struct sequence_row {
 	{ "clock a little back", 2, 60, { 10, 9, -1 }, { 0, 1 } },
 };
 
-static void sequence(void **state)
+TEST_ROWS(sequence, sequence_rows)
 {
-	const struct sequence_row *row = *state;
 	struct threshold *t = new_tally(row->threshold, row->window);
 	unsigned int i;
 
@@ -83,11 +82,10 @@ static void sequence(void **state)
 	threshold_free(t);
 }
 
-static void addresses_count_apart(void **state)
+TEST(addresses_count_apart)
 {
 	struct threshold *t = new_tally(2, 60);
 
-	(void)state;
 	want_int(hit(t, 1, 0), 0);
 	want_int(hit(t, 2, 1), 0);
 	want_int(hit(t, 1, 2), 1);
@@ -96,13 +94,12 @@ static void addresses_count_apart(void **state)
 }
 
 /* A summary of equal lines counts as many times as courier logged the line. */
-static void summaries_count_each_line(void **state)
+TEST(summaries_count_each_line)
 {
 	struct threshold *t = new_tally(5, 60);
 	const struct addr addr = numbered(1), other = numbered(2);
 	bool forgot;
 
-	(void)state;
 	want_int(hit(t, 1, 0), 0);
 	want_int(threshold_hit(t, &addr, 3, 5000, &forgot), 0);
 	want_int(hit(t, 1, 59), 1);
@@ -111,12 +108,11 @@ static void summaries_count_each_line(void **state)
 	threshold_free(t);
 }
 
-static void highest_threshold(void **state)
+TEST(highest_threshold)
 {
 	struct threshold *t = new_tally(1000, 86400);
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < 999; i++)
 		want_int(hit(t, 1, i), 0);
 	want_int(hit(t, 1, 999), 1);
@@ -125,13 +121,12 @@ static void highest_threshold(void **state)
 
 /* A million addresses: less than 64 MB, and the one that comes on top costs the
  * one that was quiet longest. */
-static void million_addresses(void **state)
+TEST(million_addresses)
 {
 	struct threshold *t = new_tally(3, 600);
 	size_t before = mallinfo2().uordblks + mallinfo2().hblkhd, after;
 	unsigned int i, lost = 0;
 
-	(void)state;
 	for (i = 0; i < 1000000; i++) {
 		const struct addr addr = numbered(i);
 		bool forgot;
@@ -145,14 +140,13 @@ static void million_addresses(void **state)
 	threshold_free(t);
 }
 
-static void oldest_is_forgotten(void **state)
+TEST(oldest_is_forgotten)
 {
 	struct threshold *t = new_tally(1000, 60);
 	unsigned int max = (unsigned int)threshold_max(t), i;
 	const struct addr extra = numbered(max + 1);
 	bool forgot;
 
-	(void)state;
 	for (i = 0; i < max; i++)
 		hit(t, i, 0);
 	want_int(threshold_hit(t, &extra, 1, 5000 + 59000, &forgot), 0);
@@ -174,12 +168,11 @@ static int hit_when_full(struct threshold *t, unsigned int n, bool want_forgot)
 }
 
 /* One that comes again is not the oldest any more. */
-static void last_trigger_counts(void **state)
+TEST(last_trigger_counts)
 {
 	struct threshold *t = new_tally(3, 60);
 	unsigned int max = (unsigned int)threshold_max(t), i;
 
-	(void)state;
 	for (i = 0; i < max; i++)
 		hit(t, i, 0);
 	want_int(hit_when_full(t, 0, false), 0);
@@ -195,12 +188,11 @@ static void last_trigger_counts(void **state)
 /* Rule 1: the most that any one hit costs is little, while the tally grows and when
  * it is full. Where a chain is long by chance 40 steps are far from reached: the
  * chance of a chain of more than 20 is below 1 in 10^12. */
-static void each_hit_is_cheap(void **state)
+TEST(each_hit_is_cheap)
 {
 	struct threshold *t = new_tally(2, 60);
 	unsigned int count = (unsigned int)threshold_max(t) + 1000, i, most = 0;
 
-	(void)state;
 	for (i = 0; i < count; i++) {
 		const struct addr addr = numbered(i);
 		bool forgot;
@@ -215,12 +207,11 @@ static void each_hit_is_cheap(void **state)
 }
 
 /* All that was counted is found again, however often chains were split since. */
-static void growth_loses_nobody(void **state)
+TEST(growth_loses_nobody)
 {
 	struct threshold *t = new_tally(2, 60);
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < 3000; i++)
 		want_int(hit(t, i, 0), 0);
 	for (i = 0; i < 3000; i++)
@@ -241,13 +232,12 @@ static long resident_kb(void)
 }
 
 /* Memory is not used before it is needed. */
-static void little_memory_for_few(void **state)
+TEST(little_memory_for_few)
 {
 	long before = resident_kb();
 	struct threshold *t = new_tally(3, 600);
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < 1000; i++)
 		hit(t, i, 0);
 	want_int(resident_kb() - before < 1024, true);
@@ -264,41 +254,20 @@ static int make(void *data)
 	return r;
 }
 
-static void survives_lack_of_memory(void **state)
+TEST(survives_lack_of_memory)
 {
-	(void)state;
 	want_int(memory_fail_each(make, NULL), 3);
 }
 
 /* Once it is there it takes no more: a hit cannot fail. */
-static void hits_take_no_memory(void **state)
+TEST(hits_take_no_memory)
 {
 	struct threshold *t = new_tally(2, 60);
 	unsigned int i;
 
-	(void)state;
 	memory_fail(1);
 	for (i = 0; i < 5000; i++)
 		want_int(hit(t, i, 0), 0);
 	want_int(memory_failed(), false);
 	threshold_free(t);
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_ROWS(suite, sequence, sequence_rows);
-	SUITE_TEST(suite, addresses_count_apart);
-	SUITE_TEST(suite, summaries_count_each_line);
-	SUITE_TEST(suite, highest_threshold);
-	SUITE_TEST(suite, million_addresses);
-	SUITE_TEST(suite, oldest_is_forgotten);
-	SUITE_TEST(suite, last_trigger_counts);
-	SUITE_TEST(suite, each_hit_is_cheap);
-	SUITE_TEST(suite, growth_loses_nobody);
-	SUITE_TEST(suite, little_memory_for_few);
-	SUITE_TEST(suite, survives_lack_of_memory);
-	SUITE_TEST(suite, hits_take_no_memory);
-	return suite_run(suite, "tally");
 }

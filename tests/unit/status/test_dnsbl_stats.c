@@ -2,7 +2,6 @@
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #include "status/dnsbl_stats.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,15 +11,10 @@ static struct dnsbl_stats stats;
 
 static void before(void)
 {
-	dnsbl_stats_init(&stats);
+	memset(&stats, 0, sizeof(stats));
 }
 
-static void after(void)
-{
-	dnsbl_stats_done(&stats);
-}
-
-TEST_EACH(before, after)
+TEST_EACH(before, NULL)
 
 static void want_saved(unsigned int zone, const char *name, unsigned int saved)
 {
@@ -77,30 +71,4 @@ TEST(the_last_is_for_all_others)
 	want_saved(DNSBL_STATS_MAX - 1, "other", 2 * DNSBL_STATS_MAX + 1);
 	dnsbl_stats_count(&stats, "zone7");
 	want_int(atomic_load(dnsbl_stats_saved(&stats, 7)), 2);
-}
-
-static void *count_all(void *data)
-{
-	char name[20];
-	int i;
-
-	for (i = 0; i < 10000; i++) {
-		snprintf(name, sizeof(name), "zone%d", i % 20);
-		dnsbl_stats_count(data, name);
-	}
-	return NULL;
-}
-
-TEST(several_threads)
-{
-	pthread_t threads[4];
-	unsigned int i;
-
-	for (i = 0; i < COUNT_OF(threads); i++)
-		want_int(pthread_create(&threads[i], NULL, count_all, &stats), 0);
-	for (i = 0; i < COUNT_OF(threads); i++)
-		pthread_join(threads[i], NULL);
-	want_int(dnsbl_stats_known(&stats), 20);
-	for (i = 0; i < 20; i++)
-		want_int(atomic_load(dnsbl_stats_saved(&stats, i)), 2000);
 }

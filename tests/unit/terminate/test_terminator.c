@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +104,14 @@ struct fixture {
 	size_t descriptors;
 };
 
+static struct fixture f;
+
+/* A case with two variants. */
+struct way {
+	const char *label;
+	bool other;
+};
+
 static const struct peer a_client = {
 	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 25,
 };
@@ -117,105 +124,101 @@ static const struct peer somebody_tls = {
 	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 465,
 };
 
-static void fixture_open(struct fixture *f)
+static void fixture_open(void)
 {
-	memset(f, 0, sizeof(*f));
-	f->descriptors = descriptors_open();
-	courier_start(&f->courier);
-	want_int(procfs_init(&f->procfs, PROCFS_DEFAULT_ROOT), 0);
+	memset(&f, 0, sizeof(f));
+	f.descriptors = descriptors_open();
+	courier_start(&f.courier);
+	want_int(procfs_init(&f.procfs, PROCFS_DEFAULT_ROOT), 0);
 	memset(&resets, 0, sizeof(resets));
-	f->rules.procfs = &f->procfs;
-	f->rules.uid = geteuid();
-	want_int(looker_new(&f->procfs, &f->rules.looker), 0);
-	want_int(tcpd_new(&f->procfs, f->rules.looker, f->rules.uid, &f->rules.tcpds), 0);
-	want_int(terminator_new(&f->terminator), 0);
+	f.rules.procfs = &f.procfs;
+	f.rules.uid = geteuid();
+	want_int(looker_new(&f.procfs, &f.rules.looker), 0);
+	want_int(tcpd_new(&f.procfs, f.rules.looker, f.rules.uid, &f.rules.tcpds), 0);
+	want_int(terminator_new(&f.terminator), 0);
 }
 
-static void fixture_close(struct fixture *f)
+static void fixture_close(void)
 {
-	terminator_free(f->terminator);
-	courier_stop(&f->courier);
-	tcpd_free(f->rules.tcpds);
-	want_int(looker_free(f->rules.looker), true);
-	want_int(descriptors_open(), f->descriptors);
+	terminator_free(f.terminator);
+	courier_stop(&f.courier);
+	tcpd_free(f.rules.tcpds);
+	want_int(looker_free(f.rules.looker), true);
+	want_int(descriptors_open(), f.descriptors);
 }
 
-static struct termination blank(struct fixture *f, unsigned int kill_after)
+TEST_EACH(fixture_open, fixture_close)
+
+static struct termination blank(unsigned int kill_after)
 {
 	return (struct termination){
 		.smtpd = SMTPD_NONE,
-		.rules = &f->rules,
-		.counters = &f->counters,
-		.alerts = &f->alerts,
+		.rules = &f.rules,
+		.counters = &f.counters,
+		.alerts = &f.alerts,
 		.signal = SIGTERM,
 		.kill_after = kill_after,
 	};
 }
 
 /* A proven smtpd of the stand-in courier. */
-static struct termination of_child(struct fixture *f, pid_t pid,
-				   unsigned int kill_after)
+static struct termination of_child(pid_t pid, unsigned int kill_after)
 {
-	struct termination t = blank(f, kill_after);
+	struct termination t = blank(kill_after);
 	struct smtpd_facts unused;
 
-	want_int(smtpd_open(&f->rules, pid, &f->scratch, &t.smtpd, &unused), 0);
+	want_int(smtpd_open(&f.rules, pid, &f.scratch, &t.smtpd, &unused), 0);
 	t.smtpd.cookie = COOKIE;
 	return t;
 }
 
 /* Any process, pinned as if it were an smtpd. */
-static struct termination of_process(struct fixture *f, pid_t pid,
-				     unsigned int kill_after)
+static struct termination of_process(pid_t pid, unsigned int kill_after)
 {
-	struct termination t = blank(f, kill_after);
+	struct termination t = blank(kill_after);
 
 	want_int(pidref_open(pid, &t.smtpd.process), 0);
 	t.smtpd.cookie = COOKIE;
 	return t;
 }
 
-static void add(struct fixture *f, struct termination *t, int64_t due)
+static void add(struct termination *t, int64_t due)
 {
-	terminator_add(f->terminator, t, due);
+	terminator_add(f.terminator, t, due);
 	want_int(t->smtpd.process.fd == -1 && t->smtpd.tls.fd == -1, true);
 }
 
 /* The proof's descriptors are closed at the hand-over: there may be many being terminated. */
-static void its_submit_is_released(void **state)
+TEST(its_submit_is_released)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	size_t before;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 0);
+	t = of_child(c.smtpd, 0);
 	before = descriptors_open();
 	want_int(pidref_open(getpid(), &t.smtpd.submit), 0);
 	want_int(descriptors_open(), before + 1);
-	add(&f, &t, 1000);
+	add(&t, 1000);
 	want_int(descriptors_open(), before);
-	fixture_close(&f);
 }
 
 /* Run once a process has exited. */
-static int64_t run_after_end(struct fixture *f, int64_t now)
+static int64_t run_after_end(int64_t now)
 {
-	want_int(wait_readable(terminator_fd(f->terminator)), true);
-	return terminator_run(f->terminator, now);
+	want_int(wait_readable(terminator_fd(f.terminator)), true);
+	return terminator_run(f.terminator, now);
 }
 
-static void want_counted(const struct fixture *f, unsigned int ended,
+static void want_counted(const unsigned int ended,
 			 unsigned int gone, unsigned int killed,
 			 unsigned int errors)
 {
-	want_int(counters_get(&f->counters, COUNTER_ENDED), ended);
-	want_int(counters_get(&f->counters, COUNTER_GONE), gone);
-	want_int(counters_get(&f->counters, COUNTER_KILLED), killed);
-	want_int(counters_get(&f->counters, COUNTER_SIGNAL_ERRORS), errors);
+	want_int(counters_get(&f.counters, COUNTER_ENDED), ended);
+	want_int(counters_get(&f.counters, COUNTER_GONE), gone);
+	want_int(counters_get(&f.counters, COUNTER_KILLED), killed);
+	want_int(counters_get(&f.counters, COUNTER_SIGNAL_ERRORS), errors);
 }
 
 static bool fd_is_readable(int fd)
@@ -227,19 +230,16 @@ static bool fd_is_readable(int fd)
 
 /* --- one smtpd --- */
 
-static void delay_is_kept(void **state)
+TEST(delay_is_kept)
 {
 	struct connection c, other;
 	struct termination t;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	want_int(terminator_run(f.terminator, 0), TERMINATOR_NEVER);
 	c = courier_plain(&f.courier, &a_client);
 	other = courier_plain(&f.courier, &neighbour);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 1000);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 1000);
 	want_int(terminator_pending(f.terminator), 1);
 	want_int(terminator_run(f.terminator, 0), 1000);
 	want_int(terminator_run(f.terminator, 999), 1000);
@@ -252,30 +252,26 @@ static void delay_is_kept(void **state)
 	/* A plain connection leaves no couriertls to look for. */
 	want_int(terminator_run(f.terminator, 1001), TERMINATOR_NEVER);
 	want_int(resets.asked, 1);
-	want_counted(&f, 1, 0, 0, 0);
+	want_counted(1, 0, 0, 0);
 	want_int(is_living(other.smtpd), true);
 	want_int(is_living(f.courier.tcpd), true);
-	want_counted(&f, 1, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(1, 0, 0, 0);
 }
 
 /* An smtpd is known from its hand-over to its exit, by its PID and peer. */
-static void known_while_it_is_terminated(void **state)
+TEST(known_while_it_is_terminated)
 {
 	struct termination t, again, other;
 	struct connection c, d;
 	struct smtpd stranger;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
 	d = courier_plain(&f.courier, &neighbour);
-	t = of_child(&f, c.smtpd, 2000);
-	again = of_child(&f, c.smtpd, 2000);
-	other = of_child(&f, d.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
+	again = of_child(c.smtpd, 2000);
+	other = of_child(d.smtpd, 2000);
 	want_int(terminator_has(f.terminator, &again.smtpd), false);
-	add(&f, &t, 1000);
+	add(&t, 1000);
 	want_int(terminator_has(f.terminator, &again.smtpd), true);
 	want_int(terminator_has(f.terminator, &other.smtpd), false);
 	stranger = again.smtpd;
@@ -292,7 +288,6 @@ static void known_while_it_is_terminated(void **state)
 	want_int(terminator_has(f.terminator, &again.smtpd), false);
 	smtpd_done(&again.smtpd);
 	smtpd_done(&other.smtpd);
-	fixture_close(&f);
 }
 
 struct signal_row {
@@ -306,265 +301,239 @@ static const struct signal_row signal_rows[] = {
 	{ "KILL", SIGKILL },
 };
 
-static void signal_is_the_one(void **state)
+TEST_ROWS(signal_is_the_one, signal_rows)
 {
-	const struct signal_row *row = *state;
 	struct termination t;
-	struct fixture f;
 	int status = 0;
 	pid_t pid;
 
-	fixture_open(&f);
 	pid = waiter_start();
-	t = of_process(&f, pid, 2000);
+	t = of_process(pid, 2000);
 	t.signal = row->signal;
-	add(&f, &t, 5);
+	add(&t, 5);
 	terminator_run(f.terminator, 5);
 	want_int(waitpid(pid, &status, 0), pid);
 	want_int(WIFSIGNALED(status) ? WTERMSIG(status) : 0, row->signal);
 	terminator_run(f.terminator, 6);
-	want_counted(&f, 1, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(1, 0, 0, 0);
 }
 
 /* terminate.delay="0": the worker signals, and the terminator only watches the exit. */
-static void signalled_by_the_worker(void **state)
+TEST(signalled_by_the_worker)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	want_int(terminator_signal(&t), 0);
 	want_int(has_ended_soon(c.smtpd), true);
-	add(&f, &t, 7);
+	add(&t, 7);
 	want_int(terminator_pending(f.terminator), 0);
 	terminator_run(f.terminator, 7);
-	want_counted(&f, 1, 0, 0, 0);
+	want_counted(1, 0, 0, 0);
 	/* No process has it open: there is no search for a couriertls. */
 	want_int(terminator_run(f.terminator, 8), TERMINATOR_NEVER);
-	want_counted(&f, 1, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(1, 0, 0, 0);
 }
 
 /* The next run checks what this one did not. */
-static void exits_are_skipped_once(void **state)
+TEST(exits_are_skipped_once)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 5);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 5);
 	terminator_run(f.terminator, 5);
 	want_int(wait_readable(terminator_fd(f.terminator)), true);
 	terminator_skip_ends(f.terminator);
 	want_int(terminator_run(f.terminator, 6), 2005);
-	want_counted(&f, 0, 0, 0, 0);
+	want_counted(0, 0, 0, 0);
 	want_int(fd_is_readable(terminator_fd(f.terminator)), true);
 	want_int(terminator_run(f.terminator, 7), TERMINATOR_NEVER);
-	want_counted(&f, 1, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(1, 0, 0, 0);
 }
 
-static void has_exited_before(void **state)
+static const struct way has_exited_before_ways[] = {
+	{ "in the delay", false },
+	{ "before the worker's signal", true },
+};
+
+TEST_ROWS(has_exited_before, has_exited_before_ways)
 {
-	bool by_worker = *state != NULL;
+	bool by_worker = row->other;
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	kill(c.smtpd, SIGKILL);
 	want_int(has_ended_soon(c.smtpd), true);
 	if (by_worker)
 		want_int(terminator_signal(&t), -ESRCH);
-	add(&f, &t, 10);
+	add(&t, 10);
 	terminator_run(f.terminator, 10);
 	terminator_run(f.terminator, 100);
 	want_int(terminator_run(f.terminator, 5000), TERMINATOR_NEVER);
-	want_counted(&f, 0, 1, 0, 0);
-	fixture_close(&f);
+	want_counted(0, 1, 0, 0);
 }
 
 /* It exits by itself during the delay, and another process has its PID by the time of the
  * signal. */
-static void pid_used_again(void **state)
+TEST_AS_ROOT(pid_used_again)
 {
 	pid_t pid = waiter_start();
 	struct termination t;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
-	t = of_process(&f, pid, 2000);
-	add(&f, &t, 200);
+	t = of_process(pid, 2000);
+	add(&t, 200);
 	terminator_run(f.terminator, 0);
 	waiter_end(pid);
 	want_int(guard_fork_as(pid), pid);
 	terminator_run(f.terminator, 200);
 	terminator_run(f.terminator, 3000);
 	terminator_run(f.terminator, 30000);
-	want_counted(&f, 0, 1, 0, 0);
+	want_counted(0, 1, 0, 0);
 	want_int(is_living(pid), true);
 	waiter_end(pid);
-	fixture_close(&f);
 }
 
 /* An smtpd that does not exit. A stopped process does not handle TERM. */
 
-static void killed_when_it_stays(void **state)
+TEST(killed_when_it_stays)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
 	process_stop(c.smtpd);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 200);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 200);
 	want_int(terminator_run(f.terminator, 200), 2200);
 	want_int(terminator_run(f.terminator, 2199), 2200);
 	want_int(is_living(c.smtpd), true);
-	want_counted(&f, 0, 0, 0, 0);
+	want_counted(0, 0, 0, 0);
 	terminator_run(f.terminator, 2200);
 	want_int(has_ended_soon(c.smtpd), true);
 	terminator_run(f.terminator, 2201);
 	want_int(terminator_run(f.terminator, 2300), TERMINATOR_NEVER);
-	want_counted(&f, 1, 0, 1, 0);
-	fixture_close(&f);
+	want_counted(1, 0, 1, 0);
 }
 
-static void never_killed(void **state)
+TEST(never_killed)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	int64_t next;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
 	process_stop(c.smtpd);
-	t = of_child(&f, c.smtpd, 0);
-	add(&f, &t, 200);
+	t = of_child(c.smtpd, 0);
+	add(&t, 200);
 	next = terminator_run(f.terminator, 200);
 	/* Watched for a while, then forgotten. */
 	want_int(next > 200 && next < 3600000, true);
 	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
 	want_int(is_living(c.smtpd), true);
-	want_counted(&f, 0, 0, 0, 0);
+	want_counted(0, 0, 0, 0);
 	want_int(kill(c.smtpd, SIGCONT), 0);
 	want_int(has_ended_soon(c.smtpd), true);
-	fixture_close(&f);
 }
 
 /* It takes its time, and is counted all the same. */
-static void never_killed_and_late(void **state)
+TEST(never_killed_and_late)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
 	process_stop(c.smtpd);
-	t = of_child(&f, c.smtpd, 0);
-	add(&f, &t, 200);
+	t = of_child(c.smtpd, 0);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	terminator_run(f.terminator, 5000);
-	want_counted(&f, 0, 0, 0, 0);
+	want_counted(0, 0, 0, 0);
 	want_int(kill(c.smtpd, SIGCONT), 0);
-	want_int(run_after_end(&f, 5001), TERMINATOR_NEVER);
-	want_counted(&f, 1, 0, 0, 0);
-	fixture_close(&f);
+	want_int(run_after_end(5001), TERMINATOR_NEVER);
+	want_counted(1, 0, 0, 0);
 }
 
-static void kill_of_a_pair(void **state)
+static const struct way kill_of_a_pair_ways[] = {
+	{ "courieresmtpd stays", false },
+	{ "couriertls stays", true },
+};
+
+TEST_ROWS(kill_of_a_pair, kill_of_a_pair_ways)
 {
-	bool stop_tls = *state != NULL;
+	bool stop_tls = row->other;
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	fixture_open(&f);
 	c = courier_smtps(&f.courier, &somebody_tls);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	process_stop(stop_tls ? c.tls : c.smtpd);
-	add(&f, &t, 200);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(stop_tls ? c.smtpd : c.tls), true);
 	want_int(terminator_run(f.terminator, 300), 2200);
-	want_counted(&f, 0, 0, 0, 0);
+	want_counted(0, 0, 0, 0);
 	terminator_run(f.terminator, 2200);
 	want_int(has_ended_soon(c.smtpd) && has_ended_soon(c.tls), true);
 	terminator_run(f.terminator, 2201);
-	want_counted(&f, 1, 0, 1, 0);
+	want_counted(1, 0, 1, 0);
 	want_int(terminator_run(f.terminator, 2300), TERMINATOR_NEVER);
-	fixture_close(&f);
 }
 
 /* Port 465. */
 
-static void both_of_a_pair(void **state)
+static const struct way both_of_a_pair_ways[] = {
+	{ "after the delay", false },
+	{ "by the worker", true },
+};
+
+TEST_ROWS(both_of_a_pair, both_of_a_pair_ways)
 {
-	bool by_worker = *state != NULL;
+	bool by_worker = row->other;
 	const struct peer other_peer = { "::ffff:192.0.2.7", 5, 465, NULL };
 	struct connection c, other;
 	struct termination t;
-	struct fixture f;
 
-	fixture_open(&f);
 	c = courier_smtps(&f.courier, &somebody_tls);
 	other = courier_smtps(&f.courier, &other_peer);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	if (by_worker)
 		want_int(terminator_signal(&t), 0);
-	add(&f, &t, 20);
+	add(&t, 20);
 	terminator_run(f.terminator, 20);
 	want_int(has_ended_soon(c.smtpd) && has_ended_soon(c.tls), true);
 	/* Both events are there at once, unless they were seen already. */
 	terminator_run(f.terminator, 21);
 	terminator_run(f.terminator, 22);
 	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
-	want_counted(&f, 1, 0, 0, 0);
+	want_counted(1, 0, 0, 0);
 	/* Its couriertls has been seen to exit: no query is needed. */
 	want_int(resets.asked, 0);
 	want_int(is_living(other.smtpd) && is_living(other.tls), true);
-	fixture_close(&f);
 }
 
-static void pair_without_its_courieresmtpd(void **state)
+TEST(pair_without_its_courieresmtpd)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_smtps(&f.courier, &somebody_tls);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	kill(c.smtpd, SIGKILL);
 	want_int(has_ended_soon(c.smtpd), true);
-	add(&f, &t, 20);
+	add(&t, 20);
 	terminator_run(f.terminator, 20);
 	/* It keeps the slot all the same. */
 	want_int(has_ended_soon(c.tls), true);
 	terminator_run(f.terminator, 21);
 	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
-	want_counted(&f, 0, 1, 0, 0);
-	fixture_close(&f);
+	want_counted(0, 1, 0, 0);
 }
 
 /* STARTTLS. */
@@ -599,28 +568,25 @@ static void want_asked(unsigned int asked)
 	want_int(resets.asked_for.local_port, 25);
 }
 
-static void left_couriertls(void **state)
+TEST_ROWS(left_couriertls, left_rows)
 {
-	const struct left_row *row = *state;
 	struct connection c, other;
 	struct termination t;
-	struct fixture f;
 	int64_t next;
 
-	fixture_open(&f);
 	resets.held[0] = row->first;
 	resets.held[1] = row->later;
 	c = courier_starttls(&f.courier, &a_client);
 	other = courier_starttls(&f.courier, &neighbour);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	t.smtpd.cookie = row->cookie;
 	if (row->by_worker)
 		want_int(terminator_signal(&t), 0);
-	add(&f, &t, 200);
+	add(&t, 200);
 	next = terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	next = terminator_run(f.terminator, 201);
-	want_counted(&f, 1, 0, 0, 0);
+	want_counted(1, 0, 0, 0);
 	/* It has a moment to exit by itself. */
 	want_int(is_living(c.tls), true);
 	want_int(next > 201 && next <= 700, true);
@@ -630,25 +596,27 @@ static void left_couriertls(void **state)
 	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
 	want_asked(row->asked);
 	want_int(is_living(other.smtpd) && is_living(other.tls), true);
-	want_counted(&f, 1, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(1, 0, 0, 0);
 }
+
+static const struct way no_couriertls_is_searched_for_ways[] = {
+	{ "no process has it open", false },
+	{ "it was open, and closed", true },
+};
 
 /* There is no search if no process has the connection open: a moment later, with a grace
  * period, or at once. The processes that could be found show it. */
-static void no_couriertls_is_searched_for(void **state)
+TEST_ROWS(no_couriertls_is_searched_for, no_couriertls_is_searched_for_ways)
 {
-	bool held_at_first = *state != NULL;
+	bool held_at_first = row->other;
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	int64_t next;
 
-	fixture_open(&f);
 	resets.held[0] = held_at_first;
 	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 200);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	next = terminator_run(f.terminator, 201);
@@ -656,25 +624,21 @@ static void no_couriertls_is_searched_for(void **state)
 	want_int(terminator_run(f.terminator, 1000), TERMINATOR_NEVER);
 	want_asked(held_at_first ? 2 : 1);
 	want_int(is_living(c.tls), true);
-	want_counted(&f, 1, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(1, 0, 0, 0);
 }
 
 /* The client has connected again from the same port. Without a cookie it is not known to
  * which connection a couriertls belongs. */
-static void couriertls_of_a_later_connection(void **state)
+TEST(couriertls_of_a_later_connection)
 {
 	struct connection c, later;
 	struct termination t;
-	struct fixture f;
 	int64_t next;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	t.smtpd.cookie = 0;
-	add(&f, &t, 200);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	later = courier_starttls(&f.courier, &a_client);
@@ -683,24 +647,20 @@ static void couriertls_of_a_later_connection(void **state)
 	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
 	want_int(is_living(c.tls), true);
 	want_int(is_living(later.smtpd) && is_living(later.tls), true);
-	want_counted(&f, 1, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(1, 0, 0, 0);
 }
 
-static void left_couriertls_that_stays(void **state)
+TEST(left_couriertls_that_stays)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	int64_t next;
 
-	(void)state;
-	fixture_open(&f);
 	hold_connection();
 	c = courier_starttls(&f.courier, &a_client);
 	process_stop(c.tls);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 200);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	next = terminator_run(f.terminator, 201);
@@ -712,30 +672,25 @@ static void left_couriertls_that_stays(void **state)
 	terminator_run(f.terminator, next + 1);
 	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
 	want_int(counters_get(&f.counters, COUNTER_ENDED), 1);
-	fixture_close(&f);
 }
 
-static void left_couriertls_that_goes(void **state)
+TEST(left_couriertls_that_goes)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	int64_t next;
 
-	(void)state;
-	fixture_open(&f);
 	hold_connection();
 	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 200);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	next = terminator_run(f.terminator, 201);
 	kill(c.tls, SIGTERM);
 	want_int(has_ended_soon(c.tls), true);
 	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
-	want_counted(&f, 1, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(1, 0, 0, 0);
 }
 
 /* Many. */
@@ -748,22 +703,19 @@ static int64_t random_due(void)
 }
 
 /* At any time exactly those have exited whose delay is over. */
-static void order_by_due_time(void **state)
+TEST(order_by_due_time)
 {
 	enum { MANY = 120 };
 	pid_t pids[MANY];
 	int64_t due[MANY], now, next;
 	struct termination t;
-	struct fixture f;
 	int i;
 
-	(void)state;
-	fixture_open(&f);
 	for (i = 0; i < MANY; i++) {
 		pids[i] = waiter_start();
 		due[i] = random_due();
-		t = of_process(&f, pids[i], 100000);
-		add(&f, &t, due[i]);
+		t = of_process(pids[i], 100000);
+		add(&t, due[i]);
 		/* Some are in the heap already when others come. */
 		if (i % 7 == 0)
 			terminator_run(f.terminator, -1);
@@ -780,57 +732,49 @@ static void order_by_due_time(void **state)
 	want_int(terminator_pending(f.terminator), 0);
 	terminator_run(f.terminator, 200);
 	want_int(terminator_run(f.terminator, 300), TERMINATOR_NEVER);
-	want_counted(&f, MANY, 0, 0, 0);
+	want_counted(MANY, 0, 0, 0);
 	for (i = 0; i < MANY; i++)
 		want_int(waitpid(pids[i], NULL, 0), pids[i]);
-	fixture_close(&f);
 }
 
 /* More events than are taken at a time, and the fd is quiet afterwards. */
-static void many_exit_at_once(void **state)
+TEST(many_exit_at_once)
 {
 	enum { MANY = 150 };
 	struct termination t;
 	pid_t pids[MANY];
-	struct fixture f;
 	int i;
 
-	(void)state;
-	fixture_open(&f);
 	for (i = 0; i < MANY; i++) {
 		pids[i] = waiter_start();
 		process_stop(pids[i]);
-		t = of_process(&f, pids[i], 100000);
-		add(&f, &t, 5);
+		t = of_process(pids[i], 100000);
+		add(&t, 5);
 	}
 	terminator_run(f.terminator, 5);
-	want_counted(&f, 0, 0, 0, 0);
+	want_counted(0, 0, 0, 0);
 	for (i = 0; i < MANY; i++)
 		want_int(kill(pids[i], SIGCONT), 0);
 	for (i = 0; i < MANY; i++)
 		want_int(waitpid(pids[i], NULL, 0), pids[i]);
-	want_int(run_after_end(&f, 6), TERMINATOR_NEVER);
-	want_counted(&f, MANY, 0, 0, 0);
+	want_int(run_after_end(6), TERMINATOR_NEVER);
+	want_counted(MANY, 0, 0, 0);
 	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
 	want_int(fd_is_readable(terminator_fd(f.terminator)), false);
-	want_counted(&f, MANY, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(MANY, 0, 0, 0);
 }
 
 /* Wrong times and no memory. */
 
 /* A full terminator signals at once. Half of the descriptors are for others. */
-static void full(void **state)
+TEST(full)
 {
 	struct rlimit old, low;
 	struct terminator *small;
 	struct termination t;
-	struct fixture f;
 	pid_t pids[100];
 	int i, living = 0;
 
-	(void)state;
-	fixture_open(&f);
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low = old;
 	low.rlim_cur = 160;
@@ -838,7 +782,7 @@ static void full(void **state)
 	want_int(terminator_new(&small), 0);
 	for (i = 0; i < 100; i++) {
 		pids[i] = waiter_start();
-		t = of_process(&f, pids[i], 2000);
+		t = of_process(pids[i], 2000);
 		terminator_add(small, &t, 1000);
 		want_int(t.smtpd.process.fd, -1);
 	}
@@ -849,27 +793,23 @@ static void full(void **state)
 	want_int(living, 40);
 	want_int(terminator_pending(small), 40);
 	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 60);
-	want_counted(&f, 0, 0, 0, 0);
+	want_counted(0, 0, 0, 0);
 	terminator_free(small);
 	for (i = 0; i < 40; i++)
 		waiter_end(pids[i]);
 	for (; i < 100; i++)
 		want_int(waitpid(pids[i], NULL, 0), pids[i]);
-	fixture_close(&f);
 }
 
 /* Its descriptors are needed to look at other processes. */
-static void no_descriptors_to_stay(void **state)
+TEST(no_descriptors_to_stay)
 {
 	struct termination t;
 	struct smtpd_rules rules;
-	struct fixture f;
 	pid_t pid;
 
-	(void)state;
-	fixture_open(&f);
 	pid = waiter_start();
-	t = of_process(&f, pid, 2000);
+	t = of_process(pid, 2000);
 	rules = (struct smtpd_rules){ .fd_end = t.smtpd.process.fd + 1 };
 	t.rules = &rules;
 	terminator_add(f.terminator, &t, 1000);
@@ -878,21 +818,17 @@ static void no_descriptors_to_stay(void **state)
 	want_int(terminator_pending(f.terminator), 0);
 	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 1);
 	want_int(waitpid(pid, NULL, 0), pid);
-	fixture_close(&f);
 }
 
 /* There is room again once the smtpds have exited. */
-static void room_again(void **state)
+TEST(room_again)
 {
 	struct rlimit old, low;
 	struct terminator *small;
 	struct termination t;
-	struct fixture f;
 	pid_t pid;
 	int i;
 
-	(void)state;
-	fixture_open(&f);
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low = old;
 	low.rlim_cur = 64;
@@ -901,7 +837,7 @@ static void room_again(void **state)
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	for (i = 0; i < 100; i++) {
 		pid = waiter_start();
-		t = of_process(&f, pid, 2000);
+		t = of_process(pid, 2000);
 		terminator_add(small, &t, i * 1000);
 		want_int(terminator_pending(small), 1);
 		terminator_run(small, i * 1000);
@@ -910,64 +846,58 @@ static void room_again(void **state)
 		want_int(terminator_run(small, i * 1000 + 100), TERMINATOR_NEVER);
 	}
 	terminator_free(small);
-	want_counted(&f, 100, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(100, 0, 0, 0);
 }
 
-static void no_memory_for_one(void **state)
+TEST(no_memory_for_one)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	memory_fail(1);
-	add(&f, &t, 1000);
+	add(&t, 1000);
 	want_int(memory_failed(), true);
 	want_int(has_ended_soon(c.smtpd), true);
 	want_int(terminator_pending(f.terminator), 0);
 	want_int(terminator_run(f.terminator, 0), TERMINATOR_NEVER);
 	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 1);
-	fixture_close(&f);
 }
 
+static const struct way no_memory_for_one_that_has_exited_ways[] = {
+	{ "signalled when it is handed over", false },
+	{ "signalled by the worker", true },
+};
+
 /* One that has exited, or that may not be signalled, is counted only as that. */
-static void no_memory_for_one_that_has_exited(void **state)
+TEST_ROWS(no_memory_for_one_that_has_exited, no_memory_for_one_that_has_exited_ways)
 {
-	bool by_worker = *state != NULL;
+	bool by_worker = row->other;
 	struct termination t;
-	struct fixture f;
 	pid_t pid;
 
-	fixture_open(&f);
 	pid = waiter_start();
-	t = of_process(&f, pid, 2000);
+	t = of_process(pid, 2000);
 	waiter_end(pid);
 	if (by_worker)
 		want_int(terminator_signal(&t), -ESRCH);
 	memory_fail(1);
-	add(&f, &t, 1000);
+	add(&t, 1000);
 	want_int(memory_failed(), true);
 	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 0);
-	want_counted(&f, 0, 1, 0, 0);
-	fixture_close(&f);
+	want_counted(0, 1, 0, 0);
 }
 
 /* With all places taken, its own courieresmtpd's among them. */
-static void full_for_a_left_couriertls(void **state)
+TEST(full_for_a_left_couriertls)
 {
 	struct termination t;
 	struct rlimit old, low;
 	struct connection c;
-	struct fixture f;
 	pid_t pids[15];
 	size_t i;
 
-	(void)state;
-	fixture_open(&f);
 	hold_connection();
 	terminator_free(f.terminator);
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -977,12 +907,12 @@ static void full_for_a_left_couriertls(void **state)
 	want_int(terminator_new(&f.terminator), 0);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 5);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 5);
 	for (i = 0; i < COUNT_OF(pids); i++) {
 		pids[i] = waiter_start();
-		t = of_process(&f, pids[i], 2000);
-		add(&f, &t, 100000);
+		t = of_process(pids[i], 2000);
+		add(&t, 100000);
 	}
 	terminator_run(f.terminator, 5);
 	want_int(has_ended_soon(c.smtpd), true);
@@ -992,7 +922,6 @@ static void full_for_a_left_couriertls(void **state)
 	want_int(has_ended_soon(c.tls), true);
 	for (i = 0; i < COUNT_OF(pids); i++)
 		waiter_end(pids[i]);
-	fixture_close(&f);
 }
 
 static int make_one(void *data)
@@ -1006,13 +935,12 @@ static int make_one(void *data)
 	return r;
 }
 
-static void no_memory_at_all(void **state)
+TEST(no_memory_at_all)
 {
 	struct rlimit old, low;
 	struct terminator *t;
 	int r;
 
-	(void)state;
 	want_int(memory_fail_each(make_one, NULL) > 0, true);
 	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
 	low = old;
@@ -1025,43 +953,36 @@ static void no_memory_at_all(void **state)
 }
 
 /* The kernel refuses: nothing of it counts as done. */
-static void no_right_to_signal(void **state)
+TEST_AS_ROOT(no_right_to_signal)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 200);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 200);
 	user_become(NOBODY_UID);
 	terminator_run(f.terminator, 200);
 	user_back();
 	want_int(is_living(c.smtpd), true);
-	want_counted(&f, 0, 0, 0, 1);
+	want_counted(0, 0, 0, 1);
 	want_alert(&f.alerts, ALERT_SIGNAL, EPERM);
 	/* A later exit is not due to the module. */
 	kill(c.smtpd, SIGKILL);
 	want_int(has_ended_soon(c.smtpd), true);
 	terminator_run(f.terminator, 300);
 	terminator_run(f.terminator, 2300);
-	want_counted(&f, 0, 0, 0, 1);
-	fixture_close(&f);
+	want_counted(0, 0, 0, 1);
 }
 
-static void no_right_to_kill(void **state)
+TEST_AS_ROOT(no_right_to_kill)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 200);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 200);
 	user_become(NOBODY_UID);
 	terminator_run(f.terminator, 200);
 	terminator_run(f.terminator, 2200);
@@ -1072,29 +993,25 @@ static void no_right_to_kill(void **state)
 	/* It is not kept for ever. */
 	want_int(terminator_run(f.terminator, 3600000), TERMINATOR_NEVER);
 	want_int(is_living(c.smtpd), true);
-	fixture_close(&f);
 }
 
 /* --- stop --- */
 
-static void flush_signals_all(void **state)
+TEST(flush_signals_all)
 {
 	struct connection plain, smtps, in_intake;
 	struct termination t;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	plain = courier_plain(&f.courier, &a_client);
 	smtps = courier_smtps(&f.courier, &somebody_tls);
 	in_intake = courier_plain(&f.courier, &neighbour);
-	t = of_child(&f, plain.smtpd, 2000);
-	add(&f, &t, 100000);
-	t = of_child(&f, smtps.smtpd, 2000);
-	add(&f, &t, 50000);
+	t = of_child(plain.smtpd, 2000);
+	add(&t, 100000);
+	t = of_child(smtps.smtpd, 2000);
+	add(&t, 50000);
 	terminator_run(f.terminator, 0);
-	t = of_child(&f, in_intake.smtpd, 2000);
-	add(&f, &t, 200000);
+	t = of_child(in_intake.smtpd, 2000);
+	add(&t, 200000);
 	want_int(terminator_pending(f.terminator), 3);
 	terminator_flush(f.terminator);
 	want_int(terminator_pending(f.terminator), 0);
@@ -1103,127 +1020,56 @@ static void flush_signals_all(void **state)
 		 true);
 	/* No process is signalled twice. */
 	terminator_flush(f.terminator);
-	want_counted(&f, 0, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(0, 0, 0, 0);
 }
 
-static void free_releases(void **state)
+TEST(free_releases)
 {
 	struct connection c, in_intake;
 	struct termination t;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_smtps(&f.courier, &somebody_tls);
 	in_intake = courier_plain(&f.courier, &neighbour);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 1000);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 1000);
 	terminator_run(f.terminator, 0);
-	t = of_child(&f, in_intake.smtpd, 2000);
-	add(&f, &t, 1000);
+	t = of_child(in_intake.smtpd, 2000);
+	add(&t, 1000);
 	terminator_free(f.terminator);
 	f.terminator = NULL;
 	want_int(is_living(c.smtpd) && is_living(c.tls) &&
 		 is_living(in_intake.smtpd), true);
-	fixture_close(&f);
-}
-
-/* Several threads hand over smtpds while one runs. */
-
-struct hand {
-	struct fixture *f;
-	pid_t pids[40];
-};
-
-static void *hand_over(void *data)
-{
-	struct hand *h = data;
-	struct termination t;
-	size_t i;
-
-	for (i = 0; i < COUNT_OF(h->pids); i++) {
-		t = blank(h->f, 2000);
-		if (pidref_open(h->pids[i], &t.smtpd.process) < 0)
-			continue;
-		if (i % 2)
-			terminator_signal(&t);
-		terminator_add(h->f->terminator, &t, (int64_t)i);
-	}
-	return NULL;
-}
-
-static bool all_ended(void *data)
-{
-	struct fixture *f = data;
-
-	terminator_run(f->terminator, 1000);
-	return counters_get(&f->counters, COUNTER_ENDED) == 120;
-}
-
-static void several_threads(void **state)
-{
-	static struct hand hands[3];
-	pthread_t threads[3];
-	struct fixture f;
-	size_t i, j;
-
-	(void)state;
-	fixture_open(&f);
-	for (i = 0; i < 3; i++) {
-		hands[i].f = &f;
-		for (j = 0; j < COUNT_OF(hands[i].pids); j++)
-			hands[i].pids[j] = waiter_start();
-	}
-	for (i = 0; i < 3; i++)
-		want_int(pthread_create(&threads[i], NULL, hand_over, &hands[i]), 0);
-	want_int(soon(all_ended, &f), true);
-	for (i = 0; i < 3; i++)
-		pthread_join(threads[i], NULL);
-	for (i = 0; i < 3; i++)
-		for (j = 0; j < COUNT_OF(hands[i].pids); j++)
-			waitpid(hands[i].pids[j], NULL, 0);
-	want_int(terminator_run(f.terminator, 5000), TERMINATOR_NEVER);
-	want_counted(&f, 120, 0, 0, 0);
-	fixture_close(&f);
 }
 
 /* Its courieresmtpd exited by itself, and the couriertls above it does not exit. */
-static void couriertls_is_killed_although_its_child_had_exited(void **state)
+TEST(couriertls_is_killed_although_its_child_had_exited)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_smtps(&f.courier, &somebody_tls);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	process_stop(c.tls);
 	kill(c.smtpd, SIGKILL);
 	want_int(has_ended_soon(c.smtpd), true);
-	add(&f, &t, 200);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(is_living(c.tls), true);
 	terminator_run(f.terminator, 2200);
 	want_int(has_ended_soon(c.tls), true);
-	fixture_close(&f);
 }
 
 /* It stays, and is no longer watched. A process forked meanwhile, as by rsyslogd, shares its
  * descriptor: the epoll set would keep it, with a pointer to freed memory. */
-static void a_forgotten_one_is_not_reported(void **state)
+TEST(a_forgotten_one_is_not_reported)
 {
 	pid_t pid = waiter_start(), other;
 	struct termination t;
-	struct fixture f;
 	int64_t next;
 
-	(void)state;
-	fixture_open(&f);
 	process_stop(pid);
-	t = of_process(&f, pid, 0);
-	add(&f, &t, 0);
+	t = of_process(pid, 0);
+	add(&t, 0);
 	next = terminator_run(f.terminator, 0);
 	other = waiter_start();
 	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
@@ -1231,26 +1077,22 @@ static void a_forgotten_one_is_not_reported(void **state)
 	waiter_end(pid);
 	want_int(fd_is_readable(terminator_fd(f.terminator)), false);
 	waiter_end(other);
-	fixture_close(&f);
 }
 
 /* terminate.reset. */
 
 /* The signal was refused: a later exit is not due to the module, and its connection is not
  * reset. */
-static void no_reset_without_the_signal(void **state)
+TEST_AS_ROOT(no_reset_without_the_signal)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	int64_t next;
 
-	(void)state;
-	fixture_open(&f);
 	c = courier_plain(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	t.reset = true;
-	add(&f, &t, 200);
+	add(&t, 200);
 	user_become(NOBODY_UID);
 	next = terminator_run(f.terminator, 200);
 	user_back();
@@ -1259,7 +1101,6 @@ static void no_reset_without_the_signal(void **state)
 	while (next != TERMINATOR_NEVER)
 		next = terminator_run(f.terminator, next);
 	want_int(resets.count, 0);
-	fixture_close(&f);
 }
 
 static void want_reset(unsigned int count, unsigned int local_port)
@@ -1274,21 +1115,24 @@ static void want_reset(unsigned int count, unsigned int local_port)
 	want_int(resets.ends.cookie == COOKIE, true);
 }
 
-static void reset_after_its_delay(void **state)
+static const struct way reset_after_its_delay_ways[] = {
+	{ "plain", false },
+	{ "port 465", true },
+};
+
+TEST_ROWS(reset_after_its_delay, reset_after_its_delay_ways)
 {
-	bool pair = *state != NULL;
+	bool pair = row->other;
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	int64_t next;
 
-	fixture_open(&f);
 	c = pair ? courier_smtps(&f.courier, &somebody_tls) :
 		   courier_plain(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	t.reset = true;
 	t.reset_delay = 300;
-	add(&f, &t, 200);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	want_int(!pair || has_ended_soon(c.tls), true);
@@ -1300,25 +1144,21 @@ static void reset_after_its_delay(void **state)
 	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
 	want_reset(1, pair ? 465 : 25);
 	want_int(counters_get(&f.counters, COUNTER_RESETS), 1);
-	want_counted(&f, 1, 0, 0, 0);
-	fixture_close(&f);
+	want_counted(1, 0, 0, 0);
 }
 
 /* The couriertls left behind keeps the connection open until it exits too. */
-static void reset_after_couriertls(void **state)
+TEST(reset_after_couriertls)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	int64_t next;
 
-	(void)state;
-	fixture_open(&f);
 	hold_connection();
 	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	t.reset = true;
-	add(&f, &t, 200);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	next = terminator_run(f.terminator, 201);
@@ -1329,7 +1169,6 @@ static void reset_after_couriertls(void **state)
 	terminator_run(f.terminator, next + 1);
 	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
 	want_reset(1, 25);
-	fixture_close(&f);
 }
 
 struct no_reset_row {
@@ -1347,24 +1186,21 @@ static const struct no_reset_row no_reset_rows[] = {
 	{ "not in the kernel", true, false, -EOPNOTSUPP, 1, 1 },
 };
 
-static void no_reset(void **state)
+TEST_ROWS(no_reset, no_reset_rows)
 {
-	const struct no_reset_row *row = *state;
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	enum alert id;
 	int detail;
 
-	fixture_open(&f);
 	resets.answer = row->answer;
 	c = courier_plain(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	t.reset = row->wanted;
 	if (row->gone)
 		want_int(kill(c.smtpd, SIGKILL), 0);
 	want_int(!row->gone || has_ended_soon(c.smtpd), true);
-	add(&f, &t, 200);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	terminator_run(f.terminator, 201);
@@ -1376,54 +1212,6 @@ static void no_reset(void **state)
 		want_int(id, ALERT_RESET);
 		want_int(detail, -row->answer);
 	}
-	fixture_close(&f);
-}
-
-static void add_points(struct suite *s)
-{
-	SUITE_TEST(s, its_submit_is_released);
-	SUITE_TEST(s, delay_is_kept);
-	SUITE_TEST(s, known_while_it_is_terminated);
-	SUITE_ROWS(s, signal_is_the_one, signal_rows);
-	SUITE_TEST(s, signalled_by_the_worker);
-	SUITE_TEST(s, exits_are_skipped_once);
-	suite_add(s, has_exited_before, NULL, "has_exited_before: in the delay");
-	suite_add(s, has_exited_before, "x", "has_exited_before: before the worker's signal");
-	SUITE_TEST(s, killed_when_it_stays);
-	SUITE_TEST(s, never_killed);
-	SUITE_TEST(s, never_killed_and_late);
-	suite_add(s, kill_of_a_pair, NULL, "kill_of_a_pair: courieresmtpd stays");
-	suite_add(s, kill_of_a_pair, "x", "kill_of_a_pair: couriertls stays");
-	suite_add(s, both_of_a_pair, NULL, "both_of_a_pair: after the delay");
-	suite_add(s, both_of_a_pair, "x", "both_of_a_pair: by the worker");
-	SUITE_TEST(s, pair_without_its_courieresmtpd);
-	SUITE_ROWS(s, left_couriertls, left_rows);
-	suite_add(s, no_couriertls_is_searched_for, NULL,
-		  "no_couriertls_is_searched_for: no process has it open");
-	suite_add(s, no_couriertls_is_searched_for, "x",
-		  "no_couriertls_is_searched_for: it was open, and closed");
-	SUITE_TEST(s, couriertls_of_a_later_connection);
-	SUITE_TEST(s, left_couriertls_that_stays);
-	SUITE_TEST(s, left_couriertls_that_goes);
-	suite_add(s, reset_after_its_delay, NULL, "reset_after_its_delay: plain");
-	suite_add(s, reset_after_its_delay, "x", "reset_after_its_delay: port 465");
-	SUITE_TEST(s, reset_after_couriertls);
-	SUITE_ROWS(s, no_reset, no_reset_rows);
-	SUITE_TEST(s, order_by_due_time);
-	SUITE_TEST(s, many_exit_at_once);
-	SUITE_TEST(s, full);
-	SUITE_TEST(s, no_descriptors_to_stay);
-	SUITE_TEST(s, room_again);
-	SUITE_TEST(s, no_memory_for_one);
-	suite_add(s, no_memory_for_one_that_has_exited, NULL,
-		  "no_memory_for_one_that_has_exited: signalled when it is handed over");
-	suite_add(s, no_memory_for_one_that_has_exited, "worker",
-		  "no_memory_for_one_that_has_exited: signalled by the worker");
-	SUITE_TEST(s, full_for_a_left_couriertls);
-	SUITE_TEST(s, no_memory_at_all);
-	SUITE_TEST(s, flush_signals_all);
-	SUITE_TEST(s, free_releases);
-	SUITE_TEST(s, several_threads);
 }
 
 /* STARTTLS came before the first look: the one that is left has the connection, if it is
@@ -1437,22 +1225,19 @@ static const struct late_cookie_row {
 	{ "it ends meanwhile", true, 0, },
 };
 
-static void left_couriertls_tells_the_connection(void **state)
+TEST_ROWS(left_couriertls_tells_the_connection, late_cookie_rows)
 {
-	const struct late_cookie_row *row = *state;
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	int64_t next;
 
-	fixture_open(&f);
 	left.cookie = COOKIE;
 	left.ends = row->ends;
 	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
+	t = of_child(c.smtpd, 2000);
 	t.smtpd.cookie = 0;
 	t.reset = true;
-	add(&f, &t, 200);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	next = terminator_run(f.terminator, 201);
@@ -1463,45 +1248,24 @@ static void left_couriertls_tells_the_connection(void **state)
 	want_int(resets.count, 1);
 	want_int(resets.ends.cookie == row->want, true);
 	memset(&left, 0, sizeof(left));
-	fixture_close(&f);
 }
 
 /* The connection that is held is the only one with those ends: nobody has to be asked. */
-static void held_connection_is_no_later_one(void **state)
+TEST(held_connection_is_no_later_one)
 {
 	struct termination t;
 	struct connection c;
-	struct fixture f;
 	int64_t next;
 
-	(void)state;
-	fixture_open(&f);
 	hold_connection();
 	left.is_not_known = true;
 	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(&f, c.smtpd, 2000);
-	add(&f, &t, 200);
+	t = of_child(c.smtpd, 2000);
+	add(&t, 200);
 	terminator_run(f.terminator, 200);
 	want_int(has_ended_soon(c.smtpd), true);
 	next = terminator_run(f.terminator, 201);
 	terminator_run(f.terminator, next);
 	want_int(has_ended_soon(c.tls), true);
 	memset(&left, 0, sizeof(left));
-	fixture_close(&f);
-}
-
-int main(void)
-{
-	struct suite *s = suite_new();
-
-	add_points(s);
-	SUITE_AS_ROOT(s, pid_used_again);
-	SUITE_TEST(s, couriertls_is_killed_although_its_child_had_exited);
-	SUITE_TEST(s, a_forgotten_one_is_not_reported);
-	SUITE_AS_ROOT(s, no_reset_without_the_signal);
-	SUITE_AS_ROOT(s, no_right_to_signal);
-	SUITE_AS_ROOT(s, no_right_to_kill);
-	SUITE_ROWS(s, left_couriertls_tells_the_connection, late_cookie_rows);
-	SUITE_TEST(s, held_connection_is_no_later_one);
-	return suite_run(s, "terminator");
 }
