@@ -181,7 +181,7 @@ static const struct script scripts[] = {
 
 TEST_SCRIPTS(scripts)
 
-/* More than anybody has: the rest is not known, and nothing else happens. */
+/* More than TCPD_MAX: the others are not known, and nothing else happens. */
 TEST(scan_of_too_many)
 {
 	enum { MANY = TCPD_MAX + 6 };
