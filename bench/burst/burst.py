@@ -1,7 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """How many lines rsyslogd handles per second, with the module and with simpler actions.
 
-    sudo bench/run burst [-- [--rounds N] [--lines N] [--only TEXT]]
+    sudo bench/run burst [-- OPTION...]
 
 A sender (flood.c) hands lines to the stock rsyslogd as fast as it takes them,
 over a Unix socket (imuxsock) or TCP (imptcp): rejects of distinct addresses, or
@@ -21,9 +21,8 @@ Differences are taken within a round.
                          measurement ends when the last one is in the kernel's set; the
                          part nftables has the cost of a single block
 
-us of CPU is the time that rsyslogd's threads except the input's spent on a line: the
-worker, which runs the actions, and the module's threads. It has no waits for the sender
-in it, and other processes disturb it less.
+us of CPU is the time that rsyslogd's threads except the input's spent on a line. It has no
+waits for the sender in it, and other processes disturb it less.
 """
 
 import statistics
@@ -177,6 +176,5 @@ def measure(options, goals):
     run_rounds(options, variants)
     judge(variants, goals)
     draw(options, variants)
-    return {"lines": options.lines,
-            "floors": {variant.name: variant.floor for variant in variants},
+    return {"lines": options.lines, "floors": {variant.name: variant.floor for variant in variants},
             "variants": {variant.name: variant.rounds for variant in variants}}

@@ -1,8 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The cost of a message: instructions, system calls; and rsyslogd's memory.
 
-    sudo bench/run cost [-- [--quick] [--check]
-                            [--only instructions|calls|growth|memory] ...]
+    sudo bench/run cost [-- OPTION...]
 
 Instructions and system calls are counted, not timed: they are the same on a busy
 machine. A small program (drive.c) handles a message like the plugin, so that rsyslogd is
@@ -12,10 +11,9 @@ not in the figures: it splits the template's record and passes it to the engine.
                  worker, including the C library; eventfds stand in for pidfds, which
                  valgrind does not support
   system calls   strace, in the worker and in the background thread. The goal is for the
-                 worker, which logging waits for; the background thread's calls and the
-                 sum are printed too. Several blocks at a time cost that thread less each:
-                 here they come one by one. Resets are off, as they come a second later:
-                 each takes two more calls
+                 worker, which logging waits for. Several blocks at a time cost the
+                 background thread less each: here they come one by one. Resets are off,
+                 as they come a second later: each takes two more calls
   growth         both, of the worker, with 150 and with 600 smtpds
   memory         rsyslogd's, with and without the module: idle, after many messages, with
                  many blocks
@@ -98,15 +96,14 @@ class Drive:
         self.socket = options.work / "log"
         self.board = options.work / "board"
 
+    def count(self):
+        return CHILDREN_COUNT if self.case.children else COUNT
+
     def command(self, more):
-        count = CHILDREN_COUNT if self.case.children else COUNT
-        words = [self.options.programs / "drive", f"--count={count}", f"--skip={SKIP}",
+        words = [self.options.programs / "drive", f"--count={self.count()}", f"--skip={SKIP}",
                  *self.case.options, *more]
         return words + (["--listen", self.socket, "--board", self.board]
                         if self.case.children else [])
-
-    def count(self):
-        return CHILDREN_COUNT if self.case.children else COUNT
 
     def run(self, tool, *more):
         """Runs it to its end; returns the counters that it prints."""
@@ -206,8 +203,7 @@ def calls(options, case, children=MANY):
     drive, trace = Drive(options, case, children), options.work / "trace"
     drive.run(("strace", "--follow-forks", "-qq", "--signal=none", f"--output={trace}"))
     worker, other, median = calls_of(trace)
-    return {"worker": sum(worker.values()) / drive.count(),
-            "median message": median,
+    return {"worker": sum(worker.values()) / drive.count(), "median message": median,
             "worker but locks": (sum(worker.values()) - worker["futex"]) / drive.count(),
             "background": sum(other.values()) / drive.count(),
             "both": (sum(worker.values()) + sum(other.values())) / drive.count(),
@@ -266,8 +262,7 @@ def judge(found, goals):
                           round(case.calls * ROOM, 2), "system calls", 2)
     for name, (few, many) in found.get("growth", {}).items():
         title = f"{name}: more in the worker with {MANY} children than with {FEW}"
-        goals.at_most(title, many["median message"] - few["median message"], 0.5,
-                      "system calls", 2)
+        goals.at_most(title, many["median message"] - few["median message"], 0.5, "system calls", 2)
         goals.at_most(title, many["instructions"] - few["instructions"], MANY - FEW,
                       "instructions", 0)
     # PSS depends on other running rsyslogds; RSS does not.

@@ -1,10 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The time from the log line to the list, and to the SIGTERM, beside floors.
 
-    sudo bench/run latency [-- [--rounds N] [--samples N] [--children N,N...]
-                           [--only TEXT] [--full] ...]
+    sudo bench/run latency [-- OPTION...]
 
-Runs in the lab. Stand-ins for couriertcpd and its smtpds (couriertcpd.c, courieresmtpd.c,
+Stand-ins for couriertcpd and its smtpds (couriertcpd.c, courieresmtpd.c,
 submit.c: executables, user and environment as courier's) log over private sockets to the
 stock rsyslogd, one line at a time. Each of the variants below has its own rsyslogd; they
 take turns of --burst lines each, so that other load on the machine affects all of them. A
@@ -25,17 +24,14 @@ and the floors (omfloor.c), under the same rsyslogd with the same input:
                      lines do not have
 
 With credentials, imuxsock gets the sender from the kernel and /proc before any action is
-called: the floors with credentials include that. Without them the module finds the smtpd
-in its index, which has it when it is 0.1 s old ("warm"), or, if it has just been started
-("cold"), by reading couriertcpd's children. It also reads the smtpd's submit, since without
-credentials the line alone does not prove who wrote it. The index keeps its entries pinned,
-so they are proven quickly. "Started" is an smtpd that has just been started, whose action
-gets mail.info too, with the line that courier writes when an smtpd starts.
+called: those floors include that. Without them the module finds the smtpd in its index,
+which has it when it is 0.1 s old ("warm"), or by reading couriertcpd's children ("cold"). It
+also reads the smtpd's submit, since the line alone does not prove who wrote it. "Started" is
+a new smtpd whose action gets mail.info too, with courier's line about its start.
 
-Very many smtpds take long to start: that number has two rounds at most, unless --full,
-which also takes 1000 samples of each. --awake keeps every processor awake with a process of
-the idle scheduling class. Without it the figures include the time that a processor takes to
-wake, which is long in a virtual machine, and longer after a long sleep.
+Very many smtpds take long to start: that number has two rounds at most, unless --full.
+Without --awake the figures include the time that a processor takes to wake, which is long in
+a virtual machine, and longer after a long sleep.
 
 Addresses are distinct; the list of xt_recent has room for the kernel's ip_list_tot (100 by
 default) and evicts the oldest, which the module detects and logs once.

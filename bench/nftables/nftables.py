@@ -1,7 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The cost of a block with backend="nftables", and whether it depends on their number.
 
-    sudo bench/run nftables [-- [--rounds N] [--count N] [--json FILE]]
+    sudo bench/run nftables [-- OPTION...]
 
   alone      one address with one message to the kernel and its answer, unbatched,
              as with occasional lines; renewed: one that is blocked already

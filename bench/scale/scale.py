@@ -2,7 +2,7 @@
 """Large numbers: of addresses below the threshold, of allowed prefixes, of lines
 of an old log.
 
-    sudo bench/run scale [-- [--addresses N] [--lines N] [--json FILE]]
+    sudo bench/run scale [-- OPTION...]
 
   threshold   ns per trigger and memory per address, by the number of addresses (memory.c)
   allow       ns per lookup in the allow list, by the number of its entries

@@ -28,8 +28,7 @@ def rsyslogd(options, action, board):
             f'module(load="{options.programs}/omfloor.so")\n'
             'template(name="least" type="string" string="%syslogseverity%")\n'),
         rules=f'local7.* action(type="omfloor" template="least" mode="note" board="{board}")\n'
-              f'mail.err {action}\n',
-        imuxsock="", socket_path=options.work / "log", quiet=True)
+              f'mail.err {action}\n', imuxsock="", socket_path=options.work / "log", quiet=True)
 
 
 def known(variants, rsyslogd_of):

@@ -203,5 +203,11 @@ def scale_section(data):
                f"{replay['peak kB']} kB at the peak.\n")
 
 
-SECTIONS = {"latency": latency_section, "burst": burst_section, "cost": cost_section,
-            "nftables": nftables_section, "scale": scale_section}
+# In the page's order: title, and function that makes the section.
+SECTIONS = {
+    "latency": ("Latency", latency_section),
+    "burst": ("Burst", burst_section),
+    "cost": ("Cost", cost_section),
+    "nftables": ("A block with nftables", nftables_section),
+    "scale": ("Scale", scale_section),
+}

@@ -1,7 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Ten million lines through one rsyslogd: does its memory grow?
 
-    sudo bench/run soak [-- [--lines N] [--step N] [--backend NAME] [--check]]
+    sudo bench/run soak [-- OPTION...]
 
 Three actions get each line: one that blocks every address and sends events to a ruleset,
 one that counts up to a threshold, one that requires proof from an smtpd. Addresses are not

@@ -107,5 +107,4 @@ def scenario(points):
         board = preload(host.rsyslog)
         for number, path in enumerate(PATHS):
             if options.path in (None, path) and number % shares == share:
-                try_path(points, Calls(host, bystanders), board, path,
-                         options.allocation)
+                try_path(points, Calls(host, bystanders), board, path, options.allocation)

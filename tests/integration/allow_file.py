@@ -93,5 +93,4 @@ def scenario(points):
     allowed().write_text(FIRST)
     with mail_host(points, action(allowFile=allowed())) as host:
         host.dnsbl.add("10.9.3.0/24")
-        host.parts(first_reading, reading_at_hup, broken_at_hup, vanished_at_hup,
-                   own_address_later)
+        host.parts(first_reading, reading_at_hup, broken_at_hup, vanished_at_hup, own_address_later)

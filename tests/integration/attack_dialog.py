@@ -1,9 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""ESMTP_LOG_DIALOG=1: a client's commands are logged raw, under courier's own tag and PID.
+"""ESMTP_LOG_DIALOG=1: courier logs a client's commands raw, under its own tag and PID.
 
-A client that no DNSBL lists forges a reject, a failed login, a `started` and a dropped
-connection of others. The default action ignores it. With the sender's credentials from
-the kernel, so do trigger="connect" and trigger="auth".
+An unlisted client forges lines about others. The default action ignores them and, with the
+sender's credentials, so do trigger="connect" and trigger="auth".
 """
 # backends: both
 

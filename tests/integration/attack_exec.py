@@ -1,14 +1,11 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A process stuck in execve(2) delays neither the log nor anything else.
 
-Reading more than its status waits for as long as the attacker likes (lib/heldexec.py). The
-attacker is an ordinary user, or a process of courier's user that is not below a tcpd. Its
-line triggers a scan: the line names no PID, or the tag names the stuck process, or the
-kernel reports the stuck process as the sender. In the last part the attacker has taken
-over a session: the smtpd of a couriertcpd that the module knows.
-
-Meanwhile other programs' lines are written, listed clients are blocked and their
-sessions terminated, rsyslogd stops and starts, and smtpblockctl answers.
+A reader of more than its status waits for as long as the attacker likes (lib/heldexec.py).
+An ordinary user, or a process of courier's user, logs a line that triggers a scan, with and
+without the stuck process's PID. In the last part the attacker has taken over a session.
+Meanwhile lines are written, listed clients are blocked, rsyslogd stops and starts, and
+smtpblockctl answers.
 """
 # limit: 240
 

@@ -1,10 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A client's ident server writes into courier's log lines.
 
-couriertcpd queries it unless -noidentlookup is given; the answer follows the address,
-raw in the lines of severity info. A client that no DNSBL lists makes itself and others
-look listed there; its 5xx has another reason. Then a listed client, whose lines must be
-understood all the same.
+couriertcpd queries it unless -noidentlookup is given, and logs the answer raw behind the
+address. An unlisted client makes itself and others look listed there. A listed client's
+lines must be understood all the same.
 """
 
 from lib.attack import Identd

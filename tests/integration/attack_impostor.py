@@ -1,9 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Processes that look like courier's, and reused PIDs.
 
-An executable named courieresmtpd with a forged environment, as nobody and as courier,
-without a couriertcpd above it. A line through courierlogger. A PID that belongs to another
-client's smtpd by the time the line is read, or by the time of the signal.
+An executable named courieresmtpd with a forged environment, without a couriertcpd above it;
+a line through courierlogger; a PID that belongs to another client's smtpd by the time the
+line is read, or by the time of the signal.
 """
 
 import itertools

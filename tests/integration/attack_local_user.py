@@ -1,9 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A local user logs a listed client's reject through /dev/log, without effect.
 
-The user knows the address, the port and the DNSBL's text. The address is not connected;
-or connected and not listed; or listed, connected and idle; or that of a listed customer
-who has logged in and begun a mail. With the sender's credentials, and without.
+The user knows the address, the port and the DNSBL's text. With the sender's credentials,
+and without.
 """
 # backends: both
 

@@ -1,10 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Remote lines over UDP, and JSON that overwrites the sender's credentials.
 
-A remote sender's lines prove nothing, whatever they claim. mmjsonparse before the action
-lets any sender write $!pid and $!uid: verify="child" is safe, as it checks the process;
-verify="sender" is not safe behind a parser that takes them from the text, as the manual
-says. Both are tested here, so that the manual stays true.
+Remote lines prove nothing. With mmjsonparse before the action any sender can write $!pid and
+$!uid: verify="child" is safe, verify="sender" is not, as the manual says.
 """
 # backends: both
 

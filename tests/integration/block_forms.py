@@ -1,10 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""BLOCK in every form that a postmaster can write into BLACKLISTS.
-
-The TXT record; a message with its own 5xx code and the address in it; one
-without a code; one of 200 characters, which courier cuts in the log; a 451, which is
-not a permanent reject; a zone without BLOCK, which rejects nobody. And the tarpit.
-"""
+"""BLOCK in every form that a postmaster can write into BLACKLISTS, and the tarpit."""
 # backends: both
 
 import itertools

@@ -1,9 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A DNSBL that lists every address by mistake causes no blocks.
 
-Large DNSBLs answer 127.255.255.254 to a resolver they do not serve; an expired zone
-answers with some address. courier then rejects every client; the module blocks nobody,
-counts, and warns once. A valid answer blocks as usual.
+Large DNSBLs answer 127.255.255.254 to a resolver they do not serve; an expired zone answers
+with some address. courier rejects every client; the module counts, and warns once.
 """
 
 import socket

@@ -1,12 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """eventRuleset: a ruleset gets every block as one JSON message.
 
-It is written to a file, forwarded with omfwd and counted by zone, also as in the example.
-It reports what was done with the address. A ruleset that is too slow loses events, which
-are counted and logged once; the worker does not wait. A ruleset that contains the action
-causes no loop, nor does an address that is applied with input="address". When rsyslogd
-stops in the middle of a wave it does so in time, and as many blocks are reported as lines
-were handled.
+A ruleset that is too slow loses events, which are counted and logged once; the worker does
+not wait. When rsyslogd stops in the middle of a wave it does so in time, and as many blocks
+are reported as lines were handled.
 """
 
 # limit: 150

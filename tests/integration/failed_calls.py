@@ -1,9 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """After a failed system call the decision is only postponed.
 
-The most important trials of tests/faults/run: each call that reads a session fails once,
-as it may for lack of memory or descriptors, or by a signal; a look that keeps failing is
-counted; and rsyslogd has few descriptors.
+The most important trials of tests/faults/run.
 """
 # limit: 120
 

@@ -1,9 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """The firewall is reloaded under rsyslogd, in the middle of a wave.
 
-The list is missing for 150 ms, then there is a new, empty one. No line is lost: every
-address logged since the old list was removed is on the new one, and an smtpd whose reject
-falls into the gap is terminated all the same.
+The list is missing for 150 ms, then there is a new, empty one. No line is lost.
 """
 
 # backends: both

@@ -2,10 +2,8 @@
 """rsyslogd in a hardened unit: with the shipped drop-in everything works. Without it the
 permitted part works and rsyslogd survives.
 
-Debian 13's unit removes CAP_KILL, CAP_SYS_PTRACE and netlink, and its system call filter
-terminates rsyslogd for any call outside @system-service. Each restriction is set here as
-systemd sets it, on the distribution's rsyslogd. Then $PrivDropToUser, with
-keepCapabilities, and MemoryDenyWriteExecute.
+Each restriction of Debian 13's unit is set here as systemd sets it. Then $PrivDropToUser,
+with keepCapabilities, and MemoryDenyWriteExecute.
 """
 
 import itertools
@@ -136,8 +134,7 @@ def another_user(points, host):
         points.equal(processes.capabilities(host.rsyslog.pid), set(), "it has none")
     for name, pattern in NEEDED:
         with points.label(f"without {name}"):
-            restart(host, settings=DROP, module=KEEP,
-                    prefix=("setpriv", f"--bounding-set=-{name}"))
+            restart(host, settings=DROP, module=KEEP, prefix=("setpriv", f"--bounding-set=-{name}"))
             host.logs_once(pattern)
 
 

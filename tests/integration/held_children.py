@@ -1,12 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Listed smtpds are pinned when they start, and unpinned when they exit.
 
-With mail.info the module gets a line about each smtpd's start. It pins those that have a
-BLOCK, with and without the sender's credentials, and no others. Pins cost descriptors:
-none is left over, however the smtpd exits.
-
-Pinned is not proven: a process whose couriertcpd has exited meanwhile is not an smtpd any
-more.
+With mail.info the module gets a line about each start. Pins cost descriptors: none is left
+over, however the smtpd exits. Pinned is not proven: a process whose couriertcpd has exited
+is not an smtpd any more.
 """
 
 import os

@@ -73,8 +73,7 @@ def children(points, host):
 def bad_texts(points, host):
     """A message that is not an address is only counted."""
     texts = ("10.9.4.300", "010.9.4.1", "10.9.4.7/24", "10.9.4.7 0", "10.9.4.7 65536",
-             "10.9.4.7 1 2",
-             "10.9.4.7;", "fe80::1%mx0", "nobody", "-", "10.9.4.7 port 25")
+             "10.9.4.7 1 2", "10.9.4.7;", "fe80::1%mx0", "nobody", "-", "10.9.4.7 port 25")
     with host.harmless("no address", sources=["10.9.4.7"], unknown=len(texts)):
         for text in texts:
             logger(text)

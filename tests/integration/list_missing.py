@@ -1,8 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """No list in the kernel: never created, or created for one family only.
 
-smtpds are terminated all the same, the addresses are queued and written as soon as the
-list exists, and one message names the command to type.
+smtpds are terminated all the same, the addresses are written as soon as the list exists, and
+one message names the command to type.
 """
 
 import re

@@ -1,9 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A listed client on port 25, both families, however rsyslogd is set up.
 
-Its packets are dropped, its smtpd and submit are gone, nothing is left; the neighbour's
-connection and mail are unharmed. With the sender's credentials in the message and
-without, in the foreground and forking, one worker and several.
+Nothing is left of its session; the neighbour's connection and mail are unharmed.
 """
 # backends: both
 

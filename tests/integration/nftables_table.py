@@ -1,10 +1,5 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""backend="nftables": the table that the module creates, and how it changes.
-
-Nothing else in the ruleset is touched; two actions share the table; blocks survive
-rsyslogd and a flushed ruleset with the time they have left; a dropped packet renews a
-block; a full set and missing capabilities are logged once.
-"""
+"""backend="nftables": the table that the module creates, and how it changes."""
 # limit: 120
 
 import json

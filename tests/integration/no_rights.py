@@ -1,9 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Without capabilities: the module logs once how to grant them, and does no harm.
 
-As Debian 13's unit starts rsyslogd (root without CAP_KILL and CAP_SYS_PTRACE), without
-CAP_KILL alone, and after $PrivDropToUser. The mail log is complete; smtpds live, the
-neighbour's too; no message is repeated.
+The mail log is complete; smtpds live, the neighbour's too.
 """
 
 import itertools

@@ -1,12 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Whatever is wrong with the module, the log file beside the action has every line.
 
-A wave of rejects meets a module that has no list, no capabilities or no courier user, that
-waits for nf_tables, whose event ruleset hangs, whose limits are exceeded; and an rsyslogd
-that is suspended, and one that stops, in the middle of the wave. Each time: the file has
-every line as it was sent, once; a message to the admin appears once, before the second
-half of the wave; rsyslogd stops in under 2 s.
-
+Each time a wave of rejects comes: the file has every line as it was sent, once; a message to
+the admin appears once, before the second half of the wave; rsyslogd stops in under 2 s.
 OMSMTPBLOCK_FLOOD=1000000 in the environment makes the floods longer.
 """
 # serial: uses all processors, and the time to stop is measured
@@ -278,8 +274,7 @@ NFTABLES = action(backend="nftables", listSize=1_000_000, **BELIEVED)
 
 def waits_for_nf_tables(daemon):
     """The background thread sleeps uninterruptibly in the kernel until it gets the lock."""
-    return any(threads.state(thread) == "D"
-               for thread in threads.named(daemon.pid, BACKGROUND))
+    return any(threads.state(thread) == "D" for thread in threads.named(daemon.pid, BACKGROUND))
 
 
 def blocks(lines):

@@ -1,8 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """ipv4Prefix and ipv6Prefix: a whole prefix is blocked, or nothing in it.
 
-The rule has the mask; written addresses are masked. A prefix that contains an allowed
-address or one of the host's own is not blocked, even if the own address was added later.
+A prefix that contains an allowed address or one of the host's own is not blocked, even if
+the own address was added later.
 """
 # backends: both
 

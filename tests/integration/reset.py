@@ -48,8 +48,7 @@ def at_connect(points, host):
     session = host.session(listed(30))
     points.until(session.is_reset, 3, "the client has a RST")
     session.ended(5)
-    points.equal([reply.code for reply in session.replies], [220, 554],
-                 "after its 220 and its 554")
+    points.equal([reply.code for reply in session.replies], [220, 554], "after its 220 and its 554")
 
 
 def left_alone(points, host):

@@ -1,11 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """A connection that was not rejected survives, even with the ports of one that was.
 
-A rejected client cuts its connection before its smtpd is signalled, and connects again
-from the same address and port, before or after the smtpd's exit. No rule drops packets
-here. The processes of the first connection are stopped meanwhile, so that the signal
-reaches them. The reset of the first connection must not hit the second one, and no
-process of the second one may be signalled.
+A rejected client cuts its connection before its smtpd is signalled, and connects again from
+the same address and port, before or after the smtpd's exit. Neither the reset of the first
+connection nor a signal may hit the second one. No rule drops packets here.
 """
 # limit: 120
 
@@ -92,8 +90,7 @@ class Pair:
         return self.second and not self.second.is_reset() and all(map(processes.alive, self.new))
 
     def judge(self):
-        self.points.ok(self.is_unharmed(),
-                       "the second connection is not reset, its processes live")
+        self.points.ok(self.is_unharmed(), "the second connection is not reset, its processes live")
         self.points.ok(self.second and self.second.lives(), "and answers")
 
 

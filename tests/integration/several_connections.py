@@ -1,10 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Several connections from one address: which are terminated, and which are not.
 
-A line with port= names one smtpd: only that one is terminated. A line without port=, from
-an older courier, names an address: all smtpds that serve it are terminated. An smtpd of
-another address never is, nor one of a courier in another network namespace that serves a
-client with the same address and port: that is another host's session.
+A line with port= names one smtpd, a line without it all smtpds of that address. An smtpd of
+another address is never meant, nor one in another network namespace.
 """
 # backends: both
 

@@ -51,8 +51,7 @@ def full_queue(points, host):
                      settings='main_queue(queue.size="1000")\n')
         with Chatter() as flood:
             wait_for(lambda: flood.sent > 3000, 20, "3000 lines")
-            points.at_most(host.rsyslog.stop(), LIMIT,
-                           f"lines pour in, {sender}: seconds to stop")
+            points.at_most(host.rsyslog.stop(), LIMIT, f"lines pour in, {sender}: seconds to stop")
 
 
 def hup(points, host):

@@ -1,10 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Listed clients behind TLS: STARTTLS on 25, 465, and 587 plain and with STARTTLS.
 
-No couriertls is left, although the client never closes its end. On 465 couriertls has the
-slot, so it must exit. KILL is not used here: TERM has to be enough. With
-terminate.delay="0" TERM comes before the block, and the 511 may not arrive; the client may
-be gone, too.
+No couriertls is left, although the client never closes its end and KILL is not used. With
+terminate.delay="0" TERM comes before the block, and the 511 may not arrive.
 """
 # backends: both
 

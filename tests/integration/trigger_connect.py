@@ -1,9 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """trigger="connect": a listed client is rejected at `started`.
 
-That is before the tarpit (TARPIT is on here) and before any dialogue. On a plain
-connection it reads 554 as the answer to its first command; nothing is written into a TLS
-stream; a 4xx in BLOCK causes no block.
+That is before the tarpit and before any dialogue. A plain connection reads 554 as the answer
+to its first command; nothing is written into a TLS stream; a 4xx in BLOCK causes no block.
 """
 # backends: both
 # limit: 90

@@ -1,8 +1,8 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """courier with -drop: the line's sender has exited before it can be checked.
 
-With verify="sender" and the sender's credentials from the kernel, the address is blocked.
-Without either nothing is blocked; it is counted, and the remedy is logged once.
+Only with verify="sender" and the sender's credentials the address is blocked. Otherwise the
+remedy is logged once.
 """
 
 from lib.attack import Forger, log_and_leave

@@ -1,8 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Side by side in one rsyslogd: auth, relay and protocol with thresholds, and dnsbl.
 
-Each action has its own list. Two failures do nothing, the third blocks; each trigger
-counts separately; a threshold with ipv4Prefix counts the whole prefix.
+Each trigger counts separately, on its own list; with ipv4Prefix it counts the whole prefix.
 """
 # backends: both
 
@@ -42,8 +41,7 @@ def fails(host, source, trigger):
 def third_blocks(points, host, recent, trigger, first):
     """Two of one address; one of another, which is not affected; then the third."""
     source, other, name = f"10.9.{first}.1", f"10.9.{first + 1}.1", recent.name
-    with host.harmless("two, and one of another address", name=name, triggers=3,
-                       below_threshold=3):
+    with host.harmless("two, and one of another address", name=name, triggers=3, below_threshold=3):
         children = [fails(host, address, trigger) for address in (source, source, other)]
     points.ok(not recent.addresses() and all(processes.alive(child.pid) for child in children),
               "nothing is done", recent.addresses())

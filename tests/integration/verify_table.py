@@ -1,12 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Each row of the manual's table of verify modes, on imuxsock and on journald.
 
-imuxsock is loaded in three ways: with all credentials, with the system's PID alone (which
-is a hint), with none. imjournal is loaded with its defaults: the sender is what the kernel
-reported to journald, which it always does. In each the genuine reject of a real client is
-blocked; and a line for an address without a session is believed exactly when the table
-says so, depending on the process that logged it and whether it is alive. No field that a
-sender sets in the journal can replace its credentials.
+In each a genuine reject is blocked; and a line for an address without a session is believed
+exactly when the table says so, depending on the process that logged it and whether it is
+alive. No field that a sender sets in the journal can replace its credentials.
 """
 
 # limit: 150

@@ -1,9 +1,6 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""Four workers of one action, all at once: waves of listed clients, lines without
-credentials, HUPs; in the end rsyslogd is stopped in the middle of a wave.
-
-The main scenario for tests/integration/run --under. Without an instrument, too, all
-clients are on the list, and all their smtpds are gone and no others.
+"""Four workers of one action, all at once: waves, lines without a session, HUPs; in the end
+rsyslogd is stopped in the middle of a wave. The main scenario for run --under.
 """
 
 import contextlib

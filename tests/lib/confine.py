@@ -8,9 +8,8 @@ command() returns such a command. It sets what systemd sets for
     RestrictAddressFamilies=   without AF_NETLINK: socket(2) fails with EAFNOSUPPORT
     MemoryDenyWriteExecute=    PR_SET_MDWE
 
-without a running systemd. Landlock stands in for a profile of AppArmor or SELinux that
-hides other processes from a process with all capabilities. The sets of calls
-(@system-service) are systemd's own.
+Landlock stands in for a profile of AppArmor or SELinux that hides other processes from a
+process with all capabilities. The sets of calls (@system-service) are systemd's own.
 """
 
 import ctypes
@@ -55,8 +54,7 @@ def can_hide_processes():
 def _hide_processes():
     """A process in a Landlock domain may neither trace nor inspect processes outside it."""
     handled = ctypes.c_uint64(LANDLOCK_MAKE_BLOCK)
-    rules = LIBC.syscall(LANDLOCK_CREATE_RULESET, ctypes.byref(handled),
-                         ctypes.sizeof(handled), 0)
+    rules = LIBC.syscall(LANDLOCK_CREATE_RULESET, ctypes.byref(handled), ctypes.sizeof(handled), 0)
     if rules < 0 or LIBC.syscall(LANDLOCK_RESTRICT_SELF, rules, 0) != 0:
         sys.exit(f"confine: landlock: {os.strerror(ctypes.get_errno())}")
     os.close(rules)

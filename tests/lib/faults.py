@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 from lib import processes, threads
 from lib.rsyslog import CREDENTIALS, action, log
@@ -115,7 +114,8 @@ class Strace:
         self._process = subprocess.Popen(
             ["strace", "-q", "-p", str(tid), "-o", self.output, *self.words],
             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: _tracer(tid) == self._process.pid, 5, "strace to trace")
+        wait_for(lambda: processes.status(tid)["TracerPid"] == str(self._process.pid), 5,
+                 "strace to trace")
         return self
 
     def __exit__(self, *_):
@@ -134,14 +134,6 @@ class Strace:
 def the_thread(rsyslog, thread):
     """Its ID."""
     return threads.single(rsyslog.pid, THREADS[thread])
-
-
-def _tracer(tid):
-    try:
-        text = Path(f"/proc/{tid}/status").read_text()
-    except OSError:
-        return None
-    return int(re.search(r"^TracerPid:\s*(\d+)$", text, re.M).group(1))
 
 
 class Injection(Strace):

@@ -80,6 +80,5 @@ def few_descriptors(points, host, bystanders, path, limit, count):
                  "each reject is counted")
     points.equal(bystanders.harmed(*sources), [], "no other session is touched")
     points.ok(processes.alive(host.rsyslog.pid), "rsyslogd lives")
-    points.until(lambda: not any(missing(host, count).values()), 5,
-                 "all lines are in the file",
+    points.until(lambda: not any(missing(host, count).values()), 5, "all lines are in the file",
                  lambda: missing(host, count), exact=True)

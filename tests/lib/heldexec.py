@@ -3,13 +3,12 @@
 
 A process in the middle of execve(2) holds its exec_update_lock. A reader of its
 /proc/PID/environ, stat or ns/net, or (on newer kernels) of its links exe and fd/N, waits
-until the execve(2) ends, and so does pidfd_getfd(2). The attacker decides when it ends:
-the kernel closes close-on-exec descriptors while it holds the lock, one of them is on a
-FUSE file system, and the answer to FLUSH does not come.
+until the execve(2) ends, and so does pidfd_getfd(2). The attacker decides when: under that
+lock the kernel closes a close-on-exec descriptor on a FUSE file system, and the answer to
+FLUSH does not come.
 
-A local user mounts that file system in a user namespace of its own. A chroot, such as
-the lab, may not create one, so here root mounts it, and the processes only use it.
-No process is held longer than HOLD_MAX, and all exit with the scenario's process.
+A local user mounts it in a user namespace of its own. The lab, a chroot, may not create one,
+so here root mounts it. No process is held longer than HOLD_MAX.
 """
 
 import contextlib
@@ -234,16 +233,14 @@ class Holder:
         self._held = []
         self._process = subprocess.Popen(
             [*processes.as_user(user), copy_of_python(program), "-I", "-c", _PARENT],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={"PATH": "/usr/bin:/bin"})
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin"})
         self.pid = self._process.pid
         self._process.stdout.readline()
 
     def _order(self, order):
         print(json.dumps(order), file=self._process.stdin, flush=True)
 
-    def start(self, program="courieresmtpd", *, before="python3", environment=None,
-              shared=False):
+    def start(self, program="courieresmtpd", *, before="python3", environment=None, shared=False):
         """A process that will be held in its execve(2) of a program of that name.
 
         `before` names the program it runs until then; `shared`: that program's memory

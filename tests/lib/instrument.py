@@ -1,12 +1,10 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """rsyslogd under an instrument, and what the instrument found.
 
-rsyslogd is the distribution's; only the module is ours. So a finding is ours if one of its
-stacks goes through omsmtpblock.so: for a leak or a bad access through any frame, for a
-race by the code that did the access. Other findings are counted and reported, but fail
-nothing. Nothing is suppressed by name.
-
-OMSMTPBLOCK_UNDER names the instrument; tests/integration/run --under sets it.
+rsyslogd is the distribution's; only the module is ours. A finding is ours if one of its
+stacks goes through omsmtpblock.so: for a leak or a bad access through any frame, for a race
+by the code that did the access. Others are counted, but fail nothing. Nothing is suppressed
+by name. tests/integration/run --under names the instrument in OMSMTPBLOCK_UNDER.
 """
 
 import dataclasses

@@ -51,7 +51,7 @@ def _environment(pid):
 HELD = set()
 
 
-def _status(pid):
+def status(pid):
     """/proc/PID/status, by name."""
     text = Path(f"/proc/{pid}/status").read_text()
     return dict(re.findall(r"^(\w+):\s*(.*)$", text, re.M))
@@ -59,16 +59,16 @@ def _status(pid):
 
 def _look_at_held(pid):
     try:
-        status = _status(pid)
+        found = status(pid)
     except OSError:
         return None
-    return Process(pid, int(status["PPid"]), status["Name"], status["State"][0], {})
+    return Process(pid, int(found["PPid"]), found["Name"], found["State"][0], {})
 
 
 def pending_signals(pid):
     """Its pending signals, as bits; 0: none."""
-    status = _status(pid)
-    return int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    found = status(pid)
+    return int(found["SigPnd"], 16) | int(found["ShdPnd"], 16)
 
 
 def children(pid):
@@ -174,8 +174,7 @@ CAPABILITIES = {1: "dac_override", 2: "dac_read_search", 5: "kill", 12: "net_adm
 
 def capabilities(pid):
     """The names of its effective capabilities."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    effective = int(re.search(r"^CapEff:\s*([0-9a-f]+)$", text, re.M).group(1), 16)
+    effective = int(status(pid)["CapEff"], 16)
     return {CAPABILITIES.get(bit, str(bit)) for bit in range(64) if effective >> bit & 1}
 
 
