@@ -45,15 +45,6 @@ def rules(options):
             'mail.* action(type="omsmtpblock" list="proof" list6="proof6")\n')
 
 
-def counted(daemon):
-    return {name: daemon.counters(name) for name in LISTS}
-
-
-def all_seen(daemon, lines):
-    found = counted(daemon)
-    return all(found.get(name, {}).get("lines") == lines for name in LISTS)
-
-
 def run_step(daemon, first, count):
     """Seconds for these lines, and the memory after them."""
     began = time.monotonic()
@@ -61,7 +52,8 @@ def run_step(daemon, first, count):
                              str(count)], check=False, timeout=600)
     if result.returncode:
         raise Wrong(f"the sender ended with status {result.returncode}")
-    wait_for(lambda: all_seen(daemon, first + count), 60, "the last line of a step")
+    wait_for(lambda: all(daemon.counters(name).get("lines") == first + count for name in LISTS), 60,
+             "the last line of a step")
     return {"lines": first + count, "seconds": time.monotonic() - began} \
         | processes.memory(daemon.pid)
 
@@ -74,7 +66,7 @@ def soak(options):
         for first in range(0, options.lines, options.step):
             rows.append(run_step(daemon, first, min(options.step, options.lines - first)))
             print_row(rows[-1], options.step)
-        return rows, counted(daemon), daemon.stop()
+        return rows, {name: daemon.counters(name) for name in LISTS}, daemon.stop()
 
 
 def print_row(row, step):

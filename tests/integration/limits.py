@@ -5,7 +5,6 @@ Each is counted and, where an admin should know, logged once.
 """
 # backends: both
 
-import socket
 import time
 
 from lib.rsyslog import CREDENTIALS, action, log
@@ -19,11 +18,7 @@ RECIPIENTS = 50
 
 
 def log_at(text, when):
-    """One line with that time in it."""
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(when))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.connect("/dev/log")
-        sender.send(f"<19>{stamp} courieresmtpd: {text}".encode())
+    log(text, stamp=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(when)))
 
 
 def max_blocks(points, host):

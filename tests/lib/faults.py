@@ -197,23 +197,18 @@ class Bystanders:
 
     def __init__(self, host):
         self.host = host
-        self._stack = contextlib.ExitStack()
-        self.pids = {}
+        self._stranger = subprocess.Popen(["sleep", "86400"])
+        self.pids = {"unlisted": host.open(ordinary(250))[1].pid,
+                     "idle": host.open(listed(250))[1].pid,
+                     "couriertcpd": host.courier.daemons()[0].pid,
+                     "stranger": self._stranger.pid}
 
     def __enter__(self):
-        for name, source in (("unlisted", ordinary(250)), ("idle", listed(250))):
-            session, child = self.host.open(source)
-            self._stack.enter_context(session)
-            self.pids[name] = child.pid
-        self.pids["couriertcpd"] = self.host.courier.daemons()[0].pid
-        stranger = subprocess.Popen(["sleep", "86400"])
-        self._stack.callback(stranger.wait)
-        self._stack.callback(stranger.kill)
-        self.pids["stranger"] = stranger.pid
         return self
 
     def __exit__(self, *_):
-        self._stack.close()
+        self._stranger.kill()
+        self._stranger.wait()
 
     def harmed(self, *blocked):
         """Reports harm to any but those that may be blocked."""

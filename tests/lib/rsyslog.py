@@ -180,14 +180,11 @@ class Rsyslog:
         that gap is lost, and the message waits for the next signal or for the janitor, up
         to ten minutes. The handler of SIGTTOU does nothing, and is installed first thing.
         """
-        if self._has_pid() and time.monotonic() > self._woken + 0.5:
+        ready = self.pid and self._pidfile.exists() and processes.alive(self.pid) \
+            and self._pidfile.read_text().strip() == str(self.pid)
+        if ready and time.monotonic() > self._woken + 0.5:
             self._woken = time.monotonic()
             os.kill(self.pid, signal.SIGTTOU)
-
-    def _has_pid(self):
-        """That process is still our rsyslogd, and ready."""
-        return self.pid and self._pidfile.exists() and processes.alive(self.pid) \
-            and self._pidfile.read_text().strip() == str(self.pid)
 
     def own(self):
         """All messages of rsyslogd and its modules since its start, including messages about the
@@ -230,12 +227,12 @@ def validate(config):
     return result.returncode, result.stdout
 
 
-def log(text, priority="mail.err", tag="courieresmtpd"):
+def log(text, priority="mail.err", tag="courieresmtpd", stamp=None):
     """One message to /dev/log as syslog(3) writes it, from this process."""
     facility, severity = priority.split(".")
     number = {"mail": 2, "user": 1, "daemon": 3}[facility] * 8 \
         + {"alert": 1, "err": 3, "warning": 4, "info": 6, "debug": 7}[severity]
-    stamp = time.strftime("%b %d %H:%M:%S")
+    stamp = stamp or time.strftime("%b %d %H:%M:%S")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.connect("/dev/log")
         sender.send(f"<{number}>{stamp} {tag}: {text}".encode("utf-8", "surrogateescape"))
