@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "msg.h"
@@ -16,6 +15,8 @@
 #include <queue.h>
 #include <ruleset.h>
 #include "threads.h"
+
+#include "lib/clock.h"
 
 /* mail.notice */
 #define PRI (LOG_MAIL | LOG_NOTICE)
@@ -73,14 +74,6 @@ static void submit(const struct event *event)
 	submitMsg2(msg);
 }
 
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* rsyslogd ends its inputs first, among them the announcing thread; then the main queue's
  * threads, once it is empty; then those of the rulesets' queues. So a thread of the main
  * queue may still submit to the latter, until it has ended. The name is built by
@@ -126,12 +119,12 @@ static bool has_late(void)
 static void submit_while_busy(const struct engine *engine)
 {
 	const struct timespec pause = { .tv_nsec = 100000 };
-	int64_t began = now_us(), last = began, now;
+	int64_t began = clock_us(), last = began, now;
 	bool busy;
 
 	do {
 		busy = engine_is_busy(engine);
-		now = now_us();
+		now = clock_us();
 		if (has_late()) {
 			submit_late();
 			last = now;
@@ -195,7 +188,7 @@ static void submit_rest(struct batch *batch, int64_t end)
 {
 	do {
 		for (; batch->done < batch->count; batch->done++) {
-			if (now_us() >= end)
+			if (clock_us() >= end)
 				return;
 			submit(&batch->all[batch->done]);
 		}
@@ -206,10 +199,10 @@ static void submit_rest(struct batch *batch, int64_t end)
 /* The main queue's threads take what comes after this. */
 static void submit_last(struct batch *batch)
 {
-	int64_t end = now_us() + LAST_US;
+	int64_t end = clock_us() + LAST_US;
 
 	submit_rest(batch, end);
-	atomic_store(&left_us, end - now_us());
+	atomic_store(&left_us, end - clock_us());
 	events_close(announced, take_late);
 }
 

@@ -19,6 +19,7 @@
 #include "template.h"
 
 #include "engine/engine.h"
+#include "lib/array.h"
 #include "plugin/event_ruleset.h"
 #include "plugin/message.h"
 #include "plugin/params.h"
@@ -76,12 +77,11 @@ static void log_line(void *ctx, int severity, const char *text)
 
 static rsRetVal add_action(modConfData_t *conf, struct engine *engine)
 {
-	struct action *actions = reallocarray(conf->actions, conf->count + 1, sizeof(*actions));
+	struct action *added = array_add(&conf->actions, &conf->count);
 
-	if (!actions)
+	if (!added)
 		return RS_RET_OUT_OF_MEMORY;
-	actions[conf->count++] = (struct action){ .engine = engine_ref(engine) };
-	conf->actions = actions;
+	added->engine = engine_ref(engine);
 	return RS_RET_OK;
 }
 

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/array.h"
+
 /* Retry interval for a missing list; a try costs one failing open(2). */
 #define RETRY_MS 50
 /* Retry interval for a list that is full or not writable. */
@@ -465,23 +467,17 @@ int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
 /* The entries of a list. */
 struct found {
 	struct backend_entry *all;
-	size_t count, room;
+	size_t count;
 };
 
 static int take_found(void *ctx, const struct backend_entry *entry)
 {
 	struct found *found = ctx;
-	size_t room = found->room > 0 ? found->room * 2 : 64;
-	struct backend_entry *all;
+	struct backend_entry *added = array_add(&found->all, &found->count);
 
-	if (found->count == found->room) {
-		all = reallocarray(found->all, room, sizeof(*all));
-		if (!all)
-			return -ENOMEM;
-		found->all = all;
-		found->room = room;
-	}
-	found->all[found->count++] = *entry;
+	if (!added)
+		return -ENOMEM;
+	*added = *entry;
 	return 0;
 }
 

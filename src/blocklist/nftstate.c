@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
+
 /* Tries if other programs change the ruleset during a read. */
 #define TRIES_MAX 5
 
@@ -250,24 +252,10 @@ struct reading {
 	int err;
 };
 
-static int make_room(struct nftstate_addresses *to)
-{
-	size_t room = to->room > 0 ? to->room * 2 : 256;
-	struct nftstate_address *all;
-
-	if (to->count < to->room)
-		return 0;
-	all = reallocarray(to->all, room, sizeof(*all));
-	if (!all)
-		return -ENOMEM;
-	to->all = all;
-	to->room = room;
-	return 0;
-}
-
 static int take_element(struct nftnl_set_elem *element, void *data)
 {
 	struct reading *reading = data;
+	struct nftstate_addresses *to = reading->to;
 	struct nftstate_address *a;
 	const void *key;
 	uint32_t size;
@@ -276,16 +264,17 @@ static int take_element(struct nftnl_set_elem *element, void *data)
 	if (!key || size != nfttable_key_size(reading->family) ||
 	    !nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_EXPIRATION))
 		return 0;
-	reading->err = make_room(reading->to);
-	if (reading->err < 0)
-		return reading->err;
-	a = &reading->to->all[reading->to->count];
-	*a = (struct nftstate_address){ .addr.family = (uint8_t)reading->family };
+	a = array_add(&to->all, &to->count);
+	if (!a) {
+		reading->err = -ENOMEM;
+		return -ENOMEM;
+	}
+	a->addr.family = (uint8_t)reading->family;
 	memcpy(a->addr.bytes, key, size);
 	a->left = (int64_t)nftnl_set_elem_get_u64(element,
 						  NFTNL_SET_ELEM_EXPIRATION);
-	if (a->left > 0)
-		reading->to->count++;
+	if (a->left <= 0)
+		to->count--;
 	return 0;
 }
 

@@ -47,7 +47,7 @@ struct nftstate_addresses {
 		struct addr addr;
 		int64_t left;	/* ms until it expires; > 0 */
 	} *all;
-	size_t count, room;
+	size_t count;
 };
 
 /* Read the addresses of a list's set (0: IPv4, 1: IPv6). Returns 0; -ENOENT: no such set;

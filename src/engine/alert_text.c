@@ -7,6 +7,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "lib/text.h"
 #include "policy/capabilities.h"
 
 /* Longest remedy, NUL included. */
@@ -282,15 +283,12 @@ char *alert_text_format(enum alert id, int detail, const struct settings *settin
 
 char *alert_text_clean(const char *text, size_t len, char *buf, size_t size)
 {
-	size_t i;
+	char *p = buf;
 
-	for (i = 0; i < len && i + 1 < size; i++) {
-		char ch = text[i];
-
-		buf[i] = ch >= ' ' && ch < 0x7f && ch != '"' && ch != '\\' ? ch :
-									     '?';
-	}
-	if (size > 0)
-		buf[i] = '\0';
+	if (size == 0)
+		return buf;
+	text_clean(text, len, buf, size);
+	while (*(p += strcspn(p, "\"\\")))
+		*p = '?';
 	return buf;
 }

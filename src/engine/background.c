@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/array.h"
 #include "lib/clock.h"
 #include "lib/thread.h"
 #include "lib/users.h"
@@ -85,15 +86,11 @@ int background_new(const char *proc_root, struct background **ret_background)
 
 int background_add_job(struct background *background, const struct background_job *job)
 {
-	size_t n = background->job_count;
-	struct background_job *jobs;
+	struct background_job *added = array_add(&background->jobs, &background->job_count);
 
-	jobs = reallocarray(background->jobs, n + 1, sizeof(*jobs));
-	if (!jobs)
+	if (!added)
 		return -ENOMEM;
-	jobs[n] = *job;
-	background->jobs = jobs;
-	background->job_count = n + 1;
+	*added = *job;
 	return 0;
 }
 
