@@ -40,7 +40,7 @@ class Bot(threading.Thread):
 
 def wave(points, host):
     bots = [Bot(host) for _ in range(CLIENTS)]
-    with Chatter(5000):
+    with Chatter(5000, 250):
         for bot in bots:
             bot.start()
         for bot in bots:
@@ -60,7 +60,7 @@ def stop_in_a_wave(points, host):
     clients = [host.open(listed(next(numbers))) for _ in range(CLIENTS * 5)]
     for session, _ in clients:
         session.try_recipient()
-    with Chatter(5000):
+    with Chatter(5000, 250):
         wait_for(lambda: host.is_blocked(clients[0][0].source), 5, "the first block")
         points.at_most(host.rsyslog.stop(), 4, "stopped in a wave, seconds to stop")
 

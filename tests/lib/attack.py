@@ -135,17 +135,18 @@ class Identd(threading.Thread):
 
 class Chatter(threading.Thread):
     """Rejects of addresses without a session, as fast as rsyslogd takes them, until the end of
-    the block or of rsyslogd; at most that many."""
+    the block or of rsyslogd; at most that many, of so many addresses in turn."""
 
-    def __init__(self, most=1_000_000):
+    def __init__(self, most=1_000_000, addresses=25_000):
         super().__init__(daemon=True)
-        self.sent, self.most = 0, most
+        self.sent, self.most, self.addresses = 0, most, addresses
         self._over = threading.Event()
 
     def run(self):
         with contextlib.suppress(OSError):
             while self.sent < self.most and not self._over.is_set():
-                log(reject_line(f"10.9.{128 + self.sent // 250 % 100}.{self.sent % 250 + 1}"))
+                number = self.sent % self.addresses
+                log(reject_line(f"10.9.{128 + number // 250}.{number % 250 + 1}"))
                 self.sent += 1
 
     def __enter__(self):
