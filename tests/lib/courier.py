@@ -15,6 +15,10 @@ CONFIG, SPOOL, RUNTIME = Path("/etc/courier"), Path("/var/lib/courier"), Path("/
 # The start scripts of the ports, and their pid files.
 SCRIPTS = {25: "esmtpd", 465: "esmtpd-ssl", 587: "esmtpd-msa"}
 
+# The logins that courier offers, as variables.
+NO_LOGIN = {"ESMTPAUTH": "", "ESMTPAUTH_TLS": ""}
+TLS_LOGIN = {"ESMTPAUTH": "", "ESMTPAUTH_TLS": "PLAIN LOGIN"}
+
 BLOCK_TXT = "-block=bl.lab,BLOCK,*"
 EXECUTABLES = ("couriertcpd", "courieresmtpd", "couriertls", "submit", "courierd", "courierlogger",
                "courierlocal", "courieresmtp", "courieruucp", "courierfax", "courierdsn",
@@ -31,14 +35,15 @@ class Courier:
 
     `blacklists` is the value of BLACKLISTS; `relay_clients` are addresses with
     RELAYCLIENT; `users` have a password and a Maildir each, and get mail as USER@mx.lab;
-    `variables` are more of esmtpd's, `files` other configuration. Use as a context manager.
+    `variables` are more of esmtpd's, `port_variables` those of a port: {25: NO_LOGIN};
+    `files` are other configuration. Use as a context manager.
     """
 
     DOMAIN = "mx.lab"
 
     def __init__(self, workdir, ports=(25,), *, blacklists=BLOCK_TXT, drop=False, tarpit=False,
                  maxdaemons=300, relay_clients=(), users=None, delivery=False, dialog=False,
-                 variables=None, files=None):
+                 variables=None, port_variables=None, files=None):
         self.workdir = Path(workdir) / "courier"
         self.ports = ports
         self.relay_clients = relay_clients
@@ -50,6 +55,7 @@ class Courier:
             "MAXPERIP": maxdaemons, "MAXPERC": maxdaemons, "BOFHCHECKDNS": 0,
             "ESMTPAUTH": "PLAIN LOGIN", "ESMTPAUTH_TLS": "PLAIN LOGIN",
             "ESMTP_LOG_DIALOG": int(dialog)} | (variables or {})
+        self.port_variables = port_variables or {}
         self.files = files or {}
         self._mounted = []
 
@@ -87,8 +93,8 @@ class Courier:
         self._mounted.append(words[-1])
 
     def _configure(self):
-        for script in SCRIPTS.values():
-            self._set(CONFIG / script, self.settings)
+        for port, script in SCRIPTS.items():
+            self._set(CONFIG / script, self.settings | self.port_variables.get(port, {}))
         self._set(CONFIG / "authdaemonrc", {"authmodulelist": "authuserdb"})
         for name in ("me", "locals", "defaultdomain"):
             (CONFIG / name).write_text(f"{self.DOMAIN}\n")
