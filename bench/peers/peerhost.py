@@ -59,13 +59,11 @@ class SlowDnsbl(Dnsbl):
 
 
 class PeerHost(mailhost.MailHost):
-    """A mail host with the protection and the condition of a named run."""
+    """A mail host with a protection, under a condition."""
 
-    def __init__(self, options):
+    def __init__(self, options, peer, condition):
         super().__init__(options)
-        named = peers.RUNS[options.run]
-        self.peer = peers.PEERS[named.peer]
-        self.condition = peers.CONDITIONS[named.condition]
+        self.peer, self.condition = peer, condition
         self.log = options.work / "stamped.log"
         self.start = None
         self._ours = {os.getpid()}
@@ -223,5 +221,12 @@ def arguments():
     return parser.parse_args()
 
 
+def main():
+    options = arguments()
+    named = peers.RUNS[options.run]
+    mailhost.measure(PeerHost(options, peers.PEERS[named.peer],
+                              peers.CONDITIONS[named.condition]))
+
+
 if __name__ == "__main__":
-    mailhost.measure(PeerHost(arguments()))
+    main()

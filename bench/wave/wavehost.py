@@ -16,27 +16,31 @@ from lib import isolate  # noqa: E402
 import results  # noqa: E402
 
 
+def words_of(wave):
+    """The parameters of a wave as arguments of mailhost.py."""
+    return [word for name in results.PARAMETERS for word in (f"--{name}", str(wave[name]))]
+
+
 class Host:
     """A mail host in its namespaces, and the directory of its results.
 
-    `program` is mailhost.py or one with the same arguments: `words` and the parameters of
-    the wave, `wave`, by name. Results and logs go to directories with the host's name, in
-    `output` and in `work`.
+    `program` is mailhost.py or one like it, and `words` are its arguments. Results and logs
+    go to directories with the host's name, in `output` and in `work`. `read` makes what
+    finish() returns of the name and the directory of the results.
     """
 
-    def __init__(self, name, program, words, wave, *, output, work):
+    def __init__(self, name, program, words, *, output, work, read=results.Run):
         self.name = name
         label = name.replace(" ", "-")
         self.results, self.work = output / label, work / label
         for directory in (self.results, self.work):
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir(parents=True)
-        parameters = [word for parameter in results.PARAMETERS
-                      for word in (f"--{parameter}", str(wave[parameter]))]
+        self._read = read
         with open(self.work / "errors", "wb") as errors:
             self.process = subprocess.Popen(
                 isolate.command(program, *words, "--results", str(self.results), "--work",
-                                str(self.work), *parameters),
+                                str(self.work)),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
                 env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
 
@@ -57,7 +61,7 @@ class Host:
             self.fail()
         if status:
             self.fail()
-        return results.Run(self.name, self.results)
+        return self._read(self.name, self.results)
 
     def fail(self):
         """Kills the host, and exits with its last output."""
