@@ -65,11 +65,6 @@ class Client:
             await asyncio.get_running_loop().sock_sendall(self._socket, text.encode() + b"\r\n")
         return await self.reply()
 
-    async def end(self):
-        """Waits until the server ends the connection, ignoring replies."""
-        while True:
-            await self._line()
-
 
 @contextlib.contextmanager
 def _endings():

@@ -72,6 +72,7 @@ class Visit:
     greeted: float
     code: int
     ending: str
+    silent: bool = False
 
 
 def _rows(directory, name):
@@ -96,7 +97,8 @@ def mails(directory):
 def visits(directory):
     return [Visit(row["address"], float(row["started"]) - float(row["due"]),
                   float(row["greeted"]) if row["greeted"] else None,
-                  int(row["code"]) if row["code"] else None, row["ending"])
+                  int(row["code"]) if row["code"] else None, row["ending"],
+                  row["silent"] == "True")
             for row in _rows(directory, "bots.csv")]
 
 
