@@ -1,0 +1,224 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""The figures of a round, whether the round is valid, and the goals."""
+
+import csv
+import dataclasses
+import json
+import statistics
+
+import results
+from peerfigures import is_mail_server
+from shared.figures import percentile
+
+# A round is void if courier and the DNSBL took this share of all processors while connections
+# came.
+TAKEN = 0.85
+
+# The addresses that are no bots': the customers', and the ordinary sender's.
+NO_BOTS = ("10.9.200.", "10.9.0.")
+
+# The kinds of customers behind a NAT begin with it.
+NAT = "NAT"
+
+
+def _rows(path):
+    with open(path, encoding="utf-8") as table:
+        return list(csv.DictReader(table))
+
+
+@dataclasses.dataclass
+class Round:
+    """One round of a run. Times are in seconds, CPU time too.
+
+    peak, at_limit   of port 25's slots; other_peak of those of 465 and 587
+    held             slots that listed hosts have at the end, on all ports;
+    held_blocked     those of them whose address is blocked
+    connections, served   of the listed hosts: tried, and greeted
+    senders          listed hosts that were greeted, and said something or were disconnected;
+    senders_saw      those of them that saw a 4xx or 5xx
+    customers, nat   with an address of their own, and behind a NAT; lost are those who were
+                     not served, and why, by kind
+    spent            CPU time on the mail host, of mail_server by courier and the DNSBL
+    """
+
+    peak: int
+    at_limit: float
+    other_peak: int
+    held: int
+    held_blocked: int
+    mails: int
+    accepted: int
+    wait_p50: float
+    wait_p99: float
+    wait_worst: float
+    connections: int
+    served: int
+    senders: int
+    senders_saw: int
+    blocked: int
+    customers: int
+    nat: int
+    lost: dict
+    spent: float
+    mail_server: float
+    load: float
+    idle: float
+    stolen: float
+    processors: int
+    late: float
+    duration: float
+    seconds: float
+    counters: dict
+
+    # The share of the processors that programs other than the bench's took.
+    others: float = 0.0
+
+    @property
+    def customers_served(self):
+        return self.customers - sum(not kind.startswith(NAT) for kind in self.lost)
+
+    @property
+    def nat_served(self):
+        return self.nat - sum(kind.startswith(NAT) for kind in self.lost)
+
+    @property
+    def cpu_per_connection(self):
+        return self.spent / max(1, self.served)
+
+    def void(self, late, others):
+        """Why the round says nothing about the protection; empty if it is valid. `late` is
+        how late a connection may have been tried, in seconds, and `others` the share of the
+        processors that other programs may have taken."""
+        found, taken = [], self.mail_server / (self.processors * self.duration)
+        if self.late > late:
+            found.append(f"a connection was tried {self.late:.1f} s late")
+        if taken > TAKEN:
+            found.append(f"courier and the DNSBL took {taken:.0%} of the processors")
+        if self.others > others:
+            found.append(f"other programs took {self.others:.0%} of the processors")
+        return found
+
+
+def set_others(batch):
+    """For rounds that ran at the same time."""
+    own = sum((one.spent + one.load) / (one.processors * one.seconds) for one in batch)
+    for one in batch:
+        one.others = round(max(0.0, 1 - one.idle - own), 2)
+
+
+def read(_, directory):
+    """A Round, from the files of target.py."""
+    found = json.loads((directory / results.RUN).read_text())
+    wave, machine = found["wave"], found["machine"]
+    return Round(
+        **slots(_rows(directory / "watch.csv"), wave["slots"]),
+        **held(_rows(directory / "held.csv"), set(found["blocked"])),
+        **mails(results.mails(directory)), **visits(results.visits(directory)),
+        blocked=len(found["blocked"]), counters=found["counters"],
+        **customers(_rows(directory / "customers.csv")),
+        spent=sum(machine["spent"].values()),
+        mail_server=sum(spent for program, spent in machine["spent"].items()
+                        if is_mail_server(program)),
+        load=sum(found["load"].values()), idle=machine["idle"], stolen=machine["stolen"],
+        processors=machine["processors"], duration=wave["duration"],
+        seconds=wave["duration"] + wave["settle"])
+
+
+def slots(rows, limit):
+    times = [float(row.pop("seconds")) for row in rows]
+    at_25 = [int(row["25"]) for row in rows]
+    return {"peak": max(at_25), "other_peak": max(int(row[port]) for row in rows
+                                                  for port in row if port != "25"),
+            "at_limit": round(sum(after - time for time, after, taken in
+                                  zip(times, times[1:], at_25) if taken >= limit), 2)}
+
+
+def held(rows, blocked):
+    """A process before its exec has no address yet: it counts."""
+    bots = [row["address"] for row in rows if not row["address"].startswith(NO_BOTS)]
+    return {"held": len(bots), "held_blocked": sum(address in blocked for address in bots)}
+
+
+def mails(found):
+    """A mail that was not accepted has waited as long as any."""
+    waits = sorted(mail.wait for mail in found)
+    return {"mails": len(found), "accepted": sum(mail.accepted for mail in found),
+            "wait_p50": statistics.median(waits), "wait_p99": percentile(waits, 99),
+            "wait_worst": waits[-1]}
+
+
+def visits(found):
+    """A silent connection that nobody has ended is owed no reply."""
+    greeted = [visit for visit in found if visit.greeted is not None]
+    owed = [visit for visit in greeted if not visit.silent or visit.ending != "held"]
+    return {"connections": len(found), "served": len(greeted),
+            "senders": len({visit.address for visit in owed}),
+            "senders_saw": len({visit.address for visit in owed
+                                if visit.code and visit.code >= 400}),
+            "late": max(visit.late for visit in found)}
+
+
+def customers(rows):
+    nat = sum(row["kind"].startswith(NAT) for row in rows)
+    return {"customers": len(rows) - nat, "nat": nat,
+            "lost": {row["kind"]: row["outcome"] for row in rows if row["outcome"] != "served"}}
+
+
+# --- goals -------------------------------------------------------------------
+
+def goals(run, rounds, quick, customers_measured):
+    """(what, value, at most, unit) for the module's default: the worst of all rounds."""
+    def worst(of):
+        return max(map(of, rounds))
+    yield "peak", worst(lambda r: r.peak), run.wave.peak, "slots"
+    yield "at the limit", worst(lambda r: r.at_limit), 0, "s"
+    yield "held by listed hosts at the end", worst(lambda r: r.held), 0, "slots"
+    yield "listed senders served without a reply", worst(lambda r: r.senders - r.senders_saw), 0, \
+        "senders"
+    yield "ordinary mails not accepted", worst(lambda r: r.mails - r.accepted), 0, "mails"
+    if not quick:
+        yield "wait of the ordinary mails, p99", worst(lambda r: r.wait_p99), 0.5, "s"
+    if not customers_measured:
+        yield "customers not served", worst(
+            lambda r: r.customers - r.customers_served), 0, "customers"
+    yield "customers behind a NAT not served", worst(
+        lambda r: r.nat - r.nat_served), 0, "customers"
+
+
+# --- tables ------------------------------------------------------------------
+
+def _seconds(value):
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+COLUMNS = (
+    ("peak of\nslots", lambda r: r.peak, str, None),
+    ("at the\nlimit", lambda r: r.at_limit, "{:.0f} s".format, None),
+    ("held at\nthe end", lambda r: r.held, str, None),
+    ("mails\naccepted", lambda r: r.accepted, str, lambda r: r.mails),
+    ("wait,\np99", lambda r: r.wait_p99, _seconds, None),
+    ("\nworst", lambda r: r.wait_worst, _seconds, None),
+    ("senders\nsaw a reply", lambda r: r.senders_saw, str, lambda r: r.senders),
+    ("customers\nserved", lambda r: r.customers_served, str, lambda r: r.customers),
+    ("behind\na NAT", lambda r: r.nat_served, str, lambda r: r.nat),
+    ("CPU a\nconnection", lambda r: r.cpu_per_connection * 1000, "{:.1f} ms".format, None))
+
+
+def cell(column, rounds):
+    """The median round's figure, and the lowest and the highest if they differ."""
+    _, of, form, out_of = column
+    ordered = sorted(rounds, key=of)
+    middle = ordered[len(ordered) // 2]
+    text = form(of(middle)) + (f"/{out_of(middle)}" if out_of else "")
+    low, high = form(of(ordered[0])), form(of(ordered[-1]))
+    return text if low == high else f"{text} ({low}..{high})"
+
+
+def table(rows):
+    """Rows of (label, rounds) as text, with headings of two lines."""
+    heads = [["", *(column[0].split("\n")[line] for column in COLUMNS)] for line in (0, 1)]
+    texts = [[label, *(cell(column, rounds) for column in COLUMNS)] for label, rounds in rows]
+    widths = [max(map(len, column)) for column in zip(*heads, *texts)]
+    return "".join((texts[0].ljust(widths[0]) + "".join(
+        text.rjust(width + 2) for text, width in zip(texts[1:], widths[1:]))).rstrip() + "\n"
+        for texts in heads + texts)
