@@ -19,7 +19,7 @@
 #   package      Debian's packages: source, binary, lintian
 #   package-bookworm, package-trixie  the package installed, upgraded and removed there
 #   walk-bookworm, walk-trixie  README's commands there, from installation to removal
-#   bench        instructions and system calls per message, by the number of smtpds
+#   bench        instructions and system calls per message, by the number of smtpds; waves
 #   fresh        README's installation on a minimal Debian
 #   integration  real rsyslogd, courier, DNSBL and kernel lists
 #   integration-sanitizers  the same with rsyslogd under the sanitizers
