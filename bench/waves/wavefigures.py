@@ -9,6 +9,7 @@ import statistics
 import results
 from peerfigures import is_mail_server
 from shared.figures import percentile
+from shared.tables import paragraph, rst_table
 
 # A round is void if courier and the DNSBL took this share of all processors while connections
 # came.
@@ -222,3 +223,44 @@ def table(rows):
     return "".join((texts[0].ljust(widths[0]) + "".join(
         text.rjust(width + 2) for text, width in zip(texts[1:], widths[1:]))).rstrip() + "\n"
         for texts in heads + texts)
+
+
+# --- doc/performance.rst -----------------------------------------------------
+
+ABOUT = (
+    "\"Login\" or \"no login\" is what port 25 offers; ports 465 and 587 offer one. TARPIT is "
+    "on. The customers are at listed addresses, log in during the wave and pause before each "
+    "command: on 25, plain and with STARTTLS, on 465 and 587; some with a wrong password first, "
+    "some with a mistyped recipient. A customer behind a NAT shares its address with a bot that is "
+    "refused while the customer is logged in; afterwards it comes again, on 465 and 587. The "
+    "senders that saw a reply are those of the listed hosts that were served and that said "
+    "something or were disconnected; a reply is a 4xx or 5xx.")
+
+
+def section(data):
+    """Pieces of the page, from the file of rounds."""
+    yield paragraph(f"{data['rounds']} rounds of each; a figure is that of the median round, with "
+                    f"the lowest and the highest where they differ. {ABOUT}")
+    yield rst_table(["port 25; the wave", "protection", "list",
+                     *(column[0].strip("\n") for column in COLUMNS)], list(_page_rows(data)))
+    for run in data["runs"]:
+        yield from _void_rounds(run)
+
+
+def _page_rows(data):
+    for run in data["runs"]:
+        rounds = [Round(**one) for one in run["rounds"]]
+        if rounds:
+            offer = "login" if run["login"] else "no login"
+            yield [f"{offer}; {run['title']}", run["label"], run["backend"],
+                   *(cell(column, rounds) for column in COLUMNS)]
+
+
+def _void_rounds(run):
+    """The rate that this machine could not keep, and the rounds that were repeated."""
+    for rate, _, reasons in run["given up"]:
+        yield paragraph(f"{run['name']}: not measured at {rate:g}/s: "
+                        f"{', '.join(sum(reasons, []))}.")
+    if run["void"]:
+        yield paragraph(f"{run['name']}: void rounds that were repeated: {len(run['void'])}: "
+                        f"{', '.join(sum(run['void'], []))}.")
