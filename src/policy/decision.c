@@ -35,13 +35,6 @@ struct cidr decide_prefix(const struct settings *settings, const struct addr *ad
 	return (struct cidr){ .net = cidr_mask(addr, prefix), .prefix = (uint8_t)prefix };
 }
 
-static struct decision judge_line(const struct policy *p, const struct known *k)
-{
-	if (p->settings->input == INPUT_ADDRESS)
-		return policy_judge_address(p->settings, &k->line->addr);
-	return policy_judge_line(p->settings, k->line, k->severity, k->age);
-}
-
 /* Exemptions that are not in the settings. */
 static struct decision judge_exempt(const struct policy *p, const struct addr *addr)
 {
@@ -101,14 +94,12 @@ struct decision decide_limits(struct limits *limits, const struct cidr *target,
 		       (struct decision){ VERDICT_UNPROVEN, REASON_BUDGET };
 }
 
-struct decision decide(const struct policy *policy, const struct known *known)
+struct decision decide_trigger(const struct policy *policy, const struct known *known)
 {
 	const struct addr *addr = &known->line->addr;
-	struct decision d = judge_line(policy, known);
+	struct decision d = judge_exempt(policy, addr);
 	struct cidr target;
 
-	if (d.verdict == VERDICT_BLOCK)
-		d = judge_exempt(policy, addr);
 	if (d.verdict == VERDICT_BLOCK)
 		d = judge_proof(policy, known);
 	if (d.verdict == VERDICT_BLOCK && known->is_ending)

@@ -55,10 +55,22 @@ struct known {
 	int64_t now;		/* ms of CLOCK_MONOTONIC */
 };
 
+/* The questions about a line that triggers, for decide(). */
+struct decision decide_trigger(const struct policy *policy, const struct known *known);
+
 /* Decide as far as is known. VERDICT_UNPROVEN and REASON_TRIGGERED: the line triggers, and
  * the proof is missing. REASON_BUDGET: only maxBlocks prevents the block. Any thread, but
- * see limits. */
-struct decision decide(const struct policy *policy, const struct known *known);
+ * see limits. Most lines do not trigger, and the compiler need not make *known for them. */
+static inline struct decision decide(const struct policy *policy, const struct known *known)
+{
+	const struct settings *s = policy->settings;
+	struct decision d =
+		s->input == INPUT_ADDRESS ?
+			policy_judge_address(s, &known->line->addr) :
+			policy_judge_line(s, known->line, known->severity, known->age);
+
+	return d.verdict == VERDICT_BLOCK ? decide_trigger(policy, known) : d;
+}
 
 /* The part about addresses: may addr be blocked, with its prefix? */
 struct decision decide_address(const struct policy *policy, const struct addr *addr);
