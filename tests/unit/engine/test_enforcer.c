@@ -369,6 +369,7 @@ static void use_budget_up(struct harness *e)
 	pid_t pid = harness_add_child(e, &other);
 
 	harness_line(e, REJECT_FOR("198.51.100.8", "41704", "511 " LISTED), pid);
+	soon(is_done, (void *)(uintptr_t)"sbh");
 	want_int(harness_count(e, COUNTER_BLOCKS), 1);
 	want_int(has_ended_soon(pid), true);
 	waiter_end(pid);
