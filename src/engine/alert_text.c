@@ -184,8 +184,8 @@ static char *cannot_reset(int err, char *buf)
 		what = remedy(CAP_NET_ADMIN, "CAP_NET_ADMIN", how);
 	snprintf(buf, ALERT_TEXT_SIZE,
 		 "terminate.reset: connections of terminated sessions cannot be reset "
-		 "(%s), so the kernel keeps each for a minute or two. Nothing else is "
-		 "affected: %s",
+		 "(%s), so the kernel keeps each for a minute or two, which takes no "
+		 "slot: %s",
 		 strerrordesc_np(err), what);
 	return buf;
 }

@@ -42,6 +42,7 @@ struct engine {
 	atomic_bool hup;
 	atomic_bool stall_logged;
 	int64_t user_at, try_at;	/* not before; INT64_MAX: never */
+	bool user_late;		/* the user database had not answered at the last look */
 	bool started;
 };
 
@@ -131,9 +132,15 @@ static void log_counters(struct engine *e)
 	log_zones(e);
 }
 
-/* With verify="none" courier need not run on this host. */
+/* With verify="none" courier need not run on this host. A database that is a little slow is not
+ * worth a message and a second one that takes the first back. */
 static void note_no_user(struct engine *e, int err)
 {
+	bool late = e->user_late;
+
+	e->user_late = err == ETIMEDOUT;
+	if (e->user_late && !late)
+		return;
 	if (err != ENOENT || e->settings.verify != VERIFY_NONE)
 		alerts_raise(&e->alerts, ALERT_USER, err);
 }

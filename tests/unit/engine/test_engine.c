@@ -644,14 +644,33 @@ TEST(late_answer_is_fetched)
 	by_hand_open(&e);
 	atomic_store(&database.err, ETIMEDOUT);
 	harness_start(&e);
-	want_int(harness_said(&e, "the user root cannot be looked up (Connection timed out)"), 1);
 	due = run_after(900);
 	want_int(due > 0 && due <= 100, true);
 	want_int(atomic_load(&database.asked), 1);
-	atomic_store(&database.err, 0);
+	want_int(harness_said(&e, "cannot be looked up"), 0);
 	run_after(101);
 	want_int(atomic_load(&database.asked), 2);
+	want_int(harness_said(&e, "the user root cannot be looked up (Connection timed out)"), 1);
+	atomic_store(&database.err, 0);
+	run_after(1001);
 	want_int(harness_said(&e, "the user root was found"), 1);
+	by_hand_close(&e);
+}
+
+/* One that is only slow causes no message. */
+TEST(slow_answer_is_no_news)
+{
+	struct harness e;
+
+	by_hand_open(&e);
+	atomic_store(&database.err, ETIMEDOUT);
+	harness_start(&e);
+	atomic_store(&database.err, 0);
+	run_after(1001);
+	want_int(atomic_load(&database.asked), 2);
+	want_int(harness_said(&e, "the user root"), 0);
+	want_int(harness_hand(&e, REJECT, e.smtpd).deferred, true);
+	run_after(0);
 	by_hand_close(&e);
 }
 
