@@ -90,6 +90,10 @@ struct backend_ops {
 	 * missing. */
 	int (*check)(struct backend *backend, int family);
 
+	/* Take the address off the list if it is there, without reading the list. Returns 0;
+	 * -errno as add. */
+	int (*drop)(struct backend *backend, const struct addr *addr);
+
 	/* Remove the address. Returns 0; -ESRCH: it is not on the list; -errno as add. For
 	 * the tool only. */
 	int (*remove)(struct backend *backend, const struct addr *addr);

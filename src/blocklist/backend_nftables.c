@@ -250,16 +250,30 @@ static int nftables_add(struct backend *backend, const struct backend_block *blo
 
 /* --- for people ---------------------------------------------------------- */
 
-static int nftables_remove(struct backend *backend, const struct addr *addr)
+/* Returns -ENOENT if the address is missing, or the set. */
+static int drop(struct nftables *b, const struct addr *addr)
 {
-	int which = which_of(addr->family), r;
-	struct nftables *b = of(backend);
-	struct nftstate state;
+	int r;
 
 	nftlink_begin(b->link, 0);
-	r = nfttable_drop_address(b->link, b->table.lists[which].name, addr);
-	if (r == 0)
-		r = nftlink_commit(b->link, NULL, NULL);
+	r = nfttable_drop_address(b->link, b->table.lists[which_of(addr->family)].name, addr);
+	return r == 0 ? nftlink_commit(b->link, NULL, NULL) : r;
+}
+
+static int nftables_drop(struct backend *backend, const struct addr *addr)
+{
+	int r = drop(of(backend), addr);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static int nftables_remove(struct backend *backend, const struct addr *addr)
+{
+	struct nftables *b = of(backend);
+	struct nftstate state;
+	int which = which_of(addr->family), r;
+
+	r = drop(b, addr);
 	if (r != -ENOENT)
 		return r;
 	/* Which one is missing: the address, or the set? */
@@ -373,6 +387,7 @@ const struct backend_ops backend_nftables_ops = {
 	.add = nftables_add,
 	.add_many = nftables_add_many,
 	.check = nftables_check,
+	.drop = nftables_drop,
 	.remove = nftables_remove,
 	.flush = nftables_flush,
 	.foreach = nftables_foreach,

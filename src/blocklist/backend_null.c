@@ -33,6 +33,13 @@ static int null_check(struct backend *backend, int family)
 	return BACKEND_WRITTEN;
 }
 
+static int null_drop(struct backend *backend, const struct addr *addr)
+{
+	(void)backend;
+	(void)addr;
+	return 0;
+}
+
 static int null_remove(struct backend *backend, const struct addr *addr)
 {
 	(void)backend;
@@ -83,6 +90,7 @@ const struct backend_ops backend_null_ops = {
 	.open = null_open,
 	.add = null_add,
 	.check = null_check,
+	.drop = null_drop,
 	.remove = null_remove,
 	.flush = null_flush,
 	.foreach = null_foreach,

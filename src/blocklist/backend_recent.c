@@ -284,20 +284,25 @@ static int compare(void *ctx, const struct backend_entry *entry)
 	return addr_compare(ctx, &entry->addr) == 0;
 }
 
+static int recent_drop(struct backend *backend, const struct addr *addr)
+{
+	struct recent *b = (struct recent *)backend;
+	char text[ADDR_TEXT_SIZE + 1] = "-";
+
+	addr_format(addr, text + 1);
+	return command(b, list_of(b, addr->family), text);
+}
+
 /* The kernel accepts the removal of an address that is not on the list, so read the list
  * first. */
 static int recent_remove(struct backend *backend, const struct addr *addr)
 {
-	struct recent *b = (struct recent *)backend;
-	char text[ADDR_TEXT_SIZE + 1] = "-";
 	struct addr wanted = *addr;
-	int r;
+	int r = recent_foreach(backend, addr->family, compare, &wanted);
 
-	r = recent_foreach(backend, addr->family, compare, &wanted);
 	if (r <= 0)
 		return r < 0 ? r : -ESRCH;
-	addr_format(addr, text + 1);
-	return command(b, list_of(b, addr->family), text);
+	return recent_drop(backend, addr);
 }
 
 static int recent_flush(struct backend *backend, int family)
@@ -399,6 +404,7 @@ const struct backend_ops backend_recent_ops = {
 	.open = recent_open,
 	.add = recent_add,
 	.check = recent_check,
+	.drop = recent_drop,
 	.remove = recent_remove,
 	.flush = recent_flush,
 	.foreach = recent_foreach,

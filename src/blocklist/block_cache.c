@@ -7,8 +7,13 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "lib/cidr.h"
+
 /* Ends a chain or list. */
 #define NONE UINT32_MAX
+/* A /64 is searched for only if so many addresses share its counter that it may have its
+ * share. */
+#define NET_COUNTERS 1024
 
 struct node {
 	struct block_cache_entry entry;
@@ -25,6 +30,8 @@ struct block_cache {
 	uint32_t waiting;	/* number of waiting entries */
 	uint32_t cursor;	/* no older entry waits */
 	uint64_t seed;
+	uint32_t share;		/* blocks of one /64; 0: any number */
+	uint32_t nets[NET_COUNTERS];	/* nodes by the hash of their /64 */
 };
 
 /* Scale the 32 bits of the hash to the number of chains, without a division. */
@@ -47,6 +54,30 @@ struct block_cache_place block_cache_find(const struct block_cache *cache,
 static uint32_t find(const struct block_cache *l, const struct addr *addr)
 {
 	return block_cache_find(l, addr).node;
+}
+
+static struct addr net_of(const struct addr *addr)
+{
+	return cidr_mask(addr, 64);
+}
+
+/* The counter of the address's /64; NULL: its blocks are not limited. */
+static uint32_t *net_counter(struct block_cache *l, const struct addr *addr)
+{
+	struct addr net;
+
+	if (l->share == 0 || addr->family != ADDR_IPV6)
+		return NULL;
+	net = net_of(addr);
+	return &l->nets[addr_hash(&net, l->seed) % NET_COUNTERS];
+}
+
+static void count_net(struct block_cache *l, const struct addr *addr, bool more)
+{
+	uint32_t *counter = net_counter(l, addr);
+
+	if (counter)
+		*counter += more ? 1U : UINT32_MAX;
 }
 
 static void chain_in(struct block_cache *l, uint32_t i)
@@ -77,6 +108,18 @@ static void append(struct block_cache *l, uint32_t i)
 	l->newest = i;
 	if (l->cursor == NONE)
 		l->cursor = i;
+}
+
+/* The next one to be evicted. */
+static void prepend(struct block_cache *l, uint32_t i)
+{
+	l->nodes[i].older = NONE;
+	l->nodes[i].newer = l->oldest;
+	if (l->oldest != NONE)
+		l->nodes[l->oldest].older = i;
+	else
+		l->newest = i;
+	l->oldest = i;
 }
 
 static void take_out(struct block_cache *l, uint32_t i)
@@ -139,6 +182,11 @@ int block_cache_new(size_t max, struct block_cache **ret_cache)
 	return 0;
 }
 
+void block_cache_limit_nets(struct block_cache *cache, size_t share)
+{
+	cache->share = share < NONE ? (uint32_t)share : 0;
+}
+
 void block_cache_free(struct block_cache *cache)
 {
 	if (!cache)
@@ -174,6 +222,7 @@ static int take_node(struct block_cache *l, uint32_t *ret_i,
 	*ret_i = l->oldest;
 	*ret_evicted = l->nodes[*ret_i].entry;
 	set_waiting(l, &l->nodes[*ret_i], false);
+	count_net(l, &ret_evicted->addr, false);
 	chain_out(l, *ret_i);
 	take_out(l, *ret_i);
 	return BLOCK_CACHE_NEW_EVICTED;
@@ -201,6 +250,7 @@ int block_cache_put_at(struct block_cache *cache, const struct block_cache_place
 		cache->nodes[i].entry = (struct block_cache_entry){ .addr = *addr };
 		cache->nodes[i].hash = place->hash;
 		chain_in(cache, i);
+		count_net(cache, addr, true);
 	} else {
 		r = past_of(&cache->nodes[i].entry);
 		take_out(cache, i);
@@ -234,6 +284,53 @@ bool block_cache_has(const struct block_cache *cache, const struct block_cache_p
 
 	return i != NONE && cache->nodes[i].entry.blocked_at > since &&
 	       (cache->nodes[i].entry.written || cache->nodes[i].entry.waiting);
+}
+
+static bool is_live(const struct block_cache_entry *entry)
+{
+	return entry->written || entry->waiting;
+}
+
+/* The oldest block in the same /64, if that has its share; else NONE. */
+static uint32_t find_neighbour(const struct block_cache *l, const struct addr *addr)
+{
+	const struct addr net = net_of(addr);
+	uint32_t i, n = 0, oldest = NONE;
+
+	for (i = l->oldest; i != NONE && n < l->share; i = l->nodes[i].newer) {
+		const struct block_cache_entry *entry = &l->nodes[i].entry;
+		const struct addr other = net_of(&entry->addr);
+
+		if (!is_live(entry) || !addr_equal(&other, &net))
+			continue;
+		if (n++ == 0)
+			oldest = i;
+	}
+	return n < l->share ? NONE : oldest;
+}
+
+bool block_cache_drop_neighbour(struct block_cache *cache,
+				const struct block_cache_place *place,
+				const struct addr *addr,
+				struct block_cache_entry *ret_dropped)
+{
+	const uint32_t *counter = net_counter(cache, addr);
+	uint32_t i;
+
+	if (!counter || *counter < cache->share)
+		return false;
+	if (place->node != NONE && is_live(&cache->nodes[place->node].entry))
+		return false;
+	i = find_neighbour(cache, addr);
+	if (i == NONE)
+		return false;
+	*ret_dropped = cache->nodes[i].entry;
+	set_waiting(cache, &cache->nodes[i], false);
+	cache->nodes[i].entry.written = false;
+	cache->nodes[i].entry.blocked_at = INT64_MIN / 2;
+	take_out(cache, i);
+	prepend(cache, i);
+	return true;
 }
 
 const struct block_cache_entry *block_cache_newest(const struct block_cache *cache)

@@ -30,6 +30,10 @@ enum block_cache_result {
 int block_cache_new(size_t max, struct block_cache **ret_cache);
 void block_cache_free(struct block_cache *cache);
 
+/* Let one /64 of IPv6 have this many blocks at most: one host has a whole /64. Call this while
+ * the cache is empty. */
+void block_cache_limit_nets(struct block_cache *cache, size_t share);
+
 /* Note that addr is blocked at now: it becomes the newest entry. With
  * BLOCK_CACHE_NEW_EVICTED the evicted entry is in *ret_evicted. Returns an enum
  * block_cache_result, or -ENOMEM. */
@@ -37,7 +41,7 @@ int block_cache_put(struct block_cache *cache, const struct addr *addr, int64_t 
 		    bool waiting, struct block_cache_entry *ret_evicted);
 
 /* Where an address is or would be stored, to save repeated lookups. Valid until the next
- * block_cache_put(). */
+ * block_cache_put() or block_cache_drop_neighbour(). */
 struct block_cache_place {
 	uint32_t node, hash;	/* private */
 };
@@ -50,6 +54,13 @@ struct block_cache_place block_cache_find(const struct block_cache *cache,
 int block_cache_put_at(struct block_cache *cache, const struct block_cache_place *place,
 		       const struct addr *addr, int64_t now, bool waiting,
 		       struct block_cache_entry *ret_evicted);
+
+/* Would addr, which is not cached, be one more than its /64 may have? Then drop the oldest block
+ * of that /64, which is in *ret_dropped. Places are invalid afterwards. */
+bool block_cache_drop_neighbour(struct block_cache *cache,
+				const struct block_cache_place *place,
+				const struct addr *addr,
+				struct block_cache_entry *ret_dropped);
 
 /* Is the address probably on the list? */
 bool block_cache_knows(const struct block_cache *cache, const struct block_cache_place *place);

@@ -18,6 +18,9 @@
 /* Addresses cached if the list has no limit, and beyond the capacity of a list that refuses
  * new ones when full. */
 #define REMEMBER_MAX 65536
+/* One host of IPv6 has a whole /64, which may take this part of a list. */
+#define NET_SHARE 8
+
 /* One list and what is known about it. */
 struct list_state {
 	int family;
@@ -67,6 +70,17 @@ static size_t block_cache_room(struct blocklist *b)
 	return b->limited ? capacity : REMEMBER_MAX;
 }
 
+static void limit_nets(struct blocklist *b)
+{
+	static const struct addr ipv6 = { .family = ADDR_IPV6 };
+	size_t capacity = b->backend->ops->capacity(b->backend);
+
+	if (capacity == SIZE_MAX || settings_prefix(b->settings, &ipv6) <= 64)
+		return;
+	block_cache_limit_nets(list_state_of(b, ADDR_IPV6)->cache,
+			       capacity < NET_SHARE ? 1 : capacity / NET_SHARE);
+}
+
 static int open_list_states(struct blocklist *b)
 {
 	static const struct list_state blank[2] = {
@@ -84,6 +98,7 @@ static int open_list_states(struct blocklist *b)
 		if (r < 0)
 			return r;
 	}
+	limit_nets(b);
 	/* An error of such a backend applies to both lists: raise one alert. */
 	if (b->backend->ops->manages_list) {
 		b->lists[1].missing = b->lists[0].missing;
@@ -258,6 +273,20 @@ static void write_many(struct blocklist *b, const struct backend_block *many, si
 		ret_results[0] = ops->add(b->backend, many);
 }
 
+/* If the address's /64 has its share of the list, take its oldest block off. */
+static void make_room(struct blocklist *b, const struct addr *addr)
+{
+	struct list_state *list_state = list_state_of(b, addr->family);
+	const struct block_cache_place place = block_cache_find(list_state->cache, addr);
+	struct block_cache_entry dropped;
+
+	if (!block_cache_drop_neighbour(list_state->cache, &place, addr, &dropped))
+		return;
+	count(b, COUNTER_OVERFLOWS);
+	if (dropped.written)
+		(void)b->backend->ops->drop(b->backend, &dropped.addr);
+}
+
 /* Returns the state of the last one. */
 static enum block_state write_batch(struct blocklist *b)
 {
@@ -268,6 +297,7 @@ static enum block_state write_batch(struct blocklist *b)
 
 	b->batched = 0;
 	for (i = 0; i < n; i++) {
+		make_room(b, &b->batch[i].addr);
 		block = as_block(b, &b->batch[i].addr, b->batch[i].at);
 		many[i] = (struct backend_block){
 			.addr = *block.addr,

@@ -13,17 +13,20 @@ static struct decision exempt(enum reason reason)
 
 int limits_init(struct limits *limits, const struct settings *settings)
 {
+	int r;
+
 	memset(limits, 0, sizeof(*limits));
-	block_limit_init(&limits->max_blocks, settings->max_blocks,
-			 settings->max_blocks_interval);
-	if (settings->threshold <= 1)
-		return 0;
+	r = block_limit_init(&limits->max_blocks, settings->max_blocks,
+			     settings->max_blocks_interval);
+	if (r < 0 || settings->threshold <= 1)
+		return r;
 	return threshold_new(settings->threshold, settings->window, &limits->threshold);
 }
 
 void limits_done(struct limits *limits)
 {
 	threshold_free(limits->threshold);
+	block_limit_done(&limits->max_blocks);
 }
 
 struct cidr decide_prefix(const struct settings *settings, const struct addr *addr)
@@ -87,7 +90,7 @@ struct decision decide_limits(struct limits *limits, const struct cidr *target,
 	    threshold_hit(limits->threshold, &target->net, times, now, &limits->forgot) <= 0)
 		return (struct decision){ VERDICT_NOT_A_TRIGGER, REASON_BELOW_THRESHOLD };
 	if (!is_blocked)
-		answer = block_limit_take(&limits->max_blocks, now);
+		answer = block_limit_take(&limits->max_blocks, target, now);
 	limits->closes = answer == BLOCK_LIMIT_CLOSES;
 	return answer == BLOCK_LIMIT_GRANTED ?
 		       block :

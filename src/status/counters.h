@@ -52,7 +52,8 @@
 	X(WAITED, "waited", "addresses that had to wait for the list")			\
 	X(LOST, "lost", "addresses dropped while waiting for the list")			\
 	X(REPLAYED, "replayed", "addresses written to a recreated list")		\
-	X(OVERFLOWS, "overflows", "addresses for which the list was too small")		\
+	X(OVERFLOWS, "overflows",							\
+	  "addresses for which the list, or the share of their /64, was too small")	\
 	X(BACKEND_ERRORS, "backend_errors", "failed writes and checks of the list")	\
 	X(REPLIES, "replies", "clients that got a reply from connect.reply")		\
 	X(ENDED, "ended", "sessions terminated by our signal")				\

@@ -6,7 +6,9 @@ Each is counted and, where an admin should know, logged once.
 # backends: both
 
 import time
+from pathlib import Path
 
+from lib.firewall import backend
 from lib.rsyslog import CREDENTIALS, action, log
 from lib.scenario import listed, mail_host, reject_line
 
@@ -15,6 +17,15 @@ STAMPS = 'SysSock.UseSysTimeStamp="off" SysSock.IgnoreTimestamp="off"'
 ABSENT = "10.9.4.{}"
 ENOUGH, INTERVAL = 5, 2
 RECIPIENTS = 50
+SIZE = 80
+
+
+def room():
+    """Addresses on a list."""
+    if backend() == "nftables":
+        return SIZE
+    return int(Path("/sys/module/xt_recent/parameters/ip_list_tot").read_text())
+
 
 
 def log_at(text, when):
@@ -38,6 +49,23 @@ def max_blocks(points, host):
         host.blocks(listed(9))
         points.equal((len(host.rsyslog.logged(closes)), len(host.rsyslog.logged(opens))), (1, 1),
                      "one warning, one all-clear")
+
+
+def one_ipv6_host(points, host):
+    """It has a whole /64: it uses up neither maxBlocks nor the list."""
+    host.restart(action(verify="none", maxBlocks=ENOUGH, listSize=SIZE, ipv6Prefix=128,
+                        terminate="off"))
+    own = [f"fd00:9:0:7::{number:x}" for number in range(1, 31)]
+    share = room() // 8
+    with host.counted(triggers=32, blocks=32, overflows=30 - share):
+        log(reject_line("fd00:9:0:8::1"))
+        host.blocks("fd00:9:0:8::1")
+        for source in own:
+            log(reject_line(source))
+        log(reject_line(ABSENT.format(7)))
+        host.blocks(ABSENT.format(7))
+    points.equal(host.list6.addresses(), {"fd00:9:0:8::1", *own[-share:]},
+                 f"the {share} newest of the /64, and another host's")
 
 
 def many_recipients(points, host):
@@ -88,4 +116,4 @@ def unknown_lines(points, host):
 
 def scenario(points):
     with mail_host(points) as host:
-        host.parts(max_blocks, many_recipients, old_lines, unknown_lines)
+        host.parts(max_blocks, one_ipv6_host, many_recipients, old_lines, unknown_lines)

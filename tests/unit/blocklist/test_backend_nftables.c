@@ -339,6 +339,10 @@ TEST_NFT(taken_off)
 	want_int(ops->remove(b, &other), -ESRCH);
 	want_int(ops->remove(b, &one), 0);
 	want_int(ops->remove(b, &one), -ESRCH);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
+	want_int(ops->drop(b, &other), 0);
+	want_set(ADDR_IPV4, "192.0.2.1/600");
+	want_int(ops->drop(b, &one), 0);
 	want_set(ADDR_IPV4, "");
 	nftspace_do("flush ruleset");
 	want_int(ops->remove(b, &one), -ENOENT);

@@ -30,6 +30,7 @@ TEST(takes_all_and_keeps_nothing)
 	want_int(ops->capacity(b) == SIZE_MAX, true);
 	want_str(ops->advice(b, ADDR_IPV4, ENOENT, buf, sizeof(buf)), "");
 	want_int(ops->foreach(b, ADDR_IPV4, no_entry, NULL), 0);
+	want_int(ops->drop(b, &addr), 0);
 	want_int(ops->remove(b, &addr), -ESRCH);
 	want_int(ops->flush(b, ADDR_IPV4), 0);
 	ops->free(b);

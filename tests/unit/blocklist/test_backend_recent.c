@@ -374,6 +374,18 @@ TEST(removes_what_is_on_the_list)
 	want_int(take_off("192.0.2.7"), -ENOENT);
 }
 
+/* Without a look at the list, which the kernel would walk under a lock. */
+TEST(drops_without_reading)
+{
+	struct addr addr;
+
+	want_int(addr_parse("2001:db8::7", 11, &addr), 0);
+	want_int(ops->drop(backend, &addr), 0);
+	want_list(&lists, "xt_recent/spammer6", "-2001:db8::7\n");
+	remove_lists();
+	want_int(ops->drop(backend, &addr), -ENOENT);
+}
+
 TEST(flushes_one_family)
 {
 	want_int(ops->flush(backend, ADDR_IPV6), 0);

@@ -161,6 +161,89 @@ TEST(agrees_with_model)
 	}
 }
 
+static struct addr in_net(unsigned int net, unsigned int n)
+{
+	return (struct addr){ .family = ADDR_IPV6,
+			      .bytes = { 0x20, 0x01, [7] = (uint8_t)net, [15] = (uint8_t)n } };
+}
+
+/* The live blocks of a /64, by the cache's own answers; *ret_oldest is the oldest of them. */
+static unsigned int live_in_net(struct block_cache *l, const int64_t times[32],
+				unsigned int net, unsigned int *ret_oldest)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < 32; i++) {
+		const struct addr addr = in_net(net, i);
+		const struct block_cache_place place = block_cache_find(l, &addr);
+
+		if (!block_cache_has(l, &place, -1))
+			continue;
+		if (n++ == 0 || times[i] < times[*ret_oldest])
+			*ret_oldest = i;
+	}
+	return n;
+}
+
+/* With a share of 3 in a cache with room for 20: whatever comes, no /64 has more, and the one
+ * that makes room is the oldest of the same /64. */
+TEST(net_has_its_share)
+{
+	int64_t times[4][32] = { { 0 } };
+	struct block_cache_entry dropped;
+	struct block_cache *l = NULL;
+	unsigned int drops = 0, i;
+	uint64_t seed = 9;
+
+	want_int(block_cache_new(20, &l), 0);
+	block_cache_limit_nets(l, 3);
+	for (i = 1; i < 5000; i++) {
+		uint64_t random = support_random(&seed);
+		unsigned int net = random % 4, n = (random >> 8) % 32, oldest = 0;
+		const struct addr addr = in_net(net, n);
+		struct block_cache_place place = block_cache_find(l, &addr);
+		unsigned int live = live_in_net(l, times[net], net, &oldest);
+		bool known = block_cache_has(l, &place, -1);
+
+		if (block_cache_drop_neighbour(l, &place, &addr, &dropped)) {
+			const struct addr want = in_net(net, oldest);
+
+			want_int(!known && live == 3, true);
+			want_int(addr_compare(&dropped.addr, &want), 0);
+			want_int(dropped.blocked_at, times[net][oldest]);
+			drops++;
+		} else {
+			want_int(known || live < 3, true);
+		}
+		block_cache_put(l, &addr, i, random & (1 << 20), &dropped);
+		times[net][n] = i;
+		want_int(live_in_net(l, times[net], net, &oldest) <= 3, true);
+	}
+	want_int(drops > 1000, true);
+	block_cache_free(l);
+}
+
+/* IPv4 has no such nets, and without a share none counts. */
+TEST(others_have_no_share)
+{
+	struct block_cache_entry dropped;
+	struct block_cache *l = NULL;
+	unsigned int i, share;
+
+	for (share = 0; share < 2; share++) {
+		want_int(block_cache_new(100, &l), 0);
+		block_cache_limit_nets(l, share);
+		for (i = 0; i < 50; i++) {
+			const struct addr addr = share ? numbered(i) : in_net(7, i);
+			const struct block_cache_place place = block_cache_find(l, &addr);
+
+			want_int(block_cache_drop_neighbour(l, &place, &addr, &dropped), false);
+			block_cache_put(l, &addr, i, false, &dropped);
+		}
+		block_cache_free(l);
+	}
+}
+
 static int fill(void *data)
 {
 	struct block_cache_entry evicted;

@@ -538,10 +538,72 @@ TEST(overflow_of_ipv6_is_reported)
 	setup(&f, "600", "1");
 	fakelists_make(&f.lists, LIST6);
 	add(&f, "2001:db8::1", 0);
-	add(&f, "2001:db8::2", 1);
+	add(&f, "2001:db8:0:1::2", 1);
 	want_counted(&f, "blocks=2 overflows=1");
 	want_alert(&f.alerts, ALERT_OVERFLOW6, 0);
 	want_no_alert(&f.alerts);
+	teardown(&f);
+}
+
+/* One host of IPv6 has a whole /64, and gets an eighth of the list. */
+TEST(net_of_ipv6_gets_an_eighth)
+{
+	struct fixture f;
+	char text[64];
+	unsigned int i;
+
+	setup(&f, "600", "20");
+	fakelists_make(&f.lists, LIST6);
+	add(&f, "2001:db8:0:8::1", 0);
+	for (i = 1; i <= 4; i++) {
+		snprintf(text, sizeof(text), "2001:db8:0:7::%u", i);
+		add(&f, text, i);
+	}
+	want_list(&f.lists, LIST6, "+2001:db8:0:8::1\n+2001:db8:0:7::1\n+2001:db8:0:7::2\n"
+				   "-2001:db8:0:7::1\n+2001:db8:0:7::3\n"
+				   "-2001:db8:0:7::2\n+2001:db8:0:7::4\n");
+	want_counted(&f, "blocks=5 overflows=2");
+	/* A renewal needs no room; an address that was taken off is new again. */
+	add(&f, "2001:db8:0:7::3", 10);
+	want_counted(&f, "blocks=5 renewals=1 overflows=2");
+	add(&f, "2001:db8:0:7::1", 11);
+	want_counted(&f, "blocks=6 renewals=1 overflows=3");
+	want_int(has(&f, "2001:db8:0:7::4", 12), false);
+	want_int(has(&f, "2001:db8:0:7::3", 12), true);
+	want_int(has(&f, "2001:db8:0:8::1", 12), true);
+	want_no_alert(&f.alerts);
+	teardown(&f);
+}
+
+/* Where a block is a /64 or more, each one is of another host; IPv4 has no such nets. */
+TEST(other_blocks_have_no_neighbours)
+{
+	struct fixture f;
+
+	setup_with_lists(&f);
+	add_many(&f, 100, 0);
+	want_counted(&f, "blocks=100");
+	teardown(&f);
+}
+
+/* Taken off while they wait, too, and never put back. */
+TEST(net_of_ipv6_gets_an_eighth_of_a_missing_list)
+{
+	struct fixture f;
+	char text[64];
+	unsigned int i;
+
+	setup(&f, "600", "16");
+	for (i = 1; i <= 4; i++) {
+		snprintf(text, sizeof(text), "2001:db8:0:7::%u", i);
+		add(&f, text, i);
+	}
+	fakelists_make(&f.lists, LIST6);
+	blocklist_run(f.blocklist, 100);
+	want_list(&f.lists, LIST6, "+2001:db8:0:7::3\n+2001:db8:0:7::4\n");
+	make_anew(&f, LIST6);
+	blocklist_run(f.blocklist, 100 + LOOK);
+	want_list(&f.lists, LIST6, "+2001:db8:0:7::3\n+2001:db8:0:7::4\n");
 	teardown(&f);
 }
 
