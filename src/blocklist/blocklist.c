@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/array.h"
 
@@ -45,6 +46,7 @@ struct blocklist {
 	struct alerts *alerts;
 	struct backend *backend;
 	bool limited;		/* the lists' capacity is limited */
+	bool nets_limited;	/* and so is what a /64 may have of it */
 	struct list_state lists[2];
 	struct pending_block batch[BACKEND_MANY];	/* not written yet, nor cached */
 	size_t batched;
@@ -77,6 +79,7 @@ static void limit_nets(struct blocklist *b)
 
 	if (capacity == SIZE_MAX || settings_prefix(b->settings, &ipv6) <= 64)
 		return;
+	b->nets_limited = true;
 	block_cache_limit_nets(list_state_of(b, ADDR_IPV6)->cache,
 			       capacity < NET_SHARE ? 1 : capacity / NET_SHARE);
 }
@@ -315,9 +318,23 @@ static enum block_state write_batch(struct blocklist *b)
 	return many[n - 1].known ? BLOCK_RENEWED : BLOCK_ADDED;
 }
 
+/* Does an address of the same /64 wait in the batch, which the cache does not know yet? */
+static bool has_neighbour(const struct blocklist *b, const struct addr *addr)
+{
+	size_t i;
+
+	for (i = 0; b->nets_limited && addr->family == ADDR_IPV6 && i < b->batched; i++)
+		if (b->batch[i].addr.family == ADDR_IPV6 &&
+		    memcmp(b->batch[i].addr.bytes, addr->bytes, 8) == 0)
+			return true;
+	return false;
+}
+
 enum block_state blocklist_add(struct blocklist *blocklist, const struct addr *addr,
 			       int64_t now, bool at_once)
 {
+	if (has_neighbour(blocklist, addr))
+		write_batch(blocklist);
 	blocklist->batch[blocklist->batched++] =
 		(struct pending_block){ .addr = *addr, .at = now };
 	if (at_once || at_a_time(blocklist) == 1)
