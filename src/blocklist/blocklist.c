@@ -361,6 +361,12 @@ bool blocklist_has(struct blocklist *blocklist, const struct addr *addr, int64_t
 	return block_cache_has(block.list_state->cache, &block.place, now - ban_ms(blocklist));
 }
 
+size_t blocklist_waiting(const struct blocklist *blocklist)
+{
+	return block_cache_waiting(blocklist->lists[0].cache) +
+	       block_cache_waiting(blocklist->lists[1].cache);
+}
+
 /* The next waiting addresses that fit into one call. Drops those whose block has expired. */
 static size_t next_waiting(struct blocklist *b, struct list_state *list_state, int64_t now,
 			   struct block_cache_entry entries[BACKEND_MANY], size_t *ret_expired)

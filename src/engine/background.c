@@ -243,6 +243,11 @@ static void run_out(struct background *c)
 	terminator_flush(c->terminator);
 }
 
+bool background_is_stopping(const struct background *background)
+{
+	return atomic_load(&background->stopping);
+}
+
 static void thread_main(void *data)
 {
 	struct background *c = data;

@@ -53,6 +53,9 @@ bool background_free(struct background *background);
 /* Run every job soon. Any thread; does not wait. */
 void background_wake(struct background *background);
 
+/* Was background_stop() called? Then jobs run for the last time. Any thread. */
+bool background_is_stopping(const struct background *background);
+
 /* Has a wake-up been pending for BACKGROUND_STALL_MS? Then nothing that is left to the
  * thread gets done. Any thread; no system call. */
 #define BACKGROUND_STALL_MS 5000

@@ -42,6 +42,7 @@ struct engine {
 	atomic_bool hup;
 	atomic_bool stall_logged;
 	int64_t user_at, try_at;	/* not before; INT64_MAX: never */
+	size_t waiting_reported;	/* see report_waiting() */
 	bool user_late;		/* the user database had not answered at the last look */
 	bool started;
 };
@@ -301,6 +302,24 @@ static int64_t run_search(struct engine *e, int64_t now)
 	return earlier(e->user_at, e->try_at);
 }
 
+/* rsyslogd ends: what waits for a list is lost. Each such address is counted and reported once,
+ * though the job may run several times. */
+static void report_waiting(struct engine *e)
+{
+	size_t waiting = blocklist_waiting(e->enforcer.blocklist);
+	char text[LINE_SIZE];
+
+	if (e->settings.dry_run || waiting <= e->waiting_reported)
+		return;
+	counters_add_alone(&e->counters, COUNTER_LOST, waiting - e->waiting_reported);
+	e->waiting_reported = waiting;
+	snprintf(text, sizeof(text),
+		 "rsyslogd is stopping: %zu addresses waited for the lists %.60s and %.60s, and "
+		 "are not blocked until they are rejected again",
+		 waiting, e->settings.list, e->settings.list6);
+	enforcer_log(&e->enforcer, LOG_WARNING, text);
+}
+
 static int64_t run(void *data, int64_t now)
 {
 	struct engine *e = data;
@@ -313,6 +332,8 @@ static int64_t run(void *data, int64_t now)
 	search_due = run_search(e, now);
 	due = lookup_run(e->lookup, atomic_load(&e->finder), now);
 	due = earlier(due, blocklist_run(e->enforcer.blocklist, now));
+	if (background_is_stopping(e->environment.background))
+		report_waiting(e);
 	due = earlier(due, run_block_limit(e, now));
 	due = earlier(due, search_due);
 	log_alerts(e);

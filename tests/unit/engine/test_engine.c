@@ -574,6 +574,36 @@ TEST(waiting_address_is_written_when_the_list_comes)
 	harness_close(&e);
 }
 
+/* Nothing is lost in silence. */
+TEST(what_waits_at_the_end_is_counted_and_logged)
+{
+	struct harness e;
+
+	harness_open(&e);
+	fakelists_remove(&e.lists, LIST);
+	harness_start(&e);
+	harness_line(&e, REJECT, e.smtpd);
+	harness_want_soon(&e, COUNTER_WAITED, 1);
+	want_int(harness_count(&e, COUNTER_LOST), 0);
+	harness_stop(&e);
+	want_int(harness_said(&e, "rsyslogd is stopping: 1 addresses waited"), 1);
+	want_int(harness_count(&e, COUNTER_LOST), 1);
+	harness_close(&e);
+}
+
+TEST(nothing_waits_at_the_end)
+{
+	struct harness e;
+
+	harness_open(&e);
+	harness_start(&e);
+	harness_line(&e, REJECT, e.smtpd);
+	harness_want_soon(&e, COUNTER_BLOCKS, 1);
+	harness_stop(&e);
+	want_int(harness_said(&e, "stopping"), 0);
+	harness_close(&e);
+}
+
 /* A script that reloads the firewall and then rsyslogd. */
 TEST(hup_puts_blocks_on_a_new_list)
 {
