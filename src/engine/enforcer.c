@@ -204,12 +204,6 @@ static void send_554(const struct enforcer *e, const struct smtpd_rules *rules,
 		raise_alert(e, ALERT_REPLY, -r);
 }
 
-/* Is the session terminated, blocked or not? */
-static bool terminates(struct decision d)
-{
-	return d.verdict == VERDICT_BLOCK || d.reason == REASON_BUDGET;
-}
-
 /* Ask what only the background thread knows, and block. Returns the decision; counts it
  * unless it is a block. */
 static struct decision do_block(struct enforcer *e, const struct block_request *request)
@@ -234,7 +228,7 @@ static struct decision do_block(struct enforcer *e, const struct block_request *
 	if (e->limits.closes)
 		note_closed(e);
 	e->limits.forgot = e->limits.closes = false;
-	if (t && s->trigger == TRIGGER_CONNECT && terminates(d))
+	if (t && s->trigger == TRIGGER_CONNECT && decision_terminates(d))
 		send_554(e, t->rules, &t->smtpd, request->facts);
 	if (d.verdict != VERDICT_BLOCK)
 		enforcer_count(e, d);
@@ -374,7 +368,7 @@ static struct decision block_and_terminate(struct enforcer *e,
 	};
 	struct decision d = do_block(e, &request);
 
-	if (terminates(d)) {
+	if (decision_terminates(d)) {
 		if (line->port != 0)
 			schedule_termination(e, t);
 		else

@@ -22,7 +22,7 @@ enum lookup_kind {
 	LOOKUP_PROVE,		/* find and verify the session; then decide */
 	LOOKUP_BLOCK,		/* block by the line, unless the process it names serves a
 				 * relay client; verify="none": terminate the sessions */
-	LOOKUP_END,		/* already blocked; terminate the sessions */
+	LOOKUP_END,		/* terminate the sessions of the address */
 	LOOKUP_SESSION,		/* decided: block the address, terminate the session */
 	LOOKUP_UNKNOWN,		/* log the text, of a line with an unknown form */
 };

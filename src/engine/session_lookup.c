@@ -110,7 +110,6 @@ static int strength(struct decision d)
 	}
 }
 
-/* Terminate a session whose address is already blocked. */
 static void terminate_session(struct lookup *q, struct session_finder *finder,
 			      const struct smtpd_facts *facts, struct smtpd *smtpd)
 {
@@ -200,8 +199,8 @@ static int consider(struct lookup *q, struct session_finder *finder, struct look
 	return 0;
 }
 
-/* Terminate the sessions of an address that is already blocked. Returns 0, the error of a call
- * that failed, or -ESRCH: there are none. */
+/* Terminate these sessions. Returns 0, the error of a call that failed, or -ESRCH: there are
+ * none. */
 static int terminate_sessions(struct lookup *q, struct session_finder *finder,
 			      const struct lookup_request *lookup_request, const pid_t *pids,
 			      size_t count)
@@ -232,7 +231,7 @@ static void apply_result(struct lookup *q, struct session_finder *finder, struct
 		d = enforcer_block_session(q->enforcer, session_rules(finder), &h->line, &h->facts,
 					   &h->smtpd);
 		/* Without a port enforcer_block_session() requests this itself. */
-		if (d.verdict == VERDICT_BLOCK && h->line.port != 0)
+		if (decision_terminates(d) && h->line.port != 0)
 			(void)terminate_sessions(q, finder, h->lookup_request, h->others,
 						 h->others_count);
 	} else if (d.verdict == VERDICT_UNPROVEN) {
@@ -435,8 +434,8 @@ static bool is_relay_client(struct lookup *q, struct session_finder *finder,
 	return facts.relay_client;
 }
 
-/* Block by the line. Returns true if the address was blocked and its sessions are to be
- * searched for and terminated. */
+/* Block by the line. Returns true if the sessions of the address are to be searched for and
+ * terminated. */
 static bool block_by_line(struct lookup *q, struct session_finder *finder,
 			  const struct lookup_request *lookup_request)
 {
@@ -449,7 +448,7 @@ static bool block_by_line(struct lookup *q, struct session_finder *finder,
 		return false;
 	}
 	lookup_request_line(lookup_request, &line);
-	return enforcer_block(q->enforcer, &line).verdict == VERDICT_BLOCK &&
+	return decision_terminates(enforcer_block(q->enforcer, &line)) &&
 	       settings->verify == VERIFY_NONE && settings_end_children(settings);
 }
 

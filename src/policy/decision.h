@@ -72,6 +72,12 @@ static inline struct decision decide(const struct policy *policy, const struct k
 	return d.verdict == VERDICT_BLOCK ? decide_trigger(policy, known) : d;
 }
 
+/* Is the session terminated? maxBlocks prevents only the block. */
+static inline bool decision_terminates(struct decision decision)
+{
+	return decision.verdict == VERDICT_BLOCK || decision.reason == REASON_BUDGET;
+}
+
 /* The part about addresses: may addr be blocked, with its prefix? */
 struct decision decide_address(const struct policy *policy, const struct addr *addr);
 

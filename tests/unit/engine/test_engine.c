@@ -389,6 +389,9 @@ TEST(limit_is_reached_and_smtpds_are_terminated)
 	harness_line(&e, REJECT_FOR("203.0.113.3", "9", "511 x"), 0);
 	want_int(harness_count(&e, COUNTER_REFUSED_BUDGET), 2);
 	want_int(harness_count(&e, COUNTER_BUDGET_CLOSED), 1);
+	harness_hand(&e, REJECT, 0);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	want_int(harness_count(&e, COUNTER_REFUSED_BUDGET), 3);
 	want_list(&e.lists, LIST, "+203.0.113.1\n");
 	harness_close(&e);
 }

@@ -688,22 +688,50 @@ TEST_ROWS(one_line_has_one_verdict, verdict_rows)
 	waiter_end(second);
 }
 
-/* One client port, connected to two of the host's ports: the line does not have those. */
-TEST(one_port_twice)
+/* One client port, connected to two of the host's ports: the line does not have those. maxBlocks
+ * prevents only the block. */
+static const struct twice_row {
+	const char *label;
+	bool is_limited;
+} twice_rows[] = {
+	{ "blocked", false },
+	{ "maxBlocks is used up", true },
+};
+
+/* Another address' block uses up maxBlocks="1". */
+static void use_max_blocks_up(struct harness *e, pid_t second)
 {
-	static const struct verdict_row row = {
+	static const struct peer other = { "::ffff:198.51.100.8", 41704, 25, listed_env };
+	const pid_t all[3] = { e->smtpd, second, harness_add_child(e, &other) };
+
+	fakeproc_children(&e->tree, e->tcpd, all, 3);
+	harness_line(e, REJECT_FOR("198.51.100.8", "41704", "511 " LISTED), all[2]);
+	harness_want_soon(e, COUNTER_ENDED, 1);
+	want_int(harness_count(e, COUNTER_BLOCKS), 1);
+	waiter_end(all[2]);
+}
+
+TEST_ROWS(one_port_twice, twice_rows)
+{
+	static const struct verdict_row both = {
 		.trigger = "reject", .threshold = "1", .first = listed_env,
 		.second = clean_env, .submit = listed_env,
 	};
+	const unsigned int others = row->is_limited ? 1 : 0;
 	struct harness e;
 	pid_t second;
 
-	second = open_two(&e, &row, PEER_PORT, 465);
+	second = open_two(&e, &both, PEER_PORT, 465);
+	harness_set(&e, "maxBlocks", "1");
 	harness_start(&e);
+	if (row->is_limited)
+		use_max_blocks_up(&e, second);
 	harness_hand(&e, REJECT, 0);
-	harness_want_soon(&e, COUNTER_ENDED, 2);
+	harness_want_soon(&e, COUNTER_ENDED, others + 2);
 	harness_stop(&e);
-	want_int(verdicts_counted(&e), 1);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
+	want_int(harness_count(&e, COUNTER_REFUSED_BUDGET), others);
+	want_int(verdicts_counted(&e), others + 1);
 	harness_close(&e);
 	waiter_end(second);
 }
