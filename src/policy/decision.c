@@ -50,8 +50,6 @@ static struct decision judge_exempt(const struct policy *p, const struct addr *a
 
 static struct decision judge_proof(const struct policy *p, const struct known *k)
 {
-	if (k->relay_client)
-		return exempt(REASON_RELAY_CLIENT);
 	switch (k->proof) {
 	case PROOF_SESSION:
 		return policy_judge_child(p->settings, k->line, k->facts);

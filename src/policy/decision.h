@@ -47,7 +47,6 @@ struct known {
 	enum proof proof;
 	const struct smtpd_facts *facts;	/* PROOF_SESSION */
 	struct reply_regex_scratch *regex;	/* PROOF_REPLY; the calling thread's */
-	bool relay_client;	/* the address has a session of a relay client */
 	bool is_ending;		/* the session is already being terminated */
 	/* The limits are asked last. NULL: the decision is final without them. */
 	struct limits *limits;

@@ -49,8 +49,9 @@ static const struct row {
 	const char *own, *allow_file, *set;	/* in short: "name=value" */
 	enum proof proof;
 	int severity;
-	const char *block;		/* of the session */
-	bool relay_client, is_ending, limits, is_blocked;
+	const char *block;		/* of the session.. */
+	bool relay_client;		/* ..as well */
+	bool is_ending, limits, is_blocked;
 	enum verdict verdict;
 	enum reason reason;
 } rows[] = {
@@ -60,9 +61,11 @@ static const struct row {
 	  .verdict = VERDICT_NOT_A_TRIGGER, .reason = REASON_SEVERITY },
 	{ .label = "then the host", .own = "192.0.2.7", .allow_file = "192.0.2.7",
 	  .verdict = VERDICT_EXEMPT, .reason = REASON_OWN_ADDRESS },
-	{ .label = "then the allow list", .allow_file = "192.0.2.7", .relay_client = true,
+	{ .label = "then the allow list", .allow_file = "192.0.2.7", .proof = PROOF_SESSION,
+	  .relay_client = true,
 	  .verdict = VERDICT_EXEMPT, .reason = REASON_ALLOW_LIST },
-	{ .label = "then relay clients", .relay_client = true, .own = "192.0.2.8",
+	{ .label = "then relay clients", .proof = PROOF_SESSION, .relay_client = true,
+	  .block = "Listed by bl.example", .own = "192.0.2.8",
 	  .verdict = VERDICT_EXEMPT, .reason = REASON_RELAY_CLIENT },
 	{ .label = "then the proof", .own = "192.0.2.8",
 	  .verdict = VERDICT_UNPROVEN, .reason = REASON_TRIGGERED },
@@ -153,7 +156,10 @@ static const struct courierlog_line reject = {
 
 TEST_ROWS(first_answer_counts, rows)
 {
-	const struct smtpd_facts facts = { .block = row->block };
+	const struct smtpd_facts facts = {
+		.block = row->block,
+		.relay_client = row->relay_client,
+	};
 	struct limits limits;
 	struct decision d;
 	struct fixture f;
@@ -166,7 +172,6 @@ TEST_ROWS(first_answer_counts, rows)
 		.proof = row->proof,
 		.facts = &facts,
 		.regex = f.regex,
-		.relay_client = row->relay_client,
 		.is_ending = row->is_ending,
 		.limits = row->limits ? &limits : NULL,
 	});
