@@ -10,7 +10,7 @@
 #include "tool/check/checks.h"
 #include "tool/check/systemd_unit.h"
 
-/* Lines per second in a wave, as in check_rsyslog.c. */
+/* Lines per second in a wave, as in check_rsyslog_conf.c. */
 #define WAVE_LINES 100
 
 /* journald's defaults (journald.conf(5)). */
