@@ -125,7 +125,7 @@ static void check_action(struct checks *checks, const struct host_action *action
 			      "%s: backend=\"null\" blocks nobody", place);
 }
 
-void check_rsyslog(struct checks *checks)
+void check_rsyslog_conf(struct checks *checks)
 {
 	const struct host *host = checks->host;
 	size_t i;

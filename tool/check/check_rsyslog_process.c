@@ -151,7 +151,7 @@ static void check_fresh(struct checks *checks)
 			      "%s was changed after rsyslogd was started", file);
 }
 
-void check_rsyslogd(struct checks *checks)
+void check_rsyslog_process(struct checks *checks)
 {
 	const struct host *host = checks->host;
 

@@ -65,8 +65,8 @@ static void check_all(struct checks *checks)
 	const struct host *host = checks->host;
 	size_t i;
 
-	check_rsyslog(checks);
-	check_rsyslogd(checks);
+	check_rsyslog_conf(checks);
+	check_rsyslog_process(checks);
 	for (i = 0; i < host->action_count; i++) {
 		const struct host_action *action = &host->actions[i];
 
