@@ -93,7 +93,7 @@ static struct actor *add_actor(const char *name, pid_t pid)
 	struct actor *a = &actors[actor_count++];
 
 	want_int(actor_count <= COUNT_OF(actors), true);
-	*a = (struct actor){ .pid = pid };
+	*a = (struct actor){ .pid = pid, .ended = scene.real };
 	snprintf(a->name, sizeof(a->name), "%s", name);
 	return a;
 }
@@ -109,13 +109,9 @@ static struct actor *get_actor(const char *name)
 
 	if (a)
 		return a;
-	if (is_number(name)) {
-		a = add_actor(name, (pid_t)atoi(name));
-		a->ended = true;
-		return a;
-	}
-	want_int(scene.real, false);
-	return add_actor(name, waiter_start());
+	a = add_actor(name, is_number(name) ? (pid_t)atoi(name) : waiter_start());
+	a->ended = is_number(name);
+	return a;
 }
 
 pid_t scene_pid(const char *name)
@@ -251,6 +247,7 @@ VERB_IS(smtpd, put(args, FAKE_SMTPD, "t", true))
 VERB_IS(tls, put(args, FAKE_TLS, "t", true))
 VERB_IS(submit, put(args, "/usr/lib/courier/courier/submit", "s", true))
 VERB_IS(process, put(args, "/bin/sh", "1", false))
+VERB_DO(waiter, get_actor(args[0]))
 
 static int start(char **args, char kind)
 {
@@ -331,6 +328,8 @@ VERB(kill)
 	return kill(pid, SIGKILL) == 0 && has_ended_soon(pid) ? 0 : -EIO;
 }
 
+VERB_DO(stop, process_stop(scene_pid(args[0])))
+VERB_IS(go, kill(scene_pid(args[0]), SIGCONT))
 VERB_IS(living, is_living(scene_pid(args[0])))
 VERB_DO(mark, marked = descriptors_open())
 VERB_IS(more, (int)(descriptors_open() - marked))
@@ -545,7 +544,7 @@ void scene_close(void)
 
 	if (common.after)
 		common.after();
-	for (i = 0; i < actor_count && !scene.real; i++)
+	for (i = 0; i < actor_count; i++)
 		if (!actors[i].ended)
 			waiter_end(actors[i].pid);
 	if (scene.real)

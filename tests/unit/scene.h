@@ -19,6 +19,7 @@
  *	plain P, starttls P TLS, smtps P TLS	make a connection (real)
  *	forked P, exec		fork a process for a connection; let it exec (real)
  *	upgrade			remove the executables (real)
+ *	waiter P		start a process that only waits (real)
  *  The options of these: below PARENT; exe PATH; comm NAME; uid N; container: another network
  *  namespace; ip IP, port N: the client; on N: the local port; NAME=VALUE: a variable of the
  *  environment; raw: the environment has no other variables.
@@ -32,6 +33,7 @@
  *	trap P...		a read of P hangs (fakeproc_trap())
  *	release P		let a reader of P go on; 0: there was none
  *	end P..., kill P	terminate P and reap it; terminate it and leave a zombie
+ *	stop P, go P		stop P with SIGSTOP; continue it
  *	living P		1: the process is alive
  *	mark, more		count the open descriptors; the number opened since then
  *	lookers N		wait until N more looker threads run than at the start

@@ -17,7 +17,7 @@
 #include "lib/tcp_reset.h"
 #include "tests/unit/guard.h"
 #include "tests/unit/processes.h"
-#include "tests/unit/support.h"
+#include "tests/unit/scene.h"
 #include "tests/unit/want_alert.h"
 
 /* The kernel's name for any connection. */
@@ -86,1186 +86,628 @@ bool __wrap_smtpd_is_served(const struct smtpd_rules *rules, const struct smtpd_
 	return left.is_not_known || __real_smtpd_is_served(rules, peer, scratch);
 }
 
-/* As it is while a couriertls has it. */
-static void hold_connection(void)
+/* Of each point: the terminator, the termination that is being prepared, and the time of the
+ * last run and of the next one. */
+static struct terminator *terminator;
+static struct counters counters;
+static struct alerts alerts;
+static struct termination t;
+static int64_t now, due;
+
+/* Smtpds that were opened beside those that are terminated; and processes in a crowd. */
+static struct smtpd known[4];
+static size_t known_count;
+static pid_t crowd[150];
+static size_t crowd_count;
+
+static void before(void)
 {
-	resets.held[0] = 1;
-	resets.held[1] = 1;
-}
-
-struct fixture {
-	struct terminator *terminator;
-	struct procfs procfs;
-	struct smtpd_rules rules;
-	struct smtpd_scratch scratch;
-	struct counters counters;
-	struct alerts alerts;
-	struct courier courier;
-	size_t descriptors;
-};
-
-static struct fixture f;
-
-/* A case with two variants. */
-struct way {
-	const char *label;
-	bool other;
-};
-
-static const struct peer a_client = {
-	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 25,
-};
-
-static const struct peer neighbour = {
-	.ip = "::ffff:192.0.2.7", .port = 41704, .local_port = 25,
-};
-
-static const struct peer somebody_tls = {
-	.ip = "::ffff:192.0.2.7", .port = 41703, .local_port = 465,
-};
-
-static void fixture_open(void)
-{
-	memset(&f, 0, sizeof(f));
-	f.descriptors = descriptors_open();
-	courier_start(&f.courier);
-	want_int(procfs_init(&f.procfs, PROCFS_DEFAULT_ROOT), 0);
 	memset(&resets, 0, sizeof(resets));
-	f.rules.procfs = &f.procfs;
-	f.rules.uid = geteuid();
-	want_int(looker_new(&f.procfs, &f.rules.looker), 0);
-	want_int(tcpd_new(&f.procfs, f.rules.looker, f.rules.uid, &f.rules.tcpds), 0);
-	want_int(terminator_new(&f.terminator), 0);
+	memset(&left, 0, sizeof(left));
+	memset(&counters, 0, sizeof(counters));
+	memset(&alerts, 0, sizeof(alerts));
+	t = (struct termination){ .smtpd = SMTPD_NONE };
+	want_int(terminator_new(&terminator), 0);
 }
 
-static void fixture_close(void)
+static void after(void)
 {
-	terminator_free(f.terminator);
-	courier_stop(&f.courier);
-	tcpd_free(f.rules.tcpds);
-	want_int(looker_free(f.rules.looker), true);
-	want_int(descriptors_open(), f.descriptors);
+	terminator_free(terminator);
+	while (known_count > 0)
+		smtpd_done(&known[--known_count]);
+	while (crowd_count > 0)
+		waiter_end(crowd[--crowd_count]);
 }
 
-TEST_EACH(fixture_open, fixture_close)
+SCENE("", before, after)
 
-static struct termination blank(unsigned int kill_after)
+/* --- verbs --- */
+
+/* "TERM", "EPERM" or a number. */
+static int number(const char *text)
+{
+	int i;
+
+	for (i = 1; i < 140; i++) {
+		if (strerrorname_np(i) && strcmp(strerrorname_np(i), text) == 0)
+			return i;
+		if (sigabbrev_np(i) && strcmp(sigabbrev_np(i), text) == 0)
+			return i;
+	}
+	return atoi(text);
+}
+
+static int option(char **args, const char *word, int otherwise)
+{
+	const char *text = scene_option(args, word, NULL);
+
+	return text ? number(text) : otherwise;
+}
+
+static struct termination blank(char **args)
 {
 	return (struct termination){
 		.smtpd = SMTPD_NONE,
-		.rules = &f.rules,
-		.counters = &f.counters,
-		.alerts = &f.alerts,
-		.signal = SIGTERM,
-		.kill_after = kill_after,
+		.rules = &scene.rules,
+		.counters = &counters,
+		.alerts = &alerts,
+		.signal = option(args, "signal", SIGTERM),
+		.kill_after = (unsigned int)option(args, "kill", 2000),
+		.reset = scene_has(args, "reset"),
+		.reset_delay = (unsigned int)option(args, "reset", 0),
 	};
 }
 
-/* A proven smtpd of the stand-in courier. */
-static struct termination of_child(pid_t pid, unsigned int kill_after)
+/* A verified smtpd. */
+VERB(prove)
 {
-	struct termination t = blank(kill_after);
 	struct smtpd_facts unused;
+	int r;
 
-	want_int(smtpd_open(&f.rules, pid, &f.scratch, &t.smtpd, &unused), 0);
-	t.smtpd.cookie = COOKIE;
-	return t;
+	t = blank(args);
+	r = smtpd_open(&scene.rules, scene_pid(args[0]), scene.scratch, &t.smtpd, &unused);
+	t.smtpd.cookie = scene_has(args, "unknown") ? 0 : COOKIE;
+	return r;
 }
 
 /* Any process, pinned as if it were an smtpd. */
-static struct termination of_process(pid_t pid, unsigned int kill_after)
+static int pin(pid_t pid, char **args)
 {
-	struct termination t = blank(kill_after);
-
-	want_int(pidref_open(pid, &t.smtpd.process), 0);
+	t = blank(args);
 	t.smtpd.cookie = COOKIE;
-	return t;
+	return pidref_open(pid, &t.smtpd.process);
 }
 
-static void add(struct termination *t, int64_t due)
+VERB_IS(pin, pin(scene_pid(args[0]), args))
+VERB_IS(submit_pinned, pidref_open(getpid(), &t.smtpd.submit))
+VERB_IS(signal, terminator_signal(&t))
+
+static void add_at(int64_t time)
 {
-	terminator_add(f.terminator, t, due);
-	want_int(t->smtpd.process.fd == -1 && t->smtpd.tls.fd == -1, true);
+	terminator_add(terminator, &t, time);
+	want_int(t.smtpd.process.fd == -1 && t.smtpd.tls.fd == -1, true);
 }
 
-/* The proof's descriptors are closed at the hand-over: there may be many being terminated. */
-TEST(its_submit_is_released)
+VERB(add)
 {
-	struct termination t;
-	struct connection c;
-	size_t before;
+	struct smtpd_rules rules = { .fd_end = t.smtpd.process.fd + 1 };
+	const bool starved = scene_has(args, "starved");
 
-	c = courier_plain(&f.courier, &a_client);
-	t = of_child(c.smtpd, 0);
-	before = descriptors_open();
-	want_int(pidref_open(getpid(), &t.smtpd.submit), 0);
-	want_int(descriptors_open(), before + 1);
-	add(&t, 1000);
-	want_int(descriptors_open(), before);
+	if (scene_has(args, "unpinnable"))
+		t.rules = &rules;
+	if (starved)
+		memory_fail(1);
+	add_at(atoi(args[0]));
+	want_int(!starved || memory_failed(), true);
+	return 0;
 }
 
-/* Run once a process has exited. */
-static int64_t run_after_end(int64_t now)
+/* "run 200", "run next", "run +1"; then the time of the next run: a number, "never", or
+ * "within 3 5". The same as before, if the run is early. */
+VERB(run)
 {
-	want_int(wait_readable(terminator_fd(f.terminator)), true);
-	return terminator_run(f.terminator, now);
+	const bool early = strcmp(args[0], "early") == 0;
+	const int64_t expected = due;
+	char **want = args + 1;
+
+	if (early)
+		now = due - 1;
+	else if (strcmp(args[0], "next") == 0)
+		now = due;
+	else
+		now = atoi(args[0]) + (args[0][0] == '+' ? now : 0);
+	due = terminator_run(terminator, now);
+	if (early)
+		want_int(due, expected);
+	else if (*want && strcmp(*want, "within") == 0)
+		want_int(due >= atoi(want[1]) && due <= atoi(want[2]), true);
+	else if (*want)
+		want_int(due, strcmp(*want, "never") ? atoi(*want) : TERMINATOR_NEVER);
+	return 0;
 }
 
-static void want_counted(const unsigned int ended,
-			 unsigned int gone, unsigned int killed,
-			 unsigned int errors)
+VERB(run_to_the_end)
 {
-	want_int(counters_get(&f.counters, COUNTER_ENDED), ended);
-	want_int(counters_get(&f.counters, COUNTER_GONE), gone);
-	want_int(counters_get(&f.counters, COUNTER_KILLED), killed);
-	want_int(counters_get(&f.counters, COUNTER_SIGNAL_ERRORS), errors);
+	while (due != TERMINATOR_NEVER)
+		due = terminator_run(terminator, due);
+	return 0;
 }
 
-static bool fd_is_readable(int fd)
+VERB_IS(wait, wait_readable(terminator_fd(terminator)) ? 0 : -ETIMEDOUT)
+VERB_DO(skip, terminator_skip_ends(terminator))
+VERB_DO(flush, terminator_flush(terminator))
+VERB_IS(pending, (int)terminator_pending(terminator))
+
+VERB(free)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	terminator_free(terminator);
+	terminator = NULL;
+	return 0;
+}
+
+VERB(renew)
+{
+	terminator_free(terminator);
+	return terminator_new(&terminator);
+}
+
+static bool is_readable(void)
+{
+	struct pollfd p = { .fd = terminator_fd(terminator), .events = POLLIN };
 
 	return poll(&p, 1, 0) > 0;
 }
 
-/* --- one smtpd --- */
+VERB_IS(readable, is_readable())
 
-TEST(delay_is_kept)
+VERB(lives)
 {
-	struct connection c, other;
-	struct termination t;
-
-	want_int(terminator_run(f.terminator, 0), TERMINATOR_NEVER);
-	c = courier_plain(&f.courier, &a_client);
-	other = courier_plain(&f.courier, &neighbour);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 1000);
-	want_int(terminator_pending(f.terminator), 1);
-	want_int(terminator_run(f.terminator, 0), 1000);
-	want_int(terminator_run(f.terminator, 999), 1000);
-	want_int(is_living(c.smtpd), true);
-	want_int(terminator_pending(f.terminator), 1);
-	want_int(fd_is_readable(terminator_fd(f.terminator)), false);
-	terminator_run(f.terminator, 1000);
-	want_int(terminator_pending(f.terminator), 0);
-	want_int(has_ended_soon(c.smtpd), true);
-	/* A plain connection leaves no couriertls to look for. */
-	want_int(terminator_run(f.terminator, 1001), TERMINATOR_NEVER);
-	want_int(resets.asked, 1);
-	want_counted(1, 0, 0, 0);
-	want_int(is_living(other.smtpd), true);
-	want_int(is_living(f.courier.tcpd), true);
-	want_counted(1, 0, 0, 0);
+	for (; *args; args++)
+		want_int(is_living(scene_pid(*args)), true);
+	return 0;
 }
 
-/* An smtpd is known from its hand-over to its exit, by its PID and peer. */
-TEST(known_while_it_is_terminated)
+VERB(ends)
 {
-	struct termination t, again, other;
-	struct connection c, d;
-	struct smtpd stranger;
-
-	c = courier_plain(&f.courier, &a_client);
-	d = courier_plain(&f.courier, &neighbour);
-	t = of_child(c.smtpd, 2000);
-	again = of_child(c.smtpd, 2000);
-	other = of_child(d.smtpd, 2000);
-	want_int(terminator_has(f.terminator, &again.smtpd), false);
-	add(&t, 1000);
-	want_int(terminator_has(f.terminator, &again.smtpd), true);
-	want_int(terminator_has(f.terminator, &other.smtpd), false);
-	stranger = again.smtpd;
-	stranger.peer.port++;
-	want_int(terminator_has(f.terminator, &stranger), false);
-	stranger = again.smtpd;
-	stranger.peer.addr.bytes[0]++;
-	want_int(terminator_has(f.terminator, &stranger), false);
-	terminator_run(f.terminator, 0);
-	want_int(terminator_has(f.terminator, &again.smtpd), true);
-	terminator_run(f.terminator, 1000);
-	want_int(has_ended_soon(c.smtpd), true);
-	terminator_run(f.terminator, 1001);
-	want_int(terminator_has(f.terminator, &again.smtpd), false);
-	smtpd_done(&again.smtpd);
-	smtpd_done(&other.smtpd);
+	for (; *args; args++)
+		want_int(has_ended_soon(scene_pid(*args)), true);
+	return 0;
 }
 
-struct signal_row {
-	const char *label;
-	int signal;
-};
-
-static const struct signal_row signal_rows[] = {
-	{ "TERM", SIGTERM },
-	{ "HUP", SIGHUP },
-	{ "KILL", SIGKILL },
-};
-
-TEST_ROWS(signal_is_the_one, signal_rows)
+/* The signal that terminated it. */
+VERB(by)
 {
-	struct termination t;
-	int status = 0;
-	pid_t pid;
+	siginfo_t info;
 
-	pid = waiter_start();
-	t = of_process(pid, 2000);
-	t.signal = row->signal;
-	add(&t, 5);
-	terminator_run(f.terminator, 5);
-	want_int(waitpid(pid, &status, 0), pid);
-	want_int(WIFSIGNALED(status) ? WTERMSIG(status) : 0, row->signal);
-	terminator_run(f.terminator, 6);
-	want_counted(1, 0, 0, 0);
+	want_int(waitid(P_PID, (id_t)scene_pid(args[0]), &info, WEXITED | WNOWAIT), 0);
+	want_int(info.si_code, CLD_KILLED);
+	want_int(info.si_status, number(args[1]));
+	return 0;
 }
 
-/* terminate.delay="0": the worker signals, and the terminator only watches the exit. */
-TEST(signalled_by_the_worker)
-{
-	struct termination t;
-	struct connection c;
+VERB_IS(reuse, guard_fork_as(scene_pid(args[0])) == scene_pid(args[0]) ? 0 : -EIO)
 
-	c = courier_plain(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	want_int(terminator_signal(&t), 0);
-	want_int(has_ended_soon(c.smtpd), true);
-	add(&t, 7);
-	want_int(terminator_pending(f.terminator), 0);
-	terminator_run(f.terminator, 7);
-	want_counted(1, 0, 0, 0);
-	/* No process has it open: there is no search for a couriertls. */
-	want_int(terminator_run(f.terminator, 8), TERMINATOR_NEVER);
-	want_counted(1, 0, 0, 0);
+/* An smtpd that is opened beside; is it one that is terminated, perhaps with another peer? */
+VERB(know)
+{
+	struct smtpd_facts unused;
+
+	return smtpd_open(&scene.rules, scene_pid(args[0]), scene.scratch, &known[known_count++],
+			  &unused);
 }
 
-/* The next run checks what this one did not. */
-TEST(exits_are_skipped_once)
+VERB(has)
 {
-	struct termination t;
-	struct connection c;
+	const pid_t pid = scene_pid(args[0]);
+	struct smtpd smtpd;
+	size_t i = 0;
 
-	c = courier_plain(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 5);
-	terminator_run(f.terminator, 5);
-	want_int(wait_readable(terminator_fd(f.terminator)), true);
-	terminator_skip_ends(f.terminator);
-	want_int(terminator_run(f.terminator, 6), 2005);
-	want_counted(0, 0, 0, 0);
-	want_int(fd_is_readable(terminator_fd(f.terminator)), true);
-	want_int(terminator_run(f.terminator, 7), TERMINATOR_NEVER);
-	want_counted(1, 0, 0, 0);
+	while (known[i].process.pid != pid)
+		want_int(++i < known_count, true);
+	smtpd = known[i];
+	smtpd.peer.port = (uint16_t)(smtpd.peer.port + scene_has(args, "port"));
+	smtpd.peer.addr.bytes[0] = (uint8_t)(smtpd.peer.addr.bytes[0] + scene_has(args, "ip"));
+	return terminator_has(terminator, &smtpd);
 }
 
-static const struct way has_exited_before_ways[] = {
-	{ "in the delay", false },
-	{ "before the worker's signal", true },
-};
-
-TEST_ROWS(has_exited_before, has_exited_before_ways)
+/* All counters that are not 0. */
+VERB(counted)
 {
-	bool by_worker = row->other;
-	struct termination t;
-	struct connection c;
+	char text[COUNTERS_FORMAT_SIZE];
 
-	c = courier_plain(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	kill(c.smtpd, SIGKILL);
-	want_int(has_ended_soon(c.smtpd), true);
-	if (by_worker)
-		want_int(terminator_signal(&t), -ESRCH);
-	add(&t, 10);
-	terminator_run(f.terminator, 10);
-	terminator_run(f.terminator, 100);
-	want_int(terminator_run(f.terminator, 5000), TERMINATOR_NEVER);
-	want_counted(0, 1, 0, 0);
+	counters_format(&counters, text, sizeof(text));
+	return scene_want_words(text, args);
 }
 
-/* It exits by itself during the delay, and another process has its PID by the time of the
- * signal. */
-TEST_AS_ROOT(pid_used_again)
-{
-	pid_t pid = waiter_start();
-	struct termination t;
+VERB_IS(errors, (int)counters_get(&counters, COUNTER_SIGNAL_ERRORS))
+VERB_DO(alert, want_alert(&alerts, scene_has(args, "reset") ? ALERT_RESET : ALERT_SIGNAL,
+			  number(args[1])))
+VERB_DO(no_alert, want_no_alert(&alerts))
 
-	t = of_process(pid, 2000);
-	add(&t, 200);
-	terminator_run(f.terminator, 0);
-	waiter_end(pid);
-	want_int(guard_fork_as(pid), pid);
-	terminator_run(f.terminator, 200);
-	terminator_run(f.terminator, 3000);
-	terminator_run(f.terminator, 30000);
-	want_counted(0, 1, 0, 0);
-	want_int(is_living(pid), true);
-	waiter_end(pid);
+static int answer(const char *text)
+{
+	return *text == 'E' ? -number(text) : atoi(text);
 }
 
-/* An smtpd that does not exit. A stopped process does not handle TERM. */
+/* Has a process the connection, at the first query and later? */
+VERB_DO(held, (resets.held[0] = answer(args[0]), resets.held[1] = answer(args[1])))
+VERB_DO(refuse, resets.answer = answer(args[0]))
 
-TEST(killed_when_it_stays)
+VERB(left)
 {
-	struct termination t;
-	struct connection c;
-
-	c = courier_plain(&f.courier, &a_client);
-	process_stop(c.smtpd);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 200);
-	want_int(terminator_run(f.terminator, 200), 2200);
-	want_int(terminator_run(f.terminator, 2199), 2200);
-	want_int(is_living(c.smtpd), true);
-	want_counted(0, 0, 0, 0);
-	terminator_run(f.terminator, 2200);
-	want_int(has_ended_soon(c.smtpd), true);
-	terminator_run(f.terminator, 2201);
-	want_int(terminator_run(f.terminator, 2300), TERMINATOR_NEVER);
-	want_counted(1, 0, 1, 0);
+	left.cookie = scene_has(args, "cookie") ? COOKIE : 0;
+	left.ends = scene_has(args, "ends");
+	left.is_not_known = scene_has(args, "unknown");
+	return 0;
 }
 
-TEST(never_killed)
-{
-	struct termination t;
-	struct connection c;
-	int64_t next;
-
-	c = courier_plain(&f.courier, &a_client);
-	process_stop(c.smtpd);
-	t = of_child(c.smtpd, 0);
-	add(&t, 200);
-	next = terminator_run(f.terminator, 200);
-	/* Watched for a while, then forgotten. */
-	want_int(next > 200 && next < 3600000, true);
-	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
-	want_int(is_living(c.smtpd), true);
-	want_counted(0, 0, 0, 0);
-	want_int(kill(c.smtpd, SIGCONT), 0);
-	want_int(has_ended_soon(c.smtpd), true);
-}
-
-/* It takes its time, and is counted all the same. */
-TEST(never_killed_and_late)
-{
-	struct termination t;
-	struct connection c;
-
-	c = courier_plain(&f.courier, &a_client);
-	process_stop(c.smtpd);
-	t = of_child(c.smtpd, 0);
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	terminator_run(f.terminator, 5000);
-	want_counted(0, 0, 0, 0);
-	want_int(kill(c.smtpd, SIGCONT), 0);
-	want_int(run_after_end(5001), TERMINATOR_NEVER);
-	want_counted(1, 0, 0, 0);
-}
-
-static const struct way kill_of_a_pair_ways[] = {
-	{ "courieresmtpd stays", false },
-	{ "couriertls stays", true },
-};
-
-TEST_ROWS(kill_of_a_pair, kill_of_a_pair_ways)
-{
-	bool stop_tls = row->other;
-	struct termination t;
-	struct connection c;
-
-	c = courier_smtps(&f.courier, &somebody_tls);
-	t = of_child(c.smtpd, 2000);
-	process_stop(stop_tls ? c.tls : c.smtpd);
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(stop_tls ? c.smtpd : c.tls), true);
-	want_int(terminator_run(f.terminator, 300), 2200);
-	want_counted(0, 0, 0, 0);
-	terminator_run(f.terminator, 2200);
-	want_int(has_ended_soon(c.smtpd) && has_ended_soon(c.tls), true);
-	terminator_run(f.terminator, 2201);
-	want_counted(1, 0, 1, 0);
-	want_int(terminator_run(f.terminator, 2300), TERMINATOR_NEVER);
-}
-
-/* Port 465. */
-
-static const struct way both_of_a_pair_ways[] = {
-	{ "after the delay", false },
-	{ "by the worker", true },
-};
-
-TEST_ROWS(both_of_a_pair, both_of_a_pair_ways)
-{
-	bool by_worker = row->other;
-	const struct peer other_peer = { "::ffff:192.0.2.7", 5, 465, NULL };
-	struct connection c, other;
-	struct termination t;
-
-	c = courier_smtps(&f.courier, &somebody_tls);
-	other = courier_smtps(&f.courier, &other_peer);
-	t = of_child(c.smtpd, 2000);
-	if (by_worker)
-		want_int(terminator_signal(&t), 0);
-	add(&t, 20);
-	terminator_run(f.terminator, 20);
-	want_int(has_ended_soon(c.smtpd) && has_ended_soon(c.tls), true);
-	/* Both events are there at once, unless they were seen already. */
-	terminator_run(f.terminator, 21);
-	terminator_run(f.terminator, 22);
-	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
-	want_counted(1, 0, 0, 0);
-	/* Its couriertls has been seen to exit: no query is needed. */
-	want_int(resets.asked, 0);
-	want_int(is_living(other.smtpd) && is_living(other.tls), true);
-}
-
-TEST(pair_without_its_courieresmtpd)
-{
-	struct termination t;
-	struct connection c;
-
-	c = courier_smtps(&f.courier, &somebody_tls);
-	t = of_child(c.smtpd, 2000);
-	kill(c.smtpd, SIGKILL);
-	want_int(has_ended_soon(c.smtpd), true);
-	add(&t, 20);
-	terminator_run(f.terminator, 20);
-	/* It keeps the slot all the same. */
-	want_int(has_ended_soon(c.tls), true);
-	terminator_run(f.terminator, 21);
-	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
-	want_counted(0, 1, 0, 0);
-}
-
-/* STARTTLS. */
-
-/* "Not known" is not "no owner". */
-static const struct left_row {
-	const char *label;
-	bool by_worker;
-	uint64_t cookie;
-	int first, later;
-	unsigned int asked;
-} left_rows[] = {
-	{ "after the delay", false, COOKIE, 1, 1, 2 },
-	{ "by the worker", true, COOKIE, 1, 1, 2 },
-	{ "STARTTLS came before the first look", false, 0, 0, 0, 0 },
-	{ "the kernel cannot be asked", false, COOKIE, -EAFNOSUPPORT, -EAFNOSUPPORT, 1 },
-	{ "its own end is not known", true, COOKIE, -EINVAL, -EINVAL, 1 },
-	{ "cannot be asked any more", false, COOKIE, 1, -EMFILE, 2 },
-};
-
-static void want_asked(unsigned int asked)
+static void want_ends(const struct tcp_reset_ends *ends, char **args)
 {
 	char text[ADDR_TEXT_SIZE];
 
-	want_int(resets.asked, asked);
-	if (asked == 0)
-		return;
-	want_int(resets.asked_for.cookie == COOKIE, true);
-	want_str(addr_format(&resets.asked_for.remote, text), "192.0.2.7");
-	want_str(addr_format(&resets.asked_for.local, text), "192.0.2.1");
-	want_int(resets.asked_for.remote_port, 41703);
-	want_int(resets.asked_for.local_port, 25);
+	want_str(addr_format(&ends->remote, text), "192.0.2.7");
+	want_str(addr_format(&ends->local, text), "192.0.2.1");
+	want_int(ends->remote_port, 41703);
+	want_int(ends->local_port, option(args, "on", 25));
+	want_int(ends->cookie == (scene_has(args, "unknown") ? 0 : COOKIE), true);
 }
 
-TEST_ROWS(left_couriertls, left_rows)
+VERB(asked)
 {
-	struct connection c, other;
-	struct termination t;
-	int64_t next;
-
-	resets.held[0] = row->first;
-	resets.held[1] = row->later;
-	c = courier_starttls(&f.courier, &a_client);
-	other = courier_starttls(&f.courier, &neighbour);
-	t = of_child(c.smtpd, 2000);
-	t.smtpd.cookie = row->cookie;
-	if (row->by_worker)
-		want_int(terminator_signal(&t), 0);
-	add(&t, 200);
-	next = terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(c.smtpd), true);
-	next = terminator_run(f.terminator, 201);
-	want_counted(1, 0, 0, 0);
-	/* It has a moment to exit by itself. */
-	want_int(is_living(c.tls), true);
-	want_int(next > 201 && next <= 700, true);
-	terminator_run(f.terminator, next);
-	want_int(has_ended_soon(c.tls), true);
-	terminator_run(f.terminator, next + 1);
-	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
-	want_asked(row->asked);
-	want_int(is_living(other.smtpd) && is_living(other.tls), true);
-	want_counted(1, 0, 0, 0);
+	want_int(resets.asked, atoi(args[0]));
+	if (resets.asked)
+		want_ends(&resets.asked_for, args);
+	return 0;
 }
 
-static const struct way no_couriertls_is_searched_for_ways[] = {
-	{ "no process has it open", false },
-	{ "it was open, and closed", true },
+VERB(resets)
+{
+	want_int(resets.count, atoi(args[0]));
+	if (resets.count)
+		want_ends(&resets.ends, args);
+	return 0;
+}
+
+/* Add that many processes for a time that does not come. */
+VERB(crowd)
+{
+	while (crowd_count < (size_t)atoi(args[0])) {
+		crowd[crowd_count] = waiter_start();
+		want_int(pin(crowd[crowd_count++], args), 0);
+		add_at(100000);
+	}
+	return 0;
+}
+
+/* --- scripts --- */
+
+#define PLAIN "real; plain s; prove s; "
+#define SMTPS "real; smtps s tls on 465; prove s; "
+#define STARTTLS "real; starttls s tls; prove s; "
+/* One that exits, with the couriertls that has its connection left. */
+#define LEFT "add 200; run 200; ends s; run 201"
+#define LEFT_ENDS(how) how "; starttls o otls port 41704; add 200; run 200; ends s; run 201 " \
+	"within 202 700; counted ended=1; lives tls; run next; ends tls; run +1; run +1 never; " \
+	"lives o otls; counted ended=1; "
+#define RESET(how) "real; plain s; " how "add 200; run 200; ends s; run 201; run 300 never; "
+
+static const struct script scripts[] = {
+	/* The proof's descriptors are closed: there may be many being terminated. */
+	{ "its submit is released",
+	  PLAIN "mark; submit_pinned; more = 1; add 1000; more = 0" },
+	{ "delay is kept",
+	  "real; run 0 never; plain s; plain o port 41704; prove s; add 1000; pending = 1; "
+	  "run 0 1000; run 999 1000; lives s; pending = 1; readable = 0; run 1000; pending = 0; "
+	  /* A plain connection leaves no couriertls to look for. */
+	  "ends s; run 1001 never; asked 1; counted ended=1; lives o t" },
+	{ "known from its hand-over to its exit, by its PID and peer",
+	  PLAIN "plain o port 41704; know s; know o; has s = 0; add 1000; has s = 1; has o = 0; "
+	  "has s port = 0; has s ip = 0; run 0; has s = 1; run 1000; ends s; run 1001; has s = 0" },
+#define SIGNAL(name)                                                                         \
+	{ "signal is " name, "real; waiter w; pin w signal " name "; add 5; run 5; by w " name \
+	  "; run 6; counted ended=1" }
+	SIGNAL("TERM"), SIGNAL("HUP"), SIGNAL("KILL"),
+	/* terminate.delay="0": the terminator only watches the exit. No process has it open:
+	 * there is no search for a couriertls. */
+	{ "signalled by the worker",
+	  PLAIN "signal; ends s; add 7; pending = 0; run 7; counted ended=1; run 8 never; "
+	  "counted ended=1" },
+	/* The next run checks what this one did not. */
+	{ "exits are skipped once",
+	  PLAIN "add 5; run 5; wait; skip; run 6 2005; counted; readable = 1; run 7 never; "
+	  "counted ended=1" },
+	{ "has exited in the delay",
+	  PLAIN "kill s; add 10; run 10; run 100; run 5000 never; counted gone=1" },
+	{ "has exited before the worker's signal",
+	  PLAIN "kill s; signal = ESRCH; add 10; run 10; run 100; run 5000 never; counted gone=1" },
+	{ "its PID is used again before the signal",
+	  "root; waiter w; pin w; add 200; run 0; end w; reuse w; run 200; run 3000; run 30000; "
+	  "counted gone=1; lives w; end w" },
+
+	/* A stopped process does not handle TERM. */
+	{ "killed when it stays",
+	  PLAIN "stop s; add 200; run 200 2200; run 2199 2200; lives s; counted; run 2200; ends s; "
+	  "run 2201; run 2300 never; counted ended=1 killed=1" },
+	/* Watched for a while, then forgotten. */
+	{ "never killed",
+	  "real; plain s; stop s; prove s kill 0; add 200; run 200 within 201 3599999; "
+	  "run next never; lives s; counted; go s; ends s" },
+	{ "never killed, and counted when it exits late",
+	  "real; plain s; stop s; prove s kill 0; add 200; run 200; run 5000; counted; go s; wait; "
+	  "run 5001 never; counted ended=1" },
+	{ "courieresmtpd of a pair stays and is killed",
+	  SMTPS "stop s; add 200; run 200; ends tls; run 300 2200; counted; run 2200; ends s tls; "
+	  "run 2201; counted ended=1 killed=1; run 2300 never" },
+	{ "couriertls of a pair stays and is killed",
+	  SMTPS "stop tls; add 200; run 200; ends s; run 300 2200; counted; run 2200; ends s tls; "
+	  "run 2201; counted ended=1 killed=1; run 2300 never" },
+	/* Both exits are there at once, unless they were seen already. The couriertls has been
+	 * seen to exit: no query is needed. */
+#define BOTH(how) SMTPS "smtps o otls port 5 on 465; " how "add 20; run 20; ends s tls; run 21; " \
+	"run 22; run 100 never; counted ended=1; asked 0; lives o otls"
+	{ "both of a pair, after the delay", BOTH("") },
+	{ "both of a pair, by the worker", BOTH("signal; ") },
+	/* The couriertls has the slot all the same. */
+	{ "couriertls, although its courieresmtpd has exited",
+	  SMTPS "kill s; add 20; run 20; ends tls; run 21; run 100 never; counted gone=1" },
+	{ "couriertls is killed, although its courieresmtpd had exited",
+	  SMTPS "stop tls; kill s; add 200; run 200; lives tls; run 2200; ends tls" },
+
+	/* STARTTLS. The couriertls has a moment to exit by itself. "Not known" is not "no
+	 * owner". */
+	{ "left couriertls, after the delay", STARTTLS LEFT_ENDS("held 1 1") "asked 2" },
+	{ "left couriertls, by the worker", STARTTLS LEFT_ENDS("held 1 1; signal") "asked 2" },
+	{ "left couriertls, STARTTLS came before the first look",
+	  "real; starttls s tls; prove s unknown; " LEFT_ENDS("held 0 0") "asked 0" },
+	{ "left couriertls, the kernel cannot be asked",
+	  STARTTLS LEFT_ENDS("held EAFNOSUPPORT EAFNOSUPPORT") "asked 1" },
+	{ "left couriertls, its own end is not known",
+	  STARTTLS LEFT_ENDS("held EINVAL EINVAL; signal") "asked 1" },
+	{ "left couriertls, the kernel cannot be asked any more",
+	  STARTTLS LEFT_ENDS("held 1 EMFILE") "asked 2" },
+	/* The processes that could be found show that there is no search. */
+	{ "no couriertls is searched for if no process has the connection",
+	  STARTTLS LEFT " never; run 1000 never; asked 1; lives tls; counted ended=1" },
+	{ "no couriertls is searched for if the connection was closed",
+	  STARTTLS "held 1 0; " LEFT " within 202 700; run 1000 never; asked 2; lives tls; "
+	  "counted ended=1" },
+	/* Without a cookie it is not known to which of the connections a couriertls belongs. */
+	{ "couriertls of a later connection from the same port",
+	  "real; starttls s tls; prove s unknown; add 200; run 200; ends s; starttls l ltls; "
+	  "run 201 within 202 700; run next never; lives tls l ltls; counted ended=1" },
+	/* That connection is the only one with those ends: nobody has to be asked. */
+	{ "connection that is held is no later one",
+	  STARTTLS "held 1 1; left unknown; " LEFT "; run next; ends tls" },
+	{ "left couriertls that stays",
+	  STARTTLS "held 1 1; stop tls; " LEFT "; run next within 202 4199; lives tls; run next; "
+	  "ends tls; run +1; run +1 never; counted ended=1 killed=1" },
+	{ "left couriertls that exits",
+	  STARTTLS "held 1 1; " LEFT "; kill tls; run next never; counted ended=1" },
+	/* With all places taken, its own courieresmtpd's among them. */
+	{ "full for a left couriertls",
+	  "real; limit 64; renew; held 1 1; starttls s tls; prove s; add 5; crowd 15; run 5; "
+	  "ends s; run 6; lives tls; run 1000; ends tls" },
+
+	/* Its descriptors are needed to look at other processes. */
+	{ "no descriptors to stay",
+	  "real; waiter w; pin w; add 1000 unpinnable; ends w; pending = 0; counted unwatched=1" },
+	{ "no memory for one",
+	  PLAIN "add 1000 starved; ends s; pending = 0; run 0 never; counted unwatched=1" },
+	/* Counted only as that. */
+	{ "no memory for one that has exited",
+	  "real; waiter w; pin w; end w; add 1000 starved; counted gone=1" },
+	{ "no memory for one that has exited before the worker's signal",
+	  "real; waiter w; pin w; end w; signal = ESRCH; add 1000 starved; counted gone=1" },
+
+	/* A later exit is not due to the module. */
+	{ "no right to signal",
+	  "root; plain s; prove s; add 200; as nobody; run 200; lives s; counted signal_errors=1; "
+	  "alert signal EPERM; kill s; run 300; run 2300; counted signal_errors=1" },
+	{ "no right to kill, and not kept for ever",
+	  "root; plain s; prove s; add 200; as nobody; run 200; as nobody; run 2200; lives s; "
+	  "errors >= 1; run 3600000 never; lives s" },
+	{ "no reset without the signal",
+	  "root; plain s; prove s reset 0; add 200; as nobody; run 200; kill s; run_to_the_end; "
+	  "resets 0" },
+
+	/* No process is signalled twice. */
+	{ "flush signals all",
+	  "real; plain s; smtps p tls on 465; plain q port 41704; prove s; add 100000; prove p; "
+	  "add 50000; run 0; prove q; add 200000; pending = 3; flush; pending = 0; ends s p tls q; "
+	  "flush; counted" },
+	{ "free releases",
+	  SMTPS "plain q port 41704; add 1000; run 0; prove q; add 1000; free; lives s tls q" },
+	/* A process forked meanwhile, as by rsyslogd, shares its descriptor: the epoll set would
+	 * keep it, with a pointer to freed memory. */
+	{ "a forgotten one is not reported",
+	  "real; waiter w; stop w; pin w kill 0; add 0; run 0; waiter o; run next never; lives w; "
+	  "end w; readable = 0" },
+
+	/* terminate.reset. The first run after the exit may not be the first to see it. */
+#define DELAYED(ends, on) "add 200; run 200; ends " ends "; run 201 within 500 501; run early; " \
+	"resets 0; run next never; resets 1 on " on "; counted ended=1 resets=1"
+	{ "reset after its delay, plain",
+	  "real; plain s; prove s reset 300; " DELAYED("s", "25") },
+	{ "reset after its delay, port 465",
+	  "real; smtps s tls on 465; prove s reset 300; " DELAYED("s tls", "465") },
+	/* The couriertls left behind keeps the connection open until it exits too. */
+	{ "reset after couriertls",
+	  "real; held 1 1; starttls s tls; prove s reset 0; " LEFT "; lives tls; run next; "
+	  "resets 0; ends tls; run +1; run +1 never; resets 1" },
+	{ "no reset, off", RESET("prove s; ") "resets 0; counted ended=1; no_alert" },
+	{ "no reset, it had exited by itself",
+	  RESET("prove s reset 0; kill s; ") "resets 0; counted gone=1; no_alert" },
+	{ "no reset, the connection is gone",
+	  RESET("prove s reset 0; refuse ENOENT; ") "resets 1; counted ended=1; no_alert" },
+	{ "no reset, no right",
+	  RESET("prove s reset 0; refuse EPERM; ") "resets 1; counted ended=1; alert reset EPERM" },
+	{ "no reset, not in the kernel",
+	  RESET("prove s reset 0; refuse EOPNOTSUPP; ")
+	  "resets 1; counted ended=1; alert reset EOPNOTSUPP" },
+	/* STARTTLS came before the first look: the one that is left has the connection, if it
+	 * is there still when the kernel has answered. */
+#define LATE "real; starttls s tls; prove s unknown reset 0; "
+	{ "left couriertls gives the connection",
+	  LATE "left cookie; " LEFT "; run next; ends tls; run +1; run +1 never; resets 1" },
+	{ "left couriertls gives no connection if it exits meanwhile",
+	  LATE "left cookie ends; " LEFT "; run next; ends tls; run +1; run +1 never; "
+	  "resets 1 unknown" },
 };
+TEST_SCRIPTS(scripts)
 
-/* There is no search if no process has the connection open: a moment later, with a grace
- * period, or at once. The processes that could be found show it. */
-TEST_ROWS(no_couriertls_is_searched_for, no_couriertls_is_searched_for_ways)
+/* --- many --- */
+
+static char *no_options[] = { NULL };
+
+static pid_t add_waiter(int64_t time)
 {
-	bool held_at_first = row->other;
-	struct termination t;
-	struct connection c;
-	int64_t next;
+	const pid_t pid = crowd[crowd_count++] = waiter_start();
 
-	resets.held[0] = held_at_first;
-	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(c.smtpd), true);
-	next = terminator_run(f.terminator, 201);
-	want_int(next != TERMINATOR_NEVER, held_at_first);
-	want_int(terminator_run(f.terminator, 1000), TERMINATOR_NEVER);
-	want_asked(held_at_first ? 2 : 1);
-	want_int(is_living(c.tls), true);
-	want_counted(1, 0, 0, 0);
+	want_int(pin(pid, no_options), 0);
+	t.kill_after = 100000;
+	add_at(time);
+	return pid;
 }
 
-/* The client has connected again from the same port. Without a cookie it is not known to
- * which connection a couriertls belongs. */
-TEST(couriertls_of_a_later_connection)
+static void set_limit(rlim_t limit, struct rlimit *ret_old)
 {
-	struct connection c, later;
-	struct termination t;
-	int64_t next;
+	struct rlimit low;
 
-	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	t.smtpd.cookie = 0;
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(c.smtpd), true);
-	later = courier_starttls(&f.courier, &a_client);
-	next = terminator_run(f.terminator, 201);
-	want_int(next > 201, true);
-	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
-	want_int(is_living(c.tls), true);
-	want_int(is_living(later.smtpd) && is_living(later.tls), true);
-	want_counted(1, 0, 0, 0);
+	want_int(getrlimit(RLIMIT_NOFILE, ret_old), 0);
+	low = *ret_old;
+	low.rlim_cur = limit;
+	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
 }
 
-TEST(left_couriertls_that_stays)
+static void want_counted(const char *want)
 {
-	struct termination t;
-	struct connection c;
-	int64_t next;
+	char text[COUNTERS_FORMAT_SIZE];
 
-	hold_connection();
-	c = courier_starttls(&f.courier, &a_client);
-	process_stop(c.tls);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(c.smtpd), true);
-	next = terminator_run(f.terminator, 201);
-	next = terminator_run(f.terminator, next);
-	want_int(is_living(c.tls), true);
-	want_int(next < 200 + 2000 + 2000, true);
-	terminator_run(f.terminator, next);
-	want_int(has_ended_soon(c.tls), true);
-	terminator_run(f.terminator, next + 1);
-	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
-	want_int(counters_get(&f.counters, COUNTER_ENDED), 1);
-}
-
-TEST(left_couriertls_that_goes)
-{
-	struct termination t;
-	struct connection c;
-	int64_t next;
-
-	hold_connection();
-	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(c.smtpd), true);
-	next = terminator_run(f.terminator, 201);
-	kill(c.tls, SIGTERM);
-	want_int(has_ended_soon(c.tls), true);
-	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
-	want_counted(1, 0, 0, 0);
-}
-
-/* Many. */
-
-static uint64_t seed = 0x5eed;
-
-static int64_t random_due(void)
-{
-	return (int64_t)(support_random(&seed) % 50);
+	counters_format(&counters, text, sizeof(text));
+	want_str(text, want);
 }
 
 /* At any time exactly those have exited whose delay is over. */
 TEST(order_by_due_time)
 {
 	enum { MANY = 120 };
-	pid_t pids[MANY];
-	int64_t due[MANY], now, next;
-	struct termination t;
+	uint64_t seed = 0x5eed;
+	int64_t times[MANY], time, next;
 	int i;
 
+	scene_open();
 	for (i = 0; i < MANY; i++) {
-		pids[i] = waiter_start();
-		due[i] = random_due();
-		t = of_process(pids[i], 100000);
-		add(&t, due[i]);
+		times[i] = (int64_t)(support_random(&seed) % 50);
+		add_waiter(times[i]);
 		/* Some are in the heap already when others come. */
 		if (i % 7 == 0)
-			terminator_run(f.terminator, -1);
+			terminator_run(terminator, -1);
 	}
-	for (now = 0; now < 50; now++) {
-		next = terminator_run(f.terminator, now);
+	for (time = 0; time < 50; time++) {
+		next = terminator_run(terminator, time);
 		for (i = 0; i < MANY; i++) {
-			if (due[i] == now)
-				want_int(has_ended_soon(pids[i]), true);
-			if (due[i] > now)
-				want_int(is_living(pids[i]) && next <= due[i], true);
+			if (times[i] == time)
+				want_int(has_ended_soon(crowd[i]), true);
+			if (times[i] > time)
+				want_int(is_living(crowd[i]) && next <= times[i], true);
 		}
 	}
-	want_int(terminator_pending(f.terminator), 0);
-	terminator_run(f.terminator, 200);
-	want_int(terminator_run(f.terminator, 300), TERMINATOR_NEVER);
-	want_counted(MANY, 0, 0, 0);
-	for (i = 0; i < MANY; i++)
-		want_int(waitpid(pids[i], NULL, 0), pids[i]);
+	want_int(terminator_pending(terminator), 0);
+	terminator_run(terminator, 200);
+	want_int(terminator_run(terminator, 300), TERMINATOR_NEVER);
+	want_counted("ended=120");
+	scene_close();
 }
 
 /* More events than are taken at a time, and the fd is quiet afterwards. */
 TEST(many_exit_at_once)
 {
-	enum { MANY = 150 };
-	struct termination t;
-	pid_t pids[MANY];
-	int i;
+	size_t i;
 
-	for (i = 0; i < MANY; i++) {
-		pids[i] = waiter_start();
-		process_stop(pids[i]);
-		t = of_process(pids[i], 100000);
-		add(&t, 5);
-	}
-	terminator_run(f.terminator, 5);
-	want_counted(0, 0, 0, 0);
-	for (i = 0; i < MANY; i++)
-		want_int(kill(pids[i], SIGCONT), 0);
-	for (i = 0; i < MANY; i++)
-		want_int(waitpid(pids[i], NULL, 0), pids[i]);
-	want_int(run_after_end(6), TERMINATOR_NEVER);
-	want_counted(MANY, 0, 0, 0);
-	want_int(terminator_run(f.terminator, 100), TERMINATOR_NEVER);
-	want_int(fd_is_readable(terminator_fd(f.terminator)), false);
-	want_counted(MANY, 0, 0, 0);
+	scene_open();
+	while (crowd_count < COUNT_OF(crowd))
+		process_stop(add_waiter(5));
+	terminator_run(terminator, 5);
+	want_counted("");
+	for (i = 0; i < crowd_count; i++)
+		want_int(kill(crowd[i], SIGCONT), 0);
+	for (i = 0; i < crowd_count; i++)
+		want_int(has_ended_soon(crowd[i]), true);
+	want_int(terminator_run(terminator, 6), TERMINATOR_NEVER);
+	want_counted("ended=150");
+	want_int(terminator_run(terminator, 100), TERMINATOR_NEVER);
+	want_int(is_readable(), false);
+	want_counted("ended=150");
+	scene_close();
 }
 
-/* Wrong times and no memory. */
+static void renew_with_limit(rlim_t limit)
+{
+	struct rlimit old;
+
+	terminator_free(terminator);
+	set_limit(limit, &old);
+	want_int(terminator_new(&terminator), 0);
+	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
 
 /* A full terminator signals at once. Half of the descriptors are for others. */
 TEST(full)
 {
-	struct rlimit old, low;
-	struct terminator *small;
-	struct termination t;
-	pid_t pids[100];
 	int i, living = 0;
 
-	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
-	low = old;
-	low.rlim_cur = 160;
-	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
-	want_int(terminator_new(&small), 0);
-	for (i = 0; i < 100; i++) {
-		pids[i] = waiter_start();
-		t = of_process(pids[i], 2000);
-		terminator_add(small, &t, 1000);
-		want_int(t.smtpd.process.fd, -1);
-	}
-	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
-	want_int(terminator_run(small, 0), 1000);
+	scene_open();
+	renew_with_limit(160);
 	for (i = 0; i < 100; i++)
-		living += i < 40 ? is_living(pids[i]) : !has_ended_soon(pids[i]);
+		add_waiter(1000);
+	want_int(terminator_run(terminator, 0), 1000);
+	for (i = 0; i < 100; i++)
+		living += i < 40 ? is_living(crowd[i]) : !has_ended_soon(crowd[i]);
 	want_int(living, 40);
-	want_int(terminator_pending(small), 40);
-	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 60);
-	want_counted(0, 0, 0, 0);
-	terminator_free(small);
-	for (i = 0; i < 40; i++)
-		waiter_end(pids[i]);
-	for (; i < 100; i++)
-		want_int(waitpid(pids[i], NULL, 0), pids[i]);
-}
-
-/* Its descriptors are needed to look at other processes. */
-TEST(no_descriptors_to_stay)
-{
-	struct termination t;
-	struct smtpd_rules rules;
-	pid_t pid;
-
-	pid = waiter_start();
-	t = of_process(pid, 2000);
-	rules = (struct smtpd_rules){ .fd_end = t.smtpd.process.fd + 1 };
-	t.rules = &rules;
-	terminator_add(f.terminator, &t, 1000);
-	want_int(t.smtpd.process.fd, -1);
-	want_int(has_ended_soon(pid), true);
-	want_int(terminator_pending(f.terminator), 0);
-	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 1);
-	want_int(waitpid(pid, NULL, 0), pid);
+	want_int(terminator_pending(terminator), 40);
+	want_counted("unwatched=60");
+	scene_close();
 }
 
 /* There is room again once the smtpds have exited. */
 TEST(room_again)
 {
-	struct rlimit old, low;
-	struct terminator *small;
-	struct termination t;
-	pid_t pid;
-	int i;
+	int64_t i;
 
-	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
-	low = old;
-	low.rlim_cur = 64;
-	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
-	want_int(terminator_new(&small), 0);
-	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
-	for (i = 0; i < 100; i++) {
-		pid = waiter_start();
-		t = of_process(pid, 2000);
-		terminator_add(small, &t, i * 1000);
-		want_int(terminator_pending(small), 1);
-		terminator_run(small, i * 1000);
-		want_int(waitpid(pid, NULL, 0), pid);
-		terminator_run(small, i * 1000 + 1);
-		want_int(terminator_run(small, i * 1000 + 100), TERMINATOR_NEVER);
+	scene_open();
+	renew_with_limit(64);
+	for (i = 0; i < 100000; i += 1000) {
+		add_waiter(i);
+		want_int(terminator_pending(terminator), 1);
+		terminator_run(terminator, i);
+		want_int(has_ended_soon(crowd[crowd_count - 1]), true);
+		terminator_run(terminator, i + 1);
+		want_int(terminator_run(terminator, i + 100), TERMINATOR_NEVER);
 	}
-	terminator_free(small);
-	want_counted(100, 0, 0, 0);
-}
-
-TEST(no_memory_for_one)
-{
-	struct termination t;
-	struct connection c;
-
-	c = courier_plain(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	memory_fail(1);
-	add(&t, 1000);
-	want_int(memory_failed(), true);
-	want_int(has_ended_soon(c.smtpd), true);
-	want_int(terminator_pending(f.terminator), 0);
-	want_int(terminator_run(f.terminator, 0), TERMINATOR_NEVER);
-	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 1);
-}
-
-static const struct way no_memory_for_one_that_has_exited_ways[] = {
-	{ "signalled when it is handed over", false },
-	{ "signalled by the worker", true },
-};
-
-/* One that has exited, or that may not be signalled, is counted only as that. */
-TEST_ROWS(no_memory_for_one_that_has_exited, no_memory_for_one_that_has_exited_ways)
-{
-	bool by_worker = row->other;
-	struct termination t;
-	pid_t pid;
-
-	pid = waiter_start();
-	t = of_process(pid, 2000);
-	waiter_end(pid);
-	if (by_worker)
-		want_int(terminator_signal(&t), -ESRCH);
-	memory_fail(1);
-	add(&t, 1000);
-	want_int(memory_failed(), true);
-	want_int(counters_get(&f.counters, COUNTER_UNWATCHED), 0);
-	want_counted(0, 1, 0, 0);
-}
-
-/* With all places taken, its own courieresmtpd's among them. */
-TEST(full_for_a_left_couriertls)
-{
-	struct termination t;
-	struct rlimit old, low;
-	struct connection c;
-	pid_t pids[15];
-	size_t i;
-
-	hold_connection();
-	terminator_free(f.terminator);
-	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
-	low = old;
-	low.rlim_cur = 64;
-	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
-	want_int(terminator_new(&f.terminator), 0);
-	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
-	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 5);
-	for (i = 0; i < COUNT_OF(pids); i++) {
-		pids[i] = waiter_start();
-		t = of_process(pids[i], 2000);
-		add(&t, 100000);
-	}
-	terminator_run(f.terminator, 5);
-	want_int(has_ended_soon(c.smtpd), true);
-	terminator_run(f.terminator, 6);
-	want_int(is_living(c.tls), true);
-	terminator_run(f.terminator, 1000);
-	want_int(has_ended_soon(c.tls), true);
-	for (i = 0; i < COUNT_OF(pids); i++)
-		waiter_end(pids[i]);
+	want_counted("ended=100");
+	scene_close();
 }
 
 static int make_one(void *data)
 {
-	struct terminator *t;
-	int r = terminator_new(&t);
+	struct terminator *one;
+	int r = terminator_new(&one);
 
 	(void)data;
 	if (r == 0)
-		terminator_free(t);
+		terminator_free(one);
 	return r;
 }
 
 TEST(no_memory_at_all)
 {
-	struct rlimit old, low;
-	struct terminator *t;
+	struct rlimit old;
 	int r;
 
 	want_int(memory_fail_each(make_one, NULL) > 0, true);
-	want_int(getrlimit(RLIMIT_NOFILE, &old), 0);
-	low = old;
-	low.rlim_cur = 3;
-	want_int(setrlimit(RLIMIT_NOFILE, &low), 0);
-	r = terminator_new(&t);
+	set_limit(3, &old);
+	r = make_one(NULL);
 	want_int(setrlimit(RLIMIT_NOFILE, &old), 0);
 	want_int(r, -EMFILE);
 	terminator_free(NULL);
-}
-
-/* The kernel refuses: nothing of it counts as done. */
-TEST_AS_ROOT(no_right_to_signal)
-{
-	struct termination t;
-	struct connection c;
-
-	c = courier_plain(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 200);
-	user_become(NOBODY_UID);
-	terminator_run(f.terminator, 200);
-	user_back();
-	want_int(is_living(c.smtpd), true);
-	want_counted(0, 0, 0, 1);
-	want_alert(&f.alerts, ALERT_SIGNAL, EPERM);
-	/* A later exit is not due to the module. */
-	kill(c.smtpd, SIGKILL);
-	want_int(has_ended_soon(c.smtpd), true);
-	terminator_run(f.terminator, 300);
-	terminator_run(f.terminator, 2300);
-	want_counted(0, 0, 0, 1);
-}
-
-TEST_AS_ROOT(no_right_to_kill)
-{
-	struct termination t;
-	struct connection c;
-
-	c = courier_plain(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 200);
-	user_become(NOBODY_UID);
-	terminator_run(f.terminator, 200);
-	terminator_run(f.terminator, 2200);
-	user_back();
-	want_int(is_living(c.smtpd), true);
-	want_int(counters_get(&f.counters, COUNTER_KILLED), 0);
-	want_int(counters_get(&f.counters, COUNTER_SIGNAL_ERRORS) >= 1, true);
-	/* It is not kept for ever. */
-	want_int(terminator_run(f.terminator, 3600000), TERMINATOR_NEVER);
-	want_int(is_living(c.smtpd), true);
-}
-
-/* --- stop --- */
-
-TEST(flush_signals_all)
-{
-	struct connection plain, smtps, in_intake;
-	struct termination t;
-
-	plain = courier_plain(&f.courier, &a_client);
-	smtps = courier_smtps(&f.courier, &somebody_tls);
-	in_intake = courier_plain(&f.courier, &neighbour);
-	t = of_child(plain.smtpd, 2000);
-	add(&t, 100000);
-	t = of_child(smtps.smtpd, 2000);
-	add(&t, 50000);
-	terminator_run(f.terminator, 0);
-	t = of_child(in_intake.smtpd, 2000);
-	add(&t, 200000);
-	want_int(terminator_pending(f.terminator), 3);
-	terminator_flush(f.terminator);
-	want_int(terminator_pending(f.terminator), 0);
-	want_int(has_ended_soon(plain.smtpd) && has_ended_soon(smtps.smtpd) &&
-		 has_ended_soon(smtps.tls) && has_ended_soon(in_intake.smtpd),
-		 true);
-	/* No process is signalled twice. */
-	terminator_flush(f.terminator);
-	want_counted(0, 0, 0, 0);
-}
-
-TEST(free_releases)
-{
-	struct connection c, in_intake;
-	struct termination t;
-
-	c = courier_smtps(&f.courier, &somebody_tls);
-	in_intake = courier_plain(&f.courier, &neighbour);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 1000);
-	terminator_run(f.terminator, 0);
-	t = of_child(in_intake.smtpd, 2000);
-	add(&t, 1000);
-	terminator_free(f.terminator);
-	f.terminator = NULL;
-	want_int(is_living(c.smtpd) && is_living(c.tls) &&
-		 is_living(in_intake.smtpd), true);
-}
-
-/* Its courieresmtpd exited by itself, and the couriertls above it does not exit. */
-TEST(couriertls_is_killed_although_its_child_had_exited)
-{
-	struct termination t;
-	struct connection c;
-
-	c = courier_smtps(&f.courier, &somebody_tls);
-	t = of_child(c.smtpd, 2000);
-	process_stop(c.tls);
-	kill(c.smtpd, SIGKILL);
-	want_int(has_ended_soon(c.smtpd), true);
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(is_living(c.tls), true);
-	terminator_run(f.terminator, 2200);
-	want_int(has_ended_soon(c.tls), true);
-}
-
-/* It stays, and is no longer watched. A process forked meanwhile, as by rsyslogd, shares its
- * descriptor: the epoll set would keep it, with a pointer to freed memory. */
-TEST(a_forgotten_one_is_not_reported)
-{
-	pid_t pid = waiter_start(), other;
-	struct termination t;
-	int64_t next;
-
-	process_stop(pid);
-	t = of_process(pid, 0);
-	add(&t, 0);
-	next = terminator_run(f.terminator, 0);
-	other = waiter_start();
-	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
-	want_int(is_living(pid), true);
-	waiter_end(pid);
-	want_int(fd_is_readable(terminator_fd(f.terminator)), false);
-	waiter_end(other);
-}
-
-/* terminate.reset. */
-
-/* The signal was refused: a later exit is not due to the module, and its connection is not
- * reset. */
-TEST_AS_ROOT(no_reset_without_the_signal)
-{
-	struct termination t;
-	struct connection c;
-	int64_t next;
-
-	c = courier_plain(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	t.reset = true;
-	add(&t, 200);
-	user_become(NOBODY_UID);
-	next = terminator_run(f.terminator, 200);
-	user_back();
-	kill(c.smtpd, SIGKILL);
-	want_int(has_ended_soon(c.smtpd), true);
-	while (next != TERMINATOR_NEVER)
-		next = terminator_run(f.terminator, next);
-	want_int(resets.count, 0);
-}
-
-static void want_reset(unsigned int count, unsigned int local_port)
-{
-	char text[ADDR_TEXT_SIZE];
-
-	want_int(resets.count, count);
-	want_str(addr_format(&resets.ends.remote, text), "192.0.2.7");
-	want_str(addr_format(&resets.ends.local, text), "192.0.2.1");
-	want_int(resets.ends.remote_port, 41703);
-	want_int(resets.ends.local_port, local_port);
-	want_int(resets.ends.cookie == COOKIE, true);
-}
-
-static const struct way reset_after_its_delay_ways[] = {
-	{ "plain", false },
-	{ "port 465", true },
-};
-
-TEST_ROWS(reset_after_its_delay, reset_after_its_delay_ways)
-{
-	bool pair = row->other;
-	struct termination t;
-	struct connection c;
-	int64_t next;
-
-	c = pair ? courier_smtps(&f.courier, &somebody_tls) :
-		   courier_plain(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	t.reset = true;
-	t.reset_delay = 300;
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(c.smtpd), true);
-	want_int(!pair || has_ended_soon(c.tls), true);
-	/* The previous run may have seen its exit. */
-	next = terminator_run(f.terminator, 201);
-	want_int(next == 500 || next == 501, true);
-	want_int(terminator_run(f.terminator, next - 1), next);
-	want_int(resets.count, 0);
-	want_int(terminator_run(f.terminator, next), TERMINATOR_NEVER);
-	want_reset(1, pair ? 465 : 25);
-	want_int(counters_get(&f.counters, COUNTER_RESETS), 1);
-	want_counted(1, 0, 0, 0);
-}
-
-/* The couriertls left behind keeps the connection open until it exits too. */
-TEST(reset_after_couriertls)
-{
-	struct termination t;
-	struct connection c;
-	int64_t next;
-
-	hold_connection();
-	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	t.reset = true;
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(c.smtpd), true);
-	next = terminator_run(f.terminator, 201);
-	want_int(is_living(c.tls), true);
-	terminator_run(f.terminator, next);
-	want_int(resets.count, 0);
-	want_int(has_ended_soon(c.tls), true);
-	terminator_run(f.terminator, next + 1);
-	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
-	want_reset(1, 25);
-}
-
-struct no_reset_row {
-	const char *label;
-	bool wanted, gone;
-	int answer;
-	unsigned int asked, notices;
-};
-
-static const struct no_reset_row no_reset_rows[] = {
-	{ "off", false, false, 0, 0, 0 },
-	{ "the child ended by itself", true, true, 0, 0, 0 },
-	{ "the connection is gone", true, false, -ENOENT, 1, 0 },
-	{ "no right", true, false, -EPERM, 1, 1 },
-	{ "not in the kernel", true, false, -EOPNOTSUPP, 1, 1 },
-};
-
-TEST_ROWS(no_reset, no_reset_rows)
-{
-	struct termination t;
-	struct connection c;
-	enum alert id;
-	int detail;
-
-	resets.answer = row->answer;
-	c = courier_plain(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	t.reset = row->wanted;
-	if (row->gone)
-		want_int(kill(c.smtpd, SIGKILL), 0);
-	want_int(!row->gone || has_ended_soon(c.smtpd), true);
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(c.smtpd), true);
-	terminator_run(f.terminator, 201);
-	want_int(terminator_run(f.terminator, 300), TERMINATOR_NEVER);
-	want_int(resets.count, row->asked);
-	want_int(counters_get(&f.counters, COUNTER_RESETS), 0);
-	want_int(alerts_next(&f.alerts, &id, &detail), row->notices);
-	if (row->notices) {
-		want_int(id, ALERT_RESET);
-		want_int(detail, -row->answer);
-	}
-}
-
-/* STARTTLS came before the first look: the one that is left has the connection, if it is
- * there still when the kernel has told it. */
-static const struct late_cookie_row {
-	const char *label;
-	bool ends;
-	uint64_t want;
-} late_cookie_rows[] = {
-	{ "it stays", false, COOKIE, },
-	{ "it ends meanwhile", true, 0, },
-};
-
-TEST_ROWS(left_couriertls_tells_the_connection, late_cookie_rows)
-{
-	struct termination t;
-	struct connection c;
-	int64_t next;
-
-	left.cookie = COOKIE;
-	left.ends = row->ends;
-	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	t.smtpd.cookie = 0;
-	t.reset = true;
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(c.smtpd), true);
-	next = terminator_run(f.terminator, 201);
-	terminator_run(f.terminator, next);
-	want_int(has_ended_soon(c.tls), true);
-	terminator_run(f.terminator, next + 1);
-	want_int(terminator_run(f.terminator, next + 2), TERMINATOR_NEVER);
-	want_int(resets.count, 1);
-	want_int(resets.ends.cookie == row->want, true);
-	memset(&left, 0, sizeof(left));
-}
-
-/* The connection that is held is the only one with those ends: nobody has to be asked. */
-TEST(held_connection_is_no_later_one)
-{
-	struct termination t;
-	struct connection c;
-	int64_t next;
-
-	hold_connection();
-	left.is_not_known = true;
-	c = courier_starttls(&f.courier, &a_client);
-	t = of_child(c.smtpd, 2000);
-	add(&t, 200);
-	terminator_run(f.terminator, 200);
-	want_int(has_ended_soon(c.smtpd), true);
-	next = terminator_run(f.terminator, 201);
-	terminator_run(f.terminator, next);
-	want_int(has_ended_soon(c.tls), true);
-	memset(&left, 0, sizeof(left));
 }
