@@ -66,6 +66,17 @@ static unsigned int number_option(char **args, const char *word, unsigned int ot
 	return text ? (unsigned int)strtoul(text, NULL, 10) : otherwise;
 }
 
+int scene_number(const char *text)
+{
+	int i;
+
+	for (i = 1; i < 140; i++)
+		if ((strerrorname_np(i) && strcmp(strerrorname_np(i), text) == 0) ||
+		    (sigabbrev_np(i) && strcmp(sigabbrev_np(i), text) == 0))
+			return i;
+	return atoi(text);
+}
+
 int scene_want_words(const char *got, char **args)
 {
 	char want[512] = "";
@@ -525,7 +536,7 @@ static void open_scene(bool real)
 		open_rules(&scene.rules, geteuid());
 		courier_start(&scene.courier);
 		add_actor("t", scene.courier.tcpd);
-	} else {
+	} else if (common.steps) {
 		open_files();
 		run_steps(common.steps);
 	}
@@ -538,12 +549,10 @@ void scene_open(void)
 	open_scene(false);
 }
 
-void scene_close(void)
+static void close_processes(void)
 {
 	size_t i;
 
-	if (common.after)
-		common.after();
 	for (i = 0; i < actor_count; i++)
 		if (!actors[i].ended)
 			waiter_end(actors[i].pid);
@@ -554,6 +563,14 @@ void scene_close(void)
 	want_int(threads_ended_soon(scene.threads), true);
 	if (!scene.real)
 		fakeproc_close(&scene.tree);
+}
+
+void scene_close(void)
+{
+	if (common.after)
+		common.after();
+	if (scene.real || common.steps)
+		close_processes();
 	free(scene.scratch);
 	want_int(descriptors_open(), scene.descriptors);
 }

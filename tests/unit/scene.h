@@ -83,7 +83,8 @@ void scene_add_verb(const char *name, int (*run)(char **args));
 #define VERB_DO(name, statement) VERB_IS(name, ((statement), 0))
 
 /* What the scripts of a program have in common: steps before those of each script without
- * "real", and what to do ahead of the script and behind it. */
+ * "real", and what to do ahead of the script and behind it. Where steps is NULL they need no
+ * processes, and there is no /proc. */
 #define SCENE(steps, before, after)                                            \
 	static void __attribute__((constructor)) scene_is_common(void)         \
 	{                                                                      \
@@ -115,6 +116,9 @@ uint16_t scene_port(char **args);
 /* The word behind this one, or otherwise; is this one there? */
 const char *scene_option(char **args, const char *word, const char *otherwise);
 bool scene_has(char **args, const char *word);
+
+/* "EPERM", "TERM" or a number. */
+int scene_number(const char *text);
 
 /* Fails unless the words are these, with a blank between them. */
 int scene_want_words(const char *got, char **args);

@@ -123,25 +123,11 @@ SCENE("", before, after)
 
 /* --- verbs --- */
 
-/* "TERM", "EPERM" or a number. */
-static int number(const char *text)
-{
-	int i;
-
-	for (i = 1; i < 140; i++) {
-		if (strerrorname_np(i) && strcmp(strerrorname_np(i), text) == 0)
-			return i;
-		if (sigabbrev_np(i) && strcmp(sigabbrev_np(i), text) == 0)
-			return i;
-	}
-	return atoi(text);
-}
-
 static int option(char **args, const char *word, int otherwise)
 {
 	const char *text = scene_option(args, word, NULL);
 
-	return text ? number(text) : otherwise;
+	return text ? scene_number(text) : otherwise;
 }
 
 static struct termination blank(char **args)
@@ -281,7 +267,7 @@ VERB(by)
 
 	want_int(waitid(P_PID, (id_t)scene_pid(args[0]), &info, WEXITED | WNOWAIT), 0);
 	want_int(info.si_code, CLD_KILLED);
-	want_int(info.si_status, number(args[1]));
+	want_int(info.si_status, scene_number(args[1]));
 	return 0;
 }
 
@@ -321,12 +307,12 @@ VERB(counted)
 
 VERB_IS(errors, (int)counters_get(&counters, COUNTER_SIGNAL_ERRORS))
 VERB_DO(alert, want_alert(&alerts, scene_has(args, "reset") ? ALERT_RESET : ALERT_SIGNAL,
-			  number(args[1])))
+			  scene_number(args[1])))
 VERB_DO(no_alert, want_no_alert(&alerts))
 
 static int answer(const char *text)
 {
-	return *text == 'E' ? -number(text) : atoi(text);
+	return *text == 'E' ? -scene_number(text) : atoi(text);
 }
 
 /* Has a process the connection, at the first query and later? */
