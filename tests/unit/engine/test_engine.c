@@ -10,8 +10,7 @@
 #include <syslog.h>
 
 #include "policy/capabilities.h"
-#include "tests/unit/harness.h"
-#include "tests/unit/processes.h"
+#include "tests/unit/engine_steps.h"
 
 #define LIST "xt_recent/spammer"
 
@@ -114,22 +113,25 @@ static int64_t run_after(int64_t ms)
 	return by_hand_client.run(by_hand_client.data, now) - now;
 }
 
-static void by_hand_open(struct harness *e)
+static void before(void)
 {
-	by_hand = true;
+	reset_tries = trial.tries = 0;
 	atomic_store(&forward, 0);
 	atomic_store(&database.asked, 0);
-	harness_open(e);
+	engine_steps_open();
 }
 
-static void by_hand_close(struct harness *e)
+static void after(void)
 {
-	harness_close(e);
-	by_hand = false;
-	atomic_store(&database.err, 0);
-	atomic_store(&forward, 0);
+	engine_steps_close();
 	missing_rights = 0;
+	trial.answer = 1;
+	by_hand = false;
+	atomic_store(&forward, 0);
+	atomic_store(&database.err, 0);
 }
+
+SCENE(NULL, before, after)
 
 /* The sender of the line. */
 enum sender {
@@ -244,636 +246,270 @@ TEST_ROWS(one_line, rows)
 	harness_close(&e);
 }
 
-TEST(address_is_unmapped_on_the_list)
-{
-	struct harness e;
+/* --- verbs --- */
 
-	harness_open(&e);
-	harness_start(&e);
-	harness_line(&e, REJECT, e.smtpd);
-	want_list(&e.lists, LIST, "+" PEER "\n");
-	want_list(&e.lists, "xt_recent/spammer6", "");
-	harness_close(&e);
+/* The line N times. */
+VERB(lines)
+{
+	int i;
+
+	for (i = 0; i < atoi(args[0]); i++)
+		harness_line(&h, text_of(args[1]), sender_of(args + 2));
+	return 0;
 }
 
-TEST(prefix_is_masked)
+/* A line with what the kernel knows of its sender: uid, exe; or with an age, or a severity. */
+VERB(message)
 {
-	struct harness e;
-
-	harness_open(&e);
-	harness_set(&e, "ipv4Prefix", "24");
-	harness_start(&e);
-	harness_line(&e, REJECT, e.smtpd);
-	want_list(&e.lists, LIST, "+198.51.100.0\n");
-	harness_close(&e);
-}
-
-TEST(prefix_with_an_allowed_address_is_not_blocked)
-{
-	struct harness e;
-
-	harness_open(&e);
-	harness_set(&e, "ipv4Prefix", "24");
-	harness_set(&e, "allow", "198.51.100.200");
-	harness_start(&e);
-	harness_line(&e, REJECT, e.smtpd);
-	want_int(harness_count(&e, COUNTER_ALLOWED), 1);
-	want_list(&e.lists, LIST, "");
-	harness_stop(&e);
-	want_int(is_living(e.smtpd), true);
-	harness_close(&e);
-}
-
-/* Another connection of the same address, and one of another address. */
-TEST(only_the_named_smtpd_is_terminated)
-{
-	const struct peer second = { "::ffff:" PEER, 41999, 25, NULL };
-	struct harness e;
-	pid_t other;
-
-	harness_open(&e);
-	other = harness_add_child(&e, &second);
-	harness_start(&e);
-	harness_line(&e, REJECT, 0);
-	harness_want_soon(&e, COUNTER_ENDED, 1);
-	harness_stop(&e);
-	want_int(is_living(e.smtpd), false);
-	want_int(is_living(other), true);
-	harness_close(&e);
-	waiter_end(other);
-}
-
-TEST(without_port_all_of_the_address_are_terminated)
-{
-	static const char *const listed[] = { "BLOCK=" LISTED, NULL };
-	const struct peer second = { "::ffff:" PEER, 41999, 25, listed };
-	struct harness e;
-	pid_t other;
-
-	harness_open(&e);
-	other = harness_add_child(&e, &second);
-	harness_start(&e);
-	harness_line(&e, "error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED, 0);
-	harness_want_soon(&e, COUNTER_ENDED, 2);
-	harness_close(&e);
-	waiter_end(other);
-}
-
-/* A client can make one smtpd log one reject per recipient. */
-TEST(smtpd_is_terminated_once)
-{
-	struct harness e;
-	unsigned int i;
-
-	harness_open(&e);
-	harness_set(&e, "maxBlocks", "1");
-	harness_set(&e, "terminate.delay", "500");
-	harness_start(&e);
-	for (i = 0; i < 21; i++)
-		harness_line(&e, REJECT, e.smtpd);
-	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
-	want_int(harness_count(&e, COUNTER_RENEWALS), 0);
-	want_int(harness_count(&e, COUNTER_REFUSED_BUDGET), 0);
-	want_int(harness_count(&e, COUNTER_REPEATED), 20);
-	harness_want_soon(&e, COUNTER_ENDED, 1);
-	want_int(harness_count(&e, COUNTER_GONE), 0);
-	harness_close(&e);
-}
-
-/* An address that is already on the list does not use up maxBlocks. */
-TEST(renewals_do_not_use_the_limit)
-{
-	struct harness e;
-	unsigned int i;
-
-	harness_open(&e);
-	harness_set(&e, "maxBlocks", "2");
-	harness_set(&e, "verify", "none");
-	harness_start(&e);
-	for (i = 0; i < 20; i++)
-		harness_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0);
-	harness_line(&e, REJECT_FOR("203.0.113.2", "9", "511 x"), 0);
-	harness_line(&e, REJECT_FOR("203.0.113.3", "9", "511 x"), 0);
-	want_int(harness_count(&e, COUNTER_REFUSED_BUDGET), 1);
-	harness_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0);
-	want_int(harness_count(&e, COUNTER_BLOCKS), 2);
-	want_int(harness_count(&e, COUNTER_RENEWALS), 20);
-	harness_close(&e);
-}
-
-TEST(threshold_is_reached)
-{
-	struct harness e;
-	unsigned int i;
-
-	harness_open(&e);
-	harness_set(&e, "threshold", "3");
-	harness_start(&e);
-	for (i = 0; i < 3; i++)
-		harness_line(&e, REJECT, e.smtpd);
-	want_int(harness_count(&e, COUNTER_BELOW_THRESHOLD), 2);
-	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
-	harness_close(&e);
-}
-
-TEST(limit_is_reached_and_smtpds_are_terminated)
-{
-	struct harness e;
-
-	harness_open(&e);
-	harness_set(&e, "maxBlocks", "1");
-	harness_set(&e, "verify", "none");
-	harness_start(&e);
-	harness_line(&e, REJECT_FOR("203.0.113.1", "9", "511 x"), 0);
-	harness_line(&e, REJECT_FOR("203.0.113.2", "9", "511 x"), 0);
-	harness_line(&e, REJECT_FOR("203.0.113.3", "9", "511 x"), 0);
-	want_int(harness_count(&e, COUNTER_REFUSED_BUDGET), 2);
-	want_int(harness_count(&e, COUNTER_BUDGET_CLOSED), 1);
-	harness_hand(&e, REJECT, 0);
-	harness_want_soon(&e, COUNTER_ENDED, 1);
-	want_int(harness_count(&e, COUNTER_REFUSED_BUDGET), 3);
-	want_list(&e.lists, LIST, "+203.0.113.1\n");
-	harness_close(&e);
-}
-
-TEST(sender_mode_takes_the_kernels_word)
-{
-	struct engine_message msg = {
-		.severity = COURIERLOG_SEVERITY_ERR,
-		.text = REJECT, .text_len = strlen(REJECT),
-		.has_uid = true, .uid = 0,
-		.exe = FAKE_SMTPD, .exe_len = strlen(FAKE_SMTPD),
+	const char *exe = scene_option(args, "exe", "");
+	const struct engine_message msg = {
+		.severity = atoi(scene_option(args, "severity", "3")),
+		.age = atoi(scene_option(args, "age", "0")),
+		.text = text_of(args[0]), .text_len = strlen(text_of(args[0])),
+		.has_uid = scene_has(args, "uid"),
+		.uid = (uid_t)atoi(scene_option(args, "uid", "0")),
+		.exe = exe, .exe_len = strlen(exe),
+		.attested_pid = sender_of(args),
 	};
-	struct harness e;
+	const struct engine_outcome out = engine_handle(h.block, h.worker, &msg);
 
-	harness_open(&e);
-	harness_set(&e, "verify", "sender");
-	harness_start(&e);
-	msg.attested_pid = waiter_start();
-	waiter_end(msg.attested_pid);
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
-	harness_want_soon(&e, COUNTER_BLOCKS, 1);
-	want_list(&e.lists, LIST, "+" PEER "\n");
-	msg.uid = NOBODY_UID;
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_UNPROVEN);
-	msg.uid = 0;
-	msg.exe = "/tmp/x/logger";
-	msg.exe_len = strlen(msg.exe);
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_UNPROVEN);
-	want_int(harness_count(&e, COUNTER_REFUSED_GONE), 2);
-	harness_close(&e);
+	want_verdict(out.verdict, args + 1);
+	want_int(!scene_has(args, "done") || !out.deferred, true);
+	return 0;
 }
 
-static void dropped_line(struct harness *e, struct engine_message *msg)
+VERB(address)
 {
-	static const char text[] = "dropped blocked connection from ::ffff:" PEER;
-
-	harness_open(e);
-	*msg = (struct engine_message){
-		.severity = LOG_WARNING,
-		.text = text, .text_len = strlen(text),
-		.has_uid = true, .uid = 0,
-		.exe = "/usr/sbin/courierlogger",
-		.exe_len = strlen("/usr/sbin/courierlogger"),
-		.attested_pid = e->tcpd,
-	};
+	want_verdict(engine_handle_address(h.block, args[0], strlen(args[0])).verdict, args + 1);
+	return 0;
 }
 
-TEST(dropped_connection_needs_the_sender)
+VERB_DO(by_hand, by_hand = true)
+VERB_DO(database, atomic_store(&database.err, scene_number(args[0])))
+VERB_IS(asked, (int)atomic_load(&database.asked))
+
+/* Run after that many ms; the engine must run again within A ms, or not before. */
+VERB(after)
 {
-	struct engine_message msg;
-	struct harness e;
+	const int64_t due = run_after(atoi(args[0]));
 
-	dropped_line(&e, &msg);
-	harness_set(&e, "verify", "sender");
-	harness_start(&e);
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
-	harness_want_soon(&e, COUNTER_BLOCKS, 1);
-	want_list(&e.lists, LIST, "+" PEER "\n");
-	msg.exe = FAKE_TCPD;
-	msg.exe_len = strlen(msg.exe);
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
-	msg.exe = FAKE_SMTPD;
-	msg.exe_len = strlen(msg.exe);
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_UNPROVEN);
-	harness_want_soon(&e, COUNTER_RENEWALS, 1);
-	harness_close(&e);
+	if (scene_has(args, "within"))
+		want_int(due > 0 && due <= atoi(args[2]), true);
+	if (scene_has(args, "over"))
+		want_int(due > atoi(args[2]), true);
+	return 0;
 }
 
-TEST(dropped_connection_names_the_remedy)
+VERB(no_user)
 {
-	struct engine_message msg;
-	struct harness e;
-
-	dropped_line(&e, &msg);
-	harness_start(&e);
-	engine_handle(e.block, e.worker, &msg);
-	engine_handle(e.block, e.worker, &msg);
-	want_int(harness_count(&e, COUNTER_REFUSED_GONE), 2);
-	harness_want_said(&e, "verify=\"sender\"");
-	want_list(&e.lists, LIST, "");
-	harness_close(&e);
+	strcpy(h.settings.courier_user, "no-such-user");
+	h.settings.courier_user_set = false;
+	return 0;
 }
 
-TEST(old_line_is_left_alone)
+/* Missing capabilities are reported: these. */
+VERB(missing)
 {
-	struct engine_message msg = {
-		.severity = COURIERLOG_SEVERITY_ERR, .age = 601,
-		.text = REJECT, .text_len = strlen(REJECT), .exe = "",
-	};
-	struct harness e;
-
-	harness_open(&e);
-	harness_start(&e);
-	msg.attested_pid = e.smtpd;
-	want_int(engine_handle(e.block, e.worker, &msg).reason, REASON_OLD);
-	msg.age = 600;
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
-	want_int(harness_count(&e, COUNTER_OLD), 1);
-	harness_close(&e);
+	h.check_rights = true;
+	if (scene_has(args, "look"))
+		missing_rights |= CAPABILITIES_LOOK;
+	if (scene_has(args, "kill"))
+		missing_rights |= CAPABILITIES_BIT(CAP_KILL);
+	if (scene_has(args, "net"))
+		missing_rights |= CAPABILITIES_BIT(CAP_NET_ADMIN);
+	return 0;
 }
 
-TEST(unknown_form_is_counted_and_shown)
-{
-	struct harness e;
+VERB_DO(trial, trial.answer = *args[0] == 'E' ? -scene_number(args[0]) : atoi(args[0]))
+VERB_IS(tries, (int)trial.tries)
+VERB_IS(signals, trial.signals)
+VERB_IS(reset_tries, (int)reset_tries)
 
-	harness_open(&e);
-	harness_start(&e);
-	harness_line(&e, "error,peer=192.0.2.1: 511 Listed", 0);
-	harness_line(&e, "rejected 192.0.2.1: 550 \"No\"", 0);
-	harness_line(&e, "Purging /var/lib/courier", 0);
-	want_int(harness_count(&e, COUNTER_UNKNOWN), 2);
-	harness_want_said(&e, "error,peer=192.0.2.1: 511 Listed");
-	harness_close(&e);
-}
+/* Its submit is the smtpd of another user. */
+VERB_DO(stranger, fakeproc_put(&h.tree, &(struct fake_process){
+	.pid = h.submit, .exe = FAKE_SMTPD, .ppid = h.smtpd, .uid = 1 }))
+VERB_DO(stop_engine, engine_stop(h.block))
 
-TEST(addresses_decided_elsewhere)
-{
-	struct harness e;
+/* --- scripts --- */
 
-	harness_open(&e);
-	harness_set(&e, "input", "address");
-	harness_set(&e, "verify", "none");
-	harness_start(&e);
-	want_int(engine_handle_address(e.block, "203.0.113.9", 11).verdict, VERDICT_BLOCK);
-	want_int(engine_handle_address(e.block, " ::ffff:" PEER "\n", strlen(PEER) + 9).verdict,
-		 VERDICT_BLOCK);
-	harness_want_soon(&e, COUNTER_ENDED, 1);
-	want_int(engine_handle_address(e.block, "127.0.0.1 25", 12).verdict, VERDICT_EXEMPT);
-	want_int(engine_handle_address(e.block, "203.0.113.9 x", 13).verdict,
-		 VERDICT_NOT_A_TRIGGER);
-	want_int(harness_count(&e, COUNTER_UNKNOWN), 1);
-	want_list(&e.lists, LIST, "+203.0.113.9\n+" PEER "\n");
-	harness_close(&e);
-}
+#define FOR(ip) "'" REJECT_FOR(ip, "9", "511 x") "'"
+#define WITHOUT_PORT "'error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED "'"
+#define DROPPED "message 'dropped blocked connection from ::ffff:" PEER "' severity 4 uid 0 from tcpd"
+#define LOGGER "exe /usr/sbin/courierlogger"
+#define RIGHTS "by_hand; missing; set courierUser nobody "
 
-/* The first line comes before any search; it keeps the index warm for the next ones. */
-TEST(relay_client_is_known_after_the_first_line)
-{
-	static const char *const relays[] = { "BLOCK=" LISTED, "RELAYCLIENT=",
-					      NULL };
-	struct harness e;
+/* Something refuses, although the capabilities are there. */
+#define REFUSED(set, result, signal_is_tried, text)                                              \
+	RIGHTS set "; trial " result "; start; tries = 0; after 0; tries = 1; "                   \
+	"signals = " signal_is_tried "; said " text "; after 3600000 over 3600000; tries = 1; "   \
+	"hup; after 0; tries = 2"
 
-	harness_open(&e);
-	harness_smtpd_env(&e, relays);
-	harness_set(&e, "verify", "none");
-	harness_start(&e);
-	want_int(harness_line(&e, REJECT, 0).verdict, VERDICT_BLOCK);
-	harness_want_soon(&e, COUNTER_SPARED, 1);
-	harness_line(&e, REJECT, 0);
-	want_int(harness_count(&e, COUNTER_ALLOWED), 1);
-	want_list(&e.lists, LIST, "+" PEER "\n");
-	harness_close(&e);
-}
+static const struct script scripts[] = {
+	{ "address is unmapped on the list",
+	  "start; line reject from smtpd; on 4 +" PEER "; on 6" },
+	{ "prefix is masked",
+	  "set ipv4Prefix 24; start; line reject from smtpd; on 4 +198.51.100.0" },
+	{ "prefix with an allowed address is not blocked",
+	  "set ipv4Prefix 24 allow 198.51.100.200; start; line reject from smtpd; "
+	  "count allowed = 1; on 4; halt; lives smtpd" },
+	{ "only the named smtpd is terminated",
+	  "second; start; line reject; soon ended 1; halt; ends smtpd; lives second" },
+	{ "without port all of the address are terminated",
+	  "second 'BLOCK=" LISTED "'; start; line " WITHOUT_PORT "; soon ended 2" },
+	/* A client can make one smtpd log one reject per recipient. */
+	{ "smtpd is terminated once",
+	  "set maxBlocks 1 terminate.delay 500; start; lines 21 reject from smtpd; "
+	  "count blocks = 1; count renewals = 0; count refused.budget = 0; count repeated = 20; "
+	  "soon ended 1; count gone = 0" },
+	{ "renewals do not use maxBlocks up",
+	  "set maxBlocks 2 verify none; start; lines 20 " FOR("203.0.113.1") "; "
+	  "line " FOR("203.0.113.2") "; line " FOR("203.0.113.3") "; count refused.budget = 1; "
+	  "line " FOR("203.0.113.1") "; count blocks = 2; count renewals = 20" },
+	{ "threshold is reached",
+	  "set threshold 3; start; lines 3 reject from smtpd; count below_threshold = 2; "
+	  "count blocks = 1" },
+	{ "maxBlocks is reached",
+	  "set maxBlocks 1 verify none; start; line " FOR("203.0.113.1") "; "
+	  "line " FOR("203.0.113.2") "; line " FOR("203.0.113.3") "; count refused.budget = 2; "
+	  "count budget_closed = 1; hand reject; soon ended 1; count refused.budget = 3; "
+	  "on 4 +203.0.113.1" },
 
-TEST(missing_list_is_logged_once_and_smtpds_are_terminated)
-{
-	struct harness e;
+	/* --- the sender --- */
 
-	harness_open(&e);
-	fakelists_remove(&e.lists, LIST);
-	harness_start(&e);
-	harness_line(&e, REJECT, e.smtpd);
-	harness_want_soon(&e, COUNTER_ENDED, 1);
-	harness_stop(&e);
-	want_int(harness_said(&e, "iptables -I INPUT -p tcp --dport 25 -m recent "
-				  "--name spammer --update --seconds 600 -j DROP"),
-		 1);
-	want_int(harness_count(&e, COUNTER_WAITED), 1);
-	harness_close(&e);
-}
+	{ "sender mode takes the kernel's word",
+	  "set verify sender; start; message reject uid 0 exe " FAKE_SMTPD " from gone blocks; "
+	  "soon blocks 1; on 4 +" PEER "; message reject uid 65534 exe " FAKE_SMTPD
+	  " from gone unproven; message reject uid 0 exe /tmp/x/logger from gone unproven; "
+	  "count refused.gone = 2" },
+	{ "dropped connection needs the sender",
+	  "set verify sender; start; " DROPPED " " LOGGER " blocks; soon blocks 1; on 4 +" PEER "; "
+	  DROPPED " exe " FAKE_TCPD " blocks; " DROPPED " exe " FAKE_SMTPD " unproven; "
+	  "soon renewals 1" },
+	{ "dropped connection names the remedy",
+	  "start; " DROPPED " " LOGGER "; " DROPPED " " LOGGER "; count refused.gone = 2; "
+	  "says 'verify=\"sender\"'; on 4" },
+	/* The process that is named serves nobody. */
+	{ "dropped connection takes no look",
+	  "set verify sender; start; " DROPPED " " LOGGER " done" },
+	/* verify="none": it cannot be a relay client's. */
+	{ "line of a stranger is enough",
+	  "set verify none terminate off; stranger; start; hand reject from submit done; "
+	  "soon blocks 1" },
+	{ "old line is left alone",
+	  "start; message reject age 601 from smtpd ignored; "
+	  "message reject age 600 from smtpd blocks; count old = 1" },
+	{ "unknown form is counted and shown",
+	  "start; line 'error,peer=192.0.2.1: 511 Listed'; line 'rejected 192.0.2.1: 550 \"No\"'; "
+	  "line 'Purging /var/lib/courier'; count unknown = 2; "
+	  "says 'error,peer=192.0.2.1: 511 Listed'" },
+	{ "addresses decided elsewhere",
+	  "set input address verify none; start; address 203.0.113.9 blocks; "
+	  "address ' ::ffff:" PEER "\n' blocks; soon ended 1; address '127.0.0.1 25' exempt; "
+	  "address '203.0.113.9 x' ignored; count unknown = 1; on 4 +203.0.113.9 +" PEER },
+	/* The first line comes before any search; it keeps the index warm for the next ones. */
+	{ "relay client is known after the first line",
+	  "env smtpd 'BLOCK=" LISTED "' RELAYCLIENT=; set verify none; start; line reject blocks; "
+	  "soon spared 1; line reject; count allowed = 1; on 4 +" PEER },
 
-TEST(waiting_address_is_written_when_the_list_comes)
-{
-	struct harness e;
+	/* --- the list --- */
 
-	harness_open(&e);
-	fakelists_remove(&e.lists, LIST);
-	harness_start(&e);
-	harness_line(&e, REJECT, e.smtpd);
-	fakelists_make(&e.lists, LIST);
-	harness_want_soon(&e, COUNTER_BLOCKS, 1);
-	want_list(&e.lists, LIST, "+" PEER "\n");
-	harness_close(&e);
-}
+	{ "missing list is logged once and smtpds are terminated",
+	  "remove 4; start; line reject from smtpd; soon ended 1; halt; "
+	  "said 'iptables -I INPUT -p tcp --dport 25 -m recent --name spammer --update "
+	  "--seconds 600 -j DROP' = 1; count waited = 1" },
+	{ "waiting address is written when the list comes",
+	  "remove 4; start; line reject from smtpd; make 4; soon blocks 1; on 4 +" PEER },
+	/* Nothing is lost in silence. */
+	{ "what waits at the end is counted and logged",
+	  "remove 4; start; line reject from smtpd; soon waited 1; count lost = 0; halt; "
+	  "said 'rsyslogd is stopping: 1 addresses waited' = 1; count lost = 1" },
+	{ "nothing waits at the end",
+	  "start; line reject from smtpd; soon blocks 1; halt; said stopping = 0" },
+	/* A script that reloads the firewall and then rsyslogd. */
+	{ "HUP puts blocks on a new list",
+	  "start; line reject from smtpd; remove 4; make 4; hup; soon replayed 1; on 4 +" PEER },
+	{ "HUP logs counters and what is still wrong",
+	  "remove 4; start; line Purging; hup; "
+	  "says 'action with list spammer and spammer6: lines=1 backend_errors=2\n'; halt; "
+	  "said '--name spammer ' = 2" },
+	{ "dry run reports cleaned text",
+	  "set dryRun on verify none; start; "
+	  "line '" REJECT_FOR("203.0.113.9", "25", "511 a\"\x1b[0mb") "'; "
+	  "says 'dryRun: would block 203.0.113.9 port 25: \"511 a??[0mb\"'; on 4" },
+	/* Another action could not start: there is no background thread to terminate smtpds and
+	 * log faults. */
+	{ "once stopped nothing happens",
+	  "start; stop_engine; line reject from smtpd ignored; count lines = 1; "
+	  "count blocks = 0" },
 
-/* Nothing is lost in silence. */
-TEST(what_waits_at_the_end_is_counted_and_logged)
-{
-	struct harness e;
+	/* --- courier's user --- */
 
-	harness_open(&e);
-	fakelists_remove(&e.lists, LIST);
-	harness_start(&e);
-	harness_line(&e, REJECT, e.smtpd);
-	harness_want_soon(&e, COUNTER_WAITED, 1);
-	want_int(harness_count(&e, COUNTER_LOST), 0);
-	harness_stop(&e);
-	want_int(harness_said(&e, "rsyslogd is stopping: 1 addresses waited"), 1);
-	want_int(harness_count(&e, COUNTER_LOST), 1);
-	harness_close(&e);
-}
+	{ "missing user is logged",
+	  "no_user; start; line reject from smtpd unproven; halt; "
+	  "said 'there is no user no-such-user' = 1; lives smtpd" },
+	/* The user database does not answer at first: that is logged once, and recovers without
+	 * a HUP. */
+	{ "user is looked up until it exists",
+	  "by_hand; database EIO; start; "
+	  "said 'the user root cannot be looked up (Input/output error)' = 1; "
+	  "line reject from smtpd unproven; asked = 1; after 9000 within 1000; asked = 1; "
+	  "after 1001; asked = 2; after 10001; asked = 3; said 'cannot be looked up' = 1; "
+	  "database 0; after 10001; said 'the user root was found' = 1; "
+	  "hand reject from smtpd deferred; after 0; count blocks = 1" },
+	/* Every second. */
+	{ "late answer is fetched",
+	  "by_hand; database ETIMEDOUT; start; after 900 within 100; asked = 1; "
+	  "said 'cannot be looked up' = 0; after 101; asked = 2; "
+	  "said 'the user root cannot be looked up (Connection timed out)' = 1; database 0; "
+	  "after 1001; said 'the user root was found' = 1" },
+	/* One that is only slow causes no message. */
+	{ "slow answer is no news",
+	  "by_hand; database ETIMEDOUT; start; database 0; after 1001; asked = 2; "
+	  "said 'the user root' = 0; hand reject from smtpd deferred; after 0" },
+	/* A hanging user database must not delay signals at each HUP. */
+	{ "known user is not looked for",
+	  "by_hand; start; asked = 1; hup; after 0 over 3600000; after 60000; asked = 1" },
+	{ "HUP looks for a user that is not there",
+	  "by_hand; database ENOENT; start; hup; after 0; asked = 2; "
+	  "said 'there is no user root' = 2" },
 
-TEST(nothing_waits_at_the_end)
-{
-	struct harness e;
+	/* --- capabilities --- */
 
-	harness_open(&e);
-	harness_start(&e);
-	harness_line(&e, REJECT, e.smtpd);
-	harness_want_soon(&e, COUNTER_BLOCKS, 1);
-	harness_stop(&e);
-	want_int(harness_said(&e, "stopping"), 0);
-	harness_close(&e);
-}
-
-/* A script that reloads the firewall and then rsyslogd. */
-TEST(hup_puts_blocks_on_a_new_list)
-{
-	struct harness e;
-
-	harness_open(&e);
-	harness_start(&e);
-	harness_line(&e, REJECT, e.smtpd);
-	fakelists_remove(&e.lists, LIST);
-	fakelists_make(&e.lists, LIST);
-	engine_hup(e.block);
-	harness_want_soon(&e, COUNTER_REPLAYED, 1);
-	want_list(&e.lists, LIST, "+" PEER "\n");
-	harness_close(&e);
-}
-
-TEST(missing_user_is_logged)
-{
-	struct harness e;
-
-	harness_open(&e);
-	strcpy(e.settings.courier_user, "no-such-user");
-	e.settings.courier_user_set = false;
-	harness_start(&e);
-	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_UNPROVEN);
-	harness_stop(&e);
-	want_int(harness_said(&e, "there is no user no-such-user"), 1);
-	want_int(is_living(e.smtpd), true);
-	harness_close(&e);
-}
-
-/* The user database does not answer at first: that is logged once, and recovers without a
- * HUP. */
-TEST(user_is_looked_up_until_it_exists)
-{
-	struct harness e;
-	int64_t due;
-
-	by_hand_open(&e);
-	atomic_store(&database.err, EIO);
-	harness_start(&e);
-	want_int(harness_said(&e, "the user root cannot be looked up (Input/output error)"), 1);
-	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_UNPROVEN);
-	want_int(atomic_load(&database.asked), 1);
-	due = run_after(9000);
-	want_int(due > 0 && due <= 1000, true);
-	want_int(atomic_load(&database.asked), 1);
-	run_after(1001);
-	want_int(atomic_load(&database.asked), 2);
-	run_after(10001);
-	want_int(atomic_load(&database.asked), 3);
-	want_int(harness_said(&e, "cannot be looked up"), 1);
-	atomic_store(&database.err, 0);
-	run_after(10001);
-	want_int(harness_said(&e, "the user root was found"), 1);
-	want_int(harness_hand(&e, REJECT, e.smtpd).deferred, true);
-	run_after(0);
-	want_int(harness_count(&e, COUNTER_BLOCKS), 1);
-	by_hand_close(&e);
-}
-
-/* A database that has not answered yet is asked for its answer every second. */
-TEST(late_answer_is_fetched)
-{
-	struct harness e;
-	int64_t due;
-
-	by_hand_open(&e);
-	atomic_store(&database.err, ETIMEDOUT);
-	harness_start(&e);
-	due = run_after(900);
-	want_int(due > 0 && due <= 100, true);
-	want_int(atomic_load(&database.asked), 1);
-	want_int(harness_said(&e, "cannot be looked up"), 0);
-	run_after(101);
-	want_int(atomic_load(&database.asked), 2);
-	want_int(harness_said(&e, "the user root cannot be looked up (Connection timed out)"), 1);
-	atomic_store(&database.err, 0);
-	run_after(1001);
-	want_int(harness_said(&e, "the user root was found"), 1);
-	by_hand_close(&e);
-}
-
-/* One that is only slow causes no message. */
-TEST(slow_answer_is_no_news)
-{
-	struct harness e;
-
-	by_hand_open(&e);
-	atomic_store(&database.err, ETIMEDOUT);
-	harness_start(&e);
-	atomic_store(&database.err, 0);
-	run_after(1001);
-	want_int(atomic_load(&database.asked), 2);
-	want_int(harness_said(&e, "the user root"), 0);
-	want_int(harness_hand(&e, REJECT, e.smtpd).deferred, true);
-	run_after(0);
-	by_hand_close(&e);
-}
-
-/* A hanging user database must not delay signals at each HUP. */
-TEST(known_user_is_not_looked_for)
-{
-	struct harness e;
-	int64_t due;
-
-	by_hand_open(&e);
-	harness_start(&e);
-	want_int(atomic_load(&database.asked), 1);
-	engine_hup(e.block);
-	due = run_after(0);
-	want_int(due > 3600 * 1000, true);
-	run_after(60000);
-	want_int(atomic_load(&database.asked), 1);
-	by_hand_close(&e);
-}
-
-TEST(hup_looks_for_a_user_that_is_not_there)
-{
-	struct harness e;
-
-	by_hand_open(&e);
-	atomic_store(&database.err, ENOENT);
-	harness_start(&e);
-	engine_hup(e.block);
-	run_after(0);
-	want_int(atomic_load(&database.asked), 2);
-	want_int(harness_said(&e, "there is no user root"), 2);
-	by_hand_close(&e);
-}
-
-/* Capabilities missing for termination if the line alone is proof: they are logged if there
- * is a courier. */
-static const struct unproven_row {
-	const char *label;
-	int err;		/* of the user database */
-	unsigned int look, signal;
-} unproven_rows[] = {
-	{ "with a courier", 0, 1, 1 },
-	{ "on a host without", ENOENT, 0, 0 },
+	/* If the line alone is proof they are only for termination. */
+	{ "capabilities to terminate unproven, with a courier",
+	  RIGHTS "verify none; missing look kill; start; "
+	  "said 'so no session is terminated, but addresses are still blocked' = 1; "
+	  "said 'refuses to signal' = 1; said 'nothing is blocked' = 0" },
+	{ "capabilities to terminate unproven, on a host without",
+	  RIGHTS "verify none; missing look kill; database ENOENT; start; "
+	  "said 'so no session is terminated, but addresses are still blocked' = 0; "
+	  "said 'refuses to signal' = 0; said 'nothing is blocked' = 0" },
+#define RIGHT_TO_RESET(set) "by_hand; set " set "; missing net; start; " \
+	"said 'terminate.reset: connections of terminated sessions' = "
+	{ "right to reset, by default", RIGHT_TO_RESET("terminate.reset on") "1" },
+	{ "right to reset, off", RIGHT_TO_RESET("terminate.reset off") "0" },
+	{ "right to reset, no session is terminated", RIGHT_TO_RESET("terminate off") "0" },
+	/* The same without a capability that is missing. */
+	{ "a reset that is off is not tried",
+	  "by_hand; missing; set terminate.reset off; start; reset_tries = 0" },
+	{ "refused access is logged: nothing", REFUSED("verify child", "1", "1", "permission = 0") },
+	{ "refused access is logged: to look",
+	  REFUSED("verify child", "EACCES", "1", "'no permission to read courier' = 1") },
+	{ "refused access is logged: to look, the line is proof",
+	  REFUSED("verify none", "EACCES", "1",
+		  "'so no session is terminated, but addresses are still blocked' = 1") },
+	{ "refused access is logged: to signal",
+	  REFUSED("verify child", "EPERM", "1", "'refuses to signal courier' = 1") },
+	{ "refused access is logged: to look, nothing is terminated",
+	  REFUSED("terminate off", "EACCES", "0", "'no permission to read courier' = 1") },
+	/* rsyslogd starts before courier: there is nothing to try at first. */
+	{ "access is tried once courier runs",
+	  RIGHTS "; trial 0; start; after 0; after 59000 within 1000; tries = 1; trial EACCES; "
+	  "after 1001; tries = 2; said 'no permission to read courier' = 1" },
 };
+TEST_SCRIPTS(scripts)
 
-TEST_ROWS(capabilities_to_terminate_unproven, unproven_rows)
-{
-	struct harness e;
-
-	by_hand_open(&e);
-	e.check_rights = true;
-	harness_set(&e, "courierUser", "nobody");
-	harness_set(&e, "verify", "none");
-	missing_rights = CAPABILITIES_LOOK | CAPABILITIES_BIT(CAP_KILL);
-	atomic_store(&database.err, row->err);
-	harness_start(&e);
-	want_int(harness_said(&e, "so no session is terminated, but addresses are still blocked"),
-		 row->look);
-	want_int(harness_said(&e, "refuses to signal"), row->signal);
-	want_int(harness_said(&e, "nothing is blocked"), 0);
-	by_hand_close(&e);
-}
-
-/* terminate.reset: the right to it is asked for only where it is to be used. */
-static const struct reset_row {
-	const char *label, *name, *value;
-	unsigned int said;
-} reset_rows[] = {
-	{ "by default", "terminate.reset", "on", 1 },
-	{ "off", "terminate.reset", "off", 0 },
-	{ "no child is ended", "terminate", "off", 0 },
-};
-
-TEST_ROWS(right_to_reset, reset_rows)
-{
-	struct harness e;
-
-	by_hand_open(&e);
-	e.check_rights = true;
-	harness_set(&e, row->name, row->value);
-	missing_rights = CAPABILITIES_BIT(CAP_NET_ADMIN);
-	harness_start(&e);
-	want_int(harness_said(&e, "terminate.reset: connections of terminated sessions"),
-		 row->said);
-	by_hand_close(&e);
-}
-
-/* The same without a capability that is missing: it is not even tried. */
-TEST(off_means_not_tried)
-{
-	struct harness e;
-
-	by_hand_open(&e);
-	e.check_rights = true;
-	harness_set(&e, "terminate.reset", "off");
-	reset_tries = 0;
-	harness_start(&e);
-	want_int(reset_tries, 0);
-	by_hand_close(&e);
-}
-
-/* The capabilities are there, and something refuses all the same. */
-static const struct refusal_row {
-	const char *label, *name, *value;
-	int answer;
-	bool signals;		/* are tried too */
-	const char *want;
-} refusal_rows[] = {
-	{ "nothing", "verify", "child", 1, true, NULL },
-	{ "to look", "verify", "child", -EACCES, true,
-	  "no permission to read courier's processes" },
-	{ "to look, the line is proof", "verify", "none", -EACCES, true,
-	  "so no session is terminated, but addresses are still blocked" },
-	{ "to signal", "verify", "child", -EPERM, true,
-	  "refuses to signal courier's processes" },
-	{ "to read, nothing is terminated", "terminate", "off", -EACCES, false,
-	  "no permission to read courier's processes" },
-};
-
-TEST_ROWS(refused_access_is_logged, refusal_rows)
-{
-	struct harness e;
-
-	by_hand_open(&e);
-	e.check_rights = true;
-	harness_set(&e, "courierUser", "nobody");
-	harness_set(&e, row->name, row->value);
-	trial.tries = 0;
-	trial.answer = row->answer;
-	harness_start(&e);
-	want_int(trial.tries, 0);
-	run_after(0);
-	want_int(trial.tries, 1);
-	want_int(trial.signals, row->signals);
-	if (row->want)
-		want_int(harness_said(&e, row->want), 1);
-	else
-		want_int(harness_said(&e, "permission"), 0);
-	want_int(run_after(3600 * 1000) > 3600 * 1000, true);
-	want_int(trial.tries, 1);
-	engine_hup(e.block);
-	run_after(0);
-	want_int(trial.tries, 2);
-	trial.answer = 1;
-	by_hand_close(&e);
-}
-
-/* rsyslogd starts before courier: there is nothing to try at first. */
-TEST(access_is_tried_once_courier_runs)
-{
-	struct harness e;
-	int64_t due;
-
-	by_hand_open(&e);
-	e.check_rights = true;
-	harness_set(&e, "courierUser", "nobody");
-	trial.tries = 0;
-	trial.answer = 0;
-	harness_start(&e);
-	run_after(0);
-	due = run_after(59000);
-	want_int(due > 0 && due <= 1000, true);
-	want_int(trial.tries, 1);
-	trial.answer = -EACCES;
-	run_after(1001);
-	want_int(trial.tries, 2);
-	want_int(harness_said(&e, "no permission to read courier's processes"), 1);
-	trial.answer = 1;
-	by_hand_close(&e);
-}
+/* --- others --- */
 
 /* No memory for a worker's own: the background thread has some. */
 TEST(without_a_worker)
@@ -932,37 +568,6 @@ TEST(a_stalled_background_is_not_waited_for)
 	harness_close(&e);
 }
 
-TEST(hup_logs_counters_and_what_is_still_wrong)
-{
-	struct harness e;
-
-	harness_open(&e);
-	fakelists_remove(&e.lists, LIST);
-	harness_start(&e);
-	harness_line(&e, "Purging", 0);
-	engine_hup(e.block);
-	harness_want_said(&e, "action with list spammer and spammer6: lines=1 "
-			      "backend_errors=2\n");
-	harness_stop(&e);
-	want_int(harness_said(&e, "--name spammer "), 2);
-	harness_close(&e);
-}
-
-TEST(dry_run_reports_cleaned_text)
-{
-	struct harness e;
-
-	harness_open(&e);
-	harness_set(&e, "dryRun", "on");
-	harness_set(&e, "verify", "none");
-	harness_start(&e);
-	harness_line(&e, REJECT_FOR("203.0.113.9", "25", "511 a\"\x1b[0mb"), 0);
-	harness_want_said(&e, "dryRun: would block 203.0.113.9 port 25: "
-			      "\"511 a??[0mb\"");
-	want_list(&e.lists, LIST, "");
-	harness_close(&e);
-}
-
 TEST(without_start_nothing_happens)
 {
 	struct engine_worker *worker = NULL;
@@ -992,21 +597,6 @@ static void count_said(void *ctx, int severity, const char *text)
 	(void)severity;
 	(void)text;
 	(*said)++;
-}
-
-/* Another action could not start: there is no background thread to terminate smtpds and log
- * faults. */
-TEST(once_stopped_nothing_happens)
-{
-	struct harness e;
-
-	harness_open(&e);
-	harness_start(&e);
-	engine_stop(e.block);
-	want_int(harness_line(&e, REJECT, e.smtpd).verdict, VERDICT_NOT_A_TRIGGER);
-	want_int(harness_count(&e, COUNTER_LINES), 1);
-	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
-	harness_close(&e);
 }
 
 static int start_parts(const struct harness *e, struct engine *block,
@@ -1074,34 +664,5 @@ TEST(out_of_memory_is_logged)
 	}
 	want_int(refused >= 8, true);
 	want_int(said, 0);
-	harness_close(&e);
-}
-
-/* verify="none": of a process that cannot be a relay client's nothing is asked. */
-TEST(line_of_a_stranger_is_enough)
-{
-	struct harness e;
-
-	harness_open(&e);
-	harness_set(&e, "verify", "none");
-	harness_set(&e, "terminate", "off");
-	fakeproc_put(&e.tree, &(struct fake_process){
-		.pid = e.submit, .exe = FAKE_SMTPD, .ppid = e.smtpd, .uid = 1 });
-	harness_start(&e);
-	want_int(harness_hand(&e, REJECT, e.submit).deferred, false);
-	harness_want_soon(&e, COUNTER_BLOCKS, 1);
-	harness_close(&e);
-}
-
-/* The process that is named serves nobody. */
-TEST(dropped_connection_takes_no_look)
-{
-	struct engine_message msg;
-	struct harness e;
-
-	dropped_line(&e, &msg);
-	harness_set(&e, "verify", "sender");
-	harness_start(&e);
-	want_int(engine_handle(e.block, e.worker, &msg).deferred, false);
 	harness_close(&e);
 }
