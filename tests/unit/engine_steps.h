@@ -7,6 +7,8 @@
  *	start, halt, hup	the engine
  *	line TEXT [from P] [VERDICT]	harness_line(), and its verdict
  *	hand TEXT [from P] [deferred|done]	harness_hand()
+ *	message TEXT [from P] [uid N] [exe PATH] [age N] [severity N] [VERDICT] [done]
+ *	stranger		make submit an smtpd of another user
  *	soon NAME N, count NAME	wait for a counter's value; its value
  *	says TEXT, said TEXT	wait for a message; how many there are
  *	lives P..., ends P...
@@ -23,6 +25,9 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/processes.h"
 #include "tests/unit/scene.h"
+
+/* A line about all smtpds of the peer. */
+#define WITHOUT_PORT "'error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED "'"
 
 /* Of each script. */
 static struct harness h;
@@ -149,6 +154,31 @@ VERB(hand)
 	want_int(!scene_has(args, "done") || !deferred, true);
 	return 0;
 }
+
+/* A line with what the kernel knows of its sender: uid, exe; or with an age, or a severity. */
+VERB(message)
+{
+	const char *exe = scene_option(args, "exe", "");
+	const struct engine_message msg = {
+		.tag = "courieresmtpd", .tag_len = strlen("courieresmtpd"),
+		.severity = atoi(scene_option(args, "severity", "3")),
+		.age = atoi(scene_option(args, "age", "0")),
+		.text = text_of(args[0]), .text_len = strlen(text_of(args[0])),
+		.has_uid = scene_has(args, "uid"),
+		.uid = (uid_t)atoi(scene_option(args, "uid", "0")),
+		.exe = exe, .exe_len = strlen(exe),
+		.attested_pid = sender_of(args),
+	};
+	const struct engine_outcome out = engine_handle(h.block, h.worker, &msg);
+
+	want_verdict(out.verdict, args + 1);
+	want_int(!scene_has(args, "done") || !out.deferred, true);
+	return 0;
+}
+
+/* Its submit is the smtpd of another user. */
+VERB_DO(stranger, fakeproc_put(&h.tree, &(struct fake_process){
+	.pid = h.submit, .exe = FAKE_SMTPD, .ppid = h.smtpd, .uid = 1 }))
 
 VERB_DO(soon, harness_want_soon(&h, counter_of(args[0]), (uint64_t)atoi(args[1])))
 VERB_IS(count, (int)harness_count(&h, counter_of(args[0])))

@@ -27,7 +27,7 @@ static struct {
 static struct verb {
 	const char *name;
 	int (*run)(char **args);
-} verbs[80];
+} verbs[160];
 static size_t verb_count;
 static struct actor actors[64];
 static size_t actor_count, marked;
@@ -352,7 +352,8 @@ VERB_IS(quick, clock_ms() - begun < LOOKER_WAIT_MS ? 0 : -ETIMEDOUT)
 
 void scene_add_verb(const char *name, int (*run)(char **args))
 {
-	verbs[verb_count++ % COUNT_OF(verbs)] = (struct verb){ name, run };
+	must(verb_count < COUNT_OF(verbs), "too many verbs");
+	verbs[verb_count++] = (struct verb){ name, run };
 }
 
 static int run_words(char **words)

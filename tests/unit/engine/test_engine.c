@@ -258,26 +258,6 @@ VERB(lines)
 	return 0;
 }
 
-/* A line with what the kernel knows of its sender: uid, exe; or with an age, or a severity. */
-VERB(message)
-{
-	const char *exe = scene_option(args, "exe", "");
-	const struct engine_message msg = {
-		.severity = atoi(scene_option(args, "severity", "3")),
-		.age = atoi(scene_option(args, "age", "0")),
-		.text = text_of(args[0]), .text_len = strlen(text_of(args[0])),
-		.has_uid = scene_has(args, "uid"),
-		.uid = (uid_t)atoi(scene_option(args, "uid", "0")),
-		.exe = exe, .exe_len = strlen(exe),
-		.attested_pid = sender_of(args),
-	};
-	const struct engine_outcome out = engine_handle(h.block, h.worker, &msg);
-
-	want_verdict(out.verdict, args + 1);
-	want_int(!scene_has(args, "done") || !out.deferred, true);
-	return 0;
-}
-
 VERB(address)
 {
 	want_verdict(engine_handle_address(h.block, args[0], strlen(args[0])).verdict, args + 1);
@@ -325,16 +305,13 @@ VERB_IS(tries, (int)trial.tries)
 VERB_IS(signals, trial.signals)
 VERB_IS(reset_tries, (int)reset_tries)
 
-/* Its submit is the smtpd of another user. */
-VERB_DO(stranger, fakeproc_put(&h.tree, &(struct fake_process){
-	.pid = h.submit, .exe = FAKE_SMTPD, .ppid = h.smtpd, .uid = 1 }))
 VERB_DO(stop_engine, engine_stop(h.block))
 
 /* --- scripts --- */
 
 #define FOR(ip) "'" REJECT_FOR(ip, "9", "511 x") "'"
-#define WITHOUT_PORT "'error,relay=::ffff:" PEER ",from=<a>: 511 " LISTED "'"
-#define DROPPED "message 'dropped blocked connection from ::ffff:" PEER "' severity 4 uid 0 from tcpd"
+#define DROPPED \
+	"message 'dropped blocked connection from ::ffff:" PEER "' severity 4 uid 0 from tcpd"
 #define LOGGER "exe /usr/sbin/courierlogger"
 #define RIGHTS "by_hand; missing; set courierUser nobody "
 
@@ -492,7 +469,8 @@ static const struct script scripts[] = {
 	/* The same without a capability that is missing. */
 	{ "a reset that is off is not tried",
 	  "by_hand; missing; set terminate.reset off; start; reset_tries = 0" },
-	{ "refused access is logged: nothing", REFUSED("verify child", "1", "1", "permission = 0") },
+	{ "refused access is logged: nothing",
+	  REFUSED("verify child", "1", "1", "permission = 0") },
 	{ "refused access is logged: to look",
 	  REFUSED("verify child", "EACCES", "1", "'no permission to read courier' = 1") },
 	{ "refused access is logged: to look, the line is proof",
