@@ -271,6 +271,15 @@ VERB(by)
 	return 0;
 }
 
+/* Kill it, and wait until its parent has reaped it. */
+VERB(vanish)
+{
+	const pid_t pid = scene_pid(args[0]);
+
+	want_int(kill(pid, SIGKILL), 0);
+	return SOON(kill(pid, 0) < 0) ? 0 : -EIO;
+}
+
 VERB_IS(reuse, guard_fork_as(scene_pid(args[0])) == scene_pid(args[0]) ? 0 : -EIO)
 
 /* An smtpd that is opened beside; is it one that is terminated, perhaps with another peer? */
@@ -403,9 +412,10 @@ static const struct script scripts[] = {
 	  PLAIN "add 5; run 5; wait; skip; run 6 2005; counted; readable = 1; run 7 never; "
 	  "counted ended=1" },
 	{ "has exited in the delay",
-	  PLAIN "kill s; add 10; run 10; run 100; run 5000 never; counted gone=1" },
+	  PLAIN "vanish s; add 10; run 10; run 100; run 5000 never; counted gone=1" },
 	{ "has exited before the worker's signal",
-	  PLAIN "kill s; signal = ESRCH; add 10; run 10; run 100; run 5000 never; counted gone=1" },
+	  PLAIN "vanish s; signal = ESRCH; add 10; run 10; run 100; run 5000 never; "
+	  "counted gone=1" },
 	{ "its PID is used again before the signal",
 	  "root; waiter w; pin w; add 200; run 0; end w; reuse w; run 200; run 3000; run 30000; "
 	  "counted gone=1; lives w; end w" },
@@ -435,7 +445,7 @@ static const struct script scripts[] = {
 	{ "both of a pair, by the worker", BOTH("signal; ") },
 	/* The couriertls has the slot all the same. */
 	{ "couriertls, although its courieresmtpd has exited",
-	  SMTPS "kill s; add 20; run 20; ends tls; run 21; run 100 never; counted gone=1" },
+	  SMTPS "vanish s; add 20; run 20; ends tls; run 21; run 100 never; counted gone=1" },
 	{ "couriertls is killed, although its courieresmtpd had exited",
 	  SMTPS "stop tls; kill s; add 200; run 200; lives tls; run 2200; ends tls" },
 
@@ -522,7 +532,7 @@ static const struct script scripts[] = {
 	  "resets 0; ends tls; run +1; run +1 never; resets 1" },
 	{ "no reset, off", RESET("prove s; ") "resets 0; counted ended=1; no_alert" },
 	{ "no reset, it had exited by itself",
-	  RESET("prove s reset 0; kill s; ") "resets 0; counted gone=1; no_alert" },
+	  RESET("prove s reset 0; vanish s; ") "resets 0; counted gone=1; no_alert" },
 	{ "no reset, the connection is gone",
 	  RESET("prove s reset 0; refuse ENOENT; ") "resets 1; counted ended=1; no_alert" },
 	{ "no reset, no right",
