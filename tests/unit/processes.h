@@ -14,10 +14,6 @@
 #include "tests/unit/courier_stand_in.h"
 
 /* A point that only root can run. */
-#define SUITE_AS_ROOT(suite, test)                                             \
-	(geteuid() == 0 ? suite_add(suite, test, NULL, "%s", #test) :          \
-			  suite_skip(suite, #test, "root"))
-
 #define TEST_AS_ROOT(name) TEST_NEEDING(needs_root, name)
 const char *needs_root(void);
 

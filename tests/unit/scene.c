@@ -603,7 +603,6 @@ void scene_add_points(const struct script *scripts, size_t count)
 	const struct script *s;
 
 	for (s = scripts; s < scripts + count; s++)
-		suite_add_needing(suite_of_program(),
-				  begins_with(s->text, "root") ? needs_root : suite_nothing,
+		suite_add_needing(begins_with(s->text, "root") ? needs_root : suite_nothing,
 				  run_script, s, "%s", s->label);
 }

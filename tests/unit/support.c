@@ -23,14 +23,14 @@ struct point {
 	CMUnitTestFunction test;
 	const void *row;
 	const char *(*missing)(void);
-	const struct suite *suite;
 };
 
-struct suite {
+/* The points of the program, and what is called for each; may be NULL. */
+static struct {
 	struct point *points;
 	size_t count;
-	void (*before)(void), (*after)(void);	/* of each point; may be NULL */
-};
+	void (*before)(void), (*after)(void);
+} suite;
 
 /* Without memory or a disk nothing can be tested: report that in TAP. */
 static void give_up(const char *what)
@@ -39,29 +39,10 @@ static void give_up(const char *what)
 	exit(99);
 }
 
-struct suite *suite_new(void)
+void suite_each(void (*before)(void), void (*after)(void))
 {
-	struct suite *suite = malloc(sizeof(*suite));
-
-	if (!suite)
-		give_up("suite");
-	*suite = (struct suite){ .count = 0 };
-	return suite;
-}
-
-struct suite *suite_of_program(void)
-{
-	static struct suite *suite;
-
-	if (!suite)
-		suite = suite_new();
-	return suite;
-}
-
-void suite_each(struct suite *suite, void (*before)(void), void (*after)(void))
-{
-	suite->before = before;
-	suite->after = after;
+	suite.before = before;
+	suite.after = after;
 }
 
 const char *suite_nothing(void)
@@ -69,41 +50,39 @@ const char *suite_nothing(void)
 	return NULL;
 }
 
-static void append(struct suite *suite, struct point point, const char *name, va_list args)
-	__attribute__((format(printf, 3, 0)));
+static void append(struct point point, const char *name, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
-static void append(struct suite *suite, struct point point, const char *name, va_list args)
+static void append(struct point point, const char *name, va_list args)
 {
-	size_t count = suite->count + 1;
-	struct point *points = realloc(suite->points, count * sizeof(*points));
+	size_t count = suite.count + 1;
+	struct point *points = realloc(suite.points, count * sizeof(*points));
 
 	if (!points || vasprintf(&point.name, name, args) < 0)
 		give_up("suite");
 	if (strchr(point.name, '#'))
 		give_up("a '#' in the name of a point");
-	point.suite = suite;
-	points[suite->count] = point;
-	suite->points = points;
-	suite->count = count;
+	points[suite.count] = point;
+	suite.points = points;
+	suite.count = count;
 }
 
-void suite_add(struct suite *suite, CMUnitTestFunction test, const void *row,
-	       const char *name, ...)
+void suite_add(CMUnitTestFunction test, const void *row, const char *name, ...)
 {
 	va_list args;
 
 	va_start(args, name);
-	append(suite, (struct point){ .test = test, .row = row }, name, args);
+	append((struct point){ .test = test, .row = row }, name, args);
 	va_end(args);
 }
 
-void suite_add_needing(struct suite *suite, const char *(*missing)(void),
-		       CMUnitTestFunction test, const void *row, const char *name, ...)
+void suite_add_needing(const char *(*missing)(void), CMUnitTestFunction test, const void *row,
+		       const char *name, ...)
 {
 	va_list args;
 
 	va_start(args, name);
-	append(suite, (struct point){ .test = test, .row = row, .missing = missing }, name, args);
+	append((struct point){ .test = test, .row = row, .missing = missing }, name, args);
 	va_end(args);
 }
 
@@ -124,68 +103,55 @@ static void skip_point(struct point *point, const char *missing)
 	point->row = NULL;
 }
 
-void suite_skip(struct suite *suite, const char *name, const char *missing)
-{
-	suite_add(suite, skipped, NULL, "%s", name);
-	skip_point(&suite->points[suite->count - 1], missing);
-}
-
 static void run_point(void **state)
 {
 	const struct point *point = *state;
-	const struct suite *suite = point->suite;
 
 	guard_point(point->name);
 	*state = (void *)(uintptr_t)point->row;
-	if (suite->before)
-		suite->before();
+	if (suite.before)
+		suite.before();
 	point->test(state);
-	if (suite->after)
-		suite->after();
+	if (suite.after)
+		suite.after();
 }
 
 /* The same points in cmocka's form. */
-static struct CMUnitTest *make_tests(const struct suite *suite)
+static struct CMUnitTest *make_tests(void)
 {
-	struct CMUnitTest *tests = calloc(suite->count, sizeof(*tests));
+	struct CMUnitTest *tests = calloc(suite.count, sizeof(*tests));
 	size_t i;
 
 	if (!tests)
 		give_up("suite");
-	for (i = 0; i < suite->count; i++) {
-		const char *missing = suite->points[i].missing ? suite->points[i].missing() : NULL;
+	for (i = 0; i < suite.count; i++) {
+		const char *missing = suite.points[i].missing ? suite.points[i].missing() : NULL;
 
 		if (missing)
-			skip_point(&suite->points[i], missing);
-		tests[i].name = suite->points[i].name;
+			skip_point(&suite.points[i], missing);
+		tests[i].name = suite.points[i].name;
 		tests[i].test_func = run_point;
-		tests[i].initial_state = &suite->points[i];
+		tests[i].initial_state = &suite.points[i];
 	}
 	return tests;
 }
 
-int suite_run(struct suite *suite, const char *name)
+int main(void)
 {
-	struct CMUnitTest *tests = make_tests(suite);
+	struct CMUnitTest *tests = make_tests();
 	int failed;
 	size_t i;
 
 	guard_start();
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	failed = _cmocka_run_group_tests(name, tests, suite->count, NULL, NULL);
+	failed = _cmocka_run_group_tests(program_invocation_short_name, tests, suite.count, NULL,
+					 NULL);
 	guard_point("end");
-	for (i = 0; i < suite->count; i++)
-		free(suite->points[i].name);
-	free(suite->points);
-	free(suite);
+	for (i = 0; i < suite.count; i++)
+		free(suite.points[i].name);
+	free(suite.points);
 	free(tests);
 	return failed == 0 ? 0 : 1;
-}
-
-/* A program whose points need more than TEST() has a main() of its own. */
-int __attribute__((weak)) main(void)
-{
-	return suite_run(suite_of_program(), program_invocation_short_name);
 }
 
 /* --- comparisons --- */

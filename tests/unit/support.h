@@ -32,8 +32,7 @@
 	}                                                                      \
 	static void __attribute__((constructor)) name##_is_a_point(void)       \
 	{                                                                      \
-		suite_add_needing(suite_of_program(), missing, name##_point,   \
-				  NULL, "%s", #name);                          \
+		suite_add_needing(missing, name##_point, NULL, "%s", #name);   \
 	}                                                                      \
 	static void name(void)
 
@@ -55,9 +54,8 @@
 		const __typeof__((rows)[0]) *row;                              \
 									       \
 		for (row = (rows); row < (rows) + COUNT_OF(rows); row++)       \
-			suite_add_needing(suite_of_program(), missing,         \
-					  name##_point, row, "%s: " format,    \
-					  #name, __VA_ARGS__);                 \
+			suite_add_needing(missing, name##_point, row,          \
+					  "%s: " format, #name, __VA_ARGS__);  \
 	}                                                                      \
 	static void name(const __typeof__((rows)[0]) *row)
 
@@ -66,44 +64,18 @@
 #define TEST_EACH(before, after)                                               \
 	static void __attribute__((constructor)) before##_each(void)           \
 	{                                                                      \
-		suite_each(suite_of_program(), before, after);                 \
+		suite_each(before, after);                                     \
 	}
 
-/* The points, collected at run time. */
-struct suite;
-
-/* Create an empty suite. Like all functions here, it exits if there is no memory. */
-struct suite *suite_new(void);
-
-/* The suite of the macros above. */
-struct suite *suite_of_program(void);
-void suite_each(struct suite *suite, void (*before)(void), void (*after)(void));
-
-/* Add a point; the test finds the row in *state. The name is copied and must not contain
- * '#', which TAP would read as a directive. */
-void suite_add(struct suite *suite, CMUnitTestFunction test, const void *row,
-	       const char *name, ...) __attribute__((format(printf, 4, 5)));
-void suite_add_needing(struct suite *suite, const char *(*missing)(void),
-		       CMUnitTestFunction test, const void *row, const char *name, ...)
-	__attribute__((format(printf, 5, 6)));
+/* What the macros call. They exit if there is no memory. The test finds the row in *state. The
+ * name is copied and must not contain '#', which TAP would read as a directive. The points run
+ * in a separate process, which guard.h kills when one takes too long. */
+void suite_each(void (*before)(void), void (*after)(void));
+void suite_add(CMUnitTestFunction test, const void *row, const char *name, ...)
+	__attribute__((format(printf, 3, 4)));
+void suite_add_needing(const char *(*missing)(void), CMUnitTestFunction test, const void *row,
+		       const char *name, ...) __attribute__((format(printf, 4, 5)));
 const char *suite_nothing(void);
-
-/* Add a point that cannot be run here, and what is missing. */
-void suite_skip(struct suite *suite, const char *name, const char *missing);
-
-/* Add a point for each row of an array whose elements have a label. */
-#define SUITE_ROWS(suite, test, rows)                                          \
-	do {                                                                   \
-		for (size_t row_ = 0; row_ < COUNT_OF(rows); row_++)           \
-			suite_add(suite, test, &(rows)[row_], "%s: %s", #test, \
-				  (rows)[row_].label);                         \
-	} while (0)
-
-#define SUITE_TEST(suite, test) suite_add(suite, test, NULL, "%s", #test)
-
-/* Run and free it. The tests run in a separate process, which guard.h kills when a point
- * takes too long. Returns the exit status. */
-int suite_run(struct suite *suite, const char *name);
 
 /* Comparisons: a difference is printed as got and want, and fails the test. The text says
  * what the test was about when it failed; NULL: nothing. */
@@ -169,8 +141,8 @@ struct corpus {
 									       \
 		corpus_read(&corpus, file, fields_);                           \
 		for (row = corpus.lines; row < corpus.lines + corpus.count; row++) \
-			suite_add(suite_of_program(), name##_point, row,       \
-				  "%s: %s, line %u", #name, file, row->number); \
+			suite_add(name##_point, row, "%s: %s, line %u", #name, file,   \
+				  row->number);                                \
 	}                                                                      \
 	static void name(const struct corpus_line *row)
 

@@ -103,9 +103,8 @@ static void want_gateways(const char *want)
 	start_over();
 }
 
-static void routes(void **state)
+TEST(routes)
 {
-	(void)state;
 	put_route(AF_INET, NULL);
 	want_gateways("");
 	put_route(AF_INET, "192.0.2.1");
@@ -115,11 +114,10 @@ static void routes(void **state)
 	want_gateways("192.0.2.1 fe80::1 2001:db8::1 192.0.2.2 ");
 }
 
-static void multipath_and_via(void **state)
+TEST(multipath_and_via)
 {
 	struct nlattr *hops;
 
-	(void)state;
 	begin(RTM_NEWROUTE, AF_INET);
 	hops = mnl_attr_nest_start(messages.last, RTA_MULTIPATH);
 	put_hop("192.0.2.1", 0);
@@ -134,12 +132,11 @@ static void multipath_and_via(void **state)
 }
 
 /* What is no route, or not well formed, has no gateway; what follows it has. */
-static void others(void **state)
+TEST(others)
 {
 	struct nlattr *hops;
 	int lie;
 
-	(void)state;
 	begin(RTM_DELROUTE, AF_INET);
 	put_addr(RTA_GATEWAY, AF_INET, "192.0.2.1");
 	end();
@@ -168,14 +165,13 @@ static void others(void **state)
 }
 
 /* Cut anywhere, and with any byte changed: nothing beyond the end is read. */
-static void damaged(void **state)
+TEST(damaged)
 {
 	struct nlattr *hops;
 	char text[512];
 	size_t i, bit;
 	char *copy;
 
-	(void)state;
 	begin(RTM_NEWROUTE, AF_INET);
 	hops = mnl_attr_nest_start(messages.last, RTA_MULTIPATH);
 	put_hop("192.0.2.1", 0);
@@ -206,11 +202,10 @@ static int stop(void *ctx, const struct addr *gateway)
 	return ++*(int *)ctx == 2 ? 7 : 0;
 }
 
-static void walk_ends(void **state)
+TEST(walk_ends)
 {
 	int seen = 0, i;
 
-	(void)state;
 	for (i = 0; i < 3; i++)
 		put_route(AF_INET, "192.0.2.1");
 	want_int(gateways_in(messages.bytes, messages.len, stop, &seen), 7);
@@ -229,27 +224,13 @@ static int count(void *ctx, const struct addr *gateway)
 	return 0;
 }
 
-static void full_table_is_cut(void **state)
+TEST(full_table_is_cut)
 {
 	unsigned int seen = 0, i;
 
-	(void)state;
 	for (i = 0; i < GATEWAYS_ROUTES_MAX + 100; i++)
 		put_route(AF_INET, "192.0.2.1");
 	want_int(gateways_in(messages.bytes, messages.len, count, &seen), 0);
 	want_int(seen, GATEWAYS_ROUTES_MAX);
 	start_over();
-}
-
-int main(void)
-{
-	struct suite *suite = suite_new();
-
-	SUITE_TEST(suite, routes);
-	SUITE_TEST(suite, multipath_and_via);
-	SUITE_TEST(suite, others);
-	SUITE_TEST(suite, damaged);
-	SUITE_TEST(suite, walk_ends);
-	SUITE_TEST(suite, full_table_is_cut);
-	return suite_run(suite, "gateways");
 }
