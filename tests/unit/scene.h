@@ -1,5 +1,5 @@
-/* Tests of courier's processes as scripts. A script sets up processes, changes them, calls
- * the functions under test and names their results:
+/* Tests as scripts, most of them about courier's processes. A script sets up processes,
+ * changes them, calls the functions under test and names their results:
  *
  *	smtpd s BLOCK=Listed; open s = 0; smtpd s uid 1235; open s = EPERM
  *
