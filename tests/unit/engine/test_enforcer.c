@@ -13,8 +13,7 @@
 #include <string.h>
 
 #include "courier/smtp_reply.h"
-#include "tests/unit/harness.h"
-#include "tests/unit/processes.h"
+#include "tests/unit/engine_steps.h"
 
 /* An enforcer without an engine. */
 struct fixture {
@@ -282,29 +281,6 @@ TEST_ROWS(refuses, error_rows)
 	teardown(&f);
 }
 
-TEST(turns_away_at_once)
-{
-	static const char started[] =
-		"started,ip=[::ffff:" PEER "],port=[41703]";
-	struct engine_message msg = {
-		.severity = 6, .text = started, .text_len = strlen(started),
-		.exe = "",
-	};
-	struct harness e;
-
-	harness_open(&e);
-	harness_set(&e, "trigger", "connect");
-	harness_set(&e, "terminate.delay", "5000");
-	harness_start(&e);
-	msg.attested_pid = e.smtpd;
-	want_int(engine_handle(e.block, e.worker, &msg).verdict, VERDICT_BLOCK);
-	want_int(has_ended_soon(e.smtpd), true);
-	want_list(&e.lists, "xt_recent/spammer", "+" PEER "\n");
-	/* Its standard output is not a connection. */
-	want_int(harness_count(&e, COUNTER_REPLIES), 0);
-	harness_close(&e);
-}
-
 /* r: the client gets a reply; s: the signal is sent; b: the address goes to the list; h: the
  * smtpd is handed over, to be signalled unless it was, and watched until it exits. */
 static const struct order_row {
@@ -396,33 +372,6 @@ TEST_ROWS(order, order_rows)
 	harness_close(&e);
 }
 
-/* Another program's nftables transaction keeps the background thread for as long as it likes.
- * The worker does not wait, and terminates a session that nothing but the block delays. */
-TEST(worker_never_waits)
-{
-	struct harness e;
-	unsigned int i;
-
-	harness_open(&e);
-	harness_set(&e, "maxBlocks", "100000");
-	harness_set(&e, "terminate.delay", "0");
-	harness_start(&e);
-	harness_started(&e, e.smtpd);
-	harness_want_pinned(&e, false);
-	set_gate(true);
-	harness_hand(&e, REJECT, e.smtpd);
-	await_call_at_gate();
-	want_int(has_ended_soon(e.smtpd), true);
-	for (i = 0; i < 2000; i++)
-		harness_hand(&e, "error,peer=192.0.2.1: 511 Listed", 0);
-	want_int(harness_count(&e, COUNTER_LINES), 2002);
-	want_list(&e.lists, "xt_recent/spammer", "");
-	set_gate(false);
-	harness_want_soon(&e, COUNTER_BLOCKS, 1);
-	harness_want_soon(&e, COUNTER_ENDED, 1);
-	harness_close(&e);
-}
-
 static atomic_bool queue_is_full;
 int __real_lookup_queue_put(struct lookup_queue *queue, const struct lookup_request *request,
 			    bool with_reply);
@@ -433,37 +382,6 @@ int __wrap_lookup_queue_put(struct lookup_queue *queue, const struct lookup_requ
 {
 	return atomic_load(&queue_is_full) ? -ENOSPC :
 					     __real_lookup_queue_put(queue, request, with_reply);
-}
-
-/* No room for the request: the session is signalled at once, unless that needs an answer. */
-static const struct full_row {
-	const char *label, *name, *value;
-	bool ends;
-} full_rows[] = {
-	{ "terminated", "terminate.delay", "5000", true },
-	{ "already signalled", "terminate.delay", "0", true },
-	{ "with a threshold", "threshold", "2", false },
-	{ "terminate off", "terminate", "off", false },
-};
-
-TEST_ROWS(full_queue, full_rows)
-{
-	struct harness e;
-
-	harness_open(&e);
-	harness_set(&e, row->name, row->value);
-	harness_start(&e);
-	harness_started(&e, e.smtpd);
-	harness_want_pinned(&e, false);
-	atomic_store(&queue_is_full, true);
-	harness_hand(&e, REJECT, e.smtpd);
-	atomic_store(&queue_is_full, false);
-	want_int(harness_count(&e, COUNTER_REFUSED_BUSY), 1);
-	want_int(harness_count(&e, COUNTER_UNWATCHED), row->ends);
-	harness_stop(&e);
-	want_int(row->ends ? has_ended_soon(e.smtpd) : is_living(e.smtpd), true);
-	want_list(&e.lists, "xt_recent/spammer", "");
-	harness_close(&e);
 }
 
 /* verify="none" and very many lines: no block is lost. */
@@ -492,37 +410,6 @@ TEST(flood_waits_in_the_queue)
 	set_gate(false);
 	harness_want_soon(&e, COUNTER_BLOCKS, REQUESTS_MAX + 1);
 	want_int(harness_count(&e, COUNTER_TRIGGERS), REQUESTS_MAX + 2);
-	harness_close(&e);
-}
-
-TEST(waits_for_the_delay)
-{
-	int64_t began, took;
-	struct harness e;
-
-	harness_open(&e);
-	harness_set(&e, "terminate.delay", "300");
-	harness_start(&e);
-	began = clock_ms();
-	harness_line(&e, REJECT, e.smtpd);
-	want_list(&e.lists, "xt_recent/spammer", "+" PEER "\n");
-	want_int(has_ended_soon(e.smtpd), true);
-	took = clock_ms() - began;
-	want_int(took >= 299, true);
-	harness_close(&e);
-}
-
-TEST(own_address_is_spared)
-{
-	static const char text[] =
-		"error,relay=127.0.0.1,port=41703,from=<a>: 511 " LISTED;
-	struct harness e;
-
-	harness_open(&e);
-	harness_set(&e, "verify", "none");
-	harness_start(&e);
-	want_int(harness_line(&e, text, 0).verdict, VERDICT_EXEMPT);
-	want_int(harness_count(&e, COUNTER_ALLOWED), 1);
 	harness_close(&e);
 }
 
@@ -597,20 +484,61 @@ TEST_ROWS(neighbours_are_spared, neighbour_rows)
 	host_address = NULL;
 }
 
-/* The line has no port, so it is not known which of the address' smtpds it is about: all of
- * them are terminated, after the block, although there is no delay. */
-TEST(no_port_no_signal_first)
-{
-	static const char text[] =
-		"error,relay=::ffff:" PEER ",from=<a@b.example>,to=<c@d.example>: 511 " LISTED;
-	struct harness e;
+SCENE(NULL, engine_steps_open, engine_steps_close)
 
-	harness_open(&e);
-	harness_start(&e);
-	memset(done, 0, sizeof(done));
-	want_int(harness_line(&e, text, e.smtpd).verdict, VERDICT_BLOCK);
-	want_int(has_ended_soon(e.smtpd), true);
-	harness_stop(&e);
-	want_str(done, "bsh");
-	harness_close(&e);
+VERB_DO(gate, set_gate(strcmp(args[0], "closed") == 0))
+VERB_DO(await_call_at_gate, await_call_at_gate())
+VERB_DO(queue, atomic_store(&queue_is_full, strcmp(args[0], "full") == 0))
+VERB_DO(forget, memset(done, 0, sizeof(done)))
+VERB_IS(done, scene_want_words(done, args))
+
+VERB(unknown_lines)
+{
+	int i;
+
+	for (i = 0; i < atoi(args[0]); i++)
+		harness_hand(&h, "error,peer=192.0.2.1: 511 Listed", 0);
+	return 0;
 }
+
+static int64_t began;
+
+VERB_DO(timer, began = clock_ms())
+VERB_IS(took, (int)(clock_ms() - began))
+
+/* No room for the request: the session is signalled at once, unless that needs an answer. */
+#define FULL(set) "set " set "; start; started from smtpd; pinned; queue full; " \
+	"hand reject from smtpd; queue free; count refused.busy = 1; on 4; "
+#define FULL_ENDS(set) FULL(set) "count unwatched = 1; halt; ends smtpd; on 4"
+#define FULL_SPARES(set) FULL(set) "count unwatched = 0; halt; lives smtpd; on 4"
+
+static const struct script scripts[] = {
+	/* Its standard output is not a connection. */
+	{ "turns away at once",
+	  "set trigger connect terminate.delay 5000; start; "
+	  "message started severity 6 from smtpd blocks; ends smtpd; on 4 +" PEER "; "
+	  "count replies = 0" },
+	/* Another program's nftables transaction keeps the background thread for as long as it
+	 * likes. The worker does not wait, and terminates a session that nothing but the block
+	 * delays. */
+	{ "worker never waits",
+	  "set maxBlocks 100000 terminate.delay 0; start; started from smtpd; pinned; gate closed; "
+	  "hand reject from smtpd; await_call_at_gate; ends smtpd; unknown_lines 2000; "
+	  "count lines = 2002; on 4; gate open; soon blocks 1; soon ended 1" },
+	{ "full queue: terminated", FULL_ENDS("terminate.delay 5000") },
+	{ "full queue: already signalled", FULL_ENDS("terminate.delay 0") },
+	{ "full queue: with a threshold", FULL_SPARES("threshold 2") },
+	{ "full queue: terminate off", FULL_SPARES("terminate off") },
+	{ "waits for the delay",
+	  "set terminate.delay 300; start; timer; line reject from smtpd; on 4 +" PEER "; "
+	  "ends smtpd; took >= 299" },
+	{ "own address is spared",
+	  "set verify none; start; "
+	  "line 'error,relay=127.0.0.1,port=41703,from=<a>: 511 " LISTED "' exempt; "
+	  "count allowed = 1" },
+	/* Without a port it is not known which of the address' smtpds the line is about: all of
+	 * them are terminated, after the block, although there is no delay. */
+	{ "no port, no signal first",
+	  "start; forget; line " WITHOUT_PORT " from smtpd blocks; ends smtpd; halt; done bsh" },
+};
+TEST_SCRIPTS(scripts)

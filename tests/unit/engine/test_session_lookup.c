@@ -175,8 +175,6 @@ VERB_DO(no_refresh, refreshes_fail = true)
 VERB_IS(looks, (int)looks)
 VERB_DO(timer, first_time = clock_ms())
 VERB_IS(took_less_than, clock_ms() - first_time < atoi(args[0]) ? 0 : -ETIMEDOUT)
-VERB_DO(started, harness_started(&h, sender_of(args)))
-VERB_DO(pinned, harness_want_pinned(&h, scene_has(args, "submit")))
 VERB_IS(verdicts, (int)verdicts_counted())
 
 VERB(quiet)
@@ -358,7 +356,8 @@ static const struct script scripts[] = {
 	/* It is pinned from its start: the executable that another one would be asked for has no
 	 * name by then. */
 	{ "started smtpd needs no search",
-	  "set terminate off; newest_is_submit; start; started; pinned submit; other_program smtpd; "
+	  "set terminate off; newest_is_submit; start; started; pinned submit; "
+	  "other_program smtpd; "
 	  "hand reject done; soon blocks 1" },
 	/* No submit is needed, and so no refresh. */
 	{ "started smtpd needs no search, with the kernel's word",
