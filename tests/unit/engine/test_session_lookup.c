@@ -483,6 +483,9 @@ static const struct script scripts[] = {
 	{ "line alone is enough",
 	  DRY "set verify none; put block hint smtpd; look 1000 never; counts allowed = 0; "
 	  "counts would_block = 1" },
+	{ "line alone is enough, but for a relay client that is known",
+	  DRY "set verify none; env smtpd " RELAYS "; refresh; put block; look 1000 never; "
+	  "counts allowed = 1; counts would_block = 0" },
 	{ "line alone is enough, but for a relay client",
 	  DRY "set verify none; env smtpd " RELAYS "; put block hint smtpd; look 1000 never; "
 	  "counts allowed = 1; counts would_block = 0" },
