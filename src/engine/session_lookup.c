@@ -653,12 +653,13 @@ int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t
 	bool more = take(lookup, finder, now);
 	int64_t due = INT64_MAX;
 
-	/* First those that need no refresh. */
+	/* To look at processes takes longer than to write the list. */
+	blocklist_flush(lookup->enforcer->blocklist);
+	/* First those that need no refresh. Each may wait for the looker. */
 	if (finder)
 		apply_pending(lookup, finder, true);
 	else
 		without_session(lookup);
-	/* A search takes longer than to write the list. */
 	blocklist_flush(lookup->enforcer->blocklist);
 	if (finder)
 		due = search(lookup, finder, now);

@@ -38,6 +38,8 @@ static atomic_uint looks;
 static bool watched;
 static unsigned int holds;
 static uint64_t blocks_before_hold;
+/* How often collected blocks were written, and how often before the last look at a process. */
+static unsigned int flushes, flushes_before_look;
 
 int __real_session_refresh(struct session_finder *finder, bool thorough);
 int __wrap_session_refresh(struct session_finder *finder, bool thorough);
@@ -45,6 +47,29 @@ void __real_session_learn(struct session_finder *finder);
 void __wrap_session_learn(struct session_finder *finder);
 void __real_session_hold(struct session_finder *finder, bool submits);
 void __wrap_session_hold(struct session_finder *finder, bool submits);
+
+void __real_blocklist_flush(struct blocklist *blocklist);
+void __wrap_blocklist_flush(struct blocklist *blocklist);
+int __real_session_verify(struct session_finder *finder, pid_t pid, const struct addr *addr,
+			  uint16_t port, struct smtpd_scratch *scratch, struct smtpd *ret_smtpd,
+			  struct smtpd_facts *ret_facts);
+int __wrap_session_verify(struct session_finder *finder, pid_t pid, const struct addr *addr,
+			  uint16_t port, struct smtpd_scratch *scratch, struct smtpd *ret_smtpd,
+			  struct smtpd_facts *ret_facts);
+
+void __wrap_blocklist_flush(struct blocklist *blocklist)
+{
+	flushes++;
+	__real_blocklist_flush(blocklist);
+}
+
+int __wrap_session_verify(struct session_finder *finder, pid_t pid, const struct addr *addr,
+			  uint16_t port, struct smtpd_scratch *scratch, struct smtpd *ret_smtpd,
+			  struct smtpd_facts *ret_facts)
+{
+	flushes_before_look = flushes;
+	return __real_session_verify(finder, pid, addr, port, scratch, ret_smtpd, ret_facts);
+}
 
 int __wrap_session_refresh(struct session_finder *finder, bool thorough)
 {
@@ -90,7 +115,7 @@ static struct {
 static void before(void)
 {
 	looks = 0;
-	holds = 0;
+	holds = flushes = flushes_before_look = 0;
 	blocks_before_hold = 0;
 	memset(&q, 0, sizeof(q));
 	engine_steps_open();
@@ -168,6 +193,8 @@ VERB_DO(newest_is_submit, fakeproc_last_pid(&h.tree, h.submit))
 VERB_DO(watch, watched = true)
 VERB_IS(holds, (int)holds)
 VERB_IS(blocks_before_hold, (int)blocks_before_hold)
+VERB_IS(flushes, (int)flushes)
+VERB_IS(flushes_before_look, (int)flushes_before_look)
 VERB_DO(thorough_takes, thorough_ms = (unsigned int)atoi(args[0]))
 VERB_DO(refresh_takes, refresh_ms = (unsigned int)atoi(args[0]))
 VERB_DO(learning_takes, learn_ms = (unsigned int)atoi(args[0]))
@@ -437,6 +464,10 @@ static const struct script scripts[] = {
 	{ "named process serves another",
 	  DRY "put prove ip 203.0.113.9 port 1000 hint smtpd; look 1000; "
 	  "counts refused.sender = 1" },
+	/* The process that the second line names may delay the looker. */
+	{ "blocks are written before a look",
+	  "quiet; put block ip 203.0.113.9 port 1000; put prove hint smtpd; look 1000; "
+	  "flushes_before_look = 1; counts blocks = 2; flushes = 2" },
 	/* All smtpds are new to the first refresh, which takes long; the next ones do not, and
 	 * are needed as soon. */
 	{ "long refresh is soon repeated",
