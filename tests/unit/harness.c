@@ -124,8 +124,19 @@ void harness_want_said(struct harness *e, const char *text)
 	fail();
 }
 
+/* The last job of each pass. */
+static int64_t count_pass(void *data, int64_t now)
+{
+	struct harness *e = data;
+
+	(void)now;
+	atomic_fetch_add(&e->passes, 1);
+	return INT64_MAX;
+}
+
 void harness_start(struct harness *e)
 {
+	const struct background_job count = { .run = count_pass, .data = e };
 	struct engine_environment environment = {
 		.log = hear,
 		.log_ctx = e,
@@ -141,6 +152,7 @@ void harness_start(struct harness *e)
 	want_int(background_open(e->background), 0);
 	environment.background = e->background;
 	want_int(engine_start(e->block, &environment), 0);
+	want_int(background_add_job(e->background, &count), 0);
 	want_int(background_start(e->background), 0);
 	want_int(engine_worker_new(e->block, &e->worker), 0);
 }
@@ -178,13 +190,20 @@ static bool are_pinned(const struct harness *e, bool submit)
 	return is_pinned_by_us(e->smtpd) && (!submit || is_pinned_by_us(e->submit));
 }
 
-/* A read pins them too, for about 100 us: pinned at so many checks in a row, it is not a
- * read. */
-void harness_want_pinned(const struct harness *e, bool submit)
+/* Wait for the end of what the background thread does now. */
+static bool await_pass(struct harness *e)
 {
-	unsigned int times = 0;
+	const unsigned int before = atomic_load(&e->passes);
 
-	want_int(SOON((times = are_pinned(e, submit) ? times + 1 : 0) == 10), true);
+	background_wake(e->background);
+	return SOON(atomic_load(&e->passes) != before);
+}
+
+/* A read pins them too, for about 100 us, and a worker finds them only when the pass that
+ * pinned them has put them into the index: they must be pinned before and after its end. */
+void harness_want_pinned(struct harness *e, bool submit)
+{
+	want_int(SOON(are_pinned(e, submit) && await_pass(e) && are_pinned(e, submit)), true);
 }
 
 /* The sum of all outcomes of which a trigger has exactly one. */

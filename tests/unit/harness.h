@@ -4,6 +4,7 @@
 #define TESTS_HARNESS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "engine/engine.h"
 #include "tests/unit/fakeproc.h"
@@ -23,6 +24,7 @@ struct harness {
 	struct fakeproc tree;
 	pid_t tcpd, smtpd, submit;	/* real processes that only wait */
 	struct background *background;
+	atomic_uint passes;		/* of the background thread through its jobs */
 	struct engine *block;
 	struct engine_worker *worker;
 	struct settings settings;	/* until harness_start() */
@@ -56,7 +58,7 @@ struct engine_outcome harness_hand(struct harness *e, const char *text, pid_t at
 void harness_started(struct harness *e, pid_t attested);
 
 /* Wait until the smtpd, and with submit its submit, is pinned. */
-void harness_want_pinned(const struct harness *e, bool submit);
+void harness_want_pinned(struct harness *e, bool submit);
 
 /* harness_hand(); if the line is to be blocked, wait until the background thread has handled
  * it. */
