@@ -134,18 +134,19 @@ static int run(struct context *context, int argc, char **argv)
 const struct command command_check = {
 	.name = "check",
 	.arguments = "",
-	.summary = "Say whether all is as it has to be, and what to type if it is not",
-	.help = "One line a check: ok, warning or broken; what was looked at; what was found;\n"
-		"and behind the arrow what to type. What does not concern this host is left\n"
-		"out. Run it as root: what may not be looked at is a warning.\n"
+	.summary = "Check the whole setup, and print the commands that fix it",
+	.help = "Prints one line for each check: ok, warning or broken; the name of the check;\n"
+		"the result; and after the arrow the command that fixes it. Checks that do not\n"
+		"concern this host are left out. Run it as root: what it has no permission to\n"
+		"read is a warning.\n"
 		"\n"
-		"  broken   nobody is blocked, or children are not ended, as it is\n"
-		"  warning  it works, but could do better; or it cannot be told\n"
+		"  broken   nothing is blocked, or no session is terminated\n"
+		"  warning  it works, but not as well as it could, or this cannot be determined\n"
 		"\n"
-		"With --json: one array of objects with the members check, status, why and\n"
-		"type (null where there is nothing to type).\n"
+		"With --json: an array of objects with the members check, status, why and type\n"
+		"(null if there is no command to type).\n"
 		"\n"
-		"Exit status: 0 nothing is broken, 1 something is, 2 the command line is wrong.\n"
+		"Exit status: 0 nothing is broken, 1 something is, 2 wrong arguments.\n"
 		"\n"
 		"  smtpblockctl check\n"
 		"  smtpblockctl --json check\n",
