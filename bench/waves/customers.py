@@ -44,6 +44,7 @@ class Session:
         self._options, self._address, self._port = options, address, port
         self._tls, self._pause = tls, pause
         self._reader = self._writer = None
+        self.logged_in = False
 
     async def open(self):
         self._reader, self._writer = await asyncio.wait_for(asyncio.open_connection(
@@ -80,6 +81,7 @@ class Session:
     async def login(self, code=235, password="secret"):
         token = base64.b64encode(f"\0customer\0{password}".encode()).decode()
         await self.send(f"AUTH PLAIN {token}", code)
+        self.logged_in = code == 235
 
     async def mail(self, mistyped=False):
         await self.send("MAIL FROM:<customer@mx.lab>", 250)
@@ -107,6 +109,9 @@ async def session(options, address, port, tls, pause):
     try:
         await made.open()
         yield made
+    except (Refused, OSError) as problem:
+        when = "after" if made.logged_in else "before"
+        raise Refused(f"{str(problem) or type(problem).__name__} {when} the login") from problem
     finally:
         made.close()
 
