@@ -28,6 +28,16 @@ struct addr cidr_mask(const struct addr *addr, unsigned int prefix)
 	return net;
 }
 
+bool cidr_contains(const struct cidr *cidr, const struct addr *addr)
+{
+	struct addr net;
+
+	if (addr->family != cidr->net.family)
+		return false;
+	net = cidr_mask(addr, cidr->prefix);
+	return addr_equal(&net, &cidr->net);
+}
+
 struct addr cidr_last(const struct cidr *cidr)
 {
 	struct addr last = cidr->net;

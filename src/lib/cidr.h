@@ -28,6 +28,9 @@ char *cidr_format(const struct cidr *cidr, char buf[static CIDR_TEXT_SIZE]);
  * addr_bits(addr). Any thread. */
 struct addr cidr_mask(const struct addr *addr, unsigned int prefix);
 
+/* Is the address in the network? Any thread. */
+bool cidr_contains(const struct cidr *cidr, const struct addr *addr);
+
 /* The highest address of the prefix; the lowest is cidr->net. Any thread. */
 struct addr cidr_last(const struct cidr *cidr);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/array.h"
@@ -525,6 +526,172 @@ int procfs_read_last_pid(const struct procfs *procfs, pid_t *ret_pid)
 		return -EIO;
 	*ret_pid = (pid_t)pid;
 	return 0;
+}
+
+int procfs_read_cpu_time(const struct procfs *procfs, pid_t pid, uint64_t *ret_ns)
+{
+	char text[128], *end;
+	ssize_t n;
+
+	n = read_file(procfs, pid, "schedstat", text, sizeof(text) - 1);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	*ret_ns = strtoull(text, &end, 10);
+	return end > text && *end == ' ' ? 0 : -EIO;
+}
+
+/* The text of a number of 32 bits at most. */
+static int parse_number(const char *text, unsigned int *ret_number)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0 || digits > 9 || text[digits] != '\0')
+		return -ENODATA;
+	*ret_number = (unsigned int)strtoul(text, NULL, 10);
+	return 0;
+}
+
+int procfs_read_option(const struct procfs *procfs, pid_t pid, const char *option,
+		       unsigned int *ret_number)
+{
+	char text[CHUNK_SIZE];
+	size_t len = strlen(option), at;
+	ssize_t n;
+
+	n = read_file(procfs, pid, "cmdline", text, sizeof(text) - 1);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	for (at = 0; at < (size_t)n; at += strlen(text + at) + 1)
+		if (strncmp(text + at, option, len) == 0)
+			return parse_number(text + at + len, ret_number);
+	return -ENODATA;
+}
+
+/* The kernel's function in which a process sleeps, with and without inlining. The compiler may
+ * have added a suffix such as ".constprop.0". */
+static bool is_sleep(const char *wchan)
+{
+	size_t len = strcspn(wchan, ".");
+
+	return (len == 17 && memcmp(wchan, "hrtimer_nanosleep", len) == 0) ||
+	       (len == 12 && memcmp(wchan, "do_nanosleep", len) == 0);
+}
+
+/* The calls of this architecture; 32-bit ones have more since they have 64-bit times. */
+static const struct {
+	long number;
+	enum procfs_wait wait;
+} waiting_calls[] = {
+	{ SYS_clock_nanosleep, PROCFS_WAIT_SLEEP },
+	{ SYS_nanosleep, PROCFS_WAIT_SLEEP },
+	{ SYS_pselect6, PROCFS_WAIT_INPUT },
+	{ SYS_ppoll, PROCFS_WAIT_INPUT },
+#ifdef SYS_select
+	{ SYS_select, PROCFS_WAIT_INPUT },
+#endif
+#ifdef SYS_poll
+	{ SYS_poll, PROCFS_WAIT_INPUT },
+#endif
+#ifdef SYS__newselect
+	{ SYS__newselect, PROCFS_WAIT_INPUT },
+#endif
+#ifdef SYS_clock_nanosleep_time64
+	{ SYS_clock_nanosleep_time64, PROCFS_WAIT_SLEEP },
+	{ SYS_pselect6_time64, PROCFS_WAIT_INPUT },
+	{ SYS_ppoll_time64, PROCFS_WAIT_INPUT },
+#endif
+};
+
+static enum procfs_wait wait_of(long number)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(waiting_calls) / sizeof(waiting_calls[0]); i++)
+		if (waiting_calls[i].number == number)
+			return waiting_calls[i].wait;
+	return PROCFS_WAIT_OTHER;
+}
+
+/* syscall has the number of the call and its arguments, or "running". */
+static int read_call(const struct procfs *procfs, pid_t pid)
+{
+	char text[256], *end;
+	long number;
+	ssize_t n;
+
+	n = read_file(procfs, pid, "syscall", text, sizeof(text) - 1);
+	if (n == -EPERM)
+		return -EACCES;
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	number = strtol(text, &end, 10);
+	return (int)(end > text ? wait_of(number) : PROCFS_WAIT_OTHER);
+}
+
+int procfs_read_wait(const struct procfs *procfs, pid_t pid)
+{
+	char text[128];
+	ssize_t n;
+
+	n = read_file(procfs, pid, "wchan", text, sizeof(text) - 1);
+	if (n == -ESRCH)
+		return -ESRCH;
+	text[n > 0 ? n : 0] = '\0';
+	/* It is "0" if it is hidden. */
+	return is_sleep(text) ? (int)PROCFS_WAIT_SLEEP : read_call(procfs, pid);
+}
+
+/* The bit of the name that the path ends in, or 0. */
+static unsigned int name_bit(const char *path, const char *const *names, size_t count)
+{
+	const char *slash = strrchr(path, '/');
+	unsigned int i;
+
+	for (i = 0; slash && i < count && i < PROCFS_FILES_MAX; i++)
+		if (strcmp(slash + 1, names[i]) == 0)
+			return 1U << i;
+	return 0;
+}
+
+/* A descriptor may be closed in the meantime. */
+static int find_files_in(DIR *dir, const char *const *names, size_t count,
+			 unsigned int *ret_found)
+{
+	const struct dirent *entry;
+	char target[4096];
+	ssize_t n;
+
+	*ret_found = 0;
+	while ((entry = readdir(dir)) != NULL) {
+		n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		if (n < 0 && (errno == EACCES || errno == EPERM))
+			return -EACCES;
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		cut_suffix(target, " (deleted)");
+		*ret_found |= name_bit(target, names, count);
+	}
+	return 0;
+}
+
+int procfs_find_files(const struct procfs *procfs, pid_t pid, const char *const *names,
+		      size_t count, unsigned int *ret_found)
+{
+	char path[PATH_SIZE];
+	DIR *dir;
+	int r;
+
+	make_path(path, procfs, pid, "fd");
+	dir = opendir(path);
+	if (!dir)
+		return gone(errno);
+	r = find_files_in(dir, names, count, ret_found);
+	closedir(dir);
+	return r;
 }
 
 int procfs_read_netns(const struct procfs *procfs, pid_t pid, ino_t *ret_netns)

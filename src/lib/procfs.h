@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* The mount point of a proc file system. Tests use their own tree of files. */
@@ -78,6 +79,17 @@ ssize_t procfs_list(const struct procfs *procfs, pid_t **ret_pids);
 int procfs_read_fd_inode(const struct procfs *procfs, pid_t pid, int fd,
 			 ino_t *ret_inode);
 
+/* The time that the process has run on a CPU, in ns, from schedstat. If it is the same as before,
+ * the process has done nothing in between. Returns 0; -ESRCH; -ENOENT: the kernel has no such
+ * file; -EIO: the file has an unknown form; -errno. */
+int procfs_read_cpu_time(const struct procfs *procfs, pid_t pid, uint64_t *ret_ns);
+
+/* The number behind an option such as "-maxprocs=" in the command line, which the process may
+ * have changed since its exec. Returns 0; -ENODATA: there is none, or no number; -ESRCH;
+ * -errno. */
+int procfs_read_option(const struct procfs *procfs, pid_t pid, const char *option,
+		       unsigned int *ret_number);
+
 /* No process can delay the functions above. The functions below wait while the process is in
  * the middle of execve(2), which it can prolong without limit: see looker.h. */
 
@@ -98,6 +110,24 @@ ssize_t procfs_read_environ(const struct procfs *procfs, pid_t pid,
 /* The inode number of the process' network namespace. Returns 0; -ESRCH;
  * -EACCES; -errno. */
 int procfs_read_netns(const struct procfs *procfs, pid_t pid, ino_t *ret_netns);
+
+enum procfs_wait {
+	PROCFS_WAIT_SLEEP,	/* in nanosleep(2) or clock_nanosleep(2) */
+	PROCFS_WAIT_INPUT,	/* in select(2), poll(2) or a relative of theirs */
+	PROCFS_WAIT_OTHER,	/* in another call, or it runs */
+};
+
+/* What does the process wait for? From wchan and syscall. Both need CAP_SYS_PTRACE for another
+ * user's process. Returns an enum procfs_wait; -EACCES: hidden; -ESRCH; -errno. */
+int procfs_read_wait(const struct procfs *procfs, pid_t pid);
+
+/* Most names for procfs_find_files(). */
+#define PROCFS_FILES_MAX 4
+
+/* Which of these files does the process have open? Compares the last component of the paths;
+ * bit i of *ret_found is set if names[i] is open. Returns 0; -ESRCH; -EACCES; -errno. */
+int procfs_find_files(const struct procfs *procfs, pid_t pid, const char *const *names,
+		      size_t count, unsigned int *ret_found);
 
 /* Executable, network namespace and environment. */
 struct procfs_look {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/unit/fixture.h"
@@ -253,6 +254,31 @@ void fakeproc_write(const struct fakeproc *tree, pid_t pid, const char *path,
 
 	path_of(tree, pid, path, whole);
 	write_file(whole, bytes, len);
+}
+
+void fakeproc_link(const struct fakeproc *tree, pid_t pid, int fd, const char *target)
+{
+	char name[32], path[PATH_SIZE];
+
+	make_dir(tree, pid, "fd");
+	snprintf(name, sizeof(name), "fd/%d", fd);
+	path_of(tree, pid, name, path);
+	unlink(path);
+	if (target)
+		must(symlink(target, path) == 0, path);
+}
+
+void fakeproc_sleep(const struct fakeproc *tree, pid_t pid, const char *wchan,
+		    unsigned long cpu_time)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "%lu 200 7\n", cpu_time);
+
+	fakeproc_write(tree, pid, "schedstat", text, (size_t)n);
+	fakeproc_write(tree, pid, "wchan", wchan, strlen(wchan));
+	/* The call in which courieresmtpd waits for its client. */
+	n = snprintf(text, sizeof(text), "%d 0x1 0x7ffd\n", SYS_pselect6);
+	fakeproc_write(tree, pid, "syscall", text, (size_t)n);
 }
 
 void fakeproc_remove(const struct fakeproc *tree, pid_t pid, const char *path)

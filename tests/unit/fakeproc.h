@@ -63,6 +63,13 @@ void fakeproc_loadavg(const struct fakeproc *tree, const char *text);
 void fakeproc_write(const struct fakeproc *tree, pid_t pid, const char *path,
 		    const void *bytes, size_t len);
 
+/* What the process has open: descriptor number fd is the file of this path; NULL: none. */
+void fakeproc_link(const struct fakeproc *tree, pid_t pid, int fd, const char *target);
+
+/* What the process sleeps in, and its time on a CPU in ns. */
+void fakeproc_sleep(const struct fakeproc *tree, pid_t pid, const char *wchan,
+		    unsigned long cpu_time);
+
 /* Remove a file of a process. */
 void fakeproc_remove(const struct fakeproc *tree, pid_t pid, const char *path);
 

@@ -134,3 +134,27 @@ TEST_ROWS_AS(mask, masked, "%s", *row)
 	want_int(addr_parse(*row, strlen(*row), &addr), 0);
 	mask_and_last(&addr);
 }
+
+static const struct contains_row {
+	const char *label, *net, *addr;
+	bool want;
+} contains_rows[] = {
+	{ "the first", "192.0.2.0/24", "192.0.2.0", true },
+	{ "the last", "192.0.2.0/24", "192.0.2.255", true },
+	{ "the next", "192.0.2.0/24", "192.0.3.0", false },
+	{ "one address", "192.0.2.7/32", "192.0.2.7", true },
+	{ "another", "192.0.2.7/32", "192.0.2.6", false },
+	{ "all of IPv4, but no IPv6", "0.0.0.0/0", "::", false },
+	{ "IPv6", "2001:db8::/64", "2001:db8::ffff:1", true },
+	{ "IPv6, outside", "2001:db8::/64", "2001:db8:0:1::", false },
+};
+
+TEST_ROWS(contains, contains_rows)
+{
+	struct cidr net;
+	struct addr addr;
+
+	want_int(cidr_parse(row->net, strlen(row->net), &net), 0);
+	want_int(addr_parse(row->addr, strlen(row->addr), &addr), 0);
+	want_int(cidr_contains(&net, &addr), row->want);
+}

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/fakeproc.h"
+#include "tests/unit/guard.h"
 #include "tests/unit/processes.h"
 #include "tests/unit/support.h"
 
@@ -796,4 +799,121 @@ TEST(no_memory)
 		many[i] = i + 1;
 	fakeproc_children(&tree, PID, many, 1000);
 	want_int(memory_fail_each(read_lists, &fake) > 1, true);
+}
+
+static const struct cpu_time_row {
+	const char *label, *text;
+	int want;
+	uint64_t ns;
+} cpu_time_rows[] = {
+	{ "as the kernel writes it", "2712884 2823983 9\n", 0, 2712884 },
+	{ "more than 32 bits", "9000000000000 0 1\n", 0, 9000000000000 },
+	{ "no number", "x 0 1\n", -EIO, 0 },
+	{ "empty", "", -EIO, 0 },
+};
+
+TEST_ROWS(cpu_time, cpu_time_rows)
+{
+	uint64_t ns = 0;
+
+	fakeproc_write(&tree, PID, "schedstat", row->text, strlen(row->text));
+	want_int(procfs_read_cpu_time(&fake, PID, &ns), row->want);
+	want_int(ns == row->ns, true);
+}
+
+/* The real one grows. */
+TEST(cpu_time_of_this_process)
+{
+	volatile unsigned long work = 0;
+	uint64_t first, later = 0;
+
+	want_int(procfs_read_cpu_time(&real, getpid(), &first), 0);
+	while (later <= first && work++ < 1000000)
+		want_int(procfs_read_cpu_time(&real, getpid(), &later), 0);
+	want_int(later > first, true);
+	want_int(procfs_read_cpu_time(&real, 1 << 30, &later), -ESRCH);
+}
+
+#define WORDS(text) text, sizeof(text)
+
+static const struct option_row {
+	const char *label, *text;
+	size_t len;
+	int want;
+	unsigned int number;
+} option_rows[] = {
+	{ "among others", WORDS("couriertcpd\0-maxperip=5\0-maxprocs=40\0smtp"), 0, 40 },
+	{ "none", WORDS("couriertcpd\0smtp"), -ENODATA, 0 },
+	{ "no number", WORDS("couriertcpd\0-maxprocs=many"), -ENODATA, 0 },
+	{ "too long", WORDS("couriertcpd\0-maxprocs=1234567890"), -ENODATA, 0 },
+	{ "empty", WORDS(""), -ENODATA, 0 },
+};
+
+TEST_ROWS(option, option_rows)
+{
+	unsigned int number = 0;
+
+	fakeproc_write(&tree, PID, "cmdline", row->text, row->len);
+	want_int(procfs_read_option(&fake, PID, "-maxprocs=", &number), row->want);
+	want_int(number, row->number);
+}
+
+static bool sleeps_now(void *data)
+{
+	return procfs_read_wait(&real, *(const pid_t *)data) == PROCFS_WAIT_SLEEP;
+}
+
+static bool polls_now(void *data)
+{
+	return procfs_read_wait(&real, *(const pid_t *)data) == PROCFS_WAIT_INPUT;
+}
+
+/* Processes that sleep as courier does, wait for a descriptor, and wait for something else. */
+TEST_AS_ROOT(wait_of_a_process)
+{
+	pid_t waiter = waiter_start(), sleeper = guard_fork(), poller;
+
+	if (sleeper == 0) {
+		sleep(60);
+		_exit(0);
+	}
+	poller = guard_fork();
+	if (poller == 0)
+		_exit(poll(NULL, 0, -1));
+	want_int(soon(sleeps_now, &sleeper), true);
+	want_int(soon(polls_now, &poller), true);
+	want_int(procfs_read_wait(&real, waiter), PROCFS_WAIT_OTHER);
+	waiter_end(poller);
+	waiter_end(sleeper);
+	waiter_end(waiter);
+	want_int(procfs_read_wait(&real, waiter), -ESRCH);
+}
+
+TEST(files_of_this_process)
+{
+	static const char *const names[] = { "null", "no-such-file" };
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	unsigned int found = 0;
+
+	want_int(procfs_find_files(&real, getpid(), names, 2, &found), 0);
+	want_int(found, 1);
+	close(fd);
+	want_int(procfs_find_files(&real, 1 << 30, names, 2, &found), -ESRCH);
+}
+
+/* Without CAP_SYS_PTRACE nothing is seen of another user's process. */
+TEST_AS_ROOT(no_right_to_see)
+{
+	static const char *const names[] = { "null" };
+	pid_t waiter = waiter_start(), pid = guard_fork();
+	unsigned int found;
+	int status;
+
+	if (pid == 0)
+		_exit(setuid(NOBODY_UID) == 0 &&
+		      procfs_read_wait(&real, waiter) == -EACCES &&
+		      procfs_find_files(&real, waiter, names, 1, &found) == -EACCES ? 0 : 1);
+	want_int(waitpid(pid, &status, 0), pid);
+	want_int(status, 0);
+	waiter_end(waiter);
 }
