@@ -60,14 +60,16 @@ static int parse_port(const char *text, uint16_t *ret_port)
 /* The variables of the peer first, then those of the facts. */
 enum variable {
 	TCPREMOTEIP, TCPREMOTEPORT, TCPLOCALPORT, TCPLOCALIP,
-	ESMTP_TLS, RELAYCLIENT, BLOCK, BLOCK_IP, BLOCK_ZONE, VARIABLES
+	ESMTP_TLS, RELAYCLIENT, BLOCK, BLOCK_IP, BLOCK_ZONE, ESMTPAUTH, ESMTPAUTH_TLS, ACCESSFILE,
+	VARIABLES
 };
 
 _Static_assert(VARIABLES <= PROCFS_GETENV_MAX, "procfs_getenv_all() finds all at once");
 
 static const char *const variables[VARIABLES] = {
 	"TCPREMOTEIP", "TCPREMOTEPORT", "TCPLOCALPORT", "TCPLOCALIP",
-	"ESMTP_TLS", "RELAYCLIENT", "BLOCK", "BLOCK_IP", "BLOCK_ZONE",
+	"ESMTP_TLS", "RELAYCLIENT", "BLOCK", "BLOCK_IP", "BLOCK_ZONE", "ESMTPAUTH",
+	"ESMTPAUTH_TLS", "ACCESSFILE",
 };
 
 static int parse_peer_of(const char *const values[static VARIABLES],
@@ -108,6 +110,9 @@ static void parse_facts(const char *const values[static VARIABLES], struct smtpd
 	facts->block = unless_empty(values[BLOCK]);
 	facts->block_ip = unless_empty(values[BLOCK_IP]);
 	facts->block_zone = unless_empty(values[BLOCK_ZONE]);
+	facts->offers_login = unless_empty(values[ESMTPAUTH]) ||
+			      unless_empty(values[ESMTPAUTH_TLS]);
+	facts->access_file = unless_empty(values[ACCESSFILE]);
 }
 
 /* The variables of the process that look() read last. */
@@ -370,8 +375,61 @@ int smtpd_open(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch 
 	return r;
 }
 
+/* Has the process no child? */
+static int check_childless(const struct smtpd_rules *rules, pid_t pid)
+{
+	pid_t *pids;
+	ssize_t n = procfs_read_children(rules->procfs, pid, &pids);
+
+	if (n < 0)
+		return (int)n;
+	free(pids);
+	return n == 0 ? 0 : -EAGAIN;
+}
+
+/* Read a pinned couriertls whose parent is known. */
+static int read_handshake(const struct smtpd_rules *rules, struct smtpd *smtpd,
+			  struct smtpd_scratch *scratch, struct smtpd_facts *facts)
+{
+	enum role role;
+	int r;
+
+	r = look(rules, smtpd->process.pid, scratch, &role);
+	if (r == 0 && role != ROLE_TLS)
+		r = -EPERM;
+	if (r == 0)
+		r = take_facts(scratch, smtpd, facts);
+	if (r == 0)
+		r = check_childless(rules, smtpd->process.pid);
+	if (r < 0)
+		return r;
+	smtpd->cookie = smtpd_cookie(rules, smtpd->process.pid, &smtpd->peer);
+	return check_parent(rules, smtpd);
+}
+
+int smtpd_open_handshake(const struct smtpd_rules *rules, pid_t pid,
+			 struct smtpd_scratch *scratch, struct smtpd *ret_smtpd,
+			 struct smtpd_facts *ret_facts)
+{
+	struct smtpd smtpd = SMTPD_NONE;
+	struct procfs_status status;
+	int r;
+
+	r = pin(rules, pid, &smtpd.process, &status);
+	if (r < 0)
+		return r;
+	smtpd.parent = status.ppid;
+	r = check_tcpd(rules, status.ppid);
+	if (r == 0)
+		r = read_handshake(rules, &smtpd, scratch, ret_facts);
+	if (r == 0)
+		*ret_smtpd = smtpd_take(&smtpd);
+	smtpd_done(&smtpd);
+	return r;
+}
+
 /* The texts among the facts. */
-enum { ENV_BLOCK, ENV_BLOCK_IP, ENV_BLOCK_ZONE, ENV_TEXTS };
+enum { ENV_BLOCK, ENV_BLOCK_IP, ENV_BLOCK_ZONE, ENV_ACCESSFILE, ENV_TEXTS };
 
 struct smtpd_env {
 	struct smtpd_facts facts;	/* without the texts */
@@ -393,7 +451,7 @@ static void append(struct smtpd_env *env, size_t i, const char *text, size_t *at
 static struct smtpd_env *store_env(const struct smtpd_facts *facts)
 {
 	const char *const texts[ENV_TEXTS] = { facts->block, facts->block_ip,
-						facts->block_zone };
+						facts->block_zone, facts->access_file };
 	struct smtpd_env *env;
 	size_t i, len = 0, at = 0;
 
@@ -404,6 +462,7 @@ static struct smtpd_env *store_env(const struct smtpd_facts *facts)
 		return NULL;
 	env->facts.relay_client = facts->relay_client;
 	env->facts.tls = facts->tls;
+	env->facts.offers_login = facts->offers_login;
 	env->len = len;
 	for (i = 0; i < ENV_TEXTS; i++) {
 		env->at[i] = len;
@@ -426,6 +485,7 @@ static void load_env(const struct smtpd_env *env, struct smtpd_scratch *scratch,
 	facts->block = text_of(env, scratch->look.env, ENV_BLOCK);
 	facts->block_ip = text_of(env, scratch->look.env, ENV_BLOCK_IP);
 	facts->block_zone = text_of(env, scratch->look.env, ENV_BLOCK_ZONE);
+	facts->access_file = text_of(env, scratch->look.env, ENV_ACCESSFILE);
 }
 
 /* BLOCK of an smtpd of smtpd_pin(); NULL: it has none, or is from smtpd_open(). */
@@ -502,8 +562,8 @@ int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scr
 	r = read_values(scratch, values);
 	if (r < 0)
 		return r;
-	ret_hint->listed = unless_empty(values[BLOCK]) != NULL;
-	ret_hint->relay_client = values[RELAYCLIENT] != NULL;
+	parse_facts(values, &ret_hint->facts);
+	ret_hint->is_tls = role == ROLE_TLS;
 	return parse_peer_of(values, &ret_hint->peer);
 }
 
@@ -602,6 +662,40 @@ int smtpd_check_submit(const struct smtpd_rules *rules, const struct smtpd *smtp
 	r = find_submit(rules, smtpd, block, scratch, 0, &submit, &last);
 	pidref_done(&submit);
 	return r == 0 ? pidref_check(&smtpd->process) : r;
+}
+
+/* Is this process a child of the smtpd, with courier's uid? */
+static int check_below(const struct smtpd_rules *rules, pid_t smtpd, pid_t pid)
+{
+	struct procfs_status status;
+	int r;
+
+	r = procfs_read_status(rules->procfs, pid, &status);
+	if (r == 0 && (status.uid != rules->uid || status.ppid != smtpd))
+		r = -EPERM;
+	return r;
+}
+
+int smtpd_read_submit(const struct smtpd_rules *rules, pid_t smtpd, pid_t pid,
+		      struct smtpd_scratch *scratch, struct smtpd_facts *ret_facts)
+{
+	const char *values[VARIABLES];
+	enum role role;
+	int r;
+
+	r = check_below(rules, smtpd, pid);
+	if (r == 0)
+		r = look(rules, pid, scratch, &role);
+	if (r == 0 && role != ROLE_SUBMIT)
+		r = role == ROLE_SMTPD ? -EAGAIN : -EPERM;
+	if (r == 0)
+		r = read_values(scratch, values);
+	/* If it is still a child, then the values were those of one. */
+	if (r == 0)
+		r = check_below(rules, smtpd, pid);
+	if (r == 0)
+		parse_facts(values, ret_facts);
+	return r;
 }
 
 /* Open the couriertls processes of the peer among the children of parent. */

@@ -51,9 +51,12 @@ struct smtpd {
 struct smtpd_facts {
 	bool relay_client;	/* RELAYCLIENT is set: the client may relay */
 	bool tls;		/* ESMTP_TLS: TLS from the start of the connection */
+	bool offers_login;	/* ESMTPAUTH or ESMTPAUTH_TLS is not empty: courier answers
+				 * AUTH with more than 535 */
 	const char *block;	/* BLOCK, not empty; NULL: not listed */
 	const char *block_ip;	/* BLOCK_IP or NULL */
 	const char *block_zone;	/* BLOCK_ZONE or NULL */
+	const char *access_file;	/* ACCESSFILE or NULL: in courier's directory */
 };
 
 #define SMTPD_NONE { .process = PIDREF_NONE, .tls = PIDREF_NONE,   \
@@ -98,6 +101,13 @@ int smtpd_pin(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *
 int smtpd_pin_submit(const struct smtpd_rules *rules, struct smtpd *smtpd,
 		     struct smtpd_scratch *scratch);
 
+/* Pin and verify a couriertls below a couriertcpd that has no courieresmtpd yet, because the TLS
+ * handshake is not over: it becomes ret_smtpd->process. Returns as smtpd_open(); -EPERM: it is
+ * another process; -EAGAIN: it has a child. */
+int smtpd_open_handshake(const struct smtpd_rules *rules, pid_t pid,
+			 struct smtpd_scratch *scratch, struct smtpd *ret_smtpd,
+			 struct smtpd_facts *ret_facts);
+
 /* Is an smtpd of smtpd_pin() unchanged: alive, with courier's uid and the same parent? The
  * facts are the copy made then, which stays valid: they are those of its exec, and
  * courieresmtpd does not exec another program. Two system calls that do not wait: for
@@ -129,6 +139,12 @@ void smtpd_forget_held(struct smtpd *smtpd);
 int smtpd_check_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd,
 		       const char *block, struct smtpd_scratch *scratch);
 
+/* Read a child of the smtpd with this PID, without pinning it. Returns 0: it is a submit with
+ * these facts; -EAGAIN: it has not exec'd submit yet; -EPERM: it is another process; -ESRCH: it
+ * has exited; -EACCES; -ETIMEDOUT, -EBUSY; -errno. */
+int smtpd_read_submit(const struct smtpd_rules *rules, pid_t smtpd, pid_t pid,
+		      struct smtpd_scratch *scratch, struct smtpd_facts *ret_facts);
+
 /* Find the couriertls processes of a peer that are not below a couriertcpd: STARTTLS starts
  * couriertls with init as its parent, and it stays when courieresmtpd exits. Searches the
  * children of init and of the couriertcpds' parents, which may be subreapers. Each match is
@@ -146,13 +162,14 @@ bool smtpd_is_served(const struct smtpd_rules *rules, const struct smtpd_peer *p
 /* What the index stores about a process of courier's. */
 struct smtpd_hint {
 	struct smtpd_peer peer;
-	bool listed;		/* BLOCK is not empty */
-	bool relay_client;	/* RELAYCLIENT is set */
+	struct smtpd_facts facts;
+	bool is_tls;		/* it is the couriertls of port 465 */
 };
 
-/* Read a process without pinning it: good enough for an index, not for a decision. Returns
- * 0; -ESRCH; -EAGAIN: it has not exec'd yet; -ENODATA: it is another program, or names no
- * peer; -EPERM: it is not a child of a couriertcpd; -EACCES; -ETIMEDOUT, -EBUSY; -errno. */
+/* Read a process without pinning it: good enough for an index, not for a decision. The texts
+ * are valid until the scratch is used again. Returns 0; -ESRCH; -EAGAIN: it has not exec'd
+ * yet; -ENODATA: it is another program, or names no peer; -EPERM: it is not a child of a
+ * couriertcpd; -EACCES; -ETIMEDOUT, -EBUSY; -errno. */
 int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
 		    struct smtpd_hint *ret_hint);
 

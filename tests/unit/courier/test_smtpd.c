@@ -57,6 +57,7 @@ static int open_by(char **args, __typeof__(smtpd_open) *open_it)
 
 VERB_IS(open, open_by(args, smtpd_open))
 VERB_IS(pin, open_by(args, smtpd_pin))
+VERB_IS(open_handshake, open_by(args, smtpd_open_handshake))
 
 VERB(recheck)
 {
@@ -113,7 +114,8 @@ static int want_client(const struct smtpd_peer *peer, const char *more, char **a
 
 VERB_IS(client, want_client(&smtpd.peer, "", args))
 VERB_IS(hinted,
-     want_client(&hint.peer, hint.listed ? " listed" : hint.relay_client ? " relay" : "", args))
+     want_client(&hint.peer, hint.facts.block ? " listed" :
+			     hint.facts.relay_client ? " relay" : "", args))
 
 VERB(facts)
 {
@@ -306,6 +308,11 @@ static const struct script scripts[] = {
 	  SMTPS "tls l on 465 below 1; open s = EPERM; open l = EPERM" },
 	{ "couriertls above: another one above it",
 	  SMTPS "tls m on 465; tls l below m on 465; open s = EPERM" },
+	{ "couriertls without a child",
+	  "tls c; open_handshake c = 0; is c; smtpd x below c; open_handshake c = EAGAIN; "
+	  "open_handshake x = EPERM" },
+	{ "couriertls that is another program", "tls c exe /bin/sh; open_handshake c = EPERM" },
+	{ "couriertls of another user", "tls c uid 1; open_handshake c = EPERM" },
 	{ "couriertls during the handshake, and when it has forked",
 	  "know t; tls l on 465; open l = EAGAIN; tls s below l on 465; open l = EAGAIN" },
 

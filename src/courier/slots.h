@@ -1,0 +1,102 @@
+/* The slots of courier's listeners: the children of each couriertcpd, and what their sessions
+ * show.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_SLOTS_H
+#define SMTPBLOCK_SLOTS_H
+
+#include "courier/session_signs.h"
+#include "lib/cidr.h"
+
+enum slot_state {
+	SLOT_FORKED,		/* has not exec'd yet: courier asks DNS about the client */
+	SLOT_HANDSHAKE,		/* a couriertls without a courieresmtpd below it yet */
+	SLOT_SESSION,		/* a courieresmtpd */
+	SLOT_OTHER,		/* no session, or it could not be read */
+};
+
+struct slot {
+	pid_t pid;		/* the child of couriertcpd, which takes the slot */
+	pid_t smtpd;		/* courieresmtpd: the same, or on port 465 its child; or 0 */
+	enum slot_state state;
+	struct smtpd_peer peer;	/* valid in SLOT_HANDSHAKE and SLOT_SESSION, as the next three */
+	bool relay_client;
+	bool offers_login;
+	bool listed;		/* slots_judge_fn said so */
+	bool is_watched;	/* its submit is read: an entry with a listed session has it */
+	bool has_login;		/* a login was seen, now or earlier */
+	bool has_changed;	/* it may have done something since the last refresh */
+	/* For the caller. */
+	bool ending;
+	int64_t blocked_at;
+	struct session_submit submit;
+	int64_t first_at;	/* ms: seen first */
+	int64_t read_at;	/* its environment was read */
+	int64_t submit_at;	/* submit was seen first, or, without one, there was none since */
+	int64_t active_at;	/* it ran on a CPU last */
+	/* Private. */
+	uint64_t cpu_time;
+	bool is_settled;	/* nothing new can be read before it runs again */
+	int64_t retry_at;	/* SLOT_OTHER: read it again; INT64_MAX: never */
+};
+
+/* What is known about the login of a session. */
+enum slot_login {
+	SLOT_LOGIN_NONE,
+	SLOT_LOGIN_SEEN,
+	SLOT_LOGIN_UNKNOWN,	/* seen too short a time to tell */
+};
+
+/* A submit without a login has to be seen twice, at least this far apart: just after a login the
+ * old submit may still be there. And only this long without a submit is proof that there is no
+ * login: courieresmtpd stops one before it starts the next one. */
+#define SLOT_SAME_SUBMIT_MS 100
+#define SLOT_NO_SUBMIT_MS 1000
+
+/* What is known at now, in ms. Any thread. */
+enum slot_login slot_login(const struct slot *slot, int64_t now);
+
+/* A couriertcpd. */
+struct listener {
+	pid_t tcpd;
+	unsigned int max;	/* -maxprocs: the number of its slots; 0: unknown */
+	struct slot *slots;	/* the oldest first */
+	size_t count;
+};
+
+/* Is this session listed, and may it be acted on? Called once for each session. */
+typedef bool slots_judge_fn(void *ctx, const struct addr *addr, const struct smtpd_facts *facts);
+
+/* For one thread, not a worker. */
+struct slots {
+	slots_judge_fn *judge;
+	void *ctx;
+	unsigned int ipv4_prefix, ipv6_prefix;	/* of an entry on the list */
+	struct listener *listeners;
+	size_t count;
+	size_t listed;		/* sessions */
+	size_t unread;		/* in SLOT_FORKED and SLOT_HANDSHAKE */
+	struct smtpd_scratch scratch;
+};
+
+/* Read all slots of the couriertcpds that rules knows. Costs one read of each one's children, and
+ * of schedstat for each slot that is listed or not a session yet. A process is read only if it is
+ * new or has run since. Returns 0; -ENOMEM; -EACCES, -errno: a process could not be read. */
+int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
+
+/* The session with this smtpd or slot PID, or NULL. Valid until the next refresh. */
+struct slot *slots_find(const struct slots *slots, pid_t pid);
+
+/* Read the sessions in this entry, but for that of one PID, again and more closely: what
+ * slots_login_in() takes for proof that nobody has logged in has to hold at this moment. */
+void slots_confirm(struct slots *slots, const struct smtpd_rules *rules,
+		   const struct cidr *entry, pid_t but, int64_t now);
+
+/* The login of any session in this entry but the one of this PID (0: none): SEEN if one has, or
+ * serves a relay client; UNKNOWN if one may have. */
+enum slot_login slots_login_in(const struct slots *slots, const struct cidr *entry, pid_t but,
+			       int64_t now);
+
+/* Free what slots owns. */
+void slots_done(struct slots *slots);
+
+#endif
