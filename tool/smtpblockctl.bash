@@ -20,7 +20,8 @@ _smtpblockctl_options() {
 	local lists="--list --list6 --backend --banTime --ipv4Prefix --ipv6Prefix --ports --listSize
 		--allow --allowFile"
 	local parameters="$lists --trigger --replyPattern --threshold --window --terminate
-		--terminate.delay --terminate.signal --terminate.killAfter --connect.reply --verify
+		--terminate.delay --terminate.signal --terminate.killAfter --connect.reply --early
+		--pressure --verify
 		--terminate.reset --courierUser --maxBlocks --maxBlocks.interval --dryRun --input
 		--template --eventRuleset --statsName"
 	case $1 in
@@ -41,7 +42,7 @@ _smtpblockctl_words() {
 	--trigger) echo "dnsbl reject connect auth relay protocol" ;;
 	--verify) echo "child sender none" ;;
 	--input) echo "courier address" ;;
-	--terminate | --terminate.reset | --connect.reply | --dryRun) echo "on off" ;;
+	--terminate | --terminate.reset | --connect.reply | --early | --dryRun) echo "on off" ;;
 	--terminate.signal) echo "TERM HUP KILL" ;;
 	*)
 		case $1 in

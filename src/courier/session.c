@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "courier/new_pids.h"
+#include "courier/session_signs.h"
 #include "courier/smtpd_index.h"
 
 /* Most relay client connections of one address that a worker checks. */
@@ -152,13 +153,33 @@ bool session_knows_relay_client(struct session_finder *finder, const struct addr
 	return false;
 }
 
-int session_check_submit(struct session_finder *finder, const struct session_query *query,
-			 const struct smtpd *smtpd, const struct smtpd_facts *facts,
-			 struct smtpd_scratch *scratch)
+int session_check_submit(struct session_finder *finder, const struct smtpd *smtpd,
+			 const struct smtpd_facts *facts, struct smtpd_scratch *scratch)
 {
-	if (query->attested)
-		return 0;
 	return smtpd_check_submit(&finder->rules, smtpd, facts->block, scratch);
+}
+
+int session_check_mail(struct session_finder *finder, const struct smtpd *smtpd,
+		       const struct smtpd_facts *facts, struct smtpd_scratch *scratch)
+{
+	struct session_submit submit = { .pid = 0 };
+	struct session_progress progress;
+	int r;
+
+	r = session_signs_submit(&finder->rules, smtpd->process.pid, scratch, &submit);
+	if (r == 0 && !submit.blocks)
+		r = -EPERM;
+	if (r == 0)
+		r = session_signs_progress(&finder->rules, smtpd->process.pid, submit.pid,
+					   &progress);
+	if (r == 0 && !session_signs_has_mail(&progress, facts->access_file))
+		r = -EPERM;
+	return r == 0 ? session_check_submit(finder, smtpd, facts, scratch) : r;
+}
+
+bool session_is_alone(struct session_finder *finder, const struct cidr *net, pid_t pid)
+{
+	return smtpd_index_is_alone(finder->index, net, pid);
 }
 
 int session_refresh(struct session_finder *finder, bool thorough)

@@ -4,6 +4,7 @@
 #define SMTPBLOCK_SESSION_H
 
 #include "courier/smtpd.h"
+#include "lib/cidr.h"
 
 /* The known processes of one courier user. All actions that name this user share it. */
 struct session_finder;
@@ -14,7 +15,7 @@ struct session_query {
 	pid_t hint;		/* where to look first; any sender can forge it */
 	struct addr addr;
 	uint16_t port;		/* 0: the line has none */
-	bool confirms;		/* session_check_submit() will follow */
+	bool confirms;		/* without an attested PID: only with a pinned submit */
 	bool defers;		/* leave it to the background thread: -EAGAIN */
 	bool was_couriers;	/* the kernel's data show that attested was courier's */
 };
@@ -47,13 +48,19 @@ bool session_may_be_couriers(const struct session_finder *finder, pid_t pid);
  * not known yet is missed. For lines for which no process is verified; for workers. */
 bool session_knows_relay_client(struct session_finder *finder, const struct addr *addr);
 
-/* The additional check for a line whose sender the kernel did not attest: does the submit
- * of smtpd have the same BLOCK? See smtpd_check_submit(). Returns 0 at once for an
- * attested sender. An smtpd from session_find() has passed this check. scratch must not be
- * the one that facts points into. For the background thread only. */
-int session_check_submit(struct session_finder *finder, const struct session_query *query,
-			 const struct smtpd *smtpd, const struct smtpd_facts *facts,
-			 struct smtpd_scratch *scratch);
+/* Does the submit of smtpd have the same BLOCK? See smtpd_check_submit(). If the line's sender is
+ * not attested, an smtpd from session_find() has passed this check. scratch must not be the one
+ * that facts points into. For the background thread only. */
+int session_check_submit(struct session_finder *finder, const struct smtpd *smtpd,
+			 const struct smtpd_facts *facts, struct smtpd_scratch *scratch);
+
+/* The same, and has that submit accepted MAIL (session_signs_has_mail())? Returns 0; -EPERM: no;
+ * -errno. */
+int session_check_mail(struct session_finder *finder, const struct smtpd *smtpd,
+		       const struct smtpd_facts *facts, struct smtpd_scratch *scratch);
+
+/* Is this the only smtpd that the index has for the network? For workers. */
+bool session_is_alone(struct session_finder *finder, const struct cidr *net, pid_t pid);
 
 /* Update the index for session_candidates(). thorough: unpin all smtpds, search for new
  * couriertcpds and read every smtpd again. Returns 0; -EACCES; -errno. For the background

@@ -3,6 +3,8 @@
 #include "courier/smtp_reply.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,9 +23,22 @@ static const char *after_code(const char *text)
 	return text;
 }
 
-static size_t format(char line[static LINE_SIZE], const char *text)
+static int put_text(char line[static LINE_SIZE], const char *text, enum smtp_reply kind)
 {
-	int n = snprintf(line, LINE_SIZE - 2, "554 5.7.1 %s", after_code(text));
+	const size_t size = LINE_SIZE - 2;
+
+	if (kind == SMTP_REPLY_421)
+		return snprintf(line, size, "421 4.7.0 Too many connections, try again later");
+	if (kind == SMTP_REPLY_554)
+		return snprintf(line, size, "554 5.7.1 %s", after_code(text));
+	if (after_code(text) == text)
+		return snprintf(line, size, "511 %s", text);
+	return snprintf(line, size, "%.3s %s", text, after_code(text));
+}
+
+static size_t format(char line[static LINE_SIZE], const char *text, enum smtp_reply kind)
+{
+	int n = put_text(line, text, kind);
 	size_t len = n < LINE_SIZE - 2 ? (size_t)n : LINE_SIZE - 3;
 
 	text_clean(line, len, line, LINE_SIZE);
@@ -43,18 +58,35 @@ static int check_socket(int fd)
 	return domain == AF_INET || domain == AF_INET6 ? 0 : -ENOTCONN;
 }
 
-static int send_line(int fd, const char *text)
+/* Closing a socket with unread data makes the kernel send a reset, which may make the client
+ * drop the reply. */
+static void drop_unread(int fd)
+{
+	char unread[4096];
+	int i;
+
+	for (i = 0; i < 16; i++)
+		if (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
+			return;
+}
+
+static int send_line(int fd, const char *text, enum smtp_reply kind)
 {
 	char line[LINE_SIZE];
-	size_t len = format(line, text);
+	size_t len = format(line, text, kind);
+	const int on = 1;
 
+	/* Otherwise the reply waits for the acknowledgement of the previous one, which the
+	 * block drops. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -errno;
+	drop_unread(fd);
 	return 0;
 }
 
 int smtp_reply_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
-		    const struct smtpd_facts *facts)
+		    const struct smtpd_facts *facts, enum smtp_reply kind)
 {
 	int fd, r;
 
@@ -65,7 +97,7 @@ int smtp_reply_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
 		return fd;
 	r = check_socket(fd);
 	if (r == 0)
-		r = send_line(fd, facts->block);
+		r = send_line(fd, facts->block, kind);
 	close(fd);
 	return r;
 }

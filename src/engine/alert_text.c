@@ -159,7 +159,7 @@ static char *cannot_reply(int err, char *buf)
 	char how[REMEDY_SIZE];
 
 	snprintf(buf, ALERT_TEXT_SIZE,
-		 "connect.reply: the sockets of courier's processes cannot be copied "
+		 "the sockets of courier's processes cannot be copied "
 		 "(%s), so clients are rejected without a reply: %s",
 		 strerrordesc_np(err),
 		 err != ENOSYS ? remedy(CAP_SYS_PTRACE, "CAP_SYS_PTRACE", how)

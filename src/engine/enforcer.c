@@ -9,6 +9,7 @@
 
 #include "courier/smtp_reply.h"
 #include "engine/alert_text.h"
+#include "engine/watch.h"
 #include "lib/clock.h"
 #include "lib/text.h"
 
@@ -94,6 +95,7 @@ struct block_request {
 	struct cidr target;
 	const struct smtpd_facts *facts;	/* NULL: no process was read */
 	const struct termination *termination;	/* likewise */
+	enum rule rule;
 };
 
 static void put_texts(struct event *event, const struct block_request *request)
@@ -111,12 +113,13 @@ static void put_texts(struct event *event, const struct block_request *request)
 			  sizeof(event->zone));
 }
 
-static void put_event(const struct enforcer *e, const struct block_request *request,
-		      const char *list_state)
+static void make_event(const struct enforcer *e, const struct block_request *request,
+		       struct event *ret_event)
 {
 	pid_t pid = request->termination ? request->termination->smtpd.process.pid : 0;
 	const struct settings *s = e->settings;
-	struct event event = {
+
+	*ret_event = (struct event){
 		.listener = e->environment->listener,
 		.counters = e->counters,
 		.at = clock_wall_ms(),
@@ -127,16 +130,44 @@ static void put_event(const struct enforcer *e, const struct block_request *requ
 		.dry_run = s->dry_run,
 		.ends_child = pid && settings_end_children(s),
 		.list = request->line->addr.family == ADDR_IPV4 ? s->list : s->list6,
-		.list_state = list_state,
 		.trigger = settings_word("trigger", s->trigger),
+		.rule = policy_rule_word(request->rule),
+		.blocks = true,
 		.seconds = s->ban_time,
 	};
-	int r;
+	put_texts(ret_event, request);
+}
 
-	put_texts(&event, request);
-	r = events_put(e->environment->events, &event);
+static void send_event(const struct enforcer *e, const struct event *event)
+{
+	int r = events_put(e->environment->events, event);
+
 	if (r < 0 && r != -ESHUTDOWN)
 		raise_alert(e, ALERT_EVENTS, 0);
+}
+
+static void put_event(const struct enforcer *e, const struct block_request *request,
+		      const char *list_state)
+{
+	struct event event;
+
+	if (!e->environment->events)
+		return;
+	make_event(e, request, &event);
+	event.list_state = list_state;
+	send_event(e, &event);
+}
+
+/* The session is terminated, but its address is not blocked. */
+static void put_end_event(const struct enforcer *e, const struct block_request *request)
+{
+	struct event event;
+
+	if (!e->environment->events)
+		return;
+	make_event(e, request, &event);
+	event.blocks = false;
+	send_event(e, &event);
 }
 
 /* The state of the address on the list, in words. NULL: there is no list. */
@@ -160,8 +191,41 @@ static void put_on_list(const struct enforcer *e, const struct block_request *re
 
 	state = blocklist_add(e->blocklist, &request->target.net, now,
 			      t && !t->signalled && is_urgent(e->settings));
-	if (e->environment->events)
-		put_event(e, request, state_text(e, state));
+	put_event(e, request, state_text(e, state));
+}
+
+void enforcer_block_delayed(struct enforcer *enforcer, struct event *event)
+{
+	enum block_state state = blocklist_add(enforcer->blocklist, &event->target.net,
+					       background_now(), false);
+
+	event->at = clock_wall_ms();
+	event->list_state = state_text(enforcer, state);
+	if (enforcer->environment->events)
+		send_event(enforcer, event);
+}
+
+/* May the entry be written now? Not while somebody is logged in from there; while that is
+ * unknown, the block is delayed. Only the session of the request is terminated then. */
+static bool is_free_of_logins(const struct enforcer *e, const struct block_request *request)
+{
+	const struct termination *t = request->termination;
+	enum slot_login login = SLOT_LOGIN_NONE;
+	struct event event;
+
+	if (e->watch)
+		login = watch_login_in(e->watch, &request->target,
+				       t ? t->smtpd.process.pid : 0);
+	if (login == SLOT_LOGIN_NONE || (login == SLOT_LOGIN_UNKNOWN && e->settings->dry_run))
+		return true;
+	if (login == SLOT_LOGIN_UNKNOWN) {
+		make_event(e, request, &event);
+		watch_delay_block(e->watch, &event);
+	} else {
+		counters_add(e->counters, COUNTER_KEPT_LOGIN, 1);
+	}
+	put_end_event(e, request);
+	return false;
 }
 
 static void log_would_block(struct enforcer *e, const struct courierlog_line *line, int64_t now)
@@ -185,19 +249,18 @@ static void report(struct enforcer *e, const struct block_request *request, int6
 {
 	counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
 	log_would_block(e, request->line, now);
-	if (e->environment->events)
-		put_event(e, request, NULL);
+	put_event(e, request, NULL);
 }
 
-/* trigger="connect": write the reply to whatever the client sends first. */
-static void send_554(const struct enforcer *e, const struct smtpd_rules *rules,
-		     const struct smtpd *smtpd, const struct smtpd_facts *facts)
+static void send_reply(const struct enforcer *e, const struct smtpd_rules *rules,
+		       const struct smtpd *smtpd, const struct smtpd_facts *facts,
+		       enum smtp_reply kind)
 {
 	int r;
 
-	if (!e->settings->connect_reply || e->settings->dry_run)
+	if (e->settings->dry_run)
 		return;
-	r = smtp_reply_send(rules, smtpd, facts);
+	r = smtp_reply_send(rules, smtpd, facts, kind);
 	if (r == 0)
 		counters_add(e->counters, COUNTER_REPLIES, 1);
 	else if (r == -EPERM || r == -EACCES || r == -ENOSYS)
@@ -228,10 +291,12 @@ static struct decision do_block(struct enforcer *e, const struct block_request *
 	if (e->limits.closes)
 		note_closed(e);
 	e->limits.forgot = e->limits.closes = false;
-	if (t && s->trigger == TRIGGER_CONNECT && decision_terminates(d))
-		send_554(e, t->rules, &t->smtpd, request->facts);
+	if (t && s->trigger == TRIGGER_CONNECT && s->connect_reply && decision_terminates(d))
+		send_reply(e, t->rules, &t->smtpd, request->facts, SMTP_REPLY_554);
 	if (d.verdict != VERDICT_BLOCK)
 		enforcer_count(e, d);
+	else if (!is_free_of_logins(e, request))
+		return d;
 	else if (s->dry_run)
 		report(e, request, now);
 	else
@@ -398,6 +463,54 @@ void enforcer_take_over(struct enforcer *enforcer, struct lookup_request *reques
 
 	lookup_request_line(request, &line);
 	block_and_terminate(enforcer, &line, &facts, &request->termination);
+}
+
+/* The reply that fits what the client waits for. */
+static enum smtp_reply reply_of(enum rule rule)
+{
+	if (rule == RULE_PRESSURE)
+		return SMTP_REPLY_421;
+	return rule == RULE_NO_LOGIN ? SMTP_REPLY_554 : SMTP_REPLY_REFUSED;
+}
+
+static enum counter early_counter(enum rule rule)
+{
+	static const enum counter all[RULE_COUNT] = {
+		[RULE_NO_LOGIN] = COUNTER_EARLY_NO_LOGIN,
+		[RULE_REFUSED] = COUNTER_EARLY_REFUSED,
+		[RULE_SIBLING] = COUNTER_EARLY_SIBLING,
+		[RULE_PRESSURE] = COUNTER_EARLY_PRESSURE,
+	};
+
+	return all[rule];
+}
+
+void enforcer_end_early(struct enforcer *enforcer, const struct smtpd_rules *rules,
+			const struct courierlog_line *line, const struct smtpd_facts *facts,
+			struct smtpd *smtpd, enum rule rule, bool blocks)
+{
+	struct termination t = prepare_termination(enforcer, rules, smtpd);
+	const struct block_request request = {
+		.line = line,
+		.target = decide_prefix(enforcer->settings, &line->addr),
+		.facts = facts,
+		.termination = &t,
+		.rule = rule,
+	};
+
+	if (background_is_ending(enforcer->background, &t.smtpd)) {
+		smtpd_done(&t.smtpd);
+		return;
+	}
+	counters_add(enforcer->counters, early_counter(rule), 1);
+	if (rule != RULE_SIBLING)
+		send_reply(enforcer, rules, &t.smtpd, facts, reply_of(rule));
+	if (!blocks || do_block(enforcer, &request).verdict != VERDICT_BLOCK)
+		put_end_event(enforcer, &request);
+	count_zone(enforcer, facts);
+	if (settings_end_children(enforcer->settings))
+		background_terminate(enforcer->background, &t, background_now());
+	smtpd_done(&t.smtpd);
 }
 
 void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,

@@ -11,6 +11,8 @@
 
 /* Part of struct engine, for the files of this folder. Workers decide, signal where that
  * comes first, and queue a request; the background thread does the rest. */
+struct watch;
+
 struct enforcer {
 	/* Of the engine and its environment. */
 	const struct settings *settings;
@@ -26,6 +28,7 @@ struct enforcer {
 	struct blocklist *blocklist;
 	struct limits limits;
 	struct dnsbl_stats dnsbl_stats;
+	struct watch *watch;		/* NULL: logins are not looked for */
 	uint64_t unknown_logged;
 	int64_t reports_until;		/* of dryRun */
 	unsigned int reports;
@@ -84,7 +87,8 @@ struct decision enforcer_block(struct enforcer *enforcer, const struct courierlo
  * only maxBlocks prevented the block; the signal follows the block. If the line has no port,
  * all sessions of the address are terminated. If the session is already being terminated,
  * the trigger is only counted as repeated: within terminate.delay a client may cause a
- * thousand rejects. */
+ * thousand rejects. Nothing is blocked while somebody is logged in from the entry that would be
+ * written; the block is delayed while that is unknown. */
 struct decision enforcer_block_session(struct enforcer *enforcer,
 				       const struct smtpd_rules *rules,
 				       const struct courierlog_line *line,
@@ -92,6 +96,17 @@ struct decision enforcer_block_session(struct enforcer *enforcer,
 
 /* The same for a request of enforcer_hand_over(). */
 void enforcer_take_over(struct enforcer *enforcer, struct lookup_request *request);
+
+/* Terminate a verified listed session by a rule that needs no line. Takes smtpd over. line has
+ * the peer and the BLOCK as a reject. Writes the reply where that is possible, blocks the address
+ * if blocks is set and nothing prevents it, and signals next. With dryRun it is only counted and
+ * reported. */
+void enforcer_end_early(struct enforcer *enforcer, const struct smtpd_rules *rules,
+			const struct courierlog_line *line, const struct smtpd_facts *facts,
+			struct smtpd *smtpd, enum rule rule, bool blocks);
+
+/* Write a block of watch_delay_block(). */
+void enforcer_block_delayed(struct enforcer *enforcer, struct event *event);
 
 /* Terminate a verified session. Takes smtpd over. The signal comes after terminate.delay,
  * or at once if that is 0 or trigger="connect" has sent the reply. With terminate="off" or

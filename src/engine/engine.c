@@ -13,6 +13,7 @@
 #include "engine/alert_text.h"
 #include "engine/enforcer.h"
 #include "engine/session_lookup.h"
+#include "engine/watch.h"
 #include "lib/tcp_reset.h"
 #include "policy/capabilities.h"
 
@@ -76,6 +77,7 @@ void engine_unref(struct engine *engine)
 	if (!engine || atomic_fetch_sub(&engine->references, 1) != 1)
 		return;
 	lookup_free(engine->lookup);
+	watch_free(engine->enforcer.watch);
 	enforcer_close(&engine->enforcer);
 	settings_done(&engine->settings);
 	free(engine);
@@ -330,7 +332,11 @@ static int64_t run(void *data, int64_t now)
 	if (atomic_exchange(&e->hup, false))
 		after_hup(e);
 	search_due = run_search(e, now);
+	if (e->enforcer.watch)
+		watch_prepare(e->enforcer.watch, atomic_load(&e->finder));
 	due = lookup_run(e->lookup, atomic_load(&e->finder), now);
+	if (e->enforcer.watch)
+		due = earlier(due, watch_run(e->enforcer.watch));
 	due = earlier(due, blocklist_run(e->enforcer.blocklist, now));
 	if (background_is_stopping(e->environment.background))
 		report_waiting(e);
@@ -339,6 +345,12 @@ static int64_t run(void *data, int64_t now)
 	log_alerts(e);
 	report_zones(e);
 	return due;
+}
+
+/* With other triggers a login does not matter, and without verification there is no session. */
+static bool watches(const struct settings *s)
+{
+	return s->trigger == TRIGGER_DNSBL && s->verify != VERIFY_NONE;
 }
 
 int engine_start(struct engine *engine, const struct engine_environment *environment)
@@ -351,6 +363,8 @@ int engine_start(struct engine *engine, const struct engine_environment *environ
 			  &engine->alerts, &engine->environment);
 	if (r == 0)
 		r = lookup_new(&engine->enforcer, &engine->lookup);
+	if (r == 0 && watches(&engine->settings))
+		r = watch_new(&engine->enforcer, &engine->enforcer.watch);
 	if (r == 0)
 		r = background_add_job(environment->background, &job);
 	if (r < 0)
@@ -520,6 +534,15 @@ static struct engine_outcome without_child(struct engine *e, struct engine_worke
 	return unproven();
 }
 
+/* May this worker hand the session over, or must the background thread look at it? With an
+ * attested line the submit is not pinned; otherwise it is, and has the BLOCK. */
+static bool is_proven(const struct engine *e, const struct courierlog_line *line,
+		      const struct smtpd_facts *facts, bool attested)
+{
+	return policy_wanted_proof(&e->settings, line, facts, attested) <=
+	       (attested ? SESSION_PROOF_NONE : SESSION_PROOF_SUBMIT);
+}
+
 /* verify="child" and "sender". */
 static struct engine_outcome handle_proven(struct engine *e, struct engine_worker *w,
 					   const struct engine_message *msg,
@@ -547,6 +570,10 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 		return without_child(e, w, msg, line, &query, r);
 	lookup_note_line(e->lookup);
 	d = decide(&e->enforcer.policy, &known);
+	if (d.verdict == VERDICT_BLOCK && !is_proven(e, line, &facts, query.attested)) {
+		smtpd_done(&smtpd);
+		return without_child(e, w, msg, line, &query, -EAGAIN);
+	}
 	if (d.verdict == VERDICT_BLOCK)
 		enforcer_hand_over(&e->enforcer, session_rules(finder), line, &facts, &smtpd);
 	else
@@ -585,6 +612,8 @@ static void note_start(struct engine *e, const struct engine_message *msg,
 	if (msg->attested_pid && !session_may_be_couriers(finder, msg->attested_pid))
 		return;
 	if (lookup_note_start(e->lookup))
+		background_wake(e->environment.background);
+	if (e->enforcer.watch && watch_note(e->enforcer.watch))
 		background_wake(e->environment.background);
 }
 

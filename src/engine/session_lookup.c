@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "lib/clock.h"
+#include "engine/watch.h"
 
 /* The smtpd index is refreshed this often, for this long after a request. With very many
  * processes a refresh takes longer and is done less often, but not much less: the first
@@ -110,15 +111,36 @@ static int strength(struct decision d)
 	}
 }
 
+/* May somebody have logged in, or be about to? Nobody has while submit has the BLOCK. */
+static bool may_have_login(struct lookup *q, struct session_finder *finder,
+			   const struct smtpd *smtpd, const struct smtpd_facts *facts)
+{
+	if (!q->enforcer->watch || !facts->offers_login)
+		return false;
+	return watch_has_login(q->enforcer->watch, smtpd->process.pid) || !facts->block ||
+	       session_check_submit(finder, smtpd, facts, &q->submit) < 0;
+}
+
 static void terminate_session(struct lookup *q, struct session_finder *finder,
 			      const struct smtpd_facts *facts, struct smtpd *smtpd)
 {
-	if (facts->relay_client) {
+	if (facts->relay_client || may_have_login(q, finder, smtpd, facts)) {
 		counters_add(q->enforcer->counters, COUNTER_SPARED, 1);
 		smtpd_done(smtpd);
 		return;
 	}
 	enforcer_end(q->enforcer, session_rules(finder), smtpd);
+}
+
+static int check_proof(struct lookup *q, struct session_finder *finder,
+		       const struct smtpd *smtpd, const struct smtpd_facts *facts,
+		       enum session_proof proof)
+{
+	if (proof == SESSION_PROOF_MAIL)
+		return session_check_mail(finder, smtpd, facts, &q->submit);
+	if (proof == SESSION_PROOF_SUBMIT)
+		return session_check_submit(finder, smtpd, facts, &q->submit);
+	return 0;
 }
 
 static struct decision judge_child(struct lookup *q, struct session_finder *finder,
@@ -132,16 +154,20 @@ static struct decision judge_child(struct lookup *q, struct session_finder *find
 		.facts = facts,
 	};
 	struct decision d = decide(&q->enforcer->policy, &known);
-	int r = 0;
+	int r;
 
-	if (d.verdict == VERDICT_BLOCK && policy_wants_confirmation(q->enforcer->settings))
-		r = session_check_submit(finder, &h->lookup_request->query, smtpd, facts,
-					 &q->submit);
-	if (r < 0) {
-		*ret_err = r;
-		return (struct decision){ VERDICT_UNPROVEN, REASON_TRIGGERED };
-	}
-	return d;
+	if (d.verdict != VERDICT_BLOCK)
+		return d;
+	r = check_proof(q, finder, smtpd, facts,
+			policy_wanted_proof(q->enforcer->settings, &h->line, facts,
+					    h->lookup_request->query.attested));
+	if (r == 0)
+		return d;
+	/* The reply may be to a customer who has logged in. */
+	if (r == -EPERM && !policy_quotes_block(&h->line, facts))
+		return (struct decision){ VERDICT_NOT_A_TRIGGER, REASON_OTHER_REPLY };
+	*ret_err = r;
+	return (struct decision){ VERDICT_UNPROVEN, REASON_TRIGGERED };
 }
 
 static void keep(struct lookup_result *h, struct smtpd *smtpd, const struct smtpd_facts *facts)

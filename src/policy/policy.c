@@ -126,13 +126,25 @@ static struct decision judge_connect(const struct smtpd_facts *facts)
 	return d;
 }
 
+bool policy_quotes_block(const struct courierlog_line *line, const struct smtpd_facts *facts)
+{
+	return facts->block && courierlog_reply_is(line->reply, line->reply_len, facts->block);
+}
+
+/* Replies that a customer on the way to a login may get: a command out of order, a wrong
+ * password. */
+static bool precedes_login(uint16_t code)
+{
+	return code == 502 || code == 535;
+}
+
 static struct decision judge_dnsbl(const struct courierlog_line *line,
 				   const struct smtpd_facts *facts)
 {
-	struct decision d = judge_listing(facts);
+	struct decision d = judge_connect(facts);
 
 	if (d.verdict == VERDICT_BLOCK && line->kind == COURIERLOG_REJECT &&
-	    !courierlog_reply_is(line->reply, line->reply_len, facts->block))
+	    precedes_login(line->code) && !policy_quotes_block(line, facts))
 		return answer(VERDICT_NOT_A_TRIGGER, REASON_OTHER_REPLY);
 	return d;
 }
@@ -148,6 +160,42 @@ struct decision policy_judge_child(const struct settings *settings,
 	if (settings->trigger == TRIGGER_DNSBL)
 		return judge_dnsbl(line, facts);
 	return answer(VERDICT_BLOCK, REASON_TRIGGERED);
+}
+
+struct decision policy_judge_session(const struct settings *settings, const struct addr *addr,
+				     const struct smtpd_facts *facts)
+{
+	struct decision d;
+
+	if (facts->relay_client)
+		return answer(VERDICT_EXEMPT, REASON_RELAY_CLIENT);
+	d = judge_connect(facts);
+	return d.verdict == VERDICT_BLOCK ? policy_judge_address(settings, addr) : d;
+}
+
+const char *policy_rule_word(enum rule rule)
+{
+	static const char *const words[RULE_COUNT] = {
+		[RULE_LINE] = "line",
+		[RULE_NO_LOGIN] = "no-login",
+		[RULE_REFUSED] = "refused",
+		[RULE_SIBLING] = "sibling",
+		[RULE_PRESSURE] = "pressure",
+	};
+
+	return words[rule];
+}
+
+enum session_proof policy_wanted_proof(const struct settings *settings,
+				       const struct courierlog_line *line,
+				       const struct smtpd_facts *facts, bool attested)
+{
+	if (!policy_wants_confirmation(settings))
+		return SESSION_PROOF_NONE;
+	if (attested)
+		return policy_quotes_block(line, facts) ? SESSION_PROOF_NONE :
+							  SESSION_PROOF_SUBMIT;
+	return facts->offers_login ? SESSION_PROOF_MAIL : SESSION_PROOF_SUBMIT;
 }
 
 bool policy_wants_confirmation(const struct settings *settings)

@@ -28,13 +28,23 @@ enum reason {
 	REASON_RELAY_CLIENT,
 	REASON_NOT_LISTED,	/* the smtpd has no BLOCK */
 	REASON_DNSBL_ERROR,	/* BLOCK_IP is not a listing: DNSBL error */
-	REASON_OTHER_REPLY,	/* the reply is not BLOCK's text */
+	REASON_OTHER_REPLY,	/* the reply is not about the listing, and may be to a customer */
 	REASON_PATTERN,		/* the reply does not match replyPattern */
 	REASON_PATTERN_LIMIT,	/* matching hit its limit */
 	REASON_BELOW_THRESHOLD,	/* counted; the threshold is not reached */
 	REASON_REPEATED,	/* already being terminated */
 	REASON_BUDGET,		/* maxBlocks is used up */
 	REASON_COUNT
+};
+
+/* Why a session is terminated. */
+enum rule {
+	RULE_LINE,		/* courier logged a line that triggers */
+	RULE_NO_LOGIN,		/* it is listed, and courier offers it no login */
+	RULE_REFUSED,		/* a recipient was refused; courier will log that later */
+	RULE_SIBLING,		/* its address is blocked */
+	RULE_PRESSURE,		/* listed sessions take too many slots */
+	RULE_COUNT
 };
 
 struct decision {
@@ -58,9 +68,32 @@ struct decision policy_judge_child(const struct settings *settings,
 				   const struct courierlog_line *line,
 				   const struct smtpd_facts *facts);
 
-/* Does the verdict depend on courier having written the line, so that
- * session_check_submit() is needed? With trigger="dnsbl" it does: after a login the smtpd
- * still has BLOCK in its environment, and anyone could log a line that quotes it. */
+/* The verdict on a session of addr without a line: is it listed, and may it be terminated? */
+struct decision policy_judge_session(const struct settings *settings, const struct addr *addr,
+				     const struct smtpd_facts *facts);
+
+/* The rule as a word, for events and logs: "line", "no-login", ... */
+const char *policy_rule_word(enum rule rule);
+
+/* What has to be seen of the session, besides its BLOCK, before the line counts. With
+ * trigger="dnsbl" the BLOCK is no proof: after a login the smtpd still has it in its environment,
+ * and anyone could log a line that quotes it. */
+enum session_proof {
+	SESSION_PROOF_NONE,		/* courier wrote the line, and it quotes the BLOCK */
+	SESSION_PROOF_SUBMIT,		/* submit has the BLOCK, so nobody has logged in */
+	SESSION_PROOF_MAIL,		/* and it has accepted MAIL, so nobody can log in now */
+};
+
+/* The proof for a line that policy_judge_child() lets pass. attested: the kernel says that this
+ * smtpd wrote it. Without that, a line only counts if the client cannot log in any more. */
+enum session_proof policy_wanted_proof(const struct settings *settings,
+				       const struct courierlog_line *line,
+				       const struct smtpd_facts *facts, bool attested);
+
+/* Is the reply in the line the BLOCK of the session? */
+bool policy_quotes_block(const struct courierlog_line *line, const struct smtpd_facts *facts);
+
+/* Can policy_wanted_proof() return more than SESSION_PROOF_NONE? */
 bool policy_wants_confirmation(const struct settings *settings);
 
 /* The verdict on a line's reply, if no process can be read. scratch is the calling thread's. */

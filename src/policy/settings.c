@@ -108,6 +108,9 @@ static const struct settings_row rows[] = {
 	  FIELD(terminate_kill_after), .max = 60000, .unit = "ms" },
 	{ "terminate.reset", SETTINGS_BOOL, "on", FIELD(terminate_reset) },
 	{ "connect.reply", SETTINGS_BOOL, "on", FIELD(connect_reply) },
+	{ "early", SETTINGS_BOOL, "on", FIELD(early) },
+	{ "pressure", SETTINGS_UINT, "50", FIELD(pressure), .max = 100,
+	  .unit = "%" },
 	{ "verify", SETTINGS_WORD, "child", FIELD(verify),
 	  .words = verify_words },
 	{ "courierUser", SETTINGS_TEXT, "courier", TEXT_FIELD(courier_user),
@@ -414,6 +417,9 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 	r = set_row(settings, row, value, errbuf, errbuf_size);
 	if (r == 0 && row->offset == offsetof(struct settings, courier_user))
 		settings->courier_user_set = true;
+	if (r == 0 && (row->offset == offsetof(struct settings, early) ||
+		       row->offset == offsetof(struct settings, pressure)))
+		settings->rules_set = true;
 	return r;
 }
 

@@ -83,6 +83,9 @@ struct settings {
 	unsigned int terminate_kill_after; /* ms, 0: never */
 	bool terminate_reset;
 	bool connect_reply;
+	bool early;			/* see engine/watch.h */
+	unsigned int pressure;		/* % of a listener's slots; 0: off */
+	bool rules_set;			/* early or pressure was written */
 	int verify;			/* enum verify */
 	char courier_user[SETTINGS_USER_SIZE];
 	bool courier_user_set;

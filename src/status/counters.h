@@ -55,7 +55,17 @@
 	X(OVERFLOWS, "overflows",							\
 	  "addresses for which the list, or the share of their /64, was too small")	\
 	X(BACKEND_ERRORS, "backend_errors", "failed writes and checks of the list")	\
-	X(REPLIES, "replies", "clients that got a reply from connect.reply")		\
+	X(REPLIES, "replies", "clients that got a reply from us")		\
+	X(EARLY_NO_LOGIN, "early.no_login",						\
+	  "listed sessions terminated because courier offers no login")			\
+	X(EARLY_REFUSED, "early.refused",						\
+	  "listed sessions terminated in the tarpit, before courier logged the refusal") \
+	X(EARLY_SIBLING, "early.sibling",						\
+	  "listed sessions terminated because their address was blocked")		\
+	X(EARLY_PRESSURE, "early.pressure",						\
+	  "listed sessions terminated because they took too many slots")		\
+	X(KEPT_LOGIN, "kept_login",							\
+	  "blocks not written because somebody was logged in from the address")	\
 	X(ENDED, "ended", "sessions terminated by our signal")				\
 	X(GONE, "gone", "sessions that had ended before the signal")			\
 	X(KILLED, "killed", "sessions that needed KILL")				\

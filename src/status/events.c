@@ -160,15 +160,15 @@ char *event_format(const struct event *event, char buf[static EVENT_TEXT_SIZE])
 {
 	struct text_buf w = text_buf_of(buf, EVENT_TEXT_SIZE);
 
-	text_append(&w, "{\"event\":\"%s\",\"time\":",
-		    event->dry_run ? "would-block" : "block");
+	text_append(&w, "{\"event\":\"%s%s\",\"time\":", event->dry_run ? "would-" : "",
+		    event->blocks ? "block" : "end");
 	append_time(&w, event->at);
 	append_target(&w, event);
 	text_append(&w, ",\"list\":");
 	append_string(&w, event->list);
 	append_word(&w, "list_state", event->list_state);
-	text_append(&w, ",\"seconds\":%u,\"trigger\":\"%s\",\"reply\":", event->seconds,
-		    event->trigger);
+	text_append(&w, ",\"seconds\":%u,\"trigger\":\"%s\",\"rule\":\"%s\",\"reply\":",
+		    event->seconds, event->trigger, event->rule);
 	append_string(&w, event->reply);
 	append_word(&w, "zone", event->zone[0] ? event->zone : NULL);
 	append_number(&w, "port", event->port);

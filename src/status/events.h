@@ -30,6 +30,8 @@ struct event {
 	const char *list;	/* these three are valid as long as the engine */
 	const char *list_state;	/* what happened to the address; NULL: no list */
 	const char *trigger;
+	const char *rule;	/* of policy_rule_word() */
+	bool blocks;		/* false: only the session is terminated */
 	unsigned int seconds;	/* banTime */
 	char reply[EVENT_REPLY_SIZE];	/* raw, terminated */
 	char zone[EVENT_ZONE_SIZE];	/* raw, terminated; "": unknown */

@@ -402,6 +402,8 @@ static bool make_settings(struct settings *s, const char *line, size_t len)
 	free(text);
 	good = settings_set(s, "courierUser", "root", wrong, sizeof(wrong)) == 0 &&
 	       settings_set(s, "backend", "null", wrong, sizeof(wrong)) == 0 &&
+	       settings_set(s, "early", "off", wrong, sizeof(wrong)) == 0 &&
+	       settings_set(s, "pressure", "0", wrong, sizeof(wrong)) == 0 &&
 	       settings_set(s, "allowFile", allow_path, wrong, sizeof(wrong)) == 0;
 	FUZZ_CHECK(good);
 	return settings_check(s, wrong, sizeof(wrong)) == 0;

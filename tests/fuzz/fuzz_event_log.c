@@ -45,6 +45,8 @@ static void check_event(const char *text)
 		.ends_child = true,
 		.list = "spammer",
 		.trigger = "dnsbl",
+		.rule = "line",
+		.blocks = true,
 		.seconds = 600,
 	};
 	char line[EVENT_TEXT_SIZE];

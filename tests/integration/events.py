@@ -39,6 +39,7 @@ def of_a_real_client(points):
                   "with its time")
         points.equal(event, {"event": "block", "address": listed(1), "list": "spammer",
                              "list_state": "added", "seconds": 600, "trigger": "dnsbl",
+                             "rule": "line",
                              "reply": f"511 Listed in lab DNSBL, {listed(1)}",
                              "zone": "bl.lab", "port": session.source_port, "pid": child.pid,
                              "child": "end"}, "address, reason, list, and what was done")

@@ -88,7 +88,7 @@ def capabilities_but_the_filter(points, host):
     host.session(source)
     host.blocks(source, deadline=5)
     host.frees_slot(source)
-    host.logs_once("connect.reply: .*SystemCallFilter=pidfd_getfd")
+    host.logs_once("the sockets of .*SystemCallFilter=pidfd_getfd")
     points.ok(processes.alive(host.rsyslog.pid), "rsyslogd lives")
 
 

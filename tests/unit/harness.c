@@ -61,6 +61,12 @@ pid_t harness_add_child(struct harness *e, const struct peer *peer)
 	return pid;
 }
 
+void harness_add_submit(struct harness *e, pid_t pid, pid_t smtpd, const struct peer *peer)
+{
+	put(e, pid, SUBMIT, smtpd, peer);
+	fakeproc_children(&e->tree, smtpd, &pid, 1);
+}
+
 void harness_open(struct harness *e)
 {
 	memset(e, 0, sizeof(*e));
@@ -80,6 +86,9 @@ void harness_open(struct harness *e)
 	want_int(settings_init(&e->settings), 0);
 	harness_set(e, "courierUser", "root");
 	harness_set(e, "terminate.delay", "0");
+	/* Sessions wait for their line. */
+	harness_set(e, "early", "off");
+	harness_set(e, "pressure", "0");
 }
 
 void harness_set(struct harness *e, const char *name, const char *value)

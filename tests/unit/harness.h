@@ -49,6 +49,9 @@ void harness_submit_env(struct harness *e, const char *const *extra);
 /* Add a courieresmtpd for that peer, a real process that waits. */
 pid_t harness_add_child(struct harness *e, const struct peer *peer);
 
+/* Make a waiting process the submit of that smtpd. */
+void harness_add_submit(struct harness *e, pid_t pid, pid_t smtpd, const struct peer *peer);
+
 void harness_start(struct harness *e);
 
 /* Pass a line of severity err to the engine; attested is the sender's PID, or 0. */

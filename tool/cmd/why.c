@@ -179,6 +179,8 @@ static void print_event(const struct answer *answer)
 		syslog_time_format(logged->at, text), answer->reason.event.where,
 		answer->reason.event.number);
 	fprintf(out, "    trigger  %s\n", logged->trigger[0] ? logged->trigger : "unknown");
+	if (logged->rule[0])
+		fprintf(out, "    rule     %s\n", logged->rule);
 	if (logged->reply[0])
 		fprintf(out, "    reply    %s\n", logged->reply);
 	if (logged->zone[0])
@@ -263,6 +265,7 @@ static struct fjson_object *event_as_json(const struct block_reason_event *event
 	output_add_text(object, "list", logged->list);
 	output_add_known(object, "seconds", logged->seconds);
 	output_add_text(object, "trigger", logged->trigger);
+	output_add_text(object, "rule", logged->rule);
 	output_add_text(object, "reply", logged->reply);
 	output_add_text(object, "zone", logged->zone);
 	output_add_known(object, "port", logged->port);

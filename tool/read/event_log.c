@@ -140,6 +140,7 @@ static bool take_event(struct fjson_object *object, struct logged_event *ret_eve
 	if (!logged.list[0])
 		return false;
 	take_text(object, "trigger", logged.trigger, sizeof(logged.trigger));
+	take_text(object, "rule", logged.rule, sizeof(logged.rule));
 	take_text(object, "reply", logged.reply, sizeof(logged.reply));
 	take_text(object, "zone", logged.zone, sizeof(logged.zone));
 	logged.port = number_of(object, "port", UINT16_MAX);

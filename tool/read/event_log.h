@@ -26,6 +26,7 @@ struct logged_event {
 	struct cidr target;	/* the prefix that was blocked */
 	char list[SETTINGS_LIST_SIZE];
 	char trigger[EVENT_LOG_TRIGGER_SIZE];
+	char rule[EVENT_LOG_TRIGGER_SIZE];	/* "": logged by an older release */
 	char reply[EVENT_REPLY_SIZE];
 	char zone[EVENT_ZONE_SIZE];
 	int64_t port, pid;

@@ -78,8 +78,7 @@ VERB(verify)
 VERB(confirmed)
 {
 	static struct smtpd_scratch second_scratch;
-	const struct session_query query = { .attested = pid_option(args, "attested") };
-	int r = session_check_submit(finder, &query, &smtpd, &facts, &second_scratch);
+	int r = session_check_submit(finder, &smtpd, &facts, &second_scratch);
 
 	want_str(facts.block, "Listed");
 	return r;
@@ -187,7 +186,6 @@ static const struct script scripts[] = {
 	{ "submit is another program",
 	  CONFIRMS("submit m below a BLOCK=Listed exe /bin/cat", "EPERM") },
 	{ "no submit", "verify a; confirmed = EPERM" },
-	{ "no submit, but the kernel's word", "verify a; confirmed attested a = 0" },
 	{ "submits are pinned: a line without credentials finds an smtpd only with its submit",
 	  "mark; look; more = 2; find a hint a confirms = EAGAIN; "
 	  "submit m below a BLOCK=Listed; refresh; hold; more = 3; unlist m; "

@@ -65,24 +65,31 @@ static const struct row {
 	int result;
 	const char *want;	/* NULL: the client reads nothing */
 	enum { PLAIN, UNIX_SOCKET, BELOW_TLS, FORBIDDEN, EXITED } is;
+	enum smtp_reply kind;
 } rows[] = {
 	{ "plain text", { .block = "Listed in a DNSBL" }, 0,
-	  "554 5.7.1 Listed in a DNSBL\r\n", PLAIN },
-	{ "511 in front", { .block = "511 Listed" }, 0, "554 5.7.1 Listed\r\n", PLAIN },
-	{ "550 and dash", { .block = "550-Go away" }, 0, "554 5.7.1 Go away\r\n", PLAIN },
+	  "554 5.7.1 Listed in a DNSBL\r\n", PLAIN, 0 },
+	{ "511 in front", { .block = "511 Listed" }, 0, "554 5.7.1 Listed\r\n", PLAIN, 0 },
+	{ "550 and dash", { .block = "550-Go away" }, 0, "554 5.7.1 Go away\r\n", PLAIN, 0 },
 	{ "number that is no code", { .block = "5110 Listed" }, 0,
-	  "554 5.7.1 5110 Listed\r\n", PLAIN },
-	{ "three letters", { .block = "DNS says no" }, 0, "554 5.7.1 DNS says no\r\n", PLAIN },
+	  "554 5.7.1 5110 Listed\r\n", PLAIN, 0 },
+	{ "three letters", { .block = "DNS says no" }, 0, "554 5.7.1 DNS says no\r\n", PLAIN, 0 },
 	{ "line ends do not end the reply", { .block = "a\r\n250 ok" }, 0,
-	  "554 5.7.1 a??250 ok\r\n", PLAIN },
-	{ "other bytes", { .block = "a\x01\x7f\xc3\xa9" }, 0, "554 5.7.1 a????\r\n", PLAIN },
-	{ "ESMTP_TLS", { .tls = true, .block = "Listed" }, -ENOTCONN, NULL, PLAIN },
-	{ "not listed", { .block = NULL }, -ENOTCONN, NULL, PLAIN },
-	{ "socket to couriertls", { .block = "Listed" }, -ENOTCONN, NULL, UNIX_SOCKET },
-	{ "below couriertls", { .block = "Listed" }, -ENOTCONN, NULL, BELOW_TLS },
+	  "554 5.7.1 a??250 ok\r\n", PLAIN, 0 },
+	{ "other bytes", { .block = "a\x01\x7f\xc3\xa9" }, 0, "554 5.7.1 a????\r\n", PLAIN, 0 },
+	{ "ESMTP_TLS", { .tls = true, .block = "Listed" }, -ENOTCONN, NULL, PLAIN, 0 },
+	{ "not listed", { .block = NULL }, -ENOTCONN, NULL, PLAIN, 0 },
+	{ "socket to couriertls", { .block = "Listed" }, -ENOTCONN, NULL, UNIX_SOCKET, 0 },
+	{ "below couriertls", { .block = "Listed" }, -ENOTCONN, NULL, BELOW_TLS, 0 },
 	/* A filter would kill this process for the call. */
-	{ "may not copy a descriptor", { .block = "Listed" }, -ENOSYS, NULL, FORBIDDEN },
-	{ "has exited", { .block = "Listed" }, -ESRCH, NULL, EXITED },
+	{ "may not copy a descriptor", { .block = "Listed" }, -ENOSYS, NULL, FORBIDDEN, 0 },
+	{ "has exited", { .block = "Listed" }, -ESRCH, NULL, EXITED, 0 },
+	{ "to a recipient", { .block = "Listed" }, 0, "511 Listed\r\n", PLAIN,
+	  SMTP_REPLY_REFUSED },
+	{ "to a recipient, with a code", { .block = "550-Go away" }, 0, "550 Go away\r\n", PLAIN,
+	  SMTP_REPLY_REFUSED },
+	{ "under pressure", { .block = "Listed" }, 0,
+	  "421 4.7.0 Too many connections, try again later\r\n", PLAIN, SMTP_REPLY_421 },
 };
 
 TEST_ROWS(replies, rows)
@@ -96,12 +103,29 @@ TEST_ROWS(replies, rows)
 		looker_forbid_fd(rules.looker);
 	if (row->is == EXITED)
 		waiter_end(smtpd.process.pid);
-	want_int(smtp_reply_send(&rules, &smtpd, &row->facts), row->result);
+	want_int(smtp_reply_send(&rules, &smtpd, &row->facts, row->kind), row->result);
 	if (row->want)
 		want_int(wait_readable(connection.client), true);
 	want_int(recv(connection.client, got, sizeof(got) - 1, MSG_DONTWAIT),
 		 row->want ? (int)strlen(row->want) : -1);
 	want_str(got, row->want ? row->want : "");
+}
+
+/* A process that exits with unread data resets the connection, and the reply may be lost. */
+TEST(unread_data_is_dropped)
+{
+	const struct smtpd_facts facts = { .block = "Listed" };
+	static const char pipelined[] = "RCPT TO:<a@b>\r\nDATA\r\n";
+	char byte;
+
+	start_smtpd(AF_INET);
+	want_int(send(connection.client, pipelined, sizeof(pipelined) - 1, 0),
+		 sizeof(pipelined) - 1);
+	want_int(wait_readable(connection.server), true);
+	want_int(smtp_reply_send(&rules, &smtpd, &facts, SMTP_REPLY_REFUSED), 0);
+	want_int(recv(connection.server, &byte, 1, MSG_DONTWAIT), -1);
+	want_int(errno, EAGAIN);
+	want_int(wait_readable(connection.client), true);
 }
 
 TEST(long_text_is_cut_to_a_line)
@@ -113,7 +137,7 @@ TEST(long_text_is_cut_to_a_line)
 	memset(block, 'x', sizeof(block) - 1);
 	block[sizeof(block) - 1] = '\0';
 	start_smtpd(AF_INET);
-	want_int(smtp_reply_send(&rules, &smtpd, &facts), 0);
+	want_int(smtp_reply_send(&rules, &smtpd, &facts, SMTP_REPLY_554), 0);
 	want_int(wait_readable(connection.client), true);
 	n = recv(connection.client, got, sizeof(got), 0);
 	want_int(n <= 512, true);
@@ -131,7 +155,7 @@ TEST_AS_ROOT(no_right_to_copy_a_descriptor)
 	other = guard_fork();
 	if (other == 0)
 		_exit(setresuid(NOBODY_UID, NOBODY_UID, NOBODY_UID) != 0 ||
-		      smtp_reply_send(&rules, &smtpd, &facts) != -EPERM);
+		      smtp_reply_send(&rules, &smtpd, &facts, SMTP_REPLY_554) != -EPERM);
 	want_int(waitpid(other, &status, 0), other);
 	want_int(status, 0);
 }

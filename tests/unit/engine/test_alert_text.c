@@ -60,7 +60,7 @@ static const struct row {
 	{ "no reset in the kernel", ALERT_RESET, EOPNOTSUPP, LOG_WARNING,
 	  "write terminate.reset=\"off\" into the action" },
 	{ "no right to reply", ALERT_REPLY, EPERM, LOG_WARNING,
-	  "connect.reply: the sockets of courier's processes cannot be copied "
+	  "the sockets of courier's processes cannot be copied "
 	  "(Operation not permitted)" },
 	{ "a filter against replies", ALERT_REPLY, ENOSYS, LOG_WARNING,
 	  "SystemCallFilter=pidfd_getfd" },

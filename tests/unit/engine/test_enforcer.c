@@ -61,15 +61,15 @@ static void note_done(char what)
 }
 
 int __real_smtp_reply_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
-			   const struct smtpd_facts *facts);
+			   const struct smtpd_facts *facts, enum smtp_reply kind);
 int __wrap_smtp_reply_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
-			   const struct smtpd_facts *facts);
+			   const struct smtpd_facts *facts, enum smtp_reply kind);
 
 int __wrap_smtp_reply_send(const struct smtpd_rules *rules, const struct smtpd *smtpd,
-			   const struct smtpd_facts *facts)
+			   const struct smtpd_facts *facts, enum smtp_reply kind)
 {
 	note_done('r');
-	return __real_smtp_reply_send(rules, smtpd, facts);
+	return __real_smtp_reply_send(rules, smtpd, facts, kind);
 }
 
 int __real_terminator_signal(struct termination *termination);

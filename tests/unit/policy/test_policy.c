@@ -191,17 +191,29 @@ static const struct child_row {
 	{ "cut", "", REJECT(CUT), ERR, { .block = B124 "efgh" }, BLOCKED },
 	{ "just not cut", "", REJECT("511 " B124), ERR, { .block = B124 }, BLOCKED },
 	{ "cut, where nothing was to cut", "", REJECT(CUT), ERR,
-	  { .block = B124 }, IGNORED(OTHER_REPLY) },
+	  { .block = B124 }, BLOCKED },
 	{ "cut, another message", "", REJECT(CUT), ERR,
-	  { .block = B120 "abcXefgh" }, IGNORED(OTHER_REPLY) },
+	  { .block = B120 "abcXefgh" }, BLOCKED },
 	{ "another code", "", REJECT("550 Listed"), ERR, { .block = "Listed" },
-	  IGNORED(OTHER_REPLY) },
+	  BLOCKED },
 	{ "a customer who logged in", "", REJECT("550 User unknown"), ERR,
-	  LISTED("Listed", "127.0.0.2"), IGNORED(OTHER_REPLY) },
+	  LISTED("Listed", "127.0.0.2"), BLOCKED },
+	{ "a relay attempt", "", REJECT("513 Relaying denied."), ERR,
+	  LISTED("Listed", "127.0.0.2"), BLOCKED },
+	{ "a wrong password", "", REJECT("535 Authentication failed."), ERR,
+	  { .block = "Listed" }, IGNORED(OTHER_REPLY) },
+	{ "a command out of order", "", REJECT("502 ESMTP command error"), ERR,
+	  { .block = "Listed" }, IGNORED(OTHER_REPLY) },
+	{ "a listing with that code", "", REJECT("535 Listed"), ERR,
+	  { .block = "535 Listed" }, BLOCKED },
+	{ "another reply, a temporary listing", "", REJECT("513 Relaying denied."), ERR,
+	  { .block = "451 Listed" }, IGNORED(TEMPORARY) },
+	{ "another reply, not listed", "", REJECT("513 Relaying denied."), ERR,
+	  { .tls = false }, IGNORED(NOT_LISTED) },
 	{ "only the beginning", "", REJECT("511 Liste"), ERR,
-	  { .block = "Listed" }, IGNORED(OTHER_REPLY) },
+	  { .block = "Listed" }, BLOCKED },
 	{ "more than it", "", REJECT("511 Listed twice"), ERR,
-	  { .block = "Listed" }, IGNORED(OTHER_REPLY) },
+	  { .block = "Listed" }, BLOCKED },
 	{ "not listed", "", REJECT("511 Listed"), ERR, { .tls = false }, IGNORED(NOT_LISTED) },
 	{ "not listed, with BLOCK_IP", "", REJECT("511 Listed"), ERR,
 	  { .block_ip = "127.0.0.2" }, IGNORED(NOT_LISTED) },
@@ -258,6 +270,65 @@ TEST_ROWS(child, child_rows)
 	prepare(row->set);
 	want_decision(policy_judge_line(&s, &l, row->severity, 0), BLOCKED);
 	want_decision(policy_judge_child(&s, &l, &row->facts), row->verdict, row->reason);
+}
+
+/* A session without a line: the client is 192.0.2.7. */
+static const struct session_row {
+	const char *label;
+	struct smtpd_facts facts;
+	const char *set;
+	enum verdict verdict;
+	enum reason reason;
+} session_rows[] = {
+	{ "listed", LISTED("Listed", "127.0.0.2"), "", BLOCKED },
+	{ "the admin's own list", { .block = "550 no" }, "", BLOCKED },
+	{ "not listed", { .block = NULL }, "", IGNORED(NOT_LISTED) },
+	{ "relay client", { .block = "Listed", .relay_client = true }, "",
+	  EXEMPT(RELAY_CLIENT) },
+	{ "temporary", { .block = "451 later" }, "", IGNORED(TEMPORARY) },
+	{ "DNSBL error", LISTED("L", "127.255.255.254"), "", IGNORED(DNSBL_ERROR) },
+	{ "allowed", { .block = "Listed" }, "allow=192.0.2.0/24", EXEMPT(ALLOW_LIST) },
+};
+
+TEST_ROWS(session, session_rows)
+{
+	const struct addr addr = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
+
+	prepare(row->set);
+	want_decision(policy_judge_session(&s, &addr, &row->facts), row->verdict,
+		      row->reason);
+}
+
+TEST(each_rule_has_a_word)
+{
+	unsigned int rule;
+
+	for (rule = 0; rule < RULE_COUNT; rule++)
+		want_int(policy_rule_word((enum rule)rule) != NULL, true);
+}
+
+/* What has to be seen of the session before the line counts. */
+static const struct proof_row {
+	const char *label, *set, *text;
+	bool offers_login, attested;
+	enum session_proof want;
+} proof_rows[] = {
+	{ "courier's own word", "", REJECT("511 Listed"), true, true, SESSION_PROOF_NONE },
+	{ "it may be to a customer", "", REJECT("550 User unknown"), true, true, SESSION_PROOF_SUBMIT },
+	{ "anybody's word", "", REJECT("511 Listed"), true, false, SESSION_PROOF_MAIL },
+	{ "anybody's word, other reply", "", REJECT("513 x"), true, false, SESSION_PROOF_MAIL },
+	{ "anybody's word, no login", "", REJECT("511 Listed"), false, false, SESSION_PROOF_SUBMIT },
+	{ "another trigger", "trigger=reject", REJECT("550 x"), true, false, SESSION_PROOF_NONE },
+};
+
+TEST_ROWS(wanted_proof, proof_rows)
+{
+	const struct smtpd_facts facts = { .block = "Listed",
+					   .offers_login = row->offers_login };
+	struct courierlog_line l = scan(row->text, ERR);
+
+	prepare(row->set);
+	want_int(policy_wanted_proof(&s, &l, &facts, row->attested), row->want);
 }
 
 /* Addresses in BLOCK_IP: a DNSBL answers with 127.0.0.0/8, but for 127.255.255.0/24. */

@@ -74,6 +74,8 @@ static const struct parameter_row {
 	{ "terminate.killAfter", "2000", "0|60000", "60001|-1|never", NUMBER "0 to 60000 ms" },
 	{ "terminate.reset", "on", "on|off", "yes", ON_OFF },
 	{ "connect.reply", "on", "on|off", "554", ON_OFF },
+	{ "early", "on", "on|off", "soon", ON_OFF },
+	{ "pressure", "50", "0|100", "101|50%", NUMBER "0 to 100 %" },
 	{ "verify", "child", "child|sender|none", "off", "write child, sender or none" },
 	{ "courierUser", "courier", "root|" X254 "x", X254 "xx|", USER_WANTED },
 	{ "allow", "",

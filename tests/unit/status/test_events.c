@@ -38,6 +38,8 @@ static struct event blank(const char *addr)
 		.at = AT,
 		.list = "spammer",
 		.trigger = "dnsbl",
+		.rule = "line",
+		.blocks = true,
 		.seconds = 600,
 	};
 
@@ -62,7 +64,7 @@ TEST(whole_event)
 		 "{\"event\":\"block\",\"time\":\"2001-09-09T01:46:40.007Z\","
 		 "\"address\":\"192.0.2.7\",\"list\":\"spammer\","
 		 "\"list_state\":\"renewed\",\"seconds\":600,"
-		 "\"trigger\":\"dnsbl\","
+		 "\"trigger\":\"dnsbl\",\"rule\":\"line\","
 		 "\"reply\":\"511 Listed, see https://bl.example/?192.0.2.7\","
 		 "\"zone\":\"bl.example\",\"port\":41703,\"pid\":4711,"
 		 "\"child\":\"end\"}");
@@ -79,7 +81,7 @@ TEST(what_is_not_known)
 		 "{\"event\":\"would-block\",\"time\":\"2001-09-09T01:46:40.007Z\","
 		 "\"address\":\"2001:db8::7\",\"prefix\":\"2001:db8::/64\","
 		 "\"list\":\"spammer\",\"list_state\":null,\"seconds\":600,"
-		 "\"trigger\":\"dnsbl\","
+		 "\"trigger\":\"dnsbl\",\"rule\":\"line\","
 		 "\"reply\":\"\",\"zone\":null,\"port\":null,\"pid\":null,"
 		 "\"child\":\"keep\"}");
 }

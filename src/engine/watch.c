@@ -1,0 +1,565 @@
+/* Watches the sessions of courier's listeners, and terminates those that the rules name.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "engine/watch.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+/* Look this often: in general, and while there are listed sessions or some that are not known
+ * yet. After a look that took time t, rest for LOOK_REST times t, but look at least every
+ * LOOK_EVERY_MS; after a note, rest for NOTED_REST times t. */
+#define LOOK_EVERY_MS 100
+#define LOOK_OFTEN_MS 20
+#define LOOK_REST 20
+#define NOTED_REST 10
+/* Search for new couriertcpds this often, and rest for this many times the time that takes. */
+#define SCAN_EVERY_MS 1000
+#define SCAN_REST 5000
+/* A login is looked for again before a block if the last look is older than this. */
+#define FRESH_MS 5
+/* Most delayed blocks, and how long they are kept. Later ones are not written: the session of
+ * each was terminated, and the next one of the client leads to another block. */
+#define DELAYED_MAX 64
+#define DELAYED_MS 3000
+/* A client that stays silent is blocked when pressure ends its session for this time. */
+#define SILENT_MAX 3
+/* Pressure is logged again after this long without. */
+#define PRESSURE_QUIET_MS 60000
+/* dryRun: sessions logged per period; further ones are only counted. */
+#define REPORTS_MAX 30
+#define REPORTS_EVERY_MS 60000
+
+struct delayed {
+	struct event event;
+	int64_t until;
+};
+
+struct watch {
+	struct enforcer *enforcer;
+	struct session_finder *finder;	/* of the current run */
+	struct slots slots;
+	struct smtpd_scratch kept;	/* of the session that is terminated */
+	struct smtpd_scratch submit;
+	atomic_bool noted;
+	int64_t look_at;		/* not later */
+	int64_t noted_at;		/* not before, after a note */
+	int64_t scan_at;
+	int64_t now;			/* of the current run */
+	int64_t refreshed_at;
+	bool is_looking;		/* slots must stay as they are */
+	struct delayed delayed[DELAYED_MAX];
+	size_t delayed_count;
+	int64_t reports_until;
+	unsigned int reports;
+	bool has_named;			/* the defaults */
+	struct threshold *silent;	/* sessions that ended under pressure */
+	int64_t pressure_until;		/* not logged again before */
+};
+
+/* Is this a session that a rule may terminate? */
+static bool judge(void *ctx, const struct addr *addr, const struct smtpd_facts *facts)
+{
+	const struct watch *w = ctx;
+	struct decision d = policy_judge_session(w->enforcer->settings, addr, facts);
+
+	if (d.verdict == VERDICT_BLOCK)
+		d = decide_address(&w->enforcer->policy, addr);
+	/* A prefix with an allowed neighbour is not blocked, but its sessions end. */
+	return d.verdict == VERDICT_BLOCK || d.reason == REASON_ALLOWED_NEIGHBOUR;
+}
+
+int watch_new(struct enforcer *enforcer, struct watch **ret_watch)
+{
+	const struct addr ipv4 = { .family = ADDR_IPV4 }, ipv6 = { .family = ADDR_IPV6 };
+	struct watch *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	if (threshold_new(SILENT_MAX, enforcer->settings->window, &w->silent) < 0) {
+		free(w);
+		return -ENOMEM;
+	}
+	w->enforcer = enforcer;
+	w->slots.judge = judge;
+	w->slots.ctx = w;
+	w->slots.ipv4_prefix = settings_prefix(enforcer->settings, &ipv4);
+	w->slots.ipv6_prefix = settings_prefix(enforcer->settings, &ipv6);
+	*ret_watch = w;
+	return 0;
+}
+
+void watch_free(struct watch *watch)
+{
+	if (!watch)
+		return;
+	slots_done(&watch->slots);
+	threshold_free(watch->silent);
+	free(watch);
+}
+
+bool watch_note(struct watch *watch)
+{
+	return !atomic_exchange(&watch->noted, true);
+}
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Terminating. */
+
+static void report(struct watch *w, const struct slot *slot, enum rule rule)
+{
+	char ip[ADDR_TEXT_SIZE], text[160];
+
+	if (w->now >= w->reports_until) {
+		w->reports_until = w->now + REPORTS_EVERY_MS;
+		w->reports = 0;
+	}
+	if (++w->reports > REPORTS_MAX)
+		return;
+	snprintf(text, sizeof(text), "dryRun: would terminate the session of %s port %u (%s)",
+		 addr_format(&slot->peer.addr, ip), (unsigned int)slot->peer.port,
+		 policy_rule_word(rule));
+	enforcer_log(w->enforcer, LOG_NOTICE, text);
+}
+
+/* Is a recipient of this session refused at this moment? The smtpd is pinned. */
+static int check_refused(struct watch *w, const struct slot *slot, const struct smtpd *smtpd,
+			 const struct smtpd_facts *facts)
+{
+	const struct smtpd_rules *rules = session_rules(w->finder);
+	struct session_progress progress;
+	int r;
+
+	r = session_signs_progress(rules, smtpd->process.pid, slot->submit.pid, &progress);
+	if (r == 0 && !session_signs_is_refused(&progress, facts->access_file))
+		r = -EAGAIN;
+	if (r == 0)
+		r = smtpd_check_submit(rules, smtpd, facts->block, &w->submit);
+	return r;
+}
+
+/* Has nobody logged in at this moment? submit is the one that was seen before, or there is still
+ * none. The smtpd is pinned. */
+static int check_no_login(struct watch *w, const struct slot *slot, const struct smtpd *smtpd,
+			  const struct smtpd_facts *facts)
+{
+	const struct smtpd_rules *rules = session_rules(w->finder);
+	struct session_submit submit = { .pid = 0 };
+	int r;
+
+	r = session_signs_submit(rules, smtpd->process.pid, &w->submit, &submit);
+	if (r < 0)
+		return r;
+	if (submit.pid != slot->submit.pid || (submit.pid && !submit.blocks))
+		return -EAGAIN;
+	return submit.pid ? smtpd_check_submit(rules, smtpd, facts->block, &w->submit) : 0;
+}
+
+/* Does the rule hold for the session, now that it is pinned? Returns 0; -errno: no. */
+static int check_rule(struct watch *w, const struct slot *slot, const struct smtpd *smtpd,
+		      const struct smtpd_facts *facts, enum rule rule)
+{
+	if (!smtpd_same_peer(&smtpd->peer, &slot->peer))
+		return -ESRCH;
+	if (!judge(w, &smtpd->peer.addr, facts))
+		return -EPERM;
+	switch (rule) {
+	case RULE_NO_LOGIN:
+		return facts->offers_login ? -EPERM : 0;
+	case RULE_REFUSED:
+		return check_refused(w, slot, smtpd, facts);
+	case RULE_SIBLING:
+	case RULE_PRESSURE:
+		return slot->state == SLOT_HANDSHAKE ? 0 :
+						       check_no_login(w, slot, smtpd, facts);
+	default:
+		return -EPERM;
+	}
+}
+
+static int pin_session(struct watch *w, const struct slot *slot, struct smtpd *ret_smtpd,
+		       struct smtpd_facts *ret_facts)
+{
+	if (slot->state == SLOT_HANDSHAKE)
+		return smtpd_open_handshake(session_rules(w->finder), slot->pid, &w->kept,
+					    ret_smtpd, ret_facts);
+	return session_verify(w->finder, slot->smtpd, &slot->peer.addr, slot->peer.port, &w->kept,
+			      ret_smtpd, ret_facts);
+}
+
+/* An upgrade cannot be known. So name the new defaults when one takes effect for the first time,
+ * unless the configuration shows that the admin knows them. */
+static void name_defaults(struct watch *w)
+{
+	if (w->has_named || w->enforcer->settings->rules_set)
+		return;
+	w->has_named = true;
+	enforcer_log(w->enforcer, LOG_NOTICE,
+	       "listed sessions end before courier logs their refusal, or if they take too many "
+	       "slots: these are the defaults since 0.1.0. Write early=\"on\" pressure=\"50\" into "
+	       "the action to confirm them, or early=\"off\" pressure=\"0\" to switch them off");
+}
+
+/* Terminate the session by this rule. Returns false if the rule does not hold, or that cannot be
+ * checked now. */
+static bool end_session(struct watch *w, struct slot *slot, enum rule rule, bool blocks)
+{
+	struct courierlog_line line = { .kind = COURIERLOG_REJECT,
+					.addr = slot->peer.addr,
+					.port = slot->peer.port,
+					.code = 511,
+					.times = 1 };
+	struct smtpd smtpd = SMTPD_NONE;
+	struct smtpd_facts facts;
+	int r;
+
+	r = pin_session(w, slot, &smtpd, &facts);
+	if (r == 0)
+		r = check_rule(w, slot, &smtpd, &facts, rule);
+	enforcer_note_look(w->enforcer, r);
+	if (r < 0) {
+		/* Try again, even if the session does nothing. */
+		if (smtpd_call_failed(r))
+			slot->is_settled = false;
+		smtpd_done(&smtpd);
+		return false;
+	}
+	line.reply = facts.block;
+	line.reply_len = strlen(facts.block);
+	slot->ending = true;
+	name_defaults(w);
+	if (w->enforcer->settings->dry_run)
+		report(w, slot, rule);
+	enforcer_end_early(w->enforcer, session_rules(w->finder), &line, &facts, &smtpd, rule,
+			   blocks);
+	return true;
+}
+
+/* The rules. */
+
+/* Can a rule terminate the session at all? */
+static bool is_open_to_rules(const struct slot *slot)
+{
+	return slot->state == SLOT_SESSION && slot->listed && !slot->has_login && !slot->ending;
+}
+
+/* Does the session look as if a recipient was refused? Cheap, in contrast to check_refused(). */
+static bool may_be_refused(struct watch *w, struct slot *slot)
+{
+	struct session_progress progress;
+	int r;
+
+	if (!slot->has_changed || !slot->submit.blocks || slot->submit.relays)
+		return false;
+	r = session_signs_progress(session_rules(w->finder), slot->smtpd, slot->submit.pid,
+				   &progress);
+	enforcer_note_look(w->enforcer, r);
+	if (smtpd_call_failed(r))
+		slot->is_settled = false;
+	return r == 0 && progress.sleeps && (progress.mail || progress.recipient);
+}
+
+/* The rules no-login and refused. */
+static void apply_early(struct watch *w, struct slot *slot)
+{
+	if (!is_open_to_rules(slot))
+		return;
+	if (!slot->offers_login)
+		end_session(w, slot, RULE_NO_LOGIN, true);
+	else if (may_be_refused(w, slot))
+		end_session(w, slot, RULE_REFUSED, true);
+}
+
+static void for_each_slot(struct watch *w, void (*fn)(struct watch *w, struct slot *slot))
+{
+	size_t i, j;
+
+	for (i = 0; i < w->slots.count; i++)
+		for (j = 0; j < w->slots.listeners[i].count; j++)
+			fn(w, &w->slots.listeners[i].slots[j]);
+}
+
+static bool drops_port(const struct settings *s, uint16_t port)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->ports.count; i++)
+		if (s->ports.list[i] == port)
+			return true;
+	return false;
+}
+
+/* The rule sibling: the packets of the session are dropped. */
+static void apply_sibling(struct watch *w, struct slot *slot)
+{
+	const struct enforcer *e = w->enforcer;
+	struct cidr target;
+
+	if (!is_open_to_rules(slot) || !drops_port(e->settings, slot->peer.local_port))
+		return;
+	target = decide_prefix(e->settings, &slot->peer.addr);
+	if (!blocklist_has(e->blocklist, &target.net, w->now))
+		slot->blocked_at = 0;
+	else if (!slot->blocked_at)
+		slot->blocked_at = w->now;
+	else if (w->now - slot->blocked_at >= WATCH_SIBLING_MS &&
+		 slot_login(slot, w->now) == SLOT_LOGIN_NONE)
+		end_session(w, slot, RULE_SIBLING, false);
+}
+
+/* The slots of one listener, as the rule pressure counts them. */
+struct load {
+	size_t listed;		/* sessions without a login, and handshakes */
+	size_t free;		/* slots, with those that are about to be */
+	size_t share;		/* of listed sessions */
+};
+
+static struct load load_of(const struct watch *w, const struct listener *listener)
+{
+	struct load load = { .share = (size_t)listener->max *
+				      w->enforcer->settings->pressure / 100 };
+	size_t used = listener->count, i;
+
+	for (i = 0; i < listener->count; i++) {
+		const struct slot *slot = &listener->slots[i];
+
+		load.listed += slot->listed && !slot->has_login && !slot->ending;
+		used -= slot->ending;
+	}
+	load.free = listener->max > used ? listener->max - used : 0;
+	return load;
+}
+
+/* May this session end under pressure? One that has just started and has not even said EHLO only
+ * if no slot is free. */
+static bool may_yield(const struct watch *w, const struct slot *slot, const struct load *load)
+{
+	bool is_new = !slot->submit.pid && slot->submit_at == slot->read_at;
+
+	if (!slot->listed || slot->has_login || slot->ending)
+		return false;
+	if (slot->state != SLOT_SESSION && slot->state != SLOT_HANDSHAKE)
+		return false;
+	if (load->free == 0 && is_new)
+		return true;
+	return (load->free == 0 || w->now - slot->first_at >= WATCH_PRESSURE_MS) &&
+	       slot_login(slot, w->now) == SLOT_LOGIN_NONE;
+}
+
+/* Does the client stay silent, for the third time? */
+static bool is_always_silent(struct watch *w, const struct slot *slot)
+{
+	struct cidr target = decide_prefix(w->enforcer->settings, &slot->peer.addr);
+	bool forgot;
+
+	return w->now - slot->active_at >= WATCH_PRESSURE_MS &&
+	       threshold_hit(w->silent, &target.net, 1, w->now, &forgot) > 0;
+}
+
+/* Once per wave. */
+static void log_pressure(struct watch *w, const struct listener *listener,
+			 const struct load *load)
+{
+	char text[240];
+
+	if (w->now >= w->pressure_until) {
+		snprintf(text, sizeof(text),
+			 "listed sessions take %zu of the %u slots of couriertcpd %d, and %zu "
+			 "are free: the oldest of them end with 421 (pressure=\"%u\")",
+			 load->listed, listener->max, (int)listener->tcpd, load->free,
+			 w->enforcer->settings->pressure);
+		enforcer_log(w->enforcer, LOG_NOTICE, text);
+	}
+	w->pressure_until = w->now + PRESSURE_QUIET_MS;
+}
+
+/* The rule pressure. */
+static void apply_pressure(struct watch *w, struct listener *listener)
+{
+	struct load load;
+	size_t i;
+
+	if (listener->max == 0)
+		return;
+	load = load_of(w, listener);
+	if (load.listed == 0 ||
+	    (load.listed <= load.share && load.free * 10 >= listener->max))
+		return;
+	for (i = 0; i < listener->count && load.listed > load.share * 4 / 5; i++) {
+		struct slot *slot = &listener->slots[i];
+
+		if (!may_yield(w, slot, &load))
+			continue;
+		log_pressure(w, listener, &load);
+		if (!end_session(w, slot, RULE_PRESSURE, is_always_silent(w, slot)))
+			continue;
+		load.listed--;
+		load.free++;
+	}
+}
+
+/* Blocks that wait until it is known that nobody is logged in. */
+
+void watch_delay_block(struct watch *watch, const struct event *event)
+{
+	if (watch->delayed_count == DELAYED_MAX)
+		return;
+	watch->delayed[watch->delayed_count++] =
+		(struct delayed){ *event, background_now() + DELAYED_MS };
+}
+
+/* What the looks have shown has to hold now. */
+static enum slot_login confirmed_login(struct watch *w, const struct cidr *entry, pid_t but)
+{
+	const int64_t now = background_now();
+
+	slots_confirm(&w->slots, session_rules(w->finder), entry, but, now);
+	return slots_login_in(&w->slots, entry, but, now);
+}
+
+static void run_delayed(struct watch *w)
+{
+	size_t i, left = 0;
+
+	for (i = 0; i < w->delayed_count; i++) {
+		struct delayed *d = &w->delayed[i];
+		enum slot_login login = confirmed_login(w, &d->event.target, 0);
+
+		if (login == SLOT_LOGIN_UNKNOWN && w->now < d->until)
+			w->delayed[left++] = *d;
+		else if (login == SLOT_LOGIN_NONE)
+			enforcer_block_delayed(w->enforcer, &d->event);
+		else
+			counters_add(w->enforcer->counters, COUNTER_KEPT_LOGIN, 1);
+	}
+	w->delayed_count = left;
+}
+
+/* Looking. */
+
+static void scan_if_due(struct watch *w)
+{
+	int64_t start = now_us();
+	int r;
+
+	if (w->now < w->scan_at)
+		return;
+	r = tcpd_scan(session_rules(w->finder)->tcpds);
+	if (r < 0)
+		enforcer_note_look(w->enforcer, r);
+	w->scan_at = w->now + later((now_us() - start) * SCAN_REST / 1000, SCAN_EVERY_MS);
+}
+
+static void refresh(struct watch *w)
+{
+	int r;
+
+	w->refreshed_at = background_now();
+	r = slots_refresh(&w->slots, session_rules(w->finder), w->refreshed_at);
+	if (r < 0)
+		enforcer_note_look(w->enforcer, r);
+}
+
+/* Are sessions terminated by what is seen of them? */
+static bool ends_early(const struct settings *s)
+{
+	return s->early && s->terminate;
+}
+
+/* Is there a reason to look without a line? */
+static bool is_needed(const struct watch *w)
+{
+	const struct settings *s = w->enforcer->settings;
+
+	return ends_early(s) || (s->pressure && s->terminate) || w->delayed_count > 0;
+}
+
+static void apply_rules(struct watch *w)
+{
+	const struct settings *s = w->enforcer->settings;
+	size_t i;
+
+	if (ends_early(s)) {
+		for_each_slot(w, apply_early);
+		for_each_slot(w, apply_sibling);
+	}
+	for (i = 0; s->pressure && s->terminate && i < w->slots.count; i++)
+		apply_pressure(w, &w->slots.listeners[i]);
+}
+
+static void look(struct watch *w)
+{
+	int64_t start = now_us(), took;
+	bool often;
+
+	scan_if_due(w);
+	refresh(w);
+	w->is_looking = true;
+	apply_rules(w);
+	run_delayed(w);
+	w->is_looking = false;
+	took = now_us() - start;
+	often = w->slots.listed > 0 || w->slots.unread > 0;
+	w->look_at = w->now + earlier(later(took * LOOK_REST / 1000,
+					    often ? LOOK_OFTEN_MS : LOOK_EVERY_MS),
+				      LOOK_EVERY_MS);
+	w->noted_at = w->now + took * NOTED_REST / 1000 + 1;
+}
+
+void watch_prepare(struct watch *watch, struct session_finder *finder)
+{
+	watch->finder = finder;
+	watch->now = background_now();
+}
+
+int64_t watch_run(struct watch *watch)
+{
+	if (!watch->finder || !is_needed(watch))
+		return INT64_MAX;
+	if (watch->now >= watch->look_at ||
+	    (watch->now >= watch->noted_at && atomic_load(&watch->noted))) {
+		atomic_store(&watch->noted, false);
+		look(watch);
+	}
+	return atomic_load(&watch->noted) ? earlier(watch->look_at, watch->noted_at) :
+					    watch->look_at;
+}
+
+enum slot_login watch_login_in(struct watch *watch, const struct cidr *entry, pid_t pid)
+{
+	if (!watch->finder)
+		return SLOT_LOGIN_NONE;
+	if (!watch->is_looking && background_now() - watch->refreshed_at > FRESH_MS) {
+		scan_if_due(watch);
+		refresh(watch);
+	}
+	return confirmed_login(watch, entry, pid);
+}
+
+bool watch_has_login(struct watch *watch, pid_t pid)
+{
+	const struct slot *slot = slots_find(&watch->slots, pid);
+
+	return slot && slot->has_login;
+}

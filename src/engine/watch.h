@@ -1,0 +1,55 @@
+/* Watches the sessions of courier's listeners, and terminates those that the rules name.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SMTPBLOCK_WATCH_H
+#define SMTPBLOCK_WATCH_H
+
+#include "courier/slots.h"
+#include "engine/enforcer.h"
+
+/* For trigger="dnsbl". Only the background thread calls these functions, unless they say
+ * otherwise.
+ *
+ * The rules for a listed session, in order:
+ *   no-login  courier offers no login: terminate it as soon as it is seen.
+ *   refused   a recipient was refused, and courier waits (tarpit) before it logs that.
+ *   line      courier logs a 5xx reply of submit: engine.h.
+ *   sibling   its address is blocked on its port, and it did not log in for WATCH_SIBLING_MS.
+ *   pressure  listed sessions without a login take more than the share of the listener's slots
+ *             that the parameter allows, or fewer than a tenth of them are free: the oldest end,
+ *             until four fifths of the share are left. A client that only stays silent is
+ *             blocked the third time.
+ * A session with a login is never terminated, and nothing is blocked while one is inside the
+ * entry that would be written. */
+struct watch;
+
+/* The packets of a blocked address are dropped, so its sessions cannot go on. */
+#define WATCH_SIBLING_MS 10000
+
+/* No session younger than this is terminated under pressure, unless no slot is free. One that
+ * did nothing for so long is silent. */
+#define WATCH_PRESSURE_MS 1000
+
+/* enforcer outlives the result. Returns 0 or -ENOMEM. The caller owns. */
+int watch_new(struct enforcer *enforcer, struct watch **ret_watch);
+void watch_free(struct watch *watch);	/* NULL is allowed */
+
+/* Look soon: a session started or was logged. Any thread. Returns true if the background thread
+ * has to be woken. */
+bool watch_note(struct watch *watch);
+
+/* Set what the functions below use. finder is NULL while courier's user is unknown. */
+void watch_prepare(struct watch *watch, struct session_finder *finder);
+
+/* Look if it is time, and apply the rules. Returns when to call again, in ms. */
+int64_t watch_run(struct watch *watch);
+
+/* The login of any session in this entry but the one of pid. Looks at new sessions first. */
+enum slot_login watch_login_in(struct watch *watch, const struct cidr *entry, pid_t pid);
+
+/* Is a login known of the session with this smtpd, on which any rule must spare it? */
+bool watch_has_login(struct watch *watch, pid_t pid);
+
+/* Call enforcer_block_delayed() once it is known that nobody in the entry is logged in. */
+void watch_delay_block(struct watch *watch, const struct event *event);
+
+#endif

@@ -1,0 +1,42 @@
+# Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
+"""What watching 300 ordinary sessions costs: at most 0.2 % of a core.
+
+Measured is the time on a processor of the background thread and of the looker thread. The bound
+of the test is twice that, for slow machines; the figure is printed.
+"""
+# limit: 90
+# serial: processor time is measured
+
+import time
+
+from lib import threads
+from lib.scenario import mail_host, ordinary
+from lib.wait import wait_for
+
+SESSIONS, SECONDS = 300, 10
+BOUND = 0.4     # %
+
+
+def used(pid):
+    """Nanoseconds of the module's threads."""
+    times = threads.processor_time(pid)
+    return sum(spent for name, spent in times.items() if name.startswith("smtpblock"))
+
+
+def scenario(points):
+    with mail_host(points, imuxsock="", tarpit=True, maxdaemons=SESSIONS + 20) as host:
+        for number in range(SESSIONS):
+            client = host.network.socket(ordinary(number % 250))
+            client.connect((host.network.MX4, 25))
+            host.sessions.append(client)
+        wait_for(lambda: len(host.courier.children()) == SESSIONS, 60, "all sessions")
+        time.sleep(2)
+        before, began = used(host.rsyslog.pid), time.monotonic()
+        time.sleep(SECONDS)
+        share = (used(host.rsyslog.pid) - before) / 1e7 / (time.monotonic() - began)
+        print(f"# watching {SESSIONS} sessions: {share:.3f} % of a core")
+        points.ok(share <= BOUND, f"watching {SESSIONS} sessions takes at most {BOUND} % of a core",
+                  share)
+        for client in host.sessions:
+            client.close()
+        host.sessions.clear()

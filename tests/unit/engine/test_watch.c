@@ -1,0 +1,413 @@
+/* Rules for listed sessions that need no log line.
+ * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
+#include "engine/watch.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "tests/unit/harness.h"
+#include "tests/unit/processes.h"
+
+static const char *const closed_host[] = { "BLOCK=" LISTED, "BLOCK_IP=127.0.0.2",
+					   "ESMTPAUTH=", NULL };
+static const char *const open_host[] = { "BLOCK=" LISTED, "ESMTPAUTH=PLAIN", NULL };
+static const char *const tls_host[] = { "BLOCK=" LISTED, "ESMTPAUTH_TLS=PLAIN", NULL };
+static const char *const unlisted[] = { "ESMTPAUTH=", NULL };
+static const char *const relay[] = { "BLOCK=" LISTED, "RELAYCLIENT=", NULL };
+static const char *const temporary[] = { "BLOCK=451 later", NULL };
+static const char *const no_listing[] = { "BLOCK=" LISTED, "BLOCK_IP=127.255.255.254", NULL };
+
+/* The clock of the rules is ahead of the real one by this, or of a fixed time that is not 0. */
+static atomic_int_least64_t ahead, fixed;
+
+int64_t __real_background_now(void);
+int64_t __wrap_background_now(void);
+
+int64_t __wrap_background_now(void)
+{
+	int64_t base = atomic_load(&fixed);
+
+	return (base ? base : __real_background_now()) + atomic_load(&ahead);
+}
+
+static void open_watching(struct harness *e, const char *const *env)
+{
+	harness_open(e);
+	harness_set(e, "early", "on");
+	harness_smtpd_env(e, env);
+}
+
+/* The session of the harness, and whether it is terminated without a line. */
+static const struct row {
+	const char *label, *name, *value;
+	const char *const *env;
+	bool ends;
+} rows[] = {
+	{ "no login", "early", "on", closed_host, true },
+	{ "a login", "early", "on", open_host, false },
+	{ "a login with TLS", "early", "on", tls_host, false },
+	{ "not listed", "early", "on", unlisted, false },
+	{ "may relay", "early", "on", relay, false },
+	{ "temporary", "early", "on", temporary, false },
+	{ "the DNSBL's error", "early", "on", no_listing, false },
+	{ "allowed", "allow", "198.51.100.0/24", closed_host, false },
+	{ "switched off", "early", "off", closed_host, false },
+	{ "nothing is terminated", "terminate", "off", closed_host, false },
+	{ "another trigger", "trigger", "reject", closed_host, false },
+	{ "no verification", "verify", "none", closed_host, false },
+};
+
+/* A signal that was just sent takes a moment. */
+static void want_ended(pid_t pid, bool ended)
+{
+	want_int(ended ? has_ended_soon(pid) : !is_living(pid), ended);
+}
+
+static bool looked_often(void *data)
+{
+	return clock_ms() > *(const int64_t *)data;
+}
+
+TEST_ROWS(ends_without_a_line, rows)
+{
+	int64_t later = clock_ms() + 300;
+	struct harness e;
+
+	open_watching(&e, row->env);
+	harness_set(&e, row->name, row->value);
+	harness_start(&e);
+	if (row->ends) {
+		harness_want_soon(&e, COUNTER_ENDED, 1);
+		harness_want_soon(&e, COUNTER_BLOCKS, 1);
+		want_int(harness_count(&e, COUNTER_EARLY_NO_LOGIN), 1);
+	} else {
+		soon(looked_often, &later);
+	}
+	harness_stop(&e);
+	want_ended(e.smtpd, row->ends);
+	want_int(harness_count(&e, COUNTER_BLOCKS), row->ends);
+	harness_close(&e);
+}
+
+TEST(dry_run_reports)
+{
+	struct harness e;
+
+	open_watching(&e, closed_host);
+	harness_set(&e, "dryRun", "on");
+	harness_start(&e);
+	harness_want_said(&e, "dryRun: would terminate the session of " PEER
+			      " port 41703 (no-login)");
+	harness_want_soon(&e, COUNTER_WOULD_BLOCK, 1);
+	harness_stop(&e);
+	want_int(is_living(e.smtpd), true);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
+	want_int(harness_said(&e, "would terminate"), 1);
+	harness_close(&e);
+}
+
+/* The entry of the session is not blocked while somebody is logged in from there. */
+static const struct neighbour_row {
+	const char *label, *ip, *prefix;
+	enum counter counts;
+} neighbour_rows[] = {
+	{ "the same address", "::ffff:" PEER, "32", COUNTER_KEPT_LOGIN },
+	{ "the same prefix", "::ffff:198.51.100.200", "24", COUNTER_KEPT_LOGIN },
+	{ "another address", "::ffff:198.51.100.200", "32", COUNTER_BLOCKS },
+};
+
+TEST_ROWS(logins_prevent_the_block, neighbour_rows)
+{
+	static const char env[] = "BLOCK=\0RELAYCLIENT=";
+	static const char *const offers[] = { "ESMTPAUTH=PLAIN", NULL };
+	const struct peer peer = { row->ip, 999, 587, offers };
+	struct harness e;
+	pid_t pid, submit = waiter_start();
+
+	open_watching(&e, closed_host);
+	harness_set(&e, "ipv4Prefix", row->prefix);
+	pid = harness_add_child(&e, &peer);
+	fakeproc_put(&e.tree, &(struct fake_process){
+		.pid = submit, .exe = "/usr/lib/courier/courier/submit", .ppid = pid,
+		.env = env, .env_len = sizeof(env) });
+	fakeproc_children(&e.tree, pid, &submit, 1);
+	harness_start(&e);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	harness_want_soon(&e, row->counts, 1);
+	harness_stop(&e);
+	want_ended(e.smtpd, true);
+	want_int(is_living(pid), true);
+	want_int(harness_count(&e, COUNTER_BLOCKS), row->counts == COUNTER_BLOCKS);
+	harness_close(&e);
+	waiter_end(pid);
+	waiter_end(submit);
+}
+
+/* The smtpd of the harness sleeps in the tarpit, and its submit has refused a recipient. */
+static void put_refused(struct harness *e)
+{
+	fakeproc_sleep(&e->tree, e->smtpd, "hrtimer_nanosleep", 77);
+	fakeproc_link(&e->tree, e->submit, 4, "/etc/courier/aliases.dat");
+	fakeproc_link(&e->tree, e->submit, 5, "/etc/courier/esmtpacceptmailfor.dat");
+}
+
+TEST(refused_session_ends_before_its_line)
+{
+	struct harness e;
+
+	open_watching(&e, open_host);
+	put_refused(&e);
+	harness_start(&e);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	harness_want_soon(&e, COUNTER_BLOCKS, 1);
+	want_int(harness_count(&e, COUNTER_EARLY_REFUSED), 1);
+	harness_close(&e);
+}
+
+/* In the tarpit for another reason, or with a login. */
+static const struct tarpit_row {
+	const char *label, *closed_file;
+	const char *submit[3];
+} tarpit_rows[] = {
+	{ "MAIL, then AUTH", "5", { "BLOCK=" LISTED, NULL } },
+	{ "logged in", NULL, { "BLOCK=", "RELAYCLIENT=", NULL } },
+	{ "another listing", NULL, { "BLOCK=another", NULL } },
+};
+
+TEST_ROWS(others_stay_in_the_tarpit, tarpit_rows)
+{
+	int64_t later = clock_ms() + 300;
+	struct harness e;
+
+	open_watching(&e, open_host);
+	harness_submit_env(&e, row->submit);
+	put_refused(&e);
+	if (row->closed_file)
+		fakeproc_link(&e.tree, e.submit, 5, NULL);
+	harness_start(&e);
+	soon(looked_often, &later);
+	harness_stop(&e);
+	want_int(is_living(e.smtpd), true);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
+	harness_close(&e);
+}
+
+/* A line about the listed session of the harness, which courier offers a login. */
+static const struct line_row {
+	const char *label, *text;
+	const char *submit[3];
+	bool mail, attested, acts;
+	enum counter counts;
+} line_rows[] = {
+	{ "its listing, attested", REJECT, { "BLOCK=" LISTED, NULL }, false, true, true,
+	  COUNTER_BLOCKS },
+	{ "its listing, forged", REJECT, { "BLOCK=" LISTED, NULL }, false, false, false,
+	  COUNTER_REFUSED_SENDER },
+	{ "its listing, after MAIL", REJECT, { "BLOCK=" LISTED, NULL }, true, false, true,
+	  COUNTER_BLOCKS },
+	{ "a relay attempt, attested", REJECT_FOR(PEER, "41703", "513 Relaying denied."),
+	  { "BLOCK=" LISTED, NULL }, false, true, true, COUNTER_BLOCKS },
+	{ "a relay attempt, after MAIL", REJECT_FOR(PEER, "41703", "513 Relaying denied."),
+	  { "BLOCK=" LISTED, NULL }, true, false, true, COUNTER_BLOCKS },
+	{ "a relay attempt, forged", REJECT_FOR(PEER, "41703", "513 Relaying denied."),
+	  { "BLOCK=" LISTED, NULL }, false, false, false, COUNTER_NOT_LISTED },
+	{ "a customer's mistake, attested", REJECT_FOR(PEER, "41703", "550 User unknown"),
+	  { "BLOCK=", "RELAYCLIENT=", NULL }, true, true, false, COUNTER_NOT_LISTED },
+	{ "a customer's mistake", REJECT_FOR(PEER, "41703", "550 User unknown"),
+	  { "BLOCK=", "RELAYCLIENT=", NULL }, true, false, false, COUNTER_NOT_LISTED },
+	{ "a wrong password", REJECT_FOR(PEER, "41703", "535 Authentication failed."),
+	  { "BLOCK=" LISTED, NULL }, true, true, false, COUNTER_NOT_LISTED },
+};
+
+TEST_ROWS(lines_of_a_listed_session, line_rows)
+{
+	struct harness e;
+
+	harness_open(&e);
+	harness_smtpd_env(&e, open_host);
+	harness_submit_env(&e, row->submit);
+	if (row->mail)
+		fakeproc_link(&e.tree, e.submit, 4, "/etc/courier/aliases.dat");
+	else
+		fakeproc_link(&e.tree, e.submit, 0, "pipe:[1]");
+	fakeproc_sleep(&e.tree, e.smtpd, "poll", 1);
+	harness_start(&e);
+	harness_hand(&e, row->text, row->attested ? e.smtpd : 0);
+	harness_want_soon(&e, row->counts, 1);
+	harness_stop(&e);
+	want_ended(e.smtpd, row->acts);
+	want_int(harness_count(&e, COUNTER_BLOCKS), row->acts);
+	harness_close(&e);
+}
+
+/* A line about a listed session, and a login of another one from the same address: only the
+ * session of the line is terminated, whether the worker knows it already or not. */
+TEST(line_spares_the_entry_of_a_login)
+{
+	static const char *const offers[] = { "ESMTPAUTH=PLAIN", NULL };
+	static const char env[] = "RELAYCLIENT=";
+	const struct peer peer = { "::ffff:" PEER, 999, 587, offers };
+	pid_t pid, submit = waiter_start();
+	struct harness e;
+
+	harness_open(&e);
+	pid = harness_add_child(&e, &peer);
+	fakeproc_put(&e.tree, &(struct fake_process){
+		.pid = submit, .exe = "/usr/lib/courier/courier/submit", .ppid = pid,
+		.env = env, .env_len = sizeof(env) });
+	fakeproc_children(&e.tree, pid, &submit, 1);
+	harness_start(&e);
+	fakeproc_last_pid(&e.tree, e.smtpd);
+	harness_started(&e, e.smtpd);
+	harness_want_pinned(&e, true);
+	harness_hand(&e, REJECT, e.smtpd);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	harness_stop(&e);
+	want_int(harness_count(&e, COUNTER_KEPT_LOGIN), 1);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
+	want_int(is_living(pid), true);
+	harness_close(&e);
+	waiter_end(pid);
+	waiter_end(submit);
+}
+
+/* Wait for the counter. The clock is ahead, so the next look has to be asked for. */
+static void want_counted(struct harness *e, enum counter id, uint64_t want)
+{
+	int64_t until = clock_ms() + DEADLINE_MS;
+
+	while (harness_count(e, id) != want && clock_ms() < until) {
+		background_wake(e->background);
+		(void)poll(NULL, 0, 10);
+	}
+	want_int(harness_count(e, id), want);
+}
+
+/* Let this many ms pass at once, and a few looks happen. */
+static void pass(struct harness *e, int64_t ms)
+{
+	int i;
+
+	atomic_fetch_add(&ahead, ms);
+	for (i = 0; i < 10; i++) {
+		/* Until the next look. */
+		if (atomic_load(&fixed))
+			atomic_fetch_add(&ahead, 25);
+		background_wake(e->background);
+		(void)poll(NULL, 0, 20);
+	}
+}
+
+/* Another session of a blocked address, on which nobody logs in. */
+static const struct sibling_row {
+	const char *label;
+	uint16_t port;
+	const char *const *env;
+	const char *submit[3];
+	bool ends;
+} sibling_rows[] = {
+	{ "silent", 25, open_host, { NULL }, true },
+	{ "no login", 25, open_host, { "BLOCK=" LISTED, NULL }, true },
+	{ "logged in", 25, open_host, { "BLOCK=", "RELAYCLIENT=", NULL }, false },
+	{ "its port is not closed", 587, open_host, { NULL }, false },
+	{ "not listed", 25, unlisted, { NULL }, false },
+};
+
+static pid_t put_sibling(struct harness *e, const struct sibling_row *row, pid_t submit)
+{
+	const struct peer peer = { "::ffff:" PEER, 999, row->port, row->env };
+	const struct peer same = { "::ffff:" PEER, 999, row->port, row->submit };
+	pid_t pid = harness_add_child(e, &peer);
+
+	fakeproc_sleep(&e->tree, pid, "poll", 1);
+	if (!row->submit[0])
+		return pid;
+	harness_add_submit(e, submit, pid, &same);
+	return pid;
+}
+
+TEST_ROWS(siblings_end_too, sibling_rows)
+{
+	pid_t pid, submit = waiter_start();
+	struct harness e;
+
+	atomic_store(&ahead, 0);
+	open_watching(&e, closed_host);
+	harness_start(&e);
+	harness_want_soon(&e, COUNTER_BLOCKS, 1);
+	pid = put_sibling(&e, row, submit);
+	pass(&e, SLOT_NO_SUBMIT_MS);
+	want_int(harness_count(&e, COUNTER_EARLY_SIBLING), 0);
+	atomic_fetch_add(&ahead, WATCH_SIBLING_MS);
+	if (row->ends)
+		want_counted(&e, COUNTER_EARLY_SIBLING, 1);
+	else
+		pass(&e, 0);
+	harness_stop(&e);
+	want_int(harness_count(&e, COUNTER_EARLY_SIBLING), row->ends);
+	want_ended(pid, row->ends);
+	harness_close(&e);
+	waiter_end(pid);
+	waiter_end(submit);
+}
+
+/* A listener with this many slots, and three listed sessions that offer a login and are silent:
+ * how many end under pressure? */
+static const struct pressure_row {
+	const char *label, *slots, *pressure;
+	int64_t age;
+	unsigned int want;
+} pressure_rows[] = {
+	{ "more than half", "-maxprocs=5", "50", 1500, 2 },
+	{ "less than half", "-maxprocs=8", "50", 1500, 0 },
+	{ "less than two thirds", "-maxprocs=5", "66", 1500, 0 },
+	{ "no slot is free", "-maxprocs=3", "100", 1500, 1 },
+	{ "too young", "-maxprocs=5", "50", 0, 0 },
+	{ "young, but no slot is free", "-maxprocs=3", "100", 0, 1 },
+	{ "unknown", "-maxperip=3", "50", 1500, 0 },
+	{ "switched off", "-maxprocs=5", "0", 1500, 0 },
+};
+
+TEST_ROWS(pressure_ends_the_oldest, pressure_rows)
+{
+	static const char tcpd_name[] = "couriertcpd";
+	const struct peer second = { "::ffff:192.0.2.2", 1002, 25, open_host };
+	const struct peer third = { "::ffff:192.0.2.3", 1003, 25, open_host };
+	char cmdline[64];
+	struct harness e;
+	pid_t all[3];
+
+	atomic_store(&ahead, 0);
+	atomic_store(&fixed, __real_background_now());
+	open_watching(&e, open_host);
+	harness_set(&e, "early", "off");
+	harness_set(&e, "pressure", row->pressure);
+	memcpy(cmdline, tcpd_name, sizeof(tcpd_name));
+	strcpy(cmdline + sizeof(tcpd_name), row->slots);
+	fakeproc_write(&e.tree, e.tcpd, "cmdline", cmdline,
+		       sizeof(tcpd_name) + strlen(row->slots) + 1);
+	all[0] = e.smtpd;
+	all[1] = harness_add_child(&e, &second);
+	all[2] = harness_add_child(&e, &third);
+	fakeproc_children(&e.tree, e.smtpd, NULL, 0);
+	fakeproc_children(&e.tree, e.tcpd, all, 3);
+	fakeproc_sleep(&e.tree, all[0], "poll", 1);
+	fakeproc_sleep(&e.tree, all[1], "poll", 1);
+	fakeproc_sleep(&e.tree, all[2], "poll", 1);
+	harness_start(&e);
+	pass(&e, 0);
+	if (row->age)
+		pass(&e, row->age);
+	harness_stop(&e);
+	want_int(harness_count(&e, COUNTER_EARLY_PRESSURE), row->want);
+	want_ended(all[0], row->want > 0);
+	want_ended(all[1], row->want > 1);
+	want_int(is_living(all[2]), true);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
+	want_int(harness_said(&e, "listed sessions take 3 of the "), row->want > 0);
+	atomic_store(&fixed, 0);
+	harness_close(&e);
+	waiter_end(all[1]);
+	waiter_end(all[2]);
+}
