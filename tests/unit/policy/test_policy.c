@@ -314,10 +314,12 @@ static const struct proof_row {
 	enum session_proof want;
 } proof_rows[] = {
 	{ "courier's own word", "", REJECT("511 Listed"), true, true, SESSION_PROOF_NONE },
-	{ "it may be to a customer", "", REJECT("550 User unknown"), true, true, SESSION_PROOF_SUBMIT },
+	{ "it may be to a customer", "", REJECT("550 User unknown"),
+	  true, true, SESSION_PROOF_SUBMIT },
 	{ "anybody's word", "", REJECT("511 Listed"), true, false, SESSION_PROOF_MAIL },
 	{ "anybody's word, other reply", "", REJECT("513 x"), true, false, SESSION_PROOF_MAIL },
-	{ "anybody's word, no login", "", REJECT("511 Listed"), false, false, SESSION_PROOF_SUBMIT },
+	{ "anybody's word, no login", "", REJECT("511 Listed"),
+	  false, false, SESSION_PROOF_SUBMIT },
 	{ "another trigger", "trigger=reject", REJECT("550 x"), true, false, SESSION_PROOF_NONE },
 };
 
