@@ -158,9 +158,9 @@ static int read_session(struct slots *x, const struct smtpd_rules *rules, struct
 	const struct session_submit before = slot->submit;
 	int r;
 
-	slot->has_changed = has_run(rules, slot, slot->smtpd, now) || !slot->is_settled;
-	if (!slot->has_changed)
+	if (!has_run(rules, slot, slot->smtpd, now) && slot->is_settled)
 		return 0;
+	slot->has_changed = true;
 	r = session_signs_submit(rules, slot->smtpd, &x->scratch, &slot->submit);
 	if (r < 0 || slot->submit.pid != before.pid || slot->submit.known != before.known)
 		slot->submit_at = now;
@@ -175,7 +175,6 @@ static int read_slot(struct slots *x, const struct smtpd_rules *rules, struct sl
 {
 	int r = 0;
 
-	slot->has_changed = false;
 	if (slot->state == SLOT_OTHER && now >= slot->retry_at)
 		slot->state = SLOT_FORKED;
 	if (slot->state == SLOT_FORKED) {

@@ -24,7 +24,7 @@ struct slot {
 	bool listed;		/* slots_judge_fn said so */
 	bool is_watched;	/* its submit is read: an entry with a listed session has it */
 	bool has_login;		/* a login was seen, now or earlier */
-	bool has_changed;	/* it may have done something since the last refresh */
+	bool has_changed;	/* it may have done something since the caller cleared this */
 	/* For the caller. */
 	bool ending;
 	int64_t blocked_at;

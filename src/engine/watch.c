@@ -241,7 +241,7 @@ static bool end_session(struct watch *w, struct slot *slot, enum rule rule, bool
 	if (r < 0) {
 		/* Try again, even if the session does nothing. */
 		if (smtpd_call_failed(r))
-			slot->is_settled = false;
+			slot->has_changed = true;
 		smtpd_done(&smtpd);
 		return false;
 	}
@@ -275,8 +275,7 @@ static bool may_be_refused(struct watch *w, struct slot *slot)
 	r = session_signs_progress(session_rules(w->finder), slot->smtpd, slot->submit.pid,
 				   &progress);
 	enforcer_note_look(w->enforcer, r);
-	if (smtpd_call_failed(r))
-		slot->is_settled = false;
+	slot->has_changed = smtpd_call_failed(r);
 	return r == 0 && progress.sleeps && (progress.mail || progress.recipient);
 }
 

@@ -42,11 +42,18 @@ def before_ehlo(points, host, forger, known):
 
 
 def after_ehlo(points, host, forger, known):
-    """The client's submit knows that it is listed; the client may be about to log in. Without
-    credentials the user cannot be told from courier: SECURITY says so, and so does this."""
+    """The client's submit knows that it is listed; the client may be about to log in."""
     session, child = host.open(listed(4))
     wait_for(lambda: any(process.name == "submit" for process in host.courier.serving(listed(4))),
              3, "its submit")
+    forge_twice(host, forger, session, child)
+
+
+def after_mail(points, host, forger, known):
+    """The client cannot log in now. Without credentials the user cannot be told from courier:
+    SECURITY says so, and so does this."""
+    session, child = host.open(listed(4))
+    points.equal(session.command("MAIL FROM:<a@b.example>").code, 250, "MAIL is accepted")
     if known:
         forge_twice(host, forger, session, child)
         return
@@ -81,7 +88,8 @@ def another_session(points, host, forger, known):
         host.spares(listed(5), listed(6), pids=[child.pid, forger.pid])
 
 
-ATTACKS = (absent, unlisted, before_ehlo, after_ehlo, logged_in, without_port, another_session)
+ATTACKS = (absent, unlisted, before_ehlo, after_ehlo, after_mail, logged_in, without_port,
+           another_session)
 
 
 def scenario(points):

@@ -318,6 +318,24 @@ TEST_ROWS(certainty, certain_rows)
 	teardown(&f);
 }
 
+/* Whoever refreshes: a change is not lost before the caller has seen it. */
+TEST(change_is_kept)
+{
+	struct fixture f;
+
+	setup(&f);
+	put_session(&f, FIRST, "::ffff:192.0.2.1", open_host);
+	put_children(&f, FIRST, 0, 0);
+	passes(&f, 0, 0);
+	slots_find(&f.slots, FIRST)->has_changed = false;
+	passes(&f, 0, 10);
+	want_int(slots_find(&f.slots, FIRST)->has_changed, false);
+	passes(&f, FIRST, 10);
+	passes(&f, 0, 10);
+	want_int(slots_find(&f.slots, FIRST)->has_changed, true);
+	teardown(&f);
+}
+
 /* A submit that came after the last look. */
 TEST(login_is_noticed_at_the_last_moment)
 {
