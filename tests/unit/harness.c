@@ -133,7 +133,7 @@ void harness_want_said(struct harness *e, const char *text)
 	fail();
 }
 
-/* The last job of each pass. */
+/* The first job of each pass: the engine's part of the one before has ended. */
 static int64_t count_pass(void *data, int64_t now)
 {
 	struct harness *e = data;
@@ -160,8 +160,8 @@ void harness_start(struct harness *e)
 	want_int(background_new(e->tree.root, &e->background), 0);
 	want_int(background_open(e->background), 0);
 	environment.background = e->background;
-	want_int(engine_start(e->block, &environment), 0);
 	want_int(background_add_job(e->background, &count), 0);
+	want_int(engine_start(e->block, &environment), 0);
 	want_int(background_start(e->background), 0);
 	want_int(engine_worker_new(e->block, &e->worker), 0);
 }
