@@ -643,8 +643,8 @@ static const char *ip_namespace(void)
 {
 	if (namespace())
 		return namespace();
-	return ip("link add name t type veth peer name u && ip link del t") ? NULL :
-									      "ip, or veth";
+	return ip("link add veth0 type veth peer name veth1 && ip link del veth0") ?
+		       NULL : "ip, or veth";
 }
 
 /* A route by another gateway is news, one by a known gateway is not. */
@@ -653,8 +653,8 @@ TEST_NEEDING(ip_namespace, gateway_comes_and_goes)
 	struct local_addrs *h = new_local_addrs();
 
 	real_host();
-	want_int(ip("link add name a type veth peer name b && ip link set a up && "
-		    "ip link set b up && ip addr add 198.51.100.2/24 dev a"), true);
+	want_int(ip("link add veth0 type veth peer name veth1 && ip link set veth0 up && "
+		    "ip link set veth1 up && ip addr add 198.51.100.2/24 dev veth0"), true);
 	want_int(local_addrs_refresh(h), 0);
 	want_int(contains(h, "198.51.100.1"), false);
 	want_int(ip("route add default via 198.51.100.1"), true);
@@ -670,7 +670,7 @@ TEST_NEEDING(ip_namespace, gateway_comes_and_goes)
 	getifaddrs_err = 0;
 	want_int(local_addrs_refresh(h), 0);
 	want_int(contains(h, "198.51.100.9"), true);
-	want_int(ip("route del 192.0.2.0/24; ip link del a"), true);
+	want_int(ip("route del 192.0.2.0/24; ip link del veth0"), true);
 	want_int(local_addrs_refresh(h), 0);
 	want_int(contains(h, "198.51.100.9"), false);
 	local_addrs_free(h);
