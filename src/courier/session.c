@@ -172,7 +172,8 @@ int session_check_mail(struct session_finder *finder, const struct smtpd *smtpd,
 	if (r == 0)
 		r = session_signs_progress(&finder->rules, smtpd->process.pid, submit.pid,
 					   &progress);
-	if (r == 0 && !session_signs_has_mail(&progress, facts->access_file))
+	if (r == 0 && !session_signs_has_mail(&finder->rules, smtpd->process.pid, &progress,
+					      facts->access_file))
 		r = -EPERM;
 	return r == 0 ? session_check_submit(finder, smtpd, facts, scratch) : r;
 }

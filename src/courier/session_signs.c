@@ -3,7 +3,6 @@
 #include "courier/session_signs.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,33 +111,55 @@ int session_signs_is_idle(const struct smtpd_rules *rules, pid_t smtpd)
 	return r < 0 ? r : wait != PROCFS_WAIT_OTHER;
 }
 
+/* For looker_call(): the path is what the process says, and may be on a file system that does
+ * not answer. */
+struct file_call {
+	char path[1024];
+	bool is_missing;
+};
+
+static int look_for_file(const struct procfs *procfs, pid_t smtpd, void *data)
+{
+	struct file_call *call = data;
+
+	(void)procfs;
+	(void)smtpd;
+	call->is_missing = access(call->path, F_OK) < 0 && errno == ENOENT;
+	return 0;
+}
+
 /* Does courier have this file? If that is unknown, suppose that it has. */
-static bool has_file(const char *access_file, enum file file)
+static bool has_file(const struct smtpd_rules *rules, pid_t smtpd, const char *access_file,
+		     enum file file)
 {
 	const char *slash = access_file ? strrchr(access_file, '/') : NULL;
-	char path[PATH_MAX];
+	struct file_call call = { .is_missing = false };
 	int n;
 
 	if (!slash)
 		return true;
-	n = snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - access_file), access_file,
-		     file_names[file]);
-	if (n < 0 || (size_t)n >= sizeof(path))
+	n = snprintf(call.path, sizeof(call.path), "%.*s/%s", (int)(slash - access_file),
+		     access_file, file_names[file]);
+	if (n < 0 || (size_t)n >= sizeof(call.path))
 		return true;
-	return access(path, F_OK) == 0 || errno != ENOENT;
+	return looker_call(rules->looker, smtpd, look_for_file, &call, sizeof(call)) < 0 ||
+	       !call.is_missing;
 }
 
-bool session_signs_is_refused(const struct session_progress *progress, const char *access_file)
+bool session_signs_is_refused(const struct smtpd_rules *rules, pid_t smtpd,
+			      const struct session_progress *progress, const char *access_file)
 {
 	if (!progress->sleeps)
 		return false;
 	return progress->recipient ||
-	       (progress->mail && !has_file(access_file, FILE_ACCEPTMAILFOR));
+	       (progress->mail && !has_file(rules, smtpd, access_file, FILE_ACCEPTMAILFOR));
 }
 
-bool session_signs_has_mail(const struct session_progress *progress, const char *access_file)
+bool session_signs_has_mail(const struct smtpd_rules *rules, pid_t smtpd,
+			    const struct session_progress *progress, const char *access_file)
 {
 	if (progress->mail || progress->recipient)
 		return true;
-	return !has_file(access_file, FILE_ALIASES) && !has_file(access_file, FILE_ACCEPTMAILFOR);
+	return !has_file(rules, smtpd, access_file, FILE_ALIASES) &&
+	       !has_file(rules, smtpd, access_file, FILE_ACCEPTMAILFOR);
 }

@@ -46,10 +46,12 @@ int session_signs_progress(const struct smtpd_rules *rules, pid_t smtpd, pid_t s
  * it refuses each one. A client that sent MAIL and AUTH is in the tarpit as well, for its 502, but
  * no recipient was judged. Without an esmtpacceptmailfor.dat in the directory of access_file
  * (ACCESSFILE of the smtpd; NULL: unknown) that cannot be told apart, and MAIL is enough. */
-bool session_signs_is_refused(const struct session_progress *progress, const char *access_file);
+bool session_signs_is_refused(const struct smtpd_rules *rules, pid_t smtpd,
+			      const struct session_progress *progress, const char *access_file);
 
 /* Was MAIL accepted, so that the client cannot log in now? Also true if courier has neither of
  * the two files (makealiases(8), makeacceptmailfor(8)): then nobody can tell. */
-bool session_signs_has_mail(const struct session_progress *progress, const char *access_file);
+bool session_signs_has_mail(const struct smtpd_rules *rules, pid_t smtpd,
+			    const struct session_progress *progress, const char *access_file);
 
 #endif

@@ -152,7 +152,8 @@ static int check_refused(struct watch *w, const struct slot *slot, const struct 
 	int r;
 
 	r = session_signs_progress(rules, smtpd->process.pid, slot->submit.pid, &progress);
-	if (r == 0 && !session_signs_is_refused(&progress, facts->access_file))
+	if (r == 0 && !session_signs_is_refused(rules, smtpd->process.pid, &progress,
+						facts->access_file))
 		r = -EAGAIN;
 	if (r == 0)
 		r = smtpd_check_submit(rules, smtpd, facts->block, &w->submit);
