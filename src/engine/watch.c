@@ -394,29 +394,43 @@ static void log_pressure(struct watch *w, const struct listener *listener,
 	w->pressure_until = w->now + PRESSURE_QUIET_MS;
 }
 
-/* The rule pressure. */
+static bool is_overloaded(const struct listener *listener, const struct load *load)
+{
+	return load->listed > 0 &&
+	       (load->listed > load->share || load->free * 10 < listener->max);
+}
+
+/* Terminate the oldest sessions in which the client has said EHLO, or those in which it has not,
+ * until four fifths of the share are left. */
+static void relieve(struct watch *w, struct listener *listener, struct load *load, bool talks)
+{
+	size_t i;
+
+	for (i = 0; i < listener->count && load->listed > load->share * 4 / 5; i++) {
+		struct slot *slot = &listener->slots[i];
+
+		if (talks != (slot->submit.pid != 0) || !may_yield(w, slot, load))
+			continue;
+		log_pressure(w, listener, load);
+		if (!end_session(w, slot, RULE_PRESSURE, is_always_silent(w, slot)))
+			continue;
+		load->listed--;
+		load->free++;
+	}
+}
+
+/* The rule pressure. A silent client has less to lose than one that may be about to log in. */
 static void apply_pressure(struct watch *w, struct listener *listener)
 {
 	struct load load;
-	size_t i;
 
 	if (listener->max == 0)
 		return;
 	load = load_of(w, listener);
-	if (load.listed == 0 ||
-	    (load.listed <= load.share && load.free * 10 >= listener->max))
+	if (!is_overloaded(listener, &load))
 		return;
-	for (i = 0; i < listener->count && load.listed > load.share * 4 / 5; i++) {
-		struct slot *slot = &listener->slots[i];
-
-		if (!may_yield(w, slot, &load))
-			continue;
-		log_pressure(w, listener, &load);
-		if (!end_session(w, slot, RULE_PRESSURE, is_always_silent(w, slot)))
-			continue;
-		load.listed--;
-		load.free++;
-	}
+	relieve(w, listener, &load, false);
+	relieve(w, listener, &load, true);
 }
 
 /* Blocks that wait until it is known that nobody is logged in. */

@@ -16,8 +16,8 @@
  *   sibling   its address is blocked on its port, and it did not log in for WATCH_SIBLING_MS.
  *   pressure  listed sessions without a login take more than the share of the listener's slots
  *             that the parameter allows, or fewer than a tenth of them are free: the oldest end,
- *             until four fifths of the share are left. A client that only stays silent is
- *             blocked the third time.
+ *             until four fifths of the share are left, first those in which the client has not
+ *             said EHLO. A client that only stays silent is blocked the third time.
  * A session with a login is never terminated, and nothing is blocked while one is inside the
  * entry that would be written. */
 struct watch;
