@@ -5,7 +5,7 @@
 
 #include "courier/smtpd.h"
 
-/* All of this was seen on courier 1.0.16 and 1.4.1; tests/integration/session_signs.py checks it.
+/* All of this was seen on courier 1.0.16 and 1.4.1; tests/integration/courier_signs.py checks it.
  * The functions are for the background thread. The caller must have verified the smtpd
  * (smtpd_read_hint(), session_verify()). They wait at most LOOKER_WAIT_MS. */
 

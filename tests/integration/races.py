@@ -30,7 +30,7 @@ from lib.scenario import MAILBOX, PASSWORD, PORTS, USER, WAYS, MailHost, workdir
 from lib.smtp import Closed, Session
 
 COUNT = int(os.environ.get("OMSMTPBLOCK_RACES", "60"))
-MEASURED = max(30, COUNT // 10)
+MEASURED = max(12, COUNT // 10)
 FEW = max(1, MEASURED // 100)
 WORKERS = 12
 
@@ -157,7 +157,8 @@ def logins(points, host):
     """Rules 1 to 4 end none."""
     with bots(host, bot):
         ended = in_parallel(
-            lambda number: Customer(host, number % 2000, **way(number)).run(), COUNT)
+            lambda number: Customer(host, number % 2000, **way(number),
+                                    pause=random.uniform(0, 0.06)).run(), COUNT)
     points.equal([str(problem) for problem in ended[:10]], [],
                  f"{COUNT} sessions log in, send RSET and mails: none ends")
     customers, others = [], []
