@@ -20,7 +20,7 @@ void *array_add_bytes(void *array, size_t *count, size_t size)
 
 	memcpy(&elements, array, sizeof(elements));
 	if (is_full(*count)) {
-		if (*count > SIZE_MAX / 2)
+		if (*count > SIZE_MAX / 2 / size)
 			return NULL;
 		elements = reallocarray(elements, *count ? 2 * *count : ROOM_MIN, size);
 		if (!elements)
