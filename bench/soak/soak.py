@@ -42,7 +42,8 @@ def rules(options):
             f' backend="{options.backend}" maxBlocks="100000000" eventRuleset="blocks")\n'
             'mail.* action(type="omsmtpblock" list="threshold" list6="threshold6"'
             ' trigger="reject" threshold="3" verify="none" dryRun="on")\n'
-            'mail.* action(type="omsmtpblock" list="proof" list6="proof6")\n')
+            'mail.* action(type="omsmtpblock" list="proof" list6="proof6" early="off"'
+            ' pressure="0")\n')
 
 
 def run_step(daemon, first, count):

@@ -103,7 +103,7 @@ BESIDE = {"no-login-20": ("nothing", "connect", "fail2ban"),
           "few-slots-20": ("nothing", "connect", "fail2ban")}
 
 # The waves of --quick, at a tenth of the slots.
-QUICK = ("no-login-60", "no-login-silent-60", "login-60", "login-200", "login-part-silent-60")
+QUICK = ("no-login-60", "no-login-silent-60", "login-60", "login-200")
 QUICK_FACTOR, QUICK_DURATION, QUICK_SETTLE = 10, 18.0, 14.0
 
 

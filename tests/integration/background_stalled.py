@@ -64,5 +64,5 @@ def stops(points, host):
 
 
 def scenario(points):
-    with mail_host(points, imuxsock="") as host:
+    with mail_host(points) as host:
         host.parts(stalled, stops)
