@@ -178,11 +178,6 @@ int session_check_mail(struct session_finder *finder, const struct smtpd *smtpd,
 	return r == 0 ? session_check_submit(finder, smtpd, facts, scratch) : r;
 }
 
-bool session_is_alone(struct session_finder *finder, const struct cidr *net, pid_t pid)
-{
-	return smtpd_index_is_alone(finder->index, net, pid);
-}
-
 int session_refresh(struct session_finder *finder, bool thorough)
 {
 	int r;

@@ -4,7 +4,6 @@
 #define SMTPBLOCK_SESSION_H
 
 #include "courier/smtpd.h"
-#include "lib/cidr.h"
 
 /* The known processes of one courier user. All actions that name this user share it. */
 struct session_finder;
@@ -58,9 +57,6 @@ int session_check_submit(struct session_finder *finder, const struct smtpd *smtp
  * -errno. */
 int session_check_mail(struct session_finder *finder, const struct smtpd *smtpd,
 		       const struct smtpd_facts *facts, struct smtpd_scratch *scratch);
-
-/* Is this the only smtpd that the index has for the network? For workers. */
-bool session_is_alone(struct session_finder *finder, const struct cidr *net, pid_t pid);
 
 /* Update the index for session_candidates(). thorough: unpin all smtpds, search for new
  * couriertcpds and read every smtpd again. Returns 0; -EACCES; -errno. For the background

@@ -526,39 +526,6 @@ size_t smtpd_index_find(struct smtpd_index *index, const struct addr *addr, uint
 	return found;
 }
 
-/* Call with the lock. */
-static bool has_other_in(const struct smtpd_index *x, const struct cidr *net, pid_t pid)
-{
-	uint32_t i;
-
-	for (i = 0; i < x->count; i++)
-		if (x->entries[i].pid != pid && cidr_contains(net, &x->entries[i].addr))
-			return true;
-	return false;
-}
-
-/* The same for a single address. Call with the lock. */
-static bool has_other_of(const struct smtpd_index *x, const struct addr *addr, pid_t pid)
-{
-	uint32_t i;
-
-	for (i = *addr_chain(x, addr); i != NONE; i = x->entries[i].next_by_addr)
-		if (x->entries[i].pid != pid && addr_equal(&x->entries[i].addr, addr))
-			return true;
-	return false;
-}
-
-bool smtpd_index_is_alone(struct smtpd_index *index, const struct cidr *net, pid_t pid)
-{
-	bool other;
-
-	pthread_mutex_lock(&index->lock);
-	other = net->prefix == addr_bits(&net->net) ? has_other_of(index, &net->net, pid) :
-						      has_other_in(index, net, pid);
-	pthread_mutex_unlock(&index->lock);
-	return !other;
-}
-
 size_t smtpd_index_find_relay_clients(struct smtpd_index *index, const struct addr *addr,
 				      pid_t *ret_pids, size_t max)
 {

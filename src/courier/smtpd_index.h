@@ -6,7 +6,6 @@
 #define SMTPBLOCK_SMTPD_INDEX_H
 
 #include "courier/smtpd.h"
-#include "lib/cidr.h"
 
 /* The index only says where to look. Verify what it returns with smtpd_open() or, if pinned,
  * smtpd_recheck(). An entry's PID is that of the process that takes the slot: courieresmtpd,
@@ -57,9 +56,6 @@ bool smtpd_index_withdraw(struct smtpd_index *index, pid_t pid, const struct add
  * most max. No system call. */
 size_t smtpd_index_find_relay_clients(struct smtpd_index *index, const struct addr *addr,
 				      pid_t *ret_pids, size_t max);
-
-/* Is there no smtpd but that of pid with an address in this network? No system call. */
-bool smtpd_index_is_alone(struct smtpd_index *index, const struct cidr *net, pid_t pid);
 
 /* Does the index have no entry? Takes no lock. */
 bool smtpd_index_is_empty(const struct smtpd_index *index);

@@ -80,15 +80,6 @@ VERB(relays)
 	return (int)smtpd_index_find_relay_clients(smtpd_index, &addr, pids, COUNT_OF(pids));
 }
 
-VERB(alone)
-{
-	const char *net = scene_option(args, "in", "0.0.0.0/0");
-	struct cidr cidr;
-
-	want_int(cidr_parse(net, strlen(net), &cidr), 0);
-	return smtpd_index_is_alone(smtpd_index, &cidr, scene_pid(args[0]));
-}
-
 VERB(renew_tcpds)
 {
 	tcpd_free(scene.rules.tcpds);
