@@ -14,6 +14,7 @@
 #include "engine/enforcer.h"
 #include "engine/session_lookup.h"
 #include "engine/watch.h"
+#include "lib/clock.h"
 #include "lib/tcp_reset.h"
 #include "policy/capabilities.h"
 
@@ -274,11 +275,6 @@ static int64_t run_block_limit(struct engine *e, int64_t now)
 	return due;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 static void report_zones(struct engine *e)
 {
 	const struct engine_environment *env = &e->environment;
@@ -301,7 +297,7 @@ static int64_t run_search(struct engine *e, int64_t now)
 	}
 	if (now >= e->try_at)
 		try_rights(e);
-	return earlier(e->user_at, e->try_at);
+	return clock_earlier(e->user_at, e->try_at);
 }
 
 /* rsyslogd ends: what waits for a list is lost. Each such address is counted and reported once,
@@ -336,12 +332,12 @@ static int64_t run(void *data, int64_t now)
 		watch_prepare(e->enforcer.watch, atomic_load(&e->finder));
 	due = lookup_run(e->lookup, atomic_load(&e->finder), now);
 	if (e->enforcer.watch)
-		due = earlier(due, watch_run(e->enforcer.watch));
-	due = earlier(due, blocklist_run(e->enforcer.blocklist, now));
+		due = clock_earlier(due, watch_run(e->enforcer.watch));
+	due = clock_earlier(due, blocklist_run(e->enforcer.blocklist, now));
 	if (background_is_stopping(e->environment.background))
 		report_waiting(e);
-	due = earlier(due, run_block_limit(e, now));
-	due = earlier(due, search_due);
+	due = clock_earlier(due, run_block_limit(e, now));
+	due = clock_earlier(due, search_due);
 	log_alerts(e);
 	report_zones(e);
 	return due;

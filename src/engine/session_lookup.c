@@ -560,16 +560,6 @@ static int64_t pin_listed(struct session_finder *finder, bool submits)
 	return clock_us() - start;
 }
 
-static int64_t longer(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-static int64_t shorter(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 bool lookup_note_start(struct lookup *lookup)
 {
 	return !atomic_exchange(&lookup->started, true);
@@ -591,8 +581,8 @@ static void learn_if_due(struct lookup *q, struct session_finder *finder, int64_
 		return;
 	start = clock_us();
 	session_learn(finder);
-	q->learn_at = now + longer((clock_us() - start) * THOROUGH_REST / 1000,
-				   LEARN_MIN_MS);
+	q->learn_at = now + clock_later((clock_us() - start) * THOROUGH_REST / 1000,
+					LEARN_MIN_MS);
 	/* Refreshes must follow: they drop entries of exited processes. */
 	q->warm_until = now + WARM_FOR_MS;
 }
@@ -611,7 +601,7 @@ static void search_thoroughly(struct lookup *q, struct session_finder *finder, i
 	give_up_all(q, now);
 	took += pin_listed(finder, false);
 	q->thorough_at = background_now() +
-			 longer(took * THOROUGH_REST / 1000, THOROUGH_MIN_MS);
+			 clock_later(took * THOROUGH_REST / 1000, THOROUGH_MIN_MS);
 }
 
 /* The cheap refresh, for waiting lines and to keep the index warm. Only the latter pins
@@ -628,8 +618,8 @@ static void refresh_if_due(struct lookup *q, struct session_finder *finder, int6
 	if (!warms)
 		return;
 	took += pin_listed(finder, true);
-	q->warm_at = now + shorter(longer(took * WARM_REST / 1000, WARM_EVERY_MS),
-				   WARM_EVERY_MOST_MS);
+	q->warm_at = now + clock_earlier(clock_later(took * WARM_REST / 1000, WARM_EVERY_MS),
+				      WARM_EVERY_MOST_MS);
 }
 
 static void without_session(struct lookup *q)
@@ -645,7 +635,7 @@ static void without_session(struct lookup *q)
  * without waiting for the next thorough search. */
 static int64_t pending_due(const struct lookup *q, int64_t now)
 {
-	return shorter(longer(q->asked_at, now + ASK_AGAIN_MS), q->thorough_at);
+	return clock_earlier(clock_later(q->asked_at, now + ASK_AGAIN_MS), q->thorough_at);
 }
 
 /* Is the index still to be kept warm? */
@@ -671,7 +661,7 @@ static int64_t search(struct lookup *q, struct session_finder *finder, int64_t n
 	if (q->pending_count > 0 && now >= q->thorough_at)
 		search_thoroughly(q, finder, now);
 	due = q->pending_count > 0 ? pending_due(q, now) : q->warm_at;
-	return shorter(due, learn_due(q));
+	return clock_earlier(due, learn_due(q));
 }
 
 int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t now)

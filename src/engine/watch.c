@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
-#include <time.h>
+
+#include "lib/clock.h"
 
 /* Look this often: in general, and while there are listed sessions or some that are not known
  * yet. After a look that took time t, rest for LOOK_REST times t, but look at least every
@@ -105,24 +106,6 @@ void watch_free(struct watch *watch)
 bool watch_note(struct watch *watch)
 {
 	return !atomic_exchange(&watch->noted, true);
-}
-
-static int64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
 }
 
 /* Terminating. */
@@ -474,7 +457,7 @@ static void run_delayed(struct watch *w)
 
 static void scan_if_due(struct watch *w)
 {
-	int64_t start = now_us();
+	int64_t start = clock_us();
 	int r;
 
 	if (w->now < w->scan_at)
@@ -482,7 +465,7 @@ static void scan_if_due(struct watch *w)
 	r = tcpd_scan(session_rules(w->finder)->tcpds);
 	if (r < 0)
 		enforcer_note_look(w->enforcer, r);
-	w->scan_at = w->now + later((now_us() - start) * SCAN_REST / 1000, SCAN_EVERY_MS);
+	w->scan_at = w->now + clock_later((clock_us() - start) * SCAN_REST / 1000, SCAN_EVERY_MS);
 }
 
 static void refresh(struct watch *w)
@@ -524,7 +507,7 @@ static void apply_rules(struct watch *w)
 
 static void look(struct watch *w)
 {
-	int64_t start = now_us(), took;
+	int64_t start = clock_us(), took;
 	bool often;
 
 	scan_if_due(w);
@@ -533,11 +516,11 @@ static void look(struct watch *w)
 	apply_rules(w);
 	run_delayed(w);
 	w->is_looking = false;
-	took = now_us() - start;
+	took = clock_us() - start;
 	often = w->slots.listed > 0 || w->slots.unread > 0;
-	w->look_at = w->now + earlier(later(took * LOOK_REST / 1000,
-					    often ? LOOK_OFTEN_MS : LOOK_EVERY_MS),
-				      LOOK_EVERY_MS);
+	w->look_at = w->now + clock_earlier(clock_later(took * LOOK_REST / 1000,
+						       often ? LOOK_OFTEN_MS : LOOK_EVERY_MS),
+					   LOOK_EVERY_MS);
 	w->noted_at = w->now + took * NOTED_REST / 1000 + 1;
 }
 
@@ -556,7 +539,7 @@ int64_t watch_run(struct watch *watch)
 		atomic_store(&watch->noted, false);
 		look(watch);
 	}
-	return atomic_load(&watch->noted) ? earlier(watch->look_at, watch->noted_at) :
+	return atomic_load(&watch->noted) ? clock_earlier(watch->look_at, watch->noted_at) :
 					    watch->look_at;
 }
 

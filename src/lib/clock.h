@@ -18,6 +18,17 @@ int64_t clock_tick_ms(void);
 /* The time of day, in ms since 1970. */
 int64_t clock_wall_ms(void);
 
+/* The earlier or later of two times, or the shorter or longer of two intervals. */
+static inline int64_t clock_earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline int64_t clock_later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* The time in ms from now, for calls that wait until a time of CLOCK_MONOTONIC. */
 struct timespec clock_deadline(unsigned int ms);
 

@@ -42,6 +42,14 @@ TEST_ROWS(reads_its_clock, clock_rows)
 	shown.now.tv_sec = 0;
 }
 
+TEST(compares_times)
+{
+	want_int(clock_earlier(1, INT64_MAX), 1);
+	want_int(clock_earlier(INT64_MAX, 1), 1);
+	want_int(clock_later(-1, 2), 2);
+	want_int(clock_later(2, -1), 2);
+}
+
 static const struct deadline_row {
 	const char *label;
 	struct timespec now;
