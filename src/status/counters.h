@@ -65,7 +65,8 @@
 	X(EARLY_PRESSURE, "early.pressure",						\
 	  "listed sessions terminated because they took too many slots")		\
 	X(KEPT_LOGIN, "kept_login",							\
-	  "blocks not written because somebody was logged in from the address")	\
+	  "blocks not written because somebody was logged in from the address, or "	\
+	  "because that was not known in time")						\
 	X(ENDED, "ended", "sessions terminated by our signal")				\
 	X(GONE, "gone", "sessions that had ended before the signal")			\
 	X(KILLED, "killed", "sessions that needed KILL")				\
@@ -74,8 +75,8 @@
 	  "terminated")									\
 	X(RESETS, "resets", "connections of terminated sessions that were reset")	\
 	X(SPARED, "spared",								\
-	  "sessions of relay clients that were spared although their address is "	\
-	  "blocked")									\
+	  "sessions of relay clients, or with a login or maybe one, that were spared "	\
+	  "although their address is blocked")						\
 	X(EVENTS, "events", "blocks reported to eventRuleset")				\
 	X(EVENTS_LOST, "events_lost",							\
 	  "blocks not reported: eventRuleset was too slow, or rsyslogd was stopping")	\
@@ -94,8 +95,8 @@ static inline void counters_add(struct counters *c, enum counter id, uint64_t n)
 	atomic_fetch_add_explicit(&c->values[id], n, memory_order_relaxed);
 }
 
-/* Faster, without a locked instruction: the caller's lock must ensure that no other thread
- * counts this one at the same time. Any thread may read. */
+/* Faster, without a locked instruction, for a counter that only one thread counts. Any thread
+ * may read. */
 static inline void counters_add_alone(struct counters *c, enum counter id, uint64_t n)
 {
 	uint64_t value = atomic_load_explicit(&c->values[id], memory_order_relaxed);
