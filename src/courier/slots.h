@@ -25,9 +25,10 @@ struct slot {
 	bool is_watched;	/* its submit is read: an entry with a listed session has it */
 	bool has_login;		/* a login was seen, now or earlier */
 	bool has_changed;	/* it may have done something since the caller cleared this */
-	/* For the caller. */
+	/* Only the caller sets these. */
 	bool ending;
 	int64_t blocked_at;
+	/* What else was seen. */
 	struct session_submit submit;
 	int64_t first_at;	/* ms: seen first */
 	int64_t read_at;	/* its environment was read */

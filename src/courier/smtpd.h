@@ -166,10 +166,11 @@ struct smtpd_hint {
 	bool is_tls;		/* it is the couriertls of port 465 */
 };
 
-/* Read a process without pinning it: good enough for an index, not for a decision. The texts
- * are valid until the scratch is used again. Returns 0; -ESRCH; -EAGAIN: it has not exec'd
- * yet; -ENODATA: it is another program, or names no peer; -EPERM: it is not a child of a
- * couriertcpd; -EACCES; -ETIMEDOUT, -EBUSY; -errno. */
+/* Read a process without pinning it: good enough for an index, not to terminate it. slots.h
+ * decides by it whether somebody is logged in from an entry, and with that whether the entry is
+ * blocked. The texts are valid until the scratch is used again. Returns 0; -ESRCH; -EAGAIN: it
+ * has not exec'd yet; -ENODATA: it is another program, or names no peer; -EPERM: it is not a
+ * child of a couriertcpd; -EACCES; -ETIMEDOUT, -EBUSY; -errno. */
 int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
 		    struct smtpd_hint *ret_hint);
 

@@ -69,8 +69,7 @@ int lookup_queue_put(struct lookup_queue *queue, const struct lookup_request *re
  * the background thread only. */
 bool lookup_queue_take(struct lookup_queue *queue, struct lookup_request *ret_request);
 
-/* Is a request but for a search in the queue, or was it the last one that was taken? Any
- * thread. */
+/* Is a request other than a search queued, or was one the last that was taken? Any thread. */
 bool lookup_queue_is_busy(struct lookup_queue *queue);
 
 /* The line behind the request, with the fields that policy.h needs. */

@@ -33,8 +33,8 @@ struct watch;
 int watch_new(struct enforcer *enforcer, struct watch **ret_watch);
 void watch_free(struct watch *watch);	/* NULL is allowed */
 
-/* Look soon: a session started or was logged. Any thread. Returns true if the background thread
- * has to be woken. */
+/* Look soon: a session started. Any thread. Returns true if the background thread has to be
+ * woken. */
 bool watch_note(struct watch *watch);
 
 /* Set what the functions below use. finder is NULL while courier's user is unknown. */
