@@ -51,14 +51,18 @@ static void note_listed(struct slot *slot, void *data)
 	*(bool *)data |= slot->listed;
 }
 
+/* What its submit did before is unknown. */
 static void watch(struct slot *slot, void *data)
 {
-	(void)data;
+	const int64_t *now = data;
+
+	if (!slot->is_watched)
+		slot->submit_at = *now;
 	slot->is_watched = true;
 }
 
 /* Watch a new session if it is listed or if one in its entry is; then watch the others too. */
-static void decide_watching(struct slots *x, const struct slot *slot)
+static void decide_watching(struct slots *x, const struct slot *slot, int64_t now)
 {
 	struct cidr entry = entry_of(x, &slot->peer.addr);
 	bool listed = false;
@@ -66,7 +70,7 @@ static void decide_watching(struct slots *x, const struct slot *slot)
 	if (x->listed > 0)
 		for_each(x, &entry, note_listed, &listed);
 	if (listed)
-		for_each(x, &entry, watch, NULL);
+		for_each(x, &entry, watch, &now);
 }
 
 /* Has the process run since the last call? If that is unknown, suppose so. */
@@ -180,7 +184,7 @@ static int read_slot(struct slots *x, const struct smtpd_rules *rules, struct sl
 	if (slot->state == SLOT_FORKED) {
 		r = read_new(x, rules, slot, now);
 		if (slot->read_at)
-			decide_watching(x, slot);
+			decide_watching(x, slot, now);
 	}
 	if (r == 0 && slot->state == SLOT_HANDSHAKE)
 		r = read_handshake(x, rules, slot, now);
@@ -368,7 +372,7 @@ static void confirm(struct slot *slot, void *data)
 	    slot_login(slot, c->now) == SLOT_LOGIN_SEEN || !slot->offers_login ||
 	    slot->state != SLOT_SESSION)
 		return;
-	slot->is_watched = true;
+	watch(slot, &c->now);
 	if (!is_certain(c, slot))
 		slot->submit_at = c->now;
 }

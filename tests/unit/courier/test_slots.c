@@ -288,6 +288,29 @@ TEST_ROWS(logins_in_an_entry, entry_rows)
 	teardown(&f);
 }
 
+/* A neighbour whose submit was not read before proves nothing by one look, however old it is. */
+TEST(one_look_is_no_proof)
+{
+	const struct cidr entry = { { ADDR_IPV4, { 192, 0, 2 } }, 24 };
+	struct fixture f;
+
+	setup(&f);
+	put_session(&f, SECOND, "::ffff:192.0.2.2", other_host);
+	put_session(&f, THIRD, "::ffff:198.51.100.1", other_host);
+	put_children(&f, SECOND, THIRD, 0);
+	passes(&f, 0, 0);
+	put_session(&f, FIRST, "::ffff:192.0.2.1", open_host);
+	put_children(&f, SECOND, THIRD, FIRST);
+	passes(&f, 0, 60000);
+	want_int(login_of(&f, SECOND), SLOT_LOGIN_UNKNOWN);
+	slots_confirm(&f.slots, &f.rules,
+		      &(struct cidr){ { ADDR_IPV4, { 198, 51, 100 } }, 24 }, 0, f.now);
+	want_int(login_of(&f, THIRD), SLOT_LOGIN_UNKNOWN);
+	passes(&f, 0, SLOT_NO_SUBMIT_MS);
+	want_int(slots_login_in(&f.slots, &entry, FIRST, f.now), SLOT_LOGIN_NONE);
+	teardown(&f);
+}
+
 /* Right before a block the neighbour is looked at more closely. */
 static const struct certain_row {
 	const char *label, *call;
