@@ -15,7 +15,9 @@ enum slot_login slot_login(const struct slot *slot, int64_t now)
 
 	if (slot->has_login || slot->relay_client)
 		return SLOT_LOGIN_SEEN;
-	if (!slot->offers_login || slot->state == SLOT_HANDSHAKE)
+	if (slot->state == SLOT_HANDSHAKE)
+		return slot->is_settled ? SLOT_LOGIN_NONE : SLOT_LOGIN_UNKNOWN;
+	if (!slot->offers_login)
 		return SLOT_LOGIN_NONE;
 	if (slot->submit.pid)
 		return slot->submit.known && since >= SLOT_SAME_SUBMIT_MS ? SLOT_LOGIN_NONE :

@@ -175,6 +175,19 @@ TEST(another_program_is_read_once)
 	teardown(&f);
 }
 
+/* Whether there is a courieresmtpd below a couriertls that offers a login. */
+TEST(handshake_without_a_look_is_unknown)
+{
+	struct slot slot = { .state = SLOT_HANDSHAKE, .offers_login = true };
+
+	want_int(slot_login(&slot, 0), SLOT_LOGIN_UNKNOWN);
+	slot.is_settled = true;
+	want_int(slot_login(&slot, 0), SLOT_LOGIN_NONE);
+	slot.offers_login = false;
+	slot.is_settled = false;
+	want_int(slot_login(&slot, 0), SLOT_LOGIN_UNKNOWN);
+}
+
 /* A login is remembered while courieresmtpd restarts its submit. */
 TEST(login_is_remembered)
 {
