@@ -124,9 +124,12 @@ static int read_new(struct slots *x, const struct smtpd_rules *rules, struct slo
 		take_facts(x, slot, &hint, now);
 		return 0;
 	}
+	/* It exec'd meanwhile, or it is gone. */
+	if (r == -ESRCH)
+		return 0;
 	slot->state = SLOT_OTHER;
 	slot->retry_at = r == -EPERM || r == -ENODATA ? INT64_MAX : now + RETRY_MS;
-	return r == -EPERM || r == -ENODATA || r == -ESRCH ? 0 : r;
+	return r == -EPERM || r == -ENODATA ? 0 : r;
 }
 
 /* Look for the courieresmtpd below a couriertls. */

@@ -175,6 +175,21 @@ TEST(another_program_is_read_once)
 	teardown(&f);
 }
 
+/* An exec or an end during the look says nothing about the process. */
+TEST(look_during_an_exec_is_repeated)
+{
+	struct fixture f;
+
+	setup(&f);
+	put_children(&f, FIRST, 0, 0);
+	passes(&f, 0, 0);
+	want_int(slots_find(&f.slots, FIRST)->state, SLOT_FORKED);
+	put_session(&f, FIRST, "::ffff:192.0.2.1", open_host);
+	passes(&f, 0, 10);
+	want_int(slots_find(&f.slots, FIRST)->state, SLOT_SESSION);
+	teardown(&f);
+}
+
 /* Whether there is a courieresmtpd below a couriertls that offers a login. */
 TEST(handshake_without_a_look_is_unknown)
 {
