@@ -197,6 +197,8 @@ static int read_slot(struct slots *x, const struct smtpd_rules *rules, struct sl
 		r = read_session(x, rules, slot, now);
 	if (slot->state == SLOT_FORKED || slot->state == SLOT_HANDSHAKE)
 		x->unread++;
+	if (slot->state == SLOT_OTHER && slot->retry_at != INT64_MAX)
+		x->is_incomplete = true;
 	return r;
 }
 
@@ -248,34 +250,31 @@ static int replace_children(struct listener *listener, const pid_t *pids, size_t
 	return 0;
 }
 
-static int take_children(struct slots *x, struct listener *listener, const pid_t *pids, size_t n,
-			 int64_t now)
+static int refresh_children(const struct smtpd_rules *rules, struct listener *listener,
+			    int64_t now)
 {
-	size_t i;
-	int r = 0;
-
-	if (!is_unchanged(listener, pids, n))
-		r = replace_children(listener, pids, n, now);
-	for (i = 0; i < listener->count; i++)
-		x->listed += listener->slots[i].listed;
-	return r;
-}
-
-static int refresh_children(struct slots *x, const struct smtpd_rules *rules,
-			    struct listener *listener, int64_t now)
-{
-	pid_t *pids;
+	pid_t *pids = NULL;
 	ssize_t n;
-	int r;
+	int r = 0;
 
 	n = procfs_read_children(rules->procfs, listener->tcpd, &pids);
 	if (n == -ESRCH)
-		return take_children(x, listener, NULL, 0, now);
+		n = 0;
 	if (n < 0)
 		return (int)n;
-	r = take_children(x, listener, pids, (size_t)n, now);
+	if (!is_unchanged(listener, pids, (size_t)n))
+		r = replace_children(listener, pids, (size_t)n, now);
 	free(pids);
 	return r;
+}
+
+static size_t count_listed(const struct listener *listener)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < listener->count; i++)
+		n += listener->slots[i].listed;
+	return n;
 }
 
 static struct listener *find_listener(const struct slots *x, pid_t tcpd)
@@ -316,14 +315,16 @@ static int take_listeners(struct slots *x, const struct smtpd_rules *rules)
 
 int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
 {
-	int r = take_listeners(slots, rules), failed = 0;
+	int failed = take_listeners(slots, rules), r;
 	size_t i, j;
 
 	slots->listed = slots->unread = 0;
-	for (i = 0; r == 0 && i < slots->count; i++)
-		r = refresh_children(slots, rules, &slots->listeners[i], now);
-	if (r < 0)
-		return r;
+	for (i = 0; i < slots->count; i++) {
+		r = refresh_children(rules, &slots->listeners[i], now);
+		failed = r < 0 ? r : failed;
+		slots->listed += count_listed(&slots->listeners[i]);
+	}
+	slots->is_incomplete = failed < 0;
 	for (i = 0; i < slots->count; i++)
 		for (j = 0; j < slots->listeners[i].count; j++) {
 			r = read_slot(slots, rules, &slots->listeners[i].slots[j], now);
@@ -414,7 +415,8 @@ enum slot_login slots_login_in(const struct slots *slots, const struct cidr *ent
 	struct login_search search = { SLOT_LOGIN_NONE, but, now };
 
 	for_each(slots, entry, note_login, &search);
-	return search.found;
+	return slots->is_incomplete && search.found == SLOT_LOGIN_NONE ? SLOT_LOGIN_UNKNOWN :
+									 search.found;
 }
 
 void slots_done(struct slots *slots)

@@ -76,12 +76,14 @@ struct slots {
 	size_t count;
 	size_t listed;		/* sessions */
 	size_t unread;		/* in SLOT_FORKED and SLOT_HANDSHAKE */
+	bool is_incomplete;	/* children or a process could not be read: anybody may be there */
 	struct smtpd_scratch scratch;
 };
 
 /* Read all slots of the couriertcpds that rules knows. Costs one read of each one's children, and
  * of schedstat for each slot that is listed or not a session yet. A process is read only if it is
- * new or has run since. Returns 0; -ENOMEM; -EACCES, -errno: a process could not be read. */
+ * new or has run since. Returns 0; -ENOMEM; -EACCES, -errno: a process could not be read, the
+ * others were. */
 int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
 
 /* The session with this smtpd or slot PID, or NULL. Valid until the next refresh. */
@@ -93,7 +95,7 @@ void slots_confirm(struct slots *slots, const struct smtpd_rules *rules,
 		   const struct cidr *entry, pid_t but, int64_t now);
 
 /* The login of any session in this entry but the one of this PID (0: none): SEEN if one has, or
- * serves a relay client; UNKNOWN if one may have. */
+ * serves a relay client; UNKNOWN if one may have, or if the last refresh was incomplete. */
 enum slot_login slots_login_in(const struct slots *slots, const struct cidr *entry, pid_t but,
 			       int64_t now);
 

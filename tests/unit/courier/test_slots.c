@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/fakeproc.h"
 #include "tests/unit/processes.h"
@@ -403,6 +404,58 @@ TEST(login_is_noticed_at_the_last_moment)
 	put_submit(&f, SECOND, SUBMITTER + 1, ENV("BLOCK=\0RELAYCLIENT="));
 	slots_confirm(&f.slots, &f.rules, &entry, FIRST, f.now);
 	want_int(slots_login_in(&f.slots, &entry, FIRST, f.now), SLOT_LOGIN_SEEN);
+	teardown(&f);
+}
+
+/* Who is connected to the first of two listeners is unknown. The sessions of the other one are
+ * read, and those that were known stay. */
+TEST(unreadable_listener)
+{
+	const struct cidr entry = { { ADDR_IPV4, { 192, 0, 2 } }, 24 };
+	const struct peer peer = { "::ffff:192.0.2.2", 999, 25, closed_host };
+	pid_t tcpd = waiter_start(), pid = SECOND;
+	struct fixture f;
+	char path[256];
+
+	setup(&f);
+	put_session(&f, FIRST, "::ffff:192.0.2.1", closed_host);
+	put_children(&f, FIRST, 0, 0);
+	fakeproc_put_tcpd(&f.tree, tcpd);
+	want_int(tcpd_check(f.rules.tcpds, tcpd), 0);
+	passes(&f, 0, 0);
+	want_int(slots_login_in(&f.slots, &entry, 0, f.now), SLOT_LOGIN_NONE);
+	fakeproc_put_smtpd(&f.tree, SECOND, tcpd, &peer);
+	fakeproc_children(&f.tree, tcpd, &pid, 1);
+	snprintf(path, sizeof(path), "%s/%d/task/%d/children", f.tree.root, (int)f.tcpd,
+		 (int)f.tcpd);
+	want_int(unlink(path), 0);
+	want_int(symlink("children", path), 0);
+	want_int(slots_refresh(&f.slots, &f.rules, f.now) < 0, true);
+	want_int(slots_find(&f.slots, FIRST)->state, SLOT_SESSION);
+	want_int(slots_find(&f.slots, SECOND) != NULL, true);
+	want_int(f.slots.listed, 2);
+	want_int(slots_login_in(&f.slots, &entry, 0, f.now), SLOT_LOGIN_UNKNOWN);
+	teardown(&f);
+	waiter_end(tcpd);
+}
+
+/* A process that could not be read may serve anybody, until it is read. */
+TEST(unreadable_process)
+{
+	const struct cidr entry = { { ADDR_IPV4, { 192, 0, 2 } }, 24 };
+	struct fixture f;
+
+	setup(&f);
+	put_session(&f, FIRST, "::ffff:192.0.2.1", closed_host);
+	fakeproc_write(&f.tree, FIRST, "status", "?", 1);
+	put_children(&f, FIRST, 0, 0);
+	want_int(slots_refresh(&f.slots, &f.rules, f.now) < 0, true);
+	f.now += 10;
+	want_int(slots_refresh(&f.slots, &f.rules, f.now), 0);
+	want_int(slots_login_in(&f.slots, &entry, 0, f.now), SLOT_LOGIN_UNKNOWN);
+	put_session(&f, FIRST, "::ffff:192.0.2.1", closed_host);
+	passes(&f, FIRST, 1000);
+	want_int(slots_login_in(&f.slots, &entry, 0, f.now), SLOT_LOGIN_NONE);
 	teardown(&f);
 }
 
