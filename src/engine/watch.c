@@ -205,7 +205,17 @@ static void name_defaults(struct watch *w)
 	       "the action to confirm them, or early=\"off\" pressure=\"0\" to switch them off");
 }
 
-/* Terminate the session by this rule. Returns false if the rule does not hold, or that cannot be
+/* The client stayed silent: for the third time? */
+static bool is_always_silent(struct watch *w, const struct slot *slot)
+{
+	struct cidr target = decide_prefix(w->enforcer->settings, &slot->peer.addr);
+	bool forgot;
+
+	return threshold_hit(w->silent, &target.net, 1, w->now, &forgot) > 0;
+}
+
+/* Terminate the session by this rule; with blocks, block its address, under pressure only the
+ * third time. Returns false if the rule does not hold, or that cannot be
  * checked now. */
 static bool end_session(struct watch *w, struct slot *slot, enum rule rule, bool blocks)
 {
@@ -232,6 +242,8 @@ static bool end_session(struct watch *w, struct slot *slot, enum rule rule, bool
 	line.reply = facts.block;
 	line.reply_len = strlen(facts.block);
 	slot->ending = true;
+	if (rule == RULE_PRESSURE)
+		blocks = blocks && is_always_silent(w, slot);
 	name_defaults(w);
 	if (w->enforcer->settings->dry_run)
 		report(w, slot, rule);
@@ -350,16 +362,6 @@ static bool may_yield(const struct watch *w, const struct slot *slot, const stru
 	       slot_login(slot, w->now) == SLOT_LOGIN_NONE;
 }
 
-/* Does the client stay silent, for the third time? */
-static bool is_always_silent(struct watch *w, const struct slot *slot)
-{
-	struct cidr target = decide_prefix(w->enforcer->settings, &slot->peer.addr);
-	bool forgot;
-
-	return w->now - slot->active_at >= WATCH_PRESSURE_MS &&
-	       threshold_hit(w->silent, &target.net, 1, w->now, &forgot) > 0;
-}
-
 /* Once per wave. */
 static void log_pressure(struct watch *w, const struct listener *listener,
 			 const struct load *load)
@@ -395,7 +397,8 @@ static void relieve(struct watch *w, struct listener *listener, struct load *loa
 		if (talks != (slot->submit.pid != 0) || !may_yield(w, slot, load))
 			continue;
 		log_pressure(w, listener, load);
-		if (!end_session(w, slot, RULE_PRESSURE, is_always_silent(w, slot)))
+		if (!end_session(w, slot, RULE_PRESSURE,
+				 w->now - slot->active_at >= WATCH_PRESSURE_MS))
 			continue;
 		load->listed--;
 		load->free++;
