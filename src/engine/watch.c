@@ -423,8 +423,15 @@ static void apply_pressure(struct watch *w, struct listener *listener)
 
 void watch_delay_block(struct watch *watch, const struct event *event)
 {
-	if (watch->delayed_count == DELAYED_MAX)
+	size_t i;
+
+	for (i = 0; i < watch->delayed_count; i++)
+		if (addr_equal(&watch->delayed[i].event.target.net, &event->target.net))
+			return;
+	if (watch->delayed_count == DELAYED_MAX) {
+		counters_add(watch->enforcer->counters, COUNTER_REFUSED_BUSY, 1);
 		return;
+	}
 	watch->delayed[watch->delayed_count++] =
 		(struct delayed){ *event, background_now() + DELAYED_MS };
 }
