@@ -305,7 +305,8 @@ static bool drops_port(const struct settings *s, uint16_t port)
 	return false;
 }
 
-/* The rule sibling: the packets of the session are dropped. */
+/* The rule sibling: the packets of the session are dropped. If it still does something they are
+ * not, whatever the cache says. */
 static void apply_sibling(struct watch *w, struct slot *slot)
 {
 	const struct enforcer *e = w->enforcer;
@@ -318,7 +319,7 @@ static void apply_sibling(struct watch *w, struct slot *slot)
 		slot->blocked_at = 0;
 	else if (!slot->blocked_at)
 		slot->blocked_at = w->now;
-	else if (w->now - slot->blocked_at >= WATCH_SIBLING_MS &&
+	else if (w->now - later(slot->blocked_at, slot->active_at) >= WATCH_SIBLING_MS &&
 		 slot_login(slot, w->now) == SLOT_LOGIN_NONE)
 		end_session(w, slot, RULE_SIBLING, false);
 }
