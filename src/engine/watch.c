@@ -196,7 +196,9 @@ static int pin_session(struct watch *w, const struct slot *slot, struct smtpd *r
  * unless the configuration shows that the admin knows them. */
 static void name_defaults(struct watch *w)
 {
-	if (w->has_named || w->enforcer->settings->rules_set)
+	const struct settings *s = w->enforcer->settings;
+
+	if (w->has_named || s->rules_set || s->dry_run)
 		return;
 	w->has_named = true;
 	enforcer_log(w->enforcer, LOG_NOTICE,
@@ -244,11 +246,11 @@ static bool end_session(struct watch *w, struct slot *slot, enum rule rule, bool
 	slot->ending = true;
 	if (rule == RULE_PRESSURE)
 		blocks = blocks && is_always_silent(w, slot);
-	name_defaults(w);
 	if (w->enforcer->settings->dry_run)
 		report(w, slot, rule);
 	enforcer_end_early(w->enforcer, session_rules(w->finder), &line, &facts, &smtpd, rule,
 			   blocks);
+	name_defaults(w);
 	return true;
 }
 
@@ -367,14 +369,16 @@ static bool may_yield(const struct watch *w, const struct slot *slot, const stru
 static void log_pressure(struct watch *w, const struct listener *listener,
 			 const struct load *load)
 {
+	const struct settings *s = w->enforcer->settings;
 	char text[240];
 
 	if (w->now >= w->pressure_until) {
 		snprintf(text, sizeof(text),
-			 "listed sessions take %zu of the %u slots of couriertcpd %d, and %zu "
-			 "are free: the oldest of them end with 421 (pressure=\"%u\")",
-			 load->listed, listener->max, (int)listener->tcpd, load->free,
-			 w->enforcer->settings->pressure);
+			 "%slisted sessions take %zu of the %u slots of couriertcpd %d, and %zu "
+			 "are free: the oldest of them %s with 421 (pressure=\"%u\")",
+			 s->dry_run ? "dryRun: " : "", load->listed, listener->max,
+			 (int)listener->tcpd, load->free, s->dry_run ? "would end" : "end",
+			 s->pressure);
 		enforcer_log(w->enforcer, LOG_NOTICE, text);
 	}
 	w->pressure_until = w->now + PRESSURE_QUIET_MS;
@@ -397,10 +401,10 @@ static void relieve(struct watch *w, struct listener *listener, struct load *loa
 
 		if (talks != (slot->submit.pid != 0) || !may_yield(w, slot, load))
 			continue;
-		log_pressure(w, listener, load);
 		if (!end_session(w, slot, RULE_PRESSURE,
 				 w->now - slot->active_at >= WATCH_PRESSURE_MS))
 			continue;
+		log_pressure(w, listener, load);
 		load->listed--;
 		load->free++;
 	}
