@@ -470,17 +470,17 @@ static void run_delayed(struct watch *w)
 
 /* Looking. */
 
-static void scan_if_due(struct watch *w)
+static void scan_if_due(struct watch *w, int64_t now)
 {
 	int64_t start = clock_us();
 	int r;
 
-	if (w->now < w->scan_at)
+	if (now < w->scan_at)
 		return;
 	r = tcpd_scan(session_rules(w->finder)->tcpds);
 	if (r < 0)
 		enforcer_note_look(w->enforcer, r);
-	w->scan_at = w->now + clock_later((clock_us() - start) * SCAN_REST / 1000, SCAN_EVERY_MS);
+	w->scan_at = now + clock_later((clock_us() - start) * SCAN_REST / 1000, SCAN_EVERY_MS);
 }
 
 static void refresh(struct watch *w)
@@ -525,7 +525,7 @@ static void look(struct watch *w)
 	int64_t start = clock_us(), took;
 	bool often;
 
-	scan_if_due(w);
+	scan_if_due(w, w->now);
 	refresh(w);
 	w->is_looking = true;
 	apply_rules(w);
@@ -542,11 +542,11 @@ static void look(struct watch *w)
 void watch_prepare(struct watch *watch, struct session_finder *finder)
 {
 	watch->finder = finder;
-	watch->now = background_now();
 }
 
 int64_t watch_run(struct watch *watch)
 {
+	watch->now = background_now();
 	if (!watch->finder || !is_needed(watch))
 		return INT64_MAX;
 	if (watch->now >= watch->look_at ||
@@ -560,10 +560,12 @@ int64_t watch_run(struct watch *watch)
 
 enum slot_login watch_login_in(struct watch *watch, const struct cidr *entry, pid_t pid)
 {
+	const int64_t now = background_now();
+
 	if (!watch->finder)
 		return SLOT_LOGIN_NONE;
-	if (!watch->is_looking && background_now() - watch->refreshed_at > FRESH_MS) {
-		scan_if_due(watch);
+	if (!watch->is_looking && now - watch->refreshed_at > FRESH_MS) {
+		scan_if_due(watch, now);
 		refresh(watch);
 	}
 	return confirmed_login(watch, entry, pid);
