@@ -321,7 +321,7 @@ static void apply_sibling(struct watch *w, struct slot *slot)
 		slot->blocked_at = 0;
 	else if (!slot->blocked_at)
 		slot->blocked_at = w->now;
-	else if (w->now - later(slot->blocked_at, slot->active_at) >= WATCH_SIBLING_MS &&
+	else if (w->now - clock_later(slot->blocked_at, slot->active_at) >= WATCH_SIBLING_MS &&
 		 slot_login(slot, w->now) == SLOT_LOGIN_NONE)
 		end_session(w, slot, RULE_SIBLING, false);
 }
