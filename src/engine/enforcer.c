@@ -158,12 +158,12 @@ static void put_event(const struct enforcer *e, const struct block_request *requ
 	send_event(e, &event);
 }
 
-/* The session is terminated, but its address is not blocked. */
+/* The session, if there is one, is terminated, but its address is not blocked. */
 static void put_end_event(const struct enforcer *e, const struct block_request *request)
 {
 	struct event event;
 
-	if (!e->environment->events)
+	if (!e->environment->events || !request->termination || !e->settings->terminate)
 		return;
 	make_event(e, request, &event);
 	event.blocks = false;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "courier/smtp_reply.h"
+#include "engine/watch.h"
 #include "tests/unit/engine_steps.h"
 
 /* An enforcer without an engine. */
@@ -191,6 +192,57 @@ TEST_ROWS(listener_gets_list_changes, told_rows)
 	want_int(alerts_next(&f.alerts, &(enum alert){ 0 }, &(int){ 0 }), false);
 	events_free(f.environment.events);
 	answer = -1;
+	teardown(&f);
+}
+
+/* Whether somebody else is logged in from the entry, or -1: ask. */
+static int login_in = -1;
+
+enum slot_login __real_watch_login_in(struct watch *watch, const struct cidr *entry, pid_t pid);
+enum slot_login __wrap_watch_login_in(struct watch *watch, const struct cidr *entry, pid_t pid);
+enum slot_login __wrap_watch_login_in(struct watch *watch, const struct cidr *entry, pid_t pid)
+{
+	return login_in >= 0 ? (enum slot_login)login_in : __real_watch_login_in(watch, entry, pid);
+}
+
+static const struct kept_row {
+	const char *label;
+	bool has_session, terminates;
+	size_t events;
+} kept_rows[] = {
+	{ "a session", true, true, 1 },
+	{ "a session, terminate off", true, false, 0 },
+	{ "the line of a process that has exited", false, true, 0 },
+};
+
+/* A login prevents the block: the listener hears only of a session that is terminated. */
+TEST_ROWS(listener_gets_end_of_session, kept_rows)
+{
+	struct courierlog_line line = { .kind = COURIERLOG_REJECT, .port = PEER_PORT };
+	const struct smtpd_facts facts = { .block = LISTED };
+	struct smtpd smtpd = SMTPD_NONE;
+	const struct event *events;
+	struct fixture f;
+
+	setup(&f, "backend", "null");
+	f.settings.input = INPUT_ADDRESS;
+	f.settings.terminate = row->terminates;
+	f.settings.terminate_delay = 60000;
+	f.enforcer.watch = (struct watch *)&f;
+	login_in = SLOT_LOGIN_SEEN;
+	smtpd.process.pid = 4711;
+	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
+	want_int(events_new(&f.environment.events), 0);
+	if (row->has_session)
+		enforcer_block_session(&f.enforcer, NULL, &line, &facts, &smtpd);
+	else
+		enforcer_block(&f.enforcer, &line);
+	login_in = -1;
+	want_int(counters_get(&f.counters, COUNTER_KEPT_LOGIN), 1);
+	want_int(events_take(f.environment.events, &events), row->events);
+	if (row->events)
+		want_int(!events[0].blocks && events[0].ends_child, true);
+	events_free(f.environment.events);
 	teardown(&f);
 }
 
