@@ -56,6 +56,22 @@ int session_signs_submit(const struct smtpd_rules *rules, pid_t smtpd,
 	return 0;
 }
 
+static int read_slots(const struct procfs *procfs, pid_t tcpd, void *data)
+{
+	return procfs_read_option(procfs, tcpd, "-maxprocs=", data);
+}
+
+/* A read of the command line takes the mmap_lock, which other threads of the process, or another
+ * one that reads its memory, may hold for long: hence looker_call(). */
+bool session_signs_slots(const struct smtpd_rules *rules, pid_t tcpd, unsigned int *ret_slots)
+{
+	unsigned int slots = 0;
+	int r = looker_call(rules->looker, tcpd, read_slots, &slots, sizeof(slots));
+
+	*ret_slots = r == 0 ? slots : 0;
+	return r == 0 || r == -ENODATA;
+}
+
 /* For looker_call(). */
 struct progress_call {
 	pid_t submit;

@@ -9,6 +9,10 @@
  * The functions are for the background thread. The caller must have verified the smtpd
  * (smtpd_read_hint(), session_verify()). They wait at most LOOKER_WAIT_MS. */
 
+/* Read the number of slots of a couriertcpd (-maxprocs); 0: it has no such option, or it could
+ * not be read. Returns false if the caller should try again later. */
+bool session_signs_slots(const struct smtpd_rules *rules, pid_t tcpd, unsigned int *ret_slots);
+
 /* The submit of a session. courieresmtpd starts one at EHLO, and another one after STARTTLS,
  * RSET, a login, a refused MAIL and each mail. */
 struct session_submit {

@@ -302,10 +302,9 @@ static int take_listeners(struct slots *x, const struct smtpd_rules *rules)
 		if (known) {
 			next[i] = *known;
 			known->slots = NULL;
-		} else if (procfs_read_option(rules->procfs, pids[i], "-maxprocs=",
-					      &next[i].max) < 0) {
-			next[i].max = 0;
 		}
+		if (!next[i].max_known)
+			next[i].max_known = session_signs_slots(rules, pids[i], &next[i].max);
 	}
 	slots_done(x);
 	x->listeners = next;

@@ -60,6 +60,7 @@ enum slot_login slot_login(const struct slot *slot, int64_t now);
 struct listener {
 	pid_t tcpd;
 	unsigned int max;	/* -maxprocs: the number of its slots; 0: unknown */
+	bool max_known;		/* no need to read it again */
 	struct slot *slots;	/* the oldest first */
 	size_t count;
 };

@@ -3,8 +3,12 @@
 #include "courier/slots.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/fakeproc.h"
@@ -456,6 +460,48 @@ TEST(unreadable_process)
 	put_session(&f, FIRST, "::ffff:192.0.2.1", closed_host);
 	passes(&f, FIRST, 1000);
 	want_int(slots_login_in(&f.slots, &entry, 0, f.now), SLOT_LOGIN_NONE);
+	teardown(&f);
+}
+
+/* A couriertcpd whose memory is locked delays one look only. */
+TEST(reads_the_number_of_slots_later)
+{
+	static const char cmdline[] = "couriertcpd\0-maxprocs=40";
+	struct fixture f;
+	char path[PATH_MAX];
+	int fd, i;
+
+	setup(&f);
+	snprintf(path, sizeof(path), "%s/%d/cmdline", f.tree.root, (int)f.tcpd);
+	want_int(unlink(path), 0);
+	want_int(mkfifo(path, 0644), 0);
+	passes(&f, 0, 0);
+	want_int(f.slots.count, 1);
+	want_int(f.slots.listeners[0].max, 0);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	want_int(unlink(path), 0);
+	fakeproc_write(&f.tree, f.tcpd, "cmdline", cmdline, sizeof(cmdline));
+	close(fd);
+	for (i = 0; i < 1000 && f.slots.listeners[0].max == 0; i++) {
+		passes(&f, 0, 10);
+		(void)poll(NULL, 0, 10);
+	}
+	want_int(f.slots.listeners[0].max, 40);
+	teardown(&f);
+}
+
+/* Without the option there is nothing to read again. */
+TEST(number_of_slots_is_not_there)
+{
+	static const char without[] = "couriertcpd\0smtp", with[] = "couriertcpd\0-maxprocs=9";
+	struct fixture f;
+
+	setup(&f);
+	fakeproc_write(&f.tree, f.tcpd, "cmdline", without, sizeof(without));
+	passes(&f, 0, 0);
+	fakeproc_write(&f.tree, f.tcpd, "cmdline", with, sizeof(with));
+	passes(&f, 0, 10);
+	want_int(f.slots.listeners[0].max, 0);
 	teardown(&f);
 }
 
