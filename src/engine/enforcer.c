@@ -314,17 +314,29 @@ struct decision enforcer_block(struct enforcer *enforcer, const struct courierlo
 	return do_block(enforcer, &request);
 }
 
-/* Takes the request's session over if it returns 0. Otherwise the queue is full. */
+/* A request is dropped. The next line with an unknown form will do as well. */
+static void note_dropped(struct enforcer *e, enum lookup_kind kind, int err)
+{
+	if (kind == LOOKUP_UNKNOWN) {
+		atomic_store(&e->unknown_at, 0);
+		return;
+	}
+	if (err == -ENOMEM) {
+		enforcer_refuse(e, err);
+		return;
+	}
+	counters_add(e->counters, COUNTER_REFUSED_BUSY, 1);
+	alerts_raise(e->alerts, ALERT_BUSY, 0);
+}
+
+/* Takes the request's session over if it returns 0. Otherwise it is dropped. */
 static int put_request(struct enforcer *e, const struct lookup_request *request)
 {
 	int r = lookup_queue_put(e->requests, request,
 				 e->settings->dry_run || e->environment->events);
 
-	if (r < 0) {
-		if (request->kind != LOOKUP_END && request->kind != LOOKUP_UNKNOWN)
-			counters_add(e->counters, COUNTER_REFUSED_BUSY, 1);
-		alerts_raise(e->alerts, ALERT_BUSY, 0);
-	}
+	if (r < 0)
+		note_dropped(e, request->kind, r);
 	background_wake(e->background);
 	return r;
 }

@@ -45,8 +45,9 @@ void enforcer_close(struct enforcer *enforcer);
 
 /* The functions for any thread; they do not wait. */
 
-/* Queue a request for the background thread. If the queue is full the request is dropped; a
- * trigger is counted as refused then. */
+/* Queue a request for the background thread. If the queue is full or memory is lacking the
+ * request is dropped and counted as refused, except that the next line takes the place of a
+ * dropped LOOKUP_UNKNOWN. */
 void enforcer_ask(struct enforcer *enforcer, enum lookup_kind kind,
 		  const struct session_query *query, const struct courierlog_line *line);
 

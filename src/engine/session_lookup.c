@@ -484,8 +484,7 @@ static void take_one(struct lookup *q, const struct lookup_request *asked, int64
 	struct lookup_request *lookup_request = &q->pending[q->pending_count];
 
 	if (q->pending_count == LOOKUP_QUEUE_MAX) {
-		if (asked->kind == LOOKUP_PROVE)
-			counters_add(q->enforcer->counters, COUNTER_REFUSED_BUSY, 1);
+		counters_add(q->enforcer->counters, COUNTER_REFUSED_BUSY, 1);
 		alerts_raise(q->enforcer->alerts, ALERT_BUSY, 0);
 		return;
 	}

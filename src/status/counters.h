@@ -39,7 +39,8 @@
 	X(REFUSED_FAILED, "refused.failed",						\
 	  "triggers that could not be verified: system calls failed for seconds")	\
 	X(REFUSED_BUSY, "refused.busy",							\
-	  "triggers that came faster than they could be verified")			\
+	  "triggers that came faster than their sessions could be verified or "		\
+	  "terminated")									\
 	X(REFUSED_BUDGET, "refused.budget", "blocks that maxBlocks prevented")		\
 	X(LOOKS_REPEATED, "looks_repeated",						\
 	  "lookups of processes that were repeated because a system call failed")	\

@@ -424,7 +424,7 @@ TEST_ROWS(order, order_rows)
 	harness_close(&e);
 }
 
-static atomic_bool queue_is_full;
+static atomic_int queue_error;
 int __real_lookup_queue_put(struct lookup_queue *queue, const struct lookup_request *request,
 			    bool with_reply);
 int __wrap_lookup_queue_put(struct lookup_queue *queue, const struct lookup_request *request,
@@ -432,8 +432,60 @@ int __wrap_lookup_queue_put(struct lookup_queue *queue, const struct lookup_requ
 int __wrap_lookup_queue_put(struct lookup_queue *queue, const struct lookup_request *request,
 			    bool with_reply)
 {
-	return atomic_load(&queue_is_full) ? -ENOSPC :
-					     __real_lookup_queue_put(queue, request, with_reply);
+	int r = atomic_load(&queue_error);
+
+	return r < 0 ? r : __real_lookup_queue_put(queue, request, with_reply);
+}
+
+static const struct dropped_row {
+	const char *label;
+	enum lookup_kind kind;
+	int err;
+	enum counter want;
+	enum alert alert;
+} dropped_rows[] = {
+	{ "no room to verify", LOOKUP_PROVE, -ENOSPC, COUNTER_REFUSED_BUSY, ALERT_BUSY },
+	{ "no room to block", LOOKUP_BLOCK, -ENOSPC, COUNTER_REFUSED_BUSY, ALERT_BUSY },
+	{ "no room to terminate", LOOKUP_END, -ENOSPC, COUNTER_REFUSED_BUSY, ALERT_BUSY },
+	{ "no memory to verify", LOOKUP_PROVE, -ENOMEM, COUNTER_REFUSED_FAILED, ALERT_LOOK },
+	{ "no memory to terminate", LOOKUP_END, -ENOMEM, COUNTER_REFUSED_FAILED, ALERT_LOOK },
+};
+
+TEST_ROWS(counts_dropped_request, dropped_rows)
+{
+	const struct courierlog_line line = { .kind = COURIERLOG_REJECT };
+	const struct session_query query = { .port = 0 };
+	enum alert id = ALERT_COUNT;
+	struct fixture f;
+	int detail = 0;
+
+	setup(&f, "backend", "null");
+	atomic_store(&queue_error, row->err);
+	enforcer_ask(&f.enforcer, row->kind, &query, &line);
+	atomic_store(&queue_error, 0);
+	want_only(&f.counters, row->want);
+	want_int(alerts_next(&f.alerts, &id, &detail), true);
+	want_int(id, row->alert);
+	teardown(&f);
+}
+
+/* The sample of an unknown line that found no room does not count as logged. */
+TEST(next_unknown_line_is_logged)
+{
+	struct lookup_request request;
+	struct fixture f;
+
+	setup(&f, "backend", "null");
+	atomic_store(&queue_error, -ENOSPC);
+	enforcer_note_unknown(&f.enforcer, "one", 3);
+	atomic_store(&queue_error, 0);
+	want_only(&f.counters, COUNTER_UNKNOWN);
+	enforcer_note_unknown(&f.enforcer, "two", 3);
+	enforcer_note_unknown(&f.enforcer, "three", 5);
+	want_int(lookup_queue_take(f.enforcer.requests, &request), true);
+	want_int(request.reply_len, 3);
+	want_int(lookup_queue_take(f.enforcer.requests, &request), false);
+	teardown(&f);
 }
 
 /* verify="none" and very many lines: no block is lost. */
@@ -540,7 +592,7 @@ SCENE(NULL, engine_steps_open, engine_steps_close)
 
 VERB_DO(gate, set_gate(strcmp(args[0], "closed") == 0))
 VERB_DO(await_call_at_gate, await_call_at_gate())
-VERB_DO(queue, atomic_store(&queue_is_full, strcmp(args[0], "full") == 0))
+VERB_DO(queue, atomic_store(&queue_error, strcmp(args[0], "full") == 0 ? -ENOSPC : 0))
 VERB_DO(forget, memset(done, 0, sizeof(done)))
 VERB_IS(done, scene_want_words(done, args))
 
