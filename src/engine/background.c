@@ -229,11 +229,15 @@ static void wait_until(struct background *c, int64_t due)
 static void run_out(struct background *c)
 {
 	int64_t now = background_now(), end = now + STOP_GRACE_MS, due;
+	size_t i;
 
 	do {
 		due = run_all(c, now);
 		now = background_now();
 	} while (due <= now && now < end);
+	for (i = 0; i < c->job_count; i++)
+		if (c->jobs[i].end)
+			c->jobs[i].end(c->jobs[i].data);
 	due = terminator_run(c->terminator, now);
 	while (terminator_pending(c->terminator) > 0 && now < end) {
 		wait_until(c, due < end ? due : end);

@@ -16,6 +16,8 @@ struct background_job {
 	/* Do what is to be done at now (ms of CLOCK_MONOTONIC). Return the latest time for
 	 * the next call, or TERMINATOR_NEVER. Also called after every background_wake(). */
 	int64_t (*run)(void *data, int64_t now);
+	/* The thread ends: run() is not called any more. NULL: nothing to do. */
+	void (*end)(void *data);
 	void *data;
 };
 

@@ -477,6 +477,23 @@ void enforcer_take_over(struct enforcer *enforcer, struct lookup_request *reques
 	block_and_terminate(enforcer, &line, &facts, &request->termination);
 }
 
+size_t enforcer_drop_requests(struct enforcer *enforcer)
+{
+	struct lookup_request request;
+	struct courierlog_line line;
+	size_t dropped = 0;
+
+	while (lookup_queue_take(enforcer->requests, &request)) {
+		dropped += request.kind != LOOKUP_UNKNOWN;
+		lookup_request_line(&request, &line);
+		if (request.kind == LOOKUP_SESSION && may_signal_first(enforcer, &line))
+			terminator_signal_only(&request.termination);
+		smtpd_done(&request.termination.smtpd);
+	}
+	counters_add(enforcer->counters, COUNTER_LOST, dropped);
+	return dropped;
+}
+
 /* The reply that fits what the client waits for. */
 static enum smtp_reply reply_of(enum rule rule)
 {

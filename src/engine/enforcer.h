@@ -115,6 +115,11 @@ void enforcer_block_delayed(struct enforcer *enforcer, struct event *event);
 void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,
 		  struct smtpd *smtpd);
 
+/* Take all requests out of the queue, for which there is no time any more: count them as lost,
+ * and signal the sessions that enforcer_hand_over() would signal with a full queue. Returns how
+ * many there were, not counting lines with an unknown form. */
+size_t enforcer_drop_requests(struct enforcer *enforcer);
+
 /* Log the request's text, of a line with an unknown form. */
 void enforcer_log_unknown(struct enforcer *enforcer, const struct lookup_request *request);
 

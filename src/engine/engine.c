@@ -318,6 +318,22 @@ static void report_waiting(struct engine *e)
 	enforcer_log(&e->enforcer, LOG_WARNING, text);
 }
 
+/* There was no time for the rest of the queue. */
+static void end(void *data)
+{
+	struct engine *e = data;
+	size_t dropped = enforcer_drop_requests(&e->enforcer);
+	char text[LINE_SIZE];
+
+	if (dropped == 0)
+		return;
+	snprintf(text, sizeof(text),
+		 "rsyslogd is stopping: %zu triggers were not handled any more, and their "
+		 "addresses are not blocked until they are rejected again",
+		 dropped);
+	enforcer_log(&e->enforcer, LOG_WARNING, text);
+}
+
 static int64_t run(void *data, int64_t now)
 {
 	struct engine *e = data;
@@ -351,7 +367,7 @@ static bool watches(const struct settings *s)
 
 int engine_start(struct engine *engine, const struct engine_environment *environment)
 {
-	const struct background_job job = { .run = run, .data = engine };
+	const struct background_job job = { .run = run, .end = end, .data = engine };
 	int r;
 
 	engine->environment = *environment;

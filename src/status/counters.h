@@ -51,7 +51,8 @@
 	X(BLOCKS, "blocks", "addresses written to the list")				\
 	X(RENEWALS, "renewals", "addresses written to the list again")			\
 	X(WAITED, "waited", "addresses that had to wait for the list")			\
-	X(LOST, "lost", "addresses dropped while waiting for the list")			\
+	X(LOST, "lost",									\
+	  "addresses dropped while waiting for the list, or when rsyslogd stopped")	\
 	X(REPLAYED, "replayed", "addresses written to a recreated list")		\
 	X(OVERFLOWS, "overflows",							\
 	  "addresses for which the list, or the share of their /64, was too small")	\

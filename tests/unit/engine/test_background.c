@@ -24,6 +24,7 @@ struct client {
 	atomic_uint handed_count;
 	atomic_uint taken;
 	atomic_uint runs;
+	unsigned int ends, runs_at_end;
 	atomic_bool signals_blocked;
 	int64_t again;		/* ms from now; 0: only when woken */
 };
@@ -42,6 +43,14 @@ static int64_t run(void *data, int64_t now)
 	return c->again ? now + c->again : TERMINATOR_NEVER;
 }
 
+static void end(void *data)
+{
+	struct client *c = data;
+
+	c->ends++;
+	c->runs_at_end = atomic_load(&c->runs);
+}
+
 struct fixture {
 	struct fakeproc tree;
 	struct background *background;
@@ -52,7 +61,7 @@ struct fixture {
 
 static void setup(struct fixture *f, int64_t again)
 {
-	const struct background_job client = { .run = run, .data = &f->client };
+	const struct background_job client = { .run = run, .end = end, .data = &f->client };
 
 	memset(f, 0, sizeof(*f));
 	f->client.again = again;
@@ -96,6 +105,18 @@ TEST(runs_jobs_on_time)
 	setup(&f, 1);
 	want_runs(&f, 5);
 	want_int(atomic_load(&f.client.signals_blocked), true);
+	teardown(&f);
+}
+
+TEST(ends_jobs_once_after_their_last_run)
+{
+	struct fixture f;
+
+	setup(&f, 0);
+	want_runs(&f, 1);
+	want_int(background_stop(f.background), 0);
+	want_int(f.client.ends, 1);
+	want_int(f.client.runs_at_end, atomic_load(&f.client.runs));
 	teardown(&f);
 }
 
@@ -218,6 +239,7 @@ struct slow {
 	struct termination t;
 	int64_t due;
 	atomic_uint runs;
+	unsigned int ends, runs_at_end;
 	atomic_bool saw_it_live;
 };
 
@@ -288,6 +310,7 @@ struct stuck {
 	struct background *background;
 	pthread_barrier_t busy, go_on;
 	atomic_uint runs;
+	unsigned int ends, runs_at_end;
 };
 
 static int64_t run_stuck(void *data, int64_t now)

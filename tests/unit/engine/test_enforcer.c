@@ -469,6 +469,42 @@ TEST_ROWS(counts_dropped_request, dropped_rows)
 	teardown(&f);
 }
 
+/* When rsyslogd stops: a session that nothing but the block delays is signalled. */
+static const struct left_row {
+	const char *label;
+	unsigned int threshold;
+	bool terminates, is_signalled;
+} left_rows[] = {
+	{ "signalled", 1, true, true },
+	{ "below the threshold, maybe", 2, true, false },
+	{ "terminate off", 1, false, false },
+};
+
+TEST_ROWS(requests_left_at_the_end, left_rows)
+{
+	const struct courierlog_line line = { .kind = COURIERLOG_REJECT, .port = PEER_PORT };
+	const struct smtpd_facts facts = { .block = LISTED };
+	const struct session_query query = { .port = 0 };
+	struct smtpd smtpd = SMTPD_NONE;
+	pid_t pid = waiter_start();
+	struct fixture f;
+
+	setup(&f, "backend", "null");
+	f.settings.terminate = row->terminates;
+	f.settings.terminate_delay = 60000;
+	f.settings.threshold = row->threshold;
+	want_int(pidref_open(pid, &smtpd.process), 0);
+	enforcer_hand_over(&f.enforcer, NULL, &line, &facts, &smtpd);
+	enforcer_ask(&f.enforcer, LOOKUP_BLOCK, &query, &line);
+	enforcer_note_unknown(&f.enforcer, "one", 3);
+	want_int(enforcer_drop_requests(&f.enforcer), 2);
+	want_int(counters_get(&f.counters, COUNTER_LOST), 2);
+	want_int(row->is_signalled ? has_ended_soon(pid) : is_living(pid), true);
+	want_int(enforcer_drop_requests(&f.enforcer), 0);
+	teardown(&f);
+	waiter_end(pid);
+}
+
 /* The sample of an unknown line that found no room does not count as logged. */
 TEST(next_unknown_line_is_logged)
 {
