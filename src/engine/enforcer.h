@@ -85,11 +85,13 @@ struct decision enforcer_block(struct enforcer *enforcer, const struct courierlo
 
 /* The same for a line of a verified session. Takes smtpd over. With trigger="connect" the
  * client is sent a reply first. The session is terminated if its address is blocked, or if
- * only maxBlocks prevented the block; the signal follows the block. If the line has no port,
- * all sessions of the address are terminated. If the session is already being terminated,
- * the trigger is only counted as repeated: within terminate.delay a client may cause a
- * thousand rejects. Nothing is blocked while somebody is logged in from the entry that would be
- * written; the block is delayed while that is unknown. */
+ * only maxBlocks prevented the block; the signal follows the block, unless so many sessions are
+ * being terminated that this one cannot be watched (TERMINATOR_MAX): then it comes at once, and
+ * the block with the next blocklist_flush(). If the line has no port, all sessions of the address
+ * are terminated. If the session is already being terminated, the trigger is only counted as
+ * repeated: within terminate.delay a client may cause a thousand rejects. Nothing is blocked while
+ * somebody is logged in from the entry that would be written; the block is delayed while that is
+ * unknown. */
 struct decision enforcer_block_session(struct enforcer *enforcer,
 				       const struct smtpd_rules *rules,
 				       const struct courierlog_line *line,
