@@ -126,6 +126,14 @@ static void report(struct watch *w, const struct slot *slot, enum rule rule)
 	enforcer_log(w->enforcer, LOG_NOTICE, text);
 }
 
+/* Just after a login the old submit may still be there, but only while the smtpd is busy. */
+static int check_idle(const struct smtpd_rules *rules, const struct smtpd *smtpd)
+{
+	int r = session_signs_is_idle(rules, smtpd->process.pid);
+
+	return r > 0 ? 0 : r < 0 ? r : -EAGAIN;
+}
+
 /* Is a recipient of this session refused at this moment? The smtpd is pinned. */
 static int check_refused(struct watch *w, const struct slot *slot, const struct smtpd *smtpd,
 			 const struct smtpd_facts *facts)
@@ -140,7 +148,7 @@ static int check_refused(struct watch *w, const struct slot *slot, const struct 
 		r = -EAGAIN;
 	if (r == 0)
 		r = smtpd_check_submit(rules, smtpd, facts->block, &w->submit);
-	return r;
+	return r == 0 ? check_idle(rules, smtpd) : r;
 }
 
 /* Has nobody logged in at this moment? submit is the one that was seen before, or there is still
@@ -157,7 +165,9 @@ static int check_no_login(struct watch *w, const struct slot *slot, const struct
 		return r;
 	if (submit.pid != slot->submit.pid || (submit.pid && !submit.blocks))
 		return -EAGAIN;
-	return submit.pid ? smtpd_check_submit(rules, smtpd, facts->block, &w->submit) : 0;
+	if (submit.pid)
+		r = smtpd_check_submit(rules, smtpd, facts->block, &w->submit);
+	return r == 0 ? check_idle(rules, smtpd) : r;
 }
 
 /* Does the rule hold for the session, now that it is pinned? Returns 0; -errno: no. */
