@@ -241,6 +241,32 @@ TEST_ROWS(lines_of_a_listed_session, line_rows)
 	harness_close(&e);
 }
 
+/* What a busy smtpd waits for: the end of a submit, maybe that from before a login. */
+static void make_busy(struct harness *e, pid_t smtpd)
+{
+	static const char wait4[] = "61 0xffffffffffffffff\n";
+
+	fakeproc_sleep(&e->tree, smtpd, "do_wait", 1);
+	fakeproc_write(&e->tree, smtpd, "syscall", wait4, strlen(wait4));
+}
+
+TEST(line_waits_until_the_session_is_idle)
+{
+	struct harness e;
+
+	harness_open(&e);
+	harness_smtpd_env(&e, open_host);
+	fakeproc_link(&e.tree, e.submit, 4, "/etc/courier/aliases.dat");
+	make_busy(&e, e.smtpd);
+	harness_start(&e);
+	harness_hand(&e, REJECT, 0);
+	harness_want_soon(&e, COUNTER_LOOKS_REPEATED, 1);
+	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
+	fakeproc_sleep(&e.tree, e.smtpd, "poll", 2);
+	harness_want_soon(&e, COUNTER_BLOCKS, 1);
+	harness_close(&e);
+}
+
 /* A line about a listed session, and a login of another one from the same address: only the
  * session of the line is terminated, whether the worker knows it already or not. */
 TEST(line_spares_the_entry_of_a_login)
@@ -305,13 +331,15 @@ static const struct sibling_row {
 	uint16_t port;
 	const char *const *env;
 	const char *submit[3];
-	bool ends;
+	bool ends, acts, busy;
 } sibling_rows[] = {
-	{ "silent", 25, open_host, { NULL }, true },
-	{ "no login", 25, open_host, { "BLOCK=" LISTED, NULL }, true },
-	{ "logged in", 25, open_host, { "BLOCK=", "RELAYCLIENT=", NULL }, false },
-	{ "its port is not closed", 587, open_host, { NULL }, false },
-	{ "not listed", 25, unlisted, { NULL }, false },
+	{ "silent", 25, open_host, { NULL }, true, false, false },
+	{ "no login", 25, open_host, { "BLOCK=" LISTED, NULL }, true, false, false },
+	{ "still does something", 25, open_host, { "BLOCK=" LISTED, NULL }, false, true, false },
+	{ "busy", 25, open_host, { "BLOCK=" LISTED, NULL }, false, false, true },
+	{ "logged in", 25, open_host, { "BLOCK=", "RELAYCLIENT=", NULL }, false, false, false },
+	{ "its port is not closed", 587, open_host, { NULL }, false, false, false },
+	{ "not listed", 25, unlisted, { NULL }, false, false, false },
 };
 
 static pid_t put_sibling(struct harness *e, const struct sibling_row *row, pid_t submit)
@@ -321,6 +349,8 @@ static pid_t put_sibling(struct harness *e, const struct sibling_row *row, pid_t
 	pid_t pid = harness_add_child(e, &peer);
 
 	fakeproc_sleep(&e->tree, pid, "poll", 1);
+	if (row->busy)
+		make_busy(e, pid);
 	if (!row->submit[0])
 		return pid;
 	harness_add_submit(e, submit, pid, &same);
@@ -339,7 +369,10 @@ TEST_ROWS(siblings_end_too, sibling_rows)
 	pid = put_sibling(&e, row, submit);
 	pass(&e, SLOT_NO_SUBMIT_MS);
 	want_int(harness_count(&e, COUNTER_EARLY_SIBLING), 0);
-	atomic_fetch_add(&ahead, WATCH_SIBLING_MS);
+	pass(&e, WATCH_SIBLING_MS / 2);
+	if (row->acts)
+		fakeproc_sleep(&e.tree, pid, "poll", 2);
+	atomic_fetch_add(&ahead, WATCH_SIBLING_MS / 2);
 	if (row->ends)
 		want_counted(&e, COUNTER_EARLY_SIBLING, 1);
 	else
@@ -359,17 +392,19 @@ static const struct pressure_row {
 	int64_t age;
 	unsigned int want;
 	bool talks;		/* the oldest has said EHLO: it ends last */
+	bool busy;		/* at first, so that none can be checked: that counts for nothing */
 } pressure_rows[] = {
-	{ "more than half", "-maxprocs=5", "50", 1500, 2, false },
-	{ "less than half", "-maxprocs=8", "50", 1500, 0, false },
-	{ "less than two thirds", "-maxprocs=5", "66", 1500, 0, false },
-	{ "no slot is free", "-maxprocs=3", "100", 1500, 1, false },
-	{ "too young", "-maxprocs=5", "50", 0, 0, false },
-	{ "young, but no slot is free", "-maxprocs=3", "100", 0, 1, false },
-	{ "one has said EHLO", "-maxprocs=5", "50", 1500, 2, true },
-	{ "one has said EHLO, and no slot is free", "-maxprocs=3", "100", 1500, 1, true },
-	{ "unknown", "-maxperip=3", "50", 1500, 0, false },
-	{ "switched off", "-maxprocs=5", "0", 1500, 0, false },
+	{ "more than half", "-maxprocs=5", "50", 1500, 2, false, false },
+	{ "less than half", "-maxprocs=8", "50", 1500, 0, false, false },
+	{ "less than two thirds", "-maxprocs=5", "66", 1500, 0, false, false },
+	{ "no slot is free", "-maxprocs=3", "100", 1500, 1, false, false },
+	{ "too young", "-maxprocs=5", "50", 0, 0, false, false },
+	{ "young, but no slot is free", "-maxprocs=3", "100", 0, 1, false, false },
+	{ "one has said EHLO", "-maxprocs=5", "50", 1500, 2, true, false },
+	{ "one has said EHLO, and no slot is free", "-maxprocs=3", "100", 1500, 1, true, false },
+	{ "unknown", "-maxperip=3", "50", 1500, 0, false, false },
+	{ "switched off", "-maxprocs=5", "0", 1500, 0, false, false },
+	{ "busy", "-maxprocs=5", "50", 1500, 2, false, true },
 };
 
 TEST_ROWS(pressure_ends_the_oldest, pressure_rows)
@@ -380,6 +415,7 @@ TEST_ROWS(pressure_ends_the_oldest, pressure_rows)
 	char cmdline[64];
 	const unsigned int first = row->talks ? 1 : 0;
 	struct harness e;
+	unsigned int i;
 	pid_t all[3];
 
 	atomic_store(&ahead, 0);
@@ -400,10 +436,18 @@ TEST_ROWS(pressure_ends_the_oldest, pressure_rows)
 	fakeproc_sleep(&e.tree, all[0], "poll", 1);
 	fakeproc_sleep(&e.tree, all[1], "poll", 1);
 	fakeproc_sleep(&e.tree, all[2], "poll", 1);
+	for (i = 0; row->busy && i < 3; i++)
+		make_busy(&e, all[i]);
 	harness_start(&e);
 	pass(&e, 0);
 	if (row->age)
 		pass(&e, row->age);
+	if (row->busy)
+		want_int(harness_count(&e, COUNTER_EARLY_PRESSURE), 0);
+	for (i = 0; row->busy && i < 3; i++)
+		fakeproc_sleep(&e.tree, all[i], "poll", 1);
+	if (row->busy)
+		pass(&e, 0);
 	harness_stop(&e);
 	want_int(harness_count(&e, COUNTER_EARLY_PRESSURE), row->want);
 	want_ended(all[first], row->want > 0);
@@ -415,4 +459,31 @@ TEST_ROWS(pressure_ends_the_oldest, pressure_rows)
 	harness_close(&e);
 	waiter_end(all[1]);
 	waiter_end(all[2]);
+}
+
+/* One entry per block, and those that find no room are counted. */
+TEST(delayed_blocks)
+{
+	struct event event = { .target = { { ADDR_IPV4, { 192, 0, 2, 0 } }, 32 } };
+	struct counters counters = { .values = { 0 } };
+	struct settings settings;
+	struct enforcer enforcer = { .counters = &counters, .settings = &settings };
+	struct watch *watch;
+	unsigned int i;
+
+	want_int(settings_init(&settings), 0);
+	want_int(watch_new(&enforcer, &watch), 0);
+	for (i = 0; i < 100; i++)
+		watch_delay_block(watch, &event);
+	want_int(counters_get(&counters, COUNTER_REFUSED_BUSY), 0);
+	for (i = 0; i < 64; i++) {
+		event.target.net.bytes[3] = (uint8_t)i;
+		watch_delay_block(watch, &event);
+	}
+	want_int(counters_get(&counters, COUNTER_REFUSED_BUSY), 0);
+	event.target.net.bytes[3] = 64;
+	watch_delay_block(watch, &event);
+	want_int(counters_get(&counters, COUNTER_REFUSED_BUSY), 1);
+	watch_free(watch);
+	settings_done(&settings);
 }
