@@ -296,9 +296,11 @@ static int take_listeners(struct slots *x, const struct smtpd_rules *rules)
 
 	if (!next)
 		return -ENOMEM;
+	x->has_other_listeners = n != x->count;
 	for (i = 0; i < n; i++) {
 		known = find_listener(x, pids[i]);
 		next[i].tcpd = pids[i];
+		x->has_other_listeners |= !known;
 		if (known) {
 			next[i] = *known;
 			known->slots = NULL;

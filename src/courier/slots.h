@@ -77,6 +77,7 @@ struct slots {
 	size_t count;
 	size_t listed;		/* sessions */
 	size_t unread;		/* in SLOT_FORKED and SLOT_HANDSHAKE */
+	bool has_other_listeners;	/* than before the last refresh */
 	bool is_incomplete;	/* children or a process could not be read: anybody may be there */
 	struct smtpd_scratch scratch;
 };

@@ -501,6 +501,9 @@ static void refresh(struct watch *w)
 	r = slots_refresh(&w->slots, session_rules(w->finder), w->refreshed_at);
 	if (r < 0)
 		enforcer_note_look(w->enforcer, r);
+	/* courier is restarted one listener after another. */
+	if (w->slots.has_other_listeners)
+		w->scan_at = 0;
 }
 
 /* Are sessions terminated by what is seen of them? */

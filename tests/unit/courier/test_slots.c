@@ -126,6 +126,7 @@ TEST(finds_listeners_and_slots)
 	put_children(&f, FIRST, SECOND, 0);
 	passes(&f, 0, 0);
 	want_int(f.slots.count, 1);
+	want_int(f.slots.has_other_listeners, true);
 	want_int(f.slots.listeners[0].max, 40);
 	want_int(f.slots.listeners[0].count, 2);
 	want_int(f.slots.listed, 1);
@@ -136,6 +137,7 @@ TEST(finds_listeners_and_slots)
 	want_int(slot->listed || slot->is_watched, false);
 	put_children(&f, SECOND, 0, 0);
 	passes(&f, 0, 10);
+	want_int(f.slots.has_other_listeners, false);
 	want_int(f.slots.listeners[0].count, 1);
 	want_int(f.slots.listed, 0);
 	want_int(slots_find(&f.slots, FIRST) == NULL, true);
@@ -515,6 +517,7 @@ TEST(gone_listener)
 	passes(&f, 0, 0);
 	waiter_end(f.tcpd);
 	passes(&f, 0, 10);
+	want_int(f.slots.has_other_listeners, true);
 	want_int(f.slots.count, 0);
 	want_int(f.slots.listed, 0);
 	f.tcpd = waiter_start();
