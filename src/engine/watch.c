@@ -23,6 +23,8 @@
 #define SCAN_REST 5000
 /* A login is looked for again before a block if the last look is older than this. */
 #define FRESH_MS 5
+/* Slots are known by their PIDs. After this long without a look one may be another process. */
+#define FORGET_MS 10000
 /* Most delayed blocks, and how long they are kept. Later ones are not written: the session of
  * each was terminated, and the next one of the client leads to another block. */
 #define DELAYED_MAX 64
@@ -495,10 +497,13 @@ static void scan_if_due(struct watch *w, int64_t now)
 
 static void refresh(struct watch *w)
 {
+	const int64_t now = background_now();
 	int r;
 
-	w->refreshed_at = background_now();
-	r = slots_refresh(&w->slots, session_rules(w->finder), w->refreshed_at);
+	if (now - w->refreshed_at > FORGET_MS)
+		slots_done(&w->slots);
+	w->refreshed_at = now;
+	r = slots_refresh(&w->slots, session_rules(w->finder), now);
 	if (r < 0)
 		enforcer_note_look(w->enforcer, r);
 	/* courier is restarted one listener after another. */

@@ -331,15 +331,17 @@ static const struct sibling_row {
 	uint16_t port;
 	const char *const *env;
 	const char *submit[3];
-	bool ends, acts, busy;
+	bool ends;
+	enum { SILENT, ACTS, BUSY, UNSEEN } does;	/* UNSEEN: there are no looks for long */
 } sibling_rows[] = {
-	{ "silent", 25, open_host, { NULL }, true, false, false },
-	{ "no login", 25, open_host, { "BLOCK=" LISTED, NULL }, true, false, false },
-	{ "still does something", 25, open_host, { "BLOCK=" LISTED, NULL }, false, true, false },
-	{ "busy", 25, open_host, { "BLOCK=" LISTED, NULL }, false, false, true },
-	{ "logged in", 25, open_host, { "BLOCK=", "RELAYCLIENT=", NULL }, false, false, false },
-	{ "its port is not closed", 587, open_host, { NULL }, false, false, false },
-	{ "not listed", 25, unlisted, { NULL }, false, false, false },
+	{ "silent", 25, open_host, { NULL }, true, SILENT },
+	{ "no login", 25, open_host, { "BLOCK=" LISTED, NULL }, true, SILENT },
+	{ "not looked at for long", 25, open_host, { NULL }, false, UNSEEN },
+	{ "still does something", 25, open_host, { "BLOCK=" LISTED, NULL }, false, ACTS },
+	{ "busy", 25, open_host, { "BLOCK=" LISTED, NULL }, false, BUSY },
+	{ "logged in", 25, open_host, { "BLOCK=", "RELAYCLIENT=", NULL }, false, SILENT },
+	{ "its port is not closed", 587, open_host, { NULL }, false, SILENT },
+	{ "not listed", 25, unlisted, { NULL }, false, SILENT },
 };
 
 static pid_t put_sibling(struct harness *e, const struct sibling_row *row, pid_t submit)
@@ -349,7 +351,7 @@ static pid_t put_sibling(struct harness *e, const struct sibling_row *row, pid_t
 	pid_t pid = harness_add_child(e, &peer);
 
 	fakeproc_sleep(&e->tree, pid, "poll", 1);
-	if (row->busy)
+	if (row->does == BUSY)
 		make_busy(e, pid);
 	if (!row->submit[0])
 		return pid;
@@ -369,10 +371,14 @@ TEST_ROWS(siblings_end_too, sibling_rows)
 	pid = put_sibling(&e, row, submit);
 	pass(&e, SLOT_NO_SUBMIT_MS);
 	want_int(harness_count(&e, COUNTER_EARLY_SIBLING), 0);
-	pass(&e, WATCH_SIBLING_MS / 2);
-	if (row->acts)
+	if (row->does == UNSEEN)
+		atomic_fetch_add(&ahead, WATCH_SIBLING_MS + 1);
+	else
+		pass(&e, WATCH_SIBLING_MS / 2);
+	if (row->does == ACTS)
 		fakeproc_sleep(&e.tree, pid, "poll", 2);
-	atomic_fetch_add(&ahead, WATCH_SIBLING_MS / 2);
+	if (row->does != UNSEEN)
+		atomic_fetch_add(&ahead, WATCH_SIBLING_MS / 2);
 	if (row->ends)
 		want_counted(&e, COUNTER_EARLY_SIBLING, 1);
 	else
