@@ -132,23 +132,15 @@ static void terminate_session(struct lookup *q, struct session_finder *finder,
 	enforcer_end(q->enforcer, session_rules(finder), smtpd);
 }
 
-/* -EBUSY: not at this moment, look again. Just after a login the old submit may still be there,
- * but only while the smtpd is busy. */
 static int check_proof(struct lookup *q, struct session_finder *finder,
 		       const struct smtpd *smtpd, const struct smtpd_facts *facts,
 		       enum session_proof proof)
 {
-	int r;
-
-	if (proof != SESSION_PROOF_MAIL && proof != SESSION_PROOF_SUBMIT)
-		return 0;
-	r = proof == SESSION_PROOF_MAIL ?
-		    session_check_mail(finder, smtpd, facts, &q->submit) :
-		    session_check_submit(finder, smtpd, facts, &q->submit);
-	if (r < 0 || !facts->offers_login)
-		return r;
-	r = session_signs_is_idle(session_rules(finder), smtpd->process.pid);
-	return r > 0 ? 0 : r < 0 ? r : -EBUSY;
+	if (proof == SESSION_PROOF_MAIL)
+		return session_check_mail(finder, smtpd, facts, &q->submit);
+	if (proof == SESSION_PROOF_SUBMIT)
+		return session_check_submit(finder, smtpd, facts, &q->submit);
+	return 0;
 }
 
 static struct decision judge_child(struct lookup *q, struct session_finder *finder,
