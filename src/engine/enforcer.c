@@ -25,7 +25,7 @@
 #define UNKNOWN_EVERY_MS 3600000
 #define UNKNOWN_TEXT_SIZE 101
 
-/* dryRun: lines logged per period; further ones are only counted. */
+/* dryRun: messages of one kind per period; further ones are only counted. */
 #define REPORTS_MAX 30
 #define REPORTS_EVERY_MS 60000
 
@@ -228,15 +228,20 @@ static bool is_free_of_logins(const struct enforcer *e, const struct block_reque
 	return false;
 }
 
+bool enforcer_may_report(struct report_limit *limit, int64_t now)
+{
+	if (now >= limit->until) {
+		limit->until = now + REPORTS_EVERY_MS;
+		limit->count = 0;
+	}
+	return ++limit->count <= REPORTS_MAX;
+}
+
 static void log_would_block(struct enforcer *e, const struct courierlog_line *line, int64_t now)
 {
 	char ip[ADDR_TEXT_SIZE], reply[LOOKUP_REPLY_SIZE + 1], text[320];
 
-	if (now >= e->reports_until) {
-		e->reports_until = now + REPORTS_EVERY_MS;
-		e->reports = 0;
-	}
-	if (++e->reports > REPORTS_MAX)
+	if (!enforcer_may_report(&e->reports, now))
 		return;
 	snprintf(text, sizeof(text), "dryRun: would block %s port %u: \"%s\"",
 		 addr_format(&line->addr, ip), (unsigned int)line->port,

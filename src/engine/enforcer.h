@@ -13,6 +13,12 @@
  * comes first, and queue a request; the background thread does the rest. */
 struct watch;
 
+/* dryRun: limits the messages of one kind. All 0 at first. */
+struct report_limit {
+	int64_t until;
+	unsigned int count;
+};
+
 struct enforcer {
 	/* Of the engine and its environment. */
 	const struct settings *settings;
@@ -30,8 +36,7 @@ struct enforcer {
 	struct dnsbl_stats dnsbl_stats;
 	struct watch *watch;		/* NULL: logins are not looked for */
 	uint64_t unknown_logged;
-	int64_t reports_until;		/* of dryRun */
-	unsigned int reports;
+	struct report_limit reports;	/* blocks */
 };
 
 /* Everything passed must outlive the enforcer. Returns 0; -ENOMEM; -errno after logging
@@ -71,6 +76,9 @@ void enforcer_count(const struct enforcer *enforcer, struct decision decision);
 /* Count a session that could not be verified, and raise an alert if the admin can fix the
  * cause. err is what session.h returned: -ESRCH, -EPERM, -EACCES ... */
 void enforcer_refuse(const struct enforcer *enforcer, int err);
+
+/* May another message be logged at now, in ms? Counts it. The background thread only. */
+bool enforcer_may_report(struct report_limit *limit, int64_t now);
 
 /* Raise an alert if err keeps us from reading processes; ignore other errors. */
 void enforcer_note_look(const struct enforcer *enforcer, int err);

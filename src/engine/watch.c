@@ -33,9 +33,6 @@
 #define SILENT_MAX 3
 /* Pressure is logged again after this long without. */
 #define PRESSURE_QUIET_MS 60000
-/* dryRun: sessions logged per period; further ones are only counted. */
-#define REPORTS_MAX 30
-#define REPORTS_EVERY_MS 60000
 
 struct delayed {
 	struct event event;
@@ -57,8 +54,7 @@ struct watch {
 	bool is_looking;		/* slots must stay as they are */
 	struct delayed delayed[DELAYED_MAX];
 	size_t delayed_count;
-	int64_t reports_until;
-	unsigned int reports;
+	struct report_limit reports;	/* sessions */
 	bool has_named;			/* the defaults */
 	struct threshold *silent;	/* sessions that ended under pressure */
 	int64_t pressure_until;		/* not logged again before */
@@ -116,11 +112,7 @@ static void report(struct watch *w, const struct slot *slot, enum rule rule)
 {
 	char ip[ADDR_TEXT_SIZE], text[160];
 
-	if (w->now >= w->reports_until) {
-		w->reports_until = w->now + REPORTS_EVERY_MS;
-		w->reports = 0;
-	}
-	if (++w->reports > REPORTS_MAX)
+	if (!enforcer_may_report(&w->reports, w->now))
 		return;
 	snprintf(text, sizeof(text), "dryRun: would terminate the session of %s port %u (%s)",
 		 addr_format(&slot->peer.addr, ip), (unsigned int)slot->peer.port,
