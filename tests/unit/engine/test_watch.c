@@ -250,23 +250,6 @@ static void make_busy(struct harness *e, pid_t smtpd)
 	fakeproc_write(&e->tree, smtpd, "syscall", wait4, strlen(wait4));
 }
 
-TEST(line_waits_until_the_session_is_idle)
-{
-	struct harness e;
-
-	harness_open(&e);
-	harness_smtpd_env(&e, open_host);
-	fakeproc_link(&e.tree, e.submit, 4, "/etc/courier/aliases.dat");
-	make_busy(&e, e.smtpd);
-	harness_start(&e);
-	harness_hand(&e, REJECT, 0);
-	harness_want_soon(&e, COUNTER_LOOKS_REPEATED, 1);
-	want_int(harness_count(&e, COUNTER_BLOCKS), 0);
-	fakeproc_sleep(&e.tree, e.smtpd, "poll", 2);
-	harness_want_soon(&e, COUNTER_BLOCKS, 1);
-	harness_close(&e);
-}
-
 /* A line about a listed session, and a login of another one from the same address: only the
  * session of the line is terminated, whether the worker knows it already or not. */
 TEST(line_spares_the_entry_of_a_login)
