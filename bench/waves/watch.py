@@ -2,7 +2,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Samples the slots of courier's listeners: one CSV row per sample, at the end.
 
-The columns are the ports. Then writes to --held who has a slot after the last sample: each
+The columns are the ports. Then writes to --held which hosts have a slot after the last sample: each
 client's address and the port. The bots are still there at that moment.
 """
 

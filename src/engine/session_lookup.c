@@ -163,7 +163,7 @@ static struct decision judge_child(struct lookup *q, struct session_finder *find
 					    h->lookup_request->query.attested));
 	if (r == 0)
 		return d;
-	/* The reply may be to a customer who has logged in. */
+	/* The client may have logged in. */
 	if (r == -EPERM && !policy_quotes_block(&h->line, facts))
 		return (struct decision){ VERDICT_NOT_A_TRIGGER, REASON_OTHER_REPLY };
 	*ret_err = r;

@@ -413,7 +413,7 @@ TEST(login_is_noticed_at_the_last_moment)
 	teardown(&f);
 }
 
-/* Who is connected to the first of two listeners is unknown. The sessions of the other one are
+/* The sessions of the first of two listeners are unknown. The sessions of the other one are
  * read, and those that were known stay. */
 TEST(unreadable_listener)
 {
