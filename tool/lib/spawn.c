@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHUNK 65536
+#define FIRST_SIZE 65536
 
 /* LC_ALL=C: the output that we parse must not be translated. */
 static char path_variable[] = "PATH=" SPAWN_DIRS;
@@ -64,14 +64,15 @@ static int read_all(int fd, char **ret_text, size_t *ret_len)
 
 	for (;;) {
 		if (size - len < 2) {
-			char *larger = realloc(text, size + CHUNK);
+			char *larger;
 
+			size = size ? 2 * size : FIRST_SIZE;
+			larger = realloc(text, size);
 			if (!larger) {
 				free(text);
 				return -ENOMEM;
 			}
 			text = larger;
-			size += CHUNK;
 		}
 		n = read(fd, text + len, size - len - 1);
 		if (n < 0 && errno == EINTR)
