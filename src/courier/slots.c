@@ -9,6 +9,11 @@
 /* Read a process again after this time if it could not be read. */
 #define RETRY_MS 1000
 
+static bool was_confirmed(const struct slot *slot, int64_t now)
+{
+	return slot->is_confirmed && now - slot->confirm_at < SLOT_FRESH_MS;
+}
+
 enum slot_login slot_login(const struct slot *slot, int64_t now)
 {
 	int64_t since = now - slot->submit_at;
@@ -19,9 +24,11 @@ enum slot_login slot_login(const struct slot *slot, int64_t now)
 		return slot->is_settled ? SLOT_LOGIN_NONE : SLOT_LOGIN_UNKNOWN;
 	if (!slot->offers_login)
 		return SLOT_LOGIN_NONE;
+	if (slot->submit.pid && !slot->submit.known)
+		return SLOT_LOGIN_UNKNOWN;
 	if (slot->submit.pid)
-		return slot->submit.known && since >= SLOT_SAME_SUBMIT_MS ? SLOT_LOGIN_NONE :
-									   SLOT_LOGIN_UNKNOWN;
+		return since >= SLOT_SAME_SUBMIT_MS || was_confirmed(slot, now) ?
+			       SLOT_LOGIN_NONE : SLOT_LOGIN_UNKNOWN;
 	return since >= SLOT_NO_SUBMIT_MS ? SLOT_LOGIN_NONE : SLOT_LOGIN_UNKNOWN;
 }
 
@@ -179,8 +186,9 @@ static int read_session(struct slots *x, const struct smtpd_rules *rules, struct
 	return r == -ESRCH ? 0 : r;
 }
 
-static int read_slot(struct slots *x, const struct smtpd_rules *rules, struct slot *slot,
-		     int64_t now)
+/* Read a process that is no session yet. */
+static int read_unknown(struct slots *x, const struct smtpd_rules *rules, struct slot *slot,
+			int64_t now)
 {
 	int r = 0;
 
@@ -193,8 +201,6 @@ static int read_slot(struct slots *x, const struct smtpd_rules *rules, struct sl
 	}
 	if (r == 0 && slot->state == SLOT_HANDSHAKE)
 		r = read_handshake(x, rules, slot, now);
-	if (r == 0 && slot->state == SLOT_SESSION && slot->is_watched)
-		r = read_session(x, rules, slot, now);
 	if (slot->state == SLOT_FORKED || slot->state == SLOT_HANDSHAKE)
 		x->unread++;
 	if (slot->state == SLOT_OTHER && slot->retry_at != INT64_MAX)
@@ -314,10 +320,26 @@ static int take_listeners(struct slots *x, const struct smtpd_rules *rules)
 	return 0;
 }
 
-int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
+/* Call fn for each slot. Returns 0, or what failed last. */
+static int read_all(struct slots *x, const struct smtpd_rules *rules, int64_t now,
+		    int (*fn)(struct slots *x, const struct smtpd_rules *rules,
+			      struct slot *slot, int64_t now))
+{
+	int failed = 0, r;
+	size_t i, j;
+
+	for (i = 0; i < x->count; i++)
+		for (j = 0; j < x->listeners[i].count; j++) {
+			r = fn(x, rules, &x->listeners[i].slots[j], now);
+			failed = r < 0 ? r : failed;
+		}
+	return failed;
+}
+
+int slots_find_new(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
 {
 	int failed = take_listeners(slots, rules), r;
-	size_t i, j;
+	size_t i;
 
 	slots->listed = slots->unread = 0;
 	for (i = 0; i < slots->count; i++) {
@@ -326,12 +348,24 @@ int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t 
 		slots->listed += count_listed(&slots->listeners[i]);
 	}
 	slots->is_incomplete = failed < 0;
-	for (i = 0; i < slots->count; i++)
-		for (j = 0; j < slots->listeners[i].count; j++) {
-			r = read_slot(slots, rules, &slots->listeners[i].slots[j], now);
-			failed = r < 0 ? r : failed;
-		}
-	return failed;
+	r = read_all(slots, rules, now, read_unknown);
+	return r < 0 ? r : failed;
+}
+
+static int read_watched(struct slots *x, const struct smtpd_rules *rules, struct slot *slot,
+			int64_t now)
+{
+	if (slot->state != SLOT_SESSION || !slot->is_watched)
+		return 0;
+	return read_session(x, rules, slot, now);
+}
+
+int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
+{
+	int failed = slots_find_new(slots, rules, now);
+	int r = read_all(slots, rules, now, read_watched);
+
+	return r < 0 ? r : failed;
 }
 
 struct slot *slots_find(const struct slots *slots, pid_t pid)
@@ -377,10 +411,12 @@ static void confirm(struct slot *slot, void *data)
 
 	if (slot->pid == c->but || slot->smtpd == c->but || slot->ending ||
 	    slot_login(slot, c->now) == SLOT_LOGIN_SEEN || !slot->offers_login ||
-	    slot->state != SLOT_SESSION)
+	    slot->state != SLOT_SESSION || was_confirmed(slot, c->now))
 		return;
 	watch(slot, &c->now);
-	if (!is_certain(c, slot))
+	slot->is_confirmed = is_certain(c, slot);
+	slot->confirm_at = c->now;
+	if (!slot->is_confirmed)
 		slot->submit_at = c->now;
 }
 

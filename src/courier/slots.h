@@ -24,6 +24,8 @@ struct slot {
 	bool listed;		/* slots_judge_fn said so */
 	bool is_watched;	/* its submit is read: an entry with a listed session has it */
 	bool has_login;		/* a login was seen, now or earlier */
+	bool is_confirmed;	/* slots_confirm() saw no login.. */
+	int64_t confirm_at;	/* ..at this time, in ms */
 	bool has_changed;	/* it may have done something since the caller cleared this */
 	/* Only the caller sets these. */
 	bool ending;
@@ -52,6 +54,8 @@ enum slot_login {
  * login: courieresmtpd stops one before it starts the next one. */
 #define SLOT_SAME_SUBMIT_MS 100
 #define SLOT_NO_SUBMIT_MS 1000
+/* What slots_confirm() saw holds for this long. */
+#define SLOT_FRESH_MS 5
 
 /* What is known at now, in ms. Any thread. */
 enum slot_login slot_login(const struct slot *slot, int64_t now);
@@ -63,6 +67,7 @@ struct listener {
 	bool max_known;		/* no need to read it again */
 	struct slot *slots;	/* the oldest first */
 	size_t count;
+	bool in_wave;		/* only the caller sets this */
 };
 
 /* Is this session listed, and may it be acted on? Called once for each session. */
@@ -82,17 +87,22 @@ struct slots {
 	struct smtpd_scratch scratch;
 };
 
-/* Read all slots of the couriertcpds that rules knows. Costs one read of each one's children, and
- * of schedstat for each slot that is listed or not a session yet. A process is read only if it is
- * new or has run since. Returns 0; -ENOMEM; -EACCES, -errno: a process could not be read, the
- * others were. */
+/* Read the children of the couriertcpds that rules knows, and those that are no session yet.
+ * Costs one read of each couriertcpd's children, and of schedstat for each process that has not
+ * exec'd yet. Returns 0; -ENOMEM; -EACCES, -errno: a process could not be read, the others
+ * were. */
+int slots_find_new(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
+
+/* The same, and read what the watched sessions do. Costs one read of schedstat for each; the rest
+ * is read only if it has run since. */
 int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
 
 /* The session with this smtpd or slot PID, or NULL. Valid until the next refresh. */
 struct slot *slots_find(const struct slots *slots, pid_t pid);
 
 /* Read the sessions in this entry, but for that of one PID, again and more closely: what
- * slots_login_in() takes for proof that nobody has logged in has to hold at this moment. */
+ * slots_login_in() takes for proof that nobody has logged in has to hold at this moment. While
+ * the smtpd waits for its client, its submit is proof at once. */
 void slots_confirm(struct slots *slots, const struct smtpd_rules *rules,
 		   const struct cidr *entry, pid_t but, int64_t now);
 

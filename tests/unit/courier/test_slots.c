@@ -376,6 +376,27 @@ TEST_ROWS(certainty, certain_rows)
 	teardown(&f);
 }
 
+/* A client that sends RSET all the time never has the same submit for long. */
+TEST(new_submit_is_proof_while_the_smtpd_waits)
+{
+	const struct cidr entry = { { ADDR_IPV4, { 192, 0, 2 } }, 24 };
+	struct fixture f;
+
+	setup(&f);
+	put_session(&f, FIRST, "::ffff:192.0.2.1", open_host);
+	put_session(&f, SECOND, "::ffff:192.0.2.2", open_host);
+	put_submit(&f, SECOND, SUBMITTER, ENV("BLOCK=Listed"));
+	put_children(&f, FIRST, SECOND, 0);
+	passes(&f, 0, 0);
+	want_int(slots_login_in(&f.slots, &entry, FIRST, f.now), SLOT_LOGIN_UNKNOWN);
+	fakeproc_write(&f.tree, SECOND, "syscall", "270 0x1 0x2\n", 12);
+	slots_confirm(&f.slots, &f.rules, &entry, FIRST, f.now);
+	want_int(slots_login_in(&f.slots, &entry, FIRST, f.now), SLOT_LOGIN_NONE);
+	want_int(slots_login_in(&f.slots, &entry, FIRST, f.now + SLOT_FRESH_MS),
+		 SLOT_LOGIN_UNKNOWN);
+	teardown(&f);
+}
+
 /* Whoever refreshes: a change is not lost before the caller has seen it. */
 TEST(change_is_kept)
 {
