@@ -21,22 +21,24 @@
 /* Search for new couriertcpds this often, and rest for this many times the time that takes. */
 #define SCAN_EVERY_MS 1000
 #define SCAN_REST 5000
-/* A login is looked for again before a block if the last look is older than this. */
-#define FRESH_MS 5
 /* Slots are known by their PIDs. After this long without a look one may be another process. */
 #define FORGET_MS 10000
-/* Most delayed blocks, and how long they are kept. Later ones are not written: the session of
- * each was terminated, and the next one of the client leads to another block. */
+/* Most delayed blocks. Later ones are not written: the session of each was terminated, and the
+ * next one of the client leads to another block. */
 #define DELAYED_MAX 64
-#define DELAYED_MS 3000
-/* A client that stays silent is blocked when pressure ends its session for this time. */
+/* A login shows in nearly every look. If none was seen in so many, there is none, although the
+ * session is always busy. */
+#define DELAYED_LOOKS 50
+/* A client that stays silent for SILENT_MS is blocked when pressure ends its session for this
+ * time. */
+#define SILENT_MS 1000
 #define SILENT_MAX 3
 /* Pressure is logged again after this long without. */
 #define PRESSURE_QUIET_MS 60000
 
 struct delayed {
 	struct event event;
-	int64_t until;
+	unsigned int looks;
 };
 
 struct watch {
@@ -311,6 +313,27 @@ static bool drops_port(const struct settings *s, uint16_t port)
 	return false;
 }
 
+/* Has the client not said anything yet? Then it cannot have logged in. */
+static bool is_silent(const struct slot *slot)
+{
+	return slot->state == SLOT_HANDSHAKE ||
+	       (!slot->submit.pid && slot->submit_at == slot->read_at);
+}
+
+/* Is it worth while to look whether nobody has logged in? check_no_login() decides. */
+static bool may_have_no_login(const struct watch *w, const struct slot *slot)
+{
+	if (is_silent(slot))
+		return true;
+	return slot->submit.pid ? slot->submit.known :
+				  slot_login(slot, w->now) == SLOT_LOGIN_NONE;
+}
+
+static int64_t idle_time(const struct watch *w, const struct slot *slot)
+{
+	return w->now - clock_later(slot->active_at, slot->first_at);
+}
+
 /* The rule sibling: the packets of the session are dropped. If it still does something they are
  * not, whatever the cache says. */
 static void apply_sibling(struct watch *w, struct slot *slot)
@@ -325,8 +348,8 @@ static void apply_sibling(struct watch *w, struct slot *slot)
 		slot->blocked_at = 0;
 	else if (!slot->blocked_at)
 		slot->blocked_at = w->now;
-	else if (w->now - clock_later(slot->blocked_at, slot->active_at) >= WATCH_SIBLING_MS &&
-		 slot_login(slot, w->now) == SLOT_LOGIN_NONE)
+	else if (w->now - slot->blocked_at >= WATCH_SIBLING_MS &&
+		 idle_time(w, slot) >= WATCH_SIBLING_MS && may_have_no_login(w, slot))
 		end_session(w, slot, RULE_SIBLING, false);
 }
 
@@ -334,13 +357,19 @@ static void apply_sibling(struct watch *w, struct slot *slot)
 struct load {
 	size_t listed;		/* sessions without a login, and handshakes */
 	size_t free;		/* slots, with those that are about to be */
-	size_t share;		/* of listed sessions */
+	size_t share;		/* of listed sessions: those that wait for long end.. */
+	size_t most;		/* ..or any */
+	size_t reserve;		/* free slots */
 };
 
 static struct load load_of(const struct watch *w, const struct listener *listener)
 {
-	struct load load = { .share = (size_t)listener->max *
-				      w->enforcer->settings->pressure / 100 };
+	size_t max = listener->max, share = max * w->enforcer->settings->pressure / 100;
+	struct load load = {
+		.share = share,
+		.most = share + (max - share) * 2 / 5,
+		.reserve = (max + 9) / 10,
+	};
 	size_t used = listener->count, i;
 
 	for (i = 0; i < listener->count; i++) {
@@ -349,24 +378,18 @@ static struct load load_of(const struct watch *w, const struct listener *listene
 		load.listed += slot->listed && !slot->has_login && !slot->ending;
 		used -= slot->ending;
 	}
-	load.free = listener->max > used ? listener->max - used : 0;
+	load.free = max > used ? max - used : 0;
 	return load;
 }
 
-/* May this session end under pressure? One that has just started and has not even said EHLO only
- * if no slot is free. */
-static bool may_yield(const struct watch *w, const struct slot *slot, const struct load *load)
+/* How many listed sessions are too many, whatever they do? */
+static size_t excess(const struct load *load)
 {
-	bool is_new = !slot->submit.pid && slot->submit_at == slot->read_at;
+	size_t above = load->listed > load->most ? load->listed - load->most : 0;
+	size_t missing = load->reserve > load->free ? load->reserve - load->free : 0;
 
-	if (!slot->listed || slot->has_login || slot->ending)
-		return false;
-	if (slot->state != SLOT_SESSION && slot->state != SLOT_HANDSHAKE)
-		return false;
-	if (load->free == 0 && is_new)
-		return true;
-	return (load->free == 0 || w->now - slot->first_at >= WATCH_PRESSURE_MS) &&
-	       slot_login(slot, w->now) == SLOT_LOGIN_NONE;
+	missing = missing < load->listed ? missing : load->listed;
+	return above > missing ? above : missing;
 }
 
 /* Once per wave. */
@@ -379,7 +402,7 @@ static void log_pressure(struct watch *w, const struct listener *listener,
 	if (w->now >= w->pressure_until) {
 		snprintf(text, sizeof(text),
 			 "%slisted sessions take %zu of the %u slots of couriertcpd %d, and %zu "
-			 "are free: the oldest of them %s with 421 (pressure=\"%u\")",
+			 "are free: the oldest or idle ones %s with 421 (pressure=\"%u\")",
 			 s->dry_run ? "dryRun: " : "", load->listed, listener->max,
 			 (int)listener->tcpd, load->free, s->dry_run ? "would end" : "end",
 			 s->pressure);
@@ -388,25 +411,35 @@ static void log_pressure(struct watch *w, const struct listener *listener,
 	w->pressure_until = w->now + PRESSURE_QUIET_MS;
 }
 
-static bool is_overloaded(const struct listener *listener, const struct load *load)
+/* Which sessions may end under pressure, and how many listed ones are to be left. */
+struct relief {
+	size_t left;
+	int64_t age, idle;	/* in ms, at least */
+};
+
+static bool may_yield(const struct watch *w, const struct slot *slot,
+		      const struct relief *relief)
 {
-	return load->listed > 0 &&
-	       (load->listed > load->share || load->free * 10 < listener->max);
+	if (!slot->listed || slot->has_login || slot->ending)
+		return false;
+	if (slot->state != SLOT_SESSION && slot->state != SLOT_HANDSHAKE)
+		return false;
+	return w->now - slot->first_at >= relief->age && idle_time(w, slot) >= relief->idle &&
+	       may_have_no_login(w, slot);
 }
 
-/* Terminate the oldest sessions in which the client has said EHLO, or those in which it has not,
- * until four fifths of the share are left. */
-static void relieve(struct watch *w, struct listener *listener, struct load *load, bool talks)
+/* Terminate the oldest of those that are silent, or of those that are not. */
+static void relieve_of(struct watch *w, struct listener *listener, struct load *load,
+		       const struct relief *relief, bool silent)
 {
 	size_t i;
 
-	for (i = 0; i < listener->count && load->listed > load->share * 4 / 5; i++) {
+	for (i = 0; i < listener->count && load->listed > relief->left; i++) {
 		struct slot *slot = &listener->slots[i];
 
-		if (talks != (slot->submit.pid != 0) || !may_yield(w, slot, load))
+		if (silent != is_silent(slot) || !may_yield(w, slot, relief))
 			continue;
-		if (!end_session(w, slot, RULE_PRESSURE,
-				 w->now - slot->active_at >= WATCH_PRESSURE_MS))
+		if (!end_session(w, slot, RULE_PRESSURE, idle_time(w, slot) >= SILENT_MS))
 			continue;
 		log_pressure(w, listener, load);
 		load->listed--;
@@ -414,18 +447,36 @@ static void relieve(struct watch *w, struct listener *listener, struct load *loa
 	}
 }
 
-/* The rule pressure. A silent client has less to lose than one that may be about to log in. */
+/* A silent client has less to lose than one that may be about to log in. */
+static void relieve(struct watch *w, struct listener *listener, struct load *load,
+		    const struct relief *relief)
+{
+	relieve_of(w, listener, load, relief, true);
+	relieve_of(w, listener, load, relief, false);
+}
+
+/* The rule pressure. */
 static void apply_pressure(struct watch *w, struct listener *listener)
 {
-	struct load load;
+	struct load load = load_of(w, listener);
+	const struct relief any = {
+		.left = load.listed - excess(&load),
+		.age = load.free > 0 ? WATCH_YOUNG_MS : 0,
+	};
+	const struct relief waiting = { .left = load.share * 4 / 5, .idle = WATCH_IDLE_MS };
+	const struct relief rest = { .left = 0, .idle = WATCH_SIBLING_MS };
 
 	if (listener->max == 0)
 		return;
-	load = load_of(w, listener);
-	if (!is_overloaded(listener, &load))
-		return;
-	relieve(w, listener, &load, false);
-	relieve(w, listener, &load, true);
+	if (load.listed >= load.reserve)
+		listener->in_wave = true;
+	else if (load.listed == 0)
+		listener->in_wave = false;
+	relieve(w, listener, &load, &any);
+	if (load.listed > load.share)
+		relieve(w, listener, &load, &waiting);
+	if (listener->in_wave)
+		relieve(w, listener, &load, &rest);
 }
 
 /* Blocks that wait until it is known that nobody is logged in. */
@@ -441,8 +492,7 @@ void watch_delay_block(struct watch *watch, const struct event *event)
 		counters_add(watch->enforcer->counters, COUNTER_REFUSED_BUSY, 1);
 		return;
 	}
-	watch->delayed[watch->delayed_count++] =
-		(struct delayed){ *event, background_now() + DELAYED_MS };
+	watch->delayed[watch->delayed_count++] = (struct delayed){ *event, DELAYED_LOOKS };
 }
 
 /* What the looks have shown has to hold now. */
@@ -462,9 +512,9 @@ static void run_delayed(struct watch *w)
 		struct delayed *d = &w->delayed[i];
 		enum slot_login login = confirmed_login(w, &d->event.target, 0);
 
-		if (login == SLOT_LOGIN_UNKNOWN && w->now < d->until)
+		if (login == SLOT_LOGIN_UNKNOWN && --d->looks > 0)
 			w->delayed[left++] = *d;
-		else if (login == SLOT_LOGIN_NONE)
+		else if (login != SLOT_LOGIN_SEEN && !w->slots.is_incomplete)
 			enforcer_block_delayed(w->enforcer, &d->event);
 		else
 			counters_add(w->enforcer->counters, COUNTER_KEPT_LOGIN, 1);
@@ -487,7 +537,8 @@ static void scan_if_due(struct watch *w, int64_t now)
 	w->scan_at = now + clock_later((clock_us() - start) * SCAN_REST / 1000, SCAN_EVERY_MS);
 }
 
-static void refresh(struct watch *w)
+static void refresh(struct watch *w, int (*fn)(struct slots *slots,
+					       const struct smtpd_rules *rules, int64_t now))
 {
 	const int64_t now = background_now();
 	int r;
@@ -495,7 +546,7 @@ static void refresh(struct watch *w)
 	if (now - w->refreshed_at > FORGET_MS)
 		slots_done(&w->slots);
 	w->refreshed_at = now;
-	r = slots_refresh(&w->slots, session_rules(w->finder), now);
+	r = fn(&w->slots, session_rules(w->finder), now);
 	if (r < 0)
 		enforcer_note_look(w->enforcer, r);
 	/* courier is restarted one listener after another. */
@@ -536,7 +587,7 @@ static void look(struct watch *w)
 	bool often;
 
 	scan_if_due(w, w->now);
-	refresh(w);
+	refresh(w, slots_refresh);
 	w->is_looking = true;
 	apply_rules(w);
 	run_delayed(w);
@@ -574,9 +625,9 @@ enum slot_login watch_login_in(struct watch *watch, const struct cidr *entry, pi
 
 	if (!watch->finder)
 		return SLOT_LOGIN_NONE;
-	if (!watch->is_looking && now - watch->refreshed_at > FRESH_MS) {
+	if (!watch->is_looking && now - watch->refreshed_at >= SLOT_FRESH_MS) {
 		scan_if_due(watch, now);
-		refresh(watch);
+		refresh(watch, slots_find_new);
 	}
 	return confirmed_login(watch, entry, pid);
 }

@@ -14,10 +14,16 @@
  *   refused   a recipient was refused, and courier waits (tarpit) before it logs that.
  *   line      courier logs a 5xx reply of submit: engine.h.
  *   sibling   its address is blocked on its port, and it did not log in for WATCH_SIBLING_MS.
- *   pressure  listed sessions without a login take more than the share of the listener's slots
- *             that the parameter allows, or fewer than a tenth of them are free: the oldest end,
- *             until four fifths of the share are left, first those in which the client has not
- *             said EHLO. A client that only stays silent is blocked the third time.
+ *   pressure  listed sessions without a login take too many of the listener's slots. The oldest
+ *             end, first those in which the client has not said EHLO:
+ *             - more than the share that the parameter allows: those that did nothing for
+ *               WATCH_IDLE_MS, until four fifths of the share are left;
+ *             - two fifths of the other slots as well, or fewer than a tenth are free: as many as
+ *               are too many, but none that is younger than WATCH_YOUNG_MS, unless no slot is
+ *               free;
+ *             - once they took a tenth of the slots, until none is left: those that did nothing
+ *               for WATCH_SIBLING_MS.
+ *             A client that only stays silent is blocked the third time.
  * A session with a login is never terminated, and nothing is blocked while one is inside the
  * entry that would be written. */
 struct watch;
@@ -25,9 +31,9 @@ struct watch;
 /* The packets of a blocked address are dropped, so its sessions cannot go on. */
 #define WATCH_SIBLING_MS 10000
 
-/* No session younger than this is terminated under pressure, unless no slot is free. One that
- * did nothing for so long is silent. */
-#define WATCH_PRESSURE_MS 1000
+/* A mail client may take some seconds between two commands. */
+#define WATCH_IDLE_MS 3200
+#define WATCH_YOUNG_MS 500
 
 /* enforcer outlives the result. Returns 0 or -ENOMEM. The caller owns. */
 int watch_new(struct enforcer *enforcer, struct watch **ret_watch);
