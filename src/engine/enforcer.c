@@ -368,9 +368,11 @@ static unsigned int delay_of(const struct settings *s)
 	return s->trigger == TRIGGER_CONNECT ? 0 : s->terminate_delay;
 }
 
-/* Prepare the termination of a session. Takes the smtpd over. */
+/* Prepare the termination of a session. Takes the smtpd over. facts: NULL if it is terminated
+ * even after a login. */
 static struct termination prepare_termination(const struct enforcer *e,
 					      const struct smtpd_rules *rules,
+					      const struct smtpd_facts *facts,
 					      struct smtpd *smtpd)
 {
 	const struct settings *s = e->settings;
@@ -384,6 +386,7 @@ static struct termination prepare_termination(const struct enforcer *e,
 		.kill_after = s->terminate_kill_after,
 		.reset = s->terminate_reset,
 		.reset_delay = RESET_AFTER_MS,
+		.spares_login = e->watch && facts && facts->offers_login,
 	};
 }
 
@@ -423,7 +426,7 @@ void enforcer_hand_over(struct enforcer *enforcer, const struct smtpd_rules *rul
 	struct lookup_request request = lookup_request_of(LOOKUP_SESSION, &query, line);
 	struct termination *t = &request.termination;
 
-	*t = prepare_termination(enforcer, rules, smtpd);
+	*t = prepare_termination(enforcer, rules, facts, smtpd);
 	if (facts->block_zone)
 		text_copy(facts->block_zone, strlen(facts->block_zone), request.zone,
 			  sizeof(request.zone));
@@ -466,7 +469,7 @@ struct decision enforcer_block_session(struct enforcer *enforcer,
 				       const struct courierlog_line *line,
 				       const struct smtpd_facts *facts, struct smtpd *smtpd)
 {
-	struct termination t = prepare_termination(enforcer, rules, smtpd);
+	struct termination t = prepare_termination(enforcer, rules, facts, smtpd);
 
 	return block_and_terminate(enforcer, line, facts, &t);
 }
@@ -523,7 +526,7 @@ void enforcer_end_early(struct enforcer *enforcer, const struct smtpd_rules *rul
 			const struct courierlog_line *line, const struct smtpd_facts *facts,
 			struct smtpd *smtpd, enum rule rule, bool blocks)
 {
-	struct termination t = prepare_termination(enforcer, rules, smtpd);
+	struct termination t = prepare_termination(enforcer, rules, facts, smtpd);
 	const struct block_request request = {
 		.line = line,
 		.target = decide_prefix(enforcer->settings, &line->addr),
@@ -556,7 +559,7 @@ void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,
 		smtpd_done(smtpd);
 		return;
 	}
-	t = prepare_termination(enforcer, rules, smtpd);
+	t = prepare_termination(enforcer, rules, NULL, smtpd);
 	schedule_termination(enforcer, &t);
 }
 

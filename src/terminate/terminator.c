@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "courier/session_signs.h"
 #include "lib/tcp_reset.h"
 
 /* The time for a couriertls of STARTTLS to exit by itself after its courieresmtpd. */
@@ -18,6 +19,10 @@
 #define WATCH_MS 10000
 /* A connection has one couriertls. Others belong to earlier connections. */
 #define ORPHAN_TLS_MAX 4
+/* While courier replaces the submit, a login is unknown: look again after this time, at most so
+ * often. */
+#define LOGIN_AGAIN_MS 20
+#define LOGIN_LOOKS_MAX 5
 /* The pause after a failed epoll_wait(2). */
 #define FAILURE_PAUSE_MS 20
 
@@ -34,6 +39,7 @@ struct item {
 	struct termination what;
 	enum stage stage;
 	bool is_orphan_tls;	/* what.smtpd.process is an orphaned couriertls */
+	unsigned int looks;	/* STAGE_WAITING: for a login, that showed nothing */
 	int still_open;		/* STAGE_EXITED: as tcp_reset_is_held() returns */
 	int64_t due;		/* ms of CLOCK_MONOTONIC */
 	size_t at;		/* index in the heap */
@@ -387,8 +393,35 @@ static void signal_waiting(struct terminator *t, struct item *item)
 	count_gone(&item->what);
 }
 
+/* Has somebody logged in since the session was verified? Returns 1: yes; 0: no, or it cannot be
+ * read; -EAGAIN: not known at this moment. */
+static int look_for_login(struct terminator *t, const struct item *item)
+{
+	const struct termination *what = &item->what;
+	struct session_submit submit = { .pid = 0 };
+
+	if (!what->spares_login ||
+	    session_signs_submit(what->rules, what->smtpd.process.pid, &t->scratch, &submit) < 0)
+		return 0;
+	if (submit.relays)
+		return 1;
+	return submit.known ? 0 : -EAGAIN;
+}
+
 static void signal_due(struct terminator *t, struct item *item, int64_t now)
 {
+	int login = look_for_login(t, item);
+
+	if (login > 0) {
+		counters_add(item->what.counters, COUNTER_SPARED, 1);
+		t->pending--;
+		forget(t, item);
+		return;
+	}
+	if (login == -EAGAIN && item->looks++ < LOGIN_LOOKS_MAX) {
+		heap_set_due(t, item, now + LOGIN_AGAIN_MS);
+		return;
+	}
 	signal_waiting(t, item);
 	if (item->what.gone && has_ended(item))
 		on_end(t, item, now);

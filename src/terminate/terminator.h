@@ -29,6 +29,7 @@ struct termination {
 	unsigned int kill_after;	/* ms until SIGKILL; 0: never */
 	bool reset;			/* reset the connection after the exit */
 	unsigned int reset_delay;	/* ms until the reset: time for the client to read */
+	bool spares_login;		/* no signal if somebody logged in during the delay */
 	/* Results of terminator_signal(). */
 	bool signalled;			/* it was called */
 	bool gone;			/* the process had exited before */

@@ -141,6 +141,7 @@ static struct termination blank(char **args)
 		.kill_after = (unsigned int)option(args, "kill", 2000),
 		.reset = scene_has(args, "reset"),
 		.reset_delay = (unsigned int)option(args, "reset", 0),
+		.spares_login = scene_has(args, "spares"),
 	};
 }
 
@@ -379,6 +380,8 @@ VERB(crowd)
 #define PLAIN "real; plain s; prove s; "
 #define SMTPS "real; smtps s tls on 465; prove s; "
 #define STARTTLS "real; starttls s tls; prove s; "
+/* One that might log in. */
+#define LOGIN "tcpd t; smtpd s BLOCK=Listed; prove s spares; add 200; run 0 200; "
 /* One that exits, with the couriertls that has its connection left. */
 #define LEFT "add 200; run 200; ends s; run 201"
 #define LEFT_ENDS(how) how "; starttls o otls port 41704; add 200; run 200; ends s; run 201 " \
@@ -416,6 +419,17 @@ static const struct script scripts[] = {
 	{ "has exited before the worker's signal",
 	  PLAIN "vanish s; signal = ESRCH; add 10; run 10; run 100; run 5000 never; "
 	  "counted gone=1" },
+	/* The submit of that moment decides; without one it is unknown for a while. */
+	{ "logs in during the delay",
+	  LOGIN "submit u RELAYCLIENT=; run 200 never; lives s; pending = 0; counted spared=1" },
+	{ "logs in while courier replaces the submit",
+	  LOGIN "run 200 220; lives s; submit u RELAYCLIENT=; run 220 never; lives s; "
+	  "counted spared=1" },
+	{ "does not log in", LOGIN "submit u BLOCK=Listed; run 200; ends s; pending = 0" },
+	{ "has no submit for long",
+	  LOGIN "run 200 220; run 220 240; run 240 260; run 260 280; run 280 300; lives s; "
+	  "run 300; ends s" },
+	{ "submit cannot be read", LOGIN "drop s; run 200; ends s" },
 	{ "its PID is used again before the signal",
 	  "root; waiter w; pin w; add 200; run 0; end w; reuse w; run 200; run 3000; run 30000; "
 	  "counted gone=1; lives w; end w" },
