@@ -674,6 +674,9 @@ struct engine_outcome engine_handle(struct engine *engine, struct engine_worker 
 	courierlog_scan(msg->text, msg->text_len, msg->severity, &line);
 	if (is_unknown(msg, &line))
 		enforcer_note_unknown(&engine->enforcer, msg->text, msg->text_len);
+	/* Nearly all lines are other programs', and no parameter makes one of them a trigger. */
+	if (line.kind == COURIERLOG_OTHER)
+		return outcome(none);
 	if (line.kind == COURIERLOG_REJECT)
 		counters_add(&engine->counters, COUNTER_REJECTS, 1);
 	return handle(engine, worker, msg, &line);

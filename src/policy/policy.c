@@ -38,9 +38,6 @@ static const struct shape *find_shape(const struct settings *settings,
 {
 	size_t i;
 
-	/* The most common case. */
-	if (kind == COURIERLOG_OTHER)
-		return NULL;
 	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		if ((int)shapes[i].trigger == settings->trigger &&
 		    shapes[i].kind == kind)
