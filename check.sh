@@ -204,6 +204,15 @@ report_part() {
 		printf -- '---- %s: did not run to its end\n' "$part"
 }
 
+# Points that failed, and skipped ones with what they lack: so they are not lost among
+# thousands of others.
+report_rest() {
+	local part
+	for part in "${parts[@]}"; do
+		grep -hiE '^(not ok|bail out!)|^(ok|1\.\.0).*# *skip' "$results/$part.tap" || true
+	done
+}
+
 main() {
 	local part started status
 	chosen_parts "$@"
@@ -221,7 +230,8 @@ main() {
 		run_job "$part" "$results/$part.tap" || status=$?
 		report_part "$part" "$status" $((SECONDS - started))
 	done
-	printf 'all parts: %d s\n' "$SECONDS"
+	printf -- '---- all parts: %d s\n' "$SECONDS"
+	report_rest
 	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 	[ "$failed" = 0 ]
 }
