@@ -10,7 +10,7 @@
 #   bootstrap    ./bootstrap: packages, rsyslog's headers, apt left as it was
 #   limits       a test that hangs is terminated, named, and has failed
 #   gcc          the build with gcc without warnings, and make check
-#   clang        the same with clang
+#   clang        the build of everything with clang without warnings
 #   sanitizers   the unit tests under address and undefined behaviour sanitizers
 #   coverage     the lines of src/ that the unit tests reach: 95 %; of tool/; of plugin/
 #   configure    what configure refuses, and its messages

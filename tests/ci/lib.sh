@@ -7,6 +7,8 @@
 source=/build/src
 work=/build/check
 jobs=$(nproc)
+# Tests mostly wait.
+test_jobs=$((jobs + 3))
 
 part=${0##*/}
 log=$work/$part.log
@@ -181,7 +183,7 @@ build() {
 check() {
 	local dir=$1 target=$2 kind name
 	printf '\n== make %s\n' "$target" >>"$log"
-	limited make_in "$dir" "$target" >>"$log" 2>&1 </dev/null || true
+	limited make_in "$dir" -j "$test_jobs" "$target" >>"$log" 2>&1 </dev/null || true
 	[ ! -e "$late" ] || point 'not ok' "make $target$(why_failed)"
 	while read -r kind name; do
 		case $kind in

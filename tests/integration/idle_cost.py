@@ -14,7 +14,7 @@ from lib import threads
 from lib.scenario import mail_host, ordinary
 from lib.wait import wait_for
 
-SESSIONS, SECONDS, INTERVALS = 300, 4, 4
+SESSIONS, SECONDS, INTERVALS = 300, 2, 4
 BOUND = 0.4     # %
 
 
