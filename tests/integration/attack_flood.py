@@ -69,11 +69,18 @@ def rejected(points, host, source, blocked):
         host.ends(child, deadline=5)
 
 
+def settled(counters):
+    """Every line has an answer: the background thread searches for some of them."""
+    answers = sum(counters.get(key, 0) for key in (*REFUSED, "blocks"))
+    return answers == counters.get("triggers", 0)
+
+
 def flooded(points, host, warm, lines, blocked):
     """A flood with a genuine reject in it: the counters for both."""
     begun = logged(host)
     wait(flood(0, warm))
     wait_for(lambda: logged(host) == begun + warm, 30, "the first lines")
+    wait_for(lambda: settled(host.rsyslog.counters()), 30, "answers for the first lines")
     before, began = host.rsyslog.counters(), time.monotonic()
     memory = processes.memory(host.rsyslog.pid)["Rss"]
     size = host.rsyslog.mail_log.stat().st_size
@@ -86,6 +93,7 @@ def flooded(points, host, warm, lines, blocked):
     points.until(lambda: host.growth(before).get("lines") == lines + 1, 30, "every line was seen",
                  host.rsyslog.counters)
     points.note(f"{lines / (time.monotonic() - began):.0f} lines a second")
+    wait_for(lambda: settled(host.rsyslog.counters()), 30, "answers for all lines")
     points.at_most(processes.memory(host.rsyslog.pid)["Rss"] - memory, 4096,
                    "rsyslogd's growth, kB")
     points.equal(logged(host), begun + warm + lines,
