@@ -18,9 +18,12 @@
 #define LOOK_OFTEN_MS 20
 #define LOOK_REST 20
 #define NOTED_REST 10
-/* Search for new couriertcpds this often, and rest for this many times the time that takes. */
+/* Search for new couriertcpds this often, and rest for this many times the time that takes; less
+ * long while none is known, and after a change: courier starts one after another. */
 #define SCAN_EVERY_MS 1000
 #define SCAN_REST 5000
+#define SCAN_REST_SHORT 200
+#define SCAN_OFTEN_MS 10000
 /* Slots are known by their PIDs. After this long without a look one may be another process. */
 #define FORGET_MS 10000
 /* Most delayed blocks. Later ones are not written: the session of each was terminated, and the
@@ -51,6 +54,7 @@ struct watch {
 	int64_t look_at;		/* not later */
 	int64_t noted_at;		/* not before, after a note */
 	int64_t scan_at;
+	int64_t scan_often_until;
 	int64_t now;			/* of the current run */
 	int64_t refreshed_at;
 	bool is_looking;		/* slots must stay as they are */
@@ -526,7 +530,8 @@ static void run_delayed(struct watch *w)
 
 static void scan_if_due(struct watch *w, int64_t now)
 {
-	int64_t start = clock_us();
+	bool often = w->slots.count == 0 || now < w->scan_often_until;
+	int64_t start = clock_cpu_us(), rest = often ? SCAN_REST_SHORT : SCAN_REST;
 	int r;
 
 	if (now < w->scan_at)
@@ -534,7 +539,7 @@ static void scan_if_due(struct watch *w, int64_t now)
 	r = tcpd_scan(session_rules(w->finder)->tcpds);
 	if (r < 0)
 		enforcer_note_look(w->enforcer, r);
-	w->scan_at = now + clock_later((clock_us() - start) * SCAN_REST / 1000, SCAN_EVERY_MS);
+	w->scan_at = now + clock_later((clock_cpu_us() - start) * rest / 1000, SCAN_EVERY_MS);
 }
 
 static void refresh(struct watch *w, int (*fn)(struct slots *slots,
@@ -549,9 +554,10 @@ static void refresh(struct watch *w, int (*fn)(struct slots *slots,
 	r = fn(&w->slots, session_rules(w->finder), now);
 	if (r < 0)
 		enforcer_note_look(w->enforcer, r);
-	/* courier is restarted one listener after another. */
-	if (w->slots.has_other_listeners)
+	if (w->slots.has_other_listeners) {
 		w->scan_at = 0;
+		w->scan_often_until = now + SCAN_OFTEN_MS;
+	}
 }
 
 /* Are sessions terminated by what is seen of them? */

@@ -24,11 +24,21 @@ int64_t clock_ms(void)
 	return read_ms(CLOCK_MONOTONIC);
 }
 
-int64_t clock_us(void)
+static int64_t read_us(clockid_t id)
 {
-	const struct timespec now = read_clock(CLOCK_MONOTONIC);
+	const struct timespec now = read_clock(id);
 
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t clock_us(void)
+{
+	return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_cpu_us(void)
+{
+	return read_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int64_t clock_tick_ms(void)

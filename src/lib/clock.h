@@ -18,6 +18,9 @@ int64_t clock_tick_ms(void);
 /* The time of day, in ms since 1970. */
 int64_t clock_wall_ms(void);
 
+/* The processor time of the calling thread in us: what work costs, however busy the machine is. */
+int64_t clock_cpu_us(void);
+
 /* The earlier or later of two times, or the shorter or longer of two intervals. */
 static inline int64_t clock_earlier(int64_t a, int64_t b)
 {

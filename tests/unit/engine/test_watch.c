@@ -31,6 +31,20 @@ int64_t __wrap_background_now(void)
 	return (base ? base : __real_background_now()) + atomic_load(&ahead);
 }
 
+/* On a busy machine all work takes long. */
+static atomic_bool is_slow;
+static atomic_int_least64_t lost_us;
+
+int64_t __real_clock_us(void);
+int64_t __wrap_clock_us(void);
+
+int64_t __wrap_clock_us(void)
+{
+	int64_t lost = atomic_load(&is_slow) ? atomic_fetch_add(&lost_us, 20000) : 0;
+
+	return __real_clock_us() + lost;
+}
+
 static void open_watching(struct harness *e, const char *const *env)
 {
 	harness_open(e);
@@ -87,6 +101,25 @@ TEST_ROWS(ends_without_a_line, rows)
 	harness_stop(&e);
 	want_ended(e.smtpd, row->ends);
 	want_int(harness_count(&e, COUNTER_BLOCKS), row->ends);
+	harness_close(&e);
+}
+
+/* rsyslogd starts before courier, on a busy machine. */
+TEST(courier_starts_later)
+{
+	struct harness e;
+
+	open_watching(&e, closed_host);
+	fakeproc_drop(&e.tree, e.tcpd);
+	atomic_store(&is_slow, true);
+	harness_start(&e);
+	/* Some looks later. */
+	want_int(SOON(atomic_load(&lost_us) > 200000), true);
+	fakeproc_put(&e.tree, &(struct fake_process){ .pid = e.tcpd, .exe = FAKE_TCPD, .ppid = 1 });
+	fakeproc_children(&e.tree, e.tcpd, &e.smtpd, 1);
+	harness_want_soon(&e, COUNTER_ENDED, 1);
+	harness_stop(&e);
+	atomic_store(&is_slow, false);
 	harness_close(&e);
 }
 

@@ -30,6 +30,7 @@ static const struct clock_row {
 } clock_rows[] = {
 	{ "ms", clock_ms, CLOCK_MONOTONIC, { 12, 345678901 }, 12345 },
 	{ "us", clock_us, CLOCK_MONOTONIC, { 12, 345678901 }, 12345678 },
+	{ "CPU", clock_cpu_us, CLOCK_THREAD_CPUTIME_ID, { 12, 345678901 }, 12345678 },
 	{ "tick", clock_tick_ms, CLOCK_MONOTONIC_COARSE, { 1, 999999999 }, 1999 },
 	{ "wall", clock_wall_ms, CLOCK_REALTIME, { 4294967296, 1000000 }, 4294967296001 },
 };
