@@ -336,20 +336,43 @@ static int read_all(struct slots *x, const struct smtpd_rules *rules, int64_t no
 	return failed;
 }
 
-int slots_find_new(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
+static int read_unknown_ones(struct slots *x, const struct smtpd_rules *rules, int64_t now)
 {
+	x->unread = 0;
+	return read_all(x, rules, now, read_unknown);
+}
+
+static pid_t read_last_pid(const struct smtpd_rules *rules)
+{
+	pid_t pid;
+
+	return procfs_read_last_pid(rules->procfs, &pid) == 0 ? pid : 0;
+}
+
+int slots_read_children(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
+{
+	pid_t last_pid = read_last_pid(rules);
 	int failed = take_listeners(slots, rules), r;
 	size_t i;
 
-	slots->listed = slots->unread = 0;
+	slots->is_last = last_pid && last_pid == slots->last_pid;
+	slots->last_pid = last_pid;
+	slots->listed = 0;
 	for (i = 0; i < slots->count; i++) {
 		r = refresh_children(rules, &slots->listeners[i], now);
 		failed = r < 0 ? r : failed;
 		slots->listed += count_listed(&slots->listeners[i]);
 	}
 	slots->is_incomplete = failed < 0;
-	r = read_all(slots, rules, now, read_unknown);
+	r = read_unknown_ones(slots, rules, now);
 	return r < 0 ? r : failed;
+}
+
+int slots_find_new(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
+{
+	if (slots->is_last && !slots->is_incomplete && read_last_pid(rules) == slots->last_pid)
+		return read_unknown_ones(slots, rules, now);
+	return slots_read_children(slots, rules, now);
 }
 
 static int read_watched(struct slots *x, const struct smtpd_rules *rules, struct slot *slot,
@@ -362,7 +385,7 @@ static int read_watched(struct slots *x, const struct smtpd_rules *rules, struct
 
 int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
 {
-	int failed = slots_find_new(slots, rules, now);
+	int failed = slots_read_children(slots, rules, now);
 	int r = read_all(slots, rules, now, read_watched);
 
 	return r < 0 ? r : failed;
@@ -405,10 +428,22 @@ static bool is_certain(struct confirmation *c, struct slot *slot)
 	       before == after;
 }
 
+/* slots_find_new() may have left it there. */
+static bool is_gone(const struct smtpd_rules *rules, const struct slot *slot)
+{
+	struct procfs_status status;
+
+	return procfs_read_status(rules->procfs, slot->pid, &status) == -ESRCH;
+}
+
 static void confirm(struct slot *slot, void *data)
 {
 	struct confirmation *c = data;
 
+	if (slot_login(slot, c->now) == SLOT_LOGIN_SEEN && is_gone(c->rules, slot)) {
+		slot->state = SLOT_OTHER;
+		slot->retry_at = INT64_MAX;
+	}
 	if (slot->pid == c->but || slot->smtpd == c->but || slot->ending ||
 	    slot_login(slot, c->now) == SLOT_LOGIN_SEEN || !slot->offers_login ||
 	    slot->state != SLOT_SESSION || was_confirmed(slot, c->now))
@@ -465,4 +500,5 @@ void slots_done(struct slots *slots)
 	free(slots->listeners);
 	slots->listeners = NULL;
 	slots->count = 0;
+	slots->is_last = false;
 }

@@ -84,6 +84,8 @@ struct slots {
 	size_t unread;		/* in SLOT_FORKED and SLOT_HANDSHAKE */
 	bool has_other_listeners;	/* than before the last refresh */
 	bool is_incomplete;	/* children or a process could not be read: anybody may be there */
+	pid_t last_pid;		/* the newest process of the system at the last refresh.. */
+	bool is_last;		/* ..and at the one before: its parent surely has it in its list */
 	struct smtpd_scratch scratch;
 };
 
@@ -91,10 +93,14 @@ struct slots {
  * Costs one read of each couriertcpd's children, and of schedstat for each process that has not
  * exec'd yet. Returns 0; -ENOMEM; -EACCES, -errno: a process could not be read, the others
  * were. */
+int slots_read_children(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
+
+/* The same, but if no process of the system has started since, the children are not read again.
+ * Sessions that have exited may still be there then. */
 int slots_find_new(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
 
-/* The same, and read what the watched sessions do. Costs one read of schedstat for each; the rest
- * is read only if it has run since. */
+/* slots_read_children(), and read what the watched sessions do. Costs one read of schedstat for
+ * each; the rest is read only if it has run since. */
 int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
 
 /* The session with this smtpd or slot PID, or NULL. Valid until the next refresh. */

@@ -29,9 +29,10 @@
 /* Most delayed blocks. Later ones are not written: the session of each was terminated, and the
  * next one of the client leads to another block. */
 #define DELAYED_MAX 64
-/* A login shows in nearly every look. If none was seen in so many, there is none, although the
- * session is always busy. */
+/* A login shows in nearly every look. If none was seen in so many, and for so long, there is
+ * none, although the session is always busy. */
 #define DELAYED_LOOKS 50
+#define DELAYED_MS 1000
 /* A client that stays silent for SILENT_MS is blocked when pressure ends its session for this
  * time. */
 #define SILENT_MS 1000
@@ -42,6 +43,7 @@
 struct delayed {
 	struct event event;
 	unsigned int looks;
+	int64_t until;
 };
 
 struct watch {
@@ -55,6 +57,7 @@ struct watch {
 	int64_t noted_at;		/* not before, after a note */
 	int64_t scan_at;
 	int64_t scan_often_until;
+	bool was_asked;			/* for logins, since the last scan_after_block() */
 	int64_t now;			/* of the current run */
 	int64_t refreshed_at;
 	bool is_looking;		/* slots must stay as they are */
@@ -496,7 +499,8 @@ void watch_delay_block(struct watch *watch, const struct event *event)
 		counters_add(watch->enforcer->counters, COUNTER_REFUSED_BUSY, 1);
 		return;
 	}
-	watch->delayed[watch->delayed_count++] = (struct delayed){ *event, DELAYED_LOOKS };
+	watch->delayed[watch->delayed_count++] =
+		(struct delayed){ *event, DELAYED_LOOKS, background_now() + DELAYED_MS };
 }
 
 /* What the looks have shown has to hold now. */
@@ -516,7 +520,8 @@ static void run_delayed(struct watch *w)
 		struct delayed *d = &w->delayed[i];
 		enum slot_login login = confirmed_login(w, &d->event.target, 0);
 
-		if (login == SLOT_LOGIN_UNKNOWN && --d->looks > 0)
+		d->looks -= d->looks > 0;
+		if (login == SLOT_LOGIN_UNKNOWN && (d->looks > 0 || w->now < d->until))
 			w->delayed[left++] = *d;
 		else if (login != SLOT_LOGIN_SEEN && !w->slots.is_incomplete)
 			enforcer_block_delayed(w->enforcer, &d->event);
@@ -606,6 +611,14 @@ static void look(struct watch *w)
 	w->noted_at = w->now + took * NOTED_REST / 1000 + 1;
 }
 
+/* Without rules only blocks need the couriertcpds. No block waits for the search but the first. */
+static void scan_after_block(struct watch *w)
+{
+	if (w->was_asked)
+		scan_if_due(w, w->now);
+	w->was_asked = false;
+}
+
 void watch_prepare(struct watch *watch, struct session_finder *finder)
 {
 	watch->finder = finder;
@@ -614,8 +627,12 @@ void watch_prepare(struct watch *watch, struct session_finder *finder)
 int64_t watch_run(struct watch *watch)
 {
 	watch->now = background_now();
-	if (!watch->finder || !is_needed(watch))
+	if (!watch->finder)
 		return INT64_MAX;
+	if (!is_needed(watch)) {
+		scan_after_block(watch);
+		return INT64_MAX;
+	}
 	if (watch->now >= watch->look_at ||
 	    (watch->now >= watch->noted_at && atomic_load(&watch->noted))) {
 		atomic_store(&watch->noted, false);
@@ -631,10 +648,11 @@ enum slot_login watch_login_in(struct watch *watch, const struct cidr *entry, pi
 
 	if (!watch->finder)
 		return SLOT_LOGIN_NONE;
-	if (!watch->is_looking && now - watch->refreshed_at >= SLOT_FRESH_MS) {
+	watch->was_asked = true;
+	if (watch->scan_at == 0)
 		scan_if_due(watch, now);
+	if (!watch->is_looking && now - watch->refreshed_at >= SLOT_FRESH_MS)
 		refresh(watch, slots_find_new);
-	}
 	return confirmed_login(watch, entry, pid);
 }
 
