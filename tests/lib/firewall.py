@@ -66,7 +66,7 @@ class RecentList:
 
     def dropped_packets(self):
         """By the counters of its rules."""
-        lines = self._iptables("-nvxL", "INPUT").splitlines()
+        lines = self._iptables("-nvxL").splitlines()
         return sum(int(line.split()[0]) for line in lines if f" name: {self.name} " in line)
 
 
