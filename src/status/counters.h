@@ -68,7 +68,7 @@
 	  "listed sessions terminated because they took too many slots")		\
 	X(KEPT_LOGIN, "kept_login",							\
 	  "blocks not written because somebody was logged in from the address, or "	\
-	  "because that was not known in time")						\
+	  "because some of courier's processes could not be read")			\
 	X(ENDED, "ended", "sessions terminated by our signal")				\
 	X(GONE, "gone", "sessions that had ended before the signal")			\
 	X(KILLED, "killed", "sessions that needed KILL")				\
