@@ -24,7 +24,7 @@ struct slot {
 	bool listed;		/* slots_judge_fn said so */
 	bool is_watched;	/* its submit is read: an entry with a listed session has it */
 	bool has_login;		/* a login was seen, now or earlier */
-	bool is_confirmed;	/* slots_confirm() saw no login.. */
+	bool is_confirmed;	/* slots_confirm() has found no login.. */
 	int64_t confirm_at;	/* ..at this time, in ms */
 	bool has_changed;	/* it may have done something since the caller cleared this */
 	/* Only the caller sets these. */
@@ -34,7 +34,8 @@ struct slot {
 	struct session_submit submit;
 	int64_t first_at;	/* ms: seen first */
 	int64_t read_at;	/* its environment was read */
-	int64_t submit_at;	/* submit was seen first, or, without one, there was none since */
+	int64_t submit_at;	/* submit was seen first, or, without one, there was none since;
+				 * later, if slots_confirm() found the smtpd busy */
 	int64_t active_at;	/* it ran on a CPU last */
 	/* Private. */
 	uint64_t cpu_time;
@@ -46,12 +47,13 @@ struct slot {
 enum slot_login {
 	SLOT_LOGIN_NONE,
 	SLOT_LOGIN_SEEN,
-	SLOT_LOGIN_UNKNOWN,	/* seen too short a time to tell */
+	SLOT_LOGIN_UNKNOWN,	/* too young or too busy to tell */
 };
 
-/* A submit without a login has to be seen twice, at least this far apart: just after a login the
- * old submit may still be there. And only this long without a submit is proof that there is no
- * login: courieresmtpd stops one before it starts the next one. */
+/* A submit without a login has to be seen twice, at least this far apart, unless slots_confirm()
+ * finds the smtpd idle: just after a login the old submit may still be there. And only this long
+ * without a submit is proof that there is no login: courieresmtpd stops one before it starts the
+ * next one. */
 #define SLOT_SAME_SUBMIT_MS 100
 #define SLOT_NO_SUBMIT_MS 1000
 /* What slots_confirm() saw holds for this long. */
@@ -89,10 +91,10 @@ struct slots {
 	struct smtpd_scratch scratch;
 };
 
-/* Read the children of the couriertcpds that rules knows, and those that are no session yet.
- * Costs one read of each couriertcpd's children, and of schedstat for each process that has not
- * exec'd yet. Returns 0; -ENOMEM; -EACCES, -errno: a process could not be read, the others
- * were. */
+/* Read the children of the couriertcpds that rules knows, and of these the ones that are no
+ * session yet. Costs one read of each couriertcpd's children, and of schedstat for each child that
+ * has not exec'd yet or is in a TLS handshake. Returns 0; -ENOMEM; -EACCES, -errno: a process
+ * could not be read, the others were. */
 int slots_read_children(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
 
 /* The same, but if no process of the system has started since, the children are not read again.
@@ -106,9 +108,9 @@ int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t 
 /* The session with this smtpd or slot PID, or NULL. Valid until the next refresh. */
 struct slot *slots_find(const struct slots *slots, pid_t pid);
 
-/* Read the sessions in this entry, but for that of one PID, again and more closely: what
- * slots_login_in() takes for proof that nobody has logged in has to hold at this moment. While
- * the smtpd waits for its client, its submit is proof at once. */
+/* Read the sessions in this entry again, except that of one PID: what slots_login_in() takes for
+ * proof that nobody has logged in has to hold at this moment. While the smtpd waits for its client
+ * or in the tarpit, its submit is proof at once; while it is busy its login is unknown. */
 void slots_confirm(struct slots *slots, const struct smtpd_rules *rules,
 		   const struct cidr *entry, pid_t but, int64_t now);
 

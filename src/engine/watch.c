@@ -33,8 +33,8 @@
  * none, although the session is always busy. */
 #define DELAYED_LOOKS 50
 #define DELAYED_MS 1000
-/* A client that stays silent for SILENT_MS is blocked when pressure ends its session for this
- * time. */
+/* A client is blocked when pressure ends this many of its sessions that did nothing for
+ * SILENT_MS. */
 #define SILENT_MS 1000
 #define SILENT_MAX 3
 /* Pressure is logged again after this long without. */
@@ -205,8 +205,8 @@ static int pin_session(struct watch *w, const struct slot *slot, struct smtpd *r
 			      ret_smtpd, ret_facts);
 }
 
-/* An upgrade cannot be known. So name the new defaults when one takes effect for the first time,
- * unless the configuration shows that the admin knows them. */
+/* The module cannot know that it was upgraded. So name the new defaults when one of them takes
+ * effect for the first time, unless the configuration shows that the admin knows them. */
 static void name_defaults(struct watch *w)
 {
 	const struct settings *s = w->enforcer->settings;
@@ -220,7 +220,7 @@ static void name_defaults(struct watch *w)
 	       "the action to confirm them, or early=\"off\" pressure=\"0\" to switch them off");
 }
 
-/* The client stayed silent: for the third time? */
+/* The session did nothing. Is it the third one of this client? */
 static bool is_always_silent(struct watch *w, const struct slot *slot)
 {
 	struct cidr target = decide_prefix(w->enforcer->settings, &slot->peer.addr);
@@ -229,9 +229,8 @@ static bool is_always_silent(struct watch *w, const struct slot *slot)
 	return threshold_hit(w->silent, &target.net, 1, w->now, &forgot) > 0;
 }
 
-/* Terminate the session by this rule; with blocks, block its address, under pressure only the
- * third time. Returns false if the rule does not hold, or that cannot be
- * checked now. */
+/* Terminate the session by this rule. With blocks, block its address; under pressure only at the
+ * third time. Returns false if the rule does not hold, or if that cannot be checked now. */
 static bool end_session(struct watch *w, struct slot *slot, enum rule rule, bool blocks)
 {
 	struct courierlog_line line = { .kind = COURIERLOG_REJECT,

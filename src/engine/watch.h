@@ -13,17 +13,19 @@
  *   no-login  courier offers no login: terminate it as soon as it is seen.
  *   refused   a recipient was refused, and courier waits (tarpit) before it logs that.
  *   line      courier logs a 5xx reply of submit: engine.h.
- *   sibling   its address is blocked on its port, and it did not log in for WATCH_SIBLING_MS.
- *   pressure  listed sessions without a login take too many of the listener's slots. The oldest
- *             end, first those in which the client has not said EHLO:
- *             - more than the share that the parameter allows: those that did nothing for
- *               WATCH_IDLE_MS, until four fifths of the share are left;
- *             - two fifths of the other slots as well, or fewer than a tenth are free: as many as
- *               are too many, but none that is younger than WATCH_YOUNG_MS, unless no slot is
- *               free;
- *             - once they took a tenth of the slots, until none is left: those that did nothing
- *               for WATCH_SIBLING_MS.
- *             A client that only stays silent is blocked the third time.
+ *   sibling   its address has been blocked on its port for WATCH_SIBLING_MS, and it did nothing
+ *             in that time.
+ *   pressure  listed sessions without a login take too many of the listener's slots. There are
+ *             three cases. In each the oldest sessions end first, and those in which the client
+ *             has not said EHLO before all others:
+ *             - They take more than the share that the parameter allows: those that did nothing
+ *               for WATCH_IDLE_MS end, until four fifths of the share are left.
+ *             - They take more than the share and two fifths of the other slots, or fewer than a
+ *               tenth of the slots are free: as many end as are too many, but none that is
+ *               younger than WATCH_YOUNG_MS, unless no slot is free.
+ *             - They take a tenth of the slots, or did since the last time there was none: those
+ *               that did nothing for WATCH_SIBLING_MS end.
+ *             The address is blocked if the session did nothing for a second, at the third time.
  * A session with a login is never terminated, and nothing is blocked while one is inside the
  * entry that would be written. */
 struct watch;
@@ -55,7 +57,8 @@ enum slot_login watch_login_in(struct watch *watch, const struct cidr *entry, pi
 /* Is a login known of the session with this smtpd, on which any rule must spare it? */
 bool watch_has_login(struct watch *watch, pid_t pid);
 
-/* Call enforcer_block_delayed() once it is known that nobody in the entry is logged in. */
+/* Call enforcer_block_delayed() once it is known that nobody in the entry is logged in, or after
+ * 50 looks in which no login was seen. Counts a block that is not written. */
 void watch_delay_block(struct watch *watch, const struct event *event);
 
 #endif
