@@ -64,8 +64,8 @@ class Figures:
     # No field: a list of Figures.
     rounds = ()
 
-    def told(self):
-        """All figures, for programs. From the rounds only those that differ from the median."""
+    def as_json(self):
+        """All figures, as objects of JSON. Of the rounds only those that differ from the median."""
         every = dataclasses.asdict(self)
         return every | {
             "wave_forks_per_minute": middle(lambda f: f.wave_forks, self),
@@ -98,11 +98,11 @@ class Figures:
 FIELDS = [field.name for field in dataclasses.fields(Figures)]
 
 
-def from_told(told):
-    """Figures as told() told them."""
-    figures = Figures(**{name: told[name] for name in FIELDS})
-    figures.rounds = [Figures(**{name: (told | each)[name] for name in FIELDS})
-                      for each in told.get("rounds", ())]
+def from_json(objects):
+    """The Figures of which as_json() made these objects."""
+    figures = Figures(**{name: objects[name] for name in FIELDS})
+    figures.rounds = [Figures(**{name: (objects | each)[name] for name in FIELDS})
+                      for each in objects.get("rounds", ())]
     return figures
 
 
