@@ -1,10 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """With TARPIT=1 a refused client is terminated before courier logs the refusal.
 
-The client reads courier's own reply, 8 s earlier, and a relay attempt its 511. A
-client in the tarpit for another reason is left alone: a customer who logged in and mistypes a
-recipient, one who mistypes the password, one who sends MAIL before AUTH, gets a 502 and starts
-again. Where
+The client reads courier's own reply, 8 s earlier, and a relay attempt its 511. A client in the
+tarpit for another reason is left alone: a customer who logged in and mistypes a recipient, one who
+mistypes the password, one who sends MAIL before AUTH, gets a 502 and starts again. Where
 esmtpacceptmailfor.dat is missing that last one is refused. The times from RCPT to the reply are
 printed.
 """
