@@ -161,7 +161,7 @@ static int read_handshake(struct slots *x, const struct smtpd_rules *rules, stru
 	if (r == 0) {
 		slot->smtpd = smtpd.process.pid;
 		slot->state = SLOT_SESSION;
-		slot->submit_at = now;
+		slot->read_at = slot->submit_at = now;
 	}
 	smtpd_done(&smtpd);
 	return r == -EAGAIN || r == -ESRCH ? 0 : r;

@@ -33,7 +33,7 @@ struct slot {
 	/* What else was seen. */
 	struct session_submit submit;
 	int64_t first_at;	/* ms: seen first */
-	int64_t read_at;	/* its environment was read */
+	int64_t read_at;	/* its environment was read, in SLOT_SESSION that of the smtpd */
 	int64_t submit_at;	/* submit was seen first, or, without one, there was none since;
 				 * later, if slots_confirm() found the smtpd busy */
 	int64_t active_at;	/* it ran on a CPU last */

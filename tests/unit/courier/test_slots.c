@@ -197,6 +197,40 @@ TEST(look_during_an_exec_is_repeated)
 	teardown(&f);
 }
 
+static void put_tls(struct fixture *f, pid_t pid, const struct peer *peer)
+{
+	char env[4096];
+
+	fakeproc_put(&f->tree, &(struct fake_process){
+		.pid = pid, .exe = FAKE_TLS, .ppid = f->tcpd, .uid = FAKE_UID, .env = env,
+		.env_len = peer_environment(peer, env, sizeof(env)) });
+}
+
+/* Port 465: a session begins when courieresmtpd starts, below the couriertls. */
+TEST(session_begins_after_the_handshake)
+{
+	const struct peer peer = { "::ffff:192.0.2.1", 1001, 465, open_host };
+	pid_t tls = waiter_start(), smtpd = waiter_start();
+	const struct slot *slot;
+	struct fixture f;
+
+	setup(&f);
+	put_tls(&f, tls, &peer);
+	put_children(&f, tls, 0, 0);
+	passes(&f, 0, 0);
+	want_int(slots_find(&f.slots, tls)->state, SLOT_HANDSHAKE);
+	fakeproc_put_smtpd(&f.tree, smtpd, tls, &peer);
+	fakeproc_children(&f.tree, tls, &smtpd, 1);
+	passes(&f, tls, 50);
+	slot = slots_find(&f.slots, smtpd);
+	want_int(slot->state, SLOT_SESSION);
+	want_int(slot->read_at, f.now);
+	want_int(slot->submit_at, f.now);
+	teardown(&f);
+	waiter_end(tls);
+	waiter_end(smtpd);
+}
+
 /* Whether there is a courieresmtpd below a couriertls that offers a login. */
 TEST(handshake_without_a_look_is_unknown)
 {
