@@ -143,7 +143,7 @@ def courier(points, host):
             ("a zone without a text", 'BLACKLISTS="-block=bl.lab,BLOCK"',
              ("broken", "courier.blacklists", "rejects nobody")),
             ("list too small", "MAXDAEMONS=300", ("warning", "list.size")),
-            ("tarpit", "TARPIT=1", ("warning", "courier.tarpit")),
+            ("tarpit", "TARPIT=1", ("ok", "courier.tarpit", "end before")),
             ("dialog", "ESMTP_LOG_DIALOG=1", ("warning", "courier.dialog"))):
         with host.part(label), esmtpd(setting):
             reports(points, host, *line)

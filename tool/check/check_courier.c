@@ -312,9 +312,15 @@ static void check_tarpit(struct checks *checks, const struct settings *settings,
 		return;
 	if (courierconf_number(checks->host->esmtpd, "TARPIT", 0) == 0)
 		check_ok(checks, "courier.tarpit", "rejects are logged at once (TARPIT=0)");
+	else if (settings->early && settings->verify != VERIFY_NONE)
+		check_ok(checks, "courier.tarpit",
+			 "rejects are logged 8 s late (TARPIT=1), but listed sessions end "
+			 "before that (early=\"on\")");
 	else
 		check_warning(checks, "courier.tarpit",
-			      "write TARPIT=0 into esmtpd, or trigger=\"connect\" into the action",
+			      settings->early ? "write TARPIT=0 into esmtpd" :
+						"write early=\"on\" into the action, or TARPIT=0 "
+						"into esmtpd",
 			      "with TARPIT=1 a reject is logged 8 s late and later: a wave holds "
 			      "its connections that long");
 }
