@@ -183,21 +183,39 @@ static const char *state_text(const struct enforcer *e, enum block_state state)
 	return e->settings->backend == BACKEND_NULL ? NULL : words[state];
 }
 
-static void put_on_list(const struct enforcer *e, const struct block_request *request,
-			int64_t now)
+/* As name_defaults() in watch.c: this default changed with nftables. */
+static void name_prefix(struct enforcer *e, const struct cidr *target)
+{
+	if (e->has_named_prefix || target->net.family != ADDR_IPV6 || e->settings->ipv6_prefix ||
+	    target->prefix == addr_bits(&target->net))
+		return;
+	e->has_named_prefix = true;
+	enforcer_log(e, LOG_NOTICE,
+		     "ipv6Prefix is not set, so the /64 of an IPv6 address is blocked: with "
+		     "nftables that is the default since 0.1.0. Write ipv6Prefix=\"64\" into the "
+		     "action to confirm it, or ipv6Prefix=\"128\" to block single addresses");
+}
+
+static enum block_state add_to_list(struct enforcer *e, const struct cidr *target, int64_t now,
+				    bool urgent)
+{
+	name_prefix(e, target);
+	return blocklist_add(e->blocklist, &target->net, now, urgent);
+}
+
+static void put_on_list(struct enforcer *e, const struct block_request *request, int64_t now)
 {
 	const struct termination *t = request->termination;
 	enum block_state state;
 
-	state = blocklist_add(e->blocklist, &request->target.net, now,
-			      t && !t->signalled && is_urgent(e->settings));
+	state = add_to_list(e, &request->target, now,
+			    t && !t->signalled && is_urgent(e->settings));
 	put_event(e, request, state_text(e, state));
 }
 
 void enforcer_block_delayed(struct enforcer *enforcer, struct event *event)
 {
-	enum block_state state = blocklist_add(enforcer->blocklist, &event->target.net,
-					       background_now(), false);
+	enum block_state state = add_to_list(enforcer, &event->target, background_now(), false);
 
 	event->at = clock_wall_ms();
 	event->list_state = state_text(enforcer, state);

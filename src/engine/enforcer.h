@@ -37,6 +37,7 @@ struct enforcer {
 	struct watch *watch;		/* NULL: logins are not looked for */
 	uint64_t unknown_logged;
 	struct report_limit reports;	/* blocks */
+	bool has_named_prefix;		/* the default of ipv6Prefix */
 };
 
 /* Everything passed must outlive the enforcer. Returns 0; -ENOMEM; -errno after logging

@@ -42,6 +42,7 @@ iptables -A INPUT -p tcp --dport 25 -j SPAMMER
 CONFIRMED = 'mail.err action(type="omsmtpblock" early="on" pressure="50")\n'
 
 NAMES_DEFAULTS = "these are the defaults since 0.1.0"
+NAMES_PREFIX = "ipv6Prefix is not set"
 SOURCES = Path(__file__).resolve().parents[2]
 
 
@@ -121,9 +122,15 @@ def blocks_in_a_table(points, host):
     host.rejects(listed(6, 6))
     points.until(lambda: spammer.addresses() == {listed(6, 6)}, 3, "as 0.1.0 blocked it",
                  spammer.addresses)
+    host.rsyslog.counters()
+    points.equal(host.rsyslog.logged(NAMES_PREFIX), [], "no default is named")
     host.restart(GUESSED_PASSWORDS)
     points.equal(spammer.addresses(), {"fd00:9::"}, "its /64 is blocked after the upgrade")
     points.ok(drops(spammer, host.network, listed(6, 6)), "its packets are dropped")
+    for number in (7, 8):
+        _, child = host.rejects(listed(number, 6), port=587)
+        host.ends(child)
+    host.logs_once(NAMES_PREFIX)
 
 
 def guessed_passwords(points, host):
