@@ -4,7 +4,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* The usual form of the prefix of a mapped address, which courier writes too. */
 static const char mapped_text[] = "::ffff:";
@@ -156,6 +158,28 @@ static char *format_ipv4(const uint8_t bytes[static 4], char *buf)
 	}
 	to[-1] = '\0';
 	return buf;
+}
+
+int addr_of_sockaddr(const struct sockaddr *sa, struct addr *ret_addr)
+{
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct addr addr = { .family = 0 };
+
+	if (sa->sa_family == AF_INET) {
+		memcpy(&in, sa, sizeof(in));
+		addr.family = ADDR_IPV4;
+		memcpy(addr.bytes, &in.sin_addr, 4);
+	} else if (sa->sa_family == AF_INET6) {
+		memcpy(&in6, sa, sizeof(in6));
+		addr.family = ADDR_IPV6;
+		memcpy(addr.bytes, &in6.sin6_addr, 16);
+		addr_unmap(&addr);
+	} else {
+		return -EAFNOSUPPORT;
+	}
+	*ret_addr = addr;
+	return 0;
 }
 
 char *addr_format(const struct addr *addr, char buf[static ADDR_TEXT_SIZE])

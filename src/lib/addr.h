@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+struct sockaddr;
+
 enum addr_family {
 	ADDR_IPV4 = 4,
 	ADDR_IPV6 = 6,
@@ -26,7 +28,7 @@ struct addr {
 /* Parse text[0..len), which must be exactly one address.
  * ::ffff:a.b.c.d, which courier writes on a dual-stack socket, becomes the IPv4 address:
  * the kernel's list would store the mapped form as IPv6, and it would never match a packet.
- * Nothing else in this program unmaps addresses.
+ * Only addr_of_sockaddr() unmaps addresses as well.
  * Zones (%eth0), leading zeros and short IPv4 forms are rejected.
  * Returns 0; -EINVAL with *ret_addr untouched. Any thread. */
 int addr_parse(const char *text, size_t len, struct addr *ret_addr);
@@ -35,6 +37,10 @@ int addr_parse(const char *text, size_t len, struct addr *ret_addr);
  * letter, '.' or ':' follows it. Nearly all addresses that courier logs have this form.
  * Returns its length; 0: another form, use addr_parse(). Any thread. */
 size_t addr_scan(const char *text, size_t len, struct addr *ret_addr);
+
+/* The address in a socket's address, unmapped. Returns 0; -EAFNOSUPPORT with *ret_addr
+ * untouched: it is not one of IP. Any thread. */
+int addr_of_sockaddr(const struct sockaddr *sa, struct addr *ret_addr);
 
 /* Write the address as text with a NUL into buf. Returns buf. Any thread. */
 char *addr_format(const struct addr *addr, char buf[static ADDR_TEXT_SIZE]);

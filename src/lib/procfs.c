@@ -552,21 +552,47 @@ static int parse_number(const char *text, unsigned int *ret_number)
 	return 0;
 }
 
-int procfs_read_option(const struct procfs *procfs, pid_t pid, const char *option,
-		       unsigned int *ret_number)
+/* The text behind the last such option in a command line of n bytes and a NUL; or NULL. */
+static const char *find_option(const char *text, size_t n, const char *option)
+{
+	size_t len = strlen(option), at;
+	const char *found = NULL;
+
+	for (at = 0; at < n; at += strlen(text + at) + 1)
+		if (strncmp(text + at, option, len) == 0)
+			found = text + at + len;
+	return found;
+}
+
+int procfs_read_option_text(const struct procfs *procfs, pid_t pid, const char *option, char *buf,
+			    size_t size)
 {
 	char text[CHUNK_SIZE];
-	size_t len = strlen(option), at;
+	const char *found;
 	ssize_t n;
 
 	n = read_file(procfs, pid, "cmdline", text, sizeof(text) - 1);
 	if (n < 0)
 		return (int)n;
 	text[n] = '\0';
-	for (at = 0; at < (size_t)n; at += strlen(text + at) + 1)
-		if (strncmp(text + at, option, len) == 0)
-			return parse_number(text + at + len, ret_number);
-	return -ENODATA;
+	found = find_option(text, (size_t)n, option);
+	if (!found)
+		return -ENODATA;
+	if (strlen(found) >= size)
+		return -E2BIG;
+	memcpy(buf, found, strlen(found) + 1);
+	return 0;
+}
+
+int procfs_read_option(const struct procfs *procfs, pid_t pid, const char *option,
+		       unsigned int *ret_number)
+{
+	char text[16];
+	int r = procfs_read_option_text(procfs, pid, option, text, sizeof(text));
+
+	if (r == 0)
+		r = parse_number(text, ret_number);
+	return r == -E2BIG ? -ENODATA : r;
 }
 
 /* The kernel's function in which a process sleeps, with and without inlining. The compiler may

@@ -84,9 +84,14 @@ int procfs_read_fd_inode(const struct procfs *procfs, pid_t pid, int fd,
  * file; -EIO: the file has an unknown form; -errno. */
 int procfs_read_cpu_time(const struct procfs *procfs, pid_t pid, uint64_t *ret_ns);
 
-/* The number behind an option such as "-maxprocs=" in the command line, which the process may
- * have changed since its exec. Returns 0; -ENODATA: there is none, or no number; -ESRCH;
- * -errno. */
+/* The text behind an option such as "-haproxy=" in the command line, which the process may have
+ * changed since its exec; of several the last one's. Returns 0; -ENODATA: there is none; -E2BIG:
+ * it is longer than size - 1 bytes; -ESRCH; -errno. */
+int procfs_read_option_text(const struct procfs *procfs, pid_t pid, const char *option, char *buf,
+			    size_t size);
+
+/* The number behind an option such as "-maxprocs=". Returns as above; -ENODATA: there is none, or
+ * no number. */
 int procfs_read_option(const struct procfs *procfs, pid_t pid, const char *option,
 		       unsigned int *ret_number);
 

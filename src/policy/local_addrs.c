@@ -6,7 +6,6 @@
 #include <ifaddrs.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,21 +79,9 @@ int local_addrs_fd(const struct local_addrs *local_addrs)
  * than IP (packet sockets have entries, too). */
 static bool host_of_sockaddr(const struct sockaddr *sa, struct cidr *ret_host)
 {
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-
 	memset(ret_host, 0, sizeof(*ret_host));
-	if (sa && sa->sa_family == AF_INET) {
-		memcpy(&in, sa, sizeof(in));
-		ret_host->net.family = ADDR_IPV4;
-		memcpy(ret_host->net.bytes, &in.sin_addr, 4);
-	} else if (sa && sa->sa_family == AF_INET6) {
-		memcpy(&in6, sa, sizeof(in6));
-		ret_host->net.family = ADDR_IPV6;
-		memcpy(ret_host->net.bytes, &in6.sin6_addr, 16);
-	} else {
+	if (!sa || addr_of_sockaddr(sa, &ret_host->net) < 0)
 		return false;
-	}
 	ret_host->prefix = (uint8_t)addr_bits(&ret_host->net);
 	return true;
 }

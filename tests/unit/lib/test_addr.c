@@ -373,6 +373,37 @@ TEST(hash_sees_family_and_seed)
 	want_int(addr_hash(&v4, 1) == addr_hash(&v4, 2), false);
 }
 
+static const struct socket_row {
+	const char *label;
+	sa_family_t family;
+	const char *text;
+	int want;
+	const char *format;
+} socket_rows[] = {
+	{ "IPv4", AF_INET, "192.0.2.7", 0, "192.0.2.7" },
+	{ "IPv6", AF_INET6, "2001:db8::2", 0, "2001:db8::2" },
+	{ "IPv4 on a dual-stack socket", AF_INET6, "::ffff:192.0.2.7", 0, "192.0.2.7" },
+	{ "no address of IP", AF_UNIX, NULL, -EAFNOSUPPORT, "::1" },
+};
+
+TEST_ROWS(of_sockaddr, socket_rows)
+{
+	struct addr addr = V6([15] = 1);
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} from = { .sa = { .sa_family = row->family } };
+	char text[ADDR_TEXT_SIZE];
+
+	if (row->family == AF_INET)
+		want_int(inet_pton(AF_INET, row->text, &from.in.sin_addr), 1);
+	if (row->family == AF_INET6)
+		want_int(inet_pton(AF_INET6, row->text, &from.in6.sin6_addr), 1);
+	want_int(addr_of_sockaddr(&from.sa, &addr), row->want);
+	want_str(addr_format(&addr, text), row->format);
+}
+
 /* Addresses in a row, as a sender has them, fill a small table evenly, and
  * another seed fills it in another way. */
 TEST(hash_spreads)

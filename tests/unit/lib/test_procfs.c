@@ -858,6 +858,31 @@ TEST_ROWS(option, option_rows)
 	want_int(number, row->number);
 }
 
+static const struct text_row {
+	const char *label, *text;
+	size_t len;
+	int want;
+	const char *value;
+} text_rows[] = {
+	{ "among others", WORDS("couriertcpd\0-haproxy=5/port=25\0smtp"), 0, "5/port=25" },
+	{ "the last one counts, as for courier", WORDS("couriertcpd\0-haproxy=5\0-haproxy=\0smtp"),
+	  0, "" },
+	{ "without a value", WORDS("couriertcpd\0-haproxy\0smtp"), -ENODATA, NULL },
+	{ "as long as the buffer, with its NUL", WORDS("couriertcpd\0-haproxy=12345678901"), 0,
+	  "12345678901" },
+	{ "longer", WORDS("couriertcpd\0-haproxy=123456789012"), -E2BIG, NULL },
+};
+
+TEST_ROWS(option_text, text_rows)
+{
+	char value[12] = "before";
+
+	fakeproc_write(&tree, PID, "cmdline", row->text, row->len);
+	want_int(procfs_read_option_text(&fake, PID, "-haproxy=", value, sizeof(value)),
+		 row->want);
+	want_str(value, row->value ? row->value : "before");
+}
+
 static bool sleeps_now(void *data)
 {
 	return procfs_read_wait(&real, *(const pid_t *)data) == PROCFS_WAIT_SLEEP;
