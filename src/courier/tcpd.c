@@ -12,13 +12,22 @@
 
 #define TCPD_NAME "couriertcpd"
 
+/* Longest -haproxy=... that is read. */
+#define PROXY_SIZE 1024
+
+struct tcpd {
+	struct pidref ref;
+	enum tcpd_proxy proxy;
+	bool proxy_known;
+};
+
 struct tcpd_list {
 	const struct procfs *procfs;
 	struct looker *looker;
 	uid_t uid;
 	ino_t netns;
 	pthread_mutex_t lock;
-	struct pidref refs[TCPD_MAX];
+	struct tcpd all[TCPD_MAX];
 	size_t count;
 };
 
@@ -50,7 +59,7 @@ void tcpd_free(struct tcpd_list *tcpds)
 	if (!tcpds)
 		return;
 	for (i = 0; i < tcpds->count; i++)
-		pidref_done(&tcpds->refs[i]);
+		pidref_done(&tcpds->all[i].ref);
 	pthread_mutex_destroy(&tcpds->lock);
 	free(tcpds);
 }
@@ -61,34 +70,34 @@ static void drop_ended(struct tcpd_list *l)
 	size_t i = 0;
 
 	while (i < l->count) {
-		if (pidref_check(&l->refs[i]) != -ESRCH) {
+		if (pidref_check(&l->all[i].ref) != -ESRCH) {
 			i++;
 			continue;
 		}
-		pidref_done(&l->refs[i]);
-		l->refs[i] = l->refs[--l->count];
+		pidref_done(&l->all[i].ref);
+		l->all[i] = l->all[--l->count];
 	}
 }
 
 /* Call with the lock. */
-static struct pidref *find(struct tcpd_list *l, pid_t pid)
+static struct tcpd *find(struct tcpd_list *l, pid_t pid)
 {
 	size_t i;
 
 	for (i = 0; i < l->count; i++)
-		if (l->refs[i].pid == pid)
-			return &l->refs[i];
+		if (l->all[i].ref.pid == pid)
+			return &l->all[i];
 	return NULL;
 }
 
 int tcpd_knows(struct tcpd_list *tcpds, pid_t pid)
 {
-	struct pidref *ref;
+	struct tcpd *tcpd;
 	int r;
 
 	pthread_mutex_lock(&tcpds->lock);
-	ref = find(tcpds, pid);
-	r = ref ? pidref_check(ref) : -EPERM;
+	tcpd = find(tcpds, pid);
+	r = tcpd ? pidref_check(&tcpd->ref) : -EPERM;
 	pthread_mutex_unlock(&tcpds->lock);
 	return r;
 }
@@ -103,7 +112,7 @@ static int add(struct tcpd_list *l, struct pidref *ref)
 	if (find(l, ref->pid))
 		pidref_done(ref);
 	else if (l->count < TCPD_MAX)
-		l->refs[l->count++] = pidref_take(ref);
+		l->all[l->count++] = (struct tcpd){ .ref = pidref_take(ref) };
 	else
 		r = -ENOSPC;
 	pthread_mutex_unlock(&l->lock);
@@ -283,7 +292,94 @@ size_t tcpd_pids(struct tcpd_list *tcpds, pid_t ret_pids[static TCPD_MAX])
 	pthread_mutex_lock(&tcpds->lock);
 	drop_ended(tcpds);
 	for (i = 0; i < tcpds->count; i++)
-		ret_pids[i] = tcpds->refs[i].pid;
+		ret_pids[i] = tcpds->all[i].ref.pid;
 	pthread_mutex_unlock(&tcpds->lock);
 	return i;
+}
+
+/* -haproxy=[TIMEOUT][/port=[IP.]PORT][,...]. Without a value courier ignores the option
+ * (parsehaproxy() of courier's tcpd.c, 1.4.1). */
+static enum tcpd_proxy parse_proxy(char *value)
+{
+	enum tcpd_proxy proxy = TCPD_PROXY_NONE;
+	char *item, *rest;
+
+	for (item = strtok_r(value, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
+		if (!strstr(item, "/port="))
+			return TCPD_PROXY_ALL;
+		proxy = TCPD_PROXY_SOME;
+	}
+	return proxy;
+}
+
+/* For looker_call(): see session_signs_slots(). */
+static int read_proxy(const struct procfs *procfs, pid_t pid, void *data)
+{
+	enum tcpd_proxy *proxy = data;
+	char value[PROXY_SIZE];
+	int r = procfs_read_option_text(procfs, pid, "-haproxy=", value, sizeof(value));
+
+	if (r == 0)
+		*proxy = parse_proxy(value);
+	else if (r == -E2BIG)
+		*proxy = TCPD_PROXY_SOME;
+	return r == -ENODATA || r == -E2BIG ? 0 : r;
+}
+
+/* Returns false if the couriertcpd is not known, or its command line was not read yet. */
+static bool knows_proxy(struct tcpd_list *l, pid_t pid, enum tcpd_proxy *ret_proxy)
+{
+	const struct tcpd *tcpd;
+	bool known;
+
+	pthread_mutex_lock(&l->lock);
+	tcpd = find(l, pid);
+	known = tcpd && tcpd->proxy_known;
+	if (known)
+		*ret_proxy = tcpd->proxy;
+	pthread_mutex_unlock(&l->lock);
+	return known;
+}
+
+/* What was read counts only if it is still the same process. */
+static bool keep_proxy(struct tcpd_list *l, pid_t pid, enum tcpd_proxy proxy)
+{
+	struct tcpd *tcpd;
+	bool same;
+
+	pthread_mutex_lock(&l->lock);
+	tcpd = find(l, pid);
+	same = tcpd && pidref_check(&tcpd->ref) == 0;
+	if (same) {
+		tcpd->proxy = proxy;
+		tcpd->proxy_known = true;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return same;
+}
+
+enum tcpd_proxy tcpd_proxy(struct tcpd_list *tcpds, pid_t pid)
+{
+	enum tcpd_proxy proxy = TCPD_PROXY_NONE;
+
+	if (knows_proxy(tcpds, pid, &proxy))
+		return proxy;
+	if (tcpd_knows(tcpds, pid) < 0 ||
+	    looker_call(tcpds->looker, pid, read_proxy, &proxy, sizeof(proxy)) < 0 ||
+	    !keep_proxy(tcpds, pid, proxy))
+		return TCPD_PROXY_NONE;
+	return proxy;
+}
+
+enum tcpd_proxy tcpd_proxy_of_all(struct tcpd_list *tcpds)
+{
+	enum tcpd_proxy whole = TCPD_PROXY_NONE, one;
+	pid_t pids[TCPD_MAX];
+	size_t n = tcpd_pids(tcpds, pids), i;
+
+	for (i = 0; i < n; i++) {
+		one = tcpd_proxy(tcpds, pids[i]);
+		whole = i == 0 || one == whole ? one : TCPD_PROXY_SOME;
+	}
+	return whole;
 }

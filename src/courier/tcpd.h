@@ -47,4 +47,19 @@ int tcpd_try(struct tcpd_list *tcpds, bool signals);
 /* The PIDs of the running couriertcpds. Returns their number, at most TCPD_MAX. */
 size_t tcpd_pids(struct tcpd_list *tcpds, pid_t ret_pids[static TCPD_MAX]);
 
+/* Which clients of a couriertcpd come through a proxy that names them (-haproxy, since courier
+ * 1.3)? */
+enum tcpd_proxy {
+	TCPD_PROXY_NONE,
+	TCPD_PROXY_SOME,	/* those of some ports or addresses */
+	TCPD_PROXY_ALL,
+};
+
+/* Of this couriertcpd, by its command line, which is read once. NONE also if it is not known or
+ * cannot be read. Not for workers. */
+enum tcpd_proxy tcpd_proxy(struct tcpd_list *tcpds, pid_t pid);
+
+/* Of all that run, taken together. Not for workers. */
+enum tcpd_proxy tcpd_proxy_of_all(struct tcpd_list *tcpds);
+
 #endif

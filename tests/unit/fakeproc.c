@@ -115,6 +115,14 @@ static void put_status(const struct fakeproc *tree,
 	fakeproc_write(tree, p->pid, "status", text, (size_t)n);
 }
 
+/* No options. */
+static void put_command_line(const struct fakeproc *tree, const struct fake_process *p)
+{
+	const char *text = p->exe ? p->exe : "";
+
+	fakeproc_write(tree, p->pid, "cmdline", text, p->exe ? strlen(text) + 1 : 0);
+}
+
 static void put_namespace(const struct fakeproc *tree,
 			  const struct fake_process *p)
 {
@@ -144,6 +152,7 @@ void fakeproc_put(const struct fakeproc *tree, const struct fake_process *proces
 	remove_trap(tree, process->pid);
 	make_dirs(tree, process->pid);
 	put_status(tree, process);
+	put_command_line(tree, process);
 	put_namespace(tree, process);
 	fakeproc_children(tree, process->pid, NULL, 0);
 	if (process->exe)

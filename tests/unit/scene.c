@@ -159,7 +159,7 @@ static const char *const *variables(char **args)
 	size_t n = 0;
 
 	for (; *args; args++)
-		if (strchr(*args, '='))
+		if (strchr(*args, '=') && (*args)[0] != '-')
 			found[n++] = *args;
 	found[n] = NULL;
 	return found;
@@ -176,7 +176,7 @@ static void want_options(char **args)
 			;
 		if (i < COUNT_OF(values))
 			args++;
-		else if (!strchr(*args, '=') && strcmp(*args, "raw") != 0 &&
+		else if (!strchr(*args, '=') && (*args)[0] != '-' && strcmp(*args, "raw") != 0 &&
 			 strcmp(*args, "container") != 0)
 			want_str(*args, "an option");
 	}
@@ -206,6 +206,17 @@ static size_t raw_environment(char **args, char *env, size_t size)
 	for (v = variables(args); *v; v++)
 		used += (size_t)snprintf(env + used, size - used, "%s", *v) + 1;
 	return used;
+}
+
+static void write_command_line(pid_t pid, const char *exe, char **args)
+{
+	char text[512];
+	size_t used = (size_t)snprintf(text, sizeof(text), "%s", exe) + 1;
+
+	for (; *args; args++)
+		if ((*args)[0] == '-')
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", *args) + 1;
+	fakeproc_write(&scene.tree, pid, "cmdline", text, used);
 }
 
 static void write_children(pid_t parent)
@@ -245,6 +256,8 @@ static int put(char **args, const char *exe, const char *parent, bool has_client
 	else
 		p.env = NULL;
 	fakeproc_put(&scene.tree, &p);
+	if (p.exe)
+		write_command_line(a->pid, p.exe, args + 1);
 	a->parent = p.ppid;
 	a->put = a->listed = true;
 	write_children(old);

@@ -22,7 +22,7 @@
  *	waiter P		start a process that only waits (real)
  *  The options of these: below PARENT; exe PATH; comm NAME; uid N; container: another network
  *  namespace; ip IP, port N: the client; on N: the local port; NAME=VALUE: a variable of the
- *  environment; raw: the environment has no other variables.
+ *  environment; raw: the environment has no other variables; -OPTION: of the command line.
  *
  *	unlist P..., list P...	remove P from its parent's children, add it again
  *	children P C...		set the children of P, until the next change

@@ -74,6 +74,16 @@ VERB(make)
 	return r;
 }
 
+VERB(proxies)
+{
+	static const char *const words[] = { "none", "some", "all" };
+
+	want_str(words[args[1] ? tcpd_proxy(scene.rules.tcpds, scene_pid(args[0])) :
+				 tcpd_proxy_of_all(scene.rules.tcpds)],
+		 args[1] ? args[1] : args[0]);
+	return 0;
+}
+
 /* --- scripts --- */
 
 #define IS_ONE "check x = 0; count = 1; scan = 1"
@@ -128,6 +138,24 @@ static const struct script scripts[] = {
 	  "process x uid 0; scan = 0; tcpd a; tcpd b; scan = 2; tcpd c; scan = 3; count = 3; "
 	  "lists a = 1; lists b = 1; lists c = 1; end a; drop a; count = 2; lists b = 1; "
 	  "lists c = 1; scan = 2" },
+
+	/* As courier 1.4.1 understands it. */
+	{ "proxy: without the option", "tcpd x; check x; proxies x none; proxies none" },
+	{ "proxy: not known yet", "tcpd x -haproxy=15; proxies x none; proxies none" },
+	{ "proxy: every client", "tcpd x -haproxy=15; check x; proxies x all; proxies all" },
+	{ "proxy: of one port",
+	  "tcpd x -haproxy=5/port=25; check x; proxies x some; proxies some" },
+	{ "proxy: of an address and a port, without a timeout",
+	  "tcpd x -haproxy=/port=192.0.2.1.25; check x; proxies x some" },
+	{ "proxy: of two ports", "tcpd x -haproxy=/port=25,/port=587; check x; proxies x some" },
+	{ "proxy: one port, and then any", "tcpd x -haproxy=/port=25,9; check x; proxies x all" },
+	{ "proxy: without a value courier ignores it",
+	  "tcpd x -haproxy; check x; proxies x none; tcpd y -haproxy=; check y; proxies y none" },
+	{ "proxy: another option", "tcpd x -haproxyish=15; check x; proxies x none" },
+	{ "proxy: of all listeners",
+	  "proxies none; tcpd x -haproxy=15; check x; tcpd y -haproxy=15; check y; proxies all; "
+	  "tcpd z; check z; proxies some; end x y; proxies none; end z; proxies none" },
+	{ "proxy: found by a scan", "tcpd x -haproxy=15; scan = 1; proxies all" },
 
 	/* A read could hang. EINVAL: it was read. */
 	{ "not read: another user's", UNREAD("tcpd x uid 1235", "EPERM") },
