@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum role {
@@ -61,6 +62,7 @@ static int parse_port(const char *text, uint16_t *ret_port)
 enum variable {
 	TCPREMOTEIP, TCPREMOTEPORT, TCPLOCALPORT, TCPLOCALIP,
 	ESMTP_TLS, RELAYCLIENT, BLOCK, BLOCK_IP, BLOCK_ZONE, ESMTPAUTH, ESMTPAUTH_TLS, ACCESSFILE,
+	TCPREMOTEINFO,
 	VARIABLES
 };
 
@@ -69,7 +71,7 @@ _Static_assert(VARIABLES <= PROCFS_GETENV_MAX, "procfs_getenv_all() finds all at
 static const char *const variables[VARIABLES] = {
 	"TCPREMOTEIP", "TCPREMOTEPORT", "TCPLOCALPORT", "TCPLOCALIP",
 	"ESMTP_TLS", "RELAYCLIENT", "BLOCK", "BLOCK_IP", "BLOCK_ZONE", "ESMTPAUTH",
-	"ESMTPAUTH_TLS", "ACCESSFILE",
+	"ESMTPAUTH_TLS", "ACCESSFILE", "TCPREMOTEINFO",
 };
 
 static int parse_peer_of(const char *const values[static VARIABLES],
@@ -200,12 +202,14 @@ static int check_tcpd(const struct smtpd_rules *rules, pid_t pid)
 }
 
 /* Compares with known couriertcpds first: any other process has to be read. */
-static int find_place(const struct smtpd_rules *rules, pid_t ppid, enum place *ret_place)
+static int find_place(const struct smtpd_rules *rules, pid_t ppid, enum place *ret_place,
+		      pid_t *ret_tcpd)
 {
 	struct procfs_status parent;
 	int r;
 
 	*ret_place = PLACE_BELOW_TCPD;
+	*ret_tcpd = ppid;
 	if (tcpd_knows(rules->tcpds, ppid) == 0)
 		return 0;
 	r = procfs_read_status(rules->procfs, ppid, &parent);
@@ -213,11 +217,12 @@ static int find_place(const struct smtpd_rules *rules, pid_t ppid, enum place *r
 		return -EPERM;
 	if (r < 0)
 		return r;
-	*ret_place = PLACE_BELOW_TLS;
 	r = check_tcpd(rules, ppid);
-	if (r == 0)
-		*ret_place = PLACE_BELOW_TCPD;
-	return r == -EPERM ? check_tcpd(rules, parent.ppid) : r;
+	if (r != -EPERM)
+		return r;
+	*ret_place = PLACE_BELOW_TLS;
+	*ret_tcpd = parent.ppid;
+	return check_tcpd(rules, parent.ppid);
 }
 
 /* Pin and verify a couriertls. The caller checks its parent. */
@@ -267,6 +272,58 @@ uint64_t smtpd_cookie(const struct smtpd_rules *rules, pid_t pid, const struct s
 	return ends.cookie;
 }
 
+/* The other end of the standard input, if that is a connection of IP. */
+static int read_far_end(const struct smtpd_rules *rules, const struct pidref *owner,
+			struct addr *ret_addr)
+{
+	struct sockaddr_storage end;
+	socklen_t size = sizeof(end);
+	int fd, r;
+
+	fd = looker_get_fd(rules->looker, owner->pid, owner->fd, STDIN_FILENO);
+	if (fd < 0)
+		return fd;
+	r = getpeername(fd, (struct sockaddr *)&end, &size) < 0 ? -errno : 0;
+	if (r == 0)
+		r = addr_of_sockaddr((const struct sockaddr *)&end, ret_addr);
+	close(fd);
+	return r;
+}
+
+/* couriertcpd sets TCPREMOTEINFO to this if a proxy has named the client, and otherwise not at
+ * all (run() of courier's tcpd.c, 1.4.1). In courier before 1.3, which had no -haproxy, it was a
+ * text of the client's ident server. */
+static bool names_proxy(const char *info)
+{
+	static const char by_proxy[] = "proxy via ";
+
+	return info && strncmp(info, by_proxy, strlen(by_proxy)) == 0;
+}
+
+/* Do the packets of the client come from another host? The kernel knows, unless the socket is
+ * closed or must not be copied; then behind_proxy is what the environment says. Nothing that a
+ * client sends can make this true. */
+static bool is_behind_proxy(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+			    const struct pidref *owner)
+{
+	struct addr end;
+
+	/* The cookie was found by the peer's address. */
+	if (smtpd->cookie)
+		return false;
+	if (read_far_end(rules, owner, &end) == 0)
+		return !addr_equal(&end, &smtpd->peer.addr);
+	return smtpd->behind_proxy && tcpd_proxy(rules->tcpds, smtpd->tcpd) != TCPD_PROXY_NONE;
+}
+
+/* owner is the process whose standard input is the connection. */
+static void identify_connection(const struct smtpd_rules *rules, struct smtpd *smtpd,
+				const struct pidref *owner)
+{
+	smtpd->cookie = smtpd_cookie(rules, owner->pid, &smtpd->peer);
+	smtpd->behind_proxy = is_behind_proxy(rules, smtpd, owner);
+}
+
 /* The peer and the facts from the environment that look() read last. */
 static int take_facts(const struct smtpd_scratch *scratch, struct smtpd *smtpd,
 		      struct smtpd_facts *facts)
@@ -279,6 +336,7 @@ static int take_facts(const struct smtpd_scratch *scratch, struct smtpd *smtpd,
 	if (parse_peer_of(values, &smtpd->peer) < 0)
 		return -EPERM;
 	parse_facts(values, facts);
+	smtpd->behind_proxy = names_proxy(values[TCPREMOTEINFO]);
 	return 0;
 }
 
@@ -324,9 +382,7 @@ static int verify(const struct smtpd_rules *rules, struct smtpd *smtpd, enum pla
 		r = -EPERM;
 	if (r < 0)
 		return r;
-	smtpd->cookie = smtpd_cookie(
-		rules, place == PLACE_BELOW_TLS ? smtpd->parent : smtpd->process.pid,
-		&smtpd->peer);
+	identify_connection(rules, smtpd, place == PLACE_BELOW_TLS ? &smtpd->tls : &smtpd->process);
 	return check_parent(rules, smtpd);
 }
 
@@ -364,7 +420,7 @@ int smtpd_open(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch 
 	if (r < 0)
 		return r;
 	smtpd.parent = status.ppid;
-	r = find_place(rules, status.ppid, &place);
+	r = find_place(rules, status.ppid, &place, &smtpd.tcpd);
 	if (r == 0)
 		r = verify(rules, &smtpd, place, scratch, ret_facts, &role);
 	if (r == 0)
@@ -403,7 +459,7 @@ static int read_handshake(const struct smtpd_rules *rules, struct smtpd *smtpd,
 		r = check_childless(rules, smtpd->process.pid);
 	if (r < 0)
 		return r;
-	smtpd->cookie = smtpd_cookie(rules, smtpd->process.pid, &smtpd->peer);
+	identify_connection(rules, smtpd, &smtpd->process);
 	return check_parent(rules, smtpd);
 }
 
@@ -418,7 +474,7 @@ int smtpd_open_handshake(const struct smtpd_rules *rules, pid_t pid,
 	r = pin(rules, pid, &smtpd.process, &status);
 	if (r < 0)
 		return r;
-	smtpd.parent = status.ppid;
+	smtpd.parent = smtpd.tcpd = status.ppid;
 	r = check_tcpd(rules, status.ppid);
 	if (r == 0)
 		r = read_handshake(rules, &smtpd, scratch, ret_facts);

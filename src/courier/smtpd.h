@@ -40,7 +40,10 @@ struct smtpd {
 	struct pidref tls;	/* couriertls above it, or PIDREF_NONE */
 	struct smtpd_peer peer;
 	pid_t parent;		/* couriertcpd or, on port 465, couriertls */
+	pid_t tcpd;		/* couriertcpd */
 	uint64_t cookie;	/* of the connection, see smtpd_cookie(); 0: unknown */
+	bool behind_proxy;	/* its client's packets come from another host, a proxy that
+				 * has named the peer (-haproxy) */
 	struct pidref submit;	/* of smtpd_pin_submit(): has the same BLOCK */
 	pid_t other_submit;	/* a submit that smtpd_pin_submit() rejected; 0: none */
 	struct smtpd_env *env;	/* of smtpd_pin(): a copy of the facts; else NULL */

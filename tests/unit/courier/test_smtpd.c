@@ -83,6 +83,7 @@ VERB(take)
 	return 0;
 }
 
+VERB_IS(behind_proxy, smtpd.behind_proxy)
 VERB_IS(may_be, smtpd_may_be(&scene.rules, scene_pid(args[0])))
 VERB_IS(may_stay, smtpd_may_stay(&scene.rules, &smtpd))
 
@@ -225,6 +226,9 @@ VERB(squeeze)
 #define TRAPPED_SUBMIT(submit, result, again, released, left)                               \
 	LISTED submit "; children s m; trap m; pin_submit = " result "; has_submit = 0; "   \
 	"submit_knows Listed = " again "; release m = " released "; lookers " left
+
+#define NAMED_BY "TCPREMOTEINFO=proxy via ::ffff:192.0.2.25, port 25"
+#define NAMED "'" NAMED_BY "'"
 
 static const struct script scripts[] = {
 	{ "port 25", "smtpd s; open s; is s; client 192.0.2.7 41703 25; facts; done; done" },
@@ -441,6 +445,25 @@ static const struct script scripts[] = {
 	  "failed E2BIG = 0" },
 	{ "taken from one owner to another", SMTPS "open s; take; is s l" },
 
+	{ "proxy: none", "smtpd s; open s; behind_proxy = 0" },
+	{ "proxy: it has named the client",
+	  "tcpd t -haproxy=15; smtpd s " NAMED "; open s; behind_proxy = 1; take; "
+	  "behind_proxy = 1; pin s; recheck; behind_proxy = 1" },
+	{ "proxy: on port 465",
+	  "tcpd t -haproxy=/port=465; tls l " NAMED "; open_handshake l; behind_proxy = 1; "
+	  "smtpd s below l " NAMED "; open s; behind_proxy = 1; open l; is s l; "
+	  "behind_proxy = 1" },
+	{ "proxy: of other ports only", "tcpd t -haproxy=/port=26; smtpd s; open s; "
+	  "behind_proxy = 0" },
+	/* What the client's ident server said, to courier before 1.3. */
+	{ "proxy: a client cannot claim it", "smtpd s " NAMED "; open s; behind_proxy = 0" },
+	{ "proxy: nor where courier ignores the option",
+	  "tcpd t -haproxy; smtpd s " NAMED "; open s; behind_proxy = 0" },
+	{ "proxy: nor for another listener",
+	  "know t; tcpd x -haproxy=15; know x; smtpd s " NAMED "; open s; behind_proxy = 0" },
+	{ "proxy: another text", "tcpd t -haproxy=15; smtpd s TCPREMOTEINFO=proxy; open s; "
+	  "behind_proxy = 0" },
+
 	{ "hint: courieresmtpd", "smtpd s; hint s; hinted 192.0.2.7 41703 25" },
 	{ "hint: listed", "smtpd s BLOCK=Listed; hint s; hinted 192.0.2.7 41703 25 listed" },
 	{ "hint: listed nowhere", "smtpd s BLOCK=; hint s; hinted 192.0.2.7 41703 25" },
@@ -577,4 +600,49 @@ TEST(cookie_of_another_connection)
 	}
 	want_int(smtpd_cookie(&rules, pid, &end), 0);
 	close_connection();
+}
+
+/* The session's standard input is a connection from 127.0.0.1, or was one. */
+static const struct end_row {
+	const char *label, *ip, *option, *info;
+	bool is_reset, want;
+} end_rows[] = {
+	{ "another host's address", "192.0.2.7", NULL, NULL, false, true },
+	{ "the client's own", "127.0.0.1", NULL, NULL, false, false },
+	{ "the client's own, mapped", "::ffff:127.0.0.1", NULL, NULL, false, false },
+	{ "its packets come from the client, whatever was said", "127.0.0.1", "-haproxy=15",
+	  NAMED_BY, false, false },
+	{ "reset: it cannot tell", "192.0.2.7", "-haproxy=15", NAMED_BY, true, true },
+	{ "reset: a client cannot claim to be behind a proxy", "192.0.2.7", NULL, NAMED_BY, true,
+	  false },
+	{ "reset: nor on another port of such a listener", "192.0.2.7", "-haproxy=/port=26", NULL,
+	  true, false },
+};
+
+TEST_ROWS(far_end, end_rows)
+{
+	const char *const extra[] = { row->info, NULL };
+	const struct peer peer = { row->ip, 41703, 25, extra };
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	char command_line[64] = "couriertcpd";
+	struct tcp_pair pair;
+	pid_t pid, tcpd;
+
+	scene_open();
+	tcp_pair_open(&pair);
+	tcpd = waiter_start();
+	pid = waiter_start_with(pair.server, STDIN_FILENO);
+	fakeproc_put_tcpd(&scene.tree, tcpd);
+	snprintf(command_line + 12, sizeof(command_line) - 12, "%s", row->option ? row->option : "");
+	fakeproc_write(&scene.tree, tcpd, "cmdline", command_line, sizeof(command_line));
+	fakeproc_put_smtpd(&scene.tree, pid, tcpd, &peer);
+	if (row->is_reset)
+		want_int(connect(pair.server, &nowhere, sizeof(nowhere)), 0);
+	want_int(smtpd_open(&scene.rules, pid, scene.scratch, &smtpd, &facts), 0);
+	want_int(smtpd.behind_proxy, row->want);
+	smtpd_done(&smtpd);
+	waiter_end(pid);
+	waiter_end(tcpd);
+	tcp_pair_close(&pair);
+	scene_close();
 }
