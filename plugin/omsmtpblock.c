@@ -292,9 +292,31 @@ finalize_it:
 		cnfparamvalsDestruct(values, &module_block);
 ENDsetModCnf
 
+/* rsyslogd -N1: name the first action whose blocks are left to a proxy. Threads that look at
+ * courier's processes have ended afterwards, or see stay_mapped(). */
+static void warn_of_proxy(const modConfData_t *conf)
+{
+	const char *notice = NULL;
+	struct background *background;
+	size_t i;
+
+	if (background_new(PROCFS_DEFAULT_ROOT, &background) < 0)
+		return;
+	for (i = 0; i < conf->count && !notice; i++) {
+		notice = engine_notice_of_proxy(conf->actions[i].engine, background);
+		if (notice)
+			params_warn("the action with the list",
+				    engine_settings(conf->actions[i].engine)->list, notice);
+	}
+	if (!background_free(background))
+		stay_mapped();
+}
+
 BEGINcheckCnf
 CODESTARTcheckCnf;
 	iRet = check_event_rulesets(pModConf);
+	if (params_is_validation())
+		warn_of_proxy(pModConf);
 ENDcheckCnf
 
 /* Runs in the thread that is about to change its user. */

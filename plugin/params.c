@@ -88,14 +88,14 @@ static rsRetVal set_all(struct settings *settings,
  * loads into an rsyslogd without it. */
 extern int iConfigVerify __attribute__((weak));
 
-static bool is_validation(void)
+bool params_is_validation(void)
 {
 	return &iConfigVerify && iConfigVerify;
 }
 
 void params_warn(const char *what, const char *name, const char *why)
 {
-	if (is_validation())
+	if (params_is_validation())
 		dprintf(STDERR_FILENO, "rsyslogd: warning: omsmtpblock: %s \"%s\" %s\n",
 			what, name, why);
 	else
@@ -106,7 +106,7 @@ void params_warn(const char *what, const char *name, const char *why)
 /* rsyslogd -N1 shows only errors, and exits with 1 if there is one. */
 static void log_warning(const char *text)
 {
-	if (is_validation())
+	if (params_is_validation())
 		dprintf(STDERR_FILENO,
 			"rsyslogd: warning during parsing file %s, on or before "
 			"line %d: omsmtpblock: %s\n",

@@ -19,4 +19,7 @@ rsRetVal params_read(struct nvlst *lst, struct settings *ret_settings);
  * does not show warnings, it goes to standard error. */
 void params_warn(const char *what, const char *name, const char *why);
 
+/* Is this rsyslogd -N1? */
+bool params_is_validation(void);
+
 #endif

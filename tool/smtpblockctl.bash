@@ -22,8 +22,8 @@ _smtpblockctl_options() {
 	local parameters="$lists --trigger --replyPattern --threshold --window --terminate
 		--terminate.delay --terminate.signal --terminate.killAfter --connect.reply --early
 		--pressure --verify
-		--terminate.reset --courierUser --maxBlocks --maxBlocks.interval --dryRun --input
-		--template --eventRuleset --statsName"
+		--terminate.reset --courierUser --blockBehindProxy --maxBlocks --maxBlocks.interval
+		--dryRun --input --template --eventRuleset --statsName"
 	case $1 in
 	'') echo "--json --config --help --version" ;;
 	list | flush) echo "--all $lists --help" ;;

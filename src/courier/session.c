@@ -8,9 +8,13 @@
 #include "courier/new_pids.h"
 #include "courier/session_signs.h"
 #include "courier/smtpd_index.h"
+#include "lib/clock.h"
 
 /* Most relay client connections of one address that a worker checks. */
 #define RELAY_CLIENTS_MAX 8
+
+/* Look for other couriertcpds this often, to know whether they have a proxy. */
+#define PROXY_EVERY_MS 1000
 
 struct session_finder {
 	struct procfs procfs;
@@ -19,6 +23,8 @@ struct session_finder {
 	struct smtpd_rules rules;
 	struct smtpd_index *index;
 	struct new_pids new_pids;
+	enum tcpd_proxy proxy;	/* of session_proxy().. */
+	int64_t proxy_at;	/* ..which looks again then */
 };
 
 int session_new(const char *proc_root, struct looker *looker, uid_t courier_uid,
@@ -219,6 +225,18 @@ void session_learn(struct session_finder *finder)
 		if (smtpd_index_learn(finder->index, pids[i]) == -EAGAIN)
 			new_pids_wait(&finder->new_pids, pids[i]);
 	session_hold(finder, false);
+}
+
+enum tcpd_proxy session_proxy(struct session_finder *finder)
+{
+	int64_t now = clock_ms();
+
+	if (now >= finder->proxy_at) {
+		finder->proxy = tcpd_scan(finder->tcpds) > 0 ? tcpd_proxy_of_all(finder->tcpds) :
+							      TCPD_PROXY_NONE;
+		finder->proxy_at = now + PROXY_EVERY_MS;
+	}
+	return finder->proxy;
 }
 
 bool session_has_tcpds(struct session_finder *finder)

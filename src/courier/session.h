@@ -83,6 +83,11 @@ void session_learn(struct session_finder *finder);
  * update unpins those that have exited. For the background thread only. */
 void session_let_go(struct session_finder *finder);
 
+/* Which clients of the couriertcpds that run come through a proxy? If all do, the client of a
+ * session that has ended did, too. Searches for couriertcpds at most once a second. For the
+ * background thread only. */
+enum tcpd_proxy session_proxy(struct session_finder *finder);
+
 /* Is any couriertcpd known? Any thread. */
 bool session_has_tcpds(struct session_finder *finder);
 

@@ -297,17 +297,19 @@ size_t tcpd_pids(struct tcpd_list *tcpds, pid_t ret_pids[static TCPD_MAX])
 	return i;
 }
 
-/* -haproxy=[TIMEOUT][/port=[IP.]PORT][,...]. Without a value courier ignores the option
- * (parsehaproxy() of courier's tcpd.c, 1.4.1). */
-static enum tcpd_proxy parse_proxy(char *value)
+/* [TIMEOUT][/port=[IP.]PORT][,...] (parsehaproxy() of courier's tcpd.c, 1.4.1). */
+enum tcpd_proxy tcpd_parse_proxy(const char *value)
 {
+	static const char port[] = "/port=";
 	enum tcpd_proxy proxy = TCPD_PROXY_NONE;
-	char *item, *rest;
+	size_t len;
 
-	for (item = strtok_r(value, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
-		if (!strstr(item, "/port="))
+	for (value += strspn(value, ","); *value; value += strspn(value, ",")) {
+		len = strcspn(value, ",");
+		if (!memmem(value, len, port, strlen(port)))
 			return TCPD_PROXY_ALL;
 		proxy = TCPD_PROXY_SOME;
+		value += len;
 	}
 	return proxy;
 }
@@ -320,7 +322,7 @@ static int read_proxy(const struct procfs *procfs, pid_t pid, void *data)
 	int r = procfs_read_option_text(procfs, pid, "-haproxy=", value, sizeof(value));
 
 	if (r == 0)
-		*proxy = parse_proxy(value);
+		*proxy = tcpd_parse_proxy(value);
 	else if (r == -E2BIG)
 		*proxy = TCPD_PROXY_SOME;
 	return r == -ENODATA || r == -E2BIG ? 0 : r;

@@ -55,6 +55,10 @@ enum tcpd_proxy {
 	TCPD_PROXY_ALL,
 };
 
+/* By the text behind "-haproxy=". Without one courier 1.4.1 ignores the option: NONE. Any
+ * thread. */
+enum tcpd_proxy tcpd_parse_proxy(const char *value);
+
 /* Of this couriertcpd, by its command line, which is read once. NONE also if it is not known or
  * cannot be read. Not for workers. */
 enum tcpd_proxy tcpd_proxy(struct tcpd_list *tcpds, pid_t pid);

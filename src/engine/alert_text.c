@@ -190,6 +190,25 @@ static char *cannot_reset(int err, char *buf)
 	return buf;
 }
 
+#define BEHIND_PROXY(remedy) \
+	"clients come to courier through a proxy (-haproxy), so their packets cannot be dropped " \
+	"here: listed sessions are terminated, but their addresses are not written to the " \
+	"list" remedy ", see \"Behind a proxy\" in omsmtpblock(5)"
+
+const char *alert_text_proxy(const struct settings *settings)
+{
+	return settings->event_ruleset[0] ?
+		       BEHIND_PROXY("; eventRuleset gets them") :
+		       BEHIND_PROXY(": write eventRuleset=\"...\" into the action to tell the "
+				    "proxy");
+}
+
+static char *behind_proxy(const struct settings *settings, char *buf)
+{
+	snprintf(buf, ALERT_TEXT_SIZE, "%s", alert_text_proxy(settings));
+	return buf;
+}
+
 static char *other(enum alert id, char *buf)
 {
 	const char *text = "";
@@ -271,6 +290,9 @@ char *alert_text_format(enum alert id, int detail, const struct settings *settin
 	case ALERT_BUDGET_OPEN:
 		*ret_severity = LOG_NOTICE;
 		return block_limit(settings, true, buf);
+	case ALERT_PROXY:
+		*ret_severity = LOG_NOTICE;
+		return behind_proxy(settings, buf);
 	case ALERT_USER:
 		return no_user(settings, detail, buf);
 	case ALERT_USER_BACK:

@@ -16,6 +16,9 @@ char *alert_text_format(enum alert id, int detail, const struct settings *settin
 			struct blocklist *blocklist, int *ret_severity,
 			char buf[static ALERT_TEXT_SIZE]);
 
+/* The text of ALERT_PROXY. */
+const char *alert_text_proxy(const struct settings *settings);
+
 /* Make a text safe to log: anything but printable ASCII becomes '?', and so do quotation
  * marks and backslashes. size counts the NUL. Returns buf. */
 char *alert_text_clean(const char *text, size_t len, char *buf, size_t size);

@@ -95,8 +95,15 @@ struct block_request {
 	struct cidr target;
 	const struct smtpd_facts *facts;	/* NULL: no process was read */
 	const struct termination *termination;	/* likewise */
+	bool behind_proxy;	/* the client; see struct smtpd */
 	enum rule rule;
 };
+
+/* Then only the proxy can drop the client's packets. */
+static bool is_left_to_proxy(const struct enforcer *e, const struct block_request *request)
+{
+	return request->behind_proxy && !e->settings->block_behind_proxy;
+}
 
 static void put_texts(struct event *event, const struct block_request *request)
 {
@@ -132,7 +139,7 @@ static void make_event(const struct enforcer *e, const struct block_request *req
 		.list = request->line->addr.family == ADDR_IPV4 ? s->list : s->list6,
 		.trigger = settings_word("trigger", s->trigger),
 		.rule = policy_rule_word(request->rule),
-		.blocks = true,
+		.kind = is_left_to_proxy(e, request) ? EVENT_PROXY : EVENT_BLOCK,
 		.seconds = s->ban_time,
 	};
 	put_texts(ret_event, request);
@@ -166,7 +173,7 @@ static void put_end_event(const struct enforcer *e, const struct block_request *
 	if (!e->environment->events || !request->termination || !e->settings->terminate)
 		return;
 	make_event(e, request, &event);
-	event.blocks = false;
+	event.kind = EVENT_END;
 	send_event(e, &event);
 }
 
@@ -213,12 +220,26 @@ static void put_on_list(struct enforcer *e, const struct block_request *request,
 	put_event(e, request, state_text(e, state));
 }
 
+static void note_left_to_proxy(const struct enforcer *e)
+{
+	counters_add(e->counters, COUNTER_PROXIED, 1);
+	raise_alert(e, ALERT_PROXY, 0);
+}
+
+static void leave_to_proxy(const struct enforcer *e, const struct block_request *request)
+{
+	note_left_to_proxy(e);
+	put_event(e, request, NULL);
+}
+
 void enforcer_block_delayed(struct enforcer *enforcer, struct event *event)
 {
-	enum block_state state = add_to_list(enforcer, &event->target, background_now(), false);
-
 	event->at = clock_wall_ms();
-	event->list_state = state_text(enforcer, state);
+	if (event->kind == EVENT_PROXY)
+		note_left_to_proxy(enforcer);
+	else
+		event->list_state = state_text(enforcer, add_to_list(enforcer, &event->target,
+								     background_now(), false));
 	if (enforcer->environment->events)
 		send_event(enforcer, event);
 }
@@ -255,13 +276,15 @@ bool enforcer_may_report(struct report_limit *limit, int64_t now)
 	return ++limit->count <= REPORTS_MAX;
 }
 
-static void log_would_block(struct enforcer *e, const struct courierlog_line *line, int64_t now)
+static void log_would_block(struct enforcer *e, const struct block_request *request, int64_t now)
 {
+	const struct courierlog_line *line = request->line;
 	char ip[ADDR_TEXT_SIZE], reply[LOOKUP_REPLY_SIZE + 1], text[320];
 
 	if (!enforcer_may_report(&e->reports, now))
 		return;
-	snprintf(text, sizeof(text), "dryRun: would block %s port %u: \"%s\"",
+	snprintf(text, sizeof(text), "dryRun: would %s %s port %u: \"%s\"",
+		 is_left_to_proxy(e, request) ? "leave to its proxy" : "block",
 		 addr_format(&line->addr, ip), (unsigned int)line->port,
 		 alert_text_clean(line->reply, line->reply_len, reply, sizeof(reply)));
 	enforcer_log(e, LOG_NOTICE, text);
@@ -271,7 +294,7 @@ static void log_would_block(struct enforcer *e, const struct courierlog_line *li
 static void report(struct enforcer *e, const struct block_request *request, int64_t now)
 {
 	counters_add(e->counters, COUNTER_WOULD_BLOCK, 1);
-	log_would_block(e, request->line, now);
+	log_would_block(e, request, now);
 	put_event(e, request, NULL);
 }
 
@@ -322,16 +345,20 @@ static struct decision do_block(struct enforcer *e, const struct block_request *
 		return d;
 	else if (s->dry_run)
 		report(e, request, now);
+	else if (is_left_to_proxy(e, request))
+		leave_to_proxy(e, request);
 	else
 		put_on_list(e, request, now);
 	return d;
 }
 
-struct decision enforcer_block(struct enforcer *enforcer, const struct courierlog_line *line)
+struct decision enforcer_block(struct enforcer *enforcer, const struct courierlog_line *line,
+			       bool behind_proxy)
 {
 	const struct block_request request = {
 		.line = line,
 		.target = decide_prefix(enforcer->settings, &line->addr),
+		.behind_proxy = behind_proxy,
 	};
 
 	return do_block(enforcer, &request);
@@ -468,6 +495,7 @@ static struct decision block_and_terminate(struct enforcer *e,
 		.target = decide_prefix(e->settings, &line->addr),
 		.facts = facts,
 		.termination = t,
+		.behind_proxy = t->smtpd.behind_proxy,
 	};
 	struct decision d = do_block(e, &request);
 
@@ -550,6 +578,7 @@ void enforcer_end_early(struct enforcer *enforcer, const struct smtpd_rules *rul
 		.target = decide_prefix(enforcer->settings, &line->addr),
 		.facts = facts,
 		.termination = &t,
+		.behind_proxy = t.smtpd.behind_proxy,
 		.rule = rule,
 	};
 

@@ -88,9 +88,11 @@ void enforcer_note_look(const struct enforcer *enforcer, int err);
  * transactions. */
 
 /* Block the address of a trigger for which decide() has returned VERDICT_BLOCK, unless a
- * limit prevents it. With dryRun it is only counted and reported. Returns the decision;
- * counts it unless it is a block. */
-struct decision enforcer_block(struct enforcer *enforcer, const struct courierlog_line *line);
+ * limit prevents it. With dryRun it is only counted and reported; a client behind a proxy is
+ * only reported, unless blockBehindProxy is set. Returns the decision; counts it unless it is a
+ * block. */
+struct decision enforcer_block(struct enforcer *enforcer, const struct courierlog_line *line,
+			       bool behind_proxy);
 
 /* The same for a line of a verified session. Takes smtpd over. With trigger="connect" the
  * client is sent a reply first. The session is terminated if its address is blocked, or if
@@ -117,7 +119,7 @@ void enforcer_end_early(struct enforcer *enforcer, const struct smtpd_rules *rul
 			const struct courierlog_line *line, const struct smtpd_facts *facts,
 			struct smtpd *smtpd, enum rule rule, bool blocks);
 
-/* Write a block of watch_delay_block(). */
+/* Write a block of watch_delay_block(), or report that it is left to the proxy. */
 void enforcer_block_delayed(struct enforcer *enforcer, struct event *event);
 
 /* Terminate a verified session. Takes smtpd over. The signal comes after terminate.delay,

@@ -180,6 +180,26 @@ static bool is_courier(struct engine *e)
 	return atomic_load(&e->finder) && geteuid() == atomic_load(&e->courier_uid);
 }
 
+/* Are there clients whose block is left to a proxy? */
+static bool leaves_blocks_to_proxy(const struct engine *e, struct session_finder *finder)
+{
+	return !e->settings.block_behind_proxy && e->settings.input == INPUT_COURIER &&
+	       session_proxy(finder) != TCPD_PROXY_NONE;
+}
+
+const char *engine_notice_of_proxy(const struct engine *engine, struct background *background)
+{
+	const struct settings *s = &engine->settings;
+	struct session_finder *finder;
+	uid_t uid;
+
+	if (background_uid(background, s->courier_user, &uid) < 0 ||
+	    background_finder(background, uid, &finder) < 0 ||
+	    !leaves_blocks_to_proxy(engine, finder))
+		return NULL;
+	return alert_text_proxy(s);
+}
+
 /* Test the rights on a real process: AppArmor or SELinux may refuse what the capabilities
  * allow. At boot rsyslogd starts before courier, so try again later if there is no
  * couriertcpd yet. */
@@ -198,6 +218,8 @@ static void try_rights(struct engine *e)
 		enforcer_note_look(&e->enforcer, r);
 	else if (r == 0)
 		e->try_at = background_now() + TRY_EVERY_MS;
+	else if (leaves_blocks_to_proxy(e, atomic_load(&e->finder)))
+		alerts_raise(&e->alerts, ALERT_PROXY, 0);
 }
 
 /* Raise an alert for each missing right: what needs it is skipped, everything else works.

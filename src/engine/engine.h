@@ -78,6 +78,10 @@ struct engine *engine_ref(struct engine *engine);
  * one not while the background thread runs. */
 void engine_unref(struct engine *engine);
 
+/* For rsyslogd -N1: what the admin should know if a couriertcpd that runs takes its clients from a
+ * proxy; otherwise NULL. Reads all processes of courierUser's; background need not be opened. */
+const char *engine_notice_of_proxy(const struct engine *engine, struct background *background);
+
 /* Open the backend, resolve courier's user, and report what is missing. Call after
  * rsyslogd's fork, with the background thread opened but not started. Returns 0; -ENOMEM;
  * -errno. */

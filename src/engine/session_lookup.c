@@ -280,7 +280,8 @@ static bool repeat(struct lookup *q, struct lookup_request *lookup_request, int 
 
 /* The attested process has exited. verify="sender": if the kernel's credentials show that
  * it was courier's, the reply in the line decides. */
-static void answer_for_gone(struct lookup *q, const struct lookup_request *lookup_request,
+static void answer_for_gone(struct lookup *q, struct session_finder *finder,
+			    const struct lookup_request *lookup_request,
 			    const struct courierlog_line *line)
 {
 	const struct known known = {
@@ -297,7 +298,7 @@ static void answer_for_gone(struct lookup *q, const struct lookup_request *looku
 	}
 	d = decide(&q->enforcer->policy, &known);
 	if (d.verdict == VERDICT_BLOCK)
-		enforcer_block(q->enforcer, line);
+		enforcer_block(q->enforcer, line, session_proxy(finder) == TCPD_PROXY_ALL);
 	else
 		enforcer_count(q->enforcer, d);
 }
@@ -319,7 +320,7 @@ static bool answer_by_name(struct lookup *q, struct session_finder *finder,
 	else if (r == -ESRCH && !query->attested)
 		return false;
 	else if (r == -ESRCH)
-		answer_for_gone(q, lookup_request, &h->line);
+		answer_for_gone(q, finder, lookup_request, &h->line);
 	else
 		/* A courieresmtpd has exec'd before it logs, and serves its peer. */
 		enforcer_refuse(q->enforcer, r == -EACCES ? r : -EPERM);
@@ -467,6 +468,7 @@ static bool block_by_line(struct lookup *q, struct session_finder *finder,
 {
 	const struct settings *settings = q->enforcer->settings;
 	struct courierlog_line line;
+	bool behind_proxy;
 
 	if (finder && is_relay_client(q, finder, &lookup_request->query)) {
 		enforcer_count(q->enforcer, (struct decision){ VERDICT_EXEMPT,
@@ -474,7 +476,10 @@ static bool block_by_line(struct lookup *q, struct session_finder *finder,
 		return false;
 	}
 	lookup_request_line(lookup_request, &line);
-	return decision_terminates(enforcer_block(q->enforcer, &line)) &&
+	/* With input="address" it may be a client of another program or host. */
+	behind_proxy = finder && settings->input == INPUT_COURIER &&
+		       session_proxy(finder) == TCPD_PROXY_ALL;
+	return decision_terminates(enforcer_block(q->enforcer, &line, behind_proxy)) &&
 	       settings->verify == VERIFY_NONE && settings_end_children(settings);
 }
 

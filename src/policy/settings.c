@@ -119,6 +119,7 @@ static const struct settings_row rows[] = {
 	{ "allowFile", SETTINGS_TEXT, NULL, TEXT_FIELD(allow_file),
 	  .accepts = is_absolute_path,
 	  .hint = "write an absolute path of up to 255 characters" },
+	{ "blockBehindProxy", SETTINGS_BOOL, "off", FIELD(block_behind_proxy) },
 	{ "maxBlocks", SETTINGS_UINT, "10000", FIELD(max_blocks), .min = 1,
 	  .max = 100000000 },
 	{ "maxBlocks.interval", SETTINGS_UINT, "60", FIELD(max_blocks_interval),

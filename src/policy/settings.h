@@ -91,6 +91,7 @@ struct settings {
 	bool courier_user_set;
 	struct prefix_set *allow;	/* owned */
 	char allow_file[SETTINGS_PATH_SIZE]; /* "": none */
+	bool block_behind_proxy;	/* else that is left to the proxy */
 	unsigned int max_blocks;	/* new blocks.. */
 	unsigned int max_blocks_interval; /* ..in this many s */
 	bool dry_run;

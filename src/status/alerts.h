@@ -24,6 +24,7 @@ enum alert {
 	ALERT_BUDGET_OPEN,	/* maxBlocks allows blocks again */
 	ALERT_USER,		/* courierUser cannot be looked up; errno */
 	ALERT_USER_BACK,	/* courierUser was found */
+	ALERT_PROXY,		/* clients come through a proxy */
 	ALERT_BUSY,		/* more lines than can be searched for */
 	ALERT_EVENTS,		/* eventRuleset is too slow */
 	ALERT_HOSTADDRS,	/* the host's addresses cannot be read */

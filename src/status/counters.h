@@ -69,6 +69,8 @@
 	X(KEPT_LOGIN, "kept_login",							\
 	  "blocks not written because somebody was logged in from the address, or "	\
 	  "because some of courier's processes could not be read")			\
+	X(PROXIED, "proxied",								\
+	  "blocks left to the proxy that the client came through")			\
 	X(ENDED, "ended", "sessions terminated by our signal")				\
 	X(GONE, "gone", "sessions that had ended before the signal")			\
 	X(KILLED, "killed", "sessions that needed KILL")				\

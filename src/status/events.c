@@ -158,10 +158,15 @@ static void append_target(struct text_buf *w, const struct event *event)
 
 char *event_format(const struct event *event, char buf[static EVENT_TEXT_SIZE])
 {
+	static const char *const kinds[] = {
+		[EVENT_BLOCK] = "block",
+		[EVENT_END] = "end",
+		[EVENT_PROXY] = "proxy",
+	};
 	struct text_buf w = text_buf_of(buf, EVENT_TEXT_SIZE);
 
 	text_append(&w, "{\"event\":\"%s%s\",\"time\":", event->dry_run ? "would-" : "",
-		    event->blocks ? "block" : "end");
+		    kinds[event->kind]);
 	append_time(&w, event->at);
 	append_target(&w, event);
 	text_append(&w, ",\"list\":");

@@ -16,7 +16,13 @@
 #define EVENT_REPLY_SIZE 200
 #define EVENT_ZONE_SIZE 64
 
-/* One block. */
+enum event_kind {
+	EVENT_BLOCK,
+	EVENT_END,		/* only the session is terminated */
+	EVENT_PROXY,		/* the block is left to the proxy that the client came through */
+};
+
+/* One block, or what was done instead. */
 struct event {
 	void *listener;		/* from the engine's environment */
 	struct counters *counters;	/* of the engine */
@@ -25,13 +31,13 @@ struct event {
 	struct cidr target;	/* the prefix that is blocked */
 	uint16_t port;		/* the peer's; 0: unknown */
 	pid_t pid;		/* the smtpd's; 0: unknown */
-	bool dry_run;		/* only would have been blocked */
+	bool dry_run;		/* only would have been done */
 	bool ends_child;
 	const char *list;	/* these three are valid as long as the engine */
 	const char *list_state;	/* what happened to the address; NULL: no list */
 	const char *trigger;
 	const char *rule;	/* of policy_rule_word() */
-	bool blocks;		/* false: only the session is terminated */
+	enum event_kind kind;
 	unsigned int seconds;	/* banTime */
 	char reply[EVENT_REPLY_SIZE];	/* raw, terminated */
 	char zone[EVENT_ZONE_SIZE];	/* raw, terminated; "": unknown */

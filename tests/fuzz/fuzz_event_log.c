@@ -46,7 +46,7 @@ static void check_event(const char *text)
 		.list = "spammer",
 		.trigger = "dnsbl",
 		.rule = "line",
-		.blocks = true,
+		.kind = EVENT_BLOCK,
 		.seconds = 600,
 	};
 	char line[EVENT_TEXT_SIZE];

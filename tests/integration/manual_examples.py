@@ -19,7 +19,7 @@ from lib.scenario import listed, lone_rsyslogd, mail_host, reject_line, workdir
 TREE = Path(__file__).resolve().parents[2]
 MANUAL, EXAMPLE = TREE / "doc" / "omsmtpblock.rst", TREE / "rsyslog.d" / "omsmtpblock.conf"
 TITLES = ("Basic", "With nftables", "At the connection", "Large waves", "Guessed passwords",
-          "Relayed logs", "Fleet", "A hardened unit")
+          "Relayed logs", "Fleet", "To a proxy", "To a proxy", "A hardened unit")
 
 # Distinguishes rsyslog's configuration from commands and rules.
 LOADS = re.compile(r"^[^#\n]*\b(module|action)\(", re.M)

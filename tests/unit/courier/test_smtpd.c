@@ -633,7 +633,8 @@ TEST_ROWS(far_end, end_rows)
 	tcpd = waiter_start();
 	pid = waiter_start_with(pair.server, STDIN_FILENO);
 	fakeproc_put_tcpd(&scene.tree, tcpd);
-	snprintf(command_line + 12, sizeof(command_line) - 12, "%s", row->option ? row->option : "");
+	snprintf(command_line + 12, sizeof(command_line) - 12, "%s",
+		 row->option ? row->option : "");
 	fakeproc_write(&scene.tree, tcpd, "cmdline", command_line, sizeof(command_line));
 	fakeproc_put_smtpd(&scene.tree, pid, tcpd, &peer);
 	if (row->is_reset)

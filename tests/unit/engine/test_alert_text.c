@@ -65,6 +65,9 @@ static const struct row {
 	{ "a filter against replies", ALERT_REPLY, ENOSYS, LOG_WARNING,
 	  "SystemCallFilter=pidfd_getfd" },
 	{ "-drop", ALERT_DROP, 0, LOG_WARNING, "verify=\"sender\"" },
+	{ "a proxy", ALERT_PROXY, 0, LOG_NOTICE,
+	  "not written to the list: write eventRuleset=\"...\" into the action to tell the "
+	  "proxy, see \"Behind a proxy\"" },
 	{ "DNSBL", ALERT_DNSBL, 0, LOG_WARNING, "BLACKLISTS" },
 	{ "maxBlocks closes", ALERT_BUDGET, 0, LOG_WARNING,
 	  "maxBlocks: 10000 addresses were blocked within 60 s" },

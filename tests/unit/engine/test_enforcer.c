@@ -182,11 +182,11 @@ TEST_ROWS(listener_gets_list_changes, told_rows)
 	answer = (int)row->state;
 	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
 	want_int(events_new(&f.environment.events), 0);
-	want_int(enforcer_block(&f.enforcer, &line).verdict, VERDICT_BLOCK);
+	want_int(enforcer_block(&f.enforcer, &line, false).verdict, VERDICT_BLOCK);
 	want_int(events_take(f.environment.events, &events), 1);
 	want_state(events[0].list_state, row->want);
 	events_close(f.environment.events, refuse_late);
-	enforcer_block(&f.enforcer, &line);
+	enforcer_block(&f.enforcer, &line, false);
 	want_int(counters_get(&f.counters, COUNTER_EVENTS), 1);
 	want_int(counters_get(&f.counters, COUNTER_EVENTS_LOST), 1);
 	want_int(alerts_next(&f.alerts, &(enum alert){ 0 }, &(int){ 0 }), false);
@@ -236,12 +236,83 @@ TEST_ROWS(listener_gets_end_of_session, kept_rows)
 	if (row->has_session)
 		enforcer_block_session(&f.enforcer, NULL, &line, &facts, &smtpd);
 	else
-		enforcer_block(&f.enforcer, &line);
+		enforcer_block(&f.enforcer, &line, false);
 	login_in = -1;
 	want_int(counters_get(&f.counters, COUNTER_KEPT_LOGIN), 1);
 	want_int(events_take(f.environment.events, &events), row->events);
 	if (row->events)
-		want_int(!events[0].blocks && events[0].ends_child, true);
+		want_int(events[0].kind == EVENT_END && events[0].ends_child, true);
+	events_free(f.environment.events);
+	teardown(&f);
+}
+
+/* The proxy is told only what would be blocked here. */
+static const struct proxy_row {
+	const char *label;
+	bool has_session, blocks_here;
+	enum slot_login login;
+	enum event_kind want;
+	const char *state;
+	size_t events;
+	unsigned int proxied;
+} proxy_rows[] = {
+	{ "left to the proxy", true, false, SLOT_LOGIN_NONE, EVENT_PROXY, NULL, 1, 1 },
+	{ "without a session", false, false, SLOT_LOGIN_NONE, EVENT_PROXY, NULL, 1, 1 },
+	{ "blocked here", true, true, SLOT_LOGIN_NONE, EVENT_BLOCK, "added", 1, 0 },
+	{ "somebody is logged in", true, false, SLOT_LOGIN_SEEN, EVENT_END, NULL, 1, 0 },
+};
+
+TEST_ROWS(client_behind_proxy, proxy_rows)
+{
+	struct courierlog_line line = { .kind = COURIERLOG_REJECT, .port = PEER_PORT };
+	const struct smtpd_facts facts = { .block = LISTED };
+	struct smtpd smtpd = SMTPD_NONE;
+	const struct event *events;
+	struct fixture f;
+
+	setup(&f, "backend", "recent");
+	f.settings.input = INPUT_ADDRESS;
+	f.settings.block_behind_proxy = row->blocks_here;
+	f.settings.terminate_delay = 60000;
+	f.enforcer.watch = (struct watch *)&f;
+	login_in = (int)row->login;
+	answer = BLOCK_ADDED;
+	smtpd.process.pid = 4711;
+	smtpd.behind_proxy = true;
+	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
+	want_int(events_new(&f.environment.events), 0);
+	memset(done, 0, sizeof(done));
+	if (row->has_session)
+		enforcer_block_session(&f.enforcer, NULL, &line, &facts, &smtpd);
+	else
+		enforcer_block(&f.enforcer, &line, true);
+	want_int(strchr(done, 'b') != NULL, row->blocks_here);
+	login_in = answer = -1;
+	want_int(counters_get(&f.counters, COUNTER_PROXIED), row->proxied);
+	want_int(events_take(f.environment.events, &events), row->events);
+	want_int(events[0].kind, row->want);
+	want_state(events[0].list_state, row->state);
+	events_free(f.environment.events);
+	teardown(&f);
+}
+
+/* It was not known at once whether somebody is logged in. */
+TEST(delayed_block_behind_proxy)
+{
+	struct event event = { .kind = EVENT_PROXY };
+	const struct event *events;
+	struct fixture f;
+
+	setup(&f, "backend", "null");
+	event.counters = &f.counters;
+	want_int(addr_parse("192.0.2.7", 9, &event.addr), 0);
+	want_int(events_new(&f.environment.events), 0);
+	memset(done, 0, sizeof(done));
+	enforcer_block_delayed(&f.enforcer, &event);
+	want_str(done, "");
+	want_int(counters_get(&f.counters, COUNTER_PROXIED), 1);
+	want_int(events_take(f.environment.events, &events), 1);
+	want_int(events[0].kind, EVENT_PROXY);
 	events_free(f.environment.events);
 	teardown(&f);
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -308,6 +309,55 @@ VERB_IS(tries, (int)trial.tries)
 VERB_IS(signals, trial.signals)
 VERB_IS(reset_tries, (int)reset_tries)
 
+static void set_option(const char *value)
+{
+	char text[64] = "couriertcpd";
+	const size_t used = strlen(text) + 1;
+
+	snprintf(text + used, sizeof(text) - used, "-haproxy=%s", value);
+	fakeproc_write(&h.tree, h.tcpd, "cmdline", text, sizeof(text));
+}
+
+/* The listener's command line, and what it tells its smtpds. */
+VERB(proxy)
+{
+	static const char *const by[] = {
+		"BLOCK=" LISTED, "TCPREMOTEINFO=proxy via 192.0.2.1, port 25", NULL
+	};
+
+	set_option(args[0]);
+	harness_smtpd_env(&h, by);
+	harness_submit_env(&h, by);
+	return 0;
+}
+
+VERB(nobodys_proxy)
+{
+	fakeproc_put(&h.tree, &(struct fake_process){
+		.pid = h.tcpd, .exe = FAKE_TCPD, .ppid = 1, .uid = NOBODY_UID });
+	set_option(args[0]);
+	return 0;
+}
+
+/* Is there one? */
+VERB(notice)
+{
+	struct background *background;
+	struct settings settings;
+	struct engine *engine;
+	const char *text;
+
+	settings = h.settings;
+	want_int(engine_new(&settings, &engine), 0);
+	want_int(background_new(h.tree.root, &background), 0);
+	text = engine_notice_of_proxy(engine, background);
+	want_int(!text || strstr(text, "-haproxy") != NULL, true);
+	want_int(background_free(background), true);
+	*(struct settings *)(uintptr_t)engine_settings(engine) = (struct settings){ .list = "" };
+	engine_unref(engine);
+	return text != NULL;
+}
+
 VERB_DO(stop_engine, engine_stop(h.block))
 
 /* --- scripts --- */
@@ -390,6 +440,59 @@ static const struct script scripts[] = {
 	{ "relay client is known after the first line",
 	  "env smtpd 'BLOCK=" LISTED "' RELAYCLIENT=; set verify none; start; line reject blocks; "
 	  "soon spared 1; line reject; count allowed = 1; on 4 +" PEER },
+
+	/* --- a proxy --- */
+
+	{ "proxy: terminated and reported, but not blocked",
+	  "proxy 15; start; line reject from smtpd blocks; soon ended 1; ends smtpd; on 4; "
+	  "count proxied = 1; count blocks = 0; halt; said 'through a proxy (-haproxy)' = 1" },
+	{ "proxy: the same for a pinned session",
+	  "proxy 15; start; started from smtpd; pinned submit; line reject from smtpd blocks; "
+	  "soon ended 1; on 4; count proxied = 1" },
+	{ "proxy: of other clients",
+	  "proxy 15; env smtpd 'BLOCK=" LISTED "'; start; line reject from smtpd; soon ended 1; "
+	  "on 4 +" PEER "; count proxied = 0" },
+	{ "proxy: blocked if that is wanted",
+	  "proxy 15; set blockBehindProxy on; start; line reject from smtpd; soon ended 1; "
+	  "on 4 +" PEER "; count proxied = 0; halt; said proxy = 0" },
+	{ "proxy: at the connection",
+	  "proxy 15; set trigger connect; start; message started severity 6 from smtpd blocks; "
+	  "soon ended 1; on 4; count proxied = 1" },
+	{ "proxy: the threshold counts",
+	  "proxy 15; set threshold 2; start; line reject from smtpd; count below_threshold = 1; "
+	  "count proxied = 0; line reject from smtpd; count proxied = 1; soon ended 1; on 4" },
+	/* What the proxy is told is limited, too. */
+	{ "proxy: maxBlocks counts",
+	  "proxy 15; set maxBlocks 1 verify none; start; line " FOR("203.0.113.1") "; "
+	  "line " FOR("203.0.113.2") "; count proxied = 1; count refused.budget = 1; on 4" },
+	{ "proxy: dry run",
+	  "proxy 15; set dryRun on; start; line reject from smtpd; "
+	  "says 'dryRun: would leave to its proxy " PEER " port 41703'; count would_block = 1; "
+	  "count proxied = 0; halt; lives smtpd" },
+	{ "proxy: sessions continue",
+	  "proxy 15; set terminate off; start; line reject from smtpd; count proxied = 1; on 4; "
+	  "halt; lives smtpd" },
+	/* Sessions that nobody can look at: they had no other way to courier. */
+	{ "proxy: the session has ended",
+	  "proxy 15; set verify sender; start; message reject uid 0 exe " FAKE_SMTPD " from gone "
+	  "blocks; soon proxied 1; on 4" },
+	{ "proxy: the line is enough",
+	  "proxy 15; set verify none; start; line " FOR("203.0.113.1") "; soon proxied 1; on 4" },
+	{ "proxy: the line is enough, and there are other ways to courier",
+	  "proxy /port=26; set verify none; start; line " FOR("203.0.113.1") "; soon blocks 1; "
+	  "on 4 +203.0.113.1; count proxied = 0" },
+	{ "proxy: not that of another program's clients",
+	  "proxy 15; set input address verify none; start; address 203.0.113.9 blocks; "
+	  "soon blocks 1; on 4 +203.0.113.9; count proxied = 0" },
+	{ "proxy: logged at the start",
+	  RIGHTS "; nobodys_proxy 15; trial 1; start; after 0; said '(-haproxy)' = 1; hup; "
+	  "after 0; said '(-haproxy)' = 2" },
+	{ "proxy: not logged if addresses are blocked here",
+	  RIGHTS "blockBehindProxy on; nobodys_proxy 15; trial 1; start; after 0; said proxy = 0" },
+	{ "proxy: no notice without one", "notice = 0; proxy ''; notice = 0" },
+	{ "proxy: notice of rsyslogd -N1",
+	  "proxy /port=25; notice = 1; set blockBehindProxy on; notice = 0; "
+	  "set blockBehindProxy off input address; notice = 0" },
 
 	/* --- the list --- */
 

@@ -90,6 +90,7 @@ static const struct parameter_row {
 	{ "allowFile", "", "/a|/" X254, "/" X254 "x|allow.txt|", PATH_WANTED },
 	{ "maxBlocks", "10000", "1|100000000", "0|100000001", NUMBER "1 to 100000000" },
 	{ "maxBlocks.interval", "60", "1|86400", "0|86401", NUMBER "1 to 86400 s" },
+	{ "blockBehindProxy", "off", "on|off", "1", ON_OFF },
 	{ "dryRun", "off", "on|off", "true", ON_OFF },
 	{ "input", "courier", "courier|address", "json", "write courier or address" },
 	{ "template", "", "a|" X127, X127 "x|", TEMPLATE_WANTED },

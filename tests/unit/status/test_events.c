@@ -39,7 +39,7 @@ static struct event blank(const char *addr)
 		.list = "spammer",
 		.trigger = "dnsbl",
 		.rule = "line",
-		.blocks = true,
+		.kind = EVENT_BLOCK,
 		.seconds = 600,
 	};
 
@@ -68,6 +68,30 @@ TEST(whole_event)
 		 "\"reply\":\"511 Listed, see https://bl.example/?192.0.2.7\","
 		 "\"zone\":\"bl.example\",\"port\":41703,\"pid\":4711,"
 		 "\"child\":\"end\"}");
+}
+
+static const struct kind_row {
+	const char *label;
+	enum event_kind kind;
+	bool dry_run;
+	const char *want;
+} kind_rows[] = {
+	{ "a block", EVENT_BLOCK, false, "{\"event\":\"block\"," },
+	{ "only the session", EVENT_END, false, "{\"event\":\"end\"," },
+	{ "left to a proxy", EVENT_PROXY, false, "{\"event\":\"proxy\"," },
+	{ "dry run", EVENT_PROXY, true, "{\"event\":\"would-proxy\"," },
+};
+
+TEST_ROWS(kind, kind_rows)
+{
+	struct event event = blank("192.0.2.7");
+	char text[EVENT_TEXT_SIZE];
+
+	event.kind = row->kind;
+	event.dry_run = row->dry_run;
+	event_format(&event, text);
+	text[strlen(row->want)] = '\0';
+	want_str(text, row->want);
 }
 
 TEST(what_is_not_known)
