@@ -62,12 +62,12 @@ static void put_courier(void)
 
 	ctl_write("courier/esmtpd", "MAXDAEMONS=40\n");
 	fakeproc_put_tcpd(&tree, TCPD);
-	put_cmdline(TCPD, "/usr/sbin/couriertcpd -block=bl,BLOCK,x -maxprocs=12 -pid=/x smtp "
-			     "/usr/lib/courieresmtpd -maxprocs=7");
+	put_cmdline(TCPD, "/usr/sbin/couriertcpd -block=bl,BLOCK,x -maxprocs=12 -pid=/x "
+			     "-haproxy=/port=25 smtp /usr/lib/courieresmtpd -maxprocs=7");
 	put_children(TCPD, 10);
 	fakeproc_put(&tree, &logger);
 	fakeproc_put_tcpd(&tree, TCPD_TLS);
-	put_cmdline(TCPD_TLS, "couriertcpd 465 /usr/lib/courieresmtpd");
+	put_cmdline(TCPD_TLS, "couriertcpd -haproxy=15 465 /usr/lib/courieresmtpd");
 	put_children(TCPD_TLS, 0);
 }
 

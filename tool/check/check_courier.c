@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tool/check/checks.h"
+#include "tool/check/slots_now.h"
 #include "tool/lib/spawn.h"
 
 #define WORD_SIZE 512
@@ -350,6 +351,46 @@ static void check_dialog(struct checks *checks, const struct settings *settings)
 			      "a wave");
 }
 
+static void check_proxy_of(struct checks *checks, const struct settings *settings,
+			   const struct slots_now *listener)
+{
+	const char *port = *listener->port ? listener->port : "?";
+	const char *who = listener->proxy == TCPD_PROXY_ALL ? "" : "some ";
+
+	if (listener->proxy_ignored)
+		check_warning(checks, "courier.proxy",
+			      "write -haproxy=15 into TCPDOPTS in esmtpd, and restart courier",
+			      "courier ignores -haproxy without a value (port %s): it takes a "
+			      "proxy for the client", port);
+	else if (settings->block_behind_proxy)
+		check_ok(checks, "courier.proxy",
+			 "%sclients of port %s come through a proxy (-haproxy), and are blocked "
+			 "here (blockBehindProxy)", who, port);
+	else if (settings->event_ruleset[0])
+		check_ok(checks, "courier.proxy",
+			 "%sclients of port %s come through a proxy (-haproxy): their blocks are "
+			 "left to it, %s can tell it", who, port, settings->event_ruleset);
+	else
+		check_warning(checks, "courier.proxy",
+			      "write eventRuleset=\"...\" into the action to tell the proxy, see "
+			      "\"Behind a proxy\" in omsmtpblock(5)",
+			      "%sclients of port %s come through a proxy (-haproxy): they are not "
+			      "blocked here, and nothing tells the proxy", who, port);
+}
+
+static void check_proxy(struct checks *checks, const struct settings *settings)
+{
+	const struct host *host = checks->host;
+	struct slots_now listener;
+	size_t i;
+
+	for (i = 0; i < host->tcpd_count; i++) {
+		slots_now_describe(host, host->tcpds[i].pid, &listener);
+		if (listener.proxy != TCPD_PROXY_NONE || listener.proxy_ignored)
+			check_proxy_of(checks, settings, &listener);
+	}
+}
+
 void check_courier_action(struct checks *checks, const struct host_action *action)
 {
 	const struct settings *settings = &action->settings;
@@ -359,6 +400,7 @@ void check_courier_action(struct checks *checks, const struct host_action *actio
 		return;
 	if (settings->verify != VERIFY_NONE)
 		check_user(checks, settings);
+	check_proxy(checks, settings);
 	if (!checks->host->esmtpd)
 		return;
 	read_blocking(checks->host, &blocking);

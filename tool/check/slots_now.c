@@ -21,6 +21,18 @@ static void take_port(struct slots_now *count, const char *word)
 		snprintf(count->port, sizeof(count->port), "%s", word);
 }
 
+/* The last one counts, as for courier. */
+static void take_proxy(struct slots_now *count, const char *word)
+{
+	static const char option[] = "-haproxy";
+	const char *value = word + sizeof(option) - 1;
+
+	if (strncmp(word, option, sizeof(option) - 1) != 0 || (*value != '\0' && *value != '='))
+		return;
+	count->proxy = *value ? tcpd_parse_proxy(value + 1) : TCPD_PROXY_NONE;
+	count->proxy_ignored = count->proxy == TCPD_PROXY_NONE;
+}
+
 /* The options come first, then the port, then the program that serves it. */
 static void read_cmdline(const struct host *host, struct slots_now *count)
 {
@@ -35,6 +47,7 @@ static void read_cmdline(const struct host *host, struct slots_now *count)
 	for (word = text + strlen(text) + 1; word < end; word += strlen(word) + 1) {
 		if (strncmp(word, maxprocs, strlen(maxprocs)) == 0)
 			count->max = strtol(word + strlen(maxprocs), NULL, 10);
+		take_proxy(count, word);
 		if (word[0] != '-') {
 			take_port(count, word);
 			return;
@@ -68,6 +81,12 @@ static bool count_one(const struct host *host, struct slots_now *count)
 	if (count->max <= 0)
 		count->max = courierconf_number(host->esmtpd, "MAXDAEMONS", 0);
 	return true;
+}
+
+void slots_now_describe(const struct host *host, pid_t pid, struct slots_now *ret_listener)
+{
+	*ret_listener = (struct slots_now){ .pid = pid };
+	read_cmdline(host, ret_listener);
 }
 
 size_t slots_now_read(const struct host *host,

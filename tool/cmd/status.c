@@ -49,6 +49,18 @@ static void add_gauge(const struct overview *o, struct output_table *table,
 	output_table_add(table, (const char *const[]){ gauge->what, used, max, bar });
 }
 
+static const char *const proxy_suffixes[] = {
+	[TCPD_PROXY_NONE] = "",
+	[TCPD_PROXY_SOME] = ", partly behind a proxy",
+	[TCPD_PROXY_ALL] = ", behind a proxy",
+};
+
+static const char *const proxy_words[] = {
+	[TCPD_PROXY_NONE] = "none",
+	[TCPD_PROXY_SOME] = "some",
+	[TCPD_PROXY_ALL] = "all",
+};
+
 static void add_slots(const struct overview *o, struct output_table *table)
 {
 	struct gauge gauge;
@@ -57,8 +69,9 @@ static void add_slots(const struct overview *o, struct output_table *table)
 	for (i = 0; i < o->slot_count; i++) {
 		gauge.used = o->slots[i].used;
 		gauge.max = o->slots[i].max > 0 ? (size_t)o->slots[i].max : 0;
-		snprintf(gauge.what, sizeof(gauge.what), "slots of port %s",
-			 *o->slots[i].port ? o->slots[i].port : "?");
+		snprintf(gauge.what, sizeof(gauge.what), "slots of port %s%s",
+			 *o->slots[i].port ? o->slots[i].port : "?",
+			 proxy_suffixes[o->slots[i].proxy]);
 		add_gauge(o, table, &gauge);
 	}
 }
@@ -156,6 +169,7 @@ static void json_slots(const struct overview *o, struct fjson_object *slots)
 		one = output_add_object(slots);
 		output_add_text(one, "port", o->slots[i].port);
 		output_add_number(one, "pid", o->slots[i].pid);
+		output_add_text(one, "proxy", proxy_words[o->slots[i].proxy]);
 		output_add_number(one, "used", (int64_t)o->slots[i].used);
 		output_add_known(one, "max", o->slots[i].max);
 	}
@@ -228,8 +242,9 @@ const struct command command_status = {
 	.summary = "Show slots, lists and the last blocks",
 	.help =
 		"Shows the slots in use of each couriertcpd (its children; the limit is\n"
-		"MAXDAEMONS), the blocks on each list and its capacity, a warning if a list\n"
-		"overflows, and the last blocks, newest first.\n\n"
+		"MAXDAEMONS), whether it is behind a proxy (-haproxy), the blocks on each list\n"
+		"and its capacity, a warning if a list overflows, and the last blocks, newest\n"
+		"first.\n\n"
 		TARGETS_HELP "\n"
 		"  smtpblockctl status\n"
 		"  watch -n 2 smtpblockctl status\n",

@@ -88,25 +88,50 @@ static void judge(struct answer *answer, const struct targets *targets)
 	}
 }
 
-/* Find the reason of the newest block. */
-static int find_reason(struct answer *answer, const struct targets *targets)
+static const struct entries_entry *newest_block(const struct answer *answer)
 {
 	const struct entries_entry *newest = NULL;
-	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
-	struct rsyslog_conf *conf = NULL;
 	size_t i;
-	int r;
 
 	for (i = 0; i < answer->count; i++)
 		if (!newest || answer->blocks[i].since > newest->since)
 			newest = &answer->blocks[i];
-	if (!newest)
-		return 0;
+	return newest;
+}
+
+/* It is on no list. Was its block left to a proxy? */
+static int find_proxied(struct answer *answer, const struct rsyslog_conf *conf,
+			const struct targets *targets)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < targets->count && r == 0 && !answer->reason.event.found; i++)
+		if (targets->all[i].family == answer->addr.family)
+			r = block_reason_find_proxied(answer->context, conf, targets,
+						      &targets->all[i], &answer->addr,
+						      &answer->reason);
+	return r;
+}
+
+/* Find the reason of the newest block. */
+static int find_reason(struct answer *answer, const struct targets *targets)
+{
+	const struct entries_entry *newest = newest_block(answer);
+	char errbuf[RSYSLOG_CONF_ERROR_SIZE];
+	struct rsyslog_conf *conf = NULL;
+	int r;
+
 	r = rsyslog_conf_read(answer->context->config, &conf, errbuf);
 	if (r == -ENOMEM)
 		return r;
-	r = block_reason_find(answer->context, r < 0 ? NULL : conf, targets, newest->target,
-			      &answer->addr, newest->since, &answer->reason);
+	if (r < 0)
+		conf = NULL;
+	if (newest)
+		r = block_reason_find(answer->context, conf, targets, newest->target,
+				      &answer->addr, newest->since, &answer->reason);
+	else
+		r = find_proxied(answer, conf, targets);
 	if (conf)
 		rsyslog_conf_free(conf);
 	return r;
@@ -158,8 +183,8 @@ static void print_done(const struct logged_event *logged, FILE *out)
 	char address[CIDR_TEXT_SIZE], span[OUTPUT_SPAN_SIZE];
 	const char *prefix = event_prefix(logged, address);
 
-	fprintf(out, "    action   %s blocked",
-		prefix ? prefix : addr_format(&logged->addr, address));
+	fprintf(out, "    action   %s %s", prefix ? prefix : addr_format(&logged->addr, address),
+		logged->at_proxy ? "left to the proxy to block" : "blocked");
 	if (logged->seconds)
 		fprintf(out, " for %s", output_span(logged->seconds, span));
 	if (logged->pid)
@@ -238,13 +263,13 @@ static void print_text(const struct answer *answer)
 	fprintf(out, "%s is %sblocked.\n", answer->address, answer->blocked ? "" : "not ");
 	for (i = 0; i < answer->count; i++)
 		print_block(answer, &answer->blocks[i]);
-	if (answer->count > 0)
+	if (answer->count > 0 || answer->reason.event.found)
 		print_reason(answer);
 	if (answer->blocked)
 		fprintf(out, "  unblock  %s\n", answer->lift);
 	if (answer->exempt)
 		fprintf(out, "  The module never blocks it: %s.\n", answer->exempt);
-	else if (!answer->blocked)
+	else if (!answer->blocked && !answer->reason.event.logged.at_proxy)
 		fputs("  The module blocks it if a log line about it triggers the action.\n", out);
 }
 
@@ -271,6 +296,7 @@ static struct fjson_object *event_as_json(const struct block_reason_event *event
 	output_add_known(object, "port", logged->port);
 	output_add_known(object, "pid", logged->pid);
 	output_add_text(object, "child", logged->ends_child ? "end" : "keep");
+	output_add_bool(object, "proxy", logged->at_proxy);
 	return object;
 }
 
@@ -394,13 +420,16 @@ const struct command command_why = {
 		"configuration writes mail.err to, or else /var/log/mail.err and mail.log. The\n"
 		"last line that names the address and starts a block counts. Text that clients\n"
 		"write into lines is ignored. If prefixes are blocked, a line about any address\n"
-		"in the prefix counts.\n\n" TARGETS_HELP
+		"in the prefix counts.\n"
+		"\n"
+		"For an address that is on no list, why searches the same files for the last\n"
+		"block that was left to a proxy in front of courier.\n\n" TARGETS_HELP
 		"\n"
 		"With --json: an object with the members address, blocked, blocks (as in list,\n"
 		"with their source), event (log, number, time, address, prefix, list, seconds,\n"
-		"trigger, reply, zone, port, pid, child; or null), line (log, number, text; or\n"
-		"null), searched, spared (why it is never blocked, or null) and lift (the\n"
-		"command that unblocks it, or null).\n"
+		"trigger, reply, zone, port, pid, child, proxy; or null), line (log, number,\n"
+		"text; or null), searched, spared (why it is never blocked, or null) and lift\n"
+		"(the command that unblocks it, or null).\n"
 		"\n"
 		"Exit status: 0 blocked, 1 not blocked or not known, 2 usage error.\n"
 		"\n"

@@ -26,6 +26,7 @@ struct search {
 	const struct target *target;
 	struct addr addr;
 	time_t until, now;
+	bool at_proxy;		/* search for a block that was left to the proxy */
 	struct judge judge;	/* everything but the scratch belongs to the target's action */
 	struct block_reason *reason;
 };
@@ -215,7 +216,8 @@ static void search_journal(struct search *search)
 /* Can this be the block's event? */
 static bool is_of_block(const struct search *search, const struct logged_event *logged)
 {
-	return strcmp(logged->list, search->target->name) == 0 &&
+	return logged->at_proxy == search->at_proxy &&
+	       strcmp(logged->list, search->target->name) == 0 &&
 	       logged->at <= search->until + SLACK &&
 	       event_log_covers(logged, &search->addr);
 }
@@ -327,4 +329,21 @@ int block_reason_find(const struct context *context, const struct rsyslog_conf *
 		find_line(&search, conf);
 	reply_regex_scratch_free(search.judge.scratch);
 	return r;
+}
+
+int block_reason_find_proxied(const struct context *context, const struct rsyslog_conf *conf,
+			      const struct targets *targets, const struct target *target,
+			      const struct addr *addr, struct block_reason *ret_cause)
+{
+	struct search search = {
+		.context = context,
+		.target = target,
+		.addr = *addr,
+		.until = time(NULL),
+		.at_proxy = true,
+		.reason = ret_cause,
+	};
+
+	memset(ret_cause, 0, sizeof(*ret_cause));
+	return find_event(&search, conf, targets);
 }

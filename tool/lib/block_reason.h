@@ -50,4 +50,10 @@ int block_reason_find(const struct context *context, const struct rsyslog_conf *
 		      const struct targets *targets, const struct target *target,
 		      const struct addr *addr, time_t until, struct block_reason *ret_cause);
 
+/* The same for the last block of an address that was left to its proxy, so that it is on no list:
+ * finds only the event. */
+int block_reason_find_proxied(const struct context *context, const struct rsyslog_conf *conf,
+			      const struct targets *targets, const struct target *target,
+			      const struct addr *addr, struct block_reason *ret_cause);
+
 #endif

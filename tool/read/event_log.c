@@ -131,10 +131,10 @@ static bool take_target(struct fjson_object *object, struct logged_event *logged
 
 static bool take_event(struct fjson_object *object, struct logged_event *ret_event)
 {
-	struct logged_event logged = { .at = 0 };
+	struct logged_event logged = { .at_proxy = is_text(object, "event", "proxy") };
 
-	if (!is_text(object, "event", "block") || !take_time(object, &logged.at) ||
-	    !take_target(object, &logged))
+	if ((!logged.at_proxy && !is_text(object, "event", "block")) ||
+	    !take_time(object, &logged.at) || !take_target(object, &logged))
 		return false;
 	take_text(object, "list", logged.list, sizeof(logged.list));
 	if (!logged.list[0])

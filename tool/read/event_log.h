@@ -18,8 +18,8 @@
 
 #define EVENT_LOG_TRIGGER_SIZE 16
 
-/* One event: a block that was made. Texts are printable ASCII, with '?' for other bytes.
- * Missing values are "" or 0. */
+/* One event: a block that was made, or left to the client's proxy. Texts are printable ASCII,
+ * with '?' for other bytes. Missing values are "" or 0. */
 struct logged_event {
 	time_t at;
 	struct addr addr;	/* the client */
@@ -32,6 +32,7 @@ struct logged_event {
 	int64_t port, pid;
 	int64_t seconds;	/* banTime */
 	bool ends_child;
+	bool at_proxy;
 };
 
 /* Reads lines one after the other. Not thread-safe. */
@@ -47,7 +48,7 @@ void event_log_reader_free(struct event_log_reader *reader);	/* NULL is allowed 
 bool event_log_parse(struct event_log_reader *reader, const char *line, size_t len,
 		     struct logged_event *ret_event);
 
-/* Was the address blocked by this event? */
+/* Is this event about a block of the address? */
 bool event_log_covers(const struct logged_event *logged, const struct addr *addr);
 
 /* The next file that an action in this ruleset writes, searched from item *from on, which is
