@@ -18,7 +18,8 @@
 #   distcheck    the source archive is complete and builds
 #   package      Debian's packages: source, binary, lintian
 #   package-bookworm, package-trixie  the package installed, upgraded and removed there
-#   walk-bookworm, walk-trixie  README's commands there, from installation to removal
+#   walk-bookworm, walk-trixie  README's commands there, from installation to removal; on
+#                trixie also courier behind HAProxy
 #   bench        instructions and system calls per message, by the number of smtpds; waves
 #   fresh        README's installation on a minimal Debian
 #   integration  real rsyslogd, courier, DNSBL and kernel lists
