@@ -119,12 +119,26 @@ static int read_wait(const struct procfs *procfs, pid_t smtpd, void *data)
 	return 0;
 }
 
-int session_signs_is_idle(const struct smtpd_rules *rules, pid_t smtpd)
+static int wait_of(const struct smtpd_rules *rules, pid_t smtpd)
 {
 	enum procfs_wait wait = PROCFS_WAIT_OTHER;
 	int r = looker_call(rules->looker, smtpd, read_wait, &wait, sizeof(wait));
 
-	return r < 0 ? r : wait != PROCFS_WAIT_OTHER;
+	return r < 0 ? r : (int)wait;
+}
+
+int session_signs_is_idle(const struct smtpd_rules *rules, pid_t smtpd)
+{
+	int r = wait_of(rules, smtpd);
+
+	return r < 0 ? r : r != PROCFS_WAIT_OTHER;
+}
+
+int session_signs_in_tarpit(const struct smtpd_rules *rules, pid_t smtpd)
+{
+	int r = wait_of(rules, smtpd);
+
+	return r < 0 ? r : r == PROCFS_WAIT_SLEEP;
 }
 
 /* For looker_call(): the path is what the process says, and may be on a file system that does

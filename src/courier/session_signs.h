@@ -33,6 +33,9 @@ int session_signs_submit(const struct smtpd_rules *rules, pid_t smtpd,
  * this moment proves nothing. Returns 1; 0: no; -EACCES; -ESRCH; -ETIMEDOUT, -EBUSY; -errno. */
 int session_signs_is_idle(const struct smtpd_rules *rules, pid_t smtpd);
 
+/* Does courier delay its reply to the client (tarpit)? Returns as session_signs_is_idle(). */
+int session_signs_in_tarpit(const struct smtpd_rules *rules, pid_t smtpd);
+
 /* How far the client has come, according to the files that submit has open. */
 struct session_progress {
 	bool sleeps;		/* the smtpd sleeps: courier's tarpit delays a reply */

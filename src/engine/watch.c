@@ -376,15 +376,20 @@ static struct load load_of(const struct watch *w, const struct listener *listene
 		.most = share + (max - share) * 2 / 5,
 		.reserve = (max + 9) / 10,
 	};
-	size_t used = listener->count, i;
+	size_t used = listener->count, coming = 0, i;
 
 	for (i = 0; i < listener->count; i++) {
 		const struct slot *slot = &listener->slots[i];
+		bool counts = slot->listed && !slot->has_login && !slot->ending;
 
-		load.listed += slot->listed && !slot->has_login && !slot->ending;
+		load.listed += counts;
+		coming += counts && is_silent(slot) && w->now - slot->first_at < 1000;
 		used -= slot->ending;
 	}
 	load.free = max > used ? max - used : 0;
+	/* So many come in a second that there are too many before one is idle for long enough. */
+	if (coming * WATCH_IDLE_MS / 1000 > load.most)
+		load.most = share;
 	return load;
 }
 
@@ -445,6 +450,12 @@ static void relieve_of(struct watch *w, struct listener *listener, struct load *
 
 		if (silent != is_silent(slot) || !may_yield(w, slot, relief))
 			continue;
+		/* That client is not idle: courier delays its reply. */
+		if (relief->idle > 0 && !silent &&
+		    session_signs_in_tarpit(session_rules(w->finder), slot->smtpd) > 0) {
+			slot->active_at = w->now;
+			continue;
+		}
 		if (!end_session(w, slot, RULE_PRESSURE, idle_time(w, slot) >= SILENT_MS))
 			continue;
 		log_pressure(w, listener, load);

@@ -22,7 +22,8 @@
  *               for WATCH_IDLE_MS end, until four fifths of the share are left.
  *             - They take more than the share and two fifths of the other slots, or fewer than a
  *               tenth of the slots are free: as many end as are too many, but none that is
- *               younger than WATCH_YOUNG_MS, unless no slot is free.
+ *               younger than WATCH_YOUNG_MS, unless no slot is free. More than the share is too
+ *               many if so many come that they would get there before WATCH_IDLE_MS are over.
  *             - They take a tenth of the slots, or did since the last time there was none: those
  *               that did nothing for WATCH_SIBLING_MS end.
  *             The address is blocked if the session did nothing for a second, at the third time.
@@ -34,7 +35,7 @@ struct watch;
 #define WATCH_SIBLING_MS 10000
 
 /* A mail client may take some seconds between two commands. */
-#define WATCH_IDLE_MS 3200
+#define WATCH_IDLE_MS 3100
 #define WATCH_YOUNG_MS 500
 
 /* enforcer outlives the result. Returns 0 or -ENOMEM. The caller owns. */

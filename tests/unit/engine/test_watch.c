@@ -413,25 +413,30 @@ static const struct pressure_row {
 	const char *label, *slots, *pressure;
 	int64_t age;
 	unsigned int want;
-	bool talks;		/* the oldest has said EHLO: it ends last */
-	bool busy;		/* at first, so that none can be checked: that counts for nothing */
+	/* BUSY: all are at first, so that none can be checked: that counts for nothing. TALKS,
+	 * TARPIT: the oldest has said EHLO, and ends last; courier delays its reply. */
+	enum { SAY_NOTHING, ALL_BUSY, ONE_TALKS, ONE_IN_TARPIT } what;
 } pressure_rows[] = {
-	{ "more than half", "-maxprocs=5", "50", 3300, 2, false, false },
-	{ "more than half, not idle for long", "-maxprocs=5", "50", 2000, 0, false, false },
-	{ "less than half", "-maxprocs=8", "50", 3300, 0, false, false },
-	{ "less than two thirds", "-maxprocs=5", "66", 3300, 0, false, false },
-	{ "far more than the share", "-maxprocs=4", "25", 600, 1, false, false },
-	{ "far more than the share, and young", "-maxprocs=4", "25", 0, 0, false, false },
-	{ "no slot is free", "-maxprocs=3", "100", 600, 1, false, false },
-	{ "too young", "-maxprocs=5", "50", 0, 0, false, false },
-	{ "young, but no slot is free", "-maxprocs=3", "100", 0, 1, false, false },
-	{ "one has said EHLO", "-maxprocs=5", "50", 3300, 2, true, false },
-	{ "one has said EHLO, and no slot is free", "-maxprocs=3", "100", 600, 1, true, false },
-	{ "a tenth, idle for long", "-maxprocs=30", "50", 10500, 3, false, false },
-	{ "less than a tenth, idle for long", "-maxprocs=31", "50", 10500, 0, false, false },
-	{ "unknown", "-maxperip=3", "50", 10500, 0, false, false },
-	{ "switched off", "-maxprocs=5", "0", 10500, 0, false, false },
-	{ "busy", "-maxprocs=5", "50", 3300, 2, false, true },
+	{ "more than half", "-maxprocs=5", "50", 3300, 2, SAY_NOTHING },
+	{ "more than the share, not idle for long", "-maxprocs=30", "5", 2000, 0, SAY_NOTHING },
+	{ "more than the share, idle for long", "-maxprocs=30", "5", 3300, 3, SAY_NOTHING },
+	{ "less than half", "-maxprocs=8", "50", 3300, 0, SAY_NOTHING },
+	{ "less than two thirds", "-maxprocs=5", "66", 3300, 0, SAY_NOTHING },
+	{ "so many come that there will be too many", "-maxprocs=5", "50", 200, 1, SAY_NOTHING },
+	{ "far more than the share", "-maxprocs=4", "25", 600, 2, SAY_NOTHING },
+	{ "far more than the share, and young", "-maxprocs=4", "25", 0, 0, SAY_NOTHING },
+	{ "no slot is free", "-maxprocs=3", "100", 600, 1, SAY_NOTHING },
+	{ "too young", "-maxprocs=5", "50", 0, 0, SAY_NOTHING },
+	{ "young, but no slot is free", "-maxprocs=3", "100", 0, 1, SAY_NOTHING },
+	{ "one has said EHLO", "-maxprocs=5", "50", 3300, 2, ONE_TALKS },
+	{ "one has said EHLO, and no slot is free", "-maxprocs=3", "100", 600, 1, ONE_TALKS },
+	{ "a tenth, idle for long", "-maxprocs=30", "50", 10500, 3, SAY_NOTHING },
+	{ "a tenth, one has said EHLO", "-maxprocs=30", "50", 10500, 3, ONE_TALKS },
+	{ "a tenth, one in the tarpit", "-maxprocs=30", "50", 10500, 2, ONE_IN_TARPIT },
+	{ "less than a tenth, idle for long", "-maxprocs=31", "50", 10500, 0, SAY_NOTHING },
+	{ "unknown", "-maxperip=3", "50", 10500, 0, SAY_NOTHING },
+	{ "switched off", "-maxprocs=5", "0", 10500, 0, SAY_NOTHING },
+	{ "busy", "-maxprocs=5", "50", 3300, 2, ALL_BUSY },
 };
 
 TEST_ROWS(pressure_ends_the_oldest, pressure_rows)
@@ -440,7 +445,8 @@ TEST_ROWS(pressure_ends_the_oldest, pressure_rows)
 	const struct peer second = { "::ffff:192.0.2.2", 1002, 25, open_host };
 	const struct peer third = { "::ffff:192.0.2.3", 1003, 25, open_host };
 	char cmdline[64];
-	const unsigned int order[] = { row->talks, row->talks + 1U, row->talks ? 0 : 2 };
+	const bool talks = row->what >= ONE_TALKS, busy = row->what == ALL_BUSY;
+	const unsigned int order[] = { talks, talks + 1U, talks ? 0 : 2 };
 	struct harness e;
 	unsigned int i;
 	pid_t all[3];
@@ -457,24 +463,26 @@ TEST_ROWS(pressure_ends_the_oldest, pressure_rows)
 	all[0] = e.smtpd;
 	all[1] = harness_add_child(&e, &second);
 	all[2] = harness_add_child(&e, &third);
-	if (!row->talks)
+	if (!talks)
 		fakeproc_children(&e.tree, e.smtpd, NULL, 0);
 	fakeproc_children(&e.tree, e.tcpd, all, 3);
 	fakeproc_sleep(&e.tree, all[0], "poll", 1);
 	fakeproc_sleep(&e.tree, all[1], "poll", 1);
 	fakeproc_sleep(&e.tree, all[2], "poll", 1);
-	for (i = 0; row->busy && i < 3; i++)
+	if (row->what == ONE_IN_TARPIT)
+		fakeproc_sleep(&e.tree, all[0], "hrtimer_nanosleep", 1);
+	for (i = 0; busy && i < 3; i++)
 		make_busy(&e, all[i]);
 	harness_start(&e);
 	pass(&e, 0);
 	/* At once it would be so long that the slots are forgotten. */
 	for (i = 0; row->age && i < 2; i++)
 		pass(&e, row->age / 2);
-	if (row->busy)
+	if (busy)
 		want_int(harness_count(&e, COUNTER_EARLY_PRESSURE), 0);
-	for (i = 0; row->busy && i < 3; i++)
+	for (i = 0; busy && i < 3; i++)
 		fakeproc_sleep(&e.tree, all[i], "poll", 1);
-	if (row->busy)
+	if (busy)
 		pass(&e, 0);
 	harness_stop(&e);
 	want_int(harness_count(&e, COUNTER_EARLY_PRESSURE), row->want);
