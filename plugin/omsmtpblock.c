@@ -85,6 +85,21 @@ static rsRetVal add_action(modConfData_t *conf, struct engine *engine)
 	return RS_RET_OK;
 }
 
+/* Warn of lists that an earlier action writes with other parameters. */
+static void compare_with_earlier(const modConfData_t *conf, const struct engine *engine)
+{
+	char text[SETTINGS_CLASH_SIZE];
+	size_t i;
+
+	for (i = 0; i < conf->count; i++) {
+		if (!settings_clash(engine_settings(conf->actions[i].engine),
+				    engine_settings(engine), text))
+			continue;
+		params_warn_of_action(text);
+		return;
+	}
+}
+
 /* The ruleset that gets the action's events, or NULL. */
 static ruleset_t *event_ruleset_of(const modConfData_t *conf, const struct action *m)
 {
@@ -395,8 +410,10 @@ CODESTARTnewActInst;
 	CODE_STD_STRING_REQUESTnewActInst(1);
 	CHKmalloc(tpl = (uchar *)strdup(template_name(pData->engine)));
 	CHKiRet(OMSRsetEntry(*ppOMSR, 0, tpl, OMSR_NO_RQD_TPL_OPTS));
-	if (loading && !nvlstChkDisabled(lst))
+	if (loading && !nvlstChkDisabled(lst)) {
+		compare_with_earlier(loading, pData->engine);
 		CHKiRet(add_action(loading, pData->engine));
+	}
 CODE_STD_FINALIZERnewActInst
 ENDnewActInst
 

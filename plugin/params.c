@@ -104,7 +104,7 @@ void params_warn(const char *what, const char *name, const char *why)
 }
 
 /* rsyslogd -N1 shows only errors, and exits with 1 if there is one. */
-static void log_warning(const char *text)
+void params_warn_of_action(const char *text)
 {
 	if (params_is_validation())
 		dprintf(STDERR_FILENO,
@@ -121,7 +121,7 @@ static void warn_of(const struct settings *settings)
 	unsigned int i;
 
 	for (i = 0; (text = settings_warning(settings, i)) != NULL; i++)
-		log_warning(text);
+		params_warn_of_action(text);
 }
 
 static rsRetVal check(struct settings *settings)

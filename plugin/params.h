@@ -15,6 +15,9 @@ struct nvlst;
  * RS_RET_PARAM_ERROR, RS_RET_OUT_OF_MEMORY with nothing to free. */
 rsRetVal params_read(struct nvlst *lst, struct settings *ret_settings);
 
+/* Warn about the action that is being read, with its file and line. */
+void params_warn_of_action(const char *text);
+
 /* Warn about the configuration: "omsmtpblock: WHAT "NAME" WHY". With rsyslogd -N1, which
  * does not show warnings, it goes to standard error. */
 void params_warn(const char *what, const char *name, const char *why);

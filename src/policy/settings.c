@@ -567,6 +567,58 @@ const char *settings_warning(const struct settings *settings, unsigned int which
 	return NULL;
 }
 
+static bool writes(const struct settings *settings)
+{
+	return settings->backend != BACKEND_NULL && !settings->dry_run;
+}
+
+static bool same_ports(const struct settings_ports *a, const struct settings_ports *b)
+{
+	return a->count == b->count && memcmp(a->list, b->list, a->count * sizeof(*a->list)) == 0;
+}
+
+/* The first parameter of the lists that is not the same; NULL: all are. */
+static const char *other_parameter(const struct settings *a, const struct settings *b)
+{
+	static const struct addr ipv6 = { .family = ADDR_IPV6 };
+	bool nftables = a->backend == BACKEND_NFTABLES;
+	const struct {
+		bool differs;
+		const char *name;
+	} all[] = {
+		{ a->backend != b->backend, "backend" },
+		{ strcmp(a->list, b->list) != 0, "list" },
+		{ strcmp(a->list6, b->list6) != 0, "list6" },
+		{ a->ban_time != b->ban_time, "banTime" },
+		{ a->ipv4_prefix != b->ipv4_prefix, "ipv4Prefix" },
+		{ settings_prefix(a, &ipv6) != settings_prefix(b, &ipv6), "ipv6Prefix" },
+		{ nftables && !same_ports(&a->ports, &b->ports), "ports" },
+		{ nftables && a->list_size != b->list_size, "listSize" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < COUNT_OF(all); i++)
+		if (all[i].differs)
+			return all[i].name;
+	return NULL;
+}
+
+char *settings_clash(const struct settings *earlier, const struct settings *later,
+		     char buf[static SETTINGS_CLASH_SIZE])
+{
+	bool same4 = strcmp(earlier->list, later->list) == 0;
+	const char *name = other_parameter(earlier, later);
+
+	if (!name || !writes(earlier) || !writes(later) ||
+	    (!same4 && strcmp(earlier->list6, later->list6) != 0))
+		return NULL;
+	snprintf(buf, SETTINGS_CLASH_SIZE,
+		 "an earlier action has the same %s=\"%s\" and another %s: write the same %s into "
+		 "both, or give each action a list and a list6 of its own",
+		 same4 ? "list" : "list6", same4 ? later->list : later->list6, name, name);
+	return buf;
+}
+
 bool settings_end_children(const struct settings *settings)
 {
 	return settings->terminate && !settings->dry_run;

@@ -158,6 +158,12 @@ int settings_check(struct settings *settings, char *errbuf, size_t errbuf_size);
 const char *settings_warning(const struct settings *settings,
 			     unsigned int which);
 
+/* Do both actions write to a list of the same name, with another value of a parameter that
+ * belongs to the list? Returns the sentence for the admin, in buf, or NULL. */
+#define SETTINGS_CLASH_SIZE 512
+char *settings_clash(const struct settings *earlier, const struct settings *later,
+		     char buf[static SETTINGS_CLASH_SIZE]);
+
 /* Are sessions terminated at all? Not with dryRun. Any thread. */
 bool settings_end_children(const struct settings *settings);
 

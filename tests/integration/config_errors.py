@@ -2,7 +2,7 @@
 """rsyslogd -N1 refuses a wrong value: it names file, line, value, and what is allowed.
 
 It accepts correct values: defaults, both bounds, every word. It warns of values that give
-up protection.
+up protection, and of two actions that want one list in different ways.
 """
 
 from lib.rsyslog import Rsyslog, action
@@ -81,6 +81,17 @@ OPEN = (
 )
 
 
+# (the parameters of two actions, the one that the second must not have; None: it may)
+TWO = (
+    ({}, {"trigger": "connect"}, None),
+    ({}, {"list": "other", "list6": "other6", "banTime": "60"}, None),
+    ({"config_enabled": "off"}, {"banTime": "60"}, None),
+    ({}, {"banTime": "60"}, "banTime"),
+    ({}, {"ipv6Prefix": "64"}, "ipv6Prefix"),
+    ({}, {"backend": "nftables", "ipv6Prefix": "128"}, "backend"),
+    ({"backend": "nftables"}, {"backend": "nftables", "ports": ["25", "587"]}, "ports"),
+)
+
 # Parameters of module(), and what -N1 prints for wrong ones.
 MODULE = (
     ('keepCapabilities="on"', None),
@@ -139,6 +150,18 @@ def warned(points, daemon, parameters, sentence):
               f"{label(parameters)} is accepted with one warning", status, output)
 
 
+def together(points, daemon, first, second, name):
+    rules = action(**first) + action(**second)
+    daemon.rules, daemon.module = rules, ""
+    status, output = daemon.validate()
+    line = daemon.config.read_text().splitlines().index(action(**second).strip()) + 1
+    wanted = f"on or before line {line}: omsmtpblock: an earlier action has the same list"
+    points.ok(status == 0 and
+              (wanted in output and f"write the same {name} into both" in output if name else
+               "an earlier action" not in output),
+              f"{label(first)}, then {label(second)}: {name or 'nothing'} is warned of", output)
+
+
 def scenario(points):
     daemon = Rsyslog(workdir())
     for parameters, allowed in WRONG:
@@ -151,3 +174,5 @@ def scenario(points):
         accepted(points, daemon, parameters)
     for parameters, sentence in OPEN:
         warned(points, daemon, parameters, sentence)
+    for first, second, name in TWO:
+        together(points, daemon, first, second, name)

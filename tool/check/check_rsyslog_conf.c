@@ -95,6 +95,22 @@ static void check_module(struct checks *checks)
 			     "%s loads %s, which is not there", place, name ? name : "nothing");
 }
 
+/* Does an earlier action write to its lists, with other parameters? */
+static void check_clash(struct checks *checks, const struct host_action *action)
+{
+	char text[SETTINGS_CLASH_SIZE], place[PLACE_SIZE];
+	const struct host_action *earlier;
+
+	for (earlier = checks->host->actions; earlier < action; earlier++) {
+		if (earlier->error[0] ||
+		    !settings_clash(&earlier->settings, &action->settings, text))
+			continue;
+		check_warning(checks, "rsyslog.settings", "", "%s: %s",
+			      check_place(action->item, place, sizeof(place)), text);
+		return;
+	}
+}
+
 static void check_action(struct checks *checks, const struct host_action *action)
 {
 	char place[PLACE_SIZE];
@@ -123,6 +139,7 @@ static void check_action(struct checks *checks, const struct host_action *action
 	if (action->settings.backend == BACKEND_NULL)
 		check_warning(checks, "rsyslog.settings", "take backend out of the action",
 			      "%s: backend=\"null\" blocks nobody", place);
+	check_clash(checks, action);
 }
 
 void check_rsyslog_conf(struct checks *checks)

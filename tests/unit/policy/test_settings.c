@@ -550,6 +550,46 @@ TEST_ROWS(warning, warning_rows)
 	want_str(settings_warning(&s, 3), NULL);
 }
 
+/* The later action of two; the parameter that differs, NULL: none. */
+static const struct clash_row {
+	const char *label, *earlier, *later, *list, *name;
+} clash_rows[] = {
+	{ "defaults", "", "", NULL, NULL },
+	{ "what is not the list's", "", "trigger=auth verify=none threshold=3", NULL, NULL },
+	{ "other lists", "", "list=a list6=b banTime=7", NULL, NULL },
+	{ "one backend", "", "backend=nftables ipv6Prefix=128", "list=\"spammer\"", "backend" },
+	{ "no list", "banTime=7", "backend=null", NULL, NULL },
+	{ "nothing is written", "banTime=7 dryRun=on", "", NULL, NULL },
+	{ "ban time", "", "banTime=7", "list=\"spammer\"", "banTime" },
+	{ "only IPv4's list", "", "list6=b", "list=\"spammer\"", "list6" },
+	{ "only IPv6's list", "", "list=b", "list6=\"spammer6\"", "list" },
+	{ "prefix of IPv4", "", "ipv4Prefix=24", "list=\"spammer\"", "ipv4Prefix" },
+	{ "prefix of IPv6", "", "ipv6Prefix=64", "list=\"spammer\"", "ipv6Prefix" },
+	{ "the default prefix", "", "ipv6Prefix=128", NULL, NULL },
+	{ "ports of a rule", "", "ports=26", NULL, NULL },
+	{ "ports", "backend=nftables", "backend=nftables ports=26", "list=\"spammer\"", "ports" },
+	{ "size", "backend=nftables", "backend=nftables listSize=7", "list=\"spammer\"",
+	  "listSize" },
+	{ "size of a rule's list", "", "listSize=7", NULL, NULL },
+};
+
+TEST_ROWS(clash, clash_rows)
+{
+	char got[SETTINGS_CLASH_SIZE], want[SETTINGS_CLASH_SIZE] = "";
+	struct settings later;
+
+	want_int(settings_init(&later), 0);
+	support_set(&s, row->earlier);
+	support_set(&later, row->later);
+	if (row->name)
+		snprintf(want, sizeof(want),
+			 "an earlier action has the same %s and another %s: write the same %s into "
+			 "both, or give each action a list and a list6 of its own",
+			 row->list, row->name, row->name);
+	want_str(settings_clash(&s, &later, got), row->name ? want : NULL);
+	settings_done(&later);
+}
+
 TEST(prefix_is_the_familys)
 {
 	const struct addr ipv4 = { .family = ADDR_IPV4, .bytes = { 192, 0, 2, 7 } };
