@@ -130,7 +130,7 @@ static double add_wave(unsigned int count)
 	ns = cpu_ns();
 	for (i = 0; i < count; i++) {
 		addr = numbered(12, i);
-		blocklist_add(w.blocklist, &addr, clock_ms(), false);
+		blocklist_add(w.blocklist, &w.counters, &addr, clock_ms(), false);
 	}
 	blocklist_flush(w.blocklist);
 	ns = (cpu_ns() - ns) / count;

@@ -38,6 +38,7 @@ struct list_state {
 struct pending_block {
 	struct addr addr;
 	int64_t at;
+	struct counters *counters;	/* of the action that blocks it */
 };
 
 struct blocklist {
@@ -135,6 +136,14 @@ int blocklist_new(const struct settings *settings, const char *net_root,
 	return 0;
 }
 
+bool blocklist_serves(const struct blocklist *blocklist, const struct settings *settings)
+{
+	const struct settings *own = blocklist->settings;
+
+	return own->backend == settings->backend && own->dry_run == settings->dry_run &&
+	       strcmp(own->list, settings->list) == 0 && strcmp(own->list6, settings->list6) == 0;
+}
+
 void blocklist_free(struct blocklist *blocklist)
 {
 	if (!blocklist)
@@ -146,6 +155,7 @@ void blocklist_free(struct blocklist *blocklist)
 	free(blocklist);
 }
 
+/* What does not happen while an action blocks an address. */
 static void count(struct blocklist *b, enum counter id)
 {
 	counters_add_alone(b->counters, id, 1);
@@ -179,49 +189,56 @@ static void note_success(struct blocklist *b, struct list_state *list_state)
 		alerts_raise(b->alerts, list_state->back, rewrite);
 }
 
-/* An entry was evicted from the cache. */
-static void note_evicted(struct blocklist *b, struct list_state *list_state,
-			 const struct block_cache_entry *evicted, int64_t now)
-{
-	if (evicted->waiting) {
-		count(b, COUNTER_LOST);
-	} else if (b->limited && b->backend->ops->evicts_oldest &&
-		   now - evicted->blocked_at < ban_ms(b)) {
-		count(b, COUNTER_OVERFLOWS);
-		alerts_raise(b->alerts, list_state->overflow, 0);
-	}
-}
-
-/* An address could not be written; r is the result of block_cache_put_at(). */
-static void count_wait(struct blocklist *b, int r, int err)
-{
-	if (r < 0)
-		count(b, COUNTER_LOST);
-	else if (err == ENFILE && r != BLOCK_CACHE_WAITING)
-		count(b, COUNTER_OVERFLOWS);
-	else if (r == BLOCK_CACHE_NEW || r == BLOCK_CACHE_NEW_EVICTED)
-		count(b, COUNTER_WAITED);
-}
-
 /* An address that is being blocked, and its place in the cache. */
 struct block {
 	const struct addr *addr;
 	int64_t at;
+	struct counters *counters;
 	struct list_state *list_state;
 	struct block_cache_place place;	/* in its cache */
 };
 
 /* The place is valid until the cache changes. */
-static struct block as_block(struct blocklist *b, const struct addr *addr, int64_t at)
+static struct block as_block(struct blocklist *b, const struct pending_block *pending)
 {
-	struct list_state *list_state = list_state_of(b, addr->family);
+	struct list_state *list_state = list_state_of(b, pending->addr.family);
 
 	return (struct block){
-		.addr = addr,
-		.at = at,
+		.addr = &pending->addr,
+		.at = pending->at,
+		.counters = pending->counters,
 		.list_state = list_state,
-		.place = block_cache_find(list_state->cache, addr),
+		.place = block_cache_find(list_state->cache, &pending->addr),
 	};
+}
+
+static void count_block(const struct block *block, enum counter id)
+{
+	counters_add_alone(block->counters, id, 1);
+}
+
+/* The block has evicted an entry from the cache. */
+static void note_evicted(struct blocklist *b, const struct block *block,
+			 const struct block_cache_entry *evicted)
+{
+	if (evicted->waiting) {
+		count_block(block, COUNTER_LOST);
+	} else if (b->limited && b->backend->ops->evicts_oldest &&
+		   block->at - evicted->blocked_at < ban_ms(b)) {
+		count_block(block, COUNTER_OVERFLOWS);
+		alerts_raise(b->alerts, block->list_state->overflow, 0);
+	}
+}
+
+/* An address could not be written; r is the result of block_cache_put_at(). */
+static void count_wait(const struct block *block, int r, int err)
+{
+	if (r < 0)
+		count_block(block, COUNTER_LOST);
+	else if (err == ENFILE && r != BLOCK_CACHE_WAITING)
+		count_block(block, COUNTER_OVERFLOWS);
+	else if (r == BLOCK_CACHE_NEW || r == BLOCK_CACHE_NEW_EVICTED)
+		count_block(block, COUNTER_WAITED);
 }
 
 /* Returns as block_cache_put(). */
@@ -233,7 +250,7 @@ static int cache_block(struct blocklist *b, const struct block *block, bool wait
 	r = block_cache_put_at(block->list_state->cache, &block->place, block->addr, block->at,
 			       waiting, &evicted);
 	if (r == BLOCK_CACHE_NEW_EVICTED)
-		note_evicted(b, block->list_state, &evicted, block->at);
+		note_evicted(b, block, &evicted);
 	return r;
 }
 
@@ -247,11 +264,11 @@ static void record(struct blocklist *b, const struct block *block, int result)
 		mark_all_unwritten(b, list_state, block->at);
 	r = cache_block(b, block, result < 0);
 	if (result < 0) {
-		count_wait(b, r, -result);
+		count_wait(block, r, -result);
 		note_failure(b, list_state, -result);
 		return;
 	}
-	count(b, r == BLOCK_CACHE_KNOWN ? COUNTER_RENEWALS : COUNTER_BLOCKS);
+	count_block(block, r == BLOCK_CACHE_KNOWN ? COUNTER_RENEWALS : COUNTER_BLOCKS);
 	if (r == BLOCK_CACHE_WAITING)
 		list_state->rewrite++;
 	/* Waiting addresses are written first, and counted in the message. */
@@ -277,15 +294,15 @@ static void write_many(struct blocklist *b, const struct backend_block *many, si
 }
 
 /* If the address's /64 has its share of the list, take its oldest block off. */
-static void make_room(struct blocklist *b, const struct addr *addr)
+static void make_room(struct blocklist *b, const struct pending_block *pending)
 {
-	struct list_state *list_state = list_state_of(b, addr->family);
-	const struct block_cache_place place = block_cache_find(list_state->cache, addr);
+	const struct block block = as_block(b, pending);
 	struct block_cache_entry dropped;
 
-	if (!block_cache_drop_neighbour(list_state->cache, &place, addr, &dropped))
+	if (!block_cache_drop_neighbour(block.list_state->cache, &block.place, block.addr,
+					&dropped))
 		return;
-	count(b, COUNTER_OVERFLOWS);
+	count_block(&block, COUNTER_OVERFLOWS);
 	if (dropped.written)
 		(void)b->backend->ops->drop(b->backend, &dropped.addr);
 }
@@ -300,8 +317,8 @@ static enum block_state write_batch(struct blocklist *b)
 
 	b->batched = 0;
 	for (i = 0; i < n; i++) {
-		make_room(b, &b->batch[i].addr);
-		block = as_block(b, &b->batch[i].addr, b->batch[i].at);
+		make_room(b, &b->batch[i]);
+		block = as_block(b, &b->batch[i]);
 		many[i] = (struct backend_block){
 			.addr = *block.addr,
 			.stay = ban_ms(b),
@@ -310,7 +327,7 @@ static enum block_state write_batch(struct blocklist *b)
 	}
 	write_many(b, many, n, results);
 	for (i = 0; i < n; i++) {
-		block = as_block(b, &b->batch[i].addr, b->batch[i].at);
+		block = as_block(b, &b->batch[i]);
 		record(b, &block, results[i]);
 	}
 	if (results[n - 1] < 0)
@@ -330,13 +347,13 @@ static bool has_neighbour(const struct blocklist *b, const struct addr *addr)
 	return false;
 }
 
-enum block_state blocklist_add(struct blocklist *blocklist, const struct addr *addr,
-			       int64_t now, bool at_once)
+enum block_state blocklist_add(struct blocklist *blocklist, struct counters *counters,
+			       const struct addr *addr, int64_t now, bool at_once)
 {
 	if (has_neighbour(blocklist, addr))
 		write_batch(blocklist);
 	blocklist->batch[blocklist->batched++] =
-		(struct pending_block){ .addr = *addr, .at = now };
+		(struct pending_block){ .addr = *addr, .at = now, .counters = counters };
 	if (at_once || at_a_time(blocklist) == 1)
 		return write_batch(blocklist);
 	if (blocklist->batched == BACKEND_MANY)
@@ -352,19 +369,23 @@ void blocklist_flush(struct blocklist *blocklist)
 
 bool blocklist_has(struct blocklist *blocklist, const struct addr *addr, int64_t now)
 {
-	const struct block block = as_block(blocklist, addr, now);
+	const struct block_cache *cache = list_state_of(blocklist, addr->family)->cache;
+	const struct block_cache_place place = block_cache_find(cache, addr);
 	size_t i;
 
 	for (i = 0; i < blocklist->batched; i++)
 		if (addr_compare(&blocklist->batch[i].addr, addr) == 0)
 			return true;
-	return block_cache_has(block.list_state->cache, &block.place, now - ban_ms(blocklist));
+	return block_cache_has(cache, &place, now - ban_ms(blocklist));
 }
 
-size_t blocklist_waiting(const struct blocklist *blocklist)
+size_t blocklist_lose_waiting(struct blocklist *blocklist)
 {
-	return block_cache_waiting(blocklist->lists[0].cache) +
-	       block_cache_waiting(blocklist->lists[1].cache);
+	size_t waiting = block_cache_waiting(blocklist->lists[0].cache) +
+			 block_cache_waiting(blocklist->lists[1].cache);
+
+	counters_add_alone(blocklist->counters, COUNTER_LOST, waiting);
+	return waiting;
 }
 
 /* The next waiting addresses that fit into one call. Drops those whose block has expired. */

@@ -20,8 +20,8 @@ enum block_state {
 	BLOCK_QUEUED,	/* it will be written with the next ones, or by blocklist_flush() */
 };
 
-/* Opens the settings' backend. counters and alerts outlive the result. Returns 0; -ENOMEM;
- * -ENAMETOOLONG. The caller owns. */
+/* Opens the settings' backend. The settings, counters and alerts must outlive its use. Returns 0;
+ * -ENOMEM; -ENAMETOOLONG. The caller owns. */
 int blocklist_new(const struct settings *settings, const char *net_root,
 		  const char *module_root, struct counters *counters, struct alerts *alerts,
 		  struct blocklist **ret_blocklist);
@@ -29,11 +29,17 @@ int blocklist_new(const struct settings *settings, const char *net_root,
 /* NULL is allowed. */
 void blocklist_free(struct blocklist *blocklist);
 
+/* Does it write the lists of these settings, too? Actions with the same lists share one blocklist:
+ * the room of a list is accounted for once. It has the ban time, the size and the ports of the
+ * action that it was opened for, whose counters get what happens later than blocklist_add(). */
+bool blocklist_serves(const struct blocklist *blocklist, const struct settings *settings);
+
 /* Block addr at now (ms of CLOCK_MONOTONIC), or renew its block. With a backend that writes
  * many addresses for the cost of one they are collected, unless at_once. If the list cannot
- * be written the address waits. Counts the result. */
-enum block_state blocklist_add(struct blocklist *blocklist, const struct addr *addr,
-			       int64_t now, bool at_once);
+ * be written the address waits. Counts the result in the counters of the caller, which must
+ * outlive the next blocklist_flush(). */
+enum block_state blocklist_add(struct blocklist *blocklist, struct counters *counters,
+			       const struct addr *addr, int64_t now, bool at_once);
 
 /* Write what was collected. */
 void blocklist_flush(struct blocklist *blocklist);
@@ -41,8 +47,9 @@ void blocklist_flush(struct blocklist *blocklist);
 /* Was addr blocked less than banTime ago, written or not? */
 bool blocklist_has(struct blocklist *blocklist, const struct addr *addr, int64_t now);
 
-/* The number of addresses that wait for a list of either family. */
-size_t blocklist_waiting(const struct blocklist *blocklist);
+/* rsyslogd ends: count the addresses that still wait for a list as lost. Returns their number.
+ * Call it once for each blocklist. */
+size_t blocklist_lose_waiting(struct blocklist *blocklist);
 
 /* Call blocklist_flush(), write waiting addresses, and check that lists with unexpired blocks
  * still are the same ones. Returns when to be called again, in ms; INT64_MAX: after the next

@@ -38,6 +38,8 @@ struct shared_user {
 
 struct background {
 	struct procfs procfs;
+	struct blocklist **blocklists;
+	size_t blocklist_count;
 	struct looker *looker;
 	struct background_job *jobs;
 	size_t job_count;
@@ -171,6 +173,39 @@ int background_finder(struct background *background, uid_t courier_uid,
 	return 0;
 }
 
+struct blocklist *background_find_blocklist(const struct background *background,
+					    const struct settings *settings)
+{
+	size_t i;
+
+	for (i = 0; i < background->blocklist_count; i++)
+		if (blocklist_serves(background->blocklists[i], settings))
+			return background->blocklists[i];
+	return NULL;
+}
+
+int background_add_blocklist(struct background *background, struct blocklist *blocklist)
+{
+	struct blocklist **added = array_add(&background->blocklists,
+					     &background->blocklist_count);
+
+	if (!added) {
+		blocklist_free(blocklist);
+		return -ENOMEM;
+	}
+	*added = blocklist;
+	return 0;
+}
+
+static void free_blocklists(struct background *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->blocklist_count; i++)
+		blocklist_free(c->blocklists[i]);
+	free(c->blocklists);
+}
+
 /* Returns the earliest time at which something is to be done. Jobs run before the
  * terminator: they write blocks first, so that a block precedes its signal even if this
  * thread is late. */
@@ -245,11 +280,6 @@ static void run_out(struct background *c)
 		due = terminator_run(c->terminator, now);
 	}
 	terminator_flush(c->terminator);
-}
-
-bool background_is_stopping(const struct background *background)
-{
-	return atomic_load(&background->stopping);
 }
 
 static void thread_main(void *data)
@@ -360,6 +390,7 @@ bool background_free(struct background *background)
 		session_free(background->finder->finder);
 		free(background->finder);
 	}
+	free_blocklists(background);
 	all_back = looker_free(background->looker);
 	all_back &= free_users(background);
 	if (background->wake >= 0)

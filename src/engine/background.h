@@ -1,10 +1,11 @@
 /* What all actions of one rsyslogd share: the background thread, which does everything that
- * a worker must not wait for, the terminator, the host's own addresses, the session finders
- * and lookups of users.
+ * a worker must not wait for, the terminator, the host's own addresses, the lists, the session
+ * finders and lookups of users.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SMTPBLOCK_BACKGROUND_H
 #define SMTPBLOCK_BACKGROUND_H
 
+#include "blocklist/blocklist.h"
 #include "courier/session.h"
 #include "policy/local_addrs.h"
 #include "terminate/terminator.h"
@@ -55,9 +56,6 @@ bool background_free(struct background *background);
 /* Run every job soon. Any thread; does not wait. */
 void background_wake(struct background *background);
 
-/* Was background_stop() called? Then jobs run for the last time. Any thread. */
-bool background_is_stopping(const struct background *background);
-
 /* Has a wake-up been pending for BACKGROUND_STALL_MS? Then nothing that is left to the
  * thread gets done. Any thread; no system call. */
 #define BACKGROUND_STALL_MS 5000
@@ -78,6 +76,15 @@ struct local_addrs *background_local_addrs(struct background *background);
  * valid until background_free(). */
 int background_finder(struct background *background, uid_t courier_uid,
 		      struct session_finder **ret_finder);
+
+/* The blocklist that serves the lists of these settings; NULL: none was added. Valid until
+ * background_free(). Before background_start(). */
+struct blocklist *background_find_blocklist(const struct background *background,
+					    const struct settings *settings);
+
+/* Add a blocklist, which this takes over, also if it fails. Before background_start(). Returns 0
+ * or -ENOMEM. */
+int background_add_blocklist(struct background *background, struct blocklist *blocklist);
 
 /* The uid of a user, from the system's user database, which may take any time: it is asked in
  * a thread of its own, and the caller waits a quarter of a second for it at most. Returns as

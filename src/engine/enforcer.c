@@ -29,6 +29,23 @@
 #define REPORTS_MAX 30
 #define REPORTS_EVERY_MS 60000
 
+/* Actions with the same lists share one blocklist, which the first of them keeps. */
+static int open_blocklist(struct enforcer *e)
+{
+	const struct engine_environment *environment = e->environment;
+	int r;
+
+	e->blocklist = background_find_blocklist(e->background, e->settings);
+	if (e->blocklist)
+		return 0;
+	r = blocklist_new(e->settings, environment->net_root, environment->module_root,
+			  e->counters, e->alerts, &e->blocklist);
+	if (r < 0)
+		return r;
+	e->keeps_blocklist = true;
+	return background_add_blocklist(e->background, e->blocklist);
+}
+
 int enforcer_open(struct enforcer *enforcer, const struct settings *settings,
 		  struct counters *counters, struct alerts *alerts,
 		  const struct engine_environment *environment)
@@ -43,8 +60,7 @@ int enforcer_open(struct enforcer *enforcer, const struct settings *settings,
 	e->environment = environment;
 	e->background = environment->background;
 	e->policy.local_addrs = background_local_addrs(e->background);
-	r = blocklist_new(settings, environment->net_root, environment->module_root, counters,
-			  alerts, &e->blocklist);
+	r = open_blocklist(e);
 	if (r == 0)
 		r = lookup_queue_new(&e->requests);
 	if (r == 0)
@@ -59,7 +75,6 @@ void enforcer_close(struct enforcer *enforcer)
 	limits_done(&enforcer->limits);
 	allowfile_free(enforcer->policy.allow_file);
 	lookup_queue_free(enforcer->requests);
-	blocklist_free(enforcer->blocklist);
 }
 
 void enforcer_log(const struct enforcer *enforcer, int severity, const char *text)
@@ -207,7 +222,7 @@ static enum block_state add_to_list(struct enforcer *e, const struct cidr *targe
 				    bool urgent)
 {
 	name_prefix(e, target);
-	return blocklist_add(e->blocklist, &target->net, now, urgent);
+	return blocklist_add(e->blocklist, e->counters, &target->net, now, urgent);
 }
 
 static void put_on_list(struct enforcer *e, const struct block_request *request, int64_t now)

@@ -31,7 +31,8 @@ struct enforcer {
 	struct lookup_queue *requests;
 	atomic_int_least64_t unknown_at;	/* no sample of a line's text before (ms) */
 	/* ..and the background thread these. */
-	struct blocklist *blocklist;
+	struct blocklist *blocklist;	/* of the background */
+	bool keeps_blocklist;		/* checks it, and reports what it loses at the end */
 	struct limits limits;
 	struct dnsbl_stats dnsbl_stats;
 	struct watch *watch;		/* NULL: logins are not looked for */

@@ -44,7 +44,6 @@ struct engine {
 	atomic_bool hup;
 	atomic_bool stall_logged;
 	int64_t user_at, try_at;	/* not before; INT64_MAX: never */
-	size_t waiting_reported;	/* see report_waiting() */
 	bool user_late;		/* the user database had not answered at the last look */
 	bool started;
 };
@@ -262,7 +261,7 @@ static void look_around(struct engine *e)
 	if (!atomic_load(&e->finder))
 		find_user(e);
 	check_rights(e);
-	if (!e->settings.dry_run)
+	if (!e->settings.dry_run && e->enforcer.keeps_blocklist)
 		blocklist_check(e->enforcer.blocklist, background_now());
 }
 
@@ -322,17 +321,16 @@ static int64_t run_search(struct engine *e, int64_t now)
 	return clock_earlier(e->user_at, e->try_at);
 }
 
-/* rsyslogd ends: what waits for a list is lost. Each such address is counted and reported once,
- * though the job may run several times. */
+/* What waits for a list is lost. */
 static void report_waiting(struct engine *e)
 {
-	size_t waiting = blocklist_waiting(e->enforcer.blocklist);
+	size_t waiting = e->enforcer.keeps_blocklist ?
+				 blocklist_lose_waiting(e->enforcer.blocklist) :
+				 0;
 	char text[LINE_SIZE];
 
-	if (e->settings.dry_run || waiting <= e->waiting_reported)
+	if (waiting == 0)
 		return;
-	counters_add_alone(&e->counters, COUNTER_LOST, waiting - e->waiting_reported);
-	e->waiting_reported = waiting;
 	snprintf(text, sizeof(text),
 		 "rsyslogd is stopping: %zu addresses waited for the lists %.60s and %.60s, and "
 		 "are not blocked until they are rejected again",
@@ -341,9 +339,8 @@ static void report_waiting(struct engine *e)
 }
 
 /* There was no time for the rest of the queue. */
-static void end(void *data)
+static void report_dropped(struct engine *e)
 {
-	struct engine *e = data;
 	size_t dropped = enforcer_drop_requests(&e->enforcer);
 	char text[LINE_SIZE];
 
@@ -354,6 +351,12 @@ static void end(void *data)
 		 "addresses are not blocked until they are rejected again",
 		 dropped);
 	enforcer_log(&e->enforcer, LOG_WARNING, text);
+}
+
+static void end(void *data)
+{
+	report_waiting(data);
+	report_dropped(data);
 }
 
 static int64_t run(void *data, int64_t now)
@@ -372,8 +375,6 @@ static int64_t run(void *data, int64_t now)
 	if (e->enforcer.watch)
 		due = clock_earlier(due, watch_run(e->enforcer.watch));
 	due = clock_earlier(due, blocklist_run(e->enforcer.blocklist, now));
-	if (background_is_stopping(e->environment.background))
-		report_waiting(e);
 	due = clock_earlier(due, run_block_limit(e, now));
 	due = clock_earlier(due, search_due);
 	log_alerts(e);

@@ -283,12 +283,12 @@ static bool is_served(const struct cidr *target)
 	return false;
 }
 
-enum block_state __real_blocklist_add(struct blocklist *blocklist, const struct addr *addr,
-				      int64_t now, bool at_once);
-enum block_state __wrap_blocklist_add(struct blocklist *blocklist, const struct addr *addr,
-				      int64_t now, bool at_once);
-enum block_state __wrap_blocklist_add(struct blocklist *blocklist, const struct addr *addr,
-				      int64_t now, bool at_once)
+enum block_state __real_blocklist_add(struct blocklist *blocklist, struct counters *counters,
+				      const struct addr *addr, int64_t now, bool at_once);
+enum block_state __wrap_blocklist_add(struct blocklist *blocklist, struct counters *counters,
+				      const struct addr *addr, int64_t now, bool at_once);
+enum block_state __wrap_blocklist_add(struct blocklist *blocklist, struct counters *counters,
+				      const struct addr *addr, int64_t now, bool at_once)
 {
 	const struct cidr target = {
 		.net = *addr, .prefix = (uint8_t)settings_prefix(current, addr),
@@ -306,7 +306,7 @@ enum block_state __wrap_blocklist_add(struct blocklist *blocklist, const struct 
 	if (current->verify == VERIFY_CHILD)
 		FUZZ_CHECK(is_served(&target));
 	adds++;
-	return __real_blocklist_add(blocklist, addr, now, at_once);
+	return __real_blocklist_add(blocklist, counters, addr, now, at_once);
 }
 
 /* Only courier's processes that serve a client are ever scheduled for termination. */

@@ -1,10 +1,12 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""What the module does not act on: more than maxBlocks, old lines, lines of unknown form.
+"""What the module does not act on: more than maxBlocks, old lines, lines of unknown form; and a
+list that is too small.
 
 Each is counted and, where an admin should know, logged once.
 """
 # backends: both
 
+import re
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ ABSENT = "10.9.4.{}"
 ENOUGH, INTERVAL = 5, 2
 RECIPIENTS = 50
 SIZE = 80
+TOO_MANY = 40
 
 
 def room():
@@ -25,7 +28,6 @@ def room():
     if backend() == "nftables":
         return SIZE
     return int(Path("/sys/module/xt_recent/parameters/ip_list_tot").read_text())
-
 
 
 def log_at(text, when):
@@ -66,6 +68,34 @@ def one_ipv6_host(points, host):
         host.blocks(ABSENT.format(7))
     points.equal(host.list6.addresses(), {"fd00:9:0:8::1", *own[-share:]},
                  f"the {share} newest of the /64, and another host's")
+
+
+def overflows(host):
+    """Of both actions."""
+    host.rsyslog.counters()
+    return sum(int(number) for line in host.rsyslog.logged("action with list spammer and")[-2:]
+               for number in re.findall(r"\boverflows=(\d+)", line))
+
+
+def two_actions(points, host):
+    """Each blocks its half of the addresses, which is more than the list has room for. The first
+    action's banTime counts."""
+    own = [4711, 4712]
+    host.restart("".join(
+        f'if $msg contains "port={port}," then '
+        + action("", verify="none", terminate="off", listSize=SIZE, statsName=f"port{port}",
+                 banTime=seconds)
+        for port, seconds in zip(own, (600, 60))))
+    count = room() + TOO_MANY
+    for number in range(count):
+        log(reject_line(f"11.9.{number >> 8}.{number & 255}", own[number % 2]))
+    points.until(lambda: overflows(host) == TOO_MANY, 10,
+                 f"{count} addresses on a list for {room()}: the rest is counted",
+                 lambda: overflows(host))
+    points.equal(len(host.list4.addresses()), room(), "the list is full")
+    if backend() == "nftables":
+        points.ok(min(host.list4.entries().values()) > 500, "each for the first action's banTime",
+                  host.list4.entries())
 
 
 def many_recipients(points, host):
@@ -116,4 +146,5 @@ def unknown_lines(points, host):
 
 def scenario(points):
     with mail_host(points) as host:
-        host.parts(max_blocks, one_ipv6_host, many_recipients, old_lines, unknown_lines)
+        host.parts(max_blocks, one_ipv6_host, two_actions, many_recipients, old_lines,
+                   unknown_lines)

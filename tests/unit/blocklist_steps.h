@@ -51,7 +51,8 @@ static int add_block(char **args, bool at_once)
 		[BLOCK_QUEUED] = "queued",
 	};
 	const struct addr addr = addr_of(args[0]);
-	const enum block_state state = blocklist_add(blocklist, &addr, atoi(args[1]), at_once);
+	const enum block_state state = blocklist_add(blocklist, &counters, &addr,
+						     atoi(args[1]), at_once);
 
 	if (args[2])
 		want_str(states[state], args[2]);
@@ -91,7 +92,7 @@ VERB(many)
 
 	for (i = 0; i < (unsigned int)atoi(args[0]); i++) {
 		addr = numbered(i);
-		blocklist_add(blocklist, &addr, atoi(args[1]), false);
+		blocklist_add(blocklist, &counters, &addr, atoi(args[1]), false);
 	}
 	return 0;
 }

@@ -133,7 +133,7 @@ VERB(add_until_memory_fails)
 	for (i = 0; i < 1000; i++) {
 		addr = numbered(i);
 		memory_fail(1);
-		blocklist_add(blocklist, &addr, 0, false);
+		blocklist_add(blocklist, &counters, &addr, 0, false);
 		added = i + 1;
 		if (memory_failed())
 			return 0;

@@ -26,7 +26,7 @@ struct fixture {
 	struct fakeproc tree;
 };
 
-static void setup(struct fixture *f, const char *name, const char *value)
+static void setup_on(struct fixture *f, const char *name, const char *value, const char *net_root)
 {
 	char wrong[256];
 
@@ -36,10 +36,16 @@ static void setup(struct fixture *f, const char *name, const char *value)
 	want_int(settings_set(&f->settings, name, value, wrong, sizeof(wrong)), 0);
 	want_int(background_new(f->tree.root, &f->environment.background), 0);
 	want_int(background_open(f->environment.background), 0);
-	f->environment.net_root = f->environment.module_root = "";
+	f->environment.net_root = net_root;
+	f->environment.module_root = "";
 	want_int(enforcer_open(&f->enforcer, &f->settings, &f->counters, &f->alerts,
 			       &f->environment),
 		 0);
+}
+
+static void setup(struct fixture *f, const char *name, const char *value)
+{
+	setup_on(f, name, value, "");
 }
 
 static void teardown(struct fixture *f)
@@ -130,18 +136,18 @@ static void await_call_at_gate(void)
 	pthread_mutex_unlock(&gate.lock);
 }
 
-enum block_state __real_blocklist_add(struct blocklist *blocklist, const struct addr *addr,
-				      int64_t now, bool at_once);
-enum block_state __wrap_blocklist_add(struct blocklist *blocklist, const struct addr *addr,
-				      int64_t now, bool at_once);
-enum block_state __wrap_blocklist_add(struct blocklist *blocklist, const struct addr *addr,
-				      int64_t now, bool at_once)
+enum block_state __real_blocklist_add(struct blocklist *blocklist, struct counters *counters,
+				      const struct addr *addr, int64_t now, bool at_once);
+enum block_state __wrap_blocklist_add(struct blocklist *blocklist, struct counters *counters,
+				      const struct addr *addr, int64_t now, bool at_once);
+enum block_state __wrap_blocklist_add(struct blocklist *blocklist, struct counters *counters,
+				      const struct addr *addr, int64_t now, bool at_once)
 {
 	atomic_store(&last_at_once, at_once);
 	pass_gate();
 	note_done('b');
 	return answer >= 0 ? (enum block_state)answer :
-			     __real_blocklist_add(blocklist, addr, now, at_once);
+			     __real_blocklist_add(blocklist, counters, addr, now, at_once);
 }
 
 static const struct told_row {
@@ -574,6 +580,58 @@ TEST_ROWS(requests_left_at_the_end, left_rows)
 	want_int(enforcer_drop_requests(&f.enforcer), 0);
 	teardown(&f);
 	waiter_end(pid);
+}
+
+static void block_one(struct enforcer *e, unsigned int n)
+{
+	const struct courierlog_line line = {
+		.kind = COURIERLOG_REJECT,
+		.addr = { .family = ADDR_IPV4,
+			  .bytes = { 11, 0, (uint8_t)(n >> 8), (uint8_t)n } },
+	};
+
+	want_int(enforcer_block(e, &line).verdict, VERDICT_BLOCK);
+}
+
+static const struct two_row {
+	const char *label, *second;
+	unsigned int first_overflows, second_overflows;
+} two_rows[] = {
+	{ "the same lists", "", 20, 20 },
+	{ "a shorter ban", "banTime=1", 20, 20 },
+	{ "other lists", "list=other list6=other6", 0, 0 },
+	{ "dryRun", "dryRun=on", 0, 0 },
+};
+
+/* The list has room for 100. Two actions block 70 addresses each. */
+TEST_ROWS(two_actions_share_the_room_of_a_list, two_rows)
+{
+	struct settings settings;
+	struct counters counters = { 0 };
+	struct alerts alerts = { 0 };
+	struct enforcer other = { 0 };
+	struct fakelists lists;
+	struct fixture f;
+	unsigned int i;
+
+	fakelists_open(&lists);
+	fakelists_make(&lists, "xt_recent/spammer");
+	fakelists_make(&lists, "xt_recent/other");
+	want_int(settings_init(&settings), 0);
+	support_set(&settings, row->second);
+	settings.input = INPUT_ADDRESS;
+	setup_on(&f, "input", "address", lists.net_root);
+	want_int(enforcer_open(&other, &settings, &counters, &alerts, &f.environment), 0);
+	for (i = 0; i < 140; i++)
+		block_one(i % 2 ? &other : &f.enforcer, i);
+	want_int(counters_get(&f.counters, COUNTER_OVERFLOWS), row->first_overflows);
+	want_int(counters_get(&counters, COUNTER_OVERFLOWS), row->second_overflows);
+	want_int(counters_get(&counters, COUNTER_BLOCKS), settings.dry_run ? 0 : 70);
+	want_int(alerts_clear(&alerts, ALERT_OVERFLOW4), false);
+	enforcer_close(&other);
+	teardown(&f);
+	settings_done(&settings);
+	fakelists_close(&lists);
 }
 
 /* The sample of an unknown line that found no room does not count as logged. */
