@@ -9,6 +9,7 @@
 
 #include "lib/text.h"
 #include "policy/capabilities.h"
+#include "status/events.h"
 
 /* Longest remedy, NUL included. */
 #define REMEDY_SIZE 256
@@ -209,6 +210,17 @@ static char *behind_proxy(const struct settings *settings, char *buf)
 	return buf;
 }
 
+static char *no_room_for_events(char *buf)
+{
+	snprintf(buf, ALERT_TEXT_SIZE,
+		 "some block events were lost, because %d were already waiting to be submitted to "
+		 "eventRuleset. If the ruleset is slow, give it a queue of its own that has room "
+		 "for a wave: ruleset(name=\"...\" queue.type=\"linkedList\" "
+		 "queue.size=\"100000\" queue.timeoutEnqueue=\"300\")",
+		 EVENTS_MAX);
+	return buf;
+}
+
 static char *other(enum alert id, char *buf)
 {
 	const char *text = "";
@@ -229,10 +241,6 @@ static char *other(enum alert id, char *buf)
 		       "and some were skipped. With  mail.info  in front of the action "
 		       "sessions are known from their start; verify=\"none\" always "
 		       "needs a search unless terminate=\"off\"";
-	else if (id == ALERT_EVENTS)
-		text = "eventRuleset is slower than addresses are blocked, and some "
-		       "block events were dropped: give the ruleset its own queue, "
-		       "ruleset(name=\"...\" queue.type=\"linkedList\")";
 	else if (id == ALERT_HOSTADDRS)
 		text = "this host's own addresses cannot be read, so only the "
 		       "allow list protects them: add  "
@@ -285,6 +293,8 @@ char *alert_text_format(enum alert id, int detail, const struct settings *settin
 		return cannot_reset(detail, buf);
 	case ALERT_REPLY:
 		return cannot_reply(detail, buf);
+	case ALERT_EVENTS:
+		return no_room_for_events(buf);
 	case ALERT_BUDGET:
 		return block_limit(settings, false, buf);
 	case ALERT_BUDGET_OPEN:

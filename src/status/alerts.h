@@ -26,7 +26,7 @@ enum alert {
 	ALERT_USER_BACK,	/* courierUser was found */
 	ALERT_PROXY,		/* clients come through a proxy */
 	ALERT_BUSY,		/* more lines than can be searched for */
-	ALERT_EVENTS,		/* eventRuleset is too slow */
+	ALERT_EVENTS,		/* EVENTS_MAX events wait for eventRuleset */
 	ALERT_HOSTADDRS,	/* the host's addresses cannot be read */
 	ALERT_COUNT
 };

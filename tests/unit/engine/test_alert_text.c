@@ -83,7 +83,7 @@ static const struct row {
 	{ "busy", ALERT_BUSY, 0, LOG_WARNING,
 	  "With  mail.info  in front of the action sessions are known" },
 	{ "events are lost", ALERT_EVENTS, 0, LOG_WARNING,
-	  "queue.type=\"linkedList\"" },
+	  "4096 were already waiting to be submitted" },
 	{ "a process is held", ALERT_HELD, 0, LOG_WARNING,
 	  "type  ps -u courier -o pid,stat,lstart,args" },
 	{ "own addresses", ALERT_HOSTADDRS, 0, LOG_WARNING,
