@@ -21,19 +21,22 @@
 /* mail.notice */
 #define PRI (LOG_MAIL | LOG_NOTICE)
 
-/* When rsyslogd ends, spend at most this long on submitting the last events, and then wait at
- * most this long for the next one from the background thread, but not longer than that. */
-#define LAST_US 100000
-#define LATE_US 500000
+/* When rsyslogd ends, spend at most this long on submitting the last events to rulesets that the
+ * submitting thread itself runs. */
+#define DIRECT_US 100000
+/* Then wait for the events of the last lines, as long as the background thread handles requests:
+ * at most this long for the next one, and this long for all. */
+#define STUCK_US 500000
+#define LATE_US 1000000
 
 /* rsyslogd starts threads without an argument. Set before the thread starts, and not
  * changed while it runs. */
 static struct events *announced;
 
-/* What is left of LAST_US when the thread has ended; 0: it has not. */
-static atomic_int_least64_t left_us;
+/* The thread has ended, and one of the main queue's threads takes the events that still come. */
+static atomic_bool takes_late;
 
-/* After that one of the main queue's threads takes the events. */
+/* One of them is at it. */
 static atomic_bool submitting;
 
 ruleset_t *event_ruleset_find(rsconf_t *conf, const char *name, const char **warning)
@@ -59,7 +62,7 @@ static void submit(const struct event *event)
 	smsg_t *msg;
 
 	if (msgConstruct(&msg) != RS_RET_OK) {
-		event_lost(event);
+		events_lose(announced, event);
 		return;
 	}
 	event_format(event, text);
@@ -86,9 +89,9 @@ static bool is_of_main_queue(void)
 	       strcmp(name, "rs:main Q:Reg") == 0;
 }
 
-/* Submitting to a queue of the ruleset's own never blocks: at shutdown messages that do not
- * fit are dropped. With a direct queue this thread would run the ruleset itself. */
-static bool takes_late_ones(const ruleset_t *ruleset)
+/* Submitting to such a ruleset does not wait: at shutdown rsyslog drops what does not fit into its
+ * queue. With a direct queue the thread runs the ruleset itself. */
+static bool has_queue(const ruleset_t *ruleset)
 {
 	return ruleset->pQueue && ruleset->pQueue->qType != QUEUETYPE_DIRECT;
 }
@@ -96,7 +99,7 @@ static bool takes_late_ones(const ruleset_t *ruleset)
 /* In the background thread, after events_close(). */
 static int take_late(const struct event *event)
 {
-	return atomic_load(&left_us) > 0 && takes_late_ones(event->listener) ? 0 : -ESHUTDOWN;
+	return atomic_load(&takes_late) && has_queue(event->listener) ? 0 : -ESHUTDOWN;
 }
 
 static void submit_late(void)
@@ -105,7 +108,10 @@ static void submit_late(void)
 	size_t n = events_take(announced, &events), i;
 
 	for (i = 0; i < n; i++)
-		submit(&events[i]);
+		if (has_queue(events[i].listener))
+			submit(&events[i]);
+		else
+			events_lose(announced, &events[i]);
 }
 
 static bool has_late(void)
@@ -115,25 +121,26 @@ static bool has_late(void)
 	return poll(&ready, 1, 0) > 0;
 }
 
-/* Until the background thread is done, or takes too long. */
+/* Until the background thread is done, or stands still. */
 static void submit_while_busy(const struct engine *engine)
 {
 	const struct timespec pause = { .tv_nsec = 100000 };
 	int64_t began = clock_us(), last = began, now;
-	bool busy;
+	size_t before = 0, left;
 
 	do {
-		busy = engine_is_busy(engine);
+		left = engine_left(engine);
 		now = clock_us();
-		if (has_late()) {
-			submit_late();
+		if (left != before)
 			last = now;
-		} else if (busy) {
+		before = left;
+		if (has_late())
+			submit_late();
+		else if (left > 0)
 			nanosleep(&pause, NULL);
-		}
-	} while (busy && now - last < LAST_US && now - began < LATE_US);
-	if (busy)
-		atomic_store(&left_us, 0);
+	} while (left > 0 && now - last < STUCK_US && now - began < LATE_US);
+	if (left > 0)
+		atomic_store(&takes_late, false);
 }
 
 /* If another thread is at it, that one goes on until there are no more. */
@@ -144,7 +151,7 @@ void event_ruleset_end_worker(const struct engine *engine)
 	if (!is_of_main_queue())
 		return;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	while (atomic_load(&left_us) > 0 && (engine_is_busy(engine) || has_late()) &&
+	while (atomic_load(&takes_late) && (engine_left(engine) > 0 || has_late()) &&
 	       !atomic_exchange(&submitting, true)) {
 		submit_while_busy(engine);
 		atomic_store(&submitting, false);
@@ -183,43 +190,54 @@ static bool submit_all(struct batch *batch)
 	return true;
 }
 
-/* Submit the rest of the batch, and events that came since. */
-static void submit_rest(struct batch *batch, int64_t end)
+/* rsyslogd cancels the thread if it has not ended after a second: not in the middle of this. */
+static void submit_whole(const struct event *event)
 {
-	do {
-		for (; batch->done < batch->count; batch->done++) {
-			if (clock_us() >= end)
-				return;
-			submit(&batch->all[batch->done]);
-		}
-		take(batch);
-	} while (batch->count > 0);
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	submit(event);
+	pthread_setcancelstate(cancel, NULL);
 }
 
-/* The main queue's threads take what comes after this. */
+/* Submit the rest of the batch: to rulesets of this thread only before end. */
+static void submit_rest(struct batch *batch, int64_t end)
+{
+	while (batch->done < batch->count) {
+		const struct event *event = &batch->all[batch->done];
+
+		if (has_queue(event->listener))
+			submit_whole(event);
+		else if (clock_us() < end)
+			submit(event);
+		else
+			events_lose(announced, event);
+		batch->done++;
+		pthread_testcancel();
+	}
+}
+
+/* Submit what has come so far. The main queue's threads take what comes after this. */
 static void submit_last(struct batch *batch)
 {
-	int64_t end = clock_us() + LAST_US;
+	int64_t end = clock_us() + DIRECT_US;
 
 	submit_rest(batch, end);
-	atomic_store(&left_us, end - clock_us());
+	take(batch);
+	submit_rest(batch, end);
+	atomic_store(&takes_late, true);
 	events_close(announced, take_late);
 }
 
-/* Cleanup handler: the thread ends or was cancelled. Events that it has taken and not
- * submitted are lost, and if there is no time left the others, too. */
+/* Cleanup handler: the thread has ended, or was cancelled, and then events that it has taken may
+ * be left. */
 static void lose_rest(void *data)
 {
 	struct batch *batch = data;
 
 	events_close(announced, take_late);
-	do {
-		for (; batch->done < batch->count; batch->done++)
-			event_lost(&batch->all[batch->done]);
-		batch->count = batch->done = 0;
-		if (atomic_load(&left_us) <= 0)
-			take(batch);
-	} while (batch->count > 0);
+	for (; batch->done < batch->count; batch->done++)
+		events_lose(announced, &batch->all[batch->done]);
 }
 
 static rsRetVal announce(thrdInfo_t *thread)
@@ -244,7 +262,7 @@ static rsRetVal announce(thrdInfo_t *thread)
 int event_ruleset_start(struct events *events)
 {
 	announced = events;
-	atomic_store(&left_us, 0);
+	atomic_store(&takes_late, false);
 	return thrdCreate(announce, NULL, 0, (uchar *)(uintptr_t)"omsmtpblock") ==
 			       RS_RET_OK ?
 		       0 :

@@ -248,10 +248,23 @@ static void abandon(void)
 	stay_mapped();
 }
 
+/* The main queue's threads may have ended before the last events came. */
+static void end_events(struct events *events)
+{
+	size_t lost = events ? events_end(events) : 0;
+
+	if (lost > 0)
+		LogMsg(0, NO_ERRCODE, LOG_WARNING,
+		       "omsmtpblock: rsyslogd is stopping: %zu block events were not submitted to "
+		       "eventRuleset", lost);
+}
+
+/* The background thread has ended. */
 static void free_shared(modConfData_t *conf)
 {
 	size_t i;
 
+	end_events(conf->events);
 	for (i = 0; i < conf->count; i++) {
 		stats_free(conf->actions[i].stats);
 		engine_unref(conf->actions[i].engine);

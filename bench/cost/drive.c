@@ -274,7 +274,7 @@ static void wait_blocked(const struct drive *d)
 {
 	int i;
 
-	for (i = 0; i < DEADLINE_MS && engine_is_busy(d->engine); i++)
+	for (i = 0; i < DEADLINE_MS && engine_left(d->engine) > 0; i++)
 		sleep_us(1000);
 }
 

@@ -422,9 +422,9 @@ void engine_hup(struct engine *engine)
 		background_wake(engine->environment.background);
 }
 
-bool engine_is_busy(const struct engine *engine)
+size_t engine_left(const struct engine *engine)
 {
-	return engine->started && lookup_queue_is_busy(engine->enforcer.requests);
+	return engine->started ? lookup_queue_left(engine->enforcer.requests) : 0;
 }
 
 /* The worker's part. */

@@ -106,9 +106,9 @@ struct engine_outcome engine_handle(struct engine *engine, struct engine_worker 
 struct engine_outcome engine_handle_address(struct engine *engine, const char *text,
 					    size_t len);
 
-/* Is a block still to be made by the background thread, apart from sessions that have to be
- * found first? Any thread. */
-bool engine_is_busy(const struct engine *engine);
+/* The number of blocks that the background thread still has to make, apart from sessions that
+ * have to be found first. Any thread. */
+size_t engine_left(const struct engine *engine);
 
 /* HUP: read allowFile again, reopen the lists, report again what is still wrong, and log
  * the counters. Courier's user is looked up only while it is unknown (also every 10 s

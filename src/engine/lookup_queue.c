@@ -116,9 +116,9 @@ int lookup_queue_put(struct lookup_queue *queue, const struct lookup_request *re
 	return r;
 }
 
-bool lookup_queue_is_busy(struct lookup_queue *queue)
+size_t lookup_queue_left(struct lookup_queue *queue)
 {
-	return atomic_load(&queue->others) > 0;
+	return atomic_load(&queue->others);
 }
 
 static void unpack(const struct item *item, struct lookup_request *ret_request)

@@ -69,8 +69,9 @@ int lookup_queue_put(struct lookup_queue *queue, const struct lookup_request *re
  * the background thread only. */
 bool lookup_queue_take(struct lookup_queue *queue, struct lookup_request *ret_request);
 
-/* Is a request other than a search queued, or was one the last that was taken? Any thread. */
-bool lookup_queue_is_busy(struct lookup_queue *queue);
+/* The number of requests other than searches that are queued, and 1 more if one was the last that
+ * was taken. Any thread. */
+size_t lookup_queue_left(struct lookup_queue *queue);
 
 /* The line behind the request, with the fields that policy.h needs. */
 void lookup_request_line(const struct lookup_request *lookup_request,

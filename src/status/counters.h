@@ -83,7 +83,7 @@
 	  "although their address is blocked")						\
 	X(EVENTS, "events", "blocks reported to eventRuleset")				\
 	X(EVENTS_LOST, "events_lost",							\
-	  "blocks not reported: eventRuleset was too slow, or rsyslogd was stopping")	\
+	  "blocks not reported: 4096 were waiting for eventRuleset, or rsyslogd was stopping")	\
 	X(SIGNAL_ERRORS, "signal_errors", "signals that the kernel refused")
 
 #define COUNTERS_ENUM(id, name, meaning) COUNTER_##id,

@@ -17,6 +17,7 @@ struct events {
 	struct batch_queue *queue;
 	int fd;
 	events_late_fn *_Atomic late;	/* NULL before events_close() */
+	atomic_size_t lost;		/* other than by a full queue */
 };
 
 int events_new(struct events **ret_events)
@@ -63,6 +64,8 @@ int events_put(struct events *events, const struct event *event)
 
 	if (r == 0)
 		r = batch_queue_put(events->queue, event, &first);
+	else
+		atomic_fetch_add(&events->lost, 1);
 	counters_add(event->counters,
 		     r < 0 ? COUNTER_EVENTS_LOST : COUNTER_EVENTS, 1);
 	if (first)
@@ -93,10 +96,21 @@ void events_close(struct events *events, events_late_fn *late)
 	atomic_store(&events->late, late);
 }
 
-void event_lost(const struct event *event)
+void events_lose(struct events *events, const struct event *event)
 {
 	counters_take_back(event->counters, COUNTER_EVENTS, 1);
 	counters_add(event->counters, COUNTER_EVENTS_LOST, 1);
+	atomic_fetch_add(&events->lost, 1);
+}
+
+size_t events_end(struct events *events)
+{
+	const struct event *left;
+	size_t n = events_take(events, &left), i;
+
+	for (i = 0; i < n; i++)
+		events_lose(events, &left[i]);
+	return atomic_load(&events->lost);
 }
 
 /* A JSON string (RFC 8259 7). A byte beyond ASCII need not be part of a valid character: it

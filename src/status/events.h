@@ -50,8 +50,7 @@ int events_new(struct events **ret_events);
 void events_free(struct events *events);	/* NULL is allowed */
 
 /* Queue an event, which is copied, and count it as delivered or lost. Any thread; does not
- * wait. Returns 0; -ENOSPC: the listener is too slow; -ENOMEM; what
- * events_late_fn returns. */
+ * wait. Returns 0; -ENOSPC: EVENTS_MAX are queued; what events_late_fn returns. */
 int events_put(struct events *events, const struct event *event);
 
 /* Readable while there are events. */
@@ -69,8 +68,14 @@ typedef int events_late_fn(const struct event *event);
  * again. */
 void events_close(struct events *events, events_late_fn *late);
 
-/* Count an event as lost that was taken but could not be delivered. */
-void event_lost(const struct event *event);
+/* Count an event as lost that was taken but could not be delivered. For the listening thread
+ * only. */
+void events_lose(struct events *events, const struct event *event);
+
+/* No thread takes or puts events any more: count those that are left as lost. Returns the number
+ * of all that were lost because of the end: these, and those of events_lose() and
+ * events_late_fn. */
+size_t events_end(struct events *events);
 
 /* Longest text of an event: each byte of its texts may take six. */
 #define EVENT_TEXT_SIZE (6 * (EVENT_REPLY_SIZE + EVENT_ZONE_SIZE) + 1024)

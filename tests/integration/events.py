@@ -14,8 +14,7 @@ import re
 import socket
 from pathlib import Path
 
-from lib import instrument
-from lib.eventlog import events, reject, ruleset, to_file
+from lib.eventlog import events, not_submitted, reject, ruleset, to_file
 from lib.firewall import kernel_list
 from lib.rsyslog import Rsyslog, action
 from lib.scenario import (NOBODY, listed, lone_rsyslogd, mail_host, network_and_lists, workdir)
@@ -140,7 +139,7 @@ def too_slow(points):
         points.equal(len([line for line in daemon.mail() if "511 Listed" in line]), 12000,
                      "the log is whole")
         seconds = daemon.stop()
-        points.ok(seconds < 2, f"rsyslogd stops in {seconds:.2f} s with the ruleset full")
+        points.at_most(seconds, 2, "seconds to stop with the ruleset full")
 
 
 def no_circles(points):
@@ -213,34 +212,36 @@ def whole_example(points):
 
 
 def stopped_in_a_wave(name, before="mail.err ", behind="", settings=""):
-    """(lines handled, blocks reported, seconds to the end)."""
+    """(lines handled, blocks reported and reported as lost, seconds to the end)."""
     path = workdir() / f"{name}.json"
     rules = to_file(path) + before + action("", maxBlocks=100000000, **ACTION) + behind
     daemon = Rsyslog(workdir(), rules, name=name, settings=settings).start()
     for number in range(WAVE):
         reject(number)
     seconds = daemon.stop()
-    return sum("511 Listed" in line for line in daemon.mail()), len(events(path)), seconds
+    return (sum("511 Listed" in line for line in daemon.mail()), len(events(path)),
+            not_submitted(daemon), seconds)
 
 
 def in_a_wave(points):
     """The lines are in the main queue when rsyslogd stops. They leave it after the inputs
     and the thread that passes events on have ended."""
     for attempt, settings in enumerate(("", WORKERS) * 3):
-        lines, reported, seconds = stopped_in_a_wave(f"wave{attempt}", settings=settings)
-        # Under an instrument the 0.1 s may be over before that.
-        points.ok(reported == lines or instrument.words() and lines / 2 < reported < lines,
-                  f"the block of each of {lines} lines is reported", reported)
-        points.ok(lines > 0 and seconds < 2, f"rsyslogd stops in {seconds:.2f} s")
+        lines, reported, lost, seconds = stopped_in_a_wave(f"wave{attempt}", settings=settings)
+        points.ok(lines > 0 and (reported, lost) == (lines, 0),
+                  f"the block of each of {lines} lines is reported", reported, lost)
+        points.at_most(seconds, 2, "seconds to stop")
 
 
 def behind_another_queue(points):
     """Its threads end after those of eventRuleset: these events are lost."""
-    lines, reported, seconds = stopped_in_a_wave(
+    lines, reported, lost, seconds = stopped_in_a_wave(
         "other", 'ruleset(name="other" queue.type="linkedList") { ',
         '}\nif prifilt("mail.err") then call other\n')
-    points.ok(0 < reported <= lines, f"of {lines} blocks {reported} are reported")
-    points.ok(seconds < 3, f"rsyslogd stops in {seconds:.2f} s")
+    # rsyslogd drops lines from a queue that does not get empty in time.
+    points.ok(0 < reported + lost <= lines,
+              f"of {lines} blocks {reported} are reported, and {lost} as lost")
+    points.at_most(seconds, 3, "seconds to stop")
 
 
 def scenario(points):

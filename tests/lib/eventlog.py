@@ -2,6 +2,7 @@
 """Events: a ruleset that gets them, the file it writes, and lines that cause them."""
 
 import json
+import re
 
 from lib import rsyslog
 from lib.scenario import reject_line
@@ -22,6 +23,20 @@ def events(path):
     lines = path.read_text().splitlines() if path.exists() else []
     assert all(line.startswith("omsmtpblock:{") for line in lines), lines
     return [json.loads(line.removeprefix("omsmtpblock:")) for line in lines]
+
+
+def _lost(daemon, what):
+    """The number in the message about what was lost when rsyslogd stopped; 0: none."""
+    return sum(int(re.search(r"is stopping: (\d+) ", line)[1])
+               for line in daemon.logged(rf"rsyslogd is stopping: \d+ {what}"))
+
+
+def not_submitted(daemon):
+    return _lost(daemon, "block events were not submitted")
+
+
+def not_handled(daemon):
+    return _lost(daemon, "triggers were not handled")
 
 
 def reject(number, reply="511 Listed"):

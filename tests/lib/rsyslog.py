@@ -163,6 +163,10 @@ class Rsyslog:
         """It has exited, and is collected if it is our child: we leave no zombie."""
         return self._process.poll() is not None and not processes.alive(self.pid)
 
+    def ends(self, deadline=30):
+        """Waits for its end."""
+        wait_for(self._has_ended, deadline, "the end of rsyslogd")
+
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)
         wait_for(self._has_ended, 5, "the end of rsyslogd")

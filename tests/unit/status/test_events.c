@@ -210,8 +210,30 @@ TEST(exit_of_the_tcpd)
 	late_result = 0;
 	want_told(3, 1);
 	want_int(events_take(events, &all), 3);
-	event_lost(&all[1]);
+	events_lose(events, &all[1]);
 	want_told(2, 2);
+}
+
+/* Nobody takes the rest: it is lost, too. What a full queue has refused was not lost at the end. */
+TEST(end)
+{
+	struct event event = blank("192.0.2.7");
+	int i;
+
+	want_int(events_end(events), 0);
+	for (i = 0; i <= EVENTS_MAX; i++)
+		events_put(events, &event);
+	want_told(EVENTS_MAX, 1);
+	want_int(events_take(events, &all), EVENTS_MAX);
+	events_close(events, take_late);
+	late_result = -ESHUTDOWN;
+	events_put(events, &event);
+	late_result = 0;
+	events_put(events, &event);
+	events_put(events, &event);
+	want_told(EVENTS_MAX + 2, 2);
+	want_int(events_end(events), 3);
+	want_told(EVENTS_MAX, 4);
 }
 
 #define PUTTERS 4
