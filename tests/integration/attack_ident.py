@@ -5,6 +5,7 @@ couriertcpd queries it unless -noidentlookup is given, and logs the answer raw b
 address. An unlisted client makes itself and others look listed there. A listed client's
 lines must be understood all the same.
 """
+# One backend: the module refuses these lines and processes before it looks at a list.
 
 from lib.attack import Identd
 from lib.rsyslog import action

@@ -5,6 +5,7 @@ An executable named courieresmtpd with a forged environment, without a couriertc
 a line through courierlogger; a PID that belongs to another client's smtpd by the time the
 line is read, or by the time of the signal.
 """
+# One backend: the module refuses these lines and processes before it looks at a list.
 
 import itertools
 import os

@@ -19,6 +19,7 @@ STAMPS = 'SysSock.UseSysTimeStamp="off" SysSock.IgnoreTimestamp="off"'
 ABSENT = "10.9.4.{}"
 ENOUGH, INTERVAL = 5, 2
 RECIPIENTS = 50
+LINES = 200
 SIZE = 80
 TOO_MANY = 40
 
@@ -51,6 +52,15 @@ def max_blocks(points, host):
         host.blocks(listed(9))
         points.equal((len(host.rsyslog.logged(closes)), len(host.rsyslog.logged(opens))), (1, 1),
                      "one warning, one all-clear")
+
+
+def one_address(points, host):
+    """Many lines of it at once: nftables writes them together, and it counts once."""
+    host.restart(action(verify="none", maxBlocks=1, terminate="off"))
+    with host.counted(triggers=LINES, blocks=1, renewals=LINES - 1):
+        for _ in range(LINES):
+            log(reject_line(ABSENT.format(9)))
+        host.blocks(ABSENT.format(9))
 
 
 def one_ipv6_host(points, host):
@@ -146,5 +156,5 @@ def unknown_lines(points, host):
 
 def scenario(points):
     with mail_host(points) as host:
-        host.parts(max_blocks, one_ipv6_host, two_actions, many_recipients, old_lines,
+        host.parts(max_blocks, one_address, one_ipv6_host, two_actions, many_recipients, old_lines,
                    unknown_lines)
