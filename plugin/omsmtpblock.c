@@ -238,12 +238,17 @@ static void stay_mapped(void)
 }
 
 /* Leave everything that free_shared() would free: the thread uses it until the process exits. */
-static void abandon(void)
+static void abandon(const modConfData_t *conf)
 {
+	size_t left = 0, i;
+
+	for (i = 0; i < conf->count; i++)
+		left += engine_left(conf->actions[i].engine);
 	LogMsg(0, NO_ERRCODE, LOG_WARNING,
 	       "omsmtpblock: the background thread has not responded for %d s and was "
-	       "abandoned; its remaining work is not done",
-	       BACKGROUND_STOP_MS / 1000);
+	       "abandoned; its remaining work is not done: %zu triggers, and sessions that wait "
+	       "for their signal",
+	       BACKGROUND_STOP_MS / 1000, left);
 	atomic_store(&abandoned, true);
 	stay_mapped();
 }
@@ -277,7 +282,7 @@ static void free_shared(modConfData_t *conf)
 static void stop(modConfData_t *conf)
 {
 	if (conf->background && background_stop(conf->background) < 0)
-		abandon();
+		abandon(conf);
 	else
 		free_shared(conf);
 	free(conf->actions);	/* the thread does not use the array itself */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/array.h"
+#include "lib/clock.h"
 
 /* Retry interval for a missing list; a try costs one failing open(2). */
 #define RETRY_MS 50
@@ -46,6 +47,7 @@ struct blocklist {
 	struct counters *counters;
 	struct alerts *alerts;
 	struct backend *backend;
+	const atomic_int_least64_t *ends_at;	/* NULL: never */
 	bool limited;		/* the lists' capacity is limited */
 	bool nets_limited;	/* and so is what a /64 may have of it */
 	struct list_state lists[2];
@@ -136,6 +138,11 @@ int blocklist_new(const struct settings *settings, const char *net_root,
 	return 0;
 }
 
+void blocklist_end_at(struct blocklist *blocklist, const atomic_int_least64_t *ends_at)
+{
+	blocklist->ends_at = ends_at;
+}
+
 bool blocklist_serves(const struct blocklist *blocklist, const struct settings *settings)
 {
 	const struct settings *own = blocklist->settings;
@@ -170,6 +177,8 @@ static void mark_all_unwritten(struct blocklist *b, struct list_state *list_stat
 /* The list could not be written. */
 static void note_failure(struct blocklist *b, struct list_state *list_state, int err)
 {
+	if (err == ECANCELED)
+		return;
 	if (err == ENFILE) {
 		alerts_raise(b->alerts, list_state->overflow, 0);
 		return;
@@ -281,13 +290,25 @@ static size_t at_a_time(const struct blocklist *b)
 	return b->backend->ops->add_many ? BACKEND_MANY : 1;
 }
 
-/* Write up to at_a_time() addresses. */
+/* Is there no time to write any more? */
+static bool is_over(const struct blocklist *b)
+{
+	int64_t end = b->ends_at ? atomic_load(b->ends_at) : 0;
+
+	return end != 0 && clock_ms() >= end;
+}
+
+/* Write up to at_a_time() addresses. The results are the backend's; -ECANCELED: is_over(). */
 static void write_many(struct blocklist *b, const struct backend_block *many, size_t count,
 		       int *ret_results)
 {
 	const struct backend_ops *ops = b->backend->ops;
+	size_t i;
 
-	if (ops->add_many)
+	if (is_over(b))
+		for (i = 0; i < count; i++)
+			ret_results[i] = -ECANCELED;
+	else if (ops->add_many)
 		ops->add_many(b->backend, many, count, ret_results);
 	else if (count > 0)
 		ret_results[0] = ops->add(b->backend, many);
@@ -303,7 +324,7 @@ static void make_room(struct blocklist *b, const struct pending_block *pending)
 					&dropped))
 		return;
 	count_block(&block, COUNTER_OVERFLOWS);
-	if (dropped.written)
+	if (dropped.written && !is_over(b))
 		(void)b->backend->ops->drop(b->backend, &dropped.addr);
 }
 
@@ -477,7 +498,7 @@ static int64_t rewrite(struct blocklist *b, struct list_state *list_state, int64
 	if (r > 0)
 		return now;
 	if (r < 0) {
-		if (r != -ENFILE)
+		if (r != -ENFILE && r != -ECANCELED)
 			alerts_raise(b->alerts, list_state->missing, -r);
 		if (pace(b, r) > RETRY_MS)
 			list_state->retry_at = now + pace(b, r);
@@ -527,6 +548,8 @@ int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
 	if (blocklist->settings->dry_run)
 		return INT64_MAX;
 	blocklist_flush(blocklist);
+	if (is_over(blocklist))
+		return INT64_MAX;
 	for (i = 0; i < 2; i++) {
 		due = look_at(blocklist, &blocklist->lists[i], now);
 		if (due < next)

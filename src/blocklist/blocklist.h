@@ -5,6 +5,8 @@
 #ifndef SMTPBLOCK_BLOCKLIST_H
 #define SMTPBLOCK_BLOCKLIST_H
 
+#include <stdatomic.h>
+
 #include "blocklist/backend.h"
 #include "blocklist/block_cache.h"
 #include "status/alerts.h"
@@ -33,6 +35,10 @@ void blocklist_free(struct blocklist *blocklist);
  * the room of a list is accounted for once. It has the ban time, the size and the ports of the
  * action that it was opened for, whose counters get what happens later than blocklist_add(). */
 bool blocklist_serves(const struct blocklist *blocklist, const struct settings *settings);
+
+/* From the time *ends_at on (ms of CLOCK_MONOTONIC; 0: never) write nothing more, as that may wait
+ * for other programs: what comes waits. Another thread may set it; it outlives the blocklist. */
+void blocklist_end_at(struct blocklist *blocklist, const atomic_int_least64_t *ends_at);
 
 /* Block addr at now (ms of CLOCK_MONOTONIC), or renew its block. With a backend that writes
  * many addresses for the cost of one they are collected, unless at_once. If the list cannot

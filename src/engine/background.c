@@ -17,8 +17,8 @@
 #include "lib/thread.h"
 #include "lib/users.h"
 
-/* At shutdown, wait this long for termination delays that are still running. rsyslogd gives
- * a module one second. */
+/* At shutdown, wait this long for termination delays that are still running, and write the lists
+ * for this long, as each write may wait for other programs. rsyslogd gives a module one second. */
 #define STOP_GRACE_MS 500
 /* Pause after a failed poll(2). */
 #define FAILURE_PAUSE_MS 20
@@ -51,6 +51,7 @@ struct background {
 	atomic_bool awake;	/* a wake-up is pending.. */
 	atomic_int_least64_t awake_since;	/* ..since then, see background_tick() */
 	atomic_bool stopping;
+	atomic_int_least64_t ends_at;	/* see blocklist_end_at() */
 	atomic_bool abandoned;
 	atomic_bool ended;	/* for thread sanitizers, which do not know the join below */
 	bool started;
@@ -194,6 +195,7 @@ int background_add_blocklist(struct background *background, struct blocklist *bl
 		return -ENOMEM;
 	}
 	*added = blocklist;
+	blocklist_end_at(blocklist, &background->ends_at);
 	return 0;
 }
 
@@ -322,6 +324,7 @@ int background_stop(struct background *background)
 
 	if (!background->started)
 		return 0;
+	atomic_store(&background->ends_at, background_now() + STOP_GRACE_MS);
 	atomic_store(&background->stopping, true);
 	/* Clear the flag first: the thread may just have consumed an earlier wake-up. */
 	atomic_store(&background->awake, false);

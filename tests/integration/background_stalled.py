@@ -55,12 +55,15 @@ def stalled(points, host):
 
 def stops(points, host):
     host.restart(action("mail.info"))
-    host.pin(listed(10))
+    session, _ = host.pin(listed(10))
     thread = background(host)
     with threads.suspended(thread), threads.collected(thread):
+        session.try_recipient()
+        host.writes("511", listed(10))
         points.at_most(host.rsyslog.stop(), STOP_LIMIT, "seconds to stop while it is suspended")
     # By then rsyslogd no longer logs.
-    points.ok(host.rsyslog.logged("was abandoned"), "that it was abandoned is reported")
+    points.ok(host.rsyslog.logged("was abandoned; .* is not done: 1 triggers"),
+              "that it was abandoned, and what is left, is reported", host.rsyslog.own()[-3:])
 
 
 def scenario(points):

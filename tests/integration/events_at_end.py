@@ -1,6 +1,7 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """eventRuleset: when rsyslogd stops, pending events are still passed on. Those for which there is
 no time are counted and reported."""
+# serial: a thread gets little of a processor
 
 import contextlib
 import os

@@ -22,6 +22,7 @@ static int room;
 static struct backend_entry held[8];
 static size_t held_count;
 static unsigned int checks, known;
+static atomic_int_least64_t ends_at;
 static const struct backend_ops fake_ops;
 
 const struct backend_ops *__wrap_backend_ops(int kind);
@@ -157,6 +158,8 @@ static void before(void)
 	checks = known = 0;
 	want_int(settings_init(&settings), 0);
 	want_int(blocklist_new(&settings, "", "", &counters, &alerts, &blocklist), 0);
+	atomic_store(&ends_at, 0);
+	blocklist_end_at(blocklist, &ends_at);
 }
 
 static void after(void)
@@ -173,6 +176,7 @@ SCENE(NULL, before, after)
 VERB_IS(add, add_block(args, true))
 VERB_IS(later, add_block(args, false))
 VERB_DO(flush, blocklist_flush(blocklist))
+VERB_IS(waiting, (int)blocklist_waiting(blocklist))
 VERB_IS(counted, want_counted(args))
 
 /* The backend's results, from now on; and, once, of a check. */
@@ -180,6 +184,8 @@ VERB_DO(refuse, add_result = check_results[0] = check_results[1] = -scene_number
 VERB_DO(permit, add_result = check_results[0] = check_results[1] = BACKEND_WRITTEN)
 VERB_DO(additions, add_result = strcmp(args[0], "anew") ? BACKEND_WRITTEN : BACKEND_WRITTEN_ANEW)
 VERB_DO(room, room = atoi(args[0]))
+/* rsyslogd stops, and its time is over. */
+VERB_DO(over, atomic_store(&ends_at, 1))
 
 VERB(recreate)
 {
@@ -263,6 +269,13 @@ static const struct script scripts[] = {
 	  "run 999; many 104 1000; later 10.0.0.50 1000; number_of_calls = 3; run 1000; "
 	  "number_of_calls = 4; counted blocks=104 renewals=1; skip_calls; run 1001; calls" },
 	/* It holds 66536; others are lost, and counted. */
+	/* A call may wait for other programs. What is not written is reported as lost. */
+	{ "nothing is written when time is over",
+	  "add 192.0.2.1 1000 added; later 192.0.2.2 1000; skip_calls; over; later 192.0.2.3 1000; "
+	  "add 192.0.2.1 1000 waits; run 1000 never; waiting = 3; calls; checks = 0; no_alert; "
+	  "counted blocks=1 waited=2" },
+	{ "nor what waits", "refuse EIO; add 192.0.2.1 1000 waits; alert list4 EIO; permit; over; "
+	  "run 1000 never; calls []; waiting = 1; no_alert" },
 	{ "block cache has a limit",
 	  "refuse EPERM; many 66539 0; flush; count waited = 66539; count lost = 3" },
 	/* Both in each round. */
