@@ -15,6 +15,9 @@
 #define CALM_MS 5000
 /* Check interval for a list with unexpired blocks. */
 #define CHECK_MS 5000
+/* After blocklist_check(), a list that appears within this time was not missing: at boot the
+ * firewall may be loaded meanwhile. */
+#define QUIET_MS 1000
 /* Addresses written in one go, so that the background thread can do other work in between. */
 #define FLUSH_MAX 1000
 /* Addresses cached if the list has no limit, and beyond the capacity of a list that refuses
@@ -30,6 +33,7 @@ struct list_state {
 	struct block_cache *cache;
 	int64_t check_at;
 	int64_t retry_at;	/* not before, for waiting addresses */
+	int64_t quiet_until;	/* see QUIET_MS; 0: any time */
 	bool recreated;		/* blocklist_check() found a recreated list */
 	bool imported;		/* existing entries were imported */
 	int rewrite;		/* addresses written since the list was missing */
@@ -174,8 +178,20 @@ static void mark_all_unwritten(struct blocklist *b, struct list_state *list_stat
 	block_cache_all_wait(list_state->cache, now - ban_ms(b));
 }
 
+static bool is_ending(const struct blocklist *b)
+{
+	return b->ends_at && atomic_load(b->ends_at) != 0;
+}
+
+/* The list cannot be written. */
+static void report_missing(struct blocklist *b, struct list_state *list_state, int err, int64_t now)
+{
+	if (err != ENOENT || now >= list_state->quiet_until || is_ending(b))
+		alerts_raise(b->alerts, list_state->missing, err);
+}
+
 /* The list could not be written. */
-static void note_failure(struct blocklist *b, struct list_state *list_state, int err)
+static void note_failure(struct blocklist *b, struct list_state *list_state, int err, int64_t now)
 {
 	if (err == ECANCELED)
 		return;
@@ -185,7 +201,7 @@ static void note_failure(struct blocklist *b, struct list_state *list_state, int
 	}
 	count(b, COUNTER_BACKEND_ERRORS);
 	alerts_clear(b->alerts, list_state->back);
-	alerts_raise(b->alerts, list_state->missing, err);
+	report_missing(b, list_state, err, now);
 }
 
 /* The list was written, and nothing waits. */
@@ -274,7 +290,7 @@ static void record(struct blocklist *b, const struct block *block, int result)
 	r = cache_block(b, block, result < 0);
 	if (result < 0) {
 		count_wait(block, r, -result);
-		note_failure(b, list_state, -result);
+		note_failure(b, list_state, -result, block->at);
 		return;
 	}
 	count_block(block, r == BLOCK_CACHE_KNOWN ? COUNTER_RENEWALS : COUNTER_BLOCKS);
@@ -499,7 +515,7 @@ static int64_t rewrite(struct blocklist *b, struct list_state *list_state, int64
 		return now;
 	if (r < 0) {
 		if (r != -ENFILE && r != -ECANCELED)
-			alerts_raise(b->alerts, list_state->missing, -r);
+			report_missing(b, list_state, -r, now);
 		if (pace(b, r) > RETRY_MS)
 			list_state->retry_at = now + pace(b, r);
 		return now + pace(b, r);
@@ -536,13 +552,35 @@ static int64_t look_at(struct blocklist *b, struct list_state *list_state, int64
 			mark_all_unwritten(b, list_state, now);
 	}
 	if (r < 0)
-		note_failure(b, list_state, -r);
+		note_failure(b, list_state, -r, now);
 	return list_state->check_at;
+}
+
+static int check_list(struct blocklist *b, struct list_state *list_state, int64_t now)
+{
+	int r = b->backend->ops->check(b->backend, list_state->family);
+
+	list_state->recreated = list_state->recreated || r == BACKEND_WRITTEN_ANEW;
+	if (r < 0)
+		note_failure(b, list_state, -r, now);
+	return r;
+}
+
+/* The second look at a list that was missing at blocklist_check(). Returns when it is due. */
+static int64_t look_again(struct blocklist *b, struct list_state *list_state, int64_t now)
+{
+	if (list_state->quiet_until == 0)
+		return INT64_MAX;
+	if (now < list_state->quiet_until && !is_ending(b))
+		return list_state->quiet_until;
+	list_state->quiet_until = 0;
+	check_list(b, list_state, now);
+	return INT64_MAX;
 }
 
 int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
 {
-	int64_t next = INT64_MAX, due;
+	int64_t next = INT64_MAX;
 	int i;
 
 	if (blocklist->settings->dry_run)
@@ -551,12 +589,9 @@ int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
 	if (is_over(blocklist))
 		return INT64_MAX;
 	for (i = 0; i < 2; i++) {
-		due = look_at(blocklist, &blocklist->lists[i], now);
-		if (due < next)
-			next = due;
-		due = rewrite(blocklist, &blocklist->lists[i], now);
-		if (due < next)
-			next = due;
+		next = clock_earlier(next, look_again(blocklist, &blocklist->lists[i], now));
+		next = clock_earlier(next, look_at(blocklist, &blocklist->lists[i], now));
+		next = clock_earlier(next, rewrite(blocklist, &blocklist->lists[i], now));
 	}
 	return next;
 }
@@ -611,12 +646,12 @@ void blocklist_check(struct blocklist *blocklist, int64_t now)
 	for (i = 0; i < 2; i++) {
 		struct list_state *list_state = &blocklist->lists[i];
 
-		r = ops->check(blocklist->backend, list_state->family);
-		list_state->recreated = list_state->recreated || r == BACKEND_WRITTEN_ANEW;
+		list_state->quiet_until = now + QUIET_MS;
+		r = check_list(blocklist, list_state, now);
+		if (r != -ENOENT)
+			list_state->quiet_until = 0;
 		if (r >= 0 && ops->manages_list && !list_state->imported)
 			import_existing(blocklist, list_state, now);
-		if (r < 0)
-			note_failure(blocklist, list_state, -r);
 	}
 }
 

@@ -63,7 +63,8 @@ size_t blocklist_lose_waiting(struct blocklist *blocklist);
 int64_t blocklist_run(struct blocklist *blocklist, int64_t now);
 
 /* Check that the lists exist; a backend that manages its lists creates them. Raises an
- * alert for what is missing. May also be called before the background thread starts. */
+ * alert for what is wrong; for what is missing only if blocklist_run() finds it missing a second
+ * later, too. May also be called before the background thread starts. */
 void blocklist_check(struct blocklist *blocklist, int64_t now);
 
 /* What to log about the list of that family: see backend_ops.advice. */

@@ -327,10 +327,22 @@ static const struct script scripts[] = {
 	  "not_counted = 1; "
 	  "count lost = 1" },
 
-	{ "check reports what is missing",
-	  "open; check 0; count backend_errors = 2; alert list4 ENOENT; alert list6 ENOENT; "
-	  "make 4; "
-	  "check 0; no_alert" },
+	{ "check reports what is missing for a second",
+	  "open; check 0; count backend_errors = 2; run 0 1000; run 999 1000; no_alert; "
+	  "run 1000 never; alert list4 ENOENT; alert list6 ENOENT; no_alert" },
+	{ "list that comes within a second was not missing",
+	  "open; check 0; add 192.0.2.7 10 waits; run 10 60; make 4 6; run 60 1000; "
+	  "on 4 +192.0.2.7; run 1000; no_alert; counted blocks=1 waited=1" },
+	{ "one of two comes",
+	  "open; check 0; make 4; run 1000 never; alert list6 ENOENT; make 6; add 2001:db8::7 1001; "
+	  "alert list6_back 0; no_alert" },
+	{ "block that waits for a second",
+	  "open; check 0; add 192.0.2.7 10; run 990 1000; no_alert; run 1000 1050; "
+	  "alert list4 ENOENT; alert list6 ENOENT; no_alert" },
+	/* A user's access is not given by a firewall. */
+	{ "what is forbidden is reported at once",
+	  LISTS "mode 0400; become 65534; check 0; become 0; alert list4 EACCES; "
+	  "alert list6 EACCES; no_alert" },
 	{ "check changes nothing",
 	  LISTS "check 0; no_alert; on 4; on 6; count backend_errors = 0; counted" },
 	/* Renewals differ from blocks while the addresses are remembered; forgetting one is not

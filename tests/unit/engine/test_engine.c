@@ -512,8 +512,8 @@ static const struct script scripts[] = {
 	{ "HUP puts blocks on a new list",
 	  "start; line reject from smtpd; remove 4; make 4; hup; soon replayed 1; on 4 +" PEER },
 	{ "HUP logs counters and what is still wrong",
-	  "remove 4; start; line Purging; hup; "
-	  "says 'action with list spammer and spammer6: lines=1 backend_errors=2\n'; halt; "
+	  "remove 4; start; line Purging; says '--name spammer '; hup; "
+	  "says 'action with list spammer and spammer6: lines=1 backend_errors=3\n'; halt; "
 	  "said '--name spammer ' = 2" },
 	{ "dry run reports cleaned text",
 	  "set dryRun on verify none; start; "
