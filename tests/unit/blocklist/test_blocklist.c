@@ -334,8 +334,8 @@ static const struct script scripts[] = {
 	  "open; check 0; add 192.0.2.7 10 waits; run 10 60; make 4 6; run 60 1000; "
 	  "on 4 +192.0.2.7; run 1000; no_alert; counted blocks=1 waited=1" },
 	{ "one of two comes",
-	  "open; check 0; make 4; run 1000 never; alert list6 ENOENT; make 6; add 2001:db8::7 1001; "
-	  "alert list6_back 0; no_alert" },
+	  "open; check 0; make 4; run 1000 never; alert list6 ENOENT; make 6; "
+	  "add 2001:db8::7 1001; alert list6_back 0; no_alert" },
 	{ "block that waits for a second",
 	  "open; check 0; add 192.0.2.7 10; run 990 1000; no_alert; run 1000 1050; "
 	  "alert list4 ENOENT; alert list6 ENOENT; no_alert" },
@@ -367,6 +367,31 @@ TEST(advice_is_the_backends)
 		 "the list spammer6 does not exist because no firewall rule names it: "
 		 "type  ip6tables -I INPUT -p tcp --dport 25 -m recent --name "
 		 "spammer6 --update --seconds 77 -j DROP");
+	after();
+}
+
+static const struct serves_row {
+	const char *label, *other;
+	bool want;
+} serves_rows[] = {
+	{ "the same", "", true },
+	{ "another time, size and prefix", "banTime=7 listSize=9 ipv4Prefix=24", true },
+	{ "another list", "list=other", false },
+	{ "another list of IPv6", "list6=other6", false },
+	{ "another backend", "backend=nftables", false },
+	{ "nothing is written", "dryRun=on", false },
+};
+
+TEST_ROWS(serves_lists_of, serves_rows)
+{
+	struct settings other;
+
+	before();
+	want_int(settings_init(&other), 0);
+	support_set(&other, row->other);
+	want_int(make_blocklist(&blocklist), 0);
+	want_int(blocklist_serves(blocklist, &other), row->want);
+	settings_done(&other);
 	after();
 }
 
