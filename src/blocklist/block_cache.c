@@ -7,8 +7,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "lib/cidr.h"
-
 /* Ends a chain or list. */
 #define NONE UINT32_MAX
 /* A /64 is searched for only if so many addresses share its counter that it may have its
@@ -309,6 +307,20 @@ static uint32_t find_neighbour(const struct block_cache *l, const struct addr *a
 	return n < l->share ? NONE : oldest;
 }
 
+/* The address counts as never blocked, and is the next one to be evicted. Returns its entry before
+ * that. */
+static struct block_cache_entry bury(struct block_cache *l, uint32_t i)
+{
+	const struct block_cache_entry before = l->nodes[i].entry;
+
+	set_waiting(l, &l->nodes[i], false);
+	l->nodes[i].entry.written = false;
+	l->nodes[i].entry.blocked_at = INT64_MIN / 2;
+	take_out(l, i);
+	prepend(l, i);
+	return before;
+}
+
 bool block_cache_drop_neighbour(struct block_cache *cache,
 				const struct block_cache_place *place,
 				const struct addr *addr,
@@ -324,12 +336,7 @@ bool block_cache_drop_neighbour(struct block_cache *cache,
 	i = find_neighbour(cache, addr);
 	if (i == NONE)
 		return false;
-	*ret_dropped = cache->nodes[i].entry;
-	set_waiting(cache, &cache->nodes[i], false);
-	cache->nodes[i].entry.written = false;
-	cache->nodes[i].entry.blocked_at = INT64_MIN / 2;
-	take_out(cache, i);
-	prepend(cache, i);
+	*ret_dropped = bury(cache, i);
 	return true;
 }
 
@@ -378,6 +385,35 @@ void block_cache_lost(struct block_cache *cache, const struct addr *addr)
 		return;
 	set_waiting(cache, &cache->nodes[i], false);
 	cache->nodes[i].entry.written = false;
+}
+
+static void forget(struct block_cache *l, uint32_t i, int64_t until, block_cache_fn *fn, void *ctx)
+{
+	struct block_cache_entry before;
+
+	if (!is_live(&l->nodes[i].entry) || l->nodes[i].entry.blocked_at > until)
+		return;
+	before = bury(l, i);
+	if (fn)
+		fn(ctx, &before);
+}
+
+void block_cache_forget(struct block_cache *cache, const struct cidr *net, int64_t until,
+			block_cache_fn *fn, void *ctx)
+{
+	uint32_t i, newer;
+
+	if (net->prefix == addr_bits(&net->net)) {
+		i = find(cache, &net->net);
+		if (i != NONE)
+			forget(cache, i, until, fn, ctx);
+		return;
+	}
+	for (i = cache->oldest; i != NONE; i = newer) {
+		newer = cache->nodes[i].newer;
+		if (cidr_contains(net, &cache->nodes[i].entry.addr))
+			forget(cache, i, until, fn, ctx);
+	}
 }
 
 size_t block_cache_all_wait(struct block_cache *cache, int64_t since)

@@ -3,7 +3,7 @@
 #ifndef SMTPBLOCK_BLOCK_CACHE_H
 #define SMTPBLOCK_BLOCK_CACHE_H
 
-#include "lib/addr.h"
+#include "lib/cidr.h"
 
 /* With xt_recent the cache has the size of the kernel's list. That list silently drops its
  * oldest entry when full, and so does the cache: it thereby knows which entries were lost.
@@ -85,6 +85,14 @@ void block_cache_written(struct block_cache *cache, const struct addr *addr,
 
 /* Give up on an address that waited too long; its next block counts as new. */
 void block_cache_lost(struct block_cache *cache, const struct addr *addr);
+
+/* Called for an entry that is forgotten, as it was before. */
+typedef void block_cache_fn(void *ctx, const struct block_cache_entry *entry);
+
+/* Forget the addresses in the network that were blocked at until or before: their next block
+ * counts as new. Places are invalid afterwards. fn may be NULL. */
+void block_cache_forget(struct block_cache *cache, const struct cidr *net, int64_t until,
+			block_cache_fn *fn, void *ctx);
 
 /* The list was lost: all addresses blocked at since or later wait again. Returns how many
  * wait. */

@@ -99,6 +99,36 @@ static void all_wait(struct block_cache *l, struct model *m, int64_t since)
 		m->entries[i].waiting = m->entries[i].waiting || m->entries[i].blocked_at >= since;
 }
 
+static void count_forgotten(void *ctx, const struct block_cache_entry *entry)
+{
+	unsigned int *count = ctx;
+
+	want_int(entry->written || entry->waiting, true);
+	++*count;
+}
+
+/* One address, or a network of 16 of them. */
+static void forget(struct block_cache *l, struct model *m, const struct addr *addr, bool one,
+		   int64_t until)
+{
+	const struct cidr net = { cidr_mask(addr, one ? 32 : 28), one ? 32 : 28 };
+	struct block_cache_entry before;
+	unsigned int i, got = 0, want = 0;
+
+	block_cache_forget(l, &net, until, count_forgotten, &got);
+	for (i = 0; i < m->count; i++) {
+		before = m->entries[i];
+		if (!cidr_contains(&net, &before.addr) || before.blocked_at > until ||
+		    (!before.written && !before.waiting))
+			continue;
+		memmove(&m->entries[1], m->entries, i * sizeof(before));
+		m->entries[0] = (struct block_cache_entry){ .addr = before.addr,
+							    .blocked_at = INT64_MIN / 2 };
+		want++;
+	}
+	want_int(got, want);
+}
+
 /* The first that wait, oldest first, what is known of an address, and the newest entry. */
 static void want_same(struct block_cache *l, struct model *m, const struct addr *addr, int64_t now)
 {
@@ -137,6 +167,9 @@ static void step(struct block_cache *l, struct model *m, uint64_t random, int64_
 		break;
 	case 5:
 		lost(l, m, &addr);
+		break;
+	case 6:
+		forget(l, m, &addr, random & 64, now - (int64_t)(random % 8));
 		break;
 	default:
 		put(l, m, &addr, now, random & 64);
@@ -220,6 +253,34 @@ TEST(net_has_its_share)
 		want_int(live_in_net(l, times[net], net, &oldest) <= 3, true);
 	}
 	want_int(drops > 1000, true);
+	block_cache_free(l);
+}
+
+/* A forgotten address has no place in its /64 any more; it counts as new. */
+TEST(forgotten_makes_room)
+{
+	const struct addr first = in_net(7, 1), second = in_net(7, 2);
+	const struct cidr all = { .net = { .family = ADDR_IPV6 } }, one = { first, 128 };
+	struct block_cache_entry dropped;
+	struct block_cache *l = NULL;
+	struct block_cache_place place;
+
+	want_int(block_cache_new(20, &l), 0);
+	block_cache_limit_nets(l, 1);
+	block_cache_put(l, &first, 1000, false, &dropped);
+	block_cache_forget(l, &one, 999, NULL, NULL);
+	place = block_cache_find(l, &first);
+	want_int(block_cache_knows(l, &place), true);
+	block_cache_forget(l, &one, 1000, NULL, NULL);
+	place = block_cache_find(l, &first);
+	want_int(block_cache_knows(l, &place), false);
+	place = block_cache_find(l, &second);
+	want_int(block_cache_drop_neighbour(l, &place, &second, &dropped), false);
+	want_int(block_cache_put(l, &first, 1001, true, &dropped), BLOCK_CACHE_NEW);
+	want_int(block_cache_waiting(l), 1);
+	block_cache_forget(l, &all, 1001, NULL, NULL);
+	want_int(block_cache_waiting(l), 0);
+	want_int(block_cache_all_wait(l, 0), 0);
 	block_cache_free(l);
 }
 
