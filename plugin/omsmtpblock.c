@@ -208,6 +208,8 @@ static int start(modConfData_t *conf)
 	if (r == 0 && !seccomp_allows_pidfd_getfd())
 		background_forbid_fd(conf->background);
 	if (r == 0)
+		r = background_watch_unblocks(conf->background, "");
+	if (r == 0)
 		r = background_open(conf->background);
 	if (r == 0)
 		r = open_events(conf);
@@ -355,6 +357,8 @@ ENDcheckCnf
 /* Runs in the thread that is about to change its user. */
 BEGINactivateCnfPrePrivDrop
 CODESTARTactivateCnfPrePrivDrop;
+	if (pModConf->count > 0)
+		engine_prepare();
 	if (pModConf->keep_capabilities && capabilities_keep() < 0)
 		LogError(errno, RS_RET_ERR, "omsmtpblock: keepCapabilities failed");
 ENDactivateCnfPrePrivDrop

@@ -23,6 +23,8 @@
 /* Addresses cached if the list has no limit, and beyond the capacity of a list that refuses
  * new ones when full. */
 #define REMEMBER_MAX 65536
+/* A block that is so much earlier than its unblock may have been written after it. */
+#define LATE_MS 1000
 /* One host of IPv6 has a whole /64, which may take this part of a list. */
 #define NET_SHARE 8
 
@@ -37,6 +39,7 @@ struct list_state {
 	bool recreated;		/* blocklist_check() found a recreated list */
 	bool imported;		/* existing entries were imported */
 	int rewrite;		/* addresses written since the list was missing */
+	bool rewrote;		/* the last run wrote waiting addresses */
 };
 
 /* An address that is to be blocked. */
@@ -470,6 +473,7 @@ static void note_rewritten(struct blocklist *b, struct list_state *list_state,
 	block_cache_written(list_state->cache, &entry->addr, entry->blocked_at);
 	count(b, entry->written ? COUNTER_REPLAYED : COUNTER_BLOCKS);
 	list_state->rewrite++;
+	list_state->rewrote = true;
 }
 
 /* Write some waiting addresses. Returns 1 if there were any, 0 if none waits, -errno if the
@@ -589,12 +593,63 @@ int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
 	if (is_over(blocklist))
 		return INT64_MAX;
 	for (i = 0; i < 2; i++) {
+		blocklist->lists[i].rewrote = false;
 		next = clock_earlier(next, look_again(blocklist, &blocklist->lists[i], now));
 		next = clock_earlier(next, look_at(blocklist, &blocklist->lists[i], now));
 		next = clock_earlier(next, rewrite(blocklist, &blocklist->lists[i], now));
 	}
 	return next;
 }
+
+/* --- unblocks ------------------------------------------------------------- */
+
+struct forgetting {
+	struct blocklist *blocklist;
+	const struct list_state *list_state;
+	int64_t at;
+};
+
+/* If the address was written after it had been taken off, take it off again. */
+static void note_forgotten(void *ctx, const struct block_cache_entry *entry)
+{
+	const struct forgetting *forgetting = ctx;
+	struct blocklist *b = forgetting->blocklist;
+
+	count(b, COUNTER_UNBLOCKED);
+	if (entry->written &&
+	    (forgetting->list_state->rewrote || forgetting->at - entry->blocked_at < LATE_MS))
+		(void)b->backend->ops->drop(b->backend, &entry->addr);
+}
+
+/* Remove what is not written yet from the batch. */
+static void forget_batched(struct blocklist *b, const struct cidr *net, int64_t until)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < b->batched; i++)
+		if (b->batch[i].at > until || !cidr_contains(net, &b->batch[i].addr))
+			b->batch[kept++] = b->batch[i];
+	b->batched = kept;
+}
+
+void blocklist_unblock(struct blocklist *blocklist, const struct unblock *unblock)
+{
+	const int family = unblock->net.net.family;
+	struct forgetting forgetting = {
+		.blocklist = blocklist,
+		.list_state = list_state_of(blocklist, family),
+		.at = unblock->at,
+	};
+
+	if (strcmp(unblock->backend, blocklist->backend->ops->name) != 0 ||
+	    strcmp(unblock->list, settings_list(blocklist->settings, family)) != 0)
+		return;
+	forget_batched(blocklist, &unblock->net, unblock->at);
+	block_cache_forget(forgetting.list_state->cache, &unblock->net, unblock->at,
+			   note_forgotten, &forgetting);
+}
+
+/* --- at start ------------------------------------------------------------- */
 
 /* The entries of a list. */
 struct found {

@@ -9,6 +9,7 @@
 
 #include "blocklist/backend.h"
 #include "blocklist/block_cache.h"
+#include "blocklist/unblock.h"
 #include "status/alerts.h"
 #include "status/counters.h"
 
@@ -61,6 +62,10 @@ size_t blocklist_lose_waiting(struct blocklist *blocklist);
  * still are the same ones. Returns when to be called again, in ms; INT64_MAX: after the next
  * blocklist_add(). */
 int64_t blocklist_run(struct blocklist *blocklist, int64_t now);
+
+/* Somebody has taken addresses off a list, which may be another one: forget blocks that are not
+ * later. Counts them. Call it between two calls of blocklist_run(). */
+void blocklist_unblock(struct blocklist *blocklist, const struct unblock *unblock);
 
 /* Check that the lists exist; a backend that manages its lists creates them. Raises an
  * alert for what is wrong; for what is missing only if blocklist_run() finds it missing a second

@@ -62,7 +62,8 @@ static int open_step(int parent, const char *name, bool create)
 	return fd;
 }
 
-static int open_dir(const char *root, bool create)
+/* Open /run/omsmtpblock, for 2 steps the directory below it. Returns a descriptor or -errno. */
+static int open_steps(const char *root, bool create, unsigned int count)
 {
 	static const char *const steps[] = { "omsmtpblock", "unblock" };
 	char path[PATH_MAX];
@@ -73,12 +74,17 @@ static int open_dir(const char *root, bool create)
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	for (i = 0; i < 2 && fd >= 0; i++) {
+	for (i = 0; i < count && fd >= 0; i++) {
 		next = open_step(fd, steps[i], create);
 		close(fd);
 		fd = next;
 	}
 	return fd;
+}
+
+static int open_dir(const char *root, bool create)
+{
+	return open_steps(root, create, 2);
 }
 
 int unblock_prepare(const char *root)
@@ -89,6 +95,29 @@ int unblock_prepare(const char *root)
 		return fd;
 	close(fd);
 	return 0;
+}
+
+/* A directory that is open does not report its own removal to inotify, so this is the one above.
+ * Another user's lock on it must not keep the module from watching. */
+int unblock_show_watched(const char *root)
+{
+	int fd = open_steps(root, false, 1);
+
+	if (fd >= 0)
+		(void)flock(fd, LOCK_SH | LOCK_NB);
+	return fd;
+}
+
+bool unblock_is_watched(const char *root)
+{
+	int fd = open_steps(root, false, 1);
+	bool watched;
+
+	if (fd < 0)
+		return false;
+	watched = flock(fd, LOCK_EX | LOCK_NB) < 0;
+	close(fd);
+	return watched;
 }
 
 /* --- reading --------------------------------------------------------------- */

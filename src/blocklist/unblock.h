@@ -43,4 +43,11 @@ typedef void unblock_fn(void *ctx, const struct unblock *unblock);
  * another form are skipped. Returns 0 or an error as above. */
 int unblock_read(const char *root, int64_t since, unblock_fn *fn, void *ctx);
 
+/* Show to unblock_is_watched() that the directory is watched. Returns a descriptor, which the
+ * caller keeps open as long; or an error as above. */
+int unblock_show_watched(const char *root);
+
+/* Does any process watch the directory? Every local user can make this true. */
+bool unblock_is_watched(const char *root);
+
 #endif

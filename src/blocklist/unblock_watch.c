@@ -11,17 +11,20 @@
 
 #include "lib/clock.h"
 
-/* While the directory cannot be watched, try again this often. The file keeps unblocks longer. */
-#define RETRY_MS 10000
+/* While the directory cannot be watched, try again this often when the thread is awake anyway, and
+ * otherwise. The file keeps unblocks longer. */
+#define RETRY_MS 1000
+#define WAKE_MS 10000
 
 struct unblock_watch {
 	char root[PATH_MAX - sizeof(UNBLOCK_DIR)];
 	unblock_fn *fn;
 	void *ctx;
 	int fd;			/* inotify, or -1 */
+	int shown;		/* see unblock_show_watched(), or -1 */
 	int err;
 	int64_t seen;		/* earlier unblocks were passed on */
-	int64_t retry_at;
+	int64_t retry_at, wake_at;
 };
 
 int unblock_watch_new(const char *root, unblock_fn *fn, void *ctx,
@@ -39,7 +42,7 @@ int unblock_watch_new(const char *root, unblock_fn *fn, void *ctx,
 	}
 	w->fn = fn;
 	w->ctx = ctx;
-	w->fd = -1;
+	w->fd = w->shown = -1;
 	w->seen = clock_ms();
 	*ret_watch = w;
 	return 0;
@@ -49,7 +52,9 @@ static void close_watch(struct unblock_watch *w)
 {
 	if (w->fd >= 0)
 		close(w->fd);
-	w->fd = -1;
+	if (w->shown >= 0)
+		close(w->shown);
+	w->fd = w->shown = -1;
 }
 
 void unblock_watch_free(struct unblock_watch *watch)
@@ -74,20 +79,19 @@ static int open_watch(struct unblock_watch *w)
 {
 	const uint32_t events = IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
 	char path[PATH_MAX];
-	int r;
 
 	/* A directory of another user's would not be accepted. */
 	if (geteuid() == 0)
 		(void)unblock_prepare(w->root);
+	w->shown = unblock_show_watched(w->root);
+	if (w->shown < 0)
+		return w->shown;
 	snprintf(path, sizeof(path), "%s" UNBLOCK_DIR, w->root);
 	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (w->fd < 0)
+	if (w->fd < 0 ||
+	    inotify_add_watch(w->fd, path, events | IN_ONLYDIR | IN_DONT_FOLLOW) < 0)
 		return -errno;
-	if (inotify_add_watch(w->fd, path, events | IN_ONLYDIR | IN_DONT_FOLLOW) >= 0)
-		return 0;
-	r = -errno;
-	close_watch(w);
-	return r;
+	return 0;
 }
 
 static void pass_on(void *ctx, const struct unblock *unblock)
@@ -98,12 +102,10 @@ static void pass_on(void *ctx, const struct unblock *unblock)
 	w->fn(w->ctx, unblock);
 }
 
-/* Unblocks of the same ms may come twice, which does no harm. */
+/* The last unblock comes again: another one may be of the same ms. That does no harm. */
 static void read_new(struct unblock_watch *w)
 {
 	w->err = unblock_read(w->root, w->seen, pass_on, w);
-	if (w->err < 0)
-		close_watch(w);
 }
 
 int64_t unblock_watch_run(struct unblock_watch *watch, int64_t now)
@@ -111,12 +113,15 @@ int64_t unblock_watch_run(struct unblock_watch *watch, int64_t now)
 	if (watch->fd >= 0)
 		return INT64_MAX;
 	if (now < watch->retry_at)
-		return watch->retry_at;
+		return watch->wake_at;
 	watch->retry_at = now + RETRY_MS;
+	watch->wake_at = now + WAKE_MS;
 	watch->err = open_watch(watch);
 	if (watch->err == 0)
 		read_new(watch);
-	return watch->fd >= 0 ? INT64_MAX : watch->retry_at;
+	if (watch->err < 0)
+		close_watch(watch);
+	return watch->err < 0 ? watch->wake_at : INT64_MAX;
 }
 
 /* Is the directory still watched? */
@@ -139,11 +144,13 @@ static bool take_events(struct unblock_watch *w)
 
 void unblock_watch_read(struct unblock_watch *watch)
 {
-	if (take_events(watch)) {
-		read_new(watch);
+	if (!take_events(watch)) {
+		/* It was removed: create it again at once. */
+		close_watch(watch);
+		watch->retry_at = INT64_MIN;
 		return;
 	}
-	/* It was removed: create it again at once. */
-	close_watch(watch);
-	watch->retry_at = INT64_MIN;
+	read_new(watch);
+	if (watch->err < 0)
+		close_watch(watch);
 }

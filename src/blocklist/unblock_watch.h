@@ -14,8 +14,8 @@ int unblock_watch_new(const char *root, unblock_fn *fn, void *ctx,
 void unblock_watch_free(struct unblock_watch *watch);	/* NULL is allowed */
 
 /* Watch the directory, if it is not watched: root creates it. What was unblocked meanwhile is
- * passed on. Returns when to call it again, in ms of CLOCK_MONOTONIC; INT64_MAX: after
- * unblock_watch_read(). Makes no system call while the directory is watched. */
+ * passed on. Returns when to call it again at the latest, in ms of CLOCK_MONOTONIC;
+ * INT64_MAX: after unblock_watch_read(). Makes no system call while the directory is watched. */
 int64_t unblock_watch_run(struct unblock_watch *watch, int64_t now);
 
 /* Readable when there is something for unblock_watch_read(); -1: the directory is not watched. */

@@ -250,6 +250,31 @@ static char *other(enum alert id, char *buf)
 	return buf;
 }
 
+static const char *watch_remedy(int err)
+{
+	switch (err) {
+	case EPERM:
+		return "it and the files in it must belong to root, and nobody else may write to "
+		       "them";
+	case ENOENT:
+		return "type  mkdir -p " UNBLOCK_DIR " , which rsyslogd could not; if it exists, "
+		       "rsyslogd's unit hides it";
+	case EMFILE:
+		return "type  sysctl fs.inotify.max_user_instances=1024";
+	default:
+		return "rsyslogd needs read access to it";
+	}
+}
+
+static char *cannot_watch(int err, char *buf)
+{
+	snprintf(buf, ALERT_TEXT_SIZE,
+		 "the directory " UNBLOCK_DIR " cannot be watched (%s), so when the firewall is "
+		 "reloaded, addresses are blocked again that smtpblockctl has unblocked: %s",
+		 strerrordesc_np(err), watch_remedy(err));
+	return buf;
+}
+
 /* courier's own programs do not stop in execve(2); this is another program with its uid. */
 static char *stuck_in_exec(const struct settings *settings, char *buf)
 {
@@ -303,6 +328,8 @@ char *alert_text_format(enum alert id, int detail, const struct settings *settin
 	case ALERT_PROXY:
 		*ret_severity = LOG_NOTICE;
 		return behind_proxy(settings, buf);
+	case ALERT_UNBLOCK:
+		return cannot_watch(detail, buf);
 	case ALERT_USER:
 		return no_user(settings, detail, buf);
 	case ALERT_USER_BACK:

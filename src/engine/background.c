@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "blocklist/unblock_watch.h"
 #include "lib/array.h"
 #include "lib/clock.h"
 #include "lib/thread.h"
@@ -45,6 +46,7 @@ struct background {
 	size_t job_count;
 	struct local_addrs *local_addrs;
 	struct terminator *terminator;
+	struct unblock_watch *unblocks;	/* NULL: not watched for */
 	struct shared_finder *finder;
 	struct shared_user *user;
 	int wake;		/* eventfd */
@@ -208,12 +210,36 @@ static void free_blocklists(struct background *c)
 	free(c->blocklists);
 }
 
+static void unblock_all(void *ctx, const struct unblock *unblock)
+{
+	const struct background *c = ctx;
+	size_t i;
+
+	for (i = 0; i < c->blocklist_count; i++)
+		blocklist_unblock(c->blocklists[i], unblock);
+}
+
+int background_watch_unblocks(struct background *background, const char *root)
+{
+	return unblock_watch_new(root, unblock_all, background, &background->unblocks);
+}
+
+int background_unblock_error(const struct background *background)
+{
+	return background->unblocks ? unblock_watch_error(background->unblocks) : 0;
+}
+
+static int64_t run_unblocks(struct background *c, int64_t now)
+{
+	return c->unblocks ? unblock_watch_run(c->unblocks, now) : TERMINATOR_NEVER;
+}
+
 /* Returns the earliest time at which something is to be done. Jobs run before the
  * terminator: they write blocks first, so that a block precedes its signal even if this
  * thread is late. */
 static int64_t run_all(struct background *c, int64_t now)
 {
-	int64_t next = TERMINATOR_NEVER, due;
+	int64_t next = run_unblocks(c, now), due;
 	size_t i;
 
 	for (i = 0; i < c->job_count; i++) {
@@ -240,6 +266,7 @@ static void wait_until(struct background *c, int64_t due)
 		{ .fd = c->wake, .events = POLLIN },
 		{ .fd = terminator_fd(c->terminator), .events = POLLIN },
 		{ .fd = local_addrs_fd(c->local_addrs), .events = POLLIN },
+		{ .fd = c->unblocks ? unblock_watch_fd(c->unblocks) : -1, .events = POLLIN },
 	};
 	int64_t left = due - background_now();
 	uint64_t count;
@@ -247,7 +274,7 @@ static void wait_until(struct background *c, int64_t due)
 
 	if (due != TERMINATOR_NEVER)
 		timeout = left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
-	if (poll(fds, 3, timeout) < 0) {
+	if (poll(fds, COUNT_OF(fds), timeout) < 0) {
 		if (errno != EINTR)
 			pause_after_failure();
 		return;
@@ -259,6 +286,8 @@ static void wait_until(struct background *c, int64_t due)
 		(void)atomic_exchange(&c->awake, false);
 	if (fds[2].revents)
 		(void)local_addrs_refresh(c->local_addrs);
+	if (fds[3].revents)
+		unblock_watch_read(c->unblocks);
 }
 
 /* Send the pending signals, on time if STOP_GRACE_MS allows it. Run the jobs first, as long as
@@ -307,6 +336,7 @@ int background_open(struct background *background)
 		return r;
 	/* If this fails, the engines see it and raise an alert. */
 	(void)local_addrs_refresh(background->local_addrs);
+	(void)run_unblocks(background, background_now());
 	return 0;
 }
 
@@ -388,6 +418,7 @@ bool background_free(struct background *background)
 		return false;
 	terminator_free(background->terminator);
 	local_addrs_free(background->local_addrs);
+	unblock_watch_free(background->unblocks);
 	for (; background->finder; background->finder = next) {
 		next = background->finder->next;
 		session_free(background->finder->finder);

@@ -66,6 +66,12 @@ int engine_new(struct settings *settings, struct engine **ret_engine)
 	return 0;
 }
 
+void engine_prepare(void)
+{
+	/* If this fails, the background thread sees it, and an alert is raised. */
+	(void)unblock_prepare("");
+}
+
 struct engine *engine_ref(struct engine *engine)
 {
 	atomic_fetch_add(&engine->references, 1);
@@ -253,6 +259,15 @@ static void check_rights(struct engine *e)
 		e->try_at = 0;
 }
 
+/* Nothing is rewritten with dryRun and the backend null. */
+static void check_unblocks(struct engine *e)
+{
+	int r = background_unblock_error(e->environment.background);
+
+	if (r < 0 && !e->settings.dry_run && e->settings.backend != BACKEND_NULL)
+		alerts_raise(&e->alerts, ALERT_UNBLOCK, -r);
+}
+
 /* Raise alerts for everything that can be found before the first line comes. */
 static void look_around(struct engine *e)
 {
@@ -260,6 +275,7 @@ static void look_around(struct engine *e)
 		alerts_raise(&e->alerts, ALERT_HOSTADDRS, 0);
 	if (!atomic_load(&e->finder))
 		find_user(e);
+	check_unblocks(e);
 	check_rights(e);
 	if (!e->settings.dry_run && e->enforcer.keeps_blocklist)
 		blocklist_check(e->enforcer.blocklist, background_now());

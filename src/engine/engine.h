@@ -66,6 +66,10 @@ struct engine_outcome {
 	bool deferred;		/* VERDICT_BLOCK: and to find the session first */
 };
 
+/* Create what rsyslogd may not create once it has given root's rights up: the directory of
+ * unblocks. For root. */
+void engine_prepare(void);
+
 /* Takes the settings over (they are empty afterwards), which must have passed
  * settings_check(). No thread, no descriptor, no side effect. Returns 0 or -ENOMEM. The
  * caller owns a reference. */

@@ -28,6 +28,7 @@ enum alert {
 	ALERT_BUSY,		/* more lines than can be searched for */
 	ALERT_EVENTS,		/* EVENTS_MAX events wait for eventRuleset */
 	ALERT_HOSTADDRS,	/* the host's addresses cannot be read */
+	ALERT_UNBLOCK,		/* unblocks by hand are not known; errno */
 	ALERT_COUNT
 };
 

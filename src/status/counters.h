@@ -56,6 +56,7 @@
 	X(REPLAYED, "replayed", "addresses written to a recreated list")		\
 	X(OVERFLOWS, "overflows",							\
 	  "addresses for which the list, or the share of their /64, was too small")	\
+	X(UNBLOCKED, "unblocked", "addresses that were unblocked by hand")		\
 	X(BACKEND_ERRORS, "backend_errors", "failed writes and checks of the list")	\
 	X(REPLIES, "replies", "clients that got a reply from us")		\
 	X(EARLY_NO_LOGIN, "early.no_login",						\

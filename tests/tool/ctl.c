@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tool/lib/command.h"
@@ -38,6 +39,8 @@ void ctl_open(void)
 	setenv("TZ", "UTC0", 1);
 	fakelists_open(&ctl.lists);
 	ctl.dir = ctl.lists.dir;
+	snprintf(ctl.run, sizeof(ctl.run), "%s/run", ctl.dir);
+	must(mkdir(ctl.run, 0755) == 0, ctl.run);
 	snprintf(ctl.config, sizeof(ctl.config), "%s/rsyslog.conf", ctl.dir);
 	snprintf(ctl.proc_root, sizeof(ctl.proc_root), "%s/proc", ctl.dir);
 	snprintf(ctl.courier_etc, sizeof(ctl.courier_etc), "%s/courier", ctl.dir);

@@ -14,6 +14,7 @@ extern struct ctl {
 	struct fakelists lists;
 	char *dir;
 	char config[128];	/* may be missing */
+	char run[128];		/* /run */
 	char proc_root[128];
 	char courier_etc[128];
 	char programs[128];	/* directories of programs; none at first */

@@ -298,6 +298,72 @@ TEST(deletes)
 	want_written("xt_recent/spammer6", "-2001:db8::7\n");
 }
 
+/* What the module is told to forget, without the time and the network namespace. */
+static void want_unblocks(const char *want)
+{
+	char path[256], got[1024] = "", *text, *line, *rest = NULL;
+	int skip;
+
+	snprintf(path, sizeof(path), "%s/omsmtpblock/unblock/requests", ctl.run);
+	text = temp_file_read(path);
+	line = text ? strtok_r(text, "\n", &rest) : NULL;
+	for (; line; line = strtok_r(NULL, "\n", &rest)) {
+		want_int(sscanf(line, "%*d %*d %n", &skip), 0);
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s\n", line + skip);
+	}
+	want_str(text ? got : NULL, want);
+	free(text);
+}
+
+/* Also the lists that the address is not on: there it may be waiting. */
+TEST(del_tells_the_module)
+{
+	ctl_configure("action(type=\"omsmtpblock\" ipv6Prefix=\"64\")\n"
+		      "action(type=\"omsmtpblock\" list=\"b\" list6=\"b6\" ipv4Prefix=\"24\")\n");
+	ctl_show("xt_recent/spammer", "192.0.2.7", 1);
+	ctl_show("xt_recent/b6", "2001:0db8:0000:0000:0000:0000:0000:0007", 1);
+	ctl_run("del 192.0.2.7 198.51.100.1");
+	want_unblocks(NULL);
+	ctl_run("add --list b 192.0.2.9");
+	want_unblocks(NULL);
+	want_run("del 192.0.2.7 2001:db8::7", 0, "192.0.2.7 is removed from spammer\n"
+		 "2001:db8::7 is removed from b6\n", "");
+	want_unblocks("recent spammer 192.0.2.7/32\nrecent b 192.0.2.0/32\n"
+		      "recent spammer6 2001:db8::/128\nrecent b6 2001:db8::7/128\n");
+}
+
+TEST(flush_tells_the_module)
+{
+	fill();
+	fakelists_remove(&ctl.lists, "xt_recent/spammer6");
+	ctl_run("flush");
+	want_unblocks("recent spammer 0.0.0.0/0\nrecent spammer6 ::/0\n");
+	ctl_run("flush --list other");
+	ctl_run("flush --list spammer");
+	want_unblocks("recent spammer 0.0.0.0/0\nrecent spammer6 ::/0\n"
+		      "recent spammer 0.0.0.0/0\n");
+}
+
+/* The address is removed all the same. */
+TEST(module_that_cannot_be_told)
+{
+	fill();
+	want_int(rmdir(ctl.run), 0);
+	want_run("del 192.0.2.7", 0, "192.0.2.7 is removed from spammer\n",
+		 "smtpblockctl: the module is not told, and blocks the addresses again when the "
+		 "firewall is reloaded: /run/omsmtpblock/unblock: No such file or directory\n");
+	want_int(mkdir(ctl.run, 0755), 0);
+	ctl_write("run/omsmtpblock/x", "");
+	snprintf(ctl.run, sizeof(ctl.run), "%s/run/omsmtpblock", ctl.dir);
+	want_int(chmod(ctl.run, 0777), 0);
+	want_run("--json flush", 0, "{\"flushed\":[{\"list\":\"spammer\",\"count\":3},"
+		 "{\"list\":\"spammer6\",\"count\":1}]}\n",
+		 "smtpblockctl: the module is not told, and blocks the addresses again when the "
+		 "firewall is reloaded: /run/omsmtpblock/unblock and the files in it must belong "
+		 "to root, and nobody else may write to them\n");
+	want_written("xt_recent/spammer", "-192.0.2.7\n/\n");
+}
+
 TEST(flushes)
 {
 	fill();

@@ -6,6 +6,7 @@
  *	many N T		block N other addresses, none at once
  *	alert NAME DETAIL	the next alert: list4, list4_back, overflow4, or of IPv6
  *	no_alert
+ *	unblock NET T [on LIST] [of BACKEND]
  *	count NAME		a counter
  *
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
@@ -119,6 +120,19 @@ VERB(alert)
 }
 
 VERB_DO(no_alert, want_no_alert(&alerts))
+
+VERB(unblock)
+{
+	struct unblock unblock = { .at = atoi(args[1]) };
+	int family;
+
+	want_int(cidr_parse(args[0], strlen(args[0]), &unblock.net), 0);
+	family = unblock.net.net.family;
+	strcpy(unblock.backend, scene_option(args, "of", BACKEND_NAME));
+	strcpy(unblock.list, scene_option(args, "on", settings_list(&settings, family)));
+	blocklist_unblock(blocklist, &unblock);
+	return 0;
+}
 
 VERB(count)
 {

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blocklist/unblock.h"
 #include "lib/array.h"
 #include "lib/text.h"
+#include "tool/check/host.h"
 #include "tool/lib/command.h"
 #include "tool/lib/output.h"
 #include "tool/lib/targets.h"
@@ -22,6 +24,8 @@ struct job {
 	struct targets targets;
 	struct task *tasks;
 	size_t count;
+	struct unblock *unblocks;	/* del: what the module must forget */
+	size_t unblock_count;
 };
 
 static int add_task(struct job *job, const struct addr *addr, const struct target *target)
@@ -184,7 +188,62 @@ static void print_added(const struct context *context, const struct task *task)
 		task->target->name, output_span(task->target->action->settings.ban_time, span));
 }
 
+/* --- the module's memory ---------------------------------------------------- */
+
+static struct unblock unblock_of(const struct target *target, const struct cidr *net)
+{
+	struct unblock unblock = { .net = *net };
+
+	snprintf(unblock.backend, sizeof(unblock.backend), "%s", target_backend(target));
+	snprintf(unblock.list, sizeof(unblock.list), "%s", target->name);
+	return unblock;
+}
+
+#define NOT_TOLD "the module is not told, and blocks the addresses again when the firewall is " \
+		 "reloaded: "
+
+/* Does a rsyslogd that has the action run, without watching for unblocks? */
+static bool is_deaf(const struct context *context)
+{
+	struct host host;
+	bool deaf;
+
+	if (unblock_is_watched(context->system_root))
+		return false;
+	deaf = host_open(&host, context) == 0 && host.rsyslogd.pid != 0 && host.actions[0].item;
+	host_close(&host);
+	return deaf;
+}
+
+/* The module writes what it remembers to a recreated list. If it cannot be told, the addresses
+ * are removed all the same. */
+static void tell_module(const struct context *context, const struct unblock *unblocks,
+			size_t count)
+{
+	int r = unblock_write(context->system_root, unblocks, count);
+
+	if (r == -EPERM)
+		failed(context, NOT_TOLD UNBLOCK_DIR " and the files in it must belong to root, "
+				"and nobody else may write to them");
+	else if (r < 0)
+		failed(context, NOT_TOLD UNBLOCK_DIR ": %s", strerrordesc_np(-r));
+	else if (is_deaf(context))
+		failed(context, NOT_TOLD "rsyslogd does not watch " UNBLOCK_DIR
+				"; its messages have the reason");
+}
+
 /* --- del ------------------------------------------------------------------- */
+
+/* On this list the address may also be waiting. */
+static int add_unblock(struct job *job, const struct addr *addr, const struct target *target)
+{
+	struct unblock *unblock = array_add(&job->unblocks, &job->unblock_count);
+
+	if (!unblock)
+		return failed(job->context, "out of memory");
+	*unblock = unblock_of(target, &(struct cidr){ *addr, (uint8_t)addr_bits(addr) });
+	return 0;
+}
 
 static int is_address(void *ctx, const struct backend_entry *entry)
 {
@@ -234,6 +293,8 @@ static int plan_del(struct job *job, const char *text)
 			status = target_failed(job->context, list, r);
 		else if (r > 0)
 			status = add_task(job, &target.net, list);
+		if (status == 0)
+			status = add_unblock(job, &target.net, list);
 	}
 	if (status == 0 && job->count == before)
 		status = not_there(job, text, cidr.net.family, missing);
@@ -331,11 +392,14 @@ static int do_work(const struct context *context, const struct targets_options *
 		status = work->plan(&job, operands[i]);
 	if (status == 0)
 		status = check_lists(&job);
+	if (status == 0 && job.unblock_count > 0)
+		tell_module(context, job.unblocks, job.unblock_count);
 	if (status == 0)
 		status = do_tasks(&job, work);
 	if (status == 0 && work == &work_add)
 		warn_of_evictions(&job);
 	free(job.tasks);
+	free(job.unblocks);
 	targets_done(&job.targets);
 	return status;
 }
@@ -424,6 +488,24 @@ static void print_flushed(const struct context *context, const struct targets *t
 		fjson_object_put(whole);
 }
 
+/* Blocks that wait for a missing list are forgotten, too. */
+static int tell_of_flush(const struct context *context, const struct targets *targets)
+{
+	struct unblock *unblocks = calloc(targets->count, sizeof(*unblocks));
+	struct cidr all = { .prefix = 0 };
+	size_t i;
+
+	if (!unblocks)
+		return failed(context, "out of memory");
+	for (i = 0; i < targets->count; i++) {
+		all.net.family = (uint8_t)targets->all[i].family;
+		unblocks[i] = unblock_of(&targets->all[i], &all);
+	}
+	tell_module(context, unblocks, targets->count);
+	free(unblocks);
+	return 0;
+}
+
 static int flush_lists(const struct context *context, const struct targets *targets)
 {
 	size_t *counts = calloc(targets->count, sizeof(*counts)), i;
@@ -432,6 +514,8 @@ static int flush_lists(const struct context *context, const struct targets *targ
 	if (!counts)
 		return failed(context, "out of memory");
 	status = count_lists(context, targets, counts);
+	if (status == 0)
+		status = tell_of_flush(context, targets);
 	for (i = 0; status == 0 && i < targets->count; i++) {
 		if (counts[i] != SIZE_MAX)
 			r = target_flush(&targets->all[i]);

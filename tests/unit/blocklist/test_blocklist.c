@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define BACKEND_NAME "recent"
 #include "tests/unit/blocklist_steps.h"
 
 static struct fakelists lists;
@@ -250,6 +251,42 @@ static const struct script scripts[] = {
 	  "open room 5000; many 2500 0; alert list4 ENOENT; make 4; run 10 10; lines 4 = 1000; "
 	  "no_alert; run 11 11; lines 4 = 2000; run 12 5010; lines 4 = 2500; "
 	  "alert list4_back 2500; counted blocks=2500 waited=2500" },
+
+	/* --- unblocked by hand --- */
+
+	/* The list's own entries are not touched: whoever unblocks removes them. */
+	{ "unblocked address is not put back",
+	  LISTS "add 192.0.2.1 0; add 192.0.2.2 1; add 2001:db8::1 2; run 3; "
+	  "unblock 192.0.2.1 2000; unblock 2001:db8::1 2000; has 192.0.2.1 2000 = 0; "
+	  "has 192.0.2.2 2000 = 1; recreate 4; recreate 6; run 5003; on 4 +192.0.2.2; on 6; "
+	  "counted blocks=3 replayed=1 unblocked=2; add 192.0.2.1 6000 added; "
+	  "on 4 +192.0.2.2 +192.0.2.1; unblock 192.0.2.1 8000; "
+	  "counted blocks=4 replayed=1 unblocked=3" },
+	{ "later block stays",
+	  LIST4 "add 192.0.2.1 0; add 192.0.2.1 2001; unblock 192.0.2.1 2000; "
+	  "has 192.0.2.1 3000 = 1; unblock 192.0.2.1 2000; recreate 4; run 7001; on 4 +192.0.2.1; "
+	  "count unblocked = 0" },
+	{ "all addresses are unblocked",
+	  LISTS "many 50 0; add 2001:db8::1 0; run 0; unblock 0.0.0.0/0 2000; run 2000; "
+	  "recreate 4; recreate 6; run 5000; on 4; on 6 +2001:db8::1; count unblocked = 50; "
+	  "unblock ::/0 9000; recreate 6; run 10000 never; on 6; count unblocked = 51" },
+	{ "unblocked address waits no longer",
+	  "open; add 192.0.2.1 0; add 192.0.2.2 1; unblock 192.0.2.1 10; make 4; run 50; "
+	  "on 4 +192.0.2.2; counted blocks=1 waited=2 unblocked=1" },
+	{ "other lists are none of ours",
+	  LISTS "add 192.0.2.1 0; unblock 192.0.2.1 9 on spammer6; unblock 192.0.2.1 9 on spam; "
+	  "unblock 192.0.2.1 9 of nftables; unblock ::/0 9 on spammer; unblock 192.0.2.2 9; "
+	  "has 192.0.2.1 10 = 1; count unblocked = 0" },
+	/* The unblock came while the module wrote; or it may have. */
+	{ "unblocked address that was put back meanwhile is taken off",
+	  LIST4 "add 192.0.2.1 0; recreate 4; run 5000; on 4 +192.0.2.1; unblock 192.0.2.1 4000; "
+	  "on 4 +192.0.2.1 -192.0.2.1" },
+	{ "unblocked address that was put back before is not",
+	  LIST4 "add 192.0.2.1 0; recreate 4; run 5000; run 5001; unblock 192.0.2.1 4000; "
+	  "on 4 +192.0.2.1; count unblocked = 1" },
+	{ "unblocked address that was just blocked is taken off",
+	  LIST4 "add 192.0.2.1 0; add 192.0.2.2 0; unblock 192.0.2.1 999; unblock 192.0.2.2 1000; "
+	  "on 4 +192.0.2.1 +192.0.2.2 -192.0.2.1" },
 
 	/* --- a block ends while it waits --- */
 

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BACKEND_NAME "fake"
 #include "tests/unit/blocklist_steps.h"
 
-/* The calls of the backend, each with its addresses: "[192.0.2.1/600 192.0.2.2/90] []". */
+/* The calls of the backend, each with its addresses: "[192.0.2.1/600 192.0.2.2/90] []"; and
+ * addresses that it drops: "-192.0.2.1". */
 static char call_log[2 << 20];
 static size_t call_log_used;
 
@@ -93,6 +95,16 @@ static int fake_check(struct backend *backend, int family)
 	return r;
 }
 
+static int fake_drop(struct backend *backend, const struct addr *addr)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	(void)backend;
+	tell(call_log_used ? " -" : "-");
+	tell(addr_format(addr, text));
+	return 0;
+}
+
 static int fake_each(struct backend *backend, int family, backend_entry_fn *fn,
 		     void *ctx)
 {
@@ -135,6 +147,7 @@ static const struct backend_ops fake_ops = {
 	.open = fake_open,
 	.add_many = fake_add_many,
 	.check = fake_check,
+	.drop = fake_drop,
 	.foreach = fake_each,
 	.capacity = fake_capacity,
 	.advice = fake_advice,
@@ -258,6 +271,11 @@ static const struct script scripts[] = {
 	{ "an urgent one takes them along",
 	  "later 192.0.2.1 1000 queued; has 192.0.2.1 1000 = 1; calls; add 192.0.2.2 1000 added; "
 	  "has 192.0.2.2 1000 = 1; calls [192.0.2.1/600 192.0.2.2/600]; counted blocks=2" },
+	{ "unblocked before they go",
+	  "later 192.0.2.1 1000; later 192.0.2.2 1000; later 192.0.2.3 1001; "
+	  "unblock 192.0.2.1 1000; unblock 192.0.2.3 1000; has 192.0.2.1 1000 = 0; flush; "
+	  "calls [192.0.2.2/600 192.0.2.3/600]; later 192.0.2.1 2000; unblock 0.0.0.0/0 2000; "
+	  "flush; calls -192.0.2.3" },
 	{ "twice in one call",
 	  "later 192.0.2.1 1000 queued; calls; later 192.0.2.1 1000 queued; calls; "
 	  "has 192.0.2.1 1000 = 1; flush; calls [192.0.2.1/600 192.0.2.1/600]; "

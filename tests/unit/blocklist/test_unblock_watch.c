@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "tests/unit/support.h"
 
 static char *root;
@@ -72,11 +73,39 @@ static bool is_readable(void)
 	return poll(&fd, 1, 0) == 1;
 }
 
-/* Each is passed on once; nothing else makes the descriptor readable. */
+static void wait_for_next_ms(void)
+{
+	const int64_t now = clock_ms();
+
+	while (clock_ms() == now)
+		;
+}
+
+/* What came before the last one is not passed on again. */
+TEST(passes_on_the_last_ones)
+{
+	static const char *const lists[] = { "a", "b", "c", "d" };
+	size_t i;
+
+	want_int(unblock_prepare(root), 0);
+	want_int(unblock_watch_run(watch, 0), INT64_MAX);
+	for (i = 0; i < COUNT_OF(lists); i++) {
+		wait_for_next_ms();
+		passed = 0;
+		unblock(lists[i]);
+		unblock_watch_read(watch);
+		want_int(passed, i == 0 ? 1 : 2);
+		want_str(last, lists[i]);
+	}
+}
+
+/* Nothing else makes the descriptor readable. */
 TEST(passes_on_what_is_new)
 {
 	want_int(unblock_prepare(root), 0);
+	want_int(unblock_is_watched(root), false);
 	want_int(unblock_watch_run(watch, 0), INT64_MAX);
+	want_int(unblock_is_watched(root), true);
 	want_int(unblock_watch_error(watch), 0);
 	want_int(is_readable(), false);
 	unblock("a");
@@ -102,9 +131,9 @@ TEST(directory_that_comes_later)
 	want_int(unblock_watch_fd(watch), -1);
 	rename_to("2", "");
 	unblock("a");
-	want_int(unblock_watch_run(watch, 10999), 11000);
+	want_int(unblock_watch_run(watch, 1999), 11000);
 	want_int(passed, 0);
-	want_int(unblock_watch_run(watch, 11000), INT64_MAX);
+	want_int(unblock_watch_run(watch, 2000), INT64_MAX);
 	want_int(unblock_watch_error(watch), 0);
 	want_str(last, "a");
 }
@@ -124,6 +153,7 @@ TEST(directory_that_is_removed)
 		want_int(is_readable(), true);
 		unblock_watch_read(watch);
 		want_int(unblock_watch_fd(watch), -1);
+		want_int(unblock_is_watched(root), false);
 	}
 	unblock("a");
 	want_int(unblock_watch_run(watch, 1), INT64_MAX);
@@ -139,9 +169,9 @@ TEST(directory_that_others_may_write)
 	unblock_watch_read(watch);
 	want_int(passed, 0);
 	want_int(unblock_watch_error(watch), -EPERM);
-	want_int(unblock_watch_run(watch, 9999), 10000);
+	want_int(unblock_watch_run(watch, 999), 10000);
 	want_int(chmod(path_of("/omsmtpblock/unblock"), 0755), 0);
-	want_int(unblock_watch_run(watch, 10000), INT64_MAX);
+	want_int(unblock_watch_run(watch, 1000), INT64_MAX);
 	want_str(last, "a");
 }
 

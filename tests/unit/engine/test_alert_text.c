@@ -86,6 +86,16 @@ static const struct row {
 	  "4096 were already waiting to be submitted" },
 	{ "a process is held", ALERT_HELD, 0, LOG_WARNING,
 	  "type  ps -u courier -o pid,stat,lstart,args" },
+	{ "unblocks without a descriptor", ALERT_UNBLOCK, EMFILE, LOG_WARNING,
+	  "type  sysctl fs.inotify.max_user_instances=1024" },
+	{ "unblocks of others", ALERT_UNBLOCK, EPERM, LOG_WARNING,
+	  "/run/omsmtpblock/unblock cannot be watched (Operation not permitted), so when the "
+	  "firewall is reloaded, addresses are blocked again that smtpblockctl has unblocked: it "
+	  "and the files in it must belong to root" },
+	{ "unblocks without a directory", ALERT_UNBLOCK, ENOENT, LOG_WARNING,
+	  "type  mkdir -p /run/omsmtpblock/unblock , which rsyslogd could not" },
+	{ "unblocks out of reach", ALERT_UNBLOCK, EACCES, LOG_WARNING,
+	  "rsyslogd needs read access to it" },
 	{ "own addresses", ALERT_HOSTADDRS, 0, LOG_WARNING,
 	  "RestrictAddressFamilies=AF_NETLINK" },
 };

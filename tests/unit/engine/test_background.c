@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/fakeproc.h"
@@ -25,6 +26,7 @@ struct client {
 	atomic_uint taken;
 	atomic_uint runs;
 	unsigned int ends, runs_at_end;
+	atomic_uint unblocks;
 	atomic_bool signals_blocked;
 	int64_t again;		/* ms from now; 0: only when woken */
 };
@@ -96,6 +98,63 @@ static void want_runs(struct fixture *f, unsigned int runs)
 	struct goal goal = { &f->client, runs };
 
 	want_int(soon(has_run, &goal), true);
+}
+
+static void note_unblock(void *data, const struct unblock *unblock)
+{
+	struct client *c = data;
+
+	want_str(unblock->list, "spammer");
+	atomic_fetch_add(&c->unblocks, 1);
+}
+
+static bool knows_unblock(void *data)
+{
+	const struct client *c = data;
+
+	return atomic_load(&c->unblocks) > 0;
+}
+
+/* Each of them, while the thread would sleep forever. */
+TEST(tells_jobs_of_unblocks)
+{
+	struct background *c = NULL;
+	struct client clients[2] = { { .again = 0 } };
+	const struct background_job jobs[] = {
+		{ .run = run, .unblock = note_unblock, .data = &clients[0] },
+		{ .run = run, .unblock = note_unblock, .data = &clients[1] },
+	};
+	const struct unblock unblock = { .backend = "recent", .list = "spammer",
+					 .net = { { .family = ADDR_IPV4 }, 0 } };
+	char *root = temp_dir_new(), path[256];
+
+	snprintf(path, sizeof(path), "%s/run", root);
+	want_int(mkdir(path, 0755), 0);
+	want_int(unblock_prepare(root), 0);
+	want_int(background_new("/proc", &c), 0);
+	want_int(background_unblock_error(c), 0);
+	want_int(background_watch_unblocks(c, root), 0);
+	want_int(background_open(c), 0);
+	want_int(background_unblock_error(c), 0);
+	want_int(background_add_job(c, &jobs[0]), 0);
+	want_int(background_add_job(c, &jobs[1]), 0);
+	want_int(background_start(c), 0);
+	want_int(unblock_write(root, &unblock, 1), 0);
+	want_int(soon(knows_unblock, &clients[0]), true);
+	want_int(soon(knows_unblock, &clients[1]), true);
+	background_free(c);
+	temp_dir_remove(root);
+}
+
+TEST(unwatched_unblocks_are_reported)
+{
+	struct background *c = NULL;
+
+	want_int(background_new("/proc", &c), 0);
+	want_int(background_watch_unblocks(c, "/nowhere"), 0);
+	want_int(background_open(c), 0);
+	want_int(background_unblock_error(c), -ENOENT);
+	background_free(c);
 }
 
 TEST(runs_jobs_on_time)
@@ -583,6 +642,8 @@ static int make_one(void *data)
 	(void)data;
 	r = background_new("/proc", &c);
 	if (r == 0)
+		r = background_watch_unblocks(c, "/nowhere");
+	if (r == 0)
 		r = background_add_job(c, &client);
 	if (r == 0)
 		r = background_finder(c, 0, &finder);
@@ -592,7 +653,7 @@ static int make_one(void *data)
 
 TEST(survives_lack_of_memory)
 {
-	want_int(memory_fail_each(make_one, NULL) >= 6, true);
+	want_int(memory_fail_each(make_one, NULL) >= 7, true);
 }
 
 TEST(overlong_proc_root_is_refused)
