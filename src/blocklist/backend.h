@@ -55,6 +55,8 @@ struct backend_entry {
 
 typedef int backend_entry_fn(void *ctx, const struct backend_entry *entry);
 
+typedef void backend_removed_fn(void *ctx, const struct addr *addr);
+
 /* Not thread-safe. Calls block only in system calls, nftables' until other programs'
  * transactions end. There is one list per family (enum addr_family), and one missing list does not
  * affect the other. */
@@ -97,6 +99,11 @@ struct backend_ops {
 	/* Remove the address. Returns 0; -ESRCH: it is not on the list; -errno as add. For
 	 * the tool only. */
 	int (*remove)(struct backend *backend, const struct addr *addr);
+
+	/* Call fn for each address, of both families, that was taken off since the last call by
+	 * hand or by other programs, as far as the kernel reports it. A renewal counts as none.
+	 * Never waits. NULL: the kernel does not report it. */
+	void (*removals)(struct backend *backend, backend_removed_fn *fn, void *ctx);
 
 	/* Remove all addresses of the family. Returns 0; -errno as add. */
 	int (*flush)(struct backend *backend, int family);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blocklist/nftnews.h"
 #include "blocklist/nftsetup.h"
 
 /* How often a transaction is rebuilt from the addresses that have no result yet. */
@@ -26,6 +27,7 @@ struct nftables {
 	struct backend backend;
 	struct nfttable table;
 	struct nftlink *link;
+	struct nftnews *news;
 	bool keep_foreign_table; /* its creator decides how long an address is blocked */
 	bool settled;		/* the table was set up exactly, once */
 	struct nftstate state;	/* at the last look */
@@ -55,7 +57,10 @@ static int nftables_open(const struct backend_config *config,
 	r = nfttable_init(&b->table, config);
 	if (r == 0)
 		r = nftlink_new(&b->link);
+	if (r == 0)
+		r = nftnews_new(&b->news);
 	if (r < 0) {
+		nftlink_free(b->link);
 		free(b);
 		return r;
 	}
@@ -69,6 +74,7 @@ static void nftables_free(struct backend *backend)
 
 	if (!b)
 		return;
+	nftnews_free(b->news);
 	nftlink_free(b->link);
 	free(b);
 }
@@ -294,6 +300,13 @@ static int nftables_flush(struct backend *backend, int family)
 	return r < 0 ? r : nftlink_commit(b->link, NULL, NULL);
 }
 
+static void nftables_removals(struct backend *backend, backend_removed_fn *fn, void *ctx)
+{
+	const struct nftables *b = of(backend);
+
+	nftnews_read(b->news, &b->table, fn, ctx);
+}
+
 static int nftables_foreach(struct backend *backend, int family, backend_entry_fn *fn,
 			    void *ctx)
 {
@@ -389,6 +402,7 @@ const struct backend_ops backend_nftables_ops = {
 	.check = nftables_check,
 	.drop = nftables_drop,
 	.remove = nftables_remove,
+	.removals = nftables_removals,
 	.flush = nftables_flush,
 	.foreach = nftables_foreach,
 	.capacity = nftables_capacity,

@@ -175,6 +175,12 @@ static void count(struct blocklist *b, enum counter id)
 	counters_add_alone(b->counters, id, 1);
 }
 
+static void count_unblocked(void *ctx, const struct block_cache_entry *entry)
+{
+	(void)entry;
+	count(ctx, COUNTER_UNBLOCKED);
+}
+
 /* The list was recreated: rewrite every block that has not expired. */
 static void mark_all_unwritten(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
@@ -304,6 +310,24 @@ static void record(struct blocklist *b, const struct block *block, int result)
 		note_success(b, list_state);
 }
 
+/* Somebody has taken the address off the list; what is batched comes later. */
+static void note_removed(void *ctx, const struct addr *addr)
+{
+	const struct cidr net = { *addr, (uint8_t)addr_bits(addr) };
+	struct blocklist *b = ctx;
+
+	block_cache_forget(list_state_of(b, addr->family)->cache, &net, INT64_MAX, count_unblocked,
+			   b);
+}
+
+/* Forget what was removed, before a list that was recreated gets it back, and before the next block
+ * of the address, which would count as a renewal. */
+static void learn_removals(struct blocklist *b)
+{
+	if (b->backend->ops->removals)
+		b->backend->ops->removals(b->backend, note_removed, b);
+}
+
 static size_t at_a_time(const struct blocklist *b)
 {
 	return b->backend->ops->add_many ? BACKEND_MANY : 1;
@@ -355,6 +379,7 @@ static enum block_state write_batch(struct blocklist *b)
 	int results[BACKEND_MANY];
 	struct block block;
 
+	learn_removals(b);
 	b->batched = 0;
 	for (i = 0; i < n; i++) {
 		make_room(b, &b->batch[i]);
@@ -513,6 +538,8 @@ static int64_t rewrite(struct blocklist *b, struct list_state *list_state, int64
 
 	if (now < list_state->retry_at)
 		return list_state->retry_at;
+	if (block_cache_waiting(list_state->cache) > 0)
+		learn_removals(b);
 	for (i = 0; i < FLUSH_MAX && r > 0; i += at_a_time(b))
 		r = rewrite_some(b, list_state, now);
 	if (r > 0)
@@ -551,6 +578,7 @@ static int64_t look_at(struct blocklist *b, struct list_state *list_state, int64
 		return INT64_MAX;
 	if (now >= list_state->check_at) {
 		list_state->check_at = now + CHECK_MS;
+		learn_removals(b);
 		r = b->backend->ops->check(b->backend, list_state->family);
 		if (r != BACKEND_WRITTEN)
 			mark_all_unwritten(b, list_state, now);
@@ -698,6 +726,8 @@ void blocklist_check(struct blocklist *blocklist, int64_t now)
 	const struct backend_ops *ops = blocklist->backend->ops;
 	int i, r;
 
+	/* From here on, before the entries are read. */
+	learn_removals(blocklist);
 	for (i = 0; i < 2; i++) {
 		struct list_state *list_state = &blocklist->lists[i];
 

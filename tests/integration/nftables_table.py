@@ -168,7 +168,7 @@ def dropped_packet_renews(points, host):
 def full_set(points, host):
     """smtpds are terminated; it is logged once and counted; a freed place is used."""
     restart(host, nft_action(listSize=3))
-    with host.counted(triggers=6, blocks=4, overflows=3, ended=6):
+    with host.counted(triggers=6, blocks=4, overflows=3, ended=6, unblocked=1):
         for number in range(1, 7):
             _, child = host.rejects(listed(number))
             host.ends(child, deadline=3)

@@ -1,6 +1,6 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Addresses that were unblocked by hand stay so when the firewall is reloaded: with smtpblockctl
-del and flush. Without root's rights nothing is unblocked.
+del and flush, and with nft. Without root's rights nothing is unblocked.
 """
 
 # backends: both
@@ -127,6 +127,25 @@ def without_rights(points, host):
     stays_off(points, host, [], kept)
 
 
+def removed_with_nft(points, host):
+    if backend() != "nftables":
+        points.skip("nft delete element", "the sets of nftables")
+        return
+    table = host.list4.TABLE.split()
+    gone, kept = sources(2), sources(1)
+    offend(host, *gone, *kept)
+    run("nft", "delete", "element", *table, "spammer", "{", f"{gone[0]},", gone[1], "}")
+    stays_off(points, host, gone, kept)
+    flushed_now = kept + sources(1)
+    offend(host, *flushed_now[1:])
+    run("nft", "flush", "set", *table, "spammer")
+    stays_off(points, host, gone + flushed_now)
+    again = sources(1)
+    offend(host, *again)
+    unblock(points, host, "add", *again)
+    stays_off(points, host, gone, again)
+
+
 def directory_is_lost(points, host):
     """It is made again, by the module or by smtpblockctl. Then the module may take a while to
     notice, and smtpblockctl says that it is not watched."""
@@ -200,4 +219,5 @@ def another_user(points, host):
 def scenario(points):
     with mail_host(points, RULES) as host:
         host.parts(deleted, reloaded_before, flushed, several_actions, without_rights,
-                   directory_is_lost, cannot_be_told, sees_another_run, another_user)
+                   removed_with_nft, directory_is_lost, cannot_be_told,
+                   sees_another_run, another_user)

@@ -263,15 +263,16 @@ class MailHost:
         """A block of code that must add exactly `want` to the counters of the action with that
         list. Yields a function that waits for them.
 
-        `lines`, `rejects` and `resets` are compared only if `want` names them: courier itself
-        logs, too, and a connection is reset some time after its smtpd has exited.
+        `lines`, `rejects`, `resets` and `unblocked` are compared only if `want` names them:
+        courier itself logs, too, a connection is reset some time after its smtpd has exited, and a
+        scenario that empties a list unblocks its addresses.
         """
         want = {key.replace("__", "."): value for key, value in want.items()}
         before = self.rsyslog.counters(name)
 
         def growth():
             return {key: value for key, value in self.growth(before, name).items()
-                    if key in want or key not in ("lines", "rejects", "resets")}
+                    if key in want or key not in ("lines", "rejects", "resets", "unblocked")}
 
         def reached(deadline=5):
             with contextlib.suppress(Timeout):

@@ -349,6 +349,30 @@ TEST_NFT(taken_off)
 	want_int(nftspace_has("table"), false);
 }
 
+static void note_removed(void *ctx, const struct addr *addr)
+{
+	char *text = ctx, one[ADDR_TEXT_SIZE];
+
+	sprintf(text + strlen(text), "%s ", addr_format(addr, one));
+}
+
+/* By others, not by a renewal of our own. */
+TEST_NFT(removals_are_reported)
+{
+	const struct backend_block block = { .addr = parse("192.0.2.1"), .stay = 600000,
+					     .known = true };
+	char got[128] = "";
+
+	ops->removals(b, note_removed, got);
+	want_int(add("192.0.2.1"), BACKEND_WRITTEN);
+	want_int(ops->add(b, &block), BACKEND_WRITTEN);
+	ops->removals(b, note_removed, got);
+	want_str(got, "");
+	nftspace_do("delete element inet omsmtpblock a { 192.0.2.1 }");
+	ops->removals(b, note_removed, got);
+	want_str(got, "192.0.2.1 ");
+}
+
 TEST_NFT(flushed)
 {
 	char text[64] = "";
@@ -559,7 +583,7 @@ TEST(survives_lack_of_memory)
 	struct backend *one = NULL;
 	char name[102];
 
-	want_int(memory_fail_each(open_one, NULL), 4);
+	want_int(memory_fail_each(open_one, NULL), 5);
 	ops->free(NULL);
 	memset(name, 'x', 101);
 	name[101] = '\0';

@@ -23,6 +23,8 @@ static int add_result, check_results[2];
 static int room;
 static struct backend_entry held[8];
 static size_t held_count;
+static struct addr removed[8];
+static size_t removed_count;
 static unsigned int checks, known;
 static atomic_int_least64_t ends_at;
 static const struct backend_ops fake_ops;
@@ -105,6 +107,16 @@ static int fake_drop(struct backend *backend, const struct addr *addr)
 	return 0;
 }
 
+static void fake_removals(struct backend *backend, backend_removed_fn *fn, void *ctx)
+{
+	size_t i;
+
+	(void)backend;
+	for (i = 0; i < removed_count; i++)
+		fn(ctx, &removed[i]);
+	removed_count = 0;
+}
+
 static int fake_each(struct backend *backend, int family, backend_entry_fn *fn,
 		     void *ctx)
 {
@@ -148,6 +160,7 @@ static const struct backend_ops fake_ops = {
 	.add_many = fake_add_many,
 	.check = fake_check,
 	.drop = fake_drop,
+	.removals = fake_removals,
 	.foreach = fake_each,
 	.capacity = fake_capacity,
 	.advice = fake_advice,
@@ -167,7 +180,7 @@ static void before(void)
 	skip_calls();
 	add_result = check_results[0] = check_results[1] = BACKEND_WRITTEN;
 	room = -1;
-	held_count = 0;
+	held_count = removed_count = 0;
 	checks = known = 0;
 	want_int(settings_init(&settings), 0);
 	want_int(blocklist_new(&settings, "", "", &counters, &alerts, &blocklist), 0);
@@ -211,6 +224,9 @@ VERB(recreate)
 VERB_DO(hold, held[held_count++] = ((struct backend_entry){ .addr = addr_of(args[0]),
 							    .left = atoi(args[1]) }))
 VERB_DO(empty, held_count = 0)
+
+/* Somebody takes it off. */
+VERB_DO(remove, removed[removed_count++] = addr_of(args[0]))
 
 VERB(calls)
 {
@@ -276,6 +292,16 @@ static const struct script scripts[] = {
 	  "unblock 192.0.2.1 1000; unblock 192.0.2.3 1000; has 192.0.2.1 1000 = 0; flush; "
 	  "calls [192.0.2.2/600 192.0.2.3/600]; later 192.0.2.1 2000; unblock 0.0.0.0/0 2000; "
 	  "flush; calls -192.0.2.3" },
+	/* Found before a list gets its addresses back, and before the next block. */
+	{ "removed by somebody",
+	  "add 192.0.2.1 0; add 192.0.2.2 0; add 2001:db8::1 0; run 0; remove 192.0.2.1; "
+	  "remove 2001:db8::1; remove 192.0.2.9; recreate 4 6; skip_calls; run 5000; "
+	  "calls [192.0.2.2/595]; counted blocks=3 replayed=1 unblocked=2; "
+	  "add 192.0.2.1 6000 added; remove 192.0.2.1; add 192.0.2.1 7000 added; "
+	  "counted blocks=5 replayed=1 unblocked=3; add 192.0.2.1 8000 renewed" },
+	{ "removed when the list is already recreated",
+	  "add 192.0.2.1 0; add 192.0.2.2 0; run 0; additions anew; add 192.0.2.3 1; "
+	  "remove 192.0.2.1; additions written; skip_calls; run 1; calls [192.0.2.2/599]" },
 	{ "twice in one call",
 	  "later 192.0.2.1 1000 queued; calls; later 192.0.2.1 1000 queued; calls; "
 	  "has 192.0.2.1 1000 = 1; flush; calls [192.0.2.1/600 192.0.2.1/600]; "
