@@ -29,11 +29,12 @@ int background_new(const char *proc_root, struct background **ret_background);
 /* See looker_forbid_fd(). Call before background_start(). */
 void background_forbid_fd(struct background *background);
 
-/* Take addresses that smtpblockctl unblocks out of the lists; root as in unblock_read(). Call before
- * background_open(). Returns 0, -ENOMEM or -ENAMETOOLONG. */
+/* Let smtpblockctl take addresses off the lists of background_add_blocklist(); root as in
+ * unblock_read(). Call before background_open(). Returns 0, -ENOMEM or -ENAMETOOLONG. */
 int background_watch_unblocks(struct background *background, const char *root);
 
-/* Why unblocks are not seen: 0: they are, or that was not asked for; otherwise as unblock_read(). For the background thread, or before it starts. */
+/* Why unblocks are not seen: 0: they are, or that was not asked for; otherwise as
+ * unblock_read(). For the background thread, or before it starts. */
 int background_unblock_error(const struct background *background);
 
 /* Open the descriptors that the functions below need. Call after rsyslogd's fork. Returns 0

@@ -22,7 +22,7 @@
  * long while none is known, and after a change: courier starts one after another. */
 #define SCAN_EVERY_MS 1000
 #define SCAN_REST 5000
-#define SCAN_REST_SHORT 200
+#define SCAN_REST_SHORT 1000
 #define SCAN_OFTEN_MS 10000
 /* Slots are known by their PIDs. After this long without a look one may be another process. */
 #define FORGET_MS 10000
@@ -376,20 +376,15 @@ static struct load load_of(const struct watch *w, const struct listener *listene
 		.most = share + (max - share) * 2 / 5,
 		.reserve = (max + 9) / 10,
 	};
-	size_t used = listener->count, coming = 0, i;
+	size_t used = listener->count, i;
 
 	for (i = 0; i < listener->count; i++) {
 		const struct slot *slot = &listener->slots[i];
-		bool counts = slot->listed && !slot->has_login && !slot->ending;
 
-		load.listed += counts;
-		coming += counts && is_silent(slot) && w->now - slot->first_at < 1000;
+		load.listed += slot->listed && !slot->has_login && !slot->ending;
 		used -= slot->ending;
 	}
 	load.free = max > used ? max - used : 0;
-	/* So many come in a second that there are too many before one is idle for long enough. */
-	if (coming * WATCH_IDLE_MS / 1000 > load.most)
-		load.most = share;
 	return load;
 }
 

@@ -22,8 +22,7 @@
  *               for WATCH_IDLE_MS end, until four fifths of the share are left.
  *             - They take more than the share and two fifths of the other slots, or fewer than a
  *               tenth of the slots are free: as many end as are too many, but none that is
- *               younger than WATCH_YOUNG_MS, unless no slot is free. More than the share is too
- *               many if so many come that they would get there before WATCH_IDLE_MS are over.
+ *               younger than WATCH_YOUNG_MS, unless no slot is free.
  *             - They take a tenth of the slots, or did since the last time there was none: those
  *               that did nothing for WATCH_SIBLING_MS end.
  *             The address is blocked if the session did nothing for a second, at the third time.

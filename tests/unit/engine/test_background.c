@@ -26,7 +26,6 @@ struct client {
 	atomic_uint taken;
 	atomic_uint runs;
 	unsigned int ends, runs_at_end;
-	atomic_uint unblocks;
 	atomic_bool signals_blocked;
 	int64_t again;		/* ms from now; 0: only when woken */
 };
@@ -100,34 +99,44 @@ static void want_runs(struct fixture *f, unsigned int runs)
 	want_int(soon(has_run, &goal), true);
 }
 
-static void note_unblock(void *data, const struct unblock *unblock)
-{
-	struct client *c = data;
+/* Which blocklists heard of an unblock. */
+static struct {
+	struct blocklist *blocklist;
+	atomic_uint unblocks;
+} told[2];
 
+void __wrap_blocklist_unblock(struct blocklist *blocklist, const struct unblock *unblock);
+
+void __wrap_blocklist_unblock(struct blocklist *blocklist, const struct unblock *unblock)
+{
 	want_str(unblock->list, "spammer");
-	atomic_fetch_add(&c->unblocks, 1);
+	atomic_fetch_add(&told[blocklist == told[1].blocklist].unblocks, 1);
 }
 
-static bool knows_unblock(void *data)
+static struct blocklist *add_blocklist(struct background *c, const struct settings *settings,
+				       struct counters *counters, struct alerts *alerts)
 {
-	const struct client *c = data;
+	struct blocklist *blocklist;
 
-	return atomic_load(&c->unblocks) > 0;
+	want_int(blocklist_new(settings, "", "", counters, alerts, &blocklist), 0);
+	want_int(background_add_blocklist(c, blocklist), 0);
+	return blocklist;
 }
 
 /* Each of them, while the thread would sleep forever. */
-TEST(tells_jobs_of_unblocks)
+TEST(unblocks_in_all_lists)
 {
 	struct background *c = NULL;
-	struct client clients[2] = { { .again = 0 } };
-	const struct background_job jobs[] = {
-		{ .run = run, .unblock = note_unblock, .data = &clients[0] },
-		{ .run = run, .unblock = note_unblock, .data = &clients[1] },
-	};
+	struct counters counters = { .values = { 0 } };
+	struct alerts alerts = { .all = { { 0 } } };
 	const struct unblock unblock = { .backend = "recent", .list = "spammer",
 					 .net = { { .family = ADDR_IPV4 }, 0 } };
-	char *root = temp_dir_new(), path[256];
+	char *root = temp_dir_new(), path[256], wrong[256];
+	struct settings settings;
+	unsigned int i;
 
+	want_int(settings_init(&settings), 0);
+	want_int(settings_set(&settings, "backend", "null", wrong, sizeof(wrong)), 0);
 	snprintf(path, sizeof(path), "%s/run", root);
 	want_int(mkdir(path, 0755), 0);
 	want_int(unblock_prepare(root), 0);
@@ -136,13 +145,14 @@ TEST(tells_jobs_of_unblocks)
 	want_int(background_watch_unblocks(c, root), 0);
 	want_int(background_open(c), 0);
 	want_int(background_unblock_error(c), 0);
-	want_int(background_add_job(c, &jobs[0]), 0);
-	want_int(background_add_job(c, &jobs[1]), 0);
+	for (i = 0; i < 2; i++)
+		told[i].blocklist = add_blocklist(c, &settings, &counters, &alerts);
 	want_int(background_start(c), 0);
 	want_int(unblock_write(root, &unblock, 1), 0);
-	want_int(soon(knows_unblock, &clients[0]), true);
-	want_int(soon(knows_unblock, &clients[1]), true);
+	want_int(SOON(atomic_load(&told[0].unblocks) == 1), true);
+	want_int(SOON(atomic_load(&told[1].unblocks) == 1), true);
 	background_free(c);
+	settings_done(&settings);
 	temp_dir_remove(root);
 }
 

@@ -590,7 +590,7 @@ static void block_one(struct enforcer *e, unsigned int n)
 			  .bytes = { 11, 0, (uint8_t)(n >> 8), (uint8_t)n } },
 	};
 
-	want_int(enforcer_block(e, &line).verdict, VERDICT_BLOCK);
+	want_int(enforcer_block(e, &line, false).verdict, VERDICT_BLOCK);
 }
 
 static const struct two_row {
