@@ -603,7 +603,8 @@ static void look(struct watch *w)
 	bool often;
 
 	scan_if_due(w, w->now);
-	refresh(w, slots_refresh);
+	/* Without listed sessions only new ones matter. */
+	refresh(w, w->slots.listed > 0 ? slots_refresh : slots_find_new);
 	w->is_looking = true;
 	apply_rules(w);
 	run_delayed(w);

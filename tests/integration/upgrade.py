@@ -59,7 +59,8 @@ def changed_defaults():
 def news(points, _host):
     text = (SOURCES / "NEWS").read_text(encoding="utf-8")
     section = re.search(r"^Changed defaults:\n(.*?)^\w[^\n]*:\n", text, re.M | re.S).group(1)
-    points.equal(changed_defaults(), {"early", "pressure", "ipv6Prefix"}, "the changed defaults")
+    points.equal(changed_defaults(), {"early", "pressure", "ipv6Prefix", "blockBehindProxy"},
+                 "the changed defaults")
     for name in sorted(changed_defaults()):
         points.ok(re.search(rf"^- {re.escape(name)}\b", section, re.M), f"NEWS has {name}")
 
