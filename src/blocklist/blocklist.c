@@ -444,13 +444,10 @@ bool blocklist_has(struct blocklist *blocklist, const struct addr *addr, int64_t
 	return block_cache_has(cache, &place, now - ban_ms(blocklist));
 }
 
-size_t blocklist_lose_waiting(struct blocklist *blocklist)
+size_t blocklist_waiting(const struct blocklist *blocklist)
 {
-	size_t waiting = block_cache_waiting(blocklist->lists[0].cache) +
-			 block_cache_waiting(blocklist->lists[1].cache);
-
-	counters_add_alone(blocklist->counters, COUNTER_LOST, waiting);
-	return waiting;
+	return block_cache_waiting(blocklist->lists[0].cache) +
+	       block_cache_waiting(blocklist->lists[1].cache);
 }
 
 /* The next waiting addresses that fit into one call. Drops those whose block has expired. */

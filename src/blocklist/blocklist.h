@@ -54,9 +54,8 @@ void blocklist_flush(struct blocklist *blocklist);
 /* Was addr blocked less than banTime ago, written or not? */
 bool blocklist_has(struct blocklist *blocklist, const struct addr *addr, int64_t now);
 
-/* rsyslogd ends: count the addresses that still wait for a list as lost. Returns their number.
- * Call it once for each blocklist. */
-size_t blocklist_lose_waiting(struct blocklist *blocklist);
+/* The number of addresses that wait for a list of either family. */
+size_t blocklist_waiting(const struct blocklist *blocklist);
 
 /* Call blocklist_flush(), write waiting addresses, and check that lists with unexpired blocks
  * still are the same ones. Returns when to be called again, in ms; INT64_MAX: after the next

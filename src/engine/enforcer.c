@@ -559,7 +559,6 @@ size_t enforcer_drop_requests(struct enforcer *enforcer)
 			terminator_signal_only(&request.termination);
 		smtpd_done(&request.termination.smtpd);
 	}
-	counters_add(enforcer->counters, COUNTER_LOST, dropped);
 	return dropped;
 }
 

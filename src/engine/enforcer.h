@@ -129,9 +129,9 @@ void enforcer_block_delayed(struct enforcer *enforcer, struct event *event);
 void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,
 		  struct smtpd *smtpd);
 
-/* Take all requests out of the queue, for which there is no time any more: count them as lost,
- * and signal the sessions that enforcer_hand_over() would signal with a full queue. Returns how
- * many there were, not counting lines with an unknown form. */
+/* Take all requests out of the queue, for which there is no time any more, and signal the sessions
+ * that enforcer_hand_over() would signal with a full queue. Returns how many there were, not
+ * counting lines with an unknown form: they are lost. */
 size_t enforcer_drop_requests(struct enforcer *enforcer);
 
 /* Log the request's text, of a line with an unknown form. */

@@ -337,42 +337,43 @@ static int64_t run_search(struct engine *e, int64_t now)
 	return clock_earlier(e->user_at, e->try_at);
 }
 
-/* What waits for a list is lost. */
-static void report_waiting(struct engine *e)
+static void report_waiting(const struct engine *e, size_t count)
 {
-	size_t waiting = e->enforcer.keeps_blocklist ?
-				 blocklist_lose_waiting(e->enforcer.blocklist) :
-				 0;
 	char text[LINE_SIZE];
 
-	if (waiting == 0)
-		return;
 	snprintf(text, sizeof(text),
 		 "rsyslogd is stopping: %zu addresses waited for the lists %.60s and %.60s, and "
 		 "are not blocked until they are rejected again",
-		 waiting, e->settings.list, e->settings.list6);
+		 count, e->settings.list, e->settings.list6);
 	enforcer_log(&e->enforcer, LOG_WARNING, text);
 }
 
-/* There was no time for the rest of the queue. */
-static void report_dropped(struct engine *e)
+static void report_left(const struct engine *e, size_t count)
 {
-	size_t dropped = enforcer_drop_requests(&e->enforcer);
 	char text[LINE_SIZE];
 
-	if (dropped == 0)
-		return;
 	snprintf(text, sizeof(text),
-		 "rsyslogd is stopping: %zu triggers were not handled any more, and their "
-		 "addresses are not blocked until they are rejected again",
-		 dropped);
+		 "rsyslogd is stopping: %zu triggers were not handled to the end: until these "
+		 "clients are rejected again, their address is not blocked, or their session not "
+		 "terminated",
+		 count);
 	enforcer_log(&e->enforcer, LOG_WARNING, text);
 }
 
+/* What waits for a list is lost, and what there was no time for. */
 static void end(void *data)
 {
-	report_waiting(data);
-	report_dropped(data);
+	struct engine *e = data;
+	size_t waiting, left = enforcer_drop_requests(&e->enforcer) + lookup_pending(e->lookup);
+
+	waiting = e->enforcer.keeps_blocklist ? blocklist_waiting(e->enforcer.blocklist) : 0;
+	if (e->enforcer.watch)
+		left += watch_delayed(e->enforcer.watch);
+	counters_add_alone(&e->counters, COUNTER_LOST, waiting + left);
+	if (waiting > 0)
+		report_waiting(e, waiting);
+	if (left > 0)
+		report_left(e, left);
 }
 
 static int64_t run(void *data, int64_t now)

@@ -78,6 +78,11 @@ void lookup_free(struct lookup *lookup)
 	free(lookup);
 }
 
+size_t lookup_pending(const struct lookup *lookup)
+{
+	return lookup->pending_count;
+}
+
 /* What was found about the sessions that a line may be about. One line gets one verdict,
  * the strongest, however many sessions there are. */
 struct lookup_result {

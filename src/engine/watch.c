@@ -508,6 +508,11 @@ void watch_delay_block(struct watch *watch, const struct event *event)
 		(struct delayed){ *event, DELAYED_LOOKS, background_now() + DELAYED_MS };
 }
 
+size_t watch_delayed(const struct watch *watch)
+{
+	return watch->delayed_count;
+}
+
 /* What the looks have shown has to hold now. */
 static enum slot_login confirmed_login(struct watch *w, const struct cidr *entry, pid_t but)
 {

@@ -61,4 +61,7 @@ bool watch_has_login(struct watch *watch, pid_t pid);
  * 50 looks in which no login was seen. Counts a block that is not written. */
 void watch_delay_block(struct watch *watch, const struct event *event);
 
+/* The number of blocks that are still delayed. */
+size_t watch_delayed(const struct watch *watch);
+
 #endif

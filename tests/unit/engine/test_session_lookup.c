@@ -400,6 +400,12 @@ static const struct script scripts[] = {
 	  "start; no_descriptors; hand reject deferred; hand reject from smtpd deferred; "
 	  "soon looks_repeated 2; descriptors_again; soon ended 1; count blocks = 1; "
 	  "count refused.failed = 0; count refused.no_child = 0" },
+	/* rsyslogd stops meanwhile. */
+	{ "search that goes on at the end is counted",
+	  "start; no_descriptors; hand reject deferred; soon looks_repeated 1; halt; "
+	  "descriptors_again; count lost = 1; said '1 triggers were not handled to the end' = 1" },
+	{ "search that has ended is not",
+	  "start; nobody 1; soon refused.no_child 1; halt; count lost = 0; said stopping = 0" },
 	{ "reports are limited",
 	  "set dryRun on verify none; start; nobodies 40; soon would_block 40; halt; "
 	  "said 'dryRun: would block' = 30" },

@@ -542,6 +542,7 @@ TEST(delayed_blocks)
 	event.target.net.bytes[3] = 64;
 	watch_delay_block(watch, &event);
 	want_int(counters_get(&counters, COUNTER_REFUSED_BUSY), 1);
+	want_int(watch_delayed(watch), 64);
 	watch_free(watch);
 	settings_done(&settings);
 }
