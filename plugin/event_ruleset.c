@@ -56,6 +56,21 @@ ruleset_t *event_ruleset_find(rsconf_t *conf, const char *name, const char **war
 	return ruleset;
 }
 
+/* Submitting to a ruleset with a queue of its own does not wait: at shutdown rsyslog drops what
+ * does not fit. With a direct queue the thread runs the ruleset itself. */
+struct event_listener event_listener_of(ruleset_t *ruleset)
+{
+	return (struct event_listener){
+		.ruleset = ruleset,
+		.has_queue = ruleset->pQueue && ruleset->pQueue->qType != QUEUETYPE_DIRECT,
+	};
+}
+
+static const struct event_listener *listener_of(const struct event *event)
+{
+	return event->listener;
+}
+
 static void submit(const struct event *event)
 {
 	char text[EVENT_TEXT_SIZE], host[HOST_NAME_MAX + 1] = "";
@@ -73,7 +88,7 @@ static void submit(const struct event *event)
 	MsgSetHOSTNAME(msg, (const uchar *)host, (int)strlen(host));
 	msgSetPRI(msg, PRI);
 	MsgSetFlowControlType(msg, eFLOWCTL_NO_DELAY);
-	MsgSetRuleset(msg, event->listener);
+	MsgSetRuleset(msg, listener_of(event)->ruleset);
 	submitMsg2(msg);
 }
 
@@ -89,17 +104,10 @@ static bool is_of_main_queue(void)
 	       strcmp(name, "rs:main Q:Reg") == 0;
 }
 
-/* Submitting to such a ruleset does not wait: at shutdown rsyslog drops what does not fit into its
- * queue. With a direct queue the thread runs the ruleset itself. */
-static bool has_queue(const ruleset_t *ruleset)
-{
-	return ruleset->pQueue && ruleset->pQueue->qType != QUEUETYPE_DIRECT;
-}
-
-/* In the background thread, after events_close(). */
+/* In the background thread, after events_close(). The ruleset may be gone. */
 static int take_late(const struct event *event)
 {
-	return atomic_load(&takes_late) && has_queue(event->listener) ? 0 : -ESHUTDOWN;
+	return atomic_load(&takes_late) && listener_of(event)->has_queue ? 0 : -ESHUTDOWN;
 }
 
 static void submit_late(void)
@@ -108,7 +116,7 @@ static void submit_late(void)
 	size_t n = events_take(announced, &events), i;
 
 	for (i = 0; i < n; i++)
-		if (has_queue(events[i].listener))
+		if (listener_of(&events[i])->has_queue)
 			submit(&events[i]);
 		else
 			events_lose(announced, &events[i]);
@@ -206,7 +214,7 @@ static void submit_rest(struct batch *batch, int64_t end)
 	while (batch->done < batch->count) {
 		const struct event *event = &batch->all[batch->done];
 
-		if (has_queue(event->listener))
+		if (listener_of(event)->has_queue)
 			submit_whole(event);
 		else if (clock_us() < end)
 			submit(event);

@@ -12,7 +12,16 @@
  * NULL) is a sentence if the ruleset is not suitable for events, otherwise NULL. */
 ruleset_t *event_ruleset_find(rsconf_t *conf, const char *name, const char **warning);
 
-/* Start submitting events, each to the ruleset that is its listener. rsyslogd ends the
+/* Where the events of one action go: the listener of struct event. */
+struct event_listener {
+	ruleset_t *ruleset;	/* valid until rsyslogd frees its rulesets.. */
+	bool has_queue;		/* ..of its own, not direct; valid as long as the listener */
+};
+
+/* While the configuration is loaded. */
+struct event_listener event_listener_of(ruleset_t *ruleset);
+
+/* Start submitting events, each to the ruleset of its listener. rsyslogd ends the
  * thread together with its inputs, before the queues. Only one may run at a time. Returns 0
  * or -EAGAIN. */
 int event_ruleset_start(struct events *events);

@@ -49,6 +49,7 @@ typedef struct wrkrInstanceData {
 struct action {
 	struct engine *engine;
 	struct stats *stats;
+	struct event_listener listener;	/* if it has an eventRuleset */
 };
 
 /* One configuration: its actions and what they share. */
@@ -155,16 +156,18 @@ static void add_zone(void *ctx, const char *zone, const atomic_uint_least64_t *s
 
 static int start_action(const modConfData_t *conf, struct action *m)
 {
-	ruleset_t *listener = event_ruleset_of(conf, m);
+	ruleset_t *ruleset = event_ruleset_of(conf, m);
 
+	if (ruleset)
+		m->listener = event_listener_of(ruleset);
 	m->stats = stats_new(m->engine);
 	return engine_start(m->engine, &(struct engine_environment){
 					       .background = conf->background,
 					       .log = log_line,
 					       .zone = m->stats ? add_zone : NULL,
 					       .zone_ctx = m->stats,
-					       .events = listener ? conf->events : NULL,
-					       .listener = listener,
+					       .events = ruleset ? conf->events : NULL,
+					       .listener = &m->listener,
 					       .check_rights = true,
 					       .net_root = BACKEND_NET_ROOT,
 					       .module_root = BACKEND_MODULE_ROOT,
@@ -279,6 +282,7 @@ static void free_shared(modConfData_t *conf)
 	if (!background_free(conf->background))
 		stay_mapped();
 	events_free(conf->events);
+	free(conf->actions);
 }
 
 static void stop(modConfData_t *conf)
@@ -287,7 +291,6 @@ static void stop(modConfData_t *conf)
 		abandon(conf);
 	else
 		free_shared(conf);
-	free(conf->actions);	/* the thread does not use the array itself */
 }
 
 BEGINbeginCnfLoad

@@ -50,11 +50,11 @@ def run_by_the_event_thread(points):
 
 
 @contextlib.contextmanager
-def stopped(name, thread):
+def stopped(name, thread, rules=action(**ACTION)):
     """rsyslogd stops after this block, in which that thread is suspended and a wave waits for
     it."""
     path = workdir() / f"{name}.json"
-    daemon = Rsyslog(workdir(), to_file(path) + action(**ACTION), name=name,
+    daemon = Rsyslog(workdir(), to_file(path) + rules, name=name,
                      settings=PATIENT).start()
     with contextlib.ExitStack() as suspended:
         suspended.enter_context(threads.suspended(threads.single(daemon.pid, thread)))
@@ -101,6 +101,15 @@ def slow_event_thread(points):
     all_reported(points, daemon, path)
 
 
+def names(daemon):
+    """Of its threads."""
+    found = []
+    for thread in threads.of(daemon.pid):
+        with contextlib.suppress(OSError):
+            found.append(Path(f"/proc/{thread}/comm").read_text())
+    return found
+
+
 def gone(daemon, name):
     return not threads.named(daemon.pid, name)
 
@@ -122,6 +131,18 @@ def too_slow_background_thread(points):
     points.equal((len(events(path)), lost + unhandled), (0, WAVE), "what is lost is logged")
 
 
+def without_queues(points):
+    """All queues have ended when it goes on, and so have the rulesets. The main queue's threads do
+    not wait for lines from another queue."""
+    rules = 'ruleset(name="other" queue.type="linkedList") { ' + action("", **ACTION) \
+        + '}\nmail.err call other\n'
+    with stopped("other", BACKGROUND, rules) as (daemon, path):
+        wait_for(lambda: not any(name.startswith("rs:") for name in names(daemon)), 5,
+                 "the end of the queues")
+    points.equal((len(events(path)), not_submitted(daemon) + not_handled(daemon)), (0, WAVE),
+                 "what is lost is logged")
+
+
 def scenario(points):
     points.parts((run_by_the_event_thread, slow_event_thread, slow_background_thread,
-                  too_slow_background_thread))
+                  too_slow_background_thread, without_queues))
