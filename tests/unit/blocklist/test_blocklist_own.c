@@ -202,7 +202,7 @@ SCENE(NULL, before, after)
 VERB_IS(add, add_block(args, true))
 VERB_IS(later, add_block(args, false))
 VERB_DO(flush, blocklist_flush(blocklist))
-VERB_IS(lose, (int)blocklist_lose_waiting(blocklist))
+VERB_IS(waiting, (int)blocklist_waiting(blocklist))
 VERB_IS(counted, want_counted(args))
 
 /* The backend's results, from now on; and, once, of a check. */
@@ -316,10 +316,10 @@ static const struct script scripts[] = {
 	/* A call may wait for other programs. What is not written is reported as lost. */
 	{ "nothing is written when time is over",
 	  "add 192.0.2.1 1000 added; later 192.0.2.2 1000; skip_calls; over; later 192.0.2.3 1000; "
-	  "add 192.0.2.1 1000 waits; run 1000 never; lose = 3; calls; checks = 0; no_alert; "
-	  "counted blocks=1 waited=2 lost=3" },
+	  "add 192.0.2.1 1000 waits; run 1000 never; waiting = 3; calls; checks = 0; no_alert; "
+	  "counted blocks=1 waited=2" },
 	{ "nor what waits", "refuse EIO; add 192.0.2.1 1000 waits; alert list4 EIO; permit; over; "
-	  "run 1000 never; calls []; lose = 1; no_alert" },
+	  "run 1000 never; calls []; waiting = 1; no_alert" },
 	{ "block cache has a limit",
 	  "refuse EPERM; many 66539 0; flush; count waited = 66539; count lost = 3" },
 	/* Both in each round. */
