@@ -19,7 +19,6 @@ class Wave:
     login             port 25 offers a login; 465 and 587 do so in any case
     slots, perip      courier's MAXDAEMONS and MAXPERIP of each port
     peak              the goal for the module's default action
-    light             several hosts can stand in it at the same time
     """
 
     addresses: int
@@ -32,10 +31,14 @@ class Wave:
     perip: int = 300
     duration: float = DURATION
     settle: float = SETTLE
-    light: bool = False
 
     # What peerhost.PeerHost asks a condition.
     dnsbl_delay = 0.0
+
+    @property
+    def light(self):
+        """Several hosts can stand in it at the same time."""
+        return self.rate <= 60
 
     @property
     def backend(self):
@@ -58,30 +61,30 @@ class Wave:
         return dataclasses.replace(
             self, addresses=max(1, self.addresses // factor), rate=self.rate / factor,
             slots=self.slots // factor, perip=min(self.perip, self.slots // factor),
-            duration=duration, settle=settle, peak=self.slots // factor - 1, light=True)
+            duration=duration, settle=settle, peak=self.slots // factor - 1)
 
 
 # The three sizes: addresses, connections a second.
 SMALL, MIDDLE, LARGE = (100, 20.0), (1000, 60.0), (5000, 200.0)
 
 WAVES = {
-    "no-login-20": Wave(*SMALL, login=False, peak=10, light=True),
+    "no-login-20": Wave(*SMALL, login=False, peak=10),
     "no-login-60": Wave(*MIDDLE, login=False, peak=15),
     "no-login-200": Wave(*LARGE, login=False, peak=40),
-    "no-login-burst": Wave(*SMALL, login=False, peak=20, burst=10, perip=20, light=True),
-    "no-login-silent-20": Wave(*SMALL, login=False, peak=40, silent=1.0, light=True),
+    "no-login-burst": Wave(*SMALL, login=False, peak=20, burst=10, perip=20),
+    "no-login-silent-20": Wave(*SMALL, login=False, peak=40, silent=1.0),
     "no-login-silent-60": Wave(*MIDDLE, login=False, peak=40, silent=1.0),
     "no-login-silent-200": Wave(*LARGE, login=False, peak=40, silent=1.0),
-    "login-20": Wave(*SMALL, login=True, peak=15, light=True),
+    "login-20": Wave(*SMALL, login=True, peak=15),
     "login-60": Wave(*MIDDLE, login=True, peak=30),
     "login-200": Wave(*LARGE, login=True, peak=90),
-    "login-part-silent-20": Wave(*SMALL, login=True, peak=200, silent=0.3, light=True),
+    "login-part-silent-20": Wave(*SMALL, login=True, peak=200, silent=0.3),
     "login-part-silent-60": Wave(*MIDDLE, login=True, peak=200, silent=0.3),
     "login-part-silent-200": Wave(*LARGE, login=True, peak=200, silent=0.3),
-    "login-silent-20": Wave(*SMALL, login=True, peak=200, silent=1.0, light=True),
+    "login-silent-20": Wave(*SMALL, login=True, peak=200, silent=1.0),
     "login-silent-60": Wave(*MIDDLE, login=True, peak=200, silent=1.0),
     "login-silent-200": Wave(*LARGE, login=True, peak=200, silent=1.0),
-    "few-slots-20": Wave(*SMALL, login=True, peak=39, slots=40, light=True),
+    "few-slots-20": Wave(*SMALL, login=True, peak=39, slots=40),
     "few-slots-60": Wave(*MIDDLE, login=True, peak=39, slots=40),
 }
 
