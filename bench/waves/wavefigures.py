@@ -225,6 +225,43 @@ def table(rows):
         for texts in heads + texts)
 
 
+# --- README ------------------------------------------------------------------
+
+# The worst of the rounds of a run.
+WORST = (
+    ("slots taken at the peak", lambda rs: str(max(r.peak for r in rs))),
+    ("time with all slots taken", lambda rs: f"{max(r.at_limit for r in rs):.0f} s"),
+    ("slots held by listed hosts 15 s later", lambda rs: str(max(r.held for r in rs))),
+    ("mails of an ordinary sender accepted",
+     lambda rs: f"{min(r.accepted for r in rs)}/{rs[0].mails}"),
+    ("    wait, p99", lambda rs: _seconds(max(r.wait_p99 for r in rs))),
+    ("listed customers who log in, served",
+     lambda rs: f"{min(r.customers_served for r in rs)}/{rs[0].customers}"),
+    ("listed hosts served that saw a 4xx or 5xx",
+     lambda rs: f"{min(r.senders_saw / max(1, r.senders) for r in rs):.0%}"))
+
+# README's first table is about this wave; the columns of the second one, and their headings.
+FIRST, FIRST_COLUMNS = "login-20", ("nothing", "default", "connect")
+SECOND = ("peak", "at limit", "held", "mails", "p99", "customers")
+
+
+def _rounds(data, name):
+    return [Round(**one) for run in data["runs"] if run["name"] == name for one in run["rounds"]]
+
+
+def readme_rows(data):
+    """The lines of README's tables, blanks aside: [title, cell, ...]."""
+    runs = [_rounds(data, FIRST if name == "default" else f"{FIRST}-{name}")
+            for name in FIRST_COLUMNS]
+    for title, show in WORST:
+        yield [title.strip(), *(show(rounds) for rounds in runs)]
+    for run in data["runs"]:
+        if run["protection"] == "default" and (rounds := _rounds(data, run["name"])):
+            offer = "login" if run["login"] else "no login"
+            yield [f"{offer}: {run['title']}",
+                   *(show(rounds) for _, show in WORST[:len(SECOND)])]
+
+
 # --- doc/performance.rst -----------------------------------------------------
 
 ABOUT = (
