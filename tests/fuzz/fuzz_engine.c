@@ -227,6 +227,7 @@ static const char *const spared_texts[] = {
 
 static struct background *background;
 static struct background_job client;
+static struct blocklist *list_of_engine;
 static const struct settings *current;
 static unsigned long messages, adds;
 static bool attested;	/* a message since the last run was */
@@ -343,6 +344,25 @@ void __wrap_background_terminate(struct background *c, struct termination *termi
 	FUZZ_CHECK(due <= background_now() + 5000);
 	check_ended(&termination->smtpd);
 	smtpd_done(&termination->smtpd);
+}
+
+/* The list is that of one engine, and ends with it. */
+struct blocklist *__wrap_background_find_blocklist(const struct background *c,
+						   const struct settings *settings);
+struct blocklist *__wrap_background_find_blocklist(const struct background *c,
+						   const struct settings *settings)
+{
+	(void)c;
+	(void)settings;
+	return NULL;
+}
+
+int __wrap_background_add_blocklist(struct background *c, struct blocklist *added);
+int __wrap_background_add_blocklist(struct background *c, struct blocklist *added)
+{
+	(void)c;
+	list_of_engine = added;
+	return 0;
 }
 
 int __wrap_background_add_job(struct background *c, const struct background_job *added);
@@ -570,6 +590,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(engine_new(&settings, &engine) == 0);
 		run_engine(engine, &in);
 		engine_unref(engine);
+		blocklist_free(list_of_engine);
 	} else {
 		settings_done(&settings);
 	}
