@@ -13,8 +13,10 @@
 /* Most relay client connections of one address that a worker checks. */
 #define RELAY_CLIENTS_MAX 8
 
-/* Look for other couriertcpds this often, to know whether they have a proxy. */
+/* Look for other couriertcpds this often, to know whether they have a proxy, and rest for this many
+ * times the time that takes. */
 #define PROXY_EVERY_MS 1000
+#define PROXY_REST 1000
 
 struct session_finder {
 	struct procfs procfs;
@@ -229,12 +231,14 @@ void session_learn(struct session_finder *finder)
 
 enum tcpd_proxy session_proxy(struct session_finder *finder)
 {
-	int64_t now = clock_ms();
+	int64_t now = clock_ms(), start;
 
 	if (now >= finder->proxy_at) {
+		start = clock_cpu_us();
 		finder->proxy = tcpd_scan(finder->tcpds) > 0 ? tcpd_proxy_of_all(finder->tcpds) :
 							      TCPD_PROXY_NONE;
-		finder->proxy_at = now + PROXY_EVERY_MS;
+		finder->proxy_at = now + clock_later((clock_cpu_us() - start) * PROXY_REST / 1000,
+						     PROXY_EVERY_MS);
 	}
 	return finder->proxy;
 }

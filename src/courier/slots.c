@@ -349,7 +349,8 @@ static pid_t read_last_pid(const struct smtpd_rules *rules)
 	return procfs_read_last_pid(rules->procfs, &pid) == 0 ? pid : 0;
 }
 
-int slots_read_children(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
+/* Read the children of the couriertcpds, and those that are no session yet. */
+static int read_children(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
 {
 	pid_t last_pid = read_last_pid(rules);
 	int failed = take_listeners(slots, rules), r;
@@ -368,11 +369,23 @@ int slots_read_children(struct slots *slots, const struct smtpd_rules *rules, in
 	return r < 0 ? r : failed;
 }
 
+static bool has_same_listeners(const struct slots *x, const struct smtpd_rules *rules)
+{
+	pid_t pids[TCPD_MAX];
+	size_t n = tcpd_pids(rules->tcpds, pids), i;
+
+	for (i = 0; i < n && find_listener(x, pids[i]); i++)
+		;
+	return n == x->count && i == n;
+}
+
 int slots_find_new(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
 {
-	if (slots->is_last && !slots->is_incomplete && read_last_pid(rules) == slots->last_pid)
-		return read_unknown_ones(slots, rules, now);
-	return slots_read_children(slots, rules, now);
+	if (!slots->is_last || slots->is_incomplete || !has_same_listeners(slots, rules) ||
+	    read_last_pid(rules) != slots->last_pid)
+		return read_children(slots, rules, now);
+	slots->has_other_listeners = false;
+	return read_unknown_ones(slots, rules, now);
 }
 
 static int read_watched(struct slots *x, const struct smtpd_rules *rules, struct slot *slot,
@@ -385,7 +398,7 @@ static int read_watched(struct slots *x, const struct smtpd_rules *rules, struct
 
 int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t now)
 {
-	int failed = slots_read_children(slots, rules, now);
+	int failed = read_children(slots, rules, now);
 	int r = read_all(slots, rules, now, read_watched);
 
 	return r < 0 ? r : failed;
@@ -413,19 +426,23 @@ struct confirmation {
 };
 
 /* If the smtpd is idle before and after and did nothing meanwhile, then its submit is the one
- * that it will use next. */
-static bool is_certain(struct confirmation *c, struct slot *slot)
+ * that it will use next. Returns 1; 0: no; -errno: it could not be read. */
+static int is_certain(struct confirmation *c, struct slot *slot)
 {
-	uint64_t before, after;
+	const struct procfs *procfs = c->rules->procfs;
+	uint64_t before = 0, after = 0;
+	int r;
 
-	if (procfs_read_cpu_time(c->rules->procfs, slot->smtpd, &before) < 0)
-		return false;
+	r = procfs_read_cpu_time(procfs, slot->smtpd, &before);
 	slot->is_settled = false;
-	if (read_session(c->slots, c->rules, slot, c->now) < 0)
-		return false;
-	return session_signs_is_idle(c->rules, slot->smtpd) > 0 &&
-	       procfs_read_cpu_time(c->rules->procfs, slot->smtpd, &after) == 0 &&
-	       before == after;
+	if (r == 0)
+		r = read_session(c->slots, c->rules, slot, c->now);
+	if (r == 0)
+		r = session_signs_is_idle(c->rules, slot->smtpd);
+	if (r <= 0)
+		return r;
+	r = procfs_read_cpu_time(procfs, slot->smtpd, &after);
+	return r < 0 ? r : before == after;
 }
 
 /* slots_find_new() may have left it there. */
@@ -439,6 +456,7 @@ static bool is_gone(const struct smtpd_rules *rules, const struct slot *slot)
 static void confirm(struct slot *slot, void *data)
 {
 	struct confirmation *c = data;
+	int r;
 
 	if (slot_login(slot, c->now) == SLOT_LOGIN_SEEN && is_gone(c->rules, slot)) {
 		slot->state = SLOT_OTHER;
@@ -449,7 +467,10 @@ static void confirm(struct slot *slot, void *data)
 	    slot->state != SLOT_SESSION || was_confirmed(slot, c->now))
 		return;
 	watch(slot, &c->now);
-	slot->is_confirmed = is_certain(c, slot);
+	r = is_certain(c, slot);
+	if (r < 0 && r != -ESRCH)
+		c->slots->is_incomplete = true;
+	slot->is_confirmed = r > 0;
 	slot->confirm_at = c->now;
 	if (!slot->is_confirmed)
 		slot->submit_at = c->now;

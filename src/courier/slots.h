@@ -93,16 +93,13 @@ struct slots {
 
 /* Read the children of the couriertcpds that rules knows, and of these the ones that are no
  * session yet. Costs one read of each couriertcpd's children, and of schedstat for each child that
- * has not exec'd yet or is in a TLS handshake. Returns 0; -ENOMEM; -EACCES, -errno: a process
- * could not be read, the others were. */
-int slots_read_children(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
-
-/* The same, but if no process of the system has started since, the children are not read again.
- * Sessions that have exited may still be there then. */
+ * has not exec'd yet or is in a TLS handshake. If no process of the system has started since, the
+ * children are not read again, and sessions that have exited may still be there. Returns 0;
+ * -ENOMEM; -EACCES, -errno: a process could not be read, the others were. */
 int slots_find_new(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
 
-/* slots_read_children(), and read what the watched sessions do. Costs one read of schedstat for
- * each; the rest is read only if it has run since. */
+/* Read all children, and what the watched sessions do. Costs one read of schedstat for each; the
+ * rest is read only if it has run since. */
 int slots_refresh(struct slots *slots, const struct smtpd_rules *rules, int64_t now);
 
 /* The session with this smtpd or slot PID, or NULL. Valid until the next refresh. */

@@ -214,7 +214,7 @@ static void name_prefix(struct enforcer *e, const struct cidr *target)
 	e->has_named_prefix = true;
 	enforcer_log(e, LOG_NOTICE,
 		     "ipv6Prefix is not set, so the /64 of an IPv6 address is blocked: with "
-		     "nftables that is the default since 0.1.0. Write ipv6Prefix=\"64\" into the "
+		     "nftables that is the default after 0.1.0. Write ipv6Prefix=\"64\" into the "
 		     "action to confirm it, or ipv6Prefix=\"128\" to block single addresses");
 }
 
@@ -341,7 +341,8 @@ static struct decision do_block(struct enforcer *e, const struct block_request *
 		.proof = PROOF_JUDGED,
 		.is_ending = t && background_is_ending(e->background, &t->smtpd),
 		.limits = &e->limits,
-		.is_blocked = s->dry_run ||
+		/* Those that are left to a proxy are never on the list. */
+		.is_blocked = s->dry_run || is_left_to_proxy(e, request) ||
 			      blocklist_has(e->blocklist, &request->target.net, now),
 		.now = now,
 	};
@@ -428,8 +429,7 @@ static unsigned int delay_of(const struct settings *s)
 	return s->trigger == TRIGGER_CONNECT ? 0 : s->terminate_delay;
 }
 
-/* Prepare the termination of a session. Takes the smtpd over. facts: NULL if it is terminated
- * even after a login. */
+/* Prepare the termination of a session. Takes the smtpd over. */
 static struct termination prepare_termination(const struct enforcer *e,
 					      const struct smtpd_rules *rules,
 					      const struct smtpd_facts *facts,
@@ -446,7 +446,7 @@ static struct termination prepare_termination(const struct enforcer *e,
 		.kill_after = s->terminate_kill_after,
 		.reset = s->terminate_reset,
 		.reset_delay = RESET_AFTER_MS,
-		.spares_login = e->watch && facts && facts->offers_login,
+		.spares_login = e->watch && facts->offers_login,
 	};
 }
 
@@ -600,6 +600,8 @@ void enforcer_end_early(struct enforcer *enforcer, const struct smtpd_rules *rul
 		smtpd_done(&t.smtpd);
 		return;
 	}
+	/* The rule has just looked, and there is no delay. */
+	t.spares_login = false;
 	counters_add(enforcer->counters, early_counter(rule), 1);
 	if (rule != RULE_SIBLING)
 		send_reply(enforcer, rules, &t.smtpd, facts, reply_of(rule));
@@ -612,7 +614,7 @@ void enforcer_end_early(struct enforcer *enforcer, const struct smtpd_rules *rul
 }
 
 void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,
-		  struct smtpd *smtpd)
+		  const struct smtpd_facts *facts, struct smtpd *smtpd)
 {
 	struct termination t;
 
@@ -620,7 +622,7 @@ void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,
 		smtpd_done(smtpd);
 		return;
 	}
-	t = prepare_termination(enforcer, rules, NULL, smtpd);
+	t = prepare_termination(enforcer, rules, facts, smtpd);
 	schedule_termination(enforcer, &t);
 }
 

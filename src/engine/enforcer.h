@@ -127,7 +127,7 @@ void enforcer_block_delayed(struct enforcer *enforcer, struct event *event);
  * or at once if that is 0 or trigger="connect" has sent the reply. With terminate="off" or
  * dryRun the smtpd is only released. */
 void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,
-		  struct smtpd *smtpd);
+		  const struct smtpd_facts *facts, struct smtpd *smtpd);
 
 /* Take all requests out of the queue, for which there is no time any more, and signal the sessions
  * that enforcer_hand_over() would signal with a full queue. Returns how many there were, not

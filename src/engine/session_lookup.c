@@ -134,7 +134,7 @@ static void terminate_session(struct lookup *q, struct session_finder *finder,
 		smtpd_done(smtpd);
 		return;
 	}
-	enforcer_end(q->enforcer, session_rules(finder), smtpd);
+	enforcer_end(q->enforcer, session_rules(finder), facts, smtpd);
 }
 
 static int check_proof(struct lookup *q, struct session_finder *finder,

@@ -57,7 +57,6 @@ struct watch {
 	int64_t noted_at;		/* not before, after a note */
 	int64_t scan_at;
 	int64_t scan_often_until;
-	bool was_asked;			/* for logins, since the last scan_after_block() */
 	int64_t now;			/* of the current run */
 	int64_t refreshed_at;
 	bool is_looking;		/* slots must stay as they are */
@@ -216,7 +215,7 @@ static void name_defaults(struct watch *w)
 	w->has_named = true;
 	enforcer_log(w->enforcer, LOG_NOTICE,
 	       "listed sessions end before courier logs their refusal, or if they take too many "
-	       "slots: these are the defaults since 0.1.0. Write early=\"on\" pressure=\"50\" into "
+	       "slots: these are the defaults after 0.1.0. Write early=\"on\" pressure=\"50\" into "
 	       "the action to confirm them, or early=\"off\" pressure=\"0\" to switch them off");
 }
 
@@ -438,6 +437,8 @@ static bool may_yield(const struct watch *w, const struct slot *slot,
 static void relieve_of(struct watch *w, struct listener *listener, struct load *load,
 		       const struct relief *relief, bool silent)
 {
+	const struct smtpd_rules *rules = session_rules(w->finder);
+	bool delayed;
 	size_t i;
 
 	for (i = 0; i < listener->count && load->listed > relief->left; i++) {
@@ -445,13 +446,14 @@ static void relieve_of(struct watch *w, struct listener *listener, struct load *
 
 		if (silent != is_silent(slot) || !may_yield(w, slot, relief))
 			continue;
-		/* That client is not idle: courier delays its reply. */
-		if (relief->idle > 0 && !silent &&
-		    session_signs_in_tarpit(session_rules(w->finder), slot->smtpd) > 0) {
+		/* A client is not idle while courier delays its reply. */
+		delayed = !silent && session_signs_in_tarpit(rules, slot->smtpd) > 0;
+		if (delayed && relief->idle > 0) {
 			slot->active_at = w->now;
 			continue;
 		}
-		if (!end_session(w, slot, RULE_PRESSURE, idle_time(w, slot) >= SILENT_MS))
+		if (!end_session(w, slot, RULE_PRESSURE,
+				 !delayed && idle_time(w, slot) >= SILENT_MS))
 			continue;
 		log_pressure(w, listener, load);
 		load->listed--;
@@ -622,14 +624,6 @@ static void look(struct watch *w)
 	w->noted_at = w->now + took * NOTED_REST / 1000 + 1;
 }
 
-/* Without rules only blocks need the couriertcpds. No block waits for the search but the first. */
-static void scan_after_block(struct watch *w)
-{
-	if (w->was_asked)
-		scan_if_due(w, w->now);
-	w->was_asked = false;
-}
-
 void watch_prepare(struct watch *watch, struct session_finder *finder)
 {
 	watch->finder = finder;
@@ -638,12 +632,8 @@ void watch_prepare(struct watch *watch, struct session_finder *finder)
 int64_t watch_run(struct watch *watch)
 {
 	watch->now = background_now();
-	if (!watch->finder)
+	if (!watch->finder || !is_needed(watch))
 		return INT64_MAX;
-	if (!is_needed(watch)) {
-		scan_after_block(watch);
-		return INT64_MAX;
-	}
 	if (watch->now >= watch->look_at ||
 	    (watch->now >= watch->noted_at && atomic_load(&watch->noted))) {
 		atomic_store(&watch->noted, false);
@@ -653,17 +643,25 @@ int64_t watch_run(struct watch *watch)
 					    watch->look_at;
 }
 
+/* If courier was restarted, only the couriertcpd of the line is known yet. */
+static void find_new(struct watch *w, int64_t now)
+{
+	scan_if_due(w, now);
+	refresh(w, slots_find_new);
+	if (w->scan_at > 0)
+		return;
+	scan_if_due(w, now);
+	refresh(w, slots_find_new);
+}
+
 enum slot_login watch_login_in(struct watch *watch, const struct cidr *entry, pid_t pid)
 {
 	const int64_t now = background_now();
 
 	if (!watch->finder)
 		return SLOT_LOGIN_NONE;
-	watch->was_asked = true;
-	if (watch->scan_at == 0)
-		scan_if_due(watch, now);
 	if (!watch->is_looking && now - watch->refreshed_at >= SLOT_FRESH_MS)
-		refresh(watch, slots_find_new);
+		find_new(watch, now);
 	return confirmed_login(watch, entry, pid);
 }
 

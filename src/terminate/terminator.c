@@ -20,8 +20,8 @@
 /* A connection has one couriertls. Others belong to earlier connections. */
 #define ORPHAN_TLS_MAX 4
 /* While courier replaces the submit, a login is unknown: look again after this time, at most so
- * often. */
-#define LOGIN_AGAIN_MS 20
+ * often. Without a submit for a second there is no login (slots.h). */
+#define LOGIN_AGAIN_MS 200
 #define LOGIN_LOOKS_MAX 5
 /* The pause after a failed epoll_wait(2). */
 #define FAILURE_PAUSE_MS 20
@@ -405,7 +405,9 @@ static int look_for_login(struct terminator *t, const struct item *item)
 		return 0;
 	if (submit.relays)
 		return 1;
-	return submit.known ? 0 : -EAGAIN;
+	/* Just after a login the submit from before may still be there. */
+	return submit.known && session_signs_is_idle(what->rules, what->smtpd.process.pid) != 0 ?
+		       0 : -EAGAIN;
 }
 
 static void signal_due(struct terminator *t, struct item *item, int64_t now)
@@ -632,7 +634,7 @@ void terminator_flush(struct terminator *terminator)
 	for (i = 0; i < terminator->count; i++) {
 		struct item *item = terminator->heap[i];
 
-		if (item->stage != STAGE_WAITING)
+		if (item->stage != STAGE_WAITING || look_for_login(terminator, item) > 0)
 			continue;
 		signal_waiting(terminator, item);
 		item->stage = STAGE_SIGNALLED;

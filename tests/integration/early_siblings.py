@@ -27,6 +27,6 @@ def scenario(points):
                      20, "all other slots are free", lambda: host.courier.slots_of(source))
         points.ok(processes.alive(his.pid), "the session on a port that is not closed does not")
         points.equal(host.rsyslog.counters().get("early.sibling"), 3, "each is counted")
-        host.logs_once("defaults since 0.1.0")
+        host.logs_once("defaults after 0.1.0")
         for session in (silent, greeted, encrypted, elsewhere, bot):
             session.close()

@@ -41,7 +41,7 @@ iptables -A INPUT -p tcp --dport 25 -j SPAMMER
 """
 CONFIRMED = 'mail.err action(type="omsmtpblock" early="on" pressure="50")\n'
 
-NAMES_DEFAULTS = "these are the defaults since 0.1.0"
+NAMES_DEFAULTS = "these are the defaults after 0.1.0"
 NAMES_PREFIX = "ipv6Prefix is not set"
 SOURCES = Path(__file__).resolve().parents[2]
 

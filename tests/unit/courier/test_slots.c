@@ -54,6 +54,7 @@ static void setup(struct fixture *f)
 	f->rules.procfs = &f->procfs;
 	f->rules.uid = FAKE_UID;
 	want_int(looker_new(&f->procfs, &f->rules.looker), 0);
+	looker_set_wait(f->rules.looker, 5000);	/* on a busy machine, too */
 	want_int(tcpd_new(&f->procfs, f->rules.looker, FAKE_UID, &f->rules.tcpds), 0);
 	want_int(tcpd_check(f->rules.tcpds, f->tcpd), 0);
 	f->slots = (struct slots){ .judge = judge, .ctx = f, .ipv4_prefix = 24,
@@ -576,5 +577,52 @@ TEST(gone_listener)
 	want_int(f.slots.count, 0);
 	want_int(f.slots.listed, 0);
 	f.tcpd = waiter_start();
+	teardown(&f);
+}
+
+/* While no process starts, the children are not read again. */
+TEST(gone_listener_is_reported_once)
+{
+	struct fixture f;
+	unsigned int i;
+
+	setup(&f);
+	put_session(&f, FIRST, "::ffff:192.0.2.1", closed_host);
+	put_children(&f, FIRST, 0, 0);
+	fakeproc_last_pid(&f.tree, FIRST);
+	for (i = 0; i < 3; i++)
+		want_int(slots_find_new(&f.slots, &f.rules, f.now), 0);
+	put_children(&f, 0, 0, 0);
+	want_int(slots_find_new(&f.slots, &f.rules, f.now), 0);
+	want_int(f.slots.listeners[0].count, 1);
+	waiter_end(f.tcpd);
+	want_int(slots_find_new(&f.slots, &f.rules, f.now), 0);
+	want_int(f.slots.has_other_listeners, true);
+	want_int(slots_find_new(&f.slots, &f.rules, f.now), 0);
+	want_int(f.slots.has_other_listeners, false);
+	f.tcpd = waiter_start();
+	teardown(&f);
+}
+
+/* Not to be able to read the session of a neighbour is not the same as that it is busy. */
+TEST(unreadable_neighbour)
+{
+	const struct cidr entry = { { ADDR_IPV4, { 192, 0, 2 } }, 24 };
+	char name[64], path[512];
+	struct fixture f;
+
+	setup(&f);
+	put_session(&f, FIRST, "::ffff:192.0.2.1", open_host);
+	put_session(&f, SECOND, "::ffff:192.0.2.2", open_host);
+	put_children(&f, FIRST, SECOND, 0);
+	passes(&f, 0, 0);
+	/* A read of a directory fails. */
+	snprintf(name, sizeof(name), "task/%d/children", SECOND);
+	fakeproc_remove(&f.tree, SECOND, name);
+	snprintf(path, sizeof(path), "%s/%d/%s", f.tree.root, SECOND, name);
+	want_int(mkdir(path, 0755), 0);
+	slots_confirm(&f.slots, &f.rules, &entry, FIRST, f.now);
+	want_int(f.slots.is_incomplete, true);
+	want_int(slots_login_in(&f.slots, &entry, FIRST, f.now), SLOT_LOGIN_UNKNOWN);
 	teardown(&f);
 }

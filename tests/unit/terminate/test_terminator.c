@@ -423,12 +423,14 @@ static const struct script scripts[] = {
 	{ "logs in during the delay",
 	  LOGIN "submit u RELAYCLIENT=; run 200 never; lives s; pending = 0; counted spared=1" },
 	{ "logs in while courier replaces the submit",
-	  LOGIN "run 200 220; lives s; submit u RELAYCLIENT=; run 220 never; lives s; "
+	  LOGIN "run 200 400; lives s; submit u RELAYCLIENT=; run 400 never; lives s; "
 	  "counted spared=1" },
 	{ "does not log in", LOGIN "submit u BLOCK=Listed; run 200; ends s; pending = 0" },
 	{ "has no submit for long",
-	  LOGIN "run 200 220; run 220 240; run 240 260; run 260 280; run 280 300; lives s; "
-	  "run 300; ends s" },
+	  LOGIN "run 200 400; run 400 600; run 600 800; run 800 1000; run 1000 1200; lives s; "
+	  "run 1200; ends s" },
+	{ "flush spares a login",
+	  LOGIN "submit u RELAYCLIENT=; flush; lives s; counted" },
 	{ "submit cannot be read", LOGIN "drop s; run 200; ends s" },
 	{ "its PID is used again before the signal",
 	  "root; waiter w; pin w; add 200; run 0; end w; reuse w; run 200; run 3000; run 30000; "
