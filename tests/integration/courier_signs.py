@@ -53,9 +53,10 @@ class Client:
         self.session.close()
 
     def submit(self):
-        """Its submit, once that has been executed; None at moments without one."""
+        """Its submit, once that has been executed; None at moments without one. Early in execve(2)
+        the environment is still empty."""
         found = [process for process in map(processes.look, processes.children(self.smtpd.pid))
-                 if process and process.name == "submit" and process.state != "Z"]
+                 if process and process.name == "submit" and process.environment]
         return found[0] if found else None
 
     def has_submit(self):
