@@ -99,11 +99,11 @@ PROTECTIONS = {DEFAULT: peers.Peer("omsmtpblock, default", rules=peers.ours("mai
                "fail2ban": peers.PEERS["fail2ban"], "drop": peers.PEERS["drop"]}
 
 # Others stand in these waves. fail2ban's list has room for 100 addresses.
-BESIDE = {"no-login-20": ("nothing", "connect", "fail2ban"),
-          "no-login-200": ("nothing", "connect", "drop"),
+BESIDE = {"no-login-20": ("nothing", "connect"),
+          "no-login-200": ("connect",),
           "login-20": ("nothing", "connect", "fail2ban"),
-          "login-60": ("nothing", "connect"),
-          "few-slots-20": ("nothing", "connect", "fail2ban")}
+          "login-60": ("nothing",),
+          "few-slots-20": ("nothing",)}
 
 # The waves of --quick, at a tenth of the slots.
 QUICK = ("no-login-60", "no-login-silent-60", "login-60", "login-200")

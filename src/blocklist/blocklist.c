@@ -412,9 +412,28 @@ static bool has_neighbour(const struct blocklist *b, const struct addr *addr)
 	return false;
 }
 
+/* The same address twice in one call is an error of nftables: the second one only renews what the
+ * batch will write. */
+static bool renew_batched(struct blocklist *b, struct counters *counters, const struct addr *addr,
+			  int64_t now)
+{
+	size_t i;
+
+	for (i = 0; i < b->batched; i++)
+		if (addr_compare(&b->batch[i].addr, addr) == 0)
+			break;
+	if (i == b->batched)
+		return false;
+	b->batch[i].at = now;
+	counters_add_alone(counters, COUNTER_RENEWALS, 1);
+	return true;
+}
+
 enum block_state blocklist_add(struct blocklist *blocklist, struct counters *counters,
 			       const struct addr *addr, int64_t now, bool at_once)
 {
+	if (renew_batched(blocklist, counters, addr, now))
+		return at_once ? write_batch(blocklist) : BLOCK_QUEUED;
 	if (has_neighbour(blocklist, addr))
 		write_batch(blocklist);
 	blocklist->batch[blocklist->batched++] =
