@@ -39,7 +39,7 @@ struct list_state {
 	bool recreated;		/* blocklist_check() found a recreated list */
 	bool imported;		/* existing entries were imported */
 	int rewrite;		/* addresses written since the list was missing */
-	bool rewrote;		/* the last run wrote waiting addresses */
+	int64_t rewrote_at;	/* the last write of waiting addresses had ended */
 };
 
 /* An address that is to be blocked. */
@@ -514,7 +514,7 @@ static void note_rewritten(struct blocklist *b, struct list_state *list_state,
 	block_cache_written(list_state->cache, &entry->addr, entry->blocked_at);
 	count(b, entry->written ? COUNTER_REPLAYED : COUNTER_BLOCKS);
 	list_state->rewrite++;
-	list_state->rewrote = true;
+	list_state->rewrote_at = clock_ms();
 }
 
 /* Write some waiting addresses. Returns 1 if there were any, 0 if none waits, -errno if the
@@ -637,7 +637,6 @@ int64_t blocklist_run(struct blocklist *blocklist, int64_t now)
 	if (is_over(blocklist))
 		return INT64_MAX;
 	for (i = 0; i < 2; i++) {
-		blocklist->lists[i].rewrote = false;
 		next = clock_earlier(next, look_again(blocklist, &blocklist->lists[i], now));
 		next = clock_earlier(next, look_at(blocklist, &blocklist->lists[i], now));
 		next = clock_earlier(next, rewrite(blocklist, &blocklist->lists[i], now));
@@ -661,7 +660,8 @@ static void note_forgotten(void *ctx, const struct block_cache_entry *entry)
 
 	count(b, COUNTER_UNBLOCKED);
 	if (entry->written &&
-	    (forgetting->list_state->rewrote || forgetting->at - entry->blocked_at < LATE_MS))
+	    (forgetting->list_state->rewrote_at >= forgetting->at ||
+	     forgetting->at - entry->blocked_at < LATE_MS))
 		(void)b->backend->ops->drop(b->backend, &entry->addr);
 }
 

@@ -1,6 +1,7 @@
 /* Steps of scripts about a blocklist (scene.h). Times are in ms.
  *
  *	run T [NEXT]		the next run is wanted at NEXT, or never
+ *	writes_until T		the next run's writes take until then
  *	check T			blocklist_check()
  *	has ADDR T		1: it was blocked before
  *	many N T		block N other addresses, none at once
@@ -25,6 +26,15 @@ static struct blocklist *blocklist;
 static struct settings settings;
 static struct counters counters;
 static struct alerts alerts;
+
+/* The time at which blocklist.c sees the end of a write. */
+static int64_t written_at;
+int64_t __wrap_clock_ms(void);
+
+int64_t __wrap_clock_ms(void)
+{
+	return written_at;
+}
 
 static struct addr addr_of(const char *text)
 {
@@ -77,9 +87,18 @@ static bool was_blocked(const char *text, int64_t now)
 VERB_IS(has, was_blocked(args[0], atoi(args[1])))
 VERB_DO(check, blocklist_check(blocklist, atoi(args[0])))
 
+static int64_t run_at(int64_t now)
+{
+	if (written_at < now)
+		written_at = now;
+	return blocklist_run(blocklist, now);
+}
+
+VERB_DO(writes_until, written_at = atoi(args[0]))
+
 VERB(run)
 {
-	const int64_t next = blocklist_run(blocklist, atoi(args[0]));
+	const int64_t next = run_at(atoi(args[0]));
 
 	if (args[1])
 		want_int(next, strcmp(args[1], "never") == 0 ? INT64_MAX : atoi(args[1]));

@@ -19,6 +19,7 @@ static void before(void)
 {
 	counters = (struct counters){ 0 };
 	alerts = (struct alerts){ 0 };
+	written_at = 0;
 	fakelists_open(&lists);
 	want_int(settings_init(&settings), 0);
 }
@@ -281,8 +282,16 @@ static const struct script scripts[] = {
 	{ "unblocked address that was put back meanwhile is taken off",
 	  LIST4 "add 192.0.2.1 0; recreate 4; run 5000; on 4 +192.0.2.1; unblock 192.0.2.1 4000; "
 	  "on 4 +192.0.2.1 -192.0.2.1" },
+	/* The write ended later than the unblock. */
+	{ "unblocked address is taken off though its write took long",
+	  LIST4 "add 192.0.2.1 0; recreate 4; writes_until 5400; run 5000; "
+	  "unblock 192.0.2.1 5400; on 4 +192.0.2.1 -192.0.2.1" },
+	/* Of the unblock the module may hear later. */
+	{ "unblocked address is taken off though the list is run meanwhile",
+	  LIST4 "add 192.0.2.1 0; recreate 4; run 5000; run 5001; run 5002; "
+	  "unblock 192.0.2.1 4000; on 4 +192.0.2.1 -192.0.2.1" },
 	{ "unblocked address that was put back before is not",
-	  LIST4 "add 192.0.2.1 0; recreate 4; run 5000; run 5001; unblock 192.0.2.1 4000; "
+	  LIST4 "add 192.0.2.1 0; recreate 4; run 5000; unblock 192.0.2.1 5001; "
 	  "on 4 +192.0.2.1; count unblocked = 1" },
 	{ "unblocked address that was just blocked is taken off",
 	  LIST4 "add 192.0.2.1 0; add 192.0.2.2 0; unblock 192.0.2.1 999; unblock 192.0.2.2 1000; "
