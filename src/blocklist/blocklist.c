@@ -665,17 +665,6 @@ static void note_forgotten(void *ctx, const struct block_cache_entry *entry)
 		(void)b->backend->ops->drop(b->backend, &entry->addr);
 }
 
-/* Remove what is not written yet from the batch. */
-static void forget_batched(struct blocklist *b, const struct cidr *net, int64_t until)
-{
-	size_t i, kept = 0;
-
-	for (i = 0; i < b->batched; i++)
-		if (b->batch[i].at > until || !cidr_contains(net, &b->batch[i].addr))
-			b->batch[kept++] = b->batch[i];
-	b->batched = kept;
-}
-
 void blocklist_unblock(struct blocklist *blocklist, const struct unblock *unblock)
 {
 	const int family = unblock->net.net.family;
@@ -688,7 +677,6 @@ void blocklist_unblock(struct blocklist *blocklist, const struct unblock *unbloc
 	if (strcmp(unblock->backend, blocklist->backend->ops->name) != 0 ||
 	    strcmp(unblock->list, settings_list(blocklist->settings, family)) != 0)
 		return;
-	forget_batched(blocklist, &unblock->net, unblock->at);
 	block_cache_forget(forgetting.list_state->cache, &unblock->net, unblock->at,
 			   note_forgotten, &forgetting);
 }

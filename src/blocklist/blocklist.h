@@ -63,7 +63,7 @@ size_t blocklist_waiting(const struct blocklist *blocklist);
 int64_t blocklist_run(struct blocklist *blocklist, int64_t now);
 
 /* Somebody has taken addresses off a list, which may be another one: forget blocks that are not
- * later. Counts them. Call it between two calls of blocklist_run(). */
+ * later. Counts them. Call it while nothing is collected, as after blocklist_run(). */
 void blocklist_unblock(struct blocklist *blocklist, const struct unblock *unblock);
 
 /* Check that the lists exist; a backend that manages its lists creates them. Raises an

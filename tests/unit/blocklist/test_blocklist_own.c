@@ -288,11 +288,6 @@ static const struct script scripts[] = {
 	{ "an urgent one takes them along",
 	  "later 192.0.2.1 1000 queued; has 192.0.2.1 1000 = 1; calls; add 192.0.2.2 1000 added; "
 	  "has 192.0.2.2 1000 = 1; calls [192.0.2.1/600 192.0.2.2/600]; counted blocks=2" },
-	{ "unblocked before they go",
-	  "later 192.0.2.1 1000; later 192.0.2.2 1000; later 192.0.2.3 1001; "
-	  "unblock 192.0.2.1 1000; unblock 192.0.2.3 1000; has 192.0.2.1 1000 = 0; flush; "
-	  "calls [192.0.2.2/600 192.0.2.3/600]; later 192.0.2.1 2000; unblock 0.0.0.0/0 2000; "
-	  "flush; calls -192.0.2.3" },
 	/* Found before a list gets its addresses back, and before the next block. */
 	{ "removed by somebody",
 	  "add 192.0.2.1 0; add 192.0.2.2 0; add 2001:db8::1 0; run 0; remove 192.0.2.1; "
