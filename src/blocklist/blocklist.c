@@ -463,6 +463,11 @@ bool blocklist_has(struct blocklist *blocklist, const struct addr *addr, int64_t
 	return block_cache_has(cache, &place, now - ban_ms(blocklist));
 }
 
+unsigned int blocklist_ban_time(const struct blocklist *blocklist)
+{
+	return blocklist->settings->ban_time;
+}
+
 size_t blocklist_waiting(const struct blocklist *blocklist)
 {
 	return block_cache_waiting(blocklist->lists[0].cache) +

@@ -54,6 +54,9 @@ void blocklist_flush(struct blocklist *blocklist);
 /* Was addr blocked less than banTime ago, written or not? */
 bool blocklist_has(struct blocklist *blocklist, const struct addr *addr, int64_t now);
 
+/* How long a block lasts, in s. */
+unsigned int blocklist_ban_time(const struct blocklist *blocklist);
+
 /* The number of addresses that wait for a list of either family. */
 size_t blocklist_waiting(const struct blocklist *blocklist);
 

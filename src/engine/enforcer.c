@@ -155,7 +155,7 @@ static void make_event(const struct enforcer *e, const struct block_request *req
 		.trigger = settings_word("trigger", s->trigger),
 		.rule = policy_rule_word(request->rule),
 		.kind = is_left_to_proxy(e, request) ? EVENT_PROXY : EVENT_BLOCK,
-		.seconds = s->ban_time,
+		.seconds = blocklist_ban_time(e->blocklist),
 	};
 	put_texts(ret_event, request);
 }

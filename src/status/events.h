@@ -38,7 +38,7 @@ struct event {
 	const char *trigger;
 	const char *rule;	/* of policy_rule_word() */
 	enum event_kind kind;
-	unsigned int seconds;	/* banTime */
+	unsigned int seconds;	/* the block's */
 	char reply[EVENT_REPLY_SIZE];	/* raw, terminated */
 	char zone[EVENT_ZONE_SIZE];	/* raw, terminated; "": unknown */
 };

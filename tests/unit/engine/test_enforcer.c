@@ -633,6 +633,32 @@ TEST_ROWS(two_actions_share_the_room_of_a_list, two_rows)
 	fakelists_close(&lists);
 }
 
+/* What the first action sets holds for both. */
+TEST(event_has_the_time_of_a_shared_list)
+{
+	struct courierlog_line line = { .kind = COURIERLOG_REJECT };
+	struct enforcer other = { 0 };
+	const struct event *events;
+	struct settings settings;
+	struct fixture f;
+
+	setup(&f, "backend", "null");
+	f.settings.ban_time = 3600;
+	want_int(settings_init(&settings), 0);
+	support_set(&settings, "backend=null banTime=60");
+	settings.input = INPUT_ADDRESS;
+	want_int(events_new(&f.environment.events), 0);
+	want_int(enforcer_open(&other, &settings, &f.counters, &f.alerts, &f.environment), 0);
+	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
+	want_int(enforcer_block(&other, &line, false).verdict, VERDICT_BLOCK);
+	want_int(events_take(f.environment.events, &events), 1);
+	want_int(events[0].seconds, 3600);
+	events_free(f.environment.events);
+	enforcer_close(&other);
+	teardown(&f);
+	settings_done(&settings);
+}
+
 /* The sample of an unknown line that found no room does not count as logged. */
 TEST(next_unknown_line_is_logged)
 {
