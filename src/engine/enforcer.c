@@ -553,7 +553,7 @@ size_t enforcer_drop_requests(struct enforcer *enforcer)
 	size_t dropped = 0;
 
 	while (lookup_queue_take(enforcer->requests, &request)) {
-		dropped += request.kind != LOOKUP_UNKNOWN;
+		dropped += request.kind != LOOKUP_UNKNOWN && request.kind != LOOKUP_END;
 		lookup_request_line(&request, &line);
 		if (request.kind == LOOKUP_SESSION && may_signal_first(enforcer, &line))
 			terminator_signal_only(&request.termination);

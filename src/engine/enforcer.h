@@ -130,8 +130,8 @@ void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,
 		  const struct smtpd_facts *facts, struct smtpd *smtpd);
 
 /* Take all requests out of the queue, for which there is no time any more, and signal the sessions
- * that enforcer_hand_over() would signal with a full queue. Returns how many there were, not
- * counting lines with an unknown form: they are lost. */
+ * that enforcer_hand_over() would signal with a full queue. Returns how many triggers are lost:
+ * lines with an unknown form are none, and LOOKUP_END is of clients that were blocked. */
 size_t enforcer_drop_requests(struct enforcer *enforcer);
 
 /* Log the request's text, of a line with an unknown form. */

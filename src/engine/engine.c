@@ -353,9 +353,8 @@ static void report_left(const struct engine *e, size_t count)
 	char text[LINE_SIZE];
 
 	snprintf(text, sizeof(text),
-		 "rsyslogd is stopping: %zu triggers were not handled to the end: until these "
-		 "clients are rejected again, their address is not blocked, or their session not "
-		 "terminated",
+		 "rsyslogd is stopping: %zu triggers were not handled. Their clients are blocked, "
+		 "and their sessions terminated, when they are rejected again",
 		 count);
 	enforcer_log(&e->enforcer, LOG_WARNING, text);
 }

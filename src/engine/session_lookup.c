@@ -80,7 +80,11 @@ void lookup_free(struct lookup *lookup)
 
 size_t lookup_pending(const struct lookup *lookup)
 {
-	return lookup->pending_count;
+	size_t i, n = 0;
+
+	for (i = 0; i < lookup->pending_count; i++)
+		n += lookup->pending[i].kind != LOOKUP_END;
+	return n;
 }
 
 /* What was found about the sessions that a line may be about. One line gets one verdict,

@@ -16,7 +16,8 @@ struct lookup;
 int lookup_new(struct enforcer *enforcer, struct lookup **ret_lookup);
 void lookup_free(struct lookup *lookup);
 
-/* The number of requests whose search goes on. For the background thread only. */
+/* The number of requests whose search goes on, apart from LOOKUP_END: their addresses are blocked.
+ * For the background thread only. */
 size_t lookup_pending(const struct lookup *lookup);
 
 /* A session has started: index its process, and pin it if it is listed, before a line asks

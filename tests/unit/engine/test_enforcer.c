@@ -573,6 +573,7 @@ TEST_ROWS(requests_left_at_the_end, left_rows)
 	want_int(pidref_open(pid, &smtpd.process), 0);
 	enforcer_hand_over(&f.enforcer, NULL, &line, &facts, &smtpd);
 	enforcer_ask(&f.enforcer, LOOKUP_BLOCK, &query, &line);
+	enforcer_ask(&f.enforcer, LOOKUP_END, &query, &line);
 	enforcer_note_unknown(&f.enforcer, "one", 3);
 	want_int(enforcer_drop_requests(&f.enforcer), 2);
 	want_int(row->is_signalled ? has_ended_soon(pid) : is_living(pid), true);
