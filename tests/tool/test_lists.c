@@ -322,14 +322,26 @@ TEST(del_tells_the_module)
 		      "action(type=\"omsmtpblock\" list=\"b\" list6=\"b6\" ipv4Prefix=\"24\")\n");
 	ctl_show("xt_recent/spammer", "192.0.2.7", 1);
 	ctl_show("xt_recent/b6", "2001:0db8:0000:0000:0000:0000:0000:0007", 1);
-	ctl_run("del 192.0.2.7 198.51.100.1");
-	want_unblocks(NULL);
 	ctl_run("add --list b 192.0.2.9");
 	want_unblocks(NULL);
 	want_run("del 192.0.2.7 2001:db8::7", 0, "192.0.2.7 is removed from spammer\n"
 		 "2001:db8::7 is removed from b6\n", "");
 	want_unblocks("recent spammer 192.0.2.7/32\nrecent b 192.0.2.0/32\n"
 		      "recent spammer6 2001:db8::/128\nrecent b6 2001:db8::7/128\n");
+}
+
+/* A block that waits for a list is on none. An error removes nothing from a list, so the module
+ * must not forget what is on one. */
+TEST(del_tells_the_module_of_what_is_on_no_list)
+{
+	fill();
+	want_run("del 192.0.2.7 198.51.100.1", 1, "",
+		 "smtpblockctl: 198.51.100.1 is not on spammer\n");
+	want_unblocks("recent spammer 198.51.100.1/32\n");
+	fakelists_remove(&ctl.lists, "xt_recent/spammer");
+	ctl_run("del 192.0.2.8");
+	want_int(ctl.status, 1);
+	want_unblocks("recent spammer 198.51.100.1/32\nrecent spammer 192.0.2.8/32\n");
 }
 
 TEST(flush_tells_the_module)

@@ -258,14 +258,17 @@ static int is_listed(const struct target *target, const struct addr *addr)
 	return target_foreach(target, is_address, &wanted);
 }
 
-/* Reports that the address is on none of the existing lists. */
+/* Reports that the address is on none of the existing lists. It may be waiting in the module, for
+ * a list that a reload of the firewall is about to create: the module has to forget it all the
+ * same. Its unblocks are those from first on. */
 static int not_there(const struct job *job, const char *text, int family,
-		     const struct target *missing)
+		     const struct target *missing, size_t first)
 {
 	char names[NAMES_SIZE];
 
 	if (join_names(job, family, "", names) == 0)
 		return no_list(job, family);
+	tell_module(job->context, &job->unblocks[first], job->unblock_count - first);
 	if (missing)
 		return target_failed(job->context, missing, -ENOENT);
 	return failed(job->context, "%.60s is not on %s", text, names);
@@ -275,7 +278,7 @@ static int not_there(const struct job *job, const char *text, int family,
 static int plan_del(struct job *job, const char *text)
 {
 	const struct target *list, *missing = NULL;
-	size_t before = job->count, i;
+	size_t before = job->count, first = job->unblock_count, i;
 	struct cidr cidr, target;
 	int status, r;
 
@@ -297,7 +300,7 @@ static int plan_del(struct job *job, const char *text)
 			status = add_unblock(job, &target.net, list);
 	}
 	if (status == 0 && job->count == before)
-		status = not_there(job, text, cidr.net.family, missing);
+		status = not_there(job, text, cidr.net.family, missing, first);
 	return status;
 }
 
@@ -581,7 +584,8 @@ const struct command command_del = {
 	.arguments = "[OPTION...] ADDR...",
 	.summary = "Unblock addresses",
 	.help = "Removes each address from every list that has it. An address that is on no list\n"
-		"is an error, and then nothing is removed.\n\n" TARGETS_HELP
+		"is an error, and then nothing is removed; if it waits in the module, it is\n"
+		"forgotten there.\n\n" TARGETS_HELP
 		"\n"
 		"  smtpblockctl del 192.0.2.7\n",
 	.run = run_del,
