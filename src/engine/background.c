@@ -234,21 +234,46 @@ static int64_t run_unblocks(struct background *c, int64_t now)
 	return c->unblocks ? unblock_watch_run(c->unblocks, now) : TERMINATOR_NEVER;
 }
 
-/* Returns the earliest time at which something is to be done. Jobs run before the
- * terminator: they write blocks first, so that a block precedes its signal even if this
- * thread is late. */
-static int64_t run_all(struct background *c, int64_t now)
+static int64_t run_jobs(struct background *c, int64_t now)
 {
-	int64_t next = run_unblocks(c, now), due;
+	int64_t next = TERMINATOR_NEVER;
 	size_t i;
 
-	for (i = 0; i < c->job_count; i++) {
-		due = c->jobs[i].run(c->jobs[i].data, now);
-		if (due < next)
-			next = due;
-	}
-	due = terminator_run(c->terminator, now);
-	return due < next ? due : next;
+	for (i = 0; i < c->job_count; i++)
+		next = clock_earlier(next, c->jobs[i].run(c->jobs[i].data, now));
+	return next;
+}
+
+/* Once in a round, as several jobs may share one. */
+static int64_t run_blocklists(struct background *c, int64_t now)
+{
+	int64_t next = TERMINATOR_NEVER;
+	size_t i;
+
+	for (i = 0; i < c->blocklist_count; i++)
+		next = clock_earlier(next, blocklist_run(c->blocklists[i], now));
+	return next;
+}
+
+static void report_all(struct background *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->job_count; i++)
+		if (c->jobs[i].report)
+			c->jobs[i].report(c->jobs[i].data);
+}
+
+/* Returns the earliest time at which something is to be done. Lists are written before the
+ * terminator runs, so that a block precedes its signal even if this thread is late. */
+static int64_t run_all(struct background *c, int64_t now)
+{
+	int64_t next = run_unblocks(c, now);
+
+	next = clock_earlier(next, run_jobs(c, now));
+	next = clock_earlier(next, run_blocklists(c, now));
+	report_all(c);
+	return clock_earlier(next, terminator_run(c->terminator, now));
 }
 
 /* A call that keeps failing must not use a whole CPU. */

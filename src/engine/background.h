@@ -17,6 +17,9 @@ struct background_job {
 	/* Do what is to be done at now (ms of CLOCK_MONOTONIC). Return the latest time for
 	 * the next call, or TERMINATOR_NEVER. Also called after every background_wake(). */
 	int64_t (*run)(void *data, int64_t now);
+	/* In the same round, after all jobs and then all lists have run: report what they
+	 * found. NULL: nothing to do. */
+	void (*report)(void *data);
 	/* The thread ends: run() is not called any more. NULL: nothing to do. */
 	void (*end)(void *data);
 	void *data;
@@ -90,8 +93,8 @@ int background_finder(struct background *background, uid_t courier_uid,
 struct blocklist *background_find_blocklist(const struct background *background,
 					    const struct settings *settings);
 
-/* Add a blocklist, which this takes over, also if it fails. Before background_start(). Returns 0
- * or -ENOMEM. */
+/* Add a blocklist, which this takes over, also if it fails. The thread calls its blocklist_run().
+ * Before background_start(). Returns 0 or -ENOMEM. */
 int background_add_blocklist(struct background *background, struct blocklist *blocklist);
 
 /* The uid of a user, from the system's user database, which may take any time: it is asked in

@@ -390,12 +390,16 @@ static int64_t run(void *data, int64_t now)
 	due = lookup_run(e->lookup, atomic_load(&e->finder), now);
 	if (e->enforcer.watch)
 		due = clock_earlier(due, watch_run(e->enforcer.watch));
-	due = clock_earlier(due, blocklist_run(e->enforcer.blocklist, now));
 	due = clock_earlier(due, run_block_limit(e, now));
-	due = clock_earlier(due, search_due);
+	return clock_earlier(due, search_due);
+}
+
+static void report(void *data)
+{
+	struct engine *e = data;
+
 	log_alerts(e);
 	report_zones(e);
-	return due;
 }
 
 /* With other triggers a login does not matter, and without verification there is no session. */
@@ -406,7 +410,12 @@ static bool watches(const struct settings *s)
 
 int engine_start(struct engine *engine, const struct engine_environment *environment)
 {
-	const struct background_job job = { .run = run, .end = end, .data = engine };
+	const struct background_job job = {
+		.run = run,
+		.report = report,
+		.end = end,
+		.data = engine,
+	};
 	int r;
 
 	engine->environment = *environment;

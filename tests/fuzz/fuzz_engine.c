@@ -481,14 +481,18 @@ static void check_outcome(const struct engine_outcome *outcome, unsigned long ad
 		FUZZ_CHECK(outcome->verdict == VERDICT_BLOCK);
 }
 
-/* Run the engine's job as the background thread does, at a time when everything deferred must be
- * done. */
+/* Run the engine's job and list as the background thread does, at a time when everything deferred
+ * must be done. */
 static void run_background(void)
 {
 	static int64_t ahead;
+	int64_t now;
 
 	ahead += 30000;
-	(void)client.run(client.data, background_now() + ahead);
+	now = background_now() + ahead;
+	(void)client.run(client.data, now);
+	(void)blocklist_run(list_of_engine, now);
+	client.report(client.data);
 	attested = false;
 }
 

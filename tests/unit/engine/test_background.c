@@ -156,6 +156,71 @@ TEST(unblocks_in_all_lists)
 	temp_dir_remove(root);
 }
 
+/* What runs, one letter each: jobs, lists, and reports of jobs. */
+static char rounds[64];
+static int64_t list_due = INT64_MAX;
+
+static void note(char what)
+{
+	size_t n = strlen(rounds);
+
+	if (n + 1 < sizeof(rounds))
+		rounds[n] = what;
+}
+
+int64_t __wrap_blocklist_run(struct blocklist *blocklist, int64_t now);
+
+int64_t __wrap_blocklist_run(struct blocklist *blocklist, int64_t now)
+{
+	(void)blocklist;
+	note('l');
+	return list_due == INT64_MAX ? INT64_MAX : now + list_due;
+}
+
+static int64_t note_run(void *data, int64_t now)
+{
+	(void)now;
+	atomic_fetch_add((atomic_uint *)data, 1);
+	note('j');
+	return TERMINATOR_NEVER;
+}
+
+static void note_report(void *data)
+{
+	(void)data;
+	note('r');
+}
+
+/* Two jobs share a list: what its run finds is reported in this round, to whichever job. */
+TEST(list_runs_once_between_jobs_and_reports)
+{
+	struct background *c = NULL;
+	struct counters counters = { .values = { 0 } };
+	struct alerts alerts = { .all = { { 0 } } };
+	atomic_uint runs = 0;
+	const struct background_job job = {
+		.run = note_run, .report = note_report, .data = &runs,
+	};
+	struct settings settings;
+
+	want_int(settings_init(&settings), 0);
+	support_set(&settings, "backend=null");
+	want_int(background_new("/proc", &c), 0);
+	want_int(background_open(c), 0);
+	want_int(background_add_job(c, &job), 0);
+	want_int(background_add_job(c, &job), 0);
+	add_blocklist(c, &settings, &counters, &alerts);
+	memset(rounds, 0, sizeof(rounds));
+	list_due = 1;
+	want_int(background_start(c), 0);
+	/* The list wants the second round. */
+	want_int(SOON(atomic_load(&runs) >= 4), true);
+	background_free(c);
+	want_int(strncmp(rounds, "jjlrrjjlrr", 10), 0);
+	list_due = INT64_MAX;
+	settings_done(&settings);
+}
+
 TEST(unwatched_unblocks_are_reported)
 {
 	struct background *c = NULL;

@@ -93,6 +93,7 @@ int64_t __wrap_background_now(void)
 /* With by_hand the engine runs when a test calls it, and not in the background thread's
  * thread. */
 static struct background_job by_hand_client;
+static struct blocklist *by_hand_list;
 static bool by_hand;
 int __real_background_add_job(struct background *background,
 			      const struct background_job *client);
@@ -106,12 +107,27 @@ int __wrap_background_add_job(struct background *background,
 	return by_hand ? 0 : __real_background_add_job(background, client);
 }
 
+int __real_background_add_blocklist(struct background *background, struct blocklist *blocklist);
+int __wrap_background_add_blocklist(struct background *background, struct blocklist *blocklist);
+
+int __wrap_background_add_blocklist(struct background *background, struct blocklist *blocklist)
+{
+	if (!by_hand)
+		return __real_background_add_blocklist(background, blocklist);
+	by_hand_list = blocklist;
+	return 0;
+}
+
 /* Run after that many ms. Returns in how many ms the engine must run again. */
 static int64_t run_after(int64_t ms)
 {
 	int64_t now = atomic_fetch_add(&forward, ms) + ms + __real_background_now();
 
-	return by_hand_client.run(by_hand_client.data, now) - now;
+	int64_t due = by_hand_client.run(by_hand_client.data, now);
+
+	due = clock_earlier(due, blocklist_run(by_hand_list, now));
+	by_hand_client.report(by_hand_client.data);
+	return due - now;
 }
 
 static void before(void)
@@ -125,6 +141,8 @@ static void before(void)
 static void after(void)
 {
 	engine_steps_close();
+	blocklist_free(by_hand_list);
+	by_hand_list = NULL;
 	missing_rights = 0;
 	trial.answer = 1;
 	by_hand = false;
