@@ -479,10 +479,10 @@ static const struct script scripts[] = {
 	{ "proxy: the threshold counts",
 	  "proxy 15; set threshold 2; start; line reject from smtpd; count below_threshold = 1; "
 	  "count proxied = 0; line reject from smtpd; count proxied = 1; soon ended 1; on 4" },
-	/* What the proxy is told is limited, too. */
-	{ "proxy: maxBlocks counts",
+	/* The budget is for the list. */
+	{ "proxy: maxBlocks does not count",
 	  "proxy 15; set maxBlocks 1 verify none; start; line " FOR("203.0.113.1") "; "
-	  "line " FOR("203.0.113.2") "; count proxied = 1; count refused.budget = 1; on 4" },
+	  "line " FOR("203.0.113.2") "; count proxied = 2; count refused.budget = 0; on 4" },
 	{ "proxy: dry run",
 	  "proxy 15; set dryRun on; start; line reject from smtpd; "
 	  "says 'dryRun: would leave to its proxy " PEER " port 41703'; count would_block = 1; "
