@@ -129,9 +129,10 @@ void background_terminate(struct background *background, struct termination *ter
 	terminator_add(background->terminator, termination, due);
 }
 
-bool background_is_ending(struct background *background, const struct smtpd *smtpd)
+bool background_is_ending(struct background *background, const struct smtpd *smtpd,
+			  const struct counters *counters)
 {
-	return terminator_has(background->terminator, smtpd);
+	return terminator_has(background->terminator, smtpd, counters);
 }
 
 struct local_addrs *background_local_addrs(struct background *background)

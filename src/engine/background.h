@@ -77,7 +77,8 @@ void background_terminate(struct background *background, struct termination *ter
 			  int64_t due);
 
 /* See terminator_has(). For the background thread only. */
-bool background_is_ending(struct background *background, const struct smtpd *smtpd);
+bool background_is_ending(struct background *background, const struct smtpd *smtpd,
+			  const struct counters *counters);
 
 /* Valid until background_free(). */
 struct local_addrs *background_local_addrs(struct background *background);

@@ -339,7 +339,8 @@ static struct decision do_block(struct enforcer *e, const struct block_request *
 		.line = request->line,
 		.severity = COURIERLOG_SEVERITY_ANY,
 		.proof = PROOF_JUDGED,
-		.is_ending = t && background_is_ending(e->background, &t->smtpd),
+		/* Another action that terminates it may have another list. */
+		.is_ending = t && background_is_ending(e->background, &t->smtpd, e->counters),
 		.limits = &e->limits,
 		/* Those that are left to a proxy are never on the list. */
 		.is_blocked = s->dry_run || is_left_to_proxy(e, request) ||
@@ -455,7 +456,8 @@ static void schedule_termination(const struct enforcer *e, struct termination *t
 	unsigned int delay = delay_of(e->settings);
 	int64_t now = background_now();
 
-	if (!settings_end_children(e->settings)) {
+	if (!settings_end_children(e->settings) ||
+	    background_is_ending(e->background, &t->smtpd, NULL)) {
 		smtpd_done(&t->smtpd);
 		return;
 	}
@@ -596,7 +598,7 @@ void enforcer_end_early(struct enforcer *enforcer, const struct smtpd_rules *rul
 		.rule = rule,
 	};
 
-	if (background_is_ending(enforcer->background, &t.smtpd)) {
+	if (background_is_ending(enforcer->background, &t.smtpd, NULL)) {
 		smtpd_done(&t.smtpd);
 		return;
 	}
@@ -618,7 +620,7 @@ void enforcer_end(struct enforcer *enforcer, const struct smtpd_rules *rules,
 {
 	struct termination t;
 
-	if (background_is_ending(enforcer->background, smtpd)) {
+	if (background_is_ending(enforcer->background, smtpd, NULL)) {
 		smtpd_done(smtpd);
 		return;
 	}

@@ -240,12 +240,14 @@ static void unindex(struct terminator *t, struct item *item)
 }
 
 /* The PID may have been reused, but not for the same peer. */
-bool terminator_has(struct terminator *terminator, const struct smtpd *smtpd)
+bool terminator_has(struct terminator *terminator, const struct smtpd *smtpd,
+		    const struct counters *counters)
 {
 	const struct item *item = *pid_chain(terminator, smtpd->process.pid);
 
 	while (item && (item->what.smtpd.process.pid != smtpd->process.pid ||
-			!smtpd_same_peer(&item->what.smtpd.peer, &smtpd->peer)))
+			!smtpd_same_peer(&item->what.smtpd.peer, &smtpd->peer) ||
+			(counters && item->what.counters != counters)))
 		item = item->next_by_pid;
 	return item != NULL;
 }

@@ -58,8 +58,10 @@ void terminator_signal_only(struct termination *termination);
 void terminator_add(struct terminator *terminator,
 		    struct termination *termination, int64_t due);
 
-/* Was this smtpd, just verified, added before and is still being terminated? */
-bool terminator_has(struct terminator *terminator, const struct smtpd *smtpd);
+/* Was this smtpd, just verified, added before and is still being terminated? counters are those
+ * of the termination; NULL: any. */
+bool terminator_has(struct terminator *terminator, const struct smtpd *smtpd,
+		    const struct counters *counters);
 
 /* A descriptor that becomes readable when a process has exited. Do not close it. */
 int terminator_fd(const struct terminator *terminator);

@@ -634,6 +634,41 @@ TEST_ROWS(two_actions_share_the_room_of_a_list, two_rows)
 	fakelists_close(&lists);
 }
 
+/* A line may come between the runs of two actions: the second one terminates the session, and the
+ * first one has its own list and its own event all the same. */
+TEST(two_actions_block_for_one_session)
+{
+	struct courierlog_line line = { .kind = COURIERLOG_REJECT, .port = PEER_PORT };
+	const struct smtpd_facts facts = { .block = LISTED };
+	struct smtpd smtpd = SMTPD_NONE, copies[3];
+	struct counters counters = { .values = { 0 } };
+	struct enforcer other = { 0 };
+	const struct event *events;
+	struct settings settings;
+	struct fixture f;
+
+	setup(&f, "backend", "null");
+	want_int(settings_init(&settings), 0);
+	support_set(&settings, "backend=null list=other terminate.delay=5000");
+	f.settings.terminate_delay = 5000;
+	f.settings.input = settings.input = INPUT_ADDRESS;
+	want_int(events_new(&f.environment.events), 0);
+	want_int(enforcer_open(&other, &settings, &counters, &f.alerts, &f.environment), 0);
+	smtpd.process.pid = 4711;
+	copies[0] = copies[1] = copies[2] = smtpd;
+	want_int(addr_parse("192.0.2.7", 9, &line.addr), 0);
+	enforcer_block_session(&other, NULL, &line, &facts, &copies[0]);
+	want_int(enforcer_block_session(&f.enforcer, NULL, &line, &facts, &copies[1]).verdict,
+		 VERDICT_BLOCK);
+	want_int(enforcer_block_session(&other, NULL, &line, &facts, &copies[2]).reason,
+		 REASON_REPEATED);
+	want_int(events_take(f.environment.events, &events), 2);
+	events_free(f.environment.events);
+	enforcer_close(&other);
+	teardown(&f);
+	settings_done(&settings);
+}
+
 /* What the first action sets holds for both. */
 TEST(event_has_the_time_of_a_shared_list)
 {
