@@ -400,7 +400,8 @@ static const struct script scripts[] = {
 	  /* A plain connection leaves no couriertls to look for. */
 	  "ends s; run 1001 never; asked 1; counted ended=1; lives o t" },
 	{ "known from its hand-over to its exit, by its PID and peer",
-	  PLAIN "plain o port 41704; know s; know o; has s = 0; add 1000; has s = 1; has s own = 1; has o = 0; "
+	  PLAIN "plain o port 41704; know s; know o; has s = 0; add 1000; has s = 1; "
+	  "has s own = 1; has o = 0; "
 	  "has s port = 0; has s ip = 0; run 0; has s = 1; run 1000; ends s; run 1001; has s = 0" },
 #define SIGNAL(name)                                                                         \
 	{ "signal is " name, "real; waiter w; pin w signal " name "; add 5; run 5; by w " name \
