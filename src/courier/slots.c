@@ -11,7 +11,7 @@
 
 static bool was_confirmed(const struct slot *slot, int64_t now)
 {
-	return slot->is_confirmed && now - slot->confirm_at < SLOT_FRESH_MS;
+	return slot->confirmed_at && now - slot->confirmed_at < SLOT_FRESH_MS;
 }
 
 enum slot_login slot_login(const struct slot *slot, int64_t now)
@@ -470,9 +470,8 @@ static void confirm(struct slot *slot, void *data)
 	r = is_certain(c, slot);
 	if (r < 0 && r != -ESRCH)
 		c->slots->is_incomplete = true;
-	slot->is_confirmed = r > 0;
-	slot->confirm_at = c->now;
-	if (!slot->is_confirmed)
+	slot->confirmed_at = r > 0 ? c->now : 0;
+	if (r <= 0)
 		slot->submit_at = c->now;
 }
 

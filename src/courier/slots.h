@@ -24,8 +24,7 @@ struct slot {
 	bool listed;		/* slots_judge_fn said so */
 	bool is_watched;	/* its submit is read: an entry with a listed session has it */
 	bool has_login;		/* a login was seen, now or earlier */
-	bool is_confirmed;	/* slots_confirm() has found no login.. */
-	int64_t confirm_at;	/* ..at this time, in ms */
+	int64_t confirmed_at;	/* ms: slots_confirm() found no login; 0: it could not tell */
 	bool has_changed;	/* it may have done something since the caller cleared this */
 	/* Only the caller sets these. */
 	bool ending;

@@ -116,6 +116,16 @@ static const char *const closed_host[] = { "BLOCK=Listed", "ESMTPAUTH=", NULL };
 static const char *const other_host[] = { "ESMTPAUTH=PLAIN", NULL };
 static const char *const relay_host[] = { "ESMTPAUTH=PLAIN", "RELAYCLIENT=", NULL };
 
+/* Two sessions in one entry; the second one has said EHLO. */
+static void put_neighbours(struct fixture *f)
+{
+	put_session(f, FIRST, "::ffff:192.0.2.1", open_host);
+	put_session(f, SECOND, "::ffff:192.0.2.2", open_host);
+	put_submit(f, SECOND, SUBMITTER, ENV("BLOCK=Listed"));
+	put_children(f, FIRST, SECOND, 0);
+	passes(f, 0, 0);
+}
+
 TEST(finds_listeners_and_slots)
 {
 	struct fixture f;
@@ -398,11 +408,7 @@ TEST_ROWS(certainty, certain_rows)
 	struct fixture f;
 
 	setup(&f);
-	put_session(&f, FIRST, "::ffff:192.0.2.1", open_host);
-	put_session(&f, SECOND, "::ffff:192.0.2.2", open_host);
-	put_submit(&f, SECOND, SUBMITTER, ENV("BLOCK=Listed"));
-	put_children(&f, FIRST, SECOND, 0);
-	passes(&f, 0, 0);
+	put_neighbours(&f);
 	passes(&f, 0, SLOT_SAME_SUBMIT_MS);
 	want_int(slots_login_in(&f.slots, &entry, FIRST, f.now), SLOT_LOGIN_NONE);
 	fakeproc_write(&f.tree, SECOND, "syscall", row->call, strlen(row->call));
@@ -418,11 +424,7 @@ TEST(new_submit_is_proof_while_the_smtpd_waits)
 	struct fixture f;
 
 	setup(&f);
-	put_session(&f, FIRST, "::ffff:192.0.2.1", open_host);
-	put_session(&f, SECOND, "::ffff:192.0.2.2", open_host);
-	put_submit(&f, SECOND, SUBMITTER, ENV("BLOCK=Listed"));
-	put_children(&f, FIRST, SECOND, 0);
-	passes(&f, 0, 0);
+	put_neighbours(&f);
 	want_int(slots_login_in(&f.slots, &entry, FIRST, f.now), SLOT_LOGIN_UNKNOWN);
 	fakeproc_write(&f.tree, SECOND, "syscall", "270 0x1 0x2\n", 12);
 	slots_confirm(&f.slots, &f.rules, &entry, FIRST, f.now);
@@ -457,11 +459,7 @@ TEST(login_is_noticed_at_the_last_moment)
 	struct fixture f;
 
 	setup(&f);
-	put_session(&f, FIRST, "::ffff:192.0.2.1", open_host);
-	put_session(&f, SECOND, "::ffff:192.0.2.2", open_host);
-	put_submit(&f, SECOND, SUBMITTER, ENV("BLOCK=Listed"));
-	put_children(&f, FIRST, SECOND, 0);
-	passes(&f, 0, 0);
+	put_neighbours(&f);
 	passes(&f, 0, SLOT_SAME_SUBMIT_MS);
 	put_submit(&f, SECOND, SUBMITTER + 1, ENV("BLOCK=\0RELAYCLIENT="));
 	slots_confirm(&f.slots, &f.rules, &entry, FIRST, f.now);
