@@ -619,7 +619,7 @@ static int check_list(struct blocklist *b, struct list_state *list_state, int64_
 	return r;
 }
 
-/* The second look at a list that was missing at blocklist_check(). Returns when it is due. */
+/* Look again at a list that was missing at blocklist_check(). Returns the time of that look. */
 static int64_t look_again(struct blocklist *b, struct list_state *list_state, int64_t now)
 {
 	if (list_state->quiet_until == 0)

@@ -298,7 +298,7 @@ TEST(deletes)
 	want_written("xt_recent/spammer6", "-2001:db8::7\n");
 }
 
-/* What the module is told to forget, without the time and the network namespace. */
+/* The unblocks that were written for the module, without time and network namespace. */
 static void want_unblocks(const char *want)
 {
 	char path[256], got[1024] = "", *text, *line, *rest = NULL;

@@ -99,18 +99,18 @@ static void want_runs(struct fixture *f, unsigned int runs)
 	want_int(soon(has_run, &goal), true);
 }
 
-/* Which blocklists heard of an unblock. */
+/* Two blocklists, and the number of unblocks that each was given. */
 static struct {
 	struct blocklist *blocklist;
 	atomic_uint unblocks;
-} told[2];
+} lists[2];
 
 void __wrap_blocklist_unblock(struct blocklist *blocklist, const struct unblock *unblock);
 
 void __wrap_blocklist_unblock(struct blocklist *blocklist, const struct unblock *unblock)
 {
 	want_str(unblock->list, "spammer");
-	atomic_fetch_add(&told[blocklist == told[1].blocklist].unblocks, 1);
+	atomic_fetch_add(&lists[blocklist == lists[1].blocklist].unblocks, 1);
 }
 
 static struct blocklist *add_blocklist(struct background *c, const struct settings *settings,
@@ -146,11 +146,11 @@ TEST(unblocks_in_all_lists)
 	want_int(background_open(c), 0);
 	want_int(background_unblock_error(c), 0);
 	for (i = 0; i < 2; i++)
-		told[i].blocklist = add_blocklist(c, &settings, &counters, &alerts);
+		lists[i].blocklist = add_blocklist(c, &settings, &counters, &alerts);
 	want_int(background_start(c), 0);
 	want_int(unblock_write(root, &unblock, 1), 0);
-	want_int(SOON(atomic_load(&told[0].unblocks) == 1), true);
-	want_int(SOON(atomic_load(&told[1].unblocks) == 1), true);
+	want_int(SOON(atomic_load(&lists[0].unblocks) == 1), true);
+	want_int(SOON(atomic_load(&lists[1].unblocks) == 1), true);
 	background_free(c);
 	settings_done(&settings);
 	temp_dir_remove(root);

@@ -252,7 +252,7 @@ TEST_ROWS(listener_gets_end_of_session, kept_rows)
 	teardown(&f);
 }
 
-/* The proxy is told only what would be blocked here. */
+/* Only what would be blocked here is reported for the proxy. */
 static const struct proxy_row {
 	const char *label;
 	bool has_session, blocks_here;
