@@ -24,7 +24,7 @@ struct looker;
 /* Starts no thread yet. Returns 0 and the caller owns *ret_looker; -ENOMEM. */
 int looker_new(const struct procfs *procfs, struct looker **ret_looker);
 
-/* Wait ms instead of LOOKER_WAIT_MS. Call this before the first look. */
+/* Wait ms instead of LOOKER_WAIT_MS. Not during a look. */
 void looker_set_wait(struct looker *looker, unsigned int ms);
 
 /* looker may be NULL. Returns false if a thread still waits for a process. That thread frees

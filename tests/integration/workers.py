@@ -1,6 +1,9 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Four workers of one action, all at once: waves, lines without a session, HUPs; in the end
 rsyslogd is stopped in the middle of a wave. The main scenario for run --under.
+
+In the waves, fewer lines than searches fit into the queue (LOOKUP_QUEUE_MAX), so that none is
+refused as busy, however slow the machine is.
 """
 
 import contextlib
@@ -16,12 +19,14 @@ from lib.wait import PATIENCE, wait_for
 RULES = action(queue_type="linkedList", queue_workerThreads=4,
                queue_workerThreadMinimumMessages=1, queue_dequeueBatchSize=1)
 CLIENTS, EACH = 4, 5
+LINES = 1000 // (CLIENTS * EACH)
 numbers = itertools.count(1)
 
 
 class Bot(threading.Thread):
     """One connection after the other, each from another listed address, each until the
-    server ends it. Every third time rsyslogd gets a HUP meanwhile."""
+    server ends it. Before each come lines without a session. Every third time rsyslogd gets
+    a HUP meanwhile."""
 
     def __init__(self, host):
         super().__init__(daemon=True)
@@ -30,6 +35,7 @@ class Bot(threading.Thread):
 
     def run(self):
         for number, source in enumerate(self.sources):
+            Chatter(LINES).run()
             with contextlib.suppress(Closed), self.host.session(source) as session:
                 session.greet()
                 self.rejected += session.recipient(NOBODY).code == 511
@@ -40,11 +46,10 @@ class Bot(threading.Thread):
 
 def wave(points, host):
     bots = [Bot(host) for _ in range(CLIENTS)]
-    with Chatter(5000, 250):
-        for bot in bots:
-            bot.start()
-        for bot in bots:
-            bot.join()
+    for bot in bots:
+        bot.start()
+    for bot in bots:
+        bot.join()
     points.equal([(bot.rejected, bot.ended) for bot in bots], [(EACH, EACH)] * CLIENTS,
                  "every client sees its 511, then the end")
     sources = [source for bot in bots for source in bot.sources]

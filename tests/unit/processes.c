@@ -30,6 +30,15 @@ const char *needs_root(void)
 	return geteuid() == 0 ? NULL : "root";
 }
 
+struct looker *patient_looker(const struct procfs *procfs)
+{
+	struct looker *looker;
+
+	must(looker_new(procfs, &looker) == 0, "looker_new");
+	looker_set_wait(looker, DEADLINE_MS);
+	return looker;
+}
+
 size_t descriptors_open(void)
 {
 	DIR *dir = opendir("/proc/self/fd");

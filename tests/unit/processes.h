@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/looker.h"
 #include "tests/unit/courier_stand_in.h"
 
 /* A point that only root can run. */
@@ -20,8 +21,11 @@ const char *needs_root(void);
 /* An awaited event happens within this time, or the test fails. */
 #define DEADLINE_MS 10000
 
-/* A look at a process that does not hang returns within this time, even on a busy machine. */
-#define PATIENT_MS 600
+/* How long tests wait for a process that hangs. */
+#define HANGS_MS 600
+
+/* A looker for processes that do not hang: it waits DEADLINE_MS. */
+struct looker *patient_looker(const struct procfs *procfs);
 
 /* An unprivileged uid that is not the one tests run with. */
 #define NOBODY_UID 65534

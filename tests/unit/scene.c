@@ -326,6 +326,7 @@ VERB_DO(drop, fakeproc_drop(&scene.tree, scene_pid(args[0])))
 
 VERB(trap)
 {
+	looker_set_wait(scene.rules.looker, HANGS_MS);
 	for (; *args; args++)
 		fakeproc_trap(&scene.tree, scene_pid(*args));
 	return 0;
@@ -359,7 +360,7 @@ VERB_DO(mark, marked = descriptors_open())
 VERB_IS(more, (int)(descriptors_open() - marked))
 VERB_IS(lookers, threads_ended_soon(scene.threads + (size_t)atoi(args[0])) ? 0 : -EIO)
 VERB_DO(begin, begun = clock_ms())
-VERB_IS(quick, clock_ms() - begun < LOOKER_WAIT_MS ? 0 : -ETIMEDOUT)
+VERB_IS(quick, clock_ms() - begun < HANGS_MS ? 0 : -ETIMEDOUT)
 
 /* --- steps --- */
 
@@ -523,8 +524,7 @@ static void run_steps(const char *text)
 static void open_rules(struct smtpd_rules *rules, uid_t uid)
 {
 	*rules = (struct smtpd_rules){ .procfs = &scene.procfs, .uid = uid };
-	want_int(looker_new(&scene.procfs, &rules->looker), 0);
-	looker_set_wait(rules->looker, PATIENT_MS);
+	rules->looker = patient_looker(&scene.procfs);
 	want_int(tcpd_new(&scene.procfs, rules->looker, uid, &rules->tcpds), 0);
 }
 

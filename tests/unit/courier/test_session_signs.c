@@ -33,7 +33,7 @@ static void setup(struct fixture *f)
 	want_int(procfs_init(&f->procfs, f->tree.root), 0);
 	f->rules.procfs = &f->procfs;
 	f->rules.uid = FAKE_UID;
-	want_int(looker_new(&f->procfs, &f->rules.looker), 0);
+	f->rules.looker = patient_looker(&f->procfs);
 }
 
 static void teardown(struct fixture *f)

@@ -53,8 +53,7 @@ static void setup(struct fixture *f)
 	want_int(procfs_init(&f->procfs, f->tree.root), 0);
 	f->rules.procfs = &f->procfs;
 	f->rules.uid = FAKE_UID;
-	want_int(looker_new(&f->procfs, &f->rules.looker), 0);
-	looker_set_wait(f->rules.looker, 5000);	/* on a busy machine, too */
+	f->rules.looker = patient_looker(&f->procfs);
 	want_int(tcpd_new(&f->procfs, f->rules.looker, FAKE_UID, &f->rules.tcpds), 0);
 	want_int(tcpd_check(f->rules.tcpds, f->tcpd), 0);
 	f->slots = (struct slots){ .judge = judge, .ctx = f, .ipv4_prefix = 24,

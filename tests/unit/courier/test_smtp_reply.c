@@ -43,7 +43,7 @@ static void before(void)
 	tcp_pair_open(&connection);
 	smtpd = (struct smtpd)SMTPD_NONE;
 	rules = (struct smtpd_rules){ .procfs = &proc };
-	want_int(looker_new(&proc, &rules.looker), 0);
+	rules.looker = patient_looker(&proc);
 }
 
 static void after(void)

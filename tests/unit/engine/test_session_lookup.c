@@ -214,7 +214,7 @@ VERB(quiet)
 	want_int(enforcer_open(&q.enforcer, &h.settings, &q.counters, &q.alerts, &q.environment),
 		 0);
 	want_int(procfs_init(&q.procfs, h.tree.root), 0);
-	want_int(looker_new(&q.procfs, &q.looker), 0);
+	q.looker = patient_looker(&q.procfs);
 	want_int(session_new(h.tree.root, q.looker, 0, &q.finder), 0);
 	return lookup_new(&q.enforcer, &q.lookup);
 }
