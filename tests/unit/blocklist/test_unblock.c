@@ -59,6 +59,15 @@ static int read_since(int64_t since)
 	return unblock_read(root, since, note, NULL);
 }
 
+/* Whatever the uptime: ten minutes ago there was a time already. */
+int64_t __wrap_clock_ms(void);
+int64_t __real_clock_ms(void);
+
+int64_t __wrap_clock_ms(void)
+{
+	return __real_clock_ms() + 3600 * 1000;
+}
+
 static struct unblock unblock_of(const char *list, const char *net)
 {
 	struct unblock unblock = { .backend = "recent" };
