@@ -33,9 +33,9 @@
  * none, although the session is always busy. */
 #define DELAYED_LOOKS 50
 #define DELAYED_MS 1000
-/* A client is blocked when pressure ends this many of its sessions that did nothing for
- * SILENT_MS. */
-#define SILENT_MS 1000
+/* A client is blocked when pressure ends this many of its sessions that did nothing for so long,
+ * or that never said anything. */
+#define IDLE_BLOCK_MS 1000
 #define SILENT_MAX 3
 /* Pressure is logged again after this long without. */
 #define PRESSURE_QUIET_MS 60000
@@ -362,7 +362,7 @@ static void apply_sibling(struct watch *w, struct slot *slot)
 struct load {
 	size_t listed;		/* sessions without a login, and handshakes */
 	size_t free;		/* slots, with those that are about to be */
-	size_t share;		/* of listed sessions: those that wait for long end.. */
+	size_t share;		/* of listed sessions: the silent and the idle ones end.. */
 	size_t most;		/* ..or any */
 	size_t reserve;		/* free slots */
 };
@@ -443,6 +443,7 @@ static void relieve_of(struct watch *w, struct listener *listener, struct load *
 
 	for (i = 0; i < listener->count && load->listed > relief->left; i++) {
 		struct slot *slot = &listener->slots[i];
+		const int64_t blocked_from = silent ? WATCH_YOUNG_MS : IDLE_BLOCK_MS;
 
 		if (silent != is_silent(slot) || !may_yield(w, slot, relief))
 			continue;
@@ -453,7 +454,7 @@ static void relieve_of(struct watch *w, struct listener *listener, struct load *
 			continue;
 		}
 		if (!end_session(w, slot, RULE_PRESSURE,
-				 !delayed && idle_time(w, slot) >= SILENT_MS))
+				 !delayed && idle_time(w, slot) >= blocked_from))
 			continue;
 		log_pressure(w, listener, load);
 		load->listed--;
@@ -477,6 +478,7 @@ static void apply_pressure(struct watch *w, struct listener *listener)
 		.left = load.listed - excess(&load),
 		.age = load.free > 0 ? WATCH_YOUNG_MS : 0,
 	};
+	const struct relief silent = { .left = load.share * 4 / 5, .age = WATCH_YOUNG_MS };
 	const struct relief waiting = { .left = load.share * 4 / 5, .idle = WATCH_IDLE_MS };
 	const struct relief rest = { .left = 0, .idle = WATCH_SIBLING_MS };
 
@@ -487,8 +489,10 @@ static void apply_pressure(struct watch *w, struct listener *listener)
 	else if (load.listed == 0)
 		listener->in_wave = false;
 	relieve(w, listener, &load, &any);
-	if (load.listed > load.share)
-		relieve(w, listener, &load, &waiting);
+	if (load.listed > load.share) {
+		relieve_of(w, listener, &load, &silent, true);
+		relieve_of(w, listener, &load, &waiting, false);
+	}
 	if (listener->in_wave)
 		relieve(w, listener, &load, &rest);
 }

@@ -18,14 +18,16 @@
  *   pressure  listed sessions without a login take too many of the listener's slots. There are
  *             three cases. In each the oldest sessions end first, and those in which the client
  *             has not said EHLO before all others:
- *             - They take more than the share that the parameter allows: those that did nothing
- *               for WATCH_IDLE_MS end, until four fifths of the share are left.
+ *             - They take more than the share that the parameter allows: those end that have not
+ *               said EHLO and are WATCH_YOUNG_MS old, and those that did nothing for
+ *               WATCH_IDLE_MS, until four fifths of the share are left.
  *             - They take more than the share and two fifths of the other slots, or fewer than a
  *               tenth of the slots are free: as many end as are too many, but none that is
  *               younger than WATCH_YOUNG_MS, unless no slot is free.
  *             - They take a tenth of the slots, or did since the last time there was none: those
  *               that did nothing for WATCH_SIBLING_MS end.
- *             The address is blocked if the session did nothing for a second, at the third time.
+ *             The address is blocked at the third time, if the session did nothing for a second,
+ *               or never said EHLO.
  * A session with a login is never terminated, and nothing is blocked while one is inside the
  * entry that would be written. */
 struct watch;
@@ -33,7 +35,8 @@ struct watch;
 /* The packets of a blocked address are dropped, so its sessions cannot go on. */
 #define WATCH_SIBLING_MS 10000
 
-/* A mail client may take some seconds between two commands. */
+/* A mail client may take some seconds between two commands. Its first one is sent by a program as
+ * soon as it has read the greeting. */
 #define WATCH_IDLE_MS 3100
 #define WATCH_YOUNG_MS 500
 

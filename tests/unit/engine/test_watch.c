@@ -413,17 +413,22 @@ static const struct pressure_row {
 	const char *label, *slots, *pressure;
 	int64_t age;
 	unsigned int want;
-	/* BUSY: all are at first, so that none can be checked: that counts for nothing. TALKS,
-	 * TARPIT: the oldest has said EHLO, and ends last; courier delays its reply. */
-	enum { SAY_NOTHING, ALL_BUSY, ONE_TALKS, ONE_IN_TARPIT } what;
+	/* BUSY: all are at first, so that none can be checked: that counts for nothing. ALL_TALK:
+	 * each has said EHLO. TALKS, TARPIT: only the oldest has, and ends last; courier delays its
+	 * reply. */
+	enum { SAY_NOTHING, ALL_BUSY, ALL_TALK, ONE_TALKS, ONE_IN_TARPIT } what;
 } pressure_rows[] = {
 	{ "more than half", "-maxprocs=5", "50", 3300, 2, SAY_NOTHING },
-	{ "more than the share, not idle for long", "-maxprocs=30", "5", 2000, 0, SAY_NOTHING },
-	{ "more than the share, idle for long", "-maxprocs=30", "5", 3300, 3, SAY_NOTHING },
+	{ "more than the share, silent and young", "-maxprocs=30", "5", 0, 0, SAY_NOTHING },
+	{ "more than the share, silent", "-maxprocs=30", "5", 600, 3, SAY_NOTHING },
+	{ "more than the share, one not idle for long", "-maxprocs=19", "5", 2000, 2, ONE_TALKS },
+	{ "more than the share, one idle for long", "-maxprocs=19", "5", 3300, 3, ONE_TALKS },
+	{ "more than the share, all not idle for long", "-maxprocs=19", "5", 2000, 0, ALL_TALK },
+	{ "more than the share, all idle for long", "-maxprocs=30", "5", 3300, 3, ALL_TALK },
 	{ "less than half", "-maxprocs=8", "50", 3300, 0, SAY_NOTHING },
 	{ "less than two thirds", "-maxprocs=5", "66", 3300, 0, SAY_NOTHING },
-	{ "far more than the share", "-maxprocs=4", "25", 600, 1, SAY_NOTHING },
-	{ "far more than the share, and young", "-maxprocs=4", "25", 0, 0, SAY_NOTHING },
+	{ "far more than the share", "-maxprocs=4", "25", 600, 1, ALL_TALK },
+	{ "far more than the share, and young", "-maxprocs=4", "25", 0, 0, ALL_TALK },
 	{ "no slot is free", "-maxprocs=3", "100", 600, 1, SAY_NOTHING },
 	{ "too young", "-maxprocs=5", "50", 0, 0, SAY_NOTHING },
 	{ "young, but no slot is free", "-maxprocs=3", "100", 0, 1, SAY_NOTHING },
@@ -438,38 +443,55 @@ static const struct pressure_row {
 	{ "busy", "-maxprocs=5", "50", 3300, 2, ALL_BUSY },
 };
 
+static void set_slots(struct harness *e, const char *slots)
+{
+	static const char name[] = "couriertcpd";
+	char cmdline[64];
+
+	memcpy(cmdline, name, sizeof(name));
+	strcpy(cmdline + sizeof(name), slots);
+	fakeproc_write(&e->tree, e->tcpd, "cmdline", cmdline, sizeof(name) + strlen(slots) + 1);
+}
+
+/* The oldest session is that of the harness. */
+static void add_crowd(struct harness *e, const struct pressure_row *row, pid_t all[3],
+		      pid_t submits[2])
+{
+	const struct peer peers[] = { { "::ffff:192.0.2.2", 1002, 25, open_host },
+				      { "::ffff:192.0.2.3", 1003, 25, open_host } };
+	unsigned int i;
+
+	all[0] = e->smtpd;
+	for (i = 0; i < 2; i++) {
+		all[i + 1] = harness_add_child(e, &peers[i]);
+		submits[i] = waiter_start();
+		if (row->what == ALL_TALK)
+			harness_add_submit(e, submits[i], all[i + 1], &peers[i]);
+	}
+	if (row->what < ALL_TALK)
+		fakeproc_children(&e->tree, e->smtpd, NULL, 0);
+	fakeproc_children(&e->tree, e->tcpd, all, 3);
+	for (i = 0; i < 3; i++)
+		fakeproc_sleep(&e->tree, all[i], "poll", 1);
+	if (row->what == ONE_IN_TARPIT)
+		fakeproc_sleep(&e->tree, all[0], "hrtimer_nanosleep", 1);
+}
+
 TEST_ROWS(pressure_ends_the_oldest, pressure_rows)
 {
-	static const char tcpd_name[] = "couriertcpd";
-	const struct peer second = { "::ffff:192.0.2.2", 1002, 25, open_host };
-	const struct peer third = { "::ffff:192.0.2.3", 1003, 25, open_host };
-	char cmdline[64];
 	const bool talks = row->what >= ONE_TALKS, busy = row->what == ALL_BUSY;
 	const unsigned int order[] = { talks, talks + 1U, talks ? 0 : 2 };
+	pid_t all[3], submits[2];
 	struct harness e;
 	unsigned int i;
-	pid_t all[3];
 
 	atomic_store(&ahead, 0);
 	atomic_store(&fixed, __real_background_now());
 	open_watching(&e, open_host);
 	harness_set(&e, "early", "off");
 	harness_set(&e, "pressure", row->pressure);
-	memcpy(cmdline, tcpd_name, sizeof(tcpd_name));
-	strcpy(cmdline + sizeof(tcpd_name), row->slots);
-	fakeproc_write(&e.tree, e.tcpd, "cmdline", cmdline,
-		       sizeof(tcpd_name) + strlen(row->slots) + 1);
-	all[0] = e.smtpd;
-	all[1] = harness_add_child(&e, &second);
-	all[2] = harness_add_child(&e, &third);
-	if (!talks)
-		fakeproc_children(&e.tree, e.smtpd, NULL, 0);
-	fakeproc_children(&e.tree, e.tcpd, all, 3);
-	fakeproc_sleep(&e.tree, all[0], "poll", 1);
-	fakeproc_sleep(&e.tree, all[1], "poll", 1);
-	fakeproc_sleep(&e.tree, all[2], "poll", 1);
-	if (row->what == ONE_IN_TARPIT)
-		fakeproc_sleep(&e.tree, all[0], "hrtimer_nanosleep", 1);
+	set_slots(&e, row->slots);
+	add_crowd(&e, row, all, submits);
 	for (i = 0; busy && i < 3; i++)
 		make_busy(&e, all[i]);
 	harness_start(&e);
@@ -491,8 +513,10 @@ TEST_ROWS(pressure_ends_the_oldest, pressure_rows)
 	want_int(harness_said(&e, "listed sessions take 3 of the "), row->want > 0);
 	atomic_store(&fixed, 0);
 	harness_close(&e);
-	waiter_end(all[1]);
-	waiter_end(all[2]);
+	for (i = 0; i < 2; i++) {
+		waiter_end(all[i + 1]);
+		waiter_end(submits[i]);
+	}
 }
 
 /* Another session of the address is always busy, so that its login is unknown: but a login would
