@@ -2,11 +2,11 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
 """Customers at listed addresses who log in while the wave comes, each with an address of its own.
 
-A customer pauses before each command, as people's programs on slow lines do, and is served
-if courier accepts its mail. Some send a wrong password first, some mistype a recipient. A
-customer behind a NAT shares its address with a bot: it is logged in when the bot is refused,
-and must keep its session; the bot comes again, and then the customer's ports 465 and 587 must
-serve. Writes one CSV row per customer.
+A customer's program says EHLO a tenth of the pause after the greeting, as on a slow line, and
+pauses between commands. It is served if courier accepts its mail. Some send a wrong password
+first, some mistype a recipient. A customer behind a NAT shares its address with a bot: it is
+logged in when the bot is refused, and must keep its session; the bot comes again, and then the
+customer's ports 465 and 587 must serve. Writes one CSV row per customer.
 """
 
 import argparse
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 class Session:
-    """An SMTP connection from an address, with a pause before each command."""
+    """An SMTP connection from an address, with a pause before each command but the first."""
 
     def __init__(self, options, address, port, tls, pause):
         self._options, self._address, self._port = options, address, port
@@ -51,7 +51,7 @@ class Session:
             self._options.server, self._port, local_addr=(self._address, 0),
             ssl=context() if self._tls == "tls" else None), PATIENCE)
         await self.expect(220, self._reply())
-        await self.send("EHLO customer.example", 250)
+        await self.expect(250, self.command("EHLO customer.example", self._pause / 10))
         if self._tls == "starttls":
             await self.send("STARTTLS", 220)
             await self._writer.start_tls(context())
@@ -70,8 +70,8 @@ class Session:
         if got != code:
             raise Refused(f"{got}, not {code}")
 
-    async def command(self, text):
-        await asyncio.sleep(self._pause)
+    async def command(self, text, pause=None):
+        await asyncio.sleep(self._pause if pause is None else pause)
         self._writer.write(text.encode() + b"\r\n")
         return await self._reply()
 
@@ -194,7 +194,7 @@ def arguments():
     parser.add_argument("--recipient", required=True)
     parser.add_argument("--first", required=True, help="the first customer's address")
     parser.add_argument("--login", type=int, required=True, help="port 25 offers a login")
-    parser.add_argument("--pause", type=float, required=True, help="seconds before a command")
+    parser.add_argument("--pause", type=float, required=True, help="seconds between commands")
     parser.add_argument("--spread", type=float, required=True, help="seconds until all began")
     parser.add_argument("--end", type=float, required=True, help="the last second")
     parser.add_argument("--start", type=float, required=True, help="monotonic time of second 0")
