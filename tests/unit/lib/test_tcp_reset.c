@@ -282,7 +282,8 @@ TEST_ROWS(finds_by_addresses_and_ports, connection_rows)
 	want_int(inode == st.st_ino, true);
 	want_int(find_once(neighbour(), &found, &inode), -ENOENT);
 	close(server);
-	want_int(find_once(ends, &found, &inode), 0);
+	/* While the kernel replaces the closed socket in its table, it may find neither. */
+	want_int(SOON(find_once(ends, &found, &inode) == 0), true);
 	want_int(inode, 0);
 }
 
