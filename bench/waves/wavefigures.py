@@ -74,6 +74,9 @@ class Round:
     # The share of the processors that programs other than the bench's took.
     others: float = 0.0
 
+    # The most slots of port 25 that were taken in each second.
+    curve: list = dataclasses.field(default_factory=list)
+
     @property
     def customers_served(self):
         return self.customers - sum(not kind.startswith(NAT) for kind in self.lost)
@@ -128,7 +131,10 @@ def read(_, directory):
 def slots(rows, limit):
     times = [float(row.pop("seconds")) for row in rows]
     at_25 = [int(row["25"]) for row in rows]
-    return {"peak": max(at_25), "other_peak": max(int(row[port]) for row in rows
+    curve = [0] * (int(times[-1]) + 1)
+    for time, taken in zip(times, at_25):
+        curve[max(0, int(time))] = max(curve[max(0, int(time))], taken)
+    return {"peak": max(at_25), "curve": curve, "other_peak": max(int(row[port]) for row in rows
                                                   for port in row if port != "25"),
             "at_limit": round(sum(after - time for time, after, taken in
                                   zip(times, times[1:], at_25) if taken >= limit), 2)}
@@ -247,6 +253,26 @@ SECOND = ("peak", "limit", "held", "mails", "p99", "customers")
 
 def _rounds(data, name):
     return [Round(**one) for run in data["runs"] if run["name"] == name for one in run["rounds"]]
+
+
+# The marks of README's curve, and the slots that a line of it stands for.
+MARKS, STEP = {"nothing": "#", "default": "="}, 50
+
+
+def readme_curve(data):
+    """The lines of README's curve: the slots taken in each second of the first table's wave."""
+    drawn = {}
+    for name, mark in MARKS.items():
+        rounds = _rounds(data, FIRST if name == "default" else f"{FIRST}-{name}")
+        middle = sorted(rounds, key=lambda r: r.peak)[len(rounds) // 2]
+        drawn |= {(second, (taken + STEP // 2) // STEP): mark
+                  for second, taken in enumerate(middle.curve)}
+    width, height = (max(place) for place in zip(*drawn))
+    for row in range(height, -1, -1):
+        line = "".join(drawn.get((second, row), " ") for second in range(width + 1))
+        yield f"{row * STEP:>7} |{line}".rstrip()
+    yield f"{'':7} +{'----+' * (width // 5)}"
+    yield f"{'':8}" + "".join(f"{second:<10}" for second in range(0, width + 1, 10)).rstrip() + " s"
 
 
 def readme_rows(data):
