@@ -235,6 +235,8 @@ static int await(struct looker *l, const struct job *job)
 	struct task *task = l->task;
 
 	task->job = *job;
+	/* The thread may be too late to make the call: then there is no descriptor to close. */
+	task->result = -ETIMEDOUT;
 	task->state = STATE_ASKED;
 	pthread_cond_broadcast(&l->changed);
 	while (task->state == STATE_ASKED &&

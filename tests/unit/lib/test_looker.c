@@ -409,3 +409,36 @@ TEST(descriptor_that_comes_too_late)
 	close(ends[1]);
 	other_close(&o);
 }
+
+/* Ask until nobody waits any more when the thread comes to make the call, as on a machine that did
+ * nothing else for a while. */
+static void ask_without_patience(const struct other *o)
+{
+	int fd;
+
+	looker_set_wait(looker, 0);
+	while ((fd = get_fd(o, o->pipe[0])) >= 0)
+		close(fd);
+	want_int(fd, -ETIMEDOUT);
+	looker_set_wait(looker, DEADLINE_MS);
+	want_int(SOON(get_fd(o, 4000) == -EBADF), true);
+}
+
+/* What it got for an earlier caller is not its own to close. */
+TEST(thread_that_comes_too_late)
+{
+	struct other o = other_open();
+	size_t before = descriptors_open();
+	int fd, i;
+
+	for (i = 0; i < 20; i++) {
+		ask_without_patience(&o);
+		want_int(descriptors_open(), before);
+		fd = get_fd(&o, o.pipe[0]);
+		want_int(fd >= 0, true);
+		ask_without_patience(&o);
+		want_int(descriptors_open(), before + 1);
+		close(fd);
+	}
+	other_close(&o);
+}
