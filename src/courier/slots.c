@@ -453,6 +453,12 @@ static bool is_gone(const struct smtpd_rules *rules, const struct slot *slot)
 	return procfs_read_status(rules->procfs, slot->pid, &status) == -ESRCH;
 }
 
+/* Is this the slot of that PID? A handshake has no smtpd, and 0 is none. */
+static bool is_slot_of(const struct slot *slot, pid_t pid)
+{
+	return pid != 0 && (slot->pid == pid || slot->smtpd == pid);
+}
+
 static void confirm(struct slot *slot, void *data)
 {
 	struct confirmation *c = data;
@@ -462,7 +468,7 @@ static void confirm(struct slot *slot, void *data)
 		slot->state = SLOT_OTHER;
 		slot->retry_at = INT64_MAX;
 	}
-	if (slot->pid == c->but || slot->smtpd == c->but || slot->ending ||
+	if (is_slot_of(slot, c->but) || slot->ending ||
 	    slot_login(slot, c->now) == SLOT_LOGIN_SEEN || !slot->offers_login ||
 	    slot->state != SLOT_SESSION || was_confirmed(slot, c->now))
 		return;
@@ -494,7 +500,7 @@ static void note_login(struct slot *slot, void *data)
 	struct login_search *search = data;
 	enum slot_login login;
 
-	if (slot->pid == search->but || slot->smtpd == search->but || slot->ending)
+	if (is_slot_of(slot, search->but) || slot->ending)
 		return;
 	login = slot_login(slot, search->now);
 	if (login == SLOT_LOGIN_SEEN || search->found == SLOT_LOGIN_NONE)

@@ -254,6 +254,25 @@ TEST(handshake_without_a_look_is_unknown)
 	want_int(slot_login(&slot, 0), SLOT_LOGIN_UNKNOWN);
 }
 
+/* Nothing is to be left out, and a handshake has no courieresmtpd. */
+TEST(handshake_counts_in_its_entry)
+{
+	const struct peer peer = { "::ffff:192.0.2.1", 1001, 465, relay_host };
+	const struct cidr entry = { { ADDR_IPV4, { 192, 0, 2 } }, 24 };
+	pid_t tls = waiter_start();
+	struct fixture f;
+
+	setup(&f);
+	put_tls(&f, tls, &peer);
+	put_children(&f, tls, 0, 0);
+	passes(&f, 0, 0);
+	want_int(slots_find(&f.slots, tls)->state, SLOT_HANDSHAKE);
+	want_int(slots_login_in(&f.slots, &entry, 0, f.now), SLOT_LOGIN_SEEN);
+	want_int(slots_login_in(&f.slots, &entry, tls, f.now), SLOT_LOGIN_NONE);
+	teardown(&f);
+	waiter_end(tls);
+}
+
 /* A login is remembered while courieresmtpd restarts its submit. */
 TEST(login_is_remembered)
 {
