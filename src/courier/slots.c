@@ -203,7 +203,8 @@ static int read_unknown(struct slots *x, const struct smtpd_rules *rules, struct
 		r = read_handshake(x, rules, slot, now);
 	if (slot->state == SLOT_FORKED || slot->state == SLOT_HANDSHAKE)
 		x->unread++;
-	if (slot->state == SLOT_OTHER && slot->retry_at != INT64_MAX)
+	if ((slot->state == SLOT_OTHER && slot->retry_at != INT64_MAX) ||
+	    (slot->state == SLOT_HANDSHAKE && r < 0))
 		x->is_incomplete = true;
 	return r;
 }

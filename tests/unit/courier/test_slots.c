@@ -273,6 +273,33 @@ TEST(handshake_counts_in_its_entry)
 	waiter_end(tls);
 }
 
+/* Somebody may have logged in below a couriertls, if that cannot be read. */
+TEST(unreadable_session_after_the_handshake)
+{
+	const struct peer peer = { "::ffff:192.0.2.1", 1001, 465, open_host };
+	pid_t tls = waiter_start(), smtpd = waiter_start();
+	struct fixture f;
+
+	setup(&f);
+	put_tls(&f, tls, &peer);
+	put_children(&f, tls, 0, 0);
+	passes(&f, 0, 0);
+	want_int(f.slots.is_incomplete, false);
+	fakeproc_put_smtpd(&f.tree, smtpd, tls, &peer);
+	fakeproc_write(&f.tree, smtpd, "status", "?", 1);
+	fakeproc_children(&f.tree, tls, &smtpd, 1);
+	fakeproc_sleep(&f.tree, tls, "poll", 7);
+	want_int(slots_refresh(&f.slots, &f.rules, f.now) < 0, true);
+	want_int(f.slots.is_incomplete, true);
+	fakeproc_put_smtpd(&f.tree, smtpd, tls, &peer);
+	passes(&f, tls, 50);
+	want_int(f.slots.is_incomplete, false);
+	want_int(slots_find(&f.slots, tls)->state, SLOT_SESSION);
+	teardown(&f);
+	waiter_end(tls);
+	waiter_end(smtpd);
+}
+
 /* A login is remembered while courieresmtpd restarts its submit. */
 TEST(login_is_remembered)
 {
