@@ -290,6 +290,31 @@ def readme_rows(data):
 
 # --- doc/performance.rst -----------------------------------------------------
 
+def in_lines(data):
+    """The text of the file. A line for each run: with its rounds it is a file of a thousand
+    figures."""
+    head = json.dumps({name: value for name, value in data.items() if name != "runs"}, indent=1)
+    runs = ",\n".join(json.dumps(run) for run in data["runs"])
+    return f"{head.removesuffix('}').rstrip()},\n \"runs\": [\n{runs}\n ]\n}}\n"
+
+
+def merged(old, new):
+    """The file of all runs, if `new` has only some of them (bench/run waves -- --only)."""
+    again = {run["name"]: run for run in new["runs"]}
+    kept = [run["name"] for run in old["runs"] if run["name"] not in again]
+    if not kept:
+        return new
+    runs = [again.pop(run["name"], run) for run in old["runs"]] + list(again.values())
+    goals = [goal for goal in old["goals"] if goal["what"].split(":")[0].split()[0] in kept]
+    earlier = [one | {"runs": [name for name in one["runs"] if name in kept]}
+               for one in old.get("earlier", [])]
+    older = sum((one["runs"] for one in earlier), [])
+    earlier.append({"command": old["command"], "commit": old["commit"],
+                    "runs": [name for name in kept if name not in older]})
+    return new | {"runs": runs, "goals": goals + new["goals"],
+                  "earlier": [one for one in earlier if one["runs"]]}
+
+
 ABOUT = (
     "\"Login\" or \"no login\" is what port 25 offers; ports 465 and 587 offer one. TARPIT is on. "
     "The customers are at listed addresses, log in during the wave, say EHLO 0.3 s after the "
@@ -306,6 +331,9 @@ def section(data):
                     f"the lowest and the highest where they differ. {ABOUT}")
     yield rst_table(["port 25; the wave", "protection", "list",
                      *(column[0].strip("\n") for column in COLUMNS)], list(_page_rows(data)))
+    for one in data.get("earlier", []):
+        yield paragraph(f"Measured earlier, at commit {one['commit']} ({one['command']}), "
+                        f"and not again at {data['commit']}: {', '.join(one['runs'])}.")
     for run in data["runs"]:
         yield from _void_rounds(run)
 
