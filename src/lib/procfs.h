@@ -54,8 +54,8 @@ const char *procfs_getenv(const char *env, size_t len, const char *name);
 /* Most names for procfs_getenv_all(). */
 #define PROCFS_GETENV_MAX 16
 
-/* The same for count names in one pass. The pass over the variables is the most expensive
- * part of reading a process. */
+/* The same for count names of two characters or more, in one pass. The pass over the variables
+ * is the most expensive part of reading a process. */
 void procfs_getenv_all(const char *env, size_t len, const char *const *names,
 		       size_t count, const char **ret_values);
 

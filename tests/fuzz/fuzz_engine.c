@@ -12,14 +12,12 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "blocklist/blocklist.h"
@@ -157,31 +155,6 @@ static pid_t start_process(void)
 			pause();
 	}
 	return pid;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-char *temp_dir_new(void)
-{
-	const char *top = getenv("TMPDIR");
-	char *dir;
-
-	FUZZ_CHECK(asprintf(&dir, "%.40s/fuzz_engine.XXXXXX", top && *top ? top : "/tmp") > 0);
-	FUZZ_CHECK(mkdtemp(dir));
-	return dir;
-}
-
-void temp_dir_remove(char *dir)
-{
-	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	free(dir);
 }
 
 static void clean_up(void)
