@@ -475,10 +475,6 @@ static bool may_signal_first(const struct enforcer *e, const struct courierlog_l
 	       s->trigger != TRIGGER_CONNECT && line->port != 0;
 }
 
-static bool is_now_or_never(const struct enforcer *e)
-{
-	return e->settings->terminate_delay == 0 || background_is_stalled(e->background);
-}
 
 void enforcer_hand_over(struct enforcer *enforcer, const struct smtpd_rules *rules,
 			const struct courierlog_line *line, const struct smtpd_facts *facts,
@@ -492,7 +488,8 @@ void enforcer_hand_over(struct enforcer *enforcer, const struct smtpd_rules *rul
 	if (facts->block_zone)
 		text_copy(facts->block_zone, strlen(facts->block_zone), request.zone,
 			  sizeof(request.zone));
-	if (may_signal_first(enforcer, line) && is_now_or_never(enforcer))
+	if (may_signal_first(enforcer, line) &&
+	    (enforcer->settings->terminate_delay == 0 || background_is_stalled(enforcer->background)))
 		terminator_signal(t);
 	if (put_request(enforcer, &request) == 0)
 		return;
@@ -501,7 +498,8 @@ void enforcer_hand_over(struct enforcer *enforcer, const struct smtpd_rules *rul
 	smtpd_done(&t->smtpd);
 }
 
-/* Block the address, then terminate the session. Releases what is left of *t. */
+/* Block the address and terminate the session: without a delay, the session first. Releases what is
+ * left of *t. */
 static struct decision block_and_terminate(struct enforcer *e,
 					   const struct courierlog_line *line,
 					   const struct smtpd_facts *facts,
@@ -514,8 +512,13 @@ static struct decision block_and_terminate(struct enforcer *e,
 		.termination = t,
 		.behind_proxy = t->smtpd.behind_proxy,
 	};
-	struct decision d = do_block(e, &request);
+	struct decision d;
 
+	/* The looks for logins, before the block, take longer than all the rest. */
+	if (e->settings->terminate_delay == 0 && !t->signalled && may_signal_first(e, line) &&
+	    !background_is_ending(e->background, &t->smtpd, NULL))
+		terminator_signal(t);
+	d = do_block(e, &request);
 	if (decision_terminates(d)) {
 		if (line->port != 0)
 			schedule_termination(e, t);

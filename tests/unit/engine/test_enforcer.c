@@ -418,32 +418,43 @@ static const struct order_row {
 	bool is_limited;	/* maxBlocks is used up */
 	const char *want;
 	bool at_once;		/* the list is written alone */
+	bool is_new;		/* the session is not known yet */
 } order_rows[] = {
-	{ "as ever", { { "terminate.delay", "200" } }, false, "bh", false },
-	{ "no delay", { { "terminate.delay", "0" } }, false, "sbh", false },
+	{ "as ever", { { "terminate.delay", "200" } }, false, "bh", false, false },
+	{ "no delay", { { "terminate.delay", "0" } }, false, "sbh", false, false },
 	{ "no delay, not to be blocked", { { "terminate.delay", "0" }, { "maxBlocks", "1" } },
-	  true, "sh", false },
+	  true, "sh", false, false },
 	{ "no delay, any reject", { { "terminate.delay", "0" }, { "trigger", "reject" } },
-	  false, "sbh", false },
+	  false, "sbh", false, false },
 	{ "no delay, nothing done", { { "terminate.delay", "0" }, { "dryRun", "on" } },
-	  false, "", false },
+	  false, "", false, false },
 	{ "no delay, not to be ended", { { "terminate.delay", "0" }, { "terminate", "off" } },
-	  false, "b", false },
+	  false, "b", false, false },
 	{ "no delay, below the threshold", { { "terminate.delay", "0" },
 					     { "threshold", "9" } },
-	  false, "", false },
-	{ "hardly any delay", { { "terminate.delay", "1" } }, false, "bh", true },
-	{ "a short delay", { { "terminate.delay", "49" } }, false, "bh", true },
-	{ "enough of it", { { "terminate.delay", "50" } }, false, "bh", false },
-	{ "connect", { { "trigger", "connect" } }, false, "rbsh", true },
+	  false, "", false, false },
+	{ "new, as ever", { { "terminate.delay", "200" } }, false, "bh", false, true },
+	{ "new, no delay", { { "terminate.delay", "0" } }, false, "sbh", false, true },
+	{ "new, no delay, not to be blocked", { { "terminate.delay", "0" },
+						{ "maxBlocks", "1" } },
+	  true, "sh", false, true },
+	{ "new, no delay, nothing done", { { "terminate.delay", "0" }, { "dryRun", "on" } },
+	  false, "", false, true },
+	{ "new, no delay, below the threshold", { { "terminate.delay", "0" },
+						  { "threshold", "9" } },
+	  false, "", false, true },
+	{ "hardly any delay", { { "terminate.delay", "1" } }, false, "bh", true, false },
+	{ "a short delay", { { "terminate.delay", "49" } }, false, "bh", true, false },
+	{ "enough of it", { { "terminate.delay", "50" } }, false, "bh", false, false },
+	{ "connect", { { "trigger", "connect" } }, false, "rbsh", true, false },
 	{ "connect, no delay", { { "trigger", "connect" }, { "terminate.delay", "0" } },
-	  false, "rbsh", true },
+	  false, "rbsh", true, false },
 	{ "connect, no reply", { { "trigger", "connect" }, { "terminate.delay", "0" },
 				 { "connect.reply", "off" } },
-	  false, "bsh", true },
+	  false, "bsh", true, false },
 };
 
-static void punish(struct harness *e, bool at_start)
+static void punish(struct harness *e, bool at_start, bool is_new)
 {
 	struct engine_message msg = {
 		.severity = 6, .text = STARTED, .text_len = strlen(STARTED),
@@ -454,9 +465,11 @@ static void punish(struct harness *e, bool at_start)
 		engine_handle(e->block, e->worker, &msg);
 		return;
 	}
-	harness_started(e, e->smtpd);
-	harness_want_pinned(e, false);
-	harness_line(e, REJECT, e->smtpd);
+	if (!is_new) {
+		harness_started(e, e->smtpd);
+		harness_want_pinned(e, false);
+	}
+	harness_line(e, REJECT, is_new ? 0 : e->smtpd);
 }
 
 static bool is_done(void *data)
@@ -493,7 +506,7 @@ TEST_ROWS(order, order_rows)
 		use_budget_up(&e);
 	memset(done, 0, sizeof(done));
 	atomic_store(&last_at_once, false);
-	punish(&e, strcmp(row->set[0][1], "connect") == 0);
+	punish(&e, strcmp(row->set[0][1], "connect") == 0, row->is_new);
 	soon(is_done, (void *)(uintptr_t)row->want);
 	want_str(done, row->want);
 	want_int(atomic_load(&last_at_once), row->at_once);
