@@ -78,15 +78,13 @@ static int find_pinned(struct session_finder *finder, pid_t pid, const struct se
 		       struct smtpd_scratch *scratch, struct smtpd *smtpd,
 		       struct smtpd_facts *facts)
 {
-	bool with_submit = q->confirms && !q->attested;
+	bool without_login = q->confirms && !q->attested;
 	int r;
 
 	if (q->defers ||
-	    !smtpd_index_withdraw(finder->index, pid, &q->addr, q->port, with_submit, smtpd))
+	    !smtpd_index_withdraw(finder->index, pid, &q->addr, q->port, without_login, smtpd))
 		return -EAGAIN;
 	r = smtpd_recheck(&finder->rules, smtpd, scratch, facts);
-	if (r == 0 && with_submit)
-		r = smtpd_recheck_submit(smtpd);
 	if (r < 0)
 		smtpd_done(smtpd);
 	return r;
@@ -161,29 +159,41 @@ bool session_knows_relay_client(struct session_finder *finder, const struct addr
 	return false;
 }
 
-int session_check_submit(struct session_finder *finder, const struct smtpd *smtpd,
+int session_check_submit(struct session_finder *finder, struct smtpd *smtpd,
 			 const struct smtpd_facts *facts, struct smtpd_scratch *scratch)
 {
 	return smtpd_check_submit(&finder->rules, smtpd, facts->block, scratch);
 }
 
-int session_check_mail(struct session_finder *finder, const struct smtpd *smtpd,
+/* The newest submit has to be the one with the BLOCK: after a login it is another one. */
+static int check_newest(struct session_finder *finder, const struct smtpd *smtpd,
+			struct smtpd_scratch *scratch)
+{
+	struct session_submit submit = { .pid = smtpd->submit.pid, .known = true };
+	int r = session_signs_submit(&finder->rules, smtpd->process.pid, scratch, &submit);
+
+	return r == 0 && submit.pid != smtpd->submit.pid ? -EPERM : r;
+}
+
+int session_check_mail(struct session_finder *finder, struct smtpd *smtpd,
 		       const struct smtpd_facts *facts, struct smtpd_scratch *scratch)
 {
-	struct session_submit submit = { .pid = 0 };
 	struct session_progress progress;
 	int r;
 
-	r = session_signs_submit(&finder->rules, smtpd->process.pid, scratch, &submit);
-	if (r == 0 && !submit.blocks)
-		r = -EPERM;
+	r = session_check_submit(finder, smtpd, facts, scratch);
 	if (r == 0)
-		r = session_signs_progress(&finder->rules, smtpd->process.pid, submit.pid,
+		r = check_newest(finder, smtpd, scratch);
+	if (r == 0)
+		r = session_signs_progress(&finder->rules, smtpd->process.pid, smtpd->submit.pid,
 					   &progress);
 	if (r == 0 && !session_signs_has_mail(&finder->rules, smtpd->process.pid, &progress,
 					      facts->access_file))
 		r = -EPERM;
-	return r == 0 ? session_check_submit(finder, smtpd, facts, scratch) : r;
+	/* If both are alive, then what was read is theirs. */
+	if (r == 0)
+		r = smtpd_recheck_submit(smtpd);
+	return r == 0 ? pidref_check(&smtpd->process) : r;
 }
 
 int session_refresh(struct session_finder *finder, bool thorough)
@@ -200,9 +210,9 @@ int session_refresh(struct session_finder *finder, bool thorough)
 	return r < 0 ? r : 0;
 }
 
-void session_hold(struct session_finder *finder, bool submits)
+void session_hold(struct session_finder *finder)
 {
-	smtpd_index_hold(finder->index, submits);
+	smtpd_index_hold(finder->index);
 }
 
 void session_let_go(struct session_finder *finder)
@@ -226,7 +236,6 @@ void session_learn(struct session_finder *finder)
 	for (i = 0; i < n; i++)
 		if (smtpd_index_learn(finder->index, pids[i]) == -EAGAIN)
 			new_pids_wait(&finder->new_pids, pids[i]);
-	session_hold(finder, false);
 }
 
 enum tcpd_proxy session_proxy(struct session_finder *finder)

@@ -14,7 +14,8 @@ struct session_query {
 	pid_t hint;		/* where to look first; any sender can forge it */
 	struct addr addr;
 	uint16_t port;		/* 0: the line has none */
-	bool confirms;		/* without an attested PID: only with a pinned submit */
+	bool confirms;		/* without an attested PID more has to be looked at if courier
+				 * offers a login: -EAGAIN */
 	bool defers;		/* leave it to the background thread: -EAGAIN */
 	bool was_couriers;	/* the kernel's data show that attested was courier's */
 };
@@ -47,27 +48,25 @@ bool session_may_be_couriers(const struct session_finder *finder, pid_t pid);
  * not known yet is missed. For lines for which no process is verified; for workers. */
 bool session_knows_relay_client(struct session_finder *finder, const struct addr *addr);
 
-/* Does the submit of smtpd have the same BLOCK? See smtpd_check_submit(). If the line's sender is
- * not attested, an smtpd from session_find() has passed this check. scratch must not be the one
- * that facts points into. For the background thread only. */
-int session_check_submit(struct session_finder *finder, const struct smtpd *smtpd,
+/* Does the submit of smtpd have the same BLOCK? See smtpd_check_submit(). scratch must not
+ * be the one that facts points into. For the background thread only. */
+int session_check_submit(struct session_finder *finder, struct smtpd *smtpd,
 			 const struct smtpd_facts *facts, struct smtpd_scratch *scratch);
 
 /* The same, and has that submit accepted MAIL (session_signs_has_mail())? Returns 0; -EPERM: no;
  * -errno. */
-int session_check_mail(struct session_finder *finder, const struct smtpd *smtpd,
+int session_check_mail(struct session_finder *finder, struct smtpd *smtpd,
 		       const struct smtpd_facts *facts, struct smtpd_scratch *scratch);
 
-/* Update the index for session_candidates(). thorough: unpin all smtpds, search for new
+/* Update the index for session_candidates(), and pin the listed smtpds that are new, so that a line
+ * about one needs little more verification. thorough: unpin all smtpds, search for new
  * couriertcpds and read every smtpd again. Returns 0; -EACCES; -errno. For the background
  * thread only. */
 int session_refresh(struct session_finder *finder, bool thorough);
 
-/* Pin the listed smtpds in the index, so that a later line about one needs little more
- * verification: some 40 us for each, once. submits: pin the submit of each pinned smtpd
- * as well: some 20 us at every call for each one without a pinned submit. Pending lookups
- * do not need this, so answer them first. For the background thread only. */
-void session_hold(struct session_finder *finder, bool submits);
+/* Pin the listed smtpds in the index for which there was no room. Pending lookups do not need this,
+ * so answer them first. For the background thread only. */
+void session_hold(struct session_finder *finder);
 
 /* Test on a couriertcpd whether we may read its processes and, with signals, signal them:
  * see tcpd_try(). For the background thread only. */

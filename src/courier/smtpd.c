@@ -324,19 +324,31 @@ static void identify_connection(const struct smtpd_rules *rules, struct smtpd *s
 	smtpd->behind_proxy = is_behind_proxy(rules, smtpd, owner);
 }
 
-/* The peer and the facts from the environment that look() read last. */
-static int take_facts(const struct smtpd_scratch *scratch, struct smtpd *smtpd,
-		      struct smtpd_facts *facts)
+/* What the environment that look() read last says. */
+static int parse_hint(const struct smtpd_scratch *scratch, struct smtpd_hint *ret_hint)
 {
 	const char *values[VARIABLES];
 	int r = read_values(scratch, values);
 
 	if (r < 0)
 		return r;
-	if (parse_peer_of(values, &smtpd->peer) < 0)
-		return -EPERM;
-	parse_facts(values, facts);
-	smtpd->behind_proxy = names_proxy(values[TCPREMOTEINFO]);
+	parse_facts(values, &ret_hint->facts);
+	ret_hint->names_proxy = names_proxy(values[TCPREMOTEINFO]);
+	return parse_peer_of(values, &ret_hint->peer);
+}
+
+/* The same of a pinned process. */
+static int take_facts(const struct smtpd_scratch *scratch, struct smtpd *smtpd,
+		      struct smtpd_facts *facts)
+{
+	struct smtpd_hint hint;
+	int r = parse_hint(scratch, &hint);
+
+	if (r < 0)
+		return r == -ENODATA ? -EPERM : r;
+	smtpd->peer = hint.peer;
+	smtpd->behind_proxy = hint.names_proxy;
+	*facts = hint.facts;
 	return 0;
 }
 
@@ -544,36 +556,6 @@ static void load_env(const struct smtpd_env *env, struct smtpd_scratch *scratch,
 	facts->access_file = text_of(env, scratch->look.env, ENV_ACCESSFILE);
 }
 
-/* BLOCK of an smtpd of smtpd_pin(); NULL: it has none, or is from smtpd_open(). */
-static const char *own_block(const struct smtpd *smtpd)
-{
-	return smtpd->env ? text_of(smtpd->env, smtpd->env->texts, ENV_BLOCK) : NULL;
-}
-
-static bool knows_block(const struct smtpd *smtpd, const char *block)
-{
-	const char *own = own_block(smtpd);
-
-	return own && strcmp(own, block) == 0;
-}
-
-int smtpd_pin(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
-	      struct smtpd *ret_smtpd, struct smtpd_facts *ret_facts)
-{
-	struct smtpd smtpd = SMTPD_NONE;
-	int r;
-
-	r = smtpd_open(rules, pid, scratch, &smtpd, ret_facts);
-	if (r == 0 && smtpd.tls.fd >= 0)
-		r = -EPERM;
-	if (r == 0 && !(smtpd.env = store_env(ret_facts)))
-		r = -ENOMEM;
-	if (r == 0)
-		*ret_smtpd = smtpd_take(&smtpd);
-	smtpd_done(&smtpd);
-	return r;
-}
-
 int smtpd_recheck(const struct smtpd_rules *rules, const struct smtpd *smtpd,
 		  struct smtpd_scratch *scratch, struct smtpd_facts *ret_facts)
 {
@@ -599,28 +581,68 @@ static int check_place(const struct smtpd_rules *rules, pid_t pid)
 	return tcpd_check(rules->tcpds, status.ppid);
 }
 
-int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
-		    struct smtpd_hint *ret_hint)
+/* Read a process with courier's uid below a couriertcpd. */
+static int read_child(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
+		      struct smtpd_hint *ret_hint)
 {
-	const char *values[VARIABLES];
 	enum role role;
 	int r;
 
-	r = check_place(rules, pid);
-	if (r == 0)
-		r = look(rules, pid, scratch, &role);
+	r = look(rules, pid, scratch, &role);
 	if (r < 0)
 		return r;
 	if (role == ROLE_TCPD)
 		return -EAGAIN;
 	if (role != ROLE_SMTPD && role != ROLE_TLS)
 		return -ENODATA;
-	r = read_values(scratch, values);
+	ret_hint->is_tls = role == ROLE_TLS;
+	return parse_hint(scratch, ret_hint);
+}
+
+int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
+		    struct smtpd_hint *ret_hint)
+{
+	int r = check_place(rules, pid);
+
+	return r == 0 ? read_child(rules, pid, scratch, ret_hint) : r;
+}
+
+/* Verify a pinned process that was read, and copy its facts. */
+static int keep(const struct smtpd_rules *rules, struct smtpd *smtpd,
+		const struct smtpd_hint *hint)
+{
+	int r;
+
+	smtpd->peer = hint->peer;
+	smtpd->behind_proxy = hint->names_proxy;
+	identify_connection(rules, smtpd, &smtpd->process);
+	r = check_parent(rules, smtpd);
+	if (r == 0 && !(smtpd->env = store_env(&hint->facts)))
+		r = -ENOMEM;
+	return r;
+}
+
+int smtpd_pin(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
+	      struct smtpd *ret_smtpd, struct smtpd_hint *ret_hint)
+{
+	struct smtpd smtpd = SMTPD_NONE;
+	struct procfs_status status;
+	int r;
+
+	r = pin(rules, pid, &smtpd.process, &status);
 	if (r < 0)
 		return r;
-	parse_facts(values, &ret_hint->facts);
-	ret_hint->is_tls = role == ROLE_TLS;
-	return parse_peer_of(values, &ret_hint->peer);
+	smtpd.parent = smtpd.tcpd = status.ppid;
+	r = tcpd_check(rules->tcpds, status.ppid);
+	if (r == 0)
+		r = read_child(rules, pid, scratch, ret_hint);
+	if (r == 0 && ret_hint->facts.block && !ret_hint->is_tls) {
+		r = keep(rules, &smtpd, ret_hint);
+		if (r == 0)
+			*ret_smtpd = smtpd_take(&smtpd);
+	}
+	smtpd_done(&smtpd);
+	return r;
 }
 
 /* Pin a process if it is a submit of smtpd with this BLOCK. Returns 0; -EPERM: it has
@@ -652,72 +674,30 @@ static int open_submit(const struct smtpd_rules *rules, const struct smtpd *smtp
 	return r;
 }
 
-/* Find the submit with this BLOCK among the children of smtpd, except the PID but, which was
- * rejected before. Returns 0; -EPERM: there is none; another error: a call failed and there
- * may be one. *ret_last is set to the last submit without this BLOCK, if any. */
-static int find_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd,
-		       const char *block, struct smtpd_scratch *scratch, pid_t but,
-		       struct pidref *ret_ref, pid_t *ret_last)
+int smtpd_check_submit(const struct smtpd_rules *rules, struct smtpd *smtpd,
+		       const char *block, struct smtpd_scratch *scratch)
 {
 	int r = -EPERM, err = -EPERM;
 	pid_t *pids;
 	ssize_t n, i;
 
+	pidref_done(&smtpd->submit);
 	n = procfs_read_children(rules->procfs, smtpd->process.pid, &pids);
 	if (n < 0)
 		return (int)n;
 	for (i = 0; i < n && r != 0; i++) {
-		if (pids[i] == but)
-			continue;
-		r = open_submit(rules, smtpd, pids[i], block, scratch, ret_ref);
-		if (r == -EPERM)
-			*ret_last = pids[i];
-		else if (r != 0 && r != -ENOEXEC && r != -ESRCH)
+		r = open_submit(rules, smtpd, pids[i], block, scratch, &smtpd->submit);
+		/* A call failed, and it may be the one. */
+		if (r != 0 && r != -EPERM && r != -ENOEXEC && r != -ESRCH)
 			err = r;
 	}
 	free(pids);
-	return r == 0 ? 0 : err;
-}
-
-int smtpd_pin_submit(const struct smtpd_rules *rules, struct smtpd *smtpd,
-		     struct smtpd_scratch *scratch)
-{
-	const char *block = own_block(smtpd);
-	pid_t last = smtpd->other_submit;
-	int r;
-
-	if (!block)
-		return -EPERM;
-	r = find_submit(rules, smtpd, block, scratch, smtpd->other_submit, &smtpd->submit,
-			&last);
-	/* After a login the submit has no BLOCK: do not read it at every call. */
-	if (r == -EPERM)
-		smtpd->other_submit = last;
-	/* If smtpd has exited, its PID may have been another process'. */
-	if (r == 0)
-		r = pidref_check(&smtpd->process);
-	if (r < 0)
-		pidref_done(&smtpd->submit);
-	return r;
+	return r == 0 ? pidref_check(&smtpd->process) : err;
 }
 
 int smtpd_recheck_submit(const struct smtpd *smtpd)
 {
 	return pidref_check(&smtpd->submit);
-}
-
-int smtpd_check_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd,
-		       const char *block, struct smtpd_scratch *scratch)
-{
-	struct pidref submit = PIDREF_NONE;
-	pid_t last;
-	int r;
-
-	if (knows_block(smtpd, block) && smtpd_recheck_submit(smtpd) == 0)
-		return 0;
-	r = find_submit(rules, smtpd, block, scratch, 0, &submit, &last);
-	pidref_done(&submit);
-	return r == 0 ? pidref_check(&smtpd->process) : r;
 }
 
 /* Is this process a child of the smtpd, with courier's uid? */

@@ -44,8 +44,7 @@ struct smtpd {
 	uint64_t cookie;	/* of the connection, see smtpd_cookie(); 0: unknown */
 	bool behind_proxy;	/* its client's packets come from another host, a proxy that
 				 * has named the peer (-haproxy) */
-	struct pidref submit;	/* of smtpd_pin_submit(): has the same BLOCK */
-	pid_t other_submit;	/* a submit that smtpd_pin_submit() rejected; 0: none */
+	struct pidref submit;	/* of smtpd_check_submit(): has the same BLOCK */
 	struct smtpd_env *env;	/* of smtpd_pin(): a copy of the facts; else NULL */
 };
 
@@ -93,17 +92,6 @@ int smtpd_may_be(const struct smtpd_rules *rules, pid_t pid);
 int smtpd_open(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
 	       struct smtpd *ret_smtpd, struct smtpd_facts *ret_facts);
 
-/* Pin and verify a process before a line is about it, and keep a copy of its facts, so that
- * a later smtpd_recheck() suffices. Only for children of a couriertcpd: -EPERM on port 465.
- * Returns as smtpd_open(). */
-int smtpd_pin(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
-	      struct smtpd *ret_smtpd, struct smtpd_facts *ret_facts);
-
-/* Pin the submit of an smtpd of smtpd_pin(), for smtpd_recheck_submit(). Returns 0; -EPERM:
- * there is no submit with the same BLOCK yet; -EACCES; -EMFILE; -errno. */
-int smtpd_pin_submit(const struct smtpd_rules *rules, struct smtpd *smtpd,
-		     struct smtpd_scratch *scratch);
-
 /* Pin and verify a couriertls below a couriertcpd that has no courieresmtpd yet, because the TLS
  * handshake is not over: it becomes ret_smtpd->process. Returns as smtpd_open(); -EPERM: it is
  * another process; -EAGAIN: it has a child. */
@@ -119,10 +107,6 @@ int smtpd_open_handshake(const struct smtpd_rules *rules, pid_t pid,
 int smtpd_recheck(const struct smtpd_rules *rules, const struct smtpd *smtpd,
 		  struct smtpd_scratch *scratch, struct smtpd_facts *ret_facts);
 
-/* Is the submit of smtpd_pin_submit() still alive? Does not wait: for workers. Returns 0;
- * -ESRCH: it has exited, or none is pinned; -errno. */
-int smtpd_recheck_submit(const struct smtpd *smtpd);
-
 /* The kernel's socket cookie of the connection on the standard input of pid, which is the
  * client's connection in couriertls or, without one, in courieresmtpd. Found by the ends in
  * peer, and returned only if the inode number of that socket is the one in
@@ -132,15 +116,18 @@ int smtpd_recheck_submit(const struct smtpd *smtpd);
 uint64_t smtpd_cookie(const struct smtpd_rules *rules, pid_t pid,
 		      const struct smtpd_peer *peer);
 
-/* Release what smtpd_pin() and smtpd_pin_submit() added: the facts and the submit. */
+/* Release the copy of the facts and the submit. */
 void smtpd_forget_held(struct smtpd *smtpd);
 
 /* Does a submit of this smtpd have exactly this BLOCK? submit is what rejects mail. After a
  * login it is started with an empty BLOCK, while the environment of courieresmtpd still
  * shows the old one. block must not point into scratch.
- * Returns 0; -EPERM: there is none; -EACCES; -errno. */
-int smtpd_check_submit(const struct smtpd_rules *rules, const struct smtpd *smtpd,
+ * Returns 0: it is pinned as smtpd->submit; -EPERM: there is none; -EACCES; -errno. */
+int smtpd_check_submit(const struct smtpd_rules *rules, struct smtpd *smtpd,
 		       const char *block, struct smtpd_scratch *scratch);
+
+/* Is smtpd->submit still alive? Returns 0; -ESRCH: it has exited, or none is pinned; -errno. */
+int smtpd_recheck_submit(const struct smtpd *smtpd);
 
 /* Read a child of the smtpd with this PID, without pinning it. Returns 0: it is a submit with
  * these facts; -EAGAIN: it has not exec'd submit yet; -EPERM: it is another process; -ESRCH: it
@@ -167,6 +154,7 @@ struct smtpd_hint {
 	struct smtpd_peer peer;
 	struct smtpd_facts facts;
 	bool is_tls;		/* it is the couriertls of port 465 */
+	bool names_proxy;	/* TCPREMOTEINFO says that a proxy has named the peer */
 };
 
 /* Read a process without pinning it: good enough for an index, not to terminate it. slots.h
@@ -176,6 +164,12 @@ struct smtpd_hint {
  * child of a couriertcpd; -EACCES; -ETIMEDOUT, -EBUSY; -errno. */
 int smtpd_read_hint(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
 		    struct smtpd_hint *ret_hint);
+
+/* The same; and if the process is a courieresmtpd with a BLOCK, pin and verify it as smtpd_open()
+ * does before a line is about it, and keep a copy of its facts, so that a later smtpd_recheck()
+ * suffices. Otherwise *ret_smtpd is not written. Returns as smtpd_read_hint() and smtpd_open(). */
+int smtpd_pin(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
+	      struct smtpd *ret_smtpd, struct smtpd_hint *ret_hint);
 
 /* Are the address and both ports equal? Any thread. */
 bool smtpd_same_peer(const struct smtpd_peer *a, const struct smtpd_peer *b);

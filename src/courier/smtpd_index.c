@@ -27,6 +27,7 @@ struct entry {
 	bool to_pin;		/* it is listed; pinning it was not tried yet */
 	bool withdrawn;		/* it must not be pinned again */
 	bool relay_client;
+	bool offers_login;	/* courier does, to this client */
 	struct pinned *pinned;	/* NULL: not pinned */
 	uint32_t next_by_pid;
 	uint32_t next_by_addr;
@@ -240,17 +241,76 @@ static struct entry entry_of(pid_t pid, const struct smtpd_hint *seen)
 	return (struct entry){ .pid = pid,
 			       .addr = seen->peer.addr,
 			       .port = seen->peer.port,
-			       .to_pin = seen->facts.block != NULL,
-			       .relay_client = seen->facts.relay_client };
+			       .to_pin = seen->facts.block && !seen->is_tls,
+			       .relay_client = seen->facts.relay_client,
+			       .offers_login = seen->facts.offers_login };
+}
+
+/* Takes ownership of pinned, which may be NULL. A worker may have withdrawn the entry in the
+ * meantime. */
+static void put_pinned(struct smtpd_index *x, pid_t pid, struct pinned *pinned)
+{
+	uint32_t i;
+
+	pthread_mutex_lock(&x->lock);
+	i = find_pid(x, pid);
+	if (pinned && i != NONE && !x->entries[i].withdrawn && !x->entries[i].pinned) {
+		x->entries[i].pinned = pinned;
+		x->entries[i].to_pin = false;
+		x->pinned_count++;
+		pinned = NULL;
+	}
+	pthread_mutex_unlock(&x->lock);
+	release(pinned);
+}
+
+static bool has_room(struct smtpd_index *x)
+{
+	bool room;
+
+	pthread_mutex_lock(&x->lock);
+	room = x->pinned_count < x->pinned_max;
+	pthread_mutex_unlock(&x->lock);
+	return room;
+}
+
+/* Read a process, and pin it if it is listed. Returns -EMFILE also if it must not stay pinned. */
+static int pin(struct smtpd_index *x, pid_t pid, struct smtpd_hint *ret_seen,
+	       struct pinned **ret_pinned)
+{
+	struct pinned *pinned = calloc(1, sizeof(*pinned));
+	int r;
+
+	if (!pinned)
+		return -ENOMEM;
+	pinned->smtpd = (struct smtpd)SMTPD_NONE;
+	r = smtpd_pin(x->rules, pid, &x->scratch, &pinned->smtpd, ret_seen);
+	if (r == 0 && !smtpd_may_stay(x->rules, &pinned->smtpd))
+		r = -EMFILE;
+	if (r == 0 && pinned->smtpd.env)
+		*ret_pinned = pinned;
+	else
+		release(pinned);
+	return r;
+}
+
+/* Read a process, and pin it if it is listed and if there is room. */
+static int read_child(struct smtpd_index *x, pid_t pid, struct smtpd_hint *ret_seen,
+		      struct pinned **ret_pinned)
+{
+	int r = has_room(x) ? pin(x, pid, ret_seen, ret_pinned) : -EMFILE;
+
+	return r == -EMFILE ? smtpd_read_hint(x->rules, pid, &x->scratch, ret_seen) : r;
 }
 
 static int read_smtpd(struct smtpd_index *x, pid_t pid)
 {
+	struct pinned *pinned = NULL;
 	struct smtpd_hint seen;
 	struct entry e;
 	int r;
 
-	r = smtpd_read_hint(x->rules, pid, &x->scratch, &seen);
+	r = read_child(x, pid, &seen, &pinned);
 	/* It has exited, has not exec'd yet, or is not an smtpd. */
 	if (r == -ESRCH || r == -ENODATA || r == -EAGAIN || r == -EPERM)
 		return 0;
@@ -258,7 +318,9 @@ static int read_smtpd(struct smtpd_index *x, pid_t pid)
 		return r;
 	e = entry_of(pid, &seen);
 	e.seen = true;
-	return add(x, &e);
+	r = add(x, &e);
+	put_pinned(x, pid, pinned);
+	return r;
 }
 
 /* Add e, or replace the entry of its PID if that serves another client. */
@@ -281,15 +343,18 @@ static int replace(struct smtpd_index *x, const struct entry *e)
 
 int smtpd_index_learn(struct smtpd_index *index, pid_t pid)
 {
+	struct pinned *pinned = NULL;
 	struct smtpd_hint seen;
 	struct entry e;
 	int r;
 
-	r = smtpd_read_hint(index->rules, pid, &index->scratch, &seen);
+	r = read_child(index, pid, &seen, &pinned);
 	if (r < 0)
 		return r;
 	e = entry_of(pid, &seen);
-	return replace(index, &e);
+	r = replace(index, &e);
+	put_pinned(index, pid, pinned);
+	return r;
 }
 
 static void mark_all(struct smtpd_index *x, bool seen)
@@ -366,104 +431,22 @@ int smtpd_index_refresh(struct smtpd_index *index)
 	return err < 0 ? err : (int)kept;
 }
 
-/* Takes ownership of pinned. A worker may have withdrawn the entry in the meantime. */
-static void put_pinned(struct smtpd_index *x, pid_t pid, struct pinned *pinned)
-{
-	uint32_t i;
-
-	pthread_mutex_lock(&x->lock);
-	i = find_pid(x, pid);
-	if (i != NONE && !x->entries[i].withdrawn && !x->entries[i].pinned) {
-		x->entries[i].pinned = pinned;
-		x->pinned_count++;
-		pinned = NULL;
-	}
-	pthread_mutex_unlock(&x->lock);
-	release(pinned);
-}
-
-static int pin(struct smtpd_index *x, pid_t pid)
-{
-	struct pinned *pinned = calloc(1, sizeof(*pinned));
-	struct smtpd_facts facts;
-	int r;
-
-	if (!pinned)
-		return -ENOMEM;
-	r = smtpd_pin(x->rules, pid, &x->scratch, &pinned->smtpd, &facts);
-	if (r < 0) {
-		free(pinned);
-		return r;
-	}
-	if (!smtpd_may_stay(x->rules, &pinned->smtpd)) {
-		release(pinned);
-		return -EMFILE;
-	}
-	put_pinned(x, pid, pinned);
-	return r;
-}
-
-static bool has_room(struct smtpd_index *x)
-{
-	bool room;
-
-	pthread_mutex_lock(&x->lock);
-	room = x->pinned_count < x->pinned_max;
-	pthread_mutex_unlock(&x->lock);
-	return room;
-}
-
 /* Reads entries without the lock: only this thread changes the fields it reads. */
-static void pin_listed(struct smtpd_index *x)
+void smtpd_index_hold(struct smtpd_index *index)
 {
+	struct pinned *pinned = NULL;
+	struct smtpd_hint seen;
 	uint32_t i;
 	int r = 0;
 
-	for (i = 0; i < x->count && r != -EMFILE && r != -ENFILE; i++) {
-		if (!x->entries[i].to_pin)
+	for (i = 0; i < index->count && r != -EMFILE && r != -ENFILE && has_room(index); i++) {
+		if (!index->entries[i].to_pin)
 			continue;
-		if (!has_room(x))
-			break;
-		r = pin(x, x->entries[i].pid);
-		x->entries[i].to_pin = smtpd_call_failed(r);
+		r = pin(index, index->entries[i].pid, &seen, &pinned);
+		index->entries[i].to_pin = smtpd_call_failed(r);
+		put_pinned(index, index->entries[i].pid, pinned);
+		pinned = NULL;
 	}
-}
-
-/* Take the smtpd out of the entry if it is pinned without its submit. */
-static struct pinned *take_without_submit(struct smtpd_index *x, uint32_t i)
-{
-	struct entry *e = &x->entries[i];
-	struct pinned *pinned = NULL;
-
-	pthread_mutex_lock(&x->lock);
-	if (e->pinned && e->pinned->smtpd.submit.fd < 0)
-		unpin(x, e, &pinned);
-	pthread_mutex_unlock(&x->lock);
-	return pinned;
-}
-
-static void pin_submits(struct smtpd_index *x)
-{
-	struct pinned *pinned;
-	uint32_t i;
-
-	for (i = 0; i < x->count; i++) {
-		pinned = take_without_submit(x, i);
-		if (!pinned)
-			continue;
-		pinned->next = NULL;
-		(void)smtpd_pin_submit(x->rules, &pinned->smtpd, &x->scratch);
-		if (!smtpd_may_stay(x->rules, &pinned->smtpd))
-			pidref_done(&pinned->smtpd.submit);
-		put_pinned(x, x->entries[i].pid, pinned);
-	}
-}
-
-void smtpd_index_hold(struct smtpd_index *index, bool submits)
-{
-	pin_listed(index);
-	if (submits)
-		pin_submits(index);
 }
 
 static bool is_about(const struct entry *e, const struct addr *addr, uint16_t port)
@@ -472,21 +455,21 @@ static bool is_about(const struct entry *e, const struct addr *addr, uint16_t po
 }
 
 static bool can_withdraw(const struct entry *e, const struct addr *addr, uint16_t port,
-			 bool with_submit)
+			 bool without_login)
 {
 	return is_about(e, addr, port) && e->pinned &&
-	       (!with_submit || e->pinned->smtpd.submit.fd >= 0);
+	       !(without_login && e->offers_login);
 }
 
 bool smtpd_index_withdraw(struct smtpd_index *index, pid_t pid, const struct addr *addr,
-			  uint16_t port, bool with_submit, struct smtpd *ret_smtpd)
+			  uint16_t port, bool without_login, struct smtpd *ret_smtpd)
 {
 	struct pinned *pinned = NULL;
 	uint32_t i;
 
 	pthread_mutex_lock(&index->lock);
 	i = find_pid(index, pid);
-	if (i != NONE && can_withdraw(&index->entries[i], addr, port, with_submit)) {
+	if (i != NONE && can_withdraw(&index->entries[i], addr, port, without_login)) {
 		index->entries[i].withdrawn = true;
 		unpin(index, &index->entries[i], &pinned);
 	}

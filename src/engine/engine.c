@@ -594,15 +594,6 @@ static struct engine_outcome without_child(struct engine *e, struct engine_worke
 	return unproven();
 }
 
-/* May this worker hand the session over, or must the background thread look at it? With an
- * attested line the submit is not pinned; otherwise it is, and has the BLOCK. */
-static bool is_proven(const struct engine *e, const struct courierlog_line *line,
-		      const struct smtpd_facts *facts, bool attested)
-{
-	return policy_wanted_proof(&e->settings, line, facts, attested) <=
-	       (attested ? SESSION_PROOF_NONE : SESSION_PROOF_SUBMIT);
-}
-
 /* verify="child" and "sender". */
 static struct engine_outcome handle_proven(struct engine *e, struct engine_worker *w,
 					   const struct engine_message *msg,
@@ -630,7 +621,10 @@ static struct engine_outcome handle_proven(struct engine *e, struct engine_worke
 		return without_child(e, w, msg, line, &query, r);
 	lookup_note_line(e->lookup);
 	d = decide(&e->enforcer.policy, &known);
-	if (d.verdict == VERDICT_BLOCK && !is_proven(e, line, &facts, query.attested)) {
+	/* Submit is looked at by the background thread. */
+	if (d.verdict == VERDICT_BLOCK &&
+	    policy_wanted_proof(&e->settings, line, &facts, query.attested) !=
+		    SESSION_PROOF_NONE) {
 		smtpd_done(&smtpd);
 		return without_child(e, w, msg, line, &query, -EAGAIN);
 	}

@@ -122,7 +122,7 @@ static int strength(struct decision d)
 
 /* May somebody have logged in, or be about to? Nobody has while submit has the BLOCK. */
 static bool may_have_login(struct lookup *q, struct session_finder *finder,
-			   const struct smtpd *smtpd, const struct smtpd_facts *facts)
+			   struct smtpd *smtpd, const struct smtpd_facts *facts)
 {
 	if (!q->enforcer->watch || !facts->offers_login)
 		return false;
@@ -141,9 +141,8 @@ static void terminate_session(struct lookup *q, struct session_finder *finder,
 	enforcer_end(q->enforcer, session_rules(finder), facts, smtpd);
 }
 
-static int check_proof(struct lookup *q, struct session_finder *finder,
-		       const struct smtpd *smtpd, const struct smtpd_facts *facts,
-		       enum session_proof proof)
+static int check_proof(struct lookup *q, struct session_finder *finder, struct smtpd *smtpd,
+		       const struct smtpd_facts *facts, enum session_proof proof)
 {
 	if (proof == SESSION_PROOF_MAIL)
 		return session_check_mail(finder, smtpd, facts, &q->submit);
@@ -153,7 +152,7 @@ static int check_proof(struct lookup *q, struct session_finder *finder,
 }
 
 static struct decision judge_child(struct lookup *q, struct session_finder *finder,
-				   const struct lookup_result *h, const struct smtpd *smtpd,
+				   const struct lookup_result *h, struct smtpd *smtpd,
 				   const struct smtpd_facts *facts, int *ret_err)
 {
 	const struct known known = {
@@ -443,6 +442,7 @@ static void apply_pending(struct lookup *q, struct session_finder *finder, bool 
 		    !answer(q, finder, &q->pending[i]))
 			q->pending[left++] = q->pending[i];
 	q->pending_count = left;
+	blocklist_flush(q->enforcer->blocklist);
 }
 
 /* Without courier on this host there is nothing to terminate. Requests to verify are
@@ -565,11 +565,11 @@ static int64_t refresh(struct lookup *q, struct session_finder *finder, bool tho
 
 /* Pin listed sessions, for lines to come. Separate from refresh(), which lines wait for.
  * Returns how long it took, in us. */
-static int64_t pin_listed(struct session_finder *finder, bool submits)
+static int64_t pin_listed(struct session_finder *finder)
 {
 	int64_t start = clock_us();
 
-	session_hold(finder, submits);
+	session_hold(finder);
 	return clock_us() - start;
 }
 
@@ -583,14 +583,17 @@ void lookup_note_line(struct lookup *lookup)
 	atomic_store_explicit(&lookup->lines, true, memory_order_relaxed);
 }
 
-/* Anyone who can log can trigger this scan, so it is rate-limited as well. */
+/* Look at the newest processes: one has started, or lines wait for one. Costs less than a refresh,
+ * which reads the children of all couriertcpds. Anyone who can log can trigger this scan, so it is
+ * rate-limited as well. */
 static void learn_if_due(struct lookup *q, struct session_finder *finder, int64_t now)
 {
 	int64_t start;
 
 	/* Clear the flag before scanning: a process that starts during the scan must
 	 * trigger another one. */
-	if (now < q->learn_at || !atomic_exchange(&q->started, false))
+	if (now < q->learn_at ||
+	    (!atomic_exchange(&q->started, false) && q->pending_count == 0))
 		return;
 	start = clock_us();
 	session_learn(finder);
@@ -598,6 +601,7 @@ static void learn_if_due(struct lookup *q, struct session_finder *finder, int64_
 					LEARN_MIN_MS);
 	/* Refreshes must follow: they drop entries of exited processes. */
 	q->warm_until = now + WARM_FOR_MS;
+	apply_pending(q, finder, true);
 }
 
 /* When to look for the processes that have started meanwhile. */
@@ -612,7 +616,7 @@ static void search_thoroughly(struct lookup *q, struct session_finder *finder, i
 
 	q->no_tcpd_until = session_has_tcpds(finder) ? 0 : now + NO_TCPD_MS;
 	give_up_all(q, now);
-	took += pin_listed(finder, false);
+	took += pin_listed(finder);
 	q->thorough_at = background_now() +
 			 clock_later(took * THOROUGH_REST / 1000, THOROUGH_MIN_MS);
 }
@@ -630,7 +634,7 @@ static void refresh_if_due(struct lookup *q, struct session_finder *finder, int6
 	q->asked_at = now + took * ASKED_REST / 1000;
 	if (!warms)
 		return;
-	took += pin_listed(finder, true);
+	took += pin_listed(finder);
 	q->warm_at = now + clock_earlier(clock_later(took * WARM_REST / 1000, WARM_EVERY_MS),
 				      WARM_EVERY_MOST_MS);
 }
@@ -689,7 +693,6 @@ int64_t lookup_run(struct lookup *lookup, struct session_finder *finder, int64_t
 		apply_pending(lookup, finder, true);
 	else
 		without_session(lookup);
-	blocklist_flush(lookup->enforcer->blocklist);
 	if (finder)
 		due = search(lookup, finder, now);
 	return more ? now : due;

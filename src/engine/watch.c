@@ -137,7 +137,7 @@ static int check_idle(const struct smtpd_rules *rules, const struct smtpd *smtpd
 }
 
 /* Is a recipient of this session refused at this moment? The smtpd is pinned. */
-static int check_refused(struct watch *w, const struct slot *slot, const struct smtpd *smtpd,
+static int check_refused(struct watch *w, const struct slot *slot, struct smtpd *smtpd,
 			 const struct smtpd_facts *facts)
 {
 	const struct smtpd_rules *rules = session_rules(w->finder);
@@ -155,7 +155,7 @@ static int check_refused(struct watch *w, const struct slot *slot, const struct 
 
 /* Has nobody logged in at this moment? submit is the one that was seen before, or there is still
  * none. The smtpd is pinned. */
-static int check_no_login(struct watch *w, const struct slot *slot, const struct smtpd *smtpd,
+static int check_no_login(struct watch *w, const struct slot *slot, struct smtpd *smtpd,
 			  const struct smtpd_facts *facts)
 {
 	const struct smtpd_rules *rules = session_rules(w->finder);
@@ -173,7 +173,7 @@ static int check_no_login(struct watch *w, const struct slot *slot, const struct
 }
 
 /* Does the rule hold for the session, now that it is pinned? Returns 0; -errno: no. */
-static int check_rule(struct watch *w, const struct slot *slot, const struct smtpd *smtpd,
+static int check_rule(struct watch *w, const struct slot *slot, struct smtpd *smtpd,
 		      const struct smtpd_facts *facts, enum rule rule)
 {
 	if (!smtpd_same_peer(&smtpd->peer, &slot->peer))

@@ -187,12 +187,12 @@ enum session_proof policy_wanted_proof(const struct settings *settings,
 				       const struct courierlog_line *line,
 				       const struct smtpd_facts *facts, bool attested)
 {
-	if (!policy_wants_confirmation(settings))
+	/* Where no login is offered there is none. */
+	if (!policy_wants_confirmation(settings) || !facts->offers_login)
 		return SESSION_PROOF_NONE;
-	if (attested)
-		return policy_quotes_block(line, facts) ? SESSION_PROOF_NONE :
-							  SESSION_PROOF_SUBMIT;
-	return facts->offers_login ? SESSION_PROOF_MAIL : SESSION_PROOF_SUBMIT;
+	if (!attested)
+		return SESSION_PROOF_MAIL;
+	return policy_quotes_block(line, facts) ? SESSION_PROOF_NONE : SESSION_PROOF_SUBMIT;
 }
 
 bool policy_wants_confirmation(const struct settings *settings)

@@ -79,7 +79,8 @@ const char *policy_rule_word(enum rule rule);
  * trigger="dnsbl" the BLOCK is no proof: after a login the smtpd still has it in its environment,
  * and anyone could log a line that quotes it. */
 enum session_proof {
-	SESSION_PROOF_NONE,		/* courier wrote the line, and it quotes the BLOCK */
+	SESSION_PROOF_NONE,		/* courier offers no login; or it wrote the line, which
+					 * quotes the BLOCK */
 	SESSION_PROOF_SUBMIT,		/* submit has the BLOCK, so nobody has logged in */
 	SESSION_PROOF_MAIL,		/* and it has accepted MAIL, so nobody can log in now */
 };

@@ -8,7 +8,7 @@
  *	line TEXT [from P] [VERDICT]	harness_line(), and its verdict
  *	hand TEXT [from P] [deferred|done]	harness_hand()
  *	message TEXT [from P] [uid N] [exe PATH] [age N] [severity N] [VERDICT] [done]
- *	started [from P], pinned [submit]	harness_started(), harness_want_pinned()
+ *	started [from P], pinned	harness_started(), harness_want_pinned()
  *	stranger		make submit an smtpd of another user
  *	soon NAME N, count NAME	wait for a counter's value; its value
  *	says TEXT, said TEXT	wait for a message; how many there are
@@ -182,7 +182,7 @@ VERB_DO(stranger, fakeproc_put(&h.tree, &(struct fake_process){
 	.pid = h.submit, .exe = FAKE_SMTPD, .ppid = h.smtpd, .uid = 1 }))
 
 VERB_DO(started, harness_started(&h, sender_of(args)))
-VERB_DO(pinned, harness_want_pinned(&h, scene_has(args, "submit")))
+VERB_DO(pinned, harness_want_pinned(&h))
 VERB_DO(soon, harness_want_soon(&h, counter_of(args[0]), (uint64_t)atoi(args[1])))
 VERB_IS(count, (int)harness_count(&h, counter_of(args[0])))
 VERB_DO(says, harness_want_said(&h, args[0]))

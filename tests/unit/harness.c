@@ -194,11 +194,6 @@ void harness_started(struct harness *e, pid_t attested)
 		 VERDICT_NOT_A_TRIGGER);
 }
 
-static bool are_pinned(const struct harness *e, bool submit)
-{
-	return is_pinned_by_us(e->smtpd) && (!submit || is_pinned_by_us(e->submit));
-}
-
 /* Wait for the end of what the background thread does now. */
 static bool await_pass(struct harness *e)
 {
@@ -208,11 +203,12 @@ static bool await_pass(struct harness *e)
 	return SOON(atomic_load(&e->passes) != before);
 }
 
-/* A read pins them too, for about 100 us, and a worker finds them only when the pass that
- * pinned them has put them into the index: they must be pinned before and after its end. */
-void harness_want_pinned(struct harness *e, bool submit)
+/* A read pins it too, for about 100 us, and a worker finds it only when the pass that pinned it has
+ * put it into the index: it must be pinned before and after its end. */
+void harness_want_pinned(struct harness *e)
 {
-	want_int(SOON(are_pinned(e, submit) && await_pass(e) && are_pinned(e, submit)), true);
+	want_int(SOON(is_pinned_by_us(e->smtpd) && await_pass(e) && is_pinned_by_us(e->smtpd)),
+		 true);
 }
 
 /* The sum of all outcomes of which a trigger has exactly one. */

@@ -60,8 +60,8 @@ struct engine_outcome harness_hand(struct harness *e, const char *text, pid_t at
 /* Pass the line about that smtpd's start, of severity info. */
 void harness_started(struct harness *e, pid_t attested);
 
-/* Wait until the smtpd, and with submit its submit, is pinned. */
-void harness_want_pinned(struct harness *e, bool submit);
+/* Wait until the smtpd is pinned. */
+void harness_want_pinned(struct harness *e);
 
 /* harness_hand(); if the line is to be blocked, wait until the background thread has handled
  * it. */

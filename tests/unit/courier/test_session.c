@@ -53,7 +53,7 @@ VERB(find)
 }
 
 VERB_IS(refresh, session_refresh(finder, scene_has(args, "thorough")))
-VERB_DO(hold, session_hold(finder, true))
+VERB_DO(hold, session_hold(finder))
 
 /* All that can be known, and pinned. */
 VERB(look)
@@ -186,17 +186,10 @@ static const struct script scripts[] = {
 	{ "submit is another program",
 	  CONFIRMS("submit m below a BLOCK=Listed exe /bin/cat", "EPERM") },
 	{ "no submit", "verify a; confirmed = EPERM" },
-	{ "submits are pinned: a line without credentials finds an smtpd only with its submit",
-	  "mark; look; more = 2; find a hint a confirms = EAGAIN; "
-	  "submit m below a BLOCK=Listed; refresh; hold; more = 3; unlist m; "
-	  "find a hint a confirms = 0; find a hint a confirms = EAGAIN; more = 1" },
-	/* After a login another one takes its place. */
-	{ "submit has exited",
-	  "submit m below a BLOCK=Listed; look; end m; find a hint a confirms = EAGAIN" },
-	/* Those that have just started have none yet, and there may be many others. */
-	{ "lines of starts do not wait for submits",
-	  "mark; submit m below a BLOCK=Listed; newest a; learn; more = 2; hold; more = 3" },
-
+	{ "a line without credentials leaves an smtpd to which a login is offered",
+	  "look; smtpd b ip ::ffff:192.0.2.3 port 1003 BLOCK=Listed ESMTPAUTH=PLAIN; look; "
+	  "find b ip 192.0.2.3 port 1003 hint b confirms = EAGAIN; "
+	  "find b ip 192.0.2.3 port 1003 attested b confirms = 0; find a hint a confirms = 0" },
 	{ "relay client is known",
 	  RELAY "; knows_relay b = 0; refresh thorough; mark; knows_relay b = 1; "
 	  "knows_relay a = 0; knows_relay a ip 192.0.2.9 = 0; more = 0" },

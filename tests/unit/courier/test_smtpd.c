@@ -40,6 +40,15 @@ VERB(done)
 	return 0;
 }
 
+static int pin(const struct smtpd_rules *rules, pid_t pid, struct smtpd_scratch *scratch,
+	       struct smtpd *ret_smtpd, struct smtpd_facts *ret_facts)
+{
+	int r = smtpd_pin(rules, pid, scratch, ret_smtpd, &hint);
+
+	*ret_facts = hint.facts;
+	return r;
+}
+
 static int open_by(char **args, __typeof__(smtpd_open) *open_it)
 {
 	const pid_t pid = scene_pid(args[0]);
@@ -56,7 +65,8 @@ static int open_by(char **args, __typeof__(smtpd_open) *open_it)
 }
 
 VERB_IS(open, open_by(args, smtpd_open))
-VERB_IS(pin, open_by(args, smtpd_pin))
+VERB_IS(pin, open_by(args, pin))
+VERB_IS(pinned, smtpd.process.fd >= 0)
 VERB_IS(open_handshake, open_by(args, smtpd_open_handshake))
 
 VERB(recheck)
@@ -66,12 +76,9 @@ VERB(recheck)
 	return smtpd_recheck(&scene.rules, &smtpd, scene.scratch, &facts);
 }
 
-VERB_IS(pin_submit, smtpd_pin_submit(&scene.rules, &smtpd, &second_scratch))
 VERB_IS(recheck_submit, smtpd_recheck_submit(&smtpd))
 VERB_IS(has_submit, smtpd.submit.fd >= 0)
 VERB_IS(submit_knows, smtpd_check_submit(&scene.rules, &smtpd, args[0], &second_scratch))
-VERB_DO(rejected, want_int(smtpd.other_submit, scene_pid(args[0])))
-VERB_DO(reject, smtpd.other_submit = scene_pid(args[0]))
 VERB_DO(forget, smtpd_forget_held(&smtpd))
 
 VERB(take)
@@ -224,7 +231,7 @@ VERB(squeeze)
 	"smtpd s; open s; submit_knows Listed = EPERM; " submit "; submit_knows Listed = " result
 #define LISTED "smtpd s BLOCK=Listed; pin s; "
 #define TRAPPED_SUBMIT(submit, result, again, released, left)                               \
-	LISTED submit "; children s m; trap m; pin_submit = " result "; has_submit = 0; "   \
+	LISTED submit "; children s m; trap m; submit_knows Listed = " result "; has_submit = 0; " \
 	"submit_knows Listed = " again "; release m = " released "; lookers " left
 
 #define NAMED_BY "TCPREMOTEINFO=proxy via ::ffff:192.0.2.25, port 25"
@@ -407,16 +414,10 @@ static const struct script scripts[] = {
 	{ "submit: its smtpd has exited, it is another process' child",
 	  "smtpd s; submit m BLOCK=Listed; open s; submit_knows Listed = 0; end s; "
 	  "submit_knows Listed = ESRCH" },
-	{ "submit: not pinned if its smtpd exited before the children were read",
-	  LISTED "submit m BLOCK=Listed; end s; pin_submit = ESRCH" },
-	/* One that was rejected is not looked at again. */
-	{ "submit: pinned it is read directly; another smtpd may have another text",
-	  LISTED "pin_submit = EPERM; submit m BLOCK=Listed exe " FAKE_SMTPD "; "
-	  "pin_submit = EPERM; rejected 0; submit m BLOCK=; pin_submit = EPERM; "
-	  "has_submit = 0; rejected m; submit m BLOCK=Listed; pin_submit = EPERM; reject 1; "
-	  "pin_submit = 0; submit_knows 'Listed too' = EPERM; unlist m; "
-	  "submit_knows Listed = 0; submit_knows 'Listed too' = EPERM; forget; "
-	  "submit_knows Listed = EPERM" },
+	{ "submit: it stays pinned",
+	  LISTED "submit m BLOCK=Listed; submit_knows Listed = 0; has_submit = 1; "
+	  "recheck_submit = 0; submit_knows 'Listed too' = EPERM; has_submit = 0; "
+	  "submit_knows Listed = 0; end m; recheck_submit = ESRCH" },
 	{ "submit: not read if it is another user's",
 	  TRAPPED_SUBMIT("submit m uid 1235 BLOCK=Listed", "EPERM", "EPERM", "0", "1") },
 	{ "submit: not read if it is another's child",
@@ -425,7 +426,7 @@ static const struct script scripts[] = {
 	  TRAPPED_SUBMIT("submit m BLOCK=Listed", "ETIMEDOUT", "EBUSY", "1", "0") },
 
 	{ "pinned: a check never waits, and reads no process that may hang",
-	  LISTED "submit m BLOCK=Listed; pin_submit; trap t s m; begin; recheck = 0; "
+	  LISTED "submit m BLOCK=Listed; submit_knows Listed; trap t s m; begin; recheck = 0; "
 	  "facts BLOCK=Listed; recheck_submit = 0; quick; release s = 0; release m = 0; "
 	  "release t = 0; end m; recheck_submit = ESRCH; forget; recheck_submit = ESRCH" },
 	{ "pinned: the parent and the uid count as they are now",
@@ -433,9 +434,9 @@ static const struct script scripts[] = {
 	  "smtpd s; recheck = 0" },
 	/* poll(2) refuses more descriptors than a process may have. */
 	{ "pinned: a failed call says nothing about the process",
-	  LISTED "submit m BLOCK=Listed; pin_submit; limit 0; may_be s = EMFILE; limit 0; "
-	  "recheck = EMFILE; limit 0; recheck_submit = EINVAL; limit 0; "
-	  "submit_knows 'Listed too' = EMFILE; recheck = 0; recheck_submit = 0" },
+	  LISTED "submit m BLOCK=Listed; submit_knows Listed; limit 0; may_be s = EMFILE; limit 0; "
+	  "recheck = EMFILE; limit 0; recheck_submit = EINVAL; recheck = 0; recheck_submit = 0; "
+	  "limit 0; submit_knows Listed = EMFILE" },
 	{ "results that are a failed call",
 	  "failed EMFILE = 1; failed ENFILE = 1; failed ENOMEM = 1; failed EINTR = 1; "
 	  "failed ETIMEDOUT = 1; failed EBUSY = 1; failed EIO = 1; failed EINVAL = 1" },
@@ -448,7 +449,7 @@ static const struct script scripts[] = {
 	{ "proxy: none", "smtpd s; open s; behind_proxy = 0" },
 	{ "proxy: it has named the client",
 	  "tcpd t -haproxy=15; smtpd s " NAMED "; open s; behind_proxy = 1; take; "
-	  "behind_proxy = 1; pin s; recheck; behind_proxy = 1" },
+	  "behind_proxy = 1; smtpd s " NAMED " BLOCK=x; pin s; recheck; behind_proxy = 1" },
 	{ "proxy: on port 465",
 	  "tcpd t -haproxy=/port=465; tls l " NAMED "; open_handshake l; behind_proxy = 1; "
 	  "smtpd s below l " NAMED "; open s; behind_proxy = 1; open l; is s l; "
@@ -499,13 +500,14 @@ static const struct script scripts[] = {
 	  "recheck = 0; facts 'BLOCK=511 Listed' BLOCK_ZONE=bl.example; uid +1; "
 	  "recheck = EPERM; uid -1; kill s; recheck = ESRCH" },
 	{ "real: pinned, the facts read then count",
-	  "real; plain s ESMTP_TLS=1 RELAYCLIENT=; pin s; recheck = 0; facts relay tls" },
+	  "real; plain s ESMTP_TLS=1 RELAYCLIENT= BLOCK=x; pin s; recheck = 0; "
+	  "facts BLOCK=x relay tls" },
 	{ "real: pinned until its parent exits",
-	  "real; plain s; pin s; recheck = 0; kill t; recheck = EPERM; living s = 1" },
+	  "real; plain s BLOCK=x; pin s; recheck = 0; kill t; recheck = EPERM; living s = 1" },
 	/* On 465 there are two processes, and only one could be pinned. */
 	{ "real: not pinned",
-	  "real; smtps s l on 465; pin s = EPERM; pin l = EPERM; pin self = EPERM; "
-	  "pin t = EPERM; forked f; pin f = EAGAIN" },
+	  "real; plain p; pin p; pinned = 0; smtps s l on 465 BLOCK=x; pin s = EPERM; pin l = 0; "
+	  "pinned = 0; pin self = EPERM; pin t = EPERM; forked f; pin f = EAGAIN" },
 	{ "real: port 465", "real; smtps s l on 465; open s; is s l; open l; is s l" },
 	{ "real: before and after exec",
 	  "real; forked s; open s = EAGAIN; hint s = EAGAIN; exec; hint s = 0; open s; is s" },

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tests/unit/scene.h"
@@ -50,24 +51,20 @@ VERB(find)
 
 VERB_IS(is_empty, smtpd_index_is_empty(smtpd_index))
 VERB_DO(forget, smtpd_index_forget(smtpd_index))
-VERB_DO(hold, smtpd_index_hold(smtpd_index, scene_has(args, "submits")))
+VERB_DO(hold, smtpd_index_hold(smtpd_index))
 VERB_DO(let_go, smtpd_index_let_go(smtpd_index))
 
-/* Is P pinned, and with "submit" that process as its submit? Afterwards P is not. */
+/* Is P pinned? Afterwards it is not. */
 VERB(withdraw)
 {
-	const char *submit = scene_option(args, "submit", NULL);
 	const struct addr addr = scene_addr(args);
 	struct smtpd smtpd = SMTPD_NONE;
 	const bool pinned = smtpd_index_withdraw(smtpd_index, scene_pid(args[0]), &addr,
-						 scene_port(args), submit != NULL, &smtpd);
+						 scene_port(args),
+						 scene_has(args, "without_login"), &smtpd);
 
 	if (pinned)
 		want_int(smtpd.process.pid, scene_pid(args[0]));
-	if (pinned && submit) {
-		want_int(smtpd.submit.pid, scene_pid(submit));
-		want_int(smtpd_recheck_submit(&smtpd), 0);
-	}
 	smtpd_done(&smtpd);
 	return pinned;
 }
@@ -105,11 +102,11 @@ VERB(fd_end)
 /* --- scripts --- */
 
 #define TWO "smtpd a ip 10.0.1.1 port 1001; smtpd b ip 10.0.2.1 port 1002; "
-/* Listed from the second on. */
+/* Listed from the second on, and not pinned. */
 #define SIX                                                                                \
 	"smtpd a port 2000; smtpd b port 2001 BLOCK=Listed; smtpd c port 2002 BLOCK=Listed; " \
 	"smtpd d port 2003 BLOCK=Listed; smtpd e port 2004 BLOCK=Listed; "                 \
-	"smtpd f port 2005 BLOCK=Listed; refresh = 6; "
+	"smtpd f port 2005 BLOCK=Listed; refresh = 6; let_go; "
 
 static const struct script scripts[] = {
 	{ "finds by address and port",
@@ -165,9 +162,16 @@ static const struct script scripts[] = {
 	  "smtpd c port 1003 RELAYCLIENT=; refresh = 3; relays a = 1; "
 	  "relays a ip 10.0.2.1 = 0; unlist c; refresh = 2; relays a = 0" },
 
+	{ "pins listed smtpds that it reads",
+	  "smtpd a; smtpd b BLOCK=Listed; tls c BLOCK=Listed; smtpd d BLOCK=Listed; unlist d; mark; "
+	  "refresh = 3; more = 1; withdraw b = 1; learn d = 0; withdraw d = 1; learn a = 0; "
+	  "withdraw a = 0; learn c = 0; withdraw c = 0; hold; more = 0" },
+	{ "reads without room to pin",
+	  "smtpd a BLOCK=Listed; fd_end 4; mark; refresh = 1; more = 0; find a = 1; fd_end; hold; "
+	  "withdraw a = 1" },
 	{ "pins listed smtpds, until a line has asked for them",
 	  SIX "mark; hold; hold; more = 5; withdraw a = 0; withdraw b = 1; withdraw c = 1; "
-	  "withdraw d = 1; withdraw e = 1; withdraw f = 1; more = 0; hold submits; "
+	  "withdraw d = 1; withdraw e = 1; withdraw f = 1; more = 0; hold; "
 	  "withdraw b = 0; more = 0" },
 	{ "pins for its own peer only: another smtpd's PID in a line has no effect",
 	  SIX "hold; withdraw b ip 10.0.9.2 = 0; withdraw b port 2002 = 0; withdraw b = 1; "
@@ -188,22 +192,35 @@ static const struct script scripts[] = {
 	  "limit 48; renew; " SIX "hold; withdraw e = 0; withdraw d = 1; hold; withdraw f = 0; "
 	  "withdraw e = 1; hold; withdraw f = 1" },
 	{ "pins nothing without descriptors, until there are some",
-	  SIX "limit 3; hold submits; withdraw b = 0; hold submits; withdraw b = 1" },
+	  SIX "limit 3; hold; withdraw b = 0; hold; withdraw b = 1" },
 	{ "pins nothing with the last descriptors, which looks need",
-	  SIX "mark; fd_end 4; hold submits; more = 0; fd_end; hold submits; withdraw b = 1" },
+	  SIX "mark; fd_end 4; hold; more = 0; fd_end; hold; withdraw b = 1" },
 	{ "pins one that hangs once it can be read",
 	  SIX "trap b; hold; withdraw b = 0; withdraw c = 1; release b = 1; lookers 1; "
 	  "smtpd b port 2001 BLOCK=Listed; hold; withdraw b = 1" },
-	{ "pins a submit too, and leaves the others pinned",
-	  SIX "submit m below e BLOCK=Listed; hold; withdraw e port 0 submit m = 0; "
-	  "hold submits; withdraw b submit m = 0; withdraw b = 1; "
-	  "withdraw e port 0 submit m = 1" },
+	{ "leaves one to which a login is offered where that matters",
+	  "smtpd a BLOCK=Listed ESMTPAUTH=PLAIN; smtpd b BLOCK=Listed ESMTPAUTH=; refresh = 2; "
+	  "withdraw a without_login = 0; withdraw a = 1; withdraw b without_login = 1" },
 };
 
 TEST_SCRIPTS(scripts)
 
-/* Invented PIDs. */
+/* Invented PIDs, of processes that cannot be pinned. */
 #define FIRST_PID 500000
+
+/* An index without room for pinned smtpds. */
+static int new_without_room(struct smtpd_index **ret_index)
+{
+	struct rlimit limit, none;
+	int r;
+
+	want_int(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ .rlim_cur = 15, .rlim_max = limit.rlim_max };
+	want_int(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = smtpd_index_new(&scene.rules, ret_index);
+	want_int(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return r;
+}
 
 /* The nth smtpd serves 10.(n/250).(n%250).1, port 1000 + n. */
 static void put_child(unsigned int n)
@@ -235,6 +252,8 @@ TEST(ten_thousand_smtpds)
 	pid_t pid;
 
 	scene_open();
+	smtpd_index_free(smtpd_index);
+	want_int(new_without_room(&smtpd_index), 0);
 	for (i = 0; i < 10000; i++)
 		put_child(i);
 	set_children(0, 6000);
@@ -258,7 +277,7 @@ TEST(ten_thousand_smtpds)
 static int make_one(void *data)
 {
 	struct smtpd_index *index = NULL;
-	int r = smtpd_index_new(&scene.rules, &index);
+	int r = new_without_room(&index);
 
 	(void)data;
 	if (r == 0)

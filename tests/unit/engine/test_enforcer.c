@@ -467,7 +467,7 @@ static void punish(struct harness *e, bool at_start, bool is_new)
 	}
 	if (!is_new) {
 		harness_started(e, e->smtpd);
-		harness_want_pinned(e, false);
+		harness_want_pinned(e);
 	}
 	harness_line(e, REJECT, is_new ? 0 : e->smtpd);
 }

@@ -189,8 +189,12 @@ static const struct row {
 	{ "another reply", NULL, NULL, REJECT_FOR(PEER, "41703", "550 User unknown"),
 	  ATTESTED, { 0 }, { 0 }, VERDICT_BLOCK, COUNTER_BLOCKS, true },
 	{ "another reply, after a login", NULL, NULL,
+	  REJECT_FOR(PEER, "41703", "550 User unknown"), ATTESTED,
+	  { "BLOCK=" LISTED, "ESMTPAUTH=PLAIN" }, { "BLOCK=" }, VERDICT_BLOCK,
+	  COUNTER_NOT_LISTED, false },
+	{ "another reply, no login is offered", NULL, NULL,
 	  REJECT_FOR(PEER, "41703", "550 User unknown"), ATTESTED, { 0 }, { "BLOCK=" },
-	  VERDICT_BLOCK, COUNTER_NOT_LISTED, false },
+	  VERDICT_BLOCK, COUNTER_BLOCKS, true },
 	{ "not listed", NULL, NULL, REJECT, ATTESTED, { "BLOCK=" }, { 0 },
 	  VERDICT_NOT_A_TRIGGER, COUNTER_NOT_LISTED, false },
 	{ "the DNSBL answers an error", NULL, NULL, REJECT, ATTESTED,
@@ -202,9 +206,9 @@ static const struct row {
 	{ "a relay client", NULL, NULL, REJECT, ATTESTED,
 	  { "BLOCK=" LISTED, "RELAYCLIENT=" }, { 0 }, VERDICT_EXEMPT,
 	  COUNTER_ALLOWED, false },
-	{ "logged in, forged by anybody", NULL, NULL, REJECT, UNKNOWN, { 0 },
-	  { "BLOCK=", "RELAYCLIENT=" }, VERDICT_BLOCK, COUNTER_REFUSED_SENDER,
-	  false },
+	{ "logged in, forged by anybody", NULL, NULL, REJECT, UNKNOWN,
+	  { "BLOCK=" LISTED, "ESMTPAUTH_TLS=PLAIN" }, { "BLOCK=", "RELAYCLIENT=" },
+	  VERDICT_BLOCK, COUNTER_REFUSED_SENDER, false },
 	{ "on the allow list", "allow", "198.51.100.0/24", REJECT, ATTESTED, { 0 },
 	  { 0 }, VERDICT_EXEMPT, COUNTER_ALLOWED, false },
 	{ "a temporary reject", NULL, NULL, REJECT_FOR(PEER, "41703", "451 Later"),
@@ -465,7 +469,7 @@ static const struct script scripts[] = {
 	  "proxy 15; start; line reject from smtpd blocks; soon ended 1; ends smtpd; on 4; "
 	  "count proxied = 1; count blocks = 0; halt; said 'through a proxy (-haproxy)' = 1" },
 	{ "proxy: the same for a pinned session",
-	  "proxy 15; start; started from smtpd; pinned submit; line reject from smtpd blocks; "
+	  "proxy 15; start; started from smtpd; pinned; line reject from smtpd blocks; "
 	  "soon ended 1; on 4; count proxied = 1" },
 	{ "proxy: of other clients",
 	  "proxy 15; env smtpd 'BLOCK=" LISTED "'; start; line reject from smtpd; soon ended 1; "
@@ -656,7 +660,7 @@ TEST(a_stalled_background_is_not_waited_for)
 	harness_set(&e, "terminate.delay", "5000");
 	harness_start(&e);
 	harness_started(&e, e.smtpd);
-	harness_want_pinned(&e, false);
+	harness_want_pinned(&e);
 	atomic_store(&stalled, true);
 	began = clock_ms();
 	want_int(harness_hand(&e, REJECT, e.smtpd).deferred, false);

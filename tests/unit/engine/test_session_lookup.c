@@ -45,8 +45,8 @@ int __real_session_refresh(struct session_finder *finder, bool thorough);
 int __wrap_session_refresh(struct session_finder *finder, bool thorough);
 void __real_session_learn(struct session_finder *finder);
 void __wrap_session_learn(struct session_finder *finder);
-void __real_session_hold(struct session_finder *finder, bool submits);
-void __wrap_session_hold(struct session_finder *finder, bool submits);
+void __real_session_hold(struct session_finder *finder);
+void __wrap_session_hold(struct session_finder *finder);
 
 void __real_blocklist_flush(struct blocklist *blocklist);
 void __wrap_blocklist_flush(struct blocklist *blocklist);
@@ -92,11 +92,11 @@ void __wrap_session_learn(struct session_finder *finder)
 	looks++;
 }
 
-void __wrap_session_hold(struct session_finder *finder, bool submits)
+void __wrap_session_hold(struct session_finder *finder)
 {
 	if (watched && holds++ == 0)
 		blocks_before_hold = harness_count(&h, COUNTER_BLOCKS);
-	__real_session_hold(finder, submits);
+	__real_session_hold(finder);
 }
 
 /* lookup_run() without an engine, on the processes of the harness. */
@@ -331,6 +331,7 @@ VERB(use_max_blocks_up)
 /* --- scripts --- */
 
 #define LISTS "'BLOCK=" LISTED "'"
+#define OFFERS LISTS " ESMTPAUTH=PLAIN"
 #define CLEAN "BLOCK="
 #define FAILS "'BLOCK=" LISTED "' BLOCK_IP=127.255.255.254"
 #define RELAYS "'BLOCK=" LISTED "' RELAYCLIENT="
@@ -378,15 +379,18 @@ static const struct script scripts[] = {
 	  LATE_LINE LATE_SMTPD "timer; soon ended 1; took_less_than 3000" },
 	/* The worker itself finds it: the result is there when the line has been handled. */
 	{ "known smtpd needs no search",
-	  "set terminate off; start; hand reject deferred; soon blocks 1; pinned submit; "
-	  "hand reject done; soon renewals 1" },
+	  "set terminate off; start; nobody 1; soon refused.no_child 1; pinned; "
+	  "hand reject done; soon blocks 1" },
 	/* It is pinned from its start: the executable that another one would be asked for has no
 	 * name by then. */
 	{ "started smtpd needs no search",
-	  "set terminate off; newest_is_submit; start; started; pinned submit; "
+	  "set terminate off; newest_is_submit; start; started; pinned; "
 	  "other_program smtpd; "
 	  "hand reject done; soon blocks 1" },
-	/* No submit is needed, and so no refresh. */
+	/* It is searched for among the newest processes first, and not below couriertcpd. */
+	{ "newest smtpd needs no refresh",
+	  "set terminate off; newest_is_submit; no_refresh; start; hand reject deferred; "
+	  "soon blocks 1" },
 	{ "started smtpd needs no search, with the kernel's word",
 	  "set terminate off; newest_is_submit; no_refresh; start; started from smtpd; pinned; "
 	  "other_program smtpd; hand reject from smtpd done; soon blocks 1" },
@@ -434,8 +438,8 @@ static const struct script scripts[] = {
 	{ "none listed, one with a DNSBL error",
 	  TWO("threshold 1", CLEAN, FAILS, LISTS) SPARES("dnsbl_errors") },
 	{ "one logged in, one not listed",
-	  TWO("threshold 1", LISTS, CLEAN, CLEAN) SPARES("refused.sender") },
-	{ "both logged in", TWO("threshold 1", LISTS, LISTS, CLEAN) SPARES("refused.sender") },
+	  TWO("threshold 1", OFFERS, CLEAN, CLEAN) SPARES("refused.sender") },
+	{ "both logged in", TWO("threshold 1", OFFERS, OFFERS, CLEAN) SPARES("refused.sender") },
 	{ "below the threshold",
 	  TWO("threshold 2", LISTS, LISTS, LISTS) SPARES("below_threshold") },
 	{ "below the threshold, another trigger",
@@ -477,7 +481,7 @@ static const struct script scripts[] = {
 	/* The process that the second line names may delay the looker. */
 	{ "blocks are written before a look",
 	  "quiet; put block ip 203.0.113.9 port 1000; put prove hint smtpd; look 1000; "
-	  "flushes_before_look = 1; counts blocks = 2; flushes = 2" },
+	  "flushes_before_look = 1; counts blocks = 2; flushes = 3" },
 	/* All smtpds are new to the first refresh, which takes long; the next ones do not, and
 	 * are needed as soon. */
 	{ "long refresh is soon repeated",
@@ -491,8 +495,8 @@ static const struct script scripts[] = {
 	 * pinned, for a minute, in which another line may come. The tcpd is pinned as long as it
 	 * is alive. */
 	{ "index is kept for lines",
-	  "quiet; mark; look 1000 never; refresh; more = 1; note_line; look 2000 within 0 4999; "
-	  "look 61000 within 0 2000000000; more = 3; look 62000 never; more = 1" },
+	  "quiet; mark; look 1000 never; refresh; more = 2; note_line; look 2000 within 0 4999; "
+	  "look 61000 within 0 2000000000; more = 2; look 62000 never; more = 1" },
 	/* One still waits when as many come as there is room for. Not all are looked at in one
 	 * run. */
 	{ "one too many is refused",
@@ -515,7 +519,8 @@ static const struct script scripts[] = {
 	{ "one of two to end cannot be looked at",
 	  SECOND "hang second; put end port 0; look 2000; repeated; let_go second" },
 	{ "submit cannot be looked at",
-	  DRY "hang submit; put prove hint smtpd; look 1000; repeated; let_go submit" },
+	  DRY "env smtpd " OFFERS "; hang submit; put prove hint smtpd; look 1000; repeated; "
+	  "let_go submit" },
 	/* A line is not repeated for that. */
 	{ "nobody is found beside one that keeps waiting",
 	  DRY "second; hang second; put prove ip 203.0.113.9 port 1000; look 1000; "

@@ -302,7 +302,7 @@ TEST(line_spares_the_entry_of_a_login)
 	harness_start(&e);
 	fakeproc_last_pid(&e.tree, e.smtpd);
 	harness_started(&e, e.smtpd);
-	harness_want_pinned(&e, true);
+	harness_want_pinned(&e);
 	harness_hand(&e, REJECT, e.smtpd);
 	harness_want_soon(&e, COUNTER_ENDED, 1);
 	harness_stop(&e);

@@ -318,8 +318,10 @@ static const struct proof_row {
 	  true, true, SESSION_PROOF_SUBMIT },
 	{ "anybody's word", "", REJECT("511 Listed"), true, false, SESSION_PROOF_MAIL },
 	{ "anybody's word, other reply", "", REJECT("513 x"), true, false, SESSION_PROOF_MAIL },
-	{ "anybody's word, no login", "", REJECT("511 Listed"),
-	  false, false, SESSION_PROOF_SUBMIT },
+	{ "anybody's word, no login is offered", "", REJECT("511 Listed"),
+	  false, false, SESSION_PROOF_NONE },
+	{ "no login is offered, other reply", "", REJECT("550 User unknown"),
+	  false, true, SESSION_PROOF_NONE },
 	{ "another trigger", "trigger=reject", REJECT("550 x"), true, false, SESSION_PROOF_NONE },
 };
 
