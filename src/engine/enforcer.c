@@ -489,7 +489,8 @@ void enforcer_hand_over(struct enforcer *enforcer, const struct smtpd_rules *rul
 		text_copy(facts->block_zone, strlen(facts->block_zone), request.zone,
 			  sizeof(request.zone));
 	if (may_signal_first(enforcer, line) &&
-	    (enforcer->settings->terminate_delay == 0 || background_is_stalled(enforcer->background)))
+	    (enforcer->settings->terminate_delay == 0 ||
+	     background_is_stalled(enforcer->background)))
 		terminator_signal(t);
 	if (put_request(enforcer, &request) == 0)
 		return;

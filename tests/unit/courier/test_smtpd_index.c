@@ -163,8 +163,8 @@ static const struct script scripts[] = {
 	  "relays a ip 10.0.2.1 = 0; unlist c; refresh = 2; relays a = 0" },
 
 	{ "pins listed smtpds that it reads",
-	  "smtpd a; smtpd b BLOCK=Listed; tls c BLOCK=Listed; smtpd d BLOCK=Listed; unlist d; mark; "
-	  "refresh = 3; more = 1; withdraw b = 1; learn d = 0; withdraw d = 1; learn a = 0; "
+	  "smtpd a; smtpd b BLOCK=Listed; tls c BLOCK=Listed; smtpd d BLOCK=Listed; unlist d; "
+	  "mark; refresh = 3; more = 1; withdraw b = 1; learn d = 0; withdraw d = 1; learn a = 0; "
 	  "withdraw a = 0; learn c = 0; withdraw c = 0; hold; more = 0" },
 	{ "reads without room to pin",
 	  "smtpd a BLOCK=Listed; fd_end 4; mark; refresh = 1; more = 0; find a = 1; fd_end; hold; "
