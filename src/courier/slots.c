@@ -194,7 +194,7 @@ static int read_unknown(struct slots *x, const struct smtpd_rules *rules, struct
 
 	if (slot->state == SLOT_OTHER && now >= slot->retry_at)
 		slot->state = SLOT_FORKED;
-	if (slot->state == SLOT_FORKED) {
+	if (slot->state == SLOT_FORKED && slot->pid != x->but) {
 		r = read_new(x, rules, slot, now);
 		if (slot->read_at)
 			decide_watching(x, slot, now);

@@ -79,6 +79,7 @@ struct slots {
 	slots_judge_fn *judge;
 	void *ctx;
 	unsigned int ipv4_prefix, ipv6_prefix;	/* of an entry on the list */
+	pid_t but;		/* leave it unread if it is new; 0: none */
 	struct listener *listeners;
 	size_t count;
 	size_t listed;		/* sessions */

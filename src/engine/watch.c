@@ -664,8 +664,11 @@ enum slot_login watch_login_in(struct watch *watch, const struct cidr *entry, pi
 
 	if (!watch->finder)
 		return SLOT_LOGIN_NONE;
+	/* That session itself does not matter. */
+	watch->slots.but = pid;
 	if (!watch->is_looking && now - watch->refreshed_at >= SLOT_FRESH_MS)
 		find_new(watch, now);
+	watch->slots.but = 0;
 	return confirmed_login(watch, entry, pid);
 }
 

@@ -155,6 +155,25 @@ TEST(finds_listeners_and_slots)
 	teardown(&f);
 }
 
+TEST(leaves_one_unread)
+{
+	struct fixture f;
+
+	setup(&f);
+	put_session(&f, FIRST, "::ffff:192.0.2.1", closed_host);
+	put_session(&f, SECOND, "::ffff:192.0.2.2", closed_host);
+	put_children(&f, FIRST, SECOND, 0);
+	f.slots.but = FIRST;
+	passes(&f, 0, 0);
+	want_int(slots_find(&f.slots, FIRST)->state, SLOT_FORKED);
+	want_int(slots_find(&f.slots, SECOND)->state, SLOT_SESSION);
+	want_int(f.slots.unread, 1);
+	f.slots.but = 0;
+	passes(&f, 0, 10);
+	want_int(slots_find(&f.slots, FIRST)->state, SLOT_SESSION);
+	teardown(&f);
+}
+
 /* A process that has not exec'd yet looks like a couriertcpd. It is read again once it has run. */
 TEST(waits_for_exec)
 {
