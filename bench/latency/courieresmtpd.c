@@ -94,16 +94,18 @@ static void log_start(const struct smtpd *s)
 	}
 }
 
-/* In the process that becomes submit: the program in the same directory. */
+/* In the process that becomes submit: the program in the same directory, with a file of courier's
+ * open, as MAIL has been accepted. */
 static void become_submit(const char *self, int input)
 {
 	const char *slash = strrchr(self, '/');
+	int len = slash ? (int)(slash - self) + 1 : 0;
 	char path[256];
 
-	snprintf(path, sizeof(path), "%.*ssubmit",
-		 slash ? (int)(slash - self) + 1 : 0, self);
-	if (dup2(input, STDIN_FILENO) < 0)
-		die("dup2");
+	snprintf(path, sizeof(path), "%.*saliases.dat", len, self);
+	if (dup2(input, STDIN_FILENO) < 0 || open(path, O_RDONLY) < 0)
+		die(path);
+	snprintf(path, sizeof(path), "%.*ssubmit", len, self);
 	execl(path, "submit", "-src=smtp", "-rfc3848=ESMTP", "esmtp",
 	      "dns; world (softdnserr [198.18.0.1])", (char *)NULL);
 	die(path);

@@ -33,11 +33,15 @@ Very many smtpds take long to start: that number has two rounds at most, unless 
 Without --awake the figures include the time that a processor takes to wake, which is long in
 a virtual machine, and longer after a long sleep.
 
+"Login offered" are smtpds with ESMTPAUTH. Without credentials their submit must have accepted
+MAIL, which it is read for. They have a couriertcpd of their own, which runs after the other one.
+
 Addresses are distinct; the list of xt_recent has room for the kernel's ip_list_tot (100 by
 default) and evicts the oldest, which the module detects and logs once.
 """
 
 import contextlib
+import itertools
 import os
 import re
 import statistics
@@ -49,7 +53,7 @@ from pathlib import Path
 from lib.firewall import RecentList
 from lib.rsyslog import CREDENTIALS, Rsyslog
 from shared import figures, gnuplot, hostfacts
-from shared.esmtpd import ESMTPD
+from shared.esmtpd import ESMTPD, OPEN_ESMTPD, make_connections_possible
 from shared.flood import known, make_board
 from shared.partfile import Wrong
 
@@ -61,13 +65,15 @@ OPTIONS = {"rounds": (3, "how many"), "samples": (100, "of each variant in a rou
            "awake": (False, "let no processor sleep")}
 NOTE = 'type="omfloor" template="pid" mode="note" board="{board}"'
 KILL = 'type="omfloor" template="pid" mode="kill"'
-# The stand-ins for courier offer no login: only lines are measured.
+# Only lines are measured.
 RECENT = ('type="omsmtpblock" list="{list}" terminate.delay="0" maxBlocks="100000000" '
           'early="off" pressure="0" ')
 NFTABLES = RECENT + 'backend="nftables" list6="{list}6" '
 # The longest start of an smtpd in seconds, with very many of them.
 START_SECONDS = 0.05
 VERY_MANY, THEIR_ROUNDS = 10000, 2
+# Each couriertcpd has its own clients: the kernel remembers ended connections for a minute.
+FIRST_CLIENTS = itertools.count(0, 50000)
 
 
 @dataclass
@@ -81,6 +87,7 @@ class Variant:
     goal: float = 0             # us over that floor, at the median
     log: str = "oldest"
     selector: str = "mail.err"
+    login: bool = False         # courier offers one
     rounds: dict = field(default_factory=dict)  # by the number of children
 
     def is_module(self):
@@ -123,6 +130,9 @@ VARIANTS = [
     Variant("recent, no credentials, cold", RECENT, False, NEW_WITHOUT, log="newest"),
     Variant("recent, no credentials, cold, started", RECENT, False, NEW_WITHOUT, log="newest",
             selector="mail.info"),
+    Variant("recent, no credentials, login offered, warm", RECENT, False, WITHOUT, login=True),
+    Variant("recent, no credentials, login offered, cold", RECENT, False, NEW_WITHOUT, log="newest",
+            login=True),
     Variant("nftables, credentials", NFTABLES, True, WITH, 20),
     Variant("nftables, no credentials, warm", NFTABLES, False, WITHOUT, 40),
 ]
@@ -147,16 +157,18 @@ def account(variant, daemon):
     return f"{daemon.socket}, {variant.name}: {counted}\n{daemon.own()}"
 
 
-def run_tcpd(options, children, running, board):
+def run_tcpd(options, children, running, board, login):
     """The samples of each variant in us: (action begun, on the list, SIGTERM received)."""
-    command = ["setpriv", "--reuid=courier", "--regid=courier", "--clear-groups",
+    command = ["prlimit", f"--nofile={children + 100}", "setpriv", "--reuid=courier", "--regid=courier", "--clear-groups",
                options.programs / "couriertcpd", f"--children={children}",
                f"--warm-up={options.warm_up}", f"--samples={options.samples}",
                f"--burst={options.burst}", f"--pace={options.pace}",
-               f"--addresses={options.addresses}", board, options.programs / "courieresmtpd",
+               f"--addresses={options.addresses}", f"--first={next(FIRST_CLIENTS)}",
+               "--connect=1", board, options.programs / "courieresmtpd",
                *(variant.lane(daemon.socket) for variant, daemon in running)]
     lines = (options.samples + options.warm_up) * len(running)
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=ESMTPD,
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False,
+                            env=OPEN_ESMTPD if login else ESMTPD,
                             stdin=subprocess.DEVNULL,
                             timeout=60 + lines * (options.pace + 20000) / 1e6
                             + (lines + children) * START_SECONDS)
@@ -204,8 +216,15 @@ def result_of(options, variant, daemon, rows):
             "signalled": figures.describe(samples_of(rows, 2, not noted))}
 
 
+def run_side_by_side(options, children, login, board, running):
+    """These variants, with a couriertcpd that offers a login, or one that does not."""
+    samples = run_tcpd(options, children, running, board, login) if running else []
+    for (variant, daemon), rows in zip(running, samples):
+        variant.rounds.setdefault(children, []).append(result_of(options, variant, daemon, rows))
+
+
 def run_round(options, children, variants):
-    """All variants side by side."""
+    """All variants."""
     board, running = make_board(options), []
     with contextlib.ExitStack() as daemons:
         for number, variant in enumerate(variants):
@@ -213,10 +232,9 @@ def run_round(options, children, variants):
                 RecentList(4, variant.list()).flush()
             running.append((variant, daemons.enter_context(
                 rsyslogd(options, number, variant, board))))
-        samples = run_tcpd(options, children, running, board)
-        for (variant, daemon), rows in zip(running, samples):
-            variant.rounds.setdefault(children, []).append(
-                result_of(options, variant, daemon, rows))
+        for login in (False, True):
+            run_side_by_side(options, children, login, board,
+                             [one for one in running if one[0].login == login])
 
 
 # --- the report ------------------------------------------------------------
@@ -314,6 +332,7 @@ def measure(options, goals):
         if variant.action == RECENT:
             RecentList(4, variant.list()).install()
     RecentList(6).install()
+    make_connections_possible()
     run_rounds(options, variants)
     judge(options, variants, goals)
     draw(options, variants)

@@ -1,7 +1,12 @@
 # Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0
-"""The environment of courier's processes besides the connection: the whole
-configuration of esmtpd, which couriertcpd's children have too."""
+"""What the stand-ins for courier's processes need."""
 
+from pathlib import Path
+
+from lib.netns import run
+
+# Their environment besides the connection: the whole configuration of esmtpd, which couriertcpd's
+# children have too.
 ESMTPD = {
     "SHELL": "/bin/sh", "ULIMIT": "32768", "BOFHCHECKDNS": "1", "BOFHNOEXPN": "1",
     "BOFHNOVRFY": "1", "TARPIT": "1", "NOADDMSGID": "1", "NOADDDATE": "1", "NOADDRREWRITE": "0",
@@ -17,3 +22,12 @@ ESMTPD = {
     "ESMTPAUTH_TLS": "", "ESMTPAUTH_TLS_WEBADMIN": "PLAIN LOGIN CRAM-MD5 CRAM-SHA1 CRAM-SHA256",
     "ESMTPDSTART": "YES", "PATH": "/usr/bin:/bin:/usr/bin:/usr/local/bin",
 }
+# Where courier offers a login.
+OPEN_ESMTPD = ESMTPD | {"ESMTPAUTH": ESMTPD["ESMTPAUTH_WEBADMIN"]}
+
+
+def make_connections_possible():
+    """Packets to the clients' addresses arrive here, although the host does not have them."""
+    run("ip", "address", "add", "192.0.2.25/32", "dev", "lo")
+    run("ip", "route", "add", "local", "198.18.0.0/15", "dev", "lo")
+    Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("25", encoding="ascii")
