@@ -395,16 +395,19 @@ static void signal_waiting(struct terminator *t, struct item *item)
 	count_gone(&item->what);
 }
 
-/* Has somebody logged in since the session was verified? Returns 1: yes; 0: no, or it cannot be
- * read; -EAGAIN: not known at this moment. */
+/* Has somebody logged in since the session was verified? Returns 1: yes; 0: no, or it has exited;
+ * -EAGAIN: not known at this moment. */
 static int look_for_login(struct terminator *t, const struct item *item)
 {
 	const struct termination *what = &item->what;
 	struct session_submit submit = { .pid = 0 };
+	int r;
 
-	if (!what->spares_login ||
-	    session_signs_submit(what->rules, what->smtpd.process.pid, &t->scratch, &submit) < 0)
+	if (!what->spares_login)
 		return 0;
+	r = session_signs_submit(what->rules, what->smtpd.process.pid, &t->scratch, &submit);
+	if (r < 0)
+		return smtpd_call_failed(r) ? -EAGAIN : 0;
 	if (submit.relays)
 		return 1;
 	/* Just after a login the submit from before may still be there. */
@@ -636,7 +639,8 @@ void terminator_flush(struct terminator *terminator)
 	for (i = 0; i < terminator->count; i++) {
 		struct item *item = terminator->heap[i];
 
-		if (item->stage != STAGE_WAITING || look_for_login(terminator, item) > 0)
+		/* There is no time to look again: one that may have logged in is spared. */
+		if (item->stage != STAGE_WAITING || look_for_login(terminator, item) != 0)
 			continue;
 		signal_waiting(terminator, item);
 		item->stage = STAGE_SIGNALLED;

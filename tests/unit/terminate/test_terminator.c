@@ -433,7 +433,10 @@ static const struct script scripts[] = {
 	  "run 1200; ends s" },
 	{ "flush spares a login",
 	  LOGIN "submit u RELAYCLIENT=; flush; lives s; counted" },
+	{ "flush spares one whose submit courier replaces", LOGIN "flush; lives s; counted" },
 	{ "submit cannot be read", LOGIN "drop s; run 200; ends s" },
+	{ "submit cannot be read for want of descriptors",
+	  LOGIN "submit u BLOCK=Listed; spare 0; run 200 400; lives s; run 400; ends s" },
 	{ "its PID is used again before the signal",
 	  "root; waiter w; pin w; add 200; run 0; end w; reuse w; run 200; run 3000; run 30000; "
 	  "counted gone=1; lives w; end w" },
