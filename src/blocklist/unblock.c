@@ -166,7 +166,7 @@ static bool take_word(struct cursor *c, char *buf, size_t size)
 	const char *blank = memchr(c->at, ' ', cursor_left(c));
 	size_t len = blank ? (size_t)(blank - c->at) : 0;
 
-	if (len == 0 || len >= size)
+	if (len == 0 || len >= size || memchr(c->at, '\0', len))
 		return false;
 	text_copy(c->at, len, buf, size);
 	c->at = blank + 1;
