@@ -68,7 +68,7 @@ struct listener {
 	bool max_known;		/* no need to read it again */
 	struct slot *slots;	/* the oldest first */
 	size_t count;
-	bool in_wave;		/* only the caller sets this */
+	bool in_wave, relieves;	/* only the caller sets these */
 };
 
 /* Is this session listed, and may it be acted on? Called once for each session. */

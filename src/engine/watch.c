@@ -17,6 +17,9 @@
 #define LOOK_EVERY_MS 100
 #define LOOK_OFTEN_MS 20
 #define LOOK_REST 20
+/* Terminate sessions under pressure for so long at a time: on a busy machine each takes some ms, and
+ * the other rules should not wait for that. */
+#define RELIEF_MS 30
 #define NOTED_REST 10
 /* Search for new couriertcpds this often, and rest for this many times the time that takes; less
  * long while none is known, and after a change: courier starts one after another. */
@@ -60,6 +63,7 @@ struct watch {
 	int64_t now;			/* of the current run */
 	int64_t refreshed_at;
 	bool is_looking;		/* slots must stay as they are */
+	int64_t relief_ends;		/* of this look, after RELIEF_MS */
 	struct delayed delayed[DELAYED_MAX];
 	size_t delayed_count;
 	struct report_limit reports;	/* sessions */
@@ -433,6 +437,11 @@ static bool may_yield(const struct watch *w, const struct slot *slot,
 	       may_have_no_login(w, slot);
 }
 
+static bool is_relief_over(const struct watch *w)
+{
+	return background_now() >= w->relief_ends;
+}
+
 /* Terminate the oldest of those that are silent, or of those that are not. */
 static void relieve_of(struct watch *w, struct listener *listener, struct load *load,
 		       const struct relief *relief, bool silent)
@@ -441,7 +450,7 @@ static void relieve_of(struct watch *w, struct listener *listener, struct load *
 	bool delayed;
 	size_t i;
 
-	for (i = 0; i < listener->count && load->listed > relief->left; i++) {
+	for (i = 0; i < listener->count && load->listed > relief->left && !is_relief_over(w); i++) {
 		struct slot *slot = &listener->slots[i];
 		const int64_t blocked_from = silent ? WATCH_YOUNG_MS : IDLE_BLOCK_MS;
 
@@ -488,8 +497,12 @@ static void apply_pressure(struct watch *w, struct listener *listener)
 		listener->in_wave = true;
 	else if (load.listed == 0)
 		listener->in_wave = false;
+	if (load.listed > load.share)
+		listener->relieves = true;
+	else if (load.listed <= waiting.left)
+		listener->relieves = false;
 	relieve(w, listener, &load, &any);
-	if (load.listed > load.share) {
+	if (listener->relieves) {
 		relieve_of(w, listener, &load, &silent, true);
 		relieve_of(w, listener, &load, &waiting, false);
 	}
@@ -604,6 +617,7 @@ static void apply_rules(struct watch *w)
 		for_each_slot(w, apply_early);
 		for_each_slot(w, apply_sibling);
 	}
+	w->relief_ends = background_now() + RELIEF_MS;
 	for (i = 0; s->pressure && s->terminate && i < w->slots.count; i++)
 		apply_pressure(w, &w->slots.listeners[i]);
 }
@@ -611,20 +625,21 @@ static void apply_rules(struct watch *w)
 static void look(struct watch *w)
 {
 	int64_t start = clock_us(), took;
-	bool often;
+	bool often, goes_on;
 
 	scan_if_due(w, w->now);
 	/* Without listed sessions only new ones matter. */
 	refresh(w, w->slots.listed > 0 ? slots_refresh : slots_find_new);
 	w->is_looking = true;
 	apply_rules(w);
+	goes_on = is_relief_over(w);
 	run_delayed(w);
 	w->is_looking = false;
 	took = clock_us() - start;
 	often = w->slots.listed > 0 || w->slots.unread > 0;
 	w->look_at = w->now + clock_earlier(clock_later(took * LOOK_REST / 1000,
 						       often ? LOOK_OFTEN_MS : LOOK_EVERY_MS),
-					   LOOK_EVERY_MS);
+					   goes_on ? LOOK_OFTEN_MS : LOOK_EVERY_MS);
 	w->noted_at = w->now + took * NOTED_REST / 1000 + 1;
 }
 
