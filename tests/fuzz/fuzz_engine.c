@@ -59,7 +59,7 @@ static const struct stand_in rows[] = {
 	  BLOCK },
 	{ "submit", 1, COURIER, "::ffff:192.0.2.7", 41703, NOBODY, false, BLOCK },
 	{ "courieresmtpd", 0, COURIER, "::ffff:192.0.2.6", 41704, LOGGED_IN,
-	  true, BLOCK },
+	  true, BLOCK "|ESMTPAUTH=PLAIN" },
 	{ "submit", 3, COURIER, "::ffff:192.0.2.6", 41704, NOBODY, false,
 	  "BLOCK=" },
 	{ "courieresmtpd", 0, COURIER, "192.0.2.8", 41705, RELAY, true,
