@@ -159,7 +159,8 @@ def account(variant, daemon):
 
 def run_tcpd(options, children, running, board, login):
     """The samples of each variant in us: (action begun, on the list, SIGTERM received)."""
-    command = ["prlimit", f"--nofile={children + 100}", "setpriv", "--reuid=courier", "--regid=courier", "--clear-groups",
+    command = ["prlimit", f"--nofile={children + 100}",
+               "setpriv", "--reuid=courier", "--regid=courier", "--clear-groups",
                options.programs / "couriertcpd", f"--children={children}",
                f"--warm-up={options.warm_up}", f"--samples={options.samples}",
                f"--burst={options.burst}", f"--pace={options.pace}",

@@ -17,8 +17,8 @@
 #define LOOK_EVERY_MS 100
 #define LOOK_OFTEN_MS 20
 #define LOOK_REST 20
-/* Terminate sessions under pressure for so long at a time: on a busy machine each takes some ms, and
- * the other rules should not wait for that. */
+/* Terminate sessions under pressure for so long at a time: on a busy machine each takes some ms,
+ * and the other rules should not wait for that. */
 #define RELIEF_MS 30
 #define NOTED_REST 10
 /* Search for new couriertcpds this often, and rest for this many times the time that takes; less
