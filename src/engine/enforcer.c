@@ -475,7 +475,6 @@ static bool may_signal_first(const struct enforcer *e, const struct courierlog_l
 	       s->trigger != TRIGGER_CONNECT && line->port != 0;
 }
 
-
 void enforcer_hand_over(struct enforcer *enforcer, const struct smtpd_rules *rules,
 			const struct courierlog_line *line, const struct smtpd_facts *facts,
 			struct smtpd *smtpd)
@@ -614,8 +613,11 @@ void enforcer_end_early(struct enforcer *enforcer, const struct smtpd_rules *rul
 	if (!blocks || do_block(enforcer, &request).verdict != VERDICT_BLOCK)
 		put_end_event(enforcer, &request);
 	count_zone(enforcer, facts);
-	if (settings_end_children(enforcer->settings))
+	/* At once: in a wave it takes a while until the look has come to its end. */
+	if (settings_end_children(enforcer->settings)) {
+		terminator_signal(&t);
 		background_terminate(enforcer->background, &t, background_now());
+	}
 	smtpd_done(&t.smtpd);
 }
 
