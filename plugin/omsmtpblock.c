@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "rsyslog.h"
@@ -208,8 +209,10 @@ static int start(modConfData_t *conf)
 	if (conf->keep_capabilities && geteuid() != 0)
 		take_rights(conf);
 	r = background_new(PROCFS_DEFAULT_ROOT, &conf->background);
-	if (r == 0 && !seccomp_allows_pidfd_getfd())
+	if (r == 0 && !seccomp_allows(SYS_pidfd_getfd))
 		background_forbid_fd(conf->background);
+	if (r == 0 && seccomp_allows(SYS_sched_getattr) && seccomp_allows(SYS_sched_setattr))
+		background_shorten_slices(conf->background);
 	if (r == 0)
 		r = background_watch_unblocks(conf->background, "");
 	if (r == 0)

@@ -42,6 +42,7 @@ struct background {
 	struct blocklist **blocklists;
 	size_t blocklist_count;
 	struct looker *looker;
+	bool short_slices;
 	struct background_job *jobs;
 	size_t job_count;
 	struct local_addrs *local_addrs;
@@ -138,6 +139,12 @@ bool background_is_ending(struct background *background, const struct smtpd *smt
 struct local_addrs *background_local_addrs(struct background *background)
 {
 	return background->local_addrs;
+}
+
+void background_shorten_slices(struct background *background)
+{
+	background->short_slices = true;
+	looker_shorten_slices(background->looker);
 }
 
 void background_forbid_fd(struct background *background)
@@ -343,6 +350,8 @@ static void thread_main(void *data)
 {
 	struct background *c = data;
 
+	if (c->short_slices)
+		thread_shorten_slice();
 	while (!atomic_load(&c->stopping))
 		wait_until(c, run_all(c, background_now()));
 	if (!atomic_load(&c->abandoned))

@@ -29,6 +29,10 @@ struct background_job {
  * -ENOMEM, or -ENAMETOOLONG for proc_root. The caller owns. */
 int background_new(const char *proc_root, struct background **ret_background);
 
+/* The background thread and the looker's call thread_shorten_slice(). Call before
+ * background_start(). */
+void background_shorten_slices(struct background *background);
+
 /* See looker_forbid_fd(). Call before background_start(). */
 void background_forbid_fd(struct background *background);
 

@@ -39,7 +39,7 @@ struct task {
 
 struct looker {
 	struct procfs procfs;
-	bool no_fd;
+	bool no_fd, short_slices;
 	unsigned int wait_ms;
 	pthread_mutex_t lock;	/* protects all below and the state of tasks */
 	pthread_cond_t changed;
@@ -83,6 +83,11 @@ int looker_new(const struct procfs *procfs, struct looker **ret_looker)
 void looker_set_wait(struct looker *looker, unsigned int ms)
 {
 	looker->wait_ms = ms;
+}
+
+void looker_shorten_slices(struct looker *looker)
+{
+	looker->short_slices = true;
 }
 
 void looker_forbid_fd(struct looker *looker)
@@ -178,6 +183,8 @@ static void task_main(void *data)
 	struct task *task = data;
 	struct looker *l = task->looker;
 
+	if (l->short_slices)
+		thread_shorten_slice();
 	pthread_mutex_lock(&l->lock);
 	serve(task);
 	if (task->state == STATE_LOST) {

@@ -31,6 +31,9 @@ void looker_set_wait(struct looker *looker, unsigned int ms);
  * its memory when it ends, and its code must stay mapped until then. */
 bool looker_free(struct looker *looker);
 
+/* Its threads call thread_shorten_slice(). Call this before the first look. */
+void looker_shorten_slices(struct looker *looker);
+
 /* Disable looker_get_fd(). For a seccomp filter that kills the caller of pidfd_getfd(2). Call
  * this before the first look. */
 void looker_forbid_fd(struct looker *looker);

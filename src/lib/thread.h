@@ -18,4 +18,11 @@ struct thread {
  * -errno. */
 int thread_start(struct thread *thread, const char *name, void (*main)(void *data), void *data);
 
+/* For the calling thread, if it only makes a few system calls at a time: on a machine without a
+ * free CPU it runs as soon as it wakes, instead of some ms later, after the slices of other
+ * processes. Its share of the CPU stays the same. (Linux 6.12, sched_setattr(2): sched_runtime of
+ * SCHED_OTHER is the slice. Earlier kernels ignore it.) Makes sched_getattr(2) and
+ * sched_setattr(2). */
+void thread_shorten_slice(void);
+
 #endif

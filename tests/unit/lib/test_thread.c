@@ -4,6 +4,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "tests/unit/support.h"
 
@@ -72,4 +78,31 @@ TEST(callers_signals_stay)
 	look(&now);
 	want_int(open_signals(&now.blocked), open_signals(&before.blocked));
 	want_str(now.name, before.name);
+}
+
+/* The slice is bytes 24 to 31 of struct sched_attr. */
+static void shorten(void *data)
+{
+	uint64_t *slice = data, attr[7];
+
+	want_int(setpriority(PRIO_PROCESS, 0, 3), 0);
+	thread_shorten_slice();
+	want_int(getpriority(PRIO_PROCESS, 0), 3);
+	want_int(sched_getscheduler(0), SCHED_OTHER);
+	want_int(syscall(SYS_sched_getattr, 0, attr, sizeof(attr), 0), 0);
+	*slice = attr[3];
+}
+
+TEST(slice_is_short_and_the_rest_stays)
+{
+	unsigned int major, minor;
+	struct utsname kernel;
+	struct thread thread;
+	uint64_t slice = 1;
+
+	want_int(uname(&kernel), 0);
+	want_int(sscanf(kernel.release, "%u.%u", &major, &minor), 2);
+	want_int(thread_start(&thread, "short", shorten, &slice), 0);
+	want_int(pthread_join(thread.id, NULL), 0);
+	want_int(slice, major > 6 || (major == 6 && minor >= 12) ? 100000 : 0);
 }

@@ -59,8 +59,10 @@ static int try_row(const struct row *row)
 	signal(SIGCHLD, tell);
 	if (row->filter && set_filter(row->action) < 0)
 		return 2;
-	if (seccomp_allows_pidfd_getfd() != row->want)
+	if (seccomp_allows(SYS_pidfd_getfd) != row->want)
 		return 3;
+	if (!seccomp_allows(SYS_sched_setattr))
+		return 6;
 	if (notified)
 		return 4;
 	return waitpid(-1, NULL, __WALL | WNOHANG) == -1 && errno == ECHILD ? 0 : 5;
