@@ -96,11 +96,6 @@ def look(pid):
     return Process(pid, int(parent), comm, state, _environment(pid))
 
 
-def submit_of(pid):
-    """The PID of the submit of an smtpd, or None."""
-    return next((process.pid for process in named("submit") if process.parent == pid), None)
-
-
 def as_user(user):
     """The command that starts another one as that user."""
     entry = pwd.getpwnam(user)

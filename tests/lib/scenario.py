@@ -175,11 +175,10 @@ class MailHost:
         return session, self.courier.child_of(session)
 
     def pin(self, source):
-        """A session, and its smtpd, which rsyslogd has pinned with its submit: that shows that
-        there was no login."""
+        """A session, and its smtpd, which rsyslogd has pinned."""
         session, child = self.open(source)
-        wait_for(lambda: {child.pid, processes.submit_of(child.pid)}
-                 <= processes.pinned_by(self.rsyslog.pid), 5, f"the pin of {child.pid}")
+        wait_for(lambda: child.pid in processes.pinned_by(self.rsyslog.pid), 5,
+                 f"the pin of {child.pid}")
         return session, child
 
     # Points.
