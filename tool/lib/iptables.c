@@ -138,9 +138,10 @@ int iptables_is_there(const struct context *context, const struct iptables_rule 
 
 /* --- changes --------------------------------------------------------------- */
 
-/* Run the rule's command with -w added, which waits for the lock of other iptables
- * processes, and with -D for -I to delete it. */
-static int change(const struct context *context, const struct iptables_rule *rule, bool insert)
+/* Run the rule's command with this operation in place of -I, and with -w added, which waits for
+ * the lock of other iptables processes. Returns the exit status; -ENOENT; -errno. */
+static int change(const struct context *context, const struct iptables_rule *rule,
+		  const char *operation)
 {
 	char text[sizeof(rule->text)], *word, *rest = NULL, *output = NULL;
 	const char *argv[WORDS_MAX];
@@ -150,22 +151,33 @@ static int change(const struct context *context, const struct iptables_rule *rul
 	memcpy(text, rule->text, sizeof(text));
 	for (word = strtok_r(text, " ", &rest); word && count < WORDS_MAX - 2;
 	     word = strtok_r(NULL, " ", &rest)) {
-		argv[count++] = !insert && strcmp(word, "-I") == 0 ? "-D" : word;
+		argv[count++] = strcmp(word, "-I") == 0 ? operation : word;
 		if (count == 1)
 			argv[count++] = "-w";
 	}
 	argv[count] = NULL;
 	r = spawn_run(context->programs, argv, &output, &len);
 	free(output);
-	return r > 0 ? -EIO : r;
+	return r;
 }
 
 int iptables_insert(const struct context *context, const struct iptables_rule *rule)
 {
-	return change(context, rule, true);
+	int r = change(context, rule, "-I");
+
+	return r > 0 ? -EIO : r;
 }
 
 int iptables_delete(const struct context *context, const struct iptables_rule *rule)
 {
-	return change(context, rule, false);
+	int r = change(context, rule, "-D");
+
+	return r > 0 ? -EIO : r;
+}
+
+int iptables_is_exactly(const struct context *context, const struct iptables_rule *rule)
+{
+	int r = change(context, rule, "-C");
+
+	return r < 0 ? r : r == 0;
 }

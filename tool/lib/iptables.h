@@ -45,9 +45,13 @@ int iptables_read(const struct context *context, const char *program,
  * iptables-save is not installed; -EACCES: it failed; -errno. */
 int iptables_is_there(const struct context *context, const struct iptables_rule *rule);
 
-/* Insert or delete the rule. Returns 0; -ENOENT: iptables is not installed; -EIO: it failed;
- * -errno. */
+/* Insert or delete the rule, of which only the text is used. Returns 0; -ENOENT: iptables is not
+ * installed; -EIO: it failed; -errno. */
 int iptables_insert(const struct context *context, const struct iptables_rule *rule);
 int iptables_delete(const struct context *context, const struct iptables_rule *rule);
+
+/* Does exactly this rule exist, wherever it is? Only the rule's text is used. Returns 1 or 0;
+ * -ENOENT: iptables is not installed; -errno. */
+int iptables_is_exactly(const struct context *context, const struct iptables_rule *rule);
 
 #endif

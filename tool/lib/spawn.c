@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,6 +15,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/pidref.h"
 
 #define FIRST_SIZE 65536
 
@@ -34,7 +39,9 @@ static int find(const char *dirs, const char *name, char path[static PATH_MAX])
 	return -ENOENT;
 }
 
-static int start(const char *path, const char *const argv[], int out, pid_t *ret_pid)
+/* err_fd: where stderr goes; -1: to /dev/null. */
+static int start(const char *path, const char *const argv[], int out, int err_fd,
+		 pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	int err = posix_spawn_file_actions_init(&actions);
@@ -44,7 +51,9 @@ static int start(const char *path, const char *const argv[], int out, pid_t *ret
 	err = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	if (err == 0)
 		err = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	if (err == 0)
+	if (err == 0 && err_fd >= 0)
+		err = posix_spawn_file_actions_adddup2(&actions, err_fd, STDERR_FILENO);
+	else if (err == 0)
 		err = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null",
 						       O_WRONLY, 0);
 	if (err == 0)
@@ -54,9 +63,20 @@ static int start(const char *path, const char *const argv[], int out, pid_t *ret
 	return -err;
 }
 
+/* Waits for output until the deadline of clock_ms(); 0: none. */
+static bool wait_for_output(int fd, int64_t deadline)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	int64_t left = deadline - clock_ms();
+
+	if (deadline == 0)
+		return true;
+	return left > 0 && poll(&poll_fd, 1, (int)left) > 0;
+}
+
 /* Reads to the end, so that the program never blocks on the pipe; excess output is
  * discarded. */
-static int read_all(int fd, char **ret_text, size_t *ret_len)
+static int read_all(int fd, int64_t deadline, char **ret_text, size_t *ret_len)
 {
 	char *text = NULL;
 	size_t len = 0, size = 0;
@@ -73,6 +93,10 @@ static int read_all(int fd, char **ret_text, size_t *ret_len)
 				return -ENOMEM;
 			}
 			text = larger;
+		}
+		if (!wait_for_output(fd, deadline)) {
+			free(text);
+			return -ETIMEDOUT;
 		}
 		n = read(fd, text + len, size - len - 1);
 		if (n < 0 && errno == EINTR)
@@ -99,12 +123,25 @@ static int wait_for_end(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
 }
 
-static int collect(pid_t pid, int fd, char **ret_output, size_t *ret_len)
+/* Our child, which is not reaped yet. */
+static void end_child(pid_t pid)
+{
+	struct pidref ref = PIDREF_NONE;
+
+	if (pidref_open(pid, &ref) == 0)
+		(void)pidref_signal(&ref, SIGKILL);
+	pidref_done(&ref);
+}
+
+static int collect(pid_t pid, int fd, int64_t deadline, char **ret_output, size_t *ret_len)
 {
 	char *output = NULL;
 	size_t len = 0;
-	int r = read_all(fd, &output, &len);
-	int status = wait_for_end(pid);
+	int r = read_all(fd, deadline, &output, &len), status;
+
+	if (r == -ETIMEDOUT)
+		end_child(pid);
+	status = wait_for_end(pid);
 
 	if (r == 0 && status >= 0) {
 		*ret_output = output;
@@ -115,7 +152,8 @@ static int collect(pid_t pid, int fd, char **ret_output, size_t *ret_len)
 	return r < 0 ? r : status;
 }
 
-int spawn_run(const char *dirs, const char *const argv[], char **ret_output, size_t *ret_len)
+static int run(const char *dirs, const char *const argv[], bool errors, int64_t deadline,
+	       char **ret_output, size_t *ret_len)
 {
 	char path[PATH_MAX];
 	int fds[2];
@@ -126,10 +164,28 @@ int spawn_run(const char *dirs, const char *const argv[], char **ret_output, siz
 		return r;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
-	r = start(path, argv, fds[1], &pid);
+	r = start(path, argv, fds[1], errors ? fds[1] : -1, &pid);
 	close(fds[1]);
 	if (r == 0)
-		r = collect(pid, fds[0], ret_output, ret_len);
+		r = collect(pid, fds[0], deadline, ret_output, ret_len);
 	close(fds[0]);
 	return r;
+}
+
+int spawn_run(const char *dirs, const char *const argv[], char **ret_output, size_t *ret_len)
+{
+	return run(dirs, argv, false, 0, ret_output, ret_len);
+}
+
+int spawn_run_for(const char *dirs, const char *const argv[], unsigned int ms,
+		  char **ret_output, size_t *ret_len)
+{
+	return run(dirs, argv, true, clock_ms() + ms, ret_output, ret_len);
+}
+
+bool spawn_is_there(const char *dirs, const char *name)
+{
+	char path[PATH_MAX];
+
+	return find(dirs, name, path) == 0;
 }
