@@ -28,7 +28,7 @@ _smtpblockctl_options() {
 	'') echo "--json --config --help --version" ;;
 	list | flush) echo "--all $lists --help" ;;
 	add | del | status | why) echo "$lists --help" ;;
-	setup) echo "--apply ${lists/--backend /} --help" ;;
+	setup) echo "--apply --undo ${lists/--backend /} --help" ;;
 	test) echo "$parameters --help" ;;
 	replay) echo "--max --session --idle --top --svg $parameters --help" ;;
 	*) echo "--help" ;;

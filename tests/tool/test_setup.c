@@ -180,7 +180,7 @@ TEST(what_is_missing_is_told)
 static const struct wrong_row {
 	const char *label, *words, *err;
 } wrong_rows[] = {
-	{ "no backend", "setup", "setup: no backend given, recent or nftables" },
+	{ "no backend", "setup --ports 25", "setup: these options need recent or nftables" },
 	{ "no such backend", "setup ipset", "setup: the backend is recent or nftables, not ipset" },
 	{ "null", "setup null --apply", "setup: the backend is recent or nftables, not null" },
 	{ "two", "setup recent nftables", "setup: only one backend is allowed" },

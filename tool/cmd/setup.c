@@ -1,412 +1,256 @@
-/* smtpblockctl setup: print the firewall commands that the lists need, or apply them.
+/* smtpblockctl setup: everything that this host needs, shown, made or taken back.
  * Copyright the omsmtpblock authors. SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
-#include "blocklist/nftsetup.h"
-#include "tool/lib/command.h"
-#include "tool/lib/iptables.h"
+#include "tool/cmd/setup_part.h"
 #include "tool/lib/output.h"
+#include "tool/setup/apply.h"
+#include "tool/setup/diff.h"
 
-/* Entries that a recent list should have room for: a wave has thousands of addresses. */
-#define RECENT_CAPACITY 5000
+/* --- text ------------------------------------------------------------------ */
 
-/* Longest nftables script of one action. */
-#define TABLE_SIZE 8192
-
-#define REMARKS_MAX 3
-
-/* One thing that must exist: a table, a set or a rule. */
-struct step {
-	struct iptables_rule rule;
-	const struct target_action *action;	/* nftables: the action whose sets and rules
-						 * it makes */
-	const char *outcome;	/* NULL: not applied */
-	bool added;
-};
-
-struct setup {
-	const struct context *context;
-	struct targets targets;
-	bool nftables, apply;
-	struct step *steps;
-	size_t count;
-	char remarks[REMARKS_MAX][320];	/* "": none */
-};
-
-static const char outcome_added[] = "added";
-static const char outcome_there[] = "already there";
-
-/* --- the plan -------------------------------------------------------------- */
-
-static size_t count_steps(const struct setup *s)
-{
-	size_t count = 0, i;
-
-	for (i = 0; i < s->targets.count; i++)
-		count += s->nftables ? 1 : iptables_rules(&s->targets.all[i]);
-	return count;
-}
-
-static struct backend_config config_of(const struct target_action *action)
-{
-	return backend_config_of(&action->settings, NULL, NULL);
-}
-
-/* The sets and rules of an action are one step. */
-static void plan_table(struct setup *s, const struct target_action *action)
+static void print_files(const struct context *context, const struct plan *plan)
 {
 	size_t i;
 
-	for (i = 0; i < s->count; i++)
-		if (s->steps[i].action == action)
-			return;
-	s->steps[s->count++].action = action;
-}
+	for (i = 0; i < plan->file_count; i++) {
+		const struct plan_file *file = &plan->files[i];
 
-static int plan(struct setup *s)
-{
-	const struct target *target;
-	unsigned int which;
-	size_t i;
-
-	s->steps = calloc(count_steps(s), sizeof(*s->steps));
-	if (!s->steps)
-		return failed(s->context, "out of memory");
-	for (i = 0; i < s->targets.count; i++) {
-		target = &s->targets.all[i];
-		if (s->nftables)
-			plan_table(s, target->action);
-		for (which = 0; !s->nftables && which < iptables_rules(target); which++)
-			iptables_make(target, which, &s->steps[s->count++].rule);
-	}
-	return 0;
-}
-
-/* --- room on a recent list ------------------------------------------------- */
-
-static bool exists(const char *directory, const char *rest)
-{
-	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s%s", directory, rest);
-
-	return n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0;
-}
-
-/* A module that is built in has no initstate in /sys/module (kernel/module). */
-static bool is_built_in(const struct context *context)
-{
-	return exists(context->module_root, "/xt_recent") &&
-	       !exists(context->module_root, "/xt_recent/initstate");
-}
-
-/* The prefix of the IPv6 list's entries; 0: there is no such list. */
-static unsigned int ipv6_prefix(const struct setup *s)
-{
-	static const struct addr ipv6 = { .family = ADDR_IPV6 };
-	size_t i;
-
-	for (i = 0; i < s->targets.count; i++)
-		if (s->targets.all[i].family == ADDR_IPV6)
-			return settings_prefix(&s->targets.all[i].action->settings, &ipv6);
-	return 0;
-}
-
-/* The rule's mask and the action's parameter go together. */
-static void remark_prefix(struct setup *s, bool given, char *remark, size_t size)
-{
-	unsigned int prefix = ipv6_prefix(s);
-
-	if (prefix == 128)
-		snprintf(remark, size,
-			 "A host of IPv6 has a whole /64. To block it as one, add  --ipv6Prefix 64 "
-			 " here and ipv6Prefix=\"64\" to the action");
-	else if (prefix > 0 && given)
-		snprintf(remark, size,
-			 "The rule of IPv6 needs ipv6Prefix=\"%u\" in the action", prefix);
-}
-
-static void add_remarks(struct setup *s, bool prefix_given)
-{
-	size_t capacity = target_capacity(&s->targets.all[0]);
-
-	if (s->nftables) {
-		snprintf(s->remarks[0], sizeof(s->remarks[0]),
-			 "With backend=\"nftables\" the module creates this itself when rsyslogd "
-			 "starts.");
-		return;
-	}
-	snprintf(s->remarks[0], sizeof(s->remarks[0]),
-		 "Rules added by hand are lost at the next boot: add them to your firewall's "
-		 "configuration, before any rule that accepts established connections.");
-	remark_prefix(s, prefix_given, s->remarks[1], sizeof(s->remarks[1]));
-	if (capacity >= RECENT_CAPACITY)
-		return;
-	if (is_built_in(s->context))
-		snprintf(s->remarks[2], sizeof(s->remarks[2]),
-			 "A list holds %zu addresses. To hold a wave of thousands, boot with "
-			 "xt_recent.ip_list_tot=%d (xt_recent is built into this kernel)",
-			 capacity, RECENT_CAPACITY);
-	else
-		snprintf(s->remarks[2], sizeof(s->remarks[2]),
-			 "A list holds %zu addresses. To hold a wave of thousands, write  options "
-			 "xt_recent ip_list_tot=%d  to /etc/modprobe.d/xt_recent.conf before "
-			 "you add the rules",
-			 capacity, RECENT_CAPACITY);
-}
-
-/* --- --apply --------------------------------------------------------------- */
-
-static int explain(const struct setup *s, const struct step *step, int err)
-{
-	const char *program = step->rule.target && step->rule.target->family == ADDR_IPV6
-				      ? "ip6tables"
-				      : "iptables";
-
-	if (s->nftables && (err == -EPERM || err == -EACCES))
-		return failed(s->context, "no permission to change nftables: run this as root");
-	if (s->nftables)
-		return failed(s->context, "cannot create the table omsmtpblock: %s",
-			      strerrordesc_np(-err));
-	if (err == -ENOENT)
-		return failed(s->context, "%s is not installed: install iptables, or use "
-					  "backend=\"nftables\"", program);
-	if (err == -EACCES)
-		return failed(s->context, "%s-save cannot read the rules: run this as root",
-			      program);
-	if (err == -EIO)
-		return failed(s->context, "this command failed, run it to see why: %s",
-			      step->rule.text);
-	return failed(s->context, "%s: %s", program, strerrordesc_np(-err));
-}
-
-static int apply_step(const struct setup *s, struct step *step)
-{
-	struct backend_config config;
-	bool changed = false;
-	int r;
-
-	if (s->nftables) {
-		config = config_of(step->action);
-		r = nftsetup_apply(&config, &changed);
-	} else {
-		r = iptables_is_there(s->context, &step->rule);
-		changed = r == 0;
-		if (r == 0)
-			r = iptables_insert(s->context, &step->rule);
-	}
-	if (r < 0)
-		return r;
-	step->added = changed;
-	step->outcome = changed ? outcome_added : outcome_there;
-	return 0;
-}
-
-/* Undo the steps of this run, the last one first. An nftables table is made in one
- * transaction; it is complete and may stay. */
-static void undo(const struct setup *s, size_t count)
-{
-	while (count-- > 0)
-		if (s->steps[count].added && !s->nftables &&
-		    iptables_delete(s->context, &s->steps[count].rule) < 0)
-			failed(s->context, "this command could not be undone: %s",
-			       s->steps[count].rule.text);
-}
-
-/* Apply all steps or none. */
-static int apply(struct setup *s)
-{
-	size_t i;
-	int r;
-
-	for (i = 0; i < s->count; i++) {
-		r = apply_step(s, &s->steps[i]);
-		if (r < 0) {
-			undo(s, i);
-			return explain(s, &s->steps[i], r);
-		}
-	}
-	return 0;
-}
-
-/* --- output ---------------------------------------------------------------- */
-
-static void format_table(const struct target_action *action, char text[static TABLE_SIZE])
-{
-	struct backend_config config = config_of(action);
-	struct nfttable table;
-
-	text[0] = '\0';
-	if (nfttable_init(&table, &config) == 0)
-		nfttable_text(&table, text, TABLE_SIZE);
-}
-
-static void print_step(const struct setup *s, const struct step *step)
-{
-	char text[TABLE_SIZE];
-
-	if (!s->nftables) {
-		fprintf(s->context->out, "%s%s%s\n", step->outcome ? step->outcome : "",
-			step->outcome ? ": " : "", step->rule.text);
-	} else if (step->outcome) {
-		fprintf(s->context->out, "%s: table inet %s with %s and %s\n", step->outcome,
-			NFTTABLE_NAME, step->action->settings.list,
-			step->action->settings.list6);
-	} else {
-		format_table(step->action, text);
-		fputs(text, s->context->out);
+		fprintf(context->out, "%s: %s.\n", file->path, file->reason);
+		diff_print(context->out, file->path, file->before.text, file->text);
+		fputc('\n', context->out);
 	}
 }
 
-/* Without --apply the output is a script for sh, or a file for nft -f. */
-static void print_text(const struct setup *s)
-{
-	const struct target_action *action, *last = NULL;
-	const char *mark = s->apply ? "" : "# ";
-	size_t i;
-
-	for (i = 0; i < s->targets.count; i++) {
-		action = s->targets.all[i].action;
-		if (action != last && s->targets.all[i].family == s->targets.all[0].family)
-			fprintf(s->context->out, "%sFrom %s\n", mark, action->source);
-		last = action;
-	}
-	for (i = 0; i < s->count; i++)
-		print_step(s, &s->steps[i]);
-	for (i = 0; i < REMARKS_MAX; i++)
-		if (*s->remarks[i])
-			fprintf(s->context->out, "%s%s\n", mark, s->remarks[i]);
-}
-
-static void print_json(const struct setup *s)
-{
-	struct fjson_object *whole = fjson_object_new_object(), *one;
-	struct fjson_object *steps, *remarks;
-	char text[TABLE_SIZE];
-	size_t i;
-
-	output_add_text(whole, "backend", s->nftables ? "nftables" : "recent");
-	output_add_bool(whole, "applied", s->apply);
-	steps = output_add_array(whole, "steps");
-	for (i = 0; i < s->count; i++) {
-		one = output_add_object(steps);
-		if (s->nftables)
-			format_table(s->steps[i].action, text);
-		output_add_text(one, s->nftables ? "table" : "command",
-				s->nftables ? text : s->steps[i].rule.text);
-		output_add_text(one, "outcome", s->steps[i].outcome);
-	}
-	remarks = output_add_array(whole, "remarks");
-	for (i = 0; i < REMARKS_MAX; i++)
-		if (*s->remarks[i])
-			fjson_object_array_add(remarks, fjson_object_new_string(s->remarks[i]));
-	output_json(whole, s->context->out);
-}
-
-static bool is_given(const struct targets_options *options, const char *name)
+static void print_rules(const struct context *context, const struct plan *plan)
 {
 	size_t i;
 
-	for (i = 0; i < options->count; i++)
-		if (strcasecmp(options->set[i].name, name) == 0)
+	for (i = 0; i < plan->rule_count; i++)
+		fprintf(context->out, "To run: %s\n", plan->rules[i].command);
+	if (plan->rule_count > 0)
+		fputc('\n', context->out);
+}
+
+static bool has_notes(const struct plan *plan, enum plan_note_kind kind)
+{
+	size_t i;
+
+	for (i = 0; i < plan->note_count; i++)
+		if (plan->notes[i].kind == kind)
 			return true;
 	return false;
 }
 
-static int do_setup(struct setup *s, const struct targets_options *options)
+static void print_note(const struct context *context, const struct plan_note *note)
 {
-	int status = targets_open(s->context, options, &s->targets);
+	fprintf(context->out, "  %s%s%s\n", note->where, *note->where ? ": " : "", note->why);
+	if (*note->line)
+		fprintf(context->out, "    %s\n", note->line);
+}
 
-	if (status != 0)
-		return status;
-	status = plan(s);
-	if (status == 0)
-		add_remarks(s, is_given(options, "ipv6Prefix"));
-	if (status == 0 && s->apply)
-		status = apply(s);
-	if (status == 0) {
-		if (s->context->json)
-			print_json(s);
-		else
-			print_text(s);
+static void print_notes(const struct context *context, const struct plan *plan,
+			enum plan_note_kind kind, const char *heading)
+{
+	size_t i;
+
+	if (!has_notes(plan, kind))
+		return;
+	fprintf(context->out, "%s\n", heading);
+	for (i = 0; i < plan->note_count; i++)
+		if (plan->notes[i].kind == kind)
+			print_note(context, &plan->notes[i]);
+	fputc('\n', context->out);
+}
+
+static void print_by_hand(const struct context *context, const struct plan *plan)
+{
+	print_notes(context, plan, PLAN_BY_HAND, "For you to do; setup does not write this:");
+}
+
+static void print_end(const struct context *context, const struct plan *plan)
+{
+	if (apply_is_interrupted(context))
+		fputs("An earlier --apply was interrupted. smtpblockctl setup --apply finishes it, "
+		      "--undo takes it\nback.\n", context->out);
+	else if (plan->file_count == 0 && plan->rule_count == 0 && !plan->restart)
+		fputs("There is nothing to change. smtpblockctl check verifies it.\n",
+		      context->out);
+	else
+		fputs("Nothing was changed. To make these changes, restart rsyslogd and see "
+		      "that it works:\n  smtpblockctl setup --apply\n", context->out);
+}
+
+static void print_plan(const struct context *context, const struct plan *plan)
+{
+	print_files(context, plan);
+	print_rules(context, plan);
+	print_by_hand(context, plan);
+	print_notes(context, plan, PLAN_FOUND, "As it should be:");
+	print_notes(context, plan, PLAN_UNKNOWN,
+		    geteuid() == 0 ? "Not known:" : "Not known; root may be able to read it:");
+	print_end(context, plan);
+}
+
+/* --- JSON ------------------------------------------------------------------ */
+
+static char *diff_text(const struct plan_file *file)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	diff_print(out, file->path, file->before.text, file->text);
+	fclose(out);
+	return text;
+}
+
+static void add_files(struct fjson_object *array, const struct plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < plan->file_count; i++) {
+		struct fjson_object *one = output_add_object(array);
+		char *diff = diff_text(&plan->files[i]);
+
+		output_add_text(one, "path", plan->files[i].path);
+		output_add_text(one, "reason", plan->files[i].reason);
+		output_add_text(one, "diff", diff);
+		free(diff);
 	}
-	free(s->steps);
-	targets_done(&s->targets);
+}
+
+static void add_notes(struct fjson_object *array, const struct plan *plan)
+{
+	static const char *const kinds[] = {
+		[PLAN_FOUND] = "found", [PLAN_BY_HAND] = "by hand", [PLAN_UNKNOWN] = "unknown",
+	};
+	size_t i;
+
+	for (i = 0; i < plan->note_count; i++) {
+		struct fjson_object *one = output_add_object(array);
+
+		output_add_text(one, "kind", kinds[plan->notes[i].kind]);
+		output_add_text(one, "why", plan->notes[i].why);
+		output_add_text(one, "where", plan->notes[i].where);
+		output_add_text(one, "line", plan->notes[i].line);
+	}
+}
+
+static void print_json(const struct context *context, const struct plan *plan, bool applied)
+{
+	struct fjson_object *whole = fjson_object_new_object(), *rules;
+	size_t i;
+
+	output_add_bool(whole, "applied", applied);
+	add_files(output_add_array(whole, "files"), plan);
+	rules = output_add_array(whole, "rules");
+	for (i = 0; i < plan->rule_count; i++)
+		fjson_object_array_add(rules, fjson_object_new_string(plan->rules[i].command));
+	add_notes(output_add_array(whole, "notes"), plan);
+	output_json(whole, context->out);
+}
+
+/* --- the command ----------------------------------------------------------- */
+
+static int apply(const struct context *context, const struct plan *plan)
+{
+	int status = apply_plan(plan);
+
+	if (context->json) {
+		print_json(context, plan, status == STATUS_DONE);
+		return status;
+	}
+	if (has_notes(plan, PLAN_BY_HAND)) {
+		fputc('\n', context->out);
+		print_by_hand(context, plan);
+	}
+	if (status == STATUS_DONE)
+		fputs("Next: smtpblockctl check verifies the whole setup, courier's settings "
+		      "included.\n", context->out);
 	return status;
 }
 
-/* --- the command line ------------------------------------------------------ */
-
-static int take_backend(const struct context *context, struct setup *s,
-			struct targets_options *options, const char *name)
+static int make(const struct context *context, bool applies)
 {
-	struct targets_option *option = &options->set[0];
+	struct host host;
+	struct plan plan;
+	int status = STATUS_DONE;
 
-	if (options->count > 0 && strcmp(option->name, "backend") == 0)
-		return usage_error(context, "setup: only one backend is allowed");
-	s->nftables = strcmp(name, "nftables") == 0;
-	if (!s->nftables && strcmp(name, "recent") != 0)
-		return usage_error(context, "setup: the backend is recent or nftables, not %.60s",
-				   name);
-	if (options->count == TARGETS_OPTIONS_MAX)
-		return usage_error(context, "too many options");
-	memmove(option + 1, option, options->count * sizeof(*option));
-	snprintf(option->name, sizeof(option->name), "backend");
-	option->value = s->nftables ? "nftables" : "recent";
-	options->count++;
-	return 0;
-}
-
-static int take_option(const struct context *context, struct setup *s,
-		       struct targets_options *options, struct arguments *arguments)
-{
-	if (strcasecmp(arguments->name, "apply") == 0 && !arguments->value) {
-		s->apply = true;
-		return 0;
+	if (host_open(&host, context) < 0) {
+		status = failed(context, "there is not enough memory");
+	} else {
+		plan_make(&plan, &host, applies);
+		if (applies)
+			status = apply(context, &plan);
+		else if (context->json)
+			print_json(context, &plan, false);
+		else
+			print_plan(context, &plan);
+		plan_done(&plan);
 	}
-	if (strcasecmp(arguments->name, "backend") == 0)
-		return usage_error(context, "setup: write recent or nftables without --backend");
-	return targets_option(context, options, arguments);
+	host_close(&host);
+	return status;
 }
 
+static int undo(const struct context *context)
+{
+	int status = apply_undo(context);
+	struct fjson_object *whole;
+
+	if (context->json) {
+		whole = fjson_object_new_object();
+		output_add_bool(whole, "undone", status == STATUS_DONE);
+		output_json(whole, context->out);
+	}
+	return status;
+}
+
+/* An argument other than these two options belongs to setup recent or setup nftables. */
 static int run_setup(struct context *context, int argc, char **argv)
 {
-	struct arguments arguments = { .argc = argc, .argv = argv, .at = 1 };
-	struct targets_options options = { .count = 0 };
-	struct setup setup = { .context = context };
-	enum argument argument;
-	int status = 0;
+	bool applies = false, undoes = false;
+	int i;
 
-	while (status == 0 && (argument = arguments_next(&arguments)) != ARGUMENT_END) {
-		if (argument == ARGUMENT_OPERAND)
-			status = take_backend(context, &setup, &options, arguments.operand);
-		else if (argument == ARGUMENT_OPTION)
-			status = take_option(context, &setup, &options, &arguments);
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--apply") == 0)
+			applies = true;
+		else if (strcmp(argv[i], "--undo") == 0)
+			undoes = true;
 		else
-			status = usage_error(context, "unknown option %s", arguments.operand);
+			return setup_part(context, argc, argv);
 	}
-	if (status == 0 && (options.count == 0 || strcmp(options.set[0].name, "backend") != 0))
-		status = usage_error(context, "setup: no backend given, recent or nftables");
-	return status != 0 ? status : do_setup(&setup, &options);
+	if (applies && undoes)
+		return usage_error(context, "setup: either --apply or --undo");
+	return undoes ? undo(context) : make(context, applies);
 }
 
 const struct command command_setup = {
 	.name = "setup",
-	.arguments = "recent|nftables [...]",
-	.summary = "Print the firewall's rules, or apply them",
+	.arguments = "[--apply | --undo]",
+	.summary = "Set up rsyslog, its unit and the firewall",
 	.help =
-		"Prints what to run once: for recent the rules of iptables and ip6tables, as a\n"
-		"script for sh; for nftables the table, as a file for nft -f. Rules go to the top\n"
-		"of INPUT, before any rule that accepts established connections.\n\n"
-		"  --apply        apply it. Existing rules are kept; if a rule cannot be\n"
-		"                 inserted, those of this run are removed again\n"
-		TARGETS_HELP_WITH("")
+		"Looks at this host and prints every change that it needs as a diff: the action\n"
+		"in /etc/rsyslog.d, a drop-in for rsyslog.service and an addition to AppArmor's\n"
+		"profile where they restrict rsyslogd, and where a list of xt_recent is used its\n"
+		"size and the rules that the firewall loads at boot. Without an option nothing is\n"
+		"changed.\n\n"
+		"  --apply        make the changes, have rsyslogd -N1 verify them, restart\n"
+		"                 rsyslogd, and wait until it runs with the module. If one of\n"
+		"                 that fails, the changes are taken back. A second run changes\n"
+		"                 nothing\n"
+		"  --undo         take back what all runs have changed. A file that was changed\n"
+		"                 since then stays, and is named\n\n"
+		"courier's settings and configuration files of packages are shown, not written.\n\n"
+		SETUP_PART_HELP
 		"\n"
-		"  smtpblockctl setup recent\n"
+		"  smtpblockctl setup\n"
+		"  smtpblockctl setup --apply\n"
+		"  smtpblockctl setup --undo\n"
 		"  smtpblockctl setup recent --apply --ports 25 --ports 587\n"
 		"  smtpblockctl setup nftables | nft -c -f -\n",
 	.run = run_setup,
