@@ -52,6 +52,15 @@ def missing():
     return next((name for name in ("overlay", "cgroup2") if name not in known), None)
 
 
+def attributes(path):
+    """Mode and owner; of a file its time and content, of a link its target."""
+    stat = path.lstat()
+    what = os.readlink(path) if path.is_symlink() else None
+    if path.is_file() and not path.is_symlink():
+        what = stat.st_mtime_ns, path.read_bytes()
+    return stat.st_mode, stat.st_uid, stat.st_gid, what
+
+
 class Groups:
     """A separate control group in which systemd keeps its units."""
 
@@ -116,6 +125,11 @@ class Machine:
     def root(self, path):
         """A path of the machine, as seen from outside."""
         return Path(f"/proc/{self._init}/root") / str(path).lstrip("/")
+
+    def files(self, path):
+        """Every file below this directory: its attributes and content."""
+        top = self.root(path)
+        return {str(file.relative_to(top)): attributes(file) for file in top.rglob("*")}
 
     def sh(self, text):
         """Runs a command as an admin types it."""
