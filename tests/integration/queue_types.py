@@ -43,7 +43,7 @@ def stopped_with_sessions(points, host, queue):
     neighbour = host.open(ordinary(1))
     sources = [listed(number) for number in range(1, 21)]
     guilty = {host.rejects(source)[1].pid for source in sources}
-    guilty |= {processes.submit_of(pid) for pid in guilty}
+    guilty |= {process.pid for process in processes.named("submit") if process.parent in guilty}
     host.blocks(*sources)
     before = {process.pid for process in processes.every()}
     with Chatter() as flood:
